@@ -1,0 +1,109 @@
+"""Files that converge: each function makes what is asked and says whether anything changed.
+
+Nothing here follows a symbolic link at its last component, and every write is a rename over the old file.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+
+def user_id(name: str) -> int:
+    return pwd.getpwnam(name).pw_uid
+
+
+def group_id(name: str) -> int:
+    return grp.getgrnam(name).gr_gid
+
+
+def write_file(
+    path: Path, content: str | bytes, mode: int = 0o644, owner: str = "root", group: str = "root"
+) -> bool:
+    """Make `path` a regular file with exactly this content, mode and owner."""
+    data = content.encode() if isinstance(content, str) else content
+    if _same_file(path, data, mode, user_id(owner), group_id(group)):
+        return False
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            os.fchown(stream.fileno(), user_id(owner), group_id(group))
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return True
+
+
+def _same_file(path: Path, data: bytes, mode: int, uid: int, gid: int) -> bool:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return (
+        stat.S_ISREG(found.st_mode)
+        and stat.S_IMODE(found.st_mode) == mode
+        and (found.st_uid, found.st_gid) == (uid, gid)
+        and found.st_size == len(data)
+        and path.read_bytes() == data
+    )
+
+
+def make_directory(path: Path, mode: int, owner: str = "root", group: str = "root") -> bool:
+    """Make `path` a directory with this mode and owner; its parent must exist.
+
+    Raises NotADirectoryError when something else, a link included, has the name.
+    """
+    wanted = (user_id(owner), group_id(group), mode)
+    changed = False
+    try:
+        os.mkdir(path, 0o700)
+        changed = True
+    except FileExistsError:
+        pass
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        found = os.fstat(handle)
+        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) != wanted:
+            os.fchown(handle, wanted[0], wanted[1])
+            os.fchmod(handle, mode)
+            changed = True
+    finally:
+        os.close(handle)
+    return changed
+
+
+def make_link(path: Path, target: str) -> bool:
+    """Make `path` a symbolic link to `target`, by one rename."""
+    if path.is_symlink() and os.readlink(path) == target:
+        return False
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    os.symlink(target, temporary)
+    os.rename(temporary, path)
+    return True
+
+
+def remove_path(path: Path) -> bool:
+    """Remove a file, a link (never what it leads to) or a whole directory."""
+    if path.is_symlink() or path.is_file() or (path.exists() and not path.is_dir()):
+        path.unlink()
+        return True
+    if path.is_dir():
+        shutil.rmtree(path)
+        return True
+    return False
+
+
+def link_target(path: Path) -> str | None:
+    """Where a link leads, as written; None when there is no link."""
+    return os.readlink(path) if path.is_symlink() else None

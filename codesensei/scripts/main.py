@@ -1,0 +1,145 @@
+"""Entry point on the server: `run <step> <format> [arguments] [mend=<n>]`, data as JSON on standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TextIO
+
+from codesensei.scripts import proofs
+from codesensei.scripts.files import make_directory
+from codesensei.scripts.paths import LOCKS
+from codesensei.scripts.step import Failure, Step, digest_of, read_json
+
+# The lock each step takes: the stack's own, or the server's where several stacks share what it changes.
+PROJECT_STEPS = ("database", "environment", "build", "prepare", "tls", "switch", "destroy")
+SERVER_STEPS = ("claim", "preflight", "packages", "account", "proxy", "broker")
+READ_ONLY = ("look", "manage")
+LOCK_WAIT = 3600.0
+
+
+def main() -> int:
+    """Run one step; 0 when it is as asked, 1 with the reason on standard error otherwise."""
+    slug, name, *words = sys.argv[1:]
+    if name in READ_ONLY:
+        return int(importlib.import_module(f"codesensei.scripts.{name}").run(slug, words))
+    if name not in PROJECT_STEPS + SERVER_STEPS:
+        print(f"error: there is no step named {name}", file=sys.stderr)
+        return 2
+    step = _read_step(slug, name, words)
+    try:
+        with _lock(step):
+            _run(step)
+    except Failure as failure:
+        with contextlib.suppress(OSError):
+            print(failure.text(), file=sys.stderr)
+        return 1
+    with contextlib.suppress(OSError):
+        print(step.result or ("changed" if step.changes else "unchanged"), flush=True)
+    return 0
+
+
+def _read_step(slug: str, name: str, words: list[str]) -> Step:
+    mend = next((int(word.removeprefix("mend=")) for word in words if word.startswith("mend=")), 0)
+    plain = [word for word in words if not word.startswith("mend=")]
+    stdin = sys.stdin.read()
+    return Step(
+        slug=slug,
+        name=name,
+        args=tuple(plain[1:]),
+        data=json.loads(stdin) if stdin.strip() else {},
+        mend=mend,
+        digest=digest_of([name, *plain], stdin),
+    )
+
+
+def _run(step: Step) -> None:
+    module = importlib.import_module(f"codesensei.scripts.{step.name}")
+    started = time.monotonic()
+    proofs.begin(step)
+    try:
+        module.run(step)
+    except Failure:
+        proofs.abandon(step)
+        _log(step, "failed", started)
+        raise
+    proofs.finish(step)
+    _log(step, "changed" if step.changes else "unchanged", started)
+
+
+def _log(step: Step, result: str, started: float) -> None:
+    if not step.project.memory.is_dir():
+        return
+    line = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "step": step.name,
+        "args": list(step.args),
+        "result": result,
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    with open(step.project.memory / "steps.jsonl", "a", opener=_private) as log:
+        log.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@contextlib.contextmanager
+def _lock(step: Step) -> Iterator[None]:
+    """Hold the lock of the project or of the server; it is gone with this process, however that ends."""
+    make_directory(LOCKS, 0o700)
+    name = "server" if step.name in SERVER_STEPS else f"project-{step.slug}"
+    with open(LOCKS / f"{name}.lock", "a+", opener=_private) as handle:
+        _wait(step, handle, str(LOCKS / f"{name}.holder"))
+        with open(LOCKS / f"{name}.holder", "w", opener=_private) as holder:
+            json.dump(
+                {
+                    "step": step.name,
+                    "slug": step.slug,
+                    "pid": os.getpid(),
+                    "since": time.strftime("%H:%M:%S"),
+                },
+                holder,
+            )
+        yield
+
+
+def _wait(step: Step, handle: TextIO, holder: str) -> None:
+    deadline = time.monotonic() + LOCK_WAIT
+    told = ""
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            who = _holder(holder)
+        if who != told:
+            step.say(f"{step.name} waits for {who}")
+            told = who
+        if time.monotonic() > deadline:
+            raise Failure(
+                f"lock of {step.slug}",
+                f"{who} still holds it after {LOCK_WAIT / 60:.0f} minutes",
+                "wait for it, or end that process on the server",
+            )
+        time.sleep(0.3)
+
+
+def _holder(path: str) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        from pathlib import Path
+
+        note = read_json(Path(path), {})
+        return f"{note['step']} of {note['slug']} (process {note['pid']}, since {note['since']})"
+    return "another step"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Every path on the server, in one place."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path("/srv/codesensei")
+MEMORY = Path("/var/lib/codesensei")
+LOCKS = Path("/run/codesensei")
+LIBRARY = Path("/usr/local/lib/codesensei")
+CONFIG = Path("/etc/codesensei")
+REGISTER = MEMORY / "register.json"
+
+
+@dataclass(frozen=True)
+class Project:
+    """The paths of one project; `slug` names it on this server."""
+
+    slug: str
+
+    @property
+    def root(self) -> Path:
+        return ROOT / self.slug
+
+    @property
+    def current(self) -> Path:
+        """Link to the serving release."""
+        return self.root / "current"
+
+    @property
+    def previous(self) -> Path:
+        """Link to the release that served before."""
+        return self.root / "previous"
+
+    @property
+    def releases(self) -> Path:
+        return self.root / "releases"
+
+    @property
+    def shared(self) -> Path:
+        """What outlives releases."""
+        return self.root / "shared"
+
+    @property
+    def venvs(self) -> Path:
+        return self.root / "venvs"
+
+    @property
+    def environments(self) -> Path:
+        return self.root / "env"
+
+    @property
+    def memory(self) -> Path:
+        """Root's own notes about this project; nobody else reads or writes there."""
+        return MEMORY / self.slug
+
+    @property
+    def logs(self) -> Path:
+        """Full output of build steps, filtered of secrets."""
+        return self.memory / "logs"
+
+    @property
+    def incoming(self) -> Path:
+        """Where the login user's copies of the source arrive."""
+        return MEMORY / "incoming" / self.slug
+
+    @property
+    def build_user(self) -> str:
+        """The unprivileged user that unpacks and installs; one per project, 12 characters."""
+        return "csb-" + hashlib.sha256(self.slug.encode()).hexdigest()[:8]
+
+    def release(self, release: str) -> Path:
+        return self.releases / release
+
+    def inside(self, release: str) -> Path:
+        """The product's own folder in a release: links to env file, venv and static."""
+        return self.release(release) / ".codesensei"
+
+    def env_file(self, release: str) -> Path:
+        return self.environments / f"{release}.env"
+
+    def notes(self, release: str) -> Path:
+        """What root knows of a release (names of secret variables, facts, phases)."""
+        return self.memory / "release" / f"{release}.json"

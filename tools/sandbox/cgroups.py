@@ -1,0 +1,158 @@
+"""Control groups: each server has one of its own, which also tells whether it runs and ends it as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.sandbox.errors import SandboxError
+from tools.sandbox.process import execute
+
+# Where cgroup v2 is mounted by the sandbox itself, on a machine that has v1 alone.
+OWN_MOUNT = Path("/run/codesensei-sandbox/cgroup2")
+POLL_SECONDS = 0.02
+
+
+def hierarchies(mountinfo: str) -> dict[str, Path]:
+    """The mount points of cgroup v2 (`unified`) and of systemd's v1 hierarchy (`systemd`), where mounted.
+
+    `mountinfo` is the text of /proc/self/mountinfo.
+    """
+    found: dict[str, Path] = {}
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        place = Path(before.split()[4])
+        kind, _, options = after.partition(" ")
+        if kind == "cgroup2":
+            found.setdefault("unified", place)
+        elif kind == "cgroup" and re.search(r"\bname=systemd\b", options):
+            found.setdefault("systemd", place)
+    return found
+
+
+def machine_hierarchies() -> dict[str, Path]:
+    """The hierarchies of this machine; mounts cgroup v2 where nothing else has."""
+    found = hierarchies(Path("/proc/self/mountinfo").read_text())
+    if "unified" not in found:
+        OWN_MOUNT.mkdir(parents=True, exist_ok=True)
+        execute(["mount", "-t", "cgroup2", "cgroup2", str(OWN_MOUNT)])
+        found["unified"] = OWN_MOUNT
+    return found
+
+
+def namespace_depth(status: str) -> int:
+    """How many process id namespaces a process is in, from the text of its /proc/PID/status."""
+    match = re.search(r"^NSpid:\s*(.+)$", status, re.MULTILINE)
+    return len(match.group(1).split()) if match else 1
+
+
+def is_container_init(status: str, own_depth: int) -> bool:
+    """Whether the process is number 1 of a container exactly one level below a process of depth `own_depth`."""
+    match = re.search(r"^NSpid:\s*(.+)$", status, re.MULTILINE)
+    numbers = match.group(1).split() if match else []
+    return len(numbers) == own_depth + 1 and numbers[-1] == "1"
+
+
+@dataclass(frozen=True)
+class Cgroup:
+    """The control group called `name`, in every hierarchy that matters."""
+
+    name: str
+    mounts: tuple[tuple[str, Path], ...]
+
+    @property
+    def directories(self) -> list[Path]:
+        """Its directory in each hierarchy."""
+        return [place / self.name for _, place in self.mounts]
+
+    @property
+    def unified(self) -> Path:
+        """Its cgroup v2 directory."""
+        return dict(self.mounts)["unified"] / self.name
+
+    def create(self) -> None:
+        """Make it, with the controllers that the machine can pass on (none is needed)."""
+        parent = self.unified.parent
+        with contextlib.suppress(OSError):
+            controllers = (parent / "cgroup.controllers").read_text().split()
+            (parent / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers))
+        for directory in self.directories:
+            directory.mkdir(exist_ok=True)
+
+    def populated(self) -> bool:
+        """Whether any process is in it or below."""
+        events = self.unified / "cgroup.events"
+        return events.is_file() and "populated 1" in events.read_text()
+
+    def processes(self) -> list[int]:
+        """The ids of all processes in it and below."""
+        found: list[int] = []
+        for path in self.unified.rglob("cgroup.procs"):
+            # A group can go away, or be a threaded one, between listing and reading.
+            with contextlib.suppress(OSError):
+                found += [int(line) for line in path.read_text().split()]
+        top = self.unified / "cgroup.procs"
+        return found or ([int(line) for line in top.read_text().split()] if top.is_file() else [])
+
+    def init(self) -> int | None:
+        """The process id of the container's init, seen from here; None when there is none (yet)."""
+        depth = namespace_depth(Path("/proc/self/status").read_text())
+        for process in self.processes():
+            with contextlib.suppress(OSError):
+                if is_container_init(Path(f"/proc/{process}/status").read_text(), depth):
+                    return process
+        return None
+
+    def freeze(self, timeout: float = 10.0) -> None:
+        """Stop every process where it is; raises SandboxError when the kernel has not done so in time."""
+        (self.unified / "cgroup.freeze").write_text("1")
+        deadline = time.monotonic() + timeout
+        while "frozen 1" not in (self.unified / "cgroup.events").read_text():
+            if time.monotonic() > deadline:
+                self.thaw()
+                raise SandboxError(f"{self.name} could not be frozen within {timeout:g} s.")
+            time.sleep(POLL_SECONDS)
+
+    def thaw(self) -> None:
+        """Let the processes go on."""
+        (self.unified / "cgroup.freeze").write_text("0")
+
+    def kill(self, timeout: float = 20.0) -> None:
+        """Kill every process, like a pulled plug, and wait until all are gone."""
+        if self.unified.is_dir():
+            with contextlib.suppress(OSError):
+                (self.unified / "cgroup.kill").write_text("1")
+        self.wait_empty(timeout)
+
+    def wait_empty(self, timeout: float) -> None:
+        """Wait until no process is left; raises SandboxError after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while self.populated():
+            if time.monotonic() > deadline:
+                raise SandboxError(f"The processes of {self.name} did not end within {timeout:g} s.")
+            time.sleep(POLL_SECONDS)
+
+    def remove(self) -> None:
+        """Remove its empty directories, deepest first; it must not be populated."""
+        for top in self.directories:
+            if not top.is_dir():
+                continue
+            below = sorted((path for path in top.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
+            for directory in [*below, top]:
+                with contextlib.suppress(OSError):
+                    directory.rmdir()
+
+
+def cgroup(name: str) -> Cgroup:
+    """The control group of this name on this machine (which may not exist)."""
+    return Cgroup(name, tuple(sorted(machine_hierarchies().items())))
+
+
+def cgroups_beginning_with(prefix: str) -> list[Cgroup]:
+    """All existing control groups whose name begins with `prefix`."""
+    mounts = machine_hierarchies()
+    names = {path.name for place in mounts.values() for path in place.glob(f"{prefix}*")}
+    return [Cgroup(name, tuple(sorted(mounts.items()))) for name in sorted(names)]

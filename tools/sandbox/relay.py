@@ -1,0 +1,200 @@
+"""A small TCP relay between a client and a server, with a hand to drop, stall and delay what passes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from types import TracebackType
+
+CHUNK = 65536
+CONNECT_TIMEOUT = 10.0
+# Linger switched on with 0 seconds: closing sends a reset instead of an orderly end.
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Relay:
+    """Forwards TCP connections from a port of its own to `target_host`:`target_port`.
+
+    It starts forwarding at once and ends with `close` or with the `with` block that holds it.
+    """
+
+    def __init__(self, target_host: str, target_port: int, *, host: str = "127.0.0.1") -> None:
+        """`host` is this machine's address on which the relay listens."""
+        self._target = (target_host, target_port)
+        self._lock = threading.Condition()
+        self._pairs: set[_Pair] = set()
+        self._stalled = False
+        self._closed = False
+        self._delay = 0.0
+        self._accepted = 0
+        self._refused = 0
+        self._forwarded = 0
+        self._listener: socket.socket | None = None
+        self.host = host
+        self.port = 0
+        self._listen()
+
+    def __enter__(self) -> Relay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def accepted(self) -> int:
+        """How many connections were taken so far."""
+        with self._lock:
+            return self._accepted
+
+    @property
+    def active(self) -> int:
+        """How many connections are open now."""
+        with self._lock:
+            return len(self._pairs)
+
+    @property
+    def forwarded(self) -> int:
+        """How many bytes were forwarded so far, both directions together."""
+        with self._lock:
+            return self._forwarded
+
+    def drop(self) -> None:
+        """Reset all connections and refuse new ones until `resume`."""
+        with self._lock:
+            listener, self._listener = self._listener, None
+            pairs = list(self._pairs)
+            self._lock.notify_all()
+        if listener is not None:
+            _end(listener)
+        for pair in pairs:
+            pair.reset()
+
+    def stall(self) -> None:
+        """Keep connections and take new ones, yet forward nothing: a black hole, until `resume`."""
+        with self._lock:
+            self._stalled = True
+
+    def resume(self) -> None:
+        """Work normally again: what was held back by `stall` flows, new connections are taken."""
+        with self._lock:
+            self._stalled = False
+            self._lock.notify_all()
+            listening = self._listener is not None
+        if not listening:
+            self._listen()
+
+    def delay(self, seconds: float) -> None:
+        """Hold every piece of data back by this many seconds in each direction; 0 ends it."""
+        with self._lock:
+            self._delay = seconds
+
+    def close(self) -> None:
+        """End the relay and reset what is still open."""
+        with self._lock:
+            self._closed = True
+        self.drop()
+
+    def _listen(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this relay is closed")
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.host, self.port))
+            listener.listen(64)
+            self.port = listener.getsockname()[1]
+            self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), name="relay-accept", daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self._accepted += 1
+            threading.Thread(target=self._serve, args=(client,), name="relay-connection", daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        pair = _Pair(client)
+        with self._lock:
+            dropped = self._listener is None
+            if not dropped:
+                self._pairs.add(pair)
+        try:
+            # A stalled link answers nothing, so the target is not even asked.
+            if dropped or not self._passable(pair):
+                return
+            try:
+                pair.upstream = socket.create_connection(self._target, timeout=CONNECT_TIMEOUT)
+            except OSError:
+                return
+            pair.upstream.settimeout(None)
+            back = threading.Thread(
+                target=self._pump, args=(pair, pair.upstream, client), name="relay-back", daemon=True
+            )
+            back.start()
+            self._pump(pair, client, pair.upstream)
+            back.join()
+        finally:
+            pair.reset()
+            with self._lock:
+                self._pairs.discard(pair)
+
+    def _passable(self, pair: _Pair) -> bool:
+        """Wait while the relay is stalled; False when the connection was cut meanwhile."""
+        with self._lock:
+            while self._stalled and not pair.cut:
+                self._lock.wait(0.2)
+            return not pair.cut
+
+    def _pump(self, pair: _Pair, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while True:
+                data = source.recv(CHUNK)
+                with self._lock:
+                    delay = self._delay
+                if delay > 0:
+                    time.sleep(delay)
+                if not self._passable(pair):
+                    return
+                if not data:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(data)
+                with self._lock:
+                    self._forwarded += len(data)
+        except OSError:
+            pair.reset()
+
+
+class _Pair:
+    """The two sockets of one connection."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self.client = client
+        self.upstream: socket.socket | None = None
+        self.cut = False
+
+    def reset(self) -> None:
+        """Cut both sides with a reset; harmless when that has happened."""
+        self.cut = True
+        for side in (self.client, self.upstream):
+            if side is not None:
+                with contextlib.suppress(OSError):
+                    side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                _end(side)
+
+
+def _end(sock: socket.socket) -> None:
+    """Close a socket, waking a thread that waits in it."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RD)
+    with contextlib.suppress(OSError):
+        sock.close()

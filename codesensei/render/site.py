@@ -1,0 +1,123 @@
+"""The edge proxy's configuration: one site per project, and the base that all projects of a server share."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import unquote
+
+from codesensei.render import nginx
+from codesensei.render.templates import render
+
+_SIZE = re.compile(r"[0-9]+[kKmMgG]?")
+
+
+class SiteNames(Protocol):
+    """What the site needs of a project's names and paths."""
+
+    @property
+    def slug(self) -> str: ...
+    @property
+    def root(self) -> str: ...
+    @property
+    def shared(self) -> str: ...
+    @property
+    def socket(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Forwarded:
+    """A header that tells the project about the client: what we say, and what a trusted peer may say instead."""
+
+    name: str
+    variable: str
+    own: str
+    received: str
+    passed: str
+
+
+_FORWARDED = (
+    _Forwarded("X-Forwarded-For", "for", "$remote_addr", "$http_x_forwarded_for", "$proxy_add_x_forwarded_for"),
+    _Forwarded("X-Forwarded-Proto", "proto", "$scheme", "$http_x_forwarded_proto", "$http_x_forwarded_proto"),
+    _Forwarded("X-Forwarded-Host", "host", "$codesensei_host", "$http_x_forwarded_host", "$http_x_forwarded_host"),
+    _Forwarded("X-Forwarded-Port", "port", "$server_port", "$http_x_forwarded_port", "$http_x_forwarded_port"),
+    _Forwarded("X-Real-IP", "client", "$remote_addr", "$http_x_real_ip", "$http_x_real_ip"),
+    _Forwarded("Forwarded", "forwarded", '""', "$http_forwarded", "$http_forwarded"),
+)
+
+
+def site(
+    names: SiteNames,
+    *,
+    hostnames: Iterable[str],
+    static_url: str | None,
+    media_url: str | None = None,
+    certificate: str | None = None,
+    key: str | None = None,
+    trusted_proxies: Iterable[str] = (),
+    body_size: str = "25m",
+    read_timeout: int = 60,
+    challenge_root: str | None = None,
+    ipv6: bool = True,
+) -> str:
+    """One project's site.
+
+    `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. With `certificate` and `key`
+    (paths on the server) the project is served with TLS and HTTP leads there. `trusted_proxies` are networks whose
+    X-Forwarded-* headers are believed. `body_size` is nginx's (`25m`), `read_timeout` in seconds. `challenge_root` is a
+    directory for ACME's HTTP challenge. ValueError for what cannot be written.
+    """
+    if (certificate is None) != (key is None):
+        raise ValueError("a certificate and its key go together")
+    if not _SIZE.fullmatch(body_size):
+        raise ValueError(f"not a size: {body_size!r}")
+    server_names = nginx.server_names(hostnames)
+    if not server_names:
+        raise ValueError("a site needs a hostname")
+    return render(
+        "site.conf.j2",
+        slug=names.slug,
+        prefix="codesensei_" + names.slug.replace("-", "_"),
+        root=names.root,
+        media=f"{names.shared}/media",
+        socket=names.socket,
+        server_names=server_names,
+        static_pattern=static_url and f"^{nginx.pattern(url_path(static_url))}(?<codesensei_file>.+)$",
+        media_url=media_url and url_path(media_url),
+        tls=certificate is not None,
+        certificate=certificate,
+        key=key,
+        trusted_proxies=[_network(network) for network in trusted_proxies],
+        forwarded=_FORWARDED,
+        access_log=f"/var/log/nginx/codesensei-{names.slug}.access.log",
+        body_size=body_size,
+        read_timeout=read_timeout,
+        challenge_root=challenge_root,
+        ipv6=ipv6,
+    )
+
+
+def base(*, certificate: str | None = None, key: str | None = None, ipv6: bool = True) -> str:
+    """`/etc/nginx/conf.d/codesensei.conf`: shared maps, and the default servers, which belong to no project.
+
+    Debian's own default site also claims port 80's default_server: its link `sites-enabled/default` has to go (the file
+    in sites-available stays), or nginx refuses the pair. With `certificate` and `key` unknown hosts get 421 over TLS;
+    without, their handshake is rejected, which needs nginx 1.19.4.
+    """
+    if (certificate is None) != (key is None):
+        raise ValueError("a certificate and its key go together")
+    return render("base.conf.j2", certificate=certificate, key=key, ipv6=ipv6)
+
+
+def url_path(url: str) -> str:
+    """A STATIC_URL or MEDIA_URL as the decoded prefix that nginx compares. ValueError when it is not a path below `/`."""
+    if not re.fullmatch(r"/[^?#]*[^/?#][^?#]*/", url) or "//" in url:
+        raise ValueError(f"not a path that begins and ends with a slash: {url!r}")
+    return unquote(url)
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text, strict=False))

@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     top = argparse.ArgumentParser(prog="python3 -m tools.sandbox", description="Throw-away Debian servers.")
     top.add_argument(
-        "--checkout", type=Path, default=OWN_CHECKOUT, help="the checkout whose servers are meant (default: this one)"
+        "--checkout", type=Path, default=OWN_CHECKOUT, help="the checkout whose servers are meant"
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
@@ -80,7 +80,9 @@ def show(servers: list[Server]) -> str:
         state = "running" if server.running() else "stopped"
         rows.append((server.name, str(server.debian), server.kind, state, f"{server.user}@{server.host}"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def up(sandbox: Sandbox, options: argparse.Namespace) -> None:
@@ -90,7 +92,10 @@ def up(sandbox: Sandbox, options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(facts(server), indent=1))
         return
-    print(f"{server.name}: Debian {server.debian}, {server.user}@{server.host}, {time.monotonic() - started:.1f} s")
+    print(
+        f"{server.name}: Debian {server.debian}, {server.user}@{server.host}, "
+        f"{time.monotonic() - started:.1f} s"
+    )
 
 
 def down(sandbox: Sandbox, options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def namespace_depth(status: str) -> int:
 
 
 def is_container_init(status: str, own_depth: int) -> bool:
-    """Whether the process is number 1 of a container exactly one level below a process of depth `own_depth`."""
+    """Whether a process is number 1 of a container exactly one level below `own_depth`."""
     match = re.search(r"^NSpid:\s*(.+)$", status, re.MULTILINE)
     numbers = match.group(1).split() if match else []
     return len(numbers) == own_depth + 1 and numbers[-1] == "1"
@@ -65,22 +66,27 @@ class Cgroup:
 
     @property
     def directories(self) -> list[Path]:
-        """Its directory in each hierarchy."""
-        return [place / self.name for _, place in self.mounts]
+        """Its directory in each hierarchy, that of cgroup v2 first."""
+        return [self.unified, *(place / self.name for kind, place in self.mounts if kind != "unified")]
 
     @property
     def unified(self) -> Path:
         """Its cgroup v2 directory."""
         return dict(self.mounts)["unified"] / self.name
 
+    @property
+    def keeper(self) -> Path:
+        """For what starts the container: a group with processes of its own cannot pass controllers on."""
+        return self.unified / "keeper"
+
     def create(self) -> None:
         """Make it, with the controllers that the machine can pass on (none is needed)."""
-        parent = self.unified.parent
-        with contextlib.suppress(OSError):
-            controllers = (parent / "cgroup.controllers").read_text().split()
-            (parent / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers))
-        for directory in self.directories:
+        for directory in (*self.directories, self.keeper):
             directory.mkdir(exist_ok=True)
+        for directory in (self.unified.parent, self.unified):
+            for controller in (directory / "cgroup.controllers").read_text().split():
+                with contextlib.suppress(OSError):
+                    (directory / "cgroup.subtree_control").write_text(f"+{controller}")
 
     def populated(self) -> bool:
         """Whether any process is in it or below."""
@@ -90,12 +96,16 @@ class Cgroup:
     def processes(self) -> list[int]:
         """The ids of all processes in it and below."""
         found: list[int] = []
-        for path in self.unified.rglob("cgroup.procs"):
+        for directory, _, _ in os.walk(self.unified):
             # A group can go away, or be a threaded one, between listing and reading.
             with contextlib.suppress(OSError):
-                found += [int(line) for line in path.read_text().split()]
-        top = self.unified / "cgroup.procs"
-        return found or ([int(line) for line in top.read_text().split()] if top.is_file() else [])
+                found += [int(line) for line in Path(directory, "cgroup.procs").read_text().split()]
+        return found
+
+    def of_process(self, process: int) -> Path:
+        """The cgroup v2 directory of a process."""
+        path = re.search(r"^0::/(.*)$", Path(f"/proc/{process}/cgroup").read_text(), re.MULTILINE)
+        return dict(self.mounts)["unified"] / (path.group(1) if path else self.name)
 
     def init(self) -> int | None:
         """The process id of the container's init, seen from here; None when there is none (yet)."""
@@ -140,10 +150,9 @@ class Cgroup:
         for top in self.directories:
             if not top.is_dir():
                 continue
-            below = sorted((path for path in top.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
-            for directory in [*below, top]:
+            for directory, _, _ in os.walk(top, topdown=False):
                 with contextlib.suppress(OSError):
-                    directory.rmdir()
+                    os.rmdir(directory)
 
 
 def cgroup(name: str) -> Cgroup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -64,7 +65,11 @@ class Container:
 
         The server always sees cgroup v2 alone: systemd 256 and newer refuse the older layouts.
         """
-        variables = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+        variables = {
+            "PATH": os.environ.get("PATH", ""),
+            "LC_ALL": "C",
+            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+        }
         if self.nested:
             variables["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = "1"
         return variables
@@ -74,11 +79,19 @@ class Container:
         self.clear_runtime()
         group = cgroup(self.cgroup)
         group.create()
-        argv = [str(FILES / "enter-cgroups"), *map(str, group.directories), "--", *self.argv()]
+        # The keeper is inside before it goes to the background, so the group is populated from here on.
+        argv = [str(FILES / "enter-cgroups"), str(group.keeper), "--", "setsid", "--fork"]
+        argv += [str(FILES / "keep-booted"), *map(str, group.directories), "--", *self.argv()]
         with self.log.open("ab") as log:
             started = log.tell()
             subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), cwd="/", check=False
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment(),
+                cwd="/",
+                check=False,
             )
         deadline = time.monotonic() + INIT_TIMEOUT
         while group.init() is None:
@@ -99,10 +112,8 @@ class Container:
         init = group.init()
         if init is not None:
             os.kill(init, SHUT_DOWN)
-            try:
+            with contextlib.suppress(SandboxError):
                 group.wait_empty(timeout)
-            except SandboxError:
-                pass
         self.kill()
 
     def kill(self) -> None:

@@ -137,7 +137,9 @@ class Image:
             execute(["cp", "-a", "--reflink=auto", str(base), str(root)], timeout=300)
         with chroot_mounts(root, self.inherited.resolv_conf):
             self._customise(root, log)
-        (aside / "image.json").write_text(json.dumps({"debian": self.debian, "kind": self.kind, "key": self.key}))
+        (aside / "image.json").write_text(
+            json.dumps({"debian": self.debian, "kind": self.kind, "key": self.key})
+        )
         aside.rename(self.directory)
         say(f"Debian {self.debian} ({self.kind}) is ready after {time.monotonic() - started:.0f} s")
 

@@ -15,6 +15,8 @@ from tools.sandbox.process import execute, execute_to_log, say
 
 INSTEAD = "`make demo SERVER=user@host` uses a real server instead."
 CAP_SYS_ADMIN = 21
+# On a machine with systemd-resolved the first names only a stub; the second has the real name servers.
+RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 CA_DIRECTORY = Path("/usr/local/share/ca-certificates")
 
 # A program (or file) that must exist, and the Debian package that brings it.
@@ -58,8 +60,8 @@ def why_not_here(system: str, uid: int, status: str) -> str | None:
         return f"Throw-away servers need root: run the same command with sudo, or {INSTEAD}"
     if not has_capability(status, CAP_SYS_ADMIN):
         return (
-            "Throw-away servers need to mount file systems and this container may not (CAP_SYS_ADMIN is missing): "
-            f"start it with all capabilities, or {INSTEAD}"
+            "Throw-away servers need to mount file systems and this container may not "
+            f"(CAP_SYS_ADMIN is missing): start it with all capabilities, or {INSTEAD}"
         )
     return None
 
@@ -103,7 +105,16 @@ def require() -> None:
     log = Path("/var/log/codesensei-sandbox-apt.log")
     execute_to_log(["apt-get", "-q", "update"], log, env=environment, timeout=300)
     execute_to_log(
-        ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends", *packages],
+        [
+            "apt-get",
+            "-q",
+            "-y",
+            "-o",
+            "DPkg::Lock::Timeout=300",
+            "install",
+            "--no-install-recommends",
+            *packages,
+        ],
         log,
         env=environment,
         timeout=900,
@@ -206,7 +217,7 @@ def is_loopback(text: str) -> bool:
     return re.search(r"(^|[/@\s])(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)([:/\s]|$)", text) is not None
 
 
-def resolver(candidates: Iterable[Path] = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))) -> str:
+def resolver(candidates: Iterable[Path] = RESOLVERS) -> str:
     """A resolv.conf for servers: this machine's name servers that are not on its loopback interface."""
     for path in candidates:
         if not path.is_file():

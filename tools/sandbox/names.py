@@ -15,7 +15,6 @@ POOL = ipaddress.IPv4Network("198.18.0.0/15")
 SUBNET_PREFIX = 24
 FIRST_SERVER_NUMBER = 10
 LAST_SERVER_NUMBER = 250
-# One subnet further for each level of nesting would collide with the outer one: all are looked at when choosing.
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,30}(?<!-)")
 LABEL_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -92,7 +91,9 @@ def choose_subnet(preferred: str, taken: Iterable[ipaddress.IPv4Network]) -> ipa
         candidate = candidates[(start + offset) % len(candidates)]
         if not any(candidate.overlaps(network) for network in used):
             return candidate
-    raise SandboxError(f"No free /{SUBNET_PREFIX} network is left in {POOL}: end servers of other checkouts first.")
+    raise SandboxError(
+        f"No free /{SUBNET_PREFIX} network is left in {POOL}: end other checkouts' servers first."
+    )
 
 
 def choose_number(last: int, taken: Iterable[int]) -> int:

@@ -53,7 +53,8 @@ def dropping_chains(listing: dict[str, Any]) -> list[tuple[str, str, str]]:
     found = []
     for entry in listing["nftables"]:
         chain = entry.get("chain", {})
-        if chain.get("hook") == "forward" and chain.get("policy") == "drop" and chain["family"] in {"ip", "inet"}:
+        drops = chain.get("hook") == "forward" and chain.get("policy") == "drop"
+        if drops and chain["family"] in {"ip", "inet"}:
             found.append((chain["family"], chain["table"], chain["name"]))
     return found
 
@@ -92,7 +93,7 @@ def open_network(names: Names, subnet: ipaddress.IPv4Network) -> None:
         try:
             FORWARDING.write_text("1")
         except OSError:
-            raise SandboxError("IPv4 forwarding is off and cannot be switched on here: net.ipv4.ip_forward.") from None
+            raise SandboxError("IPv4 forwarding (net.ipv4.ip_forward) cannot be switched on here.") from None
     execute(["nft", "-f", "-"], stdin=ruleset(names, subnet))
     accept_forwarding(names)
 
@@ -104,8 +105,8 @@ def accept_forwarding(names: Names) -> None:
         return
     for family, table, chain in dropping_chains(listing):
         for direction in ("iifname", "oifname"):
-            rule = f'insert rule {family} {table} {chain} {direction} "{names.bridge}" accept comment "{names.table}"'
-            execute(["nft", "-f", "-"], stdin=rule + "\n")
+            match = f'{direction} "{names.bridge}" accept comment "{names.table}"'
+            execute(["nft", "-f", "-"], stdin=f"insert rule {family} {table} {chain} {match}\n")
 
 
 def close_network(names: Names) -> None:

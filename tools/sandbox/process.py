@@ -74,7 +74,7 @@ def execute_to_log(argv: Sequence[str], log: Path, *, env: Mapping[str, str], ti
         except FileNotFoundError:
             raise SandboxError(f"{argv[0]} is not installed on this machine.") from None
         except subprocess.TimeoutExpired:
-            raise SandboxError(f"{argv[0]} did not end within {timeout:g} s; its output is in {log}.") from None
+            raise SandboxError(f"{argv[0]} did not end within {timeout:g} s; see {log}.") from None
     if code != 0:
         end = tail(log.read_text(encoding="utf-8", errors="replace"))
         raise SandboxError(f"{argv[0]} failed with exit code {code}; the end of {log}:\n{end}")

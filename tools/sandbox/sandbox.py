@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tools.sandbox import machine
@@ -107,9 +108,11 @@ class Sandbox:
         key = make_key(self.checkout.directory / "key", "codesensei-sandbox")
         server.storage.attach()
         root = server.storage.root
-        host_key = prepare(root, record.name, record.kind, server.address, key, inherited)
+        host_key = prepare(
+            root, record.name, record.kind, address=server.address, public_key=key, inherited=inherited
+        )
         seed_packages(cache_directory() / "packages" / str(record.debian), root)
-        record = Record(**{**record.__dict__, "host_key": host_key})
+        record = replace(record, host_key=host_key)
         server = Server(self.checkout, record)
         self.checkout.write(record)
         server.boot()
@@ -166,8 +169,8 @@ class Sandbox:
     def clean(self) -> list[str]:
         """Remove what killed runs of this checkout left, and return the names of what was found.
 
-        These are servers that were never finished, control groups without a server, mounts of a server that is
-        gone, and the network when no server is left. Nothing of another checkout is touched.
+        These are servers that were never finished, control groups without a server, mounts of a server that
+        is gone, and the network when no server is left. Nothing of another checkout is touched.
         """
         found = []
         with hold(self.checkout.lock_path, LOCK_TIMEOUT):

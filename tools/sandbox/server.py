@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from tools.sandbox.cgroups import cgroup
 from tools.sandbox.container import Container
 from tools.sandbox.errors import SandboxError
-from tools.sandbox.image import cache_directory
+from tools.sandbox.image import FILES, cache_directory
 from tools.sandbox.names import check_label
 from tools.sandbox.process import tail
 from tools.sandbox.setup import CLOUD_USER, Address
@@ -24,7 +25,15 @@ from tools.sandbox.storage import Storage, harvest_packages
 SSH_PORT = 22
 SSH_TIMEOUT = 60.0
 POLL_SECONDS = 0.05
+CONSOLE_ENVIRONMENT = (
+    "HOME=/root",
+    "LANG=C.UTF-8",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+)
 NESTED_PATHS = ("/var/lib/codesensei-sandbox", "/root/.cache/codesensei")
+
+
+Done: TypeAlias = "subprocess.CompletedProcess[str]"
 
 
 @dataclass(frozen=True)
@@ -175,12 +184,12 @@ class Server:
         except OSError:
             return False
 
-    def _ssh(self, command: str, stdin: bytes | None, timeout: float) -> subprocess.CompletedProcess[str]:
+    def _ssh(self, command: str, stdin: bytes | None, timeout: float) -> Done:
         return finish([*self.ssh_argv(), "--", command], stdin, timeout, f"a command on {self.name}")
 
     def run(
         self, command: str, *, check: bool = True, input: bytes | None = None, timeout: float = 300.0
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> Done:
         """Run a shell command as root over ssh (by sudo on a `cloud` server).
 
         `timeout` is in seconds. Raises SandboxError when it passes or, with `check`, when the command fails.
@@ -190,19 +199,22 @@ class Server:
 
     def console(
         self, command: str, *, check: bool = True, input: bytes | None = None, timeout: float = 300.0
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> Done:
         """Run a shell command as root without ssh: no login is logged, and no network is needed.
 
         `timeout` and errors as in `run`.
         """
-        init = cgroup(self.container.cgroup).init()
+        group = cgroup(self.container.cgroup)
+        init = group.init()
         if init is None:
             raise SandboxError(f"The server {self.name} does not run.")
-        argv = ["nsenter", f"--target={init}", "--all", "--", "/usr/bin/env", "-i", "HOME=/root", "LANG=C.UTF-8"]
-        argv += ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/bin/bash", "-c", command]
+        # In the server's own control group, so that it ends and is held still together with the server.
+        argv = [str(FILES / "enter-cgroups"), str(group.of_process(init)), "--"]
+        argv += ["nsenter", f"--target={init}", "--all", "--", "/usr/bin/env", "-i", *CONSOLE_ENVIRONMENT]
+        argv += ["/bin/bash", "-c", command]
         return self._checked(finish(argv, input, timeout, f"a command on {self.name}"), check)
 
-    def _checked(self, done: subprocess.CompletedProcess[str], check: bool) -> subprocess.CompletedProcess[str]:
+    def _checked(self, done: Done, check: bool) -> Done:
         if check and done.returncode != 0:
             said = tail(done.stderr or done.stdout)
             raise SandboxError(f"A command on {self.name} failed with exit code {done.returncode}:\n{said}")
@@ -290,7 +302,7 @@ class Server:
         self.storage.remove()
 
 
-def finish(argv: list[str], stdin: bytes | None, timeout: float, what: str) -> subprocess.CompletedProcess[str]:
+def finish(argv: list[str], stdin: bytes | None, timeout: float, what: str) -> Done:
     """Run `argv` with bytes as its input and text as its output, bounded by `timeout` seconds."""
     try:
         done = subprocess.run(argv, input=stdin or b"", capture_output=True, timeout=timeout, check=False)

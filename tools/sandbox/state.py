@@ -47,7 +47,7 @@ class Record:
 
 @contextlib.contextmanager
 def hold(path: Path, timeout: float) -> Iterator[None]:
-    """Hold the lock file `path`; raises SandboxError when another run keeps it longer than `timeout` seconds."""
+    """Hold the lock file `path`; raises SandboxError when another run keeps it for `timeout` seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout
     with path.open("a") as handle:

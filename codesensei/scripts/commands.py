@@ -60,9 +60,7 @@ def run(
         raise Failure(thing or argv[0], f"{argv[0]} did not end within {timeout:.0f} seconds", cure) from None
     if check and done.returncode != 0:
         log = (done.stdout + done.stderr).strip()
-        raise Failure(
-            thing or os.path.basename(argv[0]), f"{argv[0]} ended with status {done.returncode}", cure, log
-        )
+        raise Failure(thing or os.path.basename(argv[0]), f"{argv[0]} ended with status {done.returncode}", cure, log)
     return Result(done.stdout, done.stderr, done.returncode)
 
 

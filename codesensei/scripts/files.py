@@ -22,9 +22,7 @@ def group_id(name: str) -> int:
     return grp.getgrnam(name).gr_gid
 
 
-def write_file(
-    path: Path, content: str | bytes, mode: int = 0o644, owner: str = "root", group: str = "root"
-) -> bool:
+def write_file(path: Path, content: str | bytes, mode: int = 0o644, owner: str = "root", group: str = "root") -> bool:
     """Make `path` a regular file with exactly this content, mode and owner."""
     data = content.encode() if isinstance(content, str) else content
     if _same_file(path, data, mode, user_id(owner), group_id(group)):

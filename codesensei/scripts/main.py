@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
 
 from codesensei.scripts import proofs
@@ -134,8 +135,6 @@ def _wait(step: Step, handle: TextIO, holder: str) -> None:
 
 def _holder(path: str) -> str:
     with contextlib.suppress(OSError, ValueError):
-        from pathlib import Path
-
         note = read_json(Path(path), {})
         return f"{note['step']} of {note['slug']} (process {note['pid']}, since {note['since']})"
     return "another step"

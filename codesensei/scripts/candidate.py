@@ -1,0 +1,115 @@
+"""Prove a release before it gets traffic: it starts beside the live one and must answer on a socket of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from codesensei.scripts import causes, files, jobs, live, probe
+from codesensei.scripts.commands import systemctl
+from codesensei.scripts.jobs import Release
+from codesensei.scripts.step import Failure, Step
+
+RUNTIME_UNITS = Path("/run/systemd/system")
+
+
+def prove(step: Step, release: Release, manifest: dict[str, Any]) -> float:
+    """Start the candidate, ask it as the public will, stop it; seconds until it answered.
+
+    Raises Failure with status, body, journal and error log when it does not answer as `health` accepts.
+    """
+    name = manifest["candidate"]["name"]
+    _write_unit(name, manifest["candidate"]["unit"], jobs.write_credentials(release))
+    started = time.time()
+    try:
+        systemctl("start", name, check=False)
+        for host in manifest["health"]["hosts"]:
+            _prove_host(step, release, manifest, host, started)
+        return time.time() - started
+    finally:
+        systemctl("stop", name, check=False)
+        systemctl("reset-failed", name, check=False)
+        files.remove_path(RUNTIME_UNITS / name)
+        files.remove_path(RUNTIME_UNITS / f"{name}.d")
+        systemctl("daemon-reload")
+
+
+def _write_unit(name: str, text: str, credentials: Path | None) -> None:
+    files.write_file(RUNTIME_UNITS / name, text, 0o644)
+    folder = RUNTIME_UNITS / f"{name}.d"
+    files.remove_path(folder)
+    if credentials:
+        files.make_directory(folder, 0o755)
+        files.write_file(folder / "credentials.conf", f"[Service]\nEnvironmentFile={credentials}\n", 0o644)
+    systemctl("daemon-reload")
+
+
+def _prove_host(step: Step, release: Release, manifest: dict[str, Any], host: str, started: float) -> None:
+    health, name = manifest["health"], manifest["candidate"]["name"]
+    socket = manifest["candidate"]["socket"]
+    deadline = started + health["timeout"]
+    answer = probe.Answer(error=f"it did not answer within {health['timeout']} s")
+    while time.time() < deadline:
+        if os.path.exists(socket):
+            left = max(1.0, deadline - time.time())
+            answer = probe.ask_socket(socket, host=host, scheme=health["scheme"], url_path=health["path"], timeout=left)
+            if answer.status:
+                break
+        if live.show(name)["ActiveState"] in ("failed", "inactive"):
+            answer = probe.Answer(error="its process ended before it answered")
+            break
+        time.sleep(0.1)
+    judge(step, release, manifest, host, answer, log_of(release, manifest, started))
+
+
+def log_of(release: Release, manifest: dict[str, Any], started: float) -> str:
+    """The candidate's journal, which its error log goes to as well, without secrets."""
+    text = live.journal_of(manifest["candidate"]["name"], started)
+    return jobs.redactor(release.project, release.name).clean(text)
+
+
+def judge(step: Step, release: Release, manifest: dict[str, Any], host: str, answer: probe.Answer, log: str) -> None:
+    """Raise Failure unless `answer` is one that `health` accepts."""
+    health = manifest["health"]
+    address = f"{health['scheme']}://{host}{health['path']}"
+    wrong = probe.wrong_redirect(
+        answer, host=host, scheme=health["scheme"], url_path=health["path"], hosts=health["hosts"]
+    )
+    if answer.status and probe.accepted(answer, health["accept"]) and not wrong:
+        return
+    body = jobs.redactor(release.project, release.name).clean(answer.body)
+    cause, cure = _explain(release, host, answer, wrong, log + body)
+    tail = "\n".join(part for part in (f"body: {body}" if body else "", log) if part)
+    raise Failure(
+        f"release {release.name}, asked for {address}",
+        cause,
+        f"{cure}\nthe release before it keeps serving",
+        tail,
+    )
+
+
+def _explain(release: Release, host: str, answer: probe.Answer, wrong: str, text: str) -> tuple[str, str]:
+    if wrong:
+        return wrong, (
+            "set codesensei:tls and codesensei:domains to what the project redirects to, or change SECURE_SSL_REDIRECT"
+            " and PREPEND_WWW"
+        )
+    facts = release.notes.get("facts")
+    allowed = facts.get("allowedHosts", []) if isinstance(facts, dict) else []
+    if answer.status == 400 and not _allows(allowed, host):
+        return (
+            f"HTTP status 400: Django refuses the host {host} (DisallowedHost; ALLOWED_HOSTS is {allowed})",
+            f"allow {host} in ALLOWED_HOSTS, or its domain with a leading dot (.{host.partition('.')[2] or host})",
+        )
+    known = causes.explain(text)
+    return (f"{answer.words()}: {known[0]}", known[1]) if known else (answer.words(), "see the log below")
+
+
+def _allows(allowed: list[str], host: str) -> bool:
+    host = host.lower()
+    return any(
+        pattern in ("*", host) or (pattern.startswith(".") and (host.endswith(pattern) or host == pattern[1:]))
+        for pattern in (entry.lower() for entry in allowed)
+    )

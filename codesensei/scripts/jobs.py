@@ -1,0 +1,223 @@
+"""Programs of the project (pip, manage.py, hooks): never as root, with the release's environment, at low weight.
+
+Each runs as a transient unit, so systemd reads the env file exactly as it will for the live process, no secret is on a
+command line, and whatever is left of a killed run can be found and ended by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codesensei.scripts import envfile, files
+from codesensei.scripts.commands import SYSTEM_PATH, run, systemctl
+from codesensei.scripts.paths import LOCKS, Project
+from codesensei.scripts.redact import Redactor
+from codesensei.scripts.step import Step, read_json
+
+TAIL = 60
+QUIET_SECONDS = 20.0
+# Bounds a hung install or migration; long data migrations need hours.
+LONGEST_SECONDS = 6 * 3600
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release as the project's programs see it. `directory` is where manage.py is, relative to the source's root."""
+
+    project: Project
+    name: str
+    user: str
+    directory: str
+    settings_module: str
+
+    @property
+    def path(self) -> Path:
+        return self.project.release(self.name)
+
+    @property
+    def code(self) -> Path:
+        return self.path / self.directory
+
+    @property
+    def venv(self) -> Path:
+        """The packages that this release uses; several releases may share them."""
+        return self.project.venvs / str(self.notes.get("venv", "none"))
+
+    @property
+    def notes(self) -> dict[str, object]:
+        notes = read_json(self.project.notes(self.name), {})
+        assert isinstance(notes, dict)
+        return notes
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a job ended; `tail` is the end of its output without secrets."""
+
+    code: int
+    tail: str
+    log: Path
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One program to run for a release."""
+
+    title: str
+    argv: Sequence[str]
+    as_build_user: bool = False
+    directory: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def redactor(project: Project, release: str) -> Redactor:
+    """The filter for everything that comes out of a release."""
+    notes = read_json(project.notes(release), {})
+    try:
+        values = envfile.parse(project.env_file(release).read_text())
+    except FileNotFoundError:
+        values = {}
+    return Redactor(values[name] for name in notes.get("secretNames", []) if name in values)
+
+
+def unit_of(project: Project) -> str:
+    return f"codesensei-job-{project.slug}.service"
+
+
+def end_orphans(step: Step) -> None:
+    """End what a killed run of this project has left running; the lock says that nobody else started it."""
+    unit = unit_of(step.project)
+    if systemctl("is-active", unit, check=False).stdout.strip() in ("active", "activating", "deactivating"):
+        step.say(f"ending {unit}, left by an interrupted run")
+        systemctl("stop", unit, check=False)
+    systemctl("reset-failed", unit, check=False)
+    run(["pkill", "-KILL", "-U", step.project.build_user], check=False)
+
+
+def run_job(step: Step, release: Release, job: Job) -> Done:
+    """Run `job` to its end; its whole output goes, filtered, to a log that only root reads."""
+    project = release.project
+    files.make_directory(project.logs, 0o700)
+    log = project.logs / f"{release.name}-{step.name}.log"
+    clean = redactor(project, release.name)
+    tail: deque[str] = deque(maxlen=TAIL)
+    with _credentials(release) as credentials, open(log, "a", opener=_private) as full:
+        full.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {job.title}\n")
+        process = subprocess.Popen(
+            _systemd_run(release, job, credentials),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={"PATH": SYSTEM_PATH},
+        )
+        assert process.stdout is not None
+        told = started = time.monotonic()
+        for line in process.stdout:
+            text = clean.clean(line)
+            full.write(text)
+            tail.extend(text.splitlines())
+            if time.monotonic() - told > QUIET_SECONDS:
+                told = time.monotonic()
+                step.say(f"{job.title}: still running after {told - started:.0f} s")
+        code = process.wait()
+    return Done(code, "\n".join(tail), log)
+
+
+def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[str]:
+    project = release.project
+    user = project.build_user if job.as_build_user else release.user
+    home = Path("/var/cache/codesensei") / project.slug if job.as_build_user else project.shared / "state" / "manage"
+    venv = release.venv
+    variables = {
+        "PATH": f"{venv}/bin:{SYSTEM_PATH}",
+        "VIRTUAL_ENV": str(venv),
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": release.settings_module,
+        **job.variables,
+    }
+    properties = {
+        "User": user,
+        "Group": release.user,
+        "WorkingDirectory": str(job.directory or release.code),
+        "UMask": "0027",
+        "CPUWeight": "20",
+        "IOWeight": "20",
+        "Nice": "10",
+        "KillMode": "control-group",
+        "RuntimeMaxSec": str(LONGEST_SECONDS),
+        "EnvironmentFile": str(project.env_file(release.name)),
+    }
+    arguments = [f"--property={name}={value}" for name, value in properties.items()]
+    if credentials:
+        arguments.append(f"--property=EnvironmentFile={credentials}")
+    if job.as_build_user:
+        # Log files of the live site are not the build user's to write; what a build logs there goes nowhere.
+        arguments.append(f"--property=TemporaryFileSystem={project.shared / 'logs'}:mode=1777")
+    arguments += [f"--setenv={name}={value}" for name, value in variables.items()]
+    # systemd expands $ in the command of a transient unit.
+    argv = [word.replace("$", "$$") for word in job.argv]
+    return [
+        "systemd-run",
+        "--quiet",
+        "--pipe",
+        "--wait",
+        "--collect",
+        "--service-type=exec",
+        f"--unit={unit_of(project)}",
+        *arguments,
+        "--",
+        *argv,
+    ]
+
+
+@contextlib.contextmanager
+def _credentials(release: Release) -> Iterator[Path | None]:
+    path = write_credentials(release)
+    try:
+        yield path
+    finally:
+        if path:
+            path.unlink(missing_ok=True)
+
+
+def write_credentials(release: Release) -> Path | None:
+    """An env file with the live release's database credentials, where the new release's differ.
+
+    The role's password changes at the switch; until then what is staged logs in with the one in force.
+    """
+    project = release.project
+    names = release.notes.get("managedNames") or []
+    assert isinstance(names, list)
+    serving = files.link_target(project.current)
+    if not names or serving is None:
+        return None
+    live_file = project.env_file(Path(serving).name)
+    if not live_file.exists():
+        return None
+    live = envfile.assignments(live_file.read_text())
+    staged = envfile.assignments(project.env_file(release.name).read_text())
+    differing = {name: live[name] for name in names if name in live and live[name] != staged.get(name)}
+    if not differing:
+        return None
+    path = LOCKS / f"credentials-{project.slug}.env"
+    files.write_file(path, "".join(f"{name}={raw}\n" for name, raw in differing.items()), 0o600)
+    return path
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

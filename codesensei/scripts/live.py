@@ -1,0 +1,177 @@
+"""What is live for a project: links, files, units. Saved before the switch changes it, and put back when it fails."""
+
+from __future__ import annotations
+
+import grp
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codesensei.scripts import database, files
+from codesensei.scripts.commands import run, systemctl
+from codesensei.scripts.paths import Project
+from codesensei.scripts.step import Failure, Step, read_json, write_json
+
+# Where a manifest may put files; everything else in it is refused.
+ALLOWED = (
+    "/etc/systemd/system/{slug}",
+    "/etc/nginx/sites-available/codesensei-{slug}.",
+    "/etc/logrotate.d/codesensei-{slug}",
+    "/etc/codesensei/{slug}/",
+)
+
+
+def site_link(path: str) -> Path | None:
+    """The link that enables a proxy site, for a site's file."""
+    return Path(path.replace("sites-available", "sites-enabled")) if "/sites-available/" in path else None
+
+
+@dataclass
+class Live:
+    """The last manifest that was switched to, as root keeps it."""
+
+    project: Project
+    manifest: dict[str, Any]
+
+    @classmethod
+    def read(cls, project: Project) -> Live:
+        return cls(project, read_json(project.memory / "live.json", {}))
+
+    @property
+    def release(self) -> str | None:
+        target = files.link_target(self.project.current)
+        return Path(target).name if target else None
+
+    @property
+    def units(self) -> dict[str, dict[str, Any]]:
+        return {unit["name"]: unit for unit in self.manifest.get("units", [])}
+
+    @property
+    def paths(self) -> list[str]:
+        return [entry["path"] for entry in self.manifest.get("files", [])]
+
+
+def refuse_foreign_paths(slug: str, entries: list[dict[str, Any]]) -> None:
+    prefixes = tuple(prefix.format(slug=slug) for prefix in ALLOWED)
+    for entry in entries:
+        if not entry["path"].startswith(prefixes) or ".." in entry["path"]:
+            raise Failure("manifest", f"{entry['path']} is not a path of this project")
+
+
+def save(step: Step, live: Live, manifest: dict[str, Any]) -> None:
+    """Write down everything that the switch may change, before it changes anything."""
+    touched = sorted({*live.paths, *(entry["path"] for entry in manifest["files"])})
+    links = [str(link) for path in touched if (link := site_link(path))]
+    role = manifest["database"]
+    journal = {
+        "live": live.manifest,
+        "links": {
+            **{str(link): files.link_target(link) for link in (live.project.current, live.project.previous)},
+            **{link: files.link_target(Path(link)) for link in links},
+        },
+        "files": {path: _content(path) for path in touched},
+        "units": {name: _unit_state(name) for name in {*live.units, *(unit["name"] for unit in manifest["units"])}},
+        "role": role and {"name": role["role"], "verifier": database.current_verifier(role["role"])},
+    }
+    files.make_directory(step.project.memory / "switch", 0o700)
+    write_json(_journal(step.project), journal)
+
+
+def _journal(project: Project) -> Path:
+    return project.memory / "switch" / "journal.json"
+
+
+def interrupted(project: Project) -> bool:
+    """Whether a switch began and neither ended nor was put back."""
+    return _journal(project).exists()
+
+
+def forget(project: Project) -> None:
+    """The switch has ended; what was live before is history."""
+    _journal(project).unlink(missing_ok=True)
+
+
+def restore(step: Step) -> None:
+    """Put back everything as the journal says, and start what ran."""
+    project = step.project
+    journal = read_json(_journal(project), None)
+    if journal is None:
+        return
+    for name, state in journal["units"].items():
+        if not state["exists"]:
+            systemctl("disable", "--now", name, check=False)
+    if journal["role"] and journal["role"]["verifier"]:
+        database.restore_password(journal["role"]["name"], journal["role"]["verifier"])
+    for path, content in journal["files"].items():
+        _put_back(Path(path), content)
+    for link, target in journal["links"].items():
+        if target is None:
+            files.remove_path(Path(link))
+        else:
+            files.make_link(Path(link), target)
+    write_json(project.memory / "live.json", journal["live"])
+    systemctl("daemon-reload")
+    running = [name for name, state in journal["units"].items() if state["active"]]
+    for name in sorted(running, key=lambda unit: not unit.endswith(".socket")):
+        systemctl("enable", name, check=False)
+        systemctl("start" if name.endswith(".socket") else "restart", name, check=False)
+    run(["nginx", "-s", "reload"], check=False)
+    forget(project)
+
+
+def _content(path: str) -> dict[str, Any] | None:
+    try:
+        found = Path(path).stat()
+        return {"text": Path(path).read_text(), "mode": found.st_mode & 0o7777, "group": found.st_gid}
+    except FileNotFoundError:
+        return None
+
+
+def _put_back(path: Path, content: dict[str, Any] | None) -> None:
+    if content is None:
+        files.remove_path(path)
+        return
+    files.write_file(path, content["text"], content["mode"], "root", grp.getgrgid(content["group"]).gr_name)
+
+
+def _unit_state(name: str) -> dict[str, bool]:
+    return {
+        "exists": Path("/etc/systemd/system", name).exists(),
+        "active": is_active(name),
+    }
+
+
+def show(name: str) -> dict[str, str]:
+    """What systemd says of a unit."""
+    wanted = "ActiveState,SubState,MainPID,NRestarts,Result,UnitFileState,NeedDaemonReload,ExecMainStatus"
+    lines = systemctl("show", f"--property={wanted}", name).stdout.splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def is_active(name: str) -> bool:
+    return show(name)["ActiveState"] == "active"
+
+
+def journal_of(unit: str, since: float) -> str:
+    """The unit's journal since a moment (seconds since the epoch)."""
+    argv = [
+        "journalctl",
+        "--no-pager",
+        "--quiet",
+        f"--unit={unit}",
+        f"--since=@{since:.0f}",
+        "--lines=40",
+        "--output=cat",
+    ]
+    return run(argv, check=False).stdout
+
+
+def wait_until(condition: Any, seconds: float, pause: float = 0.1) -> bool:
+    """Wait for `condition()`, at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True

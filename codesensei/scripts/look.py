@@ -1,0 +1,41 @@
+"""Read-only: what each step did last and what has changed since, as JSON on standard output."""
+
+from __future__ import annotations
+
+import json
+
+from codesensei.scripts import live, proofs
+from codesensei.scripts.live import Live
+from codesensei.scripts.paths import REGISTER, Project
+from codesensei.scripts.step import read_json
+
+
+def run(slug: str, words: list[str]) -> int:
+    """Print the look at project `slug`; 0 always."""
+    project = Project(slug)
+    steps = {}
+    folder = project.memory / "proofs"
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        proof = read_json(path, {})
+        steps[path.stem] = {
+            "mend": proof.get("mend", 0),
+            "applied": proof.get("applied", ""),
+            "history": proof.get("history", []),
+            "drift": proofs.drift(proof) + (_stopped(project) if path.stem == "switch" else []),
+        }
+    owner = read_json(REGISTER, {}).get("slugs", {}).get(slug, {})
+    print(json.dumps({"server": True, "identity": owner.get("identity", ""), "steps": steps}, sort_keys=True))
+    return 0
+
+
+def _stopped(project: Project) -> list[str]:
+    """Units that should run and do not; one that restarts again and again is ill, not changed by hand."""
+    now = Live.read(project)
+    found = []
+    for name in sorted(now.units):
+        state = live.show(name)
+        if state["ActiveState"] not in ("active", "activating", "reloading"):
+            found.append(f"{name} is {state['ActiveState']}")
+        elif state["UnitFileState"] != "enabled":
+            found.append(f"{name} is {state['UnitFileState'] or 'not enabled'}")
+    return found

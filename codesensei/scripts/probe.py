@@ -1,0 +1,100 @@
+"""Ask a web process over its socket, or the proxy over TCP, as a visitor would."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+BODY_HEAD = 600
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response; `error` instead of a status when there was none."""
+
+    status: int = 0
+    location: str = ""
+    body: str = ""
+    error: str = ""
+
+    def words(self) -> str:
+        return self.error or f"HTTP status {self.status}" + (f", Location: {self.location}" if self.location else "")
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _SniConnection(http.client.HTTPSConnection):
+    """TLS to loopback under the site's own name; who signed the certificate is not in question here."""
+
+    def __init__(self, name: str, timeout: float) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        super().__init__("127.0.0.1", 443, timeout=timeout, context=context)
+        self._name, self._tls = name, context
+
+    def connect(self) -> None:
+        plain = socket.create_connection(("127.0.0.1", 443), self.timeout)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
+
+
+def ask_socket(path: str, *, host: str, scheme: str, url_path: str, timeout: float) -> Answer:
+    """GET `url_path` from the process behind a unix socket, with the headers that the proxy would send."""
+    headers = {
+        "X-Forwarded-Proto": scheme,
+        "X-Forwarded-For": "127.0.0.1",
+        "X-Forwarded-Host": host,
+        "X-Real-IP": "127.0.0.1",
+    }
+    return _ask(_SocketConnection(path, timeout), host, url_path, headers)
+
+
+def ask_proxy(*, host: str, scheme: str, url_path: str, timeout: float) -> Answer:
+    """GET `url_path` through the proxy on this server."""
+    connection: http.client.HTTPConnection
+    if scheme == "https":
+        connection = _SniConnection(host, timeout)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=timeout)
+    return _ask(connection, host, url_path, {})
+
+
+def _ask(connection: http.client.HTTPConnection, host: str, url_path: str, headers: dict[str, str]) -> Answer:
+    try:
+        connection.request("GET", url_path, headers={"Host": host, "User-Agent": "codesensei-probe", **headers})
+        response = connection.getresponse()
+        body = response.read(BODY_HEAD).decode("utf-8", "replace")
+        return Answer(response.status, response.getheader("Location") or "", body)
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(error=f"no answer ({error.__class__.__name__}: {error})")
+    finally:
+        connection.close()
+
+
+def accepted(answer: Answer, patterns: list[str]) -> bool:
+    """Whether the status is one of `patterns` ("2xx", "404")."""
+    return any(f"{answer.status:03d}" == pattern or pattern == f"{answer.status // 100}xx" for pattern in patterns)
+
+
+def wrong_redirect(answer: Answer, *, host: str, scheme: str, url_path: str, hosts: list[str]) -> str:
+    """Why a redirect leads away from what the stack serves; empty when it does not."""
+    if not 300 <= answer.status < 400 or not answer.location:
+        return ""
+    target = urlsplit(urljoin(f"{scheme}://{host}{url_path}", answer.location))
+    if target.hostname not in hosts:
+        return f"it redirects to the host {target.hostname}, which is none of this stack's ({', '.join(hosts)})"
+    if target.scheme != scheme:
+        return f"it redirects to {target.scheme}, and this stack is served over {scheme}"
+    return ""

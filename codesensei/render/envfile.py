@@ -96,7 +96,9 @@ def _value_refusal(name: str, value: str) -> str | None:
         if 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE:
             return f"the value has U+{code:04X}, which is not a character; systemd refuses the whole file for it"
     if _size(name, value) > MAX_ASSIGNMENT_BYTES:
-        return f"name and value have {_size(name, value)} bytes; a process takes {MAX_ASSIGNMENT_BYTES} for one variable"
+        return (
+            f"name and value have {_size(name, value)} bytes; a process takes {MAX_ASSIGNMENT_BYTES} for one variable"
+        )
     return None
 
 

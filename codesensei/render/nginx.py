@@ -9,7 +9,9 @@ from collections.abc import Iterable
 # The base configuration defines it, because the language has no way to write a dollar sign.
 DOLLAR = "${codesensei_dollar}"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_HOSTNAME = re.compile(r"(\*\.|\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.IGNORECASE)
+_HOSTNAME = re.compile(
+    r"(\*\.|\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.IGNORECASE
+)
 
 
 def quote(value: str) -> str:

@@ -113,7 +113,7 @@ def base(*, certificate: str | None = None, key: str | None = None, ipv6: bool =
 
 
 def url_path(url: str) -> str:
-    """A STATIC_URL or MEDIA_URL as the decoded prefix that nginx compares. ValueError when it is not a path below `/`."""
+    """A STATIC_URL or MEDIA_URL as the decoded prefix that nginx compares. ValueError for anything else."""
     if not re.fullmatch(r"/[^?#]*[^/?#][^?#]*/", url) or "//" in url:
         raise ValueError(f"not a path that begins and ends with a slash: {url!r}")
     return unquote(url)

@@ -19,7 +19,7 @@ STOP_MARGIN = 5
 CANDIDATE_STOP_TIMEOUT = 10
 # Appends its own standard error to the file named first and becomes the rest: the app user opens the file, never root.
 APPEND_ERRORS = 'exec "$@" 2>>"$0"'
-# Becomes the shell line in the file. A simple command replaces the shell, so that SIGTERM reaches it and not a shell in front.
+# Becomes the shell line in the file. A simple command replaces the shell, so SIGTERM reaches it directly.
 RUN_FILE = 'exec /bin/bash -c "$(<"$0")" "$0"'
 
 
@@ -49,7 +49,7 @@ class ProjectNames(Protocol):
 
 
 def socket_unit(names: ProjectNames, *, title: str, proxy_group: str = "www-data", backlog: int = 2048) -> str:
-    """The socket that the proxy knows. It outlives every release, so requests wait in it while the web process changes."""
+    """The socket that the proxy knows. It outlives every release: requests wait in it while the process changes."""
     return render(
         "web.socket.j2",
         title=title,
@@ -111,7 +111,7 @@ def candidate_unit(
     access_log: str = JOURNAL,
     error_log: str = JOURNAL,
 ) -> str:
-    """The same web process of a release that is not live: on `release_path` itself, on a socket of its own, never restarted.
+    """The web process of a release that is not live: run in `release_path`, on a socket of its own, never restarted.
 
     `release_path` is the absolute path of `releases/<release>`, `directory` the project's directory in it. Logs go to
     the unit's journal unless paths are given; those must be writable for the app user.
@@ -142,9 +142,7 @@ def candidate_unit(
     )
 
 
-def worker_unit(
-    names: ProjectNames, key: str, *, title: str, settings_module: str, stop_timeout: int = 600
-) -> str:
+def worker_unit(names: ProjectNames, key: str, *, title: str, settings_module: str, stop_timeout: int = 600) -> str:
     """A worker's process: the line in its command file, run by bash. `stop_timeout` in seconds."""
     virtualenv = posixpath.join(names.shared, "venv")
     return render(
@@ -218,4 +216,3 @@ def _server_lines(
 def _folded(lines: Sequence[Sequence[str]]) -> str:
     first, *others = lines
     return " \\\n  ".join([systemd.command(first), *(" ".join(map(systemd.word, line)) for line in others)])
-

@@ -1,0 +1,30 @@
+"""What is wrong with the project's source, told so that the user can mend it at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from pulumi import RunError
+
+
+class SourceError(RunError):
+    """The source cannot be deployed. A RunError, so the engine prints its text and no traceback."""
+
+    def __init__(self, thing: str, cause: str, cure: str) -> None:
+        self.thing = thing
+        self.cause = cause
+        self.cure = cure
+        super().__init__(f"{thing}: {cause}\n    {cure}")
+
+
+def near(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:
+    """The names most like `name`, best first."""
+    return difflib.get_close_matches(name, sorted(set(known)), n=count, cutoff=0.6)
+
+
+def listing(names: Iterable[str], *, limit: int = 5) -> str:
+    """A few names for a sentence, with the number of those left out."""
+    every = list(names)
+    shown = ", ".join(every[:limit])
+    return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"

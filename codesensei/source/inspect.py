@@ -1,0 +1,171 @@
+"""What the project's files say about Django, read without importing them; step 1 of the order of a release."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from codesensei.source.errors import SourceError, listing, near
+from codesensei.source.git import Project
+from codesensei.source.requirements import Closure
+from codesensei.source.settings import Modules, read_names
+from codesensei.source.tree import join
+
+Interface = Literal["wsgi", "asgi"]
+
+
+class DjangoSpec(Protocol):
+    """The part of the project's spec that says where Django is."""
+
+    @property
+    def directory(self) -> str: ...
+    @property
+    def settings_module(self) -> str: ...
+    @property
+    def wsgi_application(self) -> str | None: ...
+    @property
+    def asgi_application(self) -> str | None: ...
+    @property
+    def interface(self) -> Literal["auto", "wsgi", "asgi"]: ...
+
+
+@dataclass(frozen=True)
+class SettingsFacts:
+    """What the settings declare, and what follows for the web process.
+
+    `asgi_application` and `wsgi_application` are in a server's form (`config.asgi:application`), None where nothing
+    declares them. `application` is the one for `interface`. `django_directory` is where manage.py really is, all
+    links followed, relative to the source's root. `unsure` has a sentence for each thing that only running would tell.
+    """
+
+    asgi_application: str | None
+    wsgi_application: str | None
+    settings_file: str
+    interface: Interface
+    application: str
+    django_directory: str
+    unsure: tuple[str, ...]
+
+
+def read_settings(project: Project, spec: DjangoSpec) -> SettingsFacts:
+    """Find manage.py, the settings and the application module. SourceError for what is not there."""
+    directory = _django_directory(project, spec.directory)
+    modules = Modules(project, directory)
+    settings_file = modules.find(spec.settings_module)
+    if settings_file is None:
+        raise _no_settings(project, spec.settings_module, directory)
+    names = read_names(modules, spec.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
+    declared_asgi, declared_wsgi = names.values["ASGI_APPLICATION"], names.values["WSGI_APPLICATION"]
+    asgi = spec.asgi_application or declared_asgi
+    wsgi = spec.wsgi_application or declared_wsgi
+    automatic: Interface = "asgi" if asgi else "wsgi"
+    interface: Interface = automatic if spec.interface == "auto" else spec.interface
+    chosen = (asgi if interface == "asgi" else wsgi) or _default_application(modules, spec.settings_module, interface)
+    application = server_form(chosen)
+    if modules.find(application.partition(":")[0]) is None:
+        raise _no_application(project, application, interface, directory)
+    return SettingsFacts(
+        asgi_application=server_form(asgi) if asgi else None,
+        wsgi_application=server_form(wsgi) if wsgi else None,
+        settings_file=settings_file,
+        interface=interface,
+        application=application,
+        django_directory=directory,
+        unsure=names.unsure,
+    )
+
+
+def migrations(project: Project) -> list[str]:
+    """All migrations as `app.0001_initial`, sorted; the app is named after its directory."""
+    found = set()
+    for name in project.files:
+        parts = name.split("/")
+        if len(parts) >= 3 and parts[-2] == "migrations" and parts[-1][:1].isdigit() and parts[-1].endswith(".py"):
+            found.add(f"{parts[-3]}.{parts[-1].removesuffix('.py')}")
+    return sorted(found)
+
+
+def code_id(revision: str, directory: str, closure: Closure, python: str, installer: str, rebuild: str) -> str:
+    """64 hexadecimal digits for what a release is built from; its name has the first 7."""
+    digest = hashlib.sha256()
+    for text in (revision, directory, closure.digest, python, installer, rebuild):
+        part = text.encode()
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def server_form(application: str) -> str:
+    """`config.asgi.application`, Django's form, as `config.asgi:application`, the servers'."""
+    if ":" in application:
+        return application
+    module, _, name = application.rpartition(".")
+    return f"{module}:{name}" if module else application
+
+
+def _django_directory(project: Project, directory: str) -> str:
+    tree = project.tree
+    manage = join(directory, "manage.py")
+    if tree.is_file(manage):
+        return posixpath.dirname(tree.resolve(manage) or manage) or "."
+    thing = f"project.directory {directory}"
+    cause = f"there is no {manage} in commit {project.short}"
+    if manage in project.files:
+        cause = f"{manage} is a link that leads out of the repository or nowhere"
+    others = sorted(
+        (posixpath.dirname(name) or "." for name in project.files if posixpath.basename(name) == "manage.py"),
+        key=lambda place: (place.count("/"), place),
+    )
+    others = [place for place in others if place != directory]
+    if others:
+        raise SourceError(thing, cause, f"found manage.py in {listing(others)}: set project.directory: {others[0]}")
+    raise SourceError(thing, cause, "commit manage.py (django-admin startproject makes one)")
+
+
+def _default_application(modules: Modules, settings_module: str, interface: Interface) -> str:
+    """The wsgi or asgi module beside the settings, or the nearest one above them."""
+    packages = settings_module.split(".")[:-1]
+    for depth in range(len(packages), -1, -1):
+        module = ".".join([*packages[:depth], interface])
+        if modules.find(module) is not None:
+            return f"{module}:application"
+    return f"{packages[0]}.{interface}:application" if packages else f"{interface}:application"
+
+
+def _no_settings(project: Project, module: str, directory: str) -> SourceError:
+    thing = f"project.settingsModule {module}"
+    suffix = module.replace(".", "/")
+    expected = join(directory, f"{suffix}.py")
+    cause = f"there is no {expected} (or {suffix}/__init__.py) in commit {project.short}"
+    for tail in (f"{suffix}.py", f"{suffix}/__init__.py"):
+        elsewhere = sorted(name for name in project.files if f"/{name}".endswith(f"/{tail}"))
+        if elsewhere:
+            place = elsewhere[0].removesuffix(tail).rstrip("/") or "."
+            return SourceError(
+                thing, cause, f"found {elsewhere[0]}: manage.py has to be in {place}, see project.directory"
+            )
+    known = _modules_like(project, directory, "settings")
+    like = near(module, known) or known
+    cure = f"found {listing(like)}: set project.settingsModule" if like else "commit the settings"
+    return SourceError(thing, cause, cure)
+
+
+def _no_application(project: Project, application: str, interface: Interface, directory: str) -> SourceError:
+    key = f"{interface}Application"
+    module = application.partition(":")[0]
+    cause = f"there is no module {module} in {directory} of commit {project.short}"
+    known = _modules_like(project, directory, interface)
+    like = near(module, known) or known
+    cure = f"found {listing(like)}: set project.{key}: {like[0]}:application" if like else f"set project.{key}"
+    return SourceError(f"the {interface} application {application}", cause, cure)
+
+
+def _modules_like(project: Project, directory: str, word: str) -> list[str]:
+    prefix = "" if directory == "." else f"{directory}/"
+    names = [name.removeprefix(prefix) for name in project.files if name.startswith(prefix) and name.endswith(".py")]
+    modules = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in names]
+    return sorted(
+        {module for module in modules if word in module.split(".")[-2:] or module.split(".")[-1].startswith(word)}
+    )

@@ -1,0 +1,194 @@
+"""Which text a settings module gives to a few names, found by reading its syntax tree; nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import posixpath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from codesensei.source.git import Project
+from codesensei.source.tree import join
+
+_MAX_MODULES = 60
+
+
+class Modules:
+    """The project's modules, as Python finds them when manage.py is run in `directory`."""
+
+    def __init__(self, project: Project, directory: str) -> None:
+        self.project = project
+        self.directory = directory
+
+    def find(self, module: str) -> str | None:
+        """The file of a module of the project, or None."""
+        return self._file(join(self.directory, module.replace(".", "/")))
+
+    def _file(self, stem: str) -> str | None:
+        for candidate in (f"{stem}/__init__.py", f"{stem}.py"):
+            if self.project.tree.is_file(candidate):
+                return candidate
+        return None
+
+    def target(self, importer: str, importer_file: str, node: ast.ImportFrom) -> str | None:
+        """The absolute name of the module that a `from … import` names."""
+        if not node.level:
+            return node.module
+        package = importer.split(".")
+        if not importer_file.endswith("/__init__.py"):
+            package = package[:-1]
+        package = package[: len(package) - (node.level - 1)] if node.level > 1 else package
+        return ".".join([*package, *([node.module] if node.module else [])]) or None
+
+
+@dataclass
+class Names:
+    """The last text that each name got, None where it got none, and what only running would tell."""
+
+    values: dict[str, str | None]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """One sentence for each doubt, without repetition."""
+        return tuple(dict.fromkeys(self.notes))
+
+
+def read_names(modules: Modules, module: str, wanted: Sequence[str]) -> Names:
+    """Follow `module` and the project's modules that it takes names from; the last assignment counts."""
+    reader = _Reader(modules, frozenset(wanted))
+    texts = reader.module(module)
+    return Names({name: texts.get(name) for name in wanted}, reader.notes)
+
+
+class _Reader:
+    def __init__(self, modules: Modules, wanted: frozenset[str]) -> None:
+        self._modules = modules
+        self._wanted = wanted
+        self._open: set[str] = set()
+        self._read = 0
+        self.notes: list[str] = []
+
+    def module(self, name: str) -> dict[str, str | None]:
+        file = self._modules.find(name)
+        return self._parse(name, file) if file else {}
+
+    def _parse(self, name: str, file: str, texts: dict[str, str | None] | None = None) -> dict[str, str | None]:
+        texts = {} if texts is None else texts
+        if file in self._open or self._read >= _MAX_MODULES:
+            return texts
+        self._open.add(file)
+        self._read += 1
+        try:
+            tree = ast.parse(self._modules.project.tree.read_bytes(file), file)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None)
+            self.notes.append(f"{file}{f':{line}' if line else ''}: cannot be parsed by the Python that runs Pulumi")
+        else:
+            self._block(_Module(name, file, texts), tree.body, certain=True)
+        self._open.discard(file)
+        return texts
+
+    def _block(self, module: _Module, body: Iterable[ast.stmt], *, certain: bool) -> None:
+        for statement in body:
+            self._statement(module, statement, certain=certain)
+
+    def _statement(self, module: _Module, node: ast.stmt, *, certain: bool) -> None:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._assign(module, target, node.value, certain=certain)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            self._assign(module, node.target, node.value, certain=certain)
+        elif isinstance(node, ast.ImportFrom):
+            self._import(module, node, certain=certain)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            self._split_settings(module, node.value)
+        elif isinstance(node, ast.With):
+            self._block(module, node.body, certain=certain)
+        else:
+            for block in ("body", "handlers", "orelse", "finalbody"):
+                if isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
+                    self._inner(module, getattr(node, block, []))
+
+    def _inner(self, module: _Module, nodes: Iterable[ast.stmt | ast.ExceptHandler]) -> None:
+        for node in nodes:
+            if isinstance(node, ast.ExceptHandler):
+                self._block(module, node.body, certain=False)
+            else:
+                self._statement(module, node, certain=False)
+
+    def _assign(self, module: _Module, target: ast.expr, value: ast.expr, *, certain: bool) -> None:
+        if not isinstance(target, ast.Name):
+            return
+        text = _text(value, module.texts)
+        if target.id in self._wanted:
+            place = f"{module.file}:{target.lineno}"
+            if text is None and not (isinstance(value, ast.Constant) and value.value is None):
+                self.notes.append(f"{place}: {target.id} is computed; set it in the stack config if this is wrong")
+                return
+            if not certain:
+                self.notes.append(f"{place}: {target.id} is set under a condition, and taken as set")
+        module.texts[target.id] = text
+
+    def _import(self, module: _Module, node: ast.ImportFrom, *, certain: bool) -> None:
+        target = self._modules.target(module.name, module.file, node)
+        file = self._modules.find(target) if target else None
+        if target is None or file is None:
+            return
+        imported = self._parse(target, file)
+        for alias in node.names:
+            if alias.name == "*":
+                taken = {name: text for name, text in imported.items() if not name.startswith("_")}
+            elif alias.name in imported:
+                taken = {alias.asname or alias.name: imported[alias.name]}
+            else:
+                continue
+            if not certain:
+                self._note_import(module, node, taken)
+            module.texts.update(taken)
+
+    def _note_import(self, module: _Module, node: ast.ImportFrom, taken: dict[str, str | None]) -> None:
+        for name in sorted(self._wanted & taken.keys()):
+            self.notes.append(f"{module.file}:{node.lineno}: {name} is imported under a condition, and taken as set")
+
+    def _split_settings(self, module: _Module, call: ast.Call) -> None:
+        """`include("base.py", optional("local.py"))` of django-split-settings: files read as part of this one."""
+        if not (isinstance(call.func, ast.Name) and call.func.id == "include"):
+            return
+        for argument in call.args:
+            inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
+            text = _text(inner, module.texts)
+            if text is None:
+                self.notes.append(f"{module.file}:{call.lineno}: includes files whose names are computed")
+                continue
+            pattern = join(posixpath.dirname(module.file), text)
+            for file in sorted(fnmatch.filter(self._modules.project.files, pattern)):
+                self._parse(module.name, file, module.texts)
+
+
+@dataclass
+class _Module:
+    name: str
+    file: str
+    texts: dict[str, str | None]
+
+
+def _text(node: ast.expr, known: dict[str, str | None]) -> str | None:
+    """The text of an expression made of literals and names with known texts, else None."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _joined([_text(node.left, known), _text(node.right, known)])
+    if isinstance(node, ast.JoinedStr):
+        return _joined([_text(part, known) for part in node.values])
+    if isinstance(node, ast.FormattedValue) and node.conversion == -1 and node.format_spec is None:
+        return _text(node.value, known)
+    return None
+
+
+def _joined(parts: Sequence[str | None]) -> str | None:
+    texts = [part for part in parts if part is not None]
+    return "".join(texts) if len(texts) == len(parts) else None

@@ -1,0 +1,104 @@
+"""The files of one commit, read from its archive; links are followed inside the tree only."""
+
+from __future__ import annotations
+
+import codecs
+import posixpath
+import tarfile
+from pathlib import Path
+
+_MAX_LINKS = 40
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_MAX_BYTES = 1024
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class Tree:
+    """An archive's index. Paths are relative to the repository's root, with slashes and without `./`."""
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        self._offsets: dict[str, tuple[int, int]] = {}
+        self._links: dict[str, str] = {}
+        self._directories: set[str] = {"."}
+        with tarfile.open(archive, "r:") as tar:
+            for member in tar:
+                name = member.name.rstrip("/")
+                if member.issym():
+                    self._links[name] = member.linkname
+                elif member.isfile():
+                    self._offsets[name] = (member.offset_data, member.size)
+                else:
+                    self._directories.add(name)
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Files, and links under their own names."""
+        return frozenset(self._offsets) | frozenset(self._links)
+
+    def resolve(self, path: str) -> str | None:
+        """Where `path` really is after all links; None when it is not there or leads out of the tree."""
+        pending = [part for part in path.split("/") if part not in ("", ".")][::-1]
+        done: list[str] = []
+        followed = 0
+        while pending:
+            part = pending.pop()
+            if part == ".." and not done:
+                return None
+            if part == "..":
+                done.pop()
+                continue
+            done.append(part)
+            target = self._links.get("/".join(done))
+            if target is not None:
+                followed += 1
+                if followed > _MAX_LINKS or target.startswith("/"):
+                    return None
+                done.pop()
+                pending.extend([step for step in target.split("/") if step not in ("", ".")][::-1])
+        found = "/".join(done) or "."
+        return found if found in self._offsets or found in self._directories else None
+
+    def is_file(self, path: str) -> bool:
+        """Whether `path` leads to a file."""
+        found = self.resolve(path)
+        return found is not None and found in self._offsets
+
+    def is_directory(self, path: str) -> bool:
+        """Whether `path` leads to a directory."""
+        found = self.resolve(path)
+        return found is not None and found in self._directories
+
+    def read_bytes(self, path: str) -> bytes:
+        """A file's content; FileNotFoundError when there is none."""
+        found = self.resolve(path)
+        if found is None or found not in self._offsets:
+            raise FileNotFoundError(path)
+        offset, size = self._offsets[found]
+        with self._archive.open("rb") as archive:
+            archive.seek(offset)
+            return archive.read(size)
+
+    def read(self, path: str) -> str:
+        """A file's text: UTF-8 unless it begins with another byte order mark."""
+        data = self.read_bytes(path)
+        for mark, encoding in _MARKS:
+            if data.startswith(mark):
+                return data[len(mark) :].decode(encoding, "replace")
+        return data.decode("utf-8", "replace")
+
+    def lfs_pointers(self) -> list[str]:
+        """Files whose content is in Git LFS and not here."""
+        small = [name for name, (_, size) in self._offsets.items() if size <= _LFS_MAX_BYTES]
+        return sorted(name for name in small if self.read_bytes(name).startswith(_LFS_POINTER))
+
+
+def join(directory: str, path: str) -> str:
+    """`path` in `directory`, in the tree's form."""
+    return posixpath.normpath(posixpath.join(directory, path))

@@ -33,7 +33,7 @@ def find() -> Plugins:
 
 
 def variables(engine: Plugins) -> dict[str, str]:
-    """The environment variables that make a Pulumi command use this engine, and nothing else on the machine."""
+    """The environment variables that make `pulumi` this engine, with its plugins and no others."""
     values = {
         "PATH": os.pathsep.join([str(engine.pulumi.parent), os.environ.get("PATH", os.defpath)]),
         "PULUMI_HOME": str(engine.home),

@@ -42,8 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
             engine = install(say, options.install_packages)
             say(f"engine: {engine.pulumi} with {engine.plugins} plugins")
         elif options.command == "env":
-            for name, value in variables(find()).items():
-                print(f"export {name}={shlex.quote(value)}")
+            engine = find()
+            for name, value in variables(engine).items():
+                first = f'{shlex.quote(str(engine.pulumi.parent))}:"$PATH"'
+                print(f"export {name}={first if name == 'PATH' else shlex.quote(value)}")
         else:
             print(json.dumps(describe(find()), indent=2))
     except EngineError as error:

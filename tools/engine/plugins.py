@@ -1,4 +1,4 @@
-"""The plugins: official ones where they can be had, else the stand-ins, or those of a folder named by the user."""
+"""The plugins: official where they can be had, else the stand-ins; or those of a folder the user names."""
 
 from __future__ import annotations
 
@@ -106,7 +106,11 @@ def install_official(cli: Cli, say: Say, install_packages: bool) -> bool:
         return False
 
     def fill(directory: Path) -> None:
-        environment = {**os.environ, "PULUMI_HOME": str(directory / "home"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        environment = {
+            **os.environ,
+            "PULUMI_HOME": str(directory / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
         for name, version in RESOURCES.items():
             say(f"engine: installing the official plugin {name} v{version}")
             command = [str(cli.pulumi), "plugin", "install", "resource", name, f"v{version}"]

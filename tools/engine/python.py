@@ -23,7 +23,10 @@ def require_venv(say: Say, install_packages: bool) -> None:
     apt = shutil.which("apt-get")
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if not (install_packages and apt and os.geteuid() == 0):
-        raise EngineError(f"This Python cannot make virtual environments: install one package with `apt-get install {package}`.")
+        raise EngineError(
+            "This Python cannot make virtual environments: install the package it lacks with "
+            f"`apt-get install {package}`."
+        )
     say(f"engine: installing {package} with apt-get")
     command = [apt, "install", "-y", "-q", package]
     if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
@@ -53,4 +56,6 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = ((done.stderr or done.stdout).strip().splitlines() or ["no message"])[-1]
-        raise EngineError(f"`{' '.join(command)}` failed ({last}): see that the package index can be reached, and try again.")
+        raise EngineError(
+            f"`{' '.join(command)}` failed ({last}): see that the package index can be reached, and try again."
+        )

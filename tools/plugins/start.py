@@ -1,6 +1,6 @@
-"""Starts one stand-in: `python -I start.py NAME ... ENGINE_ADDRESS`, NAME being a module of the package beside it.
+"""Starts one stand-in: `python -I start.py NAME ... ENGINE_ADDRESS`, NAME being a module beside this file.
 
-Isolated mode keeps the user's project, whose folder is the working directory, out of the plugin's import path.
+Isolated mode keeps the user's project, which is the working directory, out of the plugin's import path.
 """
 
 import runpy

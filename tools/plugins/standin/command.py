@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import os
+import signal
+from asyncio.subprocess import PIPE
 from typing import Any
 
 from .provider import Call, OperationError, Provider, Resource, unique_id
-from .wire import UNKNOWN, Properties, is_secret, plain, secret
+from .wire import ARCHIVE, ASSET, SIGNATURE, UNKNOWN, Properties, is_asset, is_secret, plain, secret
 
 VERSION = "1.2.1"
-CONNECTION_DEFAULTS: Properties = {"user": "root", "port": 22.0, "dialErrorLimit": 10.0, "perDialTimeout": 15.0}
-CONNECTION_FIELDS = {
-    *CONNECTION_DEFAULTS,
-    *"host hostKey privateKey privateKeyPassword password agentSocketPath proxy".split(),
+CONNECTION_DEFAULTS: Properties = {
+    "user": "root",
+    "port": 22.0,
+    "dialErrorLimit": 10.0,
+    "perDialTimeout": 15.0,
 }
+CONNECTION_FIELDS = {
+    "host",
+    "hostKey",
+    "privateKey",
+    "privateKeyPassword",
+    "password",
+    "agentSocketPath",
+    "proxy",
+}
+CONNECTION_FIELDS |= CONNECTION_DEFAULTS.keys()
+PIECE = 64 * 1024
+CANCEL_CHECK_SECONDS = 0.2
+OUTPUTS = ("stdout", "stderr")
 COMMAND_INPUTS = "create update delete triggers stdin environment logging addPreviousOutputInEnv"
-ENVIRONMENT_HINT = """Unable to set '{}'. This only works if your SSH server is configured to accept
-\tthese variables via AcceptEnv. Alternatively, if a Bash-like shell runs the command on the remote host, you could
-\tprefix the command itself with the variables in the form 'VAR=value command'"""
+ENVIRONMENT_HINT = (
+    "Unable to set '{}'. This only works if your SSH server is configured to accept\n"
+    "\tthese variables via AcceptEnv. Alternatively, if a Bash-like shell runs the command on the remote "
+    "host, you could\n\tprefix the command itself with the variables in the form 'VAR=value command'"
+)
+GO_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    **dict(zip("\a\b\f\n\r\t\v", ("\\" + letter for letter in "abfnrtv"), strict=True)),
+}
 
 
 class Output:
@@ -68,15 +91,11 @@ def _text(data: bytes | bytearray) -> str:
 
 def go_quote(text: str) -> str:
     """The text as Go's %q prints it."""
-    escapes = {
-        '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
-        "\v": "\\v",
-    }  # fmt: skip
 
     def quoted(character: str) -> str:
         code = ord(character)
-        if character in escapes or character.isprintable():
-            return escapes.get(character, character)
+        if character in GO_ESCAPES or character.isprintable():
+            return GO_ESCAPES.get(character, character)
         if code < 0x80:
             return f"\\x{code:02x}"
         return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
@@ -84,28 +103,26 @@ def go_quote(text: str) -> str:
     return '"' + "".join(map(quoted, text)) + '"'
 
 
-def check_connection(value: Any) -> tuple[Any, list[tuple[str, str]]]:
-    """The connection with its defaults, as a secret. A failure names the field and shows no value."""
-    inner = value.get("value") if is_secret(value) else value
-    if not isinstance(inner, dict):
-        return secret(value), []
-    failures = [("connection", f"unknown property '{key}'") for key in sorted(inner.keys() - CONNECTION_FIELDS)]
-    if "host" not in inner:
+def check_connection(news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
+    """The inputs with the connection completed and secret. A failure names the field and shows no value."""
+    given = news.get("connection")
+    connection = given.get("value") if isinstance(given, dict) and is_secret(given) else given
+    if not isinstance(connection, dict):
+        return news, []
+    failures = [("connection", f"unknown property '{key}'") for key in sorted(connection.keys() - CONNECTION_FIELDS)]
+    if "host" not in connection:
         failures.append(("connection", "missing required property 'host'"))
-    filled = {**CONNECTION_DEFAULTS, **inner}
-    proxy = inner.get("proxy")
-    if is_secret(proxy):
-        proxy = proxy.get("value")
-    if isinstance(proxy, dict):
-        filled["proxy"] = {**CONNECTION_DEFAULTS, **proxy}
-    return secret(filled), failures
+    filled = {**CONNECTION_DEFAULTS, **connection}
+    if "proxy" in filled:
+        filled["proxy"] = {**CONNECTION_DEFAULTS, **plain(filled["proxy"])}
+    return {**news, "connection": secret(filled)}, failures
 
 
 class Command(Resource):
     """What remote and local commands share: which text runs when, and what becomes of its output."""
 
     def replaces(self, path: str) -> bool:
-        """Added or removed triggers; a changed element is left to the engine, which the SDK tells to replace."""
+        """Triggers that were added or removed; changed elements are left to the engine, told by the SDK."""
         return path == "triggers"
 
     def preview(self, news: Properties, old: Properties | None) -> Properties:
@@ -119,7 +136,7 @@ class Command(Resource):
 
     def update(self, old: Properties, news: Properties, call: Call) -> Properties:
         """Run `update`, else `create`; where there is neither, the old output stays."""
-        before = {key: old[key] for key in ("stdout", "stderr") if key in old}
+        before: Properties = {key: old[key] for key in OUTPUTS if key in old}
         made = self._run(news.get("update", news.get("create")), news, before, call)
         return {**news, **before, **made}
 
@@ -143,11 +160,9 @@ class Command(Resource):
     def _previous(options: Properties, before: Properties) -> dict[str, str]:
         if options.get("addPreviousOutputInEnv") is False:
             return {}
-        return {f"PULUMI_COMMAND_{key.upper()}": before[key] for key in ("stdout", "stderr") if before.get(key)}
+        return {f"PULUMI_COMMAND_{key.upper()}": before[key] for key in OUTPUTS if before.get(key)}
 
-    def execute(
-        self, command: str, options: Properties, previous: dict[str, str], output: Output, call: Call
-    ) -> None:
+    def execute(self, command: str, options: Properties, previous: dict[str, str], output: Output, call: Call) -> None:
         """Run the command; raise OperationError where it fails."""
         raise NotImplementedError
 
@@ -161,39 +176,152 @@ class RemoteCommand(Command):
     def check(self, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
         """The inputs with the connection completed and secret."""
         inputs, failures = super().check(news)
-        if "connection" not in inputs:
-            return inputs, failures
-        connection, more = check_connection(inputs["connection"])
-        return {**inputs, "connection": connection}, failures + more
+        inputs, more = check_connection(inputs)
+        return inputs, failures + more
 
-    def execute(
-        self, command: str, options: Properties, previous: dict[str, str], output: Output, call: Call
-    ) -> None:
+    def execute(self, command: str, options: Properties, previous: dict[str, str], output: Output, call: Call) -> None:
         """Run the command on the server."""
         from . import ssh  # noqa: PLC0415  # a third of a second that previews need not pay
 
         environment: dict[str, str] = options.get("environment") or {}
 
         def refused(name: str) -> None:
-            severity = "ERROR" if name in environment else "WARNING"
-            call.log(severity, ENVIRONMENT_HINT.format(name))
+            call.log("ERROR" if name in environment else "WARNING", ENVIRONMENT_HINT.format(name))
             if name in environment:
-                raise OperationError(f'could not set environment variable "{name}": {ssh.SETENV_REFUSED}')
+                raise OperationError(f'could not set environment variable "{name}": ssh: setenv failed')
 
-        async def session() -> None:
-            variables: Iterator[tuple[str, str]] = iter([*environment.items(), *previous.items()])
+        variables = [*environment.items(), *previous.items()]
+        session = ssh.Session(command, options.get("stdin") or "", variables, refused, output.add)
+
+        async def run() -> None:
             async with ssh.connect(options["connection"], call) as connection:
-                await ssh.run_command(
-                    connection, command, options.get("stdin") or "", variables, refused, output.add
-                )
+                await ssh.run_session(connection, session)
 
         try:
-            asyncio.run(session())
+            asyncio.run(run())
         except ssh.CommandFailed as error:
             raise output.failure(str(error), command) from error
 
 
-RESOURCES: dict[str, Resource] = {"command:remote:Command": RemoteCommand()}
+class LocalCommand(Command):
+    """local.Command: a process on this machine, in the program's directory unless told otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__("", f"{COMMAND_INPUTS} dir interpreter")
+
+    def execute(self, command: str, options: Properties, previous: dict[str, str], output: Output, call: Call) -> None:
+        """Run the command here; a cancelled deployment kills it."""
+        run_locally(command, options, previous, output, call)
+
+
+def run_locally(command: str, options: Properties, previous: dict[str, str], output: Output, call: Call) -> None:
+    """Run the command with its interpreter, `/bin/sh -c` by default. Raises OperationError where it fails."""
+    environment = {**os.environ, **(options.get("environment") or {}), **previous}
+    arguments = [*(options.get("interpreter") or ["/bin/sh", "-c"]), command]
+
+    async def read(stream: asyncio.StreamReader, is_stderr: bool) -> None:
+        while data := await stream.read(PIECE):
+            output.add(data, is_stderr)
+
+    async def kill_when_cancelled(process: asyncio.subprocess.Process) -> None:
+        while not call.cancelled.is_set():
+            await asyncio.sleep(CANCEL_CHECK_SECONDS)
+        process.kill()
+
+    async def run() -> int:
+        process = await asyncio.create_subprocess_exec(
+            *arguments, env=environment, cwd=options.get("dir"), stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        watcher = asyncio.create_task(kill_when_cancelled(process))
+        try:
+            process.stdin.write((options.get("stdin") or "").encode())
+            process.stdin.close()
+            await asyncio.gather(read(process.stdout, False), read(process.stderr, True))
+            return await process.wait()
+        finally:
+            watcher.cancel()
+
+    try:
+        code = asyncio.run(run())
+    except OSError as error:
+        name = error.filename or arguments[0]
+        reason = os.strerror(error.errno or 0).lower()
+        raise output.failure(f"fork/exec {name}: {reason}", command) from error
+    if code < 0:
+        raise output.failure(f"signal: {signal.strsignal(-code) or -code}".lower(), command)
+    if code:
+        raise output.failure(f"exit status {code}", command)
+
+
+def local_run(arguments: Properties, call: Call) -> Properties:
+    """local.run: runs whenever the program does, in previews too."""
+    output = Output(arguments.get("logging"), call)
+    try:
+        run_locally(arguments["command"], arguments, {}, output, call)
+    finally:
+        output.end()
+    return {**arguments, **output.state()}
+
+
+class CopyToRemote(Resource):
+    """remote.CopyToRemote: copies by SFTP when content or destination changed, and never removes anything."""
+
+    def __init__(self) -> None:
+        super().__init__("connection source remotePath", "triggers")
+
+    def check(self, news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
+        """The inputs with the connection completed and secret; only what can be copied is let through."""
+        inputs, failures = super().check(news)
+        inputs, more = check_connection(inputs)
+        source = plain(inputs.get("source"))
+        if not is_asset(source):
+            more.append(("asset", "either asset or archive must be set"))
+        elif source[SIGNATURE] == ASSET and not {"path", "text"} & source.keys():
+            more.append(("asset", "asset must be a path-based file asset or a text asset"))
+        elif source[SIGNATURE] == ARCHIVE and "path" not in source:
+            more.append(("archive", "archive must be a path to a file or directory"))
+        return inputs, failures + more
+
+    def replaces(self, path: str) -> bool:
+        """As with commands."""
+        return path == "triggers"
+
+    def create(self, news: Properties, call: Call) -> tuple[str, Properties]:
+        """Copy."""
+        self._copy(news, call)
+        return unique_id(""), news
+
+    def update(self, old: Properties, news: Properties, call: Call) -> Properties:
+        """Copy again where the content or the destination is another."""
+        before, now = plain(old), plain(news)
+        if (before["source"].get("hash"), before["remotePath"]) != (
+            now["source"].get("hash"),
+            now["remotePath"],
+        ):
+            self._copy(news, call)
+        return news
+
+    @staticmethod
+    def _copy(news: Properties, call: Call) -> None:
+        from . import copy, ssh  # noqa: PLC0415
+
+        inputs = plain(news)
+
+        async def run() -> None:
+            async with ssh.connect(inputs["connection"], call) as connection:
+                await copy.copy(connection, inputs["source"], inputs["remotePath"])
+
+        asyncio.run(run())
+
+
+RESOURCES: dict[str, Resource] = {
+    "command:remote:Command": RemoteCommand(),
+    "command:remote:CopyToRemote": CopyToRemote(),
+    "command:local:Command": LocalCommand(),
+}
 
 if __name__ == "__main__":
-    Provider(VERSION, RESOURCES).run()
+    Provider(VERSION, RESOURCES, {"command:local:run": local_run}).run()

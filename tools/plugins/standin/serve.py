@@ -1,4 +1,4 @@
-"""What every plugin shares: the launch handshake with the engine, its log, and ending when the engine ends."""
+"""What every plugin shares: the launch, the engine's log, and ending when the engine ends."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import asyncssh
@@ -21,7 +22,8 @@ LONGEST_DELAY_SECONDS = 5.0
 HANDSHAKE = "ssh: handshake failed: "
 SIGNALS = {"ABRT": 6, "ALRM": 14, "FPE": 8, "HUP": 1, "ILL": 4, "INT": 2, "KILL": 9, "PIPE": 13, "QUIT": 3}
 SIGNALS |= {"SEGV": 11, "TERM": 15}
-SETENV_REFUSED = "ssh: setenv failed"
+WINDOW = 2 * 1024 * 1024
+PACKET = 32 * 1024
 
 Result = TypeVar("Result")
 
@@ -66,19 +68,18 @@ class _Login(asyncssh.SSHClient):
 
 
 class _Channel(asyncssh.SSHClientChannel[bytes]):
-    """A session channel that asks for environment variables and waits for each answer before the command starts.
+    """A session channel that waits for the answer to each environment variable before the command starts.
 
     asyncssh itself sends them without asking for an answer, and a refusal would go unnoticed.
     """
 
-    variables: Iterator[tuple[str, str]] = iter(())
-    refused: Callable[[str], None]
+    session: Session
 
     async def _make_request(self, request: bytes, *args: bytes) -> bool | None:
         if request == b"exec":
-            for name, value in self.variables:
+            for name, value in self.session.variables:
                 if not await super()._make_request(b"env", String(name), String(value)):
-                    self.refused(name)
+                    self.session.refused(name)
         return await super()._make_request(request, *args)
 
 
@@ -105,36 +106,41 @@ class _Output(asyncssh.SSHClientSession[bytes]):
             self.ended.set_result(None)
 
 
-async def run_command(
-    connection: Any,
-    command: str,
-    stdin: str,
-    variables: Iterator[tuple[str, str]],
-    refused: Callable[[str], None],
-    received: Callable[[bytes, bool], None],
-) -> None:
-    """Run the command in one session and wait for its end.
+@dataclass(frozen=True)
+class Session:
+    """One command to run: its text, what it reads, and the environment variables to ask for before it.
 
-    variables: sent one by one before the command; refused: called with a name that the server does not accept.
+    refused: called with a variable's name that the server does not accept; what it raises ends the session.
     received: called with each piece of output, and whether it is standard error.
-    Raises CommandFailed where it did not end with exit status 0.
     """
+
+    command: str
+    stdin: str
+    variables: list[tuple[str, str]]
+    refused: Callable[[str], None]
+    received: Callable[[bytes, bool], None]
+
+
+async def run_session(connection: Any, session: Session) -> None:
+    """Run the command and wait for its end. Raises CommandFailed where that is not exit status 0."""
     loop = asyncio.get_running_loop()
-    channel = _Channel(connection, loop, "strict", None, "strict", 2 * 1024 * 1024, 32 * 1024)
-    channel.variables, channel.refused = variables, refused
-    session: _Output = await channel.create(  # type: ignore[assignment]
-        lambda: _Output(received), command, None, {}, False, None, None, {}, False, None, None, False, False
+    channel = _Channel(connection, loop, "strict", None, "strict", WINDOW, PACKET)
+    channel.session = session
+    no_terminal: tuple[Any, ...] = (False, None, None, {})
+    no_forwarding: tuple[Any, ...] = (False, None, None, False, False)
+    output: _Output = await channel.create(  # type: ignore[assignment]
+        lambda: _Output(session.received), session.command, None, {}, *no_terminal, *no_forwarding
     )
-    if stdin:
-        channel.write(stdin.encode())
+    if session.stdin:
+        channel.write(session.stdin.encode())
     channel.write_eof()
-    await session.ended
-    if session.failure:
-        raise CommandFailed(session.failure)
+    await output.ended
+    if output.failure:
+        raise CommandFailed(output.failure)
 
 
 @asynccontextmanager
-async def connect(options: Properties, call: Call) -> Any:
+async def connect(options: Properties, call: Call) -> AsyncIterator[Any]:
     """An authenticated connection, over the proxy where one is given; retried as its options say."""
     with_agent = agent_of(options)
     proxy = options.get("proxy")
@@ -165,7 +171,7 @@ def _prefixed(prefix: str, step: Callable[[], Result]) -> Result:
 
 
 def agent_of(options: Properties) -> str | None:
-    """The agent's socket, which must answer even where a key is given: one that does not is an error at once."""
+    """The agent's socket, dialled even where a key is given: one that does not answer is an error at once."""
     path: str | None = options.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK") or None
     if path is None:
         return None
@@ -177,9 +183,7 @@ def agent_of(options: Properties) -> str | None:
     return path
 
 
-async def _retry(
-    message: str, options: Properties, call: Call, attempt: Callable[[], Awaitable[Result]]
-) -> Result:
+async def _retry(message: str, options: Properties, call: Call, attempt: Callable[[], Awaitable[Result]]) -> Result:
     limit = int(options["dialErrorLimit"])
     delay, tries = FIRST_DELAY_SECONDS, 0
     while True:
@@ -291,4 +295,6 @@ def _handshake_text(error: Exception, login: _Login) -> str:
         return f"{HANDSHAKE}{reason}"
     if isinstance(error, asyncssh.ConnectionLost):
         return f"{HANDSHAKE}EOF"
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return f"ssh: rejected: connect failed ({error.reason})"
     return f"{HANDSHAKE}{_reason(error) if isinstance(error, OSError) else error}"

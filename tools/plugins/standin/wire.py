@@ -1,4 +1,4 @@
-"""The engine's wire values: property maps as plain Python, with secrets and unknowns kept as the engine sends them."""
+"""The engine's wire values: property maps as plain Python, secrets and unknowns as the engine sends them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Properties = dict[str, Any]
 
 
 def load_protocol_only() -> None:
-    """Make `pulumi.runtime.proto` importable without running the SDK's own packages.
+    """Make `pulumi.runtime.proto` importable without the rest of the SDK.
 
-    A plugin needs the protocol alone; importing the whole SDK costs a third of a second at each of its starts.
+    A plugin needs the protocol alone; importing all of the SDK costs a third of a second at each start.
     """
     spec = importlib.util.find_spec("pulumi")
     if spec is None or not spec.submodule_search_locations:
@@ -33,7 +33,7 @@ def load_protocol_only() -> None:
 
 
 def decode(struct: Any) -> Properties:
-    """A protobuf Struct as a dictionary; secret wrappers, asset maps and the unknown string stay as they are."""
+    """A protobuf Struct as a dictionary; secret wrappers, assets and the unknown string stay as they are."""
     return {key: _decode_value(value) for key, value in struct.fields.items()}
 
 
@@ -73,22 +73,21 @@ def plain(value: Any) -> Any:
     return value
 
 
-def has_unknown(value: Any) -> bool:
-    """Whether the value, or anything inside it, is not known yet."""
-    if isinstance(value, dict):
-        return any(has_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(has_unknown(item) for item in value)
-    return bool(value == UNKNOWN)
+def is_asset(value: Any) -> bool:
+    """Whether the value is an asset or an archive."""
+    return isinstance(value, dict) and value.get(SIGNATURE) in (ASSET, ARCHIVE)
 
 
 def differences(old: Any, new: Any, path: str = "") -> dict[str, str]:
     """Where two plain values differ: property path to "ADD", "DELETE" or "UPDATE".
 
-    Paths have the engine's form, `connection.port` and `triggers[0]`. Assets are compared as wholes.
+    Paths have the engine's form, `connection.port` and `triggers[0]`. Assets are equal when their content is.
     """
     found: dict[str, str] = {}
-    if isinstance(old, dict) and isinstance(new, dict) and SIGNATURE not in old and SIGNATURE not in new:
+    if is_asset(old) and is_asset(new):
+        same = (old[SIGNATURE], old.get("hash")) == (new[SIGNATURE], new.get("hash"))
+        return {} if same else {path: "UPDATE"}
+    if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             here = f"{path}.{key}" if path else key
             if key not in old or key not in new:

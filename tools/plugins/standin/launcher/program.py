@@ -14,13 +14,25 @@ from pathlib import Path
 
 EXIT_AFTER_MESSAGE = 32
 HINT = """It looks like the Pulumi SDK has not been installed. Have you run pip install?
-If you are running in a virtualenv, you must run pip install -r requirements.txt from inside the virtualenv."""
+If you are running in a virtualenv, you must run pip install -r requirements.txt from inside the \
+virtualenv."""
+OPTIONS = [
+    "monitor",
+    "engine",
+    "project",
+    "root_directory",
+    "stack",
+    "pwd",
+    "dry_run",
+    "parallel",
+    "organization",
+]
 
 
 def parse_arguments() -> argparse.Namespace:
     """The language host's command line."""
     parser = argparse.ArgumentParser(description="Run a Pulumi program")
-    for name in "monitor engine project root_directory stack pwd dry_run parallel organization".split():
+    for name in OPTIONS:
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("program")
     parser.add_argument("arguments", nargs="*")
@@ -70,12 +82,14 @@ def main() -> int:
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max_workers=max(int(arguments.parallel), 1) * 4)
     loop.set_default_executor(executor)
-    # A failed deployment leaves futures unread by design; asyncio's complaints about them would hide the error.
+    # A failed deployment leaves futures unread by design; asyncio's complaints would hide the error.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+    def run() -> None:
+        runpy.run_path(arguments.program, run_name="__main__")
+
     try:
-        loop.run_until_complete(
-            pulumi.runtime.run_in_stack(lambda: runpy.run_path(arguments.program, run_name="__main__"))
-        )
+        loop.run_until_complete(pulumi.runtime.run_in_stack(run))
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return 1

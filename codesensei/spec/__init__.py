@@ -1,0 +1,22 @@
+"""The stack config as frozen, checked values; every wrong input dies here, in preview."""
+
+from codesensei.spec.check import validate
+from codesensei.spec.errors import Problem, SpecError
+from codesensei.spec.load import ConfigError, Secrets, Stack, load
+from codesensei.spec.names import Names
+from codesensei.spec.plan import BrokerPlan, DatabasePlan
+from codesensei.spec.stack import StackSpec
+
+__all__ = [
+    "BrokerPlan",
+    "ConfigError",
+    "DatabasePlan",
+    "Names",
+    "Problem",
+    "Secrets",
+    "SpecError",
+    "Stack",
+    "StackSpec",
+    "load",
+    "validate",
+]

@@ -1,0 +1,160 @@
+"""Rules about several keys at once; each takes the spec and gives the problems that it sees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from codesensei.spec.errors import Problem
+from codesensei.spec.names import Names
+from codesensei.spec.stack import StackSpec
+from codesensei.spec.types import show
+from codesensei.spec.words import meaning
+
+# Units of the distributions and of what the program installs; the server itself refuses whatever else exists there.
+_SYSTEM_UNITS = re.compile(
+    r"(ssh|sshd|nginx|apache2|postgresql(@.*)?|postgres|redis(-server|-sentinel)?|valkey(-server|-sentinel)?|cron|crond"
+    r"|rsyslog|dbus|docker|containerd|ufw|nftables|fail2ban|certbot|networking|network-manager|rescue|emergency|getty.*"
+    r"|systemd-.*|apt-.*|dpkg-.*|cloud-.*|polkit|udev|user|snapd|unattended-upgrades|logrotate|mysql|mariadb|ntp|chrony"
+    r"|postfix|exim4|codesensei(-.*)?)\.service"
+)
+_MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
+
+
+def _app_user(spec: StackSpec) -> Iterable[Problem]:
+    if spec.project.user == spec.server.user:
+        yield Problem(
+            "user-is-login-user",
+            "project.user",
+            f"{show(spec.project.user)} is the login user, who may become root",
+            "give the project a user of its own: deploy",
+        )
+
+
+def _units(spec: StackSpec) -> Iterable[Problem]:
+    names = Names.of(spec, "")
+    if _SYSTEM_UNITS.fullmatch(names.web_unit):
+        yield Problem(
+            "slug-reserved",
+            "project.slug",
+            f"{names.web_unit} is a unit of the system",
+            f"choose another slug: {spec.project.slug}-site",
+        )
+        return
+    for key in spec.project.workers:
+        unit = names.worker_unit(key)
+        if _SYSTEM_UNITS.fullmatch(unit):
+            yield Problem(
+                "worker-unit-reserved",
+                f"project.workers.{key}",
+                f"{unit} is a unit of the system",
+                "give the worker another name",
+            )
+
+
+def _python(spec: StackSpec) -> Iterable[Problem]:
+    project = spec.project
+    if project.python.count(".") == 2 and project.installer == "pip":
+        minor = project.python.rpartition(".")[0]
+        yield Problem(
+            "python-needs-uv",
+            "project.python",
+            f"{show(project.python)} names a patch release, which apt cannot choose",
+            f'write "{minor}", or set project.installer to uv',
+        )
+
+
+def _revision(spec: StackSpec) -> Iterable[Problem]:
+    revision = spec.project.source.revision
+    if spec.production and _MOVING.fullmatch(revision):
+        yield Problem(
+            "production-moving-revision",
+            "project.source.revision",
+            f"{show(revision)} moves, and this stack is production",
+            "give a commit or a tag: v1.4.0",
+        )
+
+
+def _acme(spec: StackSpec) -> Iterable[Problem]:
+    if spec.tls.kind == "acme" and not spec.domains and not spec.apps_domain:
+        yield Problem(
+            "acme-needs-name",
+            "tls",
+            "is acme, but the stack has no host name to get a certificate for",
+            "add codesensei:domains, or set tls to selfSigned",
+        )
+
+
+def _apps_domain(spec: StackSpec) -> Iterable[Problem]:
+    if spec.apps_domain and spec.apps_domain in spec.domains:
+        yield Problem(
+            "apps-domain-is-domain",
+            "appsDomain",
+            f"{show(spec.apps_domain)} is in domains too, but it only carries generated names",
+            "remove it from one of the two",
+        )
+
+
+def _variables(spec: StackSpec) -> Iterable[Problem]:
+    """Every variable has one giver."""
+    givers: dict[str, str] = {}
+    for place, names in (
+        ("env", spec.env),
+        ("secretEnv", spec.secret_names),
+        ("generateSecrets", spec.generate_secrets),
+        ("broker.env", spec.broker.env),
+    ):
+        for name in names:
+            if name in givers:
+                yield Problem(
+                    _TWICE[place],
+                    f"{place}.{name}" if place != "generateSecrets" else place,
+                    f"{name} is in {givers[name]} too",
+                    f"remove it from {givers[name]} or from {place}",
+                )
+            givers.setdefault(name, place)
+    made = set(spec.generate_secrets) | set(spec.broker.env)
+    for name in spec.database.env:
+        if name in made:
+            yield Problem(
+                "database-variable-twice",
+                f"database.env.{name}",
+                f"{name} is in {givers[name]} too",
+                f"remove it from {givers[name]} or from database.env",
+            )
+    if "DATABASE_URL" in made and not spec.database.env:
+        yield Problem(
+            "database-url-made",
+            givers["DATABASE_URL"],
+            "DATABASE_URL is made by the program, with role and password",
+            "remove it here",
+        )
+
+
+_TWICE = {
+    "secretEnv": "secret-and-plain",
+    "generateSecrets": "generated-and-given",
+    "broker.env": "broker-variable-twice",
+}
+_CHECKS: tuple[Callable[[StackSpec], Iterable[Problem]], ...] = (
+    _app_user,
+    _units,
+    _python,
+    _revision,
+    _acme,
+    _apps_domain,
+    _variables,
+)
+
+
+def cross_problems(spec: StackSpec) -> list[Problem]:
+    """Everything that is wrong with combinations of keys."""
+    return [problem for check in _CHECKS for problem in check(spec)]
+
+
+def worker_count_problems(values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
+    """GUNICORN_WORKERS is a whole number from 1. The value is not shown, because it may stand in secretEnv."""
+    name = "GUNICORN_WORKERS"
+    if name not in values or re.fullmatch(r"[1-9]\d{0,3}", meaning(values[name])):
+        return []
+    return [Problem("gunicorn-workers", places[name], "is not a whole number from 1", 'write it like "2"')]

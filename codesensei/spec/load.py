@@ -1,0 +1,121 @@
+"""The stack config as the engine gives it, turned into a spec and secrets. The only module here that knows Pulumi."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime import config as engine_config
+from pulumi.runtime import settings
+
+from codesensei.spec.caution import namespace_cautions
+from codesensei.spec.check import SecretTexts, check, without_secrets
+from codesensei.spec.errors import NAMESPACE, Problem, SpecError
+from codesensei.spec.names import Names
+from codesensei.spec.plan import BrokerPlan, DatabasePlan
+from codesensei.spec.secrecy import secrecy_problems, take_secrets
+from codesensei.spec.stack import StackSpec
+from codesensei.spec.stackfile import find_stack_file
+from codesensei.spec.translate import known_keys
+
+
+class ConfigError(SpecError, pulumi.RunError):
+    """A SpecError that ends the program without a traceback."""
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Secret values, each an Output that is marked secret."""
+
+    env: Mapping[str, pulumi.Output[str]] = field(repr=False)
+    ssh_private_key: pulumi.Output[str] | None = field(default=None, repr=False)
+    tls_key: pulumi.Output[str] | None = field(default=None, repr=False)
+    digest_key: pulumi.Output[str] | None = field(default=None, repr=False)
+    database_password: pulumi.Output[str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that the program knows before it builds: the spec, what follows from it, and the secrets."""
+
+    spec: StackSpec
+    secrets: Secrets
+    names: Names
+    database: DatabasePlan
+    broker: BrokerPlan
+    warnings: tuple[str, ...]
+
+
+def load() -> Stack:
+    """Read this stack's config. Raises ConfigError with every problem at once."""
+    config, sealed_keys = _config()
+    raw, problems = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
+    file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
+    sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
+    problems += secrecy_problems(raw, sealed, file)
+    secrets, found = take_secrets(raw)
+    problems += found
+    checked = check(*without_secrets(raw), secrets)
+    if isinstance(checked, list):
+        problems += checked
+    if problems or isinstance(checked, list):
+        raise ConfigError(_once(problems, secrets)) from None
+    names = Names.of(checked.spec, f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+    warnings = checked.warnings + namespace_cautions(config, set(known_keys(())))
+    return Stack(
+        checked.spec,
+        _outputs(secrets, checked.database_password),
+        names,
+        checked.database,
+        checked.broker,
+        warnings,
+    )
+
+
+def _config() -> tuple[dict[str, str], set[str]]:
+    """All config of the run, of every namespace, and the keys under which something was encrypted."""
+    config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+    sealed = {key for key in config if engine_config.is_config_secret(key)}
+    return config, sealed | set(engine_config.get_config_secret_keys_env())
+
+
+# The engine hands every top-level value over as text; these are the ones that are text.
+_TEXTS = frozenset({"sshPrivateKey", "digestKey", "appsDomain", "production", "drift", "adopt", "allowUnsupported"})
+
+
+def _parse(config: Mapping[str, str]) -> tuple[dict[str, object], list[Problem]]:
+    raw: dict[str, object] = {}
+    for key, text in config.items():
+        raw[key] = text
+        if key not in _TEXTS and text[:1] in {"{", "["}:
+            try:
+                raw[key] = json.loads(text)
+            except ValueError:
+                continue
+    return raw, []
+
+
+def _once(problems: list[Problem], secrets: SecretTexts) -> tuple[Problem, ...]:
+    """Each problem once, and as a last door without any secret value in it."""
+    values = [value for value in secrets.all() if len(value) >= 8]
+    clean = []
+    for problem in dict.fromkeys(problems):
+        shows = any(value in str(problem) for value in values)
+        clean.append(Problem(problem.rule, "…", "a secret value stands here", "remove it") if shows else problem)
+    return tuple(clean)
+
+
+def _outputs(secrets: SecretTexts, password: str | None) -> Secrets:
+    def secret(value: str | None) -> pulumi.Output[str] | None:
+        return None if value is None else pulumi.Output.secret(value)
+
+    return Secrets(
+        env={name: pulumi.Output.secret(value) for name, value in secrets.env.items()},
+        ssh_private_key=secret(secrets.ssh_private_key),
+        tls_key=secret(secrets.tls_key),
+        digest_key=secret(secrets.digest_key),
+        database_password=secret(password),
+    )

@@ -94,9 +94,7 @@ def git(path: Path, *arguments: str, date: str = "") -> str:
         environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     command = ["git", "-C", str(path), *arguments]
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=GIT_SECONDS, check=True
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=GIT_SECONDS, check=True)
     except FileNotFoundError:
         raise DemoError("git is not on PATH: install git and try again.") from None
     except subprocess.TimeoutExpired:

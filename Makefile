@@ -1,0 +1,76 @@
+# Targets for people: `make help`. Everything that a target installs goes into .venv, .codesensei or the cache
+# (~/.cache/codesensei), except Debian packages that the sandbox needs, which it names before it installs them.
+
+PYTHON ?= python3
+DEBIAN ?= 13
+NAME ?= play
+SERVER ?=
+HOST_KEY ?=
+
+VENV := .venv/bin
+TYPED := __main__.py codesensei components tools tests
+SHELL_FILES = $(shell git ls-files '*.sh' .ci/run)
+PYTEST := $(VENV)/pytest
+export HOST_KEY
+
+.DEFAULT_GOAL := help
+.PHONY: help setup engine lint format test test-unit test-engine test-host test-full demo demo-down \
+	sandbox-up sandbox-down sandbox-list sandbox-ssh clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+setup: ## Check this machine and make .venv
+	@$(PYTHON) -m tools.setup
+
+engine: setup ## Install Pulumi and its plugins into the cache, unless they are there
+	@$(PYTHON) -m tools.engine install --install-packages
+
+demo: ## Deploy the example project to a throw-away server (DEBIAN=12|13), or to SERVER=user@host
+	@$(PYTHON) -m tools.setup --check
+	@$(PYTHON) -m tools.demo up --debian '$(DEBIAN)' --server '$(SERVER)'
+
+demo-down: ## Remove the demo: its server, state and keys
+	@$(PYTHON) -m tools.demo down
+
+lint: setup ## Style, types and shell scripts
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy --strict $(TYPED)
+	$(VENV)/shellcheck $(SHELL_FILES)
+
+format: setup ## Put the Python files into their one format
+	$(VENV)/ruff format .
+	$(VENV)/ruff check --fix .
+
+test: lint test-unit test-engine test-host ## All that a change must pass (the sandbox needs root on Linux)
+
+test-unit: setup ## Tests without engine and servers
+	$(PYTEST) -n auto -m 'not engine and not host and not full'
+
+test-engine: engine ## Tests of the resource graph and of the plugins' behaviour
+	$(PYTEST) -n auto -m 'engine and not host and not full'
+
+test-host: engine ## Tests that deploy to sandbox servers
+	$(PYTEST) -m 'host and not full'
+
+test-full: test ## The long ones too
+	$(PYTEST) -m full
+
+sandbox-up: ## Start the throw-away server NAME (DEBIAN=12|13)
+	@$(PYTHON) -m tools.sandbox up '$(NAME)' --debian '$(DEBIAN)'
+
+sandbox-down: ## End the server NAME, or all of them with NAME=all
+	@$(PYTHON) -m tools.sandbox down $(if $(filter all,$(NAME)),--all,'$(NAME)')
+
+sandbox-list: ## Show this checkout's servers
+	@$(PYTHON) -m tools.sandbox list
+
+sandbox-ssh: ## Log in to the server NAME
+	@$(PYTHON) -m tools.sandbox ssh '$(NAME)'
+
+clean: ## End the demo and all servers, remove .venv and what tools left in the checkout (the cache stays)
+	@$(PYTHON) -m tools.demo down
+	@$(PYTHON) -m tools.sandbox down --all
+	rm -rf .venv .codesensei .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

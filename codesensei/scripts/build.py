@@ -35,9 +35,10 @@ def run(step: Step) -> None:
     name, revision = step.args
     data = step.data
     release = Release(step.project, name, data["user"], data["directory"], data["settingsModule"])
-    if release.notes.get("built"):
+    if release.notes.get("built") and release.path.is_dir() and (release.venv / ".complete").exists():
         step.say(f"release {name} is built already")
         return
+    note(release, {"built": False, "prepared": None})
     jobs.end_orphans(step)
     started = time.monotonic()
     _check_room(step, data["source"])
@@ -155,7 +156,7 @@ def _refuse_unsafe(archive: Path) -> None:
         for member in tar:
             name = posixpath.normpath(member.name)
             reason = ""
-            if member.name.startswith("/") or name.startswith(".."):
+            if _escapes(member.name):
                 reason = "leads out of the project"
             elif not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
                 reason = "is a device or a pipe"

@@ -77,7 +77,7 @@ def judge(step: Step, release: Release, manifest: dict[str, Any], host: str, ans
     wrong = probe.wrong_redirect(
         answer, host=host, scheme=health["scheme"], url_path=health["path"], hosts=health["hosts"]
     )
-    if answer.status and probe.accepted(answer, health["accept"]) and not wrong:
+    if not answer.error and probe.accepted(answer, health["accept"]) and not wrong:
         return
     body = jobs.redactor(release.project, release.name).clean(answer.body)
     cause, cure = _explain(release, host, answer, wrong, log + body)

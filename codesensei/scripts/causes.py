@@ -6,7 +6,7 @@ import re
 
 _KNOWN: tuple[tuple[str, str, str], ...] = (
     (
-        r"Invalid HTTP_HOST header: '?([^'\s]+?)'?\.",
+        r"Invalid HTTP_HOST header: '([^']+)'",
         "Django refuses the host {0} (DisallowedHost)",
         "add it to ALLOWED_HOSTS, or its domain with a leading dot (.example.com) for all names below it",
     ),

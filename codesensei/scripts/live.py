@@ -72,10 +72,15 @@ def save(step: Step, live: Live, manifest: dict[str, Any]) -> None:
         },
         "files": {path: _content(path) for path in touched},
         "units": {name: _unit_state(name) for name in {*live.units, *(unit["name"] for unit in manifest["units"])}},
-        "role": role and {"name": role["role"], "verifier": database.current_verifier(role["role"])},
+        "role": role and _role(step.slug, role),
     }
     files.make_directory(step.project.memory / "switch", 0o700)
     write_json(_journal(step.project), journal)
+
+
+def _role(slug: str, role: dict[str, str]) -> dict[str, Any]:
+    found = database.password(slug, role["role"], role["digest"])
+    return {"name": role["role"], "verifier": found.live, "port": found.port}
 
 
 def _journal(project: Project) -> Path:
@@ -101,8 +106,8 @@ def restore(step: Step) -> None:
     for name, state in journal["units"].items():
         if not state["exists"]:
             systemctl("disable", "--now", name, check=False)
-    if journal["role"] and journal["role"]["verifier"]:
-        database.restore_password(journal["role"]["name"], journal["role"]["verifier"])
+    if role := journal["role"]:
+        database.restore_password(role["name"], role["verifier"], role["port"])
     for path, content in journal["files"].items():
         _put_back(Path(path), content)
     for link, target in journal["links"].items():

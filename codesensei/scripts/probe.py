@@ -83,6 +83,11 @@ def _ask(connection: http.client.HTTPConnection, host: str, url_path: str, heade
         connection.close()
 
 
+def is_nginx_own(answer: Answer) -> bool:
+    """Whether the answer is nginx's own error page: an unknown host, or no process behind the socket."""
+    return answer.status >= 400 and "<hr><center>nginx" in answer.body
+
+
 def accepted(answer: Answer, patterns: list[str]) -> bool:
     """Whether the status is one of `patterns` ("2xx", "404")."""
     return any(f"{answer.status:03d}" == pattern or pattern == f"{answer.status // 100}xx" for pattern in patterns)

@@ -76,7 +76,10 @@ def _file_differs(entry: dict[str, Any]) -> bool:
 
 def _password_differs(manifest: Manifest) -> bool:
     role = manifest["database"]
-    return role is not None and not database.password_is_applied(manifest["slug"], role["role"], role["digest"])
+    if role is None:
+        return False
+    found = database.password(manifest["slug"], role["role"], role["digest"])
+    return found.live != found.staged
 
 
 def _all_run(manifest: Manifest) -> bool:
@@ -84,8 +87,13 @@ def _all_run(manifest: Manifest) -> bool:
 
 
 def _web_changes(now: Live, release: Release, manifest: Manifest) -> bool:
-    """Whether the web process must start anew: another release, or another unit."""
-    return now.release != release.name or _unit_changes(now, manifest, "web") or not _all_run(manifest)
+    """Whether the web process must start anew: another release, another unit, or it does not run."""
+    web = _named(manifest, "web")
+    return now.release != release.name or _unit_changes(now, manifest, "web") or not all(map(live.is_active, web))
+
+
+def _named(manifest: Manifest, kind: str) -> list[str]:
+    return [unit["name"] for unit in manifest["units"] if unit["kind"] == kind]
 
 
 def _unit_changes(now: Live, manifest: Manifest, kind: str) -> bool:
@@ -122,9 +130,7 @@ def _apply(step: Step, now: Live, release: Release, manifest: Manifest) -> None:
         database.apply_password(step.slug, role["role"], role["digest"])
     _point_current(step, now, release)
     systemctl("daemon-reload")
-    sockets = [unit["name"] for unit in manifest["units"] if unit["kind"] == "socket"]
-    web = [unit["name"] for unit in manifest["units"] if unit["kind"] == "web"]
-    workers = [unit["name"] for unit in manifest["units"] if unit["kind"] == "worker"]
+    sockets, web, workers = (_named(manifest, kind) for kind in ("socket", "web", "worker"))
     systemctl("enable", "--quiet", *sockets, *web, *workers)
     for name in sockets:
         _start_socket(name, name in stale)
@@ -135,9 +141,7 @@ def _apply(step: Step, now: Live, release: Release, manifest: Manifest) -> None:
     _read_back(step, release, manifest)
     _stop_departed(step, now, manifest)
     if workers:
-        systemctl("start", *workers)
-        if set(workers) & stale:
-            systemctl("restart", *sorted(set(workers) & stale))
+        _start_workers(step, workers, stale)
         _await_workers(release, workers, began)
 
 
@@ -239,11 +243,13 @@ def _read_back(step: Step, release: Release, manifest: Manifest) -> None:
             return True
         asked = {"host": health["hosts"][0], "scheme": health["scheme"], "url_path": health["path"]}
         answer = probe.ask_proxy(**asked, timeout=health["timeout"])
-        return answer.status not in (0, 404, 502, 503, 504) or (
-            answer.status == 404 and probe.accepted(answer, health["accept"])
-        )
+        return answer.status != 0 and not probe.is_nginx_own(answer)
 
     live.wait_until(answers, health["timeout"], 0.2)
+    if probe.is_nginx_own(answer):
+        answer = probe.Answer(
+            answer.status, error=f"nginx itself answered with status {answer.status}, not the project"
+        )
     log = jobs.redactor(release.project, release.name).clean(live.journal_of(web, began - 30))
     candidate.judge(step, release, manifest, health["hosts"][0], answer, log)
     process = live.show(web)["MainPID"]
@@ -261,6 +267,24 @@ def _stop_departed(step: Step, now: Live, manifest: Manifest) -> None:
     systemctl("daemon-reload")
 
 
+def _start_workers(step: Step, workers: list[str], stale: set[str]) -> None:
+    """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout."""
+    renewed = [name for name in workers if name in stale and live.is_active(name)]
+    old = {name: live.show(name)["MainPID"] for name in renewed}
+    systemctl("start", "--no-block", *(name for name in workers if name not in renewed), check=False)
+    if renewed:
+        systemctl("restart", "--no-block", *renewed)
+    told = began = time.monotonic()
+    # systemd itself ends a drain at TimeoutStopSec, so this loop ends.
+    while draining := [name for name in renewed if live.show(name)["MainPID"] in (old[name], "0")]:
+        if any(live.show(name)["ActiveState"] == "failed" for name in draining):
+            break
+        if time.monotonic() - told > jobs.QUIET_SECONDS:
+            told = time.monotonic()
+            step.say(f"{', '.join(draining)}: finishing its work for {told - began:.0f} s")
+        time.sleep(0.1)
+
+
 def _await_workers(release: Release, workers: list[str], began: float) -> None:
     """Every worker must live through its grace time without a restart."""
     first = {name: live.show(name) for name in workers}
@@ -273,7 +297,8 @@ def _await_workers(release: Release, workers: list[str], began: float) -> None:
                 raise Failure(
                     name,
                     f"it ended within {GRACE:.0f} s of its start ({state['Result']}, status {state['ExecMainStatus']})",
-                    f"mend its command in project.workers; journalctl -u {name} has its words\nthe release before it keeps serving",
+                    f"mend its command in project.workers; journalctl -u {name} has its words\n"
+                    "the release before it keeps serving",
                     log,
                 )
         time.sleep(0.2)
@@ -297,9 +322,8 @@ def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str,
             script = step.project.environments / f"{release.name}.afterSwitch-{number}.sh"
             files.write_file(script, hook + "\n", 0o640, "root", release.user)
             done = jobs.run_job(step, release, Job(f"hook afterSwitch: {hook[:60]}", ["/bin/bash", "-e", str(script)]))
-            step.say(
-                f"hook afterSwitch {'has run' if done.ok else f'failed with status {done.code}, see {done.log}'}: {hook[:60]}"
-            )
+            ended = "has run" if done.ok else f"failed with status {done.code}, see {done.log}"
+            step.say(f"hook afterSwitch {ended}: {hook[:60]}")
     register.settle(
         step.slug,
         {"units": [unit["name"] for unit in manifest["units"]], "hostnames": manifest["health"]["hosts"]},

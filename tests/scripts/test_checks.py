@@ -1,0 +1,94 @@
+"""Settings with which a site would lose data, each stopped with the line to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codesensei.scripts import checks, paths
+from codesensei.scripts.jobs import Release
+from codesensei.scripts.step import Failure
+
+RELEASE = Release(paths.Project("shop"), "aaaaaaa-bbbbbbb", "deploy", ".", "config.settings")
+HERE = "/srv/codesensei/shop/releases/aaaaaaa-bbbbbbb"
+DATA: dict[str, Any] = {
+    "static": "serve",
+    "staticUrl": "/static/",
+    "database": {"kind": "generated", "name": "shop", "role": "shop"},
+}
+
+
+def facts(**changes: Any) -> dict[str, Any]:
+    postgres = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "shop",
+        "USER": "shop",
+        "HOST": "127.0.0.1",
+        "PORT": "",
+    }
+    return {
+        "databases": {"default": postgres},
+        "MEDIA_ROOT": "/srv/codesensei/shop/shared/media",
+        "MEDIA_URL": "/media/",
+        "STATIC_ROOT": f"{HERE}/staticfiles",
+        "STATIC_URL": "/static/",
+        "installedStaticfiles": True,
+        **changes,
+    }
+
+
+def sqlite(name: str) -> dict[str, Any]:
+    return {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "USER": "", "HOST": "", "PORT": ""}}
+
+
+def test_sound_settings_pass() -> None:
+    checks.check(facts(), RELEASE, DATA)
+
+
+@pytest.mark.parametrize(
+    ("changes", "data", "thing", "cure"),
+    [
+        (
+            {"databases": sqlite(f"{HERE}/db.sqlite3")},
+            {},
+            r"DATABASES\['default'\]",
+            "sqlite:////srv/codesensei/shop/shared/db.sqlite3",
+        ),
+        ({"databases": sqlite("db.sqlite3")}, {}, r"DATABASES\['default'\]", "DATABASE_URL"),
+        ({"MEDIA_ROOT": f"{HERE}/media"}, {}, "MEDIA_ROOT", "/srv/codesensei/shop/shared/media"),
+        ({"MEDIA_ROOT": "media"}, {}, "MEDIA_ROOT", "shared/media"),
+        ({"STATIC_ROOT": ""}, {}, "STATIC_ROOT", "BASE_DIR"),
+        ({"STATIC_ROOT": "/srv/codesensei/shop/shared/static"}, {}, "STATIC_ROOT", "BASE_DIR"),
+        ({"STATIC_ROOT": HERE}, {}, "STATIC_ROOT", "BASE_DIR"),
+        ({"STATIC_URL": "/assets/"}, {}, "STATIC_URL", "plain string"),
+        ({"STATIC_URL": "https://cdn.example.com/static/"}, {}, "STATIC_URL", "static to none"),
+        ({"databases": sqlite("/srv/codesensei/shop/shared/db.sqlite3")}, {}, "DATABASES", "dj_database_url"),
+    ],
+)
+def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, cure: str) -> None:
+    with pytest.raises(Failure, match=thing) as caught:
+        checks.check(facts(**changes), RELEASE, {**DATA, **data})
+    assert cure in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("changes", "data"),
+    [
+        ({"databases": sqlite("/srv/codesensei/shop/shared/db.sqlite3")}, {"database": {"kind": "sqlite"}}),
+        ({"databases": sqlite(":memory:")}, {"database": {"kind": "none"}}),
+        ({"MEDIA_ROOT": ""}, {}),
+        ({"STATIC_ROOT": "", "STATIC_URL": "https://cdn.example.com/"}, {"static": "none"}),
+        ({"STATIC_ROOT": "", "installedStaticfiles": False}, {}),
+        ({"STATIC_ROOT": "staticfiles"}, {}),
+    ],
+)
+def test_allowed(changes: dict[str, Any], data: dict[str, Any]) -> None:
+    checks.check(facts(**changes), RELEASE, {**DATA, **data})
+
+
+def test_links_are_resolved_before_they_are_judged(tmp_path: Path) -> None:
+    (tmp_path / "release").mkdir()
+    (tmp_path / "link").symlink_to("release")
+    assert checks.inside(str(tmp_path / "link" / "db.sqlite3"), tmp_path / "release")
+    assert not checks.inside(str(tmp_path / "release-2"), tmp_path / "release")

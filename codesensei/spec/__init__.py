@@ -1,10 +1,11 @@
 """The stack config as frozen, checked values; every wrong input dies here, in preview."""
 
+from codesensei.spec.broker_plan import BrokerPlan
 from codesensei.spec.check import validate
+from codesensei.spec.database_plan import DatabasePlan
 from codesensei.spec.errors import Problem, SpecError
 from codesensei.spec.load import ConfigError, Secrets, Stack, load
 from codesensei.spec.names import Names
-from codesensei.spec.plan import BrokerPlan, DatabasePlan
 from codesensei.spec.stack import StackSpec
 
 __all__ = [

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from codesensei.spec.broker_plan import BrokerPlan, plan_broker
 from codesensei.spec.caution import cautions
 from codesensei.spec.cross import cross_problems, worker_count_problems
+from codesensei.spec.database_plan import DatabasePlan, plan_database
 from codesensei.spec.environment import held
 from codesensei.spec.errors import Problem, SpecError
-from codesensei.spec.plan import BrokerPlan, DatabasePlan, plan_broker, plan_database
+from codesensei.spec.mend import mended, touches
 from codesensei.spec.stack import StackSpec
 from codesensei.spec.translate import problems_of
 from codesensei.spec.words import meaning
@@ -51,7 +53,7 @@ def validate(raw: Mapping[str, object], *, secret_names: Iterable[str] = ()) -> 
     the names count, together with `secret_names`. Raises SpecError with every problem.
     """
     public, names = without_secrets(raw, tuple(secret_names))
-    spec, problems = read_spec(public, names)
+    spec, problems, _ = read_spec(public, names)
     if spec is None or problems:
         raise SpecError(tuple(problems))
     return spec
@@ -74,20 +76,25 @@ def without_secrets(
     return public, names
 
 
-def read_spec(public: Mapping[str, object], names: tuple[str, ...]) -> tuple[StackSpec | None, list[Problem]]:
-    """The spec, or what is wrong key by key and across keys."""
+def read_spec(
+    public: Mapping[str, object], names: tuple[str, ...]
+) -> tuple[StackSpec | None, list[Problem], frozenset[str]]:
+    """The spec, everything that is wrong with it, and the paths at which the spec is not what the config says."""
+    failed: frozenset[str] = frozenset()
+    problems: list[Problem] = []
     try:
-        spec = StackSpec.model_validate(dict(public))
+        spec: StackSpec | None = StackSpec.model_validate(dict(public))
     except ValidationError as error:
-        return None, problems_of(error, names)
-    return spec, cross_problems(spec)
+        problems = problems_of(error, names)
+        spec, failed = mended(public, error)
+    return spec, problems + (cross_problems(spec, failed) if spec else []), failed
 
 
 def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretTexts) -> Checked | list[Problem]:
     """Everything about a config and its secret values."""
-    spec, problems = read_spec(public, names)
+    spec, problems, failed = read_spec(public, names)
     problems += _held(secrets.env)
-    if spec is None:
+    if spec is None or touches(failed, ("env", "secretEnv", "database", "broker", "project.slug", "project.user")):
         return problems
     places = {name: f"env.{name}" for name in spec.env} | {name: f"secretEnv.{name}" for name in secrets.env}
     values = {name: meaning(value) for name, value in {**spec.env, **secrets.env}.items()}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from codesensei.spec.errors import Problem
+from codesensei.spec.mend import touches
 from codesensei.spec.names import Names
 from codesensei.spec.stack import StackSpec
 from codesensei.spec.types import show
@@ -122,7 +123,7 @@ def _variables(spec: StackSpec) -> Iterable[Problem]:
                 f"{name} is in {givers[name]} too",
                 f"remove it from {givers[name]} or from database.env",
             )
-    if "DATABASE_URL" in made and not spec.database.env:
+    if "DATABASE_URL" in made - set(spec.database.env):
         yield Problem(
             "database-url-made",
             givers["DATABASE_URL"],
@@ -136,20 +137,21 @@ _TWICE = {
     "generateSecrets": "generated-and-given",
     "broker.env": "broker-variable-twice",
 }
-_CHECKS: tuple[Callable[[StackSpec], Iterable[Problem]], ...] = (
-    _app_user,
-    _units,
-    _python,
-    _revision,
-    _acme,
-    _apps_domain,
-    _variables,
+# Each rule with the paths that it looks at.
+_CHECKS: tuple[tuple[Callable[[StackSpec], Iterable[Problem]], tuple[str, ...]], ...] = (
+    (_app_user, ("project.user", "server.user")),
+    (_units, ("project.slug", "project.workers")),
+    (_python, ("project.python", "project.installer")),
+    (_revision, ("project.source", "production")),
+    (_acme, ("tls", "domains", "appsDomain")),
+    (_apps_domain, ("domains", "appsDomain")),
+    (_variables, ("env", "secretEnv", "generateSecrets", "database.env", "broker.env")),
 )
 
 
-def cross_problems(spec: StackSpec) -> list[Problem]:
-    """Everything that is wrong with combinations of keys."""
-    return [problem for check in _CHECKS for problem in check(spec)]
+def cross_problems(spec: StackSpec, failed: frozenset[str] = frozenset()) -> list[Problem]:
+    """Everything that is wrong with combinations of keys, none of which is among the failed paths."""
+    return [problem for check, paths in _CHECKS if not touches(failed, paths) for problem in check(spec)]
 
 
 def worker_count_problems(values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:

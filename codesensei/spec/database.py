@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from codesensei.spec.types import Model, Seconds, VariableName, Whole, at_least, distinct, reject, show
+from codesensei.spec.environment import OwnVariable
+from codesensei.spec.types import Model, Seconds, Whole, at_least, distinct, reject, show
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SYSTEM_NAME = re.compile(r"postgres|template\d*|pg_.*")
@@ -63,7 +64,7 @@ class Database(Model):
     name: Annotated[str, AfterValidator(database_name)] = Field(
         default="", description="Default: the slug, with '_' for '-'"
     )
-    env: dict[VariableName, DatabasePart] = Field(
+    env: dict[OwnVariable, DatabasePart] = Field(
         default={}, description="Variables by the part they hold: {DB_HOST: host}"
     )
     extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(distinct)] = ()
@@ -76,6 +77,6 @@ class Database(Model):
 class Broker(Model):
     """The task broker."""
 
-    env: dict[VariableName, Literal["url"]] = Field(
+    env: dict[OwnVariable, Literal["url"]] = Field(
         default={}, description="Variables to inject: {CELERY_BROKER_URL: url}"
     )

@@ -14,7 +14,11 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.
 
 def domain(value: str) -> str:
     """A public host name of the project: lower-case, at least two labels, no address, no pattern."""
-    if "://" in value or "/" in value or ":" in value.replace("::", ""):
+    if is_address(value):
+        raise reject(
+            "domain-address", f"{show(value)} is an address", "list names only; without any, the address itself serves"
+        )
+    if "/" in value or ":" in value:
         raise reject("domain-url", f"{show(value)} is more than a host name", "write the name alone: shop.example.com")
     if "*" in value:
         raise reject(
@@ -26,12 +30,6 @@ def domain(value: str) -> str:
         raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
     if not value.isascii():
         raise reject("domain-ascii", f"{show(value)} is not in the form that DNS uses", f"write {_punycode(value)}")
-    if is_address(value):
-        raise reject(
-            "domain-address",
-            f"{show(value)} is an address",
-            "list names only; without any, the address itself serves",
-        )
     if "." not in value or not is_hostname(value):
         raise reject("domain", f"{show(value)} is not a host name", "write it like shop.example.com")
     return value

@@ -11,11 +11,12 @@ import pulumi
 from pulumi.runtime import config as engine_config
 from pulumi.runtime import settings
 
+from codesensei.spec.broker_plan import BrokerPlan
 from codesensei.spec.caution import namespace_cautions
 from codesensei.spec.check import SecretTexts, check, without_secrets
+from codesensei.spec.database_plan import DatabasePlan
 from codesensei.spec.errors import NAMESPACE, Problem, SpecError
 from codesensei.spec.names import Names
-from codesensei.spec.plan import BrokerPlan, DatabasePlan
 from codesensei.spec.secrecy import secrecy_problems, take_secrets
 from codesensei.spec.stack import StackSpec
 from codesensei.spec.stackfile import find_stack_file

@@ -55,14 +55,14 @@ def git_url(value: str) -> str:
             "is not a git URL of a kind that is allowed",
             "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path",
         )
-    login = url.group(2).rpartition("@")[0]
+    login, _, host = url.group(2).rpartition("@")
     if ":" in login or (login and url.group(1).lower() == "https"):
         raise reject(
             "git-credentials",
             "has credentials in the URL, where the state and every preview would show them",
             "remove them: git here uses your own SSH agent or credential helper",
         )
-    if url.group(1).lower() != "file" and not login + url.group(2).rpartition("@")[2]:
+    if url.group(1).lower() != "file" and not host:
         raise reject("git-host", "names no host", "write https://host/path")
     return value
 

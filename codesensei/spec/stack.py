@@ -14,6 +14,11 @@ from codesensei.spec.server import Server
 from codesensei.spec.types import Flag, Model, distinct
 
 
+def _names_only(value: object) -> object:
+    # Whatever comes from a file is no tuple: without_secrets() makes one of the names of a map.
+    return value if isinstance(value, tuple) else None
+
+
 def _nothing(value: object) -> object:
     return None if value == "" else value
 
@@ -41,7 +46,7 @@ class StackSpec(Model):
     database: Database = Database()
     broker: Broker = Broker()
     env: dict[OwnVariable, EnvValue] = Field(default={}, description="Plain variables")
-    secret_names: tuple[OwnVariable, ...] = Field(
+    secret_names: Annotated[tuple[OwnVariable, ...], BeforeValidator(_names_only)] = Field(
         default=(), alias="secretEnv", description="Names of the secret variables"
     )
     generate_secrets: Annotated[tuple[OwnVariable, ...], AfterValidator(distinct)] = Field(

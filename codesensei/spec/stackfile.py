@@ -49,14 +49,15 @@ def read_stack_file(text: str) -> StackFile:
     sealed: set[Place] = set()
     plain: dict[Place, str | None] = {}
     for place, node in _values(yaml.compose(text, Loader=yaml.SafeLoader)):
-        if place[-1] == "secure":
-            sealed.add(place[:-1])
+        if node is None:
+            sealed.add(place)
         else:
             plain[place] = None if node.style in {"'", '"', "|", ">"} else str(node.value)
     return StackFile(frozenset(sealed), plain)
 
 
-def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.ScalarNode]]:
+def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
+    """Scalars with their places; None for what is encrypted."""
     if not isinstance(root, yaml.MappingNode):
         return
     for key, value in root.value:
@@ -66,9 +67,11 @@ def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.ScalarNode]]:
                     yield from _below((str(name.value).removeprefix(NAMESPACE),), node)
 
 
-def _below(place: Place, node: yaml.Node) -> Iterator[tuple[Place, yaml.ScalarNode]]:
+def _below(place: Place, node: yaml.Node) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
     if isinstance(node, yaml.ScalarNode):
         yield place, node
+    elif isinstance(node, yaml.MappingNode) and [key.value for key, _ in node.value] == ["secure"]:
+        yield place, None
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield from _below((*place, str(key.value)), value)

@@ -25,6 +25,8 @@ _KINDS = {
 _MISSING = {
     "hostKey": ("is missing: without it anybody between could be the server", KEYSCAN),
     "revision": ("is missing: a deploy is of one commit", "name a commit or a tag: v1.4.0"),
+    "server": ("is missing", "take it from stacks/Pulumi.example.yaml"),
+    "project": ("is missing", "take it from stacks/Pulumi.example.yaml"),
     "settingsModule": (
         "is missing",
         "name the module of your production settings: config.settings.production",
@@ -56,6 +58,8 @@ def _problem(entry: Mapping[str, Any], secret_names: tuple[str, ...]) -> Problem
         return Problem("choice", path, "is none of the words allowed here", f"write one of: {_words(context)}")
     if kind == "too_short":
         return Problem("empty-list", path, "is empty", "list at least one, or remove the line for the default")
+    if loc == ("secretEnv",):
+        kind = "dict_type"
     what, cure = _KINDS.get(kind, ("of another kind", "see stacks/Pulumi.example.yaml"))
     return Problem("wrong-type", path, f"must be {what}", cure)
 
@@ -70,7 +74,7 @@ def location(loc: tuple[int | str, ...], secret_names: tuple[str, ...]) -> tuple
     if len(parts) > 1 and parts[0] == "tls" and parts[1] in _UNION_TAGS:
         del parts[1]
     if len(parts) > 1 and parts[0] == "secretEnv" and isinstance(parts[1], int):
-        parts[1] = secret_names[parts[1]]
+        parts[1] = secret_names[parts[1]] if secret_names else parts[1]
     return tuple(parts)
 
 

@@ -1,4 +1,4 @@
-"""What the config means for the database and the broker: facts without any secret."""
+"""What the config means for the database: facts without any secret."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from codesensei.spec.urls import Url, UrlError, read_url
 
 URL_VARIABLE = "DATABASE_URL"
 POSTGRES_PORT = 5432
-BROKER_PORT = 6379
-BROKER_NUMBERS = 16
 _MAX_NAME = 63
 
 
@@ -36,19 +34,6 @@ class DatabasePlan:
     socket: bool = False
     variables: Mapping[str, DatabasePart] = field(default_factory=dict)
     given_by: Literal["DATABASE_URL", "mapped"] | None = None
-
-
-@dataclass(frozen=True)
-class BrokerPlan:
-    """Which numbers of the server's broker plain URLs name, and which variables get a URL with the stack's own."""
-
-    numbers: tuple[int, ...] = ()
-    variables: tuple[str, ...] = ()
-
-    @property
-    def needed(self) -> bool:
-        """True where the server must run a broker."""
-        return bool(self.numbers or self.variables)
 
 
 @dataclass(frozen=True)
@@ -299,45 +284,6 @@ def _read(text: str, place: str) -> Url:
         return read_url(text)
     except UrlError as error:
         _refuse(error.rule, place, error.message, error.cure)
-
-
-def plan_broker(
-    spec: StackSpec, values: Mapping[str, str], places: Mapping[str, str]
-) -> tuple[BrokerPlan, list[Problem]]:
-    """Which variables lead to the server's own broker, and to which of its numbers."""
-    numbers: set[int] = set()
-    problems: list[Problem] = []
-    for name, value in sorted(values.items()):
-        if not value.startswith(("redis://", "valkey://")):
-            continue
-        try:
-            url = read_url(value)
-        except UrlError as error:
-            problems.append(Problem(error.rule, places[name], error.message, error.cure))
-            continue
-        if not url.local or (url.port or BROKER_PORT) != BROKER_PORT:
-            continue
-        if url.password or url.user:
-            problems.append(
-                Problem(
-                    "broker-password",
-                    places[name],
-                    "has a password, but the server's broker has none",
-                    "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)",
-                )
-            )
-        elif not (url.name.isascii() and (url.name or "0").isdigit() and int(url.name or "0") < BROKER_NUMBERS):
-            problems.append(
-                Problem(
-                    "broker-number",
-                    places[name],
-                    "names no database of the broker",
-                    "end it with a number from 0 to 15: redis://127.0.0.1:6379/0",
-                )
-            )
-        else:
-            numbers.add(int(url.name or "0"))
-    return BrokerPlan(tuple(sorted(numbers)), tuple(sorted(spec.broker.env))), problems
 
 
 def _refuse(rule: str, path: str, message: str, cure: str) -> NoReturn:

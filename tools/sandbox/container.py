@@ -63,12 +63,14 @@ class Container:
     def environment(self) -> dict[str, str]:
         """The environment of systemd-nspawn; nothing else of this machine's gets in.
 
-        The server always sees cgroup v2 alone: systemd 256 and newer refuse the older layouts.
+        The server always sees cgroup v2 alone: systemd 256 and newer refuse the older layouts. Whether its
+        /tmp is on disk or in memory is left to its own release, as on a real machine.
         """
         variables = {
             "PATH": os.environ.get("PATH", ""),
             "LC_ALL": "C",
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+            "SYSTEMD_NSPAWN_TMPFS_TMP": "0",
         }
         if self.nested:
             variables["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = "1"

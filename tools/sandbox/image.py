@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.sandbox.errors import SandboxError
 from tools.sandbox.machine import Inheritance
 from tools.sandbox.process import execute, execute_to_log, say
 
@@ -38,6 +37,24 @@ PLAIN_PACKAGES = (
     "netbase",
 )
 CLOUD_PACKAGES = ("ufw", "unattended-upgrades", "needrestart")
+# Where the files of files/cloud go, and their modes.
+CLOUD_FILES = {
+    "cloud-init": ("usr/bin/cloud-init", 0o755),
+    "first-boot-work": ("usr/local/lib/sandbox/first-boot-work", 0o755),
+    "boot-upgrade": ("usr/local/lib/sandbox/boot-upgrade", 0o755),
+    "cloud-final.service": ("etc/systemd/system/cloud-final.service", 0o644),
+    "boot-upgrade.service": ("etc/systemd/system/boot-upgrade.service", 0o644),
+    "sshd.conf": ("etc/ssh/sshd_config.d/50-cloud-init.conf", 0o600),
+    "sudoers": ("etc/sudoers.d/90-cloud-init-users", 0o440),
+    "20auto-upgrades": ("etc/apt/apt.conf.d/20auto-upgrades", 0o644),
+}
+CLOUD_UNITS = (
+    "ufw.service",
+    "cloud-final.service",
+    "boot-upgrade.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+)
 
 BUILD_TIMEOUT = 1800.0
 UNUSED_SECONDS = 14 * 24 * 3600.0
@@ -183,12 +200,28 @@ class Image:
         in_chroot(root, log, "apt-get", "-q", "update")
 
     def _customise_cloud(self, root: Path, log: Path) -> None:
-        raise SandboxError("the cloud kind is not built yet")
+        install = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *CLOUD_PACKAGES]
+        in_chroot(root, log, "apt-get", "-q", "update")
+        in_chroot(root, log, *install)
+        in_chroot(
+            root, log, "useradd", "-m", "-u", "1000", "-s", "/bin/bash", "-p", "*", "-G", "adm,sudo", "debian"
+        )
+        for name, (target, mode) in CLOUD_FILES.items():
+            path = root / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(FILES / "cloud" / name, path)
+            path.chmod(mode)
+        # Only files are to be written here, so ufw gets a network of its own instead of this machine's.
+        in_chroot(root, log, "ufw", "allow", "OpenSSH", isolated=True)
+        configuration = root / "etc/ufw/ufw.conf"
+        configuration.write_text(configuration.read_text().replace("ENABLED=no", "ENABLED=yes"))
+        in_chroot(root, log, "systemctl", "enable", *CLOUD_UNITS)
 
 
-def in_chroot(root: Path, log: Path, *argv: str) -> None:
-    """Run a program inside an image that is being built."""
-    execute_to_log(["chroot", str(root), *argv], log, env=CHROOT_ENVIRONMENT, timeout=BUILD_TIMEOUT)
+def in_chroot(root: Path, log: Path, *argv: str, isolated: bool = False) -> None:
+    """Run a program inside an image that is being built; `isolated` keeps this machine's network from it."""
+    before = ["unshare", "--net"] if isolated else []
+    execute_to_log([*before, "chroot", str(root), *argv], log, env=CHROOT_ENVIRONMENT, timeout=BUILD_TIMEOUT)
 
 
 @contextlib.contextmanager

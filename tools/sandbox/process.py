@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -78,3 +80,10 @@ def execute_to_log(argv: Sequence[str], log: Path, *, env: Mapping[str, str], ti
     if code != 0:
         end = tail(log.read_text(encoding="utf-8", errors="replace"))
         raise SandboxError(f"{argv[0]} failed with exit code {code}; the end of {log}:\n{end}")
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a small JSON file so that a reader sees the old or the new one."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(json.dumps(content, indent=1))
+    aside.replace(path)

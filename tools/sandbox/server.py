@@ -232,6 +232,9 @@ class Server:
                 raise SandboxError(f"There is no server {self.name!r}.")
             yield
 
+    def _harvest(self) -> None:
+        harvest_packages(self.storage.writable, cache_directory() / "packages" / str(self.debian))
+
     def snapshot(self, label: str) -> None:
         """Keep its file system under this label, as it is at one moment; a running server is held meanwhile.
 
@@ -239,6 +242,7 @@ class Server:
         """
         check_label(label)
         with self._changing():
+            self._harvest()
             if not self.running():
                 self.storage.save(label)
                 return
@@ -297,8 +301,7 @@ class Server:
         """What `down` does, for a caller that holds the server's lock or knows that nobody can."""
         self.container.kill()
         if self.record.status == READY:
-            downloads = cache_directory() / "packages" / str(self.debian)
-            harvest_packages(self.storage.writable, downloads)
+            self._harvest()
         self.storage.remove()
 
 

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import ipaddress
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from tools.sandbox.errors import SandboxError
 from tools.sandbox.names import FIRST_SERVER_NUMBER, Names, checkout_id, choose_number
 from tools.sandbox.network import pick_subnet
+from tools.sandbox.process import write_json
 
 # On the machine's own disk: an overlay cannot be the writable layer of another one.
 STATE = Path("/var/lib/codesensei-sandbox")
@@ -72,13 +72,6 @@ def is_held(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write a small JSON file so that a reader sees the old or the new one."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(content, indent=1))
-    aside.replace(path)
 
 
 @dataclass(frozen=True)

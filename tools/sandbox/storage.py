@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tools.sandbox.errors import SandboxError
 from tools.sandbox.image import mounted_places, unmount_below
-from tools.sandbox.process import execute
+from tools.sandbox.process import execute, write_json
 
 ARCHIVES = Path("var/cache/apt/archives")
 COPY_TIMEOUT = 600.0
@@ -22,10 +24,13 @@ OVERLAY_OPTIONS = (
 )
 
 
-def overlay_mount(lower: Path, upper: Path, work: Path, target: Path) -> bool:
-    """Mount an overlay with the best options the kernel takes; False when it takes none."""
+def overlay_mount(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> bool:
+    """Mount an overlay over `lowers` (topmost first) with the best options that the kernel takes.
+
+    Returns False when it takes none.
+    """
     for options in OVERLAY_OPTIONS:
-        layers = f"lowerdir={lower},upperdir={upper},workdir={work},{options}"
+        layers = f"lowerdir={':'.join(map(str, lowers))},upperdir={upper},workdir={work},{options}"
         done = execute(["mount", "-t", "overlay", "overlay", "-o", layers, str(target)], check=False)
         if done.returncode == 0:
             return True
@@ -40,7 +45,7 @@ def overlay_works(directory: Path) -> bool:
         part.mkdir(parents=True)
     lower, upper, work, target = parts
     try:
-        if not overlay_mount(lower, upper, work, target):
+        if not overlay_mount([lower], upper, work, target):
             return False
         try:
             (target / "file").write_text("x")
@@ -54,7 +59,12 @@ def overlay_works(directory: Path) -> bool:
 
 @dataclass(frozen=True)
 class Storage:
-    """The files of one server below `directory`."""
+    """The files of one server below `directory`.
+
+    With an overlay, a snapshot becomes a read-only layer between image and `upper`: putting it back is a new
+    empty `upper` over that layer, at once, however much the server has written. `layers.json` says which
+    layers (topmost first) are under `upper` now, and which belong to each label.
+    """
 
     directory: Path
     image: Path
@@ -69,12 +79,8 @@ class Storage:
 
     @property
     def writable(self) -> Path:
-        """The part that the server itself has written; all of it in `copy` mode."""
+        """What the server has written since it was made or put back; all of it in `copy` mode."""
         return self.directory / "upper" if self.mode == "overlay" else self.root
-
-    def snapshot_directory(self, label: str) -> Path:
-        """Where the snapshot of this label is kept."""
-        return self.directory / "snapshots" / label
 
     def attach(self) -> None:
         """Make `root` ready; does nothing when it is."""
@@ -90,7 +96,8 @@ class Storage:
         shutil.rmtree(work, ignore_errors=True)
         self.writable.mkdir(exist_ok=True)
         work.mkdir()
-        if not overlay_mount(self.image, self.writable, work, self.root):
+        lowers = [*(self._layer(layer) for layer in self._layers().current), self.image]
+        if not overlay_mount(lowers, self.writable, work, self.root):
             raise SandboxError(f"The kernel refused to mount an overlay at {self.root}.")
 
     def detach(self) -> None:
@@ -99,39 +106,75 @@ class Storage:
             unmount_below(self.root)
 
     def save(self, label: str) -> None:
-        """Keep a copy of what the server has written. It must be stopped or frozen."""
-        aside = self.snapshot_directory(label + ".saving")
+        """Keep what the server has written under this label. It must be stopped or frozen."""
+        layers = self._layers()
+        number = layers.last + 1
+        aside = self.directory / "layers" / f"{number}.saving"
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        copy_tree(self.writable, aside / "tree")
-        target = self.snapshot_directory(label)
-        shutil.rmtree(target, ignore_errors=True)
-        aside.rename(target)
+        copy_tree(self.writable, aside)
+        aside.rename(self._layer(number))
+        saved = [number, *layers.current] if self.mode == "overlay" else [number]
+        self._keep(Layers(number, layers.current, {**layers.labels, label: saved}))
 
-    def require(self, label: str) -> Path:
-        """The saved tree of this label; raises SandboxError when there is none."""
-        saved = self.snapshot_directory(label) / "tree"
-        if not saved.is_dir():
-            raise SandboxError(f"There is no snapshot {label!r} of {self.directory.name}.")
-        return saved
+    def require(self, label: str) -> list[int]:
+        """The layers of this label; raises SandboxError when there is no such snapshot."""
+        labels = self._layers().labels
+        if label not in labels:
+            known = ", ".join(sorted(labels)) or "none"
+            raise SandboxError(
+                f"There is no snapshot {label!r} of {self.directory.name} (there is: {known})."
+            )
+        return labels[label]
 
     def put_back(self, label: str) -> None:
         """Replace what the server has written by the snapshot. It must be stopped and detached."""
         saved = self.require(label)
         shutil.rmtree(self.writable, ignore_errors=True)
-        copy_tree(saved, self.writable)
+        if self.mode == "copy":
+            copy_tree(self._layer(saved[0]), self.root)
+            return
+        layers = self._layers()
+        self._keep(Layers(layers.last, saved, layers.labels))
 
     def remove(self) -> None:
         """Unmount and delete everything of this server."""
         unmount_below(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def _layer(self, number: int) -> Path:
+        return self.directory / "layers" / str(number)
+
+    def _layers(self) -> Layers:
+        path = self.directory / "layers.json"
+        return Layers(**json.loads(path.read_text())) if path.exists() else Layers(0, [], {})
+
+    def _keep(self, layers: Layers) -> None:
+        """Remember the layers and delete those that nothing refers to any more."""
+        write_json(self.directory / "layers.json", asdict(layers))
+        wanted = layers.referred()
+        for path in (self.directory / "layers").iterdir():
+            if not path.name.isdigit() or int(path.name) not in wanted:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Which saved layers there are."""
+
+    last: int
+    """The highest number given so far."""
+    current: list[int]
+    """The layers under the server's own, topmost first."""
+    labels: dict[str, list[int]]
+    """The same for each snapshot."""
+
+    def referred(self) -> set[int]:
+        """All layers that the server or a snapshot stands on."""
+        return {*self.current, *(number for numbers in self.labels.values() for number in numbers)}
+
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a tree with owners, times, links and extended attributes into `target`.
-
-    Downloaded packages are linked instead of copied: apt replaces them and never writes into them.
-    """
+    """Copy a tree with owners, times, links and extended attributes into `target`."""
     target.mkdir(parents=True, exist_ok=True)
     execute(["cp", "-aT", "--reflink=auto", str(source), str(target)], timeout=COPY_TIMEOUT)
 

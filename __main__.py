@@ -1,0 +1,18 @@
+"""Deploy the Django project that the selected stack describes."""
+
+from codesensei.quiet import stop_quietly_on_interrupt
+
+stop_quietly_on_interrupt()
+
+import pulumi  # noqa: E402  # nothing of the engine before the signal handler
+
+from codesensei.spec import load  # noqa: E402
+from components import deploy  # noqa: E402
+
+outputs = deploy(load())
+
+pulumi.export("url", outputs.url)
+pulumi.export("hostnames", outputs.hostnames)
+pulumi.export("release", outputs.release)
+pulumi.export("revision", outputs.revision)
+pulumi.export("server", outputs.server)

@@ -1,0 +1,21 @@
+"""The way to a server: the only room that knows pulumi_command and SSH."""
+
+from codesensei.remote.access import Access, reach
+from codesensei.remote.copy import copy_source, incoming_path
+from codesensei.remote.errors import RemoteError
+from codesensei.remote.look import Look
+from codesensei.remote.step import remote_step, teardown_step
+from codesensei.remote.toolkit import Toolkit, toolkit_step
+
+__all__ = [
+    "Access",
+    "Look",
+    "RemoteError",
+    "Toolkit",
+    "copy_source",
+    "incoming_path",
+    "reach",
+    "remote_step",
+    "teardown_step",
+    "toolkit_step",
+]

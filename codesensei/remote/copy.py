@@ -1,0 +1,38 @@
+"""The project's source on its way to the server."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from pathlib import Path
+
+import pulumi
+from pulumi_command import remote
+
+from codesensei.remote.access import Access
+
+INCOMING = "/var/lib/codesensei/incoming"
+
+
+def incoming_path(slug: str, revision: str, host_key: str) -> str:
+    """Where the archive of a revision arrives; a server with another host key is another one and gets it again."""
+    machine = hashlib.sha256(host_key.encode()).hexdigest()[:8]
+    return posixpath.join(INCOMING, slug, f"{revision[:12]}-{machine}.tar")
+
+
+def copy_source(
+    name: str, access: Access, *, tar: Path, revision: str, opts: pulumi.ResourceOptions
+) -> remote.CopyToRemote:
+    """Copy the archive. The engine compares its content, so another checkout or machine copies nothing again."""
+    look = access.look
+    return remote.CopyToRemote(
+        name,
+        connection=access.connection,
+        source=pulumi.FileAsset(str(tar)),
+        remote_path=incoming_path(access.slug, revision, access.server.host_key),
+        # A server that lost its memory has lost the archive too. A replacement only copies.
+        triggers=[look.generation] if look.generation else None,
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(ignore_changes=None if look.reachable else ["triggers"])
+        ),
+    )

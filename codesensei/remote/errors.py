@@ -1,0 +1,13 @@
+"""What stands between the program and a server, told so that the user can mend it at once."""
+
+from __future__ import annotations
+
+import pulumi
+
+
+class RemoteError(pulumi.RunError):
+    """A server cannot be used. A RunError, so the engine prints its text and no traceback. Holds no secret."""
+
+    def __init__(self, thing: str, cause: str, cure: str) -> None:
+        self.thing, self.cause, self.cure = thing, cause, cure
+        super().__init__(f"{thing}: {cause}\n    {cure}")

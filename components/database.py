@@ -1,0 +1,69 @@
+"""The database and its role, where the project's data is on the server itself."""
+
+from __future__ import annotations
+
+import pulumi
+
+from codesensei import remote
+from codesensei.render import digest
+from codesensei.spec import DatabasePlan, Stack
+from components import generated
+from components.server import Server
+
+
+class Database(pulumi.ComponentResource):
+    """A role and a database of its own, made on the first deploy and never dropped but by `onDestroy`.
+
+    The step stages a changed password as a verifier; the switch alone puts it into force. `password` is None where
+    the program knows none; `password_digest` shows that a password changed and tells nothing about it.
+    """
+
+    password: pulumi.Output[str] | None
+    password_digest: pulumi.Output[str] | None
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: Stack,
+        server: Server,
+        digest_key: pulumi.Output[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        plan = stack.database
+        self.plan = plan
+        self.made_here = plan.kind in ("generated", "local")
+        super().__init__("codesensei:index:Database", name, _shown(plan), opts)
+        self.password = stack.secrets.database_password
+        if plan.kind == "generated":
+            self.password = generated.password(f"{name}-database-password", pulumi.ResourceOptions(parent=self))
+        self.password_digest = None
+        if self.made_here:
+            # A role that logs in over the socket under its own name has no password.
+            password = self.password if self.password is not None else pulumi.Output.secret("")
+            self.password_digest = keyed(digest_key, password)
+            remote.remote_step(
+                f"{name}-database",
+                server.access,
+                "database",
+                data={
+                    "name": plan.name,
+                    "role": plan.role,
+                    "password": password,
+                    "digest": self.password_digest,
+                    "extensions": list(stack.spec.database.extensions),
+                    "adopt": stack.spec.adopt,
+                },
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({"name": plan.name, "role": plan.role})
+
+
+def _shown(plan: DatabasePlan) -> dict[str, object]:
+    return {"kind": plan.kind, "name": plan.name, "role": plan.role, "host": plan.host, "port": plan.port}
+
+
+def keyed(key: pulumi.Output[str], value: pulumi.Output[str]) -> pulumi.Output[str]:
+    """10 hexadecimal digits that change with the value, and may be read."""
+    both = pulumi.Output.all(key, value)
+    return pulumi.Output.unsecret(both.apply(lambda known: digest.keyed(known[0], known[1])))

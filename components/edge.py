@@ -1,0 +1,88 @@
+"""The edge proxy: under which names and with which certificate the project answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from codesensei import remote
+from codesensei.render import site
+from codesensei.spec import Stack
+from components.processes import File
+from components.release import STATIC_URL
+from components.server import Server
+
+MEDIA_URL = "/media/"
+TLS_FOLDER = "/var/lib/codesensei/{slug}/tls/{digest}"
+
+
+class EdgeProxy(pulumi.ComponentResource):
+    """The project's nginx site, and its certificate, which is staged under its digest before the switch names it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: Stack,
+        server: Server,
+        hostnames: Sequence[pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        spec = stack.spec
+        if spec.tls.kind == "acme":
+            raise pulumi.RunError("codesensei:tls: acme is not available yet\n    use selfSigned, or files")
+        super().__init__(
+            "codesensei:index:EdgeProxy",
+            name,
+            {
+                "hostnames": list(hostnames),
+                "tls": spec.tls.kind,
+                "trustedProxies": list(spec.trusted_proxies),
+                "bodySize": spec.limits.body_size,
+                "readTimeout": spec.limits.read_timeout,
+                "media": spec.project.media_serving,
+            },
+            opts,
+        )
+        names: pulumi.Output[list[str]] = pulumi.Output.all(*hostnames)
+        self.tls: pulumi.Output[str] | None = None
+        if spec.tls.kind == "files":
+            certificate = spec.tls.certificate
+            self.tls = pulumi.Output.from_input(_digest(certificate))
+            data = {"certificate": certificate, "key": stack.secrets.tls_key}
+            self._stage(f"{name}-tls", server, data)
+        if spec.tls.kind == "selfSigned":
+            self.tls = names.apply(lambda known: _digest("\n".join(known)))
+            self._stage(f"{name}-tls", server, {"selfSigned": names})
+        tls = self.tls if self.tls is not None else pulumi.Output.from_input("")
+        text = pulumi.Output.all(names, tls).apply(lambda known: _site(stack, known[0], known[1]))
+        self.files: list[File] = [{"path": stack.names.site_path, "content": text, "mode": "0644"}]
+        self.register_outputs({"hostnames": list(hostnames)})
+
+    def _stage(self, name: str, server: Server, data: Mapping[str, object]) -> None:
+        assert self.tls is not None
+        remote.remote_step(
+            name, server.access, "tls", args=[self.tls], data=data, opts=pulumi.ResourceOptions(parent=self)
+        )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _site(stack: Stack, hostnames: list[str], tls: str) -> str:
+    spec, names = stack.spec, stack.names
+    folder = TLS_FOLDER.format(slug=names.slug, digest=tls)
+    return site.site(
+        names,
+        hostnames=hostnames,
+        static_url=STATIC_URL if spec.project.static == "serve" else None,
+        media_url=MEDIA_URL if spec.project.media_serving == "proxy" else None,
+        certificate=f"{folder}/certificate.pem" if tls else None,
+        key=f"{folder}/key.pem" if tls else None,
+        trusted_proxies=spec.trusted_proxies,
+        body_size=spec.limits.body_size,
+        read_timeout=spec.limits.read_timeout,
+    )

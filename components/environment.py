@@ -1,0 +1,140 @@
+"""The project's variables: given, generated and injected, in one file per release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import pulumi
+
+from codesensei import remote
+from codesensei.render import digest, envfile
+from codesensei.spec import DatabasePlan, Stack
+from components import generated
+from components.database import Database, keyed
+from components.server import Server
+
+BROKER_ADDRESS = "redis://127.0.0.1:6379"
+
+
+class Environment(pulumi.ComponentResource):
+    """The env file of a release. It is written first, so everything after it sees the same values.
+
+    `release` is the release's name: the code's id and the variables' id, so a changed variable is a new release.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: Stack,
+        server: Server,
+        database: Database,
+        broker_number: pulumi.Output[int] | None,
+        digest_key: pulumi.Output[str],
+        code_id: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        spec, secrets = stack.spec, stack.secrets
+        injected_database = database_variables(stack.database, database.password)
+        injected_broker = broker_variables(stack.broker.variables, broker_number)
+        super().__init__(
+            "codesensei:index:Environment",
+            name,
+            {
+                "env": dict(spec.env),
+                "secretEnv": {key: keyed(digest_key, value) for key, value in secrets.env.items()},
+                "generated": dict.fromkeys((*spec.generate_secrets, *injected_database), "generated"),
+                "broker": dict(injected_broker),
+            },
+            opts,
+        )
+        made = {
+            key: generated.password(f"{name}-{key}", pulumi.ResourceOptions(parent=self))
+            for key in spec.generate_secrets
+        }
+        variables: dict[str, pulumi.Input[str]] = {
+            **spec.env,
+            **secrets.env,
+            **made,
+            **injected_database,
+            **injected_broker,
+        }
+        self.release = release_name(code_id, digest_key, variables)
+        remote.remote_step(
+            f"{name}-environment",
+            server.access,
+            "environment",
+            args=[self.release],
+            data={
+                "content": pulumi.Output.all(**variables).apply(lambda known: envfile.render(known or {})),
+                "secretNames": sorted({*secrets.env, *made, *injected_database}),
+                "managedNames": sorted(managed_names(stack)),
+                "user": stack.names.user,
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"release": self.release})
+
+
+def release_name(
+    code_id: str, digest_key: pulumi.Output[str], variables: Mapping[str, pulumi.Input[str]]
+) -> pulumi.Output[str]:
+    """`<code7>-<env7>`; it may be read, because the variables enter it by a keyed digest alone."""
+    everything = pulumi.Output.all(digest_key, pulumi.Output.from_input(dict(variables)))
+    return pulumi.Output.unsecret(
+        everything.apply(lambda known: f"{code_id[:7]}-{digest.env_id(known[0], known[1])[:7]}")
+    )
+
+
+def database_variables(
+    plan: DatabasePlan, password: pulumi.Output[str] | None
+) -> dict[str, pulumi.Output[str]]:
+    """The variables that the program fills from the database: DATABASE_URL, or those that `database.env` maps."""
+    known = password if password is not None else pulumi.Output.secret("")
+
+    def part(of: str) -> pulumi.Output[str]:
+        return known.apply(lambda secret: _part(plan, of, secret))
+
+    return {name: part(of) for name, of in sorted(plan.variables.items())}
+
+
+def _part(plan: DatabasePlan, of: str, password: str) -> str:
+    parts = {
+        "host": plan.host,
+        "port": str(plan.port or ""),
+        "name": plan.name,
+        "user": plan.role,
+        "password": password,
+        "url": database_url(plan, password),
+    }
+    return parts[of]
+
+
+def database_url(plan: DatabasePlan, password: str) -> str:
+    """postgres://role:password@host:port/name; a socket's directory stands where the host does, percent-encoded."""
+    if plan.kind == "sqlite":
+        return f"sqlite:///{plan.name}"
+    login = quote(plan.role, safe="") + (f":{quote(password, safe='')}" if password else "")
+    host = f"[{plan.host}]" if ":" in plan.host else quote(plan.host, safe="")
+    port = f":{plan.port}" if plan.port and not plan.socket else ""
+    return f"postgres://{login}@{host}{port}/{quote(plan.name, safe='')}"
+
+
+def broker_variables(names: tuple[str, ...], number: pulumi.Output[int] | None) -> dict[str, pulumi.Output[str]]:
+    """The variables of `broker.env`: a URL with the stack's own number, which no other stack on the server has."""
+    if number is None:
+        return {}
+    url = number.apply(lambda known: f"{BROKER_ADDRESS}/{known}")
+    return dict.fromkeys(names, url)
+
+
+def managed_names(stack: Stack) -> set[str]:
+    """Variables with credentials that the program keeps in force: a release brought back gets today's."""
+    plan = stack.database
+    if plan.kind not in ("generated", "local"):
+        return set()
+    given = {"DATABASE_URL"} if plan.given_by == "DATABASE_URL" else set()
+    if plan.given_by == "mapped":
+        given = {name for name, part in stack.spec.database.env.items() if part in ("url", "password")}
+    return given | {name for name, part in plan.variables.items() if part in ("url", "password")}

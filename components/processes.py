@@ -1,0 +1,133 @@
+"""What runs: the web process and the named workers, as systemd units."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import pulumi
+
+from codesensei.render import envfile, rotation, units
+from codesensei.spec import Stack
+from components.environment import Environment
+from components.release import WEB_SERVERS, Code
+
+UNITS = "/etc/systemd/system"
+WEB_HOME = "web"
+
+
+class File(TypedDict, total=False):
+    """A file of the manifest; `mode` in octal digits."""
+
+    path: str
+    content: pulumi.Input[str]
+    mode: str
+    group: str
+
+
+class Processes(pulumi.ComponentResource):
+    """The texts of all units. They reach the server in the switch's manifest and nowhere else."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: Stack,
+        environment: Environment,
+        code: Code,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        spec, names = stack.spec.project, stack.names
+        web_server = _server(code)
+        count = web_workers(stack)
+        super().__init__(
+            "codesensei:index:Processes",
+            name,
+            {
+                "web": f"{web_server} {code.settings.application}"
+                + (f", {count} workers" if web_server == "gunicorn" else ""),
+                "workers": {
+                    key: worker.command + (" (singleton)" if worker.singleton else "")
+                    for key, worker in spec.workers.items()
+                },
+                "stopTimeout": {"web": spec.stop_timeout.web, "workers": spec.stop_timeout.workers},
+            },
+            opts,
+        )
+        title = spec.name or spec.slug
+        self.files: list[File] = [
+            _unit(names.socket_unit, units.socket_unit(names, title=title)),
+            _unit(
+                names.web_unit,
+                units.web_unit(
+                    names,
+                    title=title,
+                    settings_module=spec.settings_module,
+                    server=web_server,
+                    application=code.settings.application,
+                    workers=count,
+                    stop_timeout=spec.stop_timeout.web,
+                ),
+            ),
+            {
+                "path": names.logrotate_path,
+                "content": rotation.logrotate(names, server=web_server),
+                "mode": "0644",
+            },
+        ]
+        self.units: list[dict[str, object]] = [
+            _entry(names.socket_unit, "socket", stop_timeout=spec.stop_timeout.web),
+            _entry(names.web_unit, "web", stop_timeout=spec.stop_timeout.web),
+        ]
+        for key, worker in sorted(spec.workers.items()):
+            stop = spec.stop_timeout.workers
+            unit = units.worker_unit(
+                names, key, title=title, settings_module=spec.settings_module, stop_timeout=stop
+            )
+            self.files.append(_unit(names.worker_unit(key), unit))
+            self.files.append(
+                {
+                    "path": names.worker_script(key),
+                    "content": units.worker_script(names, key, command=worker.command),
+                    "mode": "0640",
+                    "group": names.group,
+                }
+            )
+            self.units.append(
+                _entry(names.worker_unit(key), "worker", stop_timeout=stop, singleton=worker.singleton)
+            )
+        self.homes = [WEB_HOME, *sorted(spec.workers)]
+        self.candidate = {
+            "name": names.candidate_unit,
+            "socket": names.candidate_socket,
+            "unit": environment.release.apply(
+                lambda release: units.candidate_unit(
+                    names,
+                    release_path=names.release(release),
+                    directory=spec.directory,
+                    title=title,
+                    settings_module=spec.settings_module,
+                    server=web_server,
+                    application=code.settings.application,
+                )
+            ),
+        }
+        self.register_outputs({})
+
+
+def web_workers(stack: Stack) -> int:
+    """gunicorn's processes: GUNICORN_WORKERS where it is a plain variable, else 3."""
+    given = stack.spec.env.get("GUNICORN_WORKERS")
+    return int(envfile.env_value(given)) if given is not None else units.DEFAULT_WORKERS
+
+
+def _server(code: Code) -> units.Server:
+    name = WEB_SERVERS[code.settings.interface][0]
+    return "gunicorn" if name == "gunicorn" else "daphne"
+
+
+def _unit(name: str, text: str) -> File:
+    return {"path": f"{UNITS}/{name}", "content": text, "mode": "0644"}
+
+
+def _entry(name: str, kind: str, *, stop_timeout: int, singleton: bool = False) -> dict[str, object]:
+    return {"name": name, "kind": kind, "singleton": singleton, "stopTimeout": stop_timeout}

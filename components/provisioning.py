@@ -1,0 +1,76 @@
+"""What several projects on one server share, and the project's own user and directories."""
+
+from __future__ import annotations
+
+import pulumi
+
+from codesensei import remote
+from codesensei.render import broker, site
+from codesensei.spec import Stack
+from components.server import Server
+
+BASE_SITE = "/etc/nginx/conf.d/codesensei.conf"
+# For requests over TLS that name no project's host: a throw-away certificate that the step `proxy` makes there.
+UNKNOWN_HOST = "/etc/codesensei/unknown-host"
+
+
+class Provisioning(pulumi.ComponentResource):
+    """Packages, accounts and directories, nginx, the broker: none of it is live for visitors yet."""
+
+    def __init__(
+        self, name: str, *, stack: Stack, server: Server, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        spec, database = stack.spec, stack.database
+        postgresql = database.kind in ("generated", "local")
+        super().__init__(
+            "codesensei:index:Provisioning",
+            name,
+            {
+                "user": stack.names.user,
+                "systemPackages": list(spec.project.system_packages),
+                "postgresql": postgresql,
+                "broker": stack.broker.needed,
+            },
+            opts,
+        )
+        access = server.access
+        packages = remote.remote_step(
+            f"{name}-packages",
+            access,
+            "packages",
+            data={
+                "packages": list(spec.project.system_packages),
+                "postgresql": postgresql,
+                "extensions": list(spec.database.extensions) if postgresql else [],
+                "broker": stack.broker.needed,
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        account = remote.remote_step(
+            f"{name}-account",
+            access,
+            "account",
+            data={
+                "user": stack.names.user,
+                "shareUser": spec.project.share_user,
+                "mediaServing": spec.project.media_serving,
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
+        )
+        base = site.base(certificate=f"{UNKNOWN_HOST}/certificate.pem", key=f"{UNKNOWN_HOST}/key.pem")
+        proxy = remote.remote_step(
+            f"{name}-proxy",
+            access,
+            "proxy",
+            data={"files": [{"path": BASE_SITE, "content": base, "mode": "0644"}]},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
+        )
+        if stack.broker.needed:
+            remote.remote_step(
+                f"{name}-broker",
+                access,
+                "broker",
+                data={"config": broker.config()},
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
+            )
+        self.register_outputs({})

@@ -1,0 +1,151 @@
+"""A release: one commit with its packages, hooks, migrations and static files, complete before anybody sees it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import pulumi
+
+from codesensei import remote, source
+from codesensei.spec import Stack
+from components.environment import Environment
+from components.server import Server
+
+# Installed where the project's requirements do not bring one, under the project's own versions as constraints.
+WEB_SERVERS = {"wsgi": ("gunicorn", "23.0.0"), "asgi": ("daphne", "4.1.2")}
+# The default of every project template; the build asks Django, and refuses another one by name.
+STATIC_URL = "/static/"
+
+
+@dataclass(frozen=True)
+class Code:
+    """What is built: the project at one commit, and what its own files say."""
+
+    project: source.Project
+    settings: source.SettingsFacts
+    requirements: source.Closure
+    migrations: tuple[str, ...]
+    id: str
+    packages_id: str
+
+
+def read_code(stack: Stack) -> Code:
+    """Read the project's source on this machine; every check that needs no server is done here, in preview."""
+    spec = stack.spec.project
+    project = source.open_source(spec)
+    settings = source.read_settings(project, spec)
+    closure = source.requirements_closure(project, spec.requirements)
+    code_id = source.code_id(
+        project.revision, spec.directory, closure, spec.python, spec.installer, spec.rebuild
+    )
+    packages = "\n".join((closure.digest, spec.python, spec.installer, spec.rebuild))
+    return Code(
+        project=project,
+        settings=settings,
+        requirements=closure,
+        migrations=tuple(source.migrations(project)),
+        id=code_id,
+        # Requirements that are not fixed by their text alone (a local path, a moving branch) belong to one commit.
+        packages_id=code_id if closure.per_release else hashlib.sha256(packages.encode()).hexdigest(),
+    )
+
+
+class Release(pulumi.ComponentResource):
+    """`releases/<release>` on the server: built by an unprivileged user, then root's and never changed again."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: Stack,
+        server: Server,
+        environment: Environment,
+        code: Code,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        spec, project = stack.spec.project, code.project
+        hooks = spec.hooks
+        super().__init__(
+            "codesensei:index:Release",
+            name,
+            {
+                "revision": project.revision,
+                "subject": project.subject,
+                "release": environment.release,
+                "python": spec.python or "the server's",
+                "interface": code.settings.interface,
+                "application": code.settings.application,
+                "requirements": list(code.requirements.files),
+                "migrations": list(code.migrations),
+                "hooks": {
+                    "beforeMigrate": list(hooks.before_migrate),
+                    "afterMigrate": list(hooks.after_migrate),
+                    "beforeCollectstatic": list(hooks.before_collectstatic),
+                    "afterCollectstatic": list(hooks.after_collectstatic),
+                },
+            },
+            opts,
+        )
+        access = server.access
+        copied = remote.copy_source(
+            f"{name}-source",
+            access,
+            tar=project.tar_path,
+            revision=project.revision,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        web_server, version = WEB_SERVERS[code.settings.interface]
+        built = remote.remote_step(
+            f"{name}-build",
+            access,
+            "build",
+            args=[environment.release, project.revision],
+            data={
+                "user": stack.names.user,
+                "source": {
+                    "tar": remote.incoming_path(access.slug, project.revision, access.server.host_key),
+                    "sha256": project.tar_sha256,
+                },
+                "directory": spec.directory,
+                "requirements": spec.requirements,
+                "requirementsFiles": list(code.requirements.files),
+                "perRelease": code.requirements.per_release,
+                "venvId": code.packages_id,
+                "python": spec.python,
+                "installer": spec.installer,
+                "server": {"name": web_server, "version": version},
+                "settingsModule": spec.settings_module,
+                "interface": code.settings.interface,
+                "application": code.settings.application,
+                "static": spec.static,
+                "staticUrl": STATIC_URL,
+                "database": {
+                    "kind": stack.database.kind,
+                    "name": stack.database.name,
+                    "variables": sorted(stack.database.variables),
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[copied]),
+        )
+        remote.remote_step(
+            f"{name}-prepare",
+            access,
+            "prepare",
+            args=[environment.release, project.revision],
+            data={
+                "user": stack.names.user,
+                "directory": spec.directory,
+                "settingsModule": spec.settings_module,
+                "hooks": {
+                    "beforeMigrate": list(hooks.before_migrate),
+                    "afterMigrate": list(hooks.after_migrate),
+                    "beforeCollectstatic": list(hooks.before_collectstatic),
+                    "afterCollectstatic": list(hooks.after_collectstatic),
+                },
+                "static": spec.static,
+                "lockTimeout": stack.spec.database.lock_timeout,
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[built]),
+        )
+        self.register_outputs({"release": environment.release, "revision": project.revision})

@@ -1,0 +1,92 @@
+"""The server: ours to use, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from codesensei import remote
+from codesensei.remote import toolkit
+from codesensei.spec import Stack
+from components import generated
+
+
+class Server(pulumi.ComponentResource):
+    """One machine. It gets the scripts that every later step runs, and says no before anything is made there.
+
+    `identity` is what the server's register knows this stack by.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: Stack,
+        access: remote.Access,
+        hostnames: Sequence[pulumi.Input[str]],
+        broker_numbers: Sequence[pulumi.Input[int]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        scripts = toolkit.pack()
+        server = stack.spec.server
+        super().__init__(
+            "codesensei:index:Server",
+            name,
+            {"host": server.host, "port": server.port, "user": server.user, "toolkit": scripts.hash},
+            opts,
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        self.access = access
+        self.identity = generated.identity(f"{name}-identity", child)
+        brought = remote.toolkit_step(
+            f"{name}-toolkit",
+            access,
+            scripts,
+            stack=stack.names.stack,
+            identity=self.identity,
+            adopt=stack.spec.adopt,
+            opts=child,
+        )
+        remote.remote_step(
+            f"{name}-preflight",
+            access,
+            "preflight",
+            data=_preflight(stack, self.identity, hostnames, broker_numbers),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[brought]),
+        )
+        self.register_outputs({"host": server.host, "identity": self.identity})
+
+
+def _preflight(
+    stack: Stack,
+    identity: pulumi.Output[str],
+    hostnames: Sequence[pulumi.Input[str]],
+    broker_numbers: Sequence[pulumi.Input[int]],
+) -> Mapping[str, object]:
+    """Everything that this stack wants for itself: preflight refuses, by name, what is somebody else's."""
+    spec, names, database = stack.spec, stack.names, stack.database
+    units = [names.socket_unit, names.web_unit, *(names.worker_unit(key) for key in sorted(spec.project.workers))]
+    return {
+        "stack": names.stack,
+        "identity": identity,
+        "slug": names.slug,
+        "user": names.user,
+        "shareUser": spec.project.share_user,
+        "loginUser": spec.server.user,
+        "adopt": spec.adopt,
+        "allowUnsupported": spec.allow_unsupported,
+        "units": units,
+        "hostnames": list(hostnames),
+        "database": None
+        if database.kind in ("sqlite", "none")
+        else {
+            "kind": database.kind,
+            "name": database.name,
+            "role": database.role,
+            "host": database.host,
+            "port": database.port,
+        },
+        "brokerNumbers": list(broker_numbers),
+        "ports": [80, 443] if names.scheme == "https" else [80],
+    }

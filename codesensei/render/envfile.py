@@ -25,7 +25,6 @@ SHELL_NAMES = frozenset(
         "BASH_ARGC",
         "BASH_ARGV",
         "BASH_ARGV0",
-        "BASH_COMMAND",
         "BASH_LINENO",
         "BASH_SOURCE",
         "BASH_SUBSHELL",

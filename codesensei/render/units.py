@@ -92,7 +92,7 @@ def web_unit(
         group=names.group,
         working_directory=names.django_directory,
         env_file=posixpath.join(names.shared, ".env"),
-        environment=_environment(names, virtualenv, settings_module, "web"),
+        environment=_environment(virtualenv, settings_module, _home(names, "web")),
         command=command,
         stop_timeout=stop_timeout,
     )
@@ -117,6 +117,8 @@ def candidate_unit(
     the unit's journal unless paths are given; those must be writable for the app user.
     """
     virtualenv = posixpath.join(release_path, ".codesensei/venv")
+    # Its HOME too: recent gunicorn has a control socket there, which the live process must keep.
+    runtime = posixpath.dirname(names.candidate_socket)
     command = _server_lines(
         server,
         programs=posixpath.join(virtualenv, "bin"),
@@ -135,8 +137,8 @@ def candidate_unit(
         group=names.group,
         working_directory=posixpath.normpath(posixpath.join(release_path, directory)),
         env_file=posixpath.join(release_path, ".codesensei/env"),
-        environment=_environment(names, virtualenv, settings_module, "web"),
-        runtime_directory=posixpath.relpath(posixpath.dirname(names.candidate_socket), "/run"),
+        environment=_environment(virtualenv, settings_module, runtime),
+        runtime_directory=posixpath.relpath(runtime, "/run"),
         command=command,
         stop_timeout=CANDIDATE_STOP_TIMEOUT,
     )
@@ -154,7 +156,7 @@ def worker_unit(names: ProjectNames, key: str, *, title: str, settings_module: s
         group=names.group,
         working_directory=names.django_directory,
         env_file=posixpath.join(names.shared, ".env"),
-        environment=_environment(names, virtualenv, settings_module, key),
+        environment=_environment(virtualenv, settings_module, _home(names, key)),
         command=systemd.command(["/bin/bash", "-c", RUN_FILE, names.worker_script(key)]),
         identifier=names.worker_unit(key).removesuffix(".service"),
         stop_timeout=stop_timeout,
@@ -170,13 +172,17 @@ def _graceful(stop_timeout: int) -> int:
     return max(1, stop_timeout - STOP_MARGIN)
 
 
-def _environment(names: ProjectNames, virtualenv: str, settings_module: str, process: str) -> list[str]:
+def _home(names: ProjectNames, process: str) -> str:
+    return posixpath.join(names.shared, "state", process)
+
+
+def _environment(virtualenv: str, settings_module: str, home: str) -> list[str]:
     variables = {
         "PATH": f"{posixpath.join(virtualenv, 'bin')}:{SYSTEM_PATH}",
         "VIRTUAL_ENV": virtualenv,
         "DJANGO_SETTINGS_MODULE": settings_module,
         "PYTHONUNBUFFERED": "1",
-        "HOME": posixpath.join(names.shared, "state", process),
+        "HOME": home,
     }
     return [systemd.assignment(name, value) for name, value in variables.items()]
 

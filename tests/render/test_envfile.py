@@ -1,0 +1,255 @@
+"""The env file: exact texts, refusals, and 10,000 hostile values through every reader."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codesensei.render import envfile
+from tests.render import readers
+
+SHELLS = ("/bin/sh", "/bin/bash")
+HARD = "\\'\"$`#%\n\r\t ~!"
+NON_BMP = "😀𐍈𝒳"
+SOFT = "abcXYZ0189_-+=:,./@^*?()[]{}<>|;& é€中\x01\x1b\x7f\x81\x88\u2028\ufeff"
+SEED = 20_240_501
+
+
+def hostile(chooser: random.Random) -> str:
+    """Half of all characters hard ones; every length from 0 to 4,096, short ones more often."""
+    length = int(4096 ** chooser.random()) - 1 if chooser.random() < 0.97 else chooser.randint(0, 4096)
+    text = "".join(
+        chooser.choice(HARD if chooser.random() < 0.5 else SOFT) if chooser.random() < 0.97 else chooser.choice(NON_BMP)
+        for _ in range(length)
+    )
+    wrapper = chooser.random()
+    if wrapper < 0.05:
+        return f"'{text}'"
+    if wrapper < 0.1:
+        return f'"{text}"'
+    return f"'{text.translate(dict.fromkeys(map(ord, chr(39))))}'" if wrapper < 0.12 else text
+
+
+def batches(count: int, size: int = 200) -> list[dict[str, str]]:
+    chooser = random.Random(SEED)
+    values = [hostile(chooser) for _ in range(count)]
+    return [
+        {f"V{number}": value for number, value in enumerate(values[start : start + size])}
+        for start in range(0, count, size)
+    ]
+
+
+def differences(read: Callable[[Path], dict[str, str]], folder: Path, found: list[dict[str, str]]) -> int:
+    """How many values a reader reads back differently; all of a file that it cannot read."""
+    wrong = 0
+    for variables in found:
+        file = folder / "file.env"
+        file.write_bytes(envfile.render(variables).encode())
+        try:
+            seen = read(file)
+        except readers.Unreadable:
+            wrong += len(variables)
+            continue
+        wrong += sum(seen.get(name) != envfile.env_value(value) for name, value in variables.items())
+    return wrong
+
+
+def by_rules(file: Path) -> dict[str, str]:
+    return readers.systemd_rules(file.read_bytes().decode())
+
+
+@pytest.fixture(scope="module")
+def ten_thousand() -> list[dict[str, str]]:
+    return batches(10_000)
+
+
+def test_the_values_are_as_hard_as_they_claim(ten_thousand: list[dict[str, str]]) -> None:
+    values = [value for variables in ten_thousand for value in variables.values()]
+    text = "".join(values)
+    hard = sum(text.count(character) for character in HARD + NON_BMP)
+    assert len(values) == 10_000
+    assert hard / len(text) > 0.5
+    assert min(map(len, values)) == 0
+    assert max(map(len, values)) > 4000
+
+
+@pytest.mark.parametrize("program", SHELLS)
+def test_a_shell_reads_back_every_value(program: str, tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
+    assert differences(lambda file: readers.shell(program, file), tmp_path, ten_thousand) == 0
+
+
+def test_systemd_reads_back_every_value_by_its_rules(tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
+    assert differences(by_rules, tmp_path, ten_thousand) == 0
+
+
+def test_systemd_itself_reads_back_every_value(tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
+    library = readers.systemd_library()
+    if library is None:
+        pytest.skip("this machine has no libsystemd-shared, so systemd's own parser cannot be called")
+    assert differences(lambda file: readers.systemd_itself(library, file), tmp_path, ten_thousand) == 0
+
+
+def test_the_rules_of_systemd_are_systemds(tmp_path: Path) -> None:
+    """Also on files that nobody should write: random text, not only ours."""
+    library = readers.systemd_library()
+    if library is None:
+        pytest.skip("this machine has no libsystemd-shared, so systemd's own parser cannot be called")
+    chooser = random.Random(SEED)
+    for _ in range(3000):
+        lines = [f"{chooser.choice('ABC')}={hostile(chooser)[:60]}" for _ in range(3)]
+        file = tmp_path / "file.env"
+        file.write_bytes(("\n".join(lines) + chooser.choice(["", "\n"])).encode())
+        # A name that begins with an equals sign is told apart only by our own reader.
+        ours = dict(f"{name}={value}".split("=", 1) for name, value in by_rules(file).items())
+        assert ours == readers.systemd_itself(library, file)
+
+
+def test_parse_reads_back_what_render_wrote(ten_thousand: list[dict[str, str]]) -> None:
+    for variables in ten_thousand:
+        expected = {name: envfile.env_value(value) for name, value in variables.items()}
+        assert envfile.parse(envfile.render(variables)) == expected
+
+
+@pytest.mark.parametrize("left_out", list('"\\$`'))
+def test_every_escape_is_needed(left_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = "".join(character for character in '"\\$`' if character != left_out)
+    monkeypatch.setattr(envfile, "_SPECIAL", re.compile(f"[{re.escape(others)}]"))
+    some = batches(400, size=20)
+    assert differences(lambda file: readers.shell("/bin/sh", file), tmp_path, some) > 0
+
+
+@pytest.mark.parametrize("let_in", ["$", "`", "\\"])
+def test_double_quoted_words_are_taken_as_they_are_only_when_both_read_them_the_same(
+    let_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = "".join(character for character in '"$`\\' if character != let_in)
+    monkeypatch.setattr(envfile, "_DOUBLE_QUOTED", re.compile(f'"[^{re.escape(refused)}]*"'))
+    some = [{"V": f'"{let_in}{let_in}x{let_in}"'}]
+    assert differences(lambda file: readers.shell("/bin/sh", file), tmp_path, some) > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "read"),
+    [
+        ("plain", '"plain"', "plain"),
+        ("", '""', ""),
+        ("'bar < baz'", "'bar < baz'", "bar < baz"),
+        ('"bar < baz"', '"bar < baz"', "bar < baz"),
+        ("''", "''", ""),
+        ('""', '""', ""),
+        ("'$HOME'", "'$HOME'", "$HOME"),
+        ("'a\nb'", "'a\nb'", "a\nb"),
+        ("'back\\slash'", "'back\\slash'", "back\\slash"),
+        ("'", '"\'"', "'"),
+        ('"', '"\\""', '"'),
+        ("'a'b'", "\"'a'b'\"", "'a'b'"),
+        ("'a' 'b'", "\"'a' 'b'\"", "'a' 'b'"),
+        ('"$x"', '"\\"\\$x\\""', '"$x"'),
+        ('"`x`"', '"\\"\\`x\\`\\""', '"`x`"'),
+        ('"a\\n"', '"\\"a\\\\n\\""', '"a\\n"'),
+        ("a$b", '"a\\$b"', "a$b"),
+        ("a\\", '"a\\\\"', "a\\"),
+        ("#no comment", '"#no comment"', "#no comment"),
+        (" spaces ", '" spaces "', " spaces "),
+        ("line\r\nline\n", '"line\r\nline\n"', "line\r\nline\n"),
+        ("!history", '"!history"', "!history"),
+        ('{"a": "b"}', '"{\\"a\\": \\"b\\"}"', '{"a": "b"}'),
+        ("postgres://u:p%24@h/d", '"postgres://u:p%24@h/d"', "postgres://u:p%24@h/d"),
+    ],
+)
+def test_exact_forms(value: str, written: str, read: str) -> None:
+    assert envfile.quote(value) == written
+    assert envfile.env_value(value) == read
+
+
+def test_the_whole_file() -> None:
+    text = envfile.render({"B": "2", "A": "-----BEGIN KEY-----\nx\n", "a": "'one word'"})
+    assert text == envfile.HEADER + 'A="-----BEGIN KEY-----\nx\n"\nB="2"\na=\'one word\'\n'
+
+
+def test_no_variables_is_a_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "file.env"
+    file.write_text(envfile.render({}))
+    assert by_rules(file) == {}
+    assert file.read_text() == envfile.HEADER
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("A", "x\0y", "NUL"),
+        ("A", "'x\0y'", "NUL"),
+        ("A", "\ud800", "U+D800"),
+        ("A", "\ufffe", "U+FFFE"),
+        ("A", "\ufdd0", "U+FDD0"),
+        ("A", "\U0010ffff", "U+10FFFF"),
+        ("A", "x" * 131_070, "131072 bytes"),
+        ("A", "é" * 65_535, "131072 bytes"),
+        ("1A", "x", "begin with a digit"),
+        ("A-B", "x", "letters, digits and underscores"),
+        ("A B", "x", "letters, digits and underscores"),
+        ("A\n", "x", "letters, digits and underscores"),
+        ("É", "x", "letters, digits and underscores"),
+        ("", "x", "letters, digits and underscores"),
+        ("UID", "x", "a shell sets this name"),
+    ],
+)
+def test_what_cannot_be_held_is_refused_without_repeating_it(name: str, value: str, says: str) -> None:
+    with pytest.raises(envfile.EnvError) as caught:
+        envfile.render({name: value})
+    assert says in str(caught.value)
+    assert caught.value.name == name
+    assert len(value) < 2 or value not in str(caught.value)
+
+
+def test_the_longest_variable_is_one_that_a_process_takes(tmp_path: Path) -> None:
+    file = tmp_path / "file.env"
+    file.write_text(envfile.render({"A": "x" * 131_069}))
+    assert readers.shell("/bin/sh", file)["A"] == "x" * 131_069
+    file.write_text(f'A="{"x" * 131_070}"\n')
+    with pytest.raises(readers.Unreadable):
+        readers.shell("/bin/sh", file)
+
+
+def test_all_variables_together_are_bounded() -> None:
+    with pytest.raises(envfile.EnvError, match="all variables together have"):
+        envfile.render({f"V{number}": "x" * 100_000 for number in range(15)})
+
+
+def test_what_is_refused_for_systemd_is_what_systemd_refuses(tmp_path: Path) -> None:
+    library = readers.systemd_library()
+    if library is None:
+        pytest.skip("this machine has no libsystemd-shared, so systemd's own parser cannot be called")
+    file = tmp_path / "file.env"
+    for code in (0xFDCF, 0xFDD0, 0xFDEF, 0xFDF0, 0xFFFD, 0xFFFE, 0xFFFF, 0x10000, 0x1FFFE, 0x10FFFD, 0x10FFFF):
+        file.write_bytes(f'A="{chr(code)}"\n'.encode())
+        try:
+            readers.systemd_itself(library, file)
+            held = True
+        except readers.Unreadable:
+            held = False
+        assert (envfile.refusal("A", chr(code)) is None) is held, hex(code)
+
+
+@pytest.mark.parametrize("name", sorted(envfile.SHELL_NAMES))
+def test_names_of_the_shell_are_refused_for_a_reason(name: str, tmp_path: Path) -> None:
+    """In at least one shell the file would not be read, or another value would be seen."""
+    file = tmp_path / "file.env"
+    file.write_text(f'{name}="a text"\n')
+    seen = []
+    for program in SHELLS:
+        try:
+            seen.append(readers.shell(program, file).get(name))
+        except readers.Unreadable:
+            seen.append(None)
+    assert seen != ["a text", "a text"]
+
+
+@pytest.mark.parametrize("text", ["A=b\n", "A='b'", 'A="b"x\n', "export A='b'\n", "A='b'\n\n"])
+def test_parse_refuses_other_forms(text: str) -> None:
+    with pytest.raises(ValueError, match="at character"):
+        envfile.parse(text)

@@ -28,7 +28,7 @@ def _app_user(spec: StackSpec) -> Iterable[Problem]:
             "user-is-login-user",
             "project.user",
             f"{show(spec.project.user)} is the login user, who may become root",
-            "give the project a user of its own: deploy",
+            f"give the project a user of its own: {spec.project.slug}",
         )
 
 

@@ -11,7 +11,6 @@ from codesensei.spec.check import SecretTexts
 from codesensei.spec.errors import Problem
 from codesensei.spec.stackfile import Place, StackFile
 
-_SINGLE = {"sshPrivateKey": ("sshPrivateKey",), "digestKey": ("digestKey",)}
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16
 
@@ -36,10 +35,14 @@ def _secret_places(raw: Mapping[str, object]) -> list[Place]:
     places: list[Place] = [(key,) for key in ("sshPrivateKey", "digestKey") if key in raw]
     secret_env, tls = raw.get("secretEnv"), raw.get("tls")
     if isinstance(secret_env, Mapping):
-        places += [("secretEnv", str(name)) for name in secret_env]
+        places += [("secretEnv", str(name)) for name, value in secret_env.items() if not _nested(value)]
     if isinstance(tls, Mapping) and "key" in tls:
         places.append(("tls", "key"))
     return places
+
+
+def _nested(value: object) -> bool:
+    return isinstance(value, Mapping | list)
 
 
 def _may_be_sealed(place: Place, raw: Mapping[str, object]) -> bool:
@@ -47,7 +50,7 @@ def _may_be_sealed(place: Place, raw: Mapping[str, object]) -> bool:
         return place == ("tls", "key") or (
             place == ("tls",) and isinstance(raw["tls"], Mapping) and "key" in raw["tls"]
         )
-    return place[0] in {"secretEnv", "sshPrivateKey", "digestKey"} and len(place) <= 2
+    return place[0] in {"secretEnv", "sshPrivateKey", "digestKey"}
 
 
 def _in_plain(place: Place) -> Problem:
@@ -99,7 +102,7 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
         for name, value in secret_env.items():
             if isinstance(value, str):
                 env[str(name)] = value
-            else:
+            elif _nested(value):
                 problems.append(
                     Problem(
                         "secret-not-text",

@@ -1,0 +1,700 @@
+"""Stack files with one mistake each: rule, what is changed in the example, and the exact text that the user sees."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Bad(NamedTuple):
+    rule: str
+    old: str
+    new: str
+    text: str
+
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
+KEYSCAN = "read it with: ssh-keyscan -t ed25519 HOST, compare it with what the server's console shows"
+TOKEN = "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+OWN_KIND = "    kind: auto\n"
+OWN_ENV = "    GUNICORN_WORKERS:"
+SECRET_END = f"      secure: {TOKEN}\n"
+TLS_KEY = (
+    "    key:\n      secure: |\n        clear:-----BEGIN PRIVATE KEY-----\n"
+    "        MC4C\n        -----END PRIVATE KEY-----\n"
+)
+TLS = '  codesensei:tls: "off"\n'
+DOMAINS = "  codesensei:domains: [shop.example.com]\n"
+
+
+def _url(value: str) -> tuple[str, str]:
+    """A secret DATABASE_URL."""
+    return SECRET_END, f"{SECRET_END}    DATABASE_URL: {{secure: '{value}'}}\n"
+
+
+def _plain(line: str) -> tuple[str, str]:
+    """One more plain variable."""
+    return OWN_ENV, f"    {line}\n{OWN_ENV}"
+
+
+def _mapping(line: str) -> tuple[str, str]:
+    """Variables by the part of the database that they hold."""
+    after = "    # PostgreSQL extensions"
+    return f"    env: {{}}\n{after}", f"    env: {{{line}}}\n{after}"
+
+
+def _database(line: str) -> tuple[str, str]:
+    """One more key of the database, in the place of its kind."""
+    return OWN_KIND, f"    {line}\n"
+
+
+BAD = [
+    # The form of the file.
+    Bad(
+        "unknown-key",
+        "    directory: .\n",
+        "    directory: .\n    requirement: base.txt\n",
+        'project.requirement: there is no such key\n    did you mean "requirements"?',
+    ),
+    Bad(
+        "missing-key",
+        "    settingsModule: config.settings.production\n",
+        "",
+        "project.settingsModule: is missing\n"
+        "    name the module of your production settings: config.settings.production",
+    ),
+    Bad("wrong-type", 'python: ""', "python: 3.12", 'project.python: must be text\n    write it in quotes: "…"'),
+    Bad(
+        "choice",
+        "interface: auto",
+        "interface: http",
+        "project.interface: is none of the words allowed here\n    write one of: auto, wsgi, asgi",
+    ),
+    Bad(
+        "not-a-number",
+        "readTimeout: 60",
+        "readTimeout: 60s",
+        "limits.readTimeout: must be a whole number\n    write digits only, without a unit: 60",
+    ),
+    Bad(
+        "not-a-flag",
+        "codesensei:drift: true",
+        "codesensei:drift: yes",
+        "drift: must be true or false\n    write true or false, without quotes",
+    ),
+    Bad("empty-text", "name: Shop", 'name: ""', "project.name: is empty\n    give it a text, or remove the line"),
+    Bad(
+        "control-character",
+        "name: Shop",
+        'name: "Shop\\nExecStart=/bin/sh"',
+        "project.name: contains a line break or another control character\n    write one line",
+    ),
+    Bad(
+        "empty-list",
+        'accept: ["2xx", "3xx", "401", "403", "404"]',
+        "accept: []",
+        "project.healthCheck.accept: is empty\n    list at least one, or remove the line for the default",
+    ),
+    Bad(
+        "listed-twice",
+        "acknowledgeMigrations: []",
+        "acknowledgeMigrations: [shop.0012_drop, shop.0012_drop]",
+        'project.acknowledgeMigrations: "shop.0012_drop" is listed twice\n    remove one of the two',
+    ),
+    # The server.
+    Bad(
+        "server-address",
+        "host: 203.0.113.7",
+        "host: root@203.0.113.7",
+        'server.host: "root@203.0.113.7" is not a host name or an IP address\n'
+        "    write the bare address, without user, port, scheme or brackets: 203.0.113.7",
+    ),
+    Bad(
+        "port",
+        "port: 22\n    user: root",
+        "port: 70000\n    user: root",
+        "server.port: 70000 is not a TCP port\n    use a number from 1 to 65535; SSH's usual port is 22",
+    ),
+    Bad(
+        "user-name",
+        "    user: root\n",
+        "    user: Admin User\n",
+        'server.user: "Admin User" is not a user name\n'
+        "    use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy",
+    ),
+    Bad(
+        "missing-host-key",
+        f"    hostKey: {HOST_KEY}\n",
+        "",
+        f"server.hostKey: is missing: without it anybody between could be the server\n    {KEYSCAN}",
+    ),
+    Bad(
+        "host-key",
+        HOST_KEY,
+        "SHA256:uNiVztksCsDhcc0u9e8BrJQXVUpKZIDTMczCvj3tD2s",
+        f"server.hostKey: is not a public key of type ed25519 or ecdsa\n    {KEYSCAN}",
+    ),
+    Bad(
+        "host-key-rsa",
+        HOST_KEY,
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7",
+        "server.hostKey: is an RSA key: it would restrict the connection to SHA-1 signatures, which servers refuse\n"
+        "    give the server's ed25519 key: ssh-keyscan -t ed25519 HOST",
+    ),
+    Bad(
+        "host-key-damaged",
+        HOST_KEY,
+        HOST_KEY[:50],
+        f"server.hostKey: is not a whole ssh-ed25519 key: it was cut or changed\n    {KEYSCAN}",
+    ),
+    Bad(
+        "host-key-private",
+        HOST_KEY,
+        '"-----BEGIN OPENSSH PRIVATE KEY-----"',
+        f"server.hostKey: is a private key\n    give the server's public key; {KEYSCAN}",
+    ),
+    # The project.
+    Bad(
+        "slug",
+        "slug: shop",
+        "slug: My_Shop",
+        'project.slug: "My_Shop" is not a slug\n'
+        "    use lower-case letters, digits and '-', a letter first, at most 31 characters: my-shop",
+    ),
+    Bad(
+        "slug-reserved",
+        "slug: shop",
+        "slug: nginx",
+        "project.slug: nginx.service is a unit of the system\n    choose another slug: nginx-site",
+    ),
+    Bad(
+        "one-source",
+        "      revision: v1.4.0\n",
+        "      path: ../shop\n      revision: v1.4.0\n",
+        "project.source: both git and path are given\n"
+        "    give exactly one: {git: URL, revision: …} or {path: ../shop, …}",
+    ),
+    Bad(
+        "git-scheme",
+        "git: https://github.com/example/shop.git",
+        "git: ext::sh -c id",
+        "project.source.git: is not a git URL of a kind that is allowed\n"
+        "    use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path",
+    ),
+    Bad(
+        "git-credentials",
+        "git: https://github.com/example/shop.git",
+        "git: https://ghp_0123456789@github.com/example/shop.git",
+        "project.source.git: has credentials in the URL, where the state and every preview would show them\n"
+        "    remove them: git here uses your own SSH agent or credential helper",
+    ),
+    Bad(
+        "git-host",
+        "git: https://github.com/example/shop.git",
+        "git: https:///example/shop.git",
+        "project.source.git: names no host\n    write https://host/path",
+    ),
+    Bad(
+        "revision",
+        "revision: v1.4.0",
+        "revision: --upload-pack=id",
+        'project.source.revision: "--upload-pack=id" is not a commit or a tag\n'
+        "    give one commit or one tag: v1.4.0 or 4f2a9c1e",
+    ),
+    Bad(
+        "source-path",
+        "    directory: .\n",
+        "    directory: ../other\n",
+        'project.directory: "../other" leads out of the source\n'
+        "    write it relative to the root of the repository, without '..'",
+    ),
+    Bad(
+        "module-name",
+        "settingsModule: config.settings.production",
+        "settingsModule: config/settings/production.py",
+        'project.settingsModule: "config/settings/production.py" is not the name of a Python module\n'
+        "    write it with dots, without '.py': config.settings.production",
+    ),
+    Bad(
+        "application",
+        "    # wsgiApplication: config.wsgi:application\n",
+        "    wsgiApplication: shop.wsgi.application\n",
+        'project.wsgiApplication: "shop.wsgi.application" is not module:object\n'
+        "    write it with one colon: shop.wsgi:application",
+    ),
+    Bad(
+        "system-user",
+        "user: deploy",
+        "user: www-data",
+        'project.user: "www-data" is a user of the system\n    name an ordinary user for the project: deploy',
+    ),
+    Bad(
+        "user-is-login-user",
+        "    user: root\n",
+        "    user: deploy\n",
+        'project.user: "deploy" is the login user, who may become root\n    give the project a user of its own: shop',
+    ),
+    Bad(
+        "python",
+        'python: ""',
+        'python: "2.7"',
+        'project.python: "2.7" is not a version of Python\n    write "3.12", or "" for the server\'s own',
+    ),
+    Bad(
+        "python-needs-uv",
+        'python: ""',
+        'python: "3.12.4"',
+        'project.python: "3.12.4" names a patch release, which apt cannot choose\n'
+        '    write "3.12", or set project.installer to uv',
+    ),
+    Bad(
+        "package",
+        "systemPackages: []",
+        'systemPackages: ["libmagic1; reboot"]',
+        'project.systemPackages[0]: "libmagic1; reboot" is not the name of a package\n'
+        "    write it as apt names it: libmagic1",
+    ),
+    Bad(
+        "worker-name",
+        "      beat:\n",
+        "      Beat_1:\n",
+        'project.workers.Beat_1: "Beat_1" is not the name of a worker\n'
+        "    use lower-case letters, digits and '-', a letter first, at most 31 characters: beat",
+    ),
+    Bad(
+        "worker-reserved",
+        "      beat:\n",
+        "      web:\n",
+        'project.workers.web: "web" is a name of the product\'s own\n    choose another: worker',
+    ),
+    Bad(
+        "empty-command",
+        "worker: celery -A config worker -l info",
+        'worker: ""',
+        "project.workers.worker.command: the command is empty\n    give it a shell line, or remove it",
+    ),
+    Bad(
+        "command-nul",
+        "afterMigrate: []",
+        'afterMigrate: ["echo \\0"]',
+        "project.hooks.afterMigrate[0]: the command has a NUL character\n    remove the character",
+    ),
+    Bad(
+        "health-path",
+        "      path: /\n",
+        "      path: health\n",
+        "project.healthCheck.path: \"health\" is not a path\n    start it with '/', percent-encode the rest: /health/",
+    ),
+    Bad(
+        "health-accept",
+        'accept: ["2xx", "3xx", "401", "403", "404"]',
+        'accept: ["2xx", OK]',
+        'project.healthCheck.accept[1]: "OK" is not an HTTP status\n    write "200", or "2xx" for a class',
+    ),
+    Bad(
+        "seconds",
+        "web: 40",
+        "web: 0",
+        "project.stopTimeout.web: 0 is too small: a time in seconds, at least 1\n    give a number of seconds: 60",
+    ),
+    Bad(
+        "keep-releases",
+        "keepReleases: 5",
+        "keepReleases: 1",
+        "project.keepReleases: 1 is too small: the current and the previous release are always kept\n"
+        "    give 2 or more",
+    ),
+    Bad(
+        "migration-name",
+        "acknowledgeMigrations: []",
+        "acknowledgeMigrations: [0012_drop_price]",
+        'project.acknowledgeMigrations[0]: "0012_drop_price" is not the name of a migration\n'
+        "    write app and migration as the refusal named them: shop.0012_drop_price",
+    ),
+    # The edge.
+    Bad(
+        "domain",
+        "[shop.example.com]",
+        "[shop_1.example.com]",
+        'domains[0]: "shop_1.example.com" is not a host name\n    write it like shop.example.com',
+    ),
+    Bad(
+        "domain-url",
+        "[shop.example.com]",
+        '["https://shop.example.com/"]',
+        'domains[0]: "https://shop.example.com/" is more than a host name\n    write the name alone: shop.example.com',
+    ),
+    Bad(
+        "domain-pattern",
+        "[shop.example.com]",
+        '["*.example.com"]',
+        'domains[0]: "*.example.com" is a pattern\n    list each host name; appsDomain makes names of its own',
+    ),
+    Bad(
+        "domain-case",
+        "[shop.example.com]",
+        "[Shop.Example.com]",
+        'domains[0]: "Shop.Example.com" has capital letters\n    write it as shop.example.com',
+    ),
+    Bad(
+        "domain-ascii",
+        "[shop.example.com]",
+        "[bücher.example]",
+        'domains[0]: "bücher.example" is not in the form that DNS uses\n    write xn--bcher-kva.example',
+    ),
+    Bad(
+        "domain-address",
+        "[shop.example.com]",
+        "[203.0.113.7]",
+        'domains[0]: "203.0.113.7" is an address\n    list names only; without any, the address itself serves',
+    ),
+    Bad(
+        "domain-twice",
+        "[shop.example.com]",
+        "[shop.example.com, www.example.com, shop.example.com]",
+        'domains: "shop.example.com" is listed twice\n    remove one of the two',
+    ),
+    Bad(
+        "apps-domain-is-domain",
+        "  # codesensei:appsDomain: apps.example.com\n",
+        "  codesensei:appsDomain: shop.example.com\n",
+        'appsDomain: "shop.example.com" is in domains too, but it only carries generated names\n'
+        "    remove it from one of the two",
+    ),
+    Bad(
+        "tls",
+        TLS,
+        "  codesensei:tls: letsencrypt\n",
+        "tls: is none of off, selfSigned, acme and {certificate, key}\n    write one of these",
+    ),
+    Bad(
+        "acme-needs-name",
+        DOMAINS + "  # A generated name below this domain is added, stable for the stack; no default.\n"
+        "  # codesensei:appsDomain: apps.example.com\n\n"
+        "  # off | selfSigned | acme | your own files:\n"
+        "  #   pulumi config set --path codesensei:tls.certificate < fullchain.pem\n"
+        "  #   pulumi config set --secret --path codesensei:tls.key < key.pem\n" + TLS,
+        "  codesensei:tls: acme\n",
+        "tls: is acme, but the stack has no host name to get a certificate for\n"
+        "    add codesensei:domains, or set tls to selfSigned",
+    ),
+    Bad(
+        "certificate",
+        TLS,
+        "  codesensei:tls:\n    certificate: fullchain.pem\n" + TLS_KEY,
+        "tls.certificate: is not a certificate in PEM form\n"
+        "    set it from the file: pulumi config set --path codesensei:tls.certificate < fullchain.pem",
+    ),
+    Bad(
+        "certificate-key",
+        TLS,
+        '  codesensei:tls:\n    certificate: "-----BEGIN PRIVATE KEY-----"\n' + TLS_KEY,
+        "tls.certificate: contains a private key\n"
+        "    give the key apart: pulumi config set --secret --path codesensei:tls.key < key.pem",
+    ),
+    Bad(
+        "tls-key",
+        TLS,
+        "  codesensei:tls:\n    certificate: |\n      -----BEGIN CERTIFICATE-----\n      MIIB\n"
+        "      -----END CERTIFICATE-----\n    key: {secure: 'clear:canary-no-key'}\n",
+        "tls.key: is not a private key in PEM form without a passphrase\n"
+        "    set it from the file: pulumi config set --secret --path codesensei:tls.key < key.pem",
+    ),
+    Bad(
+        "tls-key-missing",
+        TLS,
+        "  codesensei:tls:\n    certificate: |\n      -----BEGIN CERTIFICATE-----\n      MIIB\n"
+        "      -----END CERTIFICATE-----\n",
+        "tls.key: is missing: a certificate serves with its key\n"
+        "    pulumi config set --secret --path codesensei:tls.key < key.pem",
+    ),
+    Bad(
+        "network",
+        "codesensei:trustedProxies: []",
+        "codesensei:trustedProxies: [10.1.2.3/8]",
+        'trustedProxies[0]: "10.1.2.3/8" is not a network\n    write an address or a network: 10.0.0.0/8',
+    ),
+    Bad(
+        "size",
+        "bodySize: 25m",
+        "bodySize: 25 MB",
+        'limits.bodySize: "25 MB" is not a size\n    write digits and k, m or g, more than nothing: 25m',
+    ),
+    # The database.
+    Bad(
+        "database-name",
+        'name: ""',
+        "name: my-shop",
+        'database.name: "my-shop" is not a name for a database\n'
+        "    use lower-case letters, digits and '_', a letter first, at most 63 characters: shop",
+    ),
+    Bad(
+        "database-system",
+        'name: ""',
+        "name: template1",
+        "database.name: \"template1\" is PostgreSQL's own\n    choose a name of the project's: shop",
+    ),
+    Bad(
+        "database-default-name",
+        "slug: shop",
+        "slug: pg-shop",
+        'project.slug: the database would be named "pg_shop", which is PostgreSQL\'s own\n'
+        "    set codesensei:database.name",
+    ),
+    Bad(
+        "extension",
+        "extensions: []",
+        "extensions: [timescaledb]",
+        'database.extensions[0]: "timescaledb" is neither a trusted extension nor one with a known package\n'
+        "    known are: btree_gin, btree_gist, citext, cube, dict_int, fuzzystrmatch, hstore, intarray, isn, lo, "
+        "ltree, pg_trgm, pgcrypto, plperl, postgis, postgis_raster, postgis_topology, seg, tablefunc, tcn, tsm_system_rows, "
+        "tsm_system_time, unaccent, uuid-ossp, vector",
+    ),
+    Bad(
+        "dump-keep",
+        "dumpKeep: 3",
+        "dumpKeep: -1",
+        "database.dumpKeep: -1 is too small: 0 keeps no dump\n    give 0 or more",
+    ),
+    Bad(
+        "external-without-url",
+        *_database("kind: external"),
+        "database.kind: is external, but no DATABASE_URL says where it is\n"
+        "    pulumi config set --secret --path codesensei:secretEnv.DATABASE_URL",
+    ),
+    Bad(
+        "mapping-incomplete",
+        *_mapping("DB_HOST: host, DB_NAME: name, DB_USER: user"),
+        "database.env: maps no variable to: password\n"
+        "    map url, or name, user and password (host and port where the settings read them)",
+    ),
+    Bad(
+        "mapping-partly-given",
+        *_mapping("CELERY_BROKER_URL: url, MY_DATABASE: url"),
+        "database.env.MY_DATABASE: has no value, while other mapped variables have\n"
+        "    give all of the mapped variables a value, or none: then the program makes the database",
+    ),
+    Bad(
+        "database-variable-twice",
+        *_mapping("SECRET_KEY: url"),
+        "database.env.SECRET_KEY: SECRET_KEY is in generateSecrets too\n"
+        "    remove it from generateSecrets or from database.env",
+    ),
+    Bad(
+        "url",
+        *_url("clear:canary.example.com/shop"),
+        "secretEnv.DATABASE_URL: is not a URL\n"
+        "    write it like postgres://user:password@host:5432/name, without spaces",
+    ),
+    Bad(
+        "url-encoding",
+        *_url("clear:postgres://shop:canary#1@127.0.0.1/shop"),
+        "secretEnv.DATABASE_URL: has a raw character that ends a part of the URL early\n"
+        "    percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25",
+    ),
+    Bad(
+        "url-port",
+        *_url("clear:postgres://shop:canary@127.0.0.1:x/shop"),
+        "secretEnv.DATABASE_URL: has no valid port\n    use a number from 1 to 65535, or leave the port out",
+    ),
+    Bad(
+        "url-name",
+        *_url("clear:postgres://shop:canary@127.0.0.1/"),
+        "secretEnv.DATABASE_URL: names no database\n    end it with one: postgres://user:password@127.0.0.1:5432/shop",
+    ),
+    Bad(
+        "url-system-name",
+        *_url("clear:postgres://postgres:canary@127.0.0.1/shop"),
+        "secretEnv.DATABASE_URL: names a role of PostgreSQL's own\n    choose a name of the project's: shop",
+    ),
+    Bad(
+        "url-long-name",
+        *_url(f"clear:postgres://shop:canary@127.0.0.1/{'x' * 64}"),
+        "secretEnv.DATABASE_URL: the name of the database is longer than 63 bytes or not printable\n"
+        "    choose a shorter name: PostgreSQL would cut it",
+    ),
+    Bad(
+        "url-password",
+        *_url("clear:postgres://shop@127.0.0.1/shop"),
+        "secretEnv.DATABASE_URL: has no password\n    add one: postgres://user:password@host/name",
+    ),
+    Bad(
+        "local-not-postgres",
+        *_url("clear:mysql://shop:canary@127.0.0.1/shop"),
+        "secretEnv.DATABASE_URL: leads to a database on the server that is not PostgreSQL\n"
+        "    the program makes PostgreSQL only; for a database that you care for: database.kind: none",
+    ),
+    Bad(
+        "sqlite-in-release",
+        *_plain("DATABASE_URL: sqlite:///db.sqlite3"),
+        "env.DATABASE_URL: leads to a SQLite file inside the release: the next deploy would lose it\n"
+        "    lead it to shared, with four slashes: sqlite:////srv/codesensei/shop/shared/db.sqlite3",
+    ),
+    Bad(
+        "sqlite-outside-shared",
+        *_plain("DATABASE_URL: sqlite:////srv/codesensei/shop/current/db.sqlite3"),
+        "env.DATABASE_URL: leads to a SQLite file that no release shares\n"
+        "    lead it to shared: sqlite:////srv/codesensei/shop/shared/db.sqlite3",
+    ),
+    # Variables.
+    Bad(
+        "variable-name",
+        *_plain("DB-PASS: x"),
+        'env.DB-PASS: "DB-PASS" is not the name of a variable\n'
+        "    use letters, digits and '_', not a digit first: DB_PASS",
+    ),
+    Bad(
+        "variable-owned",
+        *_plain("DJANGO_SETTINGS_MODULE: config.settings"),
+        "env.DJANGO_SETTINGS_MODULE: DJANGO_SETTINGS_MODULE is set by the program itself\n"
+        "    set codesensei:project.settingsModule instead",
+    ),
+    Bad(
+        "env-boolean",
+        *_plain("DEBUG: false"),
+        'env.DEBUG: false without quotes is not text\n    write "false", or "1" and "0"',
+    ),
+    Bad(
+        "env-float",
+        *_plain("RATE: 1.5"),
+        'env.RATE: 1.5 without quotes is not text\n    write it in quotes: "1.5"',
+    ),
+    Bad(
+        "env-null",
+        *_plain("EMPTY:"),
+        'env.EMPTY: has no value\n    write "" for an empty text, or remove the line',
+    ),
+    Bad(
+        "env-structure",
+        *_plain("HOSTS: [a, b]"),
+        'env.HOSTS: is a list or a map, not text\n    write it as one text in quotes: \'["a", "b"]\'',
+    ),
+    Bad(
+        "env-date",
+        *_plain("SINCE: 2024-01-31"),
+        'env.SINCE: is a date without quotes\n    write it in quotes: "2024-01-31"',
+    ),
+    Bad(
+        "env-number-form",
+        *_plain("ZIP: 01234"),
+        'env.ZIP: 01234 without quotes becomes 668\n    write it in quotes: "01234"',
+    ),
+    Bad(
+        "env-number",
+        *_plain("BIG: 123456789012345678901234567890"),
+        "env.BIG: is a number too long to come through unchanged\n    write it in quotes",
+    ),
+    Bad(
+        "env-nul",
+        *_plain('BIN: "a\\0b"'),
+        "env.BIN: has a NUL character, which no environment can hold\n    encode the value, e.g. base64",
+    ),
+    Bad(
+        "env-not-text",
+        *_plain('BIN: "a\\uFDD0b"'),
+        "env.BIN: has a character that is not valid text\n    encode the value, e.g. base64",
+    ),
+    Bad(
+        "env-too-long",
+        *_plain(f"BLOB: {'x' * 131072}"),
+        "env.BLOB: is longer than the 128 KiB that Linux allows\n    put it into a file in shared/",
+    ),
+    Bad(
+        "gunicorn-workers",
+        'GUNICORN_WORKERS: "3"',
+        "GUNICORN_WORKERS: auto",
+        'env.GUNICORN_WORKERS: is not a whole number from 1\n    write it like "2"',
+    ),
+    Bad(
+        "secret-and-plain",
+        *_plain("API_TOKEN: x"),
+        "secretEnv.API_TOKEN: API_TOKEN is in env too\n    remove it from env or from secretEnv",
+    ),
+    Bad(
+        "generated-and-given",
+        "codesensei:generateSecrets: [SECRET_KEY]",
+        "codesensei:generateSecrets: [API_TOKEN]",
+        "generateSecrets: API_TOKEN is in secretEnv too\n    remove it from secretEnv or from generateSecrets",
+    ),
+    Bad(
+        "broker-variable-twice",
+        "  codesensei:broker:\n    env: {}\n",
+        "  codesensei:broker:\n    env: {CELERY_BROKER_URL: url}\n",
+        "broker.env.CELERY_BROKER_URL: CELERY_BROKER_URL is in env too\n    remove it from env or from broker.env",
+    ),
+    Bad(
+        "database-url-made",
+        "codesensei:generateSecrets: [SECRET_KEY]",
+        "codesensei:generateSecrets: [DATABASE_URL]",
+        "generateSecrets: DATABASE_URL is made by the program, with role and password\n    remove it here",
+    ),
+    Bad(
+        "broker-number",
+        "redis://127.0.0.1:6379/0\n  # Secret",
+        "redis://127.0.0.1:6379/16\n  # Secret",
+        "env.CELERY_BROKER_URL: names no database of the broker\n"
+        "    end it with a number from 0 to 15: redis://127.0.0.1:6379/0",
+    ),
+    Bad(
+        "broker-password",
+        "redis://127.0.0.1:6379/0\n  # Secret",
+        "redis://:canary@127.0.0.1:6379/0\n  # Secret",
+        "env.CELERY_BROKER_URL: has a password, but the server's broker has none\n"
+        "    remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)",
+    ),
+    # Secrets.
+    Bad(
+        "secret-in-plain",
+        f"    API_TOKEN:\n{SECRET_END}",
+        "    API_TOKEN: canary-in-plain\n",
+        "secretEnv.API_TOKEN: is not encrypted\n    pulumi config set --secret --path codesensei:secretEnv.API_TOKEN "
+        "(with a new value, if others could read this one)",
+    ),
+    Bad(
+        "secret-in-env",
+        *_plain("SENTRY_DSN: {secure: 'clear:canary-dsn'}"),
+        "env.SENTRY_DSN: is encrypted, but env holds plain values: it would be shown\n"
+        "    remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.SENTRY_DSN",
+    ),
+    Bad(
+        "encrypted",
+        "    host: 203.0.113.7\n",
+        "    host: {secure: 'clear:203.0.113.7'}\n",
+        "server.host: is encrypted, but it is no secret and would be shown\n    set it without --secret",
+    ),
+    Bad(
+        "secret-not-text",
+        f"    API_TOKEN:\n{SECRET_END}",
+        "    API_TOKEN: {inner: {secure: 'clear:canary-inner'}}\n",
+        "secretEnv.API_TOKEN: is not a text\n"
+        "    set it again: pulumi config set --secret --path codesensei:secretEnv.API_TOKEN",
+    ),
+    Bad(
+        "ssh-key",
+        "  # codesensei:sshPrivateKey: {secure: …}\n",
+        "  codesensei:sshPrivateKey: {secure: 'clear:canary-no-key'}\n",
+        "sshPrivateKey: is not a whole private key\n"
+        "    set it from the file: pulumi config set --secret codesensei:sshPrivateKey < ~/.ssh/id_ed25519",
+    ),
+    Bad(
+        "ssh-key-public",
+        "  # codesensei:sshPrivateKey: {secure: …}\n",
+        f"  codesensei:sshPrivateKey: {{secure: 'clear:{HOST_KEY}'}}\n",
+        "sshPrivateKey: is a public key\n"
+        "    set it from the file: pulumi config set --secret codesensei:sshPrivateKey < ~/.ssh/id_ed25519",
+    ),
+    Bad(
+        "ssh-key-passphrase",
+        "  # codesensei:sshPrivateKey: {secure: …}\n",
+        "  codesensei:sshPrivateKey:\n    secure: |\n      clear:-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+        "      MIGbMFcGCSqGSIb3DQEFDTBK\n      -----END ENCRYPTED PRIVATE KEY-----\n",
+        "sshPrivateKey: has a passphrase, which nobody can type during a deploy\n"
+        "    remove this key and use the SSH agent, or set a key of its own without a passphrase",
+    ),
+    Bad(
+        "digest-key",
+        "  # codesensei:digestKey: {secure: …}\n",
+        "  codesensei:digestKey: {secure: 'clear:canary'}\n",
+        "digestKey: is shorter than 16 characters\n"
+        "    make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
+    ),
+]

@@ -104,14 +104,18 @@ def go_quote(text: str) -> str:
 
 
 def check_connection(news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
-    """The inputs with the connection completed and secret. A failure names the field and shows no value."""
+    """The inputs with the connection completed and secret.
+
+    Failures name no property: the engine would show its value, and with it the private key.
+    """
     given = news.get("connection")
     connection = given.get("value") if isinstance(given, dict) and is_secret(given) else given
     if not isinstance(connection, dict):
         return news, []
-    failures = [("connection", f"unknown property '{key}'") for key in sorted(connection.keys() - CONNECTION_FIELDS)]
+    unknown = sorted(connection.keys() - CONNECTION_FIELDS)
+    failures = [("", f"connection: unknown property '{key}'") for key in unknown]
     if "host" not in connection:
-        failures.append(("connection", "missing required property 'host'"))
+        failures.append(("", "connection: missing required property 'host'"))
     filled = {**CONNECTION_DEFAULTS, **connection}
     if "proxy" in filled:
         filled["proxy"] = {**CONNECTION_DEFAULTS, **plain(filled["proxy"])}

@@ -1,0 +1,126 @@
+#!/bin/sh
+# Bring the toolkit to its place and claim the slug:
+#   sh <dir>/codesensei/scripts/bootstrap.sh <dir> <slug> <stack> <identity> <adopt: true|false> [mend=<n>]
+# <dir> is a fresh directory with the unpacked toolkit; it is removed however this ends.
+set -eu
+
+LIBRARY=/usr/local/lib/codesensei
+LOCKS=/run/codesensei
+CLOUD_INIT_WAIT=900
+LOCK_WAIT=900
+DPKG_WAIT=900
+
+refuse() { # thing, cause, cure
+    printf 'error: %s on %s: %s\ncure: %s\n' "$1" "$(uname -n)" "$2" "$3" >&2
+    exit 1
+}
+
+say() { printf '%s\n' "$1" >&2; }
+
+wait_for_cloud_init() {
+    command -v cloud-init >/dev/null 2>&1 || return 0
+    [ ! -e /run/cloud-init/result.json ] || return 0
+    say "waiting for cloud-init (at most $CLOUD_INIT_WAIT s)"
+    # Its own failure is none of ours: the checks that follow say what is missing.
+    timeout "$CLOUD_INIT_WAIT" cloud-init status --wait >/dev/null 2>&1 </dev/null || true
+}
+
+python_is_complete() {
+    python3 -I -c '
+import sys
+sys.exit(sys.version_info < (3, 10))' 2>/dev/null || return 1
+    python3 -I -c '
+import ast, base64, contextlib, dataclasses, fcntl, grp, hashlib, hmac, importlib, ipaddress, json, logging, pwd, re
+import secrets, shutil, signal, socket, ssl, stringprep, subprocess, tarfile, tempfile, threading, unicodedata
+import urllib.parse, urllib.request' 2>/dev/null
+}
+
+apt_get() {
+    DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l \
+        apt-get -q -y -o "DPkg::Lock::Timeout=$DPKG_WAIT" -o Acquire::Retries=3 "$@" </dev/null
+}
+
+ensure_python() {
+    ! python_is_complete || return 0
+    command -v apt-get >/dev/null 2>&1 ||
+        refuse "python3" "there is no Python 3.10 or newer here, and no apt-get to get it with" \
+            "use a server with Debian 12 or 13, Ubuntu 22.04 or 24.04"
+    say "installing python3"
+    log=$(mktemp)
+    # A fresh image's own timers may hold the lists, which apt-get does not wait for.
+    tries=0
+    until { apt_get update && apt_get install --no-install-recommends python3; } >"$log" 2>&1; do
+        tries=$((tries + 1))
+        if [ "$tries" -ge 60 ] || { [ "$tries" -ge 5 ] && ! grep -q 'Could not get lock' "$log"; }; then
+            tail -n 20 "$log" | cut -c1-200 >&2
+            rm -f "$log"
+            refuse "python3" "apt-get could not install it" "see the lines above; on the server: apt-get install python3"
+        fi
+        sleep 5
+    done
+    rm -f "$log"
+    python_is_complete ||
+        refuse "python3" "this server has $(python3 --version 2>&1), and 3.10 or newer is needed" \
+            "use a server with Debian 12 or 13, Ubuntu 22.04 or 24.04"
+}
+
+content_hash() { # directory
+    (cd "$1" && find . -type f -print | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-20)
+}
+
+place_toolkit() { # directory; sets $toolkit
+    if [ -n "$(find "$1" ! -type f ! -type d -print)" ]; then
+        refuse "toolkit" "it contains something that is neither file nor directory" "run pulumi up again"
+    fi
+    cp "$1/codesensei/scripts/run.sh" "$1/run"
+    hash=$(content_hash "$1")
+    toolkit=$LIBRARY/toolkit/$hash
+    # Mode and owner are part of being complete: the launcher must run, and be root's alone.
+    if [ -x "$toolkit/run" ] && [ "$(content_hash "$toolkit")" = "$hash" ] &&
+        [ -z "$(find "$toolkit" \( ! -user root -o -perm /022 \) -print)" ]; then
+        return 0
+    fi
+    mkdir -p "$LIBRARY/toolkit"
+    find "$LIBRARY/toolkit" -mindepth 1 -maxdepth 1 -name '.*' -exec rm -rf {} +
+    cp -R "$1" "$LIBRARY/toolkit/.$hash"
+    chown -R root:root "$LIBRARY/toolkit/.$hash"
+    find "$LIBRARY/toolkit/.$hash" -type d -exec chmod 0755 {} +
+    find "$LIBRARY/toolkit/.$hash" -type f -exec chmod 0644 {} +
+    chmod 0755 "$LIBRARY/toolkit/.$hash/run"
+    chmod 0755 "$LIBRARY" "$LIBRARY/toolkit"
+    if [ -e "$toolkit" ]; then
+        mv -T "$toolkit" "$LIBRARY/toolkit/.broken"
+    fi
+    mv -T "$LIBRARY/toolkit/.$hash" "$toolkit"
+    rm -rf "$LIBRARY/toolkit/.broken"
+    say "toolkit $hash brought"
+}
+
+main() {
+    [ "$#" -eq 5 ] || [ "$#" -eq 6 ] || {
+        say "usage: bootstrap.sh <dir> <slug> <stack> <identity> <true|false> [mend=<n>]"
+        exit 2
+    }
+    directory=$1
+    trap 'rm -rf "$directory"' EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    for file in __main__.py codesensei/scripts/run.sh; do
+        [ -f "$directory/$file" ] || refuse "toolkit" "$directory/$file is missing" "run pulumi up again"
+    done
+    [ "$(id -u)" -eq 0 ] ||
+        refuse "user $(id -un)" "the server is set up as root" \
+            "set codesensei:server.user to root or to a user with passwordless sudo"
+    umask 022
+    wait_for_cloud_init
+    ensure_python
+    (umask 077 && mkdir -p "$LOCKS")
+    exec 9>>"$LOCKS/bootstrap.lock"
+    flock -w "$LOCK_WAIT" 9 ||
+        refuse "toolkit" "another run brings one and did not end within $LOCK_WAIT s" "wait for it, then run pulumi up again"
+    place_toolkit "$directory"
+    python3 -I -B "$toolkit" "$2" claim 1 "$3" "$4" "$5" ${6:+"$6"} </dev/null
+}
+
+main "$@"

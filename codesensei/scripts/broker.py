@@ -1,0 +1,180 @@
+"""The broker's settings: Valkey where it is installed, else Redis."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesensei.scripts import files, host, packages, paths
+from codesensei.scripts.commands import run as command
+from codesensei.scripts.commands import systemctl
+from codesensei.scripts.step import Failure, Step
+
+PORT = 6379
+START_WAIT = 60.0
+REWRITE_WAIT = 600.0
+POLL = 0.1
+
+
+@dataclass(frozen=True)
+class Broker:
+    """One of the two programs; they differ in names only."""
+
+    name: str
+
+    @property
+    def unit(self) -> str:
+        return f"{self.name}-server.service"
+
+    @property
+    def main_config(self) -> Path:
+        return Path("/etc") / self.name / f"{self.name}.conf"
+
+    @property
+    def drop_in(self) -> Path:
+        return Path("/etc") / self.name / "codesensei.conf"
+
+    @property
+    def pending(self) -> Path:
+        """There while a change is written and not yet in use; a killed run is found by it."""
+        return paths.MEMORY / "broker.pending"
+
+
+def run(step: Step) -> None:
+    """Write the drop-in, include it last, restart when it changed, and see that it answers on loopback only."""
+    broker = find()
+    unfinished = broker.pending.exists()
+    changed = _configure(step, broker)
+    if changed or unfinished:
+        _keep_data(step)
+        systemctl("restart", broker.unit)
+        step.changed(f"{broker.name} restarted")
+    if not systemctl("is-enabled", "--quiet", broker.unit, check=False).ok:
+        systemctl("enable", "--quiet", broker.unit)
+        step.changed(f"{broker.name} enabled")
+    if not systemctl("is-active", "--quiet", broker.unit, check=False).ok:
+        systemctl("start", broker.unit, check=False)
+        step.changed(f"{broker.name} started")
+    wait_until_it_answers(broker)
+    check_loopback(broker)
+    broker.pending.unlink(missing_ok=True)
+
+
+def find() -> Broker:
+    """The broker that is installed; Failure when none is."""
+    there = packages.installed(packages.BROKERS)
+    for name in packages.BROKERS:
+        if name in there:
+            return Broker(name.removesuffix("-server"))
+    raise Failure("broker", "neither valkey-server nor redis-server is installed", "run pulumi up again")
+
+
+def _configure(step: Step, broker: Broker) -> bool:
+    drop_in, main = broker.drop_in, broker.main_config
+    if not main.is_file():
+        cure = f"apt-get install --reinstall {broker.name}-server"
+        raise Failure(str(main), f"{broker.name}'s configuration is not there", cure)
+    found = main.stat()
+    owner, group = _names(found.st_uid, found.st_gid)
+    text = include_last(main.read_text(), f"include {drop_in}")
+    same = main.read_text() == text and drop_in.is_file() and drop_in.read_text() == step.data["config"]
+    if not same:
+        files.write_file(broker.pending, "", 0o600)
+    # Both writes happen: a mode or an owner may differ though the text does not.
+    wrote = files.write_file(drop_in, step.data["config"], 0o640, "root", group)
+    wrote = files.write_file(main, text, found.st_mode & 0o7777, owner, group) or wrote
+    step.converge(wrote, f"{drop_in} written, included by {main.name}")
+    step.manage(drop_in)
+    return not same
+
+
+def _names(uid: int, gid: int) -> tuple[str, str]:
+    return pwd.getpwuid(uid).pw_name, grp.getgrgid(gid).gr_name
+
+
+def include_last(text: str, line: str) -> str:
+    """`text` with the include line at its end, where it wins over all before it."""
+    lines = [old for old in text.splitlines() if old.strip() != line]
+    if text.splitlines()[-1:] == [line]:
+        return text
+    return "\n".join([*lines, line]) + "\n"
+
+
+def _keep_data(step: Step) -> None:
+    """Turn persistence on in the running broker first: started with it, it ignores an older snapshot file."""
+    try:
+        if ask("CONFIG", "GET", "appendonly").split()[-1:] != ["no"]:
+            return
+        ask("CONFIG", "SET", "appendonly", "yes")
+        deadline = time.monotonic() + REWRITE_WAIT
+        while "aof_rewrite_in_progress:1" in (facts := ask("INFO", "persistence")) or (
+            "aof_rewrite_scheduled:1" in facts
+        ):
+            if time.monotonic() > deadline:
+                raise Failure("broker", "it did not write its data within 10 minutes", "look at its log on the server")
+            time.sleep(POLL)
+    except OSError:
+        return
+    step.say("the broker's data is kept on disk from now on")
+
+
+def wait_until_it_answers(broker: Broker) -> None:
+    """Return when the broker answers PING; Failure with its journal after a minute."""
+    deadline = time.monotonic() + START_WAIT
+    said = "nothing"
+    while time.monotonic() < deadline:
+        try:
+            said = ask("PING")
+        except OSError as error:
+            said = str(error)
+        if said == "PONG":
+            return
+        if said.startswith("NOAUTH"):
+            raise Failure(
+                broker.name,
+                "it wants a password, which projects at redis://127.0.0.1:6379/<number> do not give",
+                f"take requirepass out of {broker.main_config}, or give the projects a broker of their own",
+            )
+        time.sleep(POLL)
+    log = command(["journalctl", "-u", broker.unit, "-n", "20", "--no-pager", "-o", "cat"], check=False)
+    cause = f"it does not answer at 127.0.0.1:{PORT}: {said}"
+    raise Failure(broker.name, cause, f"on the server: systemctl status {broker.unit}", log.stdout)
+
+
+def check_loopback(broker: Broker) -> None:
+    """Refuse a broker that other machines can reach."""
+    open_to = [found.address for found in host.listeners([PORT]) if not found.loopback]
+    if open_to:
+        raise Failure(
+            broker.name,
+            f"it listens on {', '.join(open_to)}, so other machines can reach it",
+            f"take the bind lines out of the files that {broker.main_config} includes after codesensei.conf, "
+            f"or of the unit's own command line (systemctl cat {broker.unit})",
+        )
+
+
+def ask(*words: str) -> str:
+    """Send one command to the broker and return its answer as text; OSError when it cannot be asked."""
+    request = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+    with socket.create_connection(("127.0.0.1", PORT), timeout=10) as connection:
+        connection.sendall(request.encode())
+        with connection.makefile("rb") as stream:
+            return _answer(stream.readline, stream.read)
+
+
+def _answer(readline: object, read: object) -> str:
+    assert callable(readline)
+    assert callable(read)
+    head = readline().decode(errors="replace").strip()
+    if head[:1] in ("+", "-", ":"):
+        return str(head[1:])
+    if head[:1] == "$":
+        size = int(head[1:])
+        return "" if size < 0 else str(read(size + 2).decode(errors="replace").strip())
+    if head[:1] == "*":
+        return "\n".join(_answer(readline, read) for _ in range(max(int(head[1:]), 0)))
+    raise ConnectionError(f"no answer of a broker: {head[:80]!r}")

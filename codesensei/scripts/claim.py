@@ -1,0 +1,91 @@
+"""Claim the slug for a stack, then point the project's name at the toolkit that runs this.
+
+`claim 1 <stack> <identity> <adopt>`: called by bootstrap.sh only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import grp
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+from codesensei.scripts import files, host, paths, register
+from codesensei.scripts.step import Failure, Step
+
+TOOLKITS = paths.LIBRARY / "toolkit"
+BOOTSTRAP_LOCK = paths.LOCKS / "bootstrap.lock"
+
+
+def run(step: Step) -> None:
+    """Make root's own directories, claim the slug, point the slug at this toolkit, drop unused toolkits."""
+    if len(step.args) != 3:
+        raise Failure("claim", "it needs a stack, an identity and true or false", "run pulumi up again")
+    stack, identity, adopt = step.args
+    _directories(step)
+    before = register.entry(step.slug)
+    if register.claim_slug(step.slug, stack, identity, adopt == "true"):
+        taken = before is not None and before.identity != identity
+        step.changed(
+            f"slug {step.slug} taken over from the stack {before.stack} (identity {before.identity})"
+            if before and taken
+            else f"slug {step.slug} belongs to the stack {stack} now"
+        )
+    link = paths.LIBRARY / step.slug
+    target = f"toolkit/{own_toolkit().name}"
+    step.converge(files.make_link(link, target), f"{link} leads to {target}")
+    step.manage(link)
+    for name in remove_unused_toolkits():
+        step.changed(f"toolkit {name} removed: no project uses it")
+
+
+def own_toolkit() -> Path:
+    """The toolkit that runs this process."""
+    return Path(__file__).resolve().parents[2]
+
+
+def _directories(step: Step) -> None:
+    project = step.project
+    for path, mode in (
+        (paths.ROOT, 0o755),
+        (paths.MEMORY, 0o711),
+        (paths.MEMORY / "incoming", 0o711),
+        (project.memory, 0o700),
+        (project.memory / "proofs", 0o700),
+        (project.memory / "release", 0o700),
+        (project.memory / "logs", 0o700),
+        (paths.CONFIG, 0o755),
+    ):
+        step.converge(files.make_directory(path, mode), f"directory {path} made")
+        step.manage(path)
+    login = pwd.getpwnam(os.environ.get("SUDO_USER") or "root")
+    group = grp.getgrgid(login.pw_gid).gr_name
+    made = files.make_directory(project.incoming, 0o700, login.pw_name, group)
+    step.converge(made, f"directory {project.incoming} made for {login.pw_name}")
+
+
+def remove_unused_toolkits() -> list[str]:
+    """Remove the toolkits that no project's name leads to and no running process uses; returns their names."""
+    used = {os.readlink(link).removeprefix("toolkit/") for link in paths.LIBRARY.iterdir() if link.is_symlink()}
+    removed = []
+    for toolkit in sorted(TOOLKITS.iterdir()):
+        if toolkit.name not in used and not host.mentions(str(toolkit)):
+            files.remove_path(toolkit)
+            removed.append(toolkit.name)
+    return removed
+
+
+@contextlib.contextmanager
+def no_bootstrap() -> Iterator[bool]:
+    """Hold the lock under which a toolkit is brought; False when somebody brings one now."""
+    handle = os.open(BOOTSTRAP_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)

@@ -1,0 +1,208 @@
+"""Install what is missing, and touch apt only then."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+
+from codesensei.scripts import host
+from codesensei.scripts.commands import Result
+from codesensei.scripts.commands import run as command
+from codesensei.scripts.step import Failure, Step
+
+BASE = (
+    "build-essential",
+    "ca-certificates",
+    "git",
+    "libpq-dev",
+    "logrotate",
+    "openssl",
+    "pkg-config",
+    "python3-dev",
+    "python3-venv",
+)
+# Any of these serves; the first is installed where none is there.
+NGINX = ("nginx-light", "nginx-core", "nginx-full", "nginx-extras", "nginx")
+BROKERS = ("valkey-server", "redis-server")
+# Extensions that are packages of their own, by what comes after postgresql-<major>-.
+EXTENSIONS = {
+    "postgis": "postgis-3",
+    "postgis_raster": "postgis-3",
+    "postgis_topology": "postgis-3",
+    "postgis_tiger_geocoder": "postgis-3",
+    "pgvector": "pgvector",
+    "vector": "pgvector",
+}
+NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9-]+)?")
+LOCK_WAIT = 900.0
+NETWORK_TRIES = 4
+PAUSE = 5.0
+QUIET = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    # needrestart would ask, or restart services that are none of ours.
+    "NEEDRESTART_SUSPEND": "1",
+    "NEEDRESTART_MODE": "l",
+    "APT_LISTCHANGES_FRONTEND": "none",
+    "UCF_FORCE_CONFFOLD": "1",
+}
+OPTIONS = (
+    "-q",
+    "-y",
+    f"-oDPkg::Lock::Timeout={LOCK_WAIT:.0f}",
+    "-oAcquire::Retries=3",
+    "-oDpkg::Use-Pty=0",
+    "-oDpkg::Options::=--force-confdef",
+    "-oDpkg::Options::=--force-confold",
+)
+LOCKED = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock directory")
+NETWORK = re.compile(
+    r"Temporary failure resolving|Could not resolve|Could not connect|Connection (timed out|failed|refused|reset)"
+    r"|Failed to fetch|Hash Sum mismatch|File has unexpected size|Unable to connect|Network is unreachable"
+    r"|\b50[0234] +[A-Z]|Some index files failed to download"
+)
+ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate")
+
+
+def run(step: Step) -> None:
+    """Make sure of the product's own packages, the database server, the broker and the project's packages."""
+    asked = [_valid(name) for name in step.data.get("packages", [])]
+    apt = Apt(step)
+    apt.ensure([*BASE, *asked])
+    apt.ensure_one_of(NGINX, refresh=False)
+    if step.data.get("broker"):
+        apt.ensure_one_of(BROKERS, refresh=True)
+    if step.data.get("postgresql"):
+        if not postgresql_major():
+            apt.ensure(["postgresql"])
+        apt.ensure(extension_packages(step.data.get("extensions", []), postgresql_major()))
+
+
+def extension_packages(extensions: Iterable[str], major: str) -> list[str]:
+    """The packages that these extensions need; those of PostgreSQL itself need none."""
+    return sorted({f"postgresql-{major}-{EXTENSIONS[name]}" for name in extensions if name in EXTENSIONS})
+
+
+def postgresql_major() -> str:
+    """The newest PostgreSQL server that is installed, as `15`; empty when there is none."""
+    found = command(["dpkg-query", "-W", "-f=${db:Status-Status} ${Package}\n", "postgresql-*"], check=False)
+    majors = re.findall(r"^installed postgresql-(\d+)$", found.stdout, re.MULTILINE)
+    return max(majors, key=int, default="")
+
+
+def installed(names: Iterable[str]) -> set[str]:
+    """Those of `names` that are installed."""
+    names = list(names)
+    if not names:
+        return set()
+    pattern = "-f=${db:Status-Status} ${Package}\n${db:Status-Status} ${Package}:${Architecture}\n"
+    found = command(["dpkg-query", "-W", pattern, *names], check=False)
+    there = {line.split()[1] for line in found.stdout.splitlines() if line.startswith("installed ")}
+    return there & set(names)
+
+
+def _valid(name: str) -> str:
+    """Refuse what apt-get would read as an option or as a request to remove (`name-`)."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise Failure(
+            f"package {name!r}"[:120],
+            "this is no package name",
+            "correct codesensei:project.systemPackages (lower-case letters, digits, + . -)",
+        )
+    return name
+
+
+class Apt:
+    """apt-get for one step: lists are fetched once, and only when something is missing."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.fresh = False
+
+    def ensure(self, names: Iterable[str]) -> None:
+        """Install those of `names` that are missing."""
+        wanted = list(dict.fromkeys(names))
+        missing = [name for name in wanted if name not in installed(wanted)] if wanted else []
+        if not missing:
+            return
+        self.refresh()
+        self.step.say(f"installing {', '.join(missing)}")
+        self._apt_get(["install", "--no-install-recommends", "--", *missing])
+        left = set(missing) - installed(missing)
+        # A virtual name is served by another package; apt-get has said yes to it.
+        self.step.changed(f"installed {', '.join(sorted(set(missing) - left) or missing)}")
+
+    def ensure_one_of(self, names: tuple[str, ...], refresh: bool) -> None:
+        """Install the first of `names` that there is, unless one is installed."""
+        if installed(names):
+            return
+        if refresh:
+            self.refresh()
+        choice = next((name for name in names if self.candidate(name)), names[-1])
+        self.ensure([choice])
+
+    def candidate(self, name: str) -> bool:
+        """Whether apt knows a version of `name` to install."""
+        policy = command(["apt-cache", "policy", name], check=False).stdout
+        found = re.search(r"^ +Candidate: (\S+)", policy, re.MULTILINE)
+        return bool(found and found[1] != "(none)")
+
+    def refresh(self) -> None:
+        """Fetch the package lists, once."""
+        if not self.fresh:
+            self.step.say("fetching package lists")
+            self._apt_get(["update"])
+            self.fresh = True
+
+    def _apt_get(self, words: list[str]) -> None:
+        deadline = time.monotonic() + LOCK_WAIT
+        tries = 0
+        while True:
+            done = command(["apt-get", *OPTIONS, *words], env=QUIET, check=False)
+            said = done.stdout + done.stderr
+            # `update` ends with 0 also when nothing could be fetched.
+            if done.ok and not (words == ["update"] and NETWORK.search(done.stderr)):
+                return
+            if LOCKED.search(said) and time.monotonic() < deadline:
+                self._wait_for_lock(said)
+                continue
+            tries += 1
+            if NETWORK.search(said) and tries < NETWORK_TRIES:
+                self.step.say(f"apt-get {words[0]} met a network error, trying again ({tries})")
+                time.sleep(PAUSE * tries)
+                continue
+            if done.ok:
+                self.step.say("some package lists could not be fetched; going on with what is here")
+                return
+            raise _explained(words, done)
+
+    def _wait_for_lock(self, said: str) -> None:
+        holder = re.search(r"held by process (\d+) \(([^)]*)\)", said)
+        who = f"process {holder[1]} ({holder[2]})" if holder else "another process"
+        self.step.say(f"waiting for {who}, which holds apt's lock")
+        time.sleep(PAUSE)
+
+
+def _explained(words: list[str], done: Result) -> Failure:
+    said = done.stdout + done.stderr
+    absent = [first or second for first, second in ABSENT.findall(said)]
+    system = host.system().name
+    if absent:
+        return Failure(
+            f"package {', '.join(dict.fromkeys(absent))}",
+            f"{system} has no package of this name",
+            "correct codesensei:project.systemPackages; on the server: apt-cache search <word>",
+        )
+    if LOCKED.search(said):
+        cause, cure = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
+    elif "dpkg was interrupted" in said:
+        cause, cure = "an earlier installation was interrupted", "on the server: sudo dpkg --configure -a"
+    elif "No space left on device" in said:
+        cause, cure = "the disk is full", "free some space; on the server: apt-get clean"
+    elif NETWORK.search(said):
+        cause = "the package servers cannot be reached"
+        cure = "check the server's network and DNS, then run pulumi up again"
+    else:
+        cause, cure = f"apt-get ended with status {done.code}", f"on the server: apt-get {' '.join(words)}"
+    return Failure(f"apt-get {words[0]}", cause, cure, said)

@@ -1,0 +1,160 @@
+"""nginx's base configuration, shared by all projects: checked before it is used, put back when it fails."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from codesensei.scripts import files, paths, tls
+from codesensei.scripts.commands import run as command
+from codesensei.scripts.commands import systemctl
+from codesensei.scripts.step import Failure, Step, read_json, write_json
+
+NGINX = Path("/etc/nginx")
+DEFAULT_SITE = NGINX / "sites-available" / "default"
+DEFAULT_LINK = NGINX / "sites-enabled" / "default"
+# What was there before an unfinished change: a killed run is undone or completed by the next one.
+JOURNAL = paths.MEMORY / "proxy.json"
+CERTIFICATE_FOLDERS = (str(paths.CONFIG), str(paths.MEMORY))
+PAIR = re.compile(r"^\s*ssl_certificate(_key)?\s+[\"']?([^\"';\s]+)[\"']?\s*;", re.MULTILINE)
+
+
+def run(step: Step) -> None:
+    """Write the files, let the distribution's default site go, check with `nginx -t`, reload when changed."""
+    wanted = [(_checked_path(item["path"]), item["content"], int(str(item["mode"]), 8)) for item in step.data["files"]]
+    for _, content, _ in wanted:
+        _catch_all_certificate(step, content)
+    before = read_json(JOURNAL, None) or _picture([path for path, _, _ in wanted])
+    unfinished = JOURNAL.exists()
+    write_json(JOURNAL, before)
+    count = step.changes
+    for path, content, mode in wanted:
+        step.converge(files.write_file(path, content, mode), f"{path} written")
+        step.manage(path)
+    _disable_default(step)
+    if step.changes == count and not unfinished:
+        JOURNAL.unlink()
+        _ensure_running(step)
+        return
+    check = command(["nginx", "-t"], check=False)
+    if not check.ok:
+        _put_back(before)
+        JOURNAL.unlink()
+        raise _explained(check.stderr)
+    _ensure_running(step)
+    systemctl("reload", "nginx.service")
+    step.changed("nginx reloaded")
+    JOURNAL.unlink()
+
+
+def _checked_path(text: str) -> Path:
+    path = Path(text)
+    if path.parts[: len(NGINX.parts)] != NGINX.parts or ".." in path.parts:
+        raise Failure(f"file {text}", "it is not below /etc/nginx", "this is a fault of codesensei: please report it")
+    if not path.parent.is_dir():
+        raise Failure(f"directory {path.parent}", "nginx is not installed as Debian has it", "install nginx-light")
+    return path
+
+
+def _picture(changed: list[Path]) -> dict[str, Any]:
+    """The files as they are, as text to keep: content and mode, a link's target, or None."""
+    picture: dict[str, Any] = {}
+    for path in [*changed, DEFAULT_LINK]:
+        if path.is_symlink():
+            picture[str(path)] = {"link": os.readlink(path)}
+        elif path.is_file():
+            picture[str(path)] = {"content": path.read_text(), "mode": path.stat().st_mode & 0o7777}
+        else:
+            picture[str(path)] = None
+    return picture
+
+
+def _put_back(picture: dict[str, Any]) -> None:
+    for name, item in picture.items():
+        path = Path(name)
+        if item is None:
+            files.remove_path(path)
+        elif "link" in item:
+            files.make_link(path, item["link"])
+        else:
+            files.write_file(path, item["content"], item["mode"])
+
+
+def _disable_default(step: Step) -> None:
+    """Disable the distribution's own default site; one that somebody changed is refused when it is in the way."""
+    if not DEFAULT_LINK.exists() and not DEFAULT_LINK.is_symlink():
+        return
+    text = DEFAULT_LINK.read_text() if DEFAULT_LINK.exists() else ""
+    if not text or (DEFAULT_LINK.resolve() == DEFAULT_SITE and text_is_packaged(text, _packaged_digests())):
+        DEFAULT_LINK.unlink()
+        step.changed(f"{DEFAULT_LINK} disabled: the distribution's own page")
+    elif claims_default(text):
+        raise Failure(
+            str(DEFAULT_LINK),
+            "it claims default_server, and somebody has changed it, so it is left alone",
+            f"take default_server out of its listen lines, or remove {DEFAULT_LINK}; then run pulumi up again",
+        )
+
+
+def _packaged_digests() -> set[str]:
+    """MD5 sums of the default site as the nginx packages brought it."""
+    listed = command(["dpkg-query", "-W", "-f=${Conffiles}\n", "nginx*"], check=False).stdout
+    return set(re.findall(rf"^ {re.escape(str(DEFAULT_SITE))} ([0-9a-f]{{32}})", listed, re.MULTILINE))
+
+
+def text_is_packaged(text: str, digests: set[str]) -> bool:
+    """Whether the text is one that dpkg knows; dpkg keeps MD5 sums."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() in digests
+
+
+def claims_default(text: str) -> bool:
+    """Whether a site's text claims to be the default server."""
+    plain = re.sub(r"#.*", "", text)
+    return bool(re.search(r"\blisten\s[^;]*\bdefault(_server)?\s*[;\s]", plain))
+
+
+def _ensure_running(step: Step) -> None:
+    if systemctl("is-enabled", "--quiet", "nginx.service", check=False).ok is False:
+        systemctl("enable", "--quiet", "nginx.service")
+        step.changed("nginx enabled")
+    if not systemctl("is-active", "--quiet", "nginx.service", check=False).ok:
+        started = systemctl("start", "nginx.service", check=False)
+        if not started.ok:
+            log = command(["journalctl", "-u", "nginx.service", "-n", "20", "--no-pager", "-o", "cat"], check=False)
+            raise Failure("nginx", "it does not start", "on the server: systemctl status nginx", log.stdout)
+        step.changed("nginx started")
+
+
+def _explained(said: str) -> Failure:
+    duplicate = re.search(r"a duplicate default server for (\S+) in (\S+):(\d+)", said)
+    if duplicate:
+        return Failure(
+            "nginx configuration",
+            f"two sites claim default_server for {duplicate[1]}; nginx names {duplicate[2]}, line {duplicate[3]}",
+            "take default_server out of the site that is not codesensei's (grep -rn default_server /etc/nginx); "
+            "everything is as it was",
+        )
+    return Failure(
+        "nginx configuration", "nginx -t refuses it; everything is as it was", "correct the file that is named", said
+    )
+
+
+def _catch_all_certificate(step: Step, content: str) -> None:
+    """Make the throw-away certificate that the default server names, where it names one of ours."""
+    found = {bool(key): path for key, path in PAIR.findall(content)}
+    if set(found) != {False, True}:
+        return
+    certificate, key = Path(found[False]), Path(found[True])
+    ours = all(str(path).startswith(CERTIFICATE_FOLDERS) for path in (certificate, key))
+    if not ours or (certificate.exists() and key.exists()):
+        return
+    for path in (certificate, key):
+        for folder in reversed(path.parents):
+            if str(folder).startswith(CERTIFICATE_FOLDERS) and not folder.exists():
+                files.make_directory(folder, 0o755)
+    made = tls.self_signed(["unknown.invalid"])
+    files.write_file(key, made.key, 0o600)
+    step.converge(files.write_file(certificate, made.certificate, 0o644), f"throw-away certificate {certificate} made")

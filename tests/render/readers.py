@@ -5,7 +5,12 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+# A state takes one character and gives the next state.
+State = Callable[[str], Any]
 
 WHITESPACE = " \t\n\r"
 NEWLINE = "\n\r"
@@ -41,80 +46,110 @@ def is_readable_unicode(text: str) -> bool:
     )
 
 
-def systemd_rules(text: str) -> dict[str, str]:
-    """EnvironmentFile= by the rules of systemd's env-file.c: a state per character, written anew from its behaviour."""
-    found: dict[str, str] = {}
-    state, key, value = "before key", "", ""
-    kept = 0  # length of an unquoted value without the spaces at its end
+class SystemdRules:
+    """EnvironmentFile= by the rules of systemd's env-file.c: a method for each state."""
 
-    def push() -> None:
-        nonlocal key, value
-        if not is_readable_unicode(key + value):
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+        self._key = ""
+        self._value = ""
+        self._kept = 0  # length of an unquoted value without the spaces at its end
+        self._state: State = self._before_key
+
+    def read(self, text: str) -> dict[str, str]:
+        for character in text:
+            self._state = self._state(character)
+        if self._state not in (self._before_key, self._in_key, self._comment, self._comment_escape):
+            self._push()
+        return self.found
+
+    def _push(self) -> None:
+        if self._state == self._bare:
+            self._value = self._value[: self._kept]
+        if not is_readable_unicode(self._key + self._value):
             raise Unreadable("invalid UTF-8")
-        found[key.rstrip(WHITESPACE)] = value
-        key, value = "", ""
+        self.found[self._key.rstrip(WHITESPACE)] = self._value
+        self._key, self._value = "", ""
 
-    for character in text:
-        if state == "before key":
-            if character in COMMENTS:
-                state = "comment"
-            elif character not in WHITESPACE:
-                state, key = "key", character
-        elif state == "key":
-            if character in NEWLINE:
-                state, key = "before key", ""
-            elif character == "=":
-                state, kept = "before value", 0
-            else:
-                key += character
-        elif state == "before value" and character in ("'", '"', "\\"):
-            state = {"'": "single", '"': "double", "\\": "escape"}[character]
-        elif state in ("before value", "value") and character in NEWLINE:
-            value = value[:kept] if state == "value" else value
-            push()
-            state = "before key"
-        elif state == "before value":
-            if character not in WHITESPACE:
-                state, value = "value", value + character
-                kept = len(value)
-        elif state == "value":
-            if character == "\\":
-                state = "escape"
-            else:
-                value += character
-                kept = kept if character in WHITESPACE else len(value)
-        elif state == "escape":
-            state = "value"
-            if character not in NEWLINE:
-                value += character
-            kept = len(value)
-        elif state == "single":
-            if character == "'":
-                state = "before value"
-            else:
-                value += character
-        elif state == "double":
-            if character in ('"', "\\"):
-                state = "before value" if character == '"' else "double escape"
-            else:
-                value += character
-        elif state == "double escape":
-            state = "double"
-            if character in SHELL_NEEDS_ESCAPE:
-                value += character
-            elif character != "\n":
-                value += "\\" + character
-        elif state == "comment":
-            if character == "\\":
-                state = "comment escape"
-            elif character in NEWLINE:
-                state = "before key"
-        else:
-            state = "comment"
-    if state not in ("before key", "key", "comment", "comment escape"):
-        value = value[:kept] if state == "value" else value
-        push()
-    return found
+    def _before_key(self, character: str) -> State:
+        if character in COMMENTS:
+            return self._comment
+        if character in WHITESPACE:
+            return self._before_key
+        self._key = character
+        return self._in_key
+
+    def _in_key(self, character: str) -> State:
+        if character in NEWLINE:
+            self._key = ""
+            return self._before_key
+        if character == "=":
+            return self._before_value
+        self._key += character
+        return self._in_key
+
+    def _before_value(self, character: str) -> State:
+        if character in NEWLINE:
+            self._push()
+            return self._before_key
+        quotes: dict[str, State] = {"'": self._single, '"': self._double, "\\": self._escape}
+        if character in quotes:
+            return quotes[character]
+        if character in WHITESPACE:
+            return self._before_value
+        self._value += character
+        self._kept = len(self._value)
+        return self._bare
+
+    def _bare(self, character: str) -> State:
+        if character in NEWLINE:
+            self._push()
+            return self._before_key
+        if character == "\\":
+            return self._escape
+        self._value += character
+        self._kept = self._kept if character in WHITESPACE else len(self._value)
+        return self._bare
+
+    def _escape(self, character: str) -> State:
+        if character not in NEWLINE:
+            self._value += character
+        self._kept = len(self._value)
+        return self._bare
+
+    def _single(self, character: str) -> State:
+        if character == "'":
+            return self._before_value
+        self._value += character
+        return self._single
+
+    def _double(self, character: str) -> State:
+        if character == '"':
+            return self._before_value
+        if character == "\\":
+            return self._double_escape
+        self._value += character
+        return self._double
+
+    def _double_escape(self, character: str) -> State:
+        if character in SHELL_NEEDS_ESCAPE:
+            self._value += character
+        elif character != "\n":
+            self._value += "\\" + character
+        return self._double
+
+    def _comment(self, character: str) -> State:
+        if character == "\\":
+            return self._comment_escape
+        return self._before_key if character in NEWLINE else self._comment
+
+    def _comment_escape(self, _: str) -> State:
+        return self._comment
+
+
+def systemd_rules(text: str) -> dict[str, str]:
+    """What systemd reads from a file with this text."""
+    return SystemdRules().read(text)
 
 
 def systemd_library() -> Path | None:
@@ -133,7 +168,7 @@ def systemd_itself(library: Path, file: Path) -> dict[str, str]:
     if result < 0:
         raise Unreadable(f"errno {-result}")
     found: dict[str, str] = {}
-    for entry in iter(entries):  # type: ignore[call-overload]
+    for entry in iter(entries):
         if entry is None:
             break
         name, _, value = entry.partition(b"=")

@@ -1,0 +1,174 @@
+"""Units: the golden texts, and what must hold for any value."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.render import broker, rotation, units
+from tests.render.examples import names
+
+GOLDEN = Path(__file__).parent / "golden"
+RELEASE = "/srv/codesensei/shop/releases/4f2a9c1-8be01d7"
+SETTINGS = "config.settings.production"
+WSGI, ASGI = "config.wsgi:application", "config.asgi:application"
+
+
+def example_texts() -> dict[str, str]:
+    """File name to text, for every kind of unit."""
+    shop, deeper = names(), names(directory="backend")
+    common: dict[str, Any] = {"title": "Shop", "settings_module": SETTINGS}
+    candidate = {**common, "release_path": RELEASE}
+    return {
+        "shop.socket": units.socket_unit(shop, title="Shop"),
+        "shop.service": units.web_unit(shop, **common, server="gunicorn", application=WSGI),
+        "shop-daphne.service": units.web_unit(shop, **common, server="daphne", application=ASGI, stop_timeout=20),
+        "shop-backend.service": units.web_unit(
+            deeper, **common, server="gunicorn", application=WSGI, workers=5, stop_timeout=120
+        ),
+        "candidate.service": units.candidate_unit(
+            shop, **candidate, directory=".", server="gunicorn", application=WSGI
+        ),
+        "candidate-daphne.service": units.candidate_unit(
+            deeper, **candidate, directory="backend", server="daphne", application=ASGI
+        ),
+        "shop-worker.service": units.worker_unit(shop, "worker", **common),
+        "shop-worker.sh": units.worker_script(shop, "worker", command="celery -A config worker -l info -n %n@$HOST"),
+        "logrotate-gunicorn": rotation.logrotate(shop, server="gunicorn"),
+        "logrotate-daphne": rotation.logrotate(shop, server="daphne"),
+        "broker.conf": broker.config(),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(example_texts()))
+def test_golden(name: str) -> None:
+    assert example_texts()[name] == (GOLDEN / name).read_text()
+
+
+def test_no_golden_text_is_left_over() -> None:
+    assert {
+        file.name for file in GOLDEN.iterdir() if not file.name.endswith(".conf") or file.name == "broker.conf"
+    } == (set(example_texts()))
+
+
+def test_the_web_unit_has_all_of_the_contracts() -> None:
+    promised = """\
+User=deploy
+Group=deploy
+WorkingDirectory=/srv/codesensei/shop/current
+EnvironmentFile=/srv/codesensei/shop/shared/.env
+Restart=always
+RestartSec=2
+StartLimitIntervalSec=0
+KillMode=mixed
+Wants=network-online.target
+WantedBy=multi-user.target"""
+    text = example_texts()["shop.service"]
+    assert set(promised.splitlines()) <= set(text.splitlines())
+    socket = "/srv/codesensei/shop/shared/gunicorn.sock"
+    assert f"ExecStart=/srv/codesensei/shop/shared/venv/bin/gunicorn --workers 3 --bind unix:{socket} " in text
+    assert "--access-logfile /srv/codesensei/shop/shared/logs/access.log" in text
+    assert "--error-logfile /srv/codesensei/shop/shared/logs/error.log" in text
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(example_texts()) if name.endswith((".service", ".socket"))])
+def test_systemd_knows_every_setting(name: str, tmp_path: Path) -> None:
+    """systemd-analyze names unknown settings; the example's programs and users are not on this machine."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed, so nothing here can check a unit (apt-get install systemd)")
+    for file, text in example_texts().items():
+        (tmp_path / file).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)], capture_output=True, text=True, check=False
+    )
+    said = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
+    assert said == []
+
+
+def test_systemd_analyze_would_say_so(tmp_path: Path) -> None:
+    """The check above can fail."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed, so nothing here can check a unit (apt-get install systemd)")
+    file = tmp_path / "shop.service"
+    file.write_text(example_texts()["shop.service"].replace("KillMode=mixed", "KilMode=mixed\nTimeoutStopSec=soon"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True, check=False
+    )
+    said = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
+    assert len(said) == 2
+
+
+def test_a_title_cannot_write_settings() -> None:
+    with pytest.raises(ValueError, match="control character"):
+        units.web_unit(names(), title="Shop\nUser=root", settings_module=SETTINGS, server="gunicorn", application=WSGI)
+
+
+def test_hard_words_stay_words() -> None:
+    text = units.web_unit(
+        names(directory="my project/100%"),
+        title="Shop 100% $5",
+        settings_module="config.settings",
+        server="gunicorn",
+        application="config.wsgi:make($X, 'a b')",
+    )
+    assert "Description=Shop 100%% $5 (codesensei)\n" in text
+    assert "WorkingDirectory=/srv/codesensei/shop/current/my project/100%%\n" in text
+    assert "  \"config.wsgi:make($$X, 'a b')\"\n" in text
+
+
+@pytest.mark.parametrize(("stop", "graceful"), [(40, 35), (6, 1), (5, 1), (1, 1), (600, 595)])
+def test_requests_end_before_systemd_kills(stop: int, graceful: int) -> None:
+    text = units.web_unit(
+        names(), title="Shop", settings_module=SETTINGS, server="gunicorn", application=WSGI, stop_timeout=stop
+    )
+    assert f"--graceful-timeout {graceful} " in text
+    assert f"TimeoutStopSec={stop}\n" in text
+
+
+@pytest.mark.parametrize("command", ["celery -A x worker", "echo '%n' \"$X\" `id` \\", "a\nb\n", "# only a comment"])
+def test_a_workers_line_is_as_the_user_wrote_it(command: str) -> None:
+    header, rest = units.worker_script(names(), "mail", command=command).split("\n", 1)
+    assert header.startswith("# shop-mail.service: ")
+    assert rest == f"{command}\n"
+
+
+def test_a_workers_line_is_in_no_unit() -> None:
+    text = units.worker_unit(names(), "beat", title="Shop", settings_module=SETTINGS, stop_timeout=30)
+    assert "/etc/codesensei/shop/workers/beat.sh\n" in text
+    assert "Environment=HOME=/srv/codesensei/shop/shared/state/beat\n" in text
+    assert "After=network-online.target shop.service\n" in text
+    assert "Requires=" not in text
+    assert "TimeoutStopSec=30\n" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "program"),
+    [
+        ("exec /bin/sleep 30", "/bin/sleep"),
+        ("/bin/sleep 30", "/bin/sleep"),
+        ("X='a b' /bin/sleep 30", "/bin/sleep"),
+        ("cd / && /bin/sleep 30", "/bin/sleep"),
+        ("cd /; /bin/sleep 30", "/bin/sleep"),
+        ("while true; do /bin/sleep 30; done", "/bin/bash"),
+    ],
+)
+def test_a_simple_line_replaces_its_shell(line: str, program: str, tmp_path: Path) -> None:
+    """So that systemd's SIGTERM reaches the program; in front of a loop the shell stays."""
+    script = tmp_path / "worker.sh"
+    script.write_text(units.worker_script(names(), "worker", command=line))
+    process = subprocess.Popen(["/bin/bash", "-c", units.RUN_FILE, str(script)])
+    try:
+        executable, arguments = Path(f"/proc/{process.pid}/exe"), Path(f"/proc/{process.pid}/cmdline")
+        expected = Path(program).resolve()
+        done = f"{line}\0".encode() if program == "/bin/bash" else b"/bin/sleep\0"
+        for _ in range(2000):
+            if executable.resolve() == expected and done in arguments.read_bytes():
+                break
+        assert executable.resolve() == expected
+    finally:
+        process.kill()
+        process.wait()

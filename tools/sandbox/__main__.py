@@ -21,9 +21,7 @@ from tools.sandbox.state import other_checkouts
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     top = argparse.ArgumentParser(prog="python3 -m tools.sandbox", description="Throw-away Debian servers.")
-    top.add_argument(
-        "--checkout", type=Path, default=OWN_CHECKOUT, help="the checkout whose servers are meant"
-    )
+    top.add_argument("--checkout", type=Path, default=OWN_CHECKOUT, help="the checkout whose servers are meant")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     up = verbs.add_parser("up", help="start a server, or return the one that is there")
@@ -92,10 +90,7 @@ def up(sandbox: Sandbox, options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(facts(server), indent=1))
         return
-    print(
-        f"{server.name}: Debian {server.debian}, {server.user}@{server.host}, "
-        f"{time.monotonic() - started:.1f} s"
-    )
+    print(f"{server.name}: Debian {server.debian}, {server.user}@{server.host}, {time.monotonic() - started:.1f} s")
 
 
 def down(sandbox: Sandbox, options: argparse.Namespace) -> None:

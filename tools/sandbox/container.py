@@ -73,7 +73,7 @@ class Container:
             "SYSTEMD_NSPAWN_TMPFS_TMP": "0",
         }
         if self.nested:
-            variables["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = "1"
+            variables["SYSTEMD_NSPAWN_API_VFS_WRITABLE"] = "network"
         return variables
 
     def start(self) -> None:
@@ -82,8 +82,8 @@ class Container:
         group = cgroup(self.cgroup)
         group.create()
         # The keeper is inside before it goes to the background, so the group is populated from here on.
-        argv = [str(FILES / "enter-cgroups"), str(group.keeper), "--", "setsid", "--fork"]
-        argv += [str(FILES / "keep-booted"), *map(str, group.directories), "--", *self.argv()]
+        argv = [str(FILES / "enter-cgroups.sh"), str(group.keeper), "--", "setsid", "--fork"]
+        argv += [str(FILES / "keep-booted.sh"), *map(str, group.directories), "--", *self.argv()]
         with self.log.open("ab") as log:
             started = log.tell()
             subprocess.run(

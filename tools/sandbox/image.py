@@ -39,9 +39,9 @@ PLAIN_PACKAGES = (
 CLOUD_PACKAGES = ("ufw", "unattended-upgrades", "needrestart")
 # Where the files of files/cloud go, and their modes.
 CLOUD_FILES = {
-    "cloud-init": ("usr/bin/cloud-init", 0o755),
-    "first-boot-work": ("usr/local/lib/sandbox/first-boot-work", 0o755),
-    "boot-upgrade": ("usr/local/lib/sandbox/boot-upgrade", 0o755),
+    "cloud-init.sh": ("usr/bin/cloud-init", 0o755),
+    "first-boot-work.sh": ("usr/local/lib/sandbox/first-boot-work", 0o755),
+    "boot-upgrade.py": ("usr/local/lib/sandbox/boot-upgrade", 0o755),
     "cloud-final.service": ("etc/systemd/system/cloud-final.service", 0o644),
     "boot-upgrade.service": ("etc/systemd/system/boot-upgrade.service", 0o644),
     "sshd.conf": ("etc/ssh/sshd_config.d/50-cloud-init.conf", 0o600),
@@ -154,9 +154,7 @@ class Image:
             execute(["cp", "-a", "--reflink=auto", str(base), str(root)], timeout=300)
         with chroot_mounts(root, self.inherited.resolv_conf):
             self._customise(root, log)
-        (aside / "image.json").write_text(
-            json.dumps({"debian": self.debian, "kind": self.kind, "key": self.key})
-        )
+        (aside / "image.json").write_text(json.dumps({"debian": self.debian, "kind": self.kind, "key": self.key}))
         aside.rename(self.directory)
         say(f"Debian {self.debian} ({self.kind}) is ready after {time.monotonic() - started:.0f} s")
 
@@ -203,9 +201,7 @@ class Image:
         install = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *CLOUD_PACKAGES]
         in_chroot(root, log, "apt-get", "-q", "update")
         in_chroot(root, log, *install)
-        in_chroot(
-            root, log, "useradd", "-m", "-u", "1000", "-s", "/bin/bash", "-p", "*", "-G", "adm,sudo", "debian"
-        )
+        in_chroot(root, log, "useradd", "-m", "-u", "1000", "-s", "/bin/bash", "-p", "*", "-G", "adm,sudo", "debian")
         for name, (target, mode) in CLOUD_FILES.items():
             path = root / target
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -91,9 +91,7 @@ def choose_subnet(preferred: str, taken: Iterable[ipaddress.IPv4Network]) -> ipa
         candidate = candidates[(start + offset) % len(candidates)]
         if not any(candidate.overlaps(network) for network in used):
             return candidate
-    raise SandboxError(
-        f"No free /{SUBNET_PREFIX} network is left in {POOL}: end other checkouts' servers first."
-    )
+    raise SandboxError(f"No free /{SUBNET_PREFIX} network is left in {POOL}: end other checkouts' servers first.")
 
 
 def choose_number(last: int, taken: Iterable[int]) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import queue
+import select
 import socket
 import struct
 import threading
@@ -10,6 +12,10 @@ import time
 from types import TracebackType
 
 CHUNK = 65536
+# How soon a waiting thread notices that its connection was cut.
+WAKE_SECONDS = 0.2
+# How many pieces may be under way in one direction, about 4 MB.
+QUEUE_LENGTH = 64
 CONNECT_TIMEOUT = 10.0
 # Linger switched on with 0 seconds: closing sends a reset instead of an orderly end.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -30,7 +36,6 @@ class Relay:
         self._closed = False
         self._delay = 0.0
         self._accepted = 0
-        self._refused = 0
         self._forwarded = 0
         self._listener: socket.socket | None = None
         self.host = host
@@ -136,12 +141,9 @@ class Relay:
             except OSError:
                 return
             pair.upstream.settimeout(None)
-            back = threading.Thread(
-                target=self._pump, args=(pair, pair.upstream, client), name="relay-back", daemon=True
-            )
-            back.start()
-            self._pump(pair, client, pair.upstream)
-            back.join()
+            ways = [self._forward(pair, client, pair.upstream), self._forward(pair, pair.upstream, client)]
+            for thread in ways:
+                thread.join()
         finally:
             pair.reset()
             with self._lock:
@@ -151,27 +153,51 @@ class Relay:
         """Wait while the relay is stalled; False when the connection was cut meanwhile."""
         with self._lock:
             while self._stalled and not pair.cut:
-                self._lock.wait(0.2)
+                self._lock.wait(WAKE_SECONDS)
             return not pair.cut
 
-    def _pump(self, pair: _Pair, source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while True:
+    def _forward(self, pair: _Pair, source: socket.socket, sink: socket.socket) -> threading.Thread:
+        """Start to carry one direction; the returned thread ends with it."""
+        pieces: queue.Queue[tuple[float, bytes]] = queue.Queue(QUEUE_LENGTH)
+        threading.Thread(target=self._read, args=(pair, source, pieces), name="relay-read", daemon=True).start()
+        writer = threading.Thread(target=self._write, args=(pair, sink, pieces), name="relay-write", daemon=True)
+        writer.start()
+        return writer
+
+    def _read(self, pair: _Pair, source: socket.socket, pieces: queue.Queue[tuple[float, bytes]]) -> None:
+        """Take data with the moment at which it arrived; an empty piece is the end."""
+        data = b"more"
+        while data:
+            try:
                 data = source.recv(CHUNK)
-                with self._lock:
-                    delay = self._delay
-                if delay > 0:
-                    time.sleep(delay)
-                if not self._passable(pair):
-                    return
-                if not data:
+            except OSError:
+                pair.reset()
+                data = b""
+            pieces.put((time.monotonic(), data))
+
+    def _write(self, pair: _Pair, sink: socket.socket, pieces: queue.Queue[tuple[float, bytes]]) -> None:
+        """Pass data on, each piece `delay` after it arrived, so that delay costs time and not bandwidth."""
+        open_ended = True
+        while open_ended:
+            arrived, data = pieces.get()
+            open_ended = bool(data)
+            with self._lock:
+                delay = self._delay
+            # Even when nothing can be delivered, the queue is emptied to let the reader end.
+            if not pair.cut:
+                time.sleep(max(0.0, arrived + delay - time.monotonic()))
+            if not self._passable(pair):
+                continue
+            try:
+                if data:
+                    _send(pair, sink, data)
+                else:
                     sink.shutdown(socket.SHUT_WR)
-                    return
-                sink.sendall(data)
-                with self._lock:
-                    self._forwarded += len(data)
-        except OSError:
-            pair.reset()
+            except (OSError, ValueError):
+                pair.reset()
+                continue
+            with self._lock:
+                self._forwarded += len(data)
 
 
 class _Pair:
@@ -190,6 +216,16 @@ class _Pair:
                 with contextlib.suppress(OSError):
                     side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
                 _end(side)
+
+
+def _send(pair: _Pair, sink: socket.socket, data: bytes) -> None:
+    """Send all of `data`, and give up when the connection is cut while the other side does not read."""
+    rest = memoryview(data)
+    while rest and not pair.cut:
+        _, writable, _ = select.select([], [sink], [], WAKE_SECONDS)
+        if writable:
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[sink.send(rest, socket.MSG_DONTWAIT) :]
 
 
 def _end(sock: socket.socket) -> None:

@@ -108,9 +108,7 @@ class Sandbox:
         key = make_key(self.checkout.directory / "key", "codesensei-sandbox")
         server.storage.attach()
         root = server.storage.root
-        host_key = prepare(
-            root, record.name, record.kind, address=server.address, public_key=key, inherited=inherited
-        )
+        host_key = prepare(root, record.name, record.kind, address=server.address, public_key=key, inherited=inherited)
         seed_packages(cache_directory() / "packages" / str(record.debian), root)
         record = replace(record, host_key=host_key)
         server = Server(self.checkout, record)

@@ -187,9 +187,7 @@ class Server:
     def _ssh(self, command: str, stdin: bytes | None, timeout: float) -> Done:
         return finish([*self.ssh_argv(), "--", command], stdin, timeout, f"a command on {self.name}")
 
-    def run(
-        self, command: str, *, check: bool = True, input: bytes | None = None, timeout: float = 300.0
-    ) -> Done:
+    def run(self, command: str, *, check: bool = True, input: bytes | None = None, timeout: float = 300.0) -> Done:
         """Run a shell command as root over ssh (by sudo on a `cloud` server).
 
         `timeout` is in seconds. Raises SandboxError when it passes or, with `check`, when the command fails.
@@ -197,9 +195,7 @@ class Server:
         wanted = command if self.user == "root" else f"sudo -n -- bash -c {shlex.quote(command)}"
         return self._checked(self._ssh(wanted, input, timeout), check)
 
-    def console(
-        self, command: str, *, check: bool = True, input: bytes | None = None, timeout: float = 300.0
-    ) -> Done:
+    def console(self, command: str, *, check: bool = True, input: bytes | None = None, timeout: float = 300.0) -> Done:
         """Run a shell command as root without ssh: no login is logged, and no network is needed.
 
         `timeout` and errors as in `run`.
@@ -209,7 +205,7 @@ class Server:
         if init is None:
             raise SandboxError(f"The server {self.name} does not run.")
         # In the server's own control group, so that it ends and is held still together with the server.
-        argv = [str(FILES / "enter-cgroups"), str(group.of_process(init)), "--"]
+        argv = [str(FILES / "enter-cgroups.sh"), str(group.of_process(init)), "--"]
         argv += ["nsenter", f"--target={init}", "--all", "--", "/usr/bin/env", "-i", *CONSOLE_ENVIRONMENT]
         argv += ["/bin/bash", "-c", command]
         return self._checked(finish(argv, input, timeout, f"a command on {self.name}"), check)

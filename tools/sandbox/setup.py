@@ -55,9 +55,7 @@ def write(root: Path, name: str, content: str, mode: int = 0o644, owner: int = 0
     os.chown(path, owner, owner)
 
 
-def prepare(
-    root: Path, name: str, kind: str, *, address: Address, public_key: str, inherited: Inheritance
-) -> str:
+def prepare(root: Path, name: str, kind: str, *, address: Address, public_key: str, inherited: Inheritance) -> str:
     """Make a copy of an image the server `name`; returns its host key as `TYPE BASE64`.
 
     The network file's name sorts before systemd's own 80-container-host0.network, which asks DHCP.

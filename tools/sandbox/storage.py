@@ -121,9 +121,7 @@ class Storage:
         labels = self._layers().labels
         if label not in labels:
             known = ", ".join(sorted(labels)) or "none"
-            raise SandboxError(
-                f"There is no snapshot {label!r} of {self.directory.name} (there is: {known})."
-            )
+            raise SandboxError(f"There is no snapshot {label!r} of {self.directory.name} (there is: {known}).")
         return labels[label]
 
     def put_back(self, label: str) -> None:

@@ -23,7 +23,7 @@ main() {
         printf .
         sleep 0.25
     done
-    if [ -e /run/cloud-init/result.json ]; then state=done; else state=running; fi
+    if [ -e /run/cloud-init/result.json ]; then state='done'; else state='running'; fi
     if [ "$wait" = yes ]; then echo; fi
     echo "status: $state"
     if [ "$long" = yes ]; then echo "detail: DataSourceNone"; fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# enter-cgroups DIRECTORY... -- PROGRAM [ARGUMENT...]
+# enter-cgroups.sh DIRECTORY... -- PROGRAM [ARGUMENT...]
 # Become PROGRAM inside the given control groups.
 set -euo pipefail
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# keep-booted DIRECTORY... -- PROGRAM [ARGUMENT...]
+# keep-booted.sh DIRECTORY... -- PROGRAM [ARGUMENT...]
 # Run a container's supervisor below the given control groups, and run it again whenever it ends
 # with 133, by which systemd-nspawn --keep-unit says that the container asked for a reboot.
 set -euo pipefail

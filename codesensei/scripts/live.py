@@ -166,9 +166,10 @@ def journal_of(unit: str, since: float) -> str:
         "--quiet",
         f"--unit={unit}",
         f"--since=@{since:.0f}",
-        "--lines=40",
+        "--lines=80",
         "--output=cat",
     ]
+    run(["journalctl", "--sync"], check=False)
     return run(argv, check=False).stdout
 
 

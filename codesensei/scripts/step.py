@@ -18,7 +18,7 @@ from codesensei.scripts.paths import Project
 
 OURS_LINES = 25
 OURS_WIDTH = 200
-LOG_LINES = 40
+LOG_LINES = 60
 # One longer line stalls some versions of the SSH provider for ever (they read lines into a 64 KiB buffer).
 LINE_LIMIT = 2000
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import candidate, database, files, jobs, live, probe, prune, register
+from codesensei.scripts import candidate, causes, database, files, jobs, live, probe, prune, register
 from codesensei.scripts.build import note
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.commands import systemctl
@@ -48,28 +48,26 @@ def run(step: Step) -> None:
         step.changed(f"{name} is live")
     else:
         _read_back(step, release, manifest)
+        step.say(f"unchanged: {name} is live")
     _manage(step, manifest)
     _finish(step, release, manifest, seconds)
     step.result = json.dumps({"release": name, "revision": revision, "url": manifest["url"]}, sort_keys=True)
 
 
 def _differs(now: Live, release: Release, manifest: Manifest) -> bool:
+    links = [link for entry in manifest["files"] if (link := live.site_link(entry["path"]))]
     return (
         now.release != release.name
-        or now.manifest != manifest
+        or bool(now.manifest != manifest)
         or any(_file_differs(entry) for entry in manifest["files"])
-        or any(link and files.link_target(link) is None for link in map(_link_of, manifest["files"]))
+        or any(files.link_target(link) is None for link in links)
         or _password_differs(manifest)
     )
 
 
-def _link_of(entry: dict[str, Any]) -> Path | None:
-    return live.site_link(entry["path"])
-
-
 def _file_differs(entry: dict[str, Any]) -> bool:
     try:
-        return Path(entry["path"]).read_text() != entry["content"]
+        return bool(Path(entry["path"]).read_text() != entry["content"])
     except FileNotFoundError:
         return True
 
@@ -294,10 +292,16 @@ def _await_workers(release: Release, workers: list[str], began: float) -> None:
             state = live.show(name)
             if state["ActiveState"] != "active" or state["NRestarts"] != first[name]["NRestarts"]:
                 log = jobs.redactor(release.project, release.name).clean(live.journal_of(name, began))
+                known = causes.explain(log)
+                ended = (
+                    f"it ended within {GRACE:.0f} s of its start ({state['Result']}, status {state['ExecMainStatus']})"
+                )
                 raise Failure(
                     name,
-                    f"it ended within {GRACE:.0f} s of its start ({state['Result']}, status {state['ExecMainStatus']})",
-                    f"mend its command in project.workers; journalctl -u {name} has its words\n"
+                    f"{ended}: {known[0]}" if known else ended,
+                    f"{known[1]}\nthe release before it keeps serving"
+                    if known
+                    else f"mend its command in project.workers; journalctl -u {name} has its words\n"
                     "the release before it keeps serving",
                     log,
                 )

@@ -1,0 +1,392 @@
+"""The proxy's configuration: golden texts, and what a real nginx does with it."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import shutil
+import socket
+import socketserver
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.render import site
+from tests.render.examples import names
+
+GOLDEN = Path(__file__).parent / "golden_site"
+HOST = "shop.example.com"
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+def example_texts() -> dict[str, str]:
+    """File name to text, for each shape of a site."""
+    tls: dict[str, Any] = {"certificate": "/etc/tls/certificate.pem", "key": "/etc/tls/key.pem"}
+    return {
+        "base.conf": site.base(**tls),
+        "base-reject.conf": site.base(),
+        "shop.conf": site.site(names(), hostnames=[HOST], static_url="/static/"),
+        "shop-tls.conf": site.site(
+            names(), hostnames=[HOST, "www.example.com"], static_url="/static/", challenge_root="/var/lib/acme", **tls
+        ),
+        "shop-everything.conf": site.site(
+            names(slug="shop-eu"),
+            hostnames=[HOST, "2001:db8::1"],
+            static_url="/assets/v1.0/",
+            media_url="/media/",
+            trusted_proxies=["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"],
+            body_size="1g",
+            read_timeout=600,
+            ipv6=False,
+        ),
+        "shop-no-static.conf": site.site(names(), hostnames=["203.0.113.7"], static_url=None),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(example_texts()))
+def test_golden(name: str) -> None:
+    assert example_texts()[name] == (GOLDEN / name).read_text()
+
+
+def test_no_golden_text_is_left_over() -> None:
+    assert {file.name for file in GOLDEN.iterdir()} == set(example_texts())
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"hostnames": []}, "needs a hostname"),
+        ({"hostnames": ["a;b"]}, "not a hostname"),
+        ({"certificate": "/c"}, "go together"),
+        ({"body_size": "25m; x"}, "not a size"),
+        ({"trusted_proxies": ["10.0.0.0/40"]}, "10.0.0.0/40"),
+        ({"static_url": "/"}, "not a path"),
+        ({"static_url": "static/"}, "not a path"),
+        ({"static_url": "https://cdn.example.com/"}, "not a path"),
+        ({"static_url": "/static"}, "not a path"),
+        ({"static_url": "/a//b/"}, "not a path"),
+        ({"media_url": "/media/?x/"}, "not a path"),
+        ({"static_url": "/a\nb/"}, "not a path|control character"),
+    ],
+)
+def test_what_no_site_can_be(changes: dict[str, object], says: str) -> None:
+    values: dict[str, object] = {"hostnames": [HOST], "static_url": "/static/", **changes}
+    with pytest.raises(ValueError, match=says):
+        site.site(names(), **values)  # type: ignore[arg-type]
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Tells what the project would see."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def address_string(self) -> str:
+        return "proxy"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+class _Backend(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Names of a project in a directory of the test's."""
+
+    slug: str
+    root: str
+
+    @property
+    def shared(self) -> str:
+        return f"{self.root}/shared"
+
+    @property
+    def socket(self) -> str:
+        return f"{self.root}/shared/gunicorn.sock"
+
+
+@dataclass(frozen=True)
+class _Served:
+    port: int
+    root: Path
+
+    def ask(self, path: str, *, host: str = HOST, **headers: str) -> Answer:
+        """GET; a header's underscores stand for hyphens."""
+        return self._send("GET", path, b"", {"Host": host, **headers})
+
+    def post(self, path: str, body: bytes) -> Answer:
+        return self._send("POST", path, body, {"Host": HOST})
+
+    def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body=body or None, headers=sent)
+        answer = connection.getresponse()
+        found = answer.status, answer.getheaders(), answer.read()
+        connection.close()
+        return found
+
+    def seen(self, path: str = "/", *, host: str = HOST, **headers: str) -> dict[str, str]:
+        """The headers that the project sees."""
+        status, _, body = self.ask(path, host=host, **headers)
+        assert status == 200
+        received: dict[str, str] = json.loads(body)["headers"]
+        return received
+
+
+def _values(headers: list[tuple[str, str]], name: str) -> list[str]:
+    return [value for key, value in headers if key.lower() == name.lower()]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _needs_nginx() -> str:
+    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if program is None:
+        pytest.skip("nginx is not installed, so no site can be tried (apt-get install nginx-light)")
+    return program
+
+
+def _serve(folder: Path, trusted: list[str]) -> Iterator[_Served]:
+    program = _needs_nginx()
+    folder.chmod(0o755)
+    root = folder / "srv"
+    for release, files in {
+        "new": {"app.js": "new", "sub dir/é.css": "css"},
+        "old": {"app.js": "old", "app.0ld.js": "only old"},
+    }.items():
+        for name, text in files.items():
+            file = root / "releases" / release / "collected" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        hidden = root / "releases" / release / ".codesensei"
+        hidden.mkdir()
+        (hidden / "static").symlink_to("../collected")
+    with gzip.open(root / "releases/new/collected/app.js.gz", "wb") as packed:
+        packed.write(b"packed")
+    (root / "current").symlink_to("releases/new")
+    (root / "previous").symlink_to("releases/old")
+    (root / "shared/media").mkdir(parents=True)
+    (root / "shared/media/photo.txt").write_text("photo")
+    (root / "shared/media/leak").symlink_to("/etc/hostname")
+    os.chown(root / "shared/media/leak", 65534, 65534, follow_symlinks=False)
+    port = _free_port()
+    place = _Place("shop", str(root))
+    text = site.base() + site.site(
+        place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/",
+        trusted_proxies=trusted, body_size="1k", ipv6=False,
+    )  # fmt: skip
+    text = text.replace("listen 80", f"listen 127.0.0.1:{port}").replace("listen [::]:80", f"listen [::1]:{port}")
+    text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{_free_port()} ssl")
+    text = text.replace("listen [::]:443 ssl", f"listen [::1]:{_free_port()} ssl")
+    text = text.replace("/var/log/nginx/", f"{folder}/")
+    owner = "user root;" if os.getuid() == 0 else ""
+    (folder / "nginx.conf").write_text(
+        f"{owner} daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\nhttp {{\n{text}\n}}\n"
+    )
+    backend = _Backend(place.socket, _Echo)
+    threading.Thread(target=backend.serve_forever, daemon=True).start()
+    nginx = subprocess.Popen([program, "-c", str(folder / "nginx.conf"), "-p", str(folder)], stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert nginx.poll() is None, nginx.stderr and nginx.stderr.read().decode()
+                assert time.monotonic() < deadline
+        yield _Served(port, root)
+    finally:
+        nginx.terminate()
+        nginx.wait(timeout=10)
+        backend.shutdown()
+        backend.server_close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
+    yield from _serve(tmp_path_factory.mktemp("site"), [])
+
+
+@pytest.fixture(scope="module")
+def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
+    yield from _serve(tmp_path_factory.mktemp("trusting"), ["127.0.0.0/8"])
+
+
+@pytest.mark.parametrize("name", sorted(example_texts()))
+def test_nginx_takes_the_configuration(name: str, tmp_path: Path) -> None:
+    program = _needs_nginx()
+    certificate = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")]
+    algorithm = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x"]
+    subprocess.run(["openssl", "req", "-x509", *algorithm, *certificate], check=True, capture_output=True)
+    texts = example_texts()
+    base = texts[name] if name.startswith("base") else texts["base.conf"]
+    whole = (base + ("" if name.startswith("base") else texts[name])).replace("/etc/tls/", f"{tmp_path}/")
+    whole = whole.replace("/var/log/nginx/", f"{tmp_path}/")
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{\n{whole}\n}}\n")
+    done = subprocess.run(
+        [program, "-t", "-c", str(tmp_path / "nginx.conf")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[warn]" not in done.stderr or "listen ... http2" in done.stderr, done.stderr
+
+
+def test_the_longest_names_fit(tmp_path: Path) -> None:
+    program = _needs_nginx()
+    long = ".".join(["a" * 63] * 3 + ["b" * 57, "com"])
+    sites = [
+        site.site(
+            names(slug=letter * 31),
+            hostnames=[f"{letter}.{long}"[:253]],
+            static_url="/s/",
+            trusted_proxies=["10.0.0.0/8"],
+        )
+        for letter in "abcdefghij"
+    ]
+    whole = (site.base() + "".join(sites)).replace("/var/log/nginx/", f"{tmp_path}/")
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{\n{whole}\n}}\n")
+    done = subprocess.run(
+        [program, "-t", "-c", str(tmp_path / "nginx.conf")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_static_files_of_the_serving_release(served: _Served) -> None:
+    status, headers, body = served.ask("/static/app.js")
+    assert (status, body) == (200, b"new")
+    assert _values(headers, "Cache-Control") == ["max-age=31536000"]
+
+
+def test_names_that_only_the_previous_release_has_still_answer(served: _Served) -> None:
+    status, headers, body = served.ask("/static/app.0ld.js")
+    assert (status, body) == (200, b"only old")
+    assert _values(headers, "Cache-Control") == ["max-age=31536000"]
+
+
+def test_a_precompressed_file_is_used(served: _Served) -> None:
+    status, headers, body = served.ask("/static/app.js", Accept_Encoding="gzip")
+    assert (status, gzip.decompress(body)) == (200, b"packed")
+    assert _values(headers, "Content-Encoding") == ["gzip"]
+    assert _values(headers, "Cache-Control") == ["max-age=31536000"]
+
+
+def test_a_name_with_spaces_and_accents(served: _Served) -> None:
+    assert served.ask("/static/sub%20dir/%C3%A9.css")[2] == b"css"
+
+
+@pytest.mark.parametrize("path", ["/static/nothing.js", "/static/sub%20dir", "/static/sub%20dir/", "/static/app.js/"])
+def test_what_is_no_static_file(served: _Served, path: str) -> None:
+    status, headers, body = served.ask(path)
+    assert status == 404
+    assert b"404 Not Found" in body
+    assert _values(headers, "Cache-Control") == []
+
+
+def test_code_is_not_served(served: _Served) -> None:
+    (served.root / "releases/new/secret.py").write_text("secret")
+    for path in ("/static/../secret.py", "/static/%2e%2e/secret.py", "/static/..%2fsecret.py"):
+        assert served.ask(path)[2] != b"secret"
+
+
+def test_uploads(served: _Served) -> None:
+    status, headers, body = served.ask("/media/photo.txt")
+    assert (status, body) == (200, b"photo")
+    assert _values(headers, "X-Content-Type-Options") == ["nosniff"]
+
+
+def test_an_upload_that_is_a_link_to_anothers_file_is_not_served(served: _Served) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can make a link that belongs to another user")
+    assert served.ask("/media/leak")[0] == 403
+
+
+@pytest.mark.parametrize("host", ["other.example.com", "example.com", "127.0.0.1", ""])
+def test_unknown_hosts_get_no_project(served: _Served, host: str) -> None:
+    assert served.ask("/", host=host)[0] in (400, 404)
+
+
+def test_forwarded_headers_of_strangers_are_overwritten(served: _Served) -> None:
+    seen = served.seen(
+        X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="https", X_Forwarded_Host="evil", X_Forwarded_Port="1",
+        X_Real_IP="6.6.6.6", Forwarded="for=6.6.6.6", X_Forwarded_Protocol="ssl", X_Forwarded_Ssl="on",
+    )  # fmt: skip
+    assert seen["x-forwarded-for"] == "127.0.0.1"
+    assert seen["x-forwarded-proto"] == "http"
+    assert seen["x-forwarded-host"] == HOST
+    assert seen["x-forwarded-port"] == str(served.port)
+    assert seen["x-real-ip"] == "127.0.0.1"
+    assert not {"forwarded", "x-forwarded-protocol", "x-forwarded-ssl"} & seen.keys()
+
+
+def test_forwarded_headers_of_a_trusted_proxy_pass(behind_a_proxy: _Served) -> None:
+    seen = behind_a_proxy.seen(
+        X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="https", X_Forwarded_Host="public.example.com", X_Real_IP="6.6.6.6"
+    )
+    assert seen["x-forwarded-for"] == "6.6.6.6, 127.0.0.1"
+    assert seen["x-forwarded-proto"] == "https"
+    assert seen["x-forwarded-host"] == "public.example.com"
+    assert seen["x-real-ip"] == "6.6.6.6"
+
+
+def test_what_a_trusted_proxy_does_not_say_is_said(behind_a_proxy: _Served) -> None:
+    seen = behind_a_proxy.seen()
+    assert seen["x-forwarded-for"] == "127.0.0.1"
+    assert seen["x-forwarded-proto"] == "http"
+    assert seen["x-forwarded-host"] == HOST
+    assert seen["x-real-ip"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", [HOST, f"{HOST}:8080", HOST.upper(), "www.example.com"])
+def test_the_project_sees_the_hosts_own_form(served: _Served, host: str) -> None:
+    assert served.seen(host=host)["host"] == host
+
+
+def test_a_host_in_the_first_line_wins(served: _Served) -> None:
+    """It chose the project, so another one in the header must not get through."""
+    status, _, body = served.ask(f"http://{HOST}/", host="evil.example.com")
+    assert status == 200
+    assert json.loads(body)["headers"]["host"] == HOST
+
+
+def test_websockets_are_asked_for(served: _Served) -> None:
+    seen = served.seen(Upgrade="websocket", Connection="Upgrade")
+    assert (seen["upgrade"], seen["connection"]) == ("websocket", "upgrade")
+    assert "upgrade" not in served.seen()
+
+
+def test_the_request_line_reaches_the_project_as_it_is(served: _Served) -> None:
+    path = "/a%20b/%C3%A9/?q=1%2F2&x=%24"
+    assert json.loads(served.ask(path)[2])["path"] == path
+
+
+def test_the_body_limit(served: _Served) -> None:
+    assert served.post("/", b"x" * 1024)[0] == 200
+    assert served.post("/", b"x" * 1025)[0] == 413

@@ -127,7 +127,9 @@ def ssh(sandbox: Sandbox, options: argparse.Namespace) -> None:
     """The verb `ssh`: becomes the ssh client."""
     argv = sandbox.get(options.name).ssh_argv()
     if options.command:
-        os.execvp(argv[0], [*argv, "--", shlex.join(options.command)])
+        # One word is a line for the server's shell, as with ssh itself; several are one program's arguments.
+        line = options.command[0] if len(options.command) == 1 else shlex.join(options.command)
+        os.execvp(argv[0], [*argv, "--", line])
     os.execvp(argv[0], argv)
 
 

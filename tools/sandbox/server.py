@@ -140,6 +140,11 @@ class Server:
             source.mkdir(parents=True, exist_ok=True)
         self.container.start()
         self.wait_ssh()
+        if self.kind == "cloud" and "Status: active" not in self.console("ufw status", check=False).stdout:
+            raise SandboxError(
+                f"The firewall of the server {self.name} does not start: this machine's kernel lacks netfilter "
+                "modules (nf_tables, nft_compat, nf_conntrack), so only the kind plain can run here."
+            )
 
     def ssh_argv(self, *, port: int | None = None, host: str | None = None) -> list[str]:
         """The ssh command line up to and with the destination; `host` and `port` may be a relay's."""

@@ -36,6 +36,11 @@ def cautions(spec: StackSpec) -> tuple[str, ...]:
         for name, value in spec.env.items()
         if looks_secret(name, value)
     ]
+    found += [
+        f"{NAMESPACE}trustedProxies: {network} is everybody: any visitor may then claim another address"
+        for network in spec.trusted_proxies
+        if network.endswith("/0")
+    ]
     project = spec.project
     for interface, other, given in (
         ("wsgi", "asgiApplication", project.asgi_application),

@@ -14,10 +14,11 @@ from codesensei.spec.words import meaning
 
 # Units of the distributions and of what the program installs; the server itself refuses whatever else exists there.
 _SYSTEM_UNITS = re.compile(
-    r"(ssh|sshd|nginx|apache2|postgresql(@.*)?|postgres|redis(-server|-sentinel)?|valkey(-server|-sentinel)?|cron|crond"
-    r"|rsyslog|dbus|docker|containerd|ufw|nftables|fail2ban|certbot|networking|network-manager|rescue|emergency|getty.*"
-    r"|systemd-.*|apt-.*|dpkg-.*|cloud-.*|polkit|udev|user|snapd|unattended-upgrades|logrotate|mysql|mariadb|ntp|chrony"
-    r"|postfix|exim4|codesensei(-.*)?)\.service"
+    r"(ssh|sshd|nginx|apache2|postgresql(@.*)?|postgres|redis(-server|-sentinel)?|valkey(-server|-sentinel)?"
+    r"|mysql|mariadb|postfix|exim4|cron|crond|rsyslog|logrotate|dbus|polkit|udev|user|rescue|emergency|getty.*"
+    r"|systemd-.*|apt-daily(-upgrade)?|dpkg-db-backup|unattended-upgrades|snapd|cloud-(init(-local|-main|-network)?"
+    r"|config|final)|docker|containerd|ufw|nftables|fail2ban|certbot|networking|network-manager|ntp|chrony"
+    r"|codesensei(-.*)?)\.service"
 )
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 

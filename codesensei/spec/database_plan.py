@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
@@ -139,10 +140,8 @@ def _from_parts(
     )
     if "url" in parts:
         return _from_url(spec, _read(parts["url"], place), place, {}, "mapped")
-    try:
-        port = int(parts.get("port", "") or POSTGRES_PORT)
-    except ValueError:
-        port = 0
+    digits = parts.get("port") or str(POSTGRES_PORT)
+    port = int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) else 0
     if not 1 <= port <= 65535:
         name = next(name for name, part in given.items() if part == "port")
         _refuse("mapped-port", places[name], "is not a TCP port", "use a number from 1 to 65535")

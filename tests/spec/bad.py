@@ -26,7 +26,7 @@ TLS = '  codesensei:tls: "off"\n'
 DOMAINS = "  codesensei:domains: [shop.example.com]\n"
 
 
-def _url(value: str) -> tuple[str, str]:
+def secret_url(value: str) -> tuple[str, str]:
     """A secret DATABASE_URL."""
     return SECRET_END, f"{SECRET_END}    DATABASE_URL: {{secure: '{value}'}}\n"
 
@@ -36,7 +36,7 @@ def _plain(line: str) -> tuple[str, str]:
     return OWN_ENV, f"    {line}\n{OWN_ENV}"
 
 
-def _mapping(line: str) -> tuple[str, str]:
+def mapping(line: str) -> tuple[str, str]:
     """Variables by the part of the database that they hold."""
     after = "    # PostgreSQL extensions"
     return f"    env: {{}}\n{after}", f"    env: {{{line}}}\n{after}"
@@ -446,8 +446,8 @@ BAD = [
         "extensions: [timescaledb]",
         'database.extensions[0]: "timescaledb" is neither a trusted extension nor one with a known package\n'
         "    known are: btree_gin, btree_gist, citext, cube, dict_int, fuzzystrmatch, hstore, intarray, isn, lo, "
-        "ltree, pg_trgm, pgcrypto, plperl, postgis, postgis_raster, postgis_topology, seg, tablefunc, tcn, tsm_system_rows, "
-        "tsm_system_time, unaccent, uuid-ossp, vector",
+        "ltree, pg_trgm, pgcrypto, plperl, postgis, postgis_raster, postgis_topology, seg, tablefunc, tcn, "
+        "tsm_system_rows, tsm_system_time, unaccent, uuid-ossp, vector",
     ),
     Bad(
         "dump-keep",
@@ -463,63 +463,63 @@ BAD = [
     ),
     Bad(
         "mapping-incomplete",
-        *_mapping("DB_HOST: host, DB_NAME: name, DB_USER: user"),
+        *mapping("DB_HOST: host, DB_NAME: name, DB_USER: user"),
         "database.env: maps no variable to: password\n"
         "    map url, or name, user and password (host and port where the settings read them)",
     ),
     Bad(
         "mapping-partly-given",
-        *_mapping("CELERY_BROKER_URL: url, MY_DATABASE: url"),
+        *mapping("CELERY_BROKER_URL: url, MY_DATABASE: url"),
         "database.env.MY_DATABASE: has no value, while other mapped variables have\n"
         "    give all of the mapped variables a value, or none: then the program makes the database",
     ),
     Bad(
         "database-variable-twice",
-        *_mapping("SECRET_KEY: url"),
+        *mapping("SECRET_KEY: url"),
         "database.env.SECRET_KEY: SECRET_KEY is in generateSecrets too\n"
         "    remove it from generateSecrets or from database.env",
     ),
     Bad(
         "url",
-        *_url("clear:canary.example.com/shop"),
+        *secret_url("clear:canary.example.com/shop"),
         "secretEnv.DATABASE_URL: is not a URL\n"
         "    write it like postgres://user:password@host:5432/name, without spaces",
     ),
     Bad(
         "url-encoding",
-        *_url("clear:postgres://shop:canary#1@127.0.0.1/shop"),
+        *secret_url("clear:postgres://shop:canary#1@127.0.0.1/shop"),
         "secretEnv.DATABASE_URL: has a raw character that ends a part of the URL early\n"
         "    percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25",
     ),
     Bad(
         "url-port",
-        *_url("clear:postgres://shop:canary@127.0.0.1:x/shop"),
+        *secret_url("clear:postgres://shop:canary@127.0.0.1:x/shop"),
         "secretEnv.DATABASE_URL: has no valid port\n    use a number from 1 to 65535, or leave the port out",
     ),
     Bad(
         "url-name",
-        *_url("clear:postgres://shop:canary@127.0.0.1/"),
+        *secret_url("clear:postgres://shop:canary@127.0.0.1/"),
         "secretEnv.DATABASE_URL: names no database\n    end it with one: postgres://user:password@127.0.0.1:5432/shop",
     ),
     Bad(
         "url-system-name",
-        *_url("clear:postgres://postgres:canary@127.0.0.1/shop"),
+        *secret_url("clear:postgres://postgres:canary@127.0.0.1/shop"),
         "secretEnv.DATABASE_URL: names a role of PostgreSQL's own\n    choose a name of the project's: shop",
     ),
     Bad(
         "url-long-name",
-        *_url(f"clear:postgres://shop:canary@127.0.0.1/{'x' * 64}"),
+        *secret_url(f"clear:postgres://shop:canary@127.0.0.1/{'x' * 64}"),
         "secretEnv.DATABASE_URL: the name of the database is longer than 63 bytes or not printable\n"
         "    choose a shorter name: PostgreSQL would cut it",
     ),
     Bad(
         "url-password",
-        *_url("clear:postgres://shop@127.0.0.1/shop"),
+        *secret_url("clear:postgres://shop@127.0.0.1/shop"),
         "secretEnv.DATABASE_URL: has no password\n    add one: postgres://user:password@host/name",
     ),
     Bad(
         "local-not-postgres",
-        *_url("clear:mysql://shop:canary@127.0.0.1/shop"),
+        *secret_url("clear:mysql://shop:canary@127.0.0.1/shop"),
         "secretEnv.DATABASE_URL: leads to a database on the server that is not PostgreSQL\n"
         "    the program makes PostgreSQL only; for a database that you care for: database.kind: none",
     ),

@@ -6,8 +6,10 @@ import grp
 import pwd
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from codesensei.scripts import files, host, packages, paths
 from codesensei.scripts.commands import run as command
@@ -159,22 +161,34 @@ def check_loopback(broker: Broker) -> None:
 
 def ask(*words: str) -> str:
     """Send one command to the broker and return its answer as text; OSError when it cannot be asked."""
-    request = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
-    with socket.create_connection(("127.0.0.1", PORT), timeout=10) as connection:
-        connection.sendall(request.encode())
-        with connection.makefile("rb") as stream:
-            return _answer(stream.readline, stream.read)
+    return _talk([words])
 
 
-def _answer(readline: object, read: object) -> str:
-    assert callable(readline)
-    assert callable(read)
-    head = readline().decode(errors="replace").strip()
+def in_database(number: str, *words: str) -> str:
+    """Send one command to one of the broker's databases; OSError when it cannot be asked."""
+    return _talk([("SELECT", number), words])
+
+
+def _talk(commands: Sequence[Sequence[str]]) -> str:
+    """Send commands over one connection; returns the last answer. An error before it is a ConnectionError."""
+    said = ""
+    with socket.create_connection(("127.0.0.1", PORT), timeout=10) as connection, connection.makefile("rb") as stream:
+        for number, words in enumerate(commands):
+            text = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+            connection.sendall(text.encode())
+            said = _answer(stream)
+            if number < len(commands) - 1 and said != "OK":
+                raise ConnectionError(said)
+    return said
+
+
+def _answer(stream: IO[bytes]) -> str:
+    head = stream.readline().decode(errors="replace").strip()
     if head[:1] in ("+", "-", ":"):
-        return str(head[1:])
+        return head[1:]
     if head[:1] == "$":
         size = int(head[1:])
-        return "" if size < 0 else str(read(size + 2).decode(errors="replace").strip())
+        return "" if size < 0 else stream.read(size + 2).decode(errors="replace").strip()
     if head[:1] == "*":
-        return "\n".join(_answer(readline, read) for _ in range(max(int(head[1:]), 0)))
+        return "\n".join(_answer(stream) for _ in range(max(int(head[1:]), 0)))
     raise ConnectionError(f"no answer of a broker: {head[:80]!r}")

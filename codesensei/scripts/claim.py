@@ -27,6 +27,12 @@ def run(step: Step) -> None:
     stack, identity, adopt = step.args
     _directories(step)
     before = register.entry(step.slug)
+    if before is None and register.kept(step.slug) is None and step.project.root.exists() and adopt != "true":
+        raise Failure(
+            str(step.project.root),
+            "it exists, and no stack of this server has it",
+            "choose another codesensei:project.slug, or take it over with codesensei:adopt: true, or move it away",
+        )
     if register.claim_slug(step.slug, stack, identity, adopt == "true"):
         taken = before is not None and before.identity != identity
         step.changed(
@@ -67,12 +73,15 @@ def _directories(step: Step) -> None:
     step.converge(made, f"directory {project.incoming} made for {login.pw_name}")
 
 
-def remove_unused_toolkits() -> list[str]:
-    """Remove the toolkits that no project's name leads to and no running process uses; returns their names."""
+def remove_unused_toolkits(ended: str = "") -> list[str]:
+    """Remove the toolkits that no project's name leads to and no running process uses; returns their names.
+
+    `ended` is the slug whose processes do not count: this one, at the end of its destroy.
+    """
     used = {os.readlink(link).removeprefix("toolkit/") for link in paths.LIBRARY.iterdir() if link.is_symlink()}
     removed = []
     for toolkit in sorted(TOOLKITS.iterdir()):
-        if toolkit.name not in used and not host.mentions(str(toolkit)):
+        if toolkit.name not in used and not host.mentions(str(toolkit), ended):
             files.remove_path(toolkit)
             removed.append(toolkit.name)
     return removed

@@ -246,17 +246,25 @@ def rows(port: int, query: str, database: str = "postgres") -> list[dict[str, An
 
 def claim(step: Step, name: str, role: str, adopt: bool) -> None:
     """Claim database and role in the register; Failure for what exists and is not this project's."""
-    entry = register.entry(step.slug)
-    mine = entry is not None and entry.has("databases", name) and entry.has("roles", role)
+    refuse_foreign(step, name, role, adopt)
+    names = {"databases": [name], "roles": [role]}
+    claimed = register.claim(step.slug, names, adopt=adopt)
+    # A name that was moved away from by hand is free again.
+    claimed = register.settle(step.slug, names) or claimed
+    step.converge(claimed, f"database {name} and role {role} claimed")
+
+
+def refuse_foreign(step: Step, name: str, role: str, adopt: bool) -> None:
+    """Raise Failure for a name that is never a project's, and for what the cluster has and no stack here."""
     for text, kind in ((name, "database"), (role, "role")):
         if forbidden(text):
             raise Failure(f"{kind} {text or '(empty)'}", "this name is never a project's", "choose another name for it")
-    if not mine:
-        refuse_existing(step, name, role, adopt)
-    register.claim(step.slug, {"databases": [name], "roles": [role]}, adopt=adopt)
+    entry = register.entry(step.slug)
+    if entry is None or not (entry.has("databases", name) and entry.has("roles", role)):
+        _refuse_existing(step, name, role, adopt)
 
 
-def refuse_existing(step: Step, name: str, role: str, adopt: bool) -> None:
+def _refuse_existing(step: Step, name: str, role: str, adopt: bool) -> None:
     """Raise Failure for a database or role that is in the cluster and nobody's in the register."""
     port = next((cluster.port for cluster in clusters() if cluster.online and cluster.port == PORT), None)
     entry = register.entry(step.slug)

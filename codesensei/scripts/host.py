@@ -123,11 +123,12 @@ def _socket_owners(inodes: set[str]) -> dict[str, tuple[str, int]]:
     return owners
 
 
-def mentions(text: str) -> bool:
-    """Whether the command line of a running process other than this one contains `text`."""
+def mentions(text: str, but: str = "") -> bool:
+    """Whether a running process other than this one, and without the argument `but`, names `text` in its command."""
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             with contextlib.suppress(OSError):
-                if text.encode() in Path("/proc", name, "cmdline").read_bytes():
+                words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+                if any(text.encode() in word for word in words) and but.encode() not in words[:-1]:
                     return True
     return False

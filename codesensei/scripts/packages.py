@@ -67,15 +67,15 @@ ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no
 
 def run(step: Step) -> None:
     """Make sure of the product's own packages, the database server, the broker and the project's packages."""
-    asked = [_valid(name) for name in step.data.get("packages", [])]
     apt = Apt(step)
-    apt.ensure([*BASE, *asked])
-    apt.ensure_one_of(NGINX, refresh=False)
+    wanted = [*BASE, *(_valid(name) for name in step.data.get("packages", []))]
+    wanted += apt.one_of(NGINX)
     if step.data.get("broker"):
-        apt.ensure_one_of(BROKERS, refresh=True)
+        wanted += apt.one_of(BROKERS)
+    if step.data.get("postgresql") and not postgresql_major():
+        wanted.append("postgresql")
+    apt.ensure(wanted)
     if step.data.get("postgresql"):
-        if not postgresql_major():
-            apt.ensure(["postgresql"])
         apt.ensure(extension_packages(step.data.get("extensions", []), postgresql_major()))
 
 
@@ -129,18 +129,14 @@ class Apt:
         self.refresh()
         self.step.say(f"installing {', '.join(missing)}")
         self._apt_get(["install", "--no-install-recommends", "--", *missing])
-        left = set(missing) - installed(missing)
-        # A virtual name is served by another package; apt-get has said yes to it.
-        self.step.changed(f"installed {', '.join(sorted(set(missing) - left) or missing)}")
+        self.step.changed(f"installed {', '.join(missing)}")
 
-    def ensure_one_of(self, names: tuple[str, ...], refresh: bool) -> None:
-        """Install the first of `names` that there is, unless one is installed."""
+    def one_of(self, names: tuple[str, ...]) -> list[str]:
+        """The first of `names` that there is to install; none where one is installed."""
         if installed(names):
-            return
-        if refresh:
-            self.refresh()
-        choice = next((name for name in names if self.candidate(name)), names[-1])
-        self.ensure([choice])
+            return []
+        self.refresh()
+        return [next((name for name in names if self.candidate(name)), names[-1])]
 
     def candidate(self, name: str) -> bool:
         """Whether apt knows a version of `name` to install."""

@@ -22,6 +22,7 @@ INODES = 20_000
 MEMORY_NEEDED = 128 * MEBIBYTE
 DATABASE_WAIT = 5.0
 SERVED_BY = ("nginx",)
+LOCAL_DATABASES = ("generated", "local")
 POWERFUL_GROUPS_TEXT = (
     "adm admin disk docker incus incus-admin kmem kvm libvirt lxd root shadow sudo systemd-journal wheel"
 )
@@ -67,9 +68,14 @@ def run(step: Step) -> None:
         "hostnames": data.get("hostnames", []),
         "brokers": [str(number) for number in data.get("brokerNumbers", [])],
     }
-    if data.get("database"):
-        _database(step, entry, data["database"])
-    register.claim(step.slug, names, user=data["user"], adopt=bool(data.get("adopt")))
+    plan = data.get("database") or {"kind": "none"}
+    if plan["kind"] == "external":
+        check_reachable(plan["host"], int(plan["port"] or database.PORT))
+    if plan["kind"] in LOCAL_DATABASES:
+        _database(step, entry, plan)
+        names |= {"databases": [plan["name"]], "roles": [plan["role"]]}
+    claimed = register.claim(step.slug, names, user=data["user"], adopt=bool(data.get("adopt")))
+    step.converge(claimed, f"names claimed for the stack {entry.stack}")
 
 
 # The machine
@@ -293,12 +299,6 @@ def server_names(text: str) -> set[str]:
 
 
 def _database(step: Step, entry: register.Entry, plan: dict[str, Any]) -> None:
-    kind = plan["kind"]
-    if kind == "external":
-        check_reachable(plan["host"], int(plan["port"] or database.PORT))
-        return
-    if kind not in ("generated", "local"):
-        return
     before = [name for name in entry.names.get("databases", ()) if name != plan["name"]]
     there = {cluster.port for cluster in database.clusters() if cluster.online}
     if before and database.PORT in there and not step.data.get("adopt"):
@@ -311,7 +311,7 @@ def _database(step: Step, entry: register.Entry, plan: dict[str, Any]) -> None:
                     f'sudo -u postgres psql -c \'ALTER DATABASE "{old}" RENAME TO "{plan["name"]}"\', '
                     "and run pulumi up with codesensei:adopt: true once",
                 )
-    database.claim(step, plan["name"], plan["role"], bool(step.data.get("adopt")))
+    database.refuse_foreign(step, plan["name"], plan["role"], bool(step.data.get("adopt")))
 
 
 def check_reachable(name: str, port: int) -> None:

@@ -27,18 +27,20 @@ def run(step: Step) -> None:
     wanted = [(_checked_path(item["path"]), item["content"], int(str(item["mode"]), 8)) for item in step.data["files"]]
     for _, content, _ in wanted:
         _catch_all_certificate(step, content)
-    before = read_json(JOURNAL, None) or _picture([path for path, _, _ in wanted])
     unfinished = JOURNAL.exists()
+    if not unfinished and not any(_differs(*item) for item in wanted) and not _default_goes():
+        for path, _, _ in wanted:
+            step.manage(path)
+        _ensure_running(step)
+        return
+    before = read_json(JOURNAL, None) or _picture([path for path, _, _ in wanted])
     write_json(JOURNAL, before)
-    count = step.changes
     for path, content, mode in wanted:
         step.converge(files.write_file(path, content, mode), f"{path} written")
         step.manage(path)
-    _disable_default(step)
-    if step.changes == count and not unfinished:
-        JOURNAL.unlink()
-        _ensure_running(step)
-        return
+    if _default_goes():
+        DEFAULT_LINK.unlink()
+        step.changed(f"{DEFAULT_LINK} disabled: the distribution's own page")
     check = command(["nginx", "-t"], check=False)
     if not check.ok:
         _put_back(before)
@@ -83,20 +85,26 @@ def _put_back(picture: dict[str, Any]) -> None:
             files.write_file(path, item["content"], item["mode"])
 
 
-def _disable_default(step: Step) -> None:
-    """Disable the distribution's own default site; one that somebody changed is refused when it is in the way."""
-    if not DEFAULT_LINK.exists() and not DEFAULT_LINK.is_symlink():
-        return
-    text = DEFAULT_LINK.read_text() if DEFAULT_LINK.exists() else ""
-    if not text or (DEFAULT_LINK.resolve() == DEFAULT_SITE and text_is_packaged(text, _packaged_digests())):
-        DEFAULT_LINK.unlink()
-        step.changed(f"{DEFAULT_LINK} disabled: the distribution's own page")
-    elif claims_default(text):
+def _differs(path: Path, content: str, mode: int) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return True
+    return (path.read_text(), path.stat().st_mode & 0o7777) != (content, mode)
+
+
+def _default_goes() -> bool:
+    """Whether the distribution's own default site is enabled; one that somebody changed is refused if in the way."""
+    if not DEFAULT_LINK.exists():
+        return DEFAULT_LINK.is_symlink()
+    text = DEFAULT_LINK.read_text()
+    if DEFAULT_LINK.resolve() == DEFAULT_SITE and text_is_packaged(text, _packaged_digests()):
+        return True
+    if claims_default(text):
         raise Failure(
             str(DEFAULT_LINK),
             "it claims default_server, and somebody has changed it, so it is left alone",
             f"take default_server out of its listen lines, or remove {DEFAULT_LINK}; then run pulumi up again",
         )
+    return False
 
 
 def _packaged_digests() -> set[str]:

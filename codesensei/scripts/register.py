@@ -87,6 +87,13 @@ def claim_slug(slug: str, stack: str, identity: str, adopt: bool = False) -> boo
     """
     with _changing() as data:
         item = data["slugs"].get(slug)
+        left = data["kept"].get(slug)
+        if item is None and left is not None and left["stack"] != stack and not adopt:
+            raise Failure(
+                f"slug {slug}",
+                f"data that a destroy of the stack {left['stack']} kept is still here",
+                "choose another codesensei:project.slug, or take the data over with codesensei:adopt: true",
+            )
         if item is None:
             data["slugs"][slug] = {"stack": stack, "identity": identity, "user": "", "names": {}}
             return True
@@ -141,6 +148,7 @@ def release(slug: str, keep: Kept | None = None) -> bool:
     """Forget the project; `keep` notes what stays, so that a stack of the same name may take it up again."""
     with _changing() as data:
         found = data["slugs"].pop(slug, None) is not None
+        data["kept"].pop(slug, None)
         if keep is not None:
             data["kept"][slug] = {
                 "stack": keep.stack,
@@ -149,12 +157,6 @@ def release(slug: str, keep: Kept | None = None) -> bool:
                 "database": keep.database,
             }
         return found
-
-
-def forget_kept(slug: str) -> bool:
-    """Drop the note of what a destroy kept."""
-    with _changing() as data:
-        return data["kept"].pop(slug, None) is not None
 
 
 def _take(data: dict[str, Any], slug: str, kind: str, name: str, adopt: bool) -> None:
@@ -175,7 +177,7 @@ def _take(data: dict[str, Any], slug: str, kind: str, name: str, adopt: bool) ->
 def _own(data: dict[str, Any], slug: str) -> dict[str, Any]:
     item: dict[str, Any] | None = data["slugs"].get(slug)
     if item is None:
-        raise Failure(f"slug {slug}", "the register of this server does not know it", "run pulumi up --refresh again")
+        raise Failure(f"slug {slug}", "the register of this server does not know it", "run pulumi up again")
     item.setdefault("names", {})
     return item
 

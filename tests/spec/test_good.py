@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,15 +85,11 @@ GOOD_PARTS: list[tuple[str, object, str]] = [
 
 @pytest.mark.parametrize(("key", "value", "attribute"), GOOD_PARTS, ids=lambda part: str(part)[:30])
 def test_a_good_value_is_taken(key: str, value: object, attribute: str) -> None:
-    raw: dict[str, object] = {}
-    for top, part in SMALLEST.items():
-        raw[top] = {k: dict(v) if isinstance(v, dict) else v for k, v in part.items()}
-    place: object = raw
+    raw: dict[str, Any] = copy.deepcopy(SMALLEST)
+    place = raw
     *path, last = key.split(".")
     for part in path:
-        assert isinstance(place, dict)
         place = place.setdefault(part, {})
-    assert isinstance(place, dict)
     place[last] = value
     taken: object = validate(raw)
     for name in attribute.split("."):

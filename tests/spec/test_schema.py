@@ -36,7 +36,7 @@ def faults(value: Any, rule: Any, path: str = "") -> list[str]:
         found.append(path)
     types = rule.get("type", [])
     wanted = tuple(KINDS[name] for name in ([types] if isinstance(types, str) else types))
-    wrong_kind = bool(wanted) and (not isinstance(value, wanted) or (value is True and bool not in wanted))
+    wrong_kind = bool(wanted) and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted))
     if wrong_kind or value not in rule.get("enum", [value]) or value != rule.get("const", value):
         found.append(path)
     if isinstance(value, str) and not re.search(rule.get("pattern", ""), value):

@@ -1,0 +1,93 @@
+"""Repositories made on the spot, and an environment in which git knows nobody's settings."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from codesensei.source import Project, open_source
+
+
+@dataclass(frozen=True)
+class Source:
+    revision: str
+    git: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The part of a project's spec that this room reads."""
+
+    source: Source = Source("main", path="shop")
+    directory: str = "."
+    settings_module: str = "config.settings"
+    wsgi_application: str | None = None
+    asgi_application: str | None = None
+    interface: Literal["auto", "wsgi", "asgi"] = "auto"
+
+
+@dataclass(frozen=True)
+class Repository:
+    directory: Path
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", "-C", str(self.directory), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def write(self, files: Mapping[str, str | bytes]) -> None:
+        for name, content in files.items():
+            file = self.directory / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                file.write_bytes(content)
+            else:
+                file.write_text(content)
+
+    def commit(self, files: Mapping[str, str | bytes] | None = None, subject: str = "Change") -> str:
+        """The new commit's name."""
+        self.write(files or {})
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", subject)
+        return self.git("rev-parse", "HEAD")
+
+    @property
+    def url(self) -> str:
+        return f"file://{self.directory}"
+
+
+@pytest.fixture(autouse=True)
+def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = Tester\n\temail = tester@example.com\n[init]\n\tdefaultBranch = main\n"
+    )
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path / "shop")
+    made.directory.mkdir()
+    made.git("init", "--quiet")
+    return made
+
+
+@pytest.fixture
+def project_of(repository: Repository, tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Project]:
+    """A project with the files given, at its only commit."""
+
+    def make(files: Mapping[str, str | bytes]) -> Project:
+        repository.commit(files)
+        return open_source(Spec(), cache_dir=tmp_path / "cache", base=tmp_path)
+
+    return make

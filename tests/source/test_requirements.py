@@ -1,0 +1,190 @@
+"""The closure of a requirements file: what is in it, what makes it part of a release, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from codesensei.source import Project, SourceError, requirements_closure
+from codesensei.source.requirements import logical_lines
+
+Make = Callable[[Mapping[str, str | bytes]], Project]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_includes_and_constraints_are_relative_to_their_file(project_of: Make) -> None:
+    project = project_of(
+        {
+            "requirements/production.txt": "-r base.txt\n--constraint=../constraints.txt\n-c ./more.txt # why\n",
+            "requirements/base.txt": "--requirement common/all.txt\nDjango==5.2\n",
+            "requirements/common/all.txt": '-r"../with space.txt"\n',
+            "requirements/with space.txt": "",
+            "requirements/more.txt": "-r production.txt\n",
+            "constraints.txt": "",
+            "requirements/unused.txt": "",
+        }
+    )
+    closure = requirements_closure(project, "requirements/production.txt")
+    assert closure.files == (
+        "requirements/production.txt",
+        "requirements/base.txt",
+        "requirements/common/all.txt",
+        "requirements/with space.txt",
+        "constraints.txt",
+        "requirements/more.txt",
+    )
+    assert (closure.per_release, closure.why) == (False, ())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-e .",
+        "--editable .",
+        "--editable=./lib",
+        "-e .[extra]",
+        ".",
+        ".[extra]",
+        "./lib",
+        "../lib",
+        "lib/thing",
+        "shop @ file:lib/shop",
+        "file:///srv/x.whl",
+        "wheels/x-1.0-py3-none-any.whl",
+        "x-1.0-py3-none-any.whl ; python_version > '3'",
+        "x-1.0.tar.gz",
+        "-f wheels",
+        "--find-links=./wheels",
+        "git+https://git.example/x",
+        "git+https://git.example/x@main",
+        "git+https://git.example/x@v1.0#egg=x",
+        "git+https://git.example/x@0123456",
+        "x @ git+ssh://git@git.example/x.git",
+        "x[a,b] @ git+https://git.example/x@main ; python_version > '3'",
+        "-e git+https://git.example/x#egg=x",
+        "hg+https://hg.example/x@" + COMMIT,
+        "svn+https://svn.example/x",
+        "-r https://example.com/requirements.txt",
+        "-c https://example.com/constraints.txt",
+    ],
+)
+def test_what_can_change_with_the_same_text(project_of: Make, line: str) -> None:
+    closure = requirements_closure(project_of({"requirements.txt": f"Django==5.2\n{line}\n"}), "requirements.txt")
+    assert closure.per_release
+    assert len(closure.why) == 1
+    assert closure.why[0].startswith("requirements.txt:2: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Django",
+        "Django>=5,<6",
+        "django[argon2,bcrypt]==5.2 ; python_version >= '3.10'",
+        "Django==5.2 --hash=sha256:0000 --hash=sha256:1111",
+        "Django==5.2 \\\n    --hash=sha256:0000 \\\n    --hash=sha256:1111",
+        f"git+https://git.example/x@{COMMIT}",
+        f"git+https://git.example/x.git@{COMMIT}#egg=x&subdirectory=a",
+        f"x @ git+ssh://git@git.example/x.git@{COMMIT} ; python_version > '3'",
+        f"-e git+https://git.example/x@{COMMIT}#egg=x",
+        "x @ https://files.example/x-1.0-py3-none-any.whl",
+        "https://files.example/x-1.0.tar.gz#sha256=00",
+        "--index-url https://${TOKEN}@pypi.example/simple",
+        "--extra-index-url=https://pypi.example/simple",
+        "-i https://pypi.example/simple",
+        "--find-links https://files.example/",
+        "--require-hashes",
+        "--pre",
+        "--no-binary :all:",
+        "# -e .",
+        "Django # -e .",
+        "",
+    ],
+)
+def test_what_stays_what_it_is(project_of: Make, line: str) -> None:
+    closure = requirements_closure(project_of({"requirements.txt": f"{line}\n"}), "requirements.txt")
+    assert closure.why == ()
+    assert not closure.per_release
+
+
+def test_credentials_of_a_private_repository_are_not_repeated(project_of: Make) -> None:
+    text = "x @ git+https://me:token@git.example/x@main\n-r https://me:token@example.com/r.txt\n"
+    closure = requirements_closure(project_of({"requirements.txt": text}), "requirements.txt")
+    assert len(closure.why) == 2
+    assert "token" not in "".join(closure.why)
+
+
+def test_the_digest_follows_every_file_and_nothing_else(project_of: Make) -> None:
+    first = requirements_closure(project_of({"r.txt": "-r b.txt\n", "b.txt": "a==1\n"}), "r.txt").digest
+    other = requirements_closure(project_of({"README": "x"}), "r.txt").digest
+    changed = requirements_closure(project_of({"b.txt": "a==2\n"}), "r.txt").digest
+    assert first == other
+    assert first != changed
+
+
+def test_a_byte_order_mark_is_read_as_pip_reads_it(project_of: Make) -> None:
+    text = "-r other.txt\r\n"
+    project = project_of(
+        {"r.txt": b"\xff\xfe" + text.encode("utf-16-le"), "s.txt": b"\xef\xbb\xbf" + text.encode(), "other.txt": ""}
+    )
+    assert requirements_closure(project, "r.txt").files == ("r.txt", "other.txt")
+    assert requirements_closure(project, "s.txt").files == ("s.txt", "other.txt")
+
+
+@pytest.mark.parametrize(
+    ("files", "cure"),
+    [
+        (
+            {"backend/requirements.txt": "", "requirements/base.in": ""},
+            "found backend/requirements.txt, requirements/base.in: set project.requirements to the right one",
+        ),
+        (
+            {"uv.lock": ""},
+            "found uv.lock: export one and commit it (uv export --no-dev --output-file requirements.txt)",
+        ),
+        ({"poetry.lock": ""}, "found poetry.lock: export one and commit it (poetry export --output requirements.txt)"),
+        ({"a.txt": ""}, "commit a requirements file (pip freeze > requirements.txt)"),
+    ],
+)
+def test_a_file_that_is_not_there(project_of: Make, files: dict[str, str], cure: str) -> None:
+    project = project_of(files)
+    with pytest.raises(SourceError) as caught:
+        requirements_closure(project, "requirements.txt")
+    assert caught.value.thing == "project.requirements requirements.txt"
+    assert caught.value.cause == f"there is no such file in commit {project.short}"
+    assert caught.value.cure == cure
+
+
+def test_an_include_that_is_not_there(project_of: Make) -> None:
+    project = project_of({"requirements.txt": "Django\n\n-r bsae.txt\n", "deploy/bsae.txt": ""})
+    with pytest.raises(SourceError) as caught:
+        requirements_closure(project, "requirements.txt")
+    assert str(caught.value) == (
+        f"requirements.txt:3: includes bsae.txt, which is not in commit {project.short}\n"
+        "    there is deploy/bsae.txt: mend the line"
+    )
+
+
+@pytest.mark.parametrize("line", ["-r /etc/passwd", "-r ../../etc/passwd"])
+def test_an_include_outside_the_repository(project_of: Make, line: str) -> None:
+    project = project_of({"requirements.txt": f"{line}\n"})
+    with pytest.raises(SourceError, match=r"^requirements.txt:1: includes "):
+        requirements_closure(project, "requirements.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a\nb\n", [(1, "a"), (2, "b")]),
+        ("a \\\n  b\nc", [(1, "a   b"), (3, "c")]),
+        ("# c \\\na", [(2, "a")]),
+        ("a \\\n# c\nb", [(1, "a"), (3, "b")]),
+        ("a#b\na #b", [(1, "a#b"), (2, "a")]),
+        ("a \\", [(1, "a")]),
+        ("\n\n  \n", []),
+        ("a\r\nb\r\n", [(1, "a"), (2, "b")]),
+    ],
+)
+def test_pips_lines(text: str, lines: list[tuple[int, str]]) -> None:
+    assert logical_lines(text) == lines

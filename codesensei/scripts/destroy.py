@@ -243,8 +243,7 @@ def _is_sqlite(path: Path) -> bool:
 def _users(step: Step, entry: register.Entry, remains: list[Path]) -> bool:
     """Remove the accounts that were made here and are of no more use; returns whether the app user stays."""
     _remove_user(step, step.project.build_user, account.BUILD_COMMENT)
-    others = [item.slug for item in register.entries().values() if item.user == entry.user and item.slug != step.slug]
-    if not entry.user or others:
+    if not entry.user or entry.user in register.users(but=step.slug):
         return bool(entry.user)
     if remains:
         step.say(f"kept: user {entry.user}, whose files are kept")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import importlib
 import json
@@ -70,8 +71,20 @@ def _run(step: Step) -> None:
         proofs.abandon(step)
         _log(step, "failed", started)
         raise
+    except OSError as error:
+        proofs.abandon(step)
+        _log(step, "failed", started)
+        raise Failure(str(error.filename or step.name), error.strerror or str(error), _cure(error)) from error
     proofs.finish(step)
     _log(step, "changed" if step.changes else "unchanged", started)
+
+
+def _cure(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space on the server (df -h, df -i), then run pulumi up again"
+    if error.errno == errno.EROFS:
+        return "the file system is read-only: look at the server's kernel log (dmesg)"
+    return "look at that path on the server, then run pulumi up again"
 
 
 def _log(step: Step, result: str, started: float) -> None:

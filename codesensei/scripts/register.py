@@ -74,6 +74,13 @@ def owner(kind: str, name: str) -> Entry | None:
     return next((item for item in entries().values() if item.has(kind, name)), None)
 
 
+def users(but: str) -> set[str]:
+    """The users of all projects other than `but`, and of what a destroy kept of them."""
+    data = _read()
+    items = [*data["slugs"].items(), *data["kept"].items()]
+    return {item["user"] for slug, item in items if slug != but and item.get("user")}
+
+
 def kept(slug: str) -> Kept | None:
     """What a destroy kept under this slug."""
     item = _read()["kept"].get(slug)

@@ -8,6 +8,7 @@ import shlex
 import sys
 
 from . import EngineError, find, install, variables
+from .cache import cache_root
 from .plugins import Plugins
 
 
@@ -49,7 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             print(json.dumps(describe(find()), indent=2))
     except EngineError as error:
-        print(f"engine: {error}", file=sys.stderr)
+        say(f"engine: {error}")
+        return 1
+    except OSError as error:
+        say(f"engine: {error.filename}: {error.strerror}: see that {cache_root()} can be written and has 3 GB free.")
         return 1
     return 0
 

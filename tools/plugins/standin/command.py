@@ -62,6 +62,8 @@ class Output:
         if is_stderr not in self._shown:
             return
         self._line += data
+        if b"\n" not in data:
+            return
         *lines, rest = self._line.split(b"\n")
         self._line = rest
         for line in lines:

@@ -86,8 +86,11 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         command = [python, "-u", str(LAUNCHER)]
         command += [part for name, value in arguments.items() for part in (f"--{name}", value)]
         command += [request.info.entry_point or ".", *request.args]
-        with self._lock:
-            self._program = subprocess.Popen(command, env=environment, cwd=request.pwd or None)
+        try:
+            with self._lock:
+                self._program = subprocess.Popen(command, env=environment, cwd=request.pwd or None)
+        except OSError as error:
+            return language_pb2.RunResponse(error=f"could not run {python}: {error.strerror}")
         code = self._program.wait()
         if code == EXIT_AFTER_MESSAGE:
             return language_pb2.RunResponse(bail=True)

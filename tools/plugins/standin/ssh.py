@@ -24,6 +24,7 @@ SIGNALS = {"ABRT": 6, "ALRM": 14, "FPE": 8, "HUP": 1, "ILL": 4, "INT": 2, "KILL"
 SIGNALS |= {"SEGV": 11, "TERM": 15}
 WINDOW = 2 * 1024 * 1024
 PACKET = 32 * 1024
+GOODBYE_SECONDS = 2.0
 
 Result = TypeVar("Result")
 
@@ -45,7 +46,6 @@ class _Login(asyncssh.SSHClient):
     def __init__(self, keys: list[Any], password: str | None) -> None:
         self._keys = keys
         self._password = password
-        self._answers = 0
         self.attempted = ["none"]
 
     def _attempt(self, method: str) -> bool:
@@ -157,10 +157,20 @@ async def connect(options: Properties, call: Call) -> AsyncIterator[Any]:
             except OperationError as error:
                 raise OperationError(f"proxy: {error}") from error
         yield opened[-1]
+    except (asyncssh.Error, OSError) as error:
+        raise OperationError(_reason(error) if isinstance(error, OSError) else str(error)) from error
     finally:
         for connection in reversed(opened):
-            connection.close()
-            await connection.wait_closed()
+            await _close(connection)
+
+
+async def _close(connection: Any) -> None:
+    """Say goodbye, to a server that may not be there any more."""
+    connection.close()
+    try:
+        await asyncio.wait_for(connection.wait_closed(), GOODBYE_SECONDS)
+    except asyncio.TimeoutError:
+        connection.abort()
 
 
 def _prefixed(prefix: str, step: Callable[[], Result]) -> Result:
@@ -204,8 +214,11 @@ async def _dial(options: Properties, agent_path: str | None, tunnel: Any = None)
     host, port = options["host"], int(options["port"])
     agent = None
     if agent_path is not None and not keys:
-        agent = await asyncssh.connect_agent(agent_path)
-        keys = list(await agent.get_keys())
+        try:
+            agent = await asyncssh.connect_agent(agent_path)
+            keys = list(await agent.get_keys())
+        except (OSError, ValueError) as error:
+            raise DialError(f"{HANDSHAKE}agent: {error}") from error
     login = _Login(keys, options.get("password"))
     way: Properties = {"tunnel": tunnel, "host": host, "port": port}
     if tunnel is None:

@@ -20,7 +20,8 @@ BROKER_ADDRESS = "redis://127.0.0.1:6379"
 class Environment(pulumi.ComponentResource):
     """The env file of a release. It is written first, so everything after it sees the same values.
 
-    `release` is the release's name: the code's id and the variables' id, so a changed variable is a new release.
+    `release` is the release's name: the code's id and the variables' id, so a changed variable is a new release, and
+    a new commit with the same variables shares their file.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Environment(pulumi.ComponentResource):
             f"{name}-environment",
             server.access,
             "environment",
-            args=[self.release],
+            args=[self.release.apply(lambda name: name.rpartition("-")[2])],
             data={
                 "content": pulumi.Output.all(**variables).apply(lambda known: envfile.render(known or {})),
                 "secretNames": sorted({*secrets.env, *made, *injected_database}),

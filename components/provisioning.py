@@ -29,7 +29,6 @@ class Provisioning(pulumi.ComponentResource):
                 "user": stack.names.user,
                 "systemPackages": list(spec.project.system_packages),
                 "postgresql": postgresql,
-                "broker": stack.broker.needed,
             },
             opts,
         )
@@ -42,7 +41,7 @@ class Provisioning(pulumi.ComponentResource):
                 "packages": list(spec.project.system_packages),
                 "postgresql": postgresql,
                 "extensions": list(spec.database.extensions) if postgresql else [],
-                "broker": stack.broker.needed,
+                "broker": True,
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -65,12 +64,12 @@ class Provisioning(pulumi.ComponentResource):
             data={"files": [{"path": BASE_SITE, "content": base, "mode": "0644"}]},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
-        if stack.broker.needed:
-            remote.remote_step(
-                f"{name}-broker",
-                access,
-                "broker",
-                data={"config": broker.config()},
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
-            )
+        # Always there: projects name redis://127.0.0.1:6379 in their settings as often as in a variable.
+        remote.remote_step(
+            f"{name}-broker",
+            access,
+            "broker",
+            data={"config": broker.config()},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
+        )
         self.register_outputs({})

@@ -83,7 +83,7 @@ class Job:
 
 def redactor(project: Project, release: str) -> Redactor:
     """The filter for everything that comes out of a release."""
-    notes = read_json(project.notes(release), {})
+    notes = read_json(project.variable_notes(release), {})
     try:
         values = envfile.parse(project.env_file(release).read_text())
     except FileNotFoundError:
@@ -201,8 +201,7 @@ def write_credentials(release: Release) -> Path | None:
     The role's password changes at the switch; until then what is staged logs in with the one in force.
     """
     project = release.project
-    names = release.notes.get("managedNames") or []
-    assert isinstance(names, list)
+    names = read_json(project.variable_notes(release.name), {}).get("managedNames", [])
     serving = files.link_target(project.current)
     if not names or serving is None:
         return None

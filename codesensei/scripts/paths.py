@@ -79,8 +79,18 @@ class Project:
         return self.release(release) / ".codesensei"
 
     def env_file(self, release: str) -> Path:
-        return self.environments / f"{release}.env"
+        """The env file of a release; releases with the same variables share it."""
+        return self.environments / f"{variables_of(release)}.env"
 
     def notes(self, release: str) -> Path:
-        """What root knows of a release (names of secret variables, facts, phases)."""
+        """What root knows of a release (facts, phases)."""
         return self.memory / "release" / f"{release}.json"
+
+    def variable_notes(self, release: str) -> Path:
+        """Which variables of a release are secret, and which carry credentials that the program manages."""
+        return self.memory / "release" / f"{variables_of(release)}.env.json"
+
+
+def variables_of(release: str) -> str:
+    """The part of a release's name, `<code7>-<env7>`, that tells its variables."""
+    return release.rpartition("-")[2]

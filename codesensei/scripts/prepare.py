@@ -115,7 +115,7 @@ def _add_own_folder(release: Release, public: Path | None) -> None:
     revision = f"{release.notes['revision']}\n"
     files.remove_path(inside)
     files.make_directory(inside, 0o751)
-    files.make_link(inside / "env", f"../../../env/{release.name}.env")
+    files.make_link(inside / "env", f"../../../env/{release.project.env_file(release.name).name}")
     files.make_link(inside / "venv", f"../../../venvs/{release.venv.name}")
     if public and public.is_dir():
         files.make_link(inside / "static", os.path.relpath(public, inside))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from codesensei.scripts import files
 from codesensei.scripts.jobs import Release
-from codesensei.scripts.paths import Project
+from codesensei.scripts.paths import Project, variables_of
 from codesensei.scripts.step import Step, read_json
 
 _RELEASE = re.compile(r"[0-9a-f]{7}-[0-9a-f]{7}")
@@ -54,8 +54,9 @@ def prune(step: Step, keep: int) -> None:
     revisions = {note.get("revision") for note in notes.values()}
     _keep_only(project.venvs, lambda name: name in venvs)
     _keep_only(project.memory / "source", lambda name: name.removesuffix(".tar") in revisions)
+    variables = {variables_of(name) for name in kept}
     for folder in (project.environments, project.memory / "release", project.logs):
-        _keep_only(folder, lambda name: name[:15] in kept)
+        _keep_only(folder, lambda name: name[:15] in kept or name.partition(".")[0] in variables)
 
 
 def _keep_only(folder: Path, wanted: object) -> None:

@@ -20,11 +20,6 @@ class BrokerPlan:
     numbers: tuple[int, ...] = ()
     variables: tuple[str, ...] = ()
 
-    @property
-    def needed(self) -> bool:
-        """True where the server must run a broker."""
-        return bool(self.numbers or self.variables)
-
 
 def plan_broker(
     spec: StackSpec, values: Mapping[str, str], places: Mapping[str, str]

@@ -87,6 +87,8 @@ class Sandbox:
             if stale.exists():
                 self._wipe(name)
             stale.mkdir(parents=True)
+            # Programs of a server that run as root by their mode must not be offered to this machine's users.
+            self.checkout.directory.chmod(0o700)
             record = Record(
                 name=name,
                 debian=debian,

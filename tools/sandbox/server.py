@@ -17,6 +17,7 @@ from tools.sandbox.container import Container
 from tools.sandbox.errors import SandboxError
 from tools.sandbox.image import FILES, cache_directory
 from tools.sandbox.names import check_label
+from tools.sandbox.network import close_network
 from tools.sandbox.process import tail
 from tools.sandbox.setup import CLOUD_USER, Address
 from tools.sandbox.state import CHANGING, LOCK_TIMEOUT, READY, Checkout, Record, hold
@@ -297,6 +298,9 @@ class Server:
         """End it and remove all of it; keeps only the packages it downloaded, in the cache."""
         with hold(self.checkout.server_lock_path(self.name), LOCK_TIMEOUT):
             self.dispose()
+        with hold(self.checkout.lock_path, LOCK_TIMEOUT):
+            if not self.checkout.server_names():
+                close_network(self.checkout.names)
 
     def dispose(self) -> None:
         """What `down` does, for a caller that holds the server's lock or knows that nobody can."""

@@ -125,7 +125,6 @@ CASES = [
     Case("empty", {}, {"logging": "none"}, ["update"], []),
     Case("output-kept", {"create": "MARK one; echo first"}, {}, ["update"], []),
 ]  # fmt: skip
-OTHERS = ("raw-trigger", "newlines", "no-pty", "quiet-failure", "variable", "locked-key", "ecdsa", "unpinned", "path")
 
 
 def command(name: str, arguments: Json, options: Json, sshd: Sshd, log: Path) -> Entry:
@@ -198,23 +197,36 @@ def others(sshd: Sshd, log: Path, after: bool) -> list[Entry]:
     return [*entries, {"type": "raw", "name": "raw-trigger", "arguments": raw, "options": {}}]
 
 
-@pytest.fixture(scope="module")
-def lifecycle(new_stack: StackFactory, sshd: Sshd) -> Lifecycle:
-    """All cases, brought up once as before and once as after their change."""
-    stack = new_stack("lifecycle")
-    log = stack.directory / "ran"
-    before = [command(case.name, case.before, case.options, sshd, log) for case in CASES]
-    first = stack.up([*before, *others(sshd, log, False)])
+def run_twice(stack: Stack, log: Path, before: list[Entry], after: list[Entry]) -> Lifecycle:
+    """Bring the stack up as before and as after the changes; marks of the second run alone are kept."""
+    first = stack.up(before)
     outputs = [stack.state()]
     log.write_text("")
-    after = [command(case.name, case.after, case.options, sshd, log) for case in CASES if case.after is not None]
-    second = stack.up([*after, *others(sshd, log, True)])
+    second = stack.up(after)
     outputs.append(stack.state())
     ran: dict[str, list[str]] = {}
     for line in log.read_text().splitlines():
         name, _, word = line.partition(" ")
         ran.setdefault(name, []).append(word)
     return Lifecycle(stack, first, second, ran, outputs)
+
+
+@pytest.fixture(scope="module")
+def lifecycle(new_stack: StackFactory, sshd: Sshd) -> Lifecycle:
+    """All cases, before and after their change."""
+    stack = new_stack("lifecycle")
+    log = stack.directory / "ran"
+    before = [command(case.name, case.before, case.options, sshd, log) for case in CASES]
+    after = [command(case.name, case.after, case.options, sshd, log) for case in CASES if case.after is not None]
+    return run_twice(stack, log, before, after)
+
+
+@pytest.fixture(scope="module")
+def shown(new_stack: StackFactory, sshd: Sshd) -> Lifecycle:
+    """The commands that show one behaviour each."""
+    stack = new_stack("shown")
+    log = stack.directory / "ran"
+    return run_twice(stack, log, others(sshd, log, False), others(sshd, log, True))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -244,9 +256,9 @@ def test_command_without_commands(lifecycle: Lifecycle) -> None:
     assert lifecycle.output("empty") == ""
 
 
-def test_trigger_replacement_comes_from_the_sdk(lifecycle: Lifecycle) -> None:
+def test_trigger_replacement_comes_from_the_sdk(shown: Lifecycle) -> None:
     """A changed element of triggers replaces because the SDK says so: without the SDK's class it is an update."""
-    assert lifecycle.second.operations()["raw-trigger"] == ["update"]
+    assert shown.second.operations()["raw-trigger"] == ["update"]
 
 
 def test_detailed_difference(lifecycle: Lifecycle) -> None:
@@ -256,54 +268,54 @@ def test_detailed_difference(lifecycle: Lifecycle) -> None:
     assert list(lifecycle.second.detailed_diff("environment")) == ["environment.LC_A"]
 
 
-def test_one_newline_is_trimmed(lifecycle: Lifecycle) -> None:
+def test_one_newline_is_trimmed(shown: Lifecycle) -> None:
     """One trailing newline is taken from each output, and only one."""
-    assert lifecycle.outputs[0]["newlines"]["outputs"]["stdout"] == "a\n"
-    assert lifecycle.outputs[0]["newlines"]["outputs"]["stderr"] == "b"
+    assert shown.outputs[0]["newlines"]["outputs"]["stdout"] == "a\n"
+    assert shown.outputs[0]["newlines"]["outputs"]["stderr"] == "b"
 
 
-def test_no_terminal_and_no_stdin(lifecycle: Lifecycle) -> None:
+def test_no_terminal_and_no_stdin(shown: Lifecycle) -> None:
     """The command has no terminal, and without stdin it reads an empty input."""
-    assert lifecycle.output("no-pty") == "none"
+    assert shown.output("no-pty") == "none"
 
 
-def test_login_shell_decides(lifecycle: Lifecycle) -> None:
+def test_login_shell_decides(shown: Lifecycle) -> None:
     """The text goes to the user's login shell as it is: a failing first command does not stop it."""
-    assert lifecycle.output("quiet-failure") == "on"
-    shell, login = lifecycle.output("path").split()
+    assert shown.output("quiet-failure") == "on"
+    shell, login = shown.output("path").split()
     assert Path(shell.lstrip("-")).name == Path(login).name
 
 
-def test_environment_variable_that_the_server_accepts(lifecycle: Lifecycle) -> None:
+def test_environment_variable_that_the_server_accepts(shown: Lifecycle) -> None:
     """`environment` is sent before the command; a variable that sshd accepts arrives."""
-    assert lifecycle.output("variable") == "it is"
+    assert shown.output("variable") == "it is"
 
 
-def test_encrypted_key(lifecycle: Lifecycle) -> None:
+def test_encrypted_key(shown: Lifecycle) -> None:
     """privateKeyPassword opens an encrypted privateKey."""
-    assert lifecycle.output("locked-key") == "in"
+    assert shown.output("locked-key") == "in"
 
 
-def test_host_key_type_is_pinned(lifecycle: Lifecycle) -> None:
+def test_host_key_type_is_pinned(shown: Lifecycle) -> None:
     """hostKey restricts the handshake to its own type: a server with several keys shows the pinned one."""
-    assert lifecycle.output("ecdsa") == "in"
+    assert shown.output("ecdsa") == "in"
 
 
-def test_absent_host_key_trusts(lifecycle: Lifecycle) -> None:
+def test_absent_host_key_trusts(shown: Lifecycle) -> None:
     """Without hostKey any server is accepted."""
-    assert lifecycle.output("unpinned") == "in"
+    assert shown.output("unpinned") == "in"
 
 
-def test_previous_output_is_offered(lifecycle: Lifecycle) -> None:
+def test_previous_output_is_offered(shown: Lifecycle) -> None:
     """Updates and deletes get the previous output as PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR; creates not."""
-    assert lifecycle.output("noted") == "out\n-"
-    assert lifecycle.output("noted", 2) == "out --err"
-    assert lifecycle.ran["farewell"] == ["out"]
+    assert shown.output("noted") == "out\n-"
+    assert shown.output("noted", 2) == "out --err"
+    assert shown.ran["farewell"] == ["out"]
 
 
-def test_refused_previous_output_warns(lifecycle: Lifecycle) -> None:
+def test_refused_previous_output_warns(shown: Lifecycle) -> None:
     """A server that refuses them costs one warning of three lines for each variable, and nothing else."""
-    warnings = lifecycle.second.messages("warned", "warning")
+    warnings = shown.second.messages("warned", "warning")
     assert len(warnings) == 2
     assert warnings[0].startswith(
         "Unable to set 'PULUMI_COMMAND_STDOUT'. This only works if your SSH server is configured to accept\n"
@@ -311,14 +323,14 @@ def test_refused_previous_output_warns(lifecycle: Lifecycle) -> None:
     )
     assert warnings[1].startswith("Unable to set 'PULUMI_COMMAND_STDERR'.")
     assert {len(warning.splitlines()) for warning in warnings} == {3}
-    assert lifecycle.output("warned", 2) == "out"
-    assert lifecycle.first.messages("warned", "warning") == []
+    assert shown.output("warned", 2) == "out"
+    assert shown.first.messages("warned", "warning") == []
 
 
-def test_previous_output_switched_off(lifecycle: Lifecycle) -> None:
+def test_previous_output_switched_off(shown: Lifecycle) -> None:
     """addPreviousOutputInEnv=false sends nothing, so nothing is refused."""
-    assert lifecycle.second.operations()["unwarned"] == ["update"]
-    assert lifecycle.second.messages("unwarned") == []
+    assert shown.second.operations()["unwarned"] == ["update"]
+    assert shown.second.messages("unwarned") == []
 
 
 @pytest.mark.parametrize(
@@ -331,11 +343,11 @@ def test_previous_output_switched_off(lifecycle: Lifecycle) -> None:
         ("log-none", []),
     ],
 )
-def test_logging(lifecycle: Lifecycle, name: str, lines: list[str]) -> None:
+def test_logging(shown: Lifecycle, name: str, lines: list[str]) -> None:
     """Output lines are passing information, without their line ends; `logging` chooses which, both if unset."""
-    assert sorted(lifecycle.first.lines(name)) == lines
-    assert lifecycle.first.messages(name) == []
-    assert lifecycle.output(name).startswith("out")
+    assert sorted(shown.first.lines(name)) == lines
+    assert shown.first.messages(name) == []
+    assert shown.output(name).startswith("out")
 
 
 def test_identifiers(lifecycle: Lifecycle) -> None:
@@ -346,19 +358,19 @@ def test_identifiers(lifecycle: Lifecycle) -> None:
     assert kept == ["create-text"]
 
 
-def test_connection_defaults_are_stored(lifecycle: Lifecycle) -> None:
+def test_connection_defaults_are_stored(lifecycle: Lifecycle, shown: Lifecycle) -> None:
     """Check completes the connection, so that the defaults are in the inputs and take part in the difference."""
-    stored = lifecycle.stack.open_state()["raw-trigger"]["inputs"]["connection"]
+    stored = shown.stack.open_state()["raw-trigger"]["inputs"]["connection"]
     assert (stored["dialErrorLimit"], stored["perDialTimeout"]) == (10, 15)
     assert lifecycle.stack.open_state()["connection"]["inputs"]["connection"]["perDialTimeout"] == 13
 
 
-def test_no_defaults_for_the_rest(lifecycle: Lifecycle) -> None:
+def test_no_defaults_for_the_rest(lifecycle: Lifecycle, shown: Lifecycle) -> None:
     """Of the other inputs nothing is filled in: unset stays unset."""
     assert set(lifecycle.outputs[0]["trigger-changed"]["inputs"]) == {
         "addPreviousOutputInEnv", "connection", "create", "delete", "triggers",
     }  # fmt: skip
-    assert "addPreviousOutputInEnv" not in lifecycle.outputs[0]["warned"]["inputs"]
+    assert "addPreviousOutputInEnv" not in shown.outputs[0]["warned"]["inputs"]
 
 
 def test_connection_is_secret(lifecycle: Lifecycle) -> None:

@@ -58,10 +58,9 @@ def releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def no_releases(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that reaches neither the release server nor a package index."""
     monkeypatch.setattr(cli, "RELEASES", CLOSED)
-    for name in ("PIP_INDEX_URL", "GOPROXY"):
-        monkeypatch.setenv(name, CLOSED)
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    monkeypatch.setenv("GOPROXY", CLOSED)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
 
 
 def command(folder: Path, name: str, script: str) -> Path:

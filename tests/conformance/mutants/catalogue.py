@@ -106,8 +106,8 @@ MUTANTS = [
     # Inputs and secrets
     Mutant(
         "command.py",
-        '"dialErrorLimit": 10.0, "perDialTimeout": 15.0',
-        '"dialErrorLimit": 9.0, "perDialTimeout": 15.0',
+        '"dialErrorLimit": 10.0',
+        '"dialErrorLimit": 9.0',
         "test_lifecycle.py::test_connection_defaults_are_stored",
     ),
     Mutant(

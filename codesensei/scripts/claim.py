@@ -10,13 +10,21 @@ import fcntl
 import grp
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from codesensei.scripts import files, host, paths, register
 from codesensei.scripts.step import Failure, Step
 
+SHARED = (
+    (paths.ROOT, 0o755),
+    (paths.MEMORY, 0o711),
+    (paths.MEMORY / "incoming", 0o711),
+    (paths.CONFIG, 0o755),
+)
 TOOLKITS = paths.LIBRARY / "toolkit"
+# Names that the product itself uses where each slug has its place.
+RESERVED = ("toolkit", "incoming", "unknown-host")
 BOOTSTRAP_LOCK = paths.LOCKS / "bootstrap.lock"
 
 
@@ -25,7 +33,9 @@ def run(step: Step) -> None:
     if len(step.args) != 3:
         raise Failure("claim", "it needs a stack, an identity and true or false", "run pulumi up again")
     stack, identity, adopt = step.args
-    _directories(step)
+    if step.slug in RESERVED:
+        raise Failure(f"slug {step.slug}", "codesensei uses this name itself", "choose another codesensei:project.slug")
+    _directories(step, SHARED)
     before = register.entry(step.slug)
     if before is None and register.kept(step.slug) is None and step.project.root.exists() and adopt != "true":
         raise Failure(
@@ -40,6 +50,9 @@ def run(step: Step) -> None:
             if before and taken
             else f"slug {step.slug} belongs to the stack {stack} now"
         )
+    own = ("", "proofs", "release", "logs")
+    _directories(step, [(step.project.memory / name, 0o700) for name in own])
+    _incoming(step)
     link = paths.LIBRARY / step.slug
     target = f"toolkit/{own_toolkit().name}"
     step.converge(files.make_link(link, target), f"{link} leads to {target}")
@@ -53,24 +66,18 @@ def own_toolkit() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
-def _directories(step: Step) -> None:
-    project = step.project
-    for path, mode in (
-        (paths.ROOT, 0o755),
-        (paths.MEMORY, 0o711),
-        (paths.MEMORY / "incoming", 0o711),
-        (project.memory, 0o700),
-        (project.memory / "proofs", 0o700),
-        (project.memory / "release", 0o700),
-        (project.memory / "logs", 0o700),
-        (paths.CONFIG, 0o755),
-    ):
+def _directories(step: Step, wanted: Iterable[tuple[Path, int]]) -> None:
+    for path, mode in wanted:
         step.converge(files.make_directory(path, mode), f"directory {path} made")
         step.manage(path)
+
+
+def _incoming(step: Step) -> None:
+    """Where the source arrives: the login user writes there by SFTP, without sudo."""
     login = pwd.getpwnam(os.environ.get("SUDO_USER") or "root")
     group = grp.getgrgid(login.pw_gid).gr_name
-    made = files.make_directory(project.incoming, 0o700, login.pw_name, group)
-    step.converge(made, f"directory {project.incoming} made for {login.pw_name}")
+    made = files.make_directory(step.project.incoming, 0o700, login.pw_name, group)
+    step.converge(made, f"directory {step.project.incoming} made for {login.pw_name}")
 
 
 def remove_unused_toolkits(ended: str = "") -> list[str]:

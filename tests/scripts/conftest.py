@@ -1,0 +1,51 @@
+"""The server-side paths in a scratch directory, and a step that remembers what it said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codesensei.scripts import files, paths
+from codesensei.scripts.step import Step
+
+
+class SpokenStep(Step):
+    """A step whose progress lines are kept in `said`."""
+
+    said: list[str]
+
+    def say(self, text: str) -> None:
+        self.said = [*getattr(self, "said", []), text]
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that stands for the server's root; files in it belong to whoever runs the tests."""
+    for name, place in (("ROOT", "srv"), ("MEMORY", "memory"), ("LOCKS", "locks"), ("LIBRARY", "library"), ("CONFIG", "etc")):
+        (tmp_path / place).mkdir()
+        monkeypatch.setattr(paths, name, tmp_path / place)
+    monkeypatch.setattr(paths, "REGISTER", tmp_path / "memory" / "register.json")
+    monkeypatch.setattr(files, "user_id", lambda name: os.getuid())
+    monkeypatch.setattr(files, "group_id", lambda name: os.getgid())
+    return tmp_path
+
+
+@pytest.fixture
+def make_step() -> Any:
+    """`make_step(name, *args, **data)`: a step of the project `shop`."""
+
+    def make(name: str, *args: str, slug: str = "shop", **data: Any) -> SpokenStep:
+        return SpokenStep(slug, name, args, data)
+
+    return make
+
+
+def fingerprints(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Inode, mode and time of change of everything below a directory."""
+    return {
+        str(path): (found.st_ino, found.st_mode, found.st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        for found in [path.lstat()]
+    }

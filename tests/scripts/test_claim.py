@@ -1,0 +1,83 @@
+"""The claim: directories, the slug's link, and the end of toolkits that nobody uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from codesensei.scripts import claim, register
+from codesensei.scripts.step import Failure
+
+from tests.scripts.conftest import fingerprints
+
+WORDS = ("org/codesensei/prod", "id1", "false")
+
+
+@pytest.fixture
+def toolkit(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two toolkits, of which `new` runs the claim."""
+    toolkits = server / "library" / "toolkit"
+    for name in ("new", "old"):
+        (toolkits / name).mkdir(parents=True)
+    shared = [(server / "srv", 0o755), (server / "memory", 0o711), (server / "memory/incoming", 0o711)]
+    monkeypatch.setattr(claim, "SHARED", tuple(shared))
+    monkeypatch.setattr(claim, "TOOLKITS", toolkits)
+    monkeypatch.setattr(claim, "own_toolkit", lambda: toolkits / "new")
+    monkeypatch.setattr(claim.host, "mentions", lambda text, but="": False)
+    return toolkits
+
+
+def test_a_claim_points_the_slug_at_its_toolkit_and_ends_the_others(toolkit: Path, make_step: Any) -> None:
+    step = make_step("claim", *WORDS)
+    claim.run(step)
+    assert (toolkit.parent / "shop").readlink() == Path("toolkit/new")
+    assert [path.name for path in toolkit.iterdir()] == ["new"]
+    assert (toolkit.parent.parent / "memory/incoming/shop").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_claim_changes_nothing(toolkit: Path, server: Path, make_step: Any) -> None:
+    claim.run(make_step("claim", *WORDS))
+    before = fingerprints(server)
+    again = make_step("claim", *WORDS)
+    claim.run(again)
+    assert again.changes == 0
+    assert fingerprints(server) == before
+
+
+def test_a_toolkit_that_another_project_or_a_process_uses_stays(
+    toolkit: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (toolkit / "busy").mkdir()
+    (toolkit.parent / "blog").symlink_to("toolkit/old")
+    monkeypatch.setattr(claim.host, "mentions", lambda text, but="": text.endswith("/busy"))
+    claim.run(make_step("claim", *WORDS))
+    assert sorted(path.name for path in toolkit.iterdir()) == ["busy", "new", "old"]
+
+
+def test_a_refused_claim_makes_no_link_and_no_memory(toolkit: Path, make_step: Any) -> None:
+    register.claim_slug("shop", "org/codesensei/other", "id2")
+    with pytest.raises(Failure, match="slug shop"):
+        claim.run(make_step("claim", *WORDS))
+    assert not (toolkit.parent / "shop").is_symlink()
+    assert not make_step("claim").project.memory.exists()
+
+
+def test_a_directory_that_is_nobodys_is_refused_and_may_be_adopted(toolkit: Path, server: Path, make_step: Any) -> None:
+    (server / "srv/shop").mkdir()
+    with pytest.raises(Failure, match="no stack of this server has it"):
+        claim.run(make_step("claim", *WORDS))
+    claim.run(make_step("claim", *WORDS[:2], "true"))
+    assert register.entry("shop") is not None
+
+
+@pytest.mark.parametrize("slug", claim.RESERVED)
+def test_names_of_the_product_are_no_slugs(toolkit: Path, make_step: Any, slug: str) -> None:
+    with pytest.raises(Failure, match="uses this name itself"):
+        claim.run(make_step("claim", *WORDS, slug=slug))
+
+
+def test_a_toolkit_that_is_being_brought_is_noticed(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "BOOTSTRAP_LOCK", server / "locks/bootstrap.lock")
+    with claim.no_bootstrap() as first, claim.no_bootstrap() as second:
+        assert (first, second) == (True, False)

@@ -1,0 +1,156 @@
+"""What apt-get is asked, what it is never asked, and what its failures are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from codesensei.scripts import packages
+from codesensei.scripts.commands import Result
+from codesensei.scripts.step import Failure
+
+
+class FakeSystem:
+    """dpkg-query, apt-cache and apt-get over two sets of names."""
+
+    def __init__(self, installed: set[str], available: set[str]) -> None:
+        self.installed, self.available = installed, available
+        self.calls: list[list[str]] = []
+        self.failures: list[Result] = []
+
+    def __call__(self, argv: Sequence[str], **options: Any) -> Result:
+        if argv[0] == "dpkg-query":
+            names = argv[3:] if argv[-1] != "postgresql-*" else [n for n in self.installed if n.startswith("postgresql-")]
+            return Result("".join(f"installed {name}\n" for name in names if name in self.installed), "", 0)
+        if argv[0] == "apt-cache":
+            known = "1.0" if argv[2] in self.available else "(none)"
+            return Result(f"{argv[2]}:\n  Installed: (none)\n  Candidate: {known}\n", "", 0)
+        words = [word for word in argv[1:] if word not in packages.OPTIONS]
+        self.calls.append(words)
+        assert options["env"]["DEBIAN_FRONTEND"] == "noninteractive"
+        assert options["env"]["NEEDRESTART_SUSPEND"] == "1"
+        if self.failures:
+            return self.failures.pop(0)
+        if words[0] == "install":
+            self.installed |= set(words[3:])
+            if "postgresql" in words:
+                self.installed.add("postgresql-15")
+        return Result("", "", 0)
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
+    fake = FakeSystem(set(), {"nginx-light", "redis-server", "postgresql", *packages.BASE, "libmagic1"})
+    monkeypatch.setattr(packages, "command", fake)
+    monkeypatch.setattr(packages.time, "sleep", lambda seconds: None)
+    return fake
+
+
+ALL = {"packages": ["libmagic1"], "postgresql": True, "extensions": [], "broker": True}
+
+
+def test_everything_missing_comes_in_one_installation(system: FakeSystem, make_step: Any) -> None:
+    packages.run(make_step("packages", **ALL))
+    assert [words[0] for words in system.calls] == ["update", "install"]
+    assert system.calls[1][1:3] == ["--no-install-recommends", "--"]
+    assert {"nginx-light", "redis-server", "postgresql", "libmagic1"} <= set(system.calls[1])
+
+
+def test_a_second_run_does_not_call_apt_get(system: FakeSystem, make_step: Any) -> None:
+    packages.run(make_step("packages", **ALL))
+    system.calls.clear()
+    step = make_step("packages", **ALL)
+    packages.run(step)
+    assert (system.calls, step.changes) == ([], 0)
+
+
+def test_an_nginx_and_a_broker_that_are_there_are_kept(system: FakeSystem, make_step: Any) -> None:
+    system.installed |= {"nginx-full", "redis-server", *packages.BASE}
+    system.available.add("valkey-server")
+    packages.run(make_step("packages", packages=[], postgresql=False, extensions=[], broker=True))
+    assert system.calls == []
+
+
+def test_valkey_is_chosen_where_it_is_to_be_had(system: FakeSystem, make_step: Any) -> None:
+    system.available.add("valkey-server")
+    packages.run(make_step("packages", **ALL))
+    assert "valkey-server" in system.installed
+    assert "redis-server" not in system.installed
+
+
+def test_packages_of_extensions_match_the_server(system: FakeSystem, make_step: Any) -> None:
+    packages.run(make_step("packages", **{**ALL, "extensions": ["postgis", "pgvector", "pg_trgm"]}))
+    assert system.calls[-1][3:] == ["postgresql-15-pgvector", "postgresql-15-postgis-3"]
+
+
+@pytest.mark.parametrize("name", ["-oAPT::x=y", "git-", "--help", "a b", "Git", "", "git=1;2", "git/sid", 7])
+def test_what_is_no_package_name_never_reaches_apt_get(system: FakeSystem, make_step: Any, name: Any) -> None:
+    with pytest.raises(Failure, match="no package name"):
+        packages.run(make_step("packages", **{**ALL, "packages": [name]}))
+    assert system.calls == []
+
+
+@pytest.mark.parametrize("name", ["g++", "libstdc++6", "libc6:i386", "python3.11-dev", "7zip"])
+def test_real_names_are_accepted(system: FakeSystem, make_step: Any, name: str) -> None:
+    packages.run(make_step("packages", **{**ALL, "packages": [name]}))
+    assert name in system.installed
+
+
+def failing(text: str) -> Result:
+    return Result("", text, 100)
+
+
+@pytest.mark.parametrize(
+    ("said", "thing", "cause"),
+    [
+        ("E: Unable to locate package nosuch\n", "package nosuch", "has no package of this name"),
+        ("E: Package 'python' has no installation candidate\n", "package python", "has no package of this name"),
+        ("E: dpkg was interrupted, you must manually run\n", "apt-get install", "an earlier installation"),
+        ("E: You don't have enough: No space left on device\n", "apt-get install", "the disk is full"),
+        ("E: Something else\n", "apt-get install", "ended with status 100"),
+    ],
+)
+def test_failures_are_explained(system: FakeSystem, make_step: Any, said: str, thing: str, cause: str) -> None:
+    system.failures = [Result("", "", 0), failing(said)]
+    with pytest.raises(Failure, match=cause) as failed:
+        packages.run(make_step("packages", **ALL))
+    assert failed.value.thing == thing
+    assert failed.value.cure
+
+
+def test_a_held_lock_is_waited_for_and_its_holder_named(system: FakeSystem, make_step: Any) -> None:
+    lock = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"
+    system.failures = [failing(lock), failing(lock)]
+    step = make_step("packages", **ALL)
+    packages.run(step)
+    assert "waiting for process 812 (apt-get), which holds apt's lock" in step.said
+    assert [words[0] for words in system.calls] == ["update", "update", "update", "install"]
+
+
+def test_a_lock_that_is_never_given_up_ends_the_wait(
+    system: FakeSystem, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 10**6, 100))
+    monkeypatch.setattr(packages.time, "monotonic", lambda: next(clock))
+    system.failures = [failing("E: Could not get lock /var/lib/dpkg/lock-frontend\n")] * 50
+    with pytest.raises(Failure, match="held apt's lock"):
+        packages.run(make_step("packages", **ALL))
+    assert len(system.calls) < 20
+
+
+def test_a_passing_network_error_is_tried_again_and_a_lasting_one_named(system: FakeSystem, make_step: Any) -> None:
+    bad = failing("E: Failed to fetch http://deb.example/x  Temporary failure resolving 'deb.example'\n")
+    system.failures = [Result("", "", 0), bad]
+    packages.run(make_step("packages", **ALL))
+    assert [words[0] for words in system.calls] == ["update", "install", "install"]
+    system.installed.clear()
+    system.failures = [bad] * packages.NETWORK_TRIES
+    with pytest.raises(Failure, match="cannot be reached"):
+        packages.run(make_step("packages", **ALL))
+
+
+def test_lists_that_only_half_came_are_no_reason_to_stop(system: FakeSystem, make_step: Any) -> None:
+    system.failures = [Result("", "W: Failed to fetch http://other.example/x\n", 0)] * packages.NETWORK_TRIES
+    packages.run(make_step("packages", **ALL))
+    assert "nginx-light" in system.installed

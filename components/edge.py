@@ -11,10 +11,9 @@ from codesensei import remote
 from codesensei.render import site
 from codesensei.spec import Stack
 from components.processes import File
-from components.release import STATIC_URL
+from components.release import Code
 from components.server import Server
 
-MEDIA_URL = "/media/"
 TLS_FOLDER = "/var/lib/codesensei/{slug}/tls/{digest}"
 
 
@@ -27,6 +26,7 @@ class EdgeProxy(pulumi.ComponentResource):
         *,
         stack: Stack,
         server: Server,
+        code: Code,
         hostnames: Sequence[pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -42,7 +42,8 @@ class EdgeProxy(pulumi.ComponentResource):
                 "trustedProxies": list(spec.trusted_proxies),
                 "bodySize": spec.limits.body_size,
                 "readTimeout": spec.limits.read_timeout,
-                "media": spec.project.media_serving,
+                "static": code.settings.static_url if spec.project.static == "serve" else "none",
+                "media": code.settings.media_url if spec.project.media_serving == "proxy" else "none",
             },
             opts,
         )
@@ -57,7 +58,7 @@ class EdgeProxy(pulumi.ComponentResource):
             self.tls = names.apply(lambda known: _digest("\n".join(known)))
             self._stage(f"{name}-tls", server, {"selfSigned": names})
         tls = self.tls if self.tls is not None else pulumi.Output.from_input("")
-        text = pulumi.Output.all(names, tls).apply(lambda known: _site(stack, known[0], known[1]))
+        text = pulumi.Output.all(names, tls).apply(lambda known: _site(stack, code, known[0], known[1]))
         self.files: list[File] = [{"path": stack.names.site_path, "content": text, "mode": "0644"}]
         self.register_outputs({"hostnames": list(hostnames)})
 
@@ -72,14 +73,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _site(stack: Stack, hostnames: list[str], tls: str) -> str:
+def _site(stack: Stack, code: Code, hostnames: list[str], tls: str) -> str:
     spec, names = stack.spec, stack.names
     folder = TLS_FOLDER.format(slug=names.slug, digest=tls)
     return site.site(
         names,
         hostnames=hostnames,
-        static_url=STATIC_URL if spec.project.static == "serve" else None,
-        media_url=MEDIA_URL if spec.project.media_serving == "proxy" else None,
+        static_url=code.settings.static_url if spec.project.static == "serve" else None,
+        media_url=code.settings.media_url if spec.project.media_serving == "proxy" else None,
         certificate=f"{folder}/certificate.pem" if tls else None,
         key=f"{folder}/key.pem" if tls else None,
         trusted_proxies=spec.trusted_proxies,

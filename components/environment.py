@@ -88,9 +88,7 @@ def release_name(
     )
 
 
-def database_variables(
-    plan: DatabasePlan, password: pulumi.Output[str] | None
-) -> dict[str, pulumi.Output[str]]:
+def database_variables(plan: DatabasePlan, password: pulumi.Output[str] | None) -> dict[str, pulumi.Output[str]]:
     """The variables that the program fills from the database: DATABASE_URL, or those that `database.env` maps."""
     known = password if password is not None else pulumi.Output.secret("")
 

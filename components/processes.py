@@ -80,9 +80,7 @@ class Processes(pulumi.ComponentResource):
         ]
         for key, worker in sorted(spec.workers.items()):
             stop = spec.stop_timeout.workers
-            unit = units.worker_unit(
-                names, key, title=title, settings_module=spec.settings_module, stop_timeout=stop
-            )
+            unit = units.worker_unit(names, key, title=title, settings_module=spec.settings_module, stop_timeout=stop)
             self.files.append(_unit(names.worker_unit(key), unit))
             self.files.append(
                 {
@@ -92,9 +90,7 @@ class Processes(pulumi.ComponentResource):
                     "group": names.group,
                 }
             )
-            self.units.append(
-                _entry(names.worker_unit(key), "worker", stop_timeout=stop, singleton=worker.singleton)
-            )
+            self.units.append(_entry(names.worker_unit(key), "worker", stop_timeout=stop, singleton=worker.singleton))
         self.homes = [WEB_HOME, *sorted(spec.workers)]
         self.candidate = {
             "name": names.candidate_unit,
@@ -103,7 +99,7 @@ class Processes(pulumi.ComponentResource):
                 lambda release: units.candidate_unit(
                     names,
                     release_path=names.release(release),
-                    directory=spec.directory,
+                    directory=code.settings.django_directory,
                     title=title,
                     settings_module=spec.settings_module,
                     server=web_server,

@@ -17,9 +17,7 @@ UNKNOWN_HOST = "/etc/codesensei/unknown-host"
 class Provisioning(pulumi.ComponentResource):
     """Packages, accounts and directories, nginx, the broker: none of it is live for visitors yet."""
 
-    def __init__(
-        self, name: str, *, stack: Stack, server: Server, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, *, stack: Stack, server: Server, opts: pulumi.ResourceOptions | None = None) -> None:
         spec, database = stack.spec, stack.database
         postgresql = database.kind in ("generated", "local")
         super().__init__(

@@ -14,8 +14,6 @@ from components.server import Server
 
 # Installed where the project's requirements do not bring one, under the project's own versions as constraints.
 WEB_SERVERS = {"wsgi": ("gunicorn", "23.0.0"), "asgi": ("daphne", "4.1.2")}
-# The default of every project template; the build asks Django, and refuses another one by name.
-STATIC_URL = "/static/"
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,7 @@ def read_code(stack: Stack) -> Code:
     project = source.open_source(spec)
     settings = source.read_settings(project, spec)
     closure = source.requirements_closure(project, spec.requirements)
-    code_id = source.code_id(
-        project.revision, spec.directory, closure, spec.python, spec.installer, spec.rebuild
-    )
+    code_id = source.code_id(project.revision, spec.directory, closure, spec.python, spec.installer, spec.rebuild)
     packages = "\n".join((closure.digest, spec.python, spec.installer, spec.rebuild))
     return Code(
         project=project,
@@ -107,7 +103,7 @@ class Release(pulumi.ComponentResource):
                     "tar": remote.incoming_path(access.slug, project.revision, access.server.host_key),
                     "sha256": project.tar_sha256,
                 },
-                "directory": spec.directory,
+                "directory": code.settings.django_directory,
                 "requirements": spec.requirements,
                 "requirementsFiles": list(code.requirements.files),
                 "perRelease": code.requirements.per_release,
@@ -119,7 +115,7 @@ class Release(pulumi.ComponentResource):
                 "interface": code.settings.interface,
                 "application": code.settings.application,
                 "static": spec.static,
-                "staticUrl": STATIC_URL,
+                "staticUrl": code.settings.static_url,
                 "database": {
                     "kind": stack.database.kind,
                     "name": stack.database.name,
@@ -135,7 +131,7 @@ class Release(pulumi.ComponentResource):
             args=[environment.release, project.revision],
             data={
                 "user": stack.names.user,
-                "directory": spec.directory,
+                "directory": code.settings.django_directory,
                 "settingsModule": spec.settings_module,
                 "hooks": {
                     "beforeMigrate": list(hooks.before_migrate),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -36,6 +36,9 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         pulumi.warn(warning)
     code = read_code(stack)
     _name_branch(stack, code)
+    for note in code.settings.unsure:
+        pulumi.warn(note)
+    stack = replace(stack, names=replace(stack.names, directory=code.settings.django_directory))
     if access is None:
         access = remote.reach(
             stack.spec.server,
@@ -63,11 +66,9 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         code_id=code.id,
         opts=_after(database),
     )
-    release = Release(
-        name, stack=stack, server=server, environment=environment, code=code, opts=_after(environment)
-    )
+    release = Release(name, stack=stack, server=server, environment=environment, code=code, opts=_after(environment))
     processes = Processes(name, stack=stack, environment=environment, code=code, opts=_after(environment))
-    edge = EdgeProxy(name, stack=stack, server=server, hostnames=hostnames, opts=_after(provisioning))
+    edge = EdgeProxy(name, stack=stack, server=server, code=code, hostnames=hostnames, opts=_after(provisioning))
     switch = Switch(
         name,
         stack=stack,

@@ -56,7 +56,7 @@ class Switch(pulumi.ComponentResource):
             server.access,
             "switch",
             args=[environment.release, code.project.revision],
-            data=_manifest(stack, database, processes, edge, hostnames),
+            data=_manifest(stack, code, database, processes, edge, hostnames),
             opts=pulumi.ResourceOptions(parent=self),
         )
         said = switched.stdout.apply(lambda text: json.loads(text.splitlines()[-1]))
@@ -81,6 +81,7 @@ class Switch(pulumi.ComponentResource):
 
 def _manifest(
     stack: Stack,
+    code: Code,
     database: Database,
     processes: Processes,
     edge: EdgeProxy,
@@ -93,7 +94,7 @@ def _manifest(
     return {
         "slug": names.slug,
         "user": names.user,
-        "directory": spec.directory,
+        "directory": code.settings.django_directory,
         "settingsModule": spec.settings_module,
         "files": [*processes.files, *edge.files],
         "units": processes.units,

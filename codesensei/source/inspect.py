@@ -37,7 +37,8 @@ class SettingsFacts:
 
     `asgi_application` and `wsgi_application` are in a server's form (`config.asgi:application`), None where nothing
     declares them. `application` is the one for `interface`. `django_directory` is where manage.py really is, all
-    links followed, relative to the source's root. `unsure` has a sentence for each thing that only running would tell.
+    links followed, relative to the source's root. `static_url` and `media_url` are paths that begin and end with a slash
+    (Django's usual ones where the settings do not write them plainly). `unsure` has a sentence for each thing that only running would tell.
     """
 
     asgi_application: str | None
@@ -46,6 +47,8 @@ class SettingsFacts:
     interface: Interface
     application: str
     django_directory: str
+    static_url: str
+    media_url: str
     unsure: tuple[str, ...]
 
 
@@ -58,6 +61,7 @@ def read_settings(project: Project, spec: DjangoSpec) -> SettingsFacts:
         raise _no_settings(project, spec.settings_module, directory)
     names = read_names(modules, spec.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
     declared_asgi, declared_wsgi = names.values["ASGI_APPLICATION"], names.values["WSGI_APPLICATION"]
+    urls = read_names(modules, spec.settings_module, ("STATIC_URL", "MEDIA_URL")).values
     asgi = spec.asgi_application or declared_asgi
     wsgi = spec.wsgi_application or declared_wsgi
     automatic: Interface = "asgi" if asgi else "wsgi"
@@ -73,8 +77,17 @@ def read_settings(project: Project, spec: DjangoSpec) -> SettingsFacts:
         interface=interface,
         application=application,
         django_directory=directory,
+        static_url=_url_path(urls["STATIC_URL"], "/static/"),
+        media_url=_url_path(urls["MEDIA_URL"], "/media/"),
         unsure=names.unsure,
     )
+
+
+def _url_path(written: str | None, usual: str) -> str:
+    """A STATIC_URL or MEDIA_URL as Django serves it at the root; `usual` for one that is not written plainly."""
+    if not written or "://" in written or written.startswith("//"):
+        return usual
+    return f"/{written.strip('/')}/"
 
 
 def migrations(project: Project) -> list[str]:

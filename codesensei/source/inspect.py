@@ -37,8 +37,9 @@ class SettingsFacts:
 
     `asgi_application` and `wsgi_application` are in a server's form (`config.asgi:application`), None where nothing
     declares them. `application` is the one for `interface`. `django_directory` is where manage.py really is, all
-    links followed, relative to the source's root. `static_url` and `media_url` are paths that begin and end with a slash
-    (Django's usual ones where the settings do not write them plainly). `unsure` has a sentence for each thing that only running would tell.
+    links followed, relative to the source's root. `static_url` and `media_url` are paths that begin and end with a
+    slash: Django's usual ones where the settings do not write them plainly. `unsure` has a sentence for each thing
+    that only running would tell.
     """
 
     asgi_application: str | None

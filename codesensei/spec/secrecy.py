@@ -123,6 +123,8 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
             )
         )
     ssh_key, digest_key = _text(raw, "sshPrivateKey"), _text(raw, "digestKey")
+    if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
+        ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
     problems += [problem for problem in (_ssh_key(ssh_key), _tls_key(tls_key), _digest_key(digest_key)) if problem]
     return SecretTexts(env, ssh_key, tls_key if isinstance(tls_key, str) else None, digest_key), problems
 
@@ -138,7 +140,7 @@ def _ssh_key(key: str | None) -> Problem | None:
     cure = "set it from the file: pulumi config set --secret codesensei:sshPrivateKey < ~/.ssh/id_ed25519"
     if key.startswith(("ssh-", "ecdsa-")):
         return Problem("ssh-key-public", "sshPrivateKey", "is a public key", cure)
-    found = _PRIVATE_KEY.fullmatch(key.replace("\r\n", "\n").strip() + "\n")
+    found = _PRIVATE_KEY.fullmatch(key)
     if not found:
         return Problem("ssh-key", "sshPrivateKey", "is not a whole private key", cure)
     if _has_passphrase(found.group(1) or "", found.group(2)):

@@ -59,7 +59,7 @@ def flag(value: object) -> bool:
     """True or false; the words are taken too, because the engine hands top-level values over as text."""
     if isinstance(value, bool):
         return value
-    if value in {"true", "false"}:
+    if isinstance(value, str) and value in {"true", "false"}:
         return value == "true"
     raise reject("not-a-flag", "must be true or false", "write true or false, without quotes")
 

@@ -53,6 +53,7 @@ def prune(step: Step, keep: int) -> None:
     venvs = {note.get("venv") for note in notes.values()}
     revisions = {note.get("revision") for note in notes.values()}
     _keep_only(project.venvs, lambda name: name in venvs)
+    _keep_only(project.incoming, lambda name: False)
     _keep_only(project.memory / "source", lambda name: name.removesuffix(".tar") in revisions)
     variables = {variables_of(name) for name in kept}
     for folder in (project.environments, project.memory / "release", project.logs):

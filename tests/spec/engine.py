@@ -41,9 +41,14 @@ def config_of(text: str) -> tuple[dict[str, str], list[str]]:
 
     Of a ciphertext `clear:x` the value is x; the example's placeholder stands for API_TOKEN.
     """
+    return config_from(yaml.load(text, _Loader)["config"])
+
+
+def config_from(parsed: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """What the program gets for the `config` of a stack file that was parsed already."""
     config: dict[str, str] = {}
     secret_keys: list[str] = []
-    for key, value in yaml.load(text, _Loader)["config"].items():
+    for key, value in parsed.items():
         opened = _open(value)
         config[key] = opened if isinstance(opened, str) else "" if opened is None else json.dumps(opened)
         if opened != _plain(value):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pulumi.runtime import set_all_config
 
-from codesensei.spec import SpecError
-from tests.spec.engine import EXAMPLE, load_text
+from codesensei.spec import SpecError, load
+from tests.spec.engine import EXAMPLE, config_from
 
 JUNK: list[Any] = [None, "", "\u0000", "ü x'\"$`", "postgres://", -1, 10**30, 1.5, True, [], [None], [{}], {}]
 JUNK += [{"": {"a": []}}, {"secure": "clear:x"}, {"secure": 1, "b": 2}, {"kind": "acme"}]
@@ -25,27 +24,28 @@ def places(value: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
             yield from places(inner, (*at, key))
 
 
-FILE = yaml.safe_load(EXAMPLE.read_text())
+CONFIG = yaml.safe_load(EXAMPLE.read_text())["config"]
 
 
-def error_of(directory: Path, text: str) -> SpecError | None:
+def error_of(config: dict[str, Any]) -> SpecError | None:
+    set_all_config(*config_from(config))
     try:
-        load_text(directory, text)
+        load()
     except SpecError as error:
         return error
     return None
 
 
-@pytest.mark.parametrize("place", list(places(FILE["config"])), ids=".".join)
-def test_junk(place: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", list(places(CONFIG)), ids=".".join)
+def test_junk(place: tuple[str, ...]) -> None:
     errors = []
     for junk in JUNK:
-        file = copy.deepcopy(FILE)
-        below = file["config"]
+        config = copy.deepcopy(CONFIG)
+        below = config
         for part in place[:-1]:
             below = below[part]
         below[place[-1]] = junk
-        if error := error_of(tmp_path, json.dumps(file)):
+        if error := error_of(config):
             errors.append(error)
     assert all(p.message and p.cure and p.path for error in errors for p in error.problems)
     assert all(error.problems for error in errors)

@@ -11,6 +11,7 @@ import yaml
 from codesensei.spec.schema import schema, text
 from tests.spec.engine import EXAMPLE
 
+SCHEMA = schema()
 KINDS: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
@@ -31,7 +32,7 @@ def faults(value: Any, rule: Any, path: str = "") -> list[str]:
     assert not unknown, unknown
     found: list[str] = []
     if "$ref" in rule:
-        found += faults(value, schema()["$defs"][rule["$ref"].rpartition("/")[2]], path)
+        found += faults(value, SCHEMA["$defs"][rule["$ref"].rpartition("/")[2]], path)
     if "anyOf" in rule and all(faults(value, option, path) for option in rule["anyOf"]):
         found.append(path)
     types = rule.get("type", [])
@@ -74,7 +75,7 @@ def example() -> Any:
 
 
 def test_the_example_fits() -> None:
-    assert faults(example(), schema()) == []
+    assert faults(example(), SCHEMA) == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_mistake_is_marked(path: str, value: object) -> None:
     for part in parts:
         place = place[part]
     place[last] = value
-    assert faults(file, schema()) != []
+    assert faults(file, SCHEMA) != []
 
 
 @pytest.mark.parametrize(
@@ -117,4 +118,4 @@ def test_a_mistake_is_marked(path: str, value: object) -> None:
 def test_what_is_right_is_not_marked(key: str, value: object) -> None:
     file = example()
     file["config"][key] = value
-    assert faults(file, schema()) == []
+    assert faults(file, SCHEMA) == []

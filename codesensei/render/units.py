@@ -19,6 +19,15 @@ STOP_MARGIN = 5
 CANDIDATE_STOP_TIMEOUT = 10
 # Appends its own standard error to the file named first and becomes the rest: the app user opens the file, never root.
 APPEND_ERRORS = 'exec "$@" 2>>"$0"'
+# Daphne on a socket that systemd passed. Twisted takes it for its own: it would open it to everybody at the start, and
+# remove and shut it down at the end, when the next process needs it. With these two settings it leaves it alone.
+DAPHNE_ON_PASSED_SOCKET = (
+    "from twisted.internet import unix; "
+    "unix._inFilesystemNamespace = lambda path: False; "
+    "unix.Port._shouldShutdown = False; "
+    "from daphne.cli import CommandLineInterface; "
+    "CommandLineInterface.entrypoint()"
+)
 # Becomes the shell line in the file. A simple command replaces the shell, so SIGTERM reaches it directly.
 RUN_FILE = 'exec /bin/bash -c "$(<"$0")" "$0"'
 
@@ -209,8 +218,9 @@ def _server_lines(
     else:
         # Not --fd, which takes a passed socket for one of the Internet.
         listen = ["-e", "systemd:domain=UNIX:index=0"] if passed else ["-u", socket]
+        program = [f"{programs}/python", "-c", DAPHNE_ON_PASSED_SOCKET] if passed else [f"{programs}/daphne"]
         lines = [
-            [f"{programs}/daphne", *listen, "--proxy-headers"],
+            [*program, *listen, "--proxy-headers"],
             ["--access-log", access_log],
             [application],
         ]

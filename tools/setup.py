@@ -17,6 +17,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 VENV = CHECKOUT / ".venv"
 STAMP = VENV / ".requirements"
+PROGRAM = "requirements.txt"
+DEVELOPMENT = "requirements-dev.txt"
 OLDEST_PYTHON = (3, 10)
 VENV_SECONDS = 120
 PIP_SECONDS = 900
@@ -65,25 +67,29 @@ def install_missing() -> None:
         run(["apt-get", *options, *action], APT_SECONDS, environment)
 
 
-def fingerprint() -> str:
-    """What the environment is made of: the requirements files and this Python."""
+def fingerprint(*requirements: str) -> str:
+    """What an environment is made of: the requirements files and this Python."""
     content = hashlib.sha256(f"{sys.version} {sys.base_prefix}".encode())
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in requirements:
         content.update((CHECKOUT / name).read_bytes())
     return content.hexdigest()
 
 
-def make_environment() -> bool:
-    """Make .venv with everything in requirements-dev.txt; False when it was there already. Raises SetupError."""
-    wanted = fingerprint()
+def make_environment(program_only: bool) -> bool:
+    """Make .venv with everything in requirements-dev.txt, or what the program alone needs.
+
+    Returns False when it was there already. Raises SetupError.
+    """
+    program, everything = fingerprint(PROGRAM), fingerprint(PROGRAM, DEVELOPMENT)
     python = VENV / "bin" / "python"
-    if python.exists() and STAMP.exists() and STAMP.read_text() == wanted:
+    made_of = STAMP.read_text() if STAMP.exists() and python.exists() else ""
+    if made_of == everything or (program_only and made_of == program):
         return False
     STAMP.unlink(missing_ok=True)
     run([sys.executable, "-m", "venv", str(VENV)], VENV_SECONDS)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "--requirement", str(CHECKOUT / "requirements-dev.txt")], PIP_SECONDS)
-    STAMP.write_text(wanted)
+    run([*pip, "--requirement", str(CHECKOUT / (PROGRAM if program_only else DEVELOPMENT))], PIP_SECONDS)
+    STAMP.write_text(program if program_only else everything)
     return True
 
 
@@ -111,11 +117,12 @@ def main() -> int:
     """Set the checkout up, or with --check only look at the machine. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python3 -m tools.setup", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only make sure that the machine has what is needed")
+    parser.add_argument("--program", action="store_true", help="only what a deploy needs, nothing for development")
     options = parser.parse_args()
     try:
         check_python()
         install_missing()
-        if not options.check and make_environment():
+        if not options.check and make_environment(options.program):
             print(f"made {VENV.relative_to(CHECKOUT)} with Python {sys.version.split()[0]}")
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)

@@ -34,7 +34,7 @@ def announce(progress: Progress, debian: int, named: str) -> None:
         f"Demo: a Django project, its database, broker, worker and proxy, on {where}, by a real `pulumi up`.\n"
     )
     progress.say("What this puts on this machine, where it is not there yet:")
-    progress.say("  .venv                 Python packages of requirements-dev.txt")
+    progress.say("  .venv                 Python packages of requirements.txt (100 MB)")
     progress.say(
         "  ~/.cache/codesensei   Pulumi with its plugins (200 MB)" + ("" if named else ", a base system (300 MB)")
     )
@@ -59,7 +59,7 @@ def prepare(progress: Progress, runner: Runner, debian: int, named: str) -> Targ
 
     def python() -> None:
         with progress.phase("Python environment"):
-            runner.run("setup", [sys.executable, "-m", "tools.setup"], SETUP_SECONDS)
+            runner.run("setup", [sys.executable, "-m", "tools.setup", "--program"], SETUP_SECONDS)
 
     def engine() -> None:
         with progress.phase("Pulumi engine") as step:

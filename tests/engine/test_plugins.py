@@ -65,6 +65,34 @@ def test_incomplete_folder(folder: Path) -> None:
         install(lambda line: None)
 
 
+def test_stand_ins(pulumi: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be downloaded the stand-ins are copied into the cache, and do not need the checkout.
+
+    When the Python they run with is gone they are installed again.
+    """
+
+    def make_venv(target: Path, *_: object) -> Path:
+        plugins.write_executable(target / "bin" / "python", '#!/bin/sh\necho "$@"\n')
+        return target
+
+    monkeypatch.setattr(plugins, "reachable", lambda url: False)
+    monkeypatch.setattr(plugins, "make_venv", make_venv)
+    said: list[str] = []
+    engine = install(said.append)
+    assert (engine.plugins, engine.language) == ("stand-in", "stand-in")
+    assert any("cannot be downloaded here" in line for line in said)
+    random = engine.home / "plugins" / "resource-random-v4.21.4" / "pulumi-resource-random"
+    shown = subprocess.run([random, "127.0.0.1:1"], capture_output=True, text=True, check=True).stdout.split()
+    assert (shown[0], shown[2:]) == ("-I", ["random", "127.0.0.1:1"])
+    assert cache in Path(shown[1]).parents
+    assert Path(shown[1]).with_name("standin").joinpath("random.py").is_file()
+    assert str(CHECKOUT) not in random.read_text()
+    plugins.stand_in_venv().joinpath("bin", "python").unlink()
+    with pytest.raises(EngineError, match="run `make engine`"):
+        find()
+    assert install(said.append) == find() == engine
+
+
 @pytest.mark.usefixtures("pulumi")
 def test_nothing_installed() -> None:
     """Before the first installation there is one sentence that says what to run."""

@@ -24,6 +24,7 @@ LANGUAGE = "pulumi-language-python"
 RESOURCES = {"command": versions.COMMAND_PLUGIN, "random": versions.RANDOM_PLUGIN}
 PROBE = "https://get.pulumi.com/releases/plugins/pulumi-resource-command-v{}-linux-amd64.tar.gz"
 INSTALL_SECONDS = 300
+PYTHON_RECORD = "python"
 
 Say = Callable[[str], None]
 
@@ -63,8 +64,8 @@ def directory_for(cli: Cli, kind: str) -> Path:
     named = folder()
     if kind == "folder" and named:
         parts.append(str(named))
-    if kind == "stand-in" or not language_of(cli):
-        parts += [tree_digest(SOURCES, source_files()), sys.version, sys.base_prefix]
+    elif kind == "stand-in" or not language_of(cli):
+        parts.append(tree_digest(SOURCES, source_files()))
     return cache_root() / f"plugins-{kind}-{digest(*parts)}"
 
 
@@ -77,11 +78,17 @@ def find(cli: Cli) -> Plugins | None:
     """The plugins that are installed for this command."""
     for kind in ["folder"] if folder() else ["official", "stand-in"]:
         directory = directory_for(cli, kind)
-        if directory.is_dir():
+        if directory.is_dir() and not broken(directory):
             language = (directory / "language").read_text().strip()
             pulumi = cli.pulumi if language == "official" else directory / "bin" / "pulumi"
             return Plugins(pulumi, directory / "home", kind, language)
     return None
+
+
+def broken(directory: Path) -> bool:
+    """Whether the Python that the stand-ins in this directory run with is gone."""
+    record = directory / PYTHON_RECORD
+    return record.is_file() and not Path(record.read_text()).exists()
 
 
 def install(cli: Cli, say: Say, install_packages: bool = False) -> Plugins:
@@ -89,6 +96,9 @@ def install(cli: Cli, say: Say, install_packages: bool = False) -> Plugins:
     found = find(cli)
     if found:
         return found
+    for kind in ("official", "stand-in"):
+        if broken(directory_for(cli, kind)):
+            shutil.rmtree(directory_for(cli, kind))
     if folder():
         make_directory(directory_for(cli, "folder"), lambda new: fill_from_folder(cli, new))
     elif not install_official(cli, say, install_packages):
@@ -118,7 +128,9 @@ def install_official(cli: Cli, say: Say, install_packages: bool) -> bool:
         if language_of(cli):
             (directory / "language").write_text("official\n")
         else:
-            add_language(cli, directory, stand_in_launchers(say, install_packages)[LANGUAGE], "stand-in")
+            launchers = stand_in_launchers(say, install_packages)
+            add_language(cli, directory, launchers[LANGUAGE], "stand-in")
+            (directory / PYTHON_RECORD).write_text(str(stand_in_venv() / "bin" / "python"))
 
     try:
         make_directory(directory_for(cli, "official"), fill)
@@ -149,6 +161,7 @@ def fill_from_folder(cli: Cli, directory: Path) -> None:
 def fill_stand_ins(cli: Cli, directory: Path, say: Say, install_packages: bool) -> None:
     """Lay out the stand-ins; the language host too, unless the command came with its own."""
     launchers = stand_in_launchers(say, install_packages)
+    (directory / PYTHON_RECORD).write_text(str(stand_in_venv() / "bin" / "python"))
     for name in RESOURCES:
         add_resource(directory, name, launchers[name])
     if language_of(cli):
@@ -157,13 +170,17 @@ def fill_stand_ins(cli: Cli, directory: Path, say: Say, install_packages: bool) 
         add_language(cli, directory, launchers[LANGUAGE], "stand-in")
 
 
+def stand_in_venv() -> Path:
+    """The stand-ins' own Python environment, made with the Python that runs this."""
+    return cache_root() / f"venv-{digest(SOURCES / 'requirements.txt', sys.version, sys.base_prefix)}"
+
+
 def stand_in_launchers(say: Say, install_packages: bool) -> dict[str, str]:
     """Copy the stand-ins into the cache, so that they outlive the checkout; returns the launchers' texts."""
-    requirements = SOURCES / "requirements.txt"
-    venv = cache_root() / f"venv-{digest(requirements, sys.version, sys.base_prefix)}"
+    venv = stand_in_venv()
     if not venv.is_dir():
         say("engine: making the stand-ins' Python environment")
-    make_venv(venv, ["-r", str(requirements)], say, install_packages, "--no-deps")
+    make_venv(venv, ["-r", str(SOURCES / "requirements.txt")], say, install_packages, "--no-deps")
     code = cache_root() / f"standin-{tree_digest(SOURCES, source_files())}"
 
     def copy(directory: Path) -> None:

@@ -52,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     except EngineError as error:
         say(f"engine: {error}")
         return 1
+    except BrokenPipeError:
+        return 1
     except OSError as error:
         say(f"engine: {error.filename}: {error.strerror}: see that {cache_root()} can be written and has 3 GB free.")
         return 1

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -27,6 +28,7 @@ LINK_FLAGS = f"-s -w -X {VERSION_SYMBOL}={versions.ENGINE}"
 RELEASES = "https://get.pulumi.com/releases/sdk"
 CONNECT_SECONDS = 5
 DOWNLOAD_SECONDS = 900
+PIECE = 1024 * 1024
 ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 Say = Callable[[str], None]
@@ -126,10 +128,15 @@ def fetch_release(say: Say) -> bytes | None:
 
 
 def download(url: str) -> bytes:
-    """The whole body, in memory. Raises OSError."""
+    """The whole body, in memory, in a bounded time. Raises OSError."""
+    deadline = time.monotonic() + DOWNLOAD_SECONDS
+    body = bytearray()
     with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response:
-        body: bytes = response.read()
-    return body
+        while piece := response.read(PIECE):
+            body += piece
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"more than {DOWNLOAD_SECONDS} s for {url}")
+    return bytes(body)
 
 
 def unpack(archive: bytes, target: Path) -> None:

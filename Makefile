@@ -49,7 +49,7 @@ test-unit: setup ## Tests without engine and servers
 	$(PYTEST) -n auto -m 'not engine and not host and not full'
 
 test-engine: engine ## Tests of the resource graph and of the plugins' behaviour
-	$(PYTEST) -n auto -m 'engine and not host and not full'
+	$(PYTEST) -n auto --dist loadfile -m 'engine and not host and not full'
 
 test-host: engine ## Tests that deploy to sandbox servers
 	$(PYTEST) -m 'host and not full'

@@ -64,7 +64,8 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         broker_number=broker_number,
         digest_key=digest_key,
         code_id=code.id,
-        opts=_after(database),
+        # Both: a database that is elsewhere has no step that could be waited for.
+        opts=_after(provisioning, database),
     )
     release = Release(name, stack=stack, server=server, environment=environment, code=code, opts=_after(environment))
     processes = Processes(name, stack=stack, environment=environment, code=code, opts=_after(environment))

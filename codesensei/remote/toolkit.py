@@ -52,7 +52,7 @@ def pack(scripts: Path = SCRIPTS) -> Toolkit:
     """The bundle of all scripts, the same bytes for the same files. ValueError for what it cannot hold."""
     members = {"__main__.py": MAIN, "codesensei/__init__.py": ""}
     for path in sorted([*scripts.glob("*.py"), *scripts.glob("*.sh")]):
-        members[f"codesensei/scripts/{path.name}"] = path.read_text(encoding="utf-8")
+        members[f"codesensei/scripts/{path.name}"] = path.read_bytes().decode()
     return Toolkit("".join(_member(name, text) for name, text in sorted(members.items())) + END)
 
 

@@ -1,0 +1,80 @@
+"""Stacks that use every part of the program, with a recognisable secret in every place that can hold one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codesensei.spec import Stack
+from tests.spec.engine import API_TOKEN, EXAMPLE, load_text
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\\nMIIBcertificate\\n-----END CERTIFICATE-----\\n"
+SSH_KEY = "canaryOfTheSshKey"
+TLS_KEY = "canaryOfTheTlsKey"
+DATABASE_PASSWORD = "canary-of-the-database"
+
+
+def _pem(body: str) -> str:
+    return f"-----BEGIN PRIVATE KEY-----\\n{body}\\n-----END PRIVATE KEY-----\\n"
+
+
+GIVEN = f"""config:
+  codesensei:server: {{host: 203.0.113.7, user: admin, hostKey: {HOST_KEY}}}
+  codesensei:sshPrivateKey: {{secure: "clear:{_pem(SSH_KEY)}"}}
+  codesensei:project:
+    slug: shop
+    source: {{git: "https://example.com/shop.git", revision: v1}}
+    settingsModule: config.settings
+    mediaServing: proxy
+  codesensei:domains: [shop.example.com]
+  codesensei:tls: {{certificate: "{CERTIFICATE}", key: {{secure: "clear:{_pem(TLS_KEY)}"}}}}
+  codesensei:secretEnv:
+    DATABASE_URL: {{secure: "clear:postgres://shop:{DATABASE_PASSWORD}@127.0.0.1:5432/shop"}}
+    API_TOKEN: {{secure: "clear:{API_TOKEN}"}}
+"""
+
+GENERATED = f"""config:
+  codesensei:server: {{host: 203.0.113.7, hostKey: {HOST_KEY}}}
+  codesensei:project:
+    slug: shop
+    source: {{git: "https://example.com/shop.git", revision: v1}}
+    settingsModule: config.settings
+    workers: {{worker: celery -A config worker}}
+  codesensei:appsDomain: apps.example.com
+  codesensei:tls: selfSigned
+  codesensei:database: {{env: {{DB_HOST: host, DB_PORT: port, DB_NAME: name, DB_USER: user, DB_PASSWORD: password}}}}
+  codesensei:broker: {{env: {{CELERY_BROKER_URL: url}}}}
+  codesensei:generateSecrets: [SECRET_KEY]
+"""
+
+EXTERNAL = f"""config:
+  codesensei:server: {{host: 203.0.113.7, hostKey: {HOST_KEY}}}
+  codesensei:project:
+    slug: shop
+    source: {{git: "https://example.com/shop.git", revision: v1}}
+    settingsModule: config.settings
+  codesensei:secretEnv:
+    DATABASE_URL: {{secure: "clear:postgres://shop:{DATABASE_PASSWORD}@db.example.com:5432/shop"}}
+"""
+
+
+
+
+def example(folder: Path) -> Stack:
+    """The stack file that documents every key."""
+    return load_text(folder, EXAMPLE.read_text())
+
+
+def given(folder: Path) -> Stack:
+    """A stack that brings its own database URL, certificate and SSH key, on a server with a sudo user."""
+    return load_text(folder, GIVEN)
+
+
+def generated(folder: Path) -> Stack:
+    """A stack for which the program makes everything: password, host name, broker number, certificate."""
+    return load_text(folder, GENERATED)
+
+
+def external(folder: Path) -> Stack:
+    """A stack whose database is elsewhere: on the server nothing is made for it."""
+    return load_text(folder, EXTERNAL)

@@ -1,0 +1,228 @@
+"""Which resources there are, what they get, and what waits for what."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei import remote
+from codesensei.spec import DatabasePlan
+from components.environment import database_url
+from tests.components import recorder, stacks
+from tests.components.recorder import Registered, Run
+
+GOLDEN = Path(__file__).parent / "golden"
+REWRITE = "CODESENSEI_REWRITE_GOLDEN"
+# Texts that other rooms write and test; here only where they go counts.
+TEXTS = ("content", "unit", "config")
+STACKS = {
+    "example": stacks.example,
+    "given": stacks.given,
+    "generated": stacks.generated,
+    "external": stacks.external,
+}
+
+
+def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, look: remote.Look | None = None) -> Run:
+    return recorder.run(STACKS[name](folder), look or remote.Look.off(), monkeypatch)
+
+
+def _described(resource: Registered) -> dict[str, Any]:
+    inputs = dict(resource.shown)
+    if str(inputs.get("stdin", "")).startswith("{"):
+        inputs["stdin"] = _without_texts(json.loads(inputs["stdin"]))
+    if "source" in inputs and isinstance(inputs["source"], dict):
+        inputs["source"] = "[asset]"
+    return {
+        "urn": resource.urn.removeprefix("urn:pulumi:stack::codesensei::"),
+        "parent": resource.parent.rpartition("::codesensei::")[2],
+        "after": sorted({urn.rpartition("::codesensei::")[2] for urn in resource.dependencies}),
+        "inputs": inputs,
+        "secretOutputs": list(resource.secret_outputs),
+        "protect": resource.protect,
+    }
+
+
+def _without_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: "[text]" if k in TEXTS and v else _without_texts(v) for k, v in value.items()}
+    return [_without_texts(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_the_graph_is_exactly_this(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With CODESENSEI_REWRITE_GOLDEN=1 the files are written anew: read their diff."""
+    registered = run(name, tmp_path, monkeypatch).registered
+    graph = sorted((_described(it) for it in registered), key=lambda it: str(it["urn"]))
+    text = json.dumps(graph, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    file = GOLDEN / f"{name}.json"
+    if os.environ.get(REWRITE):
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+def test_the_order_of_a_first_deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program declares; this is the order in which the engine can run what it declares."""
+    names = [it.name for it in run("generated", tmp_path, monkeypatch).commands() if it.name != "shop-tls"]
+    assert names == [
+        "server-toolkit",
+        "server-preflight",
+        "shop-packages",
+        "shop-account",
+        "shop-proxy",
+        "shop-broker",
+        "shop-database",
+        "shop-environment",
+        "shop-build",
+        "shop-prepare",
+        "shop-switch",
+        "shop-teardown",
+    ]
+
+
+def _before(run: Run, urn: str) -> set[str]:
+    """All that the engine finishes before it begins this one: dependencies, and those of the parents."""
+    known = {it.urn: it for it in run.registered}
+    found: set[str] = set()
+    open_ones = [urn]
+    while open_ones:
+        resource = known.get(open_ones.pop())
+        if resource is None:
+            continue
+        for other in (*resource.dependencies, resource.parent):
+            if other and other not in found:
+                found.add(other)
+                open_ones.append(other)
+    return found
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_everything_is_staged_before_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = run(name, tmp_path, monkeypatch)
+    before = _before(declared, declared.find("shop-switch").urn)
+    staged = {it.urn for it in declared.registered if it.type.startswith("command:")}
+    assert staged - before == {declared.find("shop-switch").urn, declared.find("shop-teardown").urn}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_a_step_waits_for_all_that_it_stands_on(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a component in between has nothing to run, and so nothing that could be waited for."""
+    declared = run(name, tmp_path, monkeypatch)
+    order = ["server-preflight", "shop-packages", "shop-account", "shop-environment", "shop-build", "shop-prepare"]
+    for earlier, later in itertools.pairwise(order):
+        assert declared.find(earlier).urn in _before(declared, declared.find(later).urn), f"{later} after {earlier}"
+
+
+def test_the_teardown_is_the_first_to_be_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = run("given", tmp_path, monkeypatch)
+    teardown = declared.find("shop-teardown")
+    others = {it.urn for it in declared.registered if it.type.startswith(("command:", "random:"))} - {teardown.urn}
+    assert others <= _before(declared, teardown.urn)
+    assert "create" not in teardown.inputs
+    assert "update" not in teardown.inputs
+    connection = recorder.opened(teardown.inputs["connection"])
+    assert stacks.SSH_KEY in connection["privateKey"]
+    assert "agentSocketPath" not in connection
+
+
+def test_no_other_command_deletes_updates_or_is_triggered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in run("given", tmp_path, monkeypatch).commands():
+        assert command.inputs["addPreviousOutputInEnv"] is False
+        assert not {"update", "triggers", "environment"} & set(command.inputs)
+        assert ("delete" in command.inputs) == (command.name == "shop-teardown")
+
+
+def test_a_new_ssh_key_changes_no_input_but_the_teardowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = run("given", tmp_path, monkeypatch).registered
+    monkeypatch.setattr(stacks, "GIVEN", stacks.GIVEN.replace(stacks.SSH_KEY, "anotherKey"))
+    after = run("given", tmp_path, monkeypatch).registered
+    changed = [new.name for old, new in zip(by_urn(before), by_urn(after), strict=True) if old.inputs != new.inputs]
+    assert changed == ["shop-teardown"]
+
+
+def by_urn(registered: tuple[Registered, ...]) -> list[Registered]:
+    return sorted(registered, key=lambda it: it.urn)
+
+
+def test_a_changed_variable_names_itself_and_runs_the_release_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run("given", tmp_path, monkeypatch)
+    another = stacks.GIVEN.replace('API_TOKEN: {secure: "clear:', 'API_TOKEN: {secure: "clear:x')
+    monkeypatch.setattr(stacks, "GIVEN", another)
+    after = run("given", tmp_path, monkeypatch)
+    changed = {
+        new.urn.rpartition("::")[2]: new
+        for old, new in zip(by_urn(before.registered), by_urn(after.registered), strict=True)
+        if old.inputs != new.inputs and new.type.startswith("command:")
+    }
+    assert set(changed) == {"shop-environment", "shop-build", "shop-prepare", "shop-switch"}
+    old, new = (it.find("shop", ":Environment").shown["secretEnv"] for it in (before, after))
+    assert {name for name in new if old[name] != new[name]} == {"API_TOKEN"}
+    assert len(new["API_TOKEN"]) == 10
+
+
+def test_a_worker_changes_the_switch_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = run("generated", tmp_path, monkeypatch).registered
+    another = stacks.GENERATED.replace("celery -A config worker", "celery -A config worker -c 2")
+    monkeypatch.setattr(stacks, "GENERATED", another)
+    after = run("generated", tmp_path, monkeypatch).registered
+    changed = {
+        new.name
+        for old, new in zip(by_urn(before), by_urn(after), strict=True)
+        if old.inputs != new.inputs and new.type.startswith("command:")
+    }
+    assert changed == {"shop-switch"}
+
+
+def test_outputs_are_what_the_switch_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = run("generated", tmp_path, monkeypatch).outputs
+    assert {key: outputs[key] for key in recorder.LINE_IN_STDOUT} == recorder.LINE_IN_STDOUT
+    assert outputs["hostnames"] == [f"{recorder.UUID}.apps.example.com"]
+    assert outputs["server"] == "203.0.113.7"
+
+
+def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nameless = stacks.GENERATED.replace("  codesensei:appsDomain: apps.example.com\n", "")
+    monkeypatch.setattr(stacks, "GENERATED", nameless)
+    declared = run("generated", tmp_path, monkeypatch)
+    assert declared.outputs["hostnames"] == ["203.0.113.7"]
+    manifest = json.loads(declared.find("shop-switch").inputs["stdin"])
+    assert manifest["health"]["hosts"] == ["203.0.113.7"]
+    assert manifest["url"] == "https://203.0.113.7/"
+
+
+def test_a_server_that_lost_its_memory_gets_everything_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = run("given", tmp_path, monkeypatch, remote.Look(reachable=True, fresh=1700000000))
+    for command in declared.commands():
+        if command.name != "shop-teardown":
+            assert command.inputs["create"].endswith(" mend=1700000000"), command.name
+    assert declared.find("shop-source").inputs["triggers"] == [1700000000]
+
+
+def test_an_unreachable_server_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = run("given", tmp_path, monkeypatch, remote.Look.unreachable())
+    for command in declared.commands():
+        assert command.ignored == (() if command.name == "shop-teardown" else ("create",)), command.name
+    assert declared.find("shop-source").ignored == ("triggers",)
+
+
+@pytest.mark.parametrize(
+    ("plan", "url"),
+    [
+        (DatabasePlan("generated", "shop", "shop", "127.0.0.1", 5432), "postgres://shop:p%40s%2Fs@127.0.0.1:5432/shop"),
+        (DatabasePlan("local", "a b", "r:x", "::1", 5433), "postgres://r%3Ax:p%40s%2Fs@[::1]:5433/a%20b"),
+        (
+            DatabasePlan("local", "shop", "shop", "/run/postgresql", 5432, True),
+            "postgres://shop:p%40s%2Fs@%2Frun%2Fpostgresql/shop",
+        ),
+        (DatabasePlan("sqlite", "/srv/codesensei/shop/shared/db.sqlite3"), "sqlite:////srv/codesensei/shop/shared/db.sqlite3"),
+    ],
+)
+def test_database_urls(plan: DatabasePlan, url: str) -> None:
+    assert database_url(plan, "p@s/s") == url

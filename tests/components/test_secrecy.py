@@ -1,0 +1,103 @@
+"""No secret travels but in a wrapper, and each to the smallest resource that needs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from codesensei import remote
+from codesensei.spec import Stack
+from tests.components import recorder, stacks
+from tests.spec.engine import API_TOKEN
+
+ENVIRONMENT = {"shop-environment.stdin"}
+# Where each secret may be, and must be; every other place of every input is searched for it.
+PLACES: dict[Callable[[Path], Stack], dict[str, set[str]]] = {
+    stacks.example: {
+        API_TOKEN: ENVIRONMENT,
+        "canary-of-shop-SECRET_KEY": ENVIRONMENT,
+        "canary-of-shop-database-password": {*ENVIRONMENT, "shop-database.stdin"},
+        "canary-of-shop-digest-key": set(),
+    },
+    stacks.given: {
+        API_TOKEN: ENVIRONMENT,
+        stacks.SSH_KEY: {"shop-teardown.connection"},
+        stacks.TLS_KEY: {"shop-tls.stdin"},
+        stacks.DATABASE_PASSWORD: {*ENVIRONMENT, "shop-database.stdin"},
+        "canary-of-shop-digest-key": set(),
+    },
+    stacks.generated: {
+        "canary-of-shop-SECRET_KEY": ENVIRONMENT,
+        "canary-of-shop-database-password": {*ENVIRONMENT, "shop-database.stdin"},
+        "canary-of-shop-digest-key": set(),
+    },
+}
+
+
+def _texts(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("make", PLACES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("look", [remote.Look.off(), remote.Look(True, 1700000000)], ids=["off", "blank"])
+def test_each_secret_is_in_its_places_and_in_no_other(
+    make: Callable[[Path], Stack], look: remote.Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorder.run(make(tmp_path), look, monkeypatch)
+    for secret, places in PLACES[make].items():
+        found = set()
+        for resource in run.registered:
+            for key, value in resource.inputs.items():
+                plain, clear = _texts(recorder.mask(value)), _texts(recorder.opened(value))
+                assert secret not in plain, f"{resource.name}.{key}"
+                assert quote(secret) not in plain, f"{resource.name}.{key}"
+                if secret in clear:
+                    found.add(f"{resource.name}.{key}")
+        assert found == places
+        assert secret not in _texts(run.outputs)
+
+
+@pytest.mark.parametrize("make", PLACES, ids=lambda make: make.__name__)
+def test_the_wrapped_inputs_are_these(
+    make: Callable[[Path], Stack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret that leaked into a plain step would hide that step's data from every preview."""
+    run = recorder.run(make(tmp_path), remote.Look.off(), monkeypatch)
+    wrapped = {
+        f"{resource.name}.{key}"
+        for resource in run.registered
+        for key, value in resource.inputs.items()
+        if value != recorder.mask(value)
+    }
+    steps = {"shop-database", "shop-environment"} | ({"shop-tls"} if make is not stacks.example else set())
+    connected = {it.name for it in run.registered if it.type.startswith("command:")}
+    assert wrapped == {f"{step}.stdin" for step in steps} | {f"{name}.connection" for name in connected}
+
+
+@pytest.mark.parametrize("make", PLACES, ids=lambda make: make.__name__)
+def test_a_secret_step_shows_and_keeps_nothing(
+    make: Callable[[Path], Stack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorder.run(make(tmp_path), remote.Look.off(), monkeypatch)
+    for command in run.commands():
+        if recorder.is_secret(command.inputs["stdin"]):
+            assert command.inputs["logging"] == "none", command.name
+            assert {"stdout", "stderr"} <= set(command.secret_outputs), command.name
+        else:
+            assert command.inputs["logging"] == "stdoutAndStderr", command.name
+
+
+def test_a_line_may_be_read_although_its_data_is_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server remembers a step, its line depends on the data: by one number, which tells nothing."""
+    proof = {"mend": 2, "applied": "0", "history": ["0"], "drift": []}
+    look = remote.Look.of({"steps": dict.fromkeys(("environment", "database", "tls"), proof)}, "203.0.113.7")
+    run = recorder.run(stacks.given(tmp_path), look, monkeypatch)
+    for step in ("environment", "database", "tls"):
+        line = run.find(f"shop-{step}").inputs["create"]
+        assert isinstance(line, str)
+        assert line.endswith(" mend=2")

@@ -1,0 +1,106 @@
+"""The line of a step: its form, its quoting, and its number."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+
+import pytest
+
+from codesensei.remote import Access, Look
+from codesensei.remote.look import Proof
+from codesensei.remote.step import FORMATS, SECRET_STEPS, digest_of, line_of, to_json
+from codesensei.scripts import main as server_side
+from codesensei.scripts import step as server_step
+from codesensei.spec.server import Server
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
+
+
+def access(user: str = "root") -> Access:
+    server = Server.model_validate({"host": "203.0.113.7", "user": user, "hostKey": KEY})
+    return Access(server, "shop", "agent.sock", Look.off())
+
+
+@pytest.mark.parametrize(
+    ("user", "step", "args", "mend", "line"),
+    [
+        ("root", "preflight", [], 0, "/usr/local/lib/codesensei/shop/run preflight 1"),
+        ("admin", "preflight", [], 0, "sudo -n /usr/local/lib/codesensei/shop/run preflight 1"),
+        ("root", "build", ["4f2a9c1-8be", "9c1e"], 0, "/usr/local/lib/codesensei/shop/run build 1 4f2a9c1-8be 9c1e"),
+        ("root", "switch", ["a", "b"], 7, "/usr/local/lib/codesensei/shop/run switch 1 a b mend=7"),
+        ("root", "build", ["it's; rm -rf /"], 0, "/usr/local/lib/codesensei/shop/run build 1 'it'\"'\"'s; rm -rf /'"),
+        ("root", "build", ["$(id)", ""], 0, "/usr/local/lib/codesensei/shop/run build 1 '$(id)' ''"),
+    ],
+)
+def test_lines(user: str, step: str, args: list[str], mend: int, line: str) -> None:
+    assert line_of(access(user), step, args, mend) == line
+    assert shlex.split(line)[-len(args) - bool(mend) :][: len(args)] == args or not args
+
+
+def test_every_step_has_a_script_and_every_script_of_a_step_a_format() -> None:
+    called = {*server_side.PROJECT_STEPS, *server_side.SERVER_STEPS} - {"claim"}
+    assert set(FORMATS) == called
+    assert set(FORMATS) >= SECRET_STEPS
+    assert all(number >= 1 for number in FORMATS.values())
+
+
+def test_both_sides_compute_the_same_digest() -> None:
+    words, stdin = ["build", "1", "4f2a9c1-8be01d7", "9c1e"], to_json({"b": "é\n", "a": [1, None]})
+    assert digest_of(words, stdin) == server_step.digest_of(words, stdin)
+    assert digest_of(words, stdin) == hashlib.sha256(f"build 1 4f2a9c1-8be01d7 9c1e\n{stdin}".encode()).hexdigest()
+
+
+def test_data_is_one_key_a_line_and_always_the_same() -> None:
+    text = to_json({"b": {"d": 1, "c": "é"}, "a": []})
+    assert text == '{\n "a": [],\n "b": {\n  "c": "é",\n  "d": 1\n }\n}\n'
+    assert json.loads(text) == {"a": [], "b": {"c": "é", "d": 1}}
+
+
+OLD, NOW, NEVER = "0" * 64, "1" * 64, "2" * 64
+
+
+def look(*, mend: int = 4, applied: str = NOW, drift: tuple[str, ...] = ()) -> Look:
+    return Look(True, 1700000000, {"build": Proof(mend, applied, frozenset({OLD, NOW}), drift)})
+
+
+@pytest.mark.parametrize(
+    ("found", "digest", "number", "why"),
+    [
+        (Look.off(), NOW, 0, "nobody looked"),
+        (Look.unreachable(), NOW, 0, "nobody could look"),
+        (look(), NOW, 4, "as the server has it"),
+        (look(), NEVER, 4, "new inputs are a difference already"),
+        (look(), OLD, 5, "done once, but something else was done since and may be unknown to the state"),
+        (look(drift=("x is gone",)), NOW, 5, "changed by hand"),
+        (look(drift=("x is gone",)), NEVER, 5, "changed by hand, and new inputs"),
+        (look(applied="", drift=("an earlier run was interrupted",)), NOW, 1700000000, "never ended"),
+        (Look(True, 1700000000), NOW, 1700000000, "the server remembers nothing"),
+        (Look(True, 1700000000, {"switch": Proof(1, NOW)}), NOW, 1700000000, "the server never ended this step"),
+    ],
+)
+def test_the_number_of_a_step(found: Look, digest: str, number: int, why: str) -> None:
+    assert found.mend("build", digest) == number, why
+
+
+@pytest.mark.parametrize(
+    ("found", "number"), [(Look.off(), 0), (Look(True, 9), 9), (look(drift=("x is gone",)), 5), (look(), None)]
+)
+def test_the_number_is_known_without_the_inputs_where_it_can_be(found: Look, number: int | None) -> None:
+    """A line that needs no inputs is readable also where they are unknown yet."""
+    assert found.mend_for_any("build") == number
+
+
+@pytest.mark.parametrize(
+    ("found", "number"),
+    [
+        (Look.off(), 0),
+        (Look.unreachable(), 0),
+        (Look(True, 9), 9),
+        (Look(True, 9, {"claim": Proof(3, NOW, frozenset({NOW}), ("x is gone",))}), 3),
+        (Look(True, 9, {"claim": Proof(0, NOW)}), 0),
+    ],
+)
+def test_the_generation_changes_with_a_lost_memory_alone(found: Look, number: int) -> None:
+    assert found.generation == number

@@ -1,0 +1,134 @@
+"""The bundle: the same bytes for the same scripts, unpacked whole by the server's own tools or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codesensei.remote import toolkit
+
+AWKS = [name for name in ("awk", "mawk", "gawk", "original-awk", "busybox") if shutil.which(name)]
+BOOTSTRAP = """#!/bin/sh
+# Stands in for the real one: shows what arrived, and where.
+set -eu
+cp -R "$1" "$KEPT"
+shift
+printf '%s\\n' "$@" >"$KEPT/arguments"
+"""
+NASTY = "print('$HOME `id` \\\\ %s \"quoted\" é')\n\n  # === not at the start of the line\n"
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    (folder / "bootstrap.sh").write_text(BOOTSTRAP)
+    (folder / "nasty.py").write_text(NASTY)
+    (folder / "empty.py").write_text("")
+    (folder / "notes.txt").write_text("not a script\n")
+    return folder
+
+
+def unpack(bundle: str, tmp_path: Path, *words: str, awk: str = "awk") -> subprocess.CompletedProcess[str]:
+    """Run the line as a server would: in the login shell, with the bundle on standard input."""
+    programs = tmp_path / "bin"
+    programs.mkdir(exist_ok=True)
+    (programs / "awk").unlink(missing_ok=True)
+    if awk == "busybox":
+        (programs / "awk").write_text('#!/bin/sh\nexec busybox awk "$@"\n')
+        (programs / "awk").chmod(0o755)
+    else:
+        (programs / "awk").symlink_to(str(shutil.which(awk)))
+    work = tmp_path / "work"
+    work.mkdir(exist_ok=True)
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "KEPT": str(tmp_path / "kept"),
+        "TMPDIR": str(work),
+    }
+    line = toolkit.unpack_line("", list(words))
+    return subprocess.run(
+        ["bash", "-c", line], input=bundle, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_the_same_scripts_make_the_same_bytes(scripts: Path) -> None:
+    first = toolkit.pack(scripts)
+    for file in scripts.iterdir():
+        os.utime(file, (0, 0))
+    assert toolkit.pack(scripts) == first
+    (scripts / "nasty.py").write_text(NASTY + "# one more line\n")
+    assert toolkit.pack(scripts).hash != first.hash
+
+
+def test_an_edited_script_is_a_line_diff(scripts: Path) -> None:
+    before = toolkit.pack(scripts).bundle.splitlines()
+    (scripts / "nasty.py").write_text(NASTY + "# one more line\n")
+    after = toolkit.pack(scripts).bundle.splitlines()
+    assert [line for line in after if line not in before] == ["# one more line"]
+    assert len(after) == len(before) + 1
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_it_arrives_as_it_was(awk: str, scripts: Path, tmp_path: Path) -> None:
+    words = ["shop", "acme/codesensei/prod", "an identity's", "false", "mend=3"]
+    done = unpack(toolkit.pack(scripts).bundle, tmp_path, *words, awk=awk)
+    assert done.returncode == 0, done.stderr
+    arrived = tmp_path / "kept"
+    found = {str(it.relative_to(arrived)): it.read_text() for it in arrived.rglob("*") if it.is_file()}
+    assert found == {
+        "__main__.py": toolkit.MAIN,
+        "codesensei/__init__.py": "",
+        "codesensei/scripts/bootstrap.sh": BOOTSTRAP,
+        "codesensei/scripts/empty.py": "",
+        "codesensei/scripts/nasty.py": NASTY,
+        "arguments": "".join(f"{word}\n" for word in words),
+    }
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40, 300])
+def test_a_bundle_that_was_cut_off_is_not_used(cut: int, scripts: Path, tmp_path: Path) -> None:
+    bundle = toolkit.pack(scripts).bundle
+    done = unpack(bundle[: len(bundle) - cut - len(toolkit.END) // 2], tmp_path, "shop")
+    assert done.returncode != 0
+    assert not (tmp_path / "kept").exists()
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("=== codesensei/evil.py\n", "line that the bundle cannot hold: === codesensei/evil.py"),
+        ("=== end\n", "line that the bundle cannot hold: === end"),
+        ("no newline", "does not end with a newline"),
+        ("windows\r\n", "a control character"),
+    ],
+)
+def test_what_a_bundle_cannot_hold_is_refused(text: str, said: str, scripts: Path) -> None:
+    (scripts / "bad.py").write_bytes(text.encode())
+    with pytest.raises(ValueError, match=f"bad.py .*{said}"):
+        toolkit.pack(scripts)
+
+
+def test_the_product_s_own_scripts_can_be_packed_and_started(tmp_path: Path) -> None:
+    """The toolkit needs nothing beside itself: a copy of it, alone in a directory, knows its steps."""
+    bundle = toolkit.pack().bundle
+    folder = tmp_path / "toolkit"
+    name = None
+    for line in bundle.splitlines(keepends=True):
+        if line.startswith(toolkit.MARK):
+            name = line.removeprefix(toolkit.MARK).strip()
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        else:
+            assert name
+            with open(folder / name, "a") as file:
+                file.write(line)
+    command = ["python3", "-I", "-B", str(folder), "shop", "no-such-step", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "there is no step named no-such-step" in done.stderr

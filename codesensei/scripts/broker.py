@@ -101,8 +101,6 @@ def _names(uid: int, gid: int) -> tuple[str, str]:
 def include_last(text: str, line: str) -> str:
     """`text` with the include line at its end, where it wins over all before it."""
     lines = [old for old in text.splitlines() if old.strip() != line]
-    if text.splitlines()[-1:] == [line]:
-        return text
     return "\n".join([*lines, line]) + "\n"
 
 

@@ -20,6 +20,9 @@ from codesensei.scripts.commands import systemctl
 from codesensei.scripts.step import Failure, Step, read_json
 
 UNITS = Path("/etc/systemd/system")
+NGINX = Path("/etc/nginx")
+NGINX_LOGS = Path("/var/log/nginx")
+ROTATION = Path("/etc/logrotate.d")
 SQLITE = re.compile(r".*\.(sqlite3?|db)(-wal|-shm|-journal)?")
 DROP = "drop"
 
@@ -95,8 +98,8 @@ def _files(step: Step, served: live.Live) -> None:
     """Site, log rotation, worker scripts, and whatever else the last manifest wrote."""
     slug = step.slug
     site = f"codesensei-{slug}.conf"
-    sites = [Path("/etc/nginx", folder, site) for folder in ("sites-enabled", "sites-available")]
-    others = [Path("/etc/logrotate.d", f"codesensei-{slug}"), paths.CONFIG / slug]
+    sites = [NGINX / folder / site for folder in ("sites-enabled", "sites-available")]
+    others = [ROTATION / f"codesensei-{slug}", paths.CONFIG / slug]
     listed = [Path(path) for path in served.paths if _may_go(slug, path)]
     # There until nginx has forgotten the site: a run that was cut off, or refused by nginx -t, is completed.
     pending = step.project.memory / "destroy.pending"
@@ -107,7 +110,7 @@ def _files(step: Step, served: live.Live) -> None:
     if pending.exists():
         _reload_proxy(step)
         pending.unlink()
-    for log in Path("/var/log/nginx").glob(f"codesensei-{slug}.*log*"):
+    for log in NGINX_LOGS.glob(f"codesensei-{slug}.*log*"):
         files.remove_path(log)
 
 

@@ -28,7 +28,8 @@ def run(step: Step) -> None:
     for _, content, _ in wanted:
         _catch_all_certificate(step, content)
     unfinished = JOURNAL.exists()
-    if not unfinished and not any(_differs(*item) for item in wanted) and not _default_goes():
+    default_goes = _default_goes()
+    if not unfinished and not default_goes and not any(_differs(*item) for item in wanted):
         for path, _, _ in wanted:
             step.manage(path)
         _ensure_running(step)
@@ -38,7 +39,7 @@ def run(step: Step) -> None:
     for path, content, mode in wanted:
         step.converge(files.write_file(path, content, mode), f"{path} written")
         step.manage(path)
-    if _default_goes():
+    if default_goes:
         DEFAULT_LINK.unlink()
         step.changed(f"{DEFAULT_LINK} disabled: the distribution's own page")
     check = command(["nginx", "-t"], check=False)

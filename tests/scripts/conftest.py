@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from codesensei.scripts import files, paths
 from codesensei.scripts.step import Step
 
@@ -23,7 +24,13 @@ class SpokenStep(Step):
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory that stands for the server's root; files in it belong to whoever runs the tests."""
-    for name, place in (("ROOT", "srv"), ("MEMORY", "memory"), ("LOCKS", "locks"), ("LIBRARY", "library"), ("CONFIG", "etc")):
+    for name, place in (
+        ("ROOT", "srv"),
+        ("MEMORY", "memory"),
+        ("LOCKS", "locks"),
+        ("LIBRARY", "library"),
+        ("CONFIG", "etc"),
+    ):
         (tmp_path / place).mkdir()
         monkeypatch.setattr(paths, name, tmp_path / place)
     monkeypatch.setattr(paths, "REGISTER", tmp_path / "memory" / "register.json")
@@ -36,7 +43,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def make_step() -> Any:
     """`make_step(name, *args, **data)`: a step of the project `shop`."""
 
-    def make(name: str, *args: str, slug: str = "shop", **data: Any) -> SpokenStep:
+    def make(name: str, /, *args: str, slug: str = "shop", **data: Any) -> SpokenStep:
         return SpokenStep(slug, name, args, data)
 
     return make

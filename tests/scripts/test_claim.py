@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codesensei.scripts import claim, register
-from codesensei.scripts.step import Failure
 
+from codesensei.scripts import claim, host, register
+from codesensei.scripts.step import Failure
 from tests.scripts.conftest import fingerprints
 
 WORDS = ("org/codesensei/prod", "id1", "false")
@@ -24,7 +24,7 @@ def toolkit(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(claim, "SHARED", tuple(shared))
     monkeypatch.setattr(claim, "TOOLKITS", toolkits)
     monkeypatch.setattr(claim, "own_toolkit", lambda: toolkits / "new")
-    monkeypatch.setattr(claim.host, "mentions", lambda text, but="": False)
+    monkeypatch.setattr(host, "mentions", lambda text, but="": False)
     return toolkits
 
 
@@ -50,7 +50,7 @@ def test_a_toolkit_that_another_project_or_a_process_uses_stays(
 ) -> None:
     (toolkit / "busy").mkdir()
     (toolkit.parent / "blog").symlink_to("toolkit/old")
-    monkeypatch.setattr(claim.host, "mentions", lambda text, but="": text.endswith("/busy"))
+    monkeypatch.setattr(host, "mentions", lambda text, but="": text.endswith("/busy"))
     claim.run(make_step("claim", *WORDS))
     assert sorted(path.name for path in toolkit.iterdir()) == ["busy", "new", "old"]
 

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from codesensei.scripts import host
 
 TCP = """\
@@ -16,7 +17,7 @@ TCP = """\
    2: 0100007F:0050 0100007F:A0B0 01 00000000:00000000 00:00000000 00000000     0        0 3333 1 0 100 0 0 10 0
 """
 TCP6 = """\
-  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt
+  sl  local_address                         remote_address                        st tx_queue
    0: 00000000000000000000000001000000:18EB 00000000000000000000000000000000:0000 0A 0:0 00:0 0   109        0 4444 1 0
 """
 

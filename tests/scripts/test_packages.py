@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
 from codesensei.scripts import packages
 from codesensei.scripts.commands import Result
 from codesensei.scripts.step import Failure
@@ -21,7 +23,9 @@ class FakeSystem:
 
     def __call__(self, argv: Sequence[str], **options: Any) -> Result:
         if argv[0] == "dpkg-query":
-            names = argv[3:] if argv[-1] != "postgresql-*" else [n for n in self.installed if n.startswith("postgresql-")]
+            names = (
+                argv[3:] if argv[-1] != "postgresql-*" else [n for n in self.installed if n.startswith("postgresql-")]
+            )
             return Result("".join(f"installed {name}\n" for name in names if name in self.installed), "", 0)
         if argv[0] == "apt-cache":
             known = "1.0" if argv[2] in self.available else "(none)"
@@ -43,7 +47,7 @@ class FakeSystem:
 def system(monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     fake = FakeSystem(set(), {"nginx-light", "redis-server", "postgresql", *packages.BASE, "libmagic1"})
     monkeypatch.setattr(packages, "command", fake)
-    monkeypatch.setattr(packages.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return fake
 
 
@@ -132,7 +136,7 @@ def test_a_lock_that_is_never_given_up_ends_the_wait(
     system: FakeSystem, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(0, 10**6, 100))
-    monkeypatch.setattr(packages.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     system.failures = [failing("E: Could not get lock /var/lib/dpkg/lock-frontend\n")] * 50
     with pytest.raises(Failure, match="held apt's lock"):
         packages.run(make_step("packages", **ALL))

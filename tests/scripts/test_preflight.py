@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from codesensei.scripts import database, host, preflight, register
 from codesensei.scripts.step import Failure
 
@@ -137,7 +138,9 @@ def test_the_user_of_a_deployed_project_does_not_change_by_itself(check: Any, fi
     check(user="other", adopt=True)
 
 
-@pytest.mark.parametrize("unit", ["ssh.service", "nginx.service", "systemd-logind.service", "postgresql@15-main.service"])
+@pytest.mark.parametrize(
+    "unit", ["ssh.service", "nginx.service", "systemd-logind.service", "postgresql@15-main.service"]
+)
 def test_units_of_the_system_are_refused_even_with_adopt(check: Any, unit: str) -> None:
     with pytest.raises(Failure, match="belongs to the system"):
         check(units=[unit], adopt=True)

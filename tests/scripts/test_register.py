@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from codesensei.scripts import paths, register
 from codesensei.scripts.step import Failure
 
@@ -61,7 +62,7 @@ def test_a_renamed_stack_keeps_its_slug(two: None) -> None:
 
 
 def test_a_name_of_another_project_is_refused_and_nothing_is_claimed(two: None) -> None:
-    with pytest.raises(Failure, match="shop.example.com: it belongs to the stack org/codesensei/prod"):
+    with pytest.raises(Failure, match=r"shop\.example\.com: it belongs to the stack org/codesensei/prod"):
         register.claim("blog", {"units": ["blog.service"], "hostnames": ["shop.example.com"]})
     assert register.entries()["blog"].names == {}
 

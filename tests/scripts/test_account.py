@@ -1,0 +1,145 @@
+"""Accounts and directories: owners and modes, and nothing of the app's followed."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts import account
+from codesensei.scripts.commands import Result
+from codesensei.scripts.step import Failure
+from tests.scripts.conftest import fingerprints
+
+MODES = {
+    "": 0o751,
+    "releases": 0o751,
+    "env": 0o750,
+    "venvs": 0o751,
+    "shared": 0o1771,
+    "shared/media": 0o750,
+    "shared/logs": 0o750,
+    "shared/state": 0o750,
+}
+
+
+@pytest.fixture
+def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
+
+    def run(serving: str = "none") -> Any:
+        step = make_step("account", user="deploy", shareUser=False, mediaServing=serving)
+        account.run(step)
+        return step
+
+    return run
+
+
+def test_directories_have_the_modes_of_the_contract(make: Any, server: Path) -> None:
+    make()
+    root = server / "srv/shop"
+    assert {name: (root / name).stat().st_mode & 0o7777 for name in MODES} == MODES
+    assert os.readlink(root / "shared/.env") == "../current/.codesensei/env"
+    assert os.readlink(root / "shared/venv") == "../current/.codesensei/venv"
+    assert (root / "manage").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_second_run_changes_nothing(make: Any, server: Path) -> None:
+    make()
+    before = fingerprints(server)
+    assert make().changes == 0
+    assert fingerprints(server) == before
+
+
+def test_media_is_readable_by_the_proxy_only_where_it_serves_them(make: Any, server: Path) -> None:
+    make("proxy")
+    media = server / "srv/shop/shared/media"
+    assert media.stat().st_mode & 0o777 == 0o755
+    make("none")
+    assert media.stat().st_mode & 0o777 == 0o750
+
+
+def test_what_the_app_put_in_a_directorys_place_is_named_and_not_followed(make: Any, server: Path) -> None:
+    make()
+    media, target = server / "srv/shop/shared/media", server / "elsewhere"
+    target.mkdir(mode=0o700)
+    media.rmdir()
+    media.write_text("")
+    with pytest.raises(Failure, match="something else has its name"):
+        make()
+    media.unlink()
+    media.symlink_to(target)
+    if os.getuid() != 0:
+        with pytest.raises(Failure, match="something else has its name"):
+            make()
+    else:
+        os.lchown(media, 65534, 65534)
+        with pytest.raises(Failure, match="something else has its name"):
+            make()
+    assert target.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes root's links")
+def test_roots_own_link_to_a_bigger_disk_is_accepted(make: Any, server: Path) -> None:
+    make()
+    media, target = server / "srv/shop/shared/media", server / "elsewhere"
+    target.mkdir(mode=0o700)
+    media.rmdir()
+    media.symlink_to(target)
+    assert make().changes == 0
+    assert target.stat().st_mode & 0o777 == 0o700
+
+
+def test_links_that_somebody_changed_are_put_right(make: Any, server: Path) -> None:
+    make()
+    link = server / "srv/shop/shared/.env"
+    link.unlink()
+    link.write_text("SECRET=1\n")
+    assert make().changes == 1
+    assert os.readlink(link) == "../current/.codesensei/env"
+
+
+def test_a_new_account_has_no_login_and_a_group_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+
+    def command(argv: list[str], **options: Any) -> Result:
+        calls.append(argv)
+        return Result("", "", 0)
+
+    monkeypatch.setattr(account, "command", command)
+    assert account.ensure_user("nobody-has-this", account.APP_COMMENT)
+    (words,) = calls
+    assert words[:2] == ["useradd", "--system"]
+    assert "--user-group" in words
+    assert words[words.index("--shell") + 1] == "/usr/sbin/nologin"
+    assert words[-2:] == ["--", "nobody-has-this"]
+
+
+def test_an_account_that_is_there_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "command", lambda *words, **options: pytest.fail("nothing is to be run"))
+    own = next(user for user in pwd.getpwall() if grp.getgrgid(user.pw_gid).gr_name == user.pw_name)
+    assert not account.ensure_user(own.pw_name, account.APP_COMMENT)
+
+
+def test_an_account_with_another_group_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pwd.struct_passwd(("anna", "x", 1000, 0, "", "/home/anna", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: found)
+    with pytest.raises(Failure, match="primary group is root"):
+        account.ensure_user("anna", account.APP_COMMENT)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")
+def test_the_manage_helper_says_who_may_use_it(tmp_path: Path) -> None:
+    helper = tmp_path / "manage"
+    helper.write_bytes(account.MANAGE.read_bytes())
+    helper.chmod(0o755)
+    done = subprocess.run(
+        [str(helper)], capture_output=True, text=True, env={"PATH": "/nonexistent:/bin:/usr/bin"}, check=False
+    )
+    assert done.returncode == 1
+    assert "needs root" in done.stderr

@@ -1,0 +1,67 @@
+"""bootstrap.sh and its fellows: what they refuse, and that the temporary directory never stays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "codesensei" / "scripts"
+
+
+def toolkit(folder: Path) -> Path:
+    """A directory as the operator's side unpacks it."""
+    (folder / "codesensei/scripts").mkdir(parents=True)
+    (folder / "__main__.py").write_text("")
+    shutil.copy(SCRIPTS / "run.sh", folder / "codesensei/scripts/run.sh")
+    return folder
+
+
+def bootstrap(*words: str, unprivileged: bool = True) -> subprocess.CompletedProcess[str]:
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if unprivileged and os.getuid() == 0 else []
+    script = (SCRIPTS / "bootstrap.sh").read_text()
+    argv = [*drop, "sh", "-s", "--", *words]
+    return subprocess.run(argv, input=script, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that another user may remove, as the login user owns its own."""
+    path = tmp_path_factory.mktemp("unpacked")
+    for parent in (path.parent, path.parent.parent):
+        parent.chmod(0o755)
+    toolkit(path / "toolkit")
+    for found in (path, *path.rglob("*")):
+        found.chmod(0o777)
+    return path / "toolkit"
+
+
+def test_who_is_not_root_is_told_how_and_the_directory_goes(folder: Path) -> None:
+    done = bootstrap(str(folder), "shop", "org/codesensei/prod", "id1", "false")
+    assert done.returncode == 1
+    assert "codesensei:server.user to root or to a user with passwordless sudo" in done.stderr
+    assert not folder.exists()
+
+
+def test_an_incomplete_toolkit_is_refused_and_the_directory_goes(folder: Path) -> None:
+    (folder / "__main__.py").unlink()
+    done = bootstrap(str(folder), "shop", "org/codesensei/prod", "id1", "false")
+    assert done.returncode == 1
+    assert "__main__.py is missing" in done.stderr
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("count", [0, 4, 7])
+def test_other_words_are_a_wrong_use(count: int) -> None:
+    done = bootstrap(*["x"] * count)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.sh")), ids=lambda path: path.name)
+def test_shell_is_clean(script: Path) -> None:
+    done = subprocess.run(["shellcheck", "--severity=style", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,366 @@
+"""Names and values in SQL, the password's verifier, and who may take what exists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codesensei.scripts import database, register
+from codesensei.scripts.commands import Result
+from codesensei.scripts.step import Failure, read_json, write_json
+
+PROD = "org/codesensei/prod"
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("shop", '"shop"'),
+        ("Shop-1", '"Shop-1"'),
+        ('a"b', '"a""b"'),
+        ('"; DROP TABLE x; --', '"""; DROP TABLE x; --"'),
+        ("back\\slash", '"back\\slash"'),
+        ("naïve", '"naïve"'),
+        ("", '""'),
+    ],
+)
+def test_identifiers(name: str, quoted: str) -> None:
+    assert database.identifier(name) == quoted
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("shop", "'shop'"),
+        ("it's", "'it''s'"),
+        ("'; DROP TABLE x; --", "'''; DROP TABLE x; --'"),
+        ("a\\b", " E'a\\\\b'"),
+        ("\\'", " E'\\\\'''"),
+        ("line\nbreak", "'line\nbreak'"),
+        ("naïve", "'naïve'"),
+        ("", "''"),
+    ],
+)
+def test_literals(value: str, quoted: str) -> None:
+    assert database.literal(value) == quoted
+
+
+@pytest.mark.parametrize("quote", [database.identifier, database.literal])
+def test_a_nul_is_refused(quote: Any) -> None:
+    with pytest.raises(Failure, match="NUL"):
+        quote("a\0b")
+
+
+@pytest.mark.parametrize(
+    ("name", "never"),
+    [
+        ("postgres", True),
+        ("template0", True),
+        ("template1", True),
+        ("pg_read_all_data", True),
+        ("public", True),
+        ("", True),
+        ("x" * 64, True),
+        ("é" * 32, True),
+        ("x" * 63, False),
+        ("shop", False),
+        ("pgbouncer", False),
+    ],
+)
+def test_names_that_are_never_a_projects(name: str, never: bool) -> None:
+    assert database.forbidden(name) is never
+
+
+# Stored by PostgreSQL 17.12 for CREATE ROLE … PASSWORD with these passwords.
+STORED = [
+    (
+        "simple",
+        "SCRAM-SHA-256$4096:0pLnkhbqh3/WbgHzwx842A==$"
+        "V581ae3b4vnYi8dwJC8EcIG2OunM+q9/+nYpdcd4b+g=:"
+        "8bLsVG9hwjjzriXZn/3UBKnsetIjinn5QdPBigiZW1k=",
+    ),
+    (
+        "pa ss'w\\ord\"$",
+        "SCRAM-SHA-256$4096:hCq6ZmFrMc5RWQqRuyR+yg==$"
+        "mdadqsYEJIltqmy22ySp2cimqbFOw0Q+Dd6EJsbl+BI=:"
+        "3oXZI+FDf+SELaWxAVm0dCYbhw8wGpGRbedDGXQgIk8=",
+    ),
+    (
+        "na\xefve-\xe9",
+        "SCRAM-SHA-256$4096:YUBqVXIi57EOahN4Y9ifyw==$"
+        "SjhbReQSkemJmnerOICe2g4VrqPnmozrR7jDr+Z3NVg=:"
+        "fjhKtVwPNgKDnfIHtH0EVWEQ9CfeOrD27Bi6lZSHZW8=",
+    ),
+    (
+        "I\xadX\u2168",
+        "SCRAM-SHA-256$4096:pg8E5Y0RAK+7RLR+4geLsg==$"
+        "3QmjgpuW2I1DGHox4Uv67PGeq2hhBfyeJn4vENc/MmE=:"
+        "+wLd8svxO/4QPDpg9PNlKpDlOv6Z6IIDHm4c80lS5o4=",
+    ),
+    (
+        "\u06271",
+        "SCRAM-SHA-256$4096:C6UKCEVzr+J/1eFGkMDWgw==$"
+        "+BpSMqufG6EFRPXwOV8bsKyQlFwN/IR9ZihqLqNWfbo=:"
+        "u7JiKbuTebC7XuGLFm8JZs1Rx98Rw34cAyebqvn1A0Y=",
+    ),
+    (
+        "a\xa0b",
+        "SCRAM-SHA-256$4096:AOvfS+Z1Ug0XGxAfbQ1T9w==$"
+        "s8khV6yZXL51Oc50iMSfFCjDgdf9rfmaccV0lUq6aYg=:"
+        "ulbJFkYV0XEyw+PcJsggSIAj+UbeStNN12Olcrg7kls=",
+    ),
+]
+
+
+@pytest.mark.parametrize(("password", "stored"), STORED)
+def test_verifiers_are_those_of_postgresql(password: str, stored: str) -> None:
+    assert database.matches(stored, password)
+    assert not database.matches(stored, password + "x")
+
+
+def test_a_verifier_never_holds_the_password_and_differs_each_time() -> None:
+    first, second = database.verifier("canary-7f3a"), database.verifier("canary-7f3a")
+    assert first != second
+    assert first.startswith("SCRAM-SHA-256$4096:")
+    assert "canary" not in first
+    assert database.matches(first, "canary-7f3a")
+
+
+@pytest.mark.parametrize("stored", [None, "", "md5a0b1c2", "plain", "SCRAM-SHA-256$x"])
+def test_other_stored_passwords_match_nothing(stored: str | None) -> None:
+    assert not database.matches(stored, "plain")
+
+
+@pytest.mark.parametrize(
+    ("text", "prepared"),
+    [
+        ("plain", "plain"),
+        ("I\u00adX", "IX"),
+        ("\u00aa", "a"),
+        ("\u2168", "IX"),
+        ("a\u00a0b", "a b"),
+        ("\u0007", "\u0007"),
+        ("\u0627\u0031", "\u0627\u0031"),
+        ("é", "é"),
+    ],
+)
+def test_saslprep_as_rfc_4013_has_it_and_unchanged_where_it_refuses(text: str, prepared: str) -> None:
+    assert database.saslprep(text) == prepared
+
+
+class FakeCluster:
+    """The answers of a cluster with some roles and databases; keeps the statements it was sent."""
+
+    def __init__(self) -> None:
+        self.roles: dict[str, dict[str, Any]] = {}
+        self.databases: dict[str, dict[str, Any]] = {}
+        self.statements: list[str] = []
+
+    def rows(self, port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:
+        for role, facts in self.roles.items():
+            if f"rolname = '{role}'" in query:
+                return [facts] if "rolsuper" not in query or facts.get("rolsuper") else []
+        for name, facts in self.databases.items():
+            if f"datname = '{name}'" in query:
+                return [facts]
+        if "has_schema_privilege" in query:
+            return [{"create": True}]
+        if "template0" in query:
+            return [{"encoding": "SQL_ASCII"}]
+        return []
+
+    def sql(self, port: int, text: str, database: str = "postgres", thing: str = "") -> str:
+        self.statements.append(text)
+        words = text.split("'")
+        if text.startswith(("CREATE ROLE", "ALTER ROLE")):
+            self.roles["shop"] = {"rolcanlogin": True, "rolpassword": words[1]}
+        if text.startswith("CREATE DATABASE"):
+            self.databases["shop"] = {"owner": "shop", "encoding": "UTF8"}
+        return ""
+
+
+@pytest.fixture
+def cluster(server: Any, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    fake = FakeCluster()
+    monkeypatch.setattr(database, "rows", fake.rows)
+    monkeypatch.setattr(database, "sql", fake.sql)
+    monkeypatch.setattr(database, "clusters", lambda: [database.Cluster("15", "main", 5432, True)])
+    monkeypatch.setattr(database, "_check_access", lambda *words: None)
+    register.claim_slug("shop", PROD, "id1")
+    (server / "memory/shop").mkdir()
+    (server / "srv/shop").mkdir()
+    return fake
+
+
+@pytest.fixture
+def deploy(cluster: FakeCluster, make_step: Any) -> Any:
+    def run(password: str = "first", digest: str = "d1", **over: Any) -> Any:
+        data = {
+            "name": "shop",
+            "role": "shop",
+            "password": password,
+            "digest": digest,
+            "extensions": [],
+            "adopt": False,
+        }
+        step = make_step("database", **{**data, **over})
+        database.run(step)
+        return step
+
+    return run
+
+
+def test_a_first_deploy_makes_role_and_database_in_utf8_without_the_password(deploy: Any, cluster: FakeCluster) -> None:
+    deploy()
+    assert "first" not in "".join(cluster.statements)
+    assert database.matches(cluster.roles["shop"]["rolpassword"], "first")
+    made = next(text for text in cluster.statements if text.startswith("CREATE DATABASE"))
+    assert "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8'" in made
+    assert 'OWNER "shop"' in made
+
+
+def test_a_second_run_sends_nothing(deploy: Any, cluster: FakeCluster) -> None:
+    deploy()
+    cluster.statements.clear()
+    assert deploy().changes == 0
+    assert cluster.statements == []
+
+
+def serve(step: Any) -> None:
+    step.project.current.symlink_to("releases/x")
+
+
+def test_a_new_password_of_a_serving_role_waits_for_the_switch(deploy: Any, cluster: FakeCluster) -> None:
+    serve(deploy())
+    cluster.statements.clear()
+    assert deploy("second", "d2").changes == 1
+    assert deploy("second", "d2").changes == 0
+    assert cluster.statements == []
+    assert database.matches(database.password("shop", "shop", "d2").staged, "second")
+
+
+def test_the_switch_applies_a_password_and_puts_it_back(
+    deploy: Any, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(deploy())
+    deploy("second", "d2")
+    before = database.apply_password("shop", "shop", "d2")
+    assert database.matches(before, "first")
+    assert database.matches(cluster.roles["shop"]["rolpassword"], "second")
+    cluster.statements.clear()
+    database.apply_password("shop", "shop", "d2")
+    assert cluster.statements == []
+    database.restore_password("shop", before)
+    assert database.matches(cluster.roles["shop"]["rolpassword"], "first")
+
+
+def test_a_password_that_was_never_staged_cannot_be_applied(deploy: Any) -> None:
+    deploy()
+    with pytest.raises(Failure, match="has not been staged"):
+        database.apply_password("shop", "shop", "other")
+
+
+def test_staged_verifiers_are_roots_alone(deploy: Any) -> None:
+    step = deploy()
+    staged = step.project.memory / "database" / "d1.json"
+    assert staged.stat().st_mode & 0o777 == 0o600
+    assert staged.parent.stat().st_mode & 0o777 == 0o700
+    assert "first" not in staged.read_text()
+
+
+def test_a_live_password_that_is_the_same_is_kept(deploy: Any, cluster: FakeCluster) -> None:
+    serve(deploy())
+    live = cluster.roles["shop"]["rolpassword"]
+    assert deploy("first", "other-digest").changes == 0
+    assert database.password("shop", "shop", "other-digest").staged == live
+
+
+@pytest.mark.parametrize("what", ["role", "database"])
+def test_what_exists_and_is_nobodys_is_taken_with_adopt_only(deploy: Any, cluster: FakeCluster, what: str) -> None:
+    if what == "role":
+        cluster.roles["shop"] = {"rolcanlogin": True, "rolpassword": "SCRAM-SHA-256$4096:x"}
+    else:
+        cluster.databases["shop"] = {"owner": "anna", "encoding": "UTF8"}
+    with pytest.raises(Failure, match=f"{what} shop: it exists in this server's PostgreSQL, and no stack here has it"):
+        deploy()
+    assert cluster.statements == []
+    deploy(adopt=True)
+    assert database.matches(cluster.roles["shop"]["rolpassword"], "first")
+    if what == "database":
+        assert 'ALTER DATABASE "shop" OWNER TO "shop";' in cluster.statements
+
+
+def test_a_superuser_is_never_taken(deploy: Any, cluster: FakeCluster) -> None:
+    cluster.roles["shop"] = {"rolcanlogin": True, "rolpassword": None, "rolsuper": True}
+    with pytest.raises(Failure, match="superuser"):
+        deploy(adopt=True)
+
+
+def test_what_a_destroy_kept_is_taken_up_by_its_stack(deploy: Any, cluster: FakeCluster) -> None:
+    deploy()
+    cluster.roles["shop"]["rolcanlogin"] = False
+    register.release("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
+    register.claim_slug("shop", PROD, "id2")
+    step = deploy("third", "d3")
+    assert any("is used again" in line for line in step.said)
+    assert cluster.roles["shop"]["rolcanlogin"]
+    assert database.matches(cluster.roles["shop"]["rolpassword"], "third")
+
+
+def test_a_digest_is_never_a_path(deploy: Any) -> None:
+    with pytest.raises(Failure, match="digest is not one"):
+        deploy(digest="../../x")
+
+
+def test_a_cluster_of_another_port_is_named(cluster: FakeCluster, make_step: Any) -> None:
+    with pytest.raises(Failure, match=r"no cluster of this server has port 5433 \(there is: 15/main at 5432\)"):
+        database.ensure_cluster(make_step("database"), 5433)
+
+
+def test_clusters_are_read_as_pg_lsclusters_prints_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "15 main 5432 online,recovery postgres /var/lib /var/log\n13 old 5433 down postgres /var/lib /var/log\n"
+    monkeypatch.setattr(database, "command", lambda *words, **options: Result(text, "", 0))
+    assert database.clusters() == [
+        database.Cluster("15", "main", 5432, True),
+        database.Cluster("13", "old", 5433, False),
+    ]
+
+
+def rule(line: int, **over: Any) -> dict[str, Any]:
+    return {
+        "line_number": line,
+        "type": "host",
+        "database": ["all"],
+        "user_name": ["all"],
+        "address": "127.0.0.1",
+        "netmask": "255.255.255.255",
+        "auth_method": "scram-sha-256",
+        "error": None,
+        **over,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rules", "line"),
+    [
+        ([rule(1)], 1),
+        ([rule(1, type="local"), rule(2)], 2),
+        ([rule(1, database=["replication"]), rule(2)], 2),
+        ([rule(1, user_name=["anna"]), rule(2, user_name=["shop"])], 2),
+        ([rule(1, address="10.0.0.0", netmask="255.0.0.0"), rule(2, address="0.0.0.0", netmask="0.0.0.0")], 2),
+        ([rule(1, address="::1", netmask="ffff::"), rule(2, address="all", netmask=None)], 2),
+        ([rule(1, database=["sameuser"])], 1),
+        ([rule(1, error="bad")], None),
+        ([], None),
+    ],
+)
+def test_the_rule_that_decides_over_a_password_is_found(rules: list[dict[str, Any]], line: int | None) -> None:
+    found = database.access_rule(rules, "shop", "shop")
+    assert (found["line_number"] if found else None) == line
+
+
+def test_the_applied_note_tells_the_port(deploy: Any) -> None:
+    note = deploy().project.memory / "database" / "applied.json"
+    assert read_json(note, {})["port"] == 5432
+    assert not write_json(note, read_json(note, {}))

@@ -1,0 +1,261 @@
+"""What destroy takes, what it keeps, and that a second run finds nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts import broker, claim, database, destroy, files, host, paths, register
+from codesensei.scripts.commands import Result
+from codesensei.scripts.step import Failure, write_json
+
+PROD = "org/codesensei/prod"
+FOLDERS = """
+    units/shop.service.d nginx/sites-enabled nginx/sites-available logrotate.d log etc/shop/workers library/toolkit/abc
+    srv/shop/releases/x/code srv/shop/venvs/y srv/shop/env srv/shop/shared/media srv/shop/shared/state
+    srv/shop/shared/logs srv/shop/shared/uploads memory/shop/proofs memory/incoming/shop
+"""
+KEEP = {"database": "keep", "media": "keep"}
+DROP = {"database": "drop", "media": "drop"}
+
+
+class Recorded:
+    """systemctl, nginx, psql and the broker, as lists of what they were asked."""
+
+    def __init__(self) -> None:
+        self.systemd: list[str] = []
+        self.statements: list[str] = []
+        self.broker: list[str] = []
+        self.nginx_fails = False
+        self.login = True
+
+    def systemctl(self, *words: str, check: bool = True) -> Result:
+        self.systemd.append(" ".join(words))
+        return Result("active" if words[0] == "is-active" else "", "", 0)
+
+    def command(self, argv: list[str], **options: Any) -> Result:
+        return Result("", "bad site", int(self.nginx_fails))
+
+    def rows(self, port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:
+        return [{"rolcanlogin": self.login}]
+
+    def sql(self, port: int, text: str, database: str = "postgres", thing: str = "") -> str:
+        self.statements.append(text)
+        return ""
+
+    def in_database(self, number: str, *words: str) -> str:
+        self.broker.append(f"{number} {' '.join(words)}")
+        return "4"
+
+
+@pytest.fixture
+def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    """A deployed project `shop` in the scratch directories."""
+    recorded = Recorded()
+    for name in ("systemctl", "command"):
+        monkeypatch.setattr(destroy, name, getattr(recorded, name))
+    for name in ("rows", "sql"):
+        monkeypatch.setattr(database, name, getattr(recorded, name))
+    monkeypatch.setattr(broker, "in_database", recorded.in_database)
+    monkeypatch.setattr(database, "clusters", lambda: [database.Cluster("15", "main", 5432, True)])
+    monkeypatch.setattr(destroy, "_remove_user", lambda step, name, comment: True)
+    monkeypatch.setattr(claim, "BOOTSTRAP_LOCK", server / "locks/bootstrap.lock")
+    monkeypatch.setattr(claim, "TOOLKITS", server / "library/toolkit")
+    monkeypatch.setattr(host, "mentions", lambda text, but="": False)
+    monkeypatch.setattr(destroy, "UNITS", server / "units")
+    monkeypatch.setattr(destroy, "NGINX", server / "nginx")
+    monkeypatch.setattr(destroy, "NGINX_LOGS", server / "log")
+    monkeypatch.setattr(destroy, "ROTATION", server / "logrotate.d")
+    for folder in FOLDERS.split():
+        (server / folder).mkdir(parents=True)
+    for unit in ("shop.socket", "shop.service", "shop-worker.service"):
+        (server / "units" / unit).write_text("[Unit]\nDescription=Shop (codesensei)\n")
+    (server / "units/shop-eu.service").write_text("[Unit]\nDescription=Shop EU (codesensei)\n")
+    (server / "nginx/sites-available/codesensei-shop.conf").write_text("site")
+    (server / "nginx/sites-enabled/codesensei-shop.conf").symlink_to("../sites-available/codesensei-shop.conf")
+    (server / "logrotate.d/codesensei-shop").write_text("")
+    for name in ("db.sqlite3", "db.sqlite3-wal", "media/photo", "uploads/file"):
+        (server / "srv/shop/shared" / name).write_text("data")
+    for link in ("current", "previous", "shared/.env", "shared/venv"):
+        (server / "srv/shop" / link).symlink_to("releases/x")
+    (server / "srv/shop/manage").write_text("")
+    (server / "library/shop").symlink_to("toolkit/abc")
+    register.claim_slug("shop", PROD, "id1")
+    names = {"units": ["shop.socket", "shop.service", "shop-worker.service"], "databases": ["shop"], "roles": ["shop"]}
+    register.claim("shop", {**names, "brokers": ["3"]}, user="deploy")
+    return recorded
+
+
+@pytest.fixture
+def end(asked: Recorded, make_step: Any) -> Any:
+    def run(on_destroy: dict[str, str], identity: str = "id1") -> Any:
+        step = make_step("destroy", stack=PROD, identity=identity, onDestroy=on_destroy)
+        destroy.run(step)
+        return step
+
+    return run
+
+
+def left(server: Path) -> list[str]:
+    shared = server / "srv/shop/shared"
+    return sorted(str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file())
+
+
+def test_processes_and_configuration_go_and_data_stays(end: Any, asked: Recorded, server: Path) -> None:
+    step = end(KEEP)
+    assert sorted(path.name for path in (server / "units").iterdir()) == ["shop-eu.service", "shop.service.d"]
+    assert "stop shop.socket codesensei-job-shop.service shop-worker.service shop.service" in asked.systemd
+    assert list((server / "nginx").rglob("codesensei*")) == []
+    assert list((server / "logrotate.d").iterdir()) == []
+    assert not (server / "etc/shop").exists()
+    assert sorted(path.name for path in (server / "srv/shop").iterdir()) == ["shared"]
+    assert left(server) == ["db.sqlite3", "db.sqlite3-wal", "media/photo", "uploads/file"]
+    said = "\n".join(step.said)
+    for kept in ("kept: database shop", "shared/media", "shared/db.sqlite3", "4 keys in the broker's database 3"):
+        assert kept in said
+    assert "generated names and secrets end with this stack's state" in said
+
+
+def test_the_role_may_not_log_in_and_its_connections_end(end: Any, asked: Recorded) -> None:
+    end(KEEP)
+    assert asked.statements[0] == 'ALTER ROLE "shop" NOLOGIN;'
+    assert "pg_terminate_backend" in asked.statements[1]
+    assert len(asked.statements) == 2
+    assert "3 FLUSHDB" not in asked.broker
+
+
+def test_dropping_leaves_nothing(end: Any, asked: Recorded, server: Path) -> None:
+    end(DROP)
+    assert not (server / "srv/shop").exists()
+    assert 'DROP DATABASE "shop" WITH (FORCE);' in asked.statements
+    assert asked.statements[-1] == 'DROP ROLE "shop";'
+    assert "3 FLUSHDB" in asked.broker
+    assert register.entry("shop") is None
+    assert register.kept("shop") is None
+
+
+def test_sqlite_goes_with_the_database_and_media_with_media(end: Any, server: Path) -> None:
+    end({"database": "drop", "media": "keep"})
+    assert left(server) == ["media/photo", "uploads/file"]
+
+
+def test_media_alone_can_be_dropped(end: Any, server: Path) -> None:
+    end({"database": "keep", "media": "drop"})
+    assert left(server) == ["db.sqlite3", "db.sqlite3-wal"]
+
+
+def test_a_second_run_finds_nothing(end: Any, asked: Recorded, server: Path) -> None:
+    end(KEEP)
+    asked.systemd.clear()
+    asked.statements.clear()
+    again = end(KEEP)
+    assert again.changes == 0
+    assert again.said == ["nothing is left of shop"]
+    assert (asked.systemd, asked.statements) == ([], [])
+    assert left(server) == ["db.sqlite3", "db.sqlite3-wal", "media/photo", "uploads/file"]
+
+
+def test_memory_link_and_toolkit_go_last(end: Any, server: Path) -> None:
+    end(KEEP)
+    assert not (server / "memory/shop").exists()
+    assert not (server / "memory/incoming/shop").exists()
+    assert not (server / "library/shop").is_symlink()
+    assert list((server / "library/toolkit").iterdir()) == []
+
+
+def test_a_toolkit_that_another_project_uses_stays(end: Any, server: Path) -> None:
+    (server / "library/blog").symlink_to("toolkit/abc")
+    end(DROP)
+    assert (server / "library/toolkit/abc").is_dir()
+
+
+def test_what_is_another_stacks_now_is_left_alone(end: Any, asked: Recorded, server: Path) -> None:
+    step = end(DROP, identity="id2")
+    assert step.changes == 0
+    assert "belongs to the stack org/codesensei/prod now" in step.said[0]
+    assert (asked.systemd, asked.statements) == ([], [])
+    assert (server / "library/shop").is_symlink()
+
+
+def test_a_unit_that_was_replaced_by_hand_stays(end: Any, server: Path) -> None:
+    (server / "units/shop.service").write_text("[Unit]\nDescription=by hand\n")
+    end(DROP)
+    assert (server / "units/shop.service").exists()
+
+
+def test_a_reload_that_nginx_refused_is_done_by_the_next_run(end: Any, asked: Recorded) -> None:
+    asked.nginx_fails = True
+    with pytest.raises(Failure, match="nginx -t refuses what is left"):
+        end(DROP)
+    assert register.entry("shop") is not None
+    asked.nginx_fails = False
+    end(DROP)
+    assert "reload nginx.service" in asked.systemd
+    assert register.entry("shop") is None
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_a_run_that_is_cut_off_anywhere_is_completed_by_the_next(
+    end: Any, server: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    remove, count = files.remove_path, 0
+
+    def cut(path: Path) -> bool:
+        nonlocal count
+        count += 1
+        if count == at + 1:
+            raise KeyboardInterrupt
+        return remove(path)
+
+    monkeypatch.setattr(files, "remove_path", cut)
+    with pytest.raises(KeyboardInterrupt):
+        end(DROP)
+    monkeypatch.setattr(files, "remove_path", remove)
+    end(DROP)
+    assert not (server / "srv/shop").exists()
+    assert not (server / "library/shop").is_symlink()
+    assert register.entry("shop") is None
+    assert [path.name for path in (server / "units").glob("shop*.service")] == ["shop-eu.service"]
+
+
+def test_the_user_of_another_project_stays(end: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    register.claim_slug("blog", "org/codesensei/blog", "id2")
+    register.claim("blog", {}, user="deploy")
+    removed: list[str] = []
+
+    def remove(step: Any, name: str, comment: str) -> bool:
+        removed.append(name)
+        return True
+
+    monkeypatch.setattr(destroy, "_remove_user", remove)
+    step = end(DROP)
+    assert removed == [step.project.build_user]
+
+
+def test_files_of_the_last_manifest_go_too_but_no_foreign_ones(end: Any, server: Path) -> None:
+    foreign = server / "foreign"
+    foreign.write_text("")
+    write_json(paths.MEMORY / "shop/live.json", {"files": [{"path": str(foreign)}], "units": []})
+    end(DROP)
+    assert foreign.exists()
+
+
+def test_a_socket_is_no_data(server: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listening:
+        here = os.open(tmp_path, os.O_RDONLY)
+        listening.bind(f"/proc/self/fd/{here}/s")
+        os.close(here)
+        assert destroy._goes(path, False, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_database"),
+    [("db.sqlite3", True), ("db.sqlite3-journal", True), ("prod.db", True), ("x.sqlite-shm", True), ("dbs", False)],
+)
+def test_which_files_are_a_database(name: str, is_database: bool) -> None:
+    assert destroy._is_sqlite(Path(name)) is is_database

@@ -1,0 +1,61 @@
+"""The env file: verbatim, root's, and unchanged the second time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts import environment, files
+from codesensei.scripts.step import Failure, read_json
+from tests.scripts.conftest import fingerprints
+
+CONTENT = "A='it'\"'\"'s $x'\nB=\"line\nbreak\"\n"
+
+
+@pytest.fixture
+def write(server: Path, make_step: Any) -> Any:
+    (server / "srv/shop/env").mkdir(parents=True)
+    (server / "memory/shop/release").mkdir(parents=True)
+
+    def run(content: str = CONTENT) -> Any:
+        data = {"content": content, "secretNames": ["B"], "managedNames": ["A"], "user": "deploy"}
+        step = make_step("environment", "be01d70", **data)
+        environment.run(step)
+        return step
+
+    return run
+
+
+def test_the_file_is_verbatim_and_no_others(write: Any) -> None:
+    path = write().project.env_file("4f2a9c1-be01d70")
+    assert path.read_text() == CONTENT
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_secret_names_are_noted_but_no_value(write: Any) -> None:
+    note = write().project.variable_notes("4f2a9c1-be01d70")
+    assert read_json(note, {}) == {"secretNames": ["B"], "managedNames": ["A"], "user": "deploy"}
+    assert note.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_run_changes_nothing(write: Any, server: Path) -> None:
+    write()
+    before = fingerprints(server)
+    assert write().changes == 0
+    assert fingerprints(server) == before
+
+
+def test_no_word_of_the_content_is_said(write: Any) -> None:
+    assert "it's" not in " ".join(write("A=canary-9a31\n").said)
+    assert "canary" not in " ".join(write("A=canary-9a32\n").said)
+
+
+def test_a_user_that_is_not_there_is_named(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> int:
+        raise KeyError(name)
+
+    monkeypatch.setattr(files, "group_id", absent)
+    with pytest.raises(Failure, match="user deploy: there is no such user"):
+        write()

@@ -1,0 +1,127 @@
+"""Certificates: what is staged, what is refused, what is kept."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts import tls
+from codesensei.scripts.step import Failure
+from tests.scripts.conftest import fingerprints
+
+HOSTS = ["shop.example.com", "203.0.113.7", "2001:db8::7", "*.apps.example.com"]
+
+
+@pytest.fixture
+def memory(server: Path) -> Path:
+    (server / "memory/shop").mkdir()
+    return server / "memory/shop"
+
+
+@pytest.fixture(scope="module")
+def pair() -> tls.Pair:
+    return tls.self_signed(["shop.example.com"])
+
+
+def openssl(*words: str) -> str:
+    return subprocess.run(["openssl", *words], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_given_pair_is_staged_for_root_alone_and_again_unchanged(
+    memory: Path, make_step: Any, pair: tls.Pair
+) -> None:
+    tls.run(make_step("tls", "abc", certificate=pair.certificate, key=pair.key))
+    folder = memory / "tls/abc"
+    assert (folder / "key.pem").read_text() == pair.key
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    before = fingerprints(memory)
+    again = make_step("tls", "abc", certificate=pair.certificate, key=pair.key)
+    tls.run(again)
+    assert again.changes == 0
+    assert fingerprints(memory) == before
+
+
+def test_a_key_of_another_certificate_is_refused(memory: Path, make_step: Any, pair: tls.Pair) -> None:
+    other = tls.self_signed(["other.example.com"])
+    with pytest.raises(Failure, match="do not belong together"):
+        tls.run(make_step("tls", "abc", certificate=pair.certificate, key=other.key))
+    assert not (memory / "tls").exists()
+
+
+@pytest.mark.parametrize("days", [("20200101000000Z", "20200201000000Z"), ("20990101000000Z", "20990201000000Z")])
+def test_a_certificate_that_is_not_valid_now_is_refused(
+    memory: Path, make_step: Any, tmp_path: Path, days: tuple[str, str]
+) -> None:
+    key, request, certificate = tmp_path / "key", tmp_path / "request", tmp_path / "certificate"
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(request), "-subj", "/CN=old")
+    (tmp_path / "index").write_text("")
+    (tmp_path / "serial").write_text("01")
+    config = tmp_path / "config"
+    config.write_text(
+        f"[ca]\ndefault_ca=x\n[x]\ndatabase={tmp_path}/index\nserial={tmp_path}/serial\nnew_certs_dir={tmp_path}\n"
+        "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n"
+    )
+    words = ["ca", "-batch", "-config", str(config), "-selfsign", "-keyfile", str(key), "-in", str(request)]
+    openssl(*words, "-out", str(certificate), "-startdate", days[0], "-enddate", days[1], "-notext")
+    with pytest.raises(Failure, match="has expired" if days[1] < "2021" else "not valid before 2099-01-01"):
+        tls.run(make_step("tls", "abc", certificate=certificate.read_text(), key=key.read_text()))
+
+
+@pytest.mark.parametrize(("part", "reason"), [("certificate", "certificate cannot be read"), ("key", "key cannot be")])
+def test_what_is_no_pem_is_refused_without_showing_it(
+    memory: Path, make_step: Any, pair: tls.Pair, part: str, reason: str
+) -> None:
+    data = {"certificate": pair.certificate, "key": pair.key, part: "canary-51f0"}
+    with pytest.raises(Failure, match=reason) as refused:
+        tls.run(make_step("tls", "abc", **data))
+    assert "canary" not in refused.value.text()
+
+
+def test_an_encrypted_key_is_refused_and_nobody_is_asked(
+    memory: Path, make_step: Any, pair: tls.Pair, tmp_path: Path
+) -> None:
+    (tmp_path / "plain").write_text(pair.key)
+    locked = openssl("pkey", "-in", str(tmp_path / "plain"), "-aes256", "-passout", "pass:secret")
+    with pytest.raises(Failure, match="encrypted"):
+        tls.run(make_step("tls", "abc", certificate=pair.certificate, key=locked))
+
+
+def test_a_self_signed_one_names_all_hosts_and_is_kept(memory: Path, make_step: Any) -> None:
+    tls.run(make_step("tls", "abc", selfSigned=HOSTS))
+    text = openssl("x509", "-in", str(memory / "tls/abc/certificate.pem"), "-noout", "-ext", "subjectAltName")
+    for name in ("DNS:shop.example.com", "IP Address:203.0.113.7", "IP Address:2001:DB8:0:0:0:0:0:7", "DNS:*.apps"):
+        assert name in text
+    before = fingerprints(memory)
+    again = make_step("tls", "abc", selfSigned=HOSTS)
+    tls.run(again)
+    assert again.changes == 0
+    assert fingerprints(memory) == before
+
+
+def test_a_self_signed_one_is_made_anew_for_other_hosts_or_near_its_end(
+    memory: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls.run(make_step("tls", "abc", selfSigned=HOSTS))
+    step = make_step("tls", "abc", selfSigned=HOSTS[:1])
+    tls.run(step)
+    assert step.changes == 1
+    monkeypatch.setattr(tls, "RENEW_BEFORE_DAYS", tls.SELF_SIGNED_DAYS + 1)
+    step = make_step("tls", "abc", selfSigned=HOSTS[:1])
+    tls.run(step)
+    assert step.changes == 1
+
+
+@pytest.mark.parametrize("name", ["a,DNS:evil.example", "a b", "", "-x", "a\nb", "a/b"])
+def test_what_is_no_hostname_never_reaches_openssl(name: str) -> None:
+    with pytest.raises(Failure, match="no hostname"):
+        tls.alternative_names([name])
+
+
+@pytest.mark.parametrize("digest", ["../x", "", "a/b"])
+def test_a_digest_is_never_a_path(memory: Path, make_step: Any, digest: str) -> None:
+    with pytest.raises(Failure, match="digest is not one"):
+        tls.run(make_step("tls", digest, selfSigned=HOSTS))

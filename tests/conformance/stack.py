@@ -64,6 +64,15 @@ class Run:
         """The errors of one resource, together."""
         return "\n".join(self.messages(name, "error"))
 
+    def seconds(self, name: str) -> int:
+        """Whole seconds from the start of a failed operation to its failure."""
+        times = {}
+        for event in self.events:
+            for kind in ("resourcePreEvent", "resOpFailedEvent"):
+                if event.get(kind, {}).get("metadata", {}).get("urn", "").endswith(f"::{name}"):
+                    times[kind] = int(event["timestamp"])
+        return times["resOpFailedEvent"] - times["resourcePreEvent"]
+
     def detailed_diff(self, name: str) -> dict[str, str]:
         """The changed property paths of one resource, with their kinds."""
         for event in self.events:

@@ -86,6 +86,7 @@ def copies(new_stack: StackFactory, sshd: Sshd) -> Copies:
             copy("big", file("big"), "big"),
             copy("drifted", file("same"), "drifted", connection={"per_dial_timeout": timeout}),
             copy("renamed", file(same), "renamed"),
+            copy("renamed-too", file(same), "renamed-too", connection={"per_dial_timeout": timeout}),
             copy("moved", file("same"), moved),
             copy("triggered", file("same"), "triggered", triggers=[trigger]),
         ]
@@ -94,7 +95,7 @@ def copies(new_stack: StackFactory, sshd: Sshd) -> Copies:
     after_first = tree(remote)
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in remote.rglob("*") if path.is_file()}
     assert (remote / "big").read_bytes() == (local / "big").read_bytes()
-    for name in ("drifted", "renamed", "triggered"):
+    for name in ("drifted", "renamed", "renamed-too", "triggered"):
         (remote / name).write_text("drifted")
     (local / "same-2").write_text("same")
     (local / "script").chmod(0o700)
@@ -164,6 +165,13 @@ def test_only_the_content_counts(copies: Copies) -> None:
     assert copies.second.operations()["renamed"] == ["same"]
     assert copies.second.operations()["file"] == ["same"]
     assert copies.after_second["renamed"] == "drifted"
+
+
+def test_same_content_is_no_difference(copies: Copies) -> None:
+    """Beside another change, too, the path of the source is no difference and nothing is copied."""
+    assert copies.second.operations()["renamed-too"] == ["update"]
+    assert not [path for path in copies.second.detailed_diff("renamed-too") if path.startswith("source")]
+    assert copies.after_second["renamed-too"] == "drifted"
 
 
 def test_other_target_is_copied(copies: Copies) -> None:

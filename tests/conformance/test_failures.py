@@ -64,6 +64,7 @@ def failures(new_stack: StackFactory, sshd: Sshd) -> Failures:
             command("login", private_key=sshd.key("stranger"), dial_error_limit=1),
             command("hangup", port=hangup.port, dial_error_limit=4),
             command("timeout", port=full, dial_error_limit=0, per_dial_timeout=1),
+            command("long-timeout", port=full, dial_error_limit=0, per_dial_timeout=6),
             command("no-key", private_key="not a key", dial_error_limit=2),
             command("locked-key", private_key=sshd.key("locked"), dial_error_limit=2),
             command("no-agent", agent_socket_path="nobody.sock", dial_error_limit=2),
@@ -148,8 +149,10 @@ def test_delays_grow(failures: Failures) -> None:
 
 def test_time_limit_of_a_dial(failures: Failures) -> None:
     """perDialTimeout bounds the TCP connection, in seconds."""
-    error = failures.run.error("timeout")
-    assert f"after 0 failed attempts: dial tcp 127.0.0.1:{failures.full_port}: i/o timeout" in error
+    for name, shortest, longest in (("timeout", 0, 4), ("long-timeout", 5, 30)):
+        error = failures.run.error(name)
+        assert f"after 0 failed attempts: dial tcp 127.0.0.1:{failures.full_port}: i/o timeout" in error
+        assert shortest <= failures.run.seconds(name) <= longest
 
 
 @pytest.mark.parametrize(

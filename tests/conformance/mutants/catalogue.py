@@ -157,9 +157,9 @@ MUTANTS = [
     Mutant("command.py", "{_text(self._both)}", "{_text(self._streams[True])}", "test_failures.py::test_exit_status"),
     Mutant("ssh.py", "{128 + SIGNALS.get(signal, 0)}", "{SIGNALS.get(signal, 0)}", "test_failures.py::test_signal"),
     Mutant(
-        "serve.py",
-        "HEADER_LIMIT = 64 * 1024 * 1024",
-        "HEADER_LIMIT = 64 * 1024",
+        "command.py",
+        "{_text(self._both)}",
+        "{_text(self._both)[:100_000]}",
         "test_failures.py::test_long_output_in_an_error",
     ),
     Mutant(
@@ -235,7 +235,7 @@ MUTANTS = [
         "wire.py",
         'same = (old[SIGNATURE], old.get("hash")) == (new[SIGNATURE], new.get("hash"))',
         "same = old == new",
-        "test_copies.py::test_only_the_content_counts",
+        "test_copies.py::test_same_content_is_no_difference",
     ),
     Mutant(
         "command.py",

@@ -19,13 +19,9 @@ load_protocol_only()
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc  # noqa: E402
 
 MESSAGE_LIMIT = 400 * 1024 * 1024
-# An error carries the whole output of a failed command in a header, which gRPC would cut at 16 KiB.
-HEADER_LIMIT = 64 * 1024 * 1024
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
     ("grpc.max_send_message_length", MESSAGE_LIMIT),
-    ("grpc.max_metadata_size", HEADER_LIMIT),
-    ("grpc.absolute_max_metadata_size", HEADER_LIMIT),
 ]
 WORKERS = 256  # one per operation in flight; the engine decides how many that are
 PARENT_CHECK_SECONDS = 0.5

@@ -1,0 +1,97 @@
+"""Servers and deployed stacks, made once and put back for each test that changes them.
+
+The servers belong to a checkout that exists for these tests alone. With CODESENSEI_KEEP_SERVERS=1 they stay when the
+tests end and are used again, with the program as it was then, until a run without it removes them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host.stack import CHECKOUT, Stack
+from tools.sandbox import Sandbox, Server
+
+DEPLOYED = "deployed"
+KEEP = os.environ.get("CODESENSEI_KEEP_SERVERS") == "1"
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Path]:
+    """The directory of this run, which no other run uses at the same time."""
+    path = CHECKOUT / ".codesensei" / "host" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+    path.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield path
+
+
+@pytest.fixture(scope="session")
+def sandbox(place: Path) -> Iterator[Sandbox]:
+    """The servers of this run; what a killed one has left is removed first."""
+    made = Sandbox(place)
+    if not KEEP:
+        made.down_all()
+    yield made
+    if not KEEP:
+        made.down_all()
+
+
+@pytest.fixture(scope="session")
+def fresh(sandbox: Sandbox) -> Callable[[int], Server]:
+    """A function that gives a server with nothing on it, put back at each call."""
+
+    def give(debian: int) -> Server:
+        name = f"fresh-{debian}"
+        known = [server for server in sandbox.servers() if server.name == name]
+        server = sandbox.up(name, debian)
+        if known:
+            server.restore("fresh")
+        else:
+            server.snapshot("fresh")
+        return server
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def first_deploys(sandbox: Sandbox, place: Path) -> Callable[[int], Stack]:
+    """A function that gives the deployed stack of a Debian release, deployed at the first call."""
+    made: dict[int, Stack] = {}
+
+    def give(debian: int) -> Stack:
+        if debian not in made:
+            stack = Stack(sandbox.up(f"debian-{debian}", debian), place / f"stack-{debian}")
+            if KEEP and (stack.directory / "kept" / DEPLOYED).exists():
+                stack.dirty = True
+            else:
+                stack.create()
+                stack.up()
+                stack.keep(DEPLOYED)
+                stack.server.snapshot(DEPLOYED)
+            made[debian] = stack
+        return made[debian]
+
+    return give
+
+
+@pytest.fixture(params=[12, 13])
+def deployed(request: pytest.FixtureRequest, first_deploys: Callable[[int], Stack]) -> Stack:
+    """The stack after its first deploy, on each Debian, for a test that leaves it as it was."""
+    stack = first_deploys(request.param)
+    if stack.dirty:
+        stack.server.restore(DEPLOYED)
+        stack.put_back(DEPLOYED)
+        stack.dirty = False
+    return stack
+
+
+@pytest.fixture
+def stack(deployed: Stack) -> Stack:
+    """The stack after its first deploy, for a test that changes it."""
+    deployed.dirty = True
+    return deployed

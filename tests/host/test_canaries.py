@@ -1,0 +1,136 @@
+"""No secret where somebody could see it, and proof that the search would find one."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+import pytest
+
+from tests.host import canaries
+from tests.host.stack import PASSPHRASE, Stack
+
+pytestmark = pytest.mark.host
+
+PRINTS = """
+printf '%s\\n' "$API_TOKEN" "$SECRET_KEY" "$DATABASE_URL"
+python3 - <<'END'
+import base64, json, os, shlex, urllib.parse
+for name in ("API_TOKEN", "SECRET_KEY", "DATABASE_URL"):
+    value = os.environ[name]
+    print(json.dumps(value), shlex.quote(value), urllib.parse.quote(value, safe=""))
+    print(base64.b64encode(value.encode()).decode())
+END
+env
+"""
+MIGRATION = """
+import os
+from django.db import migrations
+
+
+def fail(apps, schema_editor):
+    raise RuntimeError("cannot use " + os.environ["DATABASE_URL"] + " with " + repr(os.environ["API_TOKEN"]))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("entries", "0001_initial")]
+    operations = [migrations.RunPython(fail)]
+"""
+
+
+@pytest.fixture
+def watched(stack: Stack) -> tuple[Stack, dict[str, str]]:
+    """A second stack on the server, not deployed yet, and the secrets it was given; processes are sampled."""
+    directory = stack.directory.with_name(f"{stack.directory.name}-other")
+    other = Stack(stack.server, directory, slug="canary", hostname="canary.example", name="second").create()
+    values = {"API_TOKEN": canaries.canary()}
+    other.set_secret("codesensei:secretEnv.API_TOKEN", values["API_TOKEN"])
+    values["sshPrivateKey"] = other.server.private_key_path.read_text().splitlines()[2]
+    values["passphrase"] = PASSPHRASE
+    canaries.start_sampler(other)
+    return other, values
+
+
+def generated(stack: Stack) -> dict[str, str]:
+    """The secrets that the program has made, as the process has them."""
+    found = stack.environ()
+    password = re.search(r"://[^:]*:([^@]*)@", found["DATABASE_URL"])
+    assert password
+    return {"SECRET_KEY": found["SECRET_KEY"], "database password": password[1]}
+
+
+@pytest.mark.parametrize("deployed", [12, 13], indirect=True)
+def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
+    stack, values = watched
+    stack.set("project.hooks", {"beforeMigrate": [PRINTS], "afterSwitch": [PRINTS]})
+    texts = {"up": stack.up().output}
+    values |= generated(stack)
+    assert stack.environ()["API_TOKEN"] == values["API_TOKEN"]
+    values["new token"] = canaries.canary()
+    stack.set_secret("codesensei:secretEnv.API_TOKEN", values["new token"])
+    shown = stack.preview("--diff")
+    texts |= {"preview --diff": shown.output, "events": json.dumps(shown.events)}
+    texts["preview --json"] = stack.pulumi("preview", "--json")
+    again = stack.up("-v=3", "--logtostderr")
+    texts |= {"up -v=3": again.output, "events of up": json.dumps(again.events)}
+    assert stack.environ()["API_TOKEN"] == values["new token"]
+    texts["stack export"] = stack.pulumi("stack", "export")
+    texts["stack output"] = stack.pulumi("stack", "output", "--json")
+    texts |= canaries.texts_of(stack.backend) | canaries.texts_of(stack.program / "stacks")
+    assert canaries.search_texts(texts, values) == set()
+    assert canaries.search_server(stack, values) == set()
+
+
+@pytest.mark.parametrize("deployed", [12], indirect=True)
+@pytest.mark.parametrize("kind", ["hook", "migration"])
+def test_what_a_failing_program_prints_is_filtered(watched: tuple[Stack, dict[str, str]], kind: str) -> None:
+    stack, values = watched
+    if kind == "hook":
+        stack.set("project.hooks", {"beforeMigrate": [f"{PRINTS}\nexit 3"]})
+    else:
+        files = {"entries/migrations/0002_fail.py": MIGRATION}
+        stack.set("project.source.revision", stack.commit(files, "main~2"))
+    done = stack.up(succeed=False)
+    assert "[secret]" in done.said("error")
+    file = stack.server.console("cat /srv/codesensei/canary/env/*.env").stdout
+    secret_key = re.search(r"^SECRET_KEY=(.*)$", file, re.MULTILINE)
+    password = re.search(r"^DATABASE_URL=.*://[^:]*:([^@]*)@", file, re.MULTILINE)
+    assert secret_key
+    assert password
+    values |= {"SECRET_KEY": secret_key[1].strip("'\""), "database password": password[1]}
+    assert canaries.search_texts({"up": done.output} | canaries.texts_of(stack.backend), values) == set()
+    assert canaries.search_server(stack, values) == set()
+
+
+@pytest.mark.parametrize("deployed", [13], indirect=True)
+def test_the_search_finds_a_leak_of_each_kind_in_each_place(watched: tuple[Stack, dict[str, str]]) -> None:
+    stack, values = watched
+    planted = {name: canaries.canary() for name in canaries.forms("")}
+    leaks = {name: canaries.forms(value)[name][0].decode() for name, value in planted.items()}
+    server = stack.server
+    for number, leak in enumerate(leaks.values()):
+        text = f"before {leak} after\n".encode()
+        server.console("systemd-cat", input=text)
+        server.put(f"/var/log/planted-{number}", text, 0o600)
+        server.put(f"/var/lib/codesensei/planted-{number}", text, 0o600)
+        server.put(f"/etc/planted-{number}", text, 0o644)
+        escaped = leak.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+        unit = f'[Service]\nExecStart=/bin/true\nEnvironment="LEAK={escaped}"\n# {leak}\n'
+        server.put(f"/etc/systemd/system/planted-{number}.service", unit.encode(), 0o600)
+        server.console(f"python3 -c 'import time; time.sleep(1)' {shlex.quote(leak)}")
+    server.console(
+        "systemctl daemon-reload && systemctl start 'planted-0' 'planted-1' 'planted-2' 'planted-3' planted-4"
+    )
+    found = canaries.search_server(stack, planted)
+    places = ("journal", "/var/log ", "root's memory", "unit files", "systemctl show", "process lists", "files open")
+    missed = {
+        (place, name)
+        for place in places
+        for name in leaks
+        if not any(where.startswith(place) and what == f"{name}, {name}" for where, what in found)
+    }
+    assert missed == set()
+    texts = {name: f"before {leak} after" for name, leak in leaks.items()}
+    assert canaries.search_texts(texts, planted) >= {(name, f"{name}, {name}") for name in leaks}
+    assert canaries.search_server(stack, values) == set()

@@ -1,0 +1,73 @@
+"""What a deploy brings, and that nothing runs where nothing has changed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from tests.host.fingerprint import difference, fingerprint
+from tests.host.stack import Stack
+from tools.demo import checks
+from tools.demo.browser import Browser
+
+pytestmark = pytest.mark.host
+
+
+def test_the_site_answers_with_database_worker_and_static_files(deployed: Stack) -> None:
+    assert deployed.site.greets("Hello")
+    entry = deployed.site.write()
+    deployed.site.await_job(entry)
+    row = f"SELECT message FROM entries_entry WHERE id = {entry.number}"
+    found = deployed.server.console(f"runuser -u postgres -- psql -XAtc {shlex.quote(row)} {deployed.slug}")
+    assert found.stdout == f"{entry.text}\n"
+    checks.check_static(deployed.site.browser)
+
+
+def test_a_static_file_has_one_cache_header_of_a_year(deployed: Stack) -> None:
+    sheet = next(word for word in deployed.site.get().body.split('"') if word.endswith(".css"))
+    headers = deployed.site.headers(sheet)
+    assert [value for name, value in headers if name in {"cache-control", "expires"}] == ["max-age=31536000"]
+
+
+def test_an_unknown_host_gets_no_project(deployed: Stack) -> None:
+    page = Browser(f"http://{deployed.server.host}/", "unknown.example").get("/")
+    assert 400 <= page.status < 500
+    assert "Hello" not in page.body
+
+
+def test_the_outputs_are_what_is_served(deployed: Stack) -> None:
+    outputs = deployed.outputs()
+    assert outputs == {
+        "hostnames": [deployed.hostname],
+        "release": deployed.serving(),
+        "revision": deployed.config["codesensei:project"]["source"]["revision"],
+        "server": deployed.server.host,
+        "url": f"http://{deployed.hostname}/",
+    }
+    assert deployed.serving() == deployed.serving("worker")
+
+
+def test_manage_runs_as_the_app_user_with_the_release_s_environment(deployed: Stack) -> None:
+    manage = f"/srv/codesensei/{deployed.slug}/manage"
+    assert deployed.server.console(f"cd / && {manage} check").stdout.startswith("System check identified no issues")
+    code = "import os, json; print(json.dumps([os.getuid(), os.environ['GREETING'], os.getcwd()]))"
+    said = deployed.server.console(f"{manage} shell -v 0 -c {shlex.quote(code)}").stdout
+    user, greeting, folder = json.loads(said.splitlines()[-1])
+    assert user == int(deployed.server.console("id -u deploy").stdout)
+    assert greeting == "Hello"
+    assert folder == f"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}"
+
+
+@pytest.mark.parametrize(("drift", "looks"), [(False, 0), (True, 1)])
+def test_a_second_up_changes_nothing_and_only_looks_for_drift(deployed: Stack, drift: bool, looks: int) -> None:
+    file = deployed.file.read_text()
+    deployed.set("drift", drift)
+    before, logins = fingerprint(deployed.server, deployed.slug), deployed.logins()
+    assert deployed.up_without_changes().changes == set()
+    assert deployed.logins() == logins + looks
+    assert deployed.preview("--expect-no-changes").changes == set()
+    assert deployed.logins() == logins + 2 * looks
+    assert difference(before, fingerprint(deployed.server, deployed.slug)) == {}
+    deployed.file.write_text(file)

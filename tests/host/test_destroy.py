@@ -1,0 +1,83 @@
+"""`pulumi destroy`: the project goes, its data stays unless the stack says otherwise."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.host.stack import Stack
+
+pytestmark = pytest.mark.host
+
+TRACES = (
+    "/etc/systemd/system /run/systemd/system /etc/nginx /etc/logrotate.d /etc/codesensei /srv/codesensei"
+    " /usr/local/lib/codesensei /var/lib/codesensei /run/codesensei -iname '*guestbook*'"
+)
+
+
+def traces(stack: Stack) -> set[str]:
+    return set(stack.server.console(f"find {TRACES}", check=False).stdout.split())
+
+
+def units(stack: Stack) -> str:
+    command = "systemctl list-units --all --plain --no-legend '*guestbook*'; pgrep -au deploy"
+    return stack.server.console(command, check=False).stdout
+
+
+def test_destroy_keeps_data_and_another_up_takes_it_up(stack: Stack) -> None:
+    entry = stack.site.write()
+    stack.site.await_job(entry)
+    media = "/srv/codesensei/guestbook/shared/media/picture.txt"
+    stack.server.console(f"runuser -u deploy -- sh -c 'echo kept > {media}'")
+    logins = stack.logins()
+    done = stack.destroy()
+    assert stack.logins() == logins + 1
+    assert "kept: database guestbook" in done.output
+    assert units(stack) == ""
+    assert traces(stack) <= {
+        "/srv/codesensei/guestbook",
+        "/run/codesensei/project-guestbook.lock",
+        "/run/codesensei/project-guestbook.holder",
+    }
+    assert (
+        stack.server.console("cd /srv/codesensei/guestbook && find . -type f").stdout == "./shared/media/picture.txt\n"
+    )
+    login = "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'guestbook'"
+    assert stack.server.console(f'runuser -u postgres -- psql -XAtc "{login}"').stdout == "f\n"
+    assert stack.site.get().status == 404
+    assert stack.server.console("nginx -t", check=False).returncode == 0
+    stack.up()
+    assert stack.site.shows(entry)
+    assert stack.server.console(f"cat {media}").stdout == "kept\n"
+    stack.site.await_job(stack.site.write())
+    stack.up_without_changes()
+
+
+@pytest.mark.parametrize("deployed", [13], indirect=True)
+def test_destroy_drops_what_the_stack_says(stack: Stack) -> None:
+    stack.site.write()
+    stack.server.console("runuser -u deploy -- touch /srv/codesensei/guestbook/shared/media/picture.txt")
+    logins = stack.logins()
+    stack.set("onDestroy", {"database": "drop", "media": "drop"})
+    assert stack.up().changes == {"Command guestbook-teardown"}
+    assert stack.logins() == logins
+    stack.destroy()
+    assert units(stack) == ""
+    assert {path for path in traces(stack) if not path.startswith("/run/")} == set()
+    databases = "SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles WHERE rolname = 'guestbook'"
+    assert "guestbook" not in stack.server.console(f'runuser -u postgres -- psql -XAtc "{databases}"').stdout
+    assert stack.server.console("getent passwd deploy", check=False).returncode != 0
+    assert "csb-" not in stack.server.console("getent passwd").stdout
+
+
+@pytest.mark.parametrize("deployed", [12], indirect=True)
+def test_destroy_of_a_server_that_is_gone_ends_and_says_so(stack: Stack) -> None:
+    stack.server.container.kill()
+    began = time.monotonic()
+    done = stack.destroy(succeed=False, seconds=180)
+    assert time.monotonic() - began < 150
+    assert stack.server.host in done.said("error")
+    assert "Traceback" not in done.output
+    # Nothing is forgotten: destroy can be run again when the server is back.
+    assert "guestbook-teardown" in stack.resources()

@@ -1,0 +1,94 @@
+"""What was changed on the server by hand is shown and mended; a server that does not answer is not mistaken for one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.host.fingerprint import difference, fingerprint
+from tests.host.stack import Stack
+from tools.sandbox import Relay
+
+pytestmark = pytest.mark.host
+
+SITE = "/etc/nginx/sites-available/codesensei-guestbook.conf"
+UNIT = "/etc/systemd/system/guestbook.service"
+HANDS = {
+    "a unit edited": (f"echo '# mine' >> {UNIT} && systemctl daemon-reload", f"{UNIT} was changed by hand"),
+    "a service stopped": ("systemctl stop guestbook-worker", "guestbook-worker.service is inactive"),
+    "a service disabled": ("systemctl disable --now guestbook-worker", "guestbook-worker.service is inactive"),
+    "the site edited": (f"sed -i s/max-age=31536000/max-age=5/ {SITE} && nginx -s reload", f"{SITE} was changed"),
+    "current moved": ("ln -sfn releases/none /srv/codesensei/guestbook/current", "/current was changed by hand"),
+}
+
+
+@pytest.mark.parametrize("deployed", [13], indirect=True)
+@pytest.mark.parametrize("hand", list(HANDS))
+def test_a_change_by_hand_is_shown_and_mended(stack: Stack, hand: str) -> None:
+    command, warning = HANDS[hand]
+    first, before = stack.serving(), fingerprint(stack.server, stack.slug)
+    stack.server.console(command)
+    shown = stack.preview("--diff")
+    assert warning in shown.said("warning")
+    assert shown.changes == {"Command guestbook-switch"}
+    assert "mend=1" in shown.output
+    assert stack.up().changes == {"Command guestbook-switch"}
+    assert stack.serving() == stack.serving("worker") == first
+    stack.site.await_job(stack.site.write())
+    found = difference(before, fingerprint(stack.server, stack.slug))
+    files = {path: pair for path, pair in found.items() if isinstance(pair[0], list) or isinstance(pair[1], list)}
+    changed = {path for path, (old, new) in files.items() if not (old and new and list(old)[:4] == list(new)[:4])}  # type: ignore[call-overload]
+    assert {path for path in changed if not path.startswith("/var/lib/codesensei/guestbook/")} == set()
+    again = stack.up_without_changes()
+    assert again.said("warning") == ""
+
+
+@pytest.mark.parametrize("deployed", [12], indirect=True)
+def test_a_drifted_project_directory_is_its_step_s_alone(stack: Stack) -> None:
+    stack.server.console("chmod 0777 /srv/codesensei/guestbook/shared")
+    shown = stack.preview()
+    assert "/srv/codesensei/guestbook/shared was changed by hand" in shown.said("warning")
+    assert shown.changes == {"Command guestbook-account"}
+    stack.up()
+    assert stack.server.console("stat -c %a /srv/codesensei/guestbook/shared").stdout == "1771\n"
+    stack.up_without_changes()
+
+
+@pytest.fixture
+def relayed(stack: Stack) -> Iterator[tuple[Stack, Relay]]:
+    """The stack, reached through a relay that can cut the line."""
+    with Relay(stack.server.host, stack.server.port) as relay:
+        stack.set("server.host", relay.host)
+        stack.set("server.port", relay.port)
+        stack.up()
+        yield stack, relay
+
+
+@pytest.mark.parametrize("deployed", [12], indirect=True)
+@pytest.mark.parametrize("fault", ["drop", "stall"])
+def test_a_server_that_cannot_be_reached(relayed: tuple[Stack, Relay], fault: str) -> None:
+    stack, relay = relayed
+    before = fingerprint(stack.server, stack.slug)
+    relay.drop() if fault == "drop" else relay.stall()
+    began = time.monotonic()
+    shown = stack.preview()
+    assert time.monotonic() - began < 40
+    assert shown.said("warning").count(f"server {relay.host}: ") == 1
+    assert shown.changes == set()
+    stack.set("env.GREETING", "Good evening")
+    other = stack.preview("--diff")
+    assert '"Hello" => "Good evening"' in other.output
+    assert "Command guestbook-switch" in other.changes
+    assert "Command guestbook-packages" not in other.changes
+    began = time.monotonic()
+    done = stack.up(succeed=False, seconds=120)
+    assert time.monotonic() - began < 60
+    assert f"server {relay.host}: " in done.said("error")
+    assert "Traceback" not in done.output
+    assert len(done.output.splitlines()) < 40
+    assert difference(before, fingerprint(stack.server, stack.slug)) == {}
+    relay.resume()
+    stack.up()
+    assert stack.site.greets("Good evening")

@@ -1,0 +1,86 @@
+"""A deploy that cannot succeed: the old release serves on, and the message says what, where, why and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.host.fingerprint import difference, fingerprint, outside_releases
+from tests.host.stack import Stack
+from tests.host.test_interruptions import always_served, settled
+
+pytestmark = pytest.mark.host
+
+MIGRATION = """
+from django.db import migrations
+
+
+def fail(apps, schema_editor):
+    raise RuntimeError("this migration cannot run")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("entries", "0001_initial")]
+    operations = [migrations.RunPython(fail)]
+"""
+
+
+def failing_migration(stack: Stack) -> None:
+    files = {"entries/migrations/0002_fail.py": MIGRATION}
+    stack.set("project.source.revision", stack.commit(files, "main~2"))
+
+
+def failing_candidate(stack: Stack) -> None:
+    stack.use("broken")
+
+
+def dead_worker(stack: Stack) -> None:
+    stack.set("project.workers.mail", "celery -A config worker --no-such-option")
+
+
+def wrong_requirement(stack: Stack) -> None:
+    text = (stack.repository / "requirements.txt").read_text()
+    files = {"requirements.txt": text.replace("Django==5.2.19", "Django==5.2.9999")}
+    stack.set("project.source.revision", stack.commit(files, "main~2"))
+
+
+CASES: list[tuple[Callable[[Stack], None], str, str]] = [
+    (failing_migration, "manage.py migrate (release ", "this migration cannot run"),
+    (failing_candidate, "release ", "logo.svg"),
+    (dead_worker, "guestbook-mail.service", "no-such-option"),
+    (wrong_requirement, "install the requirements (release ", "Django==5.2.9999"),
+]
+
+
+@pytest.mark.parametrize("deployed", [12], indirect=True)
+@pytest.mark.parametrize(("spoil", "thing", "words"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None], thing: str, words: str) -> None:
+    first, file, before = stack.serving(), stack.file.read_text(), fingerprint(stack.server, stack.slug)
+    spoil(stack)
+    with always_served(stack):
+        done = stack.up(succeed=False)
+    error = done.said("error")
+    assert f"error: {thing}" in error
+    assert f" on {stack.server.name}: " in error
+    assert "cure: " in error
+    assert words in error
+    assert "/usr/local/lib/codesensei" not in done.output
+    assert "codesensei/remote" not in done.output
+    assert stack.serving() == stack.serving("worker") == first
+    assert stack.outputs()["release"] == first
+    found = difference(before, fingerprint(stack.server, stack.slug))
+    if spoil is dead_worker:
+        # The switch had begun; it has put back every file, and the processes are new ones.
+        found = {path: pair for path, pair in found.items() if path not in {"units", "nginx"} and differs(pair)}
+    assert outside_releases(found, stack.slug) == []
+    stack.file.write_text(file)
+    stack.up()
+    assert stack.serving() == first
+    settled(stack)
+
+
+def differs(pair: tuple[object, object]) -> bool:
+    """Whether content, mode or owner differ."""
+    before, after = pair
+    return not (isinstance(before, list) and isinstance(after, list) and before[:4] == after[:4])

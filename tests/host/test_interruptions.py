@@ -1,0 +1,197 @@
+"""Killed at any point and run again: the server ends with what the stack file says, and serves all the time."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.host.stack import Stack, eventually
+from tools.demo.errors import DemoError
+from tools.sandbox import Server
+
+pytestmark = pytest.mark.host
+
+ROOT = "/srv/codesensei/guestbook"
+MEMORY = "/var/lib/codesensei/guestbook"
+# Lets the hook of `waiting` end.
+GO = f"{ROOT}/shared/media/go"
+HOOK = f"test -e {GO} || sleep 600"
+POINTS = {
+    "pip": "pgrep -f 'pip install --requirement'",
+    "hook": "pgrep -u deploy -x sleep",
+    "candidate": "systemctl is-active -q codesensei-candidate-guestbook.service",
+    "current renamed": f"test $(readlink {ROOT}/current) != releases/FIRST",
+    "workers started": f"test -e {MEMORY}/switch/journal.json -a "
+    f'"$(readlink -f /proc/$(systemctl show -P MainPID guestbook-worker.service)/cwd)" != {ROOT}/releases/FIRST -a '
+    f'"$(readlink -f /proc/$(systemctl show -P MainPID guestbook-worker.service)/cwd)" != /',
+}
+
+
+@contextmanager
+def always_served(stack: Stack) -> Iterator[None]:
+    """The site must answer every request of a visitor who asks again and again during the block."""
+    ended, problems = threading.Event(), list[str]()
+
+    def visit() -> None:
+        while not ended.wait(0.1):
+            try:
+                page = stack.site.get()
+                if page.status != 200:
+                    problems.append(f"status {page.status}")
+            except DemoError as error:
+                problems.append(str(error))
+
+    visitor = threading.Thread(target=visit, daemon=True)
+    visitor.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        visitor.join(60)
+    assert problems == []
+
+
+def kill(stack: Stack, condition: str, *, remote: bool = True) -> None:
+    """Start `pulumi up` and, once the condition holds on the server, kill the engine and the step that runs there."""
+    process, events = stack.start("up", "--yes", "--skip-preview")
+    try:
+        eventually(stack.server, condition, 240)
+        if remote:
+            # The process that holds a lock is the step; SIGKILL lets it tidy nothing.
+            stack.server.console(
+                "for holder in /run/codesensei/*.holder; do"
+                " pid=$(python3 -c \"import json,sys; print(json.load(open(sys.argv[1]))['pid'])\" $holder);"
+                " grep -q codesensei /proc/$pid/cmdline && kill -KILL $pid; done; true"
+            )
+    finally:
+        process.kill()
+    stack.finish(process, events, 30)
+    stack.pulumi("cancel", "--yes")
+
+
+def settled(stack: Stack) -> None:
+    """The server is as the state says, with nothing left of what was killed."""
+    release = stack.outputs()["release"]
+    assert stack.serving() == stack.serving("worker") == release
+    assert stack.outputs()["revision"] == stack.config["codesensei:project"]["source"]["revision"]
+    server = stack.server
+    assert server.console(f"readlink {ROOT}/current").stdout == f"releases/{release}\n"
+    units = server.console("systemctl list-units --all --plain --no-legend 'guestbook*' 'codesensei*'").stdout
+    assert [line.split()[0] for line in units.splitlines()] == [
+        "guestbook-worker.service",
+        "guestbook.service",
+        "guestbook.socket",
+    ]
+    assert server.console("pgrep -au $(getent passwd | grep -o '^csb-[0-9a-f]*')", check=False).stdout == ""
+    stray = "for p in $(pgrep -u deploy); do grep -L 'guestbook.*service' /proc/$p/cgroup; done; true"
+    assert server.console(stray).stdout == ""
+    server.console("flock -n /run/codesensei/project-guestbook.lock true")
+    assert server.console(f"ls {MEMORY}/switch {ROOT}/releases").stdout.count("journal") == 0
+    assert stack.site.greets(stack.config["codesensei:env"]["GREETING"])
+    stack.site.await_job(stack.site.write())
+    stack.up_without_changes()
+    assert left_here(stack) == []
+
+
+def left_here(stack: Stack) -> list[str]:
+    """Processes of this machine that still work in the program's directory."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if entry.resolve() == stack.program:
+                found.append((entry.parent / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def change(stack: Stack, point: str) -> None:
+    """A new commit; with other requirements or a hook where the point needs it."""
+    stack.use("main~1")
+    if point == "pip":
+        text = (stack.repository / "requirements.txt").read_text()
+        stack.set("project.source.revision", stack.commit({"requirements.txt": f"# Changed\n{text}"}, "main~1"))
+    if point == "hook":
+        stack.set("project.hooks", {"beforeMigrate": [HOOK]})
+
+
+full = pytest.mark.full
+
+
+@pytest.mark.parametrize("deployed", [13], indirect=True)
+@pytest.mark.parametrize(
+    ("point", "reverted"),
+    [
+        pytest.param("pip", False, marks=full),
+        pytest.param("pip", True),
+        pytest.param("hook", False),
+        pytest.param("hook", True, marks=full),
+        pytest.param("candidate", False, marks=full),
+        pytest.param("candidate", True),
+        pytest.param("current renamed", False),
+        pytest.param("current renamed", True),
+        pytest.param("workers started", False, marks=full),
+        pytest.param("workers started", True),
+    ],
+)
+def test_engine_and_step_are_killed(stack: Stack, point: str, reverted: bool) -> None:
+    first, before = stack.serving(), stack.file.read_text()
+    change(stack, point)
+    with always_served(stack):
+        kill(stack, POINTS[point].replace("FIRST", first))
+        stack.server.console(f"runuser -u deploy -- touch {GO}")
+        if reverted:
+            stack.file.write_text(before)
+        stack.up()
+    assert (stack.serving() == first) is reverted
+    settled(stack)
+
+
+@pytest.mark.parametrize("deployed", [12], indirect=True)
+def test_only_the_engine_is_killed_and_the_next_run_waits_for_the_step(stack: Stack) -> None:
+    change(stack, "pip")
+    with always_served(stack):
+        kill(stack, POINTS["pip"], remote=False)
+        done = stack.up()
+    assert "waits for build of guestbook" in done.output
+    settled(stack)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("debian", [12, 13])
+def test_a_first_deploy_is_killed_again_and_again(fresh: Callable[[int], Server], place: Path, debian: int) -> None:
+    stack = Stack(fresh(debian), place / f"first-{debian}").create()
+    for condition in (
+        "pgrep -x dpkg",
+        "test -e /etc/nginx/conf.d/codesensei.conf",
+        "runuser -u postgres -- psql -XAtc 'SELECT rolname FROM pg_roles' | grep -q guestbook",
+        "pgrep -f 'pip install --requirement'",
+        "pgrep -u deploy -f 'manage.py migrate'",
+        "test -L /srv/codesensei/guestbook/current",
+    ):
+        kill(stack, condition)
+    stack.up()
+    settled(stack)
+
+
+@pytest.mark.parametrize("deployed", [13], indirect=True)
+def test_a_power_cut_in_the_middle_of_the_switch(stack: Stack) -> None:
+    first = stack.serving()
+    change(stack, "current renamed")
+    process, events = stack.start("up", "--yes", "--skip-preview")
+    try:
+        eventually(stack.server, POINTS["current renamed"].replace("FIRST", first), 240)
+        stack.server.reboot(power_cut=True)
+    finally:
+        process.kill()
+    stack.finish(process, events, 30)
+    stack.pulumi("cancel", "--yes")
+    assert stack.site.greets("Hello")
+    stack.up()
+    settled(stack)
+    assert json.dumps(stack.outputs()).count(stack.revision("main~1")) == 1

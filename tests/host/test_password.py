@@ -1,0 +1,60 @@
+"""The password of a local DATABASE_URL: it changes at the switch, and with it alone."""
+
+from __future__ import annotations
+
+import shlex
+from urllib.parse import quote
+
+import pytest
+
+from tests.host.stack import Stack
+from tests.host.test_interruptions import always_served, settled
+
+pytestmark = pytest.mark.host
+
+FIRST, SECOND = "first/pass word:%1", "second'$pass\"word\\2"
+
+
+def url(password: str) -> str:
+    return f"postgres://guestbook:{quote(password, safe='')}@127.0.0.1:5432/guestbook"
+
+
+def opens(stack: Stack, password: str) -> bool:
+    """Whether the role can log in with it."""
+    command = f"PGPASSWORD={shlex.quote(password)} psql -XAtc 'SELECT 1' -h 127.0.0.1 -U guestbook guestbook"
+    return stack.server.console(command, check=False).stdout == "1\n"
+
+
+@pytest.mark.parametrize("deployed", [13], indirect=True)
+def test_a_new_password_comes_into_force_with_the_release_that_has_it(stack: Stack) -> None:
+    entry = stack.site.write()
+    with always_served(stack):
+        stack.set_secret("codesensei:secretEnv.DATABASE_URL", url(FIRST))
+        stack.up()
+    assert opens(stack, FIRST)
+    assert stack.site.shows(entry)
+    file = stack.file.read_text()
+    first = stack.serving()
+    stack.set_secret("codesensei:secretEnv.DATABASE_URL", url(SECOND))
+    stack.use("broken")
+    with always_served(stack):
+        stack.up(succeed=False)
+        assert opens(stack, FIRST)
+        assert not opens(stack, SECOND)
+        stack.site.await_job(stack.site.write())
+        stack.file.write_text(file)
+        stack.up()
+    assert stack.serving() == first
+    settled(stack)
+    assert opens(stack, FIRST)
+    stack.set_secret("codesensei:secretEnv.DATABASE_URL", url(SECOND))
+    with always_served(stack):
+        stack.up()
+    assert opens(stack, SECOND)
+    assert not opens(stack, FIRST)
+    assert stack.site.shows(entry)
+    settled(stack)
+    # The release before has the old password in its variables; going back to it must not go back to that.
+    stack.use("main~1")
+    stack.up()
+    assert opens(stack, SECOND)

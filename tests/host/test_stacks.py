@@ -1,0 +1,100 @@
+"""Several stacks on one server: each has its own, and takes nothing of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.host.fingerprint import difference, fingerprint
+from tests.host.stack import Stack
+
+pytestmark = pytest.mark.host
+
+
+@pytest.fixture
+def neighbour(stack: Stack) -> Callable[..., Stack]:
+    """A function that makes another stack for the same server."""
+
+    def make(slug: str = "guestbook", hostname: str = "guestbook.example") -> Stack:
+        directory = stack.directory.with_name(f"{stack.directory.name}-other")
+        return Stack(stack.server, directory, slug=slug, hostname=hostname, name="second").create()
+
+    return make
+
+
+def touched(stack: Stack, before: dict[str, object], others: str) -> list[str]:
+    """What differs from before and is not the other stack's own, nor what all stacks share."""
+    shared = ("/var/lib/codesensei/register", "/usr/local/lib/codesensei")
+    found = difference(before, fingerprint(stack.server, stack.slug))
+    return [path for path in found if f"/{others}" not in path and not path.startswith(shared)]
+
+
+@pytest.mark.parametrize(
+    ("names", "refusal"),
+    [
+        ({"hostname": "second.example"}, "slug guestbook"),
+        ({"slug": "other"}, "hostname guestbook.example"),
+        ({"slug": "guestbook-worker", "hostname": "second.example"}, "unit guestbook-worker.service"),
+    ],
+)
+@pytest.mark.parametrize("deployed", [13], indirect=True)
+def test_what_is_another_stack_s_is_refused_by_name(
+    stack: Stack, neighbour: Callable[..., Stack], names: dict[str, str], refusal: str
+) -> None:
+    before = fingerprint(stack.server, stack.slug)
+    done = neighbour(**names).up(succeed=False)
+    error = done.said("error")
+    assert f"error: {refusal} on {stack.server.name}: it belongs to the stack organization/codesensei/test" in error
+    assert "cure:" in error
+    assert "Traceback" not in done.output
+    assert touched(stack, before, names.get("slug", "nothing-else")) == []
+    assert stack.site.greets("Hello")
+
+
+@pytest.mark.parametrize("deployed", [12], indirect=True)
+def test_two_stacks_deploy_at_once_and_one_goes_without_the_other(
+    stack: Stack, neighbour: Callable[..., Stack]
+) -> None:
+    other = neighbour(slug="guestbook-two", hostname="two.example")
+    other.set("env.GREETING", "Hello from the second")
+    stack.set("env.GREETING", "Hello from the first")
+    stack.use("main~1")
+    under_way = [each.start("up", "--yes", "--skip-preview") for each in (stack, other)]
+    for each, started in zip((stack, other), under_way, strict=True):
+        done = each.finish(*started)
+        assert done.code == 0, done.output + each.look_round()
+    assert stack.site.greets("Hello from the first")
+    assert other.site.greets("Hello from the second")
+    entry = stack.site.write()
+    stack.site.await_job(entry)
+    assert not other.site.shows(entry)
+    second = other.site.write()
+    other.site.await_job(second)
+    assert not stack.site.shows(second)
+    before = fingerprint(stack.server, stack.slug)
+    other.destroy()
+    left = touched(stack, before, "guestbook-two")
+    # Folders that both have entries in, and lists that name both; no file and no process of the first.
+    assert set(left) <= COMMON
+    assert stack.site.greets("Hello from the first")
+    assert stack.site.shows(entry)
+    assert other.site.get().status == 404
+    stack.up_without_changes()
+
+
+COMMON = {
+    "/etc/passwd",
+    "/etc/group",
+    "roles",
+    "nginx",
+    "/srv/codesensei",
+    "/etc/nginx/sites-available",
+    "/etc/nginx/sites-enabled",
+    "/etc/systemd/system",
+    "/etc/systemd/system/multi-user.target.wants",
+    "/etc/systemd/system/sockets.target.wants",
+    "/etc/logrotate.d",
+    "/etc/codesensei",
+    "/var/lib/codesensei",
+}

@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.demo import checks, history, server, stack
@@ -229,6 +229,9 @@ def down() -> None:
         print("The server is gone.")
     stack.remove()
     shutil.rmtree(DIRECTORY, ignore_errors=True)
+    LOCK.unlink(missing_ok=True)
+    with suppress(OSError):
+        LOCK.parent.rmdir()
     print("The stack, its state, passphrase and keys are gone.")
 
 

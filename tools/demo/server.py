@@ -64,9 +64,12 @@ def start_sandbox(runner: Runner, debian: int) -> Target:
 
 
 def end_sandbox() -> None:
-    """Remove the demo's sandbox server; raises DemoError."""
+    """Remove the demo's sandbox server, and key and network of the sandbox if it was the last; raises DemoError."""
     try:
-        Sandbox().down(SANDBOX_SERVER)
+        sandbox = Sandbox()
+        sandbox.down(SANDBOX_SERVER)
+        if not sandbox.servers():
+            sandbox.down_all()
     except SandboxError as error:
         raise DemoError(str(error)) from None
 

@@ -68,7 +68,7 @@ def end_sandbox() -> None:
     try:
         sandbox = Sandbox()
         sandbox.down(SANDBOX_SERVER)
-        if not sandbox.servers():
+        if not sandbox.checkout.server_names():
             sandbox.down_all()
     except SandboxError as error:
         raise DemoError(str(error)) from None

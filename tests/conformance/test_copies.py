@@ -142,6 +142,7 @@ def test_modes_are_lost(copies: Copies) -> None:
 def test_changed_content_is_copied(copies: Copies) -> None:
     """New content is an update that copies."""
     assert copies.second.operations()["text"] == ["update"]
+    assert copies.second.detailed_diff("text").keys() == {"source"}
     assert copies.after_second["text"] == "text 2"
 
 

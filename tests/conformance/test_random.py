@@ -17,6 +17,7 @@ from tests.conformance.stack import Entry, Json, Run, Stack, resource
 SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 KINDS: dict[str, tuple[str, Json]] = {
     "password": ("RandomPassword", {"length": 60}),
+    "raw-password": ("raw", {"token": "random:index/randomPassword:RandomPassword", "length": 12}),
     "simple": ("RandomPassword", {"length": 50, "special": False}),
     "digits": ("RandomPassword", {"length": 30, "lower": False, "upper": False, "special": False}),
     "minimal": ("RandomPassword", {"length": 20, "min_numeric": 15, "min_special": 5, "override_special": "_"}),
@@ -97,6 +98,7 @@ def test_defaults_are_outputs_only(randoms: Randoms) -> None:
     ("name", "secret", "plain"),
     [
         ("password", ["result", "bcryptHash"], ["length"]),
+        ("raw-password", ["result", "bcryptHash"], ["length"]),
         ("bytes", ["base64", "hex"], ["length"]),
         ("uuid", [], ["result"]),
         ("id", [], ["b64Std", "b64Url", "dec", "hex"]),
@@ -104,7 +106,7 @@ def test_defaults_are_outputs_only(randoms: Randoms) -> None:
     ],
 )
 def test_secrecy(randoms: Randoms, name: str, secret: list[str], plain: list[str]) -> None:
-    """Passwords and bytes are stored as secrets; identifiers and strings are not."""
+    """Passwords and bytes are stored as secrets, also without the SDK's class; identifiers and strings are not."""
     outputs = randoms.stored[name]["outputs"]
     assert all("ciphertext" in outputs[key] for key in secret)
     assert all(not isinstance(outputs[key], dict) for key in plain)

@@ -233,9 +233,9 @@ MUTANTS = [
     # Copies
     Mutant(
         "wire.py",
-        'same = (old[SIGNATURE], old.get("hash")) == (new[SIGNATURE], new.get("hash"))',
-        "same = old == new",
-        "test_copies.py::test_same_content_is_no_difference",
+        'return {} if old == new else {path: "UPDATE"}',
+        "return {}",
+        "test_copies.py::test_changed_content_is_copied",
     ),
     Mutant(
         "command.py",

@@ -81,12 +81,11 @@ def is_asset(value: Any) -> bool:
 def differences(old: Any, new: Any, path: str = "") -> dict[str, str]:
     """Where two plain values differ: property path to "ADD", "DELETE" or "UPDATE".
 
-    Paths have the engine's form, `connection.port` and `triggers[0]`. Assets are equal when their content is.
+    Paths have the engine's form, `connection.port` and `triggers[0]`. Of assets the engine sends hashes here.
     """
     found: dict[str, str] = {}
     if is_asset(old) and is_asset(new):
-        same = (old[SIGNATURE], old.get("hash")) == (new[SIGNATURE], new.get("hash"))
-        return {} if same else {path: "UPDATE"}
+        return {} if old == new else {path: "UPDATE"}
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             here = f"{path}.{key}" if path else key

@@ -71,6 +71,6 @@ sandbox-ssh: ## Log in to the server NAME
 
 clean: ## End the demo and all servers, remove .venv and what tools left in the checkout (the cache stays)
 	@$(PYTHON) -m tools.demo down
-	@$(PYTHON) -m tools.sandbox down --all
+	@if command -v systemd-nspawn >/dev/null && [ "$$(id -u)" = 0 ]; then $(PYTHON) -m tools.sandbox down --all; fi
 	rm -rf .venv .codesensei .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

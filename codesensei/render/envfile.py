@@ -10,47 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from codesensei.spec.environment import SHELL_NAMES
+from codesensei.spec.words import is_quoted_word, meaning
+
 HEADER = "# Written by codesensei from the stack config; changes made here are lost at the next deploy.\n"
 
 # What the kernel takes for one NAME=value with its final NUL, and what is left to all of them besides arguments.
 MAX_ASSIGNMENT_BYTES = 131_071
 MAX_TOTAL_BYTES = 1_500_000
 
-# Names that a shell keeps read-only or computes itself: the file could not be sourced, or would read back differently.
-SHELL_NAMES = frozenset(
-    {
-        "_",
-        "BASHOPTS",
-        "BASHPID",
-        "BASH_ARGC",
-        "BASH_ARGV",
-        "BASH_ARGV0",
-        "BASH_LINENO",
-        "BASH_SOURCE",
-        "BASH_SUBSHELL",
-        "BASH_VERSINFO",
-        "DIRSTACK",
-        "EPOCHREALTIME",
-        "EPOCHSECONDS",
-        "EUID",
-        "FUNCNAME",
-        "GROUPS",
-        "HISTCMD",
-        "LINENO",
-        "OPTIND",
-        "PIPESTATUS",
-        "PPID",
-        "RANDOM",
-        "SECONDS",
-        "SHELLOPTS",
-        "SRANDOM",
-        "UID",
-    }
-)
-
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SINGLE_QUOTED = re.compile(r"'[^']*'")
-_DOUBLE_QUOTED = re.compile(r'"[^"$`\\]*"')
 _SPECIAL = re.compile(r'["\\$`]')
 _ASSIGNMENT = re.compile(r"""([A-Za-z_][A-Za-z0-9_]*)=(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\n""", re.DOTALL)
 
@@ -103,12 +72,12 @@ def _value_refusal(name: str, value: str) -> str | None:
 
 def env_value(value: str) -> str:
     """What a process reads for the configured `value`: without its quotes when it is one complete quoted word."""
-    return value[1:-1] if _is_quoted_word(value) else value
+    return meaning(value)
 
 
 def quote(value: str) -> str:
     """The right-hand side of an assignment. Only for values that `refusal` lets through."""
-    return value if _is_quoted_word(value) else '"' + _SPECIAL.sub(r"\\\g<0>", value) + '"'
+    return value if is_quoted_word(value) else '"' + _SPECIAL.sub(r"\\\g<0>", value) + '"'
 
 
 def parse(text: str) -> dict[str, str]:
@@ -126,10 +95,6 @@ def parse(text: str) -> dict[str, str]:
         variables[name] = literal if literal is not None else re.sub(r'\\(["\\$`])', r"\1", escaped)
         position = found.end()
     return variables
-
-
-def _is_quoted_word(value: str) -> bool:
-    return bool(_SINGLE_QUOTED.fullmatch(value) or _DOUBLE_QUOTED.fullmatch(value))
 
 
 def _size(name: str, value: str) -> int:

@@ -20,6 +20,37 @@ _NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low i
 _NOT_TEXT = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
 # Linux takes no single "NAME=value" beyond 128 KiB.
 MAX_BYTES = 128 * 1024 - 1
+# Names that a shell keeps read-only or computes itself: the file could not be sourced, or would read back differently.
+SHELL_NAMES = frozenset(
+    {
+        "_",
+        "BASHOPTS",
+        "BASHPID",
+        "BASH_ARGC",
+        "BASH_ARGV",
+        "BASH_ARGV0",
+        "BASH_LINENO",
+        "BASH_SOURCE",
+        "BASH_SUBSHELL",
+        "BASH_VERSINFO",
+        "DIRSTACK",
+        "EPOCHREALTIME",
+        "EPOCHSECONDS",
+        "EUID",
+        "FUNCNAME",
+        "GROUPS",
+        "HISTCMD",
+        "LINENO",
+        "OPTIND",
+        "PIPESTATUS",
+        "PPID",
+        "RANDOM",
+        "SECONDS",
+        "SHELLOPTS",
+        "SRANDOM",
+        "UID",
+    }
+)
 _CURES = {
     "DJANGO_SETTINGS_MODULE": "set codesensei:project.settingsModule instead",
     "HOME": "each process has its own home in shared/state; give the project a variable of another name",
@@ -32,6 +63,9 @@ def owned_variable(name: str) -> str:
     if _OWNED.fullmatch(name):
         cure = _CURES.get(name, "remove it, or give the project's variable another name")
         raise reject("variable-owned", f"{name} is set by the program itself", cure)
+    if name in SHELL_NAMES:
+        cure = "give the project's variable another name"
+        raise reject("variable-shell", f"{name} is set by every shell itself", cure)
     return name
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.render import envfile
+from codesensei.spec import words
 from tests.render import readers
 
 SHELLS = ("/bin/sh", "/bin/bash")
@@ -127,7 +128,7 @@ def test_double_quoted_words_are_taken_as_they_are_only_when_both_read_them_the_
     let_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = "".join(character for character in '"$`\\' if character != let_in)
-    monkeypatch.setattr(envfile, "_DOUBLE_QUOTED", re.compile(f'"[^{re.escape(refused)}]*"'))
+    monkeypatch.setattr(words, "_DOUBLE", re.compile(f'"[^{re.escape(refused)}]*"'))
     some = [{"V": f'"{let_in}{let_in}x{let_in}"'}]
     assert differences(lambda file: readers.shell("/bin/sh", file), tmp_path, some) > 0
 

@@ -549,6 +549,11 @@ BAD = [
         "    set codesensei:project.settingsModule instead",
     ),
     Bad(
+        "variable-shell",
+        *_plain("UID: x"),
+        "env.UID: UID is set by every shell itself\n    give the project's variable another name",
+    ),
+    Bad(
         "env-boolean",
         *_plain("DEBUG: false"),
         'env.DEBUG: false without quotes is not text\n    write "false", or "1" and "0"',

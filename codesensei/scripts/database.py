@@ -325,7 +325,7 @@ def _role(step: Step, port: int, role: str, password: str, digest: str) -> None:
 
 def _database(step: Step, port: int, name: str, role: str) -> None:
     query = (
-        "SELECT pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding, datcollate"
+        "SELECT pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding, datallowconn AS open"
         f" FROM pg_database WHERE datname = {literal(name)}"
     )
     found = rows(port, query)
@@ -334,6 +334,9 @@ def _database(step: Step, port: int, name: str, role: str) -> None:
     elif found[0]["owner"] != role:
         sql(port, f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(role)};", thing=f"database {name}")
         step.changed(f"database {name} belongs to {role} now")
+    elif not found[0]["open"]:
+        _open_database(port, name)
+        step.changed(f"database {name} opened")
     if found and found[0]["encoding"] != "UTF8":
         step.say(f"warning: the database {name} has the encoding {found[0]['encoding']}, not UTF8")
     allowed = rows(port, f"SELECT has_schema_privilege({literal(role)}, 'public', 'CREATE') AS create", name)
@@ -347,14 +350,24 @@ def _create_database(step: Step, port: int, name: str, role: str) -> None:
     template = rows(port, query)
     # The cluster's own locale where it can hold UTF-8; C.UTF-8 is on every supported system.
     locale = "" if template[0]["encoding"] == "UTF8" else " LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
+    sql(
+        port,
+        f"CREATE DATABASE {identifier(name)} OWNER {identifier(role)} TEMPLATE template0 ENCODING 'UTF8'{locale}"
+        " ALLOW_CONNECTIONS false;",
+        thing=f"database {name}",
+    )
+    _open_database(port, name)
+    step.changed(f"database {name} made")
+
+
+def _open_database(port: int, name: str) -> None:
+    """Let its owner in, and no other role. Closed until then, so a run that was cut off between is completed."""
     quoted = identifier(name)
     sql(
         port,
-        f"CREATE DATABASE {quoted} OWNER {identifier(role)} TEMPLATE template0 ENCODING 'UTF8'{locale};\n"
-        f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted} FROM PUBLIC;",
+        f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted} FROM PUBLIC;\nALTER DATABASE {quoted} ALLOW_CONNECTIONS true;",
         thing=f"database {name}",
     )
-    step.changed(f"database {name} made")
 
 
 def _extension(step: Step, port: int, database: str, role: str, asked: str) -> None:

@@ -76,7 +76,8 @@ def run(step: Step) -> None:
         wanted.append("postgresql")
     apt.ensure(wanted)
     if step.data.get("postgresql"):
-        apt.ensure(extension_packages(step.data.get("extensions", []), postgresql_major()))
+        extensions = extension_packages(step.data.get("extensions", []), postgresql_major())
+        apt.ensure(extensions, "codesensei:database.extensions")
 
 
 def extension_packages(extensions: Iterable[str], major: str) -> list[str]:
@@ -120,15 +121,15 @@ class Apt:
         self.step = step
         self.fresh = False
 
-    def ensure(self, names: Iterable[str]) -> None:
-        """Install those of `names` that are missing."""
+    def ensure(self, names: Iterable[str], key: str = "codesensei:project.systemPackages") -> None:
+        """Install those of `names` that are missing; `key` of the stack config has asked for them."""
         wanted = list(dict.fromkeys(names))
         missing = [name for name in wanted if name not in installed(wanted)] if wanted else []
         if not missing:
             return
         self.refresh()
         self.step.say(f"installing {', '.join(missing)}")
-        self._apt_get(["install", "--no-install-recommends", "--", *missing])
+        self._apt_get(["install", "--no-install-recommends", "--", *missing], key)
         self.step.changed(f"installed {', '.join(missing)}")
 
     def one_of(self, names: tuple[str, ...]) -> list[str]:
@@ -151,7 +152,7 @@ class Apt:
             self._apt_get(["update"])
             self.fresh = True
 
-    def _apt_get(self, words: list[str]) -> None:
+    def _apt_get(self, words: list[str], key: str = "") -> None:
         deadline = time.monotonic() + LOCK_WAIT
         tries = 0
         while True:
@@ -171,7 +172,7 @@ class Apt:
             if done.ok:
                 self.step.say("some package lists could not be fetched; going on with what is here")
                 return
-            raise _explained(words, done)
+            raise _explained(words, done, key)
 
     def _wait_for_lock(self, said: str) -> None:
         holder = re.search(r"held by process (\d+) \(([^)]*)\)", said)
@@ -180,7 +181,7 @@ class Apt:
         time.sleep(PAUSE)
 
 
-def _explained(words: list[str], done: Result) -> Failure:
+def _explained(words: list[str], done: Result, key: str) -> Failure:
     said = done.stdout + done.stderr
     absent = [first or second for first, second in ABSENT.findall(said)]
     system = host.system().name
@@ -188,7 +189,7 @@ def _explained(words: list[str], done: Result) -> Failure:
         return Failure(
             f"package {', '.join(dict.fromkeys(absent))}",
             f"{system} has no package of this name",
-            "correct codesensei:project.systemPackages; on the server: apt-cache search <word>",
+            f"correct {key}; what there is, on the server: apt-cache search <word>",
         )
     if LOCKED.search(said):
         cause, cure = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"

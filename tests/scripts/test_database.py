@@ -176,7 +176,9 @@ class FakeCluster:
         if text.startswith(("CREATE ROLE", "ALTER ROLE")):
             self.roles["shop"] = {"rolcanlogin": True, "rolpassword": words[1]}
         if text.startswith("CREATE DATABASE"):
-            self.databases["shop"] = {"owner": "shop", "encoding": "UTF8"}
+            self.databases["shop"] = {"owner": "shop", "encoding": "UTF8", "open": False}
+        if "ALLOW_CONNECTIONS true" in text:
+            self.databases["shop"]["open"] = True
         return ""
 
 
@@ -225,6 +227,16 @@ def test_a_second_run_sends_nothing(deploy: Any, cluster: FakeCluster) -> None:
     cluster.statements.clear()
     assert deploy().changes == 0
     assert cluster.statements == []
+
+
+def test_no_other_role_is_let_in_also_after_a_run_that_was_cut_off(deploy: Any, cluster: FakeCluster) -> None:
+    deploy()
+    opened = next(text for text in cluster.statements if "ALLOW_CONNECTIONS true" in text)
+    assert opened.startswith('REVOKE CONNECT, TEMPORARY ON DATABASE "shop" FROM PUBLIC;')
+    cluster.databases["shop"]["open"] = False
+    cluster.statements.clear()
+    assert deploy().changes == 1
+    assert cluster.statements == [opened]
 
 
 def serve(step: Any) -> None:
@@ -281,7 +293,7 @@ def test_what_exists_and_is_nobodys_is_taken_with_adopt_only(deploy: Any, cluste
     if what == "role":
         cluster.roles["shop"] = {"rolcanlogin": True, "rolpassword": "SCRAM-SHA-256$4096:x"}
     else:
-        cluster.databases["shop"] = {"owner": "anna", "encoding": "UTF8"}
+        cluster.databases["shop"] = {"owner": "anna", "encoding": "UTF8", "open": True}
     with pytest.raises(Failure, match=f"{what} shop: it exists in this server's PostgreSQL, and no stack here has it"):
         deploy()
     assert cluster.statements == []

@@ -88,6 +88,16 @@ def test_packages_of_extensions_match_the_server(system: FakeSystem, make_step: 
     assert system.calls[-1][3:] == ["postgresql-15-pgvector", "postgresql-15-postgis-3"]
 
 
+def test_an_extension_without_a_package_names_its_own_key(system: FakeSystem, make_step: Any) -> None:
+    absent = failing("E: Unable to locate package postgresql-15-pgvector\n")
+    system.failures = [Result("", "", 0)]
+    packages.run(make_step("packages", **ALL))
+    system.failures = [Result("", "", 0), absent]
+    with pytest.raises(Failure) as failed:
+        packages.run(make_step("packages", **{**ALL, "extensions": ["pgvector"]}))
+    assert "codesensei:database.extensions" in failed.value.cure
+
+
 @pytest.mark.parametrize("name", ["-oAPT::x=y", "git-", "--help", "a b", "Git", "", "git=1;2", "git/sid", 7])
 def test_what_is_no_package_name_never_reaches_apt_get(system: FakeSystem, make_step: Any, name: Any) -> None:
     with pytest.raises(Failure, match="no package name"):

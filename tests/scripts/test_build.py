@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from codesensei.scripts import build, seal
 from codesensei.scripts.step import Failure
 

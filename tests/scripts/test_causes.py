@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from codesensei.scripts.causes import explain
 
 LOGS = {

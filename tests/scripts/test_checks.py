@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from codesensei.scripts import checks, paths
 from codesensei.scripts.jobs import Release
 from codesensei.scripts.step import Failure

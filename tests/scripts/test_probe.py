@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from codesensei.scripts.probe import Answer, accepted, ask_socket, is_nginx_own, wrong_redirect
 
 ACCEPT = ["2xx", "3xx", "401", "403", "404"]

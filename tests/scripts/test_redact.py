@@ -8,6 +8,7 @@ import shlex
 from urllib.parse import quote, quote_plus
 
 import pytest
+
 from codesensei.scripts.redact import MASK, Redactor
 
 VALUES = [

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from codesensei.scripts import files, paths, tls
+from codesensei.scripts.commands import SYSTEM_PATH, systemctl
 from codesensei.scripts.commands import run as command
-from codesensei.scripts.commands import systemctl
 from codesensei.scripts.step import Failure, Step, read_json, write_json
 
 NGINX = Path("/etc/nginx")
@@ -33,6 +34,7 @@ def run(step: Step) -> None:
         for path, _, _ in wanted:
             step.manage(path)
         _ensure_running(step)
+        _open_firewall(step)
         return
     before = read_json(JOURNAL, None) or _picture([path for path, _, _ in wanted])
     write_json(JOURNAL, before)
@@ -51,6 +53,7 @@ def run(step: Step) -> None:
     systemctl("reload", "nginx.service")
     step.changed("nginx reloaded")
     JOURNAL.unlink()
+    _open_firewall(step)
 
 
 def _checked_path(text: str) -> Path:
@@ -135,6 +138,24 @@ def _ensure_running(step: Step) -> None:
             log = command(["journalctl", "-u", "nginx.service", "-n", "20", "--no-pager", "-o", "cat"], check=False)
             raise Failure("nginx", "it does not start", "on the server: systemctl status nginx", log.stdout)
         step.changed("nginx started")
+
+
+def _open_firewall(step: Step) -> None:
+    """Let visitors through ufw where it is on; a port that a rule there already speaks of is the owner's decision."""
+    if shutil.which("ufw", path=SYSTEM_PATH) is None:
+        return
+    said = command(["ufw", "status", "verbose"], check=False).stdout
+    if closed := closed_ports(said):
+        command(["ufw", "allow", "proto", "tcp", "to", "any", "port", ",".join(closed), "comment", "codesensei"])
+        step.changed(f"ufw opened for port {' and '.join(closed)}")
+
+
+def closed_ports(status: str) -> list[str]:
+    """The ports of a website that no rule of ufw speaks of; none where it is off or lets everything in."""
+    if "Status: active" not in status or not re.search(r"^Default: (deny|reject) \(incoming\)", status, re.MULTILINE):
+        return []
+    rules = status.partition("\n--")[2]
+    return [port for port in ("80", "443") if not re.search(rf"^[^A-Z]*(?<![\d.]){port}(?!\d)", rules, re.MULTILINE)]
 
 
 def _explained(said: str) -> Failure:

@@ -49,6 +49,7 @@ class Database(pulumi.ComponentResource):
                 data={
                     "name": plan.name,
                     "role": plan.role,
+                    "port": plan.port or None,
                     "password": password,
                     "digest": self.password_digest,
                     "extensions": list(stack.spec.database.extensions),

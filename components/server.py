@@ -48,6 +48,19 @@ class Server(pulumi.ComponentResource):
             adopt=stack.spec.adopt,
             opts=child,
         )
+        # It alone undoes what the whole stack has made, so it is there before anything else is made.
+        # Its connection carries the key, because a plain `pulumi destroy` runs no program that could start an agent.
+        remote.teardown_step(
+            f"{name}-teardown",
+            access,
+            data={
+                "stack": stack.names.stack,
+                "identity": self.identity,
+                "slug": stack.names.slug,
+                "onDestroy": {"database": stack.spec.on_destroy.database, "media": stack.spec.on_destroy.media},
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[brought]),
+        )
         remote.remote_step(
             f"{name}-preflight",
             access,

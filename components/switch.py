@@ -63,19 +63,6 @@ class Switch(pulumi.ComponentResource):
         self.release: pulumi.Output[str] = said["release"]
         self.revision: pulumi.Output[str] = said["revision"]
         self.url: pulumi.Output[str] = said["url"]
-        # Deleted first, because it depends on all others: it alone undoes what the whole stack has made, over a
-        # connection that carries the key, because a plain `pulumi destroy` runs no program that could start an agent.
-        remote.teardown_step(
-            f"{name}-teardown",
-            server.access,
-            data={
-                "stack": stack.names.stack,
-                "identity": server.identity,
-                "slug": stack.names.slug,
-                "onDestroy": {"database": stack.spec.on_destroy.database, "media": stack.spec.on_destroy.media},
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[switched]),
-        )
         self.register_outputs({"release": self.release, "revision": self.revision, "url": self.url})
 
 

@@ -41,9 +41,7 @@ def _connection(
     )
 
 
-def _proxy(
-    jump: Jump, agent_socket: str | None, private_key: pulumi.Output[str] | None
-) -> remote.ProxyConnectionArgs:
+def _proxy(jump: Jump, agent_socket: str | None, private_key: pulumi.Output[str] | None) -> remote.ProxyConnectionArgs:
     return remote.ProxyConnectionArgs(
         host=jump.host,
         port=jump.port,

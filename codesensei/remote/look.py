@@ -65,9 +65,7 @@ class Look:
     def of(cls, answer: Mapping[str, Any], host: str) -> Look:
         """The look that the server's own answer means."""
         proofs = {
-            step: Proof(
-                int(facts["mend"]), facts["applied"], frozenset(facts["history"]), tuple(facts["drift"])
-            )
+            step: Proof(int(facts["mend"]), facts["applied"], frozenset(facts["history"]), tuple(facts["drift"]))
             for step, facts in answer.get("steps", {}).items()
         }
         warnings = tuple(

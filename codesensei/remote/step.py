@@ -70,12 +70,18 @@ def teardown_step(
     return remote.Command(
         name,
         connection=access.connection_with_key,
-        delete=line_of(access, "destroy", []),
+        delete=_teardown_line(access),
         stdin=pulumi.Output.from_input(dict(data)).apply(to_json),
         add_previous_output_in_env=False,
         logging=remote.Logging.STDOUT_AND_STDERR,
         opts=opts,
     )
+
+
+def _teardown_line(access: Access) -> str:
+    """The delete's line; a destroy that is repeated finds neither the launcher nor anything to remove."""
+    run = line_of(access, "destroy", [])
+    return f"if {access.sudo}test -e {access.launcher.split()[-1]}; then {run}; else echo 'nothing is left'; fi"
 
 
 def to_json(data: Mapping[str, Any]) -> str:

@@ -92,6 +92,10 @@ def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
+# Directories of the product's own, and the prefix of its own units.
+OWN_SLUGS = ("toolkit", "incoming", "unknown-host")
+
+
 def slug(value: str) -> str:
     """The project's short name (contract: `[a-z][a-z0-9-]*`, at most 31)."""
     if not _SLUG.fullmatch(value):
@@ -101,6 +105,8 @@ def slug(value: str) -> str:
             f"{show(value)} is not a slug",
             f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}",
         )
+    if value in OWN_SLUGS or value.startswith("codesensei-"):
+        raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
     return value
 
 

@@ -58,8 +58,6 @@ EXTERNAL = f"""config:
 """
 
 
-
-
 def example(folder: Path) -> Stack:
     """The stack file that documents every key."""
     return load_text(folder, EXAMPLE.read_text())

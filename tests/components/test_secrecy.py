@@ -26,7 +26,7 @@ PLACES: dict[Callable[[Path], Stack], dict[str, set[str]]] = {
     },
     stacks.given: {
         API_TOKEN: ENVIRONMENT,
-        stacks.SSH_KEY: {"shop-teardown.connection"},
+        stacks.SSH_KEY: {"server-teardown.connection"},
         stacks.TLS_KEY: {"shop-tls.stdin"},
         stacks.DATABASE_PASSWORD: {*ENVIRONMENT, "shop-database.stdin"},
         "canary-of-shop-digest-key": set(),

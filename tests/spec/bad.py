@@ -161,6 +161,12 @@ BAD = [
         "    use lower-case letters, digits and '-', a letter first, at most 31 characters: my-shop",
     ),
     Bad(
+        "slug-own",
+        "slug: shop",
+        "slug: toolkit",
+        "project.slug: toolkit is a name of the product's own on the server\n    choose another slug",
+    ),
+    Bad(
         "slug-reserved",
         "slug: shop",
         "slug: nginx",

@@ -29,11 +29,23 @@ def prove(step: Step, release: Release, manifest: dict[str, Any]) -> float:
             _prove_host(step, release, manifest, host, started)
         return time.time() - started
     finally:
-        systemctl("stop", name, check=False)
-        systemctl("reset-failed", name, check=False)
-        files.remove_path(RUNTIME_UNITS / name)
-        files.remove_path(RUNTIME_UNITS / f"{name}.d")
-        systemctl("daemon-reload")
+        _end(name)
+
+
+def end_orphan(step: Step, manifest: dict[str, Any]) -> None:
+    """End a candidate that a killed run has left running; the lock says that nobody else started it."""
+    name = manifest["candidate"]["name"]
+    if (RUNTIME_UNITS / name).exists():
+        step.say(f"ending {name}, left by an interrupted run")
+        _end(name)
+
+
+def _end(name: str) -> None:
+    systemctl("stop", name, check=False)
+    systemctl("reset-failed", name, check=False)
+    files.remove_path(RUNTIME_UNITS / name)
+    files.remove_path(RUNTIME_UNITS / f"{name}.d")
+    systemctl("daemon-reload")
 
 
 def _write_unit(name: str, text: str, credentials: Path | None) -> None:

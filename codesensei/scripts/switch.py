@@ -38,6 +38,7 @@ def run(step: Step) -> None:
         step.changed("an interrupted switch is put back first")
         live.restore(step)
     jobs.end_orphans(step)
+    candidate.end_orphan(step, manifest)
     now = Live.read(project)
     seconds: dict[str, float] = {}
     if _differs(now, release, manifest) or not _all_run(manifest):

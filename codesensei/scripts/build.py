@@ -35,11 +35,11 @@ def run(step: Step) -> None:
     name, revision = step.args
     data = step.data
     release = Release(step.project, name, data["user"], data["directory"], data["settingsModule"])
+    jobs.end_orphans(step)
     if release.notes.get("built") and release.path.is_dir() and (release.venv / ".complete").exists():
         step.say(f"release {name} is built already")
         return
     note(release, {"built": False, "prepared": None})
-    jobs.end_orphans(step)
     started = time.monotonic()
     _check_room(step, data["source"])
     _unpack(step, release, revision, data["source"])

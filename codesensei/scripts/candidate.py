@@ -29,7 +29,7 @@ def prove(step: Step, release: Release, manifest: dict[str, Any]) -> float:
             _prove_host(step, release, manifest, host, started)
         return time.time() - started
     finally:
-        _end(name)
+        _end(step, name)
 
 
 def end_orphan(step: Step, manifest: dict[str, Any]) -> None:
@@ -37,14 +37,15 @@ def end_orphan(step: Step, manifest: dict[str, Any]) -> None:
     name = manifest["candidate"]["name"]
     if (RUNTIME_UNITS / name).exists():
         step.say(f"ending {name}, left by an interrupted run")
-        _end(name)
+        _end(step, name)
 
 
-def _end(name: str) -> None:
+def _end(step: Step, name: str) -> None:
     systemctl("stop", name, check=False)
     systemctl("reset-failed", name, check=False)
     files.remove_path(RUNTIME_UNITS / name)
     files.remove_path(RUNTIME_UNITS / f"{name}.d")
+    files.remove_path(jobs.credentials_of(step.project))
     systemctl("daemon-reload")
 
 

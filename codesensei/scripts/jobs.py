@@ -103,6 +103,7 @@ def end_orphans(step: Step) -> None:
         systemctl("stop", unit, check=False)
     systemctl("reset-failed", unit, check=False)
     run(["pkill", "-KILL", "-U", step.project.build_user], check=False)
+    files.remove_path(credentials_of(step.project))
 
 
 def run_job(step: Step, release: Release, job: Job) -> Done:
@@ -195,6 +196,11 @@ def _credentials(release: Release) -> Iterator[Path | None]:
             path.unlink(missing_ok=True)
 
 
+def credentials_of(project: Project) -> Path:
+    """Where `write_credentials` writes; the file is there only while something runs with it."""
+    return LOCKS / f"credentials-{project.slug}.env"
+
+
 def write_credentials(release: Release) -> Path | None:
     """An env file with the live release's database credentials, where the new release's differ.
 
@@ -213,7 +219,7 @@ def write_credentials(release: Release) -> Path | None:
     differing = {name: live[name] for name in names if name in live and live[name] != staged.get(name)}
     if not differing:
         return None
-    path = LOCKS / f"credentials-{project.slug}.env"
+    path = credentials_of(project)
     files.write_file(path, "".join(f"{name}={raw}\n" for name, raw in differing.items()), 0o600)
     return path
 

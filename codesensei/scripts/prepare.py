@@ -23,12 +23,12 @@ def run(step: Step) -> None:
     data = step.data
     release = Release(step.project, name, data["user"], data["directory"], data["settingsModule"])
     notes = release.notes
+    jobs.end_orphans(step)
     if not notes.get("built"):
         raise Failure(f"release {name}", "it is not built on this server", "run pulumi up again")
     if notes.get("prepared") == data:
         step.say(f"release {name} is prepared already")
         return
-    jobs.end_orphans(step)
     hooks = data["hooks"]
     started = time.monotonic()
     _hooks(step, release, "beforeMigrate", hooks["beforeMigrate"])

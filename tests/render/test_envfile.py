@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.render import envfile
-from codesensei.spec import words
+from codesensei.spec import environment, words
 from tests.render import readers
 
 SHELLS = ("/bin/sh", "/bin/bash")
@@ -236,7 +236,7 @@ def test_what_is_refused_for_systemd_is_what_systemd_refuses(tmp_path: Path) -> 
         assert (envfile.refusal("A", chr(code)) is None) is held, hex(code)
 
 
-@pytest.mark.parametrize("name", sorted(envfile.SHELL_NAMES))
+@pytest.mark.parametrize("name", sorted(environment.SHELL_NAMES))
 def test_names_of_the_shell_are_refused_for_a_reason(name: str, tmp_path: Path) -> None:
     """In at least one shell the file would not be read, or another value would be seen."""
     file = tmp_path / "file.env"

@@ -72,9 +72,9 @@ def test_seal_gives_the_tree_to_root_and_shows_only_the_public_part(tmp_path: Pa
     tree = tmp_path / "release"
     public = tree / "site" / "static"
     public.mkdir(parents=True)
-    for path, mode in {"manage.py": 0o777, "site/app.py": 0o4666, "site/static/app.css": 0o600}.items():
-        (tree / path).write_text("x")
-        (tree / path).chmod(mode)
+    for name, mode in {"manage.py": 0o777, "site/app.py": 0o4666, "site/static/app.css": 0o600}.items():
+        (tree / name).write_text("x")
+        (tree / name).chmod(mode)
     (tree / "link").symlink_to("manage.py")
     for path in [tree, *tree.rglob("*")]:
         os.chown(path, 65534, 65534, follow_symlinks=False)

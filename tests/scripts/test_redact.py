@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -21,7 +22,7 @@ VALUES = [
     "a" * 64,
     "<&>;|*()~!",
 ]
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "raw": lambda value: value,
     "percent": lambda value: quote(value, safe=""),
     "percent with slashes": quote,

@@ -86,6 +86,8 @@ def deployed(request: pytest.FixtureRequest, first_deploys: Callable[[int], Stac
     if stack.dirty:
         stack.server.restore(DEPLOYED)
         stack.put_back(DEPLOYED)
+        stack.server.console("systemctl is-system-running --wait", check=False)
+        stack.site.await_job(stack.site.write())
         stack.dirty = False
     return stack
 

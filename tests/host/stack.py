@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -23,7 +25,6 @@ from tools.sandbox import Server
 
 CHECKOUT = Path(__file__).parents[2]
 PROGRAM = ("codesensei", "components")
-PASSPHRASE = "host-tests"
 SECONDS = 600
 JOURNAL_LINES = 40
 
@@ -92,11 +93,17 @@ class Stack:
         """The project's source."""
         return self.directory / "repository"
 
+    @property
+    def passphrase(self) -> Path:
+        """The file with the stack's passphrase."""
+        return self.directory / "passphrase"
+
     def create(self) -> Stack:
         """Make all files of the stack; nothing is deployed yet."""
         shutil.rmtree(self.directory, ignore_errors=True)
         self.program.mkdir(parents=True)
         self.backend.mkdir()
+        self.passphrase.write_text(secrets.token_urlsafe(24))
         for folder in PROGRAM:
             # Copied, so that an edit of the checkout while the tests run is no change to deploy.
             shutil.copytree(CHECKOUT / folder, self.program / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -210,7 +217,7 @@ class Stack:
         return {
             **{key: value for key, value in kept.items() if not key.startswith("PULUMI_CONFIG")},
             "PULUMI_BACKEND_URL": f"file://{self.backend}",
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.passphrase),
             "PULUMI_DEBUG_COMMANDS": "true",
             "NO_COLOR": "1",
         }
@@ -318,6 +325,11 @@ class Stack:
         found = self.server.console(command, check=False).stdout.strip()
         return found.removeprefix(f"/srv/codesensei/{self.slug}/releases/") if found != "/" else ""
 
+    def processes(self) -> list[str]:
+        """The main processes of web and worker."""
+        units = f"{self.slug}.service {self.slug}-worker.service"
+        return self.server.console(f"systemctl show -P MainPID {units}").stdout.split()
+
     def environ(self, process: str = "") -> dict[str, str]:
         """The environment of the unit's main process."""
         unit = f"{self.slug}-{process}.service" if process else f"{self.slug}.service"
@@ -338,7 +350,7 @@ class Stack:
 def eventually(server: Server, condition: str, seconds: float = 120) -> None:
     """Wait until a shell condition holds on the server."""
     loop = f"until {condition}; do sleep 0.02; done"
-    done = server.console(f"timeout {seconds:g} bash -c '{loop}'", check=False, timeout=seconds + 30)
+    done = server.console(f"timeout {seconds:g} bash -c {shlex.quote(loop)}", check=False, timeout=seconds + 30)
     assert done.returncode == 0, f"on {server.name} it was not so within {seconds:g} s: {condition}"
 
 

@@ -23,6 +23,7 @@ def test_a_rotated_key_runs_nothing_and_is_used_from_then_on(stack: Stack, tmp_p
     key = tmp_path / "new"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     stack.set("drift", False)
+    stack.up()
     public = key.with_suffix(".pub").read_bytes()
     stack.server.console("cat > /root/.ssh/authorized_keys", input=public)
     logins = stack.logins()
@@ -46,7 +47,6 @@ def test_a_server_as_it_is_bought(sandbox: Sandbox, place: Path) -> None:
     server.reboot()
     try:
         stack = Stack(server, place / "stack-bought").create()
-        stack.set("drift", True)
         stack.up()
         # From this machine, which is another host to the server's firewall.
         assert stack.site.greets("Hello")

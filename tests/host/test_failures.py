@@ -65,7 +65,7 @@ def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None],
     assert f" on {stack.server.name}: " in error
     assert "cure: " in error
     assert words in error
-    assert "/usr/local/lib/codesensei" not in done.output
+    assert "File \"/usr/local/lib/codesensei" not in done.output
     assert "codesensei/remote" not in done.output
     assert stack.serving() == stack.serving("worker") == first
     assert stack.outputs()["release"] == first

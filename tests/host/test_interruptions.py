@@ -22,7 +22,7 @@ MEMORY = "/var/lib/codesensei/guestbook"
 GO = f"{ROOT}/shared/media/go"
 HOOK = f"test -e {GO} || sleep 600"
 POINTS = {
-    "pip": "pgrep -f 'pip install --requirement'",
+    "pip": "pgrep -f '[p]ip install --requirement'",
     "hook": "pgrep -u deploy -x sleep",
     "candidate": "systemctl is-active -q codesensei-candidate-guestbook.service",
     "current renamed": f"test $(readlink {ROOT}/current) != releases/FIRST",
@@ -170,8 +170,8 @@ def test_a_first_deploy_is_killed_again_and_again(fresh: Callable[[int], Server]
         "pgrep -x dpkg",
         "test -e /etc/nginx/conf.d/codesensei.conf",
         "runuser -u postgres -- psql -XAtc 'SELECT rolname FROM pg_roles' | grep -q guestbook",
-        "pgrep -f 'pip install --requirement'",
-        "pgrep -u deploy -f 'manage.py migrate'",
+        "pgrep -f '[p]ip install --requirement'",
+        "pgrep -u deploy -f '[m]anage.py migrate'",
         "test -L /srv/codesensei/guestbook/current",
     ):
         kill(stack, condition)

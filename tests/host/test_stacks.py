@@ -27,7 +27,7 @@ def touched(stack: Stack, before: dict[str, object], others: str) -> list[str]:
     """What differs from before and is not the other stack's own, nor what all stacks share."""
     shared = ("/var/lib/codesensei/register", "/usr/local/lib/codesensei")
     found = difference(before, fingerprint(stack.server, stack.slug))
-    return [path for path in found if f"/{others}" not in path and not path.startswith(shared)]
+    return [path for path in found if others not in path and not path.startswith(shared)]
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,9 @@ def test_two_stacks_deploy_at_once_and_one_goes_without_the_other(
     second = other.site.write()
     other.site.await_job(second)
     assert not stack.site.shows(second)
-    before = fingerprint(stack.server, stack.slug)
+    before, processes = fingerprint(stack.server, stack.slug), stack.processes()
     other.destroy()
+    assert stack.processes() == processes
     left = touched(stack, before, "guestbook-two")
     # Folders that both have entries in, and lists that name both; no file and no process of the first.
     assert set(left) <= COMMON
@@ -88,6 +89,7 @@ COMMON = {
     "/etc/group",
     "roles",
     "nginx",
+    "units",
     "/srv/codesensei",
     "/etc/nginx/sites-available",
     "/etc/nginx/sites-enabled",

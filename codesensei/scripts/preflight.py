@@ -13,6 +13,7 @@ from typing import Any
 
 from codesensei.scripts import account, database, host, register
 from codesensei.scripts.commands import run as command
+from codesensei.scripts.live import Live
 from codesensei.scripts.paths import MEMORY, ROOT
 from codesensei.scripts.step import Failure, Step
 
@@ -75,6 +76,11 @@ def run(step: Step) -> None:
         _database(step, entry, plan)
         names |= {"databases": [plan["name"]], "roles": [plan["role"]]}
     claimed = register.claim(step.slug, names, user=data["user"], adopt=bool(data.get("adopt")))
+    # What an earlier deploy claimed and never made live is free again; what is served stays until the switch ends it.
+    served = Live.read(step.project)
+    hosts = served.manifest.get("health", {}).get("hosts", [])
+    kept = {"units": {*names["units"], *served.units}, "hostnames": {*names["hostnames"], *hosts}}
+    claimed = register.settle(step.slug, kept) or claimed
     step.converge(claimed, f"names claimed for the stack {entry.stack}")
 
 

@@ -90,6 +90,8 @@ def outside_releases(found: dict[str, tuple[object, object]], slug: str) -> list
         f"/var/lib/codesensei/{slug}/database",
         f"/var/lib/codesensei/{slug}/source",
         "/var/lib/codesensei/incoming",
+        # The names that the failed deploy would have used are held for it until the next one.
+        "/var/lib/codesensei/register",
         "/run/systemd/system",
     )
     return [path for path in found if not path.startswith(inert)]

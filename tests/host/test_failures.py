@@ -45,6 +45,7 @@ def wrong_requirement(stack: Stack) -> None:
     stack.set("project.source.revision", stack.commit(files, "main~2"))
 
 
+REGISTER = "cat /var/lib/codesensei/register.json"
 CASES: list[tuple[Callable[[Stack], None], str, str]] = [
     (failing_migration, "manage.py migrate (release ", "this migration cannot run"),
     (failing_candidate, "release ", "logo.svg"),
@@ -56,6 +57,7 @@ CASES: list[tuple[Callable[[Stack], None], str, str]] = [
 @pytest.mark.parametrize("deployed", [12], indirect=True)
 @pytest.mark.parametrize(("spoil", "thing", "words"), CASES, ids=[case[0].__name__ for case in CASES])
 def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None], thing: str, words: str) -> None:
+    names = stack.server.console(REGISTER).stdout
     first, file, before = stack.serving(), stack.file.read_text(), fingerprint(stack.server, stack.slug)
     spoil(stack)
     with always_served(stack):
@@ -65,7 +67,7 @@ def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None],
     assert f" on {stack.server.name}: " in error
     assert "cure: " in error
     assert words in error
-    assert "File \"/usr/local/lib/codesensei" not in done.output
+    assert 'File "/usr/local/lib/codesensei' not in done.output
     assert "codesensei/remote" not in done.output
     assert stack.serving() == stack.serving("worker") == first
     assert stack.outputs()["release"] == first
@@ -77,6 +79,7 @@ def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None],
     stack.file.write_text(file)
     stack.up()
     assert stack.serving() == first
+    assert stack.server.console(REGISTER).stdout == names
     settled(stack)
 
 

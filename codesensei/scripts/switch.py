@@ -270,7 +270,8 @@ def _start_workers(step: Step, workers: list[str], stale: set[str]) -> None:
     """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout."""
     renewed = [name for name in workers if name in stale and live.is_active(name)]
     old = {name: live.show(name)["MainPID"] for name in renewed}
-    systemctl("start", "--no-block", *(name for name in workers if name not in renewed), check=False)
+    # Waits until the program runs and no longer: a unit whose start is only queued would look like one that has ended.
+    systemctl("start", *(name for name in workers if name not in renewed), check=False)
     if renewed:
         systemctl("restart", "--no-block", *renewed)
     told = began = time.monotonic()
@@ -284,6 +285,11 @@ def _start_workers(step: Step, workers: list[str], stale: set[str]) -> None:
         time.sleep(0.1)
 
 
+def _lives(state: dict[str, str]) -> bool:
+    """Whether the unit runs or is just being started, and does not wait to be started again after it has ended."""
+    return state["ActiveState"] in ("active", "activating") and state["SubState"] != "auto-restart"
+
+
 def _await_workers(release: Release, workers: list[str], began: float) -> None:
     """Every worker must live through its grace time without a restart."""
     first = {name: live.show(name) for name in workers}
@@ -291,7 +297,7 @@ def _await_workers(release: Release, workers: list[str], began: float) -> None:
     while time.monotonic() < deadline:
         for name in workers:
             state = live.show(name)
-            if state["ActiveState"] != "active" or state["NRestarts"] != first[name]["NRestarts"]:
+            if not _lives(state) or state["NRestarts"] != first[name]["NRestarts"]:
                 log = jobs.redactor(release.project, release.name).clean(live.journal_of(name, began))
                 known = causes.explain(log)
                 ended = (

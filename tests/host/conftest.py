@@ -13,11 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.debians import RELEASES
 from tests.host.stack import CHECKOUT, Stack
 from tools.sandbox import Sandbox, Server
 
 DEPLOYED = "deployed"
 KEEP = os.environ.get("CODESENSEI_KEEP_SERVERS") == "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of a Debian release share its server: `-n 2 --dist loadgroup` runs the two side by side."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent:
+            parameters = item.callspec.params if hasattr(item, "callspec") else {}
+            debian = parameters.get("deployed", parameters.get("debian", RELEASES[0]))
+            item.add_marker(pytest.mark.xdist_group(f"debian-{debian}"))
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +89,7 @@ def first_deploys(sandbox: Sandbox, place: Path) -> Callable[[int], Stack]:
     return give
 
 
-@pytest.fixture(params=[12, 13])
+@pytest.fixture(params=RELEASES)
 def deployed(request: pytest.FixtureRequest, first_deploys: Callable[[int], Stack]) -> Stack:
     """The stack after its first deploy, on each Debian, for a test that leaves it as it was."""
     stack = first_deploys(request.param)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.debians import each_debian
 from tests.host.stack import Stack
 from tools.sandbox import Sandbox
 
@@ -18,7 +19,7 @@ def fingerprint_of(key: Path) -> str:
     return shown.stdout.split()[1]
 
 
-@pytest.mark.parametrize("deployed", [13], indirect=True)
+@each_debian(13)
 def test_a_rotated_key_runs_nothing_and_is_used_from_then_on(stack: Stack, tmp_path: Path) -> None:
     key = tmp_path / "new"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)

@@ -9,6 +9,7 @@ import shlex
 import pytest
 
 from tests.host import canaries
+from tests.host.debians import each_debian
 from tests.host.stack import Stack
 
 pytestmark = pytest.mark.host
@@ -60,7 +61,7 @@ def generated(stack: Stack) -> dict[str, str]:
     return {"SECRET_KEY": found["SECRET_KEY"], "database password": password[1]}
 
 
-@pytest.mark.parametrize("deployed", [12, 13], indirect=True)
+@each_debian(12)
 def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
     stack, values = watched
     stack.set("project.hooks", {"beforeMigrate": [PRINTS], "afterSwitch": [PRINTS]})
@@ -82,7 +83,7 @@ def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
     assert sorted(canaries.search_server(stack, values)) == []
 
 
-@pytest.mark.parametrize("deployed", [12], indirect=True)
+@each_debian(12)
 @pytest.mark.parametrize("kind", ["hook", "migration"])
 def test_what_a_failing_program_prints_is_filtered(watched: tuple[Stack, dict[str, str]], kind: str) -> None:
     stack, values = watched
@@ -104,7 +105,7 @@ def test_what_a_failing_program_prints_is_filtered(watched: tuple[Stack, dict[st
     assert sorted(canaries.search_server(stack, values)) == []
 
 
-@pytest.mark.parametrize("deployed", [13], indirect=True)
+@each_debian(13)
 def test_the_search_finds_a_leak_of_each_kind_in_each_place(watched: tuple[Stack, dict[str, str]]) -> None:
     stack, values = watched
     planted = {name: canaries.canary() for name in canaries.forms("")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint, outside_releases
 from tests.host.stack import Stack
 
@@ -44,6 +45,7 @@ def test_a_new_commit_changes_release_and_switch_alone(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@each_debian(12)
 def test_a_plain_variable(stack: Stack) -> None:
     stack.set("env.GREETING", "Good evening")
     shown = stack.preview("--diff").output
@@ -55,6 +57,7 @@ def test_a_plain_variable(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@each_debian(13)
 def test_a_secret_variable(stack: Stack) -> None:
     stack.set_secret("codesensei:secretEnv.API_TOKEN", SECRET)
     shown = stack.preview("--diff")
@@ -69,6 +72,7 @@ def test_a_secret_variable(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@each_debian(12)
 def test_workers_come_change_and_go_and_the_web_process_stays(stack: Stack) -> None:
     web = process_id(stack, "guestbook.service")
     stack.set("project.workers.mail", "celery -A config worker -l info --concurrency 1 -Q mail")
@@ -99,6 +103,7 @@ def test_workers_come_change_and_go_and_the_web_process_stays(stack: Stack) -> N
     stack.up_without_changes()
 
 
+@each_debian(13)
 def test_a_domain_changes_the_site_and_nothing_else(stack: Stack) -> None:
     before = fingerprint(stack.server, stack.slug)
     stack.set("domains", ["guestbook.example", "book.example"])

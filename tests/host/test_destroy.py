@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.host.debians import each_debian
 from tests.host.stack import Stack
 
 pytestmark = pytest.mark.host
@@ -54,7 +55,7 @@ def test_destroy_keeps_data_and_another_up_takes_it_up(stack: Stack) -> None:
     stack.up_without_changes()
 
 
-@pytest.mark.parametrize("deployed", [13], indirect=True)
+@each_debian(13)
 def test_destroy_drops_what_the_stack_says(stack: Stack) -> None:
     stack.site.write()
     stack.server.console("runuser -u deploy -- touch /srv/codesensei/guestbook/shared/media/picture.txt")
@@ -69,7 +70,7 @@ def test_destroy_drops_what_the_stack_says(stack: Stack) -> None:
     assert "csb-" not in stack.server.console("getent passwd").stdout
 
 
-@pytest.mark.parametrize("deployed", [12], indirect=True)
+@each_debian(12)
 def test_destroy_of_a_server_that_is_gone_ends_and_says_so(stack: Stack) -> None:
     stack.server.container.kill()
     began = time.monotonic()

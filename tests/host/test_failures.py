@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint, outside_releases
 from tests.host.stack import Stack
 from tests.host.test_interruptions import always_served, settled
@@ -54,7 +55,7 @@ CASES: list[tuple[Callable[[Stack], None], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("deployed", [12], indirect=True)
+@each_debian(12)
 @pytest.mark.parametrize(("spoil", "thing", "words"), CASES, ids=[case[0].__name__ for case in CASES])
 def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None], thing: str, words: str) -> None:
     names = stack.server.console(REGISTER).stdout

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.debians import each_debian
 from tests.host.stack import Stack, eventually
 from tools.demo.errors import DemoError
 from tools.sandbox import Server
@@ -123,7 +124,7 @@ def change(stack: Stack, point: str) -> None:
 full = pytest.mark.full
 
 
-@pytest.mark.parametrize("deployed", [13], indirect=True)
+@each_debian(13)
 @pytest.mark.parametrize(
     ("point", "reverted"),
     [
@@ -136,7 +137,7 @@ full = pytest.mark.full
         pytest.param("current renamed", False),
         pytest.param("current renamed", True),
         pytest.param("workers started", False, marks=full),
-        pytest.param("workers started", True),
+        pytest.param("workers started", True, marks=full),
     ],
 )
 def test_engine_and_step_are_killed(stack: Stack, point: str, reverted: bool) -> None:
@@ -152,7 +153,7 @@ def test_engine_and_step_are_killed(stack: Stack, point: str, reverted: bool) ->
     settled(stack)
 
 
-@pytest.mark.parametrize("deployed", [12], indirect=True)
+@each_debian(12)
 def test_only_the_engine_is_killed_and_the_next_run_waits_for_the_step(stack: Stack) -> None:
     change(stack, "pip")
     with always_served(stack):
@@ -179,7 +180,7 @@ def test_a_first_deploy_is_killed_again_and_again(fresh: Callable[[int], Server]
     settled(stack)
 
 
-@pytest.mark.parametrize("deployed", [13], indirect=True)
+@each_debian(13)
 def test_a_power_cut_in_the_middle_of_the_switch(stack: Stack) -> None:
     first = stack.serving()
     change(stack, "current renamed")

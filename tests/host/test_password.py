@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.host.debians import each_debian
 from tests.host.stack import Stack
 from tests.host.test_interruptions import always_served, settled
 
@@ -25,7 +26,7 @@ def opens(stack: Stack, password: str) -> bool:
     return stack.server.console(command, check=False).stdout == "1\n"
 
 
-@pytest.mark.parametrize("deployed", [13], indirect=True)
+@each_debian(13)
 def test_a_new_password_comes_into_force_with_the_release_that_has_it(stack: Stack) -> None:
     entry = stack.site.write()
     with always_served(stack):

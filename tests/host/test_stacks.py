@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint
 from tests.host.stack import Stack
 
@@ -38,7 +39,7 @@ def touched(stack: Stack, before: dict[str, object], others: str) -> list[str]:
         ({"slug": "guestbook-worker", "hostname": "second.example"}, "unit guestbook-worker.service"),
     ],
 )
-@pytest.mark.parametrize("deployed", [13], indirect=True)
+@each_debian(13)
 def test_what_is_another_stack_s_is_refused_by_name(
     stack: Stack, neighbour: Callable[..., Stack], names: dict[str, str], refusal: str
 ) -> None:
@@ -52,7 +53,7 @@ def test_what_is_another_stack_s_is_refused_by_name(
     assert stack.site.greets("Hello")
 
 
-@pytest.mark.parametrize("deployed", [12], indirect=True)
+@each_debian(12)
 def test_two_stacks_deploy_at_once_and_one_goes_without_the_other(
     stack: Stack, neighbour: Callable[..., Stack]
 ) -> None:

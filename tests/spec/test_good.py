@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.runtime.settings import Settings, configure
 
 from codesensei.spec import BrokerPlan, DatabasePlan, Stack, StackSpec, validate
 from tests.spec.bad import DOMAINS, HOST_KEY, OWN_ENV, OWN_KIND, TLS, TLS_KEY, mapping, secret_url
@@ -241,6 +242,8 @@ def test_broker_with_a_number_of_its_own(tmp_path: Path) -> None:
 
 
 def test_names(tmp_path: Path) -> None:
+    # Tests of other rooms leave another organization behind in the same process.
+    configure(Settings(project="project", stack="stack"))
     names = loaded(tmp_path, ("    directory: .\n", "    directory: src\n")).names
     assert names.stack == "organization/project/stack"
     assert (names.scheme, names.hostnames(), names.url()) == ("http", ["shop.example.com"], "http://shop.example.com/")

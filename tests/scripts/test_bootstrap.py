@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,9 @@ def bootstrap(*words: str, unprivileged: bool = True) -> subprocess.CompletedPro
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that another user may remove, as the login user owns its own."""
     path = tmp_path_factory.mktemp("unpacked")
-    for parent in (path.parent, path.parent.parent):
-        parent.chmod(0o755)
+    for parent in path.parents:
+        if parent.is_relative_to(tempfile.gettempdir()) and str(parent) != tempfile.gettempdir():
+            parent.chmod(0o755)
     toolkit(path / "toolkit")
     for found in (path, *path.rglob("*")):
         found.chmod(0o777)

@@ -243,7 +243,7 @@ def test_broker_with_a_number_of_its_own(tmp_path: Path) -> None:
 
 def test_names(tmp_path: Path) -> None:
     # Tests of other rooms leave another organization behind in the same process.
-    configure(Settings(project="project", stack="stack"))
+    configure(Settings(project="project", stack="stack", organization="organization"))
     names = loaded(tmp_path, ("    directory: .\n", "    directory: src\n")).names
     assert names.stack == "organization/project/stack"
     assert (names.scheme, names.hostnames(), names.url()) == ("http", ["shop.example.com"], "http://shop.example.com/")

@@ -53,7 +53,7 @@ test-engine: engine ## Tests of the resource graph and of the plugins' behaviour
 	$(PYTEST) -n auto --dist loadfile -m 'engine and not host and not full'
 
 test-host: engine ## Tests that deploy to sandbox servers
-	$(PYTEST) -m 'host and not full'
+	$(PYTEST) -n 2 --dist loadgroup -m 'host and not full'
 
 test-full: test ## The long ones too
 	$(PYTEST) -m full

@@ -12,7 +12,7 @@ from tests.host import canaries
 from tests.host.debians import each_debian
 from tests.host.stack import Stack
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.full]
 
 PRINTS = """
 printf '%s\\n' "$API_TOKEN" "$SECRET_KEY" "$DATABASE_URL"
@@ -117,13 +117,11 @@ def test_the_search_finds_a_leak_of_each_kind_in_each_place(watched: tuple[Stack
         server.put(f"/var/log/planted-{number}", text, 0o600)
         server.put(f"/var/lib/codesensei/planted-{number}", text, 0o600)
         server.put(f"/etc/planted-{number}", text, 0o644)
-        escaped = leak.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-        unit = f'[Service]\nExecStart=/bin/true\nEnvironment="LEAK={escaped}"\n# {leak}\n'
+        unit = f"[Unit]\nDescription={leak.replace('%', '%%')}\n[Service]\nExecStart=/bin/sleep 300\n# {leak}\n"
         server.put(f"/etc/systemd/system/planted-{number}.service", unit.encode(), 0o600)
         server.console(f"python3 -c 'import time; time.sleep(1)' {shlex.quote(leak)}")
-    server.console(
-        "systemctl daemon-reload && systemctl start 'planted-0' 'planted-1' 'planted-2' 'planted-3' planted-4"
-    )
+    units = " ".join(f"planted-{number}" for number in range(len(leaks)))
+    server.console(f"systemctl daemon-reload && systemctl start {units}")
     found = canaries.search_server(stack, planted)
     places = ("journal", "/var/log ", "root's memory", "unit files", "systemctl show", "process lists", "files open")
     missed = {

@@ -15,7 +15,7 @@ from tests.host.stack import Stack, eventually
 from tools.demo.errors import DemoError
 from tools.sandbox import Server
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.full]
 
 ROOT = "/srv/codesensei/guestbook"
 MEMORY = "/var/lib/codesensei/guestbook"
@@ -23,7 +23,7 @@ MEMORY = "/var/lib/codesensei/guestbook"
 GO = f"{ROOT}/shared/media/go"
 HOOK = f"test -e {GO} || sleep 600"
 POINTS = {
-    "pip": "pgrep -f '[p]ip install --requirement'",
+    "pip": "pgrep -f '[i]nstall --requirement'",
     "hook": "pgrep -u deploy -x sleep",
     "candidate": "systemctl is-active -q codesensei-candidate-guestbook.service",
     "current renamed": f"test $(readlink {ROOT}/current) != releases/FIRST",
@@ -171,7 +171,7 @@ def test_a_first_deploy_is_killed_again_and_again(fresh: Callable[[int], Server]
         "pgrep -x dpkg",
         "test -e /etc/nginx/conf.d/codesensei.conf",
         "runuser -u postgres -- psql -XAtc 'SELECT rolname FROM pg_roles' | grep -q guestbook",
-        "pgrep -f '[p]ip install --requirement'",
+        "pgrep -f '[i]nstall --requirement'",
         "pgrep -u deploy -f '[m]anage.py migrate'",
         "test -L /srv/codesensei/guestbook/current",
     ):

@@ -65,7 +65,7 @@ folder("/var/log", "/var/log")
 folder("root's memory", "/var/lib/codesensei", "/run/codesensei")
 folder("unit files", "/etc/systemd/system", "/run/systemd/system", "/run/systemd/transient")
 listed = output("systemctl", "list-units", "--all", "--plain", "--no-legend").decode().split("\n")
-look("systemctl show", output("systemctl", "show", *[line.split()[0] for line in listed if line.strip()]))
+look("systemctl show", output("systemctl", "show", "--", *[line.split()[0] for line in listed if line.strip()]))
 look("process lists", open("/root/samples", "rb").read())
 open_to_all = output("runuser", "-u", "nobody", "--", "find", "/etc", "/srv", "/var", "/run", "/tmp", "/usr/local",
                      "/home", "/opt", "/root", "-xdev", "-type", "f", "-readable")

@@ -10,7 +10,7 @@ HOST_KEY ?=
 VENV := .venv/bin
 TYPED := __main__.py codesensei components tools tests
 # The golden files are lines of a stack file, not scripts of ours.
-SHELL_FILES = $(shell git ls-files '*.sh' .ci/run ':!tests/*/golden/*')
+SHELL_FILES = $(shell git ls-files '*.sh' .ci/run)
 PYTEST := $(VENV)/pytest
 export HOST_KEY
 

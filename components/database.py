@@ -7,7 +7,6 @@ import pulumi
 from codesensei import remote
 from codesensei.render import digest
 from codesensei.spec import DatabasePlan, Stack
-from components import generated
 from components.server import Server
 
 
@@ -27,6 +26,7 @@ class Database(pulumi.ComponentResource):
         *,
         stack: Stack,
         server: Server,
+        password: pulumi.Output[str] | None,
         digest_key: pulumi.Output[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -34,14 +34,12 @@ class Database(pulumi.ComponentResource):
         self.plan = plan
         self.made_here = plan.kind in ("generated", "local")
         super().__init__("codesensei:index:Database", name, _shown(plan), opts)
-        self.password = stack.secrets.database_password
-        if plan.kind == "generated":
-            self.password = generated.password(f"{name}-database-password", pulumi.ResourceOptions(parent=self))
+        self.password = password
         self.password_digest = None
         if self.made_here:
             # A role that logs in over the socket under its own name has no password.
-            password = self.password if self.password is not None else pulumi.Output.secret("")
-            self.password_digest = keyed(digest_key, password)
+            known = password if password is not None else pulumi.Output.secret("")
+            self.password_digest = keyed(digest_key, known)
             remote.remote_step(
                 f"{name}-database",
                 server.access,
@@ -50,7 +48,7 @@ class Database(pulumi.ComponentResource):
                     "name": plan.name,
                     "role": plan.role,
                     "port": plan.port or None,
-                    "password": password,
+                    "password": known,
                     "digest": self.password_digest,
                     "extensions": list(stack.spec.database.extensions),
                     "adopt": stack.spec.adopt,

@@ -10,7 +10,6 @@ import pulumi
 from codesensei import remote
 from codesensei.render import digest, envfile
 from codesensei.spec import DatabasePlan, Stack
-from components import generated
 from components.database import Database, keyed
 from components.server import Server
 
@@ -31,6 +30,7 @@ class Environment(pulumi.ComponentResource):
         stack: Stack,
         server: Server,
         database: Database,
+        generated_secrets: Mapping[str, pulumi.Output[str]],
         broker_number: pulumi.Output[int] | None,
         digest_key: pulumi.Output[str],
         code_id: str,
@@ -50,14 +50,10 @@ class Environment(pulumi.ComponentResource):
             },
             opts,
         )
-        made = {
-            key: generated.password(f"{name}-{key}", pulumi.ResourceOptions(parent=self))
-            for key in spec.generate_secrets
-        }
         variables: dict[str, pulumi.Input[str]] = {
             **spec.env,
             **secrets.env,
-            **made,
+            **generated_secrets,
             **injected_database,
             **injected_broker,
         }
@@ -69,7 +65,7 @@ class Environment(pulumi.ComponentResource):
             args=[self.release.apply(lambda name: name.rpartition("-")[2])],
             data={
                 "content": pulumi.Output.all(**variables).apply(lambda known: envfile.render(known or {})),
-                "secretNames": sorted({*secrets.env, *made, *injected_database}),
+                "secretNames": sorted({*secrets.env, *generated_secrets, *injected_database}),
                 "managedNames": sorted(managed_names(stack)),
                 "user": stack.names.user,
             },

@@ -9,7 +9,7 @@ import pulumi
 from codesensei import remote
 from codesensei.remote import toolkit
 from codesensei.spec import Stack
-from components import generated
+from components.generated import identity
 
 
 class Server(pulumi.ComponentResource):
@@ -26,6 +26,7 @@ class Server(pulumi.ComponentResource):
         access: remote.Access,
         hostnames: Sequence[pulumi.Input[str]],
         broker_numbers: Sequence[pulumi.Input[int]],
+        generated: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         scripts = toolkit.pack()
@@ -38,7 +39,7 @@ class Server(pulumi.ComponentResource):
         )
         child = pulumi.ResourceOptions(parent=self)
         self.access = access
-        self.identity = generated.identity(f"{name}-identity", child)
+        self.identity = identity(f"{name}-identity", child)
         brought = remote.toolkit_step(
             f"{name}-toolkit",
             access,
@@ -49,6 +50,7 @@ class Server(pulumi.ComponentResource):
             opts=child,
         )
         # It alone undoes what the whole stack has made, so it is there before anything else is made.
+        # It comes after the generated values, so they leave the state only when it has succeeded.
         # Its connection carries the key, because a plain `pulumi destroy` runs no program that could start an agent.
         remote.teardown_step(
             f"{name}-teardown",
@@ -59,7 +61,7 @@ class Server(pulumi.ComponentResource):
                 "slug": stack.names.slug,
                 "onDestroy": {"database": stack.spec.on_destroy.database, "media": stack.spec.on_destroy.media},
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[brought]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[brought, *generated]),
         )
         remote.remote_step(
             f"{name}-preflight",

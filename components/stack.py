@@ -8,10 +8,10 @@ import pulumi
 
 from codesensei import remote
 from codesensei.spec import Stack
-from components import generated
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
+from components.generated import Generated
 from components.processes import Processes
 from components.provisioning import Provisioning
 from components.release import Code, Release, read_code
@@ -48,19 +48,34 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         )
     name = stack.names.slug
 
-    digest_key = stack.secrets.digest_key or generated.password(f"{name}-digest-key")
-    hostnames = _hostnames(name, stack)
-    broker_number = generated.broker_number(f"{name}-broker-number") if stack.broker.variables else None
+    made = Generated()
+    digest_key = stack.secrets.digest_key or made.password(f"{name}-digest-key")
+    database_password = stack.secrets.database_password
+    if stack.database.kind == "generated":
+        database_password = made.password(f"{name}-database-password")
+    generated_secrets = {key: made.password(f"{name}-{key}") for key in stack.spec.generate_secrets}
+    hostnames = _hostnames(name, stack, made)
+    broker_number = made.broker_number(f"{name}-broker-number") if stack.broker.variables else None
     numbers: list[pulumi.Input[int]] = [*stack.broker.numbers, *([broker_number] if broker_number else [])]
 
-    server = Server("server", stack=stack, access=access, hostnames=hostnames, broker_numbers=numbers)
+    server = Server(
+        "server", stack=stack, access=access, hostnames=hostnames, broker_numbers=numbers, generated=made.resources
+    )
     provisioning = Provisioning(name, stack=stack, server=server, opts=_after(server))
-    database = Database(name, stack=stack, server=server, digest_key=digest_key, opts=_after(provisioning))
+    database = Database(
+        name,
+        stack=stack,
+        server=server,
+        password=database_password,
+        digest_key=digest_key,
+        opts=_after(provisioning),
+    )
     environment = Environment(
         name,
         stack=stack,
         server=server,
         database=database,
+        generated_secrets=generated_secrets,
         broker_number=broker_number,
         digest_key=digest_key,
         code_id=code.id,
@@ -95,12 +110,12 @@ def _after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(depends_on=list(components))
 
 
-def _hostnames(name: str, stack: Stack) -> list[pulumi.Input[str]]:
+def _hostnames(name: str, stack: Stack, made: Generated) -> list[pulumi.Input[str]]:
     """`domains`, then the generated name below `appsDomain`; with neither, the server's address."""
     names: list[pulumi.Input[str]] = [*stack.spec.domains]
     apps = stack.spec.apps_domain
     if apps is not None:
-        names.append(generated.hostname(f"{name}-hostname").apply(lambda label: f"{label}.{apps}"))
+        names.append(made.hostname(f"{name}-hostname").apply(lambda label: f"{label}.{apps}"))
     return names or [stack.spec.server.host]
 
 

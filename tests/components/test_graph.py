@@ -120,8 +120,10 @@ def test_a_step_waits_for_all_that_it_stands_on(name: str, tmp_path: Path, monke
 
 
 def test_the_teardown_is_there_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = run("given", tmp_path, monkeypatch)
+    declared = run("generated", tmp_path, monkeypatch)
     teardown = declared.find("server-teardown")
+    made = {it.urn for it in declared.registered if it.type.startswith("random:")}
+    assert made <= _before(declared, teardown.urn), "a destroy that fails would lose generated values"
     toolkit, identity = declared.find("server-toolkit"), declared.find("server-identity")
     assert _before(declared, teardown.urn) >= {toolkit.urn, identity.urn}
     assert declared.find("shop-packages").urn not in _before(declared, teardown.urn)

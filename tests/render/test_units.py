@@ -37,7 +37,9 @@ def example_texts() -> dict[str, str]:
             deeper, **candidate, directory="backend", server="daphne", application=ASGI
         ),
         "shop-worker.service": units.worker_unit(shop, "worker", **common),
-        "shop-worker.sh": units.worker_script(shop, "worker", command="celery -A config worker -l info -n %n@$HOST"),
+        "shop-worker.sh.txt": units.worker_script(
+            shop, "worker", command="celery -A config worker -l info -n %n@$HOST"
+        ),
         "logrotate-gunicorn": rotation.logrotate(shop, server="gunicorn"),
         "logrotate-daphne": rotation.logrotate(shop, server="daphne"),
         "broker.conf": broker.config(),

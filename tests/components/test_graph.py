@@ -127,6 +127,10 @@ def test_the_teardown_is_there_before_anything_is_made(tmp_path: Path, monkeypat
     toolkit, identity = declared.find("server-toolkit"), declared.find("server-identity")
     assert _before(declared, teardown.urn) >= {toolkit.urn, identity.urn}
     assert declared.find("shop-packages").urn not in _before(declared, teardown.urn)
+
+
+def test_the_teardown_only_deletes_and_carries_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    teardown = run("given", tmp_path, monkeypatch).find("server-teardown")
     assert "create" not in teardown.inputs
     assert "update" not in teardown.inputs
     connection = recorder.opened(teardown.inputs["connection"])

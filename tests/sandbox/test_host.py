@@ -25,7 +25,8 @@ from tools.sandbox.network import bridge_exists, firewall
 from tools.sandbox.sandbox import OWN_CHECKOUT
 from tools.sandbox.state import Checkout
 
-pytestmark = pytest.mark.host
+# One worker has all of them: they share three servers.
+pytestmark = [pytest.mark.host, pytest.mark.xdist_group("sandbox")]
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,9 @@ class Sandbox:
         record = server.record
         inherited = machine.inheritance()
         Image(record.debian, record.kind, inherited).ensure()
-        key = make_key(self.checkout.directory / "key", "codesensei-sandbox")
+        # Several servers may be coming up at once, and all have the checkout's one key.
+        with hold(self.checkout.lock_path, LOCK_TIMEOUT):
+            key = make_key(self.checkout.directory / "key", "codesensei-sandbox")
         server.storage.attach()
         root = server.storage.root
         host_key = prepare(root, record.name, record.kind, address=server.address, public_key=key, inherited=inherited)

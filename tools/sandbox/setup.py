@@ -37,10 +37,13 @@ class Address:
 
 def make_key(path: Path, comment: str) -> str:
     """Make an ed25519 key pair at `path` (mode 0600) unless it is there; return the public line."""
-    if not path.exists():
+    public = path.with_name(path.name + ".pub")
+    if not public.exists():
+        # A killed run may have left the private half alone, and ssh-keygen would ask before it overwrites it.
+        path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         execute(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)])
-    return path.with_name(path.name + ".pub").read_text().strip()
+    return public.read_text().strip()
 
 
 def write(root: Path, name: str, content: str, mode: int = 0o644, owner: int = 0) -> None:

@@ -11,7 +11,7 @@ from tests.host.debians import each_debian
 from tests.host.stack import Stack
 from tools.sandbox import Sandbox
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 
 def fingerprint_of(key: Path) -> str:

@@ -12,7 +12,7 @@ from tests.host import canaries
 from tests.host.debians import each_debian
 from tests.host.stack import Stack
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 PRINTS = """
 printf '%s\\n' "$API_TOKEN" "$SECRET_KEY" "$DATABASE_URL"

@@ -8,7 +8,7 @@ from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint, outside_releases
 from tests.host.stack import Stack
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 SECRET = "Neither-plan-nor-log-shows-this-1"
 

@@ -9,7 +9,7 @@ import pytest
 from tests.host.debians import each_debian
 from tests.host.stack import Stack
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 TRACES = (
     "/etc/systemd/system /run/systemd/system /etc/nginx /etc/logrotate.d /etc/codesensei /srv/codesensei"

@@ -12,7 +12,7 @@ from tests.host.fingerprint import difference, fingerprint
 from tests.host.stack import Stack
 from tools.sandbox import Relay
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 SITE = "/etc/nginx/sites-available/codesensei-guestbook.conf"
 UNIT = "/etc/systemd/system/guestbook.service"

@@ -11,7 +11,7 @@ from tests.host.fingerprint import difference, fingerprint, outside_releases
 from tests.host.stack import Stack
 from tests.host.test_interruptions import always_served, settled
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 MIGRATION = """
 from django.db import migrations

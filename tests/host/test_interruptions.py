@@ -15,7 +15,7 @@ from tests.host.stack import Stack, eventually
 from tools.demo.errors import DemoError
 from tools.sandbox import Server
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 ROOT = "/srv/codesensei/guestbook"
 MEMORY = "/var/lib/codesensei/guestbook"

@@ -11,7 +11,7 @@ from tests.host.debians import each_debian
 from tests.host.stack import Stack
 from tests.host.test_interruptions import always_served, settled
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 FIRST, SECOND = "first/pass word:%1", "second'$pass\"word\\2"
 

@@ -10,7 +10,7 @@ from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint
 from tests.host.stack import Stack
 
-pytestmark = [pytest.mark.host, pytest.mark.full]
+pytestmark = pytest.mark.host
 
 
 @pytest.fixture

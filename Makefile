@@ -15,7 +15,7 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format test test-unit test-engine test-host test-full demo demo-down \
+.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full demo demo-down \
 	sandbox-up sandbox-down sandbox-list sandbox-ssh clean
 
 help: ## Show this list
@@ -43,6 +43,9 @@ lint: setup ## Style, types and shell scripts
 format: setup ## Put the Python files into their one format
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
+
+contract: setup ## Write docs/CONTRACT.md from docs/contract.toml and the tests
+	$(VENV)/python -m tools.contract
 
 test: lint test-unit test-engine test-host ## All that a change must pass (the sandbox needs root on Linux)
 

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from codesensei.scripts import account, broker, claim, database, files, jobs, live, paths, preflight, register
+from codesensei.scripts import account, broker, claim, files, jobs, live, paths, postgresql, preflight, register
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.commands import systemctl
 from codesensei.scripts.step import Failure, Step, read_json
@@ -140,16 +140,18 @@ def _reload_proxy(step: Step) -> None:
 def _database(step: Step, entry: register.Entry, drop: bool) -> tuple[str, str] | None:
     """End the role's login and connections, or drop role and database; returns what is kept: role, database."""
     roles, databases = entry.names.get("roles", ()), entry.names.get("databases", ())
-    if not roles or not database.clusters():
+    if not roles or not postgresql.clusters():
         return None
     note = read_json(step.project.memory / "database" / "applied.json", {})
-    port = database.ensure_cluster(step, int(note.get("port", database.PORT)))
+    port = postgresql.ensure_cluster(step, int(note.get("port", postgresql.PORT)))
     for role in roles:
         _end_login(step, port, role)
     if drop:
         for name in databases:
-            if database.rows(port, f"SELECT 1 FROM pg_database WHERE datname = {database.literal(name)}"):
-                database.sql(port, f"DROP DATABASE {database.identifier(name)} WITH (FORCE);", thing=f"database {name}")
+            if postgresql.rows(port, f"SELECT 1 FROM pg_database WHERE datname = {postgresql.literal(name)}"):
+                postgresql.sql(
+                    port, f"DROP DATABASE {postgresql.identifier(name)} WITH (FORCE);", thing=f"database {name}"
+                )
                 step.changed(f"database {name} dropped")
         dropped = [_drop_role(step, port, role) for role in roles]
         return None if all(dropped) else (roles[-1], "")
@@ -159,21 +161,21 @@ def _database(step: Step, entry: register.Entry, drop: bool) -> tuple[str, str] 
 
 
 def _end_login(step: Step, port: int, role: str) -> None:
-    found = database.rows(port, f"SELECT rolcanlogin FROM pg_roles WHERE rolname = {database.literal(role)}")
+    found = postgresql.rows(port, f"SELECT rolcanlogin FROM pg_roles WHERE rolname = {postgresql.literal(role)}")
     if not found:
         return
     if found[0]["rolcanlogin"]:
-        database.sql(port, f"ALTER ROLE {database.identifier(role)} NOLOGIN;", thing=f"role {role}")
+        postgresql.sql(port, f"ALTER ROLE {postgresql.identifier(role)} NOLOGIN;", thing=f"role {role}")
         step.changed(f"role {role} may not log in any more")
-    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {database.literal(role)};"
-    database.sql(port, ended, thing=f"role {role}")
+    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {postgresql.literal(role)};"
+    postgresql.sql(port, ended, thing=f"role {role}")
 
 
 def _drop_role(step: Step, port: int, role: str) -> bool:
-    if not database.rows(port, f"SELECT 1 FROM pg_roles WHERE rolname = {database.literal(role)}"):
+    if not postgresql.rows(port, f"SELECT 1 FROM pg_roles WHERE rolname = {postgresql.literal(role)}"):
         return True
     try:
-        database.sql(port, f"DROP ROLE {database.identifier(role)};", thing=f"role {role}")
+        postgresql.sql(port, f"DROP ROLE {postgresql.identifier(role)};", thing=f"role {role}")
     except Failure:
         step.say(f"kept: role {role}, without login: it owns something in another database")
         return False

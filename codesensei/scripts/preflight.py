@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import account, database, host, register
+from codesensei.scripts import account, database, host, postgresql, register
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.live import Live
 from codesensei.scripts.paths import MEMORY, ROOT
@@ -71,7 +71,7 @@ def run(step: Step) -> None:
     }
     plan = data.get("database") or {"kind": "none"}
     if plan["kind"] == "external":
-        check_reachable(plan["host"], int(plan["port"] or database.PORT))
+        check_reachable(plan["host"], int(plan["port"] or postgresql.PORT))
     if plan["kind"] in LOCAL_DATABASES:
         _database(step, entry, plan)
         names |= {"databases": [plan["name"]], "roles": [plan["role"]]}
@@ -306,10 +306,10 @@ def server_names(text: str) -> set[str]:
 
 def _database(step: Step, entry: register.Entry, plan: dict[str, Any]) -> None:
     before = [name for name in entry.names.get("databases", ()) if name != plan["name"]]
-    there = {cluster.port for cluster in database.clusters() if cluster.online}
-    if before and database.PORT in there and not step.data.get("adopt"):
+    there = {cluster.port for cluster in postgresql.clusters() if cluster.online}
+    if before and postgresql.PORT in there and not step.data.get("adopt"):
         for old in before:
-            if database.rows(database.PORT, f"SELECT 1 FROM pg_database WHERE datname = {database.literal(old)}"):
+            if postgresql.rows(postgresql.PORT, f"SELECT 1 FROM pg_database WHERE datname = {postgresql.literal(old)}"):
                 raise Failure(
                     f"database {plan['name']}",
                     f"this project's database is {old}, and its name does not change by itself",

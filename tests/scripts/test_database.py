@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import database, register
+from codesensei.scripts import database, hba, postgresql, register, scram
 from codesensei.scripts.commands import Result
 from codesensei.scripts.step import Failure, read_json, write_json
 
@@ -26,7 +26,7 @@ PROD = "org/codesensei/prod"
     ],
 )
 def test_identifiers(name: str, quoted: str) -> None:
-    assert database.identifier(name) == quoted
+    assert postgresql.identifier(name) == quoted
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_identifiers(name: str, quoted: str) -> None:
     ],
 )
 def test_literals(value: str, quoted: str) -> None:
-    assert database.literal(value) == quoted
+    assert postgresql.literal(value) == quoted
 
 
-@pytest.mark.parametrize("quote", [database.identifier, database.literal])
+@pytest.mark.parametrize("quote", [postgresql.identifier, postgresql.literal])
 def test_a_nul_is_refused(quote: Any) -> None:
     with pytest.raises(Failure, match="NUL"):
         quote("a\0b")
@@ -115,21 +115,21 @@ STORED = [
 
 @pytest.mark.parametrize(("password", "stored"), STORED)
 def test_verifiers_are_those_of_postgresql(password: str, stored: str) -> None:
-    assert database.matches(stored, password)
-    assert not database.matches(stored, password + "x")
+    assert scram.matches(stored, password)
+    assert not scram.matches(stored, password + "x")
 
 
 def test_a_verifier_never_holds_the_password_and_differs_each_time() -> None:
-    first, second = database.verifier("canary-7f3a"), database.verifier("canary-7f3a")
+    first, second = scram.verifier("canary-7f3a"), scram.verifier("canary-7f3a")
     assert first != second
     assert first.startswith("SCRAM-SHA-256$4096:")
     assert "canary" not in first
-    assert database.matches(first, "canary-7f3a")
+    assert scram.matches(first, "canary-7f3a")
 
 
 @pytest.mark.parametrize("stored", [None, "", "md5a0b1c2", "plain", "SCRAM-SHA-256$x"])
 def test_other_stored_passwords_match_nothing(stored: str | None) -> None:
-    assert not database.matches(stored, "plain")
+    assert not scram.matches(stored, "plain")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_other_stored_passwords_match_nothing(stored: str | None) -> None:
     ],
 )
 def test_saslprep_as_rfc_4013_has_it_and_unchanged_where_it_refuses(text: str, prepared: str) -> None:
-    assert database.saslprep(text) == prepared
+    assert scram.saslprep(text) == prepared
 
 
 class FakeCluster:
@@ -185,10 +185,10 @@ class FakeCluster:
 @pytest.fixture
 def cluster(server: Any, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     fake = FakeCluster()
-    monkeypatch.setattr(database, "rows", fake.rows)
-    monkeypatch.setattr(database, "sql", fake.sql)
-    monkeypatch.setattr(database, "clusters", lambda: [database.Cluster("15", "main", 5432, True)])
-    monkeypatch.setattr(database, "_check_access", lambda *words: None)
+    monkeypatch.setattr(postgresql, "rows", fake.rows)
+    monkeypatch.setattr(postgresql, "sql", fake.sql)
+    monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, True)])
+    monkeypatch.setattr(hba, "check_access", lambda *words: None)
     register.claim_slug("shop", PROD, "id1")
     (server / "memory/shop").mkdir()
     (server / "srv/shop").mkdir()
@@ -216,7 +216,7 @@ def deploy(cluster: FakeCluster, make_step: Any) -> Any:
 def test_a_first_deploy_makes_role_and_database_in_utf8_without_the_password(deploy: Any, cluster: FakeCluster) -> None:
     deploy()
     assert "first" not in "".join(cluster.statements)
-    assert database.matches(cluster.roles["shop"]["rolpassword"], "first")
+    assert scram.matches(cluster.roles["shop"]["rolpassword"], "first")
     made = next(text for text in cluster.statements if text.startswith("CREATE DATABASE"))
     assert "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8'" in made
     assert 'OWNER "shop"' in made
@@ -249,7 +249,7 @@ def test_a_new_password_of_a_serving_role_waits_for_the_switch(deploy: Any, clus
     assert deploy("second", "d2").changes == 1
     assert deploy("second", "d2").changes == 0
     assert cluster.statements == []
-    assert database.matches(database.password("shop", "shop", "d2").staged, "second")
+    assert scram.matches(database.password("shop", "shop", "d2").staged, "second")
 
 
 def test_the_switch_applies_a_password_and_puts_it_back(
@@ -258,13 +258,13 @@ def test_the_switch_applies_a_password_and_puts_it_back(
     serve(deploy())
     deploy("second", "d2")
     before = database.apply_password("shop", "shop", "d2")
-    assert database.matches(before, "first")
-    assert database.matches(cluster.roles["shop"]["rolpassword"], "second")
+    assert scram.matches(before, "first")
+    assert scram.matches(cluster.roles["shop"]["rolpassword"], "second")
     cluster.statements.clear()
     database.apply_password("shop", "shop", "d2")
     assert cluster.statements == []
     database.restore_password("shop", before)
-    assert database.matches(cluster.roles["shop"]["rolpassword"], "first")
+    assert scram.matches(cluster.roles["shop"]["rolpassword"], "first")
 
 
 def test_a_password_that_was_never_staged_cannot_be_applied(deploy: Any) -> None:
@@ -298,7 +298,7 @@ def test_what_exists_and_is_nobodys_is_taken_with_adopt_only(deploy: Any, cluste
         deploy()
     assert cluster.statements == []
     deploy(adopt=True)
-    assert database.matches(cluster.roles["shop"]["rolpassword"], "first")
+    assert scram.matches(cluster.roles["shop"]["rolpassword"], "first")
     if what == "database":
         assert 'ALTER DATABASE "shop" OWNER TO "shop";' in cluster.statements
 
@@ -317,7 +317,7 @@ def test_what_a_destroy_kept_is_taken_up_by_its_stack(deploy: Any, cluster: Fake
     step = deploy("third", "d3")
     assert any("is used again" in line for line in step.said)
     assert cluster.roles["shop"]["rolcanlogin"]
-    assert database.matches(cluster.roles["shop"]["rolpassword"], "third")
+    assert scram.matches(cluster.roles["shop"]["rolpassword"], "third")
 
 
 def test_a_digest_is_never_a_path(deploy: Any) -> None:
@@ -327,15 +327,15 @@ def test_a_digest_is_never_a_path(deploy: Any) -> None:
 
 def test_a_cluster_of_another_port_is_named(cluster: FakeCluster, make_step: Any) -> None:
     with pytest.raises(Failure, match=r"no cluster of this server has port 5433 \(there is: 15/main at 5432\)"):
-        database.ensure_cluster(make_step("database"), 5433)
+        postgresql.ensure_cluster(make_step("database"), 5433)
 
 
 def test_clusters_are_read_as_pg_lsclusters_prints_them(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "15 main 5432 online,recovery postgres /var/lib /var/log\n13 old 5433 down postgres /var/lib /var/log\n"
-    monkeypatch.setattr(database, "command", lambda *words, **options: Result(text, "", 0))
-    assert database.clusters() == [
-        database.Cluster("15", "main", 5432, True),
-        database.Cluster("13", "old", 5433, False),
+    monkeypatch.setattr(postgresql, "command", lambda *words, **options: Result(text, "", 0))
+    assert postgresql.clusters() == [
+        postgresql.Cluster("15", "main", 5432, True),
+        postgresql.Cluster("13", "old", 5433, False),
     ]
 
 
@@ -368,7 +368,7 @@ def rule(line: int, **over: Any) -> dict[str, Any]:
     ],
 )
 def test_the_rule_that_decides_over_a_password_is_found(rules: list[dict[str, Any]], line: int | None) -> None:
-    found = database.access_rule(rules, "shop", "shop")
+    found = hba.access_rule(rules, "shop", "shop")
     assert (found["line_number"] if found else None) == line
 
 

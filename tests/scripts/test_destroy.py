@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import broker, claim, database, destroy, files, host, paths, register
+from codesensei.scripts import broker, claim, destroy, files, host, paths, postgresql, register
 from codesensei.scripts.commands import Result
 from codesensei.scripts.step import Failure, write_json
 
@@ -59,9 +59,9 @@ def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     for name in ("systemctl", "command"):
         monkeypatch.setattr(destroy, name, getattr(recorded, name))
     for name in ("rows", "sql"):
-        monkeypatch.setattr(database, name, getattr(recorded, name))
+        monkeypatch.setattr(postgresql, name, getattr(recorded, name))
     monkeypatch.setattr(broker, "in_database", recorded.in_database)
-    monkeypatch.setattr(database, "clusters", lambda: [database.Cluster("15", "main", 5432, True)])
+    monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, True)])
     monkeypatch.setattr(destroy, "_remove_user", lambda step, name, comment: True)
     monkeypatch.setattr(claim, "BOOTSTRAP_LOCK", server / "locks/bootstrap.lock")
     monkeypatch.setattr(claim, "TOOLKITS", server / "library/toolkit")

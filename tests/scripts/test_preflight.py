@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import database, host, preflight, register
+from codesensei.scripts import host, postgresql, preflight, register
 from codesensei.scripts.step import Failure
 
 PROD = "org/codesensei/prod"
@@ -25,7 +25,7 @@ def fine(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(preflight, "_user_is_plain", lambda *words: None)
     monkeypatch.setattr(preflight, "UNIT_FOLDERS", (str(server / "units"),))
     monkeypatch.setattr(preflight, "served_names", lambda: {})
-    monkeypatch.setattr(database, "clusters", lambda: [])
+    monkeypatch.setattr(postgresql, "clusters", lambda: [])
     (server / "units").mkdir()
     register.claim_slug("shop", PROD, "id1")
     return server
@@ -193,8 +193,8 @@ def test_a_database_name_does_not_change_and_the_error_says_how_to_move(
     check: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check()
-    monkeypatch.setattr(database, "clusters", lambda: [database.Cluster("15", "main", 5432, True)])
-    monkeypatch.setattr(database, "rows", lambda port, query, name="": [{"1": 1}] if "'shop'" in query else [])
+    monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, True)])
+    monkeypatch.setattr(postgresql, "rows", lambda port, query, name="": [{"1": 1}] if "'shop'" in query else [])
     with pytest.raises(Failure) as refused:
         check(database={"kind": "local", "name": "store", "role": "shop", "host": "", "port": 5432})
     assert 'ALTER DATABASE "shop" RENAME TO "store"' in refused.value.cure

@@ -6,7 +6,6 @@ import gzip
 import http.client
 import json
 import os
-import shutil
 import socket
 import socketserver
 import subprocess
@@ -22,6 +21,7 @@ import pytest
 
 from codesensei.render import site
 from tests.render.examples import names
+from tests.render.nginx_program import configuration, nginx
 
 GOLDEN = Path(__file__).parent / "golden_site"
 HOST = "shop.example.com"
@@ -167,15 +167,8 @@ def _free_port() -> int:
         return port
 
 
-def _needs_nginx() -> str:
-    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-    if program is None:
-        pytest.skip("nginx is not installed, so no site can be tried (apt-get install nginx-light)")
-    return program
-
-
 def _serve(folder: Path, trusted: list[str]) -> Iterator[_Served]:
-    program = _needs_nginx()
+    program = nginx()
     folder.chmod(0o755)
     root = folder / "srv"
     for release, files in {
@@ -206,14 +199,11 @@ def _serve(folder: Path, trusted: list[str]) -> Iterator[_Served]:
     text = text.replace("listen 80", f"listen 127.0.0.1:{port}").replace("listen [::]:80", f"listen [::1]:{port}")
     text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{_free_port()} ssl")
     text = text.replace("listen [::]:443 ssl", f"listen [::1]:{_free_port()} ssl")
-    text = text.replace("/var/log/nginx/", f"{folder}/")
     owner = "user root;" if os.getuid() == 0 else ""
-    (folder / "nginx.conf").write_text(
-        f"{owner} daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\nhttp {{\n{text}\n}}\n"
-    )
+    path = configuration(folder, text, f"{owner} daemon off; error_log {folder}/error.log;")
     backend = _Backend(place.socket, _Echo)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
-    nginx = subprocess.Popen([program, "-c", str(folder / "nginx.conf"), "-p", str(folder)], stderr=subprocess.PIPE)
+    server = subprocess.Popen([program, "-c", str(path), "-p", str(folder)], stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 10
         while True:
@@ -221,12 +211,12 @@ def _serve(folder: Path, trusted: list[str]) -> Iterator[_Served]:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break
             except OSError:
-                assert nginx.poll() is None, nginx.stderr and nginx.stderr.read().decode()
+                assert server.poll() is None, server.stderr and server.stderr.read().decode()
                 assert time.monotonic() < deadline
         yield _Served(port, root)
     finally:
-        nginx.terminate()
-        nginx.wait(timeout=10)
+        server.terminate()
+        server.wait(timeout=10)
         backend.shutdown()
         backend.server_close()
 
@@ -243,24 +233,21 @@ def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served
 
 @pytest.mark.parametrize("name", sorted(example_texts()))
 def test_nginx_takes_the_configuration(name: str, tmp_path: Path) -> None:
-    program = _needs_nginx()
+    program = nginx()
     certificate = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")]
     algorithm = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x"]
     subprocess.run(["openssl", "req", "-x509", *algorithm, *certificate], check=True, capture_output=True)
     texts = example_texts()
     base = texts[name] if name.startswith("base") else texts["base.conf"]
     whole = (base + ("" if name.startswith("base") else texts[name])).replace("/etc/tls/", f"{tmp_path}/")
-    whole = whole.replace("/var/log/nginx/", f"{tmp_path}/")
-    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{\n{whole}\n}}\n")
-    done = subprocess.run(
-        [program, "-t", "-c", str(tmp_path / "nginx.conf")], capture_output=True, text=True, check=False
-    )
+    path = configuration(tmp_path, whole, "error_log stderr;")
+    done = subprocess.run([program, "-t", "-c", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr or "listen ... http2" in done.stderr, done.stderr
 
 
 def test_the_longest_names_fit(tmp_path: Path) -> None:
-    program = _needs_nginx()
+    program = nginx()
     long = ".".join(["a" * 63] * 3 + ["b" * 57, "com"])
     sites = [
         site.site(
@@ -271,11 +258,8 @@ def test_the_longest_names_fit(tmp_path: Path) -> None:
         )
         for letter in "abcdefghij"
     ]
-    whole = (site.base() + "".join(sites)).replace("/var/log/nginx/", f"{tmp_path}/")
-    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{\n{whole}\n}}\n")
-    done = subprocess.run(
-        [program, "-t", "-c", str(tmp_path / "nginx.conf")], capture_output=True, text=True, check=False
-    )
+    path = configuration(tmp_path, site.base() + "".join(sites), "error_log stderr;")
+    done = subprocess.run([program, "-t", "-c", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

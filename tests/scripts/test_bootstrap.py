@@ -61,9 +61,3 @@ def test_other_words_are_a_wrong_use(count: int) -> None:
     done = bootstrap(*["x"] * count)
     assert done.returncode == 2
     assert "usage:" in done.stderr
-
-
-@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.sh")), ids=lambda path: path.name)
-def test_shell_is_clean(script: Path) -> None:
-    done = subprocess.run(["shellcheck", "--severity=style", str(script)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout

@@ -36,6 +36,7 @@ def run(step: Step) -> None:
     if step.slug in RESERVED:
         raise Failure(f"slug {step.slug}", "codesensei uses this name itself", "choose another codesensei:project.slug")
     _directories(step, SHARED)
+    _slug_stays(step, identity)
     before = register.entry(step.slug)
     if before is None and register.kept(step.slug) is None and step.project.root.exists() and adopt != "true":
         raise Failure(
@@ -59,6 +60,24 @@ def run(step: Step) -> None:
     step.manage(link)
     for name in remove_unused_toolkits():
         step.changed(f"toolkit {name} removed: no project uses it")
+
+
+def _slug_stays(step: Step, identity: str) -> None:
+    """Refuse another slug for a stack that serves already; what a first deploy that failed has claimed is free."""
+    for other in register.entries().values():
+        if other.slug == step.slug or other.identity != identity:
+            continue
+        if files.link_target(paths.Project(other.slug).current):
+            raise Failure(
+                f"slug {step.slug}",
+                f"this stack is deployed as {other.slug}, and its slug does not change",
+                f"put codesensei:project.slug: {other.slug} back; or move: make another stack with the slug "
+                f"{step.slug}, deploy it, bring database and {paths.Project(other.slug).shared}/media over to it, "
+                "then destroy this one",
+            )
+        register.release(other.slug)
+        files.remove_path(paths.LIBRARY / other.slug)
+        step.changed(f"slug {other.slug}, which this stack never served under, is free again")
 
 
 def own_toolkit() -> Path:

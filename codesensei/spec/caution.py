@@ -42,6 +42,11 @@ def cautions(spec: StackSpec) -> tuple[str, ...]:
         if network.endswith("/0")
     ]
     project = spec.project
+    if project.share_user:
+        found.append(
+            f"{NAMESPACE}project.shareUser: every project on {spec.server.host} that runs as {project.user} can read "
+            "and change what the others have there: variables with their secrets, database, uploads, logs, processes"
+        )
     for interface, other, given in (
         ("wsgi", "asgiApplication", project.asgi_application),
         ("asgi", "wsgiApplication", project.wsgi_application),

@@ -12,36 +12,10 @@ import pytest
 from codesensei.render import envfile
 from codesensei.spec import environment, words
 from tests.render import readers
+from tests.render.values import batches, hard_share, hostile
 
 SHELLS = ("/bin/sh", "/bin/bash")
-HARD = "\\'\"$`#%\n\r\t ~!"
-NON_BMP = "😀𐍈𝒳"
-SOFT = "abcXYZ0189_-+=:,./@^*?()[]{}<>|;& é€中\x01\x1b\x7f\x81\x88\u2028\ufeff"
 SEED = 20_240_501
-
-
-def hostile(chooser: random.Random) -> str:
-    """Half of all characters hard ones; every length from 0 to 4,096, short ones more often."""
-    length = int(4096 ** chooser.random()) - 1 if chooser.random() < 0.97 else chooser.randint(0, 4096)
-    text = "".join(
-        chooser.choice(HARD if chooser.random() < 0.5 else SOFT) if chooser.random() < 0.97 else chooser.choice(NON_BMP)
-        for _ in range(length)
-    )
-    wrapper = chooser.random()
-    if wrapper < 0.05:
-        return f"'{text}'"
-    if wrapper < 0.1:
-        return f'"{text}"'
-    return f"'{text.translate(dict.fromkeys(map(ord, chr(39))))}'" if wrapper < 0.12 else text
-
-
-def batches(count: int, size: int = 200) -> list[dict[str, str]]:
-    chooser = random.Random(SEED)
-    values = [hostile(chooser) for _ in range(count)]
-    return [
-        {f"V{number}": value for number, value in enumerate(values[start : start + size])}
-        for start in range(0, count, size)
-    ]
 
 
 def differences(read: Callable[[Path], dict[str, str]], folder: Path, found: list[dict[str, str]]) -> int:
@@ -65,15 +39,13 @@ def by_rules(file: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def ten_thousand() -> list[dict[str, str]]:
-    return batches(10_000)
+    return batches(10_000, SEED)
 
 
 def test_the_values_are_as_hard_as_they_claim(ten_thousand: list[dict[str, str]]) -> None:
     values = [value for variables in ten_thousand for value in variables.values()]
-    text = "".join(values)
-    hard = sum(text.count(character) for character in HARD + NON_BMP)
     assert len(values) == 10_000
-    assert hard / len(text) > 0.5
+    assert hard_share(values) > 0.5
     assert min(map(len, values)) == 0
     assert max(map(len, values)) > 4000
 
@@ -119,7 +91,7 @@ def test_parse_reads_back_what_render_wrote(ten_thousand: list[dict[str, str]]) 
 def test_every_escape_is_needed(left_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     others = "".join(character for character in '"\\$`' if character != left_out)
     monkeypatch.setattr(envfile, "_SPECIAL", re.compile(f"[{re.escape(others)}]"))
-    some = batches(400, size=20)
+    some = batches(400, SEED, size=20)
     assert differences(lambda file: readers.shell("/bin/sh", file), tmp_path, some) > 0
 
 

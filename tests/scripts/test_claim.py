@@ -77,6 +77,38 @@ def test_names_of_the_product_are_no_slugs(toolkit: Path, make_step: Any, slug: 
         claim.run(make_step("claim", *WORDS, slug=slug))
 
 
+@pytest.mark.proves("register.slug-fixed")
+def test_a_stack_that_serves_keeps_its_slug(toolkit: Path, server: Path, make_step: Any) -> None:
+    claim.run(make_step("claim", *WORDS))
+    (server / "srv/shop").mkdir()
+    (server / "srv/shop/current").symlink_to("releases/1111111-2222222")
+    for adopt in ("false", "true"):
+        with pytest.raises(Failure) as refused:
+            claim.run(make_step("claim", *WORDS[:2], adopt, slug="store"))
+        text = refused.value.text()
+        assert "slug store" in text
+        assert "this stack is deployed as shop, and its slug does not change" in text
+        assert "put codesensei:project.slug: shop back; or move: make another stack with the slug store" in text
+    assert set(register.entries()) == {"shop"}
+
+
+def test_a_first_deploy_that_failed_holds_no_slug(toolkit: Path, make_step: Any) -> None:
+    claim.run(make_step("claim", *WORDS))
+    register.claim("shop", {"hostnames": ["shop.example.com"]})
+    claim.run(make_step("claim", *WORDS, slug="store"))
+    assert set(register.entries()) == {"store"}
+    assert register.owner("hostnames", "shop.example.com") is None
+    assert not (toolkit.parent / "shop").is_symlink()
+
+
+def test_another_stack_may_have_another_slug(toolkit: Path, server: Path, make_step: Any) -> None:
+    claim.run(make_step("claim", *WORDS))
+    (server / "srv/shop").mkdir()
+    (server / "srv/shop/current").symlink_to("releases/1111111-2222222")
+    claim.run(make_step("claim", "org/codesensei/stage", "id2", "false", slug="store"))
+    assert set(register.entries()) == {"shop", "store"}
+
+
 def test_a_toolkit_that_is_being_brought_is_noticed(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim, "BOOTSTRAP_LOCK", server / "locks/bootstrap.lock")
     with claim.no_bootstrap() as first, claim.no_bootstrap() as second:

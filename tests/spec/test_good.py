@@ -291,6 +291,11 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
         ("    interface: auto\n", "    interface: wsgi\n    asgiApplication: a:b\n"),
         "codesensei:project.asgiApplication: is not used, because project.interface is wsgi",
     ),
+    "a shared user": (
+        ("    shareUser: false\n", "    shareUser: true\n"),
+        "codesensei:project.shareUser: every project on 203.0.113.7 that runs as deploy can read and change what the "
+        "others have there: variables with their secrets, database, uploads, logs, processes",
+    ),
     "everybody is trusted": (
         ("trustedProxies: []", "trustedProxies: [0.0.0.0/0]"),
         "codesensei:trustedProxies: 0.0.0.0/0 is everybody: any visitor may then claim another address",

@@ -66,6 +66,7 @@ def test_the_graph_is_exactly_this(name: str, tmp_path: Path, monkeypatch: pytes
     assert text == file.read_text()
 
 
+@pytest.mark.proves("order.environment-first")
 def test_the_order_of_a_first_deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program declares; this is the order in which the engine can run what it declares."""
     names = [it.name for it in run("generated", tmp_path, monkeypatch).commands()]
@@ -102,6 +103,7 @@ def _before(run: Run, urn: str) -> set[str]:
     return found
 
 
+@pytest.mark.proves("order.inert")
 @pytest.mark.parametrize("name", STACKS)
 def test_everything_is_staged_before_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     declared = run(name, tmp_path, monkeypatch)
@@ -138,6 +140,7 @@ def test_the_teardown_only_deletes_and_carries_the_key(tmp_path: Path, monkeypat
     assert "agentSocketPath" not in connection
 
 
+@pytest.mark.proves("switch.manifest")
 def test_no_other_command_deletes_updates_or_is_triggered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in run("given", tmp_path, monkeypatch).commands():
         assert command.inputs["addPreviousOutputInEnv"] is False
@@ -157,6 +160,7 @@ def by_urn(registered: tuple[Registered, ...]) -> list[Registered]:
     return sorted(registered, key=lambda it: it.urn)
 
 
+@pytest.mark.proves("secrets.changed")
 def test_a_changed_variable_names_itself_and_runs_the_release_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +179,7 @@ def test_a_changed_variable_names_itself_and_runs_the_release_alone(
     assert len(new["API_TOKEN"]) == 10
 
 
+@pytest.mark.proves("words.release.outside")
 def test_a_worker_changes_the_switch_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run("generated", tmp_path, monkeypatch).registered
     another = stacks.GENERATED.replace("celery -A config worker", "celery -A config worker -c 2")
@@ -188,6 +193,7 @@ def test_a_worker_changes_the_switch_alone(tmp_path: Path, monkeypatch: pytest.M
     assert changed == {"shop-switch"}
 
 
+@pytest.mark.proves("outputs.url", "outputs.served", "proxy.hostnames")
 def test_outputs_are_what_the_switch_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = run("generated", tmp_path, monkeypatch).outputs
     assert {key: outputs[key] for key in recorder.LINE_IN_STDOUT} == recorder.LINE_IN_STDOUT
@@ -195,6 +201,7 @@ def test_outputs_are_what_the_switch_says(tmp_path: Path, monkeypatch: pytest.Mo
     assert outputs["server"] == "203.0.113.7"
 
 
+@pytest.mark.proves("proxy.hostnames", "proxy.url")
 def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nameless = stacks.GENERATED.replace("  codesensei:appsDomain: apps.example.com\n", "")
     monkeypatch.setattr(stacks, "GENERATED", nameless)
@@ -205,6 +212,7 @@ def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest
     assert manifest["url"] == "https://203.0.113.7/"
 
 
+@pytest.mark.proves("source.new-server")
 def test_a_server_that_lost_its_memory_gets_everything_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     declared = run("given", tmp_path, monkeypatch, remote.Look(reachable=True, fresh=1700000000))
     for command in declared.commands():

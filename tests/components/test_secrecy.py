@@ -43,6 +43,7 @@ def _texts(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+@pytest.mark.proves("secrets.smallest", "secrets.never")
 @pytest.mark.parametrize("make", PLACES, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("look", [remote.Look.off(), remote.Look(True, 1700000000)], ids=["off", "blank"])
 def test_each_secret_is_in_its_places_and_in_no_other(
@@ -79,6 +80,7 @@ def test_the_wrapped_inputs_are_these(
     assert wrapped == {f"{step}.stdin" for step in steps} | {f"{name}.connection" for name in connected}
 
 
+@pytest.mark.proves("secrets.never")
 @pytest.mark.parametrize("make", PLACES, ids=lambda make: make.__name__)
 def test_a_secret_step_shows_and_keeps_nothing(
     make: Callable[[Path], Stack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ def test_a_rotated_key_runs_nothing_and_is_used_from_then_on(stack: Stack, tmp_p
     assert len(accepted.splitlines()) > logins + 2
 
 
+@pytest.mark.proves("config.server.user", "os.dpkg-lock", "os.cloud-init")
 def test_a_server_as_it_is_bought(sandbox: Sandbox, place: Path) -> None:
     """A login user with sudo, a firewall that lets only ssh in, timers that hold apt's lock after the boot."""
     server = sandbox.up("bought", 13, "cloud")

@@ -61,6 +61,7 @@ def generated(stack: Stack) -> dict[str, str]:
     return {"SECRET_KEY": found["SECRET_KEY"], "database password": password[1]}
 
 
+@pytest.mark.proves("secrets.never", "secrets.allowed")
 @each_debian(12)
 def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
     stack, values = watched
@@ -83,6 +84,7 @@ def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
     assert sorted(canaries.search_server(stack, values)) == []
 
 
+@pytest.mark.proves("secrets.filter")
 @each_debian(12)
 @pytest.mark.parametrize("kind", ["hook", "migration"])
 def test_what_a_failing_program_prints_is_filtered(watched: tuple[Stack, dict[str, str]], kind: str) -> None:

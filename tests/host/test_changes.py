@@ -17,6 +17,7 @@ def process_id(stack: Stack, unit: str) -> str:
     return stack.server.console(f"systemctl show -P MainPID {unit}").stdout.strip()
 
 
+@pytest.mark.proves("words.current", "words.code-id")
 def test_a_new_commit_changes_release_and_switch_alone(stack: Stack) -> None:
     first = stack.serving()
     entry = stack.site.write()
@@ -45,6 +46,7 @@ def test_a_new_commit_changes_release_and_switch_alone(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.proves("env.maps")
 @each_debian(12)
 def test_a_plain_variable(stack: Stack) -> None:
     stack.set("env.GREETING", "Good evening")
@@ -57,6 +59,7 @@ def test_a_plain_variable(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.proves("secrets.changed", "secrets.never")
 @each_debian(13)
 def test_a_secret_variable(stack: Stack) -> None:
     stack.set_secret("codesensei:secretEnv.API_TOKEN", SECRET)
@@ -72,6 +75,7 @@ def test_a_secret_variable(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.proves("words.process", "workers.unit", "switch.manifest", "words.release.outside")
 @each_debian(12)
 def test_workers_come_change_and_go_and_the_web_process_stays(stack: Stack) -> None:
     web = process_id(stack, "guestbook.service")
@@ -103,6 +107,7 @@ def test_workers_come_change_and_go_and_the_web_process_stays(stack: Stack) -> N
     stack.up_without_changes()
 
 
+@pytest.mark.proves("words.release.outside", "proxy.hostnames")
 @each_debian(13)
 def test_a_domain_changes_the_site_and_nothing_else(stack: Stack) -> None:
     before = fingerprint(stack.server, stack.slug)

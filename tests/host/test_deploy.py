@@ -15,6 +15,7 @@ from tools.demo.browser import Browser
 pytestmark = pytest.mark.host
 
 
+@pytest.mark.proves("database.auto.generated", "broker.env", "proxy.web", "static.served")
 def test_the_site_answers_with_database_worker_and_static_files(deployed: Stack) -> None:
     assert deployed.site.greets("Hello")
     entry = deployed.site.write()
@@ -25,18 +26,21 @@ def test_the_site_answers_with_database_worker_and_static_files(deployed: Stack)
     checks.check_static(deployed.site.browser)
 
 
+@pytest.mark.proves("static.year")
 def test_a_static_file_has_one_cache_header_of_a_year(deployed: Stack) -> None:
     sheet = next(word for word in deployed.site.get().body.split('"') if word.endswith(".css"))
     headers = deployed.site.headers(sheet)
     assert [value for name, value in headers if name in {"cache-control", "expires"}] == ["max-age=31536000"]
 
 
+@pytest.mark.proves("proxy.unknown-hosts")
 def test_an_unknown_host_gets_no_project(deployed: Stack) -> None:
     page = Browser(f"http://{deployed.server.host}/", "unknown.example").get("/")
     assert 400 <= page.status < 500
     assert "Hello" not in page.body
 
 
+@pytest.mark.proves("outputs.url", "words.release")
 def test_the_outputs_are_what_is_served(deployed: Stack) -> None:
     outputs = deployed.outputs()
     assert outputs == {
@@ -49,6 +53,7 @@ def test_the_outputs_are_what_is_served(deployed: Stack) -> None:
     assert deployed.serving() == deployed.serving("worker")
 
 
+@pytest.mark.proves("paths.manage")
 def test_manage_runs_as_the_app_user_with_the_release_s_environment(deployed: Stack) -> None:
     manage = f"/srv/codesensei/{deployed.slug}/manage"
     assert deployed.server.console(f"cd / && {manage} check").stdout.startswith("System check identified no issues")
@@ -60,6 +65,7 @@ def test_manage_runs_as_the_app_user_with_the_release_s_environment(deployed: St
     assert folder == f"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}"
 
 
+@pytest.mark.proves("redeploy.unchanged", "config.drift")
 @pytest.mark.parametrize(("drift", "looks"), [(False, 0), (True, 1)])
 def test_a_second_up_changes_nothing_and_only_looks_for_drift(stack: Stack, drift: bool, looks: int) -> None:
     stack.set("drift", drift)

@@ -26,6 +26,7 @@ def units(stack: Stack) -> str:
     return stack.server.console(command, check=False).stdout
 
 
+@pytest.mark.proves("destroy.goes", "destroy.stays", "words.shared")
 def test_destroy_keeps_data_and_another_up_takes_it_up(stack: Stack) -> None:
     entry = stack.site.write()
     stack.site.await_job(entry)
@@ -55,6 +56,7 @@ def test_destroy_keeps_data_and_another_up_takes_it_up(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.proves("destroy.stays")
 @each_debian(13)
 def test_destroy_drops_what_the_stack_says(stack: Stack) -> None:
     stack.site.write()
@@ -70,6 +72,7 @@ def test_destroy_drops_what_the_stack_says(stack: Stack) -> None:
     assert "csb-" not in stack.server.console("getent passwd").stdout
 
 
+@pytest.mark.proves("destroy.server-gone")
 @each_debian(12)
 def test_destroy_of_a_server_that_is_gone_ends_and_says_so(stack: Stack) -> None:
     stack.server.container.kill()

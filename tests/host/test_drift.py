@@ -26,6 +26,7 @@ HANDS = {
 RARE = {"a service disabled", "current moved"}
 
 
+@pytest.mark.proves("config.drift")
 @each_debian(13)
 @pytest.mark.parametrize(
     "hand", [pytest.param(hand, marks=[pytest.mark.full] if hand in RARE else []) for hand in HANDS]

@@ -55,6 +55,9 @@ CASES: list[tuple[Callable[[Stack], None], str, str]] = [
 ]
 
 
+@pytest.mark.proves(
+    "switch.all-or-nothing", "switch.candidate", "order.inert", "errors.four", "workers.dying", "outputs.served"
+)
 @each_debian(12)
 @pytest.mark.parametrize(("spoil", "thing", "words"), CASES, ids=[case[0].__name__ for case in CASES])
 def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None], thing: str, words: str) -> None:

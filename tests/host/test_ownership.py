@@ -44,6 +44,17 @@ def walk(stack: Stack, *roots: str) -> dict[str, Entry]:
     return found
 
 
+@pytest.mark.proves(
+    "paths.root",
+    "paths.project",
+    "paths.releases",
+    "paths.env-file",
+    "paths.shared",
+    "paths.shared.links",
+    "paths.shared.data",
+    "paths.socket",
+    "paths.units",
+)
 def test_the_table_of_owners_holds(deployed: Stack) -> None:
     release, root = deployed.serving(), f"/srv/codesensei/{deployed.slug}"
     found = walk(deployed, "/srv/codesensei")
@@ -73,6 +84,7 @@ def test_the_table_of_owners_holds(deployed: Stack) -> None:
     assert {entry["owner"].split(":")[0] for entry in units.values()} == {"root"}
 
 
+@pytest.mark.proves("paths.releases")
 def test_a_release_is_root_s_and_its_code_is_for_the_app_alone(deployed: Stack) -> None:
     release = f"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}"
     for path, entry in walk(deployed, release).items():
@@ -83,6 +95,7 @@ def test_a_release_is_root_s_and_its_code_is_for_the_app_alone(deployed: Stack) 
             assert entry["mode"] in {"0750", "0640", "0644" if path.endswith("/REVISION") else "0640"}, path
 
 
+@pytest.mark.proves("root.trust", "paths.shared")
 def test_the_app_user_can_write_only_in_its_own_folders(deployed: Stack) -> None:
     root = f"/srv/codesensei/{deployed.slug}"
     command = (
@@ -96,6 +109,7 @@ def test_the_app_user_can_write_only_in_its_own_folders(deployed: Stack) -> None
     assert set(mine) == {f"{root}/shared/{name}" for name in ("media", "logs", "state", "gunicorn.sock")}
 
 
+@pytest.mark.proves("paths.shared", "root.trust")
 def test_the_app_user_can_replace_nothing_of_root_s(deployed: Stack) -> None:
     root = f"/srv/codesensei/{deployed.slug}"
     for path in (f"{root}/shared/.env", f"{root}/shared/venv", f"{root}/current", f"{root}/manage"):
@@ -105,6 +119,7 @@ def test_the_app_user_can_replace_nothing_of_root_s(deployed: Stack) -> None:
     assert deployed.site.greets("Hello")
 
 
+@pytest.mark.proves("root.trust")
 def test_what_root_runs_is_root_s_along_the_whole_path(deployed: Stack) -> None:
     """Scripts, configuration, programs of the units' own directives, and every directory on the way to them."""
     slug = deployed.slug

@@ -26,6 +26,7 @@ def opens(stack: Stack, password: str) -> bool:
     return stack.server.console(command, check=False).stdout == "1\n"
 
 
+@pytest.mark.proves("database.password", "database.credentials-current", "database.auto.local")
 @each_debian(13)
 def test_a_new_password_comes_into_force_with_the_release_that_has_it(stack: Stack) -> None:
     entry = stack.site.write()

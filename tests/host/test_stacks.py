@@ -31,6 +31,7 @@ def touched(stack: Stack, before: dict[str, object], others: str) -> list[str]:
     return [path for path in found if others not in path and not path.startswith(shared)]
 
 
+@pytest.mark.proves("register", "register.refused")
 @pytest.mark.parametrize(
     ("names", "refusal"),
     [
@@ -53,6 +54,7 @@ def test_what_is_another_stack_s_is_refused_by_name(
     assert stack.site.greets("Hello")
 
 
+@pytest.mark.proves("words.stack", "words.server", "destroy.own-only", "broker.env")
 @each_debian(12)
 def test_two_stacks_deploy_at_once_and_one_goes_without_the_other(
     stack: Stack, neighbour: Callable[..., Stack]

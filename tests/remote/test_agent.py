@@ -171,6 +171,7 @@ def test_what_a_killed_agent_left_is_no_hindrance(here: Path, program: Callable[
     assert keys_at(".codesensei/prod/agent.sock") == ["ssh-ed25519"]
 
 
+@pytest.mark.proves("config.ssh-key")
 def test_without_a_key_the_operator_s_agent_serves(
     here: Path, key: Path, program: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

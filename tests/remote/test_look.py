@@ -88,6 +88,7 @@ def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: An
     assert "every step runs again" in look.warnings[0]
 
 
+@pytest.mark.proves("preflight.reachable")
 @pytest.mark.parametrize(
     ("said", "cause", "cure"),
     [
@@ -110,6 +111,7 @@ def test_why_a_server_cannot_be_reached(said: str, cause: str, cure: str, ssh: A
     assert cure in caught.value.cure
 
 
+@pytest.mark.proves("config.server.user")
 def test_a_user_without_sudo_is_told_so(ssh: Any) -> None:
     ssh(err="sudo: a password is required\n", code=1)
     with pytest.raises(RemoteError, match="admin may not use sudo without a password"):
@@ -133,6 +135,7 @@ def test_a_look_only_asks(ssh: Any) -> None:
     assert (folder / "agent").read_text() == "agent.sock"
 
 
+@pytest.mark.proves("config.server.proxy", "config.server.host-key")
 def test_openssh_reads_the_settings_as_they_are_meant(ssh: Any) -> None:
     jump = Jump.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
     folder = ssh(out="{}")
@@ -200,6 +203,7 @@ def test_without_a_key_and_an_agent_it_is_the_same(
         reach(SERVER, slug="shop", drift=False, private_key=None)
 
 
+@pytest.mark.proves("config.drift")
 def test_without_drift_nobody_connects(ssh: Any, engine: dict[str, Any]) -> None:
     folder = ssh(out=json.dumps(ANSWER))
     assert reach(SERVER, slug="shop", drift=False, private_key=None).look == Look.off()

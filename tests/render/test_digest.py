@@ -15,10 +15,12 @@ def test_known_values() -> None:
     assert digest.keyed("key", "value") == KEYED
 
 
+@pytest.mark.proves("words.env-id")
 def test_order_is_of_no_account() -> None:
     assert digest.env_id("key", {"B": "2", "A": "1"}) == digest.env_id("key", {"A": "1", "B": "2"})
 
 
+@pytest.mark.proves("words.env-id")
 @pytest.mark.parametrize(
     "other",
     [
@@ -35,6 +37,7 @@ def test_any_other_variables_give_another_id(other: dict[str, str]) -> None:
     assert digest.env_id("key", other) != digest.env_id("key", {"A": "1", "B": "2"})
 
 
+@pytest.mark.proves("words.env-id.key")
 def test_the_key_counts() -> None:
     assert digest.keyed("key", "value") != digest.keyed("kez", "value")
     assert digest.env_id("key", {"A": "1"}) != digest.env_id("kez", {"A": "1"})

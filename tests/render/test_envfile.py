@@ -50,15 +50,18 @@ def test_the_values_are_as_hard_as_they_claim(ten_thousand: list[dict[str, str]]
     assert max(map(len, values)) > 4000
 
 
+@pytest.mark.proves("env.data", "env.same-reading")
 @pytest.mark.parametrize("program", SHELLS)
 def test_a_shell_reads_back_every_value(program: str, tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
     assert differences(lambda file: readers.shell(program, file), tmp_path, ten_thousand) == 0
 
 
+@pytest.mark.proves("env.data", "env.same-reading")
 def test_systemd_reads_back_every_value_by_its_rules(tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
     assert differences(by_rules, tmp_path, ten_thousand) == 0
 
 
+@pytest.mark.proves("env.data", "env.same-reading")
 def test_systemd_itself_reads_back_every_value(tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
     library = readers.systemd_library()
     if library is None:
@@ -87,6 +90,7 @@ def test_parse_reads_back_what_render_wrote(ten_thousand: list[dict[str, str]]) 
         assert envfile.parse(envfile.render(variables)) == expected
 
 
+@pytest.mark.proves("env.data")
 @pytest.mark.parametrize("left_out", list('"\\$`'))
 def test_every_escape_is_needed(left_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     others = "".join(character for character in '"\\$`' if character != left_out)
@@ -95,6 +99,7 @@ def test_every_escape_is_needed(left_out: str, tmp_path: Path, monkeypatch: pyte
     assert differences(lambda file: readers.shell("/bin/sh", file), tmp_path, some) > 0
 
 
+@pytest.mark.proves("env.quoted-word")
 @pytest.mark.parametrize("let_in", ["$", "`", "\\"])
 def test_double_quoted_words_are_taken_as_they_are_only_when_both_read_them_the_same(
     let_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -105,6 +110,7 @@ def test_double_quoted_words_are_taken_as_they_are_only_when_both_read_them_the_
     assert differences(lambda file: readers.shell("/bin/sh", file), tmp_path, some) > 0
 
 
+@pytest.mark.proves("env.quoted-word", "env.data")
 @pytest.mark.parametrize(
     ("value", "written", "read"),
     [
@@ -139,6 +145,7 @@ def test_exact_forms(value: str, written: str, read: str) -> None:
     assert envfile.env_value(value) == read
 
 
+@pytest.mark.proves("env.one-each")
 def test_the_whole_file() -> None:
     text = envfile.render({"B": "2", "A": "-----BEGIN KEY-----\nx\n", "a": "'one word'"})
     assert text == envfile.HEADER + 'A="-----BEGIN KEY-----\nx\n"\nB="2"\na=\'one word\'\n'
@@ -151,6 +158,7 @@ def test_no_variables_is_a_file_too(tmp_path: Path) -> None:
     assert file.read_text() == envfile.HEADER
 
 
+@pytest.mark.proves("env.refused-values")
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -208,6 +216,7 @@ def test_what_is_refused_for_systemd_is_what_systemd_refuses(tmp_path: Path) -> 
         assert (envfile.refusal("A", chr(code)) is None) is held, hex(code)
 
 
+@pytest.mark.proves("env.source")
 @pytest.mark.parametrize("name", sorted(environment.SHELL_NAMES))
 def test_names_of_the_shell_are_refused_for_a_reason(name: str, tmp_path: Path) -> None:
     """In at least one shell the file would not be read, or another value would be seen."""

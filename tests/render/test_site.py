@@ -263,18 +263,21 @@ def test_the_longest_names_fit(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.proves("static.served", "static.year")
 def test_static_files_of_the_serving_release(served: _Served) -> None:
     status, headers, body = served.ask("/static/app.js")
     assert (status, body) == (200, b"new")
     assert _values(headers, "Cache-Control") == ["max-age=31536000"]
 
 
+@pytest.mark.proves("static.previous")
 def test_names_that_only_the_previous_release_has_still_answer(served: _Served) -> None:
     status, headers, body = served.ask("/static/app.0ld.js")
     assert (status, body) == (200, b"only old")
     assert _values(headers, "Cache-Control") == ["max-age=31536000"]
 
 
+@pytest.mark.proves("static.precompressed")
 def test_a_precompressed_file_is_used(served: _Served) -> None:
     status, headers, body = served.ask("/static/app.js", Accept_Encoding="gzip")
     assert (status, gzip.decompress(body)) == (200, b"packed")
@@ -300,6 +303,7 @@ def test_code_is_not_served(served: _Served) -> None:
         assert served.ask(path)[2] != b"secret"
 
 
+@pytest.mark.proves("media.proxy")
 def test_uploads(served: _Served) -> None:
     status, headers, body = served.ask("/media/photo.txt")
     assert (status, body) == (200, b"photo")
@@ -312,11 +316,13 @@ def test_an_upload_that_is_a_link_to_anothers_file_is_not_served(served: _Served
     assert served.ask("/media/leak")[0] == 403
 
 
+@pytest.mark.proves("proxy.unknown-hosts")
 @pytest.mark.parametrize("host", ["other.example.com", "example.com", "127.0.0.1", ""])
 def test_unknown_hosts_get_no_project(served: _Served, host: str) -> None:
     assert served.ask("/", host=host)[0] in (400, 404)
 
 
+@pytest.mark.proves("proxy.forwarded")
 def test_forwarded_headers_of_strangers_are_overwritten(served: _Served) -> None:
     seen = served.seen(
         X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="https", X_Forwarded_Host="evil", X_Forwarded_Port="1",
@@ -330,6 +336,7 @@ def test_forwarded_headers_of_strangers_are_overwritten(served: _Served) -> None
     assert not {"forwarded", "x-forwarded-protocol", "x-forwarded-ssl"} & seen.keys()
 
 
+@pytest.mark.proves("proxy.forwarded")
 def test_forwarded_headers_of_a_trusted_proxy_pass(behind_a_proxy: _Served) -> None:
     seen = behind_a_proxy.seen(
         X_Forwarded_For="6.6.6.6", X_Forwarded_Proto="https", X_Forwarded_Host="public.example.com", X_Real_IP="6.6.6.6"
@@ -366,11 +373,13 @@ def test_websockets_are_asked_for(served: _Served) -> None:
     assert "upgrade" not in served.seen()
 
 
+@pytest.mark.proves("proxy.web")
 def test_the_request_line_reaches_the_project_as_it_is(served: _Served) -> None:
     path = "/a%20b/%C3%A9/?q=1%2F2&x=%24"
     assert json.loads(served.ask(path)[2])["path"] == path
 
 
+@pytest.mark.proves("config.limits")
 def test_the_body_limit(served: _Served) -> None:
     assert served.post("/", b"x" * 1024)[0] == 200
     assert served.post("/", b"x" * 1025)[0] == 413

@@ -46,6 +46,17 @@ def example_texts() -> dict[str, str]:
     }
 
 
+@pytest.mark.proves(
+    "web.unit",
+    "web.restart",
+    "web.directory",
+    "workers.same",
+    "processes.environment",
+    "paths.shared.home",
+    "logs.rotation",
+    "broker.keeps",
+    "broker.loopback",
+)
 @pytest.mark.parametrize("name", sorted(example_texts()))
 def test_golden(name: str) -> None:
     assert example_texts()[name] == (GOLDEN / name).read_text()
@@ -55,6 +66,7 @@ def test_no_golden_text_is_left_over() -> None:
     assert {file.name for file in GOLDEN.iterdir()} == set(example_texts())
 
 
+@pytest.mark.proves("web.unit", "web.restart")
 def test_the_web_unit_has_all_of_the_contracts() -> None:
     promised = """\
 User=deploy
@@ -120,6 +132,7 @@ def test_hard_words_stay_words() -> None:
     assert "  \"config.wsgi:make($$X, 'a b')\"\n" in text
 
 
+@pytest.mark.proves("config.stop-timeout")
 @pytest.mark.parametrize(("stop", "graceful"), [(40, 35), (6, 1), (5, 1), (1, 1), (600, 595)])
 def test_requests_end_before_systemd_kills(stop: int, graceful: int) -> None:
     text = units.web_unit(
@@ -129,6 +142,7 @@ def test_requests_end_before_systemd_kills(stop: int, graceful: int) -> None:
     assert f"TimeoutStopSec={stop}\n" in text
 
 
+@pytest.mark.proves("workers.unit")
 @pytest.mark.parametrize("command", ["celery -A x worker", "echo '%n' \"$X\" `id` \\", "a\nb\n", "# only a comment"])
 def test_a_workers_line_is_as_the_user_wrote_it(command: str) -> None:
     header, rest = units.worker_script(names(), "mail", command=command).split("\n", 1)
@@ -136,6 +150,7 @@ def test_a_workers_line_is_as_the_user_wrote_it(command: str) -> None:
     assert rest == f"{command}\n"
 
 
+@pytest.mark.proves("workers.unit", "workers.same")
 def test_a_workers_line_is_in_no_unit() -> None:
     text = units.worker_unit(names(), "beat", title="Shop", settings_module=SETTINGS, stop_timeout=30)
     assert "/etc/codesensei/shop/workers/beat.sh\n" in text

@@ -40,6 +40,7 @@ def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
+@pytest.mark.proves("paths.project", "paths.releases", "paths.shared", "paths.shared.data")
 def test_directories_have_the_modes_of_the_contract(make: Any, server: Path) -> None:
     make()
     root = server / "srv/shop"
@@ -56,6 +57,7 @@ def test_a_second_run_changes_nothing(make: Any, server: Path) -> None:
     assert fingerprints(server) == before
 
 
+@pytest.mark.proves("paths.shared.data", "media.proxy")
 def test_media_is_readable_by_the_proxy_only_where_it_serves_them(make: Any, server: Path) -> None:
     make("proxy")
     media = server / "srv/shop/shared/media"
@@ -64,6 +66,7 @@ def test_media_is_readable_by_the_proxy_only_where_it_serves_them(make: Any, ser
     assert media.stat().st_mode & 0o777 == 0o750
 
 
+@pytest.mark.proves("root.trust")
 def test_what_the_app_put_in_a_directorys_place_is_named_and_not_followed(make: Any, server: Path) -> None:
     make()
     media, target = server / "srv/shop/shared/media", server / "elsewhere"
@@ -95,6 +98,7 @@ def test_roots_own_link_to_a_bigger_disk_is_accepted(make: Any, server: Path) ->
     assert target.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.proves("paths.shared.links")
 def test_links_that_somebody_changed_are_put_right(make: Any, server: Path) -> None:
     make()
     link = server / "srv/shop/shared/.env"

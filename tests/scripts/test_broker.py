@@ -142,6 +142,7 @@ def test_a_broker_that_does_not_answer_ends_in_bounded_time(
     assert failed.value.log == "the journal"
 
 
+@pytest.mark.proves("broker.loopback")
 @pytest.mark.parametrize(
     ("address", "refused"), [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("::", True)]
 )
@@ -167,6 +168,7 @@ def test_one_database_is_asked_after_it_was_chosen(running: FakeBroker) -> None:
     assert running.asked == ["SELECT 9999"]
 
 
+@pytest.mark.proves("broker.program")
 @pytest.mark.parametrize(
     ("there", "name"), [({"valkey-server", "redis-server"}, "valkey"), ({"redis-server"}, "redis"), (set(), "")]
 )

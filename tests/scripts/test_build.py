@@ -29,6 +29,7 @@ def archive(tmp_path: Path, *members: tarfile.TarInfo) -> Path:
     return path
 
 
+@pytest.mark.proves("source.refused")
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
@@ -67,6 +68,7 @@ def builder() -> str:
     return "nobody"
 
 
+@pytest.mark.proves("paths.releases", "paths.releases.built")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away; CI runs as root")
 def test_seal_gives_the_tree_to_root_and_shows_only_the_public_part(tmp_path: Path, builder: str) -> None:
     tree = tmp_path / "release"
@@ -91,6 +93,7 @@ def test_seal_gives_the_tree_to_root_and_shows_only_the_public_part(tmp_path: Pa
     assert {path.lstat().st_uid for path in [tree, *tree.rglob("*")]} == {0}
 
 
+@pytest.mark.proves("root.trust")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away; CI runs as root")
 def test_seal_refuses_what_is_somebody_elses(tmp_path: Path, builder: str) -> None:
     (tmp_path / "theirs").write_text("x")

@@ -74,6 +74,17 @@ LOGS = {
 }
 
 
+@pytest.mark.proves(
+    "causes.disallowed-host",
+    "causes.connection-refused",
+    "causes.non-nullable",
+    "causes.secret-key",
+    "causes.static",
+    "causes.module",
+    "causes.asgi-not-ready",
+    "causes.python-too-old",
+    "causes.memory",
+)
 @pytest.mark.parametrize("name", LOGS)
 def test_known_cause(name: str) -> None:
     log, cause, cure = LOGS[name]

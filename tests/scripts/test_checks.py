@@ -47,6 +47,13 @@ def test_sound_settings_pass() -> None:
     checks.check(facts(), RELEASE, DATA)
 
 
+@pytest.mark.proves(
+    "django.sqlite-inside",
+    "django.media-inside",
+    "django.database-unused",
+    "django.static-root-outside",
+    "django.static-url-other",
+)
 @pytest.mark.parametrize(
     ("changes", "data", "thing", "cure"),
     [

@@ -52,6 +52,7 @@ def test_a_nul_is_refused(quote: Any) -> None:
         quote("a\0b")
 
 
+@pytest.mark.proves("register.reserved-databases")
 @pytest.mark.parametrize(
     ("name", "never"),
     [
@@ -213,6 +214,7 @@ def deploy(cluster: FakeCluster, make_step: Any) -> Any:
     return run
 
 
+@pytest.mark.proves("database.encoding", "database.scram")
 def test_a_first_deploy_makes_role_and_database_in_utf8_without_the_password(deploy: Any, cluster: FakeCluster) -> None:
     deploy()
     assert "first" not in "".join(cluster.statements)
@@ -243,6 +245,7 @@ def serve(step: Any) -> None:
     step.project.current.symlink_to("releases/x")
 
 
+@pytest.mark.proves("database.password")
 def test_a_new_password_of_a_serving_role_waits_for_the_switch(deploy: Any, cluster: FakeCluster) -> None:
     serve(deploy())
     cluster.statements.clear()
@@ -252,6 +255,7 @@ def test_a_new_password_of_a_serving_role_waits_for_the_switch(deploy: Any, clus
     assert scram.matches(database.password("shop", "shop", "d2").staged, "second")
 
 
+@pytest.mark.proves("database.password")
 def test_the_switch_applies_a_password_and_puts_it_back(
     deploy: Any, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +292,7 @@ def test_a_live_password_that_is_the_same_is_kept(deploy: Any, cluster: FakeClus
     assert database.password("shop", "shop", "other-digest").staged == live
 
 
+@pytest.mark.proves("register.adopt", "register.refused")
 @pytest.mark.parametrize("what", ["role", "database"])
 def test_what_exists_and_is_nobodys_is_taken_with_adopt_only(deploy: Any, cluster: FakeCluster, what: str) -> None:
     if what == "role":

@@ -105,6 +105,7 @@ def left(server: Path) -> list[str]:
     return sorted(str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file())
 
 
+@pytest.mark.proves("destroy.goes", "destroy.stays")
 def test_processes_and_configuration_go_and_data_stays(end: Any, asked: Recorded, server: Path) -> None:
     step = end(KEEP)
     assert sorted(path.name for path in (server / "units").iterdir()) == ["shop-eu.service", "shop.service.d"]
@@ -120,6 +121,7 @@ def test_processes_and_configuration_go_and_data_stays(end: Any, asked: Recorded
     assert "generated names and secrets end with this stack's state" in said
 
 
+@pytest.mark.proves("destroy.goes")
 def test_the_role_may_not_log_in_and_its_connections_end(end: Any, asked: Recorded) -> None:
     end(KEEP)
     assert asked.statements[0] == 'ALTER ROLE "shop" NOLOGIN;'
@@ -128,6 +130,7 @@ def test_the_role_may_not_log_in_and_its_connections_end(end: Any, asked: Record
     assert "3 FLUSHDB" not in asked.broker
 
 
+@pytest.mark.proves("destroy.stays")
 def test_dropping_leaves_nothing(end: Any, asked: Recorded, server: Path) -> None:
     end(DROP)
     assert not (server / "srv/shop").exists()
@@ -173,6 +176,7 @@ def test_a_toolkit_that_another_project_uses_stays(end: Any, server: Path) -> No
     assert (server / "library/toolkit/abc").is_dir()
 
 
+@pytest.mark.proves("destroy.own-only")
 def test_what_is_another_stacks_now_is_left_alone(end: Any, asked: Recorded, server: Path) -> None:
     step = end(DROP, identity="id2")
     assert step.changes == 0
@@ -222,6 +226,7 @@ def test_a_run_that_is_cut_off_anywhere_is_completed_by_the_next(
     assert [path.name for path in (server / "units").glob("shop*.service")] == ["shop-eu.service"]
 
 
+@pytest.mark.proves("destroy.own-only")
 def test_the_user_of_another_project_stays(end: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     register.claim_slug("blog", "org/codesensei/blog", "id2")
     register.claim("blog", {}, user="deploy")

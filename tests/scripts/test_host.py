@@ -22,6 +22,7 @@ TCP6 = """\
 """
 
 
+@pytest.mark.proves("os.supported")
 @pytest.mark.parametrize(
     ("release", "supported"),
     [
@@ -50,6 +51,7 @@ def test_listening_sockets_are_read_from_the_kernels_tables() -> None:
     assert list(host.parse_sockets(TCP6)) == [("::1", 6379, "4444")]
 
 
+@pytest.mark.proves("os.port-80")
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_who_listens_is_named_with_its_process(family: socket.AddressFamily, address: str) -> None:
     with socket.socket(family) as listening:

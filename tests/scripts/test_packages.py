@@ -76,6 +76,7 @@ def test_an_nginx_and_a_broker_that_are_there_are_kept(system: FakeSystem, make_
     assert system.calls == []
 
 
+@pytest.mark.proves("broker.program")
 def test_valkey_is_chosen_where_it_is_to_be_had(system: FakeSystem, make_step: Any) -> None:
     system.available.add("valkey-server")
     packages.run(make_step("packages", **ALL))
@@ -83,6 +84,7 @@ def test_valkey_is_chosen_where_it_is_to_be_had(system: FakeSystem, make_step: A
     assert "redis-server" not in system.installed
 
 
+@pytest.mark.proves("database.extensions")
 def test_packages_of_extensions_match_the_server(system: FakeSystem, make_step: Any) -> None:
     packages.run(make_step("packages", **{**ALL, "extensions": ["postgis", "pgvector", "pg_trgm"]}))
     assert system.calls[-1][3:] == ["postgresql-15-pgvector", "postgresql-15-postgis-3"]
@@ -133,6 +135,7 @@ def test_failures_are_explained(system: FakeSystem, make_step: Any, said: str, t
     assert failed.value.cure
 
 
+@pytest.mark.proves("os.dpkg-lock")
 def test_a_held_lock_is_waited_for_and_its_holder_named(system: FakeSystem, make_step: Any) -> None:
     lock = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"
     system.failures = [failing(lock), failing(lock)]
@@ -142,6 +145,7 @@ def test_a_held_lock_is_waited_for_and_its_holder_named(system: FakeSystem, make
     assert [words[0] for words in system.calls] == ["update", "update", "update", "install"]
 
 
+@pytest.mark.proves("os.dpkg-lock")
 def test_a_lock_that_is_never_given_up_ends_the_wait(
     system: FakeSystem, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_all_names_are_claimed_at_once_and_then_unchanged(check: Any) -> None:
     assert check().changes == 0
 
 
+@pytest.mark.proves("os.refused")
 def test_an_unsupported_system_is_refused_by_name_unless_allowed(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "system", lambda: host.System("debian", "11", "Debian GNU/Linux 11 (bullseye)"))
     with pytest.raises(Failure, match=r"bullseye.*not supported"):
@@ -79,6 +80,7 @@ def test_an_unsupported_system_is_refused_by_name_unless_allowed(check: Any, mon
     check(allowUnsupported=True)
 
 
+@pytest.mark.proves("preflight.room")
 @pytest.mark.parametrize(
     ("fact", "value", "reason"),
     [
@@ -101,6 +103,7 @@ def test_a_file_system_that_makes_inodes_as_needed_is_fine(check: Any, monkeypat
     check()
 
 
+@pytest.mark.proves("os.port-80", "preflight.ports")
 def test_who_holds_a_port_is_named_unless_it_is_nginx(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "listeners", lambda ports: [host.Listener("0.0.0.0", 80, "apache2", 812)])
     with pytest.raises(Failure, match=r"port 80: the process apache2 \(812\)"):
@@ -115,11 +118,13 @@ def test_accounts_of_the_system_are_no_app_users(check: Any, user: str) -> None:
         check(user=user, loginUser="debian")
 
 
+@pytest.mark.proves("user.refused")
 def test_the_login_user_is_no_app_user(check: Any) -> None:
     with pytest.raises(Failure, match="logs in as this user"):
         check(user="debian", loginUser="debian")
 
 
+@pytest.mark.proves("user.shared")
 def test_a_second_project_says_that_it_shares_the_user(check: Any) -> None:
     register.claim_slug("blog", "org/codesensei/blog", "id2")
     register.claim("blog", {}, user="deploy")
@@ -138,6 +143,7 @@ def test_the_user_of_a_deployed_project_does_not_change_by_itself(check: Any, fi
     check(user="other", adopt=True)
 
 
+@pytest.mark.proves("register.reserved-units")
 @pytest.mark.parametrize(
     "unit", ["ssh.service", "nginx.service", "systemd-logind.service", "postgresql@15-main.service"]
 )
@@ -146,12 +152,14 @@ def test_units_of_the_system_are_refused_even_with_adopt(check: Any, unit: str) 
         check(units=[unit], adopt=True)
 
 
+@pytest.mark.proves("register.reserved-units")
 def test_a_unit_that_somebody_else_wrote_is_never_taken(check: Any, fine: Path) -> None:
     (fine / "units/shop.service").write_text("[Unit]\nDescription=by hand\n")
     with pytest.raises(Failure, match="was not written by codesensei"):
         check(adopt=True)
 
 
+@pytest.mark.proves("register.adopt")
 def test_a_unit_of_ours_that_the_register_does_not_know_is_adopted_only(check: Any, fine: Path) -> None:
     (fine / "units/shop.service").write_text("[Unit]\nDescription=Shop (codesensei)\n")
     with pytest.raises(Failure, match="no longer knows"):
@@ -167,6 +175,7 @@ def test_a_hostname_that_another_site_serves_names_the_file(check: Any, monkeypa
         check(adopt=True)
 
 
+@pytest.mark.proves("register.refused")
 def test_a_refusal_claims_nothing(check: Any) -> None:
     register.claim_slug("blog", "org/codesensei/blog", "id2")
     register.claim("blog", {"brokers": ["0"]})
@@ -181,6 +190,7 @@ def test_a_slug_that_was_taken_over_meanwhile_is_refused(check: Any) -> None:
         check()
 
 
+@pytest.mark.proves("register.reserved-databases")
 @pytest.mark.parametrize("name", ["postgres", "template0", "template1", "pg_monitor", ""])
 def test_databases_and_roles_of_postgresql_are_refused_even_with_adopt(check: Any, name: str) -> None:
     plan = {"kind": "local", "name": "shop", "role": "shop", "host": "", "port": 5432}
@@ -189,6 +199,7 @@ def test_databases_and_roles_of_postgresql_are_refused_even_with_adopt(check: An
             check(database={**plan, key: name}, adopt=True)
 
 
+@pytest.mark.proves("register.database-fixed")
 def test_a_database_name_does_not_change_and_the_error_says_how_to_move(
     check: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +211,7 @@ def test_a_database_name_does_not_change_and_the_error_says_how_to_move(
     assert 'ALTER DATABASE "shop" RENAME TO "store"' in refused.value.cure
 
 
+@pytest.mark.proves("preflight.ports", "database.auto.external")
 def test_an_external_database_is_tried_from_here(check: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -234,6 +246,7 @@ Host_Alias IDA = a, b
 """
 
 
+@pytest.mark.proves("user.refused")
 @pytest.mark.parametrize(
     ("user", "groups", "rules"),
     [

@@ -15,6 +15,7 @@ from codesensei.scripts.probe import Answer, accepted, ask_socket, is_nginx_own,
 ACCEPT = ["2xx", "3xx", "401", "403", "404"]
 
 
+@pytest.mark.proves("config.health-check")
 @pytest.mark.parametrize(
     ("status", "good"),
     [
@@ -33,6 +34,7 @@ def test_accepted_statuses(status: int, good: bool) -> None:
     assert accepted(Answer(status), ACCEPT) is good
 
 
+@pytest.mark.proves("tls.redirect")
 @pytest.mark.parametrize(
     ("location", "scheme", "wrong"),
     [
@@ -88,6 +90,7 @@ def echo(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.proves("tls.probe")
 def test_the_candidate_is_asked_as_the_proxy_would_ask(echo: str) -> None:
     answer = ask_socket(echo, host="shop.example.com", scheme="https", url_path="/health", timeout=5)
     assert answer.status == 200

@@ -68,6 +68,7 @@ def write(nginx: FakeNginx, make_step: Any) -> Any:
     return run
 
 
+@pytest.mark.proves("proxy.checked")
 def test_files_are_checked_then_used_and_a_second_run_touches_nothing(
     write: Any, nginx: FakeNginx, server: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_files_are_checked_then_used_and_a_second_run_touches_nothing(
     assert "reload" not in nginx.calls
 
 
+@pytest.mark.proves("proxy.checked")
 def test_a_refused_file_is_put_back_and_never_loaded(write: Any, nginx: FakeNginx, server: Path) -> None:
     write()
     before = fingerprints(server / "nginx/conf.d").keys()

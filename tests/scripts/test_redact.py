@@ -44,6 +44,7 @@ def core(text: str) -> str:
     return text[len(text) // 4 : -(len(text) // 4) or None]
 
 
+@pytest.mark.proves("secrets.filter")
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_secret_is_masked_in_every_spelling(value: str, spelling: str) -> None:
@@ -60,6 +61,7 @@ def test_other_text_stays() -> None:
     assert Redactor(["s3cret-value"]).clean("nothing to see") == "nothing to see"
 
 
+@pytest.mark.proves("secrets.filter")
 def test_lines_of_a_long_key_are_masked_one_by_one() -> None:
     key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n9w0BAQEFAASCBKcwggSj\n-----END KEY-----"
     assert Redactor([key]).clean("oops: 9w0BAQEFAASCBKcwggSj") == f"oops: {MASK}"

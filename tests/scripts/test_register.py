@@ -32,6 +32,7 @@ def test_a_slug_is_claimed_once_and_again_silently(server: Path) -> None:
     assert paths.REGISTER.stat() == before
 
 
+@pytest.mark.proves("register", "register.refused")
 def test_a_slug_of_another_stack_is_refused_with_both_stacks_and_the_cure(two: None) -> None:
     with pytest.raises(Failure) as refused:
         register.claim_slug("shop", STAGE, "id-stage")
@@ -44,11 +45,13 @@ def test_a_slug_of_another_stack_is_refused_with_both_stacks_and_the_cure(two: N
     assert register.entries()["shop"].identity == "id-prod"
 
 
+@pytest.mark.proves("register")
 def test_a_stack_of_the_same_name_with_another_identity_is_another_stack(two: None) -> None:
     with pytest.raises(Failure, match="identity id-prod"):
         register.claim_slug("shop", PROD, "id-new")
 
 
+@pytest.mark.proves("register.adopt")
 def test_adopt_takes_a_slug_over_with_all_its_names(two: None) -> None:
     assert register.claim_slug("shop", STAGE, "id-stage", adopt=True)
     owner = register.owner("hostnames", "shop.example.com")

@@ -35,6 +35,7 @@ def opened(request: pytest.FixtureRequest) -> Opener:
     return opener
 
 
+@pytest.mark.proves("config.source.revision")
 def test_a_branch_is_said_to_be_one(repository: Repository, tmp_path: Path, opened: Opener) -> None:
     commit = repository.commit({"a.txt": "1"}, "Add a")
     project = opened(repository, "main", tmp_path)
@@ -42,6 +43,7 @@ def test_a_branch_is_said_to_be_one(repository: Repository, tmp_path: Path, open
     assert project.short == commit[:7]
 
 
+@pytest.mark.proves("config.source.revision")
 def test_a_tag_a_commit_and_a_short_one_are_no_branches(repository: Repository, tmp_path: Path, opened: Opener) -> None:
     commit = repository.commit({"a.txt": "1"})
     repository.git("tag", "v1")
@@ -136,6 +138,7 @@ def test_a_revision_is_never_an_option(repository: Repository, tmp_path: Path, o
         opened(repository, revision, tmp_path)
 
 
+@pytest.mark.proves("config.source.git")
 @pytest.mark.parametrize(
     "url",
     ["ext::sh -c id", "git://host/x", "http://host/x", "ftp://host/x", "--upload-pack=id", "/abs", "fd::3", "host:x"],
@@ -161,6 +164,7 @@ def test_the_operators_settings_lead_to_a_repository(repository: Repository, tmp
     assert project.revision == commit
 
 
+@pytest.mark.proves("source.archive")
 def test_the_same_commit_gives_the_same_bytes_everywhere(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +266,7 @@ def test_a_run_that_holds_the_cache_too_long_is_named(
         holder.communicate()
 
 
+@pytest.mark.proves("config.source.unusable")
 def test_changes_in_no_commit_are_refused_by_name(repository: Repository, tmp_path: Path) -> None:
     repository.commit({"a.txt": "1", ".gitignore": "*.log\n"})
     repository.write({"a.txt": "2", "new file.txt": "1", "x.log": "1"})
@@ -284,6 +289,7 @@ def test_changes_are_of_no_account_by_url(repository: Repository, tmp_path: Path
     assert by_url(repository, "main", tmp_path).read("a.txt") == "1"
 
 
+@pytest.mark.proves("config.source.unusable")
 def test_submodules_are_refused_by_name(repository: Repository, tmp_path: Path, opened: Opener) -> None:
     commit = repository.commit({"a.txt": "1"})
     repository.git("update-index", "--add", "--cacheinfo", f"160000,{commit},libs/theme")
@@ -293,6 +299,7 @@ def test_submodules_are_refused_by_name(repository: Repository, tmp_path: Path, 
         opened(repository, "main", tmp_path)
 
 
+@pytest.mark.proves("config.source.unusable")
 def test_git_lfs_is_refused_by_name(repository: Repository, tmp_path: Path, opened: Opener) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 5\n"
     repository.commit({"logo.png": pointer, "about.txt": "version https://git-lfs.github.com/"})
@@ -300,6 +307,7 @@ def test_git_lfs_is_refused_by_name(repository: Repository, tmp_path: Path, open
         opened(repository, "main", tmp_path)
 
 
+@pytest.mark.proves("config.source.path")
 @pytest.mark.parametrize(
     ("path", "says"),
     [

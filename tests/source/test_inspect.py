@@ -29,6 +29,7 @@ def test_djangos_own_layout(project_of: Make) -> None:
     assert (facts.django_directory, facts.unsure) == (".", ())
 
 
+@pytest.mark.proves("asgi.daphne", "config.applications")
 @pytest.mark.parametrize(
     ("settings", "asgi"),
     [
@@ -125,6 +126,7 @@ def test_the_last_file_counts(project_of: Make) -> None:
         read_settings(project_of(layout), Spec())
 
 
+@pytest.mark.proves("asgi.interface", "asgi.application", "config.applications")
 @pytest.mark.parametrize(
     ("changes", "interface", "application"),
     [
@@ -140,6 +142,7 @@ def test_the_stack_config_decides(project_of: Make, changes: dict[str, str], int
     assert (facts.interface, facts.application) == (interface, application)
 
 
+@pytest.mark.proves("config.applications")
 @pytest.mark.parametrize(
     ("settings_module", "module", "found"),
     [
@@ -155,12 +158,14 @@ def test_an_application_that_nothing_declares(project_of: Make, settings_module:
     assert read_settings(project_of(layout), Spec(settings_module=settings_module)).application == found
 
 
+@pytest.mark.proves("config.directory")
 def test_a_directory(project_of: Make) -> None:
     project = project_of({f"backend/{name}": text for name, text in START.items()})
     facts = read_settings(project, Spec(directory="backend"))
     assert (facts.settings_file, facts.django_directory) == ("backend/config/settings.py", "backend")
 
 
+@pytest.mark.proves("preview.manage")
 def test_a_manage_py_that_is_a_link_counts_as_where_it_leads(repository: Repository, tmp_path: Path) -> None:
     repository.write({f"src/shop/{name}": text for name, text in START.items()})
     (repository.directory / "manage.py").symlink_to("src/shop/manage.py")
@@ -170,6 +175,7 @@ def test_a_manage_py_that_is_a_link_counts_as_where_it_leads(repository: Reposit
     assert (facts.django_directory, facts.settings_file) == ("src/shop", "src/shop/config/settings.py")
 
 
+@pytest.mark.proves("preview.manage")
 @pytest.mark.parametrize("target", ["/usr/bin/manage.py", "../manage.py", "nowhere.py", "manage.py"])
 def test_a_manage_py_that_leads_nowhere(repository: Repository, tmp_path: Path, target: str) -> None:
     repository.write({name: text for name, text in START.items() if name != "manage.py"})
@@ -184,6 +190,7 @@ def _without(name: str, **more: str) -> dict[str, str | bytes]:
     return {**{key: text for key, text in START.items() if key != name}, **more}
 
 
+@pytest.mark.proves("preview.manage", "preview.settings", "preview.application")
 @pytest.mark.parametrize(
     ("files", "spec", "text"),
     [
@@ -249,6 +256,7 @@ def test_migrations(project_of: Make) -> None:
     assert migrations(project) == ["blog.0001_initial", "shop.0001_initial", "shop.0002_price"]
 
 
+@pytest.mark.proves("words.code-id", "config.rebuild")
 def test_everything_that_a_release_is_built_from_enters_its_id() -> None:
     closure = Closure(("r.txt",), "d" * 64, False, ())
     first = ("a" * 40, ".", closure, "", "pip", "")

@@ -37,6 +37,7 @@ def test_includes_and_constraints_are_relative_to_their_file(project_of: Make) -
     assert (closure.per_release, closure.why) == (False, ())
 
 
+@pytest.mark.proves("deps.local")
 @pytest.mark.parametrize(
     "line",
     [
@@ -76,6 +77,7 @@ def test_what_can_change_with_the_same_text(project_of: Make, line: str) -> None
     assert closure.why[0].startswith("requirements.txt:2: ")
 
 
+@pytest.mark.proves("deps.local", "deps.reuse")
 @pytest.mark.parametrize(
     "line",
     [
@@ -115,6 +117,7 @@ def test_credentials_of_a_private_repository_are_not_repeated(project_of: Make) 
     assert "token" not in "".join(closure.why)
 
 
+@pytest.mark.proves("deps.reuse", "words.code-id")
 def test_the_digest_follows_every_file_and_nothing_else(project_of: Make) -> None:
     first = requirements_closure(project_of({"r.txt": "-r b.txt\n", "b.txt": "a==1\n"}), "r.txt").digest
     other = requirements_closure(project_of({"README": "x"}), "r.txt").digest
@@ -132,6 +135,7 @@ def test_a_byte_order_mark_is_read_as_pip_reads_it(project_of: Make) -> None:
     assert requirements_closure(project, "s.txt").files == ("s.txt", "other.txt")
 
 
+@pytest.mark.proves("preview.requirements", "deps.no-lock-files")
 @pytest.mark.parametrize(
     ("files", "cure"),
     [
@@ -156,6 +160,7 @@ def test_a_file_that_is_not_there(project_of: Make, files: dict[str, str], cure:
     assert caught.value.cure == cure
 
 
+@pytest.mark.proves("preview.requirements")
 def test_an_include_that_is_not_there(project_of: Make) -> None:
     project = project_of({"requirements.txt": "Django\n\n-r bsae.txt\n", "deploy/bsae.txt": ""})
     with pytest.raises(SourceError) as caught:
@@ -166,6 +171,7 @@ def test_an_include_that_is_not_there(project_of: Make) -> None:
     )
 
 
+@pytest.mark.proves("preview.requirements")
 @pytest.mark.parametrize("line", ["-r /etc/passwd", "-r ../../etc/passwd"])
 def test_an_include_outside_the_repository(project_of: Make, line: str) -> None:
     project = project_of({"requirements.txt": f"{line}\n"})

@@ -13,6 +13,21 @@ from tests.spec.bad import BAD, Bad
 from tests.spec.engine import changed, load_text
 
 
+@pytest.mark.proves(
+    "config.refused",
+    "preview.config",
+    "env.refused-types",
+    "env.refused-values",
+    "env.secret-plain",
+    "env.maps",
+    "web.workers",
+    "config.slug",
+    "config.server.host-key",
+    "user.refused",
+    "register.reserved-units",
+    "register.reserved-databases",
+    "config.source.git",
+)
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.rule)
 def test_one_change_is_refused_with_its_cure(bad: Bad, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
@@ -34,6 +49,7 @@ def test_an_error_ends_the_program_without_a_traceback(tmp_path: Path) -> None:
         load_text(tmp_path, changed("slug: shop", "slug: Shop"))
 
 
+@pytest.mark.proves("preview.config")
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
     """Keys, combinations of keys, variables and secrets in one run."""
     text = changed("    user: root\n", "    user: deploy\n")

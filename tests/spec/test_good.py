@@ -31,6 +31,7 @@ def loaded(directory: Path, *changes: tuple[str, str]) -> Stack:
     return load_text(directory, text)
 
 
+@pytest.mark.proves("config.defaults", "user.default")
 def test_the_example_states_the_defaults(tmp_path: Path) -> None:
     """What the example gives beyond the smallest config is what it would be without."""
     example = loaded(tmp_path).spec.model_dump()
@@ -46,6 +47,7 @@ def test_the_example_has_no_warnings(tmp_path: Path) -> None:
     assert loaded(tmp_path).warnings == ()
 
 
+@pytest.mark.proves("config.camel-case")
 def test_the_example_names_every_key() -> None:
     text = EXAMPLE.read_text()
     keys = ["sshPrivateKey", "digestKey", "proxy", "certificate", "key"]
@@ -84,6 +86,7 @@ GOOD_PARTS: list[tuple[str, object, str]] = [
 ]
 
 
+@pytest.mark.proves("env.integers", "config.source.git")
 @pytest.mark.parametrize(("key", "value", "attribute"), GOOD_PARTS, ids=lambda part: str(part)[:30])
 def test_a_good_value_is_taken(key: str, value: object, attribute: str) -> None:
     raw: dict[str, Any] = copy.deepcopy(SMALLEST)
@@ -210,6 +213,7 @@ DATABASES: dict[str, tuple[list[tuple[str, str]], DatabasePlan]] = {
 }
 
 
+@pytest.mark.proves("database.kinds", "database.auto.external", "database.auto.sqlite")
 @pytest.mark.parametrize("name", DATABASES)
 def test_database_plan(name: str, tmp_path: Path) -> None:
     changes, plan = DATABASES[name]
@@ -220,6 +224,7 @@ def test_database_plan(name: str, tmp_path: Path) -> None:
     assert (stack.secrets.database_password is not None) == bool(with_password)
 
 
+@pytest.mark.proves("broker.plain-url")
 @pytest.mark.parametrize(
     ("lines", "plan"),
     [
@@ -241,6 +246,7 @@ def test_broker_with_a_number_of_its_own(tmp_path: Path) -> None:
     assert loaded(tmp_path, (url, "")).broker.variables == ()
 
 
+@pytest.mark.proves("web.directory", "paths.units")
 def test_names(tmp_path: Path) -> None:
     # Tests of other rooms leave another organization behind in the same process.
     configure(Settings(project="project", stack="stack", organization="organization"))
@@ -257,6 +263,7 @@ def test_names(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.proves("proxy.hostnames", "proxy.url")
 def test_hostnames_without_domains(tmp_path: Path) -> None:
     """The server's address, or a generated name below appsDomain; IPv6 goes into brackets."""
     apps = ("  # codesensei:appsDomain: apps.example.com\n", "  codesensei:appsDomain: apps.example.com\n")
@@ -303,6 +310,7 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
 }
 
 
+@pytest.mark.proves("user.shared")
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warnings(name: str, tmp_path: Path) -> None:
     change, warning = WARNINGS[name]

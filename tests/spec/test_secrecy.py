@@ -69,6 +69,7 @@ def test_a_sound_stack_holds_secrets_in_secret_outputs_only(tmp_path: Path) -> N
     assert found["database"][0] == found["API_TOKEN"][0] == found["digest"][0] == CANARY
 
 
+@pytest.mark.proves("secrets.never")
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -117,6 +118,7 @@ def test_without_the_stack_file_nothing_encrypted_is_refused_by_name(tmp_path: P
         load_text(tmp_path, changed(*PLAIN), with_file=False)
 
 
+@pytest.mark.proves("env.secret-plain")
 def test_one_plain_secret_among_encrypted_ones_takes_the_stack_file(tmp_path: Path) -> None:
     text = changed(PLAIN[0], MIXED)
     with pytest.raises(SpecError) as caught:
@@ -132,6 +134,7 @@ def test_a_map_that_is_encrypted_as_a_whole_is_taken(tmp_path: Path) -> None:
     assert opened(stack.secrets.env["API_TOKEN"]) == (CANARY, True)
 
 
+@pytest.mark.proves("env.maps")
 @pytest.mark.parametrize("with_file", [True, False])
 def test_an_encrypted_plain_variable_is_refused(with_file: bool, tmp_path: Path) -> None:
     text = changed(OWN_ENV, f"    A: {{secure: 'clear:{CANARY}'}}\n{OWN_ENV}")

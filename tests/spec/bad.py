@@ -373,17 +373,6 @@ BAD = [
         "tls: is none of off, selfSigned, acme and {certificate, key}\n    write one of these",
     ),
     Bad(
-        "acme-needs-name",
-        DOMAINS + "  # A generated name below this domain is added, stable for the stack; no default.\n"
-        "  # codesensei:appsDomain: apps.example.com\n\n"
-        "  # off | selfSigned | acme | your own files:\n"
-        "  #   pulumi config set --path codesensei:tls.certificate < fullchain.pem\n"
-        "  #   pulumi config set --secret --path codesensei:tls.key < key.pem\n" + TLS,
-        "  codesensei:tls: acme\n",
-        "tls: is acme, but the stack has no host name to get a certificate for\n"
-        "    add codesensei:domains, or set tls to selfSigned",
-    ),
-    Bad(
         "certificate",
         TLS,
         "  codesensei:tls:\n    certificate: fullchain.pem\n" + TLS_KEY,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.spec import SpecError
-from tests.spec.bad import BAD, OWN_ENV, OWN_KIND, mapping, secret_url
+from tests.spec.bad import BAD, DOMAINS, OWN_ENV, OWN_KIND, TLS, mapping, secret_url
 from tests.spec.engine import EXAMPLE, load_text
 
 ELSEWHERE = secret_url("clear:postgres://shop:canary@db.example.com/shop")
@@ -26,6 +26,11 @@ COMBINATIONS = {
         [("production: false", "production: true"), ("revision: v1.4.0", "revision: origin/main")],
         'project.source.revision: "origin/main" moves, and this stack is production\n'
         "    give a commit or a tag: v1.4.0",
+    ),
+    "acme-needs-name": (
+        [(DOMAINS, ""), (TLS, "  codesensei:tls: acme\n")],
+        "tls: is acme, but the stack has no host name to get a certificate for\n"
+        "    add codesensei:domains, or set tls to selfSigned",
     ),
     "worker-unit-reserved": (
         [("slug: shop", "slug: cloud"), ("      beat:\n", "      init:\n")],

@@ -1,0 +1,53 @@
+"""Releases that are kept no longer: never the serving one, the one before it, or what they stand on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts import prune
+
+RELEASES = [f"{number}{number}{number}{number}{number}{number}{number}-{number}aaaaaa" for number in range(6)]
+
+
+@pytest.fixture
+def project(server: Path, make_step: Any) -> Path:
+    """Six releases, which have served one after the other; the first one serves, the second did before."""
+    root, memory = server / "srv/shop", server / "memory/shop"
+    for folder in (root / "env", memory / "release"):
+        folder.mkdir(parents=True)
+    for number, name in enumerate(RELEASES):
+        (root / "releases" / name).mkdir(parents=True)
+        (root / "venvs" / f"venv{number}").mkdir(parents=True)
+        (root / f"env/{name[8:]}.env").write_text("")
+        (memory / f"release/{name}.json").write_text(json.dumps({"venv": f"venv{number}", "revision": name[:7] * 5}))
+    lines = [json.dumps({"release": name}) for name in RELEASES]
+    (memory / "history.jsonl").write_text("\n".join(lines) + "\n")
+    (root / "current").symlink_to(f"releases/{RELEASES[0]}")
+    (root / "previous").symlink_to(f"releases/{RELEASES[1]}")
+    return root
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.proves("prune.keep")
+@pytest.mark.parametrize(("keep", "left"), [(2, [0, 1, 4, 5]), (3, [0, 1, 3, 4, 5]), (9, [0, 1, 2, 3, 4, 5])])
+def test_the_last_that_served_and_the_linked_ones_stay(
+    project: Path, make_step: Any, keep: int, left: list[int]
+) -> None:
+    prune.prune(make_step("switch"), keep)
+    assert names(project / "releases") == [RELEASES[number] for number in left]
+    assert names(project / "venvs") == [f"venv{number}" for number in left]
+    assert names(project / "env") == [f"{RELEASES[number][8:]}.env" for number in left]
+
+
+def test_what_never_served_goes_and_what_is_no_release_stays(project: Path, make_step: Any) -> None:
+    for name in ("abcdef0-1234567", "notes"):
+        (project / "releases" / name).mkdir()
+    prune.prune(make_step("switch"), 9)
+    assert set(names(project / "releases")) == {*RELEASES, "notes"}

@@ -1,0 +1,40 @@
+"""Which names a variable may have: what the program, the loader or a shell sets is not the project's to set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codesensei.spec import SpecError
+from tests.spec.bad import OWN_ENV
+from tests.spec.engine import changed, load_text
+
+OWNED = (
+    "PATH HOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE PYTHONUNBUFFERED PYTHONHOME LISTEN_FDS LISTEN_PID LISTEN_FDNAMES "
+    "NOTIFY_SOCKET LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT BASH_ENV ENV IFS"
+)
+
+
+def load_with(tmp_path: Path, name: str, place: str) -> None:
+    """Load the example with one more variable."""
+    line = {"env": (OWN_ENV, f"    {name}: x\n{OWN_ENV}"), "secretEnv": ("  codesensei:secretEnv:\n", "")}[place]
+    if place == "secretEnv":
+        line = (line[0], f"{line[0]}    {name}: {{secure: 'clear:canary'}}\n")
+    load_text(tmp_path, changed(*line))
+
+
+@pytest.mark.proves("env.owned")
+@pytest.mark.parametrize("place", ["env", "secretEnv"])
+@pytest.mark.parametrize("name", OWNED.split())
+def test_names_of_the_program_are_refused(name: str, place: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_with(tmp_path, name, place)
+    assert [problem.rule for problem in caught.value.problems] == ["variable-owned"]
+    assert f"codesensei:{place}.{name}: {name} is set by the program itself" in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "LISTENER", "LDAP_URI", "MY_PATH", "ENVIRONMENT", "path", "LANG", "TZ"])
+def test_names_beside_them_are_taken(name: str, tmp_path: Path) -> None:
+    load_with(tmp_path, name, "env")

@@ -18,8 +18,8 @@ _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? [+-]\d{4} \S+")
 # What UTF-8 cannot hold, and what systemd does not take for text.
 _NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
 _NOT_TEXT = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
-# Linux takes no single "NAME=value" beyond 128 KiB.
-MAX_BYTES = 128 * 1024 - 1
+# The engine hands the whole config to the program in one variable, and Linux takes no "NAME=value" beyond 128 KiB.
+MAX_BYTES = 96 * 1024
 # Names that a shell keeps read-only or computes itself: the file could not be sourced, or would read back differently.
 SHELL_NAMES = frozenset(
     {
@@ -116,7 +116,11 @@ def held(value: str) -> str:
     if _NOT_TEXT.search(value):
         raise reject("env-not-text", "has a character that is not valid text", "encode the value, e.g. base64")
     if len(value.encode()) > MAX_BYTES:
-        raise reject("env-too-long", "is longer than the 128 KiB that Linux allows", "put it into a file in shared/")
+        raise reject(
+            "env-too-long",
+            "is longer than 96 KiB: the engine hands the whole config over in one variable of at most 128 KiB",
+            "put it into a file in shared/, and its path here",
+        )
     return value
 
 

@@ -17,9 +17,9 @@ from codesensei.spec.check import SecretTexts, check, without_secrets
 from codesensei.spec.database_plan import DatabasePlan
 from codesensei.spec.errors import NAMESPACE, Problem, SpecError
 from codesensei.spec.names import Names
-from codesensei.spec.secrecy import secrecy_problems, take_secrets
+from codesensei.spec.secrecy import changed_numbers, secrecy_problems, take_secrets
 from codesensei.spec.stack import StackSpec
-from codesensei.spec.stackfile import find_stack_file
+from codesensei.spec.stackfile import StackFile, find_stack_file
 from codesensei.spec.translate import known_keys
 
 
@@ -57,6 +57,7 @@ def load() -> Stack:
     file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
     problems += secrecy_problems(raw, sealed, file)
+    raw = _as_written(raw, file)
     secrets, found = take_secrets(raw)
     problems += found
     checked = check(*without_secrets(raw), secrets)
@@ -81,6 +82,13 @@ def _config() -> tuple[dict[str, str], set[str]]:
     config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
     sealed = {key for key in config if engine_config.is_config_secret(key)}
     return config, sealed | set(engine_config.get_config_secret_keys_env())
+
+
+def _as_written(raw: dict[str, object], file: StackFile | None) -> dict[str, object]:
+    """Numbers that came through changed as the file has them: they are refused already, once is enough."""
+    changed = {name: text for name, (text, _) in changed_numbers(raw, file).items()}
+    env = raw.get("env")
+    return {**raw, "env": {**env, **changed}} if isinstance(env, dict) and changed else raw
 
 
 # The engine hands every top-level value over as text; these are the ones that are text.

@@ -74,10 +74,6 @@ def _misplaced(place: Place) -> Problem:
 
 
 def _changed_numbers(raw: Mapping[str, object], file: StackFile) -> list[Problem]:
-    """Numbers whose text YAML has changed on the way (0123, 0x1F, 1_000)."""
-    env = raw.get("env")
-    if not isinstance(env, Mapping):
-        return []
     return [
         Problem(
             "env-number-form",
@@ -85,12 +81,23 @@ def _changed_numbers(raw: Mapping[str, object], file: StackFile) -> list[Problem
             f"{text} without quotes becomes {value}",
             f'write it in quotes: "{text}"',
         )
+        for name, (text, value) in changed_numbers(raw, file).items()
+    ]
+
+
+def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[str, tuple[str, object]]:
+    """Numbers of env that YAML or the engine has changed on the way (0123, 1_000, 1.50, 30 digits): text and number."""
+    env = raw.get("env")
+    if file is None or not isinstance(env, Mapping):
+        return {}
+    return {
+        str(name): (text, value)
         for name, value in env.items()
-        if isinstance(value, int)
+        if isinstance(value, int | float)
         and not isinstance(value, bool)
         and (text := file.plain.get(("env", str(name)))) is not None
         and text != str(value)
-    ]
+    }
 
 
 def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]:

@@ -580,7 +580,7 @@ BAD = [
     ),
     Bad(
         "env-number",
-        *_plain("BIG: 123456789012345678901234567890"),
+        *_plain("BIG: 18446744073709551615"),
         "env.BIG: is a number too long to come through unchanged\n    write it in quotes",
     ),
     Bad(
@@ -595,8 +595,9 @@ BAD = [
     ),
     Bad(
         "env-too-long",
-        *_plain(f"BLOB: {'x' * 131072}"),
-        "env.BLOB: is longer than the 128 KiB that Linux allows\n    put it into a file in shared/",
+        *_plain(f"BLOB: {'x' * (96 * 1024 + 1)}"),
+        "env.BLOB: is longer than 96 KiB: the engine hands the whole config over in one variable of at most 128 KiB\n"
+        "    put it into a file in shared/, and its path here",
     ),
     Bad(
         "gunicorn-workers",

@@ -1,8 +1,8 @@
 """Hand a stack file to the loader in the way the engine does.
 
 Measured with `pulumi config --json` (3.274.1): top-level values are text, below them JSON; `yes` and `off` are text,
-dates become the text of Go's time, `null` at the top is empty, and an encrypted value is in clear, with its top-level
-key named among the secret ones.
+dates become the text of Go's time, integers beyond 64 bits become floats, `null` at the top is empty, and an encrypted
+value is in clear, with its top-level key named among the secret ones.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 2**64:
+        return float(value)
     if isinstance(value, datetime.date):
         time = value if isinstance(value, datetime.datetime) else datetime.datetime(value.year, value.month, value.day)
         return f"{time:%Y-%m-%d %H:%M:%S} +0000 UTC"

@@ -38,3 +38,24 @@ def test_names_of_the_program_are_refused(name: str, place: str, tmp_path: Path)
 @pytest.mark.parametrize("name", ["PYTHONPATH", "LISTENER", "LDAP_URI", "MY_PATH", "ENVIRONMENT", "path", "LANG", "TZ"])
 def test_names_beside_them_are_taken(name: str, tmp_path: Path) -> None:
     load_with(tmp_path, name, "env")
+
+
+@pytest.mark.proves("env.refused-types")
+@pytest.mark.parametrize(
+    ("written", "becomes"),
+    [
+        ("123456789012345678901234567890", "1.2345678901234568e+29"),
+        ("1.50", "1.5"),
+        ("0x1F", "31"),
+        ("1_000", "1000"),
+        ("+5", "5"),
+    ],
+)
+def test_a_number_that_comes_through_changed_is_told_as_it_was_written(
+    written: str, becomes: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_text(tmp_path, changed(OWN_ENV, f"    RATE: {written}\n{OWN_ENV}"))
+    assert [str(problem.rule) for problem in caught.value.problems] == ["env-number-form"]
+    assert f"env.RATE: {written} without quotes becomes {becomes}" in str(caught.value)
+    assert f'write it in quotes: "{written}"' in str(caught.value)

@@ -59,7 +59,9 @@ class Provisioning(pulumi.ComponentResource):
             f"{name}-proxy",
             access,
             "proxy",
-            data={"files": [{"path": BASE_SITE, "content": base, "mode": "0644"}]},
+            data={
+                "files": [{"path": BASE_SITE, "content": base, "mode": "0644", "version": site.BASE_VERSION}],
+            },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
         # Always there: projects name redis://127.0.0.1:6379 in their settings as often as in a variable.
@@ -67,7 +69,7 @@ class Provisioning(pulumi.ComponentResource):
             f"{name}-broker",
             access,
             "broker",
-            data={"config": broker.config()},
+            data={"config": broker.config(), "version": broker.VERSION},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
         )
         self.register_outputs({})

@@ -52,7 +52,7 @@ class Server(pulumi.ComponentResource):
         # It alone undoes what the whole stack has made, so it is there before anything else is made.
         # It comes after the generated values, so they leave the state only when it has succeeded.
         # Its connection carries the key, because a plain `pulumi destroy` runs no program that could start an agent.
-        remote.teardown_step(
+        teardown = remote.teardown_step(
             f"{name}-teardown",
             access,
             data={
@@ -62,6 +62,12 @@ class Server(pulumi.ComponentResource):
                 "onDestroy": {"database": stack.spec.on_destroy.database, "media": stack.spec.on_destroy.media},
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[brought, *generated]),
+        )
+        remote.farewell_step(
+            f"{name}-farewell",
+            access,
+            stack=stack.names.stack,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[teardown]),
         )
         remote.remote_step(
             f"{name}-preflight",

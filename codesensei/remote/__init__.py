@@ -3,7 +3,9 @@
 from codesensei.remote.access import Access, reach
 from codesensei.remote.copy import copy_source, incoming_path
 from codesensei.remote.errors import RemoteError
+from codesensei.remote.farewell import farewell_step
 from codesensei.remote.look import Look
+from codesensei.remote.state import State
 from codesensei.remote.step import remote_step, teardown_step
 from codesensei.remote.toolkit import Toolkit, toolkit_step
 
@@ -11,8 +13,10 @@ __all__ = [
     "Access",
     "Look",
     "RemoteError",
+    "State",
     "Toolkit",
     "copy_source",
+    "farewell_step",
     "incoming_path",
     "reach",
     "remote_step",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pulumi
 from pulumi.runtime.config import get_config
 from pulumi_command import remote
 
-from codesensei.remote.agent import NO_KEY, start_agent
+from codesensei.remote.agent import NO_KEY, folder_of, start_agent
 from codesensei.remote.connection import connection, connection_with_key
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look, look_at
+from codesensei.remote.state import State, read_state
 from codesensei.spec.server import Server
 
 LIBRARY = "/usr/local/lib/codesensei"
@@ -56,22 +58,38 @@ def reach(server: Server, *, slug: str, drift: bool, private_key: pulumi.Output[
     # By value, because the agent must hold the key before the first resource is registered.
     key = get_config("codesensei:sshPrivateKey") if private_key is not None else None
     agent = start_agent(pulumi.get_stack(), key)
-    access = Access(server, slug, agent.socket, Look.off(), private_key)
-    if not agent.has_keys:
-        return _without_look(access, RemoteError(f"server {server.host}", *NO_KEY))
-    if not drift:
-        return access
+    state = read_state()
+    access = Access(server, slug, agent.socket, Look.none(state), private_key)
     try:
-        look = look_at(access.server, agent.socket, access.sudo, f"{LIBRARY}/{slug}/run")
+        if not agent.has_keys:
+            raise RemoteError(f"server {server.host}", *NO_KEY)
+        if not drift:
+            return access
+        look = look_at(server, agent.socket, access.sudo, f"{LIBRARY}/{slug}/run", state)
     except RemoteError as error:
-        return _without_look(access, error)
+        if not pulumi.runtime.is_dry_run():
+            raise
+        pulumi.warn(f"{error}\n    this preview is against the state alone; pulumi up would stop here")
+        return access
     for warning in look.warnings:
         pulumi.warn(warning)
-    return Access(server, slug, agent.socket, look, private_key)
+    return replace(access, look=_after_begun(look, state, server))
 
 
-def _without_look(access: Access, error: RemoteError) -> Access:
-    if not pulumi.runtime.is_dry_run():
-        raise error
-    pulumi.warn(f"{error}\n    this preview is against the state alone; pulumi up would stop here")
-    return Access(access.server, access.slug, access.agent_socket, Look.unreachable(), access.private_key)
+def note_of(stack: str) -> Path:
+    """The file that says that a first deploy of the stack was begun from here."""
+    return folder_of(stack) / "begun"
+
+
+def _after_begun(look: Look, state: State, server: Server) -> Look:
+    """The look, or one that runs everything: where a first deploy had begun, and the server was put back since.
+
+    The state of an unfinished first deploy cannot be read, so a note beside the agent says that there was one.
+    """
+    note = note_of(pulumi.get_stack())
+    begun = note.exists() and note.read_text() == server.host_key
+    if state.whole:
+        note.unlink(missing_ok=True)
+    elif not pulumi.runtime.is_dry_run():
+        note.write_text(server.host_key)
+    return Look.again() if look.blank and begun and not state.whole else look

@@ -46,7 +46,7 @@ def start_agent(stack: str, key: str | None) -> Agent:
 
     RemoteError when OpenSSH is missing or does not take the key.
     """
-    folder = FOLDER / _short(stack)
+    folder = folder_of(stack)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     link = folder / "agent.sock"
     if key is not None:
@@ -64,10 +64,11 @@ def start_agent(stack: str, key: str | None) -> Agent:
     return Agent(str(link), True)
 
 
-def _short(stack: str) -> str:
+def folder_of(stack: str) -> Path:
+    """The stack's own directory below the program, on this machine."""
     if len(stack) <= LONGEST_STACK_NAME:
-        return stack
-    return f"{stack[:27]}-{hashlib.sha256(stack.encode()).hexdigest()[:12]}"
+        return FOLDER / stack
+    return FOLDER / f"{stack[:27]}-{hashlib.sha256(stack.encode()).hexdigest()[:12]}"
 
 
 def _remove_dead(folder: Path) -> None:

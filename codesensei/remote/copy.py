@@ -24,15 +24,13 @@ def copy_source(
     name: str, access: Access, *, tar: Path, revision: str, opts: pulumi.ResourceOptions
 ) -> remote.CopyToRemote:
     """Copy the archive. The engine compares its content, so another checkout or machine copies nothing again."""
-    look = access.look
+    number = access.look.copy
     return remote.CopyToRemote(
         name,
         connection=access.connection,
         source=pulumi.FileAsset(str(tar)),
         remote_path=incoming_path(access.slug, revision, access.server.host_key),
         # A server that lost its memory has lost the archive too. A replacement only copies.
-        triggers=[look.generation] if look.generation else None,
-        opts=pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(ignore_changes=None if look.reachable else ["triggers"])
-        ),
+        triggers=[number] if number else None,
+        opts=opts,
     )

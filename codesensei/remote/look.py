@@ -1,7 +1,7 @@
 """One read-only look at the server per run: what was changed by hand, and what an interrupted run has left.
 
-The engine knows its state and not the server. What the look finds becomes `mend=<n>` in a step's line, a difference
-that the engine sees. The server keeps `n` when the step has ended, so the next run writes the same line again.
+The engine knows its state and not the server. Where the two differ, the step's line gets the next number (`mend=<n>`),
+a difference that the engine sees; from then on the state has that number, and the line keeps it.
 """
 
 from __future__ import annotations
@@ -16,97 +16,69 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codesensei.remote import openssh
 from codesensei.remote.agent import missing
 from codesensei.remote.errors import RemoteError
+from codesensei.remote.state import FIRST_STEP, State
 from codesensei.spec.server import Server
 
-CONNECT_SECONDS = 5
 LOOK_SECONDS = 15.0
-# The step by which the toolkit is brought; every server that was ever deployed to has a proof of it.
-FIRST_STEP = "claim"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What the server remembers of a step: digests of its inputs, and what has changed since."""
-
-    mend: int = 0
-    applied: str = ""
-    history: frozenset[str] = frozenset()
-    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a run knows of the server beside the state.
+    """The number of each step's line, and of the source's triggers, in this run.
 
-    `fresh` numbers the steps that the server has never ended: a number that no state can hold yet. It is what makes a
-    server that was replaced under the same address and host key get everything again. A first deploy looks the same
-    from here (the state is the engine's, the program cannot read it), so its lines carry the number too; the server
-    keeps it like any other, and a second `up` changes nothing.
+    `others` is the number of the steps that the state does not hold.
     """
 
-    reachable: bool
-    fresh: int
-    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    mends: Mapping[str, int] = field(default_factory=dict)
+    copy: int = 0
+    others: int = 0
     warnings: tuple[str, ...] = ()
+    blank: bool = False
 
     @classmethod
-    def off(cls) -> Look:
-        """Nobody looked: no line gets a number."""
-        return cls(reachable=True, fresh=0)
+    def none(cls, state: State) -> Look:
+        """Nobody looked, or nobody could: every line stays as the state has it."""
+        return cls({step: done.mend for step, done in state.steps.items()}, state.copy)
 
     @classmethod
-    def unreachable(cls) -> Look:
-        """The server could not be asked; the lines in the state are kept as they are."""
-        return cls(reachable=False, fresh=0)
+    def of(cls, state: State, answer: Mapping[str, Any], host: str) -> Look:
+        """The look that the server's own answer means, held against the state."""
+        found = {step: (str(facts["applied"]), tuple(facts["drift"])) for step, facts in answer["steps"].items()}
+        blank = not found
+        mends, warnings = {}, []
+        for step, done in sorted(state.steps.items()):
+            applied, drift = found.get(step, ("", ()))
+            differs = applied != done.digest
+            mends[step] = done.mend + bool(differs or drift)
+            warnings += [f"{host}: {thing} (step {step}); pulumi up mends it" for thing in drift]
+            if differs and not drift and not blank:
+                warnings.append(f"{host}: step {step} is not as the state has it; pulumi up runs it again")
+        if blank and state.steps:
+            warnings.append(f"{host}: this server remembers nothing of the stack; pulumi up brings everything again")
+        forgotten = bool(state.steps) and not found.get(FIRST_STEP, ("", ()))[0]
+        return cls(mends, state.copy + forgotten, warnings=tuple(warnings), blank=blank)
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any], host: str) -> Look:
-        """The look that the server's own answer means."""
-        proofs = {
-            step: Proof(int(facts["mend"]), facts["applied"], frozenset(facts["history"]), tuple(facts["drift"]))
-            for step, facts in answer.get("steps", {}).items()
-        }
-        warnings = tuple(
-            f"{host}: {thing} (step {step}); pulumi up mends it"
-            for step, proof in sorted(proofs.items())
-            for thing in proof.drift
-        )
-        return cls(True, int(time.time()), proofs, warnings)
+    def unknown(cls, state: State, host: str) -> Look:
+        """The server was reached and cannot tell: every step runs again, and each finds what is already done."""
+        said = f"{host}: what is installed there cannot be asked; every step runs again"
+        return cls({step: done.mend + 1 for step, done in state.steps.items()}, state.copy, warnings=(said,))
 
-    @property
-    def blank(self) -> bool:
-        """True where the server was asked and remembers nothing."""
-        return self.fresh > 0 and not self.proofs
+    @classmethod
+    def again(cls) -> Look:
+        """Every step runs, whatever the state holds: a number that no state can hold yet."""
+        now = int(time.time())
+        return cls(copy=now, others=now, blank=True)
 
-    def mend_for_any(self, step: str) -> int | None:
-        """The step's number where it is the same whatever the step's inputs are, else None."""
-        if self.fresh == 0:
-            return 0
-        proof = self.proofs.get(step, Proof())
-        if not proof.applied:
-            return self.fresh
-        return proof.mend + 1 if proof.drift else None
-
-    def mend(self, step: str, digest: str) -> int:
-        """The step's number for inputs with this digest: the server's own, or the next one when it must run again."""
-        number = self.mend_for_any(step)
-        if number is not None:
-            return number
-        proof = self.proofs[step]
-        # The state may hold these inputs as done: they were, and an interrupted run has done others since.
-        undone = digest in proof.history and digest != proof.applied
-        return proof.mend + undone
-
-    @property
-    def generation(self) -> int:
-        """A number that changes when the server has lost its memory, and with nothing else."""
-        proof = self.proofs.get(FIRST_STEP, Proof())
-        return proof.mend if proof.applied else self.fresh
+    def mend(self, step: str) -> int:
+        """The number of this step's line; 0 where it has none."""
+        return self.mends.get(step, self.others)
 
 
-def look_at(server: Server, agent_socket: str, sudo: str, run: str) -> Look:
+def look_at(server: Server, agent_socket: str, sudo: str, run: str, state: State) -> Look:
     """Ask the server over one connection, bounded to 15 s. RemoteError when it cannot be asked."""
     # A server that nothing was deployed to has no launcher; that is an answer, not an error.
     script = f'if [ -x {run} ]; then exec {run} look; else echo "{{}}"; fi'
@@ -123,14 +95,10 @@ def look_at(server: Server, agent_socket: str, sudo: str, run: str) -> Look:
             f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}",
         )
     try:
-        return Look.of(json.loads(done.stdout.strip().splitlines()[-1]), server.host)
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
+        return Look.of(state, answer or {"steps": {}}, server.host)
     except (ValueError, LookupError, TypeError, AttributeError):
-        # What is installed there cannot tell. Every step runs again; each finds what is already done.
-        return Look(
-            True,
-            int(time.time()),
-            warnings=(f"{server.host}: what is installed there cannot be asked; every step runs again",),
-        )
+        return Look.unknown(state, server.host)
 
 
 def _ssh(words: list[str], agent_socket: str, server: Server) -> subprocess.CompletedProcess[str]:
@@ -156,23 +124,9 @@ def _ssh(words: list[str], agent_socket: str, server: Server) -> subprocess.Comp
 
 
 def _write_ssh_config(folder: Path, server: Server) -> Path:
-    """OpenSSH's settings for this one connection: pinned host keys, the agent's keys, nothing of the operator's own."""
-    known = folder / "known_hosts"
-    hosts = {"server": server, "jump": server.proxy}
-    known.write_text("".join(f"{name} {host.host_key}\n" for name, host in hosts.items() if host))
-    lines = []
-    for name, host in hosts.items():
-        if host is None:
-            continue
-        lines += [f"Host {name}", f"HostName {host.host}", f"Port {host.port}", f"User {host.user}"]
-        lines += [f"HostKeyAlias {name}", f"HostKeyAlgorithms {host.host_key.split()[0]}"]
-        if name == "server" and server.proxy:
-            lines.append("ProxyJump jump")
-    lines += ["Host *", f'UserKnownHostsFile "{known}"', "GlobalKnownHostsFile none", "StrictHostKeyChecking yes"]
-    lines += ["IdentityFile none", "PreferredAuthentications publickey", "BatchMode yes", "LogLevel ERROR"]
-    lines += [f"ConnectTimeout {CONNECT_SECONDS}", "ControlMaster no", "ControlPath none", "ClearAllForwardings yes"]
-    path = folder / "config"
-    path.write_text("\n".join(lines) + "\n")
+    known, path = folder / "known_hosts", folder / "config"
+    known.write_text(openssh.known_hosts(server))
+    path.write_text(openssh.settings(server, str(known)))
     return path
 
 

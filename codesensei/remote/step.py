@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import pulumi
 from pulumi_command import remote
 
 from codesensei.remote.access import Access
+from codesensei.remote.state import MEND
 from codesensei.render import shell
 
 # Raise a step's number when its script makes something else from the same data, and what is on the servers must be made
@@ -51,11 +51,13 @@ def remote_step(
     return remote.Command(
         name,
         connection=access.connection,
-        create=_line(access, step, args, stdin),
+        create=pulumi.Output.all(*args).apply(lambda words: line_of(access, step, words)),
         stdin=hidden if secret else stdin,
         add_previous_output_in_env=False,
         logging=remote.Logging.NONE if secret else remote.Logging.STDOUT_AND_STDERR,
-        opts=options(access, opts, secret=secret),
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if secret else None)
+        ),
     )
 
 
@@ -89,40 +91,12 @@ def to_json(data: Mapping[str, Any]) -> str:
     return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def digest_of(words: Sequence[str], stdin: str) -> str:
-    """The identity of a step's inputs, the same as the server computes (without `mend=`)."""
-    return hashlib.sha256((" ".join(words) + "\n" + stdin).encode()).hexdigest()
-
-
-def line_of(access: Access, step: str, args: Sequence[str], mend: int = 0) -> str:
+def line_of(access: Access, step: str, args: Sequence[str]) -> str:
     """`run <step> <format> [args] [mend=<n>]`."""
-    words = [step, str(FORMATS[step]), *args, *([f"mend={mend}"] if mend else [])]
-    return f"{access.launcher} {shell.join(words)}"
+    return f"{access.launcher} {shell.join([step, str(FORMATS[step]), *args, *mend_words(access, step)])}"
 
 
-def _line(
-    access: Access, step: str, args: Sequence[pulumi.Input[str]], stdin: pulumi.Output[str]
-) -> pulumi.Output[str]:
-    number = access.look.mend_for_any(step)
-    if number is not None:
-        return pulumi.Output.all(*args).apply(lambda words: line_of(access, step, words, number))
-
-    def line(known: Sequence[str]) -> str:
-        text, *words = known
-        digest = digest_of([step, str(FORMATS[step]), *words], text)
-        return line_of(access, step, words, access.look.mend(step, digest))
-
-    # The line tells one number of the data and nothing else, so it may be read although the data is secret.
-    return pulumi.Output.unsecret(pulumi.Output.all(stdin, *args).apply(line))
-
-
-def options(access: Access, opts: pulumi.ResourceOptions, *, secret: bool = False) -> pulumi.ResourceOptions:
-    """`opts` with what every step needs."""
-    return pulumi.ResourceOptions.merge(
-        opts,
-        pulumi.ResourceOptions(
-            # Nobody could ask the server for its numbers: the line in the state stays, and no false difference shows.
-            ignore_changes=None if access.look.reachable else ["create"],
-            additional_secret_outputs=["stdout", "stderr"] if secret else None,
-        ),
-    )
+def mend_words(access: Access, step: str) -> list[str]:
+    """The number of a step's line, where it has one."""
+    number = access.look.mend(step)
+    return [f"{MEND}{number}"] if number else []

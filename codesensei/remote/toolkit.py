@@ -10,13 +10,14 @@ import pulumi
 from pulumi_command import remote
 
 from codesensei.remote.access import Access
-from codesensei.remote.look import FIRST_STEP
-from codesensei.remote.step import digest_of, options
+from codesensei.remote.state import FIRST_STEP
+from codesensei.remote.step import mend_words
 from codesensei.render import shell
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+UNPACK = Path(__file__).with_name("unpack.sh")
 MARK = "=== "
-END = f"{MARK}end\n"
+END = f"{MARK}end"
 MAIN = '''"""The toolkit as a program: `python3 <toolkit> <slug> <step> ...`."""
 
 import sys
@@ -25,20 +26,13 @@ from codesensei.scripts.main import main
 
 sys.exit(main())
 '''
-# Unpacks the bundle into a new directory with POSIX tools, whatever the login shell is. It demands the end mark,
-# because a broken connection would cut the bundle in the middle. bootstrap.sh removes the directory.
-UNPACK = (
-    "set -eu; umask 077; d=$(mktemp -d); mkdir -p $d/codesensei/scripts; "
-    'awk "/^=== end\\$/ {done = 1; exit} '
-    '/^=== / {if (f) close(f); f = \\"$d/\\" substr(\\$0, 5); printf \\"\\" > f; next} '
-    '{print > f} END {exit !done}" || { rm -rf $d; exit 1; }; '
-    'exec SUDOsh $d/codesensei/scripts/bootstrap.sh $d "$@"'
-)
+# Raise it when claim.py makes something else from the same words.
+FORMAT = "1"
 
 
 @dataclass(frozen=True)
 class Toolkit:
-    """All scripts in one text, and the first digits of its SHA-256."""
+    """All scripts in one shell script that unpacks them, and the first digits of its SHA-256."""
 
     bundle: str
 
@@ -53,7 +47,8 @@ def pack(scripts: Path = SCRIPTS) -> Toolkit:
     members = {"__main__.py": MAIN, "codesensei/__init__.py": ""}
     for path in sorted([*scripts.glob("*.py"), *scripts.glob("*.sh")]):
         members[f"codesensei/scripts/{path.name}"] = path.read_bytes().decode()
-    return Toolkit("".join(_member(name, text) for name, text in sorted(members.items())) + END)
+    files = "".join(_member(name, text) for name, text in sorted(members.items()))
+    return Toolkit(f'{UNPACK.read_text()}\nbundle() {{\n{files}}}\n\n{{ main "$@"; }}\n')
 
 
 def _member(name: str, text: str) -> str:
@@ -62,12 +57,7 @@ def _member(name: str, text: str) -> str:
     marked = [line for line in text.splitlines() if line.startswith(MARK)]
     if marked or "\r" in text or "\0" in text:
         raise ValueError(f"{name} has a line that the bundle cannot hold: {(marked or ['a control character'])[0]}")
-    return f"{MARK}{name}\n{text}"
-
-
-def unpack_line(sudo: str, words: list[str]) -> str:
-    """The command that unpacks a bundle from standard input and brings it to its place."""
-    return shell.join(["sh", "-c", UNPACK.replace("SUDO", sudo), "toolkit", *words])
+    return f"take {name} <<'{END}'\n{text}{END}\n"
 
 
 def toolkit_step(
@@ -83,9 +73,8 @@ def toolkit_step(
     """Bring the scripts and claim the slug for the stack (its full name, and its generated identity)."""
 
     def line(identity: str) -> str:
-        words = [stack, identity, str(adopt).lower()]
-        mend = access.look.mend(FIRST_STEP, digest_of([FIRST_STEP, "1", *words], ""))
-        return unpack_line(access.sudo, [access.slug, *words, *([f"mend={mend}"] if mend else [])])
+        words = [FIRST_STEP, FORMAT, stack, identity, str(adopt).lower(), toolkit.hash]
+        return f"{access.sudo}sh -s {shell.join([access.slug, *words, *mend_words(access, FIRST_STEP)])}"
 
     return remote.Command(
         name,
@@ -94,5 +83,5 @@ def toolkit_step(
         stdin=toolkit.bundle,
         add_previous_output_in_env=False,
         logging=remote.Logging.STDOUT_AND_STDERR,
-        opts=options(access, opts),
+        opts=opts,
     )

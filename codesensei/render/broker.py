@@ -5,6 +5,8 @@ from __future__ import annotations
 from codesensei.render.templates import render
 
 DATABASES = 1024
+# Raise it with every change of the text: of two stacks on one server, the newer text wins.
+VERSION = 1
 
 
 def config() -> str:

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 from codesensei.render import nginx
 from codesensei.render.templates import render
 
+# Raise it with every change of base.conf.j2: of two stacks on one server, the newer text wins.
+BASE_VERSION = 1
 _SIZE = re.compile(r"[0-9]+[kKmMgG]?")
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Bring the toolkit to its place and claim the slug:
-#   sh <dir>/codesensei/scripts/bootstrap.sh <dir> <slug> <stack> <identity> <adopt: true|false> [mend=<n>]
+#   sh <dir>/codesensei/scripts/bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <adopt> <hash> [mend=<n>]
 # <dir> is a fresh directory with the unpacked toolkit; it is removed however this ends.
 set -eu
 
@@ -97,11 +97,12 @@ place_toolkit() { # directory; sets $toolkit
 }
 
 main() {
-    [ "$#" -eq 5 ] || [ "$#" -eq 6 ] || {
-        say "usage: bootstrap.sh <dir> <slug> <stack> <identity> <true|false> [mend=<n>]"
+    [ "$#" -eq 8 ] || [ "$#" -eq 9 ] || {
+        say "usage: bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <true|false> <hash> [mend=<n>]"
         exit 2
     }
     directory=$1
+    shift
     trap 'rm -rf "$directory"' EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
@@ -120,7 +121,7 @@ main() {
     flock -w "$LOCK_WAIT" 9 ||
         refuse "toolkit" "another run brings one and did not end within $LOCK_WAIT s" "wait for it, then run pulumi up again"
     place_toolkit "$directory"
-    python3 -I -B "$toolkit" "$2" claim 1 "$3" "$4" "$5" ${6:+"$6"} </dev/null
+    python3 -I -B "$toolkit" "$@" </dev/null
 }
 
 main "$@"

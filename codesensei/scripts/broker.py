@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from codesensei.scripts import files, host, packages, paths
+from codesensei.scripts import files, host, packages, paths, shared
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.commands import systemctl
 from codesensei.scripts.step import Failure, Step
@@ -64,6 +64,7 @@ def run(step: Step) -> None:
     wait_until_it_answers(broker)
     check_loopback(broker)
     broker.pending.unlink(missing_ok=True)
+    shared.remember(broker.drop_in, step.data["config"], step.data["version"])
 
 
 def find() -> Broker:
@@ -83,14 +84,15 @@ def _configure(step: Step, broker: Broker) -> bool:
     found = main.stat()
     owner, group = _names(found.st_uid, found.st_gid)
     text = include_last(main.read_text(), f"include {drop_in}")
-    same = main.read_text() == text and drop_in.is_file() and drop_in.read_text() == step.data["config"]
+    config = shared.newest(drop_in, step.data["config"], step.data["version"])
+    same = main.read_text() == text and drop_in.is_file() and drop_in.read_text() == config
     if not same:
         files.write_file(broker.pending, "", 0o600)
     # Both writes happen: a mode or an owner may differ though the text does not.
-    wrote = files.write_file(drop_in, step.data["config"], 0o640, "root", group)
+    wrote = files.write_file(drop_in, config, 0o640, "root", group)
     wrote = files.write_file(main, text, found.st_mode & 0o7777, owner, group) or wrote
     step.converge(wrote, f"{drop_in} written, included by {main.name}")
-    step.manage(drop_in)
+    step.manage_shared(drop_in)
     return not same
 
 

@@ -1,6 +1,6 @@
 """Claim the slug for a stack, then point the project's name at the toolkit that runs this.
 
-`claim 1 <stack> <identity> <adopt>`: called by bootstrap.sh only.
+`claim 1 <stack> <identity> <adopt> <hash of the toolkit>`: called by bootstrap.sh only.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ BOOTSTRAP_LOCK = paths.LOCKS / "bootstrap.lock"
 
 def run(step: Step) -> None:
     """Make root's own directories, claim the slug, point the slug at this toolkit, drop unused toolkits."""
-    if len(step.args) != 3:
-        raise Failure("claim", "it needs a stack, an identity and true or false", "run pulumi up again")
-    stack, identity, adopt = step.args
+    if len(step.args) != 4:
+        raise Failure("claim", "it needs a stack, an identity, true or false, and a hash", "run pulumi up again")
+    stack, identity, adopt, _ = step.args
     if step.slug in RESERVED:
         raise Failure(f"slug {step.slug}", "codesensei uses this name itself", "choose another codesensei:project.slug")
     _directories(step, SHARED)

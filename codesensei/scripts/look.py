@@ -18,13 +18,11 @@ def run(slug: str, words: list[str]) -> int:
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
         proof = read_json(path, {})
         steps[path.stem] = {
-            "mend": proof.get("mend", 0),
             "applied": proof.get("applied", ""),
-            "history": proof.get("history", []),
             "drift": proofs.drift(proof) + (_stopped(project) if path.stem == "switch" else []),
         }
     owner = read_json(REGISTER, {}).get("slugs", {}).get(slug, {})
-    print(json.dumps({"server": True, "identity": owner.get("identity", ""), "steps": steps}, sort_keys=True))
+    print(json.dumps({"identity": owner.get("identity", ""), "steps": steps}, sort_keys=True))
     return 0
 
 

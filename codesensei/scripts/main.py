@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _read_step(slug: str, name: str, words: list[str]) -> Step:
-    mend = next((int(word.removeprefix("mend=")) for word in words if word.startswith("mend=")), 0)
+    # The number makes the engine run the step again; to the step it means nothing.
     plain = [word for word in words if not word.startswith("mend=")]
     stdin = sys.stdin.read()
     return Step(
@@ -56,7 +56,6 @@ def _read_step(slug: str, name: str, words: list[str]) -> Step:
         name=name,
         args=tuple(plain[1:]),
         data=json.loads(stdin) if stdin.strip() else {},
-        mend=mend,
         digest=digest_of([name, *plain], stdin),
     )
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from codesensei.scripts import paths
 from codesensei.scripts.paths import Project
 from codesensei.scripts.step import Step, fingerprint, read_json, write_json
-
-HISTORY = 500
 
 
 def path_of(project: Project, step: str) -> Path:
     return project.memory / "proofs" / f"{step}.json"
+
+
+def shared_path() -> Path:
+    """What the files are like that belong to all projects; written under the server's lock alone."""
+    return paths.MEMORY / "shared.json"
 
 
 def begin(step: Step) -> None:
@@ -25,13 +29,14 @@ def begin(step: Step) -> None:
 
 def finish(step: Step) -> None:
     """Note what the step ended with."""
+    if step.shared:
+        note = read_json(shared_path(), {})
+        write_json(shared_path(), {**note, **{name: fingerprint(name) for name in step.shared}})
     path = path_of(step.project, step.name)
     if not path.parent.is_dir():
         return
-    proof = read_json(path, {})
-    history = [*[old for old in proof.get("history", []) if old != step.digest], step.digest][-HISTORY:]
     managed = {name: fingerprint(name) for name in step.managed}
-    write_json(path, {"applied": step.digest, "history": history, "files": managed, "mend": step.mend})
+    write_json(path, {"applied": step.digest, "files": managed, "shared": list(step.shared)})
 
 
 def abandon(step: Step) -> None:
@@ -44,9 +49,11 @@ def abandon(step: Step) -> None:
 
 def drift(proof: dict[str, Any]) -> list[str]:
     """What differs from what the step left: changed files, or a step that never ended."""
+    shared = read_json(shared_path(), {})
+    files = {**proof.get("files", {}), **{name: shared.get(name) for name in proof.get("shared", [])}}
     found = [
         f"{name} {'is gone' if now == 'absent' else 'was changed by hand'}"
-        for name, then in sorted(proof.get("files", {}).items())
+        for name, then in sorted(files.items())
         if (now := fingerprint(name)) != then
     ]
     if "running" in proof:

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import files, paths, tls
+from codesensei.scripts import files, paths, shared, tls
 from codesensei.scripts.commands import SYSTEM_PATH, systemctl
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.step import Failure, Step, read_json, write_json
@@ -24,15 +24,21 @@ PAIR = re.compile(r"^\s*ssl_certificate(_key)?\s+[\"']?([^\"';\s]+)[\"']?\s*;", 
 
 
 def run(step: Step) -> None:
+    """Bring the newest version of each file into use."""
+    _configure(step, [_wanted(item) for item in step.data["files"]])
+    for item in step.data["files"]:
+        shared.remember(Path(item["path"]), item["content"], item["version"])
+
+
+def _configure(step: Step, wanted: list[tuple[Path, str, int]]) -> None:
     """Write the files, let the distribution's default site go, check with `nginx -t`, reload when changed."""
-    wanted = [(_checked_path(item["path"]), item["content"], int(str(item["mode"]), 8)) for item in step.data["files"]]
     for _, content, _ in wanted:
         _catch_all_certificate(step, content)
     unfinished = JOURNAL.exists()
     default_goes = _default_goes()
     if not unfinished and not default_goes and not any(_differs(*item) for item in wanted):
         for path, _, _ in wanted:
-            step.manage(path)
+            step.manage_shared(path)
         _ensure_running(step)
         _open_firewall(step)
         return
@@ -40,7 +46,7 @@ def run(step: Step) -> None:
     write_json(JOURNAL, before)
     for path, content, mode in wanted:
         step.converge(files.write_file(path, content, mode), f"{path} written")
-        step.manage(path)
+        step.manage_shared(path)
     if default_goes:
         DEFAULT_LINK.unlink()
         step.changed(f"{DEFAULT_LINK} disabled: the distribution's own page")
@@ -54,6 +60,11 @@ def run(step: Step) -> None:
     step.changed("nginx reloaded")
     JOURNAL.unlink()
     _open_firewall(step)
+
+
+def _wanted(item: dict[str, Any]) -> tuple[Path, str, int]:
+    path = _checked_path(item["path"])
+    return path, shared.newest(path, item["content"], item["version"]), int(item["mode"], 8)
 
 
 def _checked_path(text: str) -> Path:

@@ -55,11 +55,11 @@ class Step:
     name: str
     args: tuple[str, ...]
     data: dict[str, Any]
-    mend: int = 0
     digest: str = ""
     changes: int = 0
     result: str = ""
     managed: dict[str, None] = field(default_factory=dict)
+    shared: dict[str, None] = field(default_factory=dict)
 
     @property
     def project(self) -> Project:
@@ -85,6 +85,10 @@ class Step:
     def manage(self, path: Path | str) -> None:
         """Remember a file or link of which a later change by hand is drift."""
         self.managed[str(path)] = None
+
+    def manage_shared(self, path: Path | str) -> None:
+        """The same for a file that all projects on the server write alike: what another one made of it is no drift."""
+        self.shared[str(path)] = None
 
 
 def fingerprint(path: str) -> str:

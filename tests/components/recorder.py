@@ -158,12 +158,18 @@ def code(**changes: Any) -> Code:
     return Code(**{**values, **changes})
 
 
+def select() -> _Monitor:
+    """Begin a run of the program for one stack."""
+    monitor = _Monitor()
+    set_mocks(_Answers(), project="codesensei", stack="stack", preview=False, monitor=monitor, organization="acme")
+    return monitor
+
+
 def run(stack: Stack, look: remote.Look, monkeypatch: Any, **changes: Any) -> Run:
     """Declare `stack` as the program does, on a server of which the look is `look`."""
     monkeypatch.setattr(program, "read_code", lambda _: code(**changes))
     monkeypatch.setattr("codesensei.remote.toolkit.pack", lambda: Toolkit("=== end\n"))
-    monitor = _Monitor()
-    set_mocks(_Answers(), project="codesensei", stack="stack", preview=False, monitor=monitor, organization="acme")
+    monitor = select()
     access = remote.Access(
         stack.spec.server,
         stack.names.slug,

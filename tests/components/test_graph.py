@@ -29,7 +29,7 @@ STACKS = {
 
 
 def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, look: remote.Look | None = None) -> Run:
-    return recorder.run(STACKS[name](folder), look or remote.Look.off(), monkeypatch)
+    return recorder.run(STACKS[name](folder), look or remote.Look(), monkeypatch)
 
 
 def _described(resource: Registered) -> dict[str, Any]:
@@ -148,12 +148,12 @@ def test_no_other_command_deletes_updates_or_is_triggered(tmp_path: Path, monkey
         assert ("delete" in command.inputs) == (command.name == "server-teardown")
 
 
-def test_a_new_ssh_key_changes_no_input_but_the_teardowns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_ssh_key_changes_what_runs_at_a_destroy_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run("given", tmp_path, monkeypatch).registered
     monkeypatch.setattr(stacks, "GIVEN", stacks.GIVEN.replace(stacks.SSH_KEY, "anotherKey"))
     after = run("given", tmp_path, monkeypatch).registered
     changed = [new.name for old, new in zip(by_urn(before), by_urn(after), strict=True) if old.inputs != new.inputs]
-    assert changed == ["server-teardown"]
+    assert changed == ["server-farewell", "server-teardown"]
 
 
 def by_urn(registered: tuple[Registered, ...]) -> list[Registered]:
@@ -214,18 +214,48 @@ def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.proves("source.new-server")
 def test_a_server_that_lost_its_memory_gets_everything_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = run("given", tmp_path, monkeypatch, remote.Look(reachable=True, fresh=1700000000))
+    state = state_of(run("given", tmp_path, monkeypatch))
+    declared = run("given", tmp_path, monkeypatch, remote.Look.of(state, {"steps": {}}, "203.0.113.7"))
     for command in declared.commands():
         if command.name != "server-teardown":
-            assert command.inputs["create"].endswith(" mend=1700000000"), command.name
-    assert declared.find("shop-source").inputs["triggers"] == [1700000000]
+            assert command.inputs["create"].endswith(" mend=1"), command.name
+    assert declared.find("shop-source").inputs["triggers"] == [1]
 
 
-def test_an_unreachable_server_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = run("given", tmp_path, monkeypatch, remote.Look.unreachable())
-    for command in declared.commands():
-        assert command.ignored == (() if command.name == "server-teardown" else ("create",)), command.name
-    assert declared.find("shop-source").ignored == ("triggers",)
+@pytest.mark.parametrize("name", STACKS)
+def test_the_state_is_read_as_it_was_written(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step is found with the digest that the server computes, so a server as it was left makes no difference."""
+    declared = run(name, tmp_path, monkeypatch)
+    state = state_of(declared)
+    lines = [it for it in declared.commands() if it.name != "server-teardown"]
+    assert len(state.steps) == len(lines)
+    answer = {"steps": {step: {"applied": done.digest, "drift": []} for step, done in state.steps.items()}}
+    again = run(name, tmp_path, monkeypatch, remote.Look.of(state, answer, "203.0.113.7"))
+    assert by_urn(again.registered) == by_urn(declared.registered)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_a_number_stays_in_the_line_whoever_looks_or_not(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = state_of(run(name, tmp_path, monkeypatch))
+    mended = run(name, tmp_path, monkeypatch, remote.Look.of(first, {"steps": {}}, "203.0.113.7"))
+    state = state_of(mended)
+    unseen = run(name, tmp_path, monkeypatch, remote.Look.none(state))
+    assert by_urn(unseen.registered) == by_urn(mended.registered)
+    answer = {"steps": {step: {"applied": done.digest, "drift": []} for step, done in state.steps.items()}}
+    looked = run(name, tmp_path, monkeypatch, remote.Look.of(state, answer, "203.0.113.7"))
+    assert by_urn(looked.registered) == by_urn(mended.registered)
+
+
+def state_of(declared: Run) -> remote.State:
+    """What the state holds once all that was declared is there."""
+    return remote.State.of(
+        {
+            it.urn: {"type": it.type.replace("index/", ""), "outputs": recorder.opened(it.inputs)}
+            for it in declared.registered
+        }
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,28 +12,25 @@ from typing import Any
 import pulumi
 import pytest
 
-from codesensei.remote import Look, RemoteError, reach
+from codesensei.remote import Look, RemoteError, State, access, reach
 from codesensei.remote import look as module
 from codesensei.remote.look import look_at
+from codesensei.remote.state import Done
 from codesensei.spec.server import Jump, Server
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 JUMP_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfV1Y9vDYk9zS3yBmtJxzM7rJ9xkzTzKb7rX0L2pXyZ"
 SERVER = Server.model_validate({"host": "203.0.113.7", "port": 2222, "user": "admin", "hostKey": KEY})
 RUN = "/usr/local/lib/codesensei/shop/run"
+NOW, OTHER = "1" * 64, "2" * 64
 ANSWER: dict[str, Any] = {
-    "server": True,
     "identity": "an-identity",
     "steps": {
-        "claim": {"mend": 9, "applied": "c" * 64, "history": ["c" * 64], "drift": []},
-        "switch": {
-            "mend": 0,
-            "applied": "a" * 64,
-            "history": ["b" * 64, "a" * 64],
-            "drift": ["/etc/x was changed by hand", "shop.service is inactive"],
-        },
+        "claim": {"applied": "c" * 64, "drift": []},
+        "switch": {"applied": "a" * 64, "drift": ["/etc/x was changed by hand", "shop.service is inactive"]},
     },
 }
+STATE = State(True, {"claim": Done(9, "c" * 64), "switch": Done(0, "a" * 64)}, copy=2)
 
 
 @pytest.fixture
@@ -60,31 +57,61 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
     ssh(out="a banner\n" + json.dumps(ANSWER) + "\n")
-    look = look_at(SERVER, "agent.sock", "", RUN)
-    assert (look.reachable, look.blank, look.generation) == (True, False, 9)
-    assert look.mend("switch", "a" * 64) == 1
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    assert (look.mend("claim"), look.mend("switch"), look.copy, look.blank) == (9, 1, 2, False)
     assert look.warnings == (
         "203.0.113.7: /etc/x was changed by hand (step switch); pulumi up mends it",
         "203.0.113.7: shop.service is inactive (step switch); pulumi up mends it",
     )
 
 
-def test_a_server_without_a_toolkit_is_blank(ssh: Any) -> None:
+def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None:
     ssh(out="{}\n")
-    before = int(time.time())
-    look = look_at(SERVER, "agent.sock", "", RUN)
-    assert look.blank
-    assert look.mend("build", "a" * 64) == look.generation == look.fresh
-    assert before <= look.fresh <= time.time()
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    assert (look.mend("claim"), look.mend("switch"), look.copy, look.blank) == (10, 1, 3, True)
+    assert look.warnings == (
+        "203.0.113.7: this server remembers nothing of the stack; pulumi up brings everything again",
+    )
+
+
+def test_on_a_first_deploy_nothing_has_a_number(ssh: Any) -> None:
+    ssh(out="{}\n")
+    look = look_at(SERVER, "agent.sock", "", RUN, State())
+    assert (look.mend("claim"), look.copy, look.warnings) == (0, 0, ())
+
+
+def step_of(applied: str, *drift: str) -> dict[str, Any]:
+    return {"steps": {"build": {"applied": applied, "drift": list(drift)}}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "number", "warning", "why"),
+    [
+        (step_of(NOW), 4, "", "as the state has it"),
+        (step_of(OTHER), 5, "is not as the state has it", "an interrupted run has done something else since"),
+        (step_of(NOW, "x is gone"), 5, "x is gone", "changed by hand"),
+        (step_of("", "an earlier run was interrupted"), 5, "interrupted", "never ended"),
+        ({"steps": {"switch": {"applied": NOW, "drift": []}}}, 5, "is not as the state has it", "never done there"),
+    ],
+)
+def test_the_number_of_a_step(answer: dict[str, Any], number: int, warning: str, why: str) -> None:
+    look = Look.of(State(True, {"build": Done(4, NOW)}), answer, "203.0.113.7")
+    assert look.mend("build") == number, why
+    assert len(look.warnings) == bool(warning)
+    assert warning in "".join(look.warnings)
+
+
+def test_only_what_is_numbered_by_the_state_is_asked_about() -> None:
+    look = Look.of(State(), step_of(OTHER, "x is gone"), "203.0.113.7")
+    assert (look.mend("build"), look.warnings) == (0, ())
 
 
 @pytest.mark.parametrize("answer", ["", "Traceback\n", '{"steps": {"build": {}}}', "[1]", '{"steps": 3}'])
 def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: Any) -> None:
     """A fault in what is installed must not keep its mended version from being brought."""
     ssh(out=answer, err="Traceback (most recent call last):", code=1)
-    look = look_at(SERVER, "agent.sock", "", RUN)
-    assert look.reachable
-    assert look.mend("build", "a" * 64) == look.fresh > 0
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    assert (look.mend("claim"), look.mend("switch"), look.copy) == (10, 1, 2)
     assert "every step runs again" in look.warnings[0]
 
 
@@ -105,7 +132,7 @@ def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: An
 def test_why_a_server_cannot_be_reached(said: str, cause: str, cure: str, ssh: Any) -> None:
     ssh(err=said, code=255)
     with pytest.raises(RemoteError) as caught:
-        look_at(SERVER, "agent.sock", "", RUN)
+        look_at(SERVER, "agent.sock", "", RUN, STATE)
     assert caught.value.thing == "server 203.0.113.7"
     assert cause in caught.value.cause
     assert cure in caught.value.cure
@@ -115,7 +142,7 @@ def test_why_a_server_cannot_be_reached(said: str, cause: str, cure: str, ssh: A
 def test_a_user_without_sudo_is_told_so(ssh: Any) -> None:
     ssh(err="sudo: a password is required\n", code=1)
     with pytest.raises(RemoteError, match="admin may not use sudo without a password"):
-        look_at(SERVER, "agent.sock", "sudo -n ", RUN)
+        look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE)
 
 
 def test_a_look_is_bounded(ssh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,13 +150,13 @@ def test_a_look_is_bounded(ssh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh(seconds=30)
     started = time.monotonic()
     with pytest.raises(RemoteError, match="did not answer within"):
-        look_at(SERVER, "agent.sock", "", RUN)
+        look_at(SERVER, "agent.sock", "", RUN, STATE)
     assert time.monotonic() - started < 5
 
 
 def test_a_look_only_asks(ssh: Any) -> None:
     folder = ssh(out="{}")
-    look_at(SERVER, "agent.sock", "sudo -n ", RUN)
+    look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE)
     command = (folder / "arguments").read_text().splitlines()[-1]
     assert command == f"sudo -n sh -c 'if [ -x {RUN} ]; then exec {RUN} look; else echo \"{{}}\"; fi'"
     assert (folder / "agent").read_text() == "agent.sock"
@@ -139,7 +166,7 @@ def test_a_look_only_asks(ssh: Any) -> None:
 def test_openssh_reads_the_settings_as_they_are_meant(ssh: Any) -> None:
     jump = Jump.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
     folder = ssh(out="{}")
-    look_at(SERVER.model_copy(update={"proxy": jump}), "agent.sock", "", RUN)
+    look_at(SERVER.model_copy(update={"proxy": jump}), "agent.sock", "", RUN, STATE)
     assert (folder / "known").read_text() == f"server {KEY}\njump {JUMP_KEY}\n"
     read = {name: _openssh(folder / "config", name) for name in ("server", "jump")}
     expected = {
@@ -171,42 +198,65 @@ def _openssh(config: Path, name: str) -> dict[str, str]:
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the program tells the engine, and whether this is a preview."""
-    told: dict[str, Any] = {"warnings": [], "preview": True}
+    """What the program tells the engine, whether this is a preview, and what the state is."""
+    told: dict[str, Any] = {"warnings": [], "preview": True, "state": STATE}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
     monkeypatch.setattr(pulumi, "warn", told["warnings"].append)
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: told["preview"])
+    monkeypatch.setattr(access, "read_state", lambda: told["state"])
     return told
+
+
+def reached(drift: bool = True) -> Look:
+    return reach(SERVER, slug="shop", drift=drift, private_key=None).look
 
 
 def test_a_preview_goes_on_without_the_server_and_an_update_does_not(ssh: Any, engine: dict[str, Any]) -> None:
     ssh(err="ssh: connect to host x port 2222: Connection refused", code=255)
-    access = reach(SERVER, slug="shop", drift=True, private_key=None)
-    assert access.look == Look.unreachable()
+    assert reached() == Look.none(STATE)
     (warning,) = engine["warnings"]
     assert "nothing listens on port 2222" in warning
     engine["preview"] = False
     with pytest.raises(RemoteError, match="nothing listens on port 2222"):
-        reach(SERVER, slug="shop", drift=True, private_key=None)
+        reached()
 
 
 def test_without_a_key_and_an_agent_it_is_the_same(
     ssh: Any, engine: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK")
-    assert reach(SERVER, slug="shop", drift=False, private_key=None).look == Look.unreachable()
+    assert reached(drift=False) == Look.none(STATE)
     assert "no SSH agent is running" in engine["warnings"][0]
     engine["preview"] = False
     with pytest.raises(RemoteError, match="no SSH agent is running"):
-        reach(SERVER, slug="shop", drift=False, private_key=None)
+        reached(drift=False)
 
 
 @pytest.mark.proves("config.drift")
-def test_without_drift_nobody_connects(ssh: Any, engine: dict[str, Any]) -> None:
+def test_without_drift_nobody_connects_and_every_line_stays(ssh: Any, engine: dict[str, Any]) -> None:
     folder = ssh(out=json.dumps(ANSWER))
-    assert reach(SERVER, slug="shop", drift=False, private_key=None).look == Look.off()
+    look = reached(drift=False)
     assert not (folder / "arguments").exists()
-    assert reach(SERVER, slug="shop", drift=True, private_key=None).look.mend("switch", "a" * 64) == 1
+    assert (look.mend("claim"), look.mend("switch"), look.copy, look.warnings) == (9, 0, 2, ())
+    assert reached().mend("switch") == 1
     assert len(engine["warnings"]) == 2
+
+
+def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engine: dict[str, Any]) -> None:
+    """Its state cannot be read; where the server was put back since, what the state holds as done must run again."""
+    ssh(out="{}")
+    engine["state"] = State()
+    assert reached().mend("claim") == 0
+    assert reached().mend("claim") == 0, "previews begin nothing"
+    engine["preview"] = False
+    before = int(time.time())
+    assert reached().mend("claim") == 0
+    again = reached()
+    assert before <= again.mend("claim") == again.mend("build") == again.copy <= time.time()
+    ssh(out=json.dumps(ANSWER))
+    assert reached().mend("claim") == 0, "the server is the one that the deploy was begun on"
+    engine["state"] = STATE
+    assert reached().mend("claim") == 9
+    assert not access.note_of("prod").exists()

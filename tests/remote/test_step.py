@@ -9,8 +9,8 @@ import shlex
 import pytest
 
 from codesensei.remote import Access, Look
-from codesensei.remote.look import Proof
-from codesensei.remote.step import FORMATS, SECRET_STEPS, digest_of, line_of, to_json
+from codesensei.remote.state import digest_of
+from codesensei.remote.step import FORMATS, SECRET_STEPS, line_of, to_json
 from codesensei.scripts import main as server_side
 from codesensei.scripts import step as server_step
 from codesensei.spec.server import Server
@@ -18,9 +18,9 @@ from codesensei.spec.server import Server
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 
 
-def access(user: str = "root") -> Access:
+def access(user: str = "root", **mends: int) -> Access:
     server = Server.model_validate({"host": "203.0.113.7", "user": user, "hostKey": KEY})
-    return Access(server, "shop", "agent.sock", Look.off())
+    return Access(server, "shop", "agent.sock", Look(mends))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def access(user: str = "root") -> Access:
     ],
 )
 def test_lines(user: str, step: str, args: list[str], mend: int, line: str) -> None:
-    assert line_of(access(user), step, args, mend) == line
+    assert line_of(access(user, **{step: mend}), step, args) == line
     assert shlex.split(line)[-len(args) - bool(mend) :][: len(args)] == args or not args
 
 
@@ -56,51 +56,3 @@ def test_data_is_one_key_a_line_and_always_the_same() -> None:
     text = to_json({"b": {"d": 1, "c": "é"}, "a": []})
     assert text == '{\n "a": [],\n "b": {\n  "c": "é",\n  "d": 1\n }\n}\n'
     assert json.loads(text) == {"a": [], "b": {"c": "é", "d": 1}}
-
-
-OLD, NOW, NEVER = "0" * 64, "1" * 64, "2" * 64
-
-
-def look(*, mend: int = 4, applied: str = NOW, drift: tuple[str, ...] = ()) -> Look:
-    return Look(True, 1700000000, {"build": Proof(mend, applied, frozenset({OLD, NOW}), drift)})
-
-
-@pytest.mark.parametrize(
-    ("found", "digest", "number", "why"),
-    [
-        (Look.off(), NOW, 0, "nobody looked"),
-        (Look.unreachable(), NOW, 0, "nobody could look"),
-        (look(), NOW, 4, "as the server has it"),
-        (look(), NEVER, 4, "new inputs are a difference already"),
-        (look(), OLD, 5, "done once, but something else was done since and may be unknown to the state"),
-        (look(drift=("x is gone",)), NOW, 5, "changed by hand"),
-        (look(drift=("x is gone",)), NEVER, 5, "changed by hand, and new inputs"),
-        (look(applied="", drift=("an earlier run was interrupted",)), NOW, 1700000000, "never ended"),
-        (Look(True, 1700000000), NOW, 1700000000, "the server remembers nothing"),
-        (Look(True, 1700000000, {"switch": Proof(1, NOW)}), NOW, 1700000000, "the server never ended this step"),
-    ],
-)
-def test_the_number_of_a_step(found: Look, digest: str, number: int, why: str) -> None:
-    assert found.mend("build", digest) == number, why
-
-
-@pytest.mark.parametrize(
-    ("found", "number"), [(Look.off(), 0), (Look(True, 9), 9), (look(drift=("x is gone",)), 5), (look(), None)]
-)
-def test_the_number_is_known_without_the_inputs_where_it_can_be(found: Look, number: int | None) -> None:
-    """A line that needs no inputs is readable also where they are unknown yet."""
-    assert found.mend_for_any("build") == number
-
-
-@pytest.mark.parametrize(
-    ("found", "number"),
-    [
-        (Look.off(), 0),
-        (Look.unreachable(), 0),
-        (Look(True, 9), 9),
-        (Look(True, 9, {"claim": Proof(3, NOW, frozenset({NOW}), ("x is gone",))}), 3),
-        (Look(True, 9, {"claim": Proof(0, NOW)}), 0),
-    ],
-)
-def test_the_generation_changes_with_a_lost_memory_alone(found: Look, number: int) -> None:
-    assert found.generation == number

@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_who_is_not_root_is_told_how_and_the_directory_goes(folder: Path) -> None:
-    done = bootstrap(str(folder), "shop", "org/codesensei/prod", "id1", "false")
+    done = bootstrap(str(folder), "shop", "claim", "1", "org/codesensei/prod", "id1", "false", "hash")
     assert done.returncode == 1
     assert "codesensei:server.user to root or to a user with passwordless sudo" in done.stderr
     assert not folder.exists()
@@ -50,13 +50,13 @@ def test_who_is_not_root_is_told_how_and_the_directory_goes(folder: Path) -> Non
 
 def test_an_incomplete_toolkit_is_refused_and_the_directory_goes(folder: Path) -> None:
     (folder / "__main__.py").unlink()
-    done = bootstrap(str(folder), "shop", "org/codesensei/prod", "id1", "false")
+    done = bootstrap(str(folder), "shop", "claim", "1", "org/codesensei/prod", "id1", "false", "hash")
     assert done.returncode == 1
     assert "__main__.py is missing" in done.stderr
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("count", [0, 4, 7])
+@pytest.mark.parametrize("count", [0, 7, 10])
 def test_other_words_are_a_wrong_use(count: int) -> None:
     done = bootstrap(*["x"] * count)
     assert done.returncode == 2

@@ -64,8 +64,8 @@ def configure(server: Path, running: FakeBroker, make_step: Any, monkeypatch: py
 
     monkeypatch.setattr(broker, "systemctl", systemctl)
 
-    def run(config: str = "appendonly yes\n") -> Any:
-        step = make_step("broker", config=config)
+    def run(config: str = "appendonly yes\n", version: int = 1) -> Any:
+        step = make_step("broker", config=config, version=version)
         broker.run(step)
         return step
 

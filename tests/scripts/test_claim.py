@@ -11,7 +11,7 @@ from codesensei.scripts import claim, host, register
 from codesensei.scripts.step import Failure
 from tests.scripts.conftest import fingerprints
 
-WORDS = ("org/codesensei/prod", "id1", "false")
+WORDS = ("org/codesensei/prod", "id1", "false", "hash")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_directory_that_is_nobodys_is_refused_and_may_be_adopted(toolkit: Path
     (server / "srv/shop").mkdir()
     with pytest.raises(Failure, match="no stack of this server has it"):
         claim.run(make_step("claim", *WORDS))
-    claim.run(make_step("claim", *WORDS[:2], "true"))
+    claim.run(make_step("claim", *WORDS[:2], "true", "hash"))
     assert register.entry("shop") is not None
 
 

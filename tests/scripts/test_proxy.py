@@ -59,9 +59,9 @@ def nginx(server: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
 
 @pytest.fixture
 def write(nginx: FakeNginx, make_step: Any) -> Any:
-    def run(content: str = "# base default_server\n") -> Any:
+    def run(content: str = "# base default_server\n", version: int = 1) -> Any:
         path = str(nginx.folder / "conf.d/codesensei.conf")
-        step = make_step("proxy", files=[{"path": path, "content": content, "mode": "0644"}])
+        step = make_step("proxy", files=[{"path": path, "content": content, "mode": "0644", "version": version}])
         proxy.run(step)
         return step
 
@@ -183,4 +183,4 @@ def test_the_throw_away_certificate_is_made_once(write: Any, nginx: FakeNginx, s
 def test_a_path_outside_nginx_is_refused(nginx: FakeNginx, make_step: Any, path: str) -> None:
     full = path if path.startswith("/") else str(nginx.folder / path)
     with pytest.raises(Failure, match="not below"):
-        proxy.run(make_step("proxy", files=[{"path": full, "content": "", "mode": "0644"}]))
+        proxy.run(make_step("proxy", files=[{"path": full, "content": "", "mode": "0644", "version": 1}]))

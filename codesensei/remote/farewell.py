@@ -1,0 +1,35 @@
+"""What `pulumi destroy` does first, on the operator's machine: it runs no program, so this speaks to the user."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_command import local
+
+from codesensei.remote import openssh
+from codesensei.remote.access import Access, note_of
+
+# From the program's directory, which is where the engine's provider works; an older checkout may not have it.
+SCRIPT = "codesensei/remote/farewell.sh"
+
+
+def farewell_step(name: str, access: Access, *, stack: str, opts: pulumi.ResourceOptions) -> local.Command:
+    """Make a destroy end at once, with the way to go on, where the server cannot be logged in to.
+
+    The teardown's own failure is the provider's text. This has neither create nor update, so it runs at no other time.
+    """
+    server = access.server
+    return local.Command(
+        name,
+        delete=f"test ! -e {SCRIPT} || sh {SCRIPT}",
+        environment={
+            "SERVER": server.host,
+            "STACK": stack,
+            "SSH_CONFIG": openssh.settings(server, "known_hosts"),
+            "KNOWN_HOSTS": openssh.known_hosts(server),
+            "NOTE": str(note_of(stack.rpartition("/")[2])),
+        },
+        stdin=access.private_key,
+        add_previous_output_in_env=False,
+        logging=local.Logging.NONE,
+        opts=opts,
+    )

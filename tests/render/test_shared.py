@@ -1,0 +1,26 @@
+"""Texts that belong to all projects of a server: another text needs another version, or two stacks would fight."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from codesensei.render import broker, site
+
+# What each version was, from the first release on. A changed text gets a new line, and a higher number.
+SITE = {1: "8483ede1c9150948"}
+BROKER = {1: "3a7fbfd76d15cdee"}
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "known"),
+    [
+        (site.base(certificate="/c.pem", key="/k.pem"), site.BASE_VERSION, SITE),
+        (broker.config(), broker.VERSION, BROKER),
+    ],
+    ids=["site", "broker"],
+)
+def test_a_changed_text_has_another_version(text: str, version: int, known: dict[int, str]) -> None:
+    assert version == max(known)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == known[version], "raise its version, and add it here"

@@ -18,11 +18,12 @@ def farewell_step(name: str, access: Access, *, stack: str, opts: pulumi.Resourc
     The teardown's own failure is the provider's text. This has neither create nor update, so it runs at no other time.
     """
     server = access.server
+    over = f" (over the jump host {server.proxy.host})" if server.proxy else ""
     return local.Command(
         name,
         delete=f"test ! -e {SCRIPT} || sh {SCRIPT}",
         environment={
-            "SERVER": server.host,
+            "SERVER": f"{server.host}{over}",
             "STACK": stack,
             "SSH_CONFIG": openssh.settings(server, "known_hosts"),
             "KNOWN_HOSTS": openssh.known_hosts(server),

@@ -9,6 +9,11 @@ start_agent() { # key
     printf '%s\n' "$1" | SSH_ASKPASS_REQUIRE=never ssh-add -q - 2>/dev/null
 }
 
+reason() { # what ssh said; over a jump host its last line tells the least
+    printf '%s\n' "$1" | grep -m 1 -E 'verification|denied|resolve|refused|timed out|No route|unreachable|failed:' ||
+        printf '%s\n' "$1" | tail -n 1
+}
+
 end() {
     [ -z "$own_agent" ] || kill "$SSH_AGENT_PID"
     rm -rf "$directory"
@@ -30,7 +35,7 @@ main() {
         return 0
     fi
     cat <<END
-error: server $SERVER: nothing is removed, for nobody can log in to it: $(printf '%s' "${said:-ssh said nothing}" | tail -n 1 | cut -c1-200)
+error: server $SERVER: nothing is removed, for nobody can log in to it: $(reason "${said:-ssh said nothing}")
 cure: put that right, and run pulumi destroy again: what is left of the stack in the state is enough for it
       another machine has its place: set codesensei:server (host, hostKey); pulumi up brings everything there
       it is gone for good: pulumi stack rm --force $STACK forgets the stack, and connects to nothing

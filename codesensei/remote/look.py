@@ -20,7 +20,7 @@ from codesensei.remote import openssh
 from codesensei.remote.agent import missing
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.state import FIRST_STEP, State
-from codesensei.spec.server import Server
+from codesensei.spec.server import Jump, Server
 
 LOOK_SECONDS = 15.0
 
@@ -130,42 +130,65 @@ def _write_ssh_config(folder: Path, server: Server) -> Path:
     return path
 
 
-# First match wins: what ssh says, the cause, the cure.
+# First match wins: what ssh says, the cause, the cure. `place` is the key of the config that describes the machine.
 _KNOWN = (
     (
         ("Host key verification failed", "host key is known", "IDENTIFICATION HAS CHANGED", "no matching host key"),
-        "its host key is not the one in codesensei:server.hostKey",
-        "compare it on the server's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub); "
+        "its host key is not the one in {place}.hostKey",
+        "compare it on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub); "
         "if the machine is a new one, set the new key",
     ),
     (
         ("Permission denied", "Too many authentication failures"),
         "it does not accept the key for {user}",
-        "add the public key to ~{user}/.ssh/authorized_keys there, or set codesensei:server.user",
+        "add the public key to ~{user}/.ssh/authorized_keys there, or set {place}.user",
     ),
     (
         ("Could not resolve", "Name or service not known", "nodename nor servname"),
         "its name cannot be resolved",
-        "correct codesensei:server.host, or this machine's DNS",
+        "correct {place}.host, or this machine's DNS",
+    ),
+    (
+        ("administratively prohibited",),
+        "the jump host does not let connections through to it",
+        "set AllowTcpForwarding yes in the jump host's sshd_config",
     ),
     (
         ("Connection refused",),
         "nothing listens on port {port}",
-        "start sshd there, or correct codesensei:server.port",
+        "start sshd there, or correct {place}.port",
     ),
     (
         ("timed out", "No route to host", "Network is unreachable"),
         "it does not answer on port {port}",
-        "check that the machine is on, its firewall, and codesensei:server.host and port",
+        "check that the machine is on, its firewall, and {place}.host and port",
     ),
 )
 
 
 def _unreachable(server: Server, said: str) -> RemoteError:
-    thing = f"server {server.host}"
+    jump = server.proxy if _is_of_jump(server.proxy, said) else None
+    place = "codesensei:server.proxy" if jump else "codesensei:server"
+    host = jump or server
+    thing = f"{'jump host' if jump else 'server'} {host.host}"
+    facts = {"port": host.port, "user": host.user, "place": place}
     for words, cause, cure in _KNOWN:
         if any(word in said for word in words):
-            return RemoteError(thing, cause.format(**vars(server)), cure.format(**vars(server)))
+            return RemoteError(thing, cause.format(**facts), cure.format(**facts))
     last = (said.strip().splitlines() or ["ssh said nothing"])[-1][:200]
-    by_hand = f"try by hand: ssh -p {server.port} {server.user}@{server.host}"
+    by_hand = f"try by hand: ssh -p {host.port} {host.user}@{host.host}"
     return RemoteError(thing, f"it cannot be reached: {last}", by_hand)
+
+
+def _is_of_jump(jump: Jump | None, said: str) -> bool:
+    """Whether ssh complains of the jump host, and not of the server behind it."""
+    if jump is None or "open failed" in said:
+        return False
+    named = (
+        "known for jump ",
+        "for jump has changed",
+        f"@{jump.host}: ",
+        f"host {jump.host} ",
+        f"hostname {jump.host}:",
+    )
+    return any(words in said for words in named)

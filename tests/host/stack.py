@@ -70,13 +70,16 @@ class Stack:
     hostname: str = "guestbook.example"
     counter: int = field(default=0)
     dirty: bool = field(default=False)
+    home: Path | None = None
+    elsewhere: Path | None = None
+    agent: str = ""
 
     # Files
 
     @property
     def program(self) -> Path:
-        """The work copy of the program."""
-        return self.directory / "program"
+        """The work copy of the program; `elsewhere` is that of another operator."""
+        return self.elsewhere or self.directory / "program"
 
     @property
     def file(self) -> Path:
@@ -220,6 +223,8 @@ class Stack:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.passphrase),
             "PULUMI_DEBUG_COMMANDS": "true",
             "NO_COLOR": "1",
+            **({"HOME": str(self.home)} if self.home else {}),
+            **({"SSH_AUTH_SOCK": self.agent} if self.agent else {}),
         }
 
     def pulumi(self, *arguments: str, input: str = "", check: bool = True) -> str:
@@ -340,6 +345,11 @@ class Stack:
         """How often somebody has logged in by key since the server was booted, as its sshd says."""
         command = "journalctl --sync; journalctl -q -b --no-pager -o cat -t sshd -t sshd-session"
         return self.server.console(command).stdout.count("Accepted publickey")
+
+    def await_step(self, name: str) -> None:
+        """Wait until this step holds the project's lock."""
+        holder = f"/run/codesensei/project-{self.slug}.holder"
+        eventually(self.server, f"""grep -q '"step": "{name}"' {holder}""")
 
     def step(self, name: str) -> tuple[str, bytes]:
         """A step as the state has it: the command line, and what it gets on standard input."""

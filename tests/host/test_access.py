@@ -29,13 +29,13 @@ def test_a_rotated_key_runs_nothing_and_is_used_from_then_on(stack: Stack, tmp_p
     stack.server.console("cat > /root/.ssh/authorized_keys", input=public)
     logins = stack.logins()
     stack.set_secret("codesensei:sshPrivateKey", key.read_text())
-    assert stack.up().changes == {"Command server-teardown"}
+    assert stack.up().changes == {"Command server-teardown", "Command server-farewell"}
     assert stack.logins() == logins
     stack.set("env.GREETING", "Good evening")
     stack.up()
     assert stack.site.greets("Good evening")
     assert stack.logins() > logins
-    # The teardown alone carries a key: it is the new one.
+    # What a destroy runs carries a key: it is the new one.
     stack.destroy()
     accepted = stack.server.console("journalctl -q -b -o cat -t sshd -t sshd-session | grep Accepted").stdout
     assert all(fingerprint_of(key) in line for line in accepted.splitlines()[logins:])

@@ -61,6 +61,43 @@ def test_a_drifted_project_directory_is_its_step_s_alone(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@each_debian(12)
+def test_a_first_deploy_has_clean_lines_and_a_switched_off_look_runs_nothing(stack: Stack) -> None:
+    lines = [item["inputs"].get("create", "") for item in stack.resources().values() if "inputs" in item]
+    assert sum("guestbook" in line for line in lines) >= 10
+    assert [line for line in lines if "mend=" in line] == []
+    stack.server.console("systemctl stop guestbook-worker")
+    assert stack.up().changes == {"Command guestbook-switch"}
+    logins = stack.logins()
+    stack.set("drift", False)
+    stack.up_without_changes()
+    assert stack.logins() == logins
+    stack.set("drift", True)
+    stack.up_without_changes()
+    assert stack.logins() == logins + 1
+
+
+@each_debian(12)
+def test_what_the_state_does_not_know_is_done_again(stack: Stack) -> None:
+    """An upgrade of the product, and a variable, of which the state was lost: it is put back from a copy."""
+    stack.keep("before")
+    script = stack.program / "codesensei/scripts/causes.py"
+    before = script.read_text()
+    script.write_text(before + "# Another version\n")
+    stack.set("env.GREETING", "Good evening")
+    stack.up()
+    stack.put_back("before")
+    script.write_text(before)
+    shown = stack.preview()
+    assert "step claim is not as the state has it" in shown.said("warning")
+    assert "step environment is not as the state has it" in shown.said("warning")
+    changes = stack.up().changes
+    assert changes >= {"Command server-toolkit", "Command guestbook-environment", "Command guestbook-switch"}
+    assert "Command guestbook-packages" not in changes
+    assert stack.site.greets("Hello")
+    stack.up_without_changes()
+
+
 @pytest.fixture
 def relayed(stack: Stack) -> Iterator[tuple[Stack, Relay]]:
     """The stack, reached through a relay that can cut the line."""

@@ -138,6 +138,36 @@ def test_why_a_server_cannot_be_reached(said: str, cause: str, cure: str, ssh: A
     assert cure in caught.value.cure
 
 
+@pytest.mark.parametrize(
+    ("said", "thing", "cause"),
+    [
+        (
+            "No ED25519 host key is known for jump and you have requested strict checking.\n"
+            "Host key verification failed.\nConnection closed by UNKNOWN port 65535",
+            "jump host 203.0.113.1",
+            "not the one in codesensei:server.proxy.hostKey",
+        ),
+        ("Host key for server has changed\nHost key verification failed.", "server 203.0.113.7", "server.hostKey"),
+        ("jump@203.0.113.1: Permission denied (publickey).\nConnection closed", "jump host 203.0.113.1", "for jump"),
+        ("admin@203.0.113.7: Permission denied (publickey).", "server 203.0.113.7", "for admin"),
+        ("ssh: connect to host 203.0.113.1 port 22: Connection timed out", "jump host 203.0.113.1", "on port 22"),
+        (
+            "channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed",
+            "server 203.0.113.7",
+            "nothing listens on port 2222",
+        ),
+        ("channel 0: open failed: administratively prohibited: open failed", "server 203.0.113.7", "does not let"),
+    ],
+)
+def test_which_of_two_machines_is_in_the_way(said: str, thing: str, cause: str, ssh: Any) -> None:
+    ssh(err=said, code=255)
+    jump = Jump.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
+    with pytest.raises(RemoteError) as caught:
+        look_at(SERVER.model_copy(update={"proxy": jump}), "agent.sock", "", RUN, STATE)
+    assert caught.value.thing == thing
+    assert cause in caught.value.cause
+
+
 @pytest.mark.proves("config.server.user")
 def test_a_user_without_sudo_is_told_so(ssh: Any) -> None:
     ssh(err="sudo: a password is required\n", code=1)

@@ -84,7 +84,7 @@ def test_a_stack_that_serves_keeps_its_slug(toolkit: Path, server: Path, make_st
     (server / "srv/shop/current").symlink_to("releases/1111111-2222222")
     for adopt in ("false", "true"):
         with pytest.raises(Failure) as refused:
-            claim.run(make_step("claim", *WORDS[:2], adopt, slug="store"))
+            claim.run(make_step("claim", *WORDS[:2], adopt, "hash", slug="store"))
         text = refused.value.text()
         assert "slug store" in text
         assert "this stack is deployed as shop, and its slug does not change" in text
@@ -105,7 +105,7 @@ def test_another_stack_may_have_another_slug(toolkit: Path, server: Path, make_s
     claim.run(make_step("claim", *WORDS))
     (server / "srv/shop").mkdir()
     (server / "srv/shop/current").symlink_to("releases/1111111-2222222")
-    claim.run(make_step("claim", "org/codesensei/stage", "id2", "false", slug="store"))
+    claim.run(make_step("claim", "org/codesensei/stage", "id2", "false", "hash", slug="store"))
     assert set(register.entries()) == {"shop", "store"}
 
 

@@ -19,6 +19,7 @@ class Database(pulumi.ComponentResource):
 
     password: pulumi.Output[str] | None
     password_digest: pulumi.Output[str] | None
+    account: dict[str, object] | None
 
     def __init__(
         self,
@@ -36,26 +37,37 @@ class Database(pulumi.ComponentResource):
         super().__init__("codesensei:index:Database", name, _shown(plan), opts)
         self.password = password
         self.password_digest = None
+        self.account = None
         if self.made_here:
             # A role that logs in over the socket under its own name has no password.
             known = password if password is not None else pulumi.Output.secret("")
             self.password_digest = keyed(digest_key, known)
+            self.account = {**account(plan), "digest": self.password_digest}
             remote.remote_step(
                 f"{name}-database",
                 server.access,
                 "database",
-                data={
-                    "name": plan.name,
-                    "role": plan.role,
-                    "port": plan.port or None,
-                    "password": known,
-                    "digest": self.password_digest,
-                    "extensions": list(stack.spec.database.extensions),
-                    "adopt": stack.spec.adopt,
-                },
+                data={**step_data(stack), "password": known, "digest": self.password_digest},
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"name": plan.name, "role": plan.role})
+
+
+def step_data(stack: Stack) -> dict[str, object]:
+    """What the step gets beside the password."""
+    plan = stack.database
+    return {
+        **account(plan),
+        "host": plan.host,
+        "user": stack.names.user,
+        "extensions": list(stack.spec.database.extensions),
+        "adopt": stack.spec.adopt,
+    }
+
+
+def account(plan: DatabasePlan) -> dict[str, object]:
+    """Which database is used under which role; only the password of an account changes."""
+    return {"name": plan.name, "role": plan.role, "port": plan.port}
 
 
 def _shown(plan: DatabasePlan) -> dict[str, object]:

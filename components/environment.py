@@ -9,7 +9,7 @@ import pulumi
 
 from codesensei import remote
 from codesensei.render import digest, envfile
-from codesensei.spec import DatabasePlan, Stack
+from codesensei.spec import URL_VARIABLE, DatabasePlan, Stack, meaning
 from components.database import Database, keyed
 from components.server import Server
 
@@ -37,7 +37,8 @@ class Environment(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         spec, secrets = stack.spec, stack.secrets
-        injected_database = database_variables(stack.database, database.password)
+        given_url = secrets.env.get(URL_VARIABLE, pulumi.Output.secret(spec.env.get(URL_VARIABLE, "")))
+        injected_database = database_variables(stack.database, database.password, given_url)
         injected_broker = broker_variables(stack.broker.variables, broker_number)
         super().__init__(
             "codesensei:index:Environment",
@@ -67,6 +68,7 @@ class Environment(pulumi.ComponentResource):
                 "content": pulumi.Output.all(**variables).apply(lambda known: envfile.render(known or {})),
                 "secretNames": sorted({*secrets.env, *generated_secrets, *injected_database}),
                 "managedNames": sorted(managed_names(stack)),
+                "account": database.account,
                 "user": stack.names.user,
             },
             opts=pulumi.ResourceOptions(parent=self),
@@ -84,11 +86,18 @@ def release_name(
     )
 
 
-def database_variables(plan: DatabasePlan, password: pulumi.Output[str] | None) -> dict[str, pulumi.Output[str]]:
-    """The variables that the program fills from the database: DATABASE_URL, or those that `database.env` maps."""
+def database_variables(
+    plan: DatabasePlan, password: pulumi.Output[str] | None, given_url: pulumi.Output[str]
+) -> dict[str, pulumi.Output[str]]:
+    """The variables that the program fills from the database: DATABASE_URL, or those that `database.env` maps.
+
+    A URL that is given goes on as it is: its scheme and its options mean something to the project.
+    """
     known = password if password is not None else pulumi.Output.secret("")
 
     def part(of: str) -> pulumi.Output[str]:
+        if of == "url" and plan.given_by == URL_VARIABLE:
+            return given_url.apply(meaning)
         return known.apply(lambda secret: _part(plan, of, secret))
 
     return {name: part(of) for name, of in sorted(plan.variables.items())}
@@ -108,8 +117,6 @@ def _part(plan: DatabasePlan, of: str, password: str) -> str:
 
 def database_url(plan: DatabasePlan, password: str) -> str:
     """postgres://role:password@host:port/name; a socket's directory stands where the host does, percent-encoded."""
-    if plan.kind == "sqlite":
-        return f"sqlite:///{plan.name}"
     login = quote(plan.role, safe="") + (f":{quote(password, safe='')}" if password else "")
     host = f"[{plan.host}]" if ":" in plan.host else quote(plan.host, safe="")
     port = f":{plan.port}" if plan.port and not plan.socket else ""
@@ -129,7 +136,7 @@ def managed_names(stack: Stack) -> set[str]:
     plan = stack.database
     if plan.kind not in ("generated", "local"):
         return set()
-    given = {"DATABASE_URL"} if plan.given_by == "DATABASE_URL" else set()
+    given: set[str] = {URL_VARIABLE} if plan.given_by == URL_VARIABLE else set()
     if plan.given_by == "mapped":
         given = {name for name, part in stack.spec.database.env.items() if part in ("url", "password")}
     return given | {name for name, part in plan.variables.items() if part in ("url", "password")}

@@ -33,8 +33,8 @@ class Generated:
         return label
 
     def broker_number(self, name: str) -> pulumi.Output[int]:
-        """The stack's own database of the server's broker; 0 is left to URLs that people write."""
-        made = random.RandomInteger(name, min=1, max=1023)
+        """The stack's own database of the server's broker; 0 to 15 are left to URLs that people write."""
+        made = random.RandomInteger(name, min=16, max=1023)
         self.resources.append(made)
         number: pulumi.Output[int] = made.result
         return number

@@ -38,6 +38,7 @@ class Provisioning(pulumi.ComponentResource):
             data={
                 "packages": list(spec.project.system_packages),
                 "postgresql": postgresql,
+                "port": database.port if postgresql else None,
                 "extensions": list(spec.database.extensions) if postgresql else [],
                 "broker": True,
             },
@@ -69,7 +70,15 @@ class Provisioning(pulumi.ComponentResource):
             f"{name}-broker",
             access,
             "broker",
+<<<<<<< HEAD
             data={"config": broker.config(), "version": broker.VERSION},
+=======
+            data={
+                "config": broker.config(),
+                "needed": bool(stack.broker.numbers or stack.broker.variables),
+                "adopt": spec.adopt,
+            },
+>>>>>>> f60a908 (Look at the cluster and the login that a URL names, and leave somebody's own broker alone)
             opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
         )
         self.register_outputs({})

@@ -119,7 +119,8 @@ class Release(pulumi.ComponentResource):
                 "database": {
                     "kind": stack.database.kind,
                     "name": stack.database.name,
-                    "variables": sorted(stack.database.variables),
+                    "role": stack.database.role,
+                    "variables": dict(stack.database.variables),
                 },
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[copied]),

@@ -7,13 +7,16 @@ import pwd
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
+<<<<<<< HEAD
 from codesensei.scripts import files, host, packages, paths, shared
+=======
+from codesensei.scripts import files, foreign, host, packages
+>>>>>>> f60a908 (Look at the cluster and the login that a URL names, and leave somebody's own broker alone)
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.commands import systemctl
+from codesensei.scripts.foreign import Broker
 from codesensei.scripts.step import Failure, Step
 
 PORT = 6379
@@ -22,33 +25,19 @@ REWRITE_WAIT = 600.0
 POLL = 0.1
 
 
-@dataclass(frozen=True)
-class Broker:
-    """One of the two programs; they differ in names only."""
-
-    name: str
-
-    @property
-    def unit(self) -> str:
-        return f"{self.name}-server.service"
-
-    @property
-    def main_config(self) -> Path:
-        return Path("/etc") / self.name / f"{self.name}.conf"
-
-    @property
-    def drop_in(self) -> Path:
-        return Path("/etc") / self.name / "codesensei.conf"
-
-    @property
-    def pending(self) -> Path:
-        """There while a change is written and not yet in use; a killed run is found by it."""
-        return paths.MEMORY / "broker.pending"
-
-
 def run(step: Step) -> None:
-    """Write the drop-in, include it last, restart when it changed, and see that it answers on loopback only."""
+    """Write the drop-in, include it last, restart when it changed, and see that it answers on loopback only.
+
+    A broker that was here before, and is used in a way that ours would break, is left alone where no variable of the
+    project leads to it, and refused by name where one does.
+    """
     broker = find()
+    reason = _stranger() or (None if broker.drop_in.is_file() else foreign.reason(broker, bool(step.data["adopt"])))
+    if reason is not None and step.data["needed"]:
+        raise Failure(broker.name, reason.cause, reason.cure)
+    if reason is not None:
+        step.say(f"{broker.name}: {reason.cause}; no variable of this project leads to it, so it is left alone")
+        return
     unfinished = broker.pending.exists()
     changed = _configure(step, broker)
     if changed or unfinished:
@@ -68,12 +57,24 @@ def run(step: Step) -> None:
 
 
 def find() -> Broker:
-    """The broker that is installed; Failure when none is."""
+    """The broker that is installed, of two the one that runs; Failure when none is."""
     there = packages.installed(packages.BROKERS)
-    for name in packages.BROKERS:
-        if name in there:
-            return Broker(name.removesuffix("-server"))
-    raise Failure("broker", "neither valkey-server nor redis-server is installed", "run pulumi up again")
+    found = [Broker(name.removesuffix("-server")) for name in packages.BROKERS if name in there]
+    if not found:
+        raise Failure("broker", "neither valkey-server nor redis-server is installed", "run pulumi up again")
+    running = [broker for broker in found if systemctl("is-active", "--quiet", broker.unit, check=False).ok]
+    return (running or found)[0]
+
+
+def _stranger() -> foreign.Reason | None:
+    """Why the port is not the broker's to have: another program listens there."""
+    for found in host.listeners([PORT]):
+        if found.process not in packages.BROKERS:
+            return foreign.Reason(
+                f"the process {found.process} ({found.pid}) listens on {found.address}:{PORT}, which the broker needs",
+                "end it, or lead the project's variables to another broker",
+            )
+    return None
 
 
 def _configure(step: Step, broker: Broker) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from codesensei.scripts.jobs import Release
 from codesensei.scripts.step import Failure
 
 Facts = dict[str, Any]
+PARTS = ("name", "user", "password", "host", "port")
 
 
 def check(facts: Facts, release: Release, data: dict[str, Any]) -> None:
@@ -18,7 +19,7 @@ def check(facts: Facts, release: Release, data: dict[str, Any]) -> None:
     _check_sqlite(facts, release)
     _check_media(facts, release)
     _check_static(facts, release, data)
-    _check_database(facts, data.get("database") or {})
+    _check_database(facts, data)
 
 
 def inside(path: str, tree: Path) -> bool:
@@ -28,22 +29,36 @@ def inside(path: str, tree: Path) -> bool:
     return resolved == tree or tree in resolved.parents
 
 
+def outlives(path: str, release: Release) -> bool:
+    """Whether what is at `path`, relative to the code, is there for the next release too."""
+    whole = os.path.join(release.code, path)
+    return inside(whole, release.project.shared) or not inside(whole, release.project.root)
+
+
+def sqlite_path(name: str) -> str | None:
+    """The file of a SQLite database's NAME, which may be a URI; None for one in memory."""
+    if not name.startswith("file:"):
+        return None if name == ":memory:" else name
+    found = urlsplit(name)
+    return None if found.path == ":memory:" or "mode=memory" in found.query else unquote(found.path)
+
+
 def _check_sqlite(facts: Facts, release: Release) -> None:
     for alias, database in facts["databases"].items():
-        name = database["NAME"]
-        if not database["ENGINE"].endswith(("sqlite3", "spatialite")) or name.startswith(("file:", ":memory:")):
+        if not database["ENGINE"].endswith(("sqlite3", "spatialite")):
             continue
-        if inside(os.path.join(release.code, name), release.project.releases):
+        path = sqlite_path(database["NAME"])
+        if path is not None and not outlives(path, release):
             raise Failure(
                 f"DATABASES[{alias!r}]",
-                f"the SQLite file {name} lies inside the release; the next release would start without its data",
+                f"the SQLite file {path} lies inside the release; the next release would start without its data",
                 f"set DATABASE_URL to sqlite:///{release.project.shared}/db.sqlite3 and read it in the settings",
             )
 
 
 def _check_media(facts: Facts, release: Release) -> None:
     root = facts["MEDIA_ROOT"]
-    if root and inside(os.path.join(release.code, root), release.project.releases):
+    if root and not outlives(root, release):
         raise Failure(
             "MEDIA_ROOT",
             f"{root} lies inside the release; the next release would lose what people uploaded",
@@ -80,16 +95,38 @@ def _check_static(facts: Facts, release: Release, data: dict[str, Any]) -> None:
         )
 
 
-def _check_database(facts: Facts, expected: dict[str, Any]) -> None:
+def _check_database(facts: Facts, data: dict[str, Any]) -> None:
     """A DATABASE_URL that the program made must be what the settings use."""
+    expected = data.get("database") or {}
     if expected.get("kind") != "generated":
         return
-    names = {database["NAME"] for database in facts["databases"].values()}
-    if expected["name"] not in names:
-        raise Failure(
-            "DATABASES",
-            f"the settings do not use the generated database {expected['name']}"
-            f" (they name {', '.join(sorted(filter(None, names))) or 'none'})",
-            'read DATABASE_URL, for example DATABASES = {"default": dj_database_url.config()}, or map'
-            " codesensei:database.env to the variables that the settings read, or set database.kind to none",
-        )
+    used = facts["databases"]
+    if any(_is_generated(database, expected) for database in used.values()):
+        return
+    says = "; ".join(
+        f"{alias}: {database['ENGINE'].rpartition('.')[2] or 'nothing'} {database['NAME']}".rstrip()
+        for alias, database in sorted(used.items())
+    )
+    raise Failure(
+        "DATABASES",
+        f"the settings do not use the generated database {expected['name']} ({says})",
+        f"write in {data['settingsModule']}: {_line(expected.get('variables') or {})}\n"
+        "or map codesensei:database.env to the variables that the settings read, or set database.kind to none",
+    )
+
+
+def _is_generated(database: dict[str, str], expected: dict[str, Any]) -> bool:
+    # Backends of other packages (a pool, tenants, metrics) have `postgres` or `postgis` somewhere in their names.
+    engine = "postg" in database["ENGINE"] or "psycopg" in database["ENGINE"]
+    return engine and (database["NAME"], database["USER"]) == (expected["name"], expected["role"])
+
+
+def _line(variables: dict[str, str]) -> str:
+    """The line of the settings that reads the variables which the program fills."""
+    by_part = {part: name for name, part in variables.items()}
+    if "url" in by_part:
+        name = by_part["url"]
+        given = "" if name == "DATABASE_URL" else f'env="{name}"'
+        return f'DATABASES = {{"default": dj_database_url.config({given})}}'
+    parts = [f'"{part.upper()}": os.environ["{by_part[part]}"]' for part in PARTS if part in by_part]
+    return f'DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", {", ".join(parts)}}}}}'

@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from codesensei.scripts import files, hba, postgresql, register, scram
+from codesensei.scripts import claims, files, hba, postgresql, scram
 from codesensei.scripts.packages import EXTENSIONS
 from codesensei.scripts.paths import Project
 from codesensei.scripts.postgresql import PORT, identifier, literal
 from codesensei.scripts.step import Failure, Step, read_json, write_json
 
-NAME_BYTES = 63
-FORBIDDEN = ("postgres", "template0", "template1", "public", "none", "current_user", "session_user", "current_role")
 # Names that people use for an extension, by the name that PostgreSQL uses.
 EXTENSION_NAMES = {"pgvector": "vector"}
 
@@ -25,19 +24,18 @@ EXTENSION_NAMES = {"pgvector": "vector"}
 def run(step: Step) -> None:
     """Make or check role, database, privileges and extensions; set or stage the password."""
     data = step.data
-    name, role = str(data["name"]), str(data["role"])
+    name, role, adopt = str(data["name"]), str(data["role"]), bool(data.get("adopt"))
     port = postgresql.ensure_cluster(step, int(data.get("port") or PORT))
-    claim(step, name, role, bool(data.get("adopt")))
-    _role(step, port, role, str(data["password"]), str(data["digest"]))
+    claims.claim(step, port, name, role, adopt)
+    _role(step, port, name, role, str(data["password"]), str(data["digest"]))
     _database(step, port, name, role)
+    if adopt:
+        _contents(step, port, name, role)
     for extension in data.get("extensions", []):
         _extension(step, port, name, role, str(extension))
-    hba.check_access(port, name, role)
-
-
-def forbidden(name: str) -> bool:
-    """Whether a role or database of this name is never ours."""
-    return name in FORBIDDEN or name.startswith("pg_") or not name or len(name.encode()) > NAME_BYTES
+    way = hba.Way(port, name, role, data.get("host") or "", str(data.get("user") or ""), bool(data["password"]))
+    hba.check_access(step, way)
+    prune_staged(step.project, str(data["digest"]), live_account(step.project).get("digest", ""))
 
 
 # The password
@@ -48,7 +46,7 @@ class Password:
     """A role's password as verifiers: the one that is staged, the one in force, and the port of its cluster."""
 
     port: int
-    staged: str
+    staged: str | None
     live: str | None
 
 
@@ -71,8 +69,8 @@ def apply_password(slug: str, role: str, digest: str) -> str | None:
 
 def restore_password(role: str, verifier_text: str | None, port: int = PORT) -> None:
     """Give the role a verifier it had before; None takes its password away."""
-    value = literal(verifier_text) if verifier_text is not None else "NULL"
-    postgresql.sql(port, f"ALTER ROLE {identifier(role)} LOGIN PASSWORD {value};")
+    value = _password_value(verifier_text)
+    postgresql.sql(port, f"ALTER ROLE {identifier(role)} LOGIN PASSWORD {value};", thing=f"role {role}")
 
 
 def stored_verifier(port: int, role: str) -> str | None:
@@ -81,92 +79,62 @@ def stored_verifier(port: int, role: str) -> str | None:
     return found[0]["rolpassword"] if found else None
 
 
+def live_account(project: Project) -> dict[str, str]:
+    """Role and digest of the password that the live manifest has; empty where nothing of ours is live."""
+    return dict(read_json(project.memory / "live.json", {}).get("database") or {})
+
+
+def prune_staged(project: Project, *digests: str) -> None:
+    """Remove the staged verifiers of all other digests."""
+    for path in (project.memory / "database").glob("*.json"):
+        if path.stem not in (claims.APPLIED, *digests):
+            path.unlink()
+
+
 def _staged(project: Project, digest: str) -> Path:
-    if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest):
+    if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest) or digest == claims.APPLIED:
         raise Failure("database", "the password's digest is not one", "this is a fault of codesensei: please report it")
     return project.memory / "database" / f"{digest}.json"
-
-
-# Who owns what
-
-
-def claim(step: Step, name: str, role: str, adopt: bool) -> None:
-    """Claim database and role in the register; Failure for what exists and is not this project's."""
-    refuse_foreign(step, name, role, adopt)
-    names = {"databases": [name], "roles": [role]}
-    claimed = register.claim(step.slug, names, adopt=adopt)
-    # A name that was moved away from by hand is free again.
-    claimed = register.settle(step.slug, names) or claimed
-    step.converge(claimed, f"database {name} and role {role} claimed")
-
-
-def refuse_foreign(step: Step, name: str, role: str, adopt: bool) -> None:
-    """Raise Failure for a name that is never a project's, and for what the cluster has and no stack here."""
-    for text, kind in ((name, "database"), (role, "role")):
-        if forbidden(text):
-            raise Failure(f"{kind} {text or '(empty)'}", "this name is never a project's", "choose another name for it")
-    entry = register.entry(step.slug)
-    if entry is None or not (entry.has("databases", name) and entry.has("roles", role)):
-        _refuse_existing(step, name, role, adopt)
-
-
-def _refuse_existing(step: Step, name: str, role: str, adopt: bool) -> None:
-    """Raise Failure for a database or role that is in the cluster and nobody's in the register."""
-    port = next((cluster.port for cluster in postgresql.clusters() if cluster.online and cluster.port == PORT), None)
-    entry = register.entry(step.slug)
-    if port is None or entry is None:
-        return
-    kept = register.kept(step.slug)
-    own = (kept.database, kept.role) if kept is not None and kept.stack == entry.stack else ()
-    checks = (
-        ("database", name, "databases", "pg_database WHERE datname"),
-        ("role", role, "roles", "pg_roles WHERE rolname"),
-    )
-    for what, text, kind, where in checks:
-        query = f"SELECT 1 FROM {where} = {literal(text)}"
-        if entry.has(kind, text) or register.owner(kind, text) or not postgresql.rows(port, query):
-            continue
-        if what == "role" and postgresql.rows(port, f"{query} AND rolsuper"):
-            raise Failure(f"role {text}", "it is a superuser of the cluster", "choose another role for the project")
-        if text in own:
-            step.say(f"{what} {text}, which an earlier destroy of this stack kept, is used again")
-        elif not adopt:
-            raise Failure(
-                f"{what} {text}",
-                "it exists in this server's PostgreSQL, and no stack here has it",
-                "choose another name (codesensei:database.name, or DATABASE_URL), "
-                "or take it over with codesensei:adopt: true",
-            )
 
 
 # Convergence
 
 
-def _role(step: Step, port: int, role: str, password: str, digest: str) -> None:
+def _role(step: Step, port: int, name: str, role: str, password: str, digest: str) -> None:
     found = postgresql.rows(port, f"SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(role)}")
     project = step.project
-    applied = project.memory / "database" / "applied.json"
-    files.make_directory(applied.parent, 0o700)
+    files.make_directory(claims.applied(project).parent, 0o700)
     # A role that this stack's live release uses already waits for the switch.
-    serves = bool(found) and found[0]["rolcanlogin"] and files.link_target(project.current) is not None
+    serves = bool(found) and found[0]["rolcanlogin"] and live_account(project).get("role") == role
     live = found[0]["rolpassword"] if found else None
     staged = read_json(_staged(project, digest), {})
-    if scram.matches(live, password):
-        text = str(live)
-    elif staged.get("role") == role and scram.matches(staged.get("verifier"), password):
-        text = str(staged["verifier"])
-    else:
-        text = scram.verifier(password)
+    text = _verifier(role, password, live, staged)
     write_json(_staged(project, digest), {"role": role, "verifier": text, "port": port})
+    write_json(claims.applied(project), {"name": name, "role": role, "port": port})
     if not found:
-        postgresql.sql(port, f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {literal(text)};", thing=f"role {role}")
+        value = _password_value(text)
+        postgresql.sql(port, f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {value};", thing=f"role {role}")
         step.changed(f"role {role} made")
     elif not serves and (live != text or not found[0]["rolcanlogin"]):
         restore_password(role, text, port)
         step.changed(f"role {role} got its password")
     elif live != text and staged.get("verifier") != text:
         step.changed(f"new password of the role {role} staged for the switch")
-    write_json(applied, {"role": role, "port": port})
+
+
+def _verifier(role: str, password: str, live: str | None, staged: dict[str, Any]) -> str | None:
+    """The verifier in force or the staged one where it is of this password, else a new one; None for no password."""
+    if not password:
+        return None
+    if scram.matches(live, password):
+        return live
+    if staged.get("role") == role and scram.matches(staged.get("verifier"), password):
+        return str(staged["verifier"])
+    return scram.verifier(password)
+
+
+def _password_value(verifier: str | None) -> str:
+    return literal(verifier) if verifier is not None else "NULL"
 
 
 def _database(step: Step, port: int, name: str, role: str) -> None:
@@ -216,6 +184,36 @@ def _open_database(port: int, name: str) -> None:
         f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted} FROM PUBLIC;\nALTER DATABASE {quoted} ALLOW_CONNECTIONS true;",
         thing=f"database {name}",
     )
+
+
+# Everything in a database that can have an owner, the system's own and parts of extensions aside, as ALTER statements.
+_FOREIGN_CONTENTS = """
+    WITH members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
+    things(class, oid, owner, words) AS (
+        SELECT 'pg_namespace'::regclass::oid, oid, nspowner, format('SCHEMA %I', nspname)
+            FROM pg_namespace WHERE nspname <> 'public'
+        UNION ALL SELECT 'pg_class'::regclass::oid, oid, relowner, format('%s %s', CASE relkind
+                WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
+                WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, oid::regclass)
+            FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND NOT EXISTS (
+                SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid
+                AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i'))
+        UNION ALL SELECT 'pg_proc'::regclass::oid, oid, proowner, format('ROUTINE %s', oid::regprocedure) FROM pg_proc
+        UNION ALL SELECT 'pg_type'::regclass::oid, oid, typowner, format('TYPE %s', format_type(oid, NULL))
+            FROM pg_type WHERE typtype IN ('e', 'd', 'r')
+    )
+    SELECT format('ALTER %s OWNER TO %I;', words, ROLE) AS statement FROM things
+    WHERE oid >= 16384 AND pg_get_userbyid(owner) <> ROLE
+    AND NOT EXISTS (SELECT FROM members WHERE classid = class AND objid = things.oid)
+"""
+
+
+def _contents(step: Step, port: int, name: str, role: str) -> None:
+    """Give what is in an adopted database to its new owner, who could not even read it otherwise."""
+    foreign = postgresql.rows(port, _FOREIGN_CONTENTS.replace("ROLE", literal(role)), name)
+    if foreign:
+        postgresql.sql(port, "\n".join(row["statement"] for row in foreign), name, f"contents of the database {name}")
+        step.changed(f"{len(foreign)} tables and other things in {name} belong to {role} now")
 
 
 def _extension(step: Step, port: int, database: str, role: str, asked: str) -> None:

@@ -14,7 +14,20 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from codesensei.scripts import account, broker, claim, files, jobs, live, paths, postgresql, preflight, register
+from codesensei.scripts import (
+    account,
+    broker,
+    claim,
+    claims,
+    files,
+    hba,
+    jobs,
+    live,
+    paths,
+    postgresql,
+    preflight,
+    register,
+)
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.commands import systemctl
 from codesensei.scripts.step import Failure, Step, read_json
@@ -142,8 +155,9 @@ def _database(step: Step, entry: register.Entry, drop: bool) -> tuple[str, str] 
     roles, databases = entry.names.get("roles", ()), entry.names.get("databases", ())
     if not roles or not postgresql.clusters():
         return None
-    note = read_json(step.project.memory / "database" / "applied.json", {})
+    note = read_json(claims.applied(step.project), {})
     port = postgresql.ensure_cluster(step, int(note.get("port", postgresql.PORT)))
+    hba.withdraw(step, port)
     for role in roles:
         _end_login(step, port, role)
     if drop:
@@ -209,7 +223,7 @@ def _directories(step: Step, drop_database: bool, drop_media: bool) -> list[Path
         for path in sorted(project.shared.iterdir()):
             if _goes(path, drop_database, drop_media):
                 step.converge(files.remove_path(path), f"{path} removed")
-            else:
+            elif not _sifted(step, path, drop_database, drop_media):
                 remains.append(path)
         if not remains:
             project.shared.rmdir()
@@ -234,8 +248,31 @@ def _goes(path: Path, drop_database: bool, drop_media: bool) -> bool:
         return True
     if path.name == "media" and path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
         return True
-    # Everything else the project put there: a MEDIA_ROOT may have any name.
+    # Everything else the project put there: a MEDIA_ROOT may have any name, and a directory may hold both.
+    if path.is_dir() and not path.is_symlink():
+        return drop_database and drop_media
     return drop_database if _is_sqlite(path) else drop_media
+
+
+def _sifted(step: Step, path: Path, drop_database: bool, drop_media: bool) -> bool:
+    """Remove from a directory that has both what is to go of it, a database or media; whether nothing is left."""
+    if drop_database == drop_media or path.is_symlink() or not path.is_dir():
+        return False
+    # By open directories: what a process of the app user puts in their place meanwhile is not followed.
+    removed = 0
+    for _, folders, names, handle in os.fwalk(path, topdown=False):
+        for name in names:
+            if _is_sqlite(Path(name)) == drop_database:
+                os.unlink(name, dir_fd=handle)
+                removed += 1
+        for name in folders:
+            # Those with something left in them stay.
+            with contextlib.suppress(OSError):
+                os.rmdir(name, dir_fd=handle)
+    step.converge(removed > 0, f"{removed} {'databases' if drop_database else 'files'} in {path} removed")
+    with contextlib.suppress(OSError):
+        path.rmdir()
+    return not path.exists()
 
 
 def _is_sqlite(path: Path) -> bool:

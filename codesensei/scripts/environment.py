@@ -19,5 +19,5 @@ def run(step: Step) -> None:
     step.converge(wrote, f"environment {path} written")
     step.manage(path)
     note = step.project.variable_notes(variables)
-    facts = {name: step.data[name] for name in ("secretNames", "managedNames", "user")}
+    facts = {name: step.data[name] for name in ("secretNames", "managedNames", "account", "user")}
     step.converge(write_json(note, facts), f"secret variables noted: {len(facts['secretNames'])}")

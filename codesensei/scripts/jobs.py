@@ -202,26 +202,29 @@ def credentials_of(project: Project) -> Path:
 
 
 def write_credentials(release: Release) -> Path | None:
-    """An env file with the live release's database credentials, where the new release's differ.
+    """An env file with the live release's database credentials, where the new release's password is another.
 
-    The role's password changes at the switch; until then what is staged logs in with the one in force.
+    The role's password changes at the switch; until then what is staged logs in with the one in force. A release that
+    uses another role, or a database elsewhere, is proved with its own variables alone.
     """
     project = release.project
-    names = read_json(project.variable_notes(release.name), {}).get("managedNames", [])
     serving = files.link_target(project.current)
-    if not names or serving is None:
+    if serving is None:
         return None
-    live_file = project.env_file(Path(serving).name)
-    if not live_file.exists():
+    staged, live = (read_json(project.variable_notes(name), {}) for name in (release.name, Path(serving).name))
+    names = set(staged.get("managedNames", [])) & set(live.get("managedNames", []))
+    if not _only_password_differs(staged.get("account"), live.get("account")):
         return None
-    live = envfile.assignments(live_file.read_text())
-    staged = envfile.assignments(project.env_file(release.name).read_text())
-    differing = {name: live[name] for name in names if name in live and live[name] != staged.get(name)}
-    if not differing:
-        return None
+    values = envfile.assignments(project.env_file(Path(serving).name).read_text())
     path = credentials_of(project)
-    files.write_file(path, "".join(f"{name}={raw}\n" for name, raw in differing.items()), 0o600)
+    files.write_file(path, "".join(f"{name}={values[name]}\n" for name in sorted(names & set(values))), 0o600)
     return path
+
+
+def _only_password_differs(staged: dict[str, object] | None, live: dict[str, object] | None) -> bool:
+    if not staged or not live or staged["digest"] == live["digest"]:
+        return False
+    return {**staged, "digest": ""} == {**live, "digest": ""}
 
 
 def _private(path: str, flags: int) -> int:

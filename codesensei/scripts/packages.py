@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable
 
-from codesensei.scripts import host
+from codesensei.scripts import host, postgresql
 from codesensei.scripts.commands import Result
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.step import Failure, Step
@@ -76,7 +76,9 @@ def run(step: Step) -> None:
         wanted.append("postgresql")
     apt.ensure(wanted)
     if step.data.get("postgresql"):
-        extensions = extension_packages(step.data.get("extensions", []), postgresql_major())
+        port = step.data.get("port") or postgresql.PORT
+        versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
+        extensions = extension_packages(step.data.get("extensions", []), *versions or [postgresql_major()])
         apt.ensure(extensions, "codesensei:database.extensions")
 
 

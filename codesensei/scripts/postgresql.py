@@ -14,7 +14,9 @@ PORT = 5432
 # Whatever the cluster logs, no statement of ours enters its log: they carry verifiers.
 QUIET = (
     "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic';"
-    " SET log_duration = off; SET client_min_messages = 'warning';\n\\set VERBOSITY terse\n"
+    " SET log_duration = off; SET log_min_duration_sample = -1; SET log_transaction_sample_rate = 0;"
+    " SET debug_print_parse = off; SET debug_print_rewritten = off; SET debug_print_plan = off;"
+    " SET pg_stat_statements.track_utility = off; SET client_min_messages = 'warning';\n\\set VERBOSITY terse\n"
 )
 CLUSTERS_TEXT = "look at the cluster on the server: pg_lsclusters"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import account, database, host, postgresql, register
+from codesensei.scripts import account, claims, host, postgresql, register
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.live import Live
 from codesensei.scripts.paths import MEMORY, ROOT
@@ -71,10 +71,9 @@ def run(step: Step) -> None:
     }
     plan = data.get("database") or {"kind": "none"}
     if plan["kind"] == "external":
-        check_reachable(plan["host"], int(plan["port"] or postgresql.PORT))
+        _external(step, plan)
     if plan["kind"] in LOCAL_DATABASES:
-        _database(step, entry, plan)
-        names |= {"databases": [plan["name"]], "roles": [plan["role"]]}
+        names |= _database(step, plan)
     claimed = register.claim(step.slug, names, user=data["user"], adopt=bool(data.get("adopt")))
     # What an earlier deploy claimed and never made live is free again; what is served stays until the switch ends it.
     served = Live.read(step.project)
@@ -304,20 +303,27 @@ def server_names(text: str) -> set[str]:
 # The database
 
 
-def _database(step: Step, entry: register.Entry, plan: dict[str, Any]) -> None:
-    before = [name for name in entry.names.get("databases", ()) if name != plan["name"]]
-    there = {cluster.port for cluster in postgresql.clusters() if cluster.online}
-    if before and postgresql.PORT in there and not step.data.get("adopt"):
-        for old in before:
-            if postgresql.rows(postgresql.PORT, f"SELECT 1 FROM pg_database WHERE datname = {postgresql.literal(old)}"):
-                raise Failure(
-                    f"database {plan['name']}",
-                    f"this project's database is {old}, and its name does not change by itself",
-                    f"put the name {old} back; or move it: stop the project's units, then on the server "
-                    f'sudo -u postgres psql -c \'ALTER DATABASE "{old}" RENAME TO "{plan["name"]}"\', '
-                    "and run pulumi up with codesensei:adopt: true once",
-                )
-    database.refuse_foreign(step, plan["name"], plan["role"], bool(step.data.get("adopt")))
+def _database(step: Step, plan: dict[str, Any]) -> dict[str, list[str]]:
+    """Check the names of role and database; returns those that can be claimed now."""
+    name, role, port = plan["name"], plan["role"], int(plan["port"] or postgresql.PORT)
+    adopt = bool(step.data.get("adopt"))
+    claims.refuse_reserved(name, role)
+    if not adopt:
+        claims.refuse_moved(step, port, name, role)
+    there = postgresql.clusters()
+    if any(cluster.online and cluster.port == port for cluster in there):
+        claims.refuse_foreign(step, port, name, role, adopt)
+    elif there:
+        # Nobody can look into a cluster that is down: the step that starts it looks, and claims what it finds free.
+        return {}
+    return {"databases": [name], "roles": [role]}
+
+
+def _external(step: Step, plan: dict[str, Any]) -> None:
+    if plan["port"]:
+        check_reachable(plan["host"], int(plan["port"]))
+    else:
+        step.say(f"database host {plan['host']}: not tried, because its URL names no port")
 
 
 def check_reachable(name: str, port: int) -> None:

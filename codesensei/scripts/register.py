@@ -172,12 +172,17 @@ def _take(data: dict[str, Any], slug: str, kind: str, name: str, adopt: bool) ->
         if other == slug or name not in held:
             continue
         if not adopt:
-            raise Failure(
-                f"{KINDS[kind]} {name}",
-                f"it belongs to the stack {item['stack']} (slug {other})",
+            cure = (
                 "choose another name, or take it out of that stack and deploy it, "
-                "or take it over with codesensei:adopt: true",
+                "or take it over with codesensei:adopt: true"
             )
+            if kind == "brokers":
+                cure = (
+                    "two projects on one number take each other's tasks: choose another number in the URL, or let "
+                    "codesensei:broker.env give one; where that gave this one: "
+                    f"pulumi up --replace '**{slug}-broker-number'"
+                )
+            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item['stack']} (slug {other})", cure)
         held.remove(name)
 
 

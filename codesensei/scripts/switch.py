@@ -339,6 +339,8 @@ def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str,
         step.slug,
         {"units": [unit["name"] for unit in manifest["units"]], "hostnames": manifest["health"]["hosts"]},
     )
+    if manifest["database"]:
+        database.prune_staged(step.project, manifest["database"]["digest"])
     prune.record(step, release, seconds)
     prune.prune(step, manifest["keepReleases"])
     known = release.notes.get("seconds")

@@ -2,13 +2,15 @@
 
 from codesensei.spec.broker_plan import BrokerPlan
 from codesensei.spec.check import validate
-from codesensei.spec.database_plan import DatabasePlan
+from codesensei.spec.database_plan import URL_VARIABLE, DatabasePlan
 from codesensei.spec.errors import Problem, SpecError
 from codesensei.spec.load import ConfigError, Secrets, Stack, load
 from codesensei.spec.names import Names
 from codesensei.spec.stack import StackSpec
+from codesensei.spec.words import meaning
 
 __all__ = [
+    "URL_VARIABLE",
     "BrokerPlan",
     "ConfigError",
     "DatabasePlan",
@@ -19,5 +21,6 @@ __all__ = [
     "Stack",
     "StackSpec",
     "load",
+    "meaning",
     "validate",
 ]

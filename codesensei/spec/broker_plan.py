@@ -40,6 +40,12 @@ def plan_broker(
 
 
 def _number(url: Url) -> int:
+    if url.host == "::1":
+        raise UrlError(
+            "broker-address",
+            "leads to ::1, but the server's broker listens on 127.0.0.1 alone",
+            "lead it there: redis://127.0.0.1:6379/0",
+        )
     if url.password or url.user:
         raise UrlError(
             "broker-password",

@@ -11,7 +11,7 @@ from codesensei.spec.environment import OwnVariable
 from codesensei.spec.types import Model, Seconds, Whole, at_least, distinct, reject, show
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_SYSTEM_NAME = re.compile(r"postgres|template\d*|pg_.*")
+_SYSTEM_NAME = re.compile(r"postgres|public|none|template\d*|pg_.*")
 # Trusted extensions of PostgreSQL 14 to 17, and those whose packages are known.
 _EXTENSION_NAMES = """
     btree_gin btree_gist citext cube dict_int fuzzystrmatch hstore intarray isn lo ltree pgcrypto
@@ -23,7 +23,7 @@ DatabasePart = Literal["url", "host", "port", "name", "user", "password"]
 
 
 def is_system_name(value: str) -> bool:
-    """True for names of PostgreSQL's own: postgres, template0, template1, pg_*."""
+    """True for names of PostgreSQL's own: postgres, public, none, template0, template1, pg_*."""
     return bool(_SYSTEM_NAME.fullmatch(value))
 
 

@@ -11,10 +11,9 @@ from codesensei.spec.database import DatabasePart, is_system_name
 from codesensei.spec.errors import Problem
 from codesensei.spec.names import Names
 from codesensei.spec.stack import StackSpec
-from codesensei.spec.urls import Url, UrlError, read_url
+from codesensei.spec.urls import POSTGRES_PORT, Url, UrlError, read_url
 
 URL_VARIABLE = "DATABASE_URL"
-POSTGRES_PORT = 5432
 _MAX_NAME = 63
 
 
@@ -195,9 +194,8 @@ def _from_url(
         )
     if not local:
         _need_nothing(spec, "the database is elsewhere")
-        port = url.port or (POSTGRES_PORT if url.kind == "postgres" else None)
         return Given(
-            DatabasePlan("external", url.name, url.user, url.host, port, False, inject, by),
+            DatabasePlan("external", url.name, url.user, url.host, url.port or url.usual_port, False, inject, by),
             url.password or None,
         )
     _check_local(spec, url, place)

@@ -267,10 +267,6 @@ def state_of(declared: Run) -> remote.State:
             DatabasePlan("local", "shop", "shop", "/run/postgresql", 5432, True),
             "postgres://shop:p%40s%2Fs@%2Frun%2Fpostgresql/shop",
         ),
-        (
-            DatabasePlan("sqlite", "/srv/codesensei/shop/shared/db.sqlite3"),
-            "sqlite:////srv/codesensei/shop/shared/db.sqlite3",
-        ),
     ],
 )
 def test_database_urls(plan: DatabasePlan, url: str) -> None:

@@ -52,11 +52,12 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBroker]:
 @pytest.fixture
 def configure(server: Path, running: FakeBroker, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     main = server / "etc/redis.conf"
-    main.write_text("bind 0.0.0.0\nport 6379\n")
+    main.write_text("bind 127.0.0.1 -::1\nport 6379\n")
     main.chmod(0o640)
     monkeypatch.setattr(broker.Broker, "main_config", property(lambda self: main))
     monkeypatch.setattr(broker.Broker, "drop_in", property(lambda self: server / "etc/codesensei.conf"))
     monkeypatch.setattr(packages, "installed", lambda names: {"redis-server"})
+    monkeypatch.setattr(host, "listeners", lambda ports: [])
 
     def systemctl(*words: str, check: bool = True) -> Result:
         running.asked.append(words[0])
@@ -64,8 +65,13 @@ def configure(server: Path, running: FakeBroker, make_step: Any, monkeypatch: py
 
     monkeypatch.setattr(broker, "systemctl", systemctl)
 
+<<<<<<< HEAD
     def run(config: str = "appendonly yes\n", version: int = 1) -> Any:
         step = make_step("broker", config=config, version=version)
+=======
+    def run(config: str = "appendonly yes\n") -> Any:
+        step = make_step("broker", config=config, needed=True, adopt=False)
+>>>>>>> f60a908 (Look at the cluster and the login that a URL names, and leave somebody's own broker alone)
         broker.run(step)
         return step
 
@@ -75,7 +81,7 @@ def configure(server: Path, running: FakeBroker, make_step: Any, monkeypatch: py
 def test_the_drop_in_is_read_last_and_used_at_once(configure: Any, running: FakeBroker, server: Path) -> None:
     configure()
     main = server / "etc/redis.conf"
-    assert main.read_text() == f"bind 0.0.0.0\nport 6379\ninclude {server}/etc/codesensei.conf\n"
+    assert main.read_text() == f"bind 127.0.0.1 -::1\nport 6379\ninclude {server}/etc/codesensei.conf\n"
     assert main.stat().st_mode & 0o777 == 0o640
     assert running.asked.count("restart") == 1
     assert not (server / "memory/broker.pending").exists()
@@ -179,3 +185,33 @@ def test_valkey_is_preferred(monkeypatch: pytest.MonkeyPatch, there: set[str], n
     else:
         with pytest.raises(Failure, match="neither"):
             broker.find()
+
+
+def test_of_two_the_one_that_runs_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "installed", lambda names: {"valkey-server", "redis-server"})
+    monkeypatch.setattr(broker, "systemctl", lambda *words, check=True: Result("", "", int("redis" not in words[2])))
+    assert broker.find().name == "redis"
+
+
+@pytest.mark.parametrize("stranger", ["bind 10.0.0.1\n", "docker-proxy"])
+def test_somebodys_own_broker_is_not_touched(
+    server: Path,
+    running: FakeBroker,
+    configure: Any,
+    make_step: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    stranger: str,
+) -> None:
+    main = server / "etc/redis.conf"
+    if stranger == "docker-proxy":
+        monkeypatch.setattr(host, "listeners", lambda ports: [host.Listener("0.0.0.0", 6379, stranger, 7)])
+    else:
+        main.write_text(stranger)
+    before = main.read_text()
+    step = make_step("broker", config="", needed=False, adopt=False)
+    broker.run(step)
+    assert "left alone" in step.said[-1]
+    with pytest.raises(Failure, match=stranger.strip()):
+        broker.run(make_step("broker", config="", needed=True, adopt=False))
+    assert main.read_text() == before
+    assert set(running.asked) <= {"is-active"}

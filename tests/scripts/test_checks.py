@@ -13,23 +13,25 @@ from codesensei.scripts.step import Failure
 
 RELEASE = Release(paths.Project("shop"), "aaaaaaa-bbbbbbb", "deploy", ".", "config.settings")
 HERE = "/srv/codesensei/shop/releases/aaaaaaa-bbbbbbb"
+POSTGRES = {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": "shop",
+    "USER": "shop",
+    "HOST": "127.0.0.1",
+    "PORT": "",
+}
+GENERATED = {"kind": "generated", "name": "shop", "role": "shop", "variables": {"DATABASE_URL": "url"}}
 DATA: dict[str, Any] = {
     "static": "serve",
     "staticUrl": "/static/",
-    "database": {"kind": "generated", "name": "shop", "role": "shop"},
+    "settingsModule": "config.settings",
+    "database": GENERATED,
 }
 
 
 def facts(**changes: Any) -> dict[str, Any]:
-    postgres = {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": "shop",
-        "USER": "shop",
-        "HOST": "127.0.0.1",
-        "PORT": "",
-    }
     return {
-        "databases": {"default": postgres},
+        "databases": {"default": POSTGRES},
         "MEDIA_ROOT": "/srv/codesensei/shop/shared/media",
         "MEDIA_URL": "/media/",
         "STATIC_ROOT": f"{HERE}/staticfiles",
@@ -71,7 +73,24 @@ def test_sound_settings_pass() -> None:
         ({"STATIC_ROOT": HERE}, {}, "STATIC_ROOT", "BASE_DIR"),
         ({"STATIC_URL": "/assets/"}, {}, "STATIC_URL", "plain string"),
         ({"STATIC_URL": "https://cdn.example.com/static/"}, {}, "STATIC_URL", "static to none"),
-        ({"databases": sqlite("/srv/codesensei/shop/shared/db.sqlite3")}, {}, "DATABASES", "dj_database_url"),
+        ({"databases": sqlite(f"file:{HERE}/db%20x.sqlite3?mode=rwc")}, {}, "db x.sqlite3 lies", "shared/db.sqlite3"),
+        ({"databases": sqlite("/srv/codesensei/shop/current/db.sqlite3")}, {}, "inside the release", "shared"),
+        ({"databases": sqlite("../../elsewhere.db")}, {}, "inside the release", "shared"),
+        ({"MEDIA_ROOT": "/srv/codesensei/shop/current/media"}, {}, "MEDIA_ROOT", "shared/media"),
+        ({"databases": sqlite("/srv/codesensei/shop/shared/db.sqlite3")}, {}, "DATABASES", "dj_database_url.config()"),
+        (
+            {"databases": {"default": {**POSTGRES, "USER": "another"}}},
+            {"database": {**GENERATED, "variables": {"DATABASE_DSN": "url"}}},
+            r"do not use the generated database shop \(default: postgresql shop\)",
+            'dj_database_url.config(env="DATABASE_DSN")',
+        ),
+        (
+            {"databases": {"default": {**POSTGRES, "NAME": "another"}}},
+            {"database": {**GENERATED, "variables": {"DB_NAME": "name", "DB_USER": "user", "DB_PASSWORD": "password"}}},
+            r"default: postgresql another",
+            'write in config.settings: DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", '
+            '"NAME": os.environ["DB_NAME"], "USER": os.environ["DB_USER"], "PASSWORD": os.environ["DB_PASSWORD"]}}',
+        ),
     ],
 )
 def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, cure: str) -> None:
@@ -85,6 +104,10 @@ def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, cure
     [
         ({"databases": sqlite("/srv/codesensei/shop/shared/db.sqlite3")}, {"database": {"kind": "sqlite"}}),
         ({"databases": sqlite(":memory:")}, {"database": {"kind": "none"}}),
+        ({"databases": sqlite("file:x?mode=memory&cache=shared")}, {"database": {"kind": "none"}}),
+        ({"databases": sqlite("/var/lib/shop/db.sqlite3")}, {"database": {"kind": "sqlite"}}),
+        ({"databases": {"default": sqlite("x")["default"] | {"NAME": ":memory:"}, "main": POSTGRES}}, {}),
+        ({"databases": {"default": {**POSTGRES, "ENGINE": "django_tenants.postgresql_backend", "HOST": ""}}}, {}),
         ({"MEDIA_ROOT": ""}, {}),
         ({"STATIC_ROOT": "", "STATIC_URL": "https://cdn.example.com/"}, {"static": "none"}),
         ({"STATIC_ROOT": "", "installedStaticfiles": False}, {}),

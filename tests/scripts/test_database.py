@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import database, hba, postgresql, register, scram
+from codesensei.scripts import claims, database, hba, postgresql, register, scram
 from codesensei.scripts.commands import Result
 from codesensei.scripts.step import Failure, read_json, write_json
 
@@ -70,7 +70,7 @@ def test_a_nul_is_refused(quote: Any) -> None:
     ],
 )
 def test_names_that_are_never_a_projects(name: str, never: bool) -> None:
-    assert database.forbidden(name) is never
+    assert claims.forbidden(name) is never
 
 
 # Stored by PostgreSQL 17.12 for CREATE ROLE … PASSWORD with these passwords.
@@ -175,7 +175,7 @@ class FakeCluster:
         self.statements.append(text)
         words = text.split("'")
         if text.startswith(("CREATE ROLE", "ALTER ROLE")):
-            self.roles["shop"] = {"rolcanlogin": True, "rolpassword": words[1]}
+            self.roles["shop"] = {"rolcanlogin": True, "rolpassword": words[1] if len(words) > 1 else None}
         if text.startswith("CREATE DATABASE"):
             self.databases["shop"] = {"owner": "shop", "encoding": "UTF8", "open": False}
         if "ALLOW_CONNECTIONS true" in text:
@@ -242,7 +242,7 @@ def test_no_other_role_is_let_in_also_after_a_run_that_was_cut_off(deploy: Any, 
 
 
 def serve(step: Any) -> None:
-    step.project.current.symlink_to("releases/x")
+    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
 
 
 @pytest.mark.proves("database.password")
@@ -373,7 +373,8 @@ def rule(line: int, **over: Any) -> dict[str, Any]:
     ],
 )
 def test_the_rule_that_decides_over_a_password_is_found(rules: list[dict[str, Any]], line: int | None) -> None:
-    found = hba.access_rule(rules, "shop", "shop")
+    way = hba.Way(5432, "shop", "shop", "127.0.0.1", "deploy", True)
+    found = hba.first_rule(rules, way, lambda rule: hba.over_tcp(rule, "127.0.0.1"))
     assert (found["line_number"] if found else None) == line
 
 
@@ -381,3 +382,24 @@ def test_the_applied_note_tells_the_port(deploy: Any) -> None:
     note = deploy().project.memory / "database" / "applied.json"
     assert read_json(note, {})["port"] == 5432
     assert not write_json(note, read_json(note, {}))
+
+
+def test_staged_verifiers_that_nobody_needs_go(deploy: Any) -> None:
+    step = deploy()
+    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
+    deploy("second", "d2")
+    deploy("third", "d3")
+    folder = step.project.memory / "database"
+    assert {path.name for path in folder.iterdir()} == {"applied.json", "d1.json", "d3.json"}
+    database.prune_staged(step.project, "d3")
+    assert {path.name for path in folder.iterdir()} == {"applied.json", "d3.json"}
+
+
+def test_a_role_without_a_password_has_none(deploy: Any, cluster: FakeCluster) -> None:
+    step = deploy(password="")
+    assert 'CREATE ROLE "shop" LOGIN PASSWORD NULL;' in cluster.statements
+    cluster.roles["shop"]["rolpassword"] = None
+    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
+    assert deploy(password="").changes == 0
+    found = database.password("shop", "shop", "d1")
+    assert found.live is found.staged is None

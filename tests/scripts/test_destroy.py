@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import broker, claim, destroy, files, host, paths, postgresql, register
+from codesensei.scripts import broker, claim, destroy, files, hba, host, paths, postgresql, register
 from codesensei.scripts.commands import Result
 from codesensei.scripts.step import Failure, write_json
 
@@ -60,6 +60,7 @@ def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
         monkeypatch.setattr(destroy, name, getattr(recorded, name))
     for name in ("rows", "sql"):
         monkeypatch.setattr(postgresql, name, getattr(recorded, name))
+    monkeypatch.setattr(hba, "withdraw", lambda step, port: recorded.statements.append("withdraw"))
     monkeypatch.setattr(broker, "in_database", recorded.in_database)
     monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, True)])
     monkeypatch.setattr(destroy, "_remove_user", lambda step, name, comment: True)
@@ -124,9 +125,9 @@ def test_processes_and_configuration_go_and_data_stays(end: Any, asked: Recorded
 @pytest.mark.proves("destroy.goes")
 def test_the_role_may_not_log_in_and_its_connections_end(end: Any, asked: Recorded) -> None:
     end(KEEP)
-    assert asked.statements[0] == 'ALTER ROLE "shop" NOLOGIN;'
-    assert "pg_terminate_backend" in asked.statements[1]
-    assert len(asked.statements) == 2
+    assert asked.statements[:2] == ["withdraw", 'ALTER ROLE "shop" NOLOGIN;']
+    assert "pg_terminate_backend" in asked.statements[2]
+    assert len(asked.statements) == 3
     assert "3 FLUSHDB" not in asked.broker
 
 
@@ -144,6 +145,19 @@ def test_dropping_leaves_nothing(end: Any, asked: Recorded, server: Path) -> Non
 def test_sqlite_goes_with_the_database_and_media_with_media(end: Any, server: Path) -> None:
     end({"database": "drop", "media": "keep"})
     assert left(server) == ["media/photo", "uploads/file"]
+
+
+@pytest.mark.parametrize(("database", "media"), [("drop", "keep"), ("keep", "drop")])
+def test_a_directory_with_both_keeps_what_is_to_be_kept(end: Any, server: Path, database: str, media: str) -> None:
+    data = server / "srv/shop/shared/data"
+    (data / "deep").mkdir(parents=True)
+    for name in ("shop.sqlite", "shop.sqlite-wal", "deep/picture.png"):
+        (data / name).touch()
+    (data / "away").symlink_to(server)
+    end({"database": database, "media": media})
+    left = {str(path.relative_to(data)) for path in data.rglob("*") if path.is_file() and "away" not in str(path)}
+    assert left == ({"deep/picture.png"} if media == "keep" else {"shop.sqlite", "shop.sqlite-wal"})
+    assert server.is_dir()
 
 
 def test_media_alone_can_be_dropped(end: Any, server: Path) -> None:

@@ -20,7 +20,7 @@ def write(server: Path, make_step: Any) -> Any:
     (server / "memory/shop/release").mkdir(parents=True)
 
     def run(content: str = CONTENT) -> Any:
-        data = {"content": content, "secretNames": ["B"], "managedNames": ["A"], "user": "deploy"}
+        data = {"content": content, "secretNames": ["B"], "managedNames": ["A"], "account": None, "user": "deploy"}
         step = make_step("environment", "be01d70", **data)
         environment.run(step)
         return step
@@ -37,7 +37,7 @@ def test_the_file_is_verbatim_and_no_others(write: Any) -> None:
 
 def test_secret_names_are_noted_but_no_value(write: Any) -> None:
     note = write().project.variable_notes("4f2a9c1-be01d70")
-    assert read_json(note, {}) == {"secretNames": ["B"], "managedNames": ["A"], "user": "deploy"}
+    assert read_json(note, {}) == {"secretNames": ["B"], "managedNames": ["A"], "account": None, "user": "deploy"}
     assert note.stat().st_mode & 0o777 == 0o600
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import host, postgresql, preflight, register
-from codesensei.scripts.step import Failure
+from codesensei.scripts import claims, host, postgresql, preflight, register
+from codesensei.scripts.step import Failure, write_json
 
 PROD = "org/codesensei/prod"
 
@@ -203,12 +203,28 @@ def test_databases_and_roles_of_postgresql_are_refused_even_with_adopt(check: An
 def test_a_database_name_does_not_change_and_the_error_says_how_to_move(
     check: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check()
+    step = check()
+    note = claims.applied(step.project)
+    note.parent.mkdir(parents=True)
+    write_json(note, {"name": "shop", "role": "shop", "port": 5432})
     monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, True)])
     monkeypatch.setattr(postgresql, "rows", lambda port, query, name="": [{"1": 1}] if "'shop'" in query else [])
     with pytest.raises(Failure) as refused:
         check(database={"kind": "local", "name": "store", "role": "shop", "host": "", "port": 5432})
     assert 'ALTER DATABASE "shop" RENAME TO "store"' in refused.value.cure
+    for over, said in (({"role": "store"}, "this project's role is shop"), ({"port": 5433}, "port 5432")):
+        plan = {"kind": "local", "name": "shop", "role": "shop", "host": "", "port": 5432, **over}
+        monkeypatch.setattr(postgresql, "rows", lambda port, query, name="": [{"1": 1}] if "'shop'" in query else [])
+        with pytest.raises(Failure, match=said):
+            check(database=plan)
+
+
+def test_a_cluster_that_is_down_is_claimed_by_the_step_that_starts_it(
+    check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, False)])
+    check()
+    assert "databases" not in register.entries()["shop"].names
 
 
 @pytest.mark.proves("preflight.ports", "database.auto.external")

@@ -636,6 +636,13 @@ BAD = [
         "    end it with a number from 0 to 15: redis://127.0.0.1:6379/0",
     ),
     Bad(
+        "broker-address",
+        "redis://127.0.0.1:6379/0\n  # Secret",
+        "redis://[::1]:6379/0\n  # Secret",
+        "env.CELERY_BROKER_URL: leads to ::1, but the server's broker listens on 127.0.0.1 alone\n"
+        "    lead it there: redis://127.0.0.1:6379/0",
+    ),
+    Bad(
         "broker-password",
         "redis://127.0.0.1:6379/0\n  # Secret",
         "redis://:canary@127.0.0.1:6379/0\n  # Secret",

@@ -188,7 +188,7 @@ DATABASES: dict[str, tuple[list[tuple[str, str]], DatabasePlan]] = {
     ),
     "elsewhere, not PostgreSQL": (
         [secret_url("clear:mysql://u:canary@db.example.com/db")],
-        DatabasePlan("external", "db", "u", "db.example.com", None, given_by="DATABASE_URL"),
+        DatabasePlan("external", "db", "u", "db.example.com", 3306, given_by="DATABASE_URL"),
     ),
     "sqlite": (
         [plain("DATABASE_URL: sqlite:////srv/codesensei/shop/shared/db.sqlite3")],

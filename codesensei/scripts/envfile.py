@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 _NEXT = re.compile(
     r"""(?:[ \t]*(?:\#[^\n]*)?\n)
       | (?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>'[^']*'|"(?:[^"\\]|\\.)*"|[^\n]*)(?:\n|\Z))""",
     re.VERBOSE | re.DOTALL,
 )
+
+
+def read(path: Path) -> str:
+    """The text of an env file, with carriage returns as they are; FileNotFoundError when there is none."""
+    return path.read_bytes().decode()
 
 
 def assignments(text: str) -> dict[str, str]:

@@ -85,7 +85,7 @@ def redactor(project: Project, release: str) -> Redactor:
     """The filter for everything that comes out of a release."""
     notes = read_json(project.variable_notes(release), {})
     try:
-        values = envfile.parse(project.env_file(release).read_text())
+        values = envfile.parse(envfile.read(project.env_file(release)))
     except FileNotFoundError:
         values = {}
     return Redactor(values[name] for name in notes.get("secretNames", []) if name in values)
@@ -215,7 +215,7 @@ def write_credentials(release: Release) -> Path | None:
     names = set(staged.get("managedNames", [])) & set(live.get("managedNames", []))
     if not _only_password_differs(staged.get("account"), live.get("account")):
         return None
-    values = envfile.assignments(project.env_file(Path(serving).name).read_text())
+    values = envfile.assignments(envfile.read(project.env_file(Path(serving).name)))
     path = credentials_of(project)
     files.write_file(path, "".join(f"{name}={values[name]}\n" for name in sorted(names & set(values))), 0o600)
     return path

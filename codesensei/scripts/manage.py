@@ -22,7 +22,7 @@ def run(slug: str, words: list[str]) -> int:
     user = now.manifest["user"]
     venv = project.current / ".codesensei" / "venv"
     environment = {
-        **envfile.parse(project.env_file(now.release).read_text()),
+        **envfile.parse(envfile.read(project.env_file(now.release))),
         **{name: os.environ[name] for name in ("TERM", "COLUMNS", "LINES") if name in os.environ},
         "PATH": f"{venv}/bin:{SYSTEM_PATH}",
         "VIRTUAL_ENV": str(venv),

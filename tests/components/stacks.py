@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pulumi.runtime.settings import Settings, configure
+
 from codesensei.spec import Stack
 from tests.spec.engine import API_TOKEN, EXAMPLE, load_text
 
@@ -58,21 +60,27 @@ EXTERNAL = f"""config:
 """
 
 
+def _loaded(folder: Path, text: str) -> Stack:
+    """The stack of this text, under the name that the recorder's engine gives it."""
+    configure(Settings(project="codesensei", stack="stack", organization="acme"))
+    return load_text(folder, text)
+
+
 def example(folder: Path) -> Stack:
     """The stack file that documents every key."""
-    return load_text(folder, EXAMPLE.read_text())
+    return _loaded(folder, EXAMPLE.read_text())
 
 
 def given(folder: Path) -> Stack:
     """A stack that brings its own database URL, certificate and SSH key, on a server with a sudo user."""
-    return load_text(folder, GIVEN)
+    return _loaded(folder, GIVEN)
 
 
 def generated(folder: Path) -> Stack:
     """A stack for which the program makes everything: password, host name, broker number, certificate."""
-    return load_text(folder, GENERATED)
+    return _loaded(folder, GENERATED)
 
 
 def external(folder: Path) -> Stack:
     """A stack whose database is elsewhere: on the server nothing is made for it."""
-    return load_text(folder, EXTERNAL)
+    return _loaded(folder, EXTERNAL)

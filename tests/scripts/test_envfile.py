@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from codesensei.render import envfile as written
 from codesensei.scripts import envfile
@@ -25,3 +26,10 @@ def test_verbatim_words_lose_their_quotes() -> None:
 
 def test_assignments_keep_what_is_written() -> None:
     assert envfile.assignments("A='x'\nB=\"y\nz\"\n") == {"A": "'x'", "B": '"y\nz"'}
+
+
+def test_carriage_returns_are_read_as_they_are(tmp_path: Path) -> None:
+    """Else `manage` and the filter would know another value than the processes."""
+    value = "one\r\ntwo\rthree\n"
+    (tmp_path / "x.env").write_bytes(written.render({"A": value}).encode())
+    assert envfile.parse(envfile.read(tmp_path / "x.env")) == {"A": value}

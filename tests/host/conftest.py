@@ -21,6 +21,8 @@ DEPLOYED = "deployed"
 KEEP = os.environ.get("CODESENSEI_KEEP_SERVERS") == "1"
 
 
+# First, for xdist reads the groups in this hook too.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests of a Debian release share its server: `-n 2 --dist loadgroup` runs the two side by side."""
     for item in items:

@@ -70,15 +70,12 @@ class Provisioning(pulumi.ComponentResource):
             f"{name}-broker",
             access,
             "broker",
-<<<<<<< HEAD
-            data={"config": broker.config(), "version": broker.VERSION},
-=======
             data={
                 "config": broker.config(),
+                "version": broker.VERSION,
                 "needed": bool(stack.broker.numbers or stack.broker.variables),
                 "adopt": spec.adopt,
             },
->>>>>>> f60a908 (Look at the cluster and the login that a URL names, and leave somebody's own broker alone)
             opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
         )
         self.register_outputs({})

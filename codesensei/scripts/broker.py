@@ -9,11 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-<<<<<<< HEAD
-from codesensei.scripts import files, host, packages, paths, shared
-=======
-from codesensei.scripts import files, foreign, host, packages
->>>>>>> f60a908 (Look at the cluster and the login that a URL names, and leave somebody's own broker alone)
+from codesensei.scripts import files, foreign, host, packages, shared
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.commands import systemctl
 from codesensei.scripts.foreign import Broker

@@ -12,6 +12,7 @@ import pytest
 
 from codesensei.scripts import broker, host, packages
 from codesensei.scripts.commands import Result
+from codesensei.scripts.foreign import Broker
 from codesensei.scripts.step import Failure
 from tests.scripts.conftest import fingerprints
 
@@ -54,8 +55,8 @@ def configure(server: Path, running: FakeBroker, make_step: Any, monkeypatch: py
     main = server / "etc/redis.conf"
     main.write_text("bind 127.0.0.1 -::1\nport 6379\n")
     main.chmod(0o640)
-    monkeypatch.setattr(broker.Broker, "main_config", property(lambda self: main))
-    monkeypatch.setattr(broker.Broker, "drop_in", property(lambda self: server / "etc/codesensei.conf"))
+    monkeypatch.setattr(Broker, "main_config", property(lambda self: main))
+    monkeypatch.setattr(Broker, "drop_in", property(lambda self: server / "etc/codesensei.conf"))
     monkeypatch.setattr(packages, "installed", lambda names: {"redis-server"})
     monkeypatch.setattr(host, "listeners", lambda ports: [])
 
@@ -65,13 +66,8 @@ def configure(server: Path, running: FakeBroker, make_step: Any, monkeypatch: py
 
     monkeypatch.setattr(broker, "systemctl", systemctl)
 
-<<<<<<< HEAD
     def run(config: str = "appendonly yes\n", version: int = 1) -> Any:
-        step = make_step("broker", config=config, version=version)
-=======
-    def run(config: str = "appendonly yes\n") -> Any:
-        step = make_step("broker", config=config, needed=True, adopt=False)
->>>>>>> f60a908 (Look at the cluster and the login that a URL names, and leave somebody's own broker alone)
+        step = make_step("broker", config=config, version=version, needed=True, adopt=False)
         broker.run(step)
         return step
 
@@ -133,7 +129,7 @@ def test_the_include_is_the_last_line_and_only_once(text: str, result: str) -> N
 def test_a_broker_with_a_password_is_refused(running: FakeBroker) -> None:
     running.answers["PING"] = "-NOAUTH Authentication required.\r\n"
     with pytest.raises(Failure, match="wants a password"):
-        broker.wait_until_it_answers(broker.Broker("redis"))
+        broker.wait_until_it_answers(Broker("redis"))
 
 
 def test_a_broker_that_does_not_answer_ends_in_bounded_time(
@@ -144,7 +140,7 @@ def test_a_broker_that_does_not_answer_ends_in_bounded_time(
     monkeypatch.setattr(broker, "START_WAIT", 0.3)
     monkeypatch.setattr(broker, "command", lambda *words, **options: Result("the journal", "", 0))
     with pytest.raises(Failure, match="does not answer") as failed:
-        broker.wait_until_it_answers(broker.Broker("redis"))
+        broker.wait_until_it_answers(Broker("redis"))
     assert failed.value.log == "the journal"
 
 
@@ -158,9 +154,9 @@ def test_a_broker_that_others_can_reach_is_refused(
     monkeypatch.setattr(host, "listeners", lambda ports: [host.Listener(address, 6379, "redis-server", 1)])
     if refused:
         with pytest.raises(Failure, match="other machines can reach it"):
-            broker.check_loopback(broker.Broker("redis"))
+            broker.check_loopback(Broker("redis"))
     else:
-        broker.check_loopback(broker.Broker("redis"))
+        broker.check_loopback(Broker("redis"))
 
 
 def test_one_database_is_asked_after_it_was_chosen(running: FakeBroker) -> None:

@@ -15,7 +15,7 @@ from tools.demo.browser import Browser
 pytestmark = pytest.mark.host
 
 
-@pytest.mark.proves("database.auto.generated", "broker.env", "proxy.web", "static.served")
+@pytest.mark.proves("database.auto.generated", "broker.env", "proxy.web", "static.served", "collectstatic")
 def test_the_site_answers_with_database_worker_and_static_files(deployed: Stack) -> None:
     assert deployed.site.greets("Hello")
     entry = deployed.site.write()

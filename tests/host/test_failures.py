@@ -56,7 +56,14 @@ CASES: list[tuple[Callable[[Stack], None], str, str]] = [
 
 
 @pytest.mark.proves(
-    "switch.all-or-nothing", "switch.candidate", "order.inert", "errors.four", "workers.dying", "outputs.served"
+    "switch.all-or-nothing",
+    "switch.candidate",
+    "words.candidate",
+    "words.switch",
+    "order.inert",
+    "errors.four",
+    "workers.dying",
+    "outputs.served",
 )
 @each_debian(12)
 @pytest.mark.parametrize(("spoil", "thing", "words"), CASES, ids=[case[0].__name__ for case in CASES])

@@ -54,6 +54,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
 ALL = {"packages": ["libmagic1"], "postgresql": True, "extensions": [], "broker": True}
 
 
+@pytest.mark.proves("os.needrestart")
 def test_everything_missing_comes_in_one_installation(system: FakeSystem, make_step: Any) -> None:
     packages.run(make_step("packages", **ALL))
     assert [words[0] for words in system.calls] == ["update", "install"]

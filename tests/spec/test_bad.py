@@ -22,6 +22,7 @@ from tests.spec.engine import changed, load_text
     "env.maps",
     "web.workers",
     "config.slug",
+    "config.seconds",
     "config.server.host-key",
     "user.refused",
     "register.reserved-units",

@@ -35,7 +35,8 @@ def read_code(stack: Stack) -> Code:
     settings = source.read_settings(project, spec)
     closure = source.requirements_closure(project, spec.requirements)
     code_id = source.code_id(project.revision, spec.directory, closure, spec.python, spec.installer, spec.rebuild)
-    packages = "\n".join((closure.digest, spec.python, spec.installer, spec.rebuild))
+    server = WEB_SERVERS[settings.interface][0]
+    packages = "\n".join((closure.digest, spec.python, spec.installer, spec.rebuild, server))
     return Code(
         project=project,
         settings=settings,

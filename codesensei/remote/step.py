@@ -29,6 +29,9 @@ FORMATS = {
     "switch": 1,
     "destroy": 1,
 }
+# A step writes its progress to standard output, and why it failed to standard error: that stands in the engine's error,
+# with everything else, and need not be shown twice.
+PROGRESS = remote.Logging.STDOUT
 SECRET_STEPS = frozenset({"database", "environment", "tls"})
 
 
@@ -54,7 +57,7 @@ def remote_step(
         create=pulumi.Output.all(*args).apply(lambda words: line_of(access, step, words)),
         stdin=hidden if secret else stdin,
         add_previous_output_in_env=False,
-        logging=remote.Logging.NONE if secret else remote.Logging.STDOUT_AND_STDERR,
+        logging=remote.Logging.NONE if secret else PROGRESS,
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if secret else None)
         ),
@@ -75,7 +78,7 @@ def teardown_step(
         delete=_teardown_line(access),
         stdin=pulumi.Output.from_input(dict(data)).apply(to_json),
         add_previous_output_in_env=False,
-        logging=remote.Logging.STDOUT_AND_STDERR,
+        logging=PROGRESS,
         opts=opts,
     )
 

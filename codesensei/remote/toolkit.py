@@ -11,7 +11,7 @@ from pulumi_command import remote
 
 from codesensei.remote.access import Access
 from codesensei.remote.state import FIRST_STEP
-from codesensei.remote.step import mend_words
+from codesensei.remote.step import PROGRESS, mend_words
 from codesensei.render import shell
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
@@ -82,6 +82,6 @@ def toolkit_step(
         create=pulumi.Output.from_input(identity).apply(line),
         stdin=toolkit.bundle,
         add_previous_output_in_env=False,
-        logging=remote.Logging.STDOUT_AND_STDERR,
+        logging=PROGRESS,
         opts=opts,
     )

@@ -15,7 +15,8 @@ refuse() { # thing, cause, cure
     exit 1
 }
 
-say() { printf '%s\n' "$1" >&2; }
+# Progress; what goes wrong is written to standard error, and the SSH provider shows that once.
+say() { printf '%s\n' "$1"; }
 
 wait_for_cloud_init() {
     command -v cloud-init >/dev/null 2>&1 || return 0
@@ -98,7 +99,7 @@ place_toolkit() { # directory; sets $toolkit
 
 main() {
     [ "$#" -eq 8 ] || [ "$#" -eq 9 ] || {
-        say "usage: bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <true|false> <hash> [mend=<n>]"
+        printf '%s\n' "usage: bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <true|false> <hash> [mend=<n>]" >&2
         exit 2
     }
     directory=$1
@@ -121,7 +122,7 @@ main() {
     flock -w "$LOCK_WAIT" 9 ||
         refuse "toolkit" "another run brings one and did not end within $LOCK_WAIT s" "wait for it, then run pulumi up again"
     place_toolkit "$directory"
-    python3 -I -B "$toolkit" "$@" </dev/null
+    python3 -I -B -X utf8 "$toolkit" "$@" </dev/null
 }
 
 main "$@"

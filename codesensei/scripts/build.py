@@ -37,11 +37,14 @@ def run(step: Step) -> None:
     release = Release(step.project, name, data["user"], data["directory"], data["settingsModule"])
     jobs.end_orphans(step)
     if release.notes.get("built") and release.path.is_dir() and (release.venv / ".complete").exists():
+        _check_server(release, data["server"]["name"])
         step.say(f"release {name} is built already")
         return
     note(release, {"built": False, "prepared": None})
     started = time.monotonic()
     _check_room(step, data["source"])
+    files.make_directory(step.project.cache.parent, 0o755)
+    files.make_directory(step.project.cache, 0o700, step.project.build_user)
     _unpack(step, release, revision, data["source"])
     unpacked = time.monotonic()
     _venv(step, release, data)
@@ -62,6 +65,15 @@ def run(step: Step) -> None:
         },
     )
     step.changed(f"release {name} is built")
+
+
+def _check_server(release: Release, name: str) -> None:
+    if not (release.venv / "bin" / name).exists():
+        raise Failure(
+            f"release {release.name}",
+            f"it was built without {name}, and a release is never changed",
+            "set project.rebuild to any new text: a new release is made",
+        )
 
 
 def note(release: Release, more: dict[str, Any]) -> None:
@@ -109,7 +121,7 @@ def _unpack(step: Step, release: Release, revision: str, source: dict[str, str])
         )
     if done.returncode != 0:
         raise Failure(f"release {release.name}", "its archive cannot be unpacked", log=done.stderr)
-    step.changed(f"code of {revision[:12]} is unpacked")
+    step.changes += 1
 
 
 def _archive(step: Step, revision: str, source: dict[str, str]) -> Path:
@@ -182,7 +194,6 @@ def _venv(step: Step, release: Release, data: dict[str, Any]) -> None:
     venv = step.project.venvs / f"{data['venvId'][:12]}-py{version}"
     note(release, {"venv": venv.name})
     if (venv / ".complete").exists():
-        step.say(f"packages are here already ({venv.name})")
         return
     files.remove_path(venv)
     files.make_directory(venv, 0o750, step.project.build_user, release.user)
@@ -217,16 +228,16 @@ def _python(data: dict[str, Any]) -> str:
 def _with_pip(step: Step, release: Release, venv: Path, python: str, data: dict[str, Any]) -> None:
     pip = [f"{venv}/bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
     _build(step, release, "create the venv", [python, "-m", "venv", str(venv)])
-    _build(step, release, "install pip", [*pip, "install", "--quiet", PIP])
+    _build(step, release, "install pip", [*pip, "install", PIP])
     _build(step, release, "install the requirements", [*pip, "install", "--requirement", data["requirements"]])
 
 
 def _with_uv(step: Step, release: Release, venv: Path, python: str, data: dict[str, Any]) -> None:
-    tool = Path("/var/cache/codesensei") / step.project.slug / UV.replace("==", "-")
+    tool = step.project.cache / UV.replace("==", "-")
     wanted = ["--python", data["python"]] if data["python"] else ["--python", python]
     if not (tool / "bin" / "uv").exists():
         _build(step, release, "create uv's venv", [python, "-m", "venv", "--clear", str(tool)])
-        _build(step, release, "install uv", [f"{tool}/bin/python", "-m", "pip", "install", "--quiet", UV])
+        _build(step, release, "install uv", [f"{tool}/bin/python", "-m", "pip", "install", UV])
     uv = f"{tool}/bin/uv"
     _build(step, release, "create the venv", [uv, "venv", "--allow-existing", "--seed", *wanted, str(venv)])
     _build(
@@ -257,7 +268,7 @@ def _web_server(step: Step, release: Release, venv: Path, server: dict[str, str]
 
 def _build(step: Step, release: Release, title: str, argv: list[str]) -> Done:
     """One build command as the build user, in the source's root."""
-    variables = {"PIP_CACHE_DIR": "", "UV_LINK_MODE": "copy", "PIP_ROOT_USER_ACTION": "ignore"}
+    variables = {"PIP_PROGRESS_BAR": "off", "UV_LINK_MODE": "copy"}
     job = Job(title, argv, as_build_user=True, directory=release.path, variables=variables)
     return require(jobs.run_job(step, release, job), release, title)
 
@@ -266,14 +277,10 @@ def require(done: Done, release: Release, title: str, cure: str = "") -> Done:
     """`done`, or Failure with the known cause that its output tells of."""
     if done.ok:
         return done
-    known = causes.explain(done.tail)
-    cause, known_cure = known if known else (f"it ended with status {done.code}", "")
-    raise Failure(
-        f"{title} (release {release.name})",
-        cause,
-        "\n".join(filter(None, [known_cure or cure, f"full log: {done.log}"])),
-        done.tail,
-    )
+    ended = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}
+    log = "\n".join(filter(None, [done.tail, ended.get(done.result, "")]))
+    cause, known_cure = causes.explain_any(log, f"it ended with status {done.code}")
+    raise Failure(f"{title} (release {release.name})", cause, known_cure or cure, done.tail, where=str(done.log))
 
 
 def _ask_django(step: Step, release: Release) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import causes, files, jobs, live, probe
+from codesensei.scripts import causes, excerpt, files, jobs, live, probe
 from codesensei.scripts.commands import systemctl
-from codesensei.scripts.jobs import Release
+from codesensei.scripts.jobs import Job, Release
 from codesensei.scripts.step import Failure, Step
 
+# After which an answer counts as never coming, where the request is made again to see what it waits for.
+HANG_SECONDS = 10
 RUNTIME_UNITS = Path("/run/systemd/system")
 
 
@@ -63,18 +67,24 @@ def _prove_host(step: Step, release: Release, manifest: dict[str, Any], host: st
     health, name = manifest["health"], manifest["candidate"]["name"]
     socket = manifest["candidate"]["socket"]
     deadline = started + health["timeout"]
-    answer = probe.Answer(error=f"it did not answer within {health['timeout']} s")
+    slow = answer = probe.Answer(error=f"it did not answer within {health['timeout']} s")
     while time.time() < deadline:
         if os.path.exists(socket):
             left = max(1.0, deadline - time.time())
             answer = probe.ask_socket(socket, host=host, scheme=health["scheme"], url_path=health["path"], timeout=left)
+            if answer.error == probe.SLOW:
+                answer = slow
             if answer.status:
                 break
         if live.show(name)["ActiveState"] in ("failed", "inactive"):
             answer = probe.Answer(error="its process ended before it answered")
             break
         time.sleep(0.1)
-    judge(step, release, manifest, host, answer, log_of(release, manifest, started))
+    log = log_of(release, manifest, started)
+    refused = answer.status >= 400 and not probe.accepted(answer, health["accept"])
+    if (refused or answer == slow) and not causes.explain(log):
+        log = _ask_why(step, release, health, host) or log
+    judge(release, manifest, host, answer, log, where=f"on the server: journalctl -u {name}")
 
 
 def log_of(release: Release, manifest: dict[str, Any], started: float) -> str:
@@ -83,7 +93,16 @@ def log_of(release: Release, manifest: dict[str, Any], started: float) -> str:
     return jobs.redactor(release.project, release.name).clean(text)
 
 
-def judge(step: Step, release: Release, manifest: dict[str, Any], host: str, answer: probe.Answer, log: str) -> None:
+def _ask_why(step: Step, release: Release, health: dict[str, Any], host: str) -> str:
+    """What Django itself says of such a request, where its log says nothing."""
+    script = Path(__file__).with_name("ask_why.py")
+    seconds = min(health["timeout"], HANG_SECONDS)
+    asked = json.dumps({"host": host, "path": health["path"], "scheme": health["scheme"], "seconds": seconds})
+    argv = [f"{release.venv}/bin/python", "-B", str(script), asked]
+    return jobs.run_job(step, release, Job("ask Django why", argv, seconds=health["timeout"] + HANG_SECONDS)).tail
+
+
+def judge(release: Release, manifest: dict[str, Any], host: str, answer: probe.Answer, log: str, *, where: str) -> None:
     """Raise Failure unless `answer` is one that `health` accepts."""
     health = manifest["health"]
     address = f"{health['scheme']}://{host}{health['path']}"
@@ -92,32 +111,52 @@ def judge(step: Step, release: Release, manifest: dict[str, Any], host: str, ans
     )
     if not answer.error and probe.accepted(answer, health["accept"]) and not wrong:
         return
-    body = jobs.redactor(release.project, release.name).clean(answer.body)
-    cause, cure = _explain(release, host, answer, wrong, log + body)
-    tail = "\n".join(part for part in (f"body: {body}" if body else "", log) if part)
-    raise Failure(
-        f"release {release.name}, asked for {address}",
-        cause,
-        f"{cure}\nthe release before it keeps serving",
-        tail,
-    )
+    body = probe.head_of(jobs.redactor(release.project, release.name).clean(answer.body))
+    cause, cure = _explain(release, health, host, answer, wrong, f"{log}\n{body}")
+    tail = "\n".join(part for part in (log, f"body: {body}" if body else "") if part)
+    raise Failure(f"release {release.name}, asked for {address}", cause, cure, tail, where=where)
 
 
-def _explain(release: Release, host: str, answer: probe.Answer, wrong: str, text: str) -> tuple[str, str]:
+def _explain(
+    release: Release, health: dict[str, Any], host: str, answer: probe.Answer, wrong: str, text: str
+) -> tuple[str, str]:
     if wrong:
-        return wrong, (
+        return f"{answer.words()}: {wrong}", (
             "set codesensei:tls and codesensei:domains to what the project redirects to, or change SECURE_SSL_REDIRECT"
-            " and PREPEND_WWW"
+            " and PREPEND_WWW in its settings"
         )
     facts = release.notes.get("facts")
     allowed = facts.get("allowedHosts", []) if isinstance(facts, dict) else []
     if answer.status == 400 and not _allows(allowed, host):
         return (
-            f"HTTP status 400: Django refuses the host {host} (DisallowedHost; ALLOWED_HOSTS is {allowed})",
-            f"allow {host} in ALLOWED_HOSTS, or its domain with a leading dot (.{host.partition('.')[2] or host})",
+            f"{answer.words()}: Django refuses the host {host} (DisallowedHost): ALLOWED_HOSTS is {allowed}",
+            _allowing(health["hosts"], host),
         )
-    known = causes.explain(text)
-    return (f"{answer.words()}: {known[0]}", known[1]) if known else (answer.words(), "see the log below")
+    if hang := excerpt.hang(text):
+        return f"{answer.words()}: {hang}", "let it wait for nothing so long, or raise project.healthCheck.timeout"
+    cause, cure = causes.explain_any(text, "")
+    if cause:
+        return (
+            f"{answer.words()}: {cause}",
+            cure or "mend it; the same request on your machine, with DEBUG off, shows it too",
+        )
+    accepted = ", ".join(health["accept"])
+    return answer.words(), f"make the project answer {health['path']} with {accepted}, or change project.healthCheck"
+
+
+def _allowing(hosts: list[str], host: str) -> str:
+    """How to allow all hostnames of the stack; the leading dot where there is a domain to put it before."""
+    cure = f"let ALLOWED_HOSTS have {', '.join(hosts)}"
+    domain = host.partition(".")[2]
+    return f"{cure}, or .{domain} for all names below {domain}" if domain and not _is_address(host) else cure
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _allows(allowed: list[str], host: str) -> bool:

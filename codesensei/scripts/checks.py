@@ -85,6 +85,8 @@ def _check_static(facts: Facts, release: Release, data: dict[str, Any]) -> None:
         )
     found = urlsplit(facts["STATIC_URL"])
     expected = data.get("staticUrl") or "/static/"
+    if not facts["STATIC_URL"]:
+        raise Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')
     served = found.path if found.path.startswith("/") else f"/{found.path}"
     if found.netloc or served != expected:
         raise Failure(

@@ -53,6 +53,7 @@ def run(step: Step) -> None:
         step.changed(f"the register forgets {step.slug}")
         step.say("generated names and secrets end with this stack's state")
     files.remove_path(step.project.incoming)
+    files.remove_path(step.project.cache)
     _remove_toolkit(step)
     if not step.changes:
         step.say(f"nothing is left of {step.slug}")

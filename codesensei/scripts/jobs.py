@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +22,8 @@ from codesensei.scripts.paths import LOCKS, Project
 from codesensei.scripts.redact import Redactor
 from codesensei.scripts.step import Step, read_json
 
-TAIL = 60
+TAIL = 400
 QUIET_SECONDS = 20.0
-# Bounds a hung install or migration; long data migrations need hours.
 LONGEST_SECONDS = 6 * 3600
 
 
@@ -59,11 +59,12 @@ class Release:
 
 @dataclass(frozen=True)
 class Done:
-    """How a job ended; `tail` is the end of its output without secrets."""
+    """How a job ended; `tail` is the end of its output without secrets, `result` systemd's word for a failure."""
 
     code: int
     tail: str
     log: Path
+    result: str = ""
 
     @property
     def ok(self) -> bool:
@@ -79,6 +80,8 @@ class Job:
     as_build_user: bool = False
     directory: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    # Bounds a hung install or migration; long data migrations need hours.
+    seconds: float = LONGEST_SECONDS
 
 
 def redactor(project: Project, release: str) -> Redactor:
@@ -113,7 +116,7 @@ def run_job(step: Step, release: Release, job: Job) -> Done:
     log = project.logs / f"{release.name}-{step.name}.log"
     clean = redactor(project, release.name)
     tail: deque[str] = deque(maxlen=TAIL)
-    with _credentials(release) as credentials, open(log, "a", opener=_private) as full:
+    with _credentials(release) as credentials, open(log, "a", opener=_private) as full, _telling(step, job.title):
         full.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {job.title}\n")
         process = subprocess.Popen(
             _systemd_run(release, job, credentials),
@@ -125,22 +128,44 @@ def run_job(step: Step, release: Release, job: Job) -> Done:
             env={"PATH": SYSTEM_PATH},
         )
         assert process.stdout is not None
-        told = started = time.monotonic()
         for line in process.stdout:
             text = clean.clean(line)
             full.write(text)
             tail.extend(text.splitlines())
-            if time.monotonic() - told > QUIET_SECONDS:
-                told = time.monotonic()
-                step.say(f"{job.title}: still running after {told - started:.0f} s")
         code = process.wait()
-    return Done(code, "\n".join(tail), log)
+    return Done(code, "\n".join(tail), log, _result(project) if code else "")
+
+
+@contextlib.contextmanager
+def _telling(step: Step, title: str) -> Iterator[None]:
+    """Say every 20 s that the job still runs, also where it is silent itself."""
+    ended, started = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not ended.wait(QUIET_SECONDS):
+            step.say(f"{title}: still running after {time.monotonic() - started:.0f} s")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _result(project: Project) -> str:
+    """Why systemd says that the job failed; the unit is kept until it is asked."""
+    unit = unit_of(project)
+    result = systemctl("show", "--property=Result", "--value", unit, check=False).stdout.strip()
+    systemctl("reset-failed", unit, check=False)
+    return result
 
 
 def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[str]:
     project = release.project
     user = project.build_user if job.as_build_user else release.user
-    home = Path("/var/cache/codesensei") / project.slug if job.as_build_user else project.shared / "state" / "manage"
+    home = project.cache if job.as_build_user else project.shared / "state" / "manage"
     venv = release.venv
     variables = {
         "PATH": f"{venv}/bin:{SYSTEM_PATH}",
@@ -160,7 +185,7 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "IOWeight": "20",
         "Nice": "10",
         "KillMode": "control-group",
-        "RuntimeMaxSec": str(LONGEST_SECONDS),
+        "RuntimeMaxSec": str(job.seconds),
         "EnvironmentFile": str(project.env_file(release.name)),
     }
     arguments = [f"--property={name}={value}" for name, value in properties.items()]
@@ -177,7 +202,6 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "--quiet",
         "--pipe",
         "--wait",
-        "--collect",
         "--service-type=exec",
         f"--unit={unit_of(project)}",
         *arguments,

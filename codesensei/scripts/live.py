@@ -165,8 +165,9 @@ def journal_of(unit: str, since: float) -> str:
         "--no-pager",
         "--quiet",
         f"--unit={unit}",
-        f"--since=@{since:.0f}",
-        "--lines=80",
+        # Rounded down: the first words of a unit are the ones that matter.
+        f"--since=@{int(since)}",
+        "--lines=400",
         "--output=cat",
     ]
     run(["journalctl", "--sync"], check=False)

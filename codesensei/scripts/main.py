@@ -6,22 +6,25 @@ import contextlib
 import errno
 import fcntl
 import importlib
+import io
 import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from codesensei.scripts import proofs
-from codesensei.scripts.files import make_directory
+from codesensei.scripts.files import link_target, make_directory
 from codesensei.scripts.paths import LOCKS
 from codesensei.scripts.step import Failure, Step, digest_of, read_json
 
 # The lock each step takes: the stack's own, or the server's where several stacks share what it changes.
 PROJECT_STEPS = ("database", "environment", "build", "prepare", "tls", "switch", "destroy")
 SERVER_STEPS = ("claim", "preflight", "packages", "account", "proxy", "broker")
+RELEASE_STEPS = ("environment", "build", "prepare", "switch")
 READ_ONLY = ("look", "manage")
 LOCK_WAIT = 3600.0
 
@@ -29,6 +32,9 @@ LOCK_WAIT = 3600.0
 def main() -> int:
     """Run one step; 0 when it is as asked, 1 with the reason on standard error otherwise."""
     slug, name, *words = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if name in READ_ONLY:
         return int(importlib.import_module(f"codesensei.scripts.{name}").run(slug, words))
     if name not in PROJECT_STEPS + SERVER_STEPS:
@@ -39,11 +45,14 @@ def main() -> int:
         with _lock(step):
             _run(step)
     except Failure as failure:
+        failure.served = _served(step)
+        # The SSH provider repeats all output in its error: this alone must not be among what it has shown before.
         with contextlib.suppress(OSError):
-            print(failure.text(), file=sys.stderr)
+            print(failure.text(), file=sys.stderr, flush=True)
         return 1
-    with contextlib.suppress(OSError):
-        print(step.result or ("changed" if step.changes else "unchanged"), flush=True)
+    if step.result or not step.changes:
+        with contextlib.suppress(OSError):
+            print(step.result or "unchanged", flush=True)
     return 0
 
 
@@ -74,6 +83,10 @@ def _run(step: Step) -> None:
         proofs.abandon(step)
         _log(step, "failed", started)
         raise Failure(str(error.filename or step.name), error.strerror or str(error), _cure(error)) from error
+    except Exception as error:
+        proofs.abandon(step)
+        _log(step, "failed", started)
+        raise _mistake(step, error) from error
     proofs.finish(step)
     _log(step, "changed" if step.changes else "unchanged", started)
 
@@ -84,6 +97,22 @@ def _cure(error: OSError) -> str:
     if error.errno == errno.EROFS:
         return "the file system is read-only: look at the server's kernel log (dmesg)"
     return "look at that path on the server, then run pulumi up again"
+
+
+def _mistake(step: Step, error: Exception) -> Failure:
+    """What nobody foresaw; where it happened is for those who mend it, so it stays on the server."""
+    log = (step.project.memory if step.project.memory.is_dir() else LOCKS) / f"mistake-{step.slug}.log"
+    name = error.__class__.__name__
+    with open(log, "a", opener=_private) as file:
+        # Without the exception's own words, which may hold a value.
+        file.write("".join(traceback.format_tb(error.__traceback__)) + f"{name}\n")
+    return Failure(f"step {step.name}", f"a mistake in codesensei itself ({name})", "report it", where=str(log))
+
+
+def _served(step: Step) -> str:
+    """The release that serves on although a step on the way to the next one has failed."""
+    target = link_target(step.project.current) if step.name in RELEASE_STEPS else None
+    return f"release {Path(target).name}" if target else ""
 
 
 def _log(step: Step, result: str, started: float) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path("/srv/codesensei")
 MEMORY = Path("/var/lib/codesensei")
+CACHE = Path("/var/cache/codesensei")
 LOCKS = Path("/run/codesensei")
 LIBRARY = Path("/usr/local/lib/codesensei")
 CONFIG = Path("/etc/codesensei")
@@ -60,6 +61,11 @@ class Project:
     def logs(self) -> Path:
         """Full output of build steps, filtered of secrets."""
         return self.memory / "logs"
+
+    @property
+    def cache(self) -> Path:
+        """The build user's home: what pip and uv keep from one build to the next."""
+        return CACHE / self.slug
 
     @property
     def incoming(self) -> Path:

@@ -54,7 +54,7 @@ def _hooks(step: Step, release: Release, phase: str, commands: list[str]) -> Non
             jobs.run_job(step, release, job),
             release,
             title,
-            "the old release keeps serving; mend the hook and deploy again",
+            "mend the hook and deploy again",
         )
         step.changed(f"hook {phase} has run: {command[:60]}")
 
@@ -75,7 +75,7 @@ def _migrate(step: Step, release: Release, data: dict[str, Any]) -> None:
         done,
         release,
         "manage.py migrate",
-        "the old release keeps serving; mend the migration and deploy again",
+        "mend the migration and deploy again",
     )
     applied = [line.strip() for line in done.tail.splitlines() if line.strip().endswith("OK")]
     step.changed(f"migrations have run ({len(applied)} applied)")
@@ -99,7 +99,9 @@ def _static(step: Step, release: Release, data: dict[str, Any], before: object) 
         public = Path(os.path.realpath(release.code / facts["STATIC_ROOT"]))
         argv = _manage(release, "collectstatic", "--noinput")
         job = Job("collectstatic", argv, as_build_user=True)
-        require(jobs.run_job(step, release, job), release, "manage.py collectstatic")
+        require(
+            jobs.run_job(step, release, job), release, "manage.py collectstatic", "mend what it names and deploy again"
+        )
         step.changed("static files are collected")
     _hooks(step, release, "afterCollectstatic", hooks["afterCollectstatic"])
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import http.client
+import re
 import socket
 import ssl
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-BODY_HEAD = 600
+# Pages in DEBUG begin with their style sheet.
+BODY_READ = 20_000
+BODY_HEAD = 300
+SLOW = "it did not answer in time"
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,21 @@ def _ask(connection: http.client.HTTPConnection, host: str, url_path: str, heade
     try:
         connection.request("GET", url_path, headers={"Host": host, "User-Agent": "codesensei-probe", **headers})
         response = connection.getresponse()
-        body = response.read(BODY_HEAD).decode("utf-8", "replace")
+        body = response.read(BODY_READ).decode("utf-8", "replace")
         return Answer(response.status, response.getheader("Location") or "", body)
+    except TimeoutError:
+        return Answer(error=SLOW)
     except (OSError, http.client.HTTPException) as error:
         return Answer(error=f"no answer ({error.__class__.__name__}: {error})")
     finally:
         connection.close()
+
+
+def head_of(body: str) -> str:
+    """The first words of a page, without its mark-up."""
+    plain = re.sub(r"(?is)<(head|style|script|svg)\b.*?(</\1>|$)|<!--.*?-->|<[^>]*>", " ", body)
+    words = " ".join(html.unescape(plain).split())
+    return words if len(words) <= BODY_HEAD else words[:BODY_HEAD] + "..."
 
 
 def is_nginx_own(answer: Answer) -> bool:

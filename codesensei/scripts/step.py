@@ -9,42 +9,53 @@ import os
 import socket
 import stat
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import files
+from codesensei.scripts import excerpt, files
 from codesensei.scripts.paths import Project
 
 OURS_LINES = 25
 OURS_WIDTH = 200
-LOG_LINES = 60
+LOG_LINES = 8
 # One longer line stalls some versions of the SSH provider for ever (they read lines into a 64 KiB buffer).
 LINE_LIMIT = 2000
 
 
 class Failure(Exception):
-    """A step cannot go on: what failed, why, and what to do about it. `log` is the relevant output, filtered."""
+    """A step cannot go on: what failed, why, and what to do about it.
 
-    def __init__(self, thing: str, cause: str, cure: str = "", log: str = "") -> None:
+    `log` is the relevant output, filtered; `where` says where all of it is; `served` is the release that goes on
+    serving.
+    """
+
+    def __init__(self, thing: str, cause: str, cure: str = "", log: str = "", *, where: str = "") -> None:
         super().__init__(f"{thing}: {cause}")
-        self.thing, self.cause, self.cure, self.log = thing, cause, cure, log
+        self.thing, self.cause, self.cure, self.log, self.where = thing, cause, cure, log, where
+        self.served = ""
 
     def text(self) -> str:
         """At most 25 lines of 200 characters of ours, then the last lines of the log."""
-        ours = [f"error: {self.thing} on {socket.gethostname()}: {self.cause}"]
+        ours = _folded(f"error: {self.thing} on {socket.gethostname()}: {self.cause}")
         if self.cure:
-            ours += [
-                f"cure: {line}" if number == 0 else f"      {line}"
-                for number, line in enumerate(self.cure.splitlines())
-            ]
-        lines = [
-            part[i : i + OURS_WIDTH]
-            for part in "\n".join(ours).splitlines()
-            for i in range(0, max(len(part), 1), OURS_WIDTH)
-        ]
-        tail = [line[:LINE_LIMIT] for line in self.log.splitlines()[-LOG_LINES:]]
-        return "\n".join(lines[:OURS_LINES] + [f"  | {line}" for line in tail])
+            ours += _folded(f"cure: {self.cure}")
+        facts = {"still served": self.served, "full log": self.where}
+        after = [line for name, fact in facts.items() if fact for line in _folded(f"{name}: {fact}")]
+        ours = ours[: OURS_LINES - len(after)] + after
+        return "\n".join(ours + [f"  | {line}" for line in excerpt.last_lines(self.log, LOG_LINES)])
+
+
+def _folded(text: str) -> list[str]:
+    """The text in lines of at most 200 characters, those after the first indented."""
+    first, *others = text.splitlines()
+    whole = [first, *(f"      {line}" for line in others)]
+    return [
+        part
+        for line in whole
+        for part in textwrap.wrap(line, OURS_WIDTH, subsequent_indent="      ", break_on_hyphens=False) or [""]
+    ]
 
 
 @dataclass
@@ -68,8 +79,8 @@ class Step:
     def say(self, text: str) -> None:
         """One progress line for the person who runs `pulumi up`; a closed connection is no reason to stop."""
         with contextlib.suppress(OSError):
-            sys.stderr.write(text[:LINE_LIMIT].replace("\n", " ") + "\n")
-            sys.stderr.flush()
+            sys.stdout.write(text[:LINE_LIMIT].replace("\n", " ") + "\n")
+            sys.stdout.flush()
 
     def changed(self, text: str) -> None:
         """Say what was changed."""

@@ -112,7 +112,7 @@ def _switch(step: Step, now: Live, release: Release, manifest: Manifest) -> floa
         if isinstance(error, Failure):
             raise
         raise Failure(
-            f"switch to {release.name}", f"{error.__class__.__name__}: {error}", "nothing was changed"
+            f"switch to {release.name}", f"{error.__class__.__name__}: {error}", "everything was put back"
         ) from error
     write_json(step.project.memory / "live.json", manifest)
     live.forget(step.project)
@@ -250,7 +250,8 @@ def _read_back(step: Step, release: Release, manifest: Manifest) -> None:
             answer.status, error=f"nginx itself answered with status {answer.status}, not the project"
         )
     log = jobs.redactor(release.project, release.name).clean(live.journal_of(web, began - 30))
-    candidate.judge(step, release, manifest, health["hosts"][0], answer, log)
+    where = f"on the server: journalctl -u {web}, and {step.project.shared}/logs/error.log"
+    candidate.judge(release, manifest, health["hosts"][0], answer, log, where=where)
     process = live.show(web)["MainPID"]
     served = os.path.realpath(f"/proc/{process}/cwd") if process != "0" else "nothing"
     if not f"{served}/".startswith(f"{release.path}/"):
@@ -299,20 +300,20 @@ def _await_workers(release: Release, workers: list[str], began: float) -> None:
             state = live.show(name)
             if not _lives(state) or state["NRestarts"] != first[name]["NRestarts"]:
                 log = jobs.redactor(release.project, release.name).clean(live.journal_of(name, began))
-                known = causes.explain(log)
-                ended = (
-                    f"it ended within {GRACE:.0f} s of its start ({state['Result']}, status {state['ExecMainStatus']})"
-                )
-                raise Failure(
-                    name,
-                    f"{ended}: {known[0]}" if known else ended,
-                    f"{known[1]}\nthe release before it keeps serving"
-                    if known
-                    else f"mend its command in project.workers; journalctl -u {name} has its words\n"
-                    "the release before it keeps serving",
-                    log,
-                )
+                raise _dead(name, state, log)
         time.sleep(0.2)
+
+
+def _dead(name: str, state: dict[str, str], log: str) -> Failure:
+    ended = f"it ended within {GRACE:.0f} s of its start ({state['Result']}, status {state['ExecMainStatus']})"
+    cause, cure = causes.explain_any(f"{log}\n{state['Result']}", "")
+    return Failure(
+        name,
+        f"{ended}: {cause}" if cause else ended,
+        cure or "mend its command in project.workers",
+        log,
+        where=f"on the server: journalctl -u {name}",
+    )
 
 
 def _manage(step: Step, manifest: Manifest) -> None:

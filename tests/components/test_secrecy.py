@@ -93,7 +93,7 @@ def test_a_secret_step_shows_and_keeps_nothing(
             assert command.inputs["logging"] == "none", command.name
             assert {"stdout", "stderr"} <= set(command.secret_outputs), command.name
         else:
-            assert command.inputs["logging"] == "stdoutAndStderr", command.name
+            assert command.inputs["logging"] == "stdout", command.name
 
 
 def test_a_line_may_be_read_although_its_data_is_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

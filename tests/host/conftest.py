@@ -95,12 +95,13 @@ def first_deploys(sandbox: Sandbox, place: Path) -> Callable[[int], Stack]:
 def deployed(request: pytest.FixtureRequest, first_deploys: Callable[[int], Stack]) -> Stack:
     """The stack after its first deploy, on each Debian, for a test that leaves it as it was."""
     stack = first_deploys(request.param)
-    if stack.dirty:
+    if stack.dirty and stack.shared_in != request.module.__name__:
         stack.server.restore(DEPLOYED)
         stack.put_back(DEPLOYED)
         stack.server.console("systemctl is-system-running --wait", check=False)
         stack.site.await_job(stack.site.write())
         stack.dirty = False
+    stack.shared_in = ""
     return stack
 
 

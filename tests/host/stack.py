@@ -73,6 +73,8 @@ class Stack:
     home: Path | None = None
     elsewhere: Path | None = None
     agent: str = ""
+    # The test module that goes on with the stack as it left it.
+    shared_in: str = field(default="")
 
     # Files
 
@@ -188,9 +190,20 @@ class Stack:
         """Encrypt a value as a user does."""
         self.pulumi("config", "set", "--secret", "--path", path, input=value)
 
-    def commit(self, files: dict[str, str], base: str = "main", subject: str = "Change something") -> str:
-        """Make a commit on top of `base` with these files; returns its full hash. Changes no branch."""
+    def commit(
+        self,
+        files: dict[str, str],
+        base: str = "main",
+        subject: str = "Change something",
+        remove: tuple[str, ...] = (),
+    ) -> str:
+        """Make a commit on top of `base` with these files, and without others; returns its full hash.
+
+        Changes no branch.
+        """
         git(self.repository, "checkout", "--quiet", "--detach", base)
+        for name in remove:
+            (self.repository / name).unlink()
         for name, text in files.items():
             path = self.repository / name
             path.parent.mkdir(parents=True, exist_ok=True)

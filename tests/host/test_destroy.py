@@ -13,7 +13,7 @@ pytestmark = pytest.mark.host
 
 TRACES = (
     "/etc/systemd/system /run/systemd/system /etc/nginx /etc/logrotate.d /etc/codesensei /srv/codesensei"
-    " /usr/local/lib/codesensei /var/lib/codesensei /run/codesensei -iname '*guestbook*'"
+    " /usr/local/lib/codesensei /var/lib/codesensei /var/cache/codesensei /run/codesensei -iname '*guestbook*'"
 )
 
 

@@ -36,7 +36,7 @@ def test_a_step_run_again_changes_nothing(deployed: Stack, step: str) -> None:
     done = deployed.server.run(line, input=stdin)
     assert difference(before, fingerprint(deployed.server, deployed.slug)) == {}
     if step == "guestbook-switch":
-        assert "unchanged" in done.stderr
+        assert "unchanged" in done.stdout
         assert deployed.serving() in done.stdout
     else:
         assert done.stdout.splitlines()[-1] == "unchanged", done.stdout + done.stderr

@@ -27,6 +27,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, place in (
         ("ROOT", "srv"),
         ("MEMORY", "memory"),
+        ("CACHE", "cache"),
         ("LOCKS", "locks"),
         ("LIBRARY", "library"),
         ("CONFIG", "etc"),

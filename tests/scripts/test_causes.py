@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
+from pathlib import Path
+
 import pytest
 
-from codesensei.scripts.causes import explain
+from codesensei.scripts.causes import KNOWN, explain, explain_any
 
+PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
+ENVIRON = '  File "<frozen os>", line 679, in __getitem__\n'
+# Log, words of the cause, words of the cure.
 LOGS = {
     "host": (
         "django.core.exceptions.DisallowedHost: Invalid HTTP_HOST header: 'shop.example.com'. You may need to add"
@@ -15,28 +22,114 @@ LOGS = {
     ),
     "database": (
         'connection failed: connection to server at "10.0.0.9", port 5432 failed: Connection refused',
-        "cannot be reached: Connection refused",
+        "the database at 10.0.0.9, port 5432, cannot be reached: Connection refused",
         "DATABASE_URL",
+    ),
+    "database by name": (
+        'connection to server at "localhost" (127.0.0.1), port 5433 failed: Connection refused',
+        "the database at localhost, port 5433, cannot be reached: Connection refused",
+        "DATABASE_URL",
+    ),
+    "database of docker": (
+        'could not translate host name "db" to address: Temporary failure in name resolution',
+        "the database's host db has no address here",
+        "docker compose",
+    ),
+    "database's socket": (
+        'connection to server on socket "/run/postgresql/.s.PGSQL.5432" failed: No such file or directory',
+        "socket /run/postgresql/.s.PGSQL.5432 cannot be reached",
+        "DATABASE_URL",
+    ),
+    "mysql": (
+        """OperationalError: (2002, "Can't connect to server on '127.0.0.1' (115)")""",
+        "the database at 127.0.0.1",
+        "accepts",
     ),
     "password": (
         'FATAL:  password authentication failed for user "shop"',
         "password of shop",
         "percent-encoded",
     ),
+    "no such database": (
+        'FATAL:  database "shop" does not exist',
+        "no database shop",
+        "DATABASE_URL",
+    ),
+    "connections": (
+        "FATAL:  sorry, too many clients already",
+        "no more connections",
+        "GUNICORN_WORKERS",
+    ),
     "non-nullable": (
         "It is impossible to add a non-nullable field 'sku' to product without specifying a default.",
         "field sku",
         "freshly migrated database",
     ),
+    "non-nullable, not asked": (
+        "Field 'sku' on model 'product' not migrated: it is impossible to add a non-nullable field without specifying"
+        " a default.",
+        "field sku",
+        "freshly migrated database",
+    ),
+    "null values": (
+        'psycopg.errors.NotNullViolation: column "sku" of relation "shop_product" contains null values',
+        "the table shop_product has already have no value for sku",
+        "freshly migrated database",
+    ),
+    "leaf nodes": (
+        "CommandError: Conflicting migrations detected; multiple leaf nodes in the migration graph: (0002_a, 0002_b in"
+        " shop).",
+        "0002_a, 0002_b in shop",
+        "makemigrations --merge",
+    ),
+    "parent": (
+        "NodeNotFoundError: Migration shop.0003_c dependencies reference nonexistent parent node ('shop', '0002_b')",
+        "shop.0003_c needs ('shop', '0002_b')",
+        "commit that migration",
+    ),
+    "history": (
+        "InconsistentMigrationHistory: Migration admin.0001 is applied before its dependency auth.0001",
+        "admin.0001 is applied before",
+        "bring back",
+    ),
+    "table exists": (
+        'psycopg.errors.DuplicateTable: relation "shop_product" already exists',
+        "the table shop_product exists already",
+        "--fake",
+    ),
+    "lock": ("canceling statement due to lock timeout", "a table is locked", "lockTimeout"),
+    "no such column": (
+        "psycopg.errors.UndefinedColumn: column shop_product.sku does not exist",
+        "no column shop_product.sku",
+        "makemigrations",
+    ),
+    "no such table": ("sqlite3.OperationalError: no such table: shop_product", "no table shop_product", "commit"),
     "secret key": (
         "django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty.",
         "SECRET_KEY is not set",
         "generateSecrets",
     ),
     "environment key": (
-        "    raise KeyError(key) from None\nKeyError: 'SECRET_KEY'",
+        f"{ENVIRON}KeyError: 'SECRET_KEY'",
         "SECRET_KEY is not set",
         "generateSecrets",
+    ),
+    "environ": (
+        "django.core.exceptions.ImproperlyConfigured: Set the STRIPE_KEY environment variable",
+        "the variable STRIPE_KEY",
+        "codesensei:secretEnv.STRIPE_KEY",
+    ),
+    "decouple": (
+        "decouple.UndefinedValueError: STRIPE_KEY not found. Declare it as envvar or define a default value.",
+        "the variable STRIPE_KEY",
+        "codesensei:env",
+    ),
+    "os.environ": (f"{ENVIRON}KeyError: 'STRIPE_KEY'", "the variable STRIPE_KEY", "codesensei:env"),
+    "os.environ in Debian 12": (
+        '  File "/usr/lib/python3.10/os.py", line 680, in __getitem__\n    raise KeyError(key) from None\n'
+        "KeyError: 'STRIPE_KEY'",
+        "the variable STRIPE_KEY",
+        "codesensei:env",
     ),
     "static root": (
         "django.core.exceptions.ImproperlyConfigured: You're using the staticfiles app without having set the"
@@ -50,27 +143,177 @@ LOGS = {
         "STATIC_URL is not set",
         "/static/",
     ),
-    "module": ("ModuleNotFoundError: No module named 'config.settings.prod'", "config.settings.prod", "settingsModule"),
+    "manifest": (
+        "ValueError: Missing staticfiles manifest entry for 'shop/logo.svg'",
+        "the static file shop/logo.svg",
+        "commit the file",
+    ),
+    "style sheet": (
+        "whitenoise.storage.MissingFileError: The file 'shop/paper.png' could not be found with <Storage object>.",
+        "the static file shop/paper.png",
+        "style sheet",
+    ),
+    "module": (
+        "ModuleNotFoundError: No module named 'corsheaders'",
+        "the module corsheaders cannot be found",
+        "requirements",
+    ),
+    "settings": (
+        "ImportError: Could not import settings 'config.settings.prod' (Is it on sys.path?)",
+        "the settings module config.settings.prod",
+        "settingsModule",
+    ),
+    "circular": (
+        "ImportError: cannot import name 'Entry' from partially initialized module 'entries.models' (most likely due"
+        " to a circular import) (/srv/codesensei/shop/releases/a/entries/models.py)",
+        "import of entries.models leads back to itself",
+        "import inside the function",
+    ),
+    "name": ("ImportError: cannot import name 'url' from 'django.conf.urls' (/x)", "url cannot be imported", "version"),
+    "syntax": (
+        '  File "/srv/codesensei/shop/releases/4f2a9c1-8be01d7/config/urls.py", line 12\n    path = = 1\n'
+        "           ^\nSyntaxError: invalid syntax",
+        "config/urls.py, line 12: SyntaxError: invalid syntax",
+        "project.python",
+    ),
     "registry": (
         "django.core.exceptions.AppRegistryNotReady: Apps aren't loaded yet.",
         "AppRegistryNotReady",
         "get_asgi_application()",
     ),
     "version": ("ERROR: No matching distribution found for Django==99.0", "Django==99.0", "PIP_INDEX_URL"),
-    "hashes": ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash", "regenerate"),
+    "newer Django": (
+        "ERROR: Ignored the following versions that require a different python version: 6.0 Requires-Python >=3.12;"
+        " 6.0.1 Requires-Python >=3.12\nERROR: Could not find a version that satisfies the requirement Django==6.0"
+        " (from versions: 5.1, 5.2)\nERROR: No matching distribution found for Django==6.0",
+        "Django==6.0 needs Python >=3.12",
+        "project.python",
+    ),
+    "python": (
+        "ERROR: Package 'django' requires a different Python: 3.9.2 not in '>=3.12'",
+        "django does not run on this Python (3.9.2 not in '>=3.12')",
+        "project.python",
+    ),
+    "conflict": (
+        "ERROR: Cannot install Django==5.2 and shop==1.0 because these package versions have conflicting dependencies.",
+        "exclude each other: Django==5.2 and shop==1.0",
+        "one of their versions",
+    ),
+    "uv": (
+        "No solution found when resolving dependencies:\n  ╰─▶ Because there is no version of django==99.0 and you"
+        " require django==99.0, we can conclude that your requirements are unsatisfiable.",
+        "Because there is no version of django==99.0",
+        "UV_INDEX_URL",
+    ),
+    "hashes": ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash", "anew"),
+    "hash of": (
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated\n"
+        "    packaging==26.3 from https://files.example/packaging.whl (from -r requirements.txt (line 1)):",
+        "the downloaded package packaging==26.3",
+        "--generate-hashes",
+    ),
+    "no hash": (
+        "ERROR: Hashes are required in --require-hashes mode, but they are missing from some requirements. Here is a"
+        " list.\n    Django==5.2 --hash=sha256:00",
+        "Django==5.2 has none",
+        "--generate-hashes",
+    ),
+    "requirement": (
+        "ERROR: Invalid requirement: 'Django=5.2': Expected end or semicolon",
+        "no requirement: Django=5.2",
+        "name==version",
+    ),
+    "index login": (
+        "ERROR: HTTP error 403 while getting x\nERROR: 403 Client Error: Forbidden for url: https://u:p@pkg.example/s/",
+        "the package index at pkg.example refuses the login",
+        "PIP_INDEX_URL",
+    ),
     "header": ("fatal error: ldap.h: No such file or directory", "ldap.h", "systemPackages"),
+    "linker": ("/usr/bin/ld: cannot find -lmagic: No such file or directory", "magic is missing", "systemPackages"),
+    "wheel": ("ERROR: Failed building wheel for pylibmc", "pylibmc cannot be built", "systemPackages"),
+    "no package": (
+        "ERROR: Could not find a version that satisfies the requirement shop-core==1.0 (from versions: none)\n"
+        "ERROR: No matching distribution found for shop-core==1.0",
+        "knows no shop-core==1.0",
+        "PIP_INDEX_URL",
+    ),
+    "repository": (
+        "  Running command git clone --quiet https://git.example/shop.git /tmp/x\n"
+        "  fatal: could not read Username for 'https://git.example': terminal prompts disabled",
+        "cannot be fetched: could not read Username",
+        "https://${TOKEN}@",
+    ),
+    "git": (
+        "ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?",
+        "program git",
+        "systemPackages",
+    ),
+    "library": (
+        "ImportError: libxmlsec1.so.1: cannot open shared object file: No such file or directory",
+        "the system library libxmlsec1.so.1",
+        "systemPackages",
+    ),
+    "gdal": (
+        'ImproperlyConfigured: Could not find the GDAL library (tried "gdal"). Is GDAL installed?',
+        "GDAL",
+        "gdal-bin",
+    ),
     "memory": (
-        "Worker (pid:12) was sent SIGKILL! Perhaps out of memory?\nMemoryError",
+        "Worker (pid:12) was sent SIGKILL! Perhaps out of memory?",
         "no memory",
         "GUNICORN_WORKERS",
     ),
+    "timeout": (
+        "[CRITICAL] WORKER TIMEOUT (pid:12)\n[ERROR] Worker (pid:12) was sent SIGKILL! Perhaps out of memory?",
+        "longer than gunicorn waits",
+        "log",
+    ),
     "disk": ("OSError: [Errno 28] No space left on device", "disk is full", "keepReleases"),
-    "python": (
-        "ERROR: Package 'django' requires a different Python: 3.9.2 not in '>=3.12'",
-        "another Python",
-        "project.python",
+    "release": (
+        "PermissionError: [Errno 13] Permission denied: '/srv/codesensei/shop/releases/4f2a9c1-8be01d7/app.log'",
+        "the project writes app.log",
+        "shared",
+    ),
+    "folder": (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/srv/codesensei/shop/releases/a-b/logs/app.log'",
+        "there is no logs/app.log in the release",
+        "shared/logs",
     ),
     "attribute": ("Failed to find attribute 'app' in 'config.wsgi'.", "config.wsgi has no app", "wsgiApplication"),
+    "attribute of Daphne": (
+        "AttributeError: module 'config.asgi' has no attribute 'application'",
+        "config.asgi has no application",
+        "asgiApplication",
+    ),
+    "template": (
+        "django.template.exceptions.TemplateDoesNotExist: shop/index.html",
+        "template shop/index.html",
+        "templates",
+    ),
+    "celery": (
+        "Error: Invalid value for '-A' / '--app': \nUnable to load celery application.\nThe module shop was not found.",
+        "The module shop was not found",
+        "celery -A",
+    ),
+    "broker": (
+        "consumer: Cannot connect to redis://127.0.0.1:6380/0: Error 111 connecting to 127.0.0.1:6380. Connection"
+        " refused..",
+        "the broker at redis://127.0.0.1:6380/0",
+        "broker.env",
+    ),
+    "option": ("Error: No such option: --no-such-option", "does not know: --no-such-option", "stack file"),
+    "program": ("/etc/codesensei/shop/x.sh: line 1: npm: command not found", "the program npm", "systemPackages"),
+    "mode": ("/srv/x.sh: line 1: ./build.sh: Permission denied", "./build.sh may not be executed", "chmod=+x"),
+    "port": ("OSError: [Errno 98] Address already in use", "in use", "ss -tlnp"),
+    "command": ("Unknown command: 'compress'", "no command compress", "INSTALLED_APPS"),
+    "incomplete": ("ImproperlyConfigured: The EMAIL must be set", "The EMAIL must be set", "codesensei:env"),
+    "refusal": ("CommandError: nothing to do", "nothing to do", "deploy again"),
+    "index": (
+        "WARNING: Retrying after connection broken by 'NewConnectionError(\"HTTPSConnection(host='pypi.example',"
+        " port=443): Failed to establish a new connection: [Errno -3] Temporary failure in name resolution\")'",
+        "the package index at pypi.example cannot be reached: Temporary failure in name resolution",
+        "PIP_INDEX_URL",
+    ),
 }
 
 
@@ -92,7 +335,50 @@ def test_known_cause(name: str) -> None:
     assert found is not None
     assert cause in found[0]
     assert cure in found[1]
+    assert "?" not in found[0] or "hash" in name
+
+
+def test_every_cause_has_a_log_here() -> None:
+    tried = {known.title for known in KNOWN for log, *_ in LOGS.values() if re.search(known.pattern, log, re.M)}
+    assert {known.title for known in KNOWN} == tried
 
 
 def test_unknown_words_have_no_cause() -> None:
     assert explain("something else went wrong") is None
+
+
+def test_an_unknown_exception_is_told_with_the_project_s_own_line() -> None:
+    log = (
+        "Traceback (most recent call last):\n"
+        '  File "/srv/codesensei/shop/releases/a-b/manage.py", line 9, in <module>\n    main()\n'
+        '  File "/srv/codesensei/shop/releases/a-b/shop/migrations/0002_x.py", line 7, in fail\n    raise X\n'
+        '  File "/srv/codesensei/shop/venvs/1-py3/lib/python3.11/site-packages/x.py", line 1, in f\n    raise X\n'
+        "shop.X: the shop is closed\n"
+    )
+    assert explain_any(log, "") == ("shop.X: the shop is closed (shop/migrations/0002_x.py, line 7)", "")
+    assert explain_any("it hung", "it ended with status 3") == ("it ended with status 3", "")
+
+
+def test_a_long_log_is_read_at_once() -> None:
+    log = "".join(
+        f'  File "/usr/lib/python3/x{number}.py", line {number}, in f\n    call({number})\n' for number in range(400)
+    )
+    started = time.monotonic()
+    assert explain(log + "THESE PACKAGES DO NOT MATCH\n" * 400) is None
+    assert time.monotonic() - started < 2
+
+
+def rows() -> list[str]:
+    """The table of the documentation: the first words of each cause."""
+    first = {known.title: known for known in reversed(KNOWN)}
+    names = ["…", "…", "…"]
+    cells = [
+        (title, first[title].cause.format(*names, path="…"), first[title].cure.format("NAME"))
+        for title in dict.fromkeys(known.title for known in KNOWN)
+    ]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
+
+
+def test_the_documentation_has_every_known_cause_and_no_other() -> None:
+    table = PAGE.read_text().partition("## Known causes")[2].partition("\n## ")[0]
+    assert [line for line in table.splitlines() if line.startswith("| ")][1:] == rows()

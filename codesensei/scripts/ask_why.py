@@ -1,0 +1,40 @@
+"""Runs inside the project's own Python, as the app user: make one request and print what Django says or where it hangs.
+
+With DEBUG off and no LOGGING of the project's own, Django tells of an error by mail alone.
+"""
+
+import faulthandler
+import json
+import logging
+import os
+import sys
+from wsgiref.util import setup_testing_defaults
+
+sys.path.insert(0, os.getcwd())
+
+import django  # type: ignore[import-not-found]
+from django.core.handlers.wsgi import WSGIHandler  # type: ignore[import-not-found]
+
+asked = json.loads(sys.argv[1])
+faulthandler.dump_traceback_later(asked["seconds"], exit=True)
+django.setup()
+for name in [*logging.root.manager.loggerDict, "django"]:
+    if name.split(".")[0] == "django":
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate, logger.disabled = [], name != "django", False
+        logger.setLevel(logging.WARNING)
+logging.getLogger("django").addHandler(logging.StreamHandler(sys.stdout))
+
+path, _, query = asked["path"].partition("?")
+environ = {
+    "REQUEST_METHOD": "GET",
+    "PATH_INFO": path,
+    "QUERY_STRING": query,
+    "HTTP_HOST": asked["host"],
+    "HTTP_X_FORWARDED_HOST": asked["host"],
+    "HTTP_X_FORWARDED_PROTO": asked["scheme"],
+    "HTTP_X_FORWARDED_FOR": "127.0.0.1",
+    "REMOTE_ADDR": "127.0.0.1",
+}
+setup_testing_defaults(environ)
+next(iter(WSGIHandler()(environ, lambda *_: None)), b"")

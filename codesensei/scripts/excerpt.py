@@ -1,0 +1,103 @@
+"""The part of a log that a person wants to see: its end, without the frames of other people's packages."""
+
+from __future__ import annotations
+
+import re
+
+WIDTH = 200
+HEADER = "Traceback (most recent call last):"
+_FRAME = re.compile(r'^(?P<indent>\s*)File "(?P<path>[^"]+)", line (?P<line>\d+)')
+# What Python and compilers draw below the code that failed.
+_MARKS = re.compile(r"^[\s|~^]*[~^][\s|~^]*$")
+# What says nothing of why something failed: starts of units and gunicorn, our own probe, pip's advice.
+_NOISE = re.compile(
+    r"^(?:Starting|Started|Stopping|Stopped|Scheduled restart) |\[INFO\]|^\s*- - \[|^\s*\[end of output\]$"
+    r"|^\s*note: This error originates"
+)
+_PACKAGES = re.compile(
+    r"/(?:site|dist)-packages/|^/usr/local/lib/codesensei/|/lib/python[\d.]+/|^<frozen |/venvs?/[^/]+/bin/"
+)
+_RELEASE = re.compile(r"/srv/codesensei/[^/\s\"']+/(?:releases/[^/\s\"']+|current)/")
+
+
+def last_lines(log: str, count: int) -> list[str]:
+    """The last `count` lines that say something, each at most 200 characters."""
+    lines = [line.rstrip() for line in log.splitlines()]
+    kept = _without_packages([line for line in lines if line and not _MARKS.match(line) and not _NOISE.search(line)])
+    return [line if len(line) <= WIDTH else line[: WIDTH - 3] + "..." for line in kept[-count:]]
+
+
+def _without_packages(lines: list[str]) -> list[str]:
+    """Frames of packages become one line with their number; the last frame before an exception always stays."""
+    found: list[str] = []
+    hidden, at = 0, 0
+    while at < len(lines):
+        end = _end_of_frame(lines, at)
+        frame = _FRAME.match(lines[at])
+        if frame and _PACKAGES.search(frame["path"]) and end < len(lines) and _FRAME.match(lines[end]):
+            hidden, at = hidden + 1, end
+            continue
+        if hidden:
+            indent = " " * (len(lines[at - 1]) - len(lines[at - 1].lstrip()))
+            found.append(f"{indent}({hidden} {'frame' if hidden == 1 else 'frames'} of packages)")
+            hidden = 0
+        end = max(end, at + 1)
+        found += lines[at:end]
+        at = end
+    return found
+
+
+def _end_of_frame(lines: list[str], at: int) -> int:
+    """Where the frame that begins at `at` ends; `at` itself where none begins."""
+    frame = _FRAME.match(lines[at])
+    if not frame:
+        return at
+    indent = len(frame["indent"])
+    end = at + 1
+    while end < len(lines) and len(lines[end]) - len(lines[end].lstrip()) > indent:
+        end += 1
+    return end
+
+
+def hang(log: str) -> str:
+    """Where in the project a program hung, as Python's faulthandler tells; empty where it does not."""
+    stack = log.partition("(most recent call first):")[2]
+    for found in re.finditer(r'File "([^"]+)", line (\d+)', stack):
+        if not _PACKAGES.search(found[1]):
+            return f"it hangs in {relative(found[1])}, line {found[2]}"
+    return ""
+
+
+def without_code(log: str) -> str:
+    """The log without the lines of code that tracebacks show: they have words of errors that did not happen."""
+    found: list[str] = []
+    lines = log.splitlines()
+    at = 0
+    while at < len(lines):
+        found.append(lines[at])
+        at = max(_end_of_frame(lines, at), at + 1)
+    return "\n".join(found) + "\n"
+
+
+def exception(log: str) -> str:
+    """The exception that ended the program, and the project's own line that led to it; empty where there is none."""
+    lines = log.splitlines()
+    # A program may have begun the line with words of its own.
+    starts = [number for number, line in enumerate(lines) if line.rstrip().endswith(HEADER)]
+    if not starts:
+        return ""
+    start = starts[-1]
+    indent = len(lines[start]) - len(lines[start].lstrip())
+    place = ""
+    for line in lines[start + 1 :]:
+        frame = _FRAME.match(line)
+        if frame and not _PACKAGES.search(frame["path"]) and not frame["path"].endswith("/manage.py"):
+            place = f" ({relative(frame['path'])}, line {frame['line']})"
+        if line.strip() and len(line) - len(line.lstrip()) <= indent:
+            return line.strip() + place
+    return ""
+
+
+def relative(path: str) -> str:
+    """A path in a release as the repository has it."""
+    return _RELEASE.sub("", path)

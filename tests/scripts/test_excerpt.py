@@ -1,0 +1,107 @@
+"""What a person sees of a long log."""
+
+from __future__ import annotations
+
+from codesensei.scripts.excerpt import exception, hang, last_lines, relative, without_code
+from codesensei.scripts.step import Failure
+
+RELEASE = "/srv/codesensei/shop/releases/4f2a9c1-8be01d7"
+PACKAGES = "/srv/codesensei/shop/venvs/1-py3.13/lib/python3.13/site-packages"
+LOG = f"""Operations to perform:
+
+Traceback (most recent call last):
+  File "{RELEASE}/manage.py", line 10, in <module>
+    main()
+    ~~~~^^
+  File "{PACKAGES}/django/core/management/__init__.py", line 442, in execute_from_command_line
+    utility.execute()
+    ~~~~~~~~~~~~~~~^^
+  File "{PACKAGES}/django/core/management/base.py", line 416, in run_from_argv
+    self.execute(*args, **cmd_options)
+  File "{RELEASE}/shop/migrations/0002_x.py", line 6, in fail
+    raise RuntimeError(
+        "closed"
+    )
+RuntimeError: closed
+"""
+
+
+def test_frames_of_packages_and_marks_are_left_out() -> None:
+    assert last_lines(LOG, 20) == [
+        "Operations to perform:",
+        "Traceback (most recent call last):",
+        f'  File "{RELEASE}/manage.py", line 10, in <module>',
+        "    main()",
+        "    (2 frames of packages)",
+        f'  File "{RELEASE}/shop/migrations/0002_x.py", line 6, in fail',
+        "    raise RuntimeError(",
+        '        "closed"',
+        "    )",
+        "RuntimeError: closed",
+    ]
+
+
+def test_the_frame_where_it_happened_stays_whoever_wrote_it() -> None:
+    log = LOG.replace(f"{RELEASE}/shop/migrations/0002_x.py", f"{PACKAGES}/x.py")
+    assert f'  File "{PACKAGES}/x.py", line 6, in fail' in last_lines(log, 20)
+
+
+def test_the_end_counts_and_long_lines_are_cut() -> None:
+    lines = last_lines("\n".join(f"line {number} {'x' * 300}" for number in range(50)), 20)
+    assert len(lines) == 20
+    assert lines[-1].startswith("line 49 ")
+    assert {len(line) for line in lines} == {200}
+
+
+def test_the_exception_and_the_project_s_own_line() -> None:
+    assert exception(LOG) == "RuntimeError: closed (shop/migrations/0002_x.py, line 6)"
+    assert exception(f"Applying shop.0002_x...{LOG[LOG.index('Traceback') :]}") == exception(LOG)
+    assert exception("nothing of the kind") == ""
+    assert exception("Traceback (most recent call last):\n  cut off") == ""
+
+
+def test_of_a_chain_the_last_exception_counts() -> None:
+    log = (
+        LOG
+        + "\nDuring handling of the above exception, another exception occurred:\n\n"
+        + LOG.replace("closed", "open")
+    )
+    assert exception(log).startswith("RuntimeError: open ")
+
+
+def test_the_place_where_a_request_hangs() -> None:
+    log = (
+        'Timeout!\nThread 0x7f (most recent call first):\n  File "/usr/lib/python3.13/x.py", line 1 in f'
+        f'\n  File "{RELEASE}/shop/views.py", line 33 in get\n  File "{PACKAGES}/django/x.py", line 5 in g\n'
+    )
+    assert hang(log) == "it hangs in shop/views.py, line 33"
+    assert hang(LOG) == ""
+
+
+def test_code_that_raises_is_no_error_that_happened() -> None:
+    text = without_code(LOG)
+    assert "raise RuntimeError(\n" not in text
+    assert "RuntimeError: closed\n" in text
+
+
+def test_paths_are_those_of_the_repository() -> None:
+    assert relative(f"{RELEASE}/shop/urls.py") == "shop/urls.py"
+    assert relative("/srv/codesensei/shop/current/shop/urls.py") == "shop/urls.py"
+    assert relative("/srv/codesensei/shop/shared/media") == "/srv/codesensei/shop/shared/media"
+
+
+def test_a_failure_has_at_most_25_lines_of_200_characters_of_ours() -> None:
+    failure = Failure("thing " * 100, "cause " * 500, "cure\n" * 100, "log\n" * 100, where="/var/log/x")
+    failure.served = "release a-b"
+    lines = failure.text().splitlines()
+    ours = [line for line in lines if not line.startswith("  | ")]
+    assert len(ours) == 25
+    assert max(map(len, lines)) <= 200
+    assert ours[0].startswith("error: thing thing")
+    assert ours[-2:] == ["still served: release a-b", "full log: /var/log/x"]
+    assert len(lines) - len(ours) == 8
+
+
+def test_a_short_failure_is_short() -> None:
+    assert Failure("disk", "it is full").text().splitlines()[0].endswith(": it is full")
+    assert len(Failure("disk", "it is full", "make room").text().splitlines()) == 2

@@ -17,6 +17,8 @@ from tests.host.debians import RELEASES
 from tests.host.stack import CHECKOUT, Stack
 from tools.sandbox import Sandbox, Server
 
+pytest.register_assert_rewrite("tests.host.projects")
+
 DEPLOYED = "deployed"
 KEEP = os.environ.get("CODESENSEI_KEEP_SERVERS") == "1"
 

@@ -105,6 +105,13 @@ class Stack:
 
     def create(self) -> Stack:
         """Make all files of the stack; nothing is deployed yet."""
+        self.make_program()
+        self.initialise(self.first_config(make_history(self.repository)))
+        self.set_secret("codesensei:secretEnv.API_TOKEN", "a-token-of-this-stack")
+        return self
+
+    def make_program(self) -> None:
+        """Make the stack's directory anew, with the work copy of the program and an empty backend."""
         shutil.rmtree(self.directory, ignore_errors=True)
         self.program.mkdir(parents=True)
         self.backend.mkdir()
@@ -116,12 +123,12 @@ class Stack:
         text = (CHECKOUT / "Pulumi.yaml").read_text()
         (self.program / "Pulumi.yaml").write_text(text.replace("virtualenv: .venv", f"virtualenv: {sys.prefix}"))
         self.file.parent.mkdir()
-        history = make_history(self.repository)
-        self.file.write_text(yaml.safe_dump({"config": self.first_config(history)}))
+
+    def initialise(self, config: Json) -> None:
+        """Write the stack file and make the stack."""
+        self.file.write_text(yaml.safe_dump({"config": config}))
         self.pulumi("stack", "init", self.name)
         self.set_secret("codesensei:sshPrivateKey", self.server.private_key_path.read_text())
-        self.set_secret("codesensei:secretEnv.API_TOKEN", "a-token-of-this-stack")
-        return self
 
     def first_config(self, history: History) -> Json:
         """What the stack starts with."""

@@ -54,6 +54,12 @@ KNOWN: tuple[Known, ...] = (
         "pin a version that runs on it, or set project.python (with project.installer: uv for a Python that the distribution lacks)",
     ),
     Known(
+        "a package needs another Python",
+        r"different python version: (?:.*; )?([\w.]+) Requires-Python ([^;\s]+)(?:.*\n)+?.*No matching distribution found for (\S+[<>~]\S+)$",
+        "no version of {2} runs on this server's Python (pip left out versions, {0} the last of them, which needs Python {1})",
+        "widen the range to a version that runs on it, or set project.python (with project.installer: uv for a Python that the distribution lacks)",
+    ),
+    Known(
         "the package index refuses",
         r"(40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)",
         "the package index at {1} refuses the login (HTTP status {0})",

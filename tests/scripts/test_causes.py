@@ -189,6 +189,14 @@ LOGS = {
         "Django==6.0 needs Python >=3.12",
         "project.python",
     ),
+    "range of newer Django": (
+        "ERROR: Ignored the following versions that require a different python version: 6.0 Requires-Python >=3.12;"
+        " 6.1.2 Requires-Python >=3.12\nERROR: Could not find a version that satisfies the requirement Django<6.2,>=6.1"
+        " (from versions: 5.1, 5.2)\nERROR: No matching distribution found for Django<6.2,>=6.1",
+        "no version of Django<6.2,>=6.1 runs on this server's Python (pip left out versions, 6.1.2 the last of them,"
+        " which needs Python >=3.12)",
+        "project.python",
+    ),
     "python": (
         "ERROR: Package 'django' requires a different Python: 3.9.2 not in '>=3.12'",
         "django does not run on this Python (3.9.2 not in '>=3.12')",

@@ -19,6 +19,8 @@ AUTHENTICATION_BACKENDS = [
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 LOGIN_REDIRECT_URL = "/accounts/email/"
+# As its documentation asks for, where a proxy is in front: it limits attempts by the address of the client.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 """
 CLICK = "django.middleware.clickjacking.XFrameOptionsMiddleware',\n"

@@ -66,7 +66,7 @@ class Environment(pulumi.ComponentResource):
             args=[self.release.apply(lambda name: name.rpartition("-")[2])],
             data={
                 "content": pulumi.Output.all(**variables).apply(lambda known: envfile.render(known or {})),
-                "secretNames": sorted({*secrets.env, *generated_secrets, *injected_database}),
+                "secretNames": sorted({*secrets.env, *generated_secrets, *secret_parts(stack.database)}),
                 "managedNames": sorted(managed_names(stack)),
                 "account": database.account,
                 "user": stack.names.user,
@@ -101,6 +101,11 @@ def database_variables(
         return known.apply(lambda secret: _part(plan, of, secret))
 
     return {name: part(of) for name, of in sorted(plan.variables.items())}
+
+
+def secret_parts(plan: DatabasePlan) -> set[str]:
+    """Those of the database's variables that hold its password; its name or its port are words of every log."""
+    return {name for name, of in plan.variables.items() if of in ("password", "url")}
 
 
 def _part(plan: DatabasePlan, of: str, password: str) -> str:

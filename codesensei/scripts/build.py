@@ -26,6 +26,7 @@ from codesensei.scripts.step import Failure, Step, write_json
 # A recent pip: Debian 12's own fails on some hash-pinned requirements.
 PIP = "pip==25.3"
 UV = "uv==0.9.9"
+FACTS = "codesensei-facts:"
 SPARE_MEGABYTES = 300
 SPARE_INODES = 20_000
 
@@ -50,7 +51,7 @@ def run(step: Step) -> None:
     _venv(step, release, data)
     installed = time.monotonic()
     facts = _ask_django(step, release)
-    checks.check(facts, release, data)
+    _check(facts, release, data)
     note(
         release,
         {
@@ -285,12 +286,20 @@ def require(done: Done, release: Release, title: str, cure: str = "") -> Done:
 
 def _ask_django(step: Step, release: Release) -> dict[str, Any]:
     script = Path(__file__).with_name("ask_django.py")
-    job = Job("ask Django for its settings", [f"{release.venv}/bin/python", "-B", str(script)])
+    argv = [f"{release.venv}/bin/python", "-B", str(script)]
+    job = Job("ask Django for its settings", argv, answer=FACTS)
     done = require(jobs.run_job(step, release, job), release, "Django's settings")
-    for line in reversed(done.tail.splitlines()):
-        if line.startswith("codesensei-facts:"):
-            with contextlib.suppress(ValueError):
-                facts = json.loads(line.removeprefix("codesensei-facts:"))
-                assert isinstance(facts, dict)
-                return facts
+    with contextlib.suppress(ValueError):
+        facts = json.loads(done.answer)
+        assert isinstance(facts, dict)
+        return facts
     raise Failure("Django's settings", "the project's settings printed no facts", log=done.tail)
+
+
+def _check(facts: dict[str, Any], release: Release, data: dict[str, Any]) -> None:
+    """Refuse settings that would lose data or not work; what they say may quote a secret variable."""
+    clean = jobs.redactor(release.project, release.name).clean
+    try:
+        checks.check(facts, release, data)
+    except Failure as failure:
+        raise Failure(failure.thing, clean(failure.cause), clean(failure.cure)) from None

@@ -59,12 +59,17 @@ class Release:
 
 @dataclass(frozen=True)
 class Done:
-    """How a job ended; `tail` is the end of its output without secrets, `result` systemd's word for a failure."""
+    """How a job ended.
+
+    `tail` is the end of its output without secrets, `result` systemd's word for a failure, `answer` what it printed
+    for the step alone: as it is, and in no log.
+    """
 
     code: int
     tail: str
     log: Path
     result: str = ""
+    answer: str = ""
 
     @property
     def ok(self) -> bool:
@@ -82,6 +87,8 @@ class Job:
     variables: Mapping[str, str] = field(default_factory=dict)
     # Bounds a hung install or migration; long data migrations need hours.
     seconds: float = LONGEST_SECONDS
+    # What a line that is for the step begins with; filtered, a path in it would no longer be that path.
+    answer: str = ""
 
 
 def redactor(project: Project, release: str) -> Redactor:
@@ -115,6 +122,7 @@ def run_job(step: Step, release: Release, job: Job) -> Done:
     files.make_directory(project.logs, 0o700)
     log = project.logs / f"{release.name}-{step.name}.log"
     clean = redactor(project, release.name)
+    answer = ""
     tail: deque[str] = deque(maxlen=TAIL)
     with _credentials(release) as credentials, open(log, "a", opener=_private) as full, _telling(step, job.title):
         full.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {job.title}\n")
@@ -129,11 +137,14 @@ def run_job(step: Step, release: Release, job: Job) -> Done:
         )
         assert process.stdout is not None
         for line in process.stdout:
+            if job.answer and line.startswith(job.answer):
+                answer = line.removeprefix(job.answer)
+                continue
             text = clean.clean(line)
             full.write(text)
             tail.extend(text.splitlines())
         code = process.wait()
-    return Done(code, "\n".join(tail), log, _result(project) if code else "")
+    return Done(code, "\n".join(tail), log, _result(project) if code else "", answer)
 
 
 @contextlib.contextmanager

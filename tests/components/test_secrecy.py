@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import pytest
 
 from codesensei import remote
 from codesensei.spec import Stack
+from components.environment import secret_parts
 from tests.components import recorder, stacks
 from tests.spec.engine import API_TOKEN
 
@@ -104,3 +106,10 @@ def test_a_line_may_be_read_although_its_data_is_secret(tmp_path: Path, monkeypa
         line = run.find(f"shop-{step}").inputs["create"]
         assert isinstance(line, str)
         assert line.endswith(" mend=2")
+
+
+def test_only_what_holds_the_password_is_blanked_in_logs(tmp_path: Path) -> None:
+    """The database's name is often the slug, and a word of every path."""
+    plan = stacks.generated(tmp_path).database
+    mapped = replace(plan, variables={"DB_NAME": "name", "DB_HOST": "host", "DB_PASSWORD": "password", "DB": "url"})
+    assert secret_parts(mapped) == {"DB_PASSWORD", "DB"}

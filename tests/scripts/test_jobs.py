@@ -1,0 +1,33 @@
+"""A project's program: what it says is filtered, and what it answers to the step is not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from codesensei.scripts import envfile, jobs, paths
+from codesensei.scripts.jobs import Job, Release
+from codesensei.scripts.step import Step, write_json
+
+PROGRAM = "print('user shop logs in'); print('\\nfacts:{\"root\": \"/srv/shop\"}'); print('shop is done')"
+
+
+def test_an_answer_is_whole_and_in_no_log(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret variable may be a word of every path, such as the login of a mail server."""
+    project = paths.Project("shop")
+    name = "1234567-89abcde"
+    project.env_file(name).parent.mkdir(parents=True)
+    project.env_file(name).write_text("MAIL_LOGIN=shop\n")
+    assert envfile.parse(project.env_file(name).read_text()) == {"MAIL_LOGIN": "shop"}
+    project.variable_notes(name).parent.mkdir(parents=True, exist_ok=True)
+    write_json(project.variable_notes(name), {"secretNames": ["MAIL_LOGIN"]})
+    monkeypatch.setattr(jobs, "_systemd_run", lambda *_: [sys.executable, "-c", PROGRAM])
+    release = Release(project, name, "deploy", ".", "config.settings")
+    done = jobs.run_job(Step("shop", "build", (), {}), release, Job("ask", [], answer="facts:"))
+    assert done.ok
+    assert done.answer.strip() == '{"root": "/srv/shop"}'
+    assert done.tail.splitlines() == ["user [secret] logs in", "", "[secret] is done"]
+    assert "/srv" not in done.log.read_text()
+    assert "shop" not in done.log.read_text()

@@ -6,22 +6,24 @@ from typing import TypedDict
 
 import pulumi
 
-from codesensei.render import envfile, rotation, units
-from codesensei.spec import Stack
+from codesensei.render import envfile, programs, rotation, units
+from codesensei.spec import Names, Stack
 from components.environment import Environment
 from components.release import WEB_SERVERS, Code
 
 UNITS = "/etc/systemd/system"
 WEB_HOME = "web"
+_WEB_PROGRAMS: dict[units.Server, str] = {"gunicorn": programs.GUNICORN_CONF, "daphne": programs.SERVE_ASGI}
 
 
 class File(TypedDict, total=False):
-    """A file of the manifest; `mode` in octal digits."""
+    """A file of the manifest; `mode` in octal digits, `renews` the unit that must be started anew after a change."""
 
     path: str
     content: pulumi.Input[str]
     mode: str
     group: str
+    renews: str
 
 
 class Processes(pulumi.ComponentResource):
@@ -44,7 +46,7 @@ class Processes(pulumi.ComponentResource):
             name,
             {
                 "web": f"{web_server} {code.settings.application}"
-                + (f", {count} workers" if web_server == "gunicorn" else ""),
+                + (f", {count or 'a secret number of'} workers" if web_server == "gunicorn" else ""),
                 "workers": {
                     key: worker.command + (" (singleton)" if worker.singleton else "")
                     for key, worker in spec.workers.items()
@@ -68,6 +70,7 @@ class Processes(pulumi.ComponentResource):
                     stop_timeout=spec.stop_timeout.web,
                 ),
             ),
+            _program(names, _WEB_PROGRAMS[web_server], unit=names.web_unit),
             {
                 "path": names.logrotate_path,
                 "content": rotation.logrotate(names, server=web_server),
@@ -88,13 +91,28 @@ class Processes(pulumi.ComponentResource):
                     "content": units.worker_script(names, key, command=worker.command),
                     "mode": "0640",
                     "group": names.group,
+                    "renews": names.worker_unit(key),
                 }
             )
-            self.units.append(_entry(names.worker_unit(key), "worker", stop_timeout=stop, singleton=worker.singleton))
+            self.units.append(
+                {
+                    **_entry(names.worker_unit(key), "worker", stop_timeout=stop),
+                    "singleton": worker.singleton,
+                    "command": worker.command,
+                }
+            )
+        if spec.workers:
+            self.files.append(_program(names, programs.STOP_WORKER))
         self.homes = [WEB_HOME, *sorted(spec.workers)]
         self.candidate = {
             "name": names.candidate_unit,
             "socket": names.candidate_socket,
+            "files": [
+                {
+                    "path": names.candidate_program(_WEB_PROGRAMS[web_server]),
+                    "content": programs.program(_WEB_PROGRAMS[web_server]),
+                }
+            ],
             "unit": environment.release.apply(
                 lambda release: units.candidate_unit(
                     names,
@@ -104,15 +122,19 @@ class Processes(pulumi.ComponentResource):
                     settings_module=spec.settings_module,
                     server=web_server,
                     application=code.settings.application,
+                    workers=count,
+                    stop_timeout=spec.stop_timeout.web,
                 )
             ),
         }
         self.register_outputs({})
 
 
-def web_workers(stack: Stack) -> int:
-    """gunicorn's processes: GUNICORN_WORKERS where it is a plain variable, else 3."""
-    given = stack.spec.env.get("GUNICORN_WORKERS")
+def web_workers(stack: Stack) -> int | None:
+    """gunicorn's processes: GUNICORN_WORKERS, else 3; None where it is secret and read on the server alone."""
+    if units.WORKERS_VARIABLE in stack.secrets.env:
+        return None
+    given = stack.spec.env.get(units.WORKERS_VARIABLE)
     return int(envfile.env_value(given)) if given is not None else units.DEFAULT_WORKERS
 
 
@@ -125,5 +147,15 @@ def _unit(name: str, text: str) -> File:
     return {"path": f"{UNITS}/{name}", "content": text, "mode": "0644"}
 
 
-def _entry(name: str, kind: str, *, stop_timeout: int, singleton: bool = False) -> dict[str, object]:
-    return {"name": name, "kind": kind, "singleton": singleton, "stopTimeout": stop_timeout}
+def _program(names: Names, name: str, *, unit: str = "") -> File:
+    file: File = {
+        "path": names.program(name),
+        "content": programs.program(name),
+        "mode": "0640",
+        "group": names.group,
+    }
+    return {**file, "renews": unit} if unit else file
+
+
+def _entry(name: str, kind: str, *, stop_timeout: int) -> dict[str, object]:
+    return {"name": name, "kind": kind, "stopTimeout": stop_timeout}

@@ -115,6 +115,7 @@ class Release(pulumi.ComponentResource):
                 "settingsModule": spec.settings_module,
                 "interface": code.settings.interface,
                 "application": code.settings.application,
+                **_declared(stack, code),
                 "static": spec.static,
                 "staticUrl": code.settings.static_url,
                 "database": {
@@ -147,3 +148,11 @@ class Release(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[built]),
         )
         self.register_outputs({"release": environment.release, "revision": project.revision})
+
+
+def _declared(stack: Stack, code: Code) -> dict[str, bool | str | None]:
+    """What was read of the settings, to be held against Django's own word; None where the stack config decides."""
+    spec, found = stack.spec.project, code.settings
+    asgi = None if spec.interface != "auto" or spec.asgi_application else found.interface == "asgi"
+    wsgi = None if spec.wsgi_application or found.interface == "asgi" else found.application
+    return {"asgiDeclared": asgi, "wsgiDeclared": wsgi}

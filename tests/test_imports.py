@@ -32,6 +32,7 @@ ROOMS = (
     Room("codesensei/render", ("codesensei.spec", "jinja2")),
     Room("codesensei/remote", ("codesensei.spec", "codesensei.render.shell", "pulumi", "pulumi_command")),
     Room("codesensei/scripts", ()),
+    Room("codesensei/programs", ("daphne", "twisted")),
     Room("codesensei/quiet.py", ()),
 )
 # Single files that may import more than their room.

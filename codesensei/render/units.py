@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from codesensei.render import systemd
+from codesensei.render.programs import GUNICORN_CONF, SERVE_ASGI, STOP_WORKER
 from codesensei.render.templates import render
 
 Server = Literal["gunicorn", "daphne"]
@@ -16,20 +18,21 @@ DEFAULT_WORKERS = 3
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What is left between the last request's end and systemd's SIGKILL.
 STOP_MARGIN = 5
-CANDIDATE_STOP_TIMEOUT = 10
-# Appends its own standard error to the file named first and becomes the rest: the app user opens the file, never root.
-APPEND_ERRORS = 'exec "$@" 2>>"$0"'
-# Daphne on a socket that systemd passed. Twisted takes it for its own: it would open it to everybody at the start, and
-# remove and shut it down at the end, when the next process needs it. With these two settings it leaves it alone.
-DAPHNE_ON_PASSED_SOCKET = (
-    "from twisted.internet import unix; "
-    "unix._inFilesystemNamespace = lambda path: False; "
-    "unix.Port._shouldShutdown = False; "
-    "from daphne.cli import CommandLineInterface; "
-    "CommandLineInterface.entrypoint()"
+# Starts the program of the packages that are there now, so that its later imports are of the same packages, and appends
+# its standard error to the file named first: the app user opens it, never root.
+START_LOGGED = 'exec "$(readlink -f "${1%/*}")/${1##*/}" "${@:2}" 2>>"$0"'
+# Becomes the shell line in the file, with the packages that are there now. A simple command replaces the shell, so
+# SIGTERM reaches it directly.
+RUN_FILE = (
+    'VIRTUAL_ENV=$(readlink -f "$VIRTUAL_ENV"); PATH=$VIRTUAL_ENV/bin:${PATH#*:}; exec /bin/bash -c "$(<"$0")" "$0"'
 )
-# Becomes the shell line in the file. A simple command replaces the shell, so SIGTERM reaches it directly.
-RUN_FILE = 'exec /bin/bash -c "$(<"$0")" "$0"'
+SCHEDULE = ' -s "$HOME/celerybeat-schedule"'
+# One call of Celery's program, as far as its command goes.
+_CELERY = re.compile(r"(?:^|(?<=[\s/]))celery\s[^|&;<>\n]*", re.MULTILINE)
+_BEAT = re.compile(r"(?<!-A)(?<!--app)\sbeat(?=\s|$)|\sworker(?=\s(?:.*\s)?(?:-B|--beat)(?:\s|$))")
+_SCHEDULE = re.compile(r"\s(?:-s|--schedule|--schedule-filename)(?:[\s=]|$)|\s-s[^\s-]")
+# The variable of the env file that tells gunicorn's processes where the command line must not.
+WORKERS_VARIABLE = "GUNICORN_WORKERS"
 
 
 class ProjectNames(Protocol):
@@ -51,6 +54,10 @@ class ProjectNames(Protocol):
     def web_unit(self) -> str: ...
     @property
     def candidate_socket(self) -> str: ...
+    @property
+    def candidate_home(self) -> str: ...
+    def program(self, name: str) -> str: ...
+    def candidate_program(self, name: str) -> str: ...
     @property
     def django_directory(self) -> str: ...
     def worker_unit(self, key: str) -> str: ...
@@ -76,10 +83,13 @@ def web_unit(
     settings_module: str,
     server: Server,
     application: str,
-    workers: int = DEFAULT_WORKERS,
+    workers: int | None = DEFAULT_WORKERS,
     stop_timeout: int = 40,
 ) -> str:
-    """The live web process. `workers` counts for gunicorn only; `stop_timeout` in seconds."""
+    """The live web process. `workers` counts for gunicorn only, None leaves it to a secret GUNICORN_WORKERS.
+
+    `stop_timeout` in seconds.
+    """
     virtualenv = posixpath.join(names.shared, "venv")
     logs = posixpath.join(names.shared, "logs")
     command = _server_lines(
@@ -87,8 +97,8 @@ def web_unit(
         programs=posixpath.join(virtualenv, "bin"),
         application=application,
         workers=workers,
-        socket=names.socket,
-        passed=True,
+        listen=_passed(server, names.socket),
+        program=names.program,
         access_log=posixpath.join(logs, "access.log"),
         error_log=posixpath.join(logs, "error.log"),
         graceful=_graceful(stop_timeout),
@@ -116,28 +126,25 @@ def candidate_unit(
     settings_module: str,
     server: Server,
     application: str,
-    workers: int = 1,
-    access_log: str = JOURNAL,
-    error_log: str = JOURNAL,
+    workers: int | None = DEFAULT_WORKERS,
+    stop_timeout: int = 40,
 ) -> str:
     """The web process of a release that is not live: run in `release_path`, on a socket of its own, never restarted.
 
-    `release_path` is the absolute path of `releases/<release>`, `directory` the project's directory in it. Logs go to
-    the unit's journal unless paths are given; those must be writable for the app user.
+    `release_path` is the absolute path of `releases/<release>`, `directory` the project's directory in it. What it says
+    of itself goes to its journal; once it is proved it serves while the live process is replaced.
     """
     virtualenv = posixpath.join(release_path, ".codesensei/venv")
-    # Its HOME too: recent gunicorn has a control socket there, which the live process must keep.
-    runtime = posixpath.dirname(names.candidate_socket)
     command = _server_lines(
         server,
         programs=posixpath.join(virtualenv, "bin"),
         application=application,
         workers=workers,
-        socket=names.candidate_socket,
-        passed=False,
-        access_log=access_log,
-        error_log=error_log,
-        graceful=_graceful(CANDIDATE_STOP_TIMEOUT),
+        listen=["-u", names.candidate_socket] if server == "daphne" else ["--bind", f"unix:{names.candidate_socket}"],
+        program=names.candidate_program,
+        access_log=posixpath.join(names.shared, "logs/access.log"),
+        error_log=JOURNAL,
+        graceful=_graceful(stop_timeout),
     )
     return render(
         "candidate.service.j2",
@@ -146,10 +153,11 @@ def candidate_unit(
         group=names.group,
         working_directory=posixpath.normpath(posixpath.join(release_path, directory)),
         env_file=posixpath.join(release_path, ".codesensei/env"),
-        environment=_environment(virtualenv, settings_module, runtime),
-        runtime_directory=posixpath.relpath(runtime, "/run"),
+        # Its HOME too: recent gunicorn has a control socket there, which the live process must keep.
+        environment=_environment(virtualenv, settings_module, names.candidate_home),
+        runtime_directory=posixpath.relpath(names.candidate_home, "/run"),
         command=command,
-        stop_timeout=CANDIDATE_STOP_TIMEOUT,
+        stop_timeout=stop_timeout,
     )
 
 
@@ -167,14 +175,29 @@ def worker_unit(names: ProjectNames, key: str, *, title: str, settings_module: s
         env_file=posixpath.join(names.shared, ".env"),
         environment=_environment(virtualenv, settings_module, _home(names, key)),
         command=systemd.command(["/bin/bash", "-c", RUN_FILE, names.worker_script(key)]),
+        stop=systemd.command(["/bin/bash", names.program(STOP_WORKER)]),
         identifier=names.worker_unit(key).removesuffix(".service"),
         stop_timeout=stop_timeout,
     )
 
 
 def worker_script(names: ProjectNames, key: str, *, command: str) -> str:
-    """The command file: a comment and the user's line exactly as written in the stack config."""
-    return render("worker.sh.j2", unit=names.worker_unit(key), key=key, command=command)
+    """The command file: a comment and the user's line as written in the stack config."""
+    return render("worker.sh.j2", unit=names.worker_unit(key), key=key, command=with_schedule(command))
+
+
+def with_schedule(command: str) -> str:
+    """The line, in which a `celery … beat` (or `worker -B`) without a schedule file has one in its HOME.
+
+    Celery's own place for it is the current directory, where the release is and nothing can be written.
+    """
+
+    def extended(found: re.Match[str]) -> str:
+        line = found.group()
+        word = _BEAT.search(line)
+        return line if word is None or _SCHEDULE.search(line) else f"{line[: word.end()]}{SCHEDULE}{line[word.end() :]}"
+
+    return _CELERY.sub(extended, command)
 
 
 def _graceful(stop_timeout: int) -> int:
@@ -196,36 +219,41 @@ def _environment(virtualenv: str, settings_module: str, home: str) -> list[str]:
     return [systemd.assignment(name, value) for name, value in variables.items()]
 
 
+def _passed(server: Server, socket: str) -> list[str]:
+    """How a server is told to take the socket that systemd passes; gunicorn takes it over the one that it is told."""
+    # Not --fd, which takes a passed socket for one of the Internet.
+    return ["-e", "systemd:domain=UNIX:index=0"] if server == "daphne" else ["--bind", f"unix:{socket}"]
+
+
 def _server_lines(
     server: Server,
     *,
     programs: str,
     application: str,
-    workers: int,
-    socket: str,
-    passed: bool,
+    workers: int | None,
+    listen: list[str],
+    program: Callable[[str], str],
     access_log: str,
     error_log: str,
     graceful: int,
 ) -> str:
     if server == "gunicorn":
         # The command line wins over gunicorn.conf.py and GUNICORN_CMD_ARGS, and a socket passed by systemd over --bind.
+        counted = [] if workers is None else ["--workers", str(workers)]
         lines = [
-            [f"{programs}/gunicorn", "--workers", str(workers), "--bind", f"unix:{socket}"],
-            ["--access-logfile", access_log, "--error-logfile", error_log, "--graceful-timeout", str(graceful)],
+            [f"{programs}/gunicorn", *counted, *listen],
+            ["--access-logfile", access_log, "--error-logfile", error_log],
+            ["--graceful-timeout", str(graceful), "--config", program(GUNICORN_CONF)],
             [application],
         ]
     else:
-        # Not --fd, which takes a passed socket for one of the Internet.
-        listen = ["-e", "systemd:domain=UNIX:index=0"] if passed else ["-u", socket]
-        program = [f"{programs}/python", "-c", DAPHNE_ON_PASSED_SOCKET] if passed else [f"{programs}/daphne"]
         lines = [
-            [*program, *listen, "--proxy-headers"],
+            [f"{programs}/python", program(SERVE_ASGI), str(graceful), *listen, "--proxy-headers"],
             ["--access-log", access_log],
             [application],
         ]
         if error_log != JOURNAL:
-            lines.insert(0, ["/bin/sh", "-c", APPEND_ERRORS, error_log])
+            lines.insert(0, ["/bin/bash", "-c", START_LOGGED, error_log])
     return _folded(lines)
 
 

@@ -98,6 +98,12 @@ def _unpack(step: Step, release: Release, revision: str, source: dict[str, str])
     """The code, from one archive whose SHA-256 is known, into a new directory of the build user's."""
     archive = _archive(step, revision, source)
     _refuse_unsafe(archive)
+    extract(step, release, archive)
+    step.changed(f"code of {revision[:12]} is unpacked")
+
+
+def extract(step: Step, release: Release, archive: Path) -> None:
+    """Unpack a checked archive into a new directory of the build user's, in place of what is there."""
     files.remove_path(release.path)
     files.make_directory(release.path, 0o750, step.project.build_user, release.user)
     with open(archive, "rb") as stream:
@@ -125,9 +131,14 @@ def _unpack(step: Step, release: Release, revision: str, source: dict[str, str])
     step.changes += 1
 
 
+def archive_of(step: Step, revision: str) -> Path:
+    """Where root's own copy of a commit's archive is."""
+    return step.project.memory / "source" / f"{revision}.tar"
+
+
 def _archive(step: Step, revision: str, source: dict[str, str]) -> Path:
     """Root's own copy of the source archive, checked; taken from where the login user's copy arrived."""
-    kept = step.project.memory / "source" / f"{revision}.tar"
+    kept = archive_of(step, revision)
     if kept.exists() and _sha256(kept) == source["sha256"]:
         return kept
     arrived = step.project.incoming / Path(source["tar"]).name

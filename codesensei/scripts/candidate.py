@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import causes, excerpt, files, jobs, live, probe
+from codesensei.scripts import causes, excerpt, files, hand_over, jobs, live, probe
 from codesensei.scripts.commands import systemctl
 from codesensei.scripts.jobs import Job, Release
 from codesensei.scripts.step import Failure, Step
@@ -19,21 +21,23 @@ HANG_SECONDS = 10
 RUNTIME_UNITS = Path("/run/systemd/system")
 
 
-def prove(step: Step, release: Release, manifest: dict[str, Any]) -> float:
-    """Start the candidate, ask it as the public will, stop it; seconds until it answered.
+@contextlib.contextmanager
+def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[float]:
+    """The candidate, running and proved, during the block; gives the seconds until it had answered.
 
     Raises Failure with status, body, journal and error log when it does not answer as `health` accepts.
     """
     name = manifest["candidate"]["name"]
-    _write_unit(name, manifest["candidate"]["unit"], jobs.write_credentials(release))
+    hand_over.make_place(step.project, release.user)
+    _write_files(release, manifest["candidate"], jobs.write_credentials(release))
     started = time.time()
     try:
         systemctl("start", name, check=False)
         for host in manifest["health"]["hosts"]:
             _prove_host(step, release, manifest, host, started)
-        return time.time() - started
+        yield time.time() - started
     finally:
-        _end(step, name)
+        _end(step, manifest)
 
 
 def end_orphan(step: Step, manifest: dict[str, Any]) -> None:
@@ -41,20 +45,37 @@ def end_orphan(step: Step, manifest: dict[str, Any]) -> None:
     name = manifest["candidate"]["name"]
     if (RUNTIME_UNITS / name).exists():
         step.say(f"ending {name}, left by an interrupted run")
-        _end(step, name)
+        _end(step, manifest)
 
 
-def _end(step: Step, name: str) -> None:
+def retire(manifest: dict[str, Any]) -> None:
+    """Let the candidate finish what it has begun, and wait for nothing."""
+    systemctl("stop", "--no-block", manifest["candidate"]["name"], check=False)
+
+
+def _end(step: Step, manifest: dict[str, Any]) -> None:
+    name = manifest["candidate"]["name"]
     systemctl("stop", name, check=False)
     systemctl("reset-failed", name, check=False)
     files.remove_path(RUNTIME_UNITS / name)
     files.remove_path(RUNTIME_UNITS / f"{name}.d")
+    files.remove_path(_programs(manifest["candidate"]))
     files.remove_path(jobs.credentials_of(step.project))
+    files.remove_path(step.project.candidate_place)
     systemctl("daemon-reload")
 
 
-def _write_unit(name: str, text: str, credentials: Path | None) -> None:
-    files.write_file(RUNTIME_UNITS / name, text, 0o644)
+def _programs(candidate: dict[str, Any]) -> Path:
+    return Path(candidate["files"][0]["path"]).parent
+
+
+def _write_files(release: Release, candidate: dict[str, Any], credentials: Path | None) -> None:
+    name, programs = candidate["name"], _programs(candidate)
+    files.make_directory(programs.parent, 0o755)
+    files.make_directory(programs, 0o750, "root", release.user)
+    for entry in candidate["files"]:
+        files.write_file(Path(entry["path"]), entry["content"], 0o640, "root", release.user)
+    files.write_file(RUNTIME_UNITS / name, candidate["unit"], 0o644)
     folder = RUNTIME_UNITS / f"{name}.d"
     files.remove_path(folder)
     if credentials:
@@ -80,17 +101,18 @@ def _prove_host(step: Step, release: Release, manifest: dict[str, Any], host: st
             answer = probe.Answer(error="its process ended before it answered")
             break
         time.sleep(0.1)
-    log = log_of(release, manifest, started)
-    refused = answer.status >= 400 and not probe.accepted(answer, health["accept"])
-    if (refused or answer == slow) and not causes.explain(log):
-        log = _ask_why(step, release, health, host) or log
-    judge(release, manifest, host, answer, log, where=f"on the server: journalctl -u {name}")
+    if not _answers_well(health, host, answer):
+        # Its error log goes to the journal as well.
+        log = log_of(release, name, started)
+        refused = answer.status >= 400 and not probe.accepted(answer, health["accept"])
+        if (refused or answer == slow) and not causes.explain(log):
+            log = _ask_why(step, release, health, host) or log
+        raise refusal(release, manifest, host, answer, log, where=f"on the server: journalctl -u {name}")
 
 
-def log_of(release: Release, manifest: dict[str, Any], started: float) -> str:
-    """The candidate's journal, which its error log goes to as well, without secrets."""
-    text = live.journal_of(manifest["candidate"]["name"], started)
-    return jobs.redactor(release.project, release.name).clean(text)
+def log_of(release: Release, unit: str, since: float) -> str:
+    """A unit's journal without secrets."""
+    return jobs.redactor(release.project, release.name).clean(live.journal_of(unit, since))
 
 
 def _ask_why(step: Step, release: Release, health: dict[str, Any], host: str) -> str:
@@ -102,19 +124,36 @@ def _ask_why(step: Step, release: Release, health: dict[str, Any], host: str) ->
     return jobs.run_job(step, release, Job("ask Django why", argv, seconds=health["timeout"] + HANG_SECONDS)).tail
 
 
-def judge(release: Release, manifest: dict[str, Any], host: str, answer: probe.Answer, log: str, *, where: str) -> None:
-    """Raise Failure unless `answer` is one that `health` accepts."""
-    health = manifest["health"]
-    address = f"{health['scheme']}://{host}{health['path']}"
-    wrong = probe.wrong_redirect(
+def judge(
+    release: Release, manifest: dict[str, Any], host: str, answer: probe.Answer, unit: str, since: float, *, where: str
+) -> None:
+    """Raise Failure unless `answer` is one that `health` accepts; the log is that of `unit` since then."""
+    if not _answers_well(manifest["health"], host, answer):
+        raise refusal(release, manifest, host, answer, log_of(release, unit, since), where=where)
+
+
+def _wrong_redirect(health: dict[str, Any], host: str, answer: probe.Answer) -> str:
+    return probe.wrong_redirect(
         answer, host=host, scheme=health["scheme"], url_path=health["path"], hosts=health["hosts"]
     )
-    if not answer.error and probe.accepted(answer, health["accept"]) and not wrong:
-        return
+
+
+def _answers_well(health: dict[str, Any], host: str, answer: probe.Answer) -> bool:
+    accepted = not answer.error and probe.accepted(answer, health["accept"])
+    return accepted and not _wrong_redirect(health, host, answer)
+
+
+def refusal(
+    release: Release, manifest: dict[str, Any], host: str, answer: probe.Answer, log: str, *, where: str
+) -> Failure:
+    """What is told of an answer that `health` does not accept."""
+    health = manifest["health"]
+    address = f"{health['scheme']}://{host}{health['path']}"
     body = probe.head_of(jobs.redactor(release.project, release.name).clean(answer.body))
+    wrong = _wrong_redirect(health, host, answer)
     cause, cure = _explain(release, health, host, answer, wrong, f"{log}\n{body}")
     tail = "\n".join(part for part in (log, f"body: {body}" if body else "") if part)
-    raise Failure(f"release {release.name}, asked for {address}", cause, cure, tail, where=where)
+    return Failure(f"release {release.name}, asked for {address}", cause, cure, tail, where=where)
 
 
 def _explain(

@@ -16,10 +16,38 @@ PARTS = ("name", "user", "password", "host", "port")
 
 def check(facts: Facts, release: Release, data: dict[str, Any]) -> None:
     """Raise Failure for settings with which the site would lose data or not work."""
+    _check_applications(facts, data)
     _check_sqlite(facts, release)
     _check_media(facts, release)
     _check_static(facts, release, data)
     _check_database(facts, data)
+
+
+def _check_applications(facts: Facts, data: dict[str, Any]) -> None:
+    """What was read of the settings on the operator's machine must be what Django says."""
+    declared = facts["ASGI_APPLICATION"]
+    expected = data.get("asgiDeclared")
+    if expected is True and not declared:
+        raise Failure(
+            "ASGI_APPLICATION",
+            "the settings seem to declare it, and Django says that they do not",
+            "set project.interface to wsgi; to asgi where Daphne shall serve all the same",
+        )
+    if expected is False and declared:
+        raise Failure(
+            "ASGI_APPLICATION",
+            f"Django says {declared}, which reading the settings did not find",
+            "set project.interface to asgi, and project.asgiApplication to that; to wsgi where gunicorn shall serve",
+        )
+    wsgi = facts["WSGI_APPLICATION"]
+    expected_wsgi = data.get("wsgiDeclared")
+    if wsgi and expected_wsgi and wsgi.replace(":", ".") != expected_wsgi.replace(":", "."):
+        module, _, name = wsgi.rpartition(".")
+        raise Failure(
+            "WSGI_APPLICATION",
+            f"Django says {wsgi}, and reading the settings found {expected_wsgi}",
+            f"set project.wsgiApplication: {module}:{name}",
+        )
 
 
 def inside(path: str, tree: Path) -> bool:

@@ -217,7 +217,7 @@ def _directories(step: Step, drop_database: bool, drop_media: bool) -> list[Path
     project = step.project
     for path in (project.current, project.previous, project.root / "manage"):
         step.converge(files.remove_path(path), f"{path} removed")
-    for path in (project.releases, project.venvs, project.environments):
+    for path in (project.releases, project.venvs, project.environments, project.hand_over):
         step.converge(files.remove_path(path), f"{path} removed")
     remains = []
     if project.shared.is_dir():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import database, files
+from codesensei.scripts import database, files, hand_over, probe
 from codesensei.scripts.commands import run, systemctl
 from codesensei.scripts.paths import Project
 from codesensei.scripts.step import Failure, Step, read_json, write_json
@@ -59,8 +59,11 @@ def refuse_foreign_paths(slug: str, entries: list[dict[str, Any]]) -> None:
             raise Failure("manifest", f"{entry['path']} is not a path of this project")
 
 
-def save(step: Step, live: Live, manifest: dict[str, Any]) -> None:
-    """Write down everything that the switch may change, before it changes anything."""
+def save(step: Step, live: Live, manifest: dict[str, Any], renewed: set[str]) -> None:
+    """Write down everything that the switch may change, before it changes anything.
+
+    `renewed` names the units whose process it replaces.
+    """
     touched = sorted({*live.paths, *(entry["path"] for entry in manifest["files"])})
     links = [str(link) for path in touched if (link := site_link(path))]
     role = manifest["database"]
@@ -72,6 +75,7 @@ def save(step: Step, live: Live, manifest: dict[str, Any]) -> None:
         },
         "files": {path: _content(path) for path in touched},
         "units": {name: _unit_state(name) for name in {*live.units, *(unit["name"] for unit in manifest["units"])}},
+        "renewed": sorted(renewed),
         "role": role and _role(step.slug, role),
     }
     files.make_directory(step.project.memory / "switch", 0o700)
@@ -120,9 +124,23 @@ def restore(step: Step) -> None:
     running = [name for name, state in journal["units"].items() if state["active"]]
     for name in sorted(running, key=lambda unit: not unit.endswith(".socket")):
         systemctl("enable", name, check=False)
-        systemctl("start" if name.endswith(".socket") else "restart", name, check=False)
+        systemctl(
+            "restart" if name in journal["renewed"] and not name.endswith(".socket") else "start", name, check=False
+        )
+    if hand_over.is_away(project):
+        _lead_back(project, journal["live"])
     run(["nginx", "-s", "reload"], check=False)
     forget(project)
+
+
+def _lead_back(project: Project, manifest: dict[str, Any]) -> None:
+    """Visitors go to the live process again once it answers; what it answers was judged when it was new."""
+    health = manifest.get("health")
+    if health:
+        asked = {"host": health["hosts"][0], "scheme": health["scheme"], "url_path": health["path"]}
+        answers = lambda: probe.ask_socket(str(project.kept_socket), **asked, timeout=health["timeout"]).status != 0  # noqa: E731
+        wait_until(answers, health["timeout"])
+    hand_over.to_live(project)
 
 
 def _content(path: str) -> dict[str, Any] | None:

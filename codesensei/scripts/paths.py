@@ -45,6 +45,26 @@ class Project:
         return self.root / "shared"
 
     @property
+    def socket(self) -> Path:
+        """Where the proxy finds the web process."""
+        return self.shared / "gunicorn.sock"
+
+    @property
+    def hand_over(self) -> Path:
+        """Root's place for the sockets of a hand-over."""
+        return self.root / "hand-over"
+
+    @property
+    def candidate_place(self) -> Path:
+        """Where the candidate makes its socket."""
+        return self.hand_over / "candidate"
+
+    @property
+    def kept_socket(self) -> Path:
+        """The live socket's second name, while the first one leads to the candidate."""
+        return self.hand_over / "live.sock"
+
+    @property
     def venvs(self) -> Path:
         return self.root / "venvs"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts import files, jobs
-from codesensei.scripts.build import note, require, run_as_nobody_else
+from codesensei.scripts.build import archive_of, extract, note, require, run_as_nobody_else
 from codesensei.scripts.jobs import Job, Release
 from codesensei.scripts.seal import seal
 from codesensei.scripts.step import Failure, Step
@@ -86,11 +86,7 @@ def _static(step: Step, release: Release, data: dict[str, Any], before: object) 
     if isinstance(before, dict):
         if {phase: before["hooks"][phase] for phase in STATIC_HOOKS} == hooks and before["static"] == data["static"]:
             return
-        raise Failure(
-            f"release {release.name}",
-            "it is complete, so hooks that write its files cannot run in it again",
-            "set project.rebuild to any new text: a new release is made, and the changed hooks run in it",
-        )
+        _begin_anew(step, release)
     public = None
     _hooks(step, release, "beforeCollectstatic", hooks["beforeCollectstatic"])
     facts = release.notes["facts"]
@@ -109,6 +105,19 @@ def _static(step: Step, release: Release, data: dict[str, Any], before: object) 
     run_as_nobody_else(step)
     seal(release.path, step.project.build_user, release.user, public)
     _add_own_folder(release, public)
+
+
+def _begin_anew(step: Step, release: Release) -> None:
+    """The release's code as it was before any hook has written to it; never for one that visitors are served from."""
+    links = (release.project.current, release.project.previous)
+    if release.name in [Path(target).name for link in links if (target := files.link_target(link))]:
+        raise Failure(
+            f"release {release.name}",
+            "it is being served from, so hooks that write its files cannot run in it again",
+            "set project.rebuild to any new text: a new release is made, and the changed hooks run in it",
+        )
+    note(release, {"prepared": None})
+    extract(step, release, archive_of(step, str(release.notes["revision"])))
 
 
 def _add_own_folder(release: Release, public: Path | None) -> None:

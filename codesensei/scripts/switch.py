@@ -12,7 +12,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import candidate, causes, database, files, jobs, live, probe, prune, register
+from codesensei.scripts import (
+    candidate,
+    database,
+    files,
+    hand_over,
+    jobs,
+    live,
+    phases,
+    probe,
+    prune,
+    register,
+    workers,
+)
 from codesensei.scripts.build import note
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.commands import systemctl
@@ -20,8 +32,6 @@ from codesensei.scripts.jobs import Job, Release
 from codesensei.scripts.live import Live
 from codesensei.scripts.step import Failure, Step, write_json
 
-# How long a worker must live before it counts as started, seconds.
-GRACE = 5.0
 Manifest = dict[str, Any]
 
 
@@ -42,13 +52,10 @@ def run(step: Step) -> None:
     now = Live.read(project)
     seconds: dict[str, float] = {}
     if _differs(now, release, manifest) or not _all_run(manifest):
-        if _web_changes(now, release, manifest):
-            seconds["candidate"] = round(candidate.prove(step, release, manifest), 1)
-            step.say(f"candidate {name} has answered")
-        seconds["switch"] = _switch(step, now, release, manifest)
+        _prove_and_switch(step, now, release, manifest, seconds)
         step.changed(f"{name} is live")
     else:
-        _read_back(step, release, manifest)
+        _read_back(release, manifest)
         step.say(f"unchanged: {name} is live")
     _manage(step, manifest)
     _finish(step, release, manifest, seconds)
@@ -101,11 +108,42 @@ def _unit_changes(now: Live, manifest: Manifest, kind: str) -> bool:
     return any(before.get(entry["path"]) != entry["content"] for entry in manifest["files"] if entry["path"] in wanted)
 
 
-def _switch(step: Step, now: Live, release: Release, manifest: Manifest) -> float:
+def _prove_and_switch(step: Step, now: Live, release: Release, manifest: Manifest, seconds: dict[str, float]) -> None:
+    stale = _restarts(now, release, manifest)
+    grace = workers.GRACE
+    if stale & set(_named(manifest, "worker")):
+        grace = workers.prove(step, release, manifest)
+    if not _web_changes(now, release, manifest):
+        _switch(step, now, release, manifest, stale, seconds, grace, candidate_serves=False)
+        return
+    with candidate.proved(step, release, manifest) as taken:
+        seconds["candidate"] = round(taken, 1)
+        step.say(f"candidate {release.name} has answered")
+        # It serves visitors meanwhile, unless it has a password that ends at the switch, or nothing is live.
+        serves = not _password_differs(manifest) and not stale & set(_named(manifest, "socket"))
+        units = [*_named(manifest, "socket"), *_named(manifest, "web")]
+        serves = serves and hand_over.is_possible(step.project, units)
+        _switch(step, now, release, manifest, stale, seconds, grace, candidate_serves=serves)
+
+
+def _switch(
+    step: Step,
+    now: Live,
+    release: Release,
+    manifest: Manifest,
+    stale: set[str],
+    seconds: dict[str, float],
+    grace: float,
+    *,
+    candidate_serves: bool,
+) -> None:
     started = time.monotonic()
-    live.save(step, now, manifest)
+    live.save(step, now, manifest, stale)
     try:
-        _apply(step, now, release, manifest)
+        _apply(step, now, release, manifest, stale, candidate_serves=candidate_serves)
+        seconds["web"] = round(time.monotonic() - started, 1)
+        _renew_workers(step, now, release, manifest, stale, grace)
+        seconds["workers"] = round(time.monotonic() - started - seconds["web"], 1)
     except Exception as error:
         step.say("putting everything back as it was")
         live.restore(step)
@@ -116,45 +154,52 @@ def _switch(step: Step, now: Live, release: Release, manifest: Manifest) -> floa
         ) from error
     write_json(step.project.memory / "live.json", manifest)
     live.forget(step.project)
-    return round(time.monotonic() - started, 1)
 
 
-def _apply(step: Step, now: Live, release: Release, manifest: Manifest) -> None:
-    began = time.time()
-    stale = _restarts(now, release, manifest)
+def _apply(
+    step: Step, now: Live, release: Release, manifest: Manifest, stale: set[str], *, candidate_serves: bool
+) -> None:
     _make_homes(step, release, manifest)
     proxy_changed = _write_files(step, now, manifest)
     role = manifest["database"]
     if role:
         database.apply_password(step.slug, role["role"], role["digest"])
     _point_current(step, now, release)
+    if candidate_serves:
+        hand_over.to_candidate(step.project, Path(manifest["candidate"]["socket"]))
     systemctl("daemon-reload")
-    sockets, web, workers = (_named(manifest, kind) for kind in ("socket", "web", "worker"))
-    systemctl("enable", "--quiet", *sockets, *web, *workers)
-    for name in sockets:
+    systemctl("enable", "--quiet", *(unit["name"] for unit in manifest["units"]))
+    for name in _named(manifest, "socket"):
         _start_socket(name, name in stale)
-    for name in web:
+    for name in _named(manifest, "web"):
         systemctl("restart" if name in stale else "start", name)
+    if candidate_serves:
+        _read_back(release, manifest, step.project.kept_socket)
+        hand_over.to_live(step.project)
+        candidate.retire(manifest)
     if proxy_changed:
         _reload_proxy()
-    _read_back(step, release, manifest)
-    _stop_departed(step, now, manifest)
-    if workers:
-        _start_workers(step, workers, stale)
-        _await_workers(release, workers, began)
+    _read_back(release, manifest)
+
+
+def _renew_workers(step: Step, now: Live, release: Release, manifest: Manifest, stale: set[str], grace: float) -> None:
+    names = _named(manifest, "worker")
+    workers.stop_departed(step, now, manifest)
+    if names:
+        began = time.time()
+        workers.start(step, names, stale)
+        workers.await_grace(release, names, began, grace)
 
 
 def _restarts(now: Live, release: Release, manifest: Manifest) -> set[str]:
     """Units whose process must be a new one: the release is another, or what the unit runs is."""
     before = {entry["path"]: entry["content"] for entry in now.manifest.get("files", [])}
     changed = {
-        Path(entry["path"]).name.removesuffix(".sh")
+        entry.get("renews") or Path(entry["path"]).name
         for entry in manifest["files"]
         if before.get(entry["path"]) != entry["content"] or _file_differs(entry)
     }
-    names = {unit["name"] for unit in manifest["units"]}
-    scripts = {f"{manifest['slug']}-{name}.service" for name in changed}
-    restarted = names & (changed | scripts)
+    restarted = {unit["name"] for unit in manifest["units"]} & changed
     if now.release != release.name or _password_differs(manifest):
         restarted |= {unit["name"] for unit in manifest["units"] if unit["kind"] != "socket"}
     return restarted
@@ -229,91 +274,36 @@ def _reload_proxy() -> None:
     systemctl("reload-or-restart", "nginx")
 
 
-def _read_back(step: Step, release: Release, manifest: Manifest) -> None:
-    """Ask through the proxy, and make sure that it is this release's process which serves."""
+def _read_back(release: Release, manifest: Manifest, socket: Path | None = None) -> None:
+    """Ask through the proxy, or over a socket, and make sure that it is this release's process which serves."""
     web = next(unit["name"] for unit in manifest["units"] if unit["kind"] == "web")
     health = manifest["health"]
     began = time.time()
     answer = probe.Answer(error="it was not asked")
+    asked = {"host": health["hosts"][0], "scheme": health["scheme"], "url_path": health["path"]}
 
     def answers() -> bool:
         nonlocal answer
         if live.show(web)["ActiveState"] == "failed":
             return True
-        asked = {"host": health["hosts"][0], "scheme": health["scheme"], "url_path": health["path"]}
-        answer = probe.ask_proxy(**asked, timeout=health["timeout"])
+        if socket:
+            answer = probe.ask_socket(str(socket), **asked, timeout=health["timeout"])
+        else:
+            answer = probe.ask_proxy(**asked, timeout=health["timeout"])
         return answer.status != 0 and not probe.is_nginx_own(answer)
 
-    live.wait_until(answers, health["timeout"], 0.2)
+    live.wait_until(answers, health["timeout"])
     if probe.is_nginx_own(answer):
         answer = probe.Answer(
             answer.status, error=f"nginx itself answered with status {answer.status}, not the project"
         )
-    log = jobs.redactor(release.project, release.name).clean(live.journal_of(web, began - 30))
-    where = f"on the server: journalctl -u {web}, and {step.project.shared}/logs/error.log"
-    candidate.judge(release, manifest, health["hosts"][0], answer, log, where=where)
+    where = f"on the server: journalctl -u {web}, and {release.project.shared}/logs/error.log"
+    candidate.judge(release, manifest, health["hosts"][0], answer, web, began - 30, where=where)
     process = live.show(web)["MainPID"]
     served = os.path.realpath(f"/proc/{process}/cwd") if process != "0" else "nothing"
     if not f"{served}/".startswith(f"{release.path}/"):
+        log = candidate.log_of(release, web, began - 30)
         raise Failure(web, f"it serves {served}, not {release.path}", "run pulumi up again", log)
-
-
-def _stop_departed(step: Step, now: Live, manifest: Manifest) -> None:
-    """End the processes that are in the manifest no more."""
-    names = {unit["name"] for unit in manifest["units"]}
-    for name in sorted(set(now.units) - names):
-        systemctl("disable", "--now", name, check=False)
-        step.converge(files.remove_path(Path("/etc/systemd/system") / name), f"{name} stopped and removed")
-    systemctl("daemon-reload")
-
-
-def _start_workers(step: Step, workers: list[str], stale: set[str]) -> None:
-    """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout."""
-    renewed = [name for name in workers if name in stale and live.is_active(name)]
-    old = {name: live.show(name)["MainPID"] for name in renewed}
-    # Waits until the program runs and no longer: a unit whose start is only queued would look like one that has ended.
-    systemctl("start", *(name for name in workers if name not in renewed), check=False)
-    if renewed:
-        systemctl("restart", "--no-block", *renewed)
-    told = began = time.monotonic()
-    # systemd itself ends a drain at TimeoutStopSec, so this loop ends.
-    while draining := [name for name in renewed if live.show(name)["MainPID"] in (old[name], "0")]:
-        if any(live.show(name)["ActiveState"] == "failed" for name in draining):
-            break
-        if time.monotonic() - told > jobs.QUIET_SECONDS:
-            told = time.monotonic()
-            step.say(f"{', '.join(draining)}: finishing its work for {told - began:.0f} s")
-        time.sleep(0.1)
-
-
-def _lives(state: dict[str, str]) -> bool:
-    """Whether the unit runs or is just being started, and does not wait to be started again after it has ended."""
-    return state["ActiveState"] in ("active", "activating") and state["SubState"] != "auto-restart"
-
-
-def _await_workers(release: Release, workers: list[str], began: float) -> None:
-    """Every worker must live through its grace time without a restart."""
-    first = {name: live.show(name) for name in workers}
-    deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline:
-        for name in workers:
-            state = live.show(name)
-            if not _lives(state) or state["NRestarts"] != first[name]["NRestarts"]:
-                log = jobs.redactor(release.project, release.name).clean(live.journal_of(name, began))
-                raise _dead(name, state, log)
-        time.sleep(0.2)
-
-
-def _dead(name: str, state: dict[str, str], log: str) -> Failure:
-    ended = f"it ended within {GRACE:.0f} s of its start ({state['Result']}, status {state['ExecMainStatus']})"
-    cause, cure = causes.explain_any(f"{log}\n{state['Result']}", "")
-    return Failure(
-        name,
-        f"{ended}: {cause}" if cause else ended,
-        cure or "mend its command in project.workers",
-        log,
-        where=f"on the server: journalctl -u {name}",
-    )
 
 
 def _manage(step: Step, manifest: Manifest) -> None:
@@ -344,8 +334,6 @@ def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str,
         database.prune_staged(step.project, manifest["database"]["digest"])
     prune.record(step, release, seconds)
     prune.prune(step, manifest["keepReleases"])
-    known = release.notes.get("seconds")
-    phases = {**(known if isinstance(known, dict) else {}), **seconds}
     if step.changes:
-        note(release, {"served": True, "seconds": phases})
-        step.say("seconds: " + ", ".join(f"{phase} {value}" for phase, value in phases.items()))
+        note(release, {"served": True})
+        step.say(phases.words(step.project, release, seconds))

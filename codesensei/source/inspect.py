@@ -63,7 +63,7 @@ def read_settings(project: Project, spec: DjangoSpec) -> SettingsFacts:
     names = read_names(modules, spec.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
     declared_asgi, declared_wsgi = names.values["ASGI_APPLICATION"], names.values["WSGI_APPLICATION"]
     urls = read_names(modules, spec.settings_module, ("STATIC_URL", "MEDIA_URL")).values
-    asgi = spec.asgi_application or declared_asgi
+    asgi = spec.asgi_application or _for_a_server(modules, declared_asgi, spec.settings_module)
     wsgi = spec.wsgi_application or declared_wsgi
     automatic: Interface = "asgi" if asgi else "wsgi"
     interface: Interface = automatic if spec.interface == "auto" else spec.interface
@@ -82,6 +82,20 @@ def read_settings(project: Project, spec: DjangoSpec) -> SettingsFacts:
         media_url=_url_path(urls["MEDIA_URL"], "/media/"),
         unsure=names.unsure,
     )
+
+
+def _for_a_server(modules: Modules, declared: str | None, settings_module: str) -> str | None:
+    """The declared application, or the project's asgi module where that leads to it.
+
+    Channels lets ASGI_APPLICATION name a routing module, which no server can load before Django is set up; the asgi
+    module sets it up.
+    """
+    own = _default_application(modules, settings_module, "asgi")
+    file = modules.find(own.partition(":")[0])
+    routing = server_form(declared).partition(":")[0] if declared else ""
+    if not routing or file is None or own.partition(":")[0] == routing:
+        return declared
+    return own if modules.mentions(file, {routing, "channels.routing"}) else declared
 
 
 def _url_path(written: str | None, usual: str) -> str:

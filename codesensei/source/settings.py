@@ -25,6 +25,25 @@ class Modules:
         """The file of a module of the project, or None."""
         return self._file(join(self.directory, module.replace(".", "/")))
 
+    def mentions(self, file: str, wanted: set[str]) -> bool:
+        """Whether a file of the project imports one of these modules, or a name from it."""
+        try:
+            tree = ast.parse(self.project.tree.read_bytes(file), file)
+        except (SyntaxError, ValueError):
+            return False
+        name = file.removeprefix(f"{self.directory}/" if self.directory != "." else "").removesuffix(".py")
+        module = name.removesuffix("/__init__").replace("/", ".")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                named = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and (source := self.target(module, file, node)):
+                named = {source, *(f"{source}.{alias.name}" for alias in node.names)}
+            else:
+                continue
+            if wanted & named:
+                return True
+        return False
+
     def _file(self, stem: str) -> str | None:
         for candidate in (f"{stem}/__init__.py", f"{stem}.py"):
             if self.project.tree.is_file(candidate):

@@ -124,6 +124,10 @@ class Names:
         """File with a worker's shell line."""
         return f"/etc/codesensei/{self.slug}/workers/{key}.sh"
 
+    def program(self, name: str) -> str:
+        """A program or settings file of the product's own that the processes run with."""
+        return f"/etc/codesensei/{self.slug}/programs/{name}"
+
     @property
     def candidate_unit(self) -> str:
         """Unit of a release that is being proved."""
@@ -131,8 +135,17 @@ class Names:
 
     @property
     def candidate_socket(self) -> str:
-        """Socket of a release that is being proved."""
-        return f"/run/codesensei-candidate/{self.slug}/gunicorn.sock"
+        """Socket of a release that is being proved; in one file system with the live one, whose place it takes."""
+        return f"{self.root}/hand-over/candidate/web.sock"
+
+    @property
+    def candidate_home(self) -> str:
+        """HOME of a release that is being proved."""
+        return f"/run/codesensei-candidate/{self.slug}"
+
+    def candidate_program(self, name: str) -> str:
+        """The same as `program`, for a release that is being proved."""
+        return f"/run/codesensei-candidate/{self.slug}.programs/{name}"
 
     @property
     def site_path(self) -> str:

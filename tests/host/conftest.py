@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.debians import RELEASES
+from tests.host.desks import Desk
 from tests.host.stack import CHECKOUT, Stack
 from tools.sandbox import Sandbox, Server
 
@@ -112,3 +113,44 @@ def stack(deployed: Stack) -> Stack:
     """The stack after its first deploy, for a test that changes it."""
     deployed.dirty = True
     return deployed
+
+
+@pytest.fixture(scope="session")
+def desks(sandbox: Sandbox, place: Path) -> Callable[[int], Desk]:
+    """A function that gives the desk of a Debian release, deployed at the first call and put back after a change."""
+    made: dict[int, Desk] = {}
+
+    def give(debian: int) -> Desk:
+        if debian not in made:
+            server = sandbox.up(f"desk-{debian}", debian)
+            desk = Desk(server, place / f"desk-{debian}", slug="desk", hostname="desk.example")
+            if KEEP and (desk.directory / "kept" / DEPLOYED).exists():
+                desk.dirty = True
+            else:
+                desk.create()
+                desk.up()
+                desk.keep(DEPLOYED)
+                desk.server.snapshot(DEPLOYED)
+            made[debian] = desk
+        desk = made[debian]
+        if desk.dirty:
+            desk.server.restore(DEPLOYED)
+            desk.put_back(DEPLOYED)
+            desk.server.console("systemctl is-system-running --wait", check=False)
+            desk.dirty = False
+        return desk
+
+    return give
+
+
+@pytest.fixture
+def desk(debian: int, desks: Callable[[int], Desk]) -> Desk:
+    """The desk after its first deploy, for a test that leaves it as it was."""
+    return desks(debian)
+
+
+@pytest.fixture
+def changing_desk(desk: Desk) -> Desk:
+    """The desk after its first deploy, for a test that changes it."""
+    desk.dirty = True
+    return desk

@@ -106,7 +106,7 @@ class Stack:
     def create(self) -> Stack:
         """Make all files of the stack; nothing is deployed yet."""
         self.make_program()
-        self.initialise(self.first_config(make_history(self.repository)))
+        self.initialise(self.first_config(self.make_history()))
         self.set_secret("codesensei:secretEnv.API_TOKEN", "a-token-of-this-stack")
         return self
 
@@ -129,6 +129,10 @@ class Stack:
         self.file.write_text(yaml.safe_dump({"config": config}))
         self.pulumi("stack", "init", self.name)
         self.set_secret("codesensei:sshPrivateKey", self.server.private_key_path.read_text())
+
+    def make_history(self) -> History:
+        """The repository with the project's source."""
+        return make_history(self.repository)
 
     def first_config(self, history: History) -> Json:
         """What the stack starts with."""

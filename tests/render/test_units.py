@@ -150,6 +150,31 @@ def test_a_workers_line_is_as_the_user_wrote_it(command: str) -> None:
     assert rest == f"{command}\n"
 
 
+@pytest.mark.proves("workers.beat")
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        ("celery -A x beat", "celery -A x beat SCHEDULE"),
+        ("celery -A x beat -l info", "celery -A x beat SCHEDULE -l info"),
+        ("env A=b /x/bin/celery -A x beat > log", "env A=b /x/bin/celery -A x beat SCHEDULE > log"),
+        ("python -m celery -A x beat", "python -m celery -A x beat SCHEDULE"),
+        ("cd x && celery --app=x beat | cat", "cd x && celery --app=x beat SCHEDULE | cat"),
+        ("celery -A x worker -B -c 1", "celery -A x worker SCHEDULE -B -c 1"),
+        ("celery -A x worker -c 1 --beat", "celery -A x worker SCHEDULE -c 1 --beat"),
+        ("celery -A x beat -s /run/x", None),
+        ("celery -A x beat --schedule=/run/x", None),
+        ("celery -A x beat -s/run/x", None),
+        ("celery -A beat worker -l info", None),
+        ("celery -A x worker -Q beat-queue", None),
+        ("python manage.py beat", None),
+        ("celery -A x worker; beat", None),
+    ],
+)
+def test_beat_has_its_schedule_in_its_home(line: str, written: str | None) -> None:
+    expected = written or line
+    assert units.with_schedule(line) == expected.replace(" SCHEDULE", units.SCHEDULE)
+
+
 @pytest.mark.proves("workers.unit", "workers.same")
 def test_a_workers_line_is_in_no_unit() -> None:
     text = units.worker_unit(names(), "beat", title="Shop", settings_module=SETTINGS, stop_timeout=30)

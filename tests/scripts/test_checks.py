@@ -37,12 +37,35 @@ def facts(**changes: Any) -> dict[str, Any]:
         "STATIC_ROOT": f"{HERE}/staticfiles",
         "STATIC_URL": "/static/",
         "installedStaticfiles": True,
+        "ASGI_APPLICATION": "",
+        "WSGI_APPLICATION": "config.wsgi.application",
         **changes,
     }
 
 
 def sqlite(name: str) -> dict[str, Any]:
     return {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "USER": "", "HOST": "", "PORT": ""}}
+
+
+@pytest.mark.parametrize(
+    ("asgi", "wsgi", "data", "thing", "cure"),
+    [
+        ("", "config.wsgi.application", {"asgiDeclared": True}, "ASGI_APPLICATION", "project.interface to wsgi"),
+        ("a.b.c", "", {"asgiDeclared": False}, "ASGI_APPLICATION: Django says a.b.c", "project.interface to asgi"),
+        ("", "a.b.c", {"wsgiDeclared": "x.y:z"}, "WSGI_APPLICATION: Django says a.b.c", "wsgiApplication: a.b:c"),
+    ],
+)
+def test_what_was_read_is_not_what_django_says(
+    asgi: str, wsgi: str, data: dict[str, Any], thing: str, cure: str
+) -> None:
+    with pytest.raises(Failure, match=thing) as caught:
+        checks.check(facts(ASGI_APPLICATION=asgi, WSGI_APPLICATION=wsgi), RELEASE, {**DATA, **data})
+    assert cure in caught.value.cure
+
+
+@pytest.mark.parametrize("data", [{"asgiDeclared": None}, {"asgiDeclared": True, "wsgiDeclared": None}])
+def test_what_the_stack_config_decides_is_not_held_against_django(data: dict[str, Any]) -> None:
+    checks.check(facts(ASGI_APPLICATION="a.b.c", WSGI_APPLICATION=""), RELEASE, {**DATA, **data})
 
 
 def test_sound_settings_pass() -> None:

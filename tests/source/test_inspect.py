@@ -55,6 +55,34 @@ def test_asgi_in_the_settings(project_of: Make, settings: str, asgi: str | None)
     assert facts.unsure == ()
 
 
+ROUTING = {"config/routing.py": "", "config/settings.py": 'ASGI_APPLICATION = "config.routing.application"\n'}
+
+
+@pytest.mark.proves("asgi.application")
+@pytest.mark.parametrize(
+    ("asgi", "application"),
+    [
+        ("from channels.routing import get_default_application", "config.asgi:application"),
+        ("import django\ndjango.setup()\nfrom config.routing import application", "config.asgi:application"),
+        ("from . import routing", "config.asgi:application"),
+        ("import config.routing", "config.asgi:application"),
+        # Django's own, without Channels: WebSockets would be lost in it.
+        ("from django.core.asgi import get_asgi_application", "config.routing:application"),
+        ("not Python", "config.routing:application"),
+    ],
+)
+def test_a_routing_module_is_reached_by_the_asgi_module(project_of: Make, asgi: str, application: str) -> None:
+    project = project_of({**START, **ROUTING, "config/asgi.py": asgi})
+    assert read_settings(project, Spec()).application == application
+    given = Spec(asgi_application="config.routing:application")
+    assert read_settings(project, given).application == "config.routing:application"
+
+
+def test_a_routing_module_without_an_asgi_module_is_what_it_is(project_of: Make) -> None:
+    files = {name: text for name, text in START.items() if name != "config/asgi.py"}
+    assert read_settings(project_of({**files, **ROUTING}), Spec()).application == "config.routing:application"
+
+
 @pytest.mark.parametrize(
     ("settings", "asgi", "doubt"),
     [

@@ -1,0 +1,75 @@
+#!/bin/bash
+# End a worker whose line is more than one command, so that a shell runs it: `stop_worker.sh <main process>`.
+#
+# A shell that gets SIGTERM ends at once, and systemd would kill its commands in the middle of their work. So the
+# shells are halted, their commands get SIGTERM, and this waits for them; systemd ends the shells afterwards, and
+# kills what is left after TimeoutStopSec. A shell that has a trap for SIGTERM is left to itself, and a command that
+# reads from another one ends with that one.
+set -u
+
+shells=()
+commands=()
+
+main() {
+    [ $# -eq 1 ] || exit 0
+    sort_out "$1"
+    [ ${#shells[@]} -gt 0 ] && [ ${#commands[@]} -gt 0 ] || exit 0
+    kill -STOP "${shells[@]}" 2>/dev/null
+    # Again: until it was halted a loop may have started its next command.
+    shells=()
+    commands=()
+    sort_out "$1"
+    for process in "${commands[@]}"; do
+        reads_from_another "$process" || kill -TERM "$process" 2>/dev/null
+    done
+    for process in "${commands[@]}"; do
+        while runs "$process"; do
+            sleep 0.1
+        done
+    done
+}
+
+# Splits a process and those that it has started into shells and their commands; what a command starts is its own.
+sort_out() {
+    local child
+    if ! is_shell "$1"; then
+        commands+=("$1")
+        return
+    fi
+    if traps_term "$1"; then
+        return
+    fi
+    shells+=("$1")
+    while read -r -d ' ' child; do
+        sort_out "$child"
+    done < <(cat "/proc/$1/task/$1/children" 2>/dev/null)
+}
+
+is_shell() {
+    case $(readlink "/proc/$1/exe") in
+        */bash | */dash | */sh) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+traps_term() {
+    local caught
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
+    (((0x${caught:-0} >> 14) & 1))
+}
+
+reads_from_another() {
+    case $(readlink "/proc/$1/fd/0") in
+        pipe:*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# A zombie has ended; its halted shell cannot take note of it.
+runs() {
+    local state
+    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
+    [ -n "$state" ] && [ "$state" != Z ]
+}
+
+main "$@"

@@ -1,0 +1,15 @@
+"""The texts of `codesensei/programs`, sent to the server as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "programs"
+GUNICORN_CONF = "gunicorn_conf.py"
+SERVE_ASGI = "serve_asgi.py"
+STOP_WORKER = "stop_worker.sh"
+
+
+def program(name: str) -> str:
+    """The text of a program."""
+    return (FOLDER / name).read_text()

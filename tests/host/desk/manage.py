@@ -1,0 +1,1 @@
+backend/manage.py

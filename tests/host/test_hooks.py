@@ -1,0 +1,64 @@
+"""Hooks: where they run, as whom, and what becomes of one that fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.host.debians import on_debian
+from tests.host.desks import Desk
+
+pytestmark = [pytest.mark.host, on_debian(13)]
+
+ROOT = "/srv/codesensei/desk"
+NOTED = "/srv/codesensei/desk/shared/media/hooks"
+SAY = 'echo "{name} $(id -un) $GREETING $DJANGO_SETTINGS_MODULE $(basename $PWD) $(command -v python)"'
+
+
+def noted(name: str) -> str:
+    """A hook that writes down who runs it, and where."""
+    return f"{SAY.format(name=name)} >> {NOTED}"
+
+
+@pytest.mark.proves("hooks.order", "hooks.failing", "hooks.changed", "hooks.after-switch", "root.never")
+def test_hooks(changing_desk: Desk) -> None:
+    desk, server = changing_desk, changing_desk.server
+    first = desk.outputs()["release"]
+    server.console(f"runuser -u desk -- touch {NOTED}; chmod 666 {NOTED}")
+    points = ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic", "afterSwitch")
+    desk.set("project.source.revision", desk.commit({"backend/assets/new.css": "a { color: red; }"}))
+    # A failing one stops the release, with its cause and its words; what came before it has run.
+    desk.set("project.hooks", {"beforeMigrate": [noted("one"), "echo the reason why; exit 3", noted("never")]})
+    error = desk.up(succeed=False).said("error")
+    assert "hook beforeMigrate: echo the reason why; exit 3" in error
+    assert "status 3" in error
+    assert "the reason why" in error
+    assert desk.outputs()["release"] == first
+    desk.asks()
+    # Mended: all run in their order, in the same release.
+    hooks: dict[str, list[str]] = {point: [noted(point)] for point in points}
+    hooks["beforeCollectstatic"].append("echo 'b { color: blue; }' > assets/made.css")
+    hooks["afterCollectstatic"].append("test -s staticfiles/made.css")
+    hooks["afterSwitch"] += ["echo too bad; exit 4", "true"]
+    desk.set("project.hooks", hooks)
+    done = desk.up()
+    second = desk.outputs()["release"]
+    assert second != first
+    lines = [line.split() for line in server.console(f"cat {NOTED}").stdout.splitlines()]
+    assert [line[0] for line in lines] == ["one", *points]
+    users = {line[0]: line[1] for line in lines}
+    assert {users[point] for point in ("beforeMigrate", "afterMigrate", "afterSwitch")} == {"desk"}
+    assert {users[point] for point in ("beforeCollectstatic", "afterCollectstatic")} & {"root", "desk"} == set()
+    venv = server.console(f"readlink -f {ROOT}/shared/venv").stdout.strip()
+    assert all(line[2:] == ["Hello", "desk.settings.production", "backend", f"{venv}/bin/python"] for line in lines)
+    assert "no migrations to run" in done.output
+    assert "hook afterSwitch failed with status 4" in done.output
+    assert server.console(f"cat {ROOT}/current/.codesensei/static/made.css").stdout == "b { color: blue; }\n"
+    desk.up_without_changes()
+    # A changed hook runs its step again, and is no new release.
+    web = desk.main_process()
+    desk.set("project.hooks.afterMigrate", [noted("changed")])
+    desk.up()
+    assert desk.outputs()["release"] == second
+    assert server.console(f"cat {NOTED}").stdout.splitlines()[-1].split()[0] in {"changed", "afterSwitch"}
+    assert "changed" in server.console(f"cat {NOTED}").stdout
+    assert desk.main_process() == web

@@ -1,0 +1,75 @@
+"""gunicorn's settings: the project's own, without what is not the project's to decide."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.programs import gunicorn_conf
+
+FILE = Path(gunicorn_conf.__file__)
+HOSTILE = Path(__file__).parents[1] / "host/desk/backend/gunicorn.conf.py"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GUNICORN_CMD_ARGS", raising=False)
+    monkeypatch.delenv("GUNICORN_WORKERS", raising=False)
+    return tmp_path
+
+
+def settings() -> dict[str, Any]:
+    return runpy.run_path(str(FILE))
+
+
+def test_a_project_without_its_own(project: Path) -> None:
+    found = settings()
+    assert found["workers"] == 3
+    assert not gunicorn_conf.UNIT_DECIDES & (set(found) - {"workers"})
+
+
+@pytest.mark.proves("web.gunicorn-conf")
+def test_a_hostile_one_keeps_its_harmless_settings(project: Path) -> None:
+    (project / "gunicorn.conf.py").write_text(HOSTILE.read_text())
+    found = settings()
+    assert not gunicorn_conf.UNIT_DECIDES & (set(found) - {"workers"})
+    assert found["workers"] == 3
+    assert (found["timeout"], found["threads"], found["forwarded_allow_ips"]) == (77, 2, "198.51.100.1")
+    assert found["raw_env"] == ["FROM_CONF=kept"]
+    assert callable(found["post_worker_init"])
+
+
+def test_a_hook_keeps_the_names_of_its_file(project: Path) -> None:
+    (project / "gunicorn.conf.py").write_text("_name = 'x'\nname = 'y'\ndef on_starting(server): return _name, name\n")
+    assert settings()["on_starting"](None) == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-c other.py", "--config other.py", "--config=other.py", "--config file:other.py", "--timeout 5 -c python:other"],
+)
+def test_the_place_that_a_variable_names(project: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    (project / "gunicorn.conf.py").write_text("timeout = 1\n")
+    (project / "other.py").write_text("timeout = 2\nbind = 'x'\n")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", words)
+    monkeypatch.syspath_prepend(project)
+    assert settings()["timeout"] == 2
+    assert "bind" not in settings()
+
+
+@pytest.mark.parametrize(("value", "workers"), [("7", 7), ("", 3)])
+def test_workers_are_of_the_variable(project: Path, monkeypatch: pytest.MonkeyPatch, value: str, workers: int) -> None:
+    monkeypatch.setenv("GUNICORN_WORKERS", value)
+    assert settings()["workers"] == workers
+
+
+def test_one_that_cannot_be_run_says_so(project: Path) -> None:
+    (project / "gunicorn.conf.py").write_text("import no_such_module\n")
+    with pytest.raises(ModuleNotFoundError):
+        settings()
+    assert os.getcwd() == str(project)

@@ -1,0 +1,137 @@
+"""Visitors are led to the candidate and back by renames, and none of them finds nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts import hand_over
+from codesensei.scripts.paths import Project
+from codesensei.scripts.step import Failure
+
+
+class Listener:
+    """A process behind a socket: it says its name to whoever connects."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen(100)
+        self._name = name
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            # A visitor may have gone already.
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(self._name.encode())
+
+    def end(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+def ask(path: Path) -> str:
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.settimeout(10)
+        visitor.connect(str(path))
+        return visitor.recv(100).decode()
+
+
+@pytest.fixture
+def project(server: Path) -> Iterator[Project]:
+    (server / "srv/shop/shared").mkdir(parents=True)
+    found = Project("shop")
+    hand_over.make_place(found, "deploy")
+    live = Listener(found.socket, "live")
+    found.socket.chmod(0o660)
+    yield found
+    live.end()
+
+
+@pytest.fixture
+def candidate(project: Project) -> Iterator[Listener]:
+    listener = Listener(project.candidate_place / "web.sock", "candidate")
+    yield listener
+    listener.end()
+
+
+def test_there_and_back_without_a_gap(project: Project, candidate: Listener) -> None:
+    answers, problems, ended = list[str](), list[OSError](), threading.Event()
+
+    def visit() -> None:
+        while not ended.is_set():
+            try:
+                answers.append(ask(project.socket))
+            except OSError as error:
+                problems.append(error)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        for _ in range(50):
+            hand_over.to_candidate(project, project.candidate_place / "web.sock")
+            assert hand_over.is_away(project)
+            assert ask(project.socket) == "candidate"
+            assert ask(project.kept_socket) == "live"
+            hand_over.to_live(project)
+            assert ask(project.socket) == "live"
+    finally:
+        ended.set()
+        visitor.join()
+    assert problems == []
+    assert set(answers) == {"live", "candidate"}
+    assert not hand_over.is_away(project)
+    assert sorted(path.name for path in project.hand_over.iterdir()) == ["candidate"]
+
+
+def test_the_proxy_may_use_the_candidates_socket(project: Project, candidate: Listener) -> None:
+    own = project.candidate_place / "web.sock"
+    own.chmod(0o700)
+    hand_over.to_candidate(project, own)
+    assert project.socket.stat().st_mode & 0o777 == 0o660
+    # The candidate removes its own name when it ends.
+    own.unlink()
+    assert ask(project.socket) == "candidate"
+
+
+def test_a_socket_of_before_a_reboot_comes_back_no_more(project: Project) -> None:
+    stale = Listener(project.hand_over / "x.sock", "stale")
+    stale.end()
+    os.rename(project.hand_over / "x.sock", project.kept_socket)
+    hand_over.to_live(project)
+    assert ask(project.socket) == "live"
+    assert not hand_over.is_away(project)
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_the_app_user_puts_there_is_not_followed(project: Project, server: Path, kind: str) -> None:
+    target = server / "roots"
+    target.write_text("")
+    target.chmod(0o600)
+    own = project.candidate_place / "web.sock"
+    if kind == "link":
+        own.symlink_to(target)
+    else:
+        own.write_text("")
+    with pytest.raises(Failure):
+        hand_over.to_candidate(project, own)
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert ask(project.socket) == "live"
+
+
+def test_a_place_with_something_in_it_is_emptied(project: Project, make_step: Any) -> None:
+    (project.candidate_place / "web.sock").write_text("")
+    hand_over.make_place(project, "deploy")
+    assert list(project.candidate_place.iterdir()) == []

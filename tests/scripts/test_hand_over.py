@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import hand_over
+from codesensei.scripts import hand_over, paths
 from codesensei.scripts.paths import Project
 from codesensei.scripts.step import Failure
 
@@ -50,14 +52,18 @@ def ask(path: Path) -> str:
 
 
 @pytest.fixture
-def project(server: Path) -> Iterator[Project]:
-    (server / "srv/shop/shared").mkdir(parents=True)
+def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    # A socket's path has at most 107 characters.
+    short = Path(tempfile.mkdtemp(prefix="codesensei-"))
+    monkeypatch.setattr(paths, "ROOT", short)
+    (short / "shop/shared").mkdir(parents=True)
     found = Project("shop")
     hand_over.make_place(found, "deploy")
     live = Listener(found.socket, "live")
     found.socket.chmod(0o660)
     yield found
     live.end()
+    shutil.rmtree(short)
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_a_channels_project(changing_desk: Desk) -> None:
     with Load(desk) as load:
         done = desk.up()
     assert load.problems == []
-    assert "production.py:5: ASGI_APPLICATION is set under a condition, and taken as set" in done.output
+    assert "ASGI_APPLICATION is set under a condition, and taken as set" in done.output
     assert "desk.asgi:application" in server.console("systemctl show -P ExecStart desk.service").stdout
     assert server.console(f"cat {ROOT}/shared/venv/bin/daphne | head -1").stdout.startswith("#!")
     with open_socket(desk) as talk:

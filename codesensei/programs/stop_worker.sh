@@ -3,10 +3,11 @@
 #
 # A shell that gets SIGTERM ends at once, and systemd would kill its commands in the middle of their work. So the
 # shells are halted, their commands get SIGTERM, and this waits for them; systemd ends the shells afterwards, and
-# kills what is left after TimeoutStopSec. A shell that has a trap for SIGTERM is left to itself, and a command that
-# reads from another one ends with that one.
+# kills what is left after TimeoutStopSec. A shell that has a trap for SIGTERM is left to itself, and what reads
+# from another command ends with that one.
 set -u
 
+main_process=${1-}
 shells=()
 commands=()
 
@@ -32,7 +33,7 @@ main() {
 # Splits a process and those that it has started into shells and their commands; what a command starts is its own.
 sort_out() {
     local child
-    if ! is_shell "$1"; then
+    if ! is_shell "$1" || { [ "$1" != "$main_process" ] && reads_from_another "$1"; }; then
         commands+=("$1")
         return
     fi

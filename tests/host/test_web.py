@@ -108,12 +108,10 @@ def test_a_channels_project(changing_desk: Desk) -> None:
     with open_socket(desk) as again:
         again.send("back")
         assert again.recv(30) == f"back {desk.main_process()}"
+    desk.up_without_changes()
     # What the stack config says wins over the settings.
     desk.set("project.interface", "wsgi")
-    desk.up()
-    assert "gunicorn" in server.console("systemctl show -P ExecStart desk.service").stdout
-    assert desk.asks()["environ"]["GREETING"] == "Good evening"
-    desk.up_without_changes()
+    assert "gunicorn desk.wsgi:application, 2 workers" in desk.preview("--diff").output
 
 
 def close_code(talk: ClientConnection) -> int:

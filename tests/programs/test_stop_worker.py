@@ -69,6 +69,7 @@ def said(place: Path) -> str:
         "(cd / && WORK); true",
         "bash -c 'WORK; true'; true",
         "WORK & wait",
+        "while true; do WORK | while read -r word; do echo $word; done; done",
     ],
 )
 def test_the_commands_of_a_shell_finish_and_none_begins(start: Start, tmp_path: Path, line: str) -> None:

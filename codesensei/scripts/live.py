@@ -121,12 +121,15 @@ def restore(step: Step) -> None:
             files.make_link(Path(link), target)
     write_json(project.memory / "live.json", journal["live"])
     systemctl("daemon-reload")
-    running = [name for name, state in journal["units"].items() if state["active"]]
-    for name in sorted(running, key=lambda unit: not unit.endswith(".socket")):
-        systemctl("enable", name, check=False)
-        systemctl(
-            "restart" if name in journal["renewed"] and not name.endswith(".socket") else "start", name, check=False
-        )
+    running = sorted(name for name, state in journal["units"].items() if state["active"])
+    sockets = [name for name in running if name.endswith(".socket")]
+    renewed = [name for name in running if name in journal["renewed"] and name not in sockets]
+    if running:
+        systemctl("enable", *running, check=False)
+    # Each verb for all at once: several workers finish their work at the same time.
+    for verb, names in (("start", sockets), ("restart", renewed), ("start", running)):
+        if names:
+            systemctl(verb, *names, check=False)
     if hand_over.is_away(project):
         _lead_back(project, journal["live"])
     run(["nginx", "-s", "reload"], check=False)

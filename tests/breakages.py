@@ -19,7 +19,8 @@ class Breakage(NamedTuple):
         return f"{self.sentence} {self.new.strip().splitlines()[0] if self.new.strip() else 'without'}"[:70]
 
 
-RENDER, SCRIPTS, SPEC, SOURCE, TEMPLATES = (
+PROGRAMS, RENDER, SCRIPTS, SPEC, SOURCE, TEMPLATES = (
+    "codesensei/programs",
     "codesensei/render",
     "codesensei/scripts",
     "codesensei/spec",
@@ -97,6 +98,13 @@ UNIT = [
     Breakage("config.stop-timeout", f"{RENDER}/units.py", "STOP_MARGIN = 5\n", "STOP_MARGIN = 0\n"),
     Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ group }}\n", ""),
     Breakage("processes.environment", f"{RENDER}/units.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
+    Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", '        "chdir",\n', ""),
+    Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", " or 3)", " or 9)"),
+    Breakage("workers.beat", f"{RENDER}/units.py", r"|\sworker(?=", r"|\snothing(?="),
+    Breakage("workers.drain", f"{PROGRAMS}/stop_worker.sh", "kill -TERM", "kill -HUP"),
+    Breakage("workers.drain", f"{PROGRAMS}/stop_worker.sh", "    kill -STOP", "    true"),
+    Breakage("workers.proof", f"{SCRIPTS}/ask_workers.py", 'in ("exec", "env")):', 'in ("exec",)):'),
+    Breakage("asgi.application", f"{SOURCE}/inspect.py", "mentions(file, {routing, ", "mentions(file, {"),
     # Proxy
     Breakage("static.year", f"{TEMPLATES}/site.conf.j2", "max-age=31536000", "max-age=3600"),
     Breakage("static.previous", f"{TEMPLATES}/site.conf.j2", " /previous/.codesensei/static/$codesensei_file", ""),

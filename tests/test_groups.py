@@ -1,4 +1,4 @@
-"""Tests that share a server stay on one worker: xdist writes the group into a test's id, which some pytests do not take."""
+"""Tests that share a server stay on one worker: not every pytest takes the group that xdist writes into a test's id."""
 
 from __future__ import annotations
 

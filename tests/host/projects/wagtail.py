@@ -19,6 +19,7 @@ SECRET_KEY = os.environ["SECRET_KEY"]
 ALLOWED_HOSTS = os.environ["ALLOWED_HOSTS"].split(",")
 DATABASES = {"default": dj_database_url.config(conn_max_age=60)}
 MEDIA_ROOT = os.environ["MEDIA_ROOT"]
+INSTALLED_APPS += ["django.contrib.postgres"]
 """
 NEWER_DJANGO = "Django>=6.1,<6.2"
 OLDER_DJANGO = "Django>=5.2,<5.3"

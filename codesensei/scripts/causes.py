@@ -241,6 +241,12 @@ KNOWN: tuple[Known, ...] = (
         "the database has no {0} {1}, which the models have: a migration is missing",
         _COMMIT_MIGRATION,
     ),
+    Known(
+        "Django's system check fails",
+        r"SystemCheckError: System check identified(?s:.)*?^(\S+: \([\w.]+\.[EC]\d+\) .+)$",
+        "Django's system check finds an error: {0}",
+        "mend it as it says; manage.py check with these settings and such a database shows all of them",
+    ),
     # Settings
     Known(
         "SECRET_KEY is missing",

@@ -189,6 +189,15 @@ LOGS = {
         "Django==6.0 needs Python >=3.12",
         "project.python",
     ),
+    "system check": (
+        "SystemCheckError: System check identified some issues:\n\nWARNINGS:\nshop.Item: (models.W042) Auto-created"
+        " primary key used\n\nERRORS:\nshop.Item.text: (postgres.E005) 'django.contrib.postgres' must be in"
+        " INSTALLED_APPS in order to use SearchVectorField.\nshop.Item: (postgres.E005) 'django.contrib.postgres' must be"
+        " in INSTALLED_APPS in order to use GinIndex.\n",
+        "finds an error: shop.Item.text: (postgres.E005) 'django.contrib.postgres' must be in INSTALLED_APPS in order to"
+        " use SearchVectorField.",
+        "manage.py check",
+    ),
     "range of newer Django": (
         "ERROR: Ignored the following versions that require a different python version: 6.0 Requires-Python >=3.12;"
         " 6.1.2 Requires-Python >=3.12\nERROR: Could not find a version that satisfies the requirement Django<6.2,>=6.1"

@@ -41,6 +41,8 @@ class Provisioning(pulumi.ComponentResource):
                 "port": database.port if postgresql else None,
                 "extensions": list(spec.database.extensions) if postgresql else [],
                 "broker": True,
+                # uv brings its own.
+                "python": spec.project.python if spec.project.installer == "pip" else "",
             },
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
 from codesensei import remote, source
 from codesensei.spec import Stack
+from codesensei.spec.project import Hooks
 from components.environment import Environment
 from components.server import Server
 
@@ -32,11 +34,12 @@ def read_code(stack: Stack) -> Code:
     """Read the project's source on this machine; every check that needs no server is done here, in preview."""
     spec = stack.spec.project
     project = source.open_source(spec)
-    settings = source.read_settings(project, spec)
-    closure = source.requirements_closure(project, spec.requirements)
-    code_id = source.code_id(project.revision, spec.directory, closure, spec.python, spec.installer, spec.rebuild)
-    server = WEB_SERVERS[settings.interface][0]
-    packages = "\n".join((closure.digest, spec.python, spec.installer, spec.rebuild, server))
+    directory = source.django_directory(project, spec.directory)
+    closure = source.requirements_closure(project, spec.requirements, directory)
+    settings = source.read_settings(project, spec, closure)
+    built_from = (spec.python, spec.installer, spec.rebuild, settings.interface)
+    code_id = source.code_id(project.revision, spec.directory, closure, *built_from)
+    packages = "\n".join((closure.digest, *built_from))
     return Code(
         project=project,
         settings=settings,
@@ -62,7 +65,6 @@ class Release(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         spec, project = stack.spec.project, code.project
-        hooks = spec.hooks
         super().__init__(
             "codesensei:index:Release",
             name,
@@ -75,12 +77,7 @@ class Release(pulumi.ComponentResource):
                 "application": code.settings.application,
                 "requirements": list(code.requirements.files),
                 "migrations": list(code.migrations),
-                "hooks": {
-                    "beforeMigrate": list(hooks.before_migrate),
-                    "afterMigrate": list(hooks.after_migrate),
-                    "beforeCollectstatic": list(hooks.before_collectstatic),
-                    "afterCollectstatic": list(hooks.after_collectstatic),
-                },
+                "hooks": _hooks(spec.hooks),
             },
             opts,
         )
@@ -92,39 +89,12 @@ class Release(pulumi.ComponentResource):
             revision=project.revision,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        web_server, version = WEB_SERVERS[code.settings.interface]
         built = remote.remote_step(
             f"{name}-build",
             access,
             "build",
             args=[environment.release, project.revision],
-            data={
-                "user": stack.names.user,
-                "source": {
-                    "tar": remote.incoming_path(access.slug, project.revision, access.server.host_key),
-                    "sha256": project.tar_sha256,
-                },
-                "directory": code.settings.django_directory,
-                "requirements": spec.requirements,
-                "requirementsFiles": list(code.requirements.files),
-                "perRelease": code.requirements.per_release,
-                "venvId": code.packages_id,
-                "python": spec.python,
-                "installer": spec.installer,
-                "server": {"name": web_server, "version": version},
-                "settingsModule": spec.settings_module,
-                "interface": code.settings.interface,
-                "application": code.settings.application,
-                **_declared(stack, code),
-                "static": spec.static,
-                "staticUrl": code.settings.static_url,
-                "database": {
-                    "kind": stack.database.kind,
-                    "name": stack.database.name,
-                    "role": stack.database.role,
-                    "variables": dict(stack.database.variables),
-                },
-            },
+            data=build_data(stack, code),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[copied]),
         )
         remote.remote_step(
@@ -132,19 +102,7 @@ class Release(pulumi.ComponentResource):
             access,
             "prepare",
             args=[environment.release, project.revision],
-            data={
-                "user": stack.names.user,
-                "directory": code.settings.django_directory,
-                "settingsModule": spec.settings_module,
-                "hooks": {
-                    "beforeMigrate": list(hooks.before_migrate),
-                    "afterMigrate": list(hooks.after_migrate),
-                    "beforeCollectstatic": list(hooks.before_collectstatic),
-                    "afterCollectstatic": list(hooks.after_collectstatic),
-                },
-                "static": spec.static,
-                "lockTimeout": stack.spec.database.lock_timeout,
-            },
+            data=prepare_data(stack, code),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[built]),
         )
         self.register_outputs({"release": environment.release, "revision": project.revision})
@@ -156,3 +114,60 @@ def _declared(stack: Stack, code: Code) -> dict[str, bool | str | None]:
     asgi = None if spec.interface != "auto" or spec.asgi_application else found.interface == "asgi"
     wsgi = None if spec.wsgi_application or found.interface == "asgi" else found.application
     return {"asgiDeclared": asgi, "wsgiDeclared": wsgi}
+
+
+def build_data(stack: Stack, code: Code) -> Mapping[str, object]:
+    """What the step `build` gets: where the code is, what is installed, what Django's settings must agree with."""
+    spec, project, server = stack.spec.project, code.project, stack.spec.server
+    name, version = WEB_SERVERS[code.settings.interface]
+    return {
+        "user": stack.names.user,
+        "source": {
+            "tar": remote.incoming_path(stack.names.slug, project.revision, server.host_key),
+            "sha256": project.tar_sha256,
+        },
+        "directory": code.settings.django_directory,
+        "requirements": spec.requirements,
+        "requirementsFiles": list(code.requirements.files),
+        "installFrom": code.requirements.directory,
+        "inPlace": code.requirements.in_place,
+        "venvId": code.packages_id,
+        "python": spec.python,
+        "installer": spec.installer,
+        "server": {"name": name, "version": version},
+        "settingsModule": spec.settings_module,
+        "interface": code.settings.interface,
+        "application": code.settings.application,
+        **_declared(stack, code),
+        "static": spec.static,
+        "staticUrl": code.settings.static_url,
+        "database": {
+            "kind": stack.database.kind,
+            "name": stack.database.name,
+            "role": stack.database.role,
+            "variables": dict(stack.database.variables),
+        },
+    }
+
+
+def prepare_data(stack: Stack, code: Code) -> Mapping[str, object]:
+    """What the step `prepare` gets: hooks, and how migrations and static files are treated."""
+    spec = stack.spec.project
+    return {
+        "user": stack.names.user,
+        "directory": code.settings.django_directory,
+        "settingsModule": spec.settings_module,
+        "hooks": _hooks(spec.hooks),
+        "static": spec.static,
+        "lockTimeout": stack.spec.database.lock_timeout,
+    }
+
+
+def _hooks(hooks: Hooks) -> dict[str, list[str]]:
+    """The hooks that belong to a release; those after the switch are the switch's."""
+    return {
+        "beforeMigrate": list(hooks.before_migrate),
+        "afterMigrate": list(hooks.after_migrate),
+        "beforeCollectstatic": list(hooks.before_collectstatic),
+        "afterCollectstatic": list(hooks.after_collectstatic),
+    }

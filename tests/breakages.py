@@ -56,13 +56,16 @@ UNIT = [
     Breakage("words.env-id.key", f"{RENDER}/digest.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
     # Sources
     Breakage("words.code-id", f"{SOURCE}/inspect.py", "closure.digest, python, installer", "closure.digest, installer"),
-    Breakage("config.rebuild", f"{SOURCE}/inspect.py", "python, installer, rebuild):", "python, installer):"),
+    Breakage("config.rebuild", f"{SOURCE}/inspect.py", "installer, rebuild, interface):", "installer, interface):"),
     Breakage("preview.manage", f"{SOURCE}/inspect.py", "tree.resolve(manage) or manage", "manage"),
     Breakage(
         "preview.settings", f"{SOURCE}/inspect.py", "    if settings_file is None:\n", "    if settings_file == 0:\n"
     ),
     Breakage(
-        "preview.application", f"{SOURCE}/inspect.py", '.partition(":")[0]) is None:', '.partition(":")[0]) == 0:'
+        "preview.application",
+        f"{SOURCE}/inspect.py",
+        "modules.find(module) is None and",
+        "modules.find(module) == 0 and",
     ),
     Breakage("asgi.daphne", f"{SOURCE}/inspect.py", '"asgi" if asgi else "wsgi"', '"asgi" if wsgi else "wsgi"'),
     Breakage("asgi.interface", f"{SOURCE}/inspect.py", 'if spec.interface == "auto"', "if spec.interface"),
@@ -75,8 +78,8 @@ UNIT = [
     ),
     Breakage(
         "config.source.unusable",
-        f"{SOURCE}/git.py",
-        "pointers = project.tree.lfs_pointers()",
+        f"{SOURCE}/archive.py",
+        "pointers = tree.lfs_pointers()",
         "pointers: list[str] = []",
     ),
     # Stack config
@@ -141,10 +144,13 @@ UNIT = [
         "if used:",
     ),
     Breakage(
-        "source.refused", f"{SCRIPTS}/build.py", "elif member.islnk() and _escapes(member.linkname):", "elif not name:"
+        "source.refused", f"{SCRIPTS}/unpack.py", "            elif member.islnk():\n", "            elif not name:\n"
     ),
     Breakage(
-        "source.refused", f"{SCRIPTS}/build.py", "            if _escapes(member.name):\n", "            if not name:\n"
+        "source.refused",
+        f"{SCRIPTS}/unpack.py",
+        "            if _escapes(member.name):\n",
+        "            if not name:\n",
     ),
     Breakage(
         "paths.releases", f"{SCRIPTS}/seal.py", "(0o750 if executable else 0o640)", "(0o750 if executable else 0o644)"

@@ -24,13 +24,14 @@ def copy_source(
     name: str, access: Access, *, tar: Path, revision: str, opts: pulumi.ResourceOptions
 ) -> remote.CopyToRemote:
     """Copy the archive. The engine compares its content, so another checkout or machine copies nothing again."""
-    number = access.look.copy
+    server = access.server
+    # A new address may be a new machine, also one that shows the host key of the old one (restored, or cloned).
+    # A server that lost its memory has lost the archive too. A replacement only copies.
     return remote.CopyToRemote(
         name,
         connection=access.connection,
         source=pulumi.FileAsset(str(tar)),
         remote_path=incoming_path(access.slug, revision, access.server.host_key),
-        # A server that lost its memory has lost the archive too. A replacement only copies.
-        triggers=[number] if number else None,
+        triggers=[access.look.copy, f"{server.host}:{server.port}"],
         opts=opts,
     )

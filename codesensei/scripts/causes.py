@@ -60,6 +60,30 @@ KNOWN: tuple[Known, ...] = (
         "widen the range to a version that runs on it, or set project.python (with project.installer: uv for a Python that the distribution lacks)",
     ),
     Known(
+        "a package needs another Python",
+        r"current\s+Python\s+version\s+\(([\d.]+)\)\s+does\s+not\s+satisfy\s+Python(\S+)\s+and\s+(\S+)",
+        "{2} needs Python {1}, and this one is {0}",
+        "pin a version that runs on it, or set project.python",
+    ),
+    Known(
+        "uv cannot fetch a Python",
+        r"Failed to download https?://\S*?/cpython-([\d.]+\d)|No interpreter found for Python ([\d.]*\d)",
+        "uv cannot fetch Python {0}",
+        "let the server reach github.com, name a mirror in codesensei:env (UV_PYTHON_INSTALL_MIRROR), or leave project.python empty for the server's own",
+    ),
+    Known(
+        "a package asks git for its version",
+        r"(?:setuptools-scm|vcs-versioning) was unable to detect version",
+        "a package asks git for its version, and a release has no git history",
+        "set SETUPTOOLS_SCM_PRETEND_VERSION in codesensei:env",
+    ),
+    Known(
+        "the package index refuses",
+        r"(40[13]) Error, Credentials not correct for (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)|HTTP status client error \((40[13])[^)]*\) for url \((?:https?://)?(?:[^@/\s]*@)?([\w.-]+)",
+        "the package index at {1} refuses the login (HTTP status {0})",
+        "check the login in PIP_INDEX_URL or PIP_EXTRA_INDEX_URL, in codesensei:secretEnv",
+    ),
+    Known(
         "the package index refuses",
         r"(40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)",
         "the package index at {1} refuses the login (HTTP status {0})",
@@ -289,6 +313,12 @@ KNOWN: tuple[Known, ...] = (
         r"File \"([^\"]+)\", line (\d+)\n(?:.*\n){0,4}?\s*((?:SyntaxError|IndentationError|TabError): .+)",
         "{path}, line {1}: {2}",
         "mend that line; if it runs on your machine, it has syntax of a newer Python than this server's: see project.python",
+    ),
+    Known(
+        "a package is too old for the Python",
+        r"No module named '((?:aifc|asynchat|asyncore|cgi|cgitb|crypt|distutils|imghdr|imp|nntplib|pipes|smtpd|sndhdr|telnetlib|uu)(?:\.\w+)*)'",
+        "a package is too old for this Python, which has no module {0} any more",
+        "take newer versions of Django and of the packages that the log names, or an older Python (project.python with project.installer: uv)",
     ),
     Known(
         "the settings module is wrong",

@@ -15,12 +15,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from codesensei.scripts import envfile, files
 from codesensei.scripts.commands import SYSTEM_PATH, run, systemctl
 from codesensei.scripts.paths import LOCKS, Project
 from codesensei.scripts.redact import Redactor
-from codesensei.scripts.step import Step, read_json
+from codesensei.scripts.step import Step, read_json, write_json
 
 TAIL = 400
 QUIET_SECONDS = 20.0
@@ -78,7 +79,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Job:
-    """One program to run for a release."""
+    """One program to run for a release.
+
+    The build user may write in `writable` (default: the release's directory) and nowhere else; `lines` of the output
+    are kept.
+    """
 
     title: str
     argv: Sequence[str]
@@ -87,6 +92,8 @@ class Job:
     variables: Mapping[str, str] = field(default_factory=dict)
     # Bounds a hung install or migration; long data migrations need hours.
     seconds: float = LONGEST_SECONDS
+    writable: Sequence[Path] = ()
+    lines: int = TAIL
     # What a line that is for the step begins with; filtered, a path in it would no longer be that path.
     answer: str = ""
 
@@ -112,8 +119,24 @@ def end_orphans(step: Step) -> None:
         step.say(f"ending {unit}, left by an interrupted run")
         systemctl("stop", unit, check=False)
     systemctl("reset-failed", unit, check=False)
-    run(["pkill", "-KILL", "-U", step.project.build_user], check=False)
+    end_build_user(step)
     files.remove_path(credentials_of(step.project))
+
+
+def end_build_user(step: Step) -> None:
+    """End every process of the build user: none may be left when root takes over what it made."""
+    run(["pkill", "-KILL", "-U", step.project.build_user], check=False)
+
+
+def make_home(step: Step) -> None:
+    """The build user's HOME."""
+    files.make_directory(step.project.cache.parent, 0o755)
+    files.make_directory(step.project.cache, 0o700, step.project.build_user, step.project.build_user)
+
+
+def note(release: Release, more: dict[str, Any]) -> None:
+    """Add to what root knows of a release."""
+    write_json(release.project.notes(release.name), {**release.notes, **more})
 
 
 def run_job(step: Step, release: Release, job: Job) -> Done:
@@ -123,7 +146,7 @@ def run_job(step: Step, release: Release, job: Job) -> Done:
     log = project.logs / f"{release.name}-{step.name}.log"
     clean = redactor(project, release.name)
     answer = ""
-    tail: deque[str] = deque(maxlen=TAIL)
+    tail: deque[str] = deque(maxlen=job.lines)
     with _credentials(release) as credentials, open(log, "a", opener=_private) as full, _telling(step, job.title):
         full.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {job.title}\n")
         process = subprocess.Popen(
@@ -203,8 +226,7 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
     if credentials:
         arguments.append(f"--property=EnvironmentFile={credentials}")
     if job.as_build_user:
-        # Log files of the live site are not the build user's to write; what a build logs there goes nowhere.
-        arguments.append(f"--property=TemporaryFileSystem={project.shared / 'logs'}:mode=1777")
+        arguments += [f"--property={text}" for text in _confinement(release, job)]
     arguments += [f"--setenv={name}={value}" for name, value in variables.items()]
     # systemd expands $ in the command of a transient unit.
     argv = [word.replace("$", "$$") for word in job.argv]
@@ -218,6 +240,25 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         *arguments,
         "--",
         *argv,
+    ]
+
+
+def _confinement(release: Release, job: Job) -> list[str]:
+    """What a package's setup.py, or a hook that writes code, may do: fill its directory, and use the network."""
+    writable = [*(job.writable or (release.path,)), release.project.cache]
+    return [
+        "ProtectSystem=strict",
+        f"ReadWritePaths={' '.join(map(str, writable))}",
+        # Log files of the live site are not the build user's to write; what a build logs there goes nowhere.
+        f"TemporaryFileSystem={release.project.shared / 'logs'}:mode=1777",
+        "PrivateTmp=yes",
+        "PrivateDevices=yes",
+        "ProtectHome=yes",
+        "ProtectKernelTunables=yes",
+        "ProtectControlGroups=yes",
+        "NoNewPrivileges=yes",
+        "RestrictSUIDSGID=yes",
+        "CapabilityBoundingSet=",
     ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import shutil
 import time
 from collections.abc import Iterable
 
 from codesensei.scripts import host, postgresql
-from codesensei.scripts.commands import Result
+from codesensei.scripts.commands import SYSTEM_PATH, Result
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.step import Failure, Step
 
@@ -70,6 +72,7 @@ def run(step: Step) -> None:
     apt = Apt(step)
     wanted = [*BASE, *(_valid(name) for name in step.data.get("packages", []))]
     wanted += apt.one_of(NGINX)
+    wanted += _python(apt, step.data.get("python", ""))
     if step.data.get("broker"):
         wanted += apt.one_of(BROKERS)
     if step.data.get("postgresql") and not postgresql_major():
@@ -80,6 +83,25 @@ def run(step: Step) -> None:
         versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
         extensions = extension_packages(step.data.get("extensions", []), *versions or [postgresql_major()])
         apt.ensure(extensions, "codesensei:database.extensions")
+
+
+def _python(apt: Apt, wanted: str) -> list[str]:
+    """The packages of another Python than the server's own; one that was put there by hand is taken as it is."""
+    if not wanted:
+        return []
+    names = [f"python{wanted}", f"python{wanted}-venv", f"python{wanted}-dev"]
+    if set(names) <= installed(names):
+        return []
+    apt.refresh()
+    if apt.candidate(names[0]):
+        return names
+    if shutil.which(names[0], path=SYSTEM_PATH):
+        return []
+    raise Failure(
+        f"Python {wanted}",
+        f"{host.system().name} has no package {names[0]} (its own Python is {platform.python_version()})",
+        "leave project.python empty for the server's own, or set project.installer to uv, which brings its own",
+    )
 
 
 def extension_packages(extensions: Iterable[str], major: str) -> list[str]:

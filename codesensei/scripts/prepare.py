@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts import files, jobs
-from codesensei.scripts.build import archive_of, extract, note, require, run_as_nobody_else
-from codesensei.scripts.jobs import Job, Release
+from codesensei.scripts.install import require
+from codesensei.scripts.jobs import Job, Release, note
 from codesensei.scripts.seal import seal
 from codesensei.scripts.step import Failure, Step
+from codesensei.scripts.unpack import archive_of, extract
 
 ORDER = ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic")
 STATIC_HOOKS = ("beforeCollectstatic", "afterCollectstatic")
@@ -102,7 +103,7 @@ def _static(step: Step, release: Release, data: dict[str, Any], before: object) 
     _hooks(step, release, "afterCollectstatic", hooks["afterCollectstatic"])
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
     jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))
-    run_as_nobody_else(step)
+    jobs.end_build_user(step)
     seal(release.path, step.project.build_user, release.user, public)
     _add_own_folder(release, public)
 

@@ -25,10 +25,9 @@ from codesensei.scripts import (
     register,
     workers,
 )
-from codesensei.scripts.build import note
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.commands import systemctl
-from codesensei.scripts.jobs import Job, Release
+from codesensei.scripts.jobs import Job, Release, note
 from codesensei.scripts.live import Live
 from codesensei.scripts.step import Failure, Step, write_json
 

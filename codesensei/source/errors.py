@@ -12,10 +12,21 @@ class SourceError(RunError):
     """The source cannot be deployed. A RunError, so the engine prints its text and no traceback."""
 
     def __init__(self, thing: str, cause: str, cure: str) -> None:
-        self.thing = thing
-        self.cause = cause
-        self.cure = cure
-        super().__init__(f"{thing}: {cause}\n    {cure}")
+        self.thing = _encodable(thing)
+        self.cause = _encodable(cause)
+        self.cure = _encodable(cure)
+        super().__init__(f"{self.thing}: {self.cause}\n    {self.cure}")
+
+
+def printable(text: str) -> str:
+    """The text on one line, with the bytes that are no UTF-8 and the characters that steer a terminal spelled out."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in _encodable(text)
+    )
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def near(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:
@@ -25,6 +36,6 @@ def near(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:
 
 def listing(names: Iterable[str], *, limit: int = 5) -> str:
     """A few names for a sentence, with the number of those left out."""
-    every = list(names)
+    every = [printable(name) for name in names]
     shown = ", ".join(every[:limit])
     return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"

@@ -58,6 +58,13 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "check this machine's network; a full commit that was fetched before needs no network",
     ),
     (
+        r"unable to read (tree|sha1 file|[0-9a-f]{40})|cannot read '[0-9a-f]{40}'"
+        r"|missing (blob|tree|object)|promisor remote"
+        r"|could not fetch [0-9a-f]{40}|bad tree object|not a tree object",
+        "the repository lacks files of this commit (a partial or damaged clone)",
+        "fetch them (git fetch --refetch), clone it without --filter, or name it by its URL: project.source.git",
+    ),
+    (
         r"dubious ownership",
         "the repository belongs to another user of this machine",
         "if you trust it: git config --global --add safe.directory DIRECTORY",
@@ -80,6 +87,11 @@ def explain(thing: str, stderr: str) -> SourceError:
     said = [line[:_COLUMNS] for line in without_credentials(stderr).splitlines() if line.strip()]
     text = "; ".join(said[-_LINES:]) or "git ended with an error and said nothing"
     return SourceError(url, text, f"try it by hand: git ls-remote {url}" if "://" in url or "@" in url else "mend it")
+
+
+def is_known(stderr: str) -> bool:
+    """Whether `explain` knows the cause: nothing in git's cache is to blame for it."""
+    return any(re.search(pattern, stderr) for pattern, _, _ in _KNOWN)
 
 
 def without_credentials(text: str) -> str:

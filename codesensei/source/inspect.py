@@ -7,8 +7,8 @@ import posixpath
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from codesensei.source.archive import Project
 from codesensei.source.errors import SourceError, listing, near
-from codesensei.source.git import Project
 from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, read_names
 from codesensei.source.tree import join
@@ -37,9 +37,9 @@ class SettingsFacts:
 
     `asgi_application` and `wsgi_application` are in a server's form (`config.asgi:application`), None where nothing
     declares them. `application` is the one for `interface`. `django_directory` is where manage.py really is, all
-    links followed, relative to the source's root. `static_url` and `media_url` are paths that begin and end with a
-    slash: Django's usual ones where the settings do not write them plainly. `unsure` has a sentence for each thing
-    that only running would tell.
+    links followed, relative to the source's root. `settings_file` is empty for settings of an installed package.
+    `static_url` and `media_url` are paths that begin and end with a slash: Django's usual ones where the settings do
+    not write them plainly. `unsure` has a sentence for each thing that only running would tell.
     """
 
     asgi_application: str | None
@@ -53,13 +53,20 @@ class SettingsFacts:
     unsure: tuple[str, ...]
 
 
-def read_settings(project: Project, spec: DjangoSpec) -> SettingsFacts:
-    """Find manage.py, the settings and the application module. SourceError for what is not there."""
-    directory = _django_directory(project, spec.directory)
-    modules = Modules(project, directory)
+def read_settings(project: Project, spec: DjangoSpec, closure: Closure | None = None) -> SettingsFacts:
+    """Find manage.py, the settings and the application module. SourceError for what is not there.
+
+    `closure` says which modules may come with the packages; what Django says of them is asked on the server alone.
+    """
+    directory = django_directory(project, spec.directory)
+    modules = Modules(project, directory, closure.roots if closure else ())
+    installed = closure.names if closure else frozenset()
     settings_file = modules.find(spec.settings_module)
+    notes = []
     if settings_file is None:
-        raise _no_settings(project, spec.settings_module, directory)
+        if not modules.comes_with(installed, spec.settings_module):
+            raise _no_settings(project, spec.settings_module, directory)
+        notes.append(f"the settings {spec.settings_module} come with an installed package; the server reads them")
     names = read_names(modules, spec.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
     declared_asgi, declared_wsgi = names.values["ASGI_APPLICATION"], names.values["WSGI_APPLICATION"]
     urls = read_names(modules, spec.settings_module, ("STATIC_URL", "MEDIA_URL")).values
@@ -69,18 +76,19 @@ def read_settings(project: Project, spec: DjangoSpec) -> SettingsFacts:
     interface: Interface = automatic if spec.interface == "auto" else spec.interface
     chosen = (asgi if interface == "asgi" else wsgi) or _default_application(modules, spec.settings_module, interface)
     application = server_form(chosen)
-    if modules.find(application.partition(":")[0]) is None:
+    module = application.partition(":")[0]
+    if modules.find(module) is None and not modules.comes_with(installed, module):
         raise _no_application(project, application, interface, directory)
     return SettingsFacts(
         asgi_application=server_form(asgi) if asgi else None,
         wsgi_application=server_form(wsgi) if wsgi else None,
-        settings_file=settings_file,
+        settings_file=settings_file or "",
         interface=interface,
         application=application,
         django_directory=directory,
         static_url=_url_path(urls["STATIC_URL"], "/static/"),
         media_url=_url_path(urls["MEDIA_URL"], "/media/"),
-        unsure=names.unsure,
+        unsure=(*notes, *names.unsure),
     )
 
 
@@ -115,10 +123,15 @@ def migrations(project: Project) -> list[str]:
     return sorted(found)
 
 
-def code_id(revision: str, directory: str, closure: Closure, python: str, installer: str, rebuild: str) -> str:
-    """64 hexadecimal digits for what a release is built from; its name has the first 7."""
+def code_id(
+    revision: str, directory: str, closure: Closure, python: str, installer: str, rebuild: str, interface: str
+) -> str:
+    """64 hexadecimal digits for what a release is built from; its name has the first 7.
+
+    The interface is part of it, because it decides whether gunicorn or Daphne is among the packages.
+    """
     digest = hashlib.sha256()
-    for text in (revision, directory, closure.digest, python, installer, rebuild):
+    for text in (revision, directory, closure.digest, python, installer, rebuild, interface):
         part = text.encode()
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
@@ -133,7 +146,8 @@ def server_form(application: str) -> str:
     return f"{module}:{name}" if module else application
 
 
-def _django_directory(project: Project, directory: str) -> str:
+def django_directory(project: Project, directory: str) -> str:
+    """Where manage.py really is, all links followed. SourceError where there is none."""
     tree = project.tree
     manage = join(directory, "manage.py")
     if tree.is_file(manage):
@@ -177,6 +191,8 @@ def _no_settings(project: Project, module: str, directory: str) -> SourceError:
     known = _modules_like(project, directory, "settings")
     like = near(module, known) or known
     cure = f"found {listing(like)}: set project.settingsModule" if like else "commit the settings"
+    if not project.tree.is_directory(join(directory, module.split(".", maxsplit=1)[0])):
+        cure += f"; for those of an installed package commit a module with: from {module} import *"
     return SourceError(thing, cause, cure)
 
 

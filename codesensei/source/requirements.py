@@ -8,8 +8,8 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
+from codesensei.source.archive import Project
 from codesensei.source.errors import SourceError, listing
-from codesensei.source.git import Project
 from codesensei.source.tree import join
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -22,12 +22,21 @@ _VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 _PINNED_VCS = re.compile(r"git\+[^#]*@[0-9a-f]{40}(?:[#\s;].*)?", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ARCHIVE = re.compile(r"[^\s;\[]+\.(?:whl|tar\.gz|tar\.bz2|tar\.xz|tgz|zip)(?:\[[^\]]*\])?(?=\s|;|$)", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+# Other tools' files, and how each writes a requirements file.
 _EXPORTS = {
     "uv.lock": "uv export --no-dev --output-file requirements.txt",
     "poetry.lock": "poetry export --output requirements.txt",
     "pdm.lock": "pdm export --prod --output requirements.txt",
     "Pipfile.lock": "pipenv requirements > requirements.txt",
+    "Pipfile": "pipenv requirements > requirements.txt",
+    "pylock.toml": "uv export --no-dev --output-file requirements.txt",
+    "pyproject.toml": "uv pip compile pyproject.toml --output-file requirements.txt",
+    "setup.py": "a requirements file with one line, a dot, installs the repository itself",
+    "environment.yml": "pip freeze > requirements.txt",
 }
+_BUILDS = ("pyproject.toml", "setup.py")
 
 
 @dataclass(frozen=True)
@@ -36,13 +45,28 @@ class Closure:
 
     `files`: the named file first, then its includes in the order they are met. `digest`: 64 hexadecimal digits over
     names and contents. `per_release`: something in it can differ from one release to the next with the same text;
-    `why` says what, one sentence for each line.
+    `why` says what, one sentence for each line. `in_place`: packages are used where they are in the release's own
+    directory (`-e .`), or variables decide what is installed. `directory`: where the installer runs, so that local
+    paths lead to what is there. `names`: the distributions that are asked for; `roots`: directories of the repository
+    that become importable because they are installed from it.
     """
 
     files: tuple[str, ...]
     digest: str
     per_release: bool
     why: tuple[str, ...]
+    in_place: bool = False
+    directory: str = "."
+    names: frozenset[str] = frozenset()
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Local:
+    """A path of the repository that a line installs."""
+
+    place: str
+    path: str
 
 
 @dataclass
@@ -50,6 +74,9 @@ class _Walk:
     project: Project
     files: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
+    local: list[_Local] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    in_place: bool = False
 
     def read(self, path: str, included_at: str | None) -> None:
         if path in self.files:
@@ -78,6 +105,10 @@ class _Walk:
         if _URL.match(what):
             self.why.append(f"{place}: includes {_shown(what)}, whose content can change")
             return
+        if _VARIABLE.search(what):
+            self.why.append(f"{place}: includes {what}, which a variable names")
+            self.in_place = True
+            return
         if what.startswith("/"):
             raise SourceError(place, f"includes {what}, outside the repository", "name a file of the repository")
         self.read(join(posixpath.dirname(path), what), place)
@@ -88,15 +119,26 @@ class _Walk:
         if _VCS.match(url):
             self._vcs(place, url)
         else:
-            self.why.append(f"{place}: installs {_shown(what)} from the repository itself")
+            self.in_place = True
+            self._local(place, what)
 
     def _requirement(self, place: str, line: str) -> None:
         named = _NAMED_URL.match(line)
         target = named["url"] if named else line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0].strip()
+        is_local = target.lower().startswith("file:") or (not _URL.match(target) and self._is_local(target))
+        name = _NAME.match(line)
+        if name and (named or not (is_local or _URL.match(target) or _VCS.match(target))):
+            self.names.add(name[0])
         if _VCS.match(target):
             self._vcs(place, target)
-        elif target.lower().startswith("file:") or (not _URL.match(target) and self._is_local(target)):
-            self.why.append(f"{place}: installs {_shown(target)} from the repository itself")
+        elif is_local:
+            self._local(place, target)
+
+    def _local(self, place: str, target: str) -> None:
+        self.why.append(f"{place}: installs {_shown(target)} from the repository itself")
+        path = re.sub(r"\[[^\]]*\]$", "", target).removeprefix("file:").split("#")[0]
+        if not path.startswith("/") and not _VARIABLE.search(path):
+            self.local.append(_Local(place, path))
 
     def _is_local(self, target: str) -> bool:
         bare = target.partition("[")[0].strip()
@@ -108,16 +150,61 @@ class _Walk:
             self.why.append(f"{place}: installs {_shown(url)}, which names no full commit and can move")
 
 
-def requirements_closure(project: Project, path: str) -> Closure:
-    """Read `path` and what it includes. SourceError for a file that is not there, with those that are near."""
+def requirements_closure(project: Project, path: str, directory: str = ".") -> Closure:
+    """Read `path` and what it includes. SourceError for a file that is not there, with those that are near.
+
+    `directory` is where manage.py is: local paths may be meant from there too.
+    """
+    file = join(".", path)
+    _refuse_other_tools(project, file)
     walk = _Walk(project)
-    walk.read(join(".", path), None)
+    walk.read(file, None)
     digest = hashlib.sha256()
     for name in sorted(walk.files):
-        for part in (name.encode(), project.tree.read_bytes(name)):
+        for part in (name.encode("utf-8", "surrogateescape"), project.tree.read_bytes(name)):
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
-    return Closure(tuple(walk.files), digest.hexdigest(), bool(walk.why), tuple(walk.why))
+    base = _base(project, walk.local, (".", posixpath.dirname(file) or ".", directory))
+    places = [join(base, local.path) for local in walk.local]
+    return Closure(
+        files=tuple(walk.files),
+        digest=digest.hexdigest(),
+        per_release=bool(walk.why),
+        why=tuple(walk.why),
+        in_place=walk.in_place,
+        directory=base,
+        names=frozenset(re.sub(r"[-_.]+", "_", name).lower() for name in walk.names),
+        roots=tuple(dict.fromkeys(root for place in places for root in (place, join(place, "src")))),
+    )
+
+
+def _base(project: Project, local: list[_Local], candidates: tuple[str, ...]) -> str:
+    """The directory from which all local paths lead to something that can be installed."""
+    for base in dict.fromkeys(candidates):
+        if all(_is_installable(project, join(base, item.path)) for item in local):
+            return base
+    lost = next(item for item in local if not _is_installable(project, join(".", item.path)))
+    found = join(".", lost.path)
+    if project.tree.is_directory(found):
+        cause = f"installs {lost.path}, and there is no pyproject.toml or setup.py in it"
+        raise SourceError(lost.place, cause, "commit one, or mend the line")
+    raise SourceError(
+        lost.place,
+        f"installs {lost.path}, which is not in commit {project.short}",
+        "commit it, or mend the line (paths are taken from the repository's root)",
+    )
+
+
+def _is_installable(project: Project, path: str) -> bool:
+    return project.tree.is_file(path) or any(project.tree.is_file(join(path, name)) for name in _BUILDS)
+
+
+def _refuse_other_tools(project: Project, file: str) -> None:
+    command = _EXPORTS.get(posixpath.basename(file))
+    if command and project.tree.is_file(file):
+        raise SourceError(
+            f"project.requirements {file}", "is not a requirements file", f"export one and commit it ({command})"
+        )
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:

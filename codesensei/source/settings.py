@@ -8,22 +8,33 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from codesensei.source.git import Project
+from codesensei.source.archive import Project
 from codesensei.source.tree import join
 
 _MAX_MODULES = 60
 
 
 class Modules:
-    """The project's modules, as Python finds them when manage.py is run in `directory`."""
+    """The project's modules, as Python finds them when manage.py is run in `directory`.
 
-    def __init__(self, project: Project, directory: str) -> None:
+    `roots` are further directories that are on Python's path, because they are installed from the repository.
+    """
+
+    def __init__(self, project: Project, directory: str, roots: Sequence[str] = ()) -> None:
         self.project = project
-        self.directory = directory
+        self.roots = (directory, *roots)
 
     def find(self, module: str) -> str | None:
         """The file of a module of the project, or None."""
-        return self._file(join(self.directory, module.replace(".", "/")))
+        path = module.replace(".", "/")
+        return next((file for root in self.roots if (file := self._file(join(root, path)))), None)
+
+    def comes_with(self, installed: frozenset[str], module: str) -> bool:
+        """Whether a module that the project does not have may come with one of the `installed` distributions."""
+        top = module.split(".", maxsplit=1)[0].lower()
+        if any(self.project.tree.is_directory(join(root, top)) for root in self.roots):
+            return False
+        return any(name == top or name.startswith(f"{top}_") for name in installed)
 
     def mentions(self, file: str, wanted: set[str]) -> bool:
         """Whether a file of the project imports one of these modules, or a name from it."""
@@ -31,7 +42,7 @@ class Modules:
             tree = ast.parse(self.project.tree.read_bytes(file), file)
         except (SyntaxError, ValueError):
             return False
-        name = file.removeprefix(f"{self.directory}/" if self.directory != "." else "").removesuffix(".py")
+        name = file.removeprefix(f"{self.roots[0]}/" if self.roots[0] != "." else "").removesuffix(".py")
         module = name.removesuffix("/__init__").replace("/", ".")
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

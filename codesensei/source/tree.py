@@ -44,6 +44,15 @@ class Tree:
 
     def resolve(self, path: str) -> str | None:
         """Where `path` really is after all links; None when it is not there or leads out of the tree."""
+        found = self._followed(path)
+        return found if found in self._offsets or found in self._directories else None
+
+    def links_out(self) -> dict[str, str]:
+        """Links that lead out of the tree, however they are written, and where each says that it leads."""
+        return {name: to for name, to in sorted(self._links.items()) if self._followed(name) is None}
+
+    def _followed(self, path: str) -> str | None:
+        """`path` after all links, whether something is there or not; None when it leads out of the tree."""
         pending = [part for part in path.split("/") if part not in ("", ".")][::-1]
         done: list[str] = []
         followed = 0
@@ -58,12 +67,13 @@ class Tree:
             target = self._links.get("/".join(done))
             if target is not None:
                 followed += 1
-                if followed > _MAX_LINKS or target.startswith("/"):
+                if target.startswith("/"):
                     return None
+                if followed > _MAX_LINKS:
+                    return ""
                 done.pop()
                 pending.extend([step for step in target.split("/") if step not in ("", ".")][::-1])
-        found = "/".join(done) or "."
-        return found if found in self._offsets or found in self._directories else None
+        return "/".join(done) or "."
 
     def is_file(self, path: str) -> bool:
         """Whether `path` leads to a file."""
@@ -95,8 +105,14 @@ class Tree:
 
     def lfs_pointers(self) -> list[str]:
         """Files whose content is in Git LFS and not here."""
-        small = [name for name, (_, size) in self._offsets.items() if size <= _LFS_MAX_BYTES]
-        return sorted(name for name in small if self.read_bytes(name).startswith(_LFS_POINTER))
+        with self._archive.open("rb") as archive:
+
+            def is_pointer(offset: int) -> bool:
+                archive.seek(offset)
+                return archive.read(len(_LFS_POINTER)) == _LFS_POINTER
+
+            small = [(name, offset) for name, (offset, size) in self._offsets.items() if size <= _LFS_MAX_BYTES]
+            return sorted(name for name, offset in small if is_pointer(offset))
 
 
 def join(directory: str, path: str) -> str:

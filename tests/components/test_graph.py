@@ -219,7 +219,7 @@ def test_a_server_that_lost_its_memory_gets_everything_again(tmp_path: Path, mon
     for command in declared.commands():
         if command.name != "server-teardown":
             assert command.inputs["create"].endswith(" mend=1"), command.name
-    assert declared.find("shop-source").inputs["triggers"] == [1]
+    assert declared.find("shop-source").inputs["triggers"] == [1, "203.0.113.7:22"]
 
 
 @pytest.mark.parametrize("name", STACKS)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import build, seal
+from codesensei.scripts import seal, unpack
 from codesensei.scripts.step import Failure
 
 
@@ -46,21 +46,22 @@ def archive(tmp_path: Path, *members: tarfile.TarInfo) -> Path:
 )
 def test_unsafe_member_is_refused_by_name(tmp_path: Path, bad: tarfile.TarInfo, reason: str) -> None:
     with pytest.raises(Failure, match=reason) as caught:
-        build._refuse_unsafe(archive(tmp_path, member("manage.py"), bad))
+        unpack.read_index(archive(tmp_path, member("manage.py"), bad)).refuse_unsafe()
     assert bad.name in str(caught.value)
 
 
 def test_ordinary_members_pass(tmp_path: Path) -> None:
-    build._refuse_unsafe(
+    unpack.read_index(
         archive(
             tmp_path,
             member("pkg", type=tarfile.DIRTYPE),
             member("pkg/manage.py"),
             member("manage.py", type=tarfile.SYMTYPE, linkname="pkg/manage.py"),
             member("pkg/up", type=tarfile.SYMTYPE, linkname="../manage.py"),
+            member("loop", type=tarfile.SYMTYPE, linkname="loop"),
             member("..dots"),
         )
-    )
+    ).refuse_unsafe()
 
 
 @pytest.fixture

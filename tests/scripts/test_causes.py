@@ -296,6 +296,35 @@ LOGS = {
         "there is no logs/app.log in the release",
         "shared/logs",
     ),
+    "uv and a newer python": (
+        "No solution found when resolving dependencies:\n  ╰─▶ Because the current Python version (3.11.7) does not"
+        " satisfy\n      Python>=3.12 and django==6.0 depends on Python>=3.12, we can conclude",
+        "django==6.0 needs Python >=3.12, and this one is 3.11.7",
+        "project.python",
+    ),
+    "uv and a python that cannot be had": (
+        "error: Request failed after 3 retries\n  Caused by: Failed to download https://github.com/astral-sh/"
+        "python-build-standalone/releases/download/20251031/cpython-3.14.0%2B20251031-x86_64.tar.gz",
+        "uv cannot fetch Python 3.14.0",
+        "UV_PYTHON_INSTALL_MIRROR",
+    ),
+    "removed module": (
+        "  File \"django/http/request.py\", line 1\nModuleNotFoundError: No module named 'cgi'",
+        "too old for this Python, which has no module cgi",
+        "newer versions of Django",
+    ),
+    "version from git": (
+        "LookupError: setuptools-scm was unable to detect version for /srv/x.",
+        "a package asks git for its version",
+        "SETUPTOOLS_SCM_PRETEND_VERSION",
+    ),
+    "index password": (
+        "WARNING: 401 Error, Credentials not correct for http://127.0.0.1:8000/simple/acme/\n"
+        "ERROR: Could not find a version that satisfies the requirement acme (from versions: none)\n"
+        "ERROR: No matching distribution found for acme",
+        "the package index at 127.0.0.1 refuses the login (HTTP status 401)",
+        "PIP_EXTRA_INDEX_URL",
+    ),
     "attribute": ("Failed to find attribute 'app' in 'config.wsgi'.", "config.wsgi has no app", "wsgiApplication"),
     "attribute of Daphne": (
         "AttributeError: module 'config.asgi' has no attribute 'application'",

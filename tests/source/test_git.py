@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.source import Project, SourceError, open_source
+from codesensei.source import Project, SourceError, archive, open_source
 from codesensei.source import git as room
 from tests.source.conftest import Repository, Source, Spec
 
@@ -221,7 +221,7 @@ def test_the_archive_is_outside_the_checkout_and_made_once(
 
 
 def test_old_archives_are_forgotten(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "KEPT_ARCHIVES", 2)
+    monkeypatch.setattr(archive, "KEPT_ARCHIVES", 2)
     projects = []
     for number in range(4):
         repository.commit({"a.txt": str(number)})

@@ -204,7 +204,7 @@ def test_a_manage_py_that_is_a_link_counts_as_where_it_leads(repository: Reposit
 
 
 @pytest.mark.proves("preview.manage")
-@pytest.mark.parametrize("target", ["/usr/bin/manage.py", "../manage.py", "nowhere.py", "manage.py"])
+@pytest.mark.parametrize("target", ["nowhere.py", "manage.py"])
 def test_a_manage_py_that_leads_nowhere(repository: Repository, tmp_path: Path, target: str) -> None:
     repository.write({name: text for name, text in START.items() if name != "manage.py"})
     (repository.directory / "manage.py").symlink_to(target)
@@ -287,16 +287,17 @@ def test_migrations(project_of: Make) -> None:
 @pytest.mark.proves("words.code-id", "config.rebuild")
 def test_everything_that_a_release_is_built_from_enters_its_id() -> None:
     closure = Closure(("r.txt",), "d" * 64, False, ())
-    first = ("a" * 40, ".", closure, "", "pip", "")
+    first = ("a" * 40, ".", closure, "", "pip", "", "wsgi")
     ids = {code_id(*first)}
     ids.add(code_id("b" * 40, *first[1:]))
     ids.add(code_id(first[0], "src", *first[2:]))
     ids.add(code_id(*first[:2], replace(closure, digest="e" * 64), *first[3:]))
     ids.add(code_id(*first[:3], "3.12", *first[4:]))
-    ids.add(code_id(*first[:4], "uv", first[5]))
-    ids.add(code_id(*first[:5], "again"))
-    ids.add(code_id(first[0], ".", closure, "pip", "", ""))
-    assert len(ids) == 8
+    ids.add(code_id(*first[:4], "uv", *first[5:]))
+    ids.add(code_id(*first[:5], "again", first[6]))
+    ids.add(code_id(*first[:6], "asgi"))
+    ids.add(code_id(first[0], ".", closure, "pip", "", "", "wsgi"))
+    assert len(ids) == 9
     assert code_id(*first) in ids
     assert all(len(name) == 64 for name in ids)
 

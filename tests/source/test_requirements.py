@@ -11,6 +11,16 @@ from codesensei.source.requirements import logical_lines
 
 Make = Callable[[Mapping[str, str | bytes]], Project]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+# What lines of a requirements file may install from the repository itself.
+THERE = {
+    "pyproject.toml": "",
+    "lib/setup.py": "",
+    "lib/thing/pyproject.toml": "",
+    "lib/shop/setup.py": "",
+    "wheels/x-1.0-py3-none-any.whl": "",
+    "x-1.0-py3-none-any.whl": "",
+    "x-1.0.tar.gz": "",
+}
 
 
 def test_includes_and_constraints_are_relative_to_their_file(project_of: Make) -> None:
@@ -48,7 +58,6 @@ def test_includes_and_constraints_are_relative_to_their_file(project_of: Make) -
         ".",
         ".[extra]",
         "./lib",
-        "../lib",
         "lib/thing",
         "shop @ file:lib/shop",
         "file:///srv/x.whl",
@@ -71,7 +80,9 @@ def test_includes_and_constraints_are_relative_to_their_file(project_of: Make) -
     ],
 )
 def test_what_can_change_with_the_same_text(project_of: Make, line: str) -> None:
-    closure = requirements_closure(project_of({"requirements.txt": f"Django==5.2\n{line}\n"}), "requirements.txt")
+    closure = requirements_closure(
+        project_of({**THERE, "requirements.txt": f"Django==5.2\n{line}\n"}), "requirements.txt"
+    )
     assert closure.per_release
     assert len(closure.why) == 1
     assert closure.why[0].startswith("requirements.txt:2: ")
@@ -169,6 +180,69 @@ def test_an_include_that_is_not_there(project_of: Make) -> None:
         f"requirements.txt:3: includes bsae.txt, which is not in commit {project.short}\n"
         "    there is deploy/bsae.txt: mend the line"
     )
+
+
+@pytest.mark.parametrize(
+    ("layout", "line", "directory", "root"),
+    [
+        ({"pyproject.toml": "", "src/acme/__init__.py": ""}, "-e .", ".", "src"),
+        ({"pyproject.toml": ""}, ".[prod]", ".", "."),
+        ({"backend/pyproject.toml": ""}, "-e .", "backend", "backend"),
+        ({"libs/foo/setup.py": ""}, "-e ./libs/foo", ".", "libs/foo"),
+        ({"backend/libs/foo/setup.py": ""}, "./libs/foo", "backend", "backend/libs/foo"),
+        ({"deploy/libs/foo/setup.py": ""}, "foo @ file:libs/foo", "deploy", "deploy/libs/foo"),
+    ],
+)
+def test_local_paths_are_taken_from_where_they_lead_to_something(
+    project_of: Make, layout: dict[str, str], line: str, directory: str, root: str
+) -> None:
+    project = project_of({**layout, "deploy/requirements.txt": f"Django\n{line}\n"})
+    closure = requirements_closure(project, "deploy/requirements.txt", "backend")
+    assert closure.directory == directory
+    assert root in closure.roots
+    assert closure.in_place is line.startswith("-e")
+    assert closure.per_release
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("-e ./libs/foo", "installs ./libs/foo, which is not in commit"),
+        ("../lib", "installs ../lib, which is not in commit"),
+        ("wheels/x-1.0-py3-none-any.whl", "installs wheels/x-1.0-py3-none-any.whl, which is not in commit"),
+        (".[extra]", "installs ., and there is no pyproject.toml or setup.py in it"),
+    ],
+)
+def test_a_local_path_that_is_not_there(project_of: Make, line: str, cause: str) -> None:
+    with pytest.raises(SourceError, match=r"^requirements.txt:1: ") as caught:
+        requirements_closure(project_of({"requirements.txt": line}), "requirements.txt")
+    assert caught.value.cause.startswith(cause)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("pyproject.toml", "uv pip compile"),
+        ("poetry.lock", "poetry export"),
+        ("Pipfile", "pipenv requirements"),
+        ("backend/uv.lock", "uv export"),
+    ],
+)
+def test_another_tools_file_is_no_requirements_file(project_of: Make, name: str, command: str) -> None:
+    with pytest.raises(SourceError, match="is not a requirements file") as caught:
+        requirements_closure(project_of({name: ""}), name)
+    assert command in caught.value.cure
+
+
+def test_an_include_that_a_variable_names_is_read_on_the_server(project_of: Make) -> None:
+    closure = requirements_closure(project_of({"r.txt": "-r ${STAGE}.txt\n"}), "r.txt")
+    assert (closure.files, closure.per_release, closure.in_place) == (("r.txt",), True, True)
+
+
+def test_the_names_of_distributions(project_of: Make) -> None:
+    text = "Django[argon2]==5.2 ; python_version>'3'\nacme-shop.core\n-e ./lib\nx @ https://e.example/x.whl\n./lib\nhttps://e.example/y-1.zip\n"
+    closure = requirements_closure(project_of({"r.txt": text, "lib/setup.py": ""}), "r.txt")
+    assert closure.names == {"django", "acme_shop_core", "x"}
 
 
 @pytest.mark.proves("preview.requirements")

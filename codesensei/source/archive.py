@@ -1,0 +1,150 @@
+"""One commit's archive: the same commit gives the same bytes everywhere.
+
+It is made in an empty repository that borrows the objects, without any configuration or reference of the operator's,
+also where `export-subst` writes names into files. What an archive cannot carry is refused here, by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from codesensei.source.command import plain_git, repository_of_ours
+from codesensei.source.errors import SourceError, listing, printable
+from codesensei.source.tree import Tree
+
+KEPT_ARCHIVES = 20
+OWN_FOLDER = ".codesensei"
+_END = bytes(1024)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit, and the name that led to it where that name moves: a branch."""
+
+    revision: str
+    branch: str | None
+
+
+@dataclass(frozen=True)
+class Project:
+    """The project at one commit."""
+
+    revision: str
+    subject: str
+    branch: str | None
+    tar_path: Path
+    tar_sha256: str
+
+    @property
+    def short(self) -> str:
+        """The commit as people write it."""
+        return self.revision[:7]
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The files in the archive."""
+        return Tree(self.tar_path)
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Paths of all files, relative to the repository's root."""
+        return self.tree.files
+
+    def read(self, path: str) -> str:
+        """A file's text; FileNotFoundError when there is none."""
+        return self.tree.read(path)
+
+
+def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Project:
+    """The archive of a commit whose objects are in `objects`, made in `folder` unless it is there.
+
+    SourceError, about `thing`, for submodules, Git LFS, links that lead out of the tree and the product's own folder.
+    """
+    bare = repository_of_ours(folder / "archive.git")
+    _refuse_submodules(thing, plain_git(bare, "ls-tree", "-r", "-z", "--full-tree", commit.revision, borrowed=objects))
+    archives = folder / "tar"
+    archives.mkdir(exist_ok=True)
+    tar = archives / f"{commit.revision}.tar"
+    if not _is_whole(tar):
+        unfinished = tar.with_suffix(".part")
+        plain_git(bare, "archive", "--format=tar", f"--output={unfinished}", commit.revision, borrowed=objects)
+        unfinished.rename(tar)
+    os.utime(tar)
+    _forget_old(archives)
+    subject = _subject(plain_git(bare, "cat-file", "commit", commit.revision, borrowed=objects))
+    project = Project(commit.revision, subject, commit.branch, tar, _sha256(tar))
+    _refuse_files(thing, project.tree)
+    return project
+
+
+def _subject(commit: str) -> str:
+    """The first paragraph of a commit's message; `git log` would want parents, which a shallow clone does not have."""
+    head, _, message = commit.partition("\n\n")
+    encoding = next((line.split()[1] for line in head.splitlines() if line.startswith("encoding ")), "utf-8")
+    with contextlib.suppress(LookupError, UnicodeError):
+        message = message.encode("utf-8", "surrogateescape").decode(encoding)
+    return printable(" ".join(message.strip().partition("\n\n")[0].splitlines()))
+
+
+def _is_whole(tar: Path) -> bool:
+    """Whether the archive is there, with the empty blocks at its end that a power cut would have taken from it."""
+    try:
+        with tar.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            return file.read() == _END
+    except OSError:
+        return False
+
+
+def _refuse_submodules(thing: str, entries: str) -> None:
+    modules = [entry.partition("\t")[2] for entry in entries.split("\0") if entry.startswith("160000 ")]
+    if modules:
+        raise SourceError(
+            thing,
+            f"has submodules, whose files are not in the commit: {listing(modules)}",
+            "add their files to the repository (git subtree), or install them by a line in the requirements",
+        )
+
+
+def _refuse_files(thing: str, tree: Tree) -> None:
+    pointers = tree.lfs_pointers()
+    if pointers:
+        raise SourceError(
+            thing,
+            f"keeps files in Git LFS, which are not in the commit: {listing(pointers)}",
+            "move them out of Git LFS (git lfs migrate export), or serve them from elsewhere",
+        )
+    links = tree.links_out()
+    if links:
+        raise SourceError(
+            thing,
+            f"has links that lead out of the repository: {listing(f'{name} -> {to}' for name, to in links.items())}",
+            "put the file itself in their place, remove them, or keep them out of releases by a line in "
+            f".gitattributes: {printable(next(iter(links)))} export-ignore",
+        )
+    own = sorted(name for name in tree.files if name == OWN_FOLDER or name.startswith(f"{OWN_FOLDER}/"))
+    if own:
+        raise SourceError(
+            thing,
+            f"has files in {OWN_FOLDER}, the product's own folder in a release: {listing(own)}",
+            "remove them from the repository, or move them",
+        )
+
+
+def _forget_old(archives: Path) -> None:
+    newest_first = sorted(archives.glob("*.tar"), key=lambda tar: tar.stat().st_mtime, reverse=True)
+    for tar in newest_first[KEPT_ARCHIVES:]:
+        tar.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

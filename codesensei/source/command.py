@@ -1,0 +1,102 @@
+"""git as a program: with the operator's own settings for their repositories, with none in repositories of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from codesensei.source.errors import SourceError
+
+SCHEMES = ("https", "ssh", "file")
+LOCAL_SECONDS = 600.0
+
+# Variables that would point git at another repository, e.g. when the program is run from a hook.
+_FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+_PLAIN = ("tar.umask=0022", "core.autocrlf=false", "core.eol=lf", "core.abbrev=10", "i18n.logOutputEncoding=UTF-8")
+
+
+class GitFailure(Exception):
+    """git ended with an error; what it said is in `stderr`."""
+
+    def __init__(self, stderr: str) -> None:
+        self.stderr = stderr
+        super().__init__(stderr)
+
+
+def operators_git(*arguments: str, seconds: float = LOCAL_SECONDS) -> str:
+    """git as the operator would run it: credentials, SSH settings and configuration are theirs."""
+    return _git(list(arguments), seconds, _environment())
+
+
+def plain_git(repository: Path, *arguments: str, borrowed: Path | None = None) -> str:
+    """git in a repository of ours, with no configuration but this: its output depends on the commit alone.
+
+    `borrowed`: a directory of objects that are read beside the repository's own.
+    """
+    variables = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(borrowed)} if borrowed else {}
+    flags = [flag for setting in _PLAIN for flag in ("-c", setting)]
+    return _git(["--git-dir", str(repository), *flags, *arguments], LOCAL_SECONDS, {**_isolated(), **variables})
+
+
+def repository_of_ours(directory: Path) -> Path:
+    """An empty bare repository, made unless it is there."""
+    if not (directory / "HEAD").exists():
+        _git(["init", "--quiet", "--bare", "--template=", str(directory)], LOCAL_SECONDS, _isolated())
+    return directory
+
+
+def _git(arguments: list[str], seconds: float, environment: dict[str, str]) -> str:
+    try:
+        process = subprocess.Popen(
+            ["git", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        raise SourceError("git", "is not installed on this machine", "install git (apt-get install git)") from None
+    try:
+        stdout, stderr = process.communicate(timeout=seconds)
+    except BaseException as error:
+        # git's children (ssh, remote helpers) go with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise GitFailure(f"no answer within {seconds:.0f} seconds") from None
+        raise
+    if process.returncode:
+        raise GitFailure(stderr.decode("utf-8", "replace"))
+    return stdout.decode("utf-8", "surrogateescape")
+
+
+def _environment() -> dict[str, str]:
+    """The operator's own environment: their credentials and ssh settings count, but nothing may ask a question."""
+    environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    environment.update(GIT_TERMINAL_PROMPT="0", GIT_ALLOW_PROTOCOL=":".join(SCHEMES), LC_ALL="C")
+    if not _has_own_ssh(environment):
+        environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=20"
+    return environment
+
+
+def _has_own_ssh(environment: dict[str, str]) -> bool:
+    if {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys():
+        return True
+    try:
+        return bool(_git(["config", "--get", "core.sshCommand"], LOCAL_SECONDS, environment).strip())
+    except GitFailure:
+        return False
+
+
+def _isolated() -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment.update(
+        GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull, GIT_ATTR_NOSYSTEM="1", GIT_ALLOW_PROTOCOL="", LC_ALL="C"
+    )
+    environment.pop("XDG_CONFIG_HOME", None)
+    return environment

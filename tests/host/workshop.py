@@ -1,0 +1,213 @@
+"""A second project on a server that has been deployed to: its releases are built by single steps, without an engine.
+
+The steps get what the program itself reads from the stack file and the source; only the order is written here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from codesensei import remote
+from codesensei.remote import step as remote_step
+from codesensei.remote import toolkit
+from codesensei.remote.state import FIRST_STEP
+from codesensei.render import envfile
+from codesensei.spec import Stack
+from components.release import Code, build_data, prepare_data, read_code
+from tests.spec.engine import load_text
+from tools.demo.history import git
+from tools.sandbox import Server
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
+SETTINGS = """\
+import os
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = os.environ.get("SECRET_KEY", "only for tests")
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.staticfiles"]
+ROOT_URLCONF = "config.urls"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/codesensei/lab/shared/db.sqlite3"}}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "assets"]
+"""
+MANAGE = """\
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+execute_from_command_line(sys.argv)
+"""
+WSGI = "from django.core.wsgi import get_wsgi_application\n\napplication = get_wsgi_application()\n"
+START = {
+    "manage.py": MANAGE,
+    "config/__init__.py": "",
+    "config/settings.py": SETTINGS,
+    "config/urls.py": "urlpatterns = []\n",
+    "config/wsgi.py": WSGI,
+    "assets/hello.txt": "hello\n",
+    "requirements.txt": "Django==5.2.19\ngunicorn==23.0.0\n",
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """How a build ended. `said` is all that the steps told, `venv` and `path` are directories on the server."""
+
+    release: str
+    code: Code
+    data: Mapping[str, Any]
+    ok: bool
+    said: str
+    venv: str
+    path: str
+
+    @property
+    def error(self) -> str:
+        """Ours alone: what the user reads before the log."""
+        lines = self.said.splitlines()
+        first = next((number for number, line in enumerate(lines) if line.startswith("error: ")), len(lines))
+        return "\n".join(line for line in lines[first:] if not line.startswith("  | "))
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The project `lab` on `server`; its repository is below `directory`."""
+
+    server: Server
+    directory: Path
+    slug: str = "lab"
+
+    @property
+    def root(self) -> str:
+        """The project's directory on the server."""
+        return f"/srv/codesensei/{self.slug}"
+
+    @property
+    def build_user(self) -> str:
+        """Who builds."""
+        return "csb-" + hashlib.sha256(self.slug.encode()).hexdigest()[:8]
+
+    def open(self) -> Workshop:
+        """Bring the toolkit and make the accounts, unless they are there."""
+        (self.directory / "repository").mkdir(parents=True, exist_ok=True)
+        if not (self.directory / "repository" / ".git").exists():
+            git(self.directory / "repository", "init", "--quiet", "--initial-branch=main")
+        tools = toolkit.pack()
+        installed = self.server.console(f"readlink /usr/local/lib/codesensei/{self.slug}", check=False).stdout
+        if tools.hash not in installed:
+            words = [FIRST_STEP, toolkit.FORMAT, "org/codesensei/lab", "identity-of-lab", "false", tools.hash]
+            self.server.console(f"sh -s {shlex.join([self.slug, *words])}", input=tools.bundle.encode())
+            self.step("account", {"user": self.slug, "shareUser": False, "mediaServing": "none"})
+        return self
+
+    def step(self, name: str, data: Mapping[str, Any], *args: str, check: bool = True) -> tuple[bool, str]:
+        """Run a step; whether it succeeded, and what it said."""
+        words = shlex.join([name, str(remote_step.FORMATS[name]), *args])
+        done = self.server.console(
+            f"/usr/local/lib/codesensei/{self.slug}/run {words}",
+            input=remote_step.to_json(data).encode(),
+            check=False,
+            timeout=600,
+        )
+        said = done.stderr + done.stdout
+        assert done.returncode == 0 or not check, said
+        return done.returncode == 0, said
+
+    def commit(self, files: Mapping[str, str | bytes]) -> str:
+        """A commit with exactly these files; its full hash."""
+        repository = self.directory / "repository"
+        git(repository, "rm", "-r", "--quiet", "--force", "--ignore-unmatch", ".")
+        for name, content in files.items():
+            path = repository / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        git(repository, "add", "--all", "--force")
+        git(repository, "commit", "--quiet", "--allow-empty", "--message", "Change something")
+        return git(repository, "rev-parse", "HEAD").strip()
+
+    def stack(self, revision: str, project: Mapping[str, Any]) -> Stack:
+        """The stack, as its file would say."""
+        config = {
+            "codesensei:server": {"host": self.server.host, "hostKey": HOST_KEY},
+            "codesensei:project": {
+                "slug": self.slug,
+                "source": {"path": str(self.directory / "repository"), "revision": revision},
+                "settingsModule": "config.settings",
+                "user": self.slug,
+                **project,
+            },
+            "codesensei:database": {"kind": "none"},
+        }
+        return load_text(self.directory, yaml.safe_dump({"config": config}))
+
+    def build(
+        self,
+        files: Mapping[str, str | bytes],
+        project: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        *,
+        prepare: bool = False,
+        succeed: bool | None = True,
+    ) -> Built:
+        """Build a release of a commit with these files, and prepare it where asked; `succeed`: None for either."""
+        os.environ["XDG_CACHE_HOME"] = str(self.directory / "cache")
+        stack = self.stack(self.commit(files), project or {})
+        code = read_code(stack)
+        variables = {**(env or {}), **(secrets or {})}
+        variables_id = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()[:7]
+        release = f"{code.id[:7]}-{variables_id}"
+        facts = {"secretNames": sorted(secrets or {}), "managedNames": [], "account": {}, "user": self.slug}
+        self.step("environment", {"content": envfile.render(variables), **facts}, variables_id)
+        data = build_data(stack, code)
+        self.copy(code, data)
+        ok, said = self.step("build", data, release, code.project.revision, check=False)
+        if ok and prepare:
+            ok, more = self.step("prepare", prepare_data(stack, code), release, code.project.revision, check=False)
+            said += more
+        assert succeed is None or ok is succeed, said
+        notes = self.server.console(f"cat /var/lib/codesensei/{self.slug}/release/{release}.json", check=False).stdout
+        venv = json.loads(notes or "{}").get("venv", "none")
+        return Built(release, code, data, ok, said, f"{self.root}/venvs/{venv}", f"{self.root}/releases/{release}")
+
+    def copy(self, code: Code, data: Mapping[str, Any]) -> None:
+        """Put the archive where the engine's copy would put it."""
+        tar = data["source"]["tar"]
+        self.server.console(
+            f"mkdir -p -m 700 {os.path.dirname(tar)} && cat > {shlex.quote(tar)}",
+            input=code.project.tar_path.read_bytes(),
+        )
+
+    def python(self, built: Built, script: str) -> str:
+        """What a script prints in the release's Python, run as the app user in its directory."""
+        line = f"cd {built.path} && runuser -u {self.slug} -- {built.venv}/bin/python -c {shlex.quote(script)}"
+        return self.server.console(line).stdout.strip()
+
+    def packages(self, built: Built) -> dict[str, str]:
+        """Names and versions of what is installed in a release's venv."""
+        script = (
+            "import importlib.metadata as m, json;"
+            "print(json.dumps({d.metadata['Name'].lower(): d.version for d in m.distributions()}))"
+        )
+        found: dict[str, str] = json.loads(self.python(built, script))
+        return found
+
+
+def incoming(server: Server, slug: str, revision: str) -> str:
+    """Where an archive arrives on a server."""
+    return remote.incoming_path(slug, revision, server.host_key)

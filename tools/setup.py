@@ -19,6 +19,7 @@ VENV = CHECKOUT / ".venv"
 STAMP = VENV / ".requirements"
 PROGRAM = "requirements.txt"
 DEVELOPMENT = "requirements-dev.txt"
+CONSTRAINTS = "constraints.txt"
 OLDEST_PYTHON = (3, 10)
 VENV_SECONDS = 120
 PIP_SECONDS = 900
@@ -68,7 +69,7 @@ def install_missing() -> None:
 
 
 def fingerprint(*requirements: str) -> str:
-    """What an environment is made of: the requirements files and this Python."""
+    """What an environment is made of: these files and this Python."""
     content = hashlib.sha256(f"{sys.version} {sys.base_prefix}".encode())
     for name in requirements:
         content.update((CHECKOUT / name).read_bytes())
@@ -80,7 +81,7 @@ def make_environment(program_only: bool) -> bool:
 
     Returns False when it was there already. Raises SetupError.
     """
-    program, everything = fingerprint(PROGRAM), fingerprint(PROGRAM, DEVELOPMENT)
+    program, everything = fingerprint(CONSTRAINTS, PROGRAM), fingerprint(CONSTRAINTS, PROGRAM, DEVELOPMENT)
     python = VENV / "bin" / "python"
     made_of = STAMP.read_text() if STAMP.exists() and python.exists() else ""
     if made_of == everything or (program_only and made_of == program):

@@ -32,6 +32,7 @@ FORMATS = {
 # A step writes its progress to standard output, and why it failed to standard error: that stands in the engine's error,
 # with everything else, and need not be shown twice.
 PROGRESS = remote.Logging.STDOUT
+HEAD = "--- data of the step"
 SECRET_STEPS = frozenset({"database", "environment", "tls"})
 
 
@@ -49,7 +50,7 @@ def remote_step(
     The steps in SECRET_STEPS show nothing of their data: it is a secret input, and nothing is logged or kept.
     """
     secret = step in SECRET_STEPS
-    stdin: pulumi.Output[str] = pulumi.Output.from_input(dict(data)).apply(to_json)
+    stdin: pulumi.Output[str] = pulumi.Output.from_input(dict(data)).apply(to_text)
     hidden: pulumi.Output[str] = pulumi.Output.secret(stdin)
     return remote.Command(
         name,
@@ -76,7 +77,7 @@ def teardown_step(
         name,
         connection=access.connection_with_key,
         delete=_teardown_line(access),
-        stdin=pulumi.Output.from_input(dict(data)).apply(to_json),
+        stdin=pulumi.Output.from_input(dict(data)).apply(to_text),
         add_previous_output_in_env=False,
         logging=PROGRESS,
         opts=opts,
@@ -89,9 +90,21 @@ def _teardown_line(access: Access) -> str:
     return f"if {access.sudo}test -e {access.launcher.split()[-1]}; then {run}; else echo 'nothing is left'; fi"
 
 
-def to_json(data: Mapping[str, Any]) -> str:
-    """The data as it travels: one key per line, so that a preview shows a change as a line diff."""
-    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+def to_text(data: Mapping[str, Any]) -> str:
+    """The data as it travels: JSON with one key, and one line of every text, per line.
+
+    A preview shows a change of it as a line diff with two lines around it. Of JSON alone it would show everything that
+    did not change, so the first line makes it something else.
+    """
+    return f"{HEAD}\n{json.dumps(_in_lines(data), indent=1, sort_keys=True, ensure_ascii=False)}\n"
+
+
+def _in_lines(value: Any) -> Any:
+    if isinstance(value, str) and "\n" in value:
+        return {"lines": value.split("\n")}
+    if isinstance(value, Mapping):
+        return {key: _in_lines(inner) for key, inner in value.items()}
+    return [_in_lines(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def line_of(access: Access, step: str, args: Sequence[str]) -> str:

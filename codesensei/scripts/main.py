@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from codesensei.scripts import proofs
 from codesensei.scripts.files import link_target, make_directory
@@ -64,9 +64,20 @@ def _read_step(slug: str, name: str, words: list[str]) -> Step:
         slug=slug,
         name=name,
         args=tuple(plain[1:]),
-        data=json.loads(stdin) if stdin.strip() else {},
+        data=read_data(stdin),
         digest=digest_of([name, *plain], stdin),
     )
+
+
+def read_data(stdin: str) -> dict[str, Any]:
+    """The data of a step: JSON after a line that is none, in which a longer text is a list of its lines."""
+    text = stdin.partition("\n")[2] if stdin.startswith("---") else stdin
+    data: dict[str, Any] = json.loads(text, object_hook=_joined) if text.strip() else {}
+    return data
+
+
+def _joined(value: dict[str, Any]) -> Any:
+    return "\n".join(value["lines"]) if set(value) == {"lines"} else value
 
 
 def _run(step: Step) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from codesensei import remote
+from codesensei.remote.step import HEAD
+from codesensei.scripts.main import read_data
 from codesensei.spec import DatabasePlan
 from components.environment import database_url
 from tests.components import recorder, stacks
@@ -34,8 +36,8 @@ def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, look: remote.L
 
 def _described(resource: Registered) -> dict[str, Any]:
     inputs = dict(resource.shown)
-    if str(inputs.get("stdin", "")).startswith("{"):
-        inputs["stdin"] = _without_texts(json.loads(inputs["stdin"]))
+    if str(inputs.get("stdin", "")).startswith(HEAD):
+        inputs["stdin"] = _without_texts(read_data(inputs["stdin"]))
     if "source" in inputs and isinstance(inputs["source"], dict):
         inputs["source"] = "[asset]"
     return {
@@ -207,7 +209,7 @@ def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(stacks, "GENERATED", nameless)
     declared = run("generated", tmp_path, monkeypatch)
     assert declared.outputs["hostnames"] == ["203.0.113.7"]
-    manifest = json.loads(declared.find("shop-switch").inputs["stdin"])
+    manifest = read_data(declared.find("shop-switch").inputs["stdin"])
     assert manifest["health"]["hosts"] == ["203.0.113.7"]
     assert manifest["url"] == "https://203.0.113.7/"
 

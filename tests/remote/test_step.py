@@ -7,10 +7,11 @@ import json
 import shlex
 
 import pytest
+import yaml
 
 from codesensei.remote import Access, Look
 from codesensei.remote.state import digest_of
-from codesensei.remote.step import FORMATS, SECRET_STEPS, line_of, to_json
+from codesensei.remote.step import FORMATS, HEAD, SECRET_STEPS, line_of, to_text
 from codesensei.scripts import main as server_side
 from codesensei.scripts import step as server_step
 from codesensei.spec.server import Server
@@ -47,12 +48,34 @@ def test_every_step_has_a_script_and_every_script_of_a_step_a_format() -> None:
 
 
 def test_both_sides_compute_the_same_digest() -> None:
-    words, stdin = ["build", "1", "4f2a9c1-8be01d7", "9c1e"], to_json({"b": "é\n", "a": [1, None]})
+    words, stdin = ["build", "1", "4f2a9c1-8be01d7", "9c1e"], to_text({"b": "é\n", "a": [1, None]})
     assert digest_of(words, stdin) == server_step.digest_of(words, stdin)
     assert digest_of(words, stdin) == hashlib.sha256(f"build 1 4f2a9c1-8be01d7 9c1e\n{stdin}".encode()).hexdigest()
 
 
-def test_data_is_one_key_a_line_and_always_the_same() -> None:
-    text = to_json({"b": {"d": 1, "c": "é"}, "a": []})
-    assert text == '{\n "a": [],\n "b": {\n  "c": "é",\n  "d": 1\n }\n}\n'
-    assert json.loads(text) == {"a": [], "b": {"c": "é", "d": 1}}
+def test_data_is_one_key_or_line_of_text_a_line_and_always_the_same() -> None:
+    text = to_text({"b": {"d": 1, "c": "é"}, "a": [], "unit": "[Unit]\nAfter=x\n"})
+    assert text == (
+        f'{HEAD}\n{{\n "a": [],\n "b": {{\n  "c": "é",\n  "d": 1\n }},\n'
+        ' "unit": {\n  "lines": [\n   "[Unit]",\n   "After=x",\n   ""\n  ]\n }\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"a": ""}, {"a": "\n"}, {"a": "x\n\ny", "b": [{"c": "1\r\n2\u2028"}, ["\n"], None, 1.5, True]}],
+)
+def test_the_server_reads_the_data_that_was_written(data: dict[str, object]) -> None:
+    assert server_side.read_data(to_text(data)) == data
+
+
+@pytest.mark.parametrize("text", [to_text({"a": 1}), to_text({"a": "x\ny"})])
+def test_the_engine_takes_it_for_text(text: str) -> None:
+    """What it can read as an object it shows whole, however little of it changed."""
+    with pytest.raises(ValueError, match="Expecting value"):
+        json.loads(text)
+    try:
+        found = next(iter(yaml.safe_load_all(text)))
+    except yaml.YAMLError:
+        return
+    assert not isinstance(found, dict | list)

@@ -129,6 +129,7 @@ def search_texts(texts: dict[str, str], values: dict[str, str]) -> set[tuple[str
     }
 
 
-def texts_of(folder: Path) -> dict[str, str]:
-    """All files below a folder."""
-    return {str(path): path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()}
+def texts_of(folder: Path, since: float = 0) -> dict[str, str]:
+    """All files below a folder that were written since then."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime >= since)
+    return {str(path): path.read_text(errors="replace") for path in files}

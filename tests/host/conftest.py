@@ -84,6 +84,7 @@ def first_deploys(sandbox: Sandbox, place: Path) -> Callable[[int], Stack]:
             if KEEP and (stack.directory / "kept" / DEPLOYED).exists():
                 stack.dirty = True
             else:
+                stack.server.snapshot("blank")
                 stack.create()
                 stack.up()
                 stack.keep(DEPLOYED)

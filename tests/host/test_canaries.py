@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import time
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +67,7 @@ def generated(stack: Stack) -> dict[str, str]:
 @each_debian(12)
 def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
     stack, values = watched
+    began = time.time()
     stack.set("project.hooks", {"beforeMigrate": [PRINTS], "afterSwitch": [PRINTS]})
     texts = {"up": stack.up().output}
     values |= generated(stack)
@@ -77,11 +80,17 @@ def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
     again = stack.up("-v=3", "--logtostderr")
     texts |= {"up -v=3": again.output, "events of up": json.dumps(again.events)}
     assert stack.environ()["API_TOKEN"] == values["new token"]
+    texts["preview"] = stack.preview().output
     texts["stack export"] = stack.pulumi("stack", "export")
     texts["stack output"] = stack.pulumi("stack", "output", "--json")
     texts |= canaries.texts_of(stack.backend) | canaries.texts_of(stack.program / "stacks")
-    assert sorted(canaries.search_texts(texts, values)) == []
     assert sorted(canaries.search_server(stack, values)) == []
+    gone = stack.destroy("-v=3", "--logtostderr")
+    texts |= {"destroy -v=3": gone.output, "events of destroy": json.dumps(gone.events)}
+    # What the program, the agent and the engine left on the operator's machine.
+    texts |= canaries.texts_of(stack.program / ".codesensei")
+    texts |= canaries.texts_of(Path(stack.environment["PULUMI_HOME"]) / "logs", began)
+    assert sorted(canaries.search_texts(texts, values)) == []
 
 
 @pytest.mark.proves("secrets.filter")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -146,6 +149,64 @@ def test_engine_and_step_are_killed(stack: Stack, point: str, reverted: bool) ->
     with always_served(stack):
         kill(stack, POINTS[point].replace("FIRST", first))
         stack.server.console(f"runuser -u deploy -- touch {GO}")
+        if reverted:
+            stack.file.write_text(before)
+        stack.up()
+    assert (stack.serving() == first) is reverted
+    settled(stack)
+
+
+HOLDER = "/run/codesensei/project-guestbook.holder"
+STEP_ID = f"python3 -c \"import json; print(json.load(open('{HOLDER}'))['pid'])\""
+# What is killed: how to find it on the server, or None where it is on this machine.
+VICTIMS = {
+    "engine": None,
+    "program": None,
+    "step": f"kill -KILL $({STEP_ID})",
+    # The process of sshd that runs the step's command.
+    "connection": f"kill -KILL $(ps -o ppid= -p $(ps -o ppid= -p $({STEP_ID})))",
+}
+
+
+def program_of(stack: Stack) -> list[int]:
+    """The processes of this machine that run the program, as the engine's language host has started them."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if (entry / "cwd").resolve() == stack.program and any(word.endswith(b"--monitor") for word in words):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("deployed", [12, 13], indirect=True)
+def test_anything_is_killed_at_any_moment(stack: Stack, seed: int) -> None:
+    """The seed chooses what is killed, in which step, how long after it began, and whether the file is put back."""
+    chance = random.Random(seed)
+    victim, step = chance.choice(sorted(VICTIMS)), chance.choice(["environment", "build", "prepare", "switch"])
+    delay, reverted = chance.uniform(0, 4 if step in ("build", "switch") else 1), chance.random() < 0.5
+    first, before = stack.serving(), stack.file.read_text()
+    change(stack, "pip")
+    stack.set("env.GREETING", "Good evening")
+    with always_served(stack):
+        process, events = stack.start("up", "--yes", "--skip-preview")
+        try:
+            # The moment is the subject here, and any will do.
+            eventually(stack.server, f"""grep -q '"step": "{step}"' {HOLDER} && sleep {delay:.2f}""", 240)
+            command = VICTIMS[victim]
+            if command is not None:
+                stack.server.console(command, check=False)
+            for pid in program_of(stack) if victim == "program" else []:
+                os.kill(pid, signal.SIGKILL)
+            if victim == "engine":
+                process.kill()
+        finally:
+            stack.finish(process, events, 300)
+        stack.pulumi("cancel", "--yes", check=False)
         if reverted:
             stack.file.write_text(before)
         stack.up()

@@ -22,6 +22,11 @@ from codesensei.spec.stack import StackSpec
 from codesensei.spec.stackfile import StackFile, find_stack_file
 from codesensei.spec.translate import known_keys
 
+OTHER_FILE = (
+    "this run's config is not the stack's own file (--config-file): "
+    "whether each value of codesensei:secretEnv is encrypted cannot be checked",
+)
+
 
 class ConfigError(SpecError, pulumi.RunError):
     """A SpecError that ends the program without a traceback."""
@@ -55,6 +60,8 @@ def load() -> Stack:
     config, sealed_keys = _config()
     raw, problems = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
     file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
+    other_file = file is not None and not file.is_of(raw)
+    file = None if other_file else file
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
     problems += secrecy_problems(raw, sealed, file)
     raw = _as_written(raw, file)
@@ -67,6 +74,7 @@ def load() -> Stack:
         raise ConfigError(_once(problems, secrets)) from None
     names = Names.of(checked.spec, f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
     warnings = checked.warnings + namespace_cautions(config, set(known_keys(())))
+    warnings += OTHER_FILE if other_file else ()
     return Stack(
         checked.spec,
         _outputs(secrets, checked.database_password),

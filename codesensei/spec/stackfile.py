@@ -6,7 +6,7 @@ encrypted, and `0123` has become 83.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,22 @@ class StackFile:
     def is_sealed(self, place: Place) -> bool:
         """True where the value, or all that it is part of, is encrypted."""
         return any(place[: len(sealed)] == sealed for sealed in self.sealed)
+
+    def is_of(self, raw: Mapping[str, object]) -> bool:
+        """Whether the config of this run is from this file: not where `--config-file` names another one."""
+        keys = {place[0] for place in (*self.sealed, *self.plain)}
+        return keys <= set(raw) and all(_has(raw, place) for place in (*self.sealed, *self.plain))
+
+
+def _has(raw: object, place: Place) -> bool:
+    for key in place:
+        if isinstance(raw, Mapping) and key in raw:
+            raw = raw[key]
+        elif isinstance(raw, list) and key.isdigit() and int(key) < len(raw):
+            raw = raw[int(key)]
+        else:
+            return False
+    return True
 
 
 def find_stack_file(root: Path, stack: str) -> StackFile | None:

@@ -9,9 +9,11 @@ from typing import cast
 
 import pulumi
 import pytest
+from pulumi.runtime import set_all_config
 from pydantic import ValidationError
 
-from codesensei.spec import Secrets, SpecError, validate
+from codesensei.spec import Secrets, SpecError, load, validate
+from codesensei.spec.load import OTHER_FILE
 from codesensei.spec.stack import StackSpec
 from tests.spec.bad import OWN_ENV, SECRET_END, TLS, TLS_KEY, secret_url
 from tests.spec.engine import API_TOKEN, EXAMPLE, changed, config_of, load_text, project_of
@@ -150,3 +152,12 @@ def test_the_files_that_the_engine_reads_are_the_ones_asked(tmp_path: Path) -> N
     assert API_TOKEN in config["codesensei:secretEnv"]
     with project_of(tmp_path, "config: {}"):
         assert (tmp_path / "stacks" / "Pulumi.stack.yaml").read_text() == "config: {}"
+
+
+def test_a_run_with_another_config_file_is_warned_and_not_checked_against_the_wrong_one(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text()
+    with project_of(tmp_path, text.replace("API_TOKEN:", "OTHER_TOKEN:")):
+        set_all_config(*config_of(text))
+        warnings = load().warnings
+    assert [warning for warning in warnings if "--config-file" in warning] == list(OTHER_FILE)
+    assert not [warning for warning in load_text(tmp_path, text).warnings if "--config-file" in warning]

@@ -58,3 +58,12 @@ def test_where_the_file_is(tmp_path: Path) -> None:
     assert below.plain == {("env", "B"): "x"}
     (tmp_path / "stacks" / "Pulumi.prod.yaml").write_text("config: {unclosed\n")
     assert find_stack_file(tmp_path, "prod") is None
+
+
+def test_the_config_of_another_file_is_told_apart() -> None:
+    file = read_stack_file("config:\n  codesensei:env: {A: 1, B: [x]}\n  codesensei:secretEnv: {C: {secure: v1:x}}\n")
+    own = {"env": {"A": 1, "B": ["x"]}, "secretEnv": {"C": "secret"}, "drift": "true"}
+    assert file.is_of(own)
+    assert not file.is_of({**own, "secretEnv": {"D": "secret"}})
+    assert not file.is_of({**own, "env": {"A": 1}})
+    assert not file.is_of({"env": own["env"]})

@@ -19,8 +19,9 @@ class Breakage(NamedTuple):
         return f"{self.sentence} {self.new.strip().splitlines()[0] if self.new.strip() else 'without'}"[:70]
 
 
-PROGRAMS, RENDER, SCRIPTS, SPEC, SOURCE, TEMPLATES = (
+PROGRAMS, REMOTE, RENDER, SCRIPTS, SPEC, SOURCE, TEMPLATES = (
     "codesensei/programs",
+    "codesensei/remote",
     "codesensei/render",
     "codesensei/scripts",
     "codesensei/spec",
@@ -181,6 +182,12 @@ UNIT = [
     Breakage(
         "destroy.own-only", f"{SCRIPTS}/destroy.py", 'entry.identity != step.data["identity"]', "entry.stack is None"
     ),
+    Breakage("destroy.server-gone", f"{REMOTE}/farewell.sh", "pulumi stack rm --force", "pulumi stack rm"),
+    Breakage("config.drift", f"{REMOTE}/look.py", "done.mend + bool(differs or drift)", "done.mend + bool(differs)"),
+    Breakage(
+        "config.drift", f"{REMOTE}/look.py", "return cls({step: done.mend for step", "return cls({step: 0 for step"
+    ),
+    Breakage("config.server.proxy", f"{REMOTE}/look.py", "jump = server.proxy if", "jump = None if"),
     Breakage("destroy.stays", f"{SCRIPTS}/destroy.py", 'DROP = "drop"', 'DROP = "keep"'),
     # The graph
     Breakage(

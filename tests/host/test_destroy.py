@@ -26,7 +26,7 @@ def units(stack: Stack) -> str:
     return stack.server.console(command, check=False).stdout
 
 
-@pytest.mark.proves("destroy.goes", "destroy.stays", "words.shared")
+@pytest.mark.proves("destroy.goes", "destroy.stays", "destroy.says", "words.shared")
 def test_destroy_keeps_data_and_another_up_takes_it_up(stack: Stack) -> None:
     entry = stack.site.write()
     stack.site.await_job(entry)
@@ -37,6 +37,7 @@ def test_destroy_keeps_data_and_another_up_takes_it_up(stack: Stack) -> None:
     # One to see that the server is there, one for the teardown.
     assert stack.logins() == logins + 2
     assert "kept: database guestbook" in done.output
+    assert "generated names and secrets end with this stack's state" in done.output
     assert units(stack) == ""
     assert traces(stack) <= {
         "/srv/codesensei/guestbook",

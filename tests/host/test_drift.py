@@ -61,6 +61,7 @@ def test_a_drifted_project_directory_is_its_step_s_alone(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.proves("config.drift")
 @each_debian(12)
 def test_a_first_deploy_has_clean_lines_and_a_switched_off_look_runs_nothing(stack: Stack) -> None:
     lines = [item["inputs"].get("create", "") for item in stack.resources().values() if "inputs" in item]

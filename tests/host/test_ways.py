@@ -73,6 +73,7 @@ def agent(key: Path) -> Iterator[str]:
         os.kill(int(pid), 15)
 
 
+@pytest.mark.proves("config.server.proxy", "config.server.host-key", "config.ssh-key")
 @each_debian(13)
 def test_a_jump_host_with_a_key_and_with_an_agent(stack: Stack, jump: Server) -> None:
     reach_by(stack, proxy={"host": jump.host, "hostKey": jump.host_key})

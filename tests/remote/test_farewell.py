@@ -42,6 +42,7 @@ def key(tmp_path: Path) -> str:
     return file.read_text()
 
 
+@pytest.mark.proves("destroy.server-gone")
 def test_a_server_that_is_gone_is_told_with_the_ways_to_go_on(tmp_path: Path, key: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

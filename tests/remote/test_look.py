@@ -55,6 +55,7 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return says
 
 
+@pytest.mark.proves("config.drift")
 def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
     ssh(out="a banner\n" + json.dumps(ANSWER) + "\n")
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
@@ -138,6 +139,7 @@ def test_why_a_server_cannot_be_reached(said: str, cause: str, cure: str, ssh: A
     assert cure in caught.value.cure
 
 
+@pytest.mark.proves("config.server.proxy")
 @pytest.mark.parametrize(
     ("said", "thing", "cause"),
     [

@@ -120,7 +120,7 @@ class Workshop:
         words = shlex.join([name, str(remote_step.FORMATS[name]), *args])
         done = self.server.console(
             f"/usr/local/lib/codesensei/{self.slug}/run {words}",
-            input=remote_step.to_json(data).encode(),
+            input=remote_step.to_text(data).encode(),
             check=False,
             timeout=600,
         )

@@ -134,6 +134,13 @@ def make_home(step: Step) -> None:
     files.make_directory(step.project.cache, 0o700, step.project.build_user, step.project.build_user)
 
 
+def make_app_home(release: Release, process: str) -> None:
+    """A process's HOME; made by the app user, whose folder it is in."""
+    path = release.project.shared / "state" / process
+    user = release.user
+    run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "mkdir", "-p", str(path)])
+
+
 def note(release: Release, more: dict[str, Any]) -> None:
     """Add to what root knows of a release."""
     write_json(release.project.notes(release.name), {**release.notes, **more})
@@ -142,6 +149,8 @@ def note(release: Release, more: dict[str, Any]) -> None:
 def run_job(step: Step, release: Release, job: Job) -> Done:
     """Run `job` to its end; its whole output goes, filtered, to a log that only root reads."""
     project = release.project
+    if not job.as_build_user:
+        make_app_home(release, "manage")
     files.make_directory(project.logs, 0o700)
     log = project.logs / f"{release.name}-{step.name}.log"
     clean = redactor(project, release.name)

@@ -36,4 +36,5 @@ def run(slug: str, words: list[str]) -> int:
     os.initgroups(user, files.group_id(user))
     os.setgid(files.group_id(user))
     os.setuid(files.user_id(user))
+    os.makedirs(environment["HOME"], exist_ok=True)
     os.execve(Path(f"{venv}/bin/python"), ["python", "manage.py", *words], environment)

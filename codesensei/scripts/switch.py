@@ -158,7 +158,8 @@ def _switch(
 def _apply(
     step: Step, now: Live, release: Release, manifest: Manifest, stale: set[str], *, candidate_serves: bool
 ) -> None:
-    _make_homes(step, release, manifest)
+    for process in manifest.get("homes", []):
+        jobs.make_app_home(release, process)
     proxy_changed = _write_files(step, now, manifest)
     role = manifest["database"]
     if role:
@@ -202,22 +203,6 @@ def _restarts(now: Live, release: Release, manifest: Manifest) -> set[str]:
     if now.release != release.name or _password_differs(manifest):
         restarted |= {unit["name"] for unit in manifest["units"] if unit["kind"] != "socket"}
     return restarted
-
-
-def _make_homes(step: Step, release: Release, manifest: Manifest) -> None:
-    """Each process's HOME; made by the app user, whose folder it is in."""
-    for home in manifest.get("homes", []):
-        path = step.project.shared / "state" / home
-        argv = [
-            "setpriv",
-            f"--reuid={release.user}",
-            f"--regid={release.user}",
-            "--clear-groups",
-            "mkdir",
-            "-p",
-            str(path),
-        ]
-        command(argv)
 
 
 def _write_files(step: Step, now: Live, manifest: Manifest) -> bool:

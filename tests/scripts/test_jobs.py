@@ -23,6 +23,7 @@ def test_an_answer_is_whole_and_in_no_log(server: Path, monkeypatch: pytest.Monk
     assert envfile.parse(project.env_file(name).read_text()) == {"MAIL_LOGIN": "shop"}
     project.variable_notes(name).parent.mkdir(parents=True, exist_ok=True)
     write_json(project.variable_notes(name), {"secretNames": ["MAIL_LOGIN"]})
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
     monkeypatch.setattr(jobs, "_systemd_run", lambda *_: [sys.executable, "-c", PROGRAM])
     release = Release(project, name, "deploy", ".", "config.settings")
     done = jobs.run_job(Step("shop", "build", (), {}), release, Job("ask", [], answer="facts:"))

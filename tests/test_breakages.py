@@ -101,7 +101,7 @@ def test_a_breakage_is_noticed(copy: Path, breakage: Breakage) -> None:
 @pytest.mark.host
 def test_breakages_are_noticed_on_a_server(copy: Path) -> None:
     """One deploy of them all; each makes its own test fail, and a test of none of them passes."""
-    whole = "tests/host/test_deploy.py::test_the_site_answers_with_database_worker_and_static_files[13]"
+    whole = "tests/host/test_deploy.py::test_an_unknown_host_gets_no_project[13]"
     before = {breakage.file: apply(breakage, copy) for breakage, _ in HOST}
     try:
         done = run(copy, "-rA", *(node for _, node in HOST), whole, seconds=HOST_SECONDS)

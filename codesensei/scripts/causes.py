@@ -96,8 +96,20 @@ KNOWN: tuple[Known, ...] = (
         "check the server's name resolution and its way out to the network; for another index set PIP_INDEX_URL in codesensei:secretEnv",
     ),
     Known(
+        "the package index cannot be reached",
+        r"NewConnectionError\(.*?: Failed to establish a new connection: (?:\[Errno -?\d+\] )?([^'\"]+)",
+        "the package index cannot be reached: {0}",
+        "check the server's name resolution and its way out to the network; for another index set PIP_INDEX_URL in codesensei:secretEnv",
+    ),
+    Known(
         "conflicting requirements",
-        r"The conflict is caused by:\n((?:[ \t]+\S.*\n)+)|Cannot install (.+?) because these package versions have conflicting dependencies",
+        r"The conflict is caused by:\n((?:[ \t]+\S.*\n)+)",
+        "the requirements exclude each other: {0}",
+        "change one of their versions",
+    ),
+    Known(
+        "conflicting requirements",
+        r"Cannot install (.+?) because these package versions have conflicting dependencies",
         "the requirements exclude each other: {0}",
         "change one of their versions",
     ),

@@ -34,7 +34,7 @@ def prove(step: Step, release: Release, manifest: dict[str, Any]) -> float:
     done = jobs.run_job(step, release, Job("prove the workers", argv))
     found = next((line for line in reversed(done.tail.splitlines()) if line.startswith("codesensei-workers:")), None)
     if found is None:
-        raise Failure("workers", "their proof did not end", f"full log: {done.log}", done.tail)
+        raise Failure("workers", "their proof did not end", log=done.tail, where=str(done.log))
     problems = json.loads(found.partition(":")[2])
     if problems:
         raise _refused(problems)

@@ -211,6 +211,19 @@ LOGS = {
         "django does not run on this Python (3.9.2 not in '>=3.12')",
         "project.python",
     ),
+    "index of an old pip": (
+        "WARNING: Retrying after connection broken by 'NewConnectionError('<pip._vendor.urllib3.connection.HTTPConnection"
+        " object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused')': /simple/pip/",
+        "the package index cannot be reached: Connection refused",
+        "PIP_INDEX_URL",
+    ),
+    "what conflicts": (
+        "ERROR: Cannot install -r x.txt (line 2) and Django==5.2 because these package versions have conflicting"
+        " dependencies.\n\nThe conflict is caused by:\n    The user requested Django==5.2\n"
+        "    shop 1.0 depends on Django<5.0\n\nTo fix this you could try to:\n1. loosen\n",
+        "exclude each other: The user requested Django==5.2; shop 1.0 depends on Django<5.0",
+        "one of their versions",
+    ),
     "conflict": (
         "ERROR: Cannot install Django==5.2 and shop==1.0 because these package versions have conflicting dependencies.",
         "exclude each other: Django==5.2 and shop==1.0",

@@ -1,0 +1,95 @@
+"""Requirements that cannot be installed."""
+
+from tests.host.broken.case import Broken
+
+ZEROS = "0" * 64
+NEWER = """
+[build-system]
+requires = ["setuptools>=69"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "newer"
+version = "1.0"
+requires-python = ">=3.99"
+"""
+
+CASES = (
+    Broken(
+        "no such version",
+        replace={"requirements.txt": ("Django==5.2.19", "Django==5.2.9999")},
+        error="install the requirements (release RELEASE) on SERVER: the package index has no version that fits Django==5.2.9999",
+        cure="check name and version, and which Python it supports; for a private index set PIP_INDEX_URL or PIP_EXTRA_INDEX_URL in codesensei:secretEnv",
+        log="No matching distribution found for Django==5.2.9999",
+        quick=True,
+    ),
+    Broken(
+        "requirements exclude each other",
+        write={"requirements.txt": "Django==5.2.19\ndjango-celery-beat==2.5.0\n"},
+        error="install the requirements (release RELEASE) on SERVER: the requirements exclude each other: The user requested Django==5.2.19; django-celery-beat 2.5.0 depends on Django<5.0 and >=2.2",
+        cure="change one of their versions",
+    ),
+    Broken(
+        "a hash does not match",
+        write={"requirements.txt": f"packaging==26.3 --hash=sha256:{ZEROS}\n"},
+        error="install the requirements (release RELEASE) on SERVER: the downloaded package packaging==26.3 does not match its hash in the requirements file",
+        cure="make the requirements file anew (pip-compile --generate-hashes); if its hash is right, the package index is serving something else",
+    ),
+    Broken(
+        "a requirement has no hash",
+        replace={"requirements.txt": ("packaging==26.3", f"packaging==26.3 --hash=sha256:{ZEROS}")},
+        error="install the requirements (release RELEASE) on SERVER: some requirements have a hash and Django==5.2.19 has none",
+        cure="make the requirements file anew (pip-compile --generate-hashes), with all packages in it",
+    ),
+    Broken(
+        "Django needs a newer Python",
+        replace={"requirements.txt": ("Django==5.2.19", "Django==6.0")},
+        error="install the requirements (release RELEASE) on SERVER: Django==6.0 needs Python >=3.12, which is not this server's",
+        cure="pin a version that runs on it, or set project.python (with project.installer: uv for a Python that the distribution lacks)",
+        debian=12,
+    ),
+    Broken(
+        "a package of the project needs a newer Python",
+        write={"newer/pyproject.toml": NEWER, "newer/newer.py": "", "requirements.txt": "./newer\n"},
+        error="install the requirements (release RELEASE) on SERVER: newer does not run on this Python (PYTHON not in '>=3.99')",
+        cure="pin a version of it that does, or set project.python (with project.installer: uv for a Python that the distribution lacks)",
+    ),
+    Broken(
+        "a system library for a build is missing",
+        replace={"requirements.txt": ("redis==", "python-ldap==3.4.4\nredis==")},
+        error="install the requirements (release RELEASE) on SERVER: a package must be compiled here, and the system library with lber.h is missing",
+        cure="name the library's -dev package in project.systemPackages (on the server: apt-file search lber.h)",
+    ),
+    Broken(
+        "a program for a build is missing",
+        replace={"requirements.txt": ("redis==", "mysqlclient==2.2.7\nredis==")},
+        error="install the requirements (release RELEASE) on SERVER: a package must be compiled here, and the system library mysqlclient is missing",
+        cure="name the library's -dev package in project.systemPackages, for example default-libmysqlclient-dev for mysqlclient",
+    ),
+    Broken(
+        "a requirement's repository cannot be fetched",
+        replace={"requirements.txt": ("redis==", "shop @ git+https://git.example/shop.git@v1\nredis==")},
+        error="install the requirements (release RELEASE) on SERVER: the git repository of a requirement cannot be fetched: unable to access 'https://git.example/shop.git/': Could not resolve host: git.example",
+        cure="check its address; where it is private, write https://${TOKEN}@… there and set TOKEN in codesensei:secretEnv",
+    ),
+    Broken(
+        "a line is no requirement",
+        replace={"requirements.txt": ("Django==5.2.19", "Django=5.2.19")},
+        error="install the requirements (release RELEASE) on SERVER: the requirements file has a line that is no requirement: Django=5.2.19",
+        cure="write it as name==version",
+    ),
+    Broken(
+        "the package index cannot be reached",
+        replace={"requirements.txt": ("redis==", "# Ours\nredis==")},
+        config={"env.PIP_INDEX_URL": "http://127.0.0.1:9/simple"},
+        error="install pip (release RELEASE) on SERVER: the package index cannot be reached: Connection refused",
+        cure="check the server's name resolution and its way out to the network; for another index set PIP_INDEX_URL in codesensei:secretEnv",
+    ),
+    Broken(
+        "the disk is full",
+        replace={"requirements.txt": ("redis==", "# Full\nredis==")},
+        before="mount -t tmpfs -o size=4M,mode=1777 small /tmp",
+        after="umount /tmp",
+        error="install the requirements (release RELEASE) on SERVER: the server's disk is full",
+        cure="make room (on the server: df -h), or lower project.keepReleases",
+    ),
+)

@@ -1,0 +1,159 @@
+"""Settings with which no release can work, and projects that cannot be imported."""
+
+from tests.host.broken.case import Broken
+
+PRODUCTION = "config/settings/production.py"
+IMPORTS = "from config.settings.base import *  # noqa: F403\n"
+
+
+def setting(line: str) -> dict[str, tuple[str, str]]:
+    """The production settings with one more line, and the whole of it at their end."""
+    return {PRODUCTION: ("LOGGING = {", f"{line}\n\nLOGGING = {{")}
+
+
+def log_file(path: str) -> dict[str, tuple[str, str]]:
+    """The production settings with a log file."""
+    handler = f'{{"class": "logging.FileHandler", "filename": {path}}}'
+    return {PRODUCTION: ('{"class": "logging.StreamHandler"}', handler)}
+
+
+CASES = (
+    Broken(
+        "SECRET_KEY is not set",
+        config={"generateSecrets": []},
+        error="Django's settings (release RELEASE) on SERVER: SECRET_KEY is not set",
+        cure="add SECRET_KEY to codesensei:generateSecrets, or set it: pulumi config set --secret --path codesensei:secretEnv.SECRET_KEY",
+        quick=True,
+    ),
+    Broken(
+        "a variable is not set",
+        replace=setting('STRIPE_KEY = os.environ["STRIPE_KEY"]'),
+        error="Django's settings (release RELEASE) on SERVER: the settings need the variable STRIPE_KEY, and it is not set",
+        cure="set it in codesensei:env; where it is secret: pulumi config set --secret --path codesensei:secretEnv.STRIPE_KEY",
+    ),
+    Broken(
+        "a variable is not set, and a helper says so",
+        replace={
+            PRODUCTION: (
+                "DEBUG = False",
+                "from django.core.exceptions import ImproperlyConfigured\n\n\n"
+                "def env(name):\n    try:\n        return os.environ[name]\n    except KeyError:\n"
+                '        raise ImproperlyConfigured(f"Set the {name} environment variable") from None\n\n\n'
+                'SENTRY_DSN = env("SENTRY_DSN")\nDEBUG = False',
+            )
+        },
+        error="Django's settings (release RELEASE) on SERVER: the settings need the variable SENTRY_DSN, and it is not set",
+        cure="set it in codesensei:env; where it is secret: pulumi config set --secret --path codesensei:secretEnv.SENTRY_DSN",
+    ),
+    Broken(
+        "a package is not in the requirements",
+        replace={"config/settings/base.py": ('    "entries",', '    "corsheaders",\n    "entries",')},
+        error="Django's settings (release RELEASE) on SERVER: the module corsheaders cannot be found",
+        cure="add its package to the requirements file; where it is a module of the project, commit it, and check project.directory and project.settingsModule",
+    ),
+    Broken(
+        "the settings import a module that is not committed",
+        replace={PRODUCTION: (IMPORTS, IMPORTS + "from config.settings.local import *  # noqa: F403\n")},
+        error="Django's settings (release RELEASE) on SERVER: the module config.settings.local cannot be found",
+        cure="add its package to the requirements file; where it is a module of the project, commit it, and check project.directory and project.settingsModule",
+    ),
+    Broken(
+        "the settings are incomplete",
+        replace=setting('AUTH_USER_MODEL = "shop.User"'),
+        error="Django's settings (release RELEASE) on SERVER: Django's settings are not complete: AUTH_USER_MODEL refers to model 'shop.User' that has not been installed",
+        cure="set what it names in codesensei:env or codesensei:secretEnv, or change the settings",
+    ),
+    Broken(
+        "STATIC_URL is not set",
+        replace={"config/settings/base.py": ('STATIC_URL = "/static/"\n', "")},
+        error="STATIC_URL on SERVER: it is not set",
+        cure='add STATIC_URL = "/static/" to the settings',
+    ),
+    Broken(
+        "STATIC_URL is another one",
+        replace=setting('STATIC_URL = os.environ.get("CDN", "") + "/assets/"'),
+        error="STATIC_URL on SERVER: Django says /assets/, and the proxy serves /static/",
+        cure="write STATIC_URL as a plain string in the settings; for files served elsewhere (S3, CDN) set project.static to none",
+    ),
+    Broken(
+        "STATIC_ROOT is not set",
+        replace={"config/settings/base.py": ('STATIC_ROOT = BASE_DIR / "staticfiles"\n', "")},
+        error="STATIC_ROOT on SERVER: it is not set, and collectstatic needs it",
+        cure='add STATIC_ROOT = BASE_DIR / "staticfiles" to the settings, or set project.static to none',
+    ),
+    Broken(
+        "STATIC_ROOT is outside",
+        replace=setting('STATIC_ROOT = "/var/www/static"'),
+        error="STATIC_ROOT on SERVER: /var/www/static lies outside the release; old and new releases would overwrite each other's files",
+        cure='set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings',
+    ),
+    Broken(
+        "uploads would be lost",
+        replace=setting('MEDIA_ROOT = BASE_DIR / "media"  # noqa: F405'),
+        error="MEDIA_ROOT on SERVER: /srv/codesensei/guestbook/releases/RELEASE/media lies inside the release; the next release would lose what people uploaded",
+        cure='set MEDIA_ROOT = "/srv/codesensei/guestbook/shared/media" in the production settings',
+        quick=True,
+    ),
+    Broken(
+        "a SQLite file would be lost",
+        replace=setting(
+            'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}'
+        ),
+        error="DATABASES['default'] on SERVER: the SQLite file /srv/codesensei/guestbook/releases/RELEASE/db.sqlite3 lies inside the release; the next release would start without its data",
+        cure="set DATABASE_URL to sqlite:////srv/codesensei/guestbook/shared/db.sqlite3 and read it in the settings",
+    ),
+    Broken(
+        "the generated database is not used",
+        replace=setting('DATABASES["default"]["NAME"] = "shop"'),
+        error="DATABASES on SERVER: the settings do not use the generated database guestbook (default: postgresql shop)",
+        cure='write in config.settings.production: DATABASES = {"default": dj_database_url.config()}',
+    ),
+    Broken(
+        "a log file has no folder",
+        replace=log_file('BASE_DIR / "logs" / "django.log"'),
+        error="Django's settings (release RELEASE) on SERVER: there is no logs/django.log in the release",
+        cure="commit it; a folder for what the project writes belongs below shared, for example shared/logs",
+    ),
+    Broken(
+        "a log file is in the release",
+        replace=log_file('BASE_DIR / "django.log"'),
+        error="Django's settings (release RELEASE) on SERVER: the project writes django.log, and a release is never changed",
+        cure="let it write below the project's shared folder, for example shared/logs or shared/media",
+    ),
+    Broken(
+        "a library is not installed",
+        replace=setting('DATABASES["default"]["ENGINE"] = "django.contrib.gis.db.backends.postgis"'),
+        error="Django's settings (release RELEASE) on SERVER: the system library GDAL is missing",
+        cure="name its packages in project.systemPackages, for example [gdal-bin, libgdal-dev] for GeoDjango",
+    ),
+    Broken(
+        "the settings have a syntax error",
+        replace={PRODUCTION: ("DEBUG = False", "DEBUG = = False")},
+        error="Django's settings (release RELEASE) on SERVER: config/settings/production.py, line 9: SyntaxError: invalid syntax",
+        cure="mend that line; if it runs on your machine, it has syntax of a newer Python than this server's: see project.python",
+        quick=True,
+    ),
+    Broken(
+        "an import leads back to itself",
+        replace={
+            "entries/models.py": (
+                "from django.db import models\n",
+                "from django.db import models\n\nfrom entries.views import SHOWN\n",
+            ),
+        },
+        error="Django's settings (release RELEASE) on SERVER: the import of entries.models leads back to itself (a circular import)",
+        cure="import inside the function that needs it, or move what both modules need into a third",
+    ),
+    Broken(
+        "models are imported before Django is ready",
+        write={
+            "config/asgi.py": "import os\n\nfrom django.core.asgi import get_asgi_application\n\n"
+            "from entries.models import Entry\n\n"
+            'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")\n\n'
+            "application = get_asgi_application()\nMODELS = [Entry]\n"
+        },
+        config={"project.interface": "asgi"},
+        error="release RELEASE, asked for http://guestbook.example/ on SERVER: its process ended before it answered: a module imports models before Django is set up (AppRegistryNotReady)",
+        cure="in asgi.py call get_asgi_application() before importing routing or consumers, or name another module in project.asgiApplication",
+    ),
+)

@@ -111,7 +111,9 @@ def _prove_and_switch(step: Step, now: Live, release: Release, manifest: Manifes
     stale = _restarts(now, release, manifest)
     grace = workers.GRACE
     if stale & set(_named(manifest, "worker")):
+        started = time.monotonic()
         grace = workers.prove(step, release, manifest)
+        seconds["proof"] = round(time.monotonic() - started, 1)
     if not _web_changes(now, release, manifest):
         _switch(step, now, release, manifest, stale, seconds, grace, candidate_serves=False)
         return

@@ -86,6 +86,7 @@ def outside_releases(found: dict[str, tuple[object, object]], slug: str) -> list
         f"/srv/codesensei/{slug}/releases",
         f"/srv/codesensei/{slug}/env",
         f"/srv/codesensei/{slug}/venvs",
+        f"/srv/codesensei/{slug}/hand-over",
         f"/var/lib/codesensei/{slug}/release",
         f"/var/lib/codesensei/{slug}/database",
         f"/var/lib/codesensei/{slug}/source",

@@ -73,7 +73,7 @@ def test_a_new_release_lets_everything_finish(changing_desk: Desk) -> None:
     assert beats.numbers <= {0, 1}
     assert re.search(
         r"seconds: .*build [\d.]+ \(code .*, packages .*, settings .*\), prepare [\d.]+ \(migrate .*, static .*\),"
-        r" switch [\d.]+ \(candidate .*, web .*, workers .*\)",
+        r" switch [\d.]+ \(proof .*, candidate .*, web .*, workers .*\)",
         done.output,
     )
     # What had begun was finished by those who had begun it, and nobody was killed.

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import pytest
 
+from tests.host.debians import each_debian
 from tests.host.stack import Stack
 
 pytestmark = pytest.mark.host
@@ -54,6 +55,7 @@ def walk(stack: Stack, *roots: str) -> dict[str, Entry]:
     "paths.shared.data",
     "paths.socket",
     "paths.units",
+    "shared.move-with-current",
 )
 def test_the_table_of_owners_holds(deployed: Stack) -> None:
     release, root = deployed.serving(), f"/srv/codesensei/{deployed.slug}"
@@ -84,7 +86,7 @@ def test_the_table_of_owners_holds(deployed: Stack) -> None:
     assert {entry["owner"].split(":")[0] for entry in units.values()} == {"root"}
 
 
-@pytest.mark.proves("paths.releases")
+@pytest.mark.proves("paths.releases", "paths.releases.revision")
 def test_a_release_is_root_s_and_its_code_is_for_the_app_alone(deployed: Stack) -> None:
     release = f"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}"
     for path, entry in walk(deployed, release).items():
@@ -93,6 +95,7 @@ def test_a_release_is_root_s_and_its_code_is_for_the_app_alone(deployed: Stack) 
             assert entry["mode"] == ("0755" if entry["kind"] == "folder" else "0644"), path
         elif path != release and not path.startswith(f"{release}/.codesensei") and entry["kind"] != "link":
             assert entry["mode"] in {"0750", "0640", "0644" if path.endswith("/REVISION") else "0640"}, path
+    assert deployed.server.console(f"cat {release}/REVISION").stdout == f"{deployed.outputs()['revision']}\n"
 
 
 @pytest.mark.proves("root.trust", "paths.shared")
@@ -148,3 +151,48 @@ def test_the_accounts_are_no_way_in(deployed: Stack) -> None:
         assert deployed.server.console(f"id -nG {user}").stdout.split() == [user] or user.startswith("csb-")
         assert deployed.server.console(f"runuser -u {user} -- sudo -n true", check=False).returncode != 0
         assert deployed.server.console(f"getent shadow {user}").stdout.split(":")[1] in {"!", "*", "!*"}
+
+
+GUARD = "import os\n\nassert os.getuid() != 0, 'this runs as root'\n"
+SETUP = "from setuptools import setup\n\nsetup(name='who', version='1', py_modules=['who'])\n"
+# What a hook writes down: when, which hook, as whom, and how little of the machine it may take.
+NOTE = (
+    'echo "$(date +%s%N) {phase} $(id -un) $(nice) $(systemctl show -P CPUWeight -P IOWeight'
+    ' codesensei-job-guestbook.service | tr "\\n" " ")" >> "$HOME/said"'
+)
+PHASES = ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic", "afterSwitch")
+
+
+@pytest.mark.proves("root.never", "root.locks", "build.weight", "words.release.immutable", "shared.move-with-current")
+@each_debian(13)
+def test_what_is_the_project_s_never_runs_as_root(stack: Stack) -> None:
+    """Not its settings, its hooks or its packages; and what serves is not touched while the next release is made."""
+    root, first = "/srv/codesensei/guestbook", stack.serving()
+    contents = f"cd {root}/releases/{first} && find . .codesensei/env .codesensei/venv/ -type f -exec sha256sum {{}} +"
+    before = stack.server.console(f"{contents} | sort").stdout
+    settings = (stack.repository / "config/settings/production.py").read_text()
+    requirements = (stack.repository / "requirements.txt").read_text()
+    files = {
+        "config/settings/production.py": f"{settings}\n{GUARD}",
+        "requirements.txt": f"{requirements}\n./who\n",
+        "who/setup.py": f"{GUARD}{SETUP}",
+        "who/who.py": GUARD,
+    }
+    stack.set("project.source.revision", stack.commit(files))
+    stack.set("project.hooks", {phase: [NOTE.format(phase=phase), "python -c 'import who'"] for phase in PHASES})
+    stack.up()
+    assert stack.serving() != first
+    said = stack.server.console(f"cat {root}/shared/state/manage/said /var/cache/codesensei/guestbook/said").stdout
+    lines = [line.split()[1:] for line in sorted(said.splitlines())]
+    assert [line[0] for line in lines] == list(PHASES)
+    build_user = stack.server.console("getent passwd | grep -o '^csb-[0-9a-f]*'").stdout.strip()
+    users = {phase: build_user if "Collectstatic" in phase else "deploy" for phase in PHASES}
+    assert {line[0]: line[1] for line in lines} == users
+    assert {tuple(line[2:]) for line in lines} == {("10", "20", "20")}
+    locks = walk(stack, "/run/codesensei")
+    assert (locks["/run/codesensei"]["owner"], locks["/run/codesensei"]["mode"]) == ("root:root", "0700")
+    assert locks["/run/codesensei/project-guestbook.lock"]["owner"] == "root:root"
+    assert stack.server.console(f"{contents} | sort").stdout == before
+    for link, where in {".env": "env", "venv": "venv"}.items():
+        target = stack.server.console(f"readlink {root}/shared/{link}").stdout
+        assert target == f"../current/.codesensei/{where}\n"

@@ -1,0 +1,73 @@
+"""The switch: what it asks before it calls a release live."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.host.debians import each_debian
+from tests.host.stack import Stack, eventually
+
+pytestmark = pytest.mark.host
+
+OTHER = "/etc/nginx/conf.d/00-other.conf"
+SITE = 'server {{ listen 80; listen [::]:80; server_name {name}; return 500 "somebody else"; }}'
+# Whether the other site answers (or, with a sign before it, does not).
+ASK = (
+    "{{ exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.0\\r\\nHost: {name}\\r\\n\\r\\n' >&3;"
+    " {sign}grep -q 'somebody else' <&3; }}"
+)
+
+
+@pytest.mark.proves("switch.read-back", "switch.all-or-nothing")
+@each_debian(12)
+def test_the_served_release_is_read_back_through_the_proxy(stack: Stack) -> None:
+    """The candidate is sound and the processes run, and visitors would still see an error: all is put back."""
+    first = stack.serving()
+    site = SITE.format(name=stack.hostname)
+    stack.server.console(f"cat > {OTHER} && systemctl reload nginx", input=site.encode())
+    # Old workers of nginx may still answer for a moment.
+    eventually(stack.server, ASK.format(name=stack.hostname, sign=""))
+    stack.set("env.GREETING", "Good evening")
+    error = stack.up(succeed=False).said("error")
+    assert "status 500" in error
+    assert f" on {stack.server.name}: " in error
+    assert stack.serving() == stack.serving("worker") == first
+    assert stack.outputs()["release"] == first
+    stack.server.console(f"rm {OTHER} && systemctl reload nginx")
+    eventually(stack.server, ASK.format(name=stack.hostname, sign="! "))
+    assert stack.site.greets("Hello")
+    stack.up()
+    assert stack.site.greets("Good evening")
+
+
+MIGRATION = """from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("entries", "0001_initial")]
+    operations = [migrations.AddField("entry", "note", models.TextField(null=True))]
+"""
+COLUMN = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'entries_entry' AND column_name = 'note'"
+
+
+@pytest.mark.proves("migrations.before-switch", "hooks.failing", "order.inert")
+@each_debian(13)
+def test_the_old_release_lives_on_with_what_an_additive_migration_added(stack: Stack) -> None:
+    """The hook behind the migration fails, so it stays that way until somebody mends the hook."""
+    first, entry = stack.serving(), stack.site.write()
+    files = {"entries/migrations/0002_note.py": MIGRATION}
+    stack.set("project.source.revision", stack.commit(files, base="main~2"))
+    stack.set("project.hooks.afterMigrate", ["echo this hook gives up; exit 3"])
+    error = stack.up(succeed=False).said("error")
+    assert "this hook gives up" in error
+    assert "cure: " in error
+    assert stack.serving() == stack.serving("worker") == first
+    assert stack.server.console(f'runuser -u postgres -- psql -XAt guestbook -c "{COLUMN}"').stdout == "1\n"
+    assert stack.site.shows(entry)
+    again = stack.site.write()
+    stack.site.await_job(again)
+    assert stack.site.shows(again)
+    stack.set("project.hooks.afterMigrate", [])
+    stack.up()
+    assert stack.serving() != first
+    assert stack.site.shows(again)

@@ -6,7 +6,7 @@ import pulumi
 
 from codesensei import remote
 from codesensei.render import digest
-from codesensei.spec import DatabasePlan, Stack
+from codesensei.spec import DatabasePlan, Stack, StackSpec
 from components.server import Server
 
 
@@ -47,21 +47,20 @@ class Database(pulumi.ComponentResource):
                 f"{name}-database",
                 server.access,
                 "database",
-                data={**step_data(stack), "password": known, "digest": self.password_digest},
+                data={**step_data(plan, stack.spec), "password": known, "digest": self.password_digest},
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"name": plan.name, "role": plan.role})
 
 
-def step_data(stack: Stack) -> dict[str, object]:
+def step_data(plan: DatabasePlan, spec: StackSpec) -> dict[str, object]:
     """What the step gets beside the password."""
-    plan = stack.database
     return {
         **account(plan),
         "host": plan.host,
-        "user": stack.names.user,
-        "extensions": list(stack.spec.database.extensions),
-        "adopt": stack.spec.adopt,
+        "user": spec.project.user,
+        "extensions": list(spec.database.extensions),
+        "adopt": spec.adopt,
     }
 
 

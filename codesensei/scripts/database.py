@@ -104,8 +104,10 @@ def _role(step: Step, port: int, name: str, role: str, password: str, digest: st
     found = postgresql.rows(port, f"SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(role)}")
     project = step.project
     files.make_directory(claims.applied(project).parent, 0o700)
-    # A role that this stack's live release uses already waits for the switch.
-    serves = bool(found) and found[0]["rolcanlogin"] and live_account(project).get("role") == role
+    # A role that this stack's live release uses already waits for the switch; not where its data was moved by hand.
+    was = read_json(claims.applied(project), {})
+    moved = bool(was) and (was["name"], was["port"]) != (name, port)
+    serves = bool(found) and found[0]["rolcanlogin"] and live_account(project).get("role") == role and not moved
     live = found[0]["rolpassword"] if found else None
     staged = read_json(_staged(project, digest), {})
     text = _verifier(role, password, live, staged)

@@ -36,6 +36,7 @@ EXTENSIONS = {
     "pgvector": "pgvector",
     "vector": "pgvector",
 }
+EXTENSIONS_KEY = "codesensei:database.extensions"
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9-]+)?")
 LOCK_WAIT = 900.0
 NETWORK_TRIES = 4
@@ -82,7 +83,7 @@ def run(step: Step) -> None:
         port = step.data.get("port") or postgresql.PORT
         versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
         extensions = extension_packages(step.data.get("extensions", []), *versions or [postgresql_major()])
-        apt.ensure(extensions, "codesensei:database.extensions")
+        apt.ensure(extensions, EXTENSIONS_KEY)
 
 
 def _python(apt: Apt, wanted: str) -> list[str]:
@@ -210,11 +211,13 @@ def _explained(words: list[str], done: Result, key: str) -> Failure:
     absent = [first or second for first, second in ABSENT.findall(said)]
     system = host.system().name
     if absent:
-        return Failure(
-            f"package {', '.join(dict.fromkeys(absent))}",
-            f"{system} has no package of this name",
-            f"correct {key}; what there is, on the server: apt-cache search <word>",
-        )
+        cure = f"correct {key}; what there is, on the server: apt-cache search <word>"
+        if key == EXTENSIONS_KEY:
+            cure = (
+                f"take it out of {key}; or add PostgreSQL's own apt repository on the server first (apt.postgresql.org)"
+            )
+        names = ", ".join(dict.fromkeys(absent))
+        return Failure(f"package {names}", f"{system} has no package of this name", cure)
     if LOCKED.search(said):
         cause, cure = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
     elif "dpkg was interrupted" in said:

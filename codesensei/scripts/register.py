@@ -179,8 +179,8 @@ def _take(data: dict[str, Any], slug: str, kind: str, name: str, adopt: bool) ->
             if kind == "brokers":
                 cure = (
                     "two projects on one number take each other's tasks: choose another number in the URL, or let "
-                    "codesensei:broker.env give one; where that gave this one: "
-                    f"pulumi up --replace '**{slug}-broker-number'"
+                    "codesensei:broker.env give one;\n"
+                    f"where that gave this one: pulumi up --replace '**{slug}-broker-number'"
                 )
             raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item['stack']} (slug {other})", cure)
         held.remove(name)

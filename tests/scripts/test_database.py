@@ -403,3 +403,12 @@ def test_a_role_without_a_password_has_none(deploy: Any, cluster: FakeCluster) -
     assert deploy(password="").changes == 0
     found = database.password("shop", "shop", "d1")
     assert found.live is found.staged is None
+
+
+def test_the_password_of_a_database_that_was_moved_by_hand_is_in_force_at_once(
+    deploy: Any, cluster: FakeCluster
+) -> None:
+    serve(deploy())
+    cluster.databases["store"] = {"owner": "shop", "encoding": "UTF8", "open": True}
+    deploy("second", "d2", name="store", adopt=True)
+    assert scram.matches(cluster.roles["shop"]["rolpassword"], "second")

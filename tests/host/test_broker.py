@@ -1,0 +1,137 @@
+"""The broker: which program, who reaches it, what it keeps, and that somebody's own is left alone."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests.host.debians import each_debian
+from tests.host.rows import claim, run_step
+from tests.host.stack import Stack
+from tools.sandbox import Sandbox, Server
+
+pytestmark = pytest.mark.host
+
+PROGRAMS = {12: "redis", 13: "valkey"}
+# Runs on a server: tries each address and port, and says which took the connection.
+KNOCK = r"""
+import json, socket, sys
+found = []
+for address, port in json.load(sys.stdin):
+    try:
+        socket.create_connection((address, port), timeout=3).close()
+        found.append([address, port])
+    except OSError:
+        pass
+print(json.dumps(found))
+"""
+
+
+def program(stack: Stack) -> str:
+    return PROGRAMS[stack.server.debian]
+
+
+def ask(stack: Stack, *words: str, number: str = "0") -> str:
+    """One command to the broker, by its own client."""
+    return stack.server.console(f"{program(stack)}-cli -n {number} {' '.join(words)}").stdout.strip()
+
+
+@pytest.mark.proves("broker.program", "broker.keeps", "broker.env")
+def test_tasks_survive_a_reboot(stack: Stack) -> None:
+    server, name = stack.server, program(stack)
+    url = stack.environ()["CELERY_BROKER_URL"]
+    number = url.removeprefix("redis://127.0.0.1:6379/")
+    assert stack.environ("worker")["CELERY_BROKER_URL"] == url
+    assert 16 <= int(number) <= 1023
+    unit = f"{name}-server.service"
+    assert f"/{name}-" in server.console(f'readlink "/proc/$(systemctl show -P MainPID {unit})/exe"').stdout
+    settings = {key: ask(stack, "CONFIG", "GET", key).split()[1] for key in ("maxmemory-policy", "appendonly")}
+    assert settings == {"maxmemory-policy": "noeviction", "appendonly": "yes"}
+    server.console("systemctl stop guestbook-worker.service")
+    entry = stack.site.write()
+    server.console("systemctl disable --quiet guestbook-worker.service")
+    assert ask(stack, "LLEN", "celery", number=number) == "1"
+    server.reboot(power_cut=True)
+    assert ask(stack, "LLEN", "celery", number=number) == "1"
+    server.console("systemctl enable --quiet --now guestbook-worker.service")
+    stack.site.await_job(entry)
+    assert stack.site.shows(entry)
+
+
+@pytest.mark.proves("broker.loopback")
+def test_nobody_else_reaches_broker_and_database(deployed: Stack, sandbox: Sandbox) -> None:
+    server = deployed.server
+    other = sandbox.up("beside", 13)
+    places = [(address, port) for address in (server.host, server.host6) for port in (80, 5432, 6379)]
+    knocking: list[Server] = [other, server]
+    for each in knocking:
+        done = each.console(f"python3 -c '{KNOCK}'", input=json.dumps(places).encode())
+        assert json.loads(done.stdout) == [[server.host, 80], [server.host6, 80]], each.name
+    for address, port in places:
+        if port != 80:
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection((address, port), timeout=3)
+
+
+@each_debian(12)
+@pytest.mark.proves("broker.plain-url")
+def test_the_url_of_the_guide_works(stack: Stack) -> None:
+    stack.set("broker", {"env": {}})
+    stack.set("env.CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
+    stack.up()
+    stack.site.await_job(stack.site.write())
+    assert "_kombu.binding.celery" in ask(stack, "KEYS", "'*'")
+    claim(stack.server, "second")
+    data = json.loads(stack.step("server-preflight")[1])
+    data |= {"slug": "second", "stack": "org/codesensei/second", "identity": "id-second", "user": "second"}
+    data |= {"units": ["second.service"], "hostnames": ["second.example"], "database": None, "ports": []}
+    refused = run_step(stack.server, "second", "preflight", {**data, "brokerNumbers": [0]}, check=False)
+    assert f"error: broker database 0 on {stack.server.name}: it belongs to the stack organization/" in refused.stderr
+    assert "two projects on one number take each other's tasks" in refused.stderr
+    run_step(stack.server, "second", "preflight", {**data, "brokerNumbers": [1]})
+
+
+OWN = {
+    "requirepass theirs": "wants a password",
+    "bind 0.0.0.0": "serves other machines too (bind 0.0.0.0)",
+    "maxmemory 50mb\nmaxmemory-policy allkeys-lru": "is a cache",
+}
+
+
+@pytest.mark.proves("register.refused")
+def test_a_broker_that_somebody_uses_already_is_left_alone(stack: Stack) -> None:
+    server, name = stack.server, program(stack)
+    unit, folder = f"{name}-server.service", f"/etc/{name}"
+    data = json.loads(stack.step("guestbook-broker")[1])
+    # As its package brings it; a file with keys of a high number could not be read without our settings.
+    server.console(
+        f"systemctl stop {unit} && rm -r /var/lib/{name}/* {folder}/codesensei.conf"
+        f" && sed -i '/codesensei/d' {folder}/{name}.conf && cp -a {folder} /root/before"
+    )
+    for lines, words in OWN.items():
+        server.console(
+            f"cp -a /root/before/. {folder}/ && cat >>{folder}/{name}.conf && systemctl restart {unit}",
+            input=lines.encode(),
+        )
+        look = f"sha256sum {folder}/*; ls {folder}; systemctl show -P MainPID {unit}"
+        before = server.console(look).stdout
+        refused = run_step(server, "guestbook", "broker", data, check=False)
+        assert refused.returncode == 1
+        assert f"error: {name} on {server.name}: {name} was on this server before and {words}" in refused.stderr
+        assert "cure: " in refused.stderr
+        left = run_step(server, "guestbook", "broker", {**data, "needed": False})
+        assert "so it is left alone" in left.stderr
+        assert server.console(look).stdout == before
+    # The last of them is taken over when that is said.
+    assert run_step(server, "guestbook", "broker", {**data, "adopt": True}).stdout == "changed\n"
+    assert ask(stack, "CONFIG", "GET", "maxmemory-policy").split()[1] == "noeviction"
+    assert run_step(server, "guestbook", "broker", data).stdout == "unchanged\n"
+    # A program that is no broker of the distribution's has the port.
+    server.console(f"systemctl stop {unit}")
+    server.console("systemd-run --quiet --unit=squatter python3 -m http.server 6379")
+    server.console("timeout 30 bash -c 'until ss -Hltn sport = 6379 | grep -q .; do sleep 0.05; done'")
+    refused = run_step(server, "guestbook", "broker", data, check=False)
+    assert "the process python3 (" in refused.stderr
+    assert ") listens on 0.0.0.0:6379, which the broker needs" in refused.stderr

@@ -131,7 +131,7 @@ def test_a_stack_takes_another_s_place(stack: Stack) -> None:
     assert "it belongs to the stack organization/codesensei/second" in error
     assert second.site.greets("Hello")
     # Nor does it undo what is the other's now.
-    stack.destroy(succeed=False)
+    assert "belongs to the stack organization/codesensei/second now: nothing of it is removed" in stack.destroy().output
     assert second.site.shows(entry)
     second.up_without_changes()
 

@@ -137,7 +137,8 @@ class Workshop:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
         git(repository, "add", "--all", "--force")
-        git(repository, "commit", "--quiet", "--allow-empty", "--message", "Change something")
+        if git(repository, "status", "--porcelain") or not (repository / ".git" / "refs" / "heads" / "main").exists():
+            git(repository, "commit", "--quiet", "--allow-empty", "--message", "Change something")
         return git(repository, "rev-parse", "HEAD").strip()
 
     def stack(self, revision: str, project: Mapping[str, Any]) -> Stack:
@@ -195,7 +196,8 @@ class Workshop:
 
     def python(self, built: Built, script: str) -> str:
         """What a script prints in the release's Python, run as the app user in its directory."""
-        line = f"cd {built.path} && runuser -u {self.slug} -- {built.venv}/bin/python -c {shlex.quote(script)}"
+        words = f"env DJANGO_SETTINGS_MODULE=config.settings {built.venv}/bin/python -c {shlex.quote(script)}"
+        line = f"cd {built.path} && runuser -u {self.slug} -- {words}"
         return self.server.console(line).stdout.strip()
 
     def packages(self, built: Built) -> dict[str, str]:

@@ -16,8 +16,7 @@ from tests.host.workshop import START, Workshop
 
 pytestmark = pytest.mark.host
 
-FULL_13 = pytest.param(13, marks=pytest.mark.full)
-BOTH = pytest.mark.parametrize("debian", [12, FULL_13])
+BOTH = pytest.mark.parametrize("debian", [12, 13])
 ON_13 = pytest.mark.parametrize("debian", [13])
 ON_12 = pytest.mark.parametrize("debian", [12])
 
@@ -41,6 +40,7 @@ HOSTILE = {
 
 
 @BOTH
+@pytest.mark.full
 def test_a_hostile_package_can_do_nothing_but_fill_its_directory(lab: Workshop, debian: int) -> None:
     before = lab.server.console("stat -c '%a %u %h' /etc/passwd /etc/shadow").stdout
     built = lab.build(HOSTILE, prepare=True)
@@ -132,6 +132,7 @@ ARCHIVES = {
 
 
 @ON_12
+@pytest.mark.proves("source.refused", "source.checked")
 def test_a_hostile_or_damaged_archive_is_refused_before_anything_is_unpacked(lab: Workshop) -> None:
     built = lab.build(START)
     for name, (bad, reason) in ARCHIVES.items():

@@ -77,7 +77,8 @@ def requiring(*lines: str, **files: str) -> dict[str, str | bytes]:
 
 
 @BOTH
-@pytest.mark.parametrize("installer", ["pip", pytest.param("uv", marks=pytest.mark.full)])
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+@pytest.mark.full
 def test_a_private_index_by_a_secret_variable(lab: Workshop, debian: int, installer: str) -> None:
     url = index.start_index(lab.server, {"acme_theme-2.0": ACME})
     files = requiring("gunicorn==23.0.0", "acme-theme==2.0")
@@ -100,6 +101,7 @@ def test_a_private_index_by_a_secret_variable(lab: Workshop, debian: int, instal
 
 
 @ON_12
+@pytest.mark.proves("deps.pip", "deps.server-missing")
 def test_hash_pinned_files_and_a_wrong_hash(lab: Workshop) -> None:
     """The distribution's own pip is an old one; gunicorn is added although every requirement must have a hash."""
     built = lab.build({**START, "requirements.txt": "--require-hashes\n" + HASHED})
@@ -156,6 +158,7 @@ def test_requirements_from_git(lab: Workshop) -> None:
 
 
 @ON_13
+@pytest.mark.full
 def test_packages_of_the_repository_itself(lab: Workshop) -> None:
     """`-e .` is used where it lies: another variable is another release, and its packages are its own."""
     top = {"pyproject.toml": BACKEND, "backend.py": LIBRARY, "foo.py": "WORD = 'top'\n"}
@@ -240,6 +243,7 @@ def test_a_server_is_added_under_the_project_s_own_versions(lab: Workshop) -> No
 
 
 @pytest.mark.parametrize("debian", [13, pytest.param(12, marks=pytest.mark.full)])
+@pytest.mark.proves("deps.uv", "deps.root")
 def test_uv(lab: Workshop, debian: int) -> None:
     built = lab.build(requiring(), {"installer": "uv"}, prepare=True)
     assert lab.packages(built) == {**lab.packages(built), "django": "5.2.19", "gunicorn": "23.0.0"}
@@ -255,6 +259,7 @@ def test_uv(lab: Workshop, debian: int) -> None:
 
 
 @ON_12
+@pytest.mark.proves("config.system-packages", "config.python")
 def test_system_packages_and_pythons(lab: Workshop) -> None:
     library = {"pyproject.toml": BACKEND, "backend.py": NATIVE, "native.c": "#include <magic.h>\nint x;\n"}
     files = requiring("./libs/native", **{f"libs/native/{name}": text for name, text in library.items()})
@@ -292,20 +297,15 @@ def test_the_environment_is_there_while_packages_are_built(lab: Workshop) -> Non
     assert lab.python(built, "import foo; print(foo.WORD)") == "a b"
 
 
-NEW_ENOUGH = {12: ["4.2.30", "5.2.19"], 13: ["5.2.19", "6.0.10"]}
-MORE = {12: ["3.2.25", "4.0.10", "4.1.13", "5.0.14", "5.1.15"], 13: ["4.2.30", "5.0.14", "5.1.15", "6.1.3"]}
-CASES = [
-    *((debian, version) for debian, versions in NEW_ENOUGH.items() for version in versions[-1:]),
-    *(
-        pytest.param(debian, version, marks=pytest.mark.full)
-        for versions in (NEW_ENOUGH, MORE)
-        for debian, found in versions.items()
-        for version in (found[:-1] if versions is NEW_ENOUGH else found)
-    ),
-]
+VERSIONS = {
+    12: ["3.2.25", "4.0.10", "4.1.13", "4.2.30", "5.0.14", "5.1.15", "5.2.19"],
+    13: ["4.2.30", "5.0.14", "5.1.15", "5.2.19", "6.0.10", "6.1.3"],
+}
+CASES = [(debian, version) for debian, versions in VERSIONS.items() for version in versions]
 
 
 @pytest.mark.parametrize(("debian", "version"), CASES)
+@pytest.mark.full
 def test_a_version_of_django(lab: Workshop, version: str) -> None:
     files = {**START, "requirements.txt": f"Django=={version}\ngunicorn==23.0.0\n"}
     built = lab.build(files, prepare=True)
@@ -317,7 +317,9 @@ def test_a_version_of_django(lab: Workshop, version: str) -> None:
 @pytest.mark.parametrize(
     ("debian", "version", "says"),
     [
-        (12, "6.0.10", "Django==6.0.10 needs Python >=3.12, which is not this server's"),
+        pytest.param(
+            12, "6.0.10", "Django==6.0.10 needs Python >=3.12, which is not this server's", marks=pytest.mark.full
+        ),
         (13, "3.2.25", "a package is too old for this Python, which has no module"),
         pytest.param(13, "4.1.13", "a package is too old for this Python, which has no module", marks=pytest.mark.full),
     ],

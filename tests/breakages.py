@@ -201,7 +201,7 @@ UNIT = [
         "words.release.outside",
         "components/environment.py",
         "release_name(code_id, digest_key, variables)",
-        "release_name(code_id + str(stack.spec.project.workers), digest_key, variables)",
+        "release_name(code_id, digest_key, {**variables, 'W': repr(stack.spec.project.workers)})",
     ),
     Breakage("order.inert", "components/stack.py", "opts=_after(release, processes, edge),", "opts=_after(processes),"),
 ]

@@ -66,6 +66,7 @@ def open_socket(desk: Desk) -> ClientConnection:
     return connect(f"ws://{desk.hostname}/echo", sock=stream, open_timeout=60, close_timeout=10)
 
 
+@pytest.mark.full
 @pytest.mark.proves("asgi.daphne", "asgi.interface", "asgi.application", "asgi.websockets", "logs.rotation")
 def test_a_channels_project(changing_desk: Desk) -> None:
     desk, server = changing_desk, changing_desk.server

@@ -86,7 +86,7 @@ def test_a_new_release_lets_everything_finish(changing_desk: Desk) -> None:
     words = desk.server.console(f"cat {ROOT}/shared/state/shell/words").stdout
     assert "the turn's last words" in words
     journal = desk.server.console("journalctl -q -o cat -u 'desk-*'").stdout
-    assert [line for line in journal.splitlines() if "SIGKILL" in line] == []
+    assert [line for line in journal.splitlines() if "with signal SIGKILL" in line] == []
     # The secret number is in no command line.
     assert desk.server.console(f"pgrep -c -P {desk.main_process()}").stdout.strip() == "1"
     assert "--workers" not in desk.server.console("systemctl show desk.service").stdout

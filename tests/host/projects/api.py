@@ -27,7 +27,7 @@ class Api(Project):
 
     slug = "api"
     packages = ("djangorestframework~=3.18", "celery[redis]~=5.6", "django-celery-beat~=2.8", *startproject.DJANGO)
-    style: ClassVar = (".navbar", "position", "relative")
+    style: ClassVar = (".navbar", "position", "fixed")
 
     def make(self, workshop: Workshop, debian: int) -> None:
         """The frameworks' own first steps."""

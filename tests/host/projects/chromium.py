@@ -152,7 +152,7 @@ class Tab:
             if urlsplit(request.url).hostname == hostname
             and (request.failure or request.status >= 400)
             # Asked for by the browser unbidden, whatever the page says.
-            and urlsplit(request.url).path != "/favicon.ico"
+            and urlsplit(request.url).path.rstrip("/") != "/favicon.ico"
         ]
 
     def loaded(self, hostname: str, kind: str) -> list[str]:

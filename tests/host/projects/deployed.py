@@ -56,7 +56,7 @@ class Deployed:
             selector, name, value = project.style
             assert tab.style(selector, name) == value
             project.look(tab, self.person)
-            tab.screenshot(self.screenshot)
+            tab.screenshot(self.screenshot.with_stem(f"{self.screenshot.stem}-in-use"))
 
     def deploy_next_commit(self) -> str:
         """Commit an improvement and deploy it; returns what the first page must say now."""

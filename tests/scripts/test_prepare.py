@@ -1,0 +1,107 @@
+"""What runs for a release before the switch, and what is left out: the programs are told apart by their titles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts import build, jobs, prepare
+from codesensei.scripts.jobs import Done, Job, Release
+from codesensei.scripts.step import write_json
+
+NAME, REVISION = "1234567-89abcde", "1234567" + "0" * 33
+HOOKS: dict[str, list[str]] = {phase: [] for phase in prepare.ORDER}
+
+
+class Programs:
+    """Programs of a project that do nothing but end as they are told to."""
+
+    def __init__(self) -> None:
+        self.ran: list[Job] = []
+        self.failing: set[str] = set()
+
+    def run(self, step: Any, release: Any, job: Job) -> Done:
+        self.ran.append(job)
+        return Done(int(job.title in self.failing), "", Path("log"), answer='{"STATIC_ROOT": "static"}')
+
+    @property
+    def titles(self) -> list[str]:
+        return [job.title for job in self.ran]
+
+
+@pytest.fixture
+def programs(server: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    found = Programs()
+    monkeypatch.setattr(jobs, "run_job", found.run)
+    for name in ("end_orphans", "end_build_user", "make_home"):
+        monkeypatch.setattr(jobs, name, lambda *_: None)
+    for name in ("seal", "_add_own_folder"):
+        monkeypatch.setattr(prepare, name, lambda *_: None)
+    return found
+
+
+def run_prepare(make_step: Any, **changes: Any) -> None:
+    """Prepare a release that is built."""
+    data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "hooks": HOOKS, "static": "serve"}
+    step = make_step("prepare", NAME, REVISION, **{**data, "lockTimeout": 5, **changes})
+    facts = {"STATIC_ROOT": "static", "installedStaticfiles": True}
+    step.project.notes(NAME).parent.mkdir(parents=True, exist_ok=True)
+    write_json(step.project.notes(NAME), {"built": True, "facts": facts, "seconds": {}})
+    prepare.run(step)
+
+
+@pytest.mark.proves("migrate.skipped")
+@pytest.mark.parametrize("pending", [False, True])
+def test_migrate_runs_only_where_the_check_finds_something(programs: Programs, make_step: Any, pending: bool) -> None:
+    programs.failing = {"migrate --check"} if pending else set()
+    run_prepare(make_step)
+    assert programs.titles[0] == "migrate --check"
+    assert ("migrate" in programs.titles) is pending
+    assert programs.ran[0].argv[-2:] == ["migrate", "--check"]
+    if pending:
+        assert programs.ran[1].argv[-2:] == ["migrate", "--noinput"]
+
+
+@pytest.mark.proves("config.static")
+@pytest.mark.parametrize("static", ["serve", "none"])
+def test_static_files_are_collected_only_where_they_are_served(programs: Programs, make_step: Any, static: str) -> None:
+    run_prepare(make_step, static=static)
+    assert ("collectstatic" in programs.titles) is (static == "serve")
+
+
+@pytest.mark.proves("config.lock-timeout")
+@pytest.mark.parametrize(("seconds", "variables"), [(5, {"PGOPTIONS": "-c lock_timeout=5s"}), (0, {})])
+def test_a_migration_waits_for_a_lock_so_long(
+    programs: Programs, make_step: Any, seconds: int, variables: dict[str, str]
+) -> None:
+    programs.failing = {"migrate --check"}
+    run_prepare(make_step, lockTimeout=seconds)
+    [job] = [job for job in programs.ran if job.title == "migrate"]
+    assert job.variables == variables
+
+
+@pytest.mark.proves("source.marker", "deps.root")
+@pytest.mark.parametrize("lost", ["", "notes", "code", "packages"])
+def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """A run that was cut off leaves no mark, and what it made is made again."""
+    made: list[str] = []
+    monkeypatch.setattr(build, "unpack", lambda *_: made.append("code"))
+    monkeypatch.setattr(build, "install", lambda *_: made.append("packages"))
+    monkeypatch.setattr(build, "_check", lambda *_: None)
+    data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "source": {}}
+    step = make_step("build", NAME, REVISION, **data)
+    release = Release(step.project, NAME, "deploy", ".", "config.settings")
+    step.project.notes(NAME).parent.mkdir(parents=True)
+    write_json(step.project.notes(NAME), {"built": lost != "notes", "venv": "v"})
+    if lost != "code":
+        release.path.mkdir(parents=True)
+    release.venv.mkdir(parents=True)
+    if lost != "packages":
+        (release.venv / ".complete").touch()
+    build.run(step)
+    assert made == (["code", "packages"] if lost else [])
+    assert release.notes["built"] is True

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
 import pulumi
 
 from codesensei import remote
 from codesensei.render import site
-from codesensei.spec import Stack
+from codesensei.spec import Acme, Stack
 from components.processes import File
 from components.release import Code
 from components.server import Server
 
 TLS_FOLDER = "/var/lib/codesensei/{slug}/tls/{digest}"
+ACME_FOLDER = f"{TLS_FOLDER}/live"
 
 
 class EdgeProxy(pulumi.ComponentResource):
@@ -31,14 +33,13 @@ class EdgeProxy(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         spec = stack.spec
-        if spec.tls.kind == "acme":
-            raise pulumi.RunError("codesensei:tls: acme is not available yet\n    use selfSigned, or files")
         super().__init__(
             "codesensei:index:EdgeProxy",
             name,
             {
                 "hostnames": list(hostnames),
                 "tls": spec.tls.kind,
+                "authority": spec.tls.acme.directory if spec.tls.kind == "acme" else "none",
                 "trustedProxies": list(spec.trusted_proxies),
                 "bodySize": spec.limits.body_size,
                 "readTimeout": spec.limits.read_timeout,
@@ -57,6 +58,12 @@ class EdgeProxy(pulumi.ComponentResource):
         if spec.tls.kind == "selfSigned":
             self.tls = names.apply(lambda known: _digest("\n".join(known)))
             self._stage(f"{name}-tls", server, {"selfSigned": names})
+        if spec.tls.kind == "acme":
+            self.tls = self._obtain(f"{name}-acme", server, spec.tls.acme, names)
+        # TLS names no host where the address is asked for, so this certificate is shown to all who name none.
+        self.default_tls: pulumi.Output[str] | None = None
+        if self.tls is not None and not (spec.domains or spec.apps_domain):
+            self.default_tls = self.tls.apply(lambda digest: TLS_FOLDER.format(slug=stack.names.slug, digest=digest))
         tls = self.tls if self.tls is not None else pulumi.Output.from_input("")
         text = pulumi.Output.all(names, tls).apply(lambda known: _site(stack, code, known[0], known[1]))
         self.files: list[File] = [{"path": stack.names.site_path, "content": text, "mode": "0644"}]
@@ -68,6 +75,30 @@ class EdgeProxy(pulumi.ComponentResource):
             name, server.access, "tls", args=[self.tls], data=data, opts=pulumi.ResourceOptions(parent=self)
         )
 
+    def _obtain(self, name: str, server: Server, acme: Acme, names: pulumi.Output[list[str]]) -> pulumi.Output[str]:
+        """Have a certificate before the switch. What cannot be had is a warning: the site serves with what there is."""
+        digest: pulumi.Output[str] = names.apply(lambda known: _digest("\n".join([acme.directory, *known])))
+        obtained = remote.remote_step(
+            name,
+            server.access,
+            "acme",
+            args=[digest],
+            data={
+                "hostnames": names,
+                "directory": acme.directory,
+                "email": acme.email or "",
+                "rootCertificate": acme.root_certificate or "",
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        obtained.stdout.apply(_warn)
+        return digest
+
+
+def _warn(said: str) -> None:
+    for warning in json.loads(said.splitlines()[-1])["warnings"]:
+        pulumi.warn(warning)
+
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -75,7 +106,7 @@ def _digest(text: str) -> str:
 
 def _site(stack: Stack, code: Code, hostnames: list[str], tls: str) -> str:
     spec, names = stack.spec, stack.names
-    folder = TLS_FOLDER.format(slug=names.slug, digest=tls)
+    folder = (ACME_FOLDER if spec.tls.kind == "acme" else TLS_FOLDER).format(slug=names.slug, digest=tls)
     return site.site(
         names,
         hostnames=hostnames,

@@ -9,9 +9,8 @@ from codesensei.render import broker, site
 from codesensei.spec import Stack
 from components.server import Server
 
-BASE_SITE = "/etc/nginx/conf.d/codesensei.conf"
-# For requests over TLS that name no project's host: a throw-away certificate that the step `proxy` makes there.
-UNKNOWN_HOST = "/etc/codesensei/unknown-host"
+# A link: to a throw-away certificate that the step `proxy` makes, or to that of the project which serves by address.
+DEFAULT_TLS = "/etc/codesensei/default-tls"
 
 
 class Provisioning(pulumi.ComponentResource):
@@ -43,6 +42,7 @@ class Provisioning(pulumi.ComponentResource):
                 "broker": True,
                 # uv brings its own.
                 "python": spec.project.python if spec.project.installer == "pip" else "",
+                "certbot": spec.tls.kind == "acme",
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -57,13 +57,18 @@ class Provisioning(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
         )
-        base = site.base(certificate=f"{UNKNOWN_HOST}/certificate.pem", key=f"{UNKNOWN_HOST}/key.pem")
+        shared = site.base_files(certificate=f"{DEFAULT_TLS}/certificate.pem", key=f"{DEFAULT_TLS}/key.pem")
         proxy = remote.remote_step(
             f"{name}-proxy",
             access,
             "proxy",
             data={
-                "files": [{"path": BASE_SITE, "content": base, "mode": "0644", "version": site.BASE_VERSION}],
+                "files": [
+                    {"path": path, "content": text, "mode": "0644", "version": site.BASE_VERSION}
+                    for path, text in shared.items()
+                ],
+                # A package may be a module of nginx, and some lines are only for servers that have it.
+                "packages": list(spec.project.system_packages),
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )

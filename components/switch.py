@@ -99,6 +99,8 @@ def _manifest(
         "keepReleases": spec.keep_releases,
         "afterSwitch": list(spec.hooks.after_switch),
         "tls": edge.tls,
+        "acme": stack.spec.tls.kind == "acme",
+        "defaultTls": edge.default_tls,
     }
 
 

@@ -26,6 +26,7 @@ FORMATS = {
     "build": 1,
     "prepare": 1,
     "tls": 1,
+    "acme": 1,
     "switch": 1,
     "destroy": 1,
 }

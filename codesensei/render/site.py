@@ -13,8 +13,12 @@ from codesensei.render import nginx
 from codesensei.render.templates import render
 
 # Raise it with every change of base.conf.j2: of two stacks on one server, the newer text wins.
-BASE_VERSION = 1
+BASE_VERSION = 2
 _SIZE = re.compile(r"[0-9]+[kKmMgG]?")
+# Where the client puts its answers to HTTP challenges; readable for nginx, written by root alone.
+CHALLENGE_ROOT = "/var/lib/codesensei/acme-challenges"
+# What sites include because it depends on the server: `base_files` brings it.
+SNIPPETS = ("http", "https", "precompressed")
 
 
 class SiteNames(Protocol):
@@ -62,15 +66,13 @@ def site(
     trusted_proxies: Iterable[str] = (),
     body_size: str = "25m",
     read_timeout: int = 60,
-    challenge_root: str | None = None,
-    ipv6: bool = True,
 ) -> str:
     """One project's site.
 
     `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. With `certificate` and `key`
     (paths on the server) the project is served with TLS and HTTP leads there. `trusted_proxies` are networks whose
-    X-Forwarded-* headers are believed. `body_size` is nginx's (`25m`), `read_timeout` in seconds. `challenge_root` is a
-    directory for ACME's HTTP challenge. ValueError for what cannot be written.
+    X-Forwarded-* headers are believed. `body_size` is nginx's (`25m`), `read_timeout` in seconds. ValueError for what
+    cannot be written.
     """
     if (certificate is None) != (key is None):
         raise ValueError("a certificate and its key go together")
@@ -97,21 +99,21 @@ def site(
         access_log=f"/var/log/nginx/codesensei-{names.slug}.access.log",
         body_size=body_size,
         read_timeout=read_timeout,
-        challenge_root=challenge_root,
-        ipv6=ipv6,
+        challenge_root=CHALLENGE_ROOT,
     )
 
 
-def base(*, certificate: str | None = None, key: str | None = None, ipv6: bool = True) -> str:
-    """`/etc/nginx/conf.d/codesensei.conf`: shared maps, and the default servers, which belong to no project.
+def base_files(*, certificate: str, key: str) -> dict[str, str]:
+    """Path to text of what all projects of a server share: the default servers, which belong to none, and snippets.
 
     Debian's own default site also claims port 80's default_server: its link `sites-enabled/default` has to go (the file
-    in sites-available stays), or nginx refuses the pair. With `certificate` and `key` unknown hosts get 421 over TLS;
-    without, their handshake is rejected, which needs nginx 1.19.4.
+    in sites-available stays), or nginx refuses the pair. Over TLS unknown hosts meet `certificate` and get 421: a
+    rejected handshake would need nginx 1.19.4. A line that ends with `#if <facts>` is for the servers that have all of
+    these facts; the step `proxy` knows them.
     """
-    if (certificate is None) != (key is None):
-        raise ValueError("a certificate and its key go together")
-    return render("base.conf.j2", certificate=certificate, key=key, ipv6=ipv6)
+    shared = render("base.conf.j2", certificate=certificate, key=key, challenge_root=CHALLENGE_ROOT)
+    snippets = {f"/etc/nginx/snippets/codesensei-{name}.conf": render(f"{name}.conf.j2") for name in SNIPPETS}
+    return {**snippets, "/etc/nginx/conf.d/codesensei.conf": shared}
 
 
 def url_path(url: str) -> str:

@@ -20,11 +20,12 @@ SHARED = (
     (paths.ROOT, 0o755),
     (paths.MEMORY, 0o711),
     (paths.MEMORY / "incoming", 0o711),
+    (paths.MEMORY / "acme-challenges", 0o755),
     (paths.CONFIG, 0o755),
 )
 TOOLKITS = paths.LIBRARY / "toolkit"
 # Names that the product itself uses where each slug has its place.
-RESERVED = ("toolkit", "incoming", "unknown-host")
+RESERVED = ("toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls")
 BOOTSTRAP_LOCK = paths.LOCKS / "bootstrap.lock"
 
 

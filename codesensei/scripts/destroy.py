@@ -17,8 +17,10 @@ from pathlib import Path
 from codesensei.scripts import (
     account,
     broker,
+    certificates,
     claim,
     claims,
+    default_tls,
     files,
     hba,
     jobs,
@@ -63,6 +65,7 @@ def _remove_all(step: Step, entry: register.Entry) -> register.Kept | None:
     served = live.Live.read(step.project)
     _units(step, entry, served)
     _files(step, served)
+    certificates.remove(step)
     dropped = step.data["onDestroy"]
     database_kept = _database(step, entry, dropped["database"] == DROP)
     _broker(step, entry, dropped["database"] == DROP)
@@ -117,10 +120,12 @@ def _files(step: Step, served: live.Live) -> None:
     listed = [Path(path) for path in served.paths if _may_go(slug, path)]
     # There until nginx has forgotten the site: a run that was cut off, or refused by nginx -t, is completed.
     pending = step.project.memory / "destroy.pending"
-    if any(path.is_symlink() or path.exists() for path in sites):
+    shown = default_tls.wanted(step, None) is not None
+    if shown or any(path.is_symlink() or path.exists() for path in sites):
         files.write_file(pending, "", 0o600)
     for path in [*sites, *listed, *others]:
         step.converge(files.remove_path(path), f"{path} removed")
+    default_tls.point(step, None)
     if pending.exists():
         _reload_proxy(step)
         pending.unlink()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import database, files, hand_over, probe
+from codesensei.scripts import database, default_tls, files, hand_over, probe
 from codesensei.scripts.commands import run, systemctl
 from codesensei.scripts.paths import Project
 from codesensei.scripts.step import Failure, Step, read_json, write_json
@@ -72,6 +72,7 @@ def save(step: Step, live: Live, manifest: dict[str, Any], renewed: set[str]) ->
         "links": {
             **{str(link): files.link_target(link) for link in (live.project.current, live.project.previous)},
             **{link: files.link_target(Path(link)) for link in links},
+            **_default_tls(step, manifest),
         },
         "files": {path: _content(path) for path in touched},
         "units": {name: _unit_state(name) for name in {*live.units, *(unit["name"] for unit in manifest["units"])}},
@@ -80,6 +81,11 @@ def save(step: Step, live: Live, manifest: dict[str, Any], renewed: set[str]) ->
     }
     files.make_directory(step.project.memory / "switch", 0o700)
     write_json(_journal(step.project), journal)
+
+
+def _default_tls(step: Step, manifest: dict[str, Any]) -> dict[str, str | None]:
+    moves = default_tls.wanted(step, manifest["defaultTls"]) is not None
+    return {str(default_tls.LINK): files.link_target(default_tls.LINK)} if moves else {}
 
 
 def _role(slug: str, role: dict[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from codesensei.scripts import live, proofs
+from codesensei.scripts import certificates, live, proofs
 from codesensei.scripts.live import Live
 from codesensei.scripts.paths import REGISTER, Project
 from codesensei.scripts.step import read_json
@@ -19,11 +19,18 @@ def run(slug: str, words: list[str]) -> int:
         proof = read_json(path, {})
         steps[path.stem] = {
             "applied": proof.get("applied", ""),
-            "drift": proofs.drift(proof) + (_stopped(project) if path.stem == "switch" else []),
+            "drift": [*proofs.drift(proof), *_amiss(project, path.stem)],
         }
     owner = read_json(REGISTER, {}).get("slugs", {}).get(slug, {})
     print(json.dumps({"identity": owner.get("identity", ""), "steps": steps}, sort_keys=True))
     return 0
+
+
+def _amiss(project: Project, step: str) -> list[str]:
+    """What a step left in order and is no longer so, beside its files."""
+    if step == "acme":
+        return list(certificates.lacking(project))
+    return _stopped(project) if step == "switch" else []
 
 
 def _stopped(project: Project) -> list[str]:

@@ -76,6 +76,8 @@ def run(step: Step) -> None:
     wanted += _python(apt, step.data.get("python", ""))
     if step.data.get("broker"):
         wanted += apt.one_of(BROKERS)
+    if step.data.get("certbot"):
+        wanted.append("certbot")
     if step.data.get("postgresql") and not postgresql_major():
         wanted.append("postgresql")
     apt.ensure(wanted)

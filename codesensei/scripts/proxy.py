@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import files, paths, shared, tls
+from codesensei.scripts import default_tls, files, paths, shared
 from codesensei.scripts.commands import SYSTEM_PATH, systemctl
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.step import Failure, Step, read_json, write_json
@@ -17,23 +17,26 @@ from codesensei.scripts.step import Failure, Step, read_json, write_json
 NGINX = Path("/etc/nginx")
 DEFAULT_SITE = NGINX / "sites-available" / "default"
 DEFAULT_LINK = NGINX / "sites-enabled" / "default"
+IPV6 = Path("/proc/net/if_inet6")
 # What was there before an unfinished change: a killed run is undone or completed by the next one.
 JOURNAL = paths.MEMORY / "proxy.json"
-CERTIFICATE_FOLDERS = (str(paths.CONFIG), str(paths.MEMORY))
-PAIR = re.compile(r"^\s*ssl_certificate(_key)?\s+[\"']?([^\"';\s]+)[\"']?\s*;", re.MULTILINE)
+# The line of a file that is only for servers with these facts.
+CONDITION = re.compile(r" #if ([a-z0-9 -]+)$")
+# Since when HTTP/2 is a directive; before, it is a parameter of `listen`.
+HTTP2_DIRECTIVE = (1, 25, 1)
 
 
 def run(step: Step) -> None:
     """Bring the newest version of each file into use."""
-    _configure(step, [_wanted(item) for item in step.data["files"]])
+    known = facts()
+    _configure(step, [_wanted(item, known) for item in step.data["files"]])
     for item in step.data["files"]:
         shared.remember(Path(item["path"]), item["content"], item["version"])
 
 
 def _configure(step: Step, wanted: list[tuple[Path, str, int]]) -> None:
     """Write the files, let the distribution's default site go, check with `nginx -t`, reload when changed."""
-    for _, content, _ in wanted:
-        _catch_all_certificate(step, content)
+    default_tls.ensure(step)
     unfinished = JOURNAL.exists()
     default_goes = _default_goes()
     if not unfinished and not default_goes and not any(_differs(*item) for item in wanted):
@@ -62,9 +65,39 @@ def _configure(step: Step, wanted: list[tuple[Path, str, int]]) -> None:
     _open_firewall(step)
 
 
-def _wanted(item: dict[str, Any]) -> tuple[Path, str, int]:
+def _wanted(item: dict[str, Any], known: set[str]) -> tuple[Path, str, int]:
     path = _checked_path(item["path"])
-    return path, shared.newest(path, item["content"], item["version"]), int(item["mode"], 8)
+    newest = shared.newest(path, item["content"], item["version"])
+    return path, for_server(newest, known), int(item["mode"], 8)
+
+
+def facts() -> set[str]:
+    """What the configuration depends on: the version of nginx, its modules, and whether the kernel has IPv6."""
+    known = {http2_fact(command(["nginx", "-v"], check=False).stderr)}
+    if IPV6.exists():
+        known.add("ipv6")
+    if any(NGINX.glob("modules-enabled/*brotli-static*")):
+        known.add("brotli")
+    return known
+
+
+def http2_fact(said: str) -> str:
+    """How this version of nginx, as `nginx -v` says it, wants HTTP/2 to be switched on."""
+    found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", said)
+    version = tuple(int(number) for number in found.groups()) if found else HTTP2_DIRECTIVE
+    return "http2-directive" if version >= HTTP2_DIRECTIVE else "http2-parameter"
+
+
+def for_server(content: str, known: set[str]) -> str:
+    """The lines without a condition, and those whose condition holds here."""
+    lines = []
+    for line in content.splitlines(keepends=True):
+        condition = CONDITION.search(line.rstrip("\n"))
+        if condition is None:
+            lines.append(line)
+        elif set(condition[1].split()) <= known:
+            lines.append(line[: condition.start()] + "\n")
+    return "".join(lines)
 
 
 def _checked_path(text: str) -> Path:
@@ -181,21 +214,3 @@ def _explained(said: str) -> Failure:
     return Failure(
         "nginx configuration", "nginx -t refuses it; everything is as it was", "correct the file that is named", said
     )
-
-
-def _catch_all_certificate(step: Step, content: str) -> None:
-    """Make the throw-away certificate that the default server names, where it names one of ours."""
-    found = {bool(key): path for key, path in PAIR.findall(content)}
-    if set(found) != {False, True}:
-        return
-    certificate, key = Path(found[False]), Path(found[True])
-    ours = all(str(path).startswith(CERTIFICATE_FOLDERS) for path in (certificate, key))
-    if not ours or (certificate.exists() and key.exists()):
-        return
-    for path in (certificate, key):
-        for folder in reversed(path.parents):
-            if str(folder).startswith(CERTIFICATE_FOLDERS) and not folder.exists():
-                files.make_directory(folder, 0o755)
-    made = tls.self_signed(["unknown.invalid"])
-    files.write_file(key, made.key, 0o600)
-    step.converge(files.write_file(certificate, made.certificate, 0o644), f"throw-away certificate {certificate} made")

@@ -14,7 +14,9 @@ from typing import Any
 
 from codesensei.scripts import (
     candidate,
+    certificates,
     database,
+    default_tls,
     files,
     hand_over,
     jobs,
@@ -50,7 +52,7 @@ def run(step: Step) -> None:
     candidate.end_orphan(step, manifest)
     now = Live.read(project)
     seconds: dict[str, float] = {}
-    if _differs(now, release, manifest) or not _all_run(manifest):
+    if _differs(step, now, release, manifest) or not _all_run(manifest):
         _prove_and_switch(step, now, release, manifest, seconds)
         step.changed(f"{name} is live")
     else:
@@ -61,13 +63,14 @@ def run(step: Step) -> None:
     step.result = json.dumps({"release": name, "revision": revision, "url": manifest["url"]}, sort_keys=True)
 
 
-def _differs(now: Live, release: Release, manifest: Manifest) -> bool:
+def _differs(step: Step, now: Live, release: Release, manifest: Manifest) -> bool:
     links = [link for entry in manifest["files"] if (link := live.site_link(entry["path"]))]
     return (
         now.release != release.name
         or bool(now.manifest != manifest)
         or any(_file_differs(entry) for entry in manifest["files"])
         or any(files.link_target(link) is None for link in links)
+        or default_tls.wanted(step, manifest["defaultTls"]) is not None
         or _password_differs(manifest)
     )
 
@@ -163,6 +166,7 @@ def _apply(
     for process in manifest.get("homes", []):
         jobs.make_app_home(release, process)
     proxy_changed = _write_files(step, now, manifest)
+    proxy_changed = default_tls.point(step, manifest["defaultTls"]) or proxy_changed
     role = manifest["database"]
     if role:
         database.apply_password(step.slug, role["role"], role["digest"])
@@ -320,6 +324,7 @@ def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str,
         database.prune_staged(step.project, manifest["database"]["digest"])
     prune.record(step, release, seconds)
     prune.prune(step, manifest["keepReleases"])
+    certificates.retire(step, manifest["tls"], manifest["acme"])
     if step.changes:
         note(release, {"served": True})
         step.say(phases.words(step.project, release, seconds))

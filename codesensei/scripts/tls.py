@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,10 +107,21 @@ def _kept(folder: Path, hostnames: Sequence[str]) -> Pair | None:
         check(pair)
     except (OSError, Failure):
         return None
-    said = command(["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=pair.certificate, check=False).stdout
-    names = {_plain(part) for part in re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)}
-    same = names == {_plain(name.strip("[]")) for name in hostnames}
+    same = names_of(pair) == {_plain(name.strip("[]")) for name in hostnames}
     return pair if same and _valid_for(pair, RENEW_BEFORE_DAYS) else None
+
+
+def names_of(pair: Pair) -> set[str]:
+    """The host names and addresses that a certificate is for."""
+    said = command(["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=pair.certificate, check=False).stdout
+    return {_plain(part) for part in re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)}
+
+
+def end_of(pair: Pair) -> float:
+    """When a certificate ends, seconds since the epoch; 0 where it cannot be read."""
+    said = command(["openssl", "x509", "-noout", "-enddate"], input=pair.certificate, check=False).stdout
+    found = re.search(r"notAfter=(.+ GMT)", said)
+    return float(ssl.cert_time_to_seconds(found[1])) if found else 0.0
 
 
 def _plain(name: str) -> str:

@@ -20,6 +20,7 @@ _SYSTEM_UNITS = re.compile(
     r"|config|final)|docker|containerd|ufw|nftables|fail2ban|certbot|networking|network-manager|ntp|chrony"
     r"|codesensei(-.*)?)\.service"
 )
+_ACME_NAMES = 100
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
 
@@ -87,6 +88,17 @@ def _acme(spec: StackSpec) -> Iterable[Problem]:
         )
 
 
+def _acme_names(spec: StackSpec) -> Iterable[Problem]:
+    count = len(spec.domains) + bool(spec.apps_domain)
+    if spec.tls.kind == "acme" and count > _ACME_NAMES:
+        yield Problem(
+            "acme-names",
+            "domains",
+            f"has {count} names with appsDomain's, and a certificate holds {_ACME_NAMES}",
+            "remove some, or set tls to a certificate of your own",
+        )
+
+
 def _apps_domain(spec: StackSpec) -> Iterable[Problem]:
     if spec.apps_domain and spec.apps_domain in spec.domains:
         yield Problem(
@@ -145,6 +157,7 @@ _CHECKS: tuple[tuple[Callable[[StackSpec], Iterable[Problem]], tuple[str, ...]],
     (_python, ("project.python", "project.installer")),
     (_revision, ("project.source", "production")),
     (_acme, ("tls", "domains", "appsDomain")),
+    (_acme_names, ("tls", "domains", "appsDomain")),
     (_apps_domain, ("domains", "appsDomain")),
     (_variables, ("env", "secretEnv", "generateSecrets", "database.env", "broker.env")),
 )

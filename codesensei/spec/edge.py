@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesensei.spec.types import Model, Network, Seconds, Size, is_address, is_hostname, reject, show
 
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -74,8 +77,38 @@ def tls_choice(value: Any) -> Any:
     if isinstance(value, str) and value in {"off", "selfSigned", "acme"}:
         return {"kind": value}
     if isinstance(value, dict) and "kind" not in value:
-        return {"kind": "files", **value}
-    raise reject("tls", "is none of off, selfSigned, acme and {certificate, key}", "write one of these")
+        return {"kind": "acme" if "acme" in value else "files", **value}
+    raise reject("tls", "is none of off, selfSigned, acme, {acme: …} and {certificate, key}", "write one of these")
+
+
+def email_address(value: str) -> str:
+    """An e-mail address."""
+    if not _EMAIL.fullmatch(value):
+        raise reject("email", f"{show(value)} is not an e-mail address", "write it like ops@example.com")
+    return value
+
+
+def directory_url(value: str) -> str:
+    """The URL of an ACME authority's directory."""
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/") or re.search(r"[\s'\"\\]", value):
+        raise reject(
+            "acme-directory",
+            f"{show(value)} is not the URL of an ACME directory",
+            "write it like https://acme-staging-v02.api.letsencrypt.org/directory, or remove it for Let's Encrypt",
+        )
+    return value
+
+
+def authority_root(value: str) -> str:
+    """One certificate as PEM text."""
+    if "PRIVATE KEY" in value or not _PEM.search(value):
+        raise reject(
+            "root-certificate",
+            "is not a certificate in PEM form",
+            "set it from the file: pulumi config set --path codesensei:tls.acme.rootCertificate < root.pem",
+        )
+    return value
 
 
 Certificate: TypeAlias = Annotated[str, AfterValidator(certificate)]
@@ -100,10 +133,25 @@ class TlsFiles(Model):
     certificate: Certificate = Field(description="Certificate and chain, PEM text")
 
 
+class Acme(Model):
+    """The authority, and who is told about the certificate."""
+
+    email: Annotated[str, AfterValidator(email_address)] | None = Field(
+        default=None, description="Where the authority writes to; default: it cannot write"
+    )
+    directory: Annotated[str, AfterValidator(directory_url)] = Field(
+        default=LETS_ENCRYPT, description="The authority's directory; default: Let's Encrypt"
+    )
+    root_certificate: Annotated[str, AfterValidator(authority_root)] | None = Field(
+        default=None, description="Root certificate of an authority of one's own, PEM text; the server will trust it"
+    )
+
+
 class TlsAcme(Model):
     """A certificate from an ACME authority, renewed by itself."""
 
     kind: Literal["acme"] = "acme"
+    acme: Acme = Field(default=Acme(), description="The authority, and who is told about the certificate")
 
 
 Tls: TypeAlias = Annotated[

@@ -61,16 +61,22 @@ def _add_secrets(keys: dict[str, Any], definitions: dict[str, Any]) -> None:
         "additionalProperties": secret,
     }
     keys["env"]["propertyNames"] = names
-    for word in ("TlsOff", "TlsSelfSigned", "TlsAcme"):
+    for word in ("TlsOff", "TlsSelfSigned"):
         del definitions[word]
     files = definitions["TlsFiles"]
-    del files["properties"]["kind"]
+    for kind in (files, definitions["TlsAcme"]):
+        del kind["properties"]["kind"]
+    definitions["TlsAcme"]["required"] = ["acme"]
     files["properties"]["key"] = secret
     files["required"].append("key")
     keys["tls"] = {
         "description": "How the public reaches the project",
         "default": "off",
-        "anyOf": [{"enum": ["off", "selfSigned", "acme", False]}, {"$ref": "#/$defs/TlsFiles"}],
+        "anyOf": [
+            {"enum": ["off", "selfSigned", "acme", False]},
+            {"$ref": "#/$defs/TlsAcme"},
+            {"$ref": "#/$defs/TlsFiles"},
+        ],
     }
     workers = definitions["Project"]["properties"]["workers"]
     workers["additionalProperties"] = {"anyOf": [{"type": "string"}, workers["additionalProperties"]]}

@@ -120,7 +120,7 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
                 )
     tls = raw.get("tls")
     tls_key = tls.get("key") if isinstance(tls, Mapping) else None
-    if isinstance(tls, Mapping) and tls_key is None:
+    if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
         problems.append(
             Problem(
                 "tls-key-missing",

@@ -99,7 +99,7 @@ def _did_you_mean(loc: tuple[int | str, ...]) -> str:
 def known_keys(loc: tuple[int | str, ...]) -> list[str]:
     """The keys that may stand at a place of the file."""
     if loc == ("tls",):
-        return ["certificate", "key"]
+        return ["acme", "certificate", "key"]
     models: list[type[BaseModel]] = [StackSpec]
     for part in loc:
         fields = [field for model in models for field in model.model_fields.values()]

@@ -93,7 +93,7 @@ def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
 
 
 # Directories of the product's own, and the prefix of its own units.
-OWN_SLUGS = ("toolkit", "incoming", "unknown-host")
+OWN_SLUGS = ("toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls")
 
 
 def slug(value: str) -> str:

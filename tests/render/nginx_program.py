@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from codesensei.render import site
+from codesensei.scripts import proxy
 from tools.engine.cache import cache_lock, cache_root, make_directory
 
 SECONDS = 300
@@ -49,10 +51,21 @@ def _run(directory: Path, *command: str) -> None:
 
 
 def configuration(folder: Path, sites: str, head: str = "") -> Path:
-    """Write a whole nginx.conf, everything of it below `folder`; returns its path."""
+    """Write a whole nginx.conf, everything of it below `folder`: the base, its snippets, `sites`; returns its path."""
+    certificate = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+    algorithm = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x"]
+    _run(folder, "openssl", "req", "-x509", *algorithm, *certificate)
+    said = subprocess.run([nginx(), "-v"], capture_output=True, text=True, check=True).stderr
+    known = {proxy.http2_fact(said), "ipv6"}
+    pair = {"certificate": f"{folder}/certificate.pem", "key": f"{folder}/key.pem"}
+    files = {path: proxy.for_server(text, known) for path, text in site.base_files(**pair).items()}
+    whole = files.pop("/etc/nginx/conf.d/codesensei.conf") + sites
+    for name, text in files.items():
+        whole = whole.replace(f"include {name.removeprefix('/etc/nginx/')};", text)
+    whole = whole.replace("/etc/tls/", f"{folder}/").replace("/var/log/nginx/", f"{folder}/")
+    whole = whole.replace(site.CHALLENGE_ROOT, f"{folder}/challenges")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    sites = sites.replace("/var/log/nginx/", f"{folder}/")
     path = folder / "nginx.conf"
-    path.write_text(f"pid {folder}/pid; {head} events {{}}\nhttp {{\n{places}\n{sites}\n}}\n")
+    path.write_text(f"pid {folder}/pid; {head} events {{}}\nhttp {{\n{places}\n{whole}\n}}\n")
     return path

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import proxy
+from codesensei.render import site
+from codesensei.scripts import default_tls, proxy
 from codesensei.scripts.commands import Result
 from codesensei.scripts.step import Failure
 from tests.scripts.conftest import fingerprints
@@ -21,13 +22,15 @@ class FakeNginx:
     """`nginx -t`, dpkg-query and systemctl; nginx refuses a file that says `nonsense`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.calls, self.active = folder, list[str](), True
+        self.folder, self.calls, self.active, self.version = folder, list[str](), True, "1.26.3"
 
     def command(self, argv: Sequence[str], **options: Any) -> Result:
         self.calls.append(" ".join(argv[:2]))
         if argv[0] == "dpkg-query":
             digest = hashlib.md5(PACKAGED.encode(), usedforsecurity=False).hexdigest()
             return Result(f" {proxy.DEFAULT_SITE} {digest}\n", "", 0)
+        if argv[1] == "-v":
+            return Result("", f"nginx version: nginx/{self.version}\n", 0)
         texts = [path.read_text() for path in self.folder.rglob("*") if path.is_file()]
         bad = any("nonsense" in text for text in texts)
         twice = sum("default_server" in path.read_text() for path in self.folder.glob("*/*") if path.is_file()) > 1
@@ -50,7 +53,8 @@ def nginx(server: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
     monkeypatch.setattr(proxy, "DEFAULT_SITE", folder / "sites-available/default")
     monkeypatch.setattr(proxy, "DEFAULT_LINK", folder / "sites-enabled/default")
     monkeypatch.setattr(proxy, "JOURNAL", server / "memory/proxy.json")
-    monkeypatch.setattr(proxy, "CERTIFICATE_FOLDERS", (str(server / "etc"),))
+    monkeypatch.setattr(default_tls, "LINK", server / "etc/default-tls")
+    monkeypatch.setattr(default_tls, "THROW_AWAY", server / "etc/unknown-host")
     fake = FakeNginx(folder)
     monkeypatch.setattr(proxy, "command", fake.command)
     monkeypatch.setattr(proxy, "systemctl", fake.systemctl)
@@ -170,13 +174,54 @@ def test_a_stopped_nginx_is_started(write: Any, nginx: FakeNginx) -> None:
 
 
 def test_the_throw_away_certificate_is_made_once(write: Any, nginx: FakeNginx, server: Path) -> None:
-    folder = server / "etc/unknown-host"
-    text = f"ssl_certificate {folder}/certificate.pem;\nssl_certificate_key {folder}/key.pem;\n"
-    write(text)
+    folder, link = server / "etc/unknown-host", server / "etc/default-tls"
+    write()
     assert (folder / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert link.resolve() == folder
     before = fingerprints(folder)
-    assert write(text).changes == 0
+    assert write().changes == 0
     assert fingerprints(folder) == before
+
+
+def test_the_default_certificate_of_a_project_stays_while_it_is_there(
+    write: Any, nginx: FakeNginx, server: Path
+) -> None:
+    write()
+    own, link = server / "memory/shop/tls/abc", server / "etc/default-tls"
+    own.mkdir(parents=True)
+    (own / "certificate.pem").write_text("")
+    link.unlink()
+    link.symlink_to(own)
+    assert write().changes == 0
+    (own / "certificate.pem").unlink()
+    assert write().changes == 1
+    assert link.resolve() == server / "etc/unknown-host"
+
+
+@pytest.mark.parametrize(
+    ("version", "ipv6", "lines"),
+    [
+        ("1.18.0", True, ["listen 443 ssl http2;", "listen [::]:443 ssl http2;"]),
+        ("1.25.0", False, ["listen 443 ssl http2;"]),
+        ("1.25.1", False, ["listen 443 ssl;", "http2 on;"]),
+        ("1.26.3 (Ubuntu)", True, ["listen 443 ssl;", "listen [::]:443 ssl;", "http2 on;"]),
+    ],
+)
+def test_lines_are_for_the_server_that_they_suit(
+    nginx: FakeNginx, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, ipv6: bool, lines: list[str]
+) -> None:
+    nginx.version = version
+    monkeypatch.setattr(proxy, "IPV6", tmp_path if ipv6 else tmp_path / "none")
+    text = site.base_files(certificate="/c", key="/k")["/etc/nginx/snippets/codesensei-https.conf"]
+    assert [line for line in proxy.for_server(text, proxy.facts()).splitlines() if line[:1] != "#"] == lines
+
+
+def test_brotli_is_used_where_its_module_is(nginx: FakeNginx) -> None:
+    text = "brotli_static on; #if brotli\n"
+    assert proxy.for_server(text, proxy.facts()) == ""
+    (nginx.folder / "modules-enabled").mkdir()
+    (nginx.folder / "modules-enabled/50-mod-http-brotli-static.conf").write_text("")
+    assert proxy.for_server(text, proxy.facts()) == "brotli_static on;\n"
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "conf.d/../../passwd", "/etc/nginxx/a.conf"])

@@ -370,7 +370,27 @@ BAD = [
         "tls",
         TLS,
         "  codesensei:tls: letsencrypt\n",
-        "tls: is none of off, selfSigned, acme and {certificate, key}\n    write one of these",
+        "tls: is none of off, selfSigned, acme, {acme: …} and {certificate, key}\n    write one of these",
+    ),
+    Bad(
+        "email",
+        TLS,
+        "  codesensei:tls: {acme: {email: ops}}\n",
+        'tls.acme.email: "ops" is not an e-mail address\n    write it like ops@example.com',
+    ),
+    Bad(
+        "acme-directory",
+        TLS,
+        "  codesensei:tls: {acme: {directory: acme.example.com}}\n",
+        'tls.acme.directory: "acme.example.com" is not the URL of an ACME directory\n'
+        "    write it like https://acme-staging-v02.api.letsencrypt.org/directory, or remove it for Let's Encrypt",
+    ),
+    Bad(
+        "root-certificate",
+        TLS,
+        "  codesensei:tls: {acme: {rootCertificate: root.pem}}\n",
+        "tls.acme.rootCertificate: is not a certificate in PEM form\n"
+        "    set it from the file: pulumi config set --path codesensei:tls.acme.rootCertificate < root.pem",
     ),
     Bad(
         "certificate",

@@ -32,6 +32,14 @@ COMBINATIONS = {
         "tls: is acme, but the stack has no host name to get a certificate for\n"
         "    add codesensei:domains, or set tls to selfSigned",
     ),
+    "acme-names": (
+        [
+            (DOMAINS, f"  codesensei:domains: [{', '.join(f'n{number}.example.com' for number in range(101))}]\n"),
+            (TLS, "  codesensei:tls: acme\n"),
+        ],
+        "domains: has 101 names with appsDomain's, and a certificate holds 100\n"
+        "    remove some, or set tls to a certificate of your own",
+    ),
     "worker-unit-reserved": (
         [("slug: shop", "slug: cloud"), ("      beat:\n", "      init:\n")],
         "project.workers.init: cloud-init.service is a unit of the system\n    give the worker another name",

@@ -1,0 +1,174 @@
+"""The edge proxy on a real server: names, certificates, limits, and what the project is told of its visitors."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from http.cookies import SimpleCookie
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.host.debians import each_debian
+from tests.host.stack import CHECKOUT, Stack
+from tests.host.visitor import Reply, ask, certificate, context_of, protocol
+
+pytestmark = pytest.mark.host
+
+NAME, SECOND = "guestbook.example", "book.example"
+EXAMPLE = CHECKOUT / "examples" / "guestbook"
+ECHO = """
+import time
+
+from django.http import JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+
+@csrf_exempt
+def echo(request):
+    time.sleep(float(request.GET.get("wait", 0)))
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return JsonResponse({"headers": headers, "secure": request.is_secure(), "size": len(request.body)})
+"""
+FORWARDED = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"}
+
+
+def strict(stack: Stack) -> str:
+    """A commit whose settings insist on HTTPS, with a view that tells what the project sees."""
+    settings = (EXAMPLE / "config/settings/production.py").read_text()
+    urls = (EXAMPLE / "config/urls.py").read_text()
+    return stack.commit(
+        {
+            "config/echo.py": ECHO,
+            "config/urls.py": urls.replace(
+                "urlpatterns = [", "from config.echo import echo\n\nurlpatterns = [\n    path('echo/', echo),"
+            ),
+            "config/settings/production.py": f"{settings}\nSECURE_SSL_REDIRECT = True\nSECURE_HSTS_SECONDS = 60\n"
+            "SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True\n"
+            "CSRF_TRUSTED_ORIGINS = ['https://*.example']\n",
+        }
+    )
+
+
+def sign(name: str) -> tuple[str, str]:
+    """A certificate of one's own for a name or an address, and its key."""
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    kind = "IP" if re.fullmatch(r"[0-9.]+", name) else "DNS"
+    words += [
+        "-keyout",
+        "-",
+        "-out",
+        "-",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=ours",
+        "-addext",
+        f"subjectAltName={kind}:{name}",
+    ]
+    text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    key, rest = text.split("-----END PRIVATE KEY-----\n", 1)
+    return rest, f"{key}-----END PRIVATE KEY-----\n"
+
+
+def write_entry(host: str, text: str) -> Reply:
+    """Sign the guestbook over HTTPS as a browser does."""
+    page = ask(host, NAME, https=True)
+    cookie = SimpleCookie(page.headers["set-cookie"])["csrftoken"]
+    assert cookie["secure"]
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.body)
+    assert token is not None
+    fields = {"csrfmiddlewaretoken": token[1], "name": "Ada", "message": text}
+    headers = {
+        "Cookie": f"csrftoken={cookie.value}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": f"https://{NAME}",
+        "Referer": f"https://{NAME}/",
+    }
+    return ask(host, NAME, https=True, method="POST", body=urlencode(fields).encode(), headers=headers)
+
+
+@pytest.mark.proves("tls.kinds", "tls.probe", "tls.redirect", "proxy.hostnames", "proxy.unknown-hosts", "config.limits")
+@each_debian(12)
+def test_a_project_that_insists_on_https(stack: Stack) -> None:
+    host = stack.server.host
+    stack.set("project.source.revision", strict(stack))
+    refused = stack.up(succeed=False)
+    assert f"it redirects to https, and this stack is served over http" in refused.output  # noqa: F541
+    assert stack.site.greets("Hello")
+
+    stack.set("tls", "selfSigned")
+    stack.set("domains", [NAME, SECOND])
+    stack.set("appsDomain", "apps.example")
+    stack.set("limits", {"bodySize": "1m", "readTimeout": 2})
+    stack.up()
+    names = stack.outputs()["hostnames"]
+    assert names[:2] == [NAME, SECOND]
+    assert re.fullmatch(r"[0-9a-f-]{36}\.apps\.example", names[2])
+    for name in names:
+        for address in (host, stack.server.host6):
+            assert "Hello" in ask(address, name, https=True).body
+    assert "max-age=60" in ask(host, NAME, https=True).headers["strict-transport-security"]
+    leads = ask(host, NAME, "/a?b=%20")
+    assert (leads.status, leads.headers["location"]) == (301, f"https://{NAME}/a?b=%20")
+    assert protocol(host, NAME) == "h2"
+    assert "warn" not in stack.server.console("nginx -t 2>&1").stdout
+    assert write_entry(host, "over https").status == 302
+    assert "over https" in ask(host, NAME, https=True).body
+
+    for other in ("unknown.example", host, f"x.{NAME}", ""):
+        for https in (False, True):
+            answer = ask(host, other, https=https, sni="unknown.example" if https else None)
+            assert answer.status in (400, 404, 421), other
+            assert "Hello" not in answer.body
+    assert ask(host, None).status == 400
+
+    seen = json.loads(ask(host, NAME, "/echo/", https=True, headers=FORWARDED).body)
+    assert seen["secure"] is True
+    assert (seen["headers"]["host"], seen["headers"]["x-forwarded-host"]) == (NAME, NAME)
+    assert "6.6.6.6" not in seen["headers"]["x-forwarded-for"]
+    post = {"https": True, "method": "POST", "path": "/echo/"}
+    assert json.loads(ask(host, NAME, body=b"x" * 2**20, **post).body)["size"] == 2**20  # type: ignore[arg-type]
+    assert ask(host, NAME, body=b"x" * (2**20 + 1), **post).status == 413  # type: ignore[arg-type]
+    assert ask(host, NAME, "/echo/?wait=1", https=True).status == 200
+    assert ask(host, NAME, "/echo/?wait=5", https=True).status == 504
+    stack.up_without_changes()
+
+    # Behind a proxy that is trusted, with a certificate of one's own.
+    own, key = sign(NAME)
+    stack.set("trustedProxies", [f"{stack.server.address.subnet}"])
+    stack.set("tls", {"certificate": own})
+    stack.set_secret("codesensei:tls.key", key)
+    stack.up()
+    assert stack.outputs()["hostnames"] == names
+    assert "Hello" in ask(host, NAME, https=True, roots=own).body
+    seen = json.loads(ask(host, NAME, "/echo/", https=True, headers={**FORWARDED, "X-Forwarded-Proto": "https"}).body)
+    assert seen["headers"]["x-forwarded-for"].startswith("6.6.6.6, ")
+    assert seen["headers"]["x-forwarded-host"] == "evil.example"
+    stack.up_without_changes()
+
+
+@pytest.mark.proves("proxy.url")
+@each_debian(13)
+def test_a_stack_without_names_serves_its_address_with_its_own_certificate(stack: Stack) -> None:
+    host = stack.server.host
+    own, key = sign(host)
+    stack.set("domains", [])
+    stack.set("env.DJANGO_ALLOWED_HOSTS", host)
+    stack.set("tls", {"certificate": own})
+    stack.set_secret("codesensei:tls.key", key)
+    stack.up()
+    assert stack.outputs()["url"] == f"https://{host}/"
+    assert certificate(host, None) == own
+    assert context_of(own).check_hostname
+    assert "Hello" in ask(host, host, https=True, roots=own, sni=host).body
+    unknown = ask(host, "unknown.example", https=True, sni="")
+    assert unknown.status == 421
+    stack.up_without_changes()
+    stack.set("domains", [NAME])
+    stack.set("env.DJANGO_ALLOWED_HOSTS", ".example")
+    stack.set("tls", "selfSigned")
+    stack.up()
+    assert certificate(host, None) not in (own, certificate(host, NAME))
+    assert "Hello" in ask(host, NAME, https=True).body

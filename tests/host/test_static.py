@@ -1,0 +1,101 @@
+"""Static files and uploads through the proxy: from which release, in which form, and what is never followed."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+
+from tests.host.debians import each_debian
+from tests.host.stack import CHECKOUT, Stack
+from tests.host.visitor import Reply, ask
+
+pytestmark = pytest.mark.host
+
+NAME = "guestbook.example"
+EXAMPLE = CHECKOUT / "examples" / "guestbook"
+SHEET = "entries/static/entries/guestbook.css"
+
+
+def packed(stack: Stack, sheet: str) -> str:
+    """A commit with WhiteNoise's compressed storage under another URL, and this style sheet."""
+    settings = (EXAMPLE / "config/settings/production.py").read_text()
+    base = (EXAMPLE / "config/settings/base.py").read_text()
+    storage = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    return stack.commit(
+        {
+            SHEET: sheet,
+            "requirements.txt": (EXAMPLE / "requirements.txt").read_text() + "whitenoise==6.11.0\n",
+            "config/settings/base.py": base.replace('"/static/"', '"/assets/"'),
+            "config/settings/production.py": settings.replace(
+                storage, "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            )
+            + "\nMIDDLEWARE.insert(1, 'whitenoise.middleware.WhiteNoiseMiddleware')  # noqa: F405\n"
+            "MEDIA_URL = '/uploads/'\nMEDIA_ROOT = '/srv/codesensei/guestbook/shared/media'\n",
+        }
+    )
+
+
+def sheet_of(stack: Stack) -> str:
+    return next(word for word in stack.site.get().body.split('"') if word.endswith(".css"))
+
+
+def get(stack: Stack, path: str, **headers: str) -> Reply:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return ask(stack.server.host, NAME, path, headers=sent)
+
+
+@pytest.mark.proves(
+    "static.served", "static.year", "static.precompressed", "static.previous", "media.proxy", "config.static"
+)
+@each_debian(13)
+def test_files_of_this_release_and_the_one_before(stack: Stack) -> None:
+    before = sheet_of(stack)
+    rule = "body { margin: 0 }\n" * 200
+    stack.set("project.source.revision", packed(stack, rule))
+    stack.set("project.mediaServing", "proxy")
+    stack.up()
+    path = sheet_of(stack)
+    assert re.fullmatch(r"/assets/entries/guestbook\.[0-9a-f]{12}\.css", path)
+    plain, small = get(stack, path), get(stack, path, Accept_Encoding="gzip")
+    assert plain.body == rule
+    assert (small.status, small.headers["content-encoding"], small.headers["vary"]) == (200, "gzip", "Accept-Encoding")
+    assert int(small.headers["content-length"]) < len(gzip.compress(rule.encode())) + 100
+    for reply in (plain, small):
+        assert reply.headers["cache-control"] == "max-age=31536000"
+    # Its release goes on answering, under the URL that is now.
+    assert get(stack, before.replace("/static/", "/assets/")).status == 200
+
+    first, release = path, stack.serving()
+    stack.set("project.source.revision", packed(stack, rule + "p { margin: 0 }\n"))
+    stack.up()
+    assert sheet_of(stack) != first
+    assert get(stack, first).body == rule
+    assert get(stack, first.replace("guestbook", "other")).status == 404
+
+    # Nothing leads out: neither dots nor a link that found its way into a release.
+    place = f"/srv/codesensei/{stack.slug}/current/.codesensei/static"
+    stack.server.console(f"ln -s /etc/hostname {place}/leak.txt; ln -s ../config {place}/code")
+    for name in ("leak.txt", "code/urls.py", "../config/urls.py", "%2e%2e/config/urls.py", "..%2fconfig/urls.py"):
+        reply = get(stack, f"/assets/{name}")
+        assert reply.status in (400, 403, 404), name
+        assert "urlpatterns" not in reply.body
+
+    # Uploads outlive releases, and nobody's browser guesses what they are.
+    media = f"/srv/codesensei/{stack.slug}/shared/media"
+    as_app = "runuser -u deploy -- sh -c"
+    stack.server.console(f"{as_app} 'umask 022; echo picture > {media}/a.png; ln -s /etc/hostname {media}/leak'")
+    upload = get(stack, "/uploads/a.png")
+    assert (upload.body, upload.headers["x-content-type-options"]) == ("picture\n", "nosniff")
+    assert get(stack, "/uploads/leak").status == 403
+
+    stack.set("project.static", "none")
+    stack.set("project.mediaServing", "none")
+    stack.set("project.rebuild", "again")
+    stack.set("project.healthCheck", {"path": "/uploads/"})
+    stack.up()
+    assert stack.serving() != release
+    assert get(stack, "/uploads/a.png").status == 404
+    assert get(stack, first).headers.get("cache-control") != "max-age=31536000"
+    assert stack.server.console(f"cat {media}/a.png").stdout == "picture\n"

@@ -14,6 +14,7 @@ import pytest
 from codesensei.scripts import acme, certificates, reach, tls
 from codesensei.scripts.certificates import Folder, Held
 from codesensei.scripts.commands import Result
+from codesensei.scripts.paths import Project
 from codesensei.scripts.step import Failure
 from tests.scripts.conftest import fingerprints
 
@@ -196,7 +197,7 @@ def test_another_authority_is_asked_although_there_is_a_certificate(obtain: Any,
     _, warnings = obtain("a.example", directory="https://other.example/dir", digest="f" * 16)
     assert warnings == []
     assert "--force-renewal" in certbot.calls[-1] or any("--force-renewal" in call for call in certbot.calls)
-    held = certificates.obtained(certificates.Project("shop"))
+    held = certificates.obtained(Project("shop"))
     assert held is not None
     assert held.directory == "https://other.example/dir"
 
@@ -206,7 +207,7 @@ def test_a_renewed_one_is_used_and_nginx_reads_it(obtain: Any, certbot: Certbot,
     serve(server)
     certbot.put(["a.example"])
     certbot.calls.clear()
-    folder = Folder.served(certificates.Project("shop"))
+    folder = Folder.served(Project("shop"))
     assert folder is not None
     assert folder.install(make_step("renewed"))
     assert certbot.calls == [["nginx", "-t"], ["systemctl", "is-active", "--quiet", "nginx.service"], [
@@ -221,7 +222,7 @@ def test_what_nginx_refuses_is_put_back(obtain: Any, certbot: Certbot, server: P
     before = (live(server) / "certificate.pem").read_text()
     certbot.put(["a.example"])
     certbot.nginx_refuses = True
-    folder = Folder.served(certificates.Project("shop"))
+    folder = Folder.served(Project("shop"))
     assert folder is not None
     with pytest.raises(Failure, match="the one before is"):
         folder.install(make_step("renewed"))
@@ -232,7 +233,7 @@ def test_what_nginx_refuses_is_put_back(obtain: Any, certbot: Certbot, server: P
 
 
 def test_what_the_look_finds(obtain: Any, certbot: Certbot, server: Path) -> None:
-    project = certificates.Project("shop")
+    project = Project("shop")
     assert list(certificates.lacking(project)) == []
     certbot.refused = {"b.example": FAILED}
     obtain("a.example", "b.example")

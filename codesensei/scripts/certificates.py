@@ -118,7 +118,7 @@ class Folder:
         Also what another folder shows is taken, so that a name keeps its certificate while others wait for theirs.
         """
         others = [Folder.open(self.project, path.name).live for path in self.path.parent.iterdir() if path != self.path]
-        found = [held for held in (self.live, obtained(self.project), *others) if held and held.directory]
+        found = [held for held in (obtained(self.project), self.live, *others) if held and held.directory]
 
         def merit(held: Held) -> tuple[int, bool, float]:
             return len(held.covers(self.hostnames)), held.directory == self.wanted["directory"], held.end
@@ -181,7 +181,7 @@ def lacking(project: Project) -> Iterator[str]:
     covered = live.covers(folder.hostnames) if live else set()
     for name in sorted(set(folder.hostnames) - covered):
         yield f"there is no valid certificate for {name}"
-    if held and live and held.id != live.id and held.end > live.end and held.covers(folder.hostnames) >= covered:
+    if held and live and held.id != live.id and held.end >= live.end and held.covers(folder.hostnames) >= covered:
         yield "a renewed certificate is not in use"
     if held and held.directory != folder.wanted.get("directory"):
         yield f"the certificate is from {held.directory}"

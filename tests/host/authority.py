@@ -65,7 +65,6 @@ class Authority:
             "privateKey": str(self.folder / "own.key"),
             "httpPort": 80,
             "tlsPort": 443,
-            "domainBlocklist": ["refused.example"],
             "retryAfter": {"authz": 1, "order": 1},
             "keyAlgorithm": "ecdsa",
             "profiles": {"default": {"description": "as asked", "validityPeriod": int(days * 86400)}},

@@ -95,16 +95,15 @@ def test_what_cannot_be_had_stops_nothing_and_is_told(stack: Stack, pebble: Auth
     )
     assert ask(host, NAME, https=True).status == 200
 
-    # A name that leads nowhere, and one that the authority does not serve: the others get theirs.
+    # A name that leads nowhere, and one that the authority finds nowhere: the others get theirs.
     pebble.start()
     pebble.lead(NAME, host)
-    use(stack, pebble, [NAME])
-    stack.set("domains", [NAME, "nowhere.example", "sub.refused.example"])
-    stack.server.console(f"echo '{host} sub.refused.example' >> /etc/hosts")
+    use(stack, pebble, [NAME, "hidden.example"])
+    stack.set("domains", [NAME, "nowhere.example", "hidden.example"])
     done = stack.up()
     said = done.said("warning")
     assert "no valid certificate for nowhere.example, and browsers refuse it: DNS knows no address of" in said
-    assert "no valid certificate for sub.refused.example" in said
+    assert "no valid certificate for hidden.example, and browsers refuse it: the authority says: " in said
     assert f"no valid certificate for {NAME}" not in said
     assert "Hello" in secure(stack, pebble).body
 

@@ -111,10 +111,16 @@ UNIT = [
     Breakage("asgi.application", f"{SOURCE}/inspect.py", "mentions(file, {routing, ", "mentions(file, {"),
     # Proxy
     Breakage("static.year", f"{TEMPLATES}/site.conf.j2", "max-age=31536000", "max-age=3600"),
-    Breakage("static.previous", f"{TEMPLATES}/site.conf.j2", " /previous/.codesensei/static/$codesensei_file", ""),
-    Breakage("static.precompressed", f"{TEMPLATES}/site.conf.j2", "        gzip_static on;\n", ""),
+    Breakage("static.previous", f"{TEMPLATES}/site.conf.j2", '"@" ~ prefix ~ "_previous"', '"=404"'),
+    Breakage("static.precompressed", f"{TEMPLATES}/precompressed.conf.j2", "gzip_static on;\n", ""),
     Breakage("media.proxy", f"{TEMPLATES}/site.conf.j2", '        add_header X-Content-Type-Options "nosniff";\n', ""),
-    Breakage("proxy.unknown-hosts", f"{TEMPLATES}/base.conf.j2", "    return 404;\n", "    return 200;\n"),
+    Breakage("proxy.unknown-hosts", f"{TEMPLATES}/base.conf.j2", "        return 404;\n", "        return 200;\n"),
+    Breakage(
+        "tls.never-down",
+        f"{SCRIPTS}/certificates.py",
+        "best or self.live or Held(tls.self_signed(self.hostnames))",
+        "best",
+    ),
     Breakage("proxy.forwarded", f"{RENDER}/site.py", '"for", "$remote_addr",', '"for", "$proxy_add_x_forwarded_for",'),
     Breakage("config.limits", f"{TEMPLATES}/site.conf.j2", "    client_max_body_size {{ body_size }};\n", ""),
     Breakage(

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import files, tls
-from codesensei.scripts.commands import SYSTEM_PATH, systemctl
+from codesensei.scripts import files, nginx, tls
+from codesensei.scripts.commands import SYSTEM_PATH
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.live import Live
 from codesensei.scripts.paths import Project
@@ -162,8 +162,7 @@ class Folder:
                 "correct the file that is named, then run pulumi up again",
                 check.stderr,
             )
-        if systemctl("is-active", "--quiet", "nginx.service", check=False).ok:
-            systemctl("reload", "nginx.service")
+        nginx.reload()
 
     def _forget(self, before: str | None) -> None:
         keep = {files.link_target(self.path / "live"), before}

@@ -25,6 +25,7 @@ from codesensei.scripts import (
     hba,
     jobs,
     live,
+    nginx,
     paths,
     postgresql,
     preflight,
@@ -149,8 +150,7 @@ def _reload_proxy(step: Step) -> None:
             "correct the file that is named, then run pulumi destroy again",
             check.stderr,
         )
-    if systemctl("is-active", "--quiet", "nginx.service", check=False).ok:
-        systemctl("reload", "nginx.service")
+    nginx.reload()
 
 
 # Data

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import database, default_tls, files, hand_over, probe
+from codesensei.scripts import database, default_tls, files, hand_over, nginx, probe
 from codesensei.scripts.commands import run, systemctl
 from codesensei.scripts.paths import Project
 from codesensei.scripts.step import Failure, Step, read_json, write_json
@@ -138,7 +138,7 @@ def restore(step: Step) -> None:
             systemctl(verb, *names, check=False)
     if hand_over.is_away(project):
         _lead_back(project, journal["live"])
-    run(["nginx", "-s", "reload"], check=False)
+    nginx.reload()
     forget(project)
 
 

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import default_tls, files, paths, shared
+from codesensei.scripts import default_tls, files, nginx, paths, shared
 from codesensei.scripts.commands import SYSTEM_PATH, systemctl
 from codesensei.scripts.commands import run as command
 from codesensei.scripts.step import Failure, Step, read_json, write_json
@@ -59,7 +59,7 @@ def _configure(step: Step, wanted: list[tuple[Path, str, int]]) -> None:
         JOURNAL.unlink()
         raise _explained(check.stderr)
     _ensure_running(step)
-    systemctl("reload", "nginx.service")
+    nginx.reload()
     step.changed("nginx reloaded")
     JOURNAL.unlink()
     _open_firewall(step)

@@ -21,6 +21,7 @@ from codesensei.scripts import (
     hand_over,
     jobs,
     live,
+    nginx,
     phases,
     probe,
     prune,
@@ -261,7 +262,7 @@ def _reload_proxy() -> None:
     tested = command(["nginx", "-t", "-q"], check=False)
     if not tested.ok:
         raise Failure("proxy", "nginx refuses the new site", "nothing was changed", tested.stderr)
-    systemctl("reload-or-restart", "nginx")
+    nginx.reload(start=True)
 
 
 def _read_back(release: Release, manifest: Manifest, socket: Path | None = None) -> None:

@@ -12,7 +12,7 @@ from tests.host.debians import each_debian
 from tests.host.stack import Stack
 from tests.host.visitor import Reply, ask, certificate, traffic
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.full]
 
 NAME, SECOND = "guestbook.example", "book.example"
 

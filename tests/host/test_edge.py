@@ -14,7 +14,7 @@ from tests.host.debians import each_debian
 from tests.host.stack import CHECKOUT, Stack
 from tests.host.visitor import Reply, ask, certificate, context_of, protocol
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.full]
 
 NAME, SECOND = "guestbook.example", "book.example"
 EXAMPLE = CHECKOUT / "examples" / "guestbook"
@@ -89,7 +89,6 @@ def write_entry(host: str, text: str) -> Reply:
     return ask(host, NAME, https=True, method="POST", body=urlencode(fields).encode(), headers=headers)
 
 
-@pytest.mark.proves("tls.kinds", "tls.probe", "tls.redirect", "proxy.hostnames", "proxy.unknown-hosts", "config.limits")
 @each_debian(12)
 def test_a_project_that_insists_on_https(stack: Stack) -> None:
     host = stack.server.host
@@ -149,7 +148,6 @@ def test_a_project_that_insists_on_https(stack: Stack) -> None:
     stack.up_without_changes()
 
 
-@pytest.mark.proves("proxy.url")
 @each_debian(13)
 def test_a_stack_without_names_serves_its_address_with_its_own_certificate(stack: Stack) -> None:
     host = stack.server.host

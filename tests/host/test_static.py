@@ -11,7 +11,7 @@ from tests.host.debians import each_debian
 from tests.host.stack import CHECKOUT, Stack
 from tests.host.visitor import Reply, ask
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.full]
 
 NAME = "guestbook.example"
 EXAMPLE = CHECKOUT / "examples" / "guestbook"
@@ -46,9 +46,6 @@ def get(stack: Stack, path: str, **headers: str) -> Reply:
     return ask(stack.server.host, NAME, path, headers=sent)
 
 
-@pytest.mark.proves(
-    "static.served", "static.year", "static.precompressed", "static.previous", "media.proxy", "config.static"
-)
 @each_debian(13)
 def test_files_of_this_release_and_the_one_before(stack: Stack) -> None:
     before = sheet_of(stack)

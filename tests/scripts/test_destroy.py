@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import broker, claim, destroy, files, hba, host, paths, postgresql, register
+from codesensei.scripts import broker, claim, destroy, files, hba, host, nginx, paths, postgresql, register
 from codesensei.scripts.commands import Result
 from codesensei.scripts.step import Failure, write_json
 
@@ -58,6 +58,7 @@ def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     recorded = Recorded()
     for name in ("systemctl", "command"):
         monkeypatch.setattr(destroy, name, getattr(recorded, name))
+    monkeypatch.setattr(nginx, "systemctl", recorded.systemctl)
     for name in ("rows", "sql"):
         monkeypatch.setattr(postgresql, name, getattr(recorded, name))
     monkeypatch.setattr(hba, "withdraw", lambda step, port: recorded.statements.append("withdraw"))

@@ -11,6 +11,7 @@ import pytest
 
 from codesensei.render import site
 from codesensei.scripts import default_tls, proxy
+from codesensei.scripts import nginx as nginx_program
 from codesensei.scripts.commands import Result
 from codesensei.scripts.step import Failure
 from tests.scripts.conftest import fingerprints
@@ -57,7 +58,8 @@ def nginx(server: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
     monkeypatch.setattr(default_tls, "THROW_AWAY", server / "etc/unknown-host")
     fake = FakeNginx(folder)
     monkeypatch.setattr(proxy, "command", fake.command)
-    monkeypatch.setattr(proxy, "systemctl", fake.systemctl)
+    for module in (proxy, nginx_program):
+        monkeypatch.setattr(module, "systemctl", fake.systemctl)
     return fake
 
 
@@ -110,10 +112,10 @@ def test_a_run_that_was_cut_off_before_the_reload_is_completed(
     def cut(*words: str, check: bool = True) -> Result:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(proxy, "systemctl", cut)
+    monkeypatch.setattr(nginx_program, "systemctl", cut)
     with pytest.raises(KeyboardInterrupt):
         write()
-    monkeypatch.setattr(proxy, "systemctl", nginx.systemctl)
+    monkeypatch.setattr(nginx_program, "systemctl", nginx.systemctl)
     nginx.calls.clear()
     assert write().changes == 1
     assert "reload" in nginx.calls

@@ -107,6 +107,7 @@ class Processes(pulumi.ComponentResource):
         self.candidate = {
             "name": names.candidate_unit,
             "socket": names.candidate_socket,
+            "workers": count if web_server == "gunicorn" else None,
             "files": [
                 {
                     "path": names.candidate_program(_WEB_PROGRAMS[web_server]),

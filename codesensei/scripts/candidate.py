@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts import causes, excerpt, files, hand_over, jobs, live, probe
+from codesensei.scripts import host as host_facts
 from codesensei.scripts.commands import systemctl
 from codesensei.scripts.jobs import Job, Release
 from codesensei.scripts.step import Failure, Step
 
 # After which an answer counts as never coming, where the request is made again to see what it waits for.
 HANG_SECONDS = 10
+# How much of the available memory the candidate may take.
+SPARE = 0.8
 RUNTIME_UNITS = Path("/run/systemd/system")
 
 
@@ -29,7 +32,7 @@ def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[f
     """
     name = manifest["candidate"]["name"]
     hand_over.make_place(step.project, release.user)
-    _write_files(release, manifest["candidate"], jobs.write_credentials(release))
+    _write_files(release, manifest["candidate"], _unit_text(manifest), jobs.write_credentials(release))
     started = time.time()
     try:
         systemctl("start", name, check=False)
@@ -69,13 +72,31 @@ def _programs(candidate: dict[str, Any]) -> Path:
     return Path(candidate["files"][0]["path"]).parent
 
 
-def _write_files(release: Release, candidate: dict[str, Any], credentials: Path | None) -> None:
+def _unit_text(manifest: dict[str, Any]) -> str:
+    """The candidate's unit, with fewer processes where memory is short beside those that are live."""
+    candidate = manifest["candidate"]
+    text, wanted = str(candidate["unit"]), candidate["workers"]
+    web = next(unit["name"] for unit in manifest["units"] if unit["kind"] == "web")
+    used = systemctl("show", "--value", "--property=MemoryCurrent", web, check=False).stdout.strip()
+    if wanted is None or not used.isdigit():
+        return text
+    fitting = fitting_workers(wanted, int(used), host_facts.available_memory())
+    return text.replace(f" --workers {wanted} ", f" --workers {fitting} ", 1)
+
+
+def fitting_workers(wanted: int, used: int, available: int) -> int:
+    """How many of `wanted` processes fit beside as many live ones that use `used` bytes together with their master."""
+    each = max(1, used // (wanted + 1))
+    return max(1, min(wanted, int(available * SPARE) // each - 1))
+
+
+def _write_files(release: Release, candidate: dict[str, Any], text: str, credentials: Path | None) -> None:
     name, programs = candidate["name"], _programs(candidate)
     files.make_directory(programs.parent, 0o755)
     files.make_directory(programs, 0o750, "root", release.user)
     for entry in candidate["files"]:
         files.write_file(Path(entry["path"]), entry["content"], 0o640, "root", release.user)
-    files.write_file(RUNTIME_UNITS / name, candidate["unit"], 0o644)
+    files.write_file(RUNTIME_UNITS / name, text, 0o644)
     folder = RUNTIME_UNITS / f"{name}.d"
     files.remove_path(folder)
     if credentials:

@@ -53,6 +53,7 @@ test-unit: setup ## Tests without engine and servers
 	$(PYTEST) -n auto -m 'not engine and not host and not full'
 
 test-engine: engine ## Tests of the resource graph and of the plugins' behaviour
+	@$(PYTHON) -m tools.setup --check --tests
 	$(PYTEST) -n auto --dist loadfile -m 'engine and not host and not full'
 
 test-host: engine ## Tests that deploy to sandbox servers

@@ -27,6 +27,8 @@ APT_SECONDS = 900
 
 # A program, and the Debian package that brings it.
 PROGRAMS = {"git": "git", "ssh": "openssh-client", "ssh-agent": "openssh-client", "ssh-keygen": "openssh-client"}
+# The tests of the plugins start an sshd of their own.
+TEST_PROGRAMS = {"sshd": "openssh-server"}
 
 
 class SetupError(Exception):
@@ -43,17 +45,20 @@ def check_python() -> None:
         )
 
 
-def missing_packages() -> list[str]:
-    """The Debian packages whose program or module this machine lacks."""
-    packages = {package for program, package in PROGRAMS.items() if not shutil.which(program)}
+def missing_packages(tests: bool = False) -> list[str]:
+    """The Debian packages whose program or module this machine lacks; with `tests` also what only the tests run."""
+    # A user's PATH often leaves out where servers are.
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
+    programs = {**PROGRAMS, **(TEST_PROGRAMS if tests else {})}
+    packages = {package for program, package in programs.items() if not shutil.which(program, path=path)}
     if importlib.util.find_spec("ensurepip") is None:
         packages.add(f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
     return sorted(packages)
 
 
-def install_missing() -> None:
+def install_missing(tests: bool = False) -> None:
     """Install the packages that are missing, after saying so; raises SetupError where only the user can do it."""
-    packages = missing_packages()
+    packages = missing_packages(tests)
     if not packages:
         return
     listed = " ".join(packages)
@@ -119,10 +124,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tools.setup", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only make sure that the machine has what is needed")
     parser.add_argument("--program", action="store_true", help="only what a deploy needs, nothing for development")
+    parser.add_argument("--tests", action="store_true", help="also the programs that only the tests run")
     options = parser.parse_args()
     try:
         check_python()
-        install_missing()
+        install_missing(options.tests)
         if not options.check and make_environment(options.program):
             print(f"made {VENV.relative_to(CHECKOUT)} with Python {sys.version.split()[0]}")
     except SetupError as error:

@@ -147,7 +147,10 @@ def _lead_back(project: Project, manifest: dict[str, Any]) -> None:
     health = manifest.get("health")
     if health:
         asked = {"host": health["hosts"][0], "scheme": health["scheme"], "url_path": health["path"]}
-        answers = lambda: probe.ask_socket(str(project.kept_socket), **asked, timeout=health["timeout"]).status != 0  # noqa: E731
+
+        def answers() -> bool:
+            return probe.ask_socket(str(project.kept_socket), **asked, timeout=health["timeout"]).status != 0
+
         wait_until(answers, health["timeout"])
     hand_over.to_live(project)
 

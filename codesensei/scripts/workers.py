@@ -17,6 +17,7 @@ from codesensei.scripts.step import Failure, Step
 GRACE = 5.0
 AFTER_LOADING = 3.0
 PAUSE = 0.1
+ANSWER = "codesensei-workers:"
 PROOF = Path(__file__).with_name("ask_workers.py")
 UNITS = Path("/etc/systemd/system")
 
@@ -31,11 +32,13 @@ def prove(step: Step, release: Release, manifest: dict[str, Any]) -> float:
         return GRACE
     started = time.monotonic()
     argv = [f"{release.venv}/bin/python", "-B", str(PROOF), json.dumps(lines)]
-    done = jobs.run_job(step, release, Job("prove the workers", argv))
-    found = next((line for line in reversed(done.tail.splitlines()) if line.startswith("codesensei-workers:")), None)
-    if found is None:
+    done = jobs.run_job(step, release, Job("prove the workers", argv, answer=ANSWER))
+    if not done.answer:
         raise Failure("workers", "their proof did not end", log=done.tail, where=str(done.log))
-    problems = json.loads(found.partition(":")[2])
+    clean = jobs.redactor(release.project, release.name).clean
+    problems = {
+        name: {key: clean(text) for key, text in problem.items()} for name, problem in json.loads(done.answer).items()
+    }
     if problems:
         raise _refused(problems)
     return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started))

@@ -94,7 +94,7 @@ def test_a_project_that_insists_on_https(stack: Stack) -> None:
     host = stack.server.host
     stack.set("project.source.revision", strict(stack))
     refused = stack.up(succeed=False)
-    assert f"it redirects to https, and this stack is served over http" in refused.output  # noqa: F541
+    assert "it redirects to https, and this stack is served over http" in refused.output
     assert stack.site.greets("Hello")
 
     stack.set("tls", "selfSigned")

@@ -19,7 +19,7 @@ def noted(name: str) -> str:
     return f"{SAY.format(name=name)} >> {NOTED}"
 
 
-@pytest.mark.proves("hooks.order", "hooks.failing", "hooks.changed", "hooks.after-switch", "root.never")
+@pytest.mark.proves("hooks.order", "hooks.failing", "hooks.after-switch", "root.never")
 def test_hooks(changing_desk: Desk) -> None:
     desk, server = changing_desk, changing_desk.server
     first = desk.outputs()["release"]

@@ -15,8 +15,8 @@ SAY = 'echo "{name} $(id -un) $GREETING $DJANGO_SETTINGS_MODULE $(basename $PWD)
 
 
 def noted(name: str) -> str:
-    """A hook that writes down who runs it, and where."""
-    return f"{SAY.format(name=name)} >> {NOTED}"
+    """A hook that writes down who runs it, and where: the ones around collectstatic may write in the release alone."""
+    return f"{SAY.format(name=name)} >> {'static-hooks' if 'Collectstatic' in name else NOTED}"
 
 
 @pytest.mark.proves("hooks.order", "hooks.failing", "hooks.after-switch", "root.never")
@@ -43,8 +43,13 @@ def test_hooks(changing_desk: Desk) -> None:
     done = desk.up()
     second = desk.outputs()["release"]
     assert second != first
-    lines = [line.split() for line in server.console(f"cat {NOTED}").stdout.splitlines()]
-    assert [line[0] for line in lines] == ["one", *points]
+    kept = f"{ROOT}/current/backend/static-hooks"
+    live, static = (
+        [line.split() for line in server.console(f"cat {file}").stdout.splitlines()] for file in (NOTED, kept)
+    )
+    assert [line[0] for line in live] == ["one", "beforeMigrate", "afterMigrate", "afterSwitch"]
+    assert [line[0] for line in static] == ["beforeCollectstatic", "afterCollectstatic"]
+    lines = live + static
     users = {line[0]: line[1] for line in lines}
     assert {users[point] for point in ("beforeMigrate", "afterMigrate", "afterSwitch")} == {"desk"}
     assert {users[point] for point in ("beforeCollectstatic", "afterCollectstatic")} & {"root", "desk"} == set()

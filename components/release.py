@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 
@@ -30,10 +31,13 @@ class Code:
     packages_id: str
 
 
-def read_code(stack: Stack) -> Code:
-    """Read the project's source on this machine; every check that needs no server is done here, in preview."""
+def read_code(stack: Stack, cache: Path | None = None) -> Code:
+    """Read the project's source on this machine; every check that needs no server is done here, in preview.
+
+    `cache` is where mirrors and archives are kept; default: the operator's own cache directory.
+    """
     spec = stack.spec.project
-    project = source.open_source(spec)
+    project = source.open_source(spec, cache_dir=cache)
     directory = source.django_directory(project, spec.directory)
     closure = source.requirements_closure(project, spec.requirements, directory)
     settings = source.read_settings(project, spec, closure)

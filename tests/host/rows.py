@@ -29,6 +29,12 @@ def run(argv, text="", **more):
     return subprocess.run(argv, input=text, capture_output=True, text=True, cwd="/", **more)
 
 
+def outcome(done):
+    if done.returncode:
+        return done.stderr
+    return "unchanged" if done.stdout.splitlines()[-1] == "unchanged" else "changed"
+
+
 found = {}
 for project in json.load(sys.stdin):
     slug, user = project["slug"], project["user"]
@@ -40,7 +46,7 @@ for project in json.load(sys.stdin):
     steps = [run([library + "/" + slug + "/run", "database", "1"], json.dumps(project["data"])) for _ in range(2)]
     login = run(["runuser", "-u", user, "--", python, "-c", use], env={**os.environ, "URL": project["url"]})
     found[slug] = {
-        "step": [done.stdout.split("\n")[-2] if done.returncode == 0 else done.stderr for done in steps],
+        "step": [outcome(done) for done in steps],
         "login": json.loads(login.stdout) if login.returncode == 0 else login.stderr[-2000:],
     }
 print(json.dumps(found))
@@ -108,6 +114,11 @@ def run_step(server: Server, slug: str, step: str, data: Json, *, check: bool = 
     """Run a step of any slug that is claimed."""
     line = f"{LIBRARY}/{slug}/run {step} 1"
     return server.console(line, input=json.dumps(data).encode(), check=check)
+
+
+def outcome(done: Done) -> str:
+    """What became of a step that has succeeded: "changed" or "unchanged", the last word that it says."""
+    return "unchanged" if done.stdout.splitlines()[-1] == "unchanged" else "changed"
 
 
 def psql(server: Server, query: str, database: str = "postgres", port: int = 5432) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from codesensei.scripts.main import read_data
 from tests.host.site import Site
 from tools.demo.history import History, git, make_history
 from tools.engine import engine_environment
@@ -379,6 +380,10 @@ class Stack:
         """A step as the state has it: the command line, and what it gets on standard input."""
         inputs = self.resources()[name]["inputs"]
         return inputs["create"], inputs.get("stdin", "").encode()
+
+    def data_of(self, name: str) -> Json:
+        """What a step gets, as the step itself reads it."""
+        return read_data(self.step(name)[1].decode())
 
 
 def eventually(server: Server, condition: str, seconds: float = 120) -> None:

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.rows import claim, run_step
+from tests.host.rows import claim, outcome, run_step
 from tests.host.stack import Stack
 from tools.sandbox import Sandbox, Server
 
@@ -84,7 +84,7 @@ def test_the_url_of_the_guide_works(stack: Stack) -> None:
     stack.site.await_job(stack.site.write())
     assert "_kombu.binding.celery" in ask(stack, "KEYS", "'*'")
     claim(stack.server, "second")
-    data = json.loads(stack.step("server-preflight")[1])
+    data = stack.data_of("server-preflight")
     data |= {"slug": "second", "stack": "org/codesensei/second", "identity": "id-second", "user": "second"}
     data |= {"units": ["second.service"], "hostnames": ["second.example"], "database": None, "ports": []}
     refused = run_step(stack.server, "second", "preflight", {**data, "brokerNumbers": [0]}, check=False)
@@ -104,7 +104,7 @@ OWN = {
 def test_a_broker_that_somebody_uses_already_is_left_alone(stack: Stack) -> None:
     server, name = stack.server, program(stack)
     unit, folder = f"{name}-server.service", f"/etc/{name}"
-    data = json.loads(stack.step("guestbook-broker")[1])
+    data = stack.data_of("guestbook-broker")
     # As its package brings it; a file with keys of a high number could not be read without our settings.
     server.console(
         f"systemctl stop {unit} && rm -r /var/lib/{name}/* {folder}/codesensei.conf"
@@ -122,12 +122,12 @@ def test_a_broker_that_somebody_uses_already_is_left_alone(stack: Stack) -> None
         assert f"error: {name} on {server.name}: {name} was on this server before and {words}" in refused.stderr
         assert "cure: " in refused.stderr
         left = run_step(server, "guestbook", "broker", {**data, "needed": False})
-        assert "so it is left alone" in left.stderr
+        assert "so it is left alone" in left.stdout
         assert server.console(look).stdout == before
     # The last of them is taken over when that is said.
-    assert run_step(server, "guestbook", "broker", {**data, "adopt": True}).stdout == "changed\n"
+    assert outcome(run_step(server, "guestbook", "broker", {**data, "adopt": True})) == "changed"
     assert ask(stack, "CONFIG", "GET", "maxmemory-policy").split()[1] == "noeviction"
-    assert run_step(server, "guestbook", "broker", data).stdout == "unchanged\n"
+    assert outcome(run_step(server, "guestbook", "broker", data)) == "unchanged"
     # A program that is no broker of the distribution's has the port.
     server.console(f"systemctl stop {unit}")
     server.console("systemd-run --quiet --unit=squatter python3 -m http.server 6379")

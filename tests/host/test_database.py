@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.host.debians import RELEASES, each_debian
-from tests.host.rows import WORDS, Row, provision, psql, run_step
+from tests.host.rows import WORDS, Row, outcome, provision, psql, run_step
 from tests.host.stack import Stack
 from tools.sandbox.server import Server
 
@@ -74,7 +74,7 @@ def test_the_database_is_utf8_whatever_the_cluster_is(stack: Stack) -> None:
     encoding = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = "
     assert psql(server, f"{encoding}'template1'") == "SQL_ASCII"
     line, stdin = stack.step("guestbook-database")
-    assert server.run(line, input=stdin).stdout == "changed\n"
+    assert outcome(server.run(line, input=stdin)) == "changed"
     assert psql(server, f"{encoding}'guestbook'") == "UTF8"
     server.console("/srv/codesensei/guestbook/manage migrate --noinput && systemctl restart guestbook.service")
     stack.site.write()
@@ -151,23 +151,23 @@ def with_extensions(stack: Stack, *names: str) -> str:
     assert isinstance(found["extended"]["login"], list), found
     packages = {"packages": [], "postgresql": True, "port": 5432, "extensions": data["extensions"], "broker": True}
     run_step(stack.server, "extended", "packages", packages)
-    said = run_step(stack.server, "extended", "database", data).stdout
-    assert run_step(stack.server, "extended", "database", data).stdout == "unchanged\n"
-    return said
+    first, second = (run_step(stack.server, "extended", "database", data) for _ in range(2))
+    assert outcome(second) == "unchanged"
+    return outcome(first)
 
 
 @each_debian(13)
 @pytest.mark.proves("database.extensions")
 def test_trusted_extensions_and_those_of_known_packages_are_made_for_the_project(stack: Stack) -> None:
     wanted = [*TRUSTED.split(), *PACKAGED[stack.server.debian]]
-    assert with_extensions(stack, *wanted) == "changed\n"
+    assert with_extensions(stack, *wanted) == "changed"
     there = psql(stack.server, "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'", "extended").split()
     assert set(there) == set(wanted)
     assert psql(stack.server, "SET ROLE extended; SELECT similarity('abc', 'abd') > 0", "extended") == "t"
     packages = {"packages": [], "postgresql": True, "port": 5432, "extensions": ["vector"], "broker": True}
     done = run_step(stack.server, "extended", "packages", packages, check=False)
     if "vector" in wanted:
-        assert done.stdout == "unchanged\n"
+        assert outcome(done) == "unchanged"
         assert psql(stack.server, "SET ROLE extended; SELECT '[1,2,3]'::vector <-> '[1,2,5]'", "extended") == "2"
     else:
         assert f"error: package postgresql-15-pgvector on {stack.server.name}: Debian GNU/Linux 12" in done.stderr
@@ -187,7 +187,7 @@ def test_trusted_extensions_and_those_of_known_packages_are_made_for_the_project
 @pytest.mark.parametrize("deployed", RELEASES, indirect=True)
 @pytest.mark.proves("database.extensions")
 def test_postgis_is_installed_and_made(stack: Stack) -> None:
-    assert with_extensions(stack, "postgis", "postgis_raster") == "changed\n"
+    assert with_extensions(stack, "postgis", "postgis_raster") == "changed"
     query = "SET ROLE extended; SELECT ST_Distance('POINT(0 0)'::geometry, 'POINT(3 4)'::geometry)"
     assert psql(stack.server, query, "extended") == "5"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.host.debians import each_debian
@@ -35,7 +33,7 @@ CREATE TABLE restored (text text);
 
 def preflight(stack: Stack, slug: str, **over: object) -> Json:
     """What the step `preflight` of another stack on this server gets."""
-    data: Json = json.loads(stack.step("server-preflight")[1])
+    data: Json = stack.data_of("server-preflight")
     claim(stack.server, slug)
     data |= {"slug": slug, "stack": f"org/codesensei/{slug}", "identity": f"id-{slug}", "user": slug}
     data |= {"units": [f"{slug}.service"], "hostnames": [f"{slug}.example"], "brokerNumbers": [], "ports": []}
@@ -123,7 +121,7 @@ def test_name_role_and_port_of_a_deployed_database_do_not_change(stack: Stack) -
             "put the port 5432 back",
         ),
     }
-    data = json.loads(stack.step("server-preflight")[1])
+    data = stack.data_of("server-preflight")
     for url, words in moved.items():
         plan = Row("guestbook", url, user="deploy").data(stack)
         said = refusal(stack, "preflight", {**data, "database": {**plan, "kind": "local"}})
@@ -154,7 +152,7 @@ def test_destroy_takes_what_the_register_says_and_nothing_more(stack: Stack) -> 
     psql(server, "CREATE ROLE stranger LOGIN; CREATE DATABASE stranger OWNER stranger")
     for slug, drop in (("kept", "keep"), ("gone", "drop")):
         data = {"identity": f"id-{slug}", "onDestroy": {"database": drop, "media": drop}}
-        said = run_step(server, slug, "destroy", data).stderr
+        said = run_step(server, slug, "destroy", data).stdout
         assert ("kept: database kept" if slug == "kept" else "database gone dropped") in said
     assert psql(server, "SELECT datname FROM pg_database WHERE datname NOT LIKE 'template%' ORDER BY 1").split() == [
         "guestbook",

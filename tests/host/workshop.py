@@ -167,9 +167,8 @@ class Workshop:
         succeed: bool | None = True,
     ) -> Built:
         """Build a release of a commit with these files, and prepare it where asked; `succeed`: None for either."""
-        os.environ["XDG_CACHE_HOME"] = str(self.directory / "cache")
         stack = self.stack(self.commit(files), project or {})
-        code = read_code(stack)
+        code = read_code(stack, self.directory / "cache")
         variables = {**(env or {}), **(secrets or {})}
         variables_id = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()[:7]
         release = f"{code.id[:7]}-{variables_id}"

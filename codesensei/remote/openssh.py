@@ -22,7 +22,8 @@ def settings(server: Server, known: str) -> str:
         lines += [f"Host {name}", f"HostName {host.host}", f"Port {host.port}", f"User {host.user}"]
         lines += [f"HostKeyAlias {name}", f"HostKeyAlgorithms {host.host_key.split()[0]}"]
         if name == "server" and server.proxy:
-            lines.append("ProxyJump jump")
+            # Longer than the jump host's own: else this end may give up first, and the error names the wrong machine.
+            lines += ["ProxyJump jump", f"ConnectTimeout {2 * CONNECT_SECONDS}"]
     lines += ["Host *", f'UserKnownHostsFile "{known}"', "GlobalKnownHostsFile none", "StrictHostKeyChecking yes"]
     lines += ["IdentityFile none", "PreferredAuthentications publickey", "BatchMode yes", "LogLevel ERROR"]
     lines += [f"ConnectTimeout {CONNECT_SECONDS}", "ServerAliveInterval 5", "ServerAliveCountMax 2"]

@@ -16,7 +16,9 @@ from tests.host.stack import Stack
 
 pytestmark = pytest.mark.host
 
+# The spellings come last: an error holds only the end of what a hook printed.
 PRINTS = """
+env
 printf '%s\\n' "$API_TOKEN" "$SECRET_KEY" "$DATABASE_URL"
 python3 - <<'END'
 import base64, json, os, shlex, urllib.parse
@@ -25,7 +27,6 @@ for name in ("API_TOKEN", "SECRET_KEY", "DATABASE_URL"):
     print(json.dumps(value), shlex.quote(value), urllib.parse.quote(value, safe=""))
     print(base64.b64encode(value.encode()).decode())
 END
-env
 """
 MIGRATION = """
 import os

@@ -8,9 +8,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import pkgutil
 import shlex
 import sys
+from collections.abc import Callable
+from ipaddress import ip_address
 from types import ModuleType
+from typing import Any
 
 # Socket, processes, user and directory are the unit's, TLS is the edge proxy's; with the rest nothing would be served.
 UNIT_DECIDES = frozenset(
@@ -79,7 +83,41 @@ def allowed(settings: dict[str, object]) -> dict[str, object]:
     return kept
 
 
+def say_who_asks(request: Any) -> None:
+    """Give a request that came by the socket its client's address (REMOTE_ADDR), as the edge proxy knows it.
+
+    gunicorn has one way to say so: as if the proxy had used the PROXY protocol.
+    """
+    address = dict(request.headers).get("X-REAL-IP", "")
+    try:
+        version = ip_address(address).version
+    except ValueError:
+        return
+    request.proxy_protocol_info = {
+        "proxy_protocol": "TCP6" if version == 6 else "TCP4",
+        "client_addr": address,
+        "client_port": 0,
+        "proxy_addr": "",
+        "proxy_port": 0,
+    }
+
+
+def before_request(own: Callable[[Any, Any], None] | str | None) -> Callable[[Any, Any], None]:
+    """gunicorn's hook `pre_request`: ours, then the project's own, which may be the name of one."""
+    own = pkgutil.resolve_name(own) if isinstance(own, str) else own
+
+    def pre_request(worker: Any, req: Any) -> None:
+        say_who_asks(req)
+        if own:
+            own(worker, req)
+        else:
+            worker.log.debug("%s %s", req.method, req.path)
+
+    return pre_request
+
+
 if place := project_place():
     globals().update(allowed(vars(project_settings(place))))
+pre_request = before_request(globals().get("pre_request"))
 # Counts where the command line is silent about it: a secret value must not be in it.
 workers = int(os.environ.get("GUNICORN_WORKERS") or 3)

@@ -45,12 +45,13 @@ class _Forwarded:
     passed: str
 
 
+# Not $proxy_add_x_forwarded_for: behind a trusted proxy nginx's $remote_addr is the client already.
+_ONE_MORE_HOP = '"$http_x_forwarded_for, $realip_remote_addr"'
 _FORWARDED = (
-    _Forwarded("X-Forwarded-For", "for", "$remote_addr", "$http_x_forwarded_for", "$proxy_add_x_forwarded_for"),
+    _Forwarded("X-Forwarded-For", "for", "$remote_addr", "$http_x_forwarded_for", _ONE_MORE_HOP),
     _Forwarded("X-Forwarded-Proto", "proto", "$scheme", "$http_x_forwarded_proto", "$http_x_forwarded_proto"),
     _Forwarded("X-Forwarded-Host", "host", "$codesensei_host", "$http_x_forwarded_host", "$http_x_forwarded_host"),
     _Forwarded("X-Forwarded-Port", "port", "$server_port", "$http_x_forwarded_port", "$http_x_forwarded_port"),
-    _Forwarded("X-Real-IP", "client", "$remote_addr", "$http_x_real_ip", "$http_x_real_ip"),
     _Forwarded("Forwarded", "forwarded", '""', "$http_forwarded", "$http_forwarded"),
 )
 

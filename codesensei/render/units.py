@@ -248,7 +248,8 @@ def _server_lines(
         ]
     else:
         lines = [
-            [f"{programs}/python", program(SERVE_ASGI), str(graceful), *listen, "--proxy-headers"],
+            [f"{programs}/python", program(SERVE_ASGI), str(graceful), *listen],
+            ["--proxy-headers", "--proxy-headers-host", "X-Real-IP"],
             ["--access-log", access_log],
             [application],
         ]

@@ -42,7 +42,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "use https, ssh or file, also in git's url.<base>.insteadOf",
     ),
     (
-        r"SSL certificate problem|server certificate verification failed|SSL_ERROR|certificate verify",
+        r"SSL certificate problem|server (certificate )?verification failed|SSL_ERROR|certificate verify",
         "{host}'s TLS certificate is not trusted on this machine",
         "install the certificate authority that signed it, or name it in git's http.sslCAInfo",
     ),

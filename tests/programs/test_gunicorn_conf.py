@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -78,3 +79,32 @@ def test_one_that_cannot_be_run_says_so(project: Path) -> None:
     with pytest.raises(ModuleNotFoundError):
         settings()
     assert os.getcwd() == str(project)
+
+
+def asked(headers: list[tuple[str, str]]) -> Any:
+    """A request with these headers, after the hook that runs before each."""
+    request = SimpleNamespace(headers=headers, proxy_protocol_info=None, method="GET", path="/")
+    worker = SimpleNamespace(log=SimpleNamespace(debug=lambda *_: None))
+    settings()["pre_request"](worker, request)
+    return request
+
+
+@pytest.mark.parametrize(("address", "protocol"), [("198.51.100.7", "TCP4"), ("2001:db8::7", "TCP6")])
+def test_a_request_has_its_client_s_address(project: Path, address: str, protocol: str) -> None:
+    told = asked([("HOST", "shop.example.com"), ("X-REAL-IP", address)]).proxy_protocol_info
+    assert (told["client_addr"], told["proxy_protocol"]) == (address, protocol)
+
+
+@pytest.mark.parametrize("headers", [[], [("X-REAL-IP", "")], [("X-REAL-IP", "unix:")], [("X-REAL-IP", "a, b")]])
+def test_no_address_is_invented(project: Path, headers: list[tuple[str, str]]) -> None:
+    assert asked(headers).proxy_protocol_info is None
+
+
+@pytest.mark.parametrize("own", ["def pre_request(worker, req): req.seen = True\n", "pre_request = 'hooks.mark'\n"])
+def test_the_project_s_own_hook_runs_too(project: Path, monkeypatch: pytest.MonkeyPatch, own: str) -> None:
+    (project / "gunicorn.conf.py").write_text(own)
+    (project / "hooks.py").write_text("def mark(worker, req): req.seen = True\n")
+    monkeypatch.syspath_prepend(project)
+    request = asked([("X-REAL-IP", "198.51.100.7")])
+    assert request.seen
+    assert request.proxy_protocol_info["client_addr"] == "198.51.100.7"

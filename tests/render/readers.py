@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ WHITESPACE = " \t\n\r"
 NEWLINE = "\n\r"
 COMMENTS = "#;"
 SHELL_NEEDS_ESCAPE = '"\\`$'
+# Before, a backslash at the end of a comment made the next line part of it (systemd's NEWS).
+COMMENTS_END_SINCE = 254
 
 
 class Unreadable(Exception):
@@ -49,7 +52,8 @@ def is_readable_unicode(text: str) -> bool:
 class SystemdRules:
     """EnvironmentFile= by the rules of systemd's env-file.c: a method for each state."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int) -> None:
+        self._comments_go_on = version < COMMENTS_END_SINCE
         self.found: dict[str, str] = {}
         self._key = ""
         self._value = ""
@@ -143,13 +147,14 @@ class SystemdRules:
             return self._comment_escape
         return self._before_key if character in NEWLINE else self._comment
 
-    def _comment_escape(self, _: str) -> State:
-        return self._comment
+    def _comment_escape(self, character: str) -> State:
+        ends = character in NEWLINE and not self._comments_go_on
+        return self._before_key if ends else self._comment
 
 
-def systemd_rules(text: str) -> dict[str, str]:
-    """What systemd reads from a file with this text."""
-    return SystemdRules().read(text)
+def systemd_rules(text: str, version: int = COMMENTS_END_SINCE) -> dict[str, str]:
+    """What this version of systemd reads from a file with this text."""
+    return SystemdRules(version).read(text)
 
 
 def systemd_library() -> Path | None:
@@ -158,6 +163,11 @@ def systemd_library() -> Path | None:
         Path("/usr/lib/systemd").glob("libsystemd-shared-*.so")
     )
     return found[0] if found else None
+
+
+def systemd_version(library: Path) -> int:
+    """The version that is in the name of systemd's shared library."""
+    return int(re.findall(r"\d+", library.name)[0])
 
 
 def systemd_itself(library: Path, file: Path) -> dict[str, str]:

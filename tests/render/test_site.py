@@ -367,6 +367,13 @@ def test_forwarded_headers_of_a_trusted_proxy_pass(behind_a_proxy: _Served) -> N
     assert seen["x-real-ip"] == "6.6.6.6"
 
 
+def test_the_client_is_the_last_address_that_no_trusted_proxy_has(behind_a_proxy: _Served) -> None:
+    """What stands before it in the header is the client's own claim."""
+    seen = behind_a_proxy.seen(X_Forwarded_For="6.6.6.6, 198.51.100.9, 127.0.0.2", X_Real_IP="6.6.6.6")
+    assert seen["x-real-ip"] == "198.51.100.9"
+    assert seen["x-forwarded-for"] == "6.6.6.6, 198.51.100.9, 127.0.0.2, 127.0.0.1"
+
+
 def test_what_a_trusted_proxy_does_not_say_is_said(behind_a_proxy: _Served) -> None:
     seen = behind_a_proxy.seen()
     assert seen["x-forwarded-for"] == "127.0.0.1"

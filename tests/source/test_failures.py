@@ -81,6 +81,12 @@ HTTPS = "https://git.example/team/shop.git"
             "http.sslCAInfo",
         ),
         (
+            HTTPS,
+            "fatal: unable to access 'https://git.example/': server verification failed: signer not trusted",
+            "git.example's TLS certificate is not trusted on this machine",
+            "http.sslCAInfo",
+        ),
+        (
             "project.source.path ../shop",
             "fatal: detected dubious ownership in repository at '/home/other/shop'",
             "the repository belongs to another user of this machine",

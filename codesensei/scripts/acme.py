@@ -36,7 +36,8 @@ KNOWN = (
         f"wait as long as it says, {AGAIN}; for trials use a staging directory in codesensei:tls.acme.directory",
     ),
     (
-        r"(ConnectionError|NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Max retries exceeded)",
+        r"ConnectionError|NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Max retries exceeded"
+        r"|ValueError: Requesting \S+: ",
         "the authority {directory} cannot be reached from this server",
         f"check the server's network and DNS, and codesensei:tls.acme.directory, {AGAIN}",
     ),

@@ -175,6 +175,7 @@ def test_the_authority_s_own_words_reach_the_user(obtain: Any, certbot: Certbot)
     [
         ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] x'))", "tls.acme.rootCertificate"),
         ("requests.exceptions.ConnectionError: HTTPSConnectionPool: Max retries exceeded", "cannot be reached"),
+        ("ValueError: Requesting 203.0.113.9/dir: Connection refused", "cannot be reached"),
         ("urn:ietf:params:acme:error:externalAccountRequired", "external account binding"),
         ("Unable to register: invalidContact :: bad", "codesensei:tls.acme.email"),
         ("something else", "certbot says: something else"),

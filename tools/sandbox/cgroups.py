@@ -130,7 +130,7 @@ class Cgroup:
         """Let the processes go on."""
         (self.unified / "cgroup.freeze").write_text("0")
 
-    def kill(self, timeout: float = 20.0) -> None:
+    def kill(self, timeout: float = 60.0) -> None:
         """Kill every process, like a pulled plug, and wait until all are gone."""
         if self.unified.is_dir():
             with contextlib.suppress(OSError):

@@ -98,6 +98,8 @@ def _manifest(
         "url": url,
         "keepReleases": spec.keep_releases,
         "afterSwitch": list(spec.hooks.after_switch),
+        # What they make is part of what is live, and no part of the release's name.
+        "staticHooks": [*spec.hooks.before_collectstatic, *spec.hooks.after_collectstatic],
         "tls": edge.tls,
         "acme": stack.spec.tls.kind == "acme",
         "defaultTls": edge.default_tls,

@@ -29,7 +29,7 @@ def run(step: Step) -> None:
     if release.notes.get("built") and release.path.is_dir() and (release.venv / ".complete").exists():
         step.say(f"release {name} is built already")
         return
-    note(release, {"built": False, "prepared": None})
+    note(release, {"built": False, "prepared": None, "hooked": None, "twin": None})
     started = time.monotonic()
     jobs.make_home(step)
     unpack(step, release, revision, data["source"])
@@ -38,6 +38,8 @@ def run(step: Step) -> None:
     installed = time.monotonic()
     facts = _ask_django(step, release)
     _check(facts, release, data)
+    if facts["debug"]:
+        step.say(f"warning: DEBUG is on in {data['settingsModule']}: every error shows visitors code and settings")
     note(
         release,
         {

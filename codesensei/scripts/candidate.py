@@ -99,9 +99,12 @@ def _write_files(release: Release, candidate: dict[str, Any], text: str, credent
     files.write_file(RUNTIME_UNITS / name, text, 0o644)
     folder = RUNTIME_UNITS / f"{name}.d"
     files.remove_path(folder)
-    if credentials:
+    more = [f"EnvironmentFile={credentials}"] if credentials else []
+    if release.place != release.path:
+        more.append(f"BindPaths={release.place}:{release.path}")
+    if more:
         files.make_directory(folder, 0o755)
-        files.write_file(folder / "credentials.conf", f"[Service]\nEnvironmentFile={credentials}\n", 0o644)
+        files.write_file(folder / "server.conf", "\n".join(["[Service]", *more]) + "\n", 0o644)
     systemctl("daemon-reload")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 WIDTH = 200
+CHAINED = "During handling of the above exception, another exception occurred:"
+HALT = "gunicorn.errors.HaltServer"
 HEADER = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^(?P<indent>\s*)File "(?P<path>[^"]+)", line (?P<line>\d+)')
 # What Python and compilers draw below the code that failed.
@@ -22,9 +24,24 @@ _RELEASE = re.compile(r"/srv/codesensei/[^/\s\"']+/(?:releases/[^/\s\"']+|curren
 
 def last_lines(log: str, count: int) -> list[str]:
     """The last `count` lines that say something, each at most 200 characters."""
-    lines = [line.rstrip() for line in log.splitlines()]
+    lines = [line.rstrip() for line in _without_halt(log.splitlines())]
     kept = _without_packages([line for line in lines if line and not _MARKS.match(line) and not _NOISE.search(line)])
     return [line if len(line) <= WIDTH else line[: WIDTH - 3] + "..." for line in kept[-count:]]
+
+
+def _without_halt(lines: list[str]) -> list[str]:
+    """Without gunicorn's own traceback, in which its master says that a worker has ended: the worker has said why."""
+    ends = [number for number, line in enumerate(lines) if line.strip().startswith(HALT)]
+    for end in reversed(ends):
+        begin = end
+        starts = [number for number in range(end) if lines[number].rstrip().endswith(HEADER)]
+        while starts:
+            begin = starts.pop()
+            before = [line.strip() for line in lines[:begin] if line.strip()][-1:]
+            if before != [CHAINED]:
+                break
+        del lines[begin : end + 1]
+    return lines
 
 
 def _without_packages(lines: list[str]) -> list[str]:
@@ -81,7 +98,7 @@ def without_code(log: str) -> str:
 
 def exception(log: str) -> str:
     """The exception that ended the program, and the project's own line that led to it; empty where there is none."""
-    lines = log.splitlines()
+    lines = _without_halt(log.splitlines())
     # A program may have begun the line with words of its own.
     starts = [number for number, line in enumerate(lines) if line.rstrip().endswith(HEADER)]
     if not starts:

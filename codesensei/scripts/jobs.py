@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import envfile, files
+from codesensei.scripts import envfile, files, twins
 from codesensei.scripts.commands import SYSTEM_PATH, run, systemctl
 from codesensei.scripts.paths import LOCKS, Project
 from codesensei.scripts.redact import Redactor
@@ -30,17 +30,28 @@ LONGEST_SECONDS = 6 * 3600
 
 @dataclass(frozen=True)
 class Release:
-    """A release as the project's programs see it. `directory` is where manage.py is, relative to the source's root."""
+    """A release as the project's programs see it. `directory` is where manage.py is, relative to the source's root.
+
+    `anew`: it is being prepared again, while its own directory is served from.
+    """
 
     project: Project
     name: str
     user: str
     directory: str
     settings_module: str
+    anew: bool = False
 
     @property
     def path(self) -> Path:
+        """Where programs find it."""
         return self.project.release(self.name)
+
+    @property
+    def place(self) -> Path:
+        """Where its files are until the switch: elsewhere, when it is prepared again."""
+        waits = self.anew or twins.waits(self.project, self.name)
+        return self.project.twin(self.name) if waits else self.path
 
     @property
     def code(self) -> Path:
@@ -234,6 +245,8 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
     arguments = [f"--property={name}={value}" for name, value in properties.items()]
     if credentials:
         arguments.append(f"--property=EnvironmentFile={credentials}")
+    if release.place != release.path:
+        arguments.append(f"--property=BindPaths={release.place}:{release.path}")
     if job.as_build_user:
         arguments += [f"--property={text}" for text in _confinement(release, job)]
     arguments += [f"--setenv={name}={value}" for name, value in variables.items()]
@@ -254,7 +267,9 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
 
 def _confinement(release: Release, job: Job) -> list[str]:
     """What a package's setup.py, or a hook that writes code, may do: fill its directory, and use the network."""
-    writable = [*(job.writable or (release.path,)), release.project.cache]
+    # What is bound to the release's path is writable as it is.
+    own = (release.path,) if release.place == release.path else ()
+    writable = [*(job.writable or own), release.project.cache]
     return [
         "ProtectSystem=strict",
         f"ReadWritePaths={' '.join(map(str, writable))}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import database, default_tls, files, hand_over, nginx, probe
+from codesensei.scripts import database, default_tls, files, hand_over, nginx, probe, twins
 from codesensei.scripts.commands import run, systemctl
 from codesensei.scripts.paths import Project
 from codesensei.scripts.step import Failure, Step, read_json, write_json
@@ -59,8 +59,8 @@ def refuse_foreign_paths(slug: str, entries: list[dict[str, Any]]) -> None:
             raise Failure("manifest", f"{entry['path']} is not a path of this project")
 
 
-def save(step: Step, live: Live, manifest: dict[str, Any], renewed: set[str]) -> None:
-    """Write down everything that the switch may change, before it changes anything.
+def save(step: Step, live: Live, release: str, manifest: dict[str, Any], renewed: set[str]) -> None:
+    """Write down everything that the switch to `release` may change, before it changes anything.
 
     `renewed` names the units whose process it replaces.
     """
@@ -78,6 +78,7 @@ def save(step: Step, live: Live, manifest: dict[str, Any], renewed: set[str]) ->
         "units": {name: _unit_state(name) for name in {*live.units, *(unit["name"] for unit in manifest["units"])}},
         "renewed": sorted(renewed),
         "role": role and _role(step.slug, role),
+        "twin": twins.journal(step.project, release),
     }
     files.make_directory(step.project.memory / "switch", 0o700)
     write_json(_journal(step.project), journal)
@@ -118,6 +119,7 @@ def restore(step: Step) -> None:
             systemctl("disable", "--now", name, check=False)
     if role := journal["role"]:
         database.restore_password(role["name"], role["verifier"], role["port"])
+    twins.put_back(project, journal["twin"])
     for path, content in journal["files"].items():
         _put_back(Path(path), content)
     for link, target in journal["links"].items():

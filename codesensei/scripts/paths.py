@@ -100,6 +100,10 @@ class Project:
     def release(self, release: str) -> Path:
         return self.releases / release
 
+    def twin(self, release: str) -> Path:
+        """The directory of a release that is prepared again while its own one is served from."""
+        return self.releases / f".{release}"
+
     def inside(self, release: str) -> Path:
         """The product's own folder in a release: links to env file, venv and static."""
         return self.release(release) / ".codesensei"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts import files, jobs
+from codesensei.scripts import files, jobs, twins
 from codesensei.scripts.install import require
 from codesensei.scripts.jobs import Job, Release, note
 from codesensei.scripts.seal import seal
 from codesensei.scripts.step import Failure, Step
-from codesensei.scripts.unpack import archive_of, extract
+from codesensei.scripts.unpack import OWN_FOLDER, archive_of, extract
 
 ORDER = ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic")
 STATIC_HOOKS = ("beforeCollectstatic", "afterCollectstatic")
@@ -36,11 +37,12 @@ def run(step: Step) -> None:
     _migrate(step, release, data)
     _hooks(step, release, "afterMigrate", hooks["afterMigrate"])
     migrated = time.monotonic()
-    _static(step, release, data, notes.get("prepared"))
+    used = _static(step, release, data, notes.get("prepared"))
     seconds = {"migrate": round(migrated - started, 1), "static": round(time.monotonic() - migrated, 1)}
     known = notes.get("seconds")
     assert isinstance(known, dict)
-    note(release, {"prepared": data, "seconds": {**known, **seconds}})
+    waits = {"twin": twins.identity(used.place)} if used.anew else {}
+    note(release, {"prepared": data, "seconds": {**known, **seconds}, **waits})
     step.changed(f"release {name} is prepared")
 
 
@@ -82,18 +84,24 @@ def _migrate(step: Step, release: Release, data: dict[str, Any]) -> None:
     step.changed(f"migrations have run ({len(applied)} applied)")
 
 
-def _static(step: Step, release: Release, data: dict[str, Any], before: object) -> None:
-    hooks = {phase: data["hooks"][phase] for phase in STATIC_HOOKS}
-    if isinstance(before, dict):
-        if {phase: before["hooks"][phase] for phase in STATIC_HOOKS} == hooks and before["static"] == data["static"]:
-            return
-        _begin_anew(step, release)
+def _static(step: Step, release: Release, data: dict[str, Any], before: object) -> Release:
+    """Static files and the hooks around them; gives the release with the directory that it has put them into."""
+    hooks = data["hooks"]
+    if isinstance(before, dict) and _makes(before) == _makes(data):
+        return release
+    serving = _of_served(release)
+    if serving and twins.waits(step.project, release.name) and _makes(serving) == _makes(data):
+        note(release, {"twin": None})
+        step.converge(files.remove_path(step.project.twin(release.name)), "what serves is what these hooks make")
+        return release
+    release = _with_clean_code(step, release)
     public = None
     _hooks(step, release, "beforeCollectstatic", hooks["beforeCollectstatic"])
     facts = release.notes["facts"]
     assert isinstance(facts, dict)
     if data["static"] == "serve" and facts["installedStaticfiles"]:
-        public = Path(os.path.realpath(release.code / facts["STATIC_ROOT"]))
+        inside = os.path.relpath(release.code / facts["STATIC_ROOT"], release.path)
+        public = Path(os.path.realpath(release.place / inside))
         argv = _manage(release, "collectstatic", "--noinput")
         job = Job("collectstatic", argv, as_build_user=True)
         require(
@@ -104,26 +112,42 @@ def _static(step: Step, release: Release, data: dict[str, Any], before: object) 
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
     jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))
     jobs.end_build_user(step)
-    seal(release.path, step.project.build_user, release.user, public)
+    seal(release.place, step.project.build_user, release.user, public)
     _add_own_folder(release, public)
+    return release
 
 
-def _begin_anew(step: Step, release: Release) -> None:
-    """The release's code as it was before any hook has written to it; never for one that visitors are served from."""
+def _makes(data: dict[str, Any]) -> tuple[object, ...]:
+    """What decides on a release's files."""
+    return (data["static"], *(data["hooks"][phase] for phase in STATIC_HOOKS))
+
+
+def _of_served(release: Release) -> dict[str, Any] | None:
+    """What the directory that serves was made by; while a twin waits, `prepared` is the twin's."""
+    found = release.notes.get("serving" if twins.waits(release.project, release.name) else "prepared")
+    return found if isinstance(found, dict) else None
+
+
+def _with_clean_code(step: Step, release: Release) -> Release:
+    """The release with its code as it was before any hook has written to it; a served one's directory is left alone."""
     links = (release.project.current, release.project.previous)
-    if release.name in [Path(target).name for link in links if (target := files.link_target(link))]:
-        raise Failure(
-            f"release {release.name}",
-            "it is being served from, so hooks that write its files cannot run in it again",
-            "set project.rebuild to any new text: a new release is made, and the changed hooks run in it",
-        )
-    note(release, {"prepared": None})
+    served = release.name in [Path(target).name for link in links if (target := files.link_target(link))]
+    if not served and release.notes.get("hooked") is None:
+        note(release, {"hooked": True})
+        return release
+    if served:
+        kept = _of_served(release)
+        note(release, {"twin": None, "serving": kept, "prepared": kept})
+        release = replace(release, anew=True)
+    else:
+        note(release, {"prepared": None})
     extract(step, release, archive_of(step, str(release.notes["revision"])))
+    return release
 
 
 def _add_own_folder(release: Release, public: Path | None) -> None:
     """`.codesensei` in the sealed release: where env file, venv and static files of this release are."""
-    inside = release.project.inside(release.name)
+    inside = release.place / OWN_FOLDER
     revision = f"{release.notes['revision']}\n"
     files.remove_path(inside)
     files.make_directory(inside, 0o751)
@@ -132,6 +156,6 @@ def _add_own_folder(release: Release, public: Path | None) -> None:
     if public and public.is_dir():
         files.make_link(inside / "static", os.path.relpath(public, inside))
     files.write_file(inside / "REVISION", revision, 0o644)
-    if not os.path.lexists(release.path / "REVISION"):
-        files.write_file(release.path / "REVISION", revision, 0o640, "root", release.user)
-    os.chmod(release.path, 0o751)
+    if not os.path.lexists(release.place / "REVISION"):
+        files.write_file(release.place / "REVISION", revision, 0o640, "root", release.user)
+    os.chmod(release.place, 0o751)

@@ -8,7 +8,7 @@ import re
 import time
 from pathlib import Path
 
-from codesensei.scripts import files
+from codesensei.scripts import files, twins
 from codesensei.scripts.jobs import Release
 from codesensei.scripts.paths import Project, variables_of
 from codesensei.scripts.step import Step, read_json
@@ -49,6 +49,7 @@ def prune(step: Step, keep: int) -> None:
     for folder in sorted(project.releases.iterdir()):
         if _RELEASE.fullmatch(folder.name) and folder.name not in kept:
             step.converge(files.remove_path(folder), f"release {folder.name} removed")
+    twins.prune(project)
     notes = {name: read_json(project.notes(name), {}) for name in kept}
     venvs = {note.get("venv") for note in notes.values()}
     revisions = {note.get("revision") for note in notes.values()}

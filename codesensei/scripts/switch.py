@@ -26,6 +26,7 @@ from codesensei.scripts import (
     probe,
     prune,
     register,
+    twins,
     workers,
 )
 from codesensei.scripts.commands import run as command
@@ -64,10 +65,15 @@ def run(step: Step) -> None:
     step.result = json.dumps({"release": name, "revision": revision, "url": manifest["url"]}, sort_keys=True)
 
 
+def _renews(now: Live, release: Release) -> bool:
+    """Whether other code gets live: another release, or the same one prepared again."""
+    return now.release != release.name or twins.waits(release.project, release.name)
+
+
 def _differs(step: Step, now: Live, release: Release, manifest: Manifest) -> bool:
     links = [link for entry in manifest["files"] if (link := live.site_link(entry["path"]))]
     return (
-        now.release != release.name
+        _renews(now, release)
         or bool(now.manifest != manifest)
         or any(_file_differs(entry) for entry in manifest["files"])
         or any(files.link_target(link) is None for link in links)
@@ -98,7 +104,7 @@ def _all_run(manifest: Manifest) -> bool:
 def _web_changes(now: Live, release: Release, manifest: Manifest) -> bool:
     """Whether the web process must start anew: another release, another unit, or it does not run."""
     web = _named(manifest, "web")
-    return now.release != release.name or _unit_changes(now, manifest, "web") or not all(map(live.is_active, web))
+    return _renews(now, release) or _unit_changes(now, manifest, "web") or not all(map(live.is_active, web))
 
 
 def _named(manifest: Manifest, kind: str) -> list[str]:
@@ -143,7 +149,7 @@ def _switch(
     candidate_serves: bool,
 ) -> None:
     started = time.monotonic()
-    live.save(step, now, manifest, stale)
+    live.save(step, now, release.name, manifest, stale)
     try:
         _apply(step, now, release, manifest, stale, candidate_serves=candidate_serves)
         seconds["web"] = round(time.monotonic() - started, 1)
@@ -171,6 +177,9 @@ def _apply(
     role = manifest["database"]
     if role:
         database.apply_password(step.slug, role["role"], role["digest"])
+    if twins.waits(step.project, release.name):
+        twins.exchange(step.project, release.name)
+        step.changed(f"{release.name} has what its hooks have made")
     _point_current(step, now, release)
     if candidate_serves:
         hand_over.to_candidate(step.project, Path(manifest["candidate"]["socket"]))
@@ -207,7 +216,7 @@ def _restarts(now: Live, release: Release, manifest: Manifest) -> set[str]:
         if before.get(entry["path"]) != entry["content"] or _file_differs(entry)
     }
     restarted = {unit["name"] for unit in manifest["units"]} & changed
-    if now.release != release.name or _password_differs(manifest):
+    if _renews(now, release) or _password_differs(manifest):
         restarted |= {unit["name"] for unit in manifest["units"] if unit["kind"] != "socket"}
     return restarted
 

@@ -34,8 +34,8 @@ def unpack(step: Step, release: Release, revision: str, source: dict[str, str]) 
 
 def extract(step: Step, release: Release, archive: Path) -> None:
     """Unpack a checked archive into a new directory of the build user's, in place of what is there."""
-    files.remove_path(release.path)
-    files.make_directory(release.path, 0o700, step.project.build_user, release.user)
+    files.remove_path(release.place)
+    files.make_directory(release.place, 0o700, step.project.build_user, release.user)
     with open(archive, "rb") as stream:
         done = subprocess.run(
             [
@@ -44,7 +44,7 @@ def extract(step: Step, release: Release, archive: Path) -> None:
                 "--file=-",
                 "--no-same-owner",
                 "--no-overwrite-dir",
-                f"--directory={release.path}",
+                f"--directory={release.place}",
             ],
             stdin=stream,
             capture_output=True,
@@ -59,7 +59,7 @@ def extract(step: Step, release: Release, archive: Path) -> None:
         )
     if done.returncode != 0:
         raise Failure(f"release {release.name}", "its archive cannot be unpacked", log=done.stderr)
-    os.chmod(release.path, 0o750)
+    os.chmod(release.place, 0o750)
     step.changes += 1
 
 

@@ -107,7 +107,7 @@ MAPPED = {
 
 @pytest.mark.full
 @each_debian(12)
-@pytest.mark.proves("database.auto.generated", "django.database-unused")
+@pytest.mark.proves("database.auto.generated", "database.env", "django.database-unused")
 def test_a_project_reads_the_generated_database_by_its_own_names(stack: Stack) -> None:
     entry, first = stack.site.write(), stack.serving()
     password = stack.resources()["guestbook-database-password"]["outputs"]["result"]

@@ -65,6 +65,26 @@ def test_manage_runs_as_the_app_user_with_the_release_s_environment(deployed: St
     assert folder == f"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}"
 
 
+@pytest.mark.proves("django.asked")
+def test_what_is_known_of_the_settings_is_what_django_says(deployed: Stack) -> None:
+    names = ("MEDIA_ROOT", "MEDIA_URL", "STATIC_ROOT", "STATIC_URL", "WSGI_APPLICATION")
+    code = (
+        "import json; from django.conf import settings as s;"
+        f" found = {{name: str(getattr(s, name)) for name in {names}}};"
+        " found |= {'databases': {'default': {k: str(s.DATABASES['default'][k] or '') for k in"
+        " ('ENGINE', 'NAME', 'USER', 'HOST', 'PORT')}}};"
+        " found |= {'allowedHosts': list(s.ALLOWED_HOSTS), 'debug': s.DEBUG};"
+        " print(json.dumps(found | {'ASGI_APPLICATION': getattr(s, 'ASGI_APPLICATION', None) or ''}))"
+    )
+    said = deployed.server.console(f"/srv/codesensei/{deployed.slug}/manage shell -v 0 -c {shlex.quote(code)}").stdout
+    notes = f"/var/lib/codesensei/{deployed.slug}/release/{deployed.serving()}.json"
+    known = json.loads(deployed.server.console(f"cat {notes}").stdout)["facts"]
+    django = json.loads(said.splitlines()[-1])
+    assert {name: known[name] for name in django} == django
+    assert known["allowedHosts"] == [".example"]
+    assert known["debug"] is False
+
+
 @pytest.mark.proves("redeploy.unchanged", "config.drift")
 @pytest.mark.parametrize(("drift", "looks"), [(False, 0), (True, 1)])
 def test_a_second_up_changes_nothing_and_only_looks_for_drift(stack: Stack, drift: bool, looks: int) -> None:

@@ -89,6 +89,7 @@ def write_entry(host: str, text: str) -> Reply:
     return ask(host, NAME, https=True, method="POST", body=urlencode(fields).encode(), headers=headers)
 
 
+@pytest.mark.proves("tls.kinds")
 @each_debian(12)
 def test_a_project_that_insists_on_https(stack: Stack) -> None:
     host = stack.server.host

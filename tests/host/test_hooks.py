@@ -6,6 +6,8 @@ import pytest
 
 from tests.host.debians import on_debian
 from tests.host.desks import Desk
+from tests.host.site import Site
+from tests.host.test_interruptions import always_served
 
 pytestmark = [pytest.mark.host, on_debian(13)]
 
@@ -67,3 +69,53 @@ def test_hooks(changing_desk: Desk) -> None:
     assert server.console(f"cat {NOTED}").stdout.splitlines()[-1].split()[0] in {"changed", "afterSwitch"}
     assert "changed" in server.console(f"cat {NOTED}").stdout
     assert desk.main_process() == web
+
+
+@pytest.mark.proves("hooks.changed")
+def test_a_changed_hook_around_collectstatic(changing_desk: Desk) -> None:
+    """It writes files of a release that serves: in a directory of its own, until the switch."""
+    desk, server = changing_desk, changing_desk.server
+    css, release = f"{ROOT}/current/backend/staticfiles/made.css", desk.outputs()["release"]
+
+    def write(color: str, *more: str) -> None:
+        desk.set("project.hooks.beforeCollectstatic", [f"echo '{color}' > assets/made.css", *more])
+
+    def served() -> tuple[str, str, str]:
+        site = Site(server.host, desk.hostname)
+        return site.get("/static/made.css").body, server.console(f"cat {css}").stdout, desk.main_process()
+
+    write("green", "echo more > assets/more.css")
+    with always_served(desk):
+        desk.up()
+    first = served()
+    assert first[:2] == ("green\n", "green\n")
+    assert desk.outputs()["release"] == release
+    desk.up_without_changes()
+    # The next one finds the code as it was committed, and the process that has read the old files ends.
+    write("blue")
+    with always_served(desk):
+        desk.up()
+    second = served()
+    assert second[:2] == ("blue\n", "blue\n")
+    assert second[2] != first[2]
+    assert server.console(f"ls -A {ROOT}/releases").stdout.split() == [release]
+    assert "more.css" not in server.console(f"ls {ROOT}/current/backend/assets").stdout
+    desk.up_without_changes()
+    # One that fails changes nothing, nor one that the candidate does not start with.
+    for broken, told in (("exit 3", "status 3"), ("echo 'raise ValueError(7)' >> desk/wsgi.py", "ValueError: 7")):
+        write("red", broken)
+        assert told in desk.up(succeed=False).said("error")
+        assert served() == second
+    # The switch puts it back when it fails later: here with a worker that ends at once.
+    write("red")
+    desk.set("project.workers.dying", "exit 3")
+    assert "desk-dying" in desk.up(succeed=False).said("error")
+    assert served()[:2] == second[:2]
+    assert desk.asks()
+    # And the stack file as it was brings what it says.
+    write("blue")
+    desk.pulumi("config", "rm", "--path", "codesensei:project.workers.dying")
+    desk.up()
+    assert served()[:2] == second[:2]
+    assert server.console(f"ls -A {ROOT}/releases").stdout.split() == [release]
+    desk.up_without_changes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codesensei.scripts.excerpt import exception, hang, last_lines, relative, without_code
+from codesensei.scripts.excerpt import HALT, exception, hang, last_lines, relative, without_code
 from codesensei.scripts.step import Failure
 
 RELEASE = "/srv/codesensei/shop/releases/4f2a9c1-8be01d7"
@@ -105,3 +105,25 @@ def test_a_failure_has_at_most_25_lines_of_200_characters_of_ours() -> None:
 def test_a_short_failure_is_short() -> None:
     assert Failure("disk", "it is full").text().splitlines()[0].endswith(": it is full")
     assert len(Failure("disk", "it is full", "make room").text().splitlines()) == 2
+
+
+def test_what_ended_the_worker_counts_and_not_that_gunicorn_s_master_ends() -> None:
+    master = f"""Traceback (most recent call last):
+  File "{PACKAGES}/gunicorn/arbiter.py", line 209, in run
+    self.sleep()
+_queue.Empty
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "{RELEASE}/.codesensei/venv/bin/gunicorn", line 7, in <module>
+    sys.exit(run())
+  File "{PACKAGES}/gunicorn/arbiter.py", line 529, in reap_workers
+    raise HaltServer(reason, self.WORKER_BOOT_ERROR)
+gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
+"""
+    for log in (f"{LOG}{master}shop.service: Failed\n", f"{LOG}{master}{master}"):
+        assert exception(log) == exception(LOG)
+        assert "HaltServer" not in "".join(last_lines(log, 40))
+        assert "RuntimeError: closed" in last_lines(log, 3)
+    assert exception(f"{HALT}: no traceback") == ""

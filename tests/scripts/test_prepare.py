@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import build, jobs, prepare
+from codesensei.scripts import build, jobs, prepare, twins
 from codesensei.scripts.jobs import Done, Job, Release
-from codesensei.scripts.step import write_json
+from codesensei.scripts.step import read_json, write_json
 
 NAME, REVISION = "1234567-89abcde", "1234567" + "0" * 33
 HOOKS: dict[str, list[str]] = {phase: [] for phase in prepare.ORDER}
@@ -24,7 +24,7 @@ class Programs:
 
     def run(self, step: Any, release: Any, job: Job) -> Done:
         self.ran.append(job)
-        return Done(int(job.title in self.failing), "", Path("log"), answer='{"STATIC_ROOT": "static"}')
+        return Done(int(job.title in self.failing), "", Path("log"), answer='{"STATIC_ROOT": "static", "debug": false}')
 
     @property
     def titles(self) -> list[str]:
@@ -42,13 +42,14 @@ def programs(server: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     return found
 
 
-def run_prepare(make_step: Any, **changes: Any) -> None:
-    """Prepare a release that is built."""
+def run_prepare(make_step: Any, notes: dict[str, Any] | None = None, **changes: Any) -> None:
+    """Prepare a release that is built; `notes` is what is known of it, when it is not new."""
     data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "hooks": HOOKS, "static": "serve"}
     step = make_step("prepare", NAME, REVISION, **{**data, "lockTimeout": 5, **changes})
     facts = {"STATIC_ROOT": "static", "installedStaticfiles": True}
     step.project.notes(NAME).parent.mkdir(parents=True, exist_ok=True)
-    write_json(step.project.notes(NAME), {"built": True, "facts": facts, "seconds": {}})
+    built = {"built": True, "revision": REVISION, "facts": facts, "seconds": {}}
+    write_json(step.project.notes(NAME), notes or built)
     prepare.run(step)
 
 
@@ -105,3 +106,44 @@ def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
     build.run(step)
     assert made == (["code", "packages"] if lost else [])
     assert release.notes["built"] is True
+
+
+@pytest.mark.parametrize("link", ["current", "previous"])
+def test_what_is_served_from_is_left_alone(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    """A changed hook around collectstatic gets a directory of its own, with the code as it was committed."""
+    extracted: list[Path] = []
+
+    def extract(step: Any, release: Release, archive: Path) -> None:
+        extracted.append(release.place)
+        release.place.mkdir(parents=True)
+
+    monkeypatch.setattr(prepare, "extract", extract)
+    project = make_step("prepare", NAME, REVISION).project
+    project.release(NAME).mkdir(parents=True)
+    project.environments.mkdir()
+    (project.root / link).symlink_to(f"releases/{NAME}")
+    run_prepare(make_step, hooks={**HOOKS, "afterCollectstatic": ["new"]})
+    assert extracted == [project.twin(NAME)]
+    assert twins.waits(project, NAME)
+    assert programs.titles[-2:] == ["hook afterCollectstatic: new", "compile"]
+
+
+def test_hooks_as_they_were_bring_back_what_serves(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The switch to the changed ones has failed, and the stack file is as it was."""
+    monkeypatch.setattr(prepare, "extract", lambda step, release, archive: release.place.mkdir(parents=True))
+    run_prepare(make_step)
+    project = make_step("prepare", NAME, REVISION).project
+    project.release(NAME).mkdir(parents=True)
+    project.current.symlink_to(f"releases/{NAME}")
+    project.environments.mkdir()
+    notes = read_json(project.notes(NAME), {})
+    run_prepare(make_step, notes=notes, hooks={**HOOKS, "afterCollectstatic": ["new"]})
+    assert twins.waits(project, NAME)
+    ran = len(programs.ran)
+    run_prepare(make_step, notes=read_json(project.notes(NAME), {}))
+    assert not project.twin(NAME).exists()
+    assert "collectstatic" not in programs.titles[ran:]

@@ -19,15 +19,16 @@ AUTHENTICATION_BACKENDS = [
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 LOGIN_REDIRECT_URL = "/accounts/email/"
-# As its documentation asks for, where a proxy is in front: it limits attempts by the address of the client.
-ALLAUTH_TRUSTED_PROXY_COUNT = 1
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 """
 CLICK = "django.middleware.clickjacking.XFrameOptionsMiddleware',\n"
 
 
 class Allauth(Project):
-    """Mails go to the journal, where the links in them must be of the public host name."""
+    """Mails go to the journal, where the links in them must be of the public host name.
+
+    It limits attempts by the address of the client, and refuses requests without one.
+    """
 
     slug = "allauth"
     packages = ("django-allauth~=65.21", *startproject.DJANGO)

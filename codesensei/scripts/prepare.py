@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts import files, jobs, twins
+from codesensei.scripts.checks import inside
 from codesensei.scripts.install import require
 from codesensei.scripts.jobs import Job, Release, note
 from codesensei.scripts.seal import seal
@@ -86,7 +87,6 @@ def _migrate(step: Step, release: Release, data: dict[str, Any]) -> None:
 
 def _static(step: Step, release: Release, data: dict[str, Any], before: object) -> Release:
     """Static files and the hooks around them; gives the release with the directory that it has put them into."""
-    hooks = data["hooks"]
     if isinstance(before, dict) and _makes(before) == _makes(data):
         return release
     serving = _of_served(release)
@@ -95,26 +95,32 @@ def _static(step: Step, release: Release, data: dict[str, Any], before: object) 
         step.converge(files.remove_path(step.project.twin(release.name)), "what serves is what these hooks make")
         return release
     release = _with_clean_code(step, release)
-    public = None
-    _hooks(step, release, "beforeCollectstatic", hooks["beforeCollectstatic"])
-    facts = release.notes["facts"]
-    assert isinstance(facts, dict)
-    if data["static"] == "serve" and facts["installedStaticfiles"]:
-        inside = os.path.relpath(release.code / facts["STATIC_ROOT"], release.path)
-        public = Path(os.path.realpath(release.place / inside))
-        argv = _manage(release, "collectstatic", "--noinput")
-        job = Job("collectstatic", argv, as_build_user=True)
-        require(
-            jobs.run_job(step, release, job), release, "manage.py collectstatic", "mend what it names and deploy again"
-        )
-        step.changed("static files are collected")
-    _hooks(step, release, "afterCollectstatic", hooks["afterCollectstatic"])
+    _hooks(step, release, "beforeCollectstatic", data["hooks"]["beforeCollectstatic"])
+    public = _collect(step, release, data)
+    _hooks(step, release, "afterCollectstatic", data["hooks"]["afterCollectstatic"])
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
     jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))
     jobs.end_build_user(step)
     seal(release.place, step.project.build_user, release.user, public)
     _add_own_folder(release, public)
     return release
+
+
+def _collect(step: Step, release: Release, data: dict[str, Any]) -> Path | None:
+    """Where the static files are that the proxy serves; None where it serves none."""
+    facts = release.notes["facts"]
+    assert isinstance(facts, dict)
+    if data["static"] != "serve" or not facts["installedStaticfiles"]:
+        return None
+    job = Job("collectstatic", _manage(release, "collectstatic", "--noinput"), as_build_user=True)
+    done = jobs.run_job(step, release, job)
+    require(done, release, "manage.py collectstatic", "mend what it names and deploy again")
+    step.changed("static files are collected")
+    public = release.place / os.path.relpath(release.code / facts["STATIC_ROOT"], release.path)
+    # A hook may have made a link of it, and what the proxy serves is nobody's to choose.
+    if not inside(str(public), release.place):
+        raise Failure("STATIC_ROOT", f"{facts['STATIC_ROOT']} leads out of the release", "remove the link")
+    return Path(os.path.realpath(public))
 
 
 def _makes(data: dict[str, Any]) -> tuple[object, ...]:
@@ -147,15 +153,15 @@ def _with_clean_code(step: Step, release: Release) -> Release:
 
 def _add_own_folder(release: Release, public: Path | None) -> None:
     """`.codesensei` in the sealed release: where env file, venv and static files of this release are."""
-    inside = release.place / OWN_FOLDER
+    own = release.place / OWN_FOLDER
     revision = f"{release.notes['revision']}\n"
-    files.remove_path(inside)
-    files.make_directory(inside, 0o751)
-    files.make_link(inside / "env", f"../../../env/{release.project.env_file(release.name).name}")
-    files.make_link(inside / "venv", f"../../../venvs/{release.venv.name}")
+    files.remove_path(own)
+    files.make_directory(own, 0o751)
+    files.make_link(own / "env", f"../../../env/{release.project.env_file(release.name).name}")
+    files.make_link(own / "venv", f"../../../venvs/{release.venv.name}")
     if public and public.is_dir():
-        files.make_link(inside / "static", os.path.relpath(public, inside))
-    files.write_file(inside / "REVISION", revision, 0o644)
+        files.make_link(own / "static", os.path.relpath(public, own))
+    files.write_file(own / "REVISION", revision, 0o644)
     if not os.path.lexists(release.place / "REVISION"):
         files.write_file(release.place / "REVISION", revision, 0o640, "root", release.user)
     os.chmod(release.place, 0o751)

@@ -9,7 +9,7 @@ import pytest
 
 from codesensei.scripts import build, jobs, prepare, twins
 from codesensei.scripts.jobs import Done, Job, Release
-from codesensei.scripts.step import read_json, write_json
+from codesensei.scripts.step import Failure, read_json, write_json
 
 NAME, REVISION = "1234567-89abcde", "1234567" + "0" * 33
 HOOKS: dict[str, list[str]] = {phase: [] for phase in prepare.ORDER}
@@ -147,3 +147,12 @@ def test_hooks_as_they_were_bring_back_what_serves(
     run_prepare(make_step, notes=read_json(project.notes(NAME), {}))
     assert not project.twin(NAME).exists()
     assert "collectstatic" not in programs.titles[ran:]
+
+
+def test_static_files_out_of_the_release_are_not_served(programs: Programs, make_step: Any) -> None:
+    """A hook may write in its release, and so make a link of STATIC_ROOT."""
+    project = make_step("prepare", NAME, REVISION).project
+    project.release(NAME).mkdir(parents=True)
+    (project.release(NAME) / "static").symlink_to("/etc")
+    with pytest.raises(Failure, match="leads out of the release"):
+        run_prepare(make_step)

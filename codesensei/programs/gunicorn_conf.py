@@ -118,6 +118,8 @@ def before_request(own: Callable[[Any, Any], None] | str | None) -> Callable[[An
 
 if place := project_place():
     globals().update(allowed(vars(project_settings(place))))
+# Nobody but the edge proxy reaches the socket; gunicorn believes it anyway, workers of other packages ask for this.
+globals().setdefault("forwarded_allow_ips", os.environ.get("FORWARDED_ALLOW_IPS", "*"))
 pre_request = before_request(globals().get("pre_request"))
 # Counts where the command line is silent about it: a secret value must not be in it.
 workers = int(os.environ.get("GUNICORN_WORKERS") or 3)

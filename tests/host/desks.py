@@ -67,6 +67,12 @@ class Desk(Stack):
         found: dict[str, Any] = json.loads(page.body)
         return found
 
+    def asks_from(self) -> tuple[str, str]:
+        """The address from which a request comes, as the project is told, and as nginx has written it down."""
+        told = str(self.asks()["address"])
+        line = self.server.console(f"tail -n 1 /var/log/nginx/codesensei-{self.slug}.access.log").stdout
+        return told, line.split()[0]
+
     def diary(self, process: str) -> list[tuple[float, int, str]]:
         """What a process has written down: when, which process, what."""
         path = f"/srv/codesensei/{self.slug}/shared/state/{process}/diary"

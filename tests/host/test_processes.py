@@ -71,6 +71,8 @@ WantedBy=multi-user.target"""
     assert "network-online.target" in shown(desk, "desk.service")["After"]
     # manage.py at the top is a link to the one in backend/.
     assert desk.asks()["cwd"] == f"{ROOT}/releases/{desk.outputs()['release']}/backend"
+    told, seen = desk.asks_from()
+    assert told == seen
 
 
 @pytest.mark.proves("web.runbooks")

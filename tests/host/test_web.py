@@ -85,6 +85,8 @@ def test_a_channels_project(changing_desk: Desk) -> None:
     assert "ASGI_APPLICATION is set under a condition, and taken as set" in done.output
     assert "desk.asgi:application" in server.console("systemctl show -P ExecStart desk.service").stdout
     assert server.console(f"cat {ROOT}/shared/venv/bin/daphne | head -1").stdout.startswith("#!")
+    told, seen = desk.asks_from()
+    assert told == seen
     with open_socket(desk) as talk:
         talk.send("hello")
         assert talk.recv(30) == f"hello {desk.main_process()}"

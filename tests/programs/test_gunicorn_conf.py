@@ -35,7 +35,7 @@ def settings() -> dict[str, Any]:
 
 def test_a_project_without_its_own(project: Path) -> None:
     found = settings()
-    assert found["workers"] == 3
+    assert (found["workers"], found["forwarded_allow_ips"]) == (3, "*")
     assert set(found) & DECIDED == set()
 
 

@@ -59,8 +59,9 @@ test-engine: engine ## Tests of the resource graph and of the plugins' behaviour
 test-host: engine ## Tests that deploy to sandbox servers
 	$(PYTEST) -n 2 --dist loadgroup -m 'host and not full'
 
-test-full: test ## The long ones too
-	$(PYTEST) -m full
+test-full: test ## The long ones too: hours
+	$(PYTEST) -n auto -m 'full and not host'
+	$(PYTEST) -n 2 --dist loadgroup -m 'full and host'
 
 sandbox-up: ## Start the throw-away server NAME (DEBIAN=12|13)
 	@$(PYTHON) -m tools.sandbox up '$(NAME)' --debian '$(DEBIAN)'

@@ -60,7 +60,8 @@ class Cms(Project):
         assert person.get(used["file"]).content == used["picture"]
         listed = person.get("/admin/filer/folder/unfiled_images/").expect(200, f"{used['name']}.png")
         # Made when it is first asked for, and from then on led to directly.
-        icon = re.search(r'src="(/admin/filer/\w+/icon/\d+/\d+[^"]*|/media/filer_public_thumbnails/[^"]+)"', listed.body)
+        places = r"/admin/filer/\w+/icon/\d+/\d+|/media/filer_public_thumbnails/"
+        icon = re.search(rf'src="((?:{places})[^"]*)"', listed.body)
         assert icon, listed.body
         assert person.get(icon.group(1)).headers["content-type"].startswith("image/")
 

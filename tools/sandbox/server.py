@@ -279,9 +279,18 @@ class Server:
             deadline = time.monotonic() + SSH_TIMEOUT
             while self.boot_id() in {before, ""}:
                 if time.monotonic() > deadline:
-                    raise SandboxError(f"The server {self.name} did not reboot within {SSH_TIMEOUT:g} s.")
+                    raise SandboxError(
+                        f"The server {self.name} did not reboot within {SSH_TIMEOUT:g} s; it waits for:\n{self._jobs()}"
+                    )
                 time.sleep(POLL_SECONDS)
             self.wait_ssh()
+
+    def _jobs(self) -> str:
+        """What its systemd has still to do; the cause where that cannot be asked."""
+        try:
+            return self.console("systemctl list-jobs --no-pager", check=False).stdout.strip() or "nothing"
+        except SandboxError as error:
+            return str(error)
 
     def boot_id(self) -> str:
         """The kernel's id of this boot; empty while no init runs."""

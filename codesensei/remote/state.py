@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +18,14 @@ from typing import Any
 import pulumi
 from pulumi.runtime import invoke
 
+from codesensei.remote.errors import RemoteError
+
 # The step by which the toolkit is brought; the bundle on its standard input is named by the hash in its line.
 FIRST_STEP = "claim"
 MEND = "mend="
+# What the engine says of a state that is just being written; seconds between the attempts to read it.
+HALF_WRITTEN = "failed to load checkpoint"
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _COMMAND, _COPY = "command:remote:Command", "command:remote:CopyToRemote"
 _LAUNCHERS = re.compile(r"(sudo -n )?(/usr/local/lib/codesensei/[a-z0-9-]+/run|sh -s [a-z0-9-]+) ")
 
@@ -60,9 +66,21 @@ class State:
 def read_state() -> State:
     """Ask the engine. Nothing is connected to."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    if not invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value["outputs"]:
+    if not _ask("readStackOutputs", name=name):
         return State()
-    return State.of(invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": name}).value["outputs"])
+    return State.of(_ask("readStackResourceOutputs", stackName=name))
+
+
+def _ask(question: str, **names: str) -> Any:
+    """The engine's answer. A state in a folder is not written at one instant, so a half-written one is read again."""
+    for pause in PAUSES:
+        try:
+            return invoke(f"pulumi:pulumi:{question}", names).value["outputs"]
+        except Exception as error:  # the SDK has no class of its own for it
+            if HALF_WRITTEN not in str(error):
+                raise
+            time.sleep(pause)
+    raise RemoteError("the stack's state", "it cannot be read, as if it was written all the time", "run pulumi again")
 
 
 def digest_of(words: Sequence[str], stdin: str) -> str:

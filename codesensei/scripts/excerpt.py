@@ -31,9 +31,8 @@ def last_lines(log: str, count: int) -> list[str]:
 
 def _without_halt(lines: list[str]) -> list[str]:
     """Without gunicorn's own traceback, in which its master says that a worker has ended: the worker has said why."""
-    ends = [number for number, line in enumerate(lines) if line.strip().startswith(HALT)]
-    for end in reversed(ends):
-        begin = end
+    while ends := [number for number, line in enumerate(lines) if line.strip().startswith(HALT)]:
+        begin = end = ends[-1]
         starts = [number for number in range(end) if lines[number].rstrip().endswith(HEADER)]
         while starts:
             begin = starts.pop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codesensei.scripts.excerpt import HALT, exception, hang, last_lines, relative, without_code
+from codesensei.scripts.excerpt import CHAINED, HALT, exception, hang, last_lines, relative, without_code
 from codesensei.scripts.step import Failure
 
 RELEASE = "/srv/codesensei/shop/releases/4f2a9c1-8be01d7"
@@ -122,7 +122,8 @@ Traceback (most recent call last):
     raise HaltServer(reason, self.WORKER_BOOT_ERROR)
 gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
 """
-    for log in (f"{LOG}{master}shop.service: Failed\n", f"{LOG}{master}{master}"):
+    twice = f"{master}\n{CHAINED}\n\n{master}"
+    for log in (f"{LOG}{master}shop.service: Failed\n", f"{LOG}{master}{master}", f"{LOG}{twice}"):
         assert exception(log) == exception(LOG)
         assert "HaltServer" not in "".join(last_lines(log, 40))
         assert "RuntimeError: closed" in last_lines(log, 3)

@@ -85,6 +85,12 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         "the package index refuses",
+        r"index URL \((?:https?://)?(?:[^@/\s)]*@)?([\w.-]+)[^)]*\)\s+could\s+not\s+be\s+queried[^(]*\((40[13])",
+        "the package index at {0} refuses the login (HTTP status {1})",
+        "check the login in UV_INDEX_URL or UV_EXTRA_INDEX_URL, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL, in codesensei:secretEnv",
+    ),
+    Known(
+        "the package index refuses",
         r"(40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)",
         "the package index at {1} refuses the login (HTTP status {0})",
         "check the login in PIP_INDEX_URL or PIP_EXTRA_INDEX_URL, in codesensei:secretEnv",

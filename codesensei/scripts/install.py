@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ UV_SCRIPT = Path(__file__).with_name("uv.sh")
 # The project's options are for its own requirements; these would refuse what the product installs beside them.
 _OWN = ["env", *(f"-u{tool}_{name}" for tool in ("PIP", "UV") for name in ("REQUIRE_HASHES", "CONSTRAINT", "NO_DEPS"))]
 _FREEZE_LINES = 20_000
+_NOTHING = re.compile(r"satisfies the requirement (\S+) \(from versions: none\)")
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,15 @@ def _with_pip(builder: Builder, python: str) -> None:
     if not builder.run("install pip", [*_OWN, *builder.pip, "install", PIP]).ok:
         # A private index may have the project's packages alone.
         builder.step.say(f"{PIP} cannot be had from the package index, so the server's own pip is used")
-    builder.require("install the requirements", [*builder.pip, "install", "--requirement", _requirements(builder)])
+    title = "install the requirements"
+    done = builder.run(title, [*builder.pip, "install", "--requirement", _requirements(builder)])
+    if found := _NOTHING.search(done.tail):
+        # Only aloud pip says what an index answered, where that was no list of versions.
+        ask = [*builder.pip, "--verbose", "install", "--dry-run", "--no-deps", found[1]]
+        asked = builder.run(f"ask for {found[1]}", ask).tail.splitlines()
+        why = [line for line in asked if line.strip().startswith("Could not fetch URL")]
+        done = replace(done, tail="\n".join([*why, done.tail]))
+    require(done, builder.release, title)
 
 
 def _with_uv(builder: Builder, python: str) -> None:

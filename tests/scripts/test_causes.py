@@ -258,6 +258,13 @@ LOGS = {
         "the package index at pkg.example refuses the login",
         "PIP_INDEX_URL",
     ),
+    "index login (uv)": (
+        "  × No solution found when resolving dependencies:\n  ╰─▶ Because shop was not found in the package registry\n"
+        "      hint: An index URL (http://127.0.0.1:8765/simple/) could not be queried\n"
+        "      due to a lack of valid authentication credentials (401 Unauthorized).\n",
+        "the package index at 127.0.0.1 refuses the login (HTTP status 401)",
+        "UV_INDEX_URL",
+    ),
     "header": ("fatal error: ldap.h: No such file or directory", "ldap.h", "systemPackages"),
     "linker": ("/usr/bin/ld: cannot find -lmagic: No such file or directory", "magic is missing", "systemPackages"),
     "wheel": ("ERROR: Failed building wheel for pylibmc", "pylibmc cannot be built", "systemPackages"),

@@ -124,7 +124,7 @@ def _with_pip(builder: Builder, python: str) -> None:
     done = builder.run(title, [*builder.pip, "install", "--requirement", _requirements(builder)])
     if found := _NOTHING.search(done.tail):
         # Only aloud pip says what an index answered, where that was no list of versions.
-        ask = [*builder.pip, "--verbose", "install", "--dry-run", "--no-deps", found[1]]
+        ask = [*builder.pip, "-vv", "install", "--dry-run", "--no-deps", found[1]]
         asked = builder.run(f"ask for {found[1]}", ask).tail.splitlines()
         why = [line for line in asked if line.strip().startswith("Could not fetch URL")]
         done = replace(done, tail="\n".join([*why, done.tail]))

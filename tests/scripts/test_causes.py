@@ -259,7 +259,7 @@ LOGS = {
         "PIP_INDEX_URL",
     ),
     "index login (uv)": (
-        "  × No solution found when resolving dependencies:\n  ╰─▶ Because shop was not found in the package registry\n"
+        "  x No solution found when resolving dependencies:\n  ╰─▶ Because shop was not found in the package registry\n"
         "      hint: An index URL (http://127.0.0.1:8765/simple/) could not be queried\n"
         "      due to a lack of valid authentication credentials (401 Unauthorized).\n",
         "the package index at 127.0.0.1 refuses the login (HTTP status 401)",

@@ -119,7 +119,7 @@ def restore(step: Step) -> None:
             systemctl("disable", "--now", name, check=False)
     if role := journal["role"]:
         database.restore_password(role["name"], role["verifier"], role["port"])
-    twins.put_back(project, journal["twin"])
+    twins.put_back(project, journal.get("twin"))
     for path, content in journal["files"].items():
         _put_back(Path(path), content)
     for link, target in journal["links"].items():

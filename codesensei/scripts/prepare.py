@@ -137,16 +137,17 @@ def _of_served(release: Release) -> dict[str, Any] | None:
 def _with_clean_code(step: Step, release: Release) -> Release:
     """The release with its code as it was before any hook has written to it; a served one's directory is left alone."""
     links = (release.project.current, release.project.previous)
-    served = release.name in [Path(target).name for link in links if (target := files.link_target(link))]
-    if not served and release.notes.get("hooked") is None:
+    linked = release.name in [Path(target).name for link in links if (target := files.link_target(link))]
+    before = _of_served(release)
+    if linked and before:
+        note(release, {"twin": None, "serving": before, "prepared": before})
+        release = replace(release, anew=True)
+    elif before or release.notes.get("hooked"):
+        note(release, {"prepared": None})
+    else:
+        # Just built; built again where a server has lost it, though it is led to.
         note(release, {"hooked": True})
         return release
-    if served:
-        kept = _of_served(release)
-        note(release, {"twin": None, "serving": kept, "prepared": kept})
-        release = replace(release, anew=True)
-    else:
-        note(release, {"prepared": None})
     extract(step, release, archive_of(step, str(release.notes["revision"])))
     return release
 

@@ -124,7 +124,10 @@ def test_what_is_served_from_is_left_alone(
     project.release(NAME).mkdir(parents=True)
     project.environments.mkdir()
     (project.root / link).symlink_to(f"releases/{NAME}")
-    run_prepare(make_step, hooks={**HOOKS, "afterCollectstatic": ["new"]})
+    # What a server has lost and built again is completed where it is.
+    run_prepare(make_step)
+    assert extracted == []
+    run_prepare(make_step, read_json(project.notes(NAME), {}), hooks={**HOOKS, "afterCollectstatic": ["new"]})
     assert extracted == [project.twin(NAME)]
     assert twins.waits(project, NAME)
     assert programs.titles[-2:] == ["hook afterCollectstatic: new", "compile"]

@@ -267,6 +267,14 @@ class Stack:
         assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done.stdout
 
+    def recover_state(self) -> None:
+        """What docs/operating.md says for a state that Pulumi was just writing when it was killed."""
+        state = self.backend / ".pulumi/stacks/codesensei" / f"{self.name}.json"
+        try:
+            json.loads(state.read_text())
+        except ValueError:
+            shutil.copyfile(f"{state}.bak", state)
+
     def start(self, *arguments: str) -> tuple[subprocess.Popen[str], Path]:
         """Start a subcommand that reports events, in a process group of its own; returns their file too."""
         self.counter += 1

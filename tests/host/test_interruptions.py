@@ -75,6 +75,7 @@ def kill(stack: Stack, condition: str, *, remote: bool = True) -> None:
     finally:
         process.kill()
     stack.finish(process, events, 30)
+    stack.recover_state()
     stack.pulumi("cancel", "--yes")
 
 
@@ -206,6 +207,7 @@ def test_anything_is_killed_at_any_moment(stack: Stack, seed: int) -> None:
                 process.kill()
         finally:
             stack.finish(process, events, 300)
+        stack.recover_state()
         stack.pulumi("cancel", "--yes", check=False)
         if reverted:
             stack.file.write_text(before)
@@ -253,6 +255,7 @@ def test_a_power_cut_in_the_middle_of_the_switch(stack: Stack) -> None:
     finally:
         process.kill()
     stack.finish(process, events, 30)
+    stack.recover_state()
     stack.pulumi("cancel", "--yes")
     assert stack.site.greets("Hello")
     stack.up()

@@ -96,30 +96,44 @@ def _static(step: Step, release: Release, data: dict[str, Any], before: object) 
         return release
     release = _with_clean_code(step, release)
     _hooks(step, release, "beforeCollectstatic", data["hooks"]["beforeCollectstatic"])
-    public = _collect(step, release, data)
+    collected = _collect(step, release, data)
     _hooks(step, release, "afterCollectstatic", data["hooks"]["afterCollectstatic"])
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
     jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))
     jobs.end_build_user(step)
+    public = _public(release) if collected else None
     seal(release.place, step.project.build_user, release.user, public)
     _add_own_folder(release, public)
     return release
 
 
-def _collect(step: Step, release: Release, data: dict[str, Any]) -> Path | None:
-    """Where the static files are that the proxy serves; None where it serves none."""
+def _facts(release: Release) -> dict[str, Any]:
+    """What Django has said of its settings."""
     facts = release.notes["facts"]
     assert isinstance(facts, dict)
-    if data["static"] != "serve" or not facts["installedStaticfiles"]:
-        return None
+    return facts
+
+
+def _collect(step: Step, release: Release, data: dict[str, Any]) -> bool:
+    """Run collectstatic, where the proxy serves static files; whether it does."""
+    if data["static"] != "serve" or not _facts(release)["installedStaticfiles"]:
+        return False
     job = Job("collectstatic", _manage(release, "collectstatic", "--noinput"), as_build_user=True)
     done = jobs.run_job(step, release, job)
     require(done, release, "manage.py collectstatic", "mend what it names and deploy again")
     step.changed("static files are collected")
-    public = release.place / os.path.relpath(release.code / facts["STATIC_ROOT"], release.path)
-    # A hook may have made a link of it, and what the proxy serves is nobody's to choose.
+    return True
+
+
+def _public(release: Release) -> Path:
+    """Where the static files are that the proxy serves; asked when no process of the build user is left.
+
+    A hook may have made a link of it, and what the proxy serves is nobody's to choose.
+    """
+    root = _facts(release)["STATIC_ROOT"]
+    public = release.place / os.path.relpath(release.code / root, release.path)
     if not inside(str(public), release.place):
-        raise Failure("STATIC_ROOT", f"{facts['STATIC_ROOT']} leads out of the release", "remove the link")
+        raise Failure("STATIC_ROOT", f"{root} leads out of the release", "remove the link")
     return Path(os.path.realpath(public))
 
 

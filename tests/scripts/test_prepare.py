@@ -152,10 +152,21 @@ def test_hooks_as_they_were_bring_back_what_serves(
     assert "collectstatic" not in programs.titles[ran:]
 
 
-def test_static_files_out_of_the_release_are_not_served(programs: Programs, make_step: Any) -> None:
-    """A hook may write in its release, and so make a link of STATIC_ROOT."""
+@pytest.mark.parametrize("moment", ["hook beforeCollectstatic: new", "hook afterCollectstatic: new"])
+def test_static_files_out_of_the_release_are_not_served(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """A hook may write in its release, and so make a link of STATIC_ROOT, also when the files are collected."""
     project = make_step("prepare", NAME, REVISION).project
     project.release(NAME).mkdir(parents=True)
-    (project.release(NAME) / "static").symlink_to("/etc")
+    project.environments.mkdir()
+
+    def run(step: Any, release: Release, job: Job) -> Done:
+        if job.title == moment:
+            (release.place / "static").symlink_to("/etc")
+        return programs.run(step, release, job)
+
+    monkeypatch.setattr(jobs, "run_job", run)
+    around = {"beforeCollectstatic": ["new"], "afterCollectstatic": ["new"]}
     with pytest.raises(Failure, match="leads out of the release"):
-        run_prepare(make_step)
+        run_prepare(make_step, hooks={**HOOKS, **around})

@@ -107,7 +107,7 @@ UNIT = [
     Breakage("workers.beat", f"{RENDER}/units.py", r"|\sworker(?=", r"|\snothing(?="),
     Breakage("workers.drain", f"{PROGRAMS}/stop_worker.sh", "kill -TERM", "kill -HUP"),
     Breakage("workers.drain", f"{PROGRAMS}/stop_worker.sh", "    kill -STOP", "    true"),
-    Breakage("workers.proof", f"{SCRIPTS}/ask_workers.py", 'in ("exec", "env")):', 'in ("exec",)):'),
+    Breakage("workers.proof", f"{SCRIPTS}/serving/ask_workers.py", 'in ("exec", "env")):', 'in ("exec",)):'),
     Breakage("asgi.application", f"{SOURCE}/inspect.py", "mentions(file, {routing, ", "mentions(file, {"),
     # Proxy
     Breakage("static.year", f"{TEMPLATES}/site.conf.j2", "max-age=31536000", "max-age=3600"),
@@ -117,76 +117,101 @@ UNIT = [
     Breakage("proxy.unknown-hosts", f"{TEMPLATES}/base.conf.j2", "        return 404;\n", "        return 200;\n"),
     Breakage(
         "tls.never-down",
-        f"{SCRIPTS}/certificates.py",
-        "best or self.live or Held(tls.self_signed(self.hostnames))",
+        f"{SCRIPTS}/serving/certificates.py",
+        "best or self.live or Held(self_signed(self.hostnames))",
         "best",
     ),
     Breakage("proxy.forwarded", f"{RENDER}/site.py", '"for", "$remote_addr",', '"for", "$proxy_add_x_forwarded_for",'),
     Breakage("config.limits", f"{TEMPLATES}/site.conf.j2", "    client_max_body_size {{ body_size }};\n", ""),
     Breakage(
         "proxy.checked",
-        f"{SCRIPTS}/proxy.py",
+        f"{SCRIPTS}/steps/proxy.py",
         "    if not check.ok:\n        _put_back(before)",
         "    if check is None:\n        _put_back(before)",
     ),
-    Breakage("tls.redirect", f"{SCRIPTS}/probe.py", "if target.hostname not in hosts:", "if not target.hostname:"),
-    Breakage("tls.redirect", f"{SCRIPTS}/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
-    Breakage("tls.probe", f"{SCRIPTS}/probe.py", '"X-Forwarded-Proto": scheme,', '"X-Forwarded-Proto": "http",'),
+    Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.hostname not in hosts:", "if not target.hostname:"),
+    Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
+    Breakage("tls.probe", f"{SCRIPTS}/base/probe.py", '"X-Forwarded-Proto": scheme,', '"X-Forwarded-Proto": "http",'),
     Breakage(
-        "config.health-check", f"{SCRIPTS}/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
+        "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
-    Breakage("django.sqlite-inside", f"{SCRIPTS}/checks.py", "    _check_sqlite(facts, release)\n", ""),
-    Breakage("django.media-inside", f"{SCRIPTS}/checks.py", "    _check_media(facts, release)\n", ""),
+    Breakage("django.sqlite-inside", f"{SCRIPTS}/release/checks.py", "    _check_sqlite(facts, release)\n", ""),
+    Breakage("django.media-inside", f"{SCRIPTS}/release/checks.py", "    _check_media(facts, release)\n", ""),
     Breakage(
-        "django.static-root-outside", f"{SCRIPTS}/checks.py", "if not inside(path, release.path) or", "if not path or"
+        "django.static-root-outside",
+        f"{SCRIPTS}/release/checks.py",
+        "if not inside(path, release.path) or",
+        "if not path or",
     ),
     Breakage(
-        "django.static-url-other", f"{SCRIPTS}/checks.py", "if found.netloc or served != expected:", "if found.netloc:"
+        "django.static-url-other",
+        f"{SCRIPTS}/release/checks.py",
+        "if found.netloc or served != expected:",
+        "if found.netloc:",
     ),
     Breakage(
         "django.database-unused",
-        f"{SCRIPTS}/checks.py",
+        f"{SCRIPTS}/release/checks.py",
         "if any(_is_generated(database, expected) for database in used.values()):",
         "if used:",
     ),
     Breakage(
-        "source.refused", f"{SCRIPTS}/unpack.py", "            elif member.islnk():\n", "            elif not name:\n"
+        "source.refused",
+        f"{SCRIPTS}/release/unpack.py",
+        "            elif member.islnk():\n",
+        "            elif not name:\n",
     ),
     Breakage(
         "source.refused",
-        f"{SCRIPTS}/unpack.py",
+        f"{SCRIPTS}/release/unpack.py",
         "            if _escapes(member.name):\n",
         "            if not name:\n",
     ),
     Breakage(
-        "paths.releases", f"{SCRIPTS}/seal.py", "(0o750 if executable else 0o640)", "(0o750 if executable else 0o644)"
+        "paths.releases",
+        f"{SCRIPTS}/release/seal.py",
+        "(0o750 if executable else 0o640)",
+        "(0o750 if executable else 0o644)",
     ),
-    Breakage("root.trust", f"{SCRIPTS}/seal.py", "    if found.st_uid not in allowed:\n", "    if found.st_uid < 0:\n"),
-    Breakage("secrets.filter", f"{SCRIPTS}/redact.py", "        json.dumps(value)[1:-1],\n", ""),
-    Breakage("secrets.filter", f"{SCRIPTS}/redact.py", "for offset in range(3):", "for offset in range(1):"),
+    Breakage(
+        "root.trust",
+        f"{SCRIPTS}/release/seal.py",
+        "    if found.st_uid not in allowed:\n",
+        "    if found.st_uid < 0:\n",
+    ),
+    Breakage("secrets.filter", f"{SCRIPTS}/release/redact.py", "        json.dumps(value)[1:-1],\n", ""),
+    Breakage("secrets.filter", f"{SCRIPTS}/release/redact.py", "for offset in range(3):", "for offset in range(1):"),
     Breakage(
         "register",
-        f"{SCRIPTS}/register.py",
+        f"{SCRIPTS}/base/register.py",
         'if item["identity"] != identity and not adopt:',
         'if item["stack"] != stack and not adopt:',
     ),
-    Breakage("register.slug-fixed", f"{SCRIPTS}/claim.py", "    _slug_stays(step, identity)\n", ""),
-    Breakage("prune.keep", f"{SCRIPTS}/prune.py", "(project.current, project.previous)", "(project.current,)"),
-    Breakage("os.refused", f"{SCRIPTS}/preflight.py", "if not system.supported and", "if not system.name and"),
+    Breakage("register.slug-fixed", f"{SCRIPTS}/steps/claim.py", "    _slug_stays(step, identity)\n", ""),
+    Breakage("prune.keep", f"{SCRIPTS}/release/prune.py", "(project.current, project.previous)", "(project.current,)"),
+    Breakage("os.refused", f"{SCRIPTS}/steps/preflight.py", "if not system.supported and", "if not system.name and"),
     Breakage(
         "os.dpkg-lock",
-        f"{SCRIPTS}/packages.py",
+        f"{SCRIPTS}/steps/packages.py",
         'LOCKED = re.compile(r"Could not get lock|',
         'LOCKED = re.compile(r"Could not have lock|',
     ),
-    Breakage("preflight.room", f"{SCRIPTS}/preflight.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"),
-    Breakage("register.reserved-units", f"{SCRIPTS}/preflight.py", "    if not ours:\n", "    if not found:\n"),
     Breakage(
-        "destroy.own-only", f"{SCRIPTS}/destroy.py", "entry.user in register.users(but=step.slug)", "entry.user is None"
+        "preflight.room", f"{SCRIPTS}/steps/preflight.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
+    ),
+    Breakage("register.reserved-units", f"{SCRIPTS}/steps/preflight.py", "    if not ours:\n", "    if not found:\n"),
+    Breakage(
+        "destroy.own-only",
+        f"{SCRIPTS}/steps/destroy.py",
+        "entry.user in register.users(but=step.slug)",
+        "entry.user is None",
     ),
     Breakage(
-        "destroy.own-only", f"{SCRIPTS}/destroy.py", 'entry.identity != step.data["identity"]', "entry.stack is None"
+        "destroy.own-only",
+        f"{SCRIPTS}/steps/destroy.py",
+        'entry.identity != step.data["identity"]',
+        "entry.stack is None",
     ),
     Breakage("destroy.server-gone", f"{REMOTE}/farewell.sh", "pulumi stack rm --force", "pulumi stack rm"),
     Breakage("config.drift", f"{REMOTE}/look.py", "done.mend + bool(differs or drift)", "done.mend + bool(differs)"),
@@ -194,7 +219,7 @@ UNIT = [
         "config.drift", f"{REMOTE}/look.py", "return cls({step: done.mend for step", "return cls({step: 0 for step"
     ),
     Breakage("config.server.proxy", f"{REMOTE}/look.py", "jump = server.proxy if", "jump = None if"),
-    Breakage("destroy.stays", f"{SCRIPTS}/destroy.py", 'DROP = "drop"', 'DROP = "keep"'),
+    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'DROP = "drop"', 'DROP = "keep"'),
     # The graph
     Breakage(
         "secrets.smallest",
@@ -215,7 +240,9 @@ UNIT = [
 # Noticed on a server: they do not stop a deploy, so one deploy of all of them at once shows each.
 HOST = [
     (
-        Breakage("paths.shared", f"{SCRIPTS}/account.py", "(project.shared, 0o1771),", "(project.shared, 0o1775),"),
+        Breakage(
+            "paths.shared", f"{SCRIPTS}/steps/account.py", "(project.shared, 0o1771),", "(project.shared, 0o1775),"
+        ),
         "tests/host/test_ownership.py::test_the_table_of_owners_holds[13]",
     ),
     (
@@ -229,7 +256,7 @@ HOST = [
     (
         Breakage(
             "paths.manage",
-            f"{SCRIPTS}/manage.py",
+            f"{SCRIPTS}/steps/manage.py",
             "        **envfile.parse(envfile.read(project.env_file(now.release))),\n",
             "",
         ),

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STANDARD = sys.stdlib_module_names
+SERVER = "codesensei.scripts"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,12 @@ ROOMS = (
     Room("codesensei/source", ("codesensei.spec", "pulumi")),
     Room("codesensei/render", ("codesensei.spec", "jinja2")),
     Room("codesensei/remote", ("codesensei.spec", "codesensei.render.shell", "pulumi", "pulumi_command")),
-    Room("codesensei/scripts", ()),
+    Room("codesensei/scripts/base", ()),
+    Room("codesensei/scripts/postgres", (f"{SERVER}.base",)),
+    Room("codesensei/scripts/release", (f"{SERVER}.base",)),
+    Room("codesensei/scripts/serving", (f"{SERVER}.base", f"{SERVER}.postgres", f"{SERVER}.release")),
+    Room("codesensei/scripts/steps", tuple(f"{SERVER}.{room}" for room in ("base", "postgres", "release", "serving"))),
+    Room("codesensei/scripts/main.py", (f"{SERVER}.base",)),
     Room("codesensei/programs", ("daphne", "twisted")),
     Room("codesensei/quiet.py", ()),
 )
@@ -40,8 +46,8 @@ EXCEPTIONS = {
     # The one module of the room that knows the engine.
     "codesensei/spec/load.py": ("pulumi",),
     # They run inside the project's own process.
-    "codesensei/scripts/ask_django.py": ("django",),
-    "codesensei/scripts/ask_why.py": ("django",),
+    "codesensei/scripts/release/ask_django.py": ("django",),
+    "codesensei/scripts/serving/ask_why.py": ("django",),
 }
 
 
@@ -92,14 +98,14 @@ def test_a_room_imports_only_what_it_may(room: Room) -> None:
 
 def test_every_file_of_the_product_is_in_a_room() -> None:
     known = {path for room in ROOMS for path in files_of(room)}
-    packages = {ROOT / "codesensei" / "__init__.py"}
+    packages = {ROOT / "codesensei/__init__.py", ROOT / "codesensei/scripts/__init__.py"}
     assert set(product_files()) - known - packages == set()
 
 
 def test_the_server_side_runs_without_any_package() -> None:
     """The scripts are alone on the server: no module of theirs may need what only the operator has."""
     names = {name for path in files_of(Room("codesensei/scripts", ())) for name in imports_of(path.read_text())}
-    assert not {name for name in names if name.startswith("codesensei.") and not name.startswith("codesensei.scripts")}
+    assert not {name for name in names if name.startswith("codesensei.") and not name.startswith(f"{SERVER}.")}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,7 @@ def test_the_server_side_runs_without_any_package() -> None:
     [
         ("components/x.py", "import pulumi_command", ["pulumi_command"]),
         ("components/x.py", "def f():\n    from tools.engine import install", ["tools.engine.install"]),
-        ("components/x.py", "from codesensei.scripts import paths", ["codesensei.scripts.paths"]),
+        ("components/x.py", "from codesensei.scripts.base import paths", ["codesensei.scripts.base.paths"]),
         ("components/x.py", "from codesensei import remote, scripts", ["codesensei.scripts"]),
         ("components/x.py", "from codesensei import remote\nimport json\nimport pulumi_random as random", []),
     ],

@@ -45,8 +45,8 @@ class Toolkit:
 def pack(scripts: Path = SCRIPTS) -> Toolkit:
     """The bundle of all scripts, the same bytes for the same files. ValueError for what it cannot hold."""
     members = {"__main__.py": MAIN, "codesensei/__init__.py": ""}
-    for path in sorted([*scripts.glob("*.py"), *scripts.glob("*.sh")]):
-        members[f"codesensei/scripts/{path.name}"] = path.read_bytes().decode()
+    for path in [*scripts.rglob("*.py"), *scripts.rglob("*.sh")]:
+        members[f"codesensei/scripts/{path.relative_to(scripts)}"] = path.read_bytes().decode()
     files = "".join(_member(name, text) for name, text in sorted(members.items()))
     return Toolkit(f'{UNPACK.read_text()}\nbundle() {{\n{files}}}\n\n{{ main "$@"; }}\n')
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from codesensei.scripts import proofs
-from codesensei.scripts.files import link_target, make_directory
-from codesensei.scripts.paths import LOCKS
-from codesensei.scripts.step import Failure, Step, digest_of, read_json
+from codesensei.scripts.base import proofs
+from codesensei.scripts.base.files import link_target, make_directory
+from codesensei.scripts.base.paths import LOCKS
+from codesensei.scripts.base.step import Failure, Step, digest_of, read_json
 
 # The lock each step takes: the stack's own, or the server's where several stacks share what it changes.
 PROJECT_STEPS = ("database", "environment", "build", "prepare", "tls", "acme", "switch", "destroy")
@@ -39,7 +39,7 @@ def main() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if name in READ_ONLY:
-        return int(importlib.import_module(f"codesensei.scripts.{name}").run(slug, words))
+        return int(importlib.import_module(f"codesensei.scripts.steps.{name}").run(slug, words))
     if name in HOOKS and CALLED_BY_STEP in os.environ:
         return 0
     if name not in PROJECT_STEPS + SERVER_STEPS + HOOKS:
@@ -86,7 +86,7 @@ def _joined(value: dict[str, Any]) -> Any:
 
 
 def _run(step: Step) -> None:
-    module = importlib.import_module(f"codesensei.scripts.{step.name}")
+    module = importlib.import_module(f"codesensei.scripts.steps.{step.name}")
     started = time.monotonic()
     recorded = step.name not in HOOKS
     if recorded:

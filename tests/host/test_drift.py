@@ -82,7 +82,7 @@ def test_a_first_deploy_has_clean_lines_and_a_switched_off_look_runs_nothing(sta
 def test_what_the_state_does_not_know_is_done_again(stack: Stack) -> None:
     """An upgrade of the product, and a variable, of which the state was lost: it is put back from a copy."""
     stack.keep("before")
-    script = stack.program / "codesensei/scripts/causes.py"
+    script = stack.program / "codesensei/scripts/release/causes.py"
     before = script.read_text()
     script.write_text(before + "# Another version\n")
     stack.set("env.GREETING", "Good evening")

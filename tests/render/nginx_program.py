@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.render import site
-from codesensei.scripts import proxy
+from codesensei.scripts.steps import proxy
 from tools.engine.cache import cache_lock, cache_root, make_directory
 
 SECONDS = 300

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import files, paths
-from codesensei.scripts.step import Step
+from codesensei.scripts.base import files, paths
+from codesensei.scripts.base.step import Step
 
 
 class SpokenStep(Step):

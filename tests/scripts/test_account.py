@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import account
-from codesensei.scripts.commands import Result
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.steps import account
 from tests.scripts.conftest import fingerprints
 
 MODES = {

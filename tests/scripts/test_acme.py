@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import acme, certificates, nginx, reach, tls
-from codesensei.scripts.certificates import Folder, Held
-from codesensei.scripts.commands import Result
-from codesensei.scripts.paths import Project
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base import nginx, reach
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.serving import certificates
+from codesensei.scripts.serving import pair as certificate
+from codesensei.scripts.serving.certificates import Folder, Held
+from codesensei.scripts.steps import acme
 from tests.scripts.conftest import fingerprints
 
 DIRECTORY = "https://acme.example/dir"
@@ -70,7 +73,7 @@ class Certbot:
 
     def put(self, names: list[str], server: str = DIRECTORY) -> None:
         """Leave a certificate as certbot does."""
-        pair = tls.self_signed(names)
+        pair = certificate.self_signed(names)
         (self.folder / "renewal").mkdir(parents=True, exist_ok=True)
         (self.folder / "renewal/codesensei-shop.conf").write_text(f"[renewalparams]\nserver = {server}\n")
         place = self.folder / "live/codesensei-shop"
@@ -94,7 +97,7 @@ def certbot(server: Path, monkeypatch: pytest.MonkeyPatch) -> Certbot:
     (server / "memory/shop").mkdir()
     monkeypatch.setattr(certificates, "LETSENCRYPT", fake.folder)
     monkeypatch.setattr(certificates, "AUTHORITIES", server / "etc")
-    for module in (acme, certificates, tls):
+    for module in (acme, certificates, certificate):
         monkeypatch.setattr(module, "command", fake.command)
     for module in (acme, nginx):
         monkeypatch.setattr(module, "systemctl", fake.systemctl)
@@ -150,7 +153,7 @@ def test_without_any_the_site_gets_a_self_signed_one_and_keeps_it(obtain: Any, c
     assert "rate limit): Error creating new order :: too many certificates (5)" in warnings[0]
     assert "staging directory" in warnings[0]
     first = (live(server) / "certificate.pem").read_text()
-    assert tls.names_of(tls.Pair(first, "")) == {"a.example"}
+    assert certificate.names_of(certificate.Pair(first, "")) == {"a.example"}
     step, _ = obtain("a.example")
     assert step.changes == 0
     certbot.refused = {}
@@ -243,7 +246,7 @@ def test_what_the_look_finds(obtain: Any, certbot: Certbot, server: Path) -> Non
 
 
 def test_an_expired_certificate_covers_nothing() -> None:
-    pair = tls.Pair("", "")
+    pair = certificate.Pair("", "")
     assert Held(pair, DIRECTORY, frozenset({"a"}), time.time() + 60).covers(["a", "b"]) == {"a"}
     assert Held(pair, DIRECTORY, frozenset({"a"}), time.time() - 60).covers(["a"]) == set()
     assert Held(pair, "", frozenset({"a"}), time.time() + 60).covers(["a"]) == set()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import ask_workers
+from codesensei.scripts.serving import ask_workers
 
 
 @pytest.mark.proves("workers.proof")

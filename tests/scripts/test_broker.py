@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import broker, host, packages
-from codesensei.scripts.commands import Result
-from codesensei.scripts.foreign import Broker
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base import host
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.foreign import Broker
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.steps import broker, packages
 from tests.scripts.conftest import fingerprints
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import seal, unpack
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.release import seal, unpack
 
 
 def member(name: str, **fields: object) -> tarfile.TarInfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codesensei.scripts.candidate import fitting_workers
+from codesensei.scripts.serving.candidate import fitting_workers
 
 MEBIBYTE = 2**20
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.causes import KNOWN, explain, explain_any
+from codesensei.scripts.release.causes import KNOWN, explain, explain_any
 
 PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 ENVIRON = '  File "<frozen os>", line 679, in __getitem__\n'

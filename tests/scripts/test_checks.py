@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import checks, paths
-from codesensei.scripts.jobs import Release
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base import paths
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.release import checks
+from codesensei.scripts.release.jobs import Release
 
 RELEASE = Release(paths.Project("shop"), "aaaaaaa-bbbbbbb", "deploy", ".", "config.settings")
 HERE = "/srv/codesensei/shop/releases/aaaaaaa-bbbbbbb"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import claim, host, register
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base import host, register
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.steps import claim
 from tests.scripts.conftest import fingerprints
 
 WORDS = ("org/codesensei/prod", "id1", "false", "hash")

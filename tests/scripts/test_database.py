@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import claims, database, hba, postgresql, register, scram
-from codesensei.scripts.commands import Result
-from codesensei.scripts.step import Failure, read_json, write_json
+from codesensei.scripts.base import register
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.step import Failure, read_json, write_json
+from codesensei.scripts.postgres import claims, hba, passwords, postgresql, scram
+from codesensei.scripts.steps import database
 
 PROD = "org/codesensei/prod"
 
@@ -252,7 +254,7 @@ def test_a_new_password_of_a_serving_role_waits_for_the_switch(deploy: Any, clus
     assert deploy("second", "d2").changes == 1
     assert deploy("second", "d2").changes == 0
     assert cluster.statements == []
-    assert scram.matches(database.password("shop", "shop", "d2").staged, "second")
+    assert scram.matches(passwords.find("shop", "shop", "d2").staged, "second")
 
 
 @pytest.mark.proves("database.password")
@@ -261,20 +263,20 @@ def test_the_switch_applies_a_password_and_puts_it_back(
 ) -> None:
     serve(deploy())
     deploy("second", "d2")
-    before = database.apply_password("shop", "shop", "d2")
+    before = passwords.apply("shop", "shop", "d2")
     assert scram.matches(before, "first")
     assert scram.matches(cluster.roles["shop"]["rolpassword"], "second")
     cluster.statements.clear()
-    database.apply_password("shop", "shop", "d2")
+    passwords.apply("shop", "shop", "d2")
     assert cluster.statements == []
-    database.restore_password("shop", before)
+    passwords.restore("shop", before)
     assert scram.matches(cluster.roles["shop"]["rolpassword"], "first")
 
 
 def test_a_password_that_was_never_staged_cannot_be_applied(deploy: Any) -> None:
     deploy()
     with pytest.raises(Failure, match="has not been staged"):
-        database.apply_password("shop", "shop", "other")
+        passwords.apply("shop", "shop", "other")
 
 
 def test_staged_verifiers_are_roots_alone(deploy: Any) -> None:
@@ -289,7 +291,7 @@ def test_a_live_password_that_is_the_same_is_kept(deploy: Any, cluster: FakeClus
     serve(deploy())
     live = cluster.roles["shop"]["rolpassword"]
     assert deploy("first", "other-digest").changes == 0
-    assert database.password("shop", "shop", "other-digest").staged == live
+    assert passwords.find("shop", "shop", "other-digest").staged == live
 
 
 @pytest.mark.proves("register.adopt", "register.refused")
@@ -391,7 +393,7 @@ def test_staged_verifiers_that_nobody_needs_go(deploy: Any) -> None:
     deploy("third", "d3")
     folder = step.project.memory / "database"
     assert {path.name for path in folder.iterdir()} == {"applied.json", "d1.json", "d3.json"}
-    database.prune_staged(step.project, "d3")
+    passwords.prune(step.project, "d3")
     assert {path.name for path in folder.iterdir()} == {"applied.json", "d3.json"}
 
 
@@ -401,7 +403,7 @@ def test_a_role_without_a_password_has_none(deploy: Any, cluster: FakeCluster) -
     cluster.roles["shop"]["rolpassword"] = None
     write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
     assert deploy(password="").changes == 0
-    found = database.password("shop", "shop", "d1")
+    found = passwords.find("shop", "shop", "d1")
     assert found.live is found.staged is None
 
 

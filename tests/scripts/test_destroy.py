@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import broker, claim, destroy, files, hba, host, nginx, paths, postgresql, register
-from codesensei.scripts.commands import Result
-from codesensei.scripts.step import Failure, write_json
+from codesensei.scripts.base import files, host, nginx, paths, register
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.step import Failure, write_json
+from codesensei.scripts.postgres import hba, postgresql
+from codesensei.scripts.steps import broker, claim, destroy
 
 PROD = "org/codesensei/prod"
 FOLDERS = """

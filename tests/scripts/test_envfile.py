@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from codesensei.render import envfile as written
-from codesensei.scripts import envfile
+from codesensei.scripts.base import envfile
 
 HOSTILE = "\\'\"$`#%\n\r\t ~!=&<>|;()é\U0001f511aA0"
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import environment, files
-from codesensei.scripts.step import Failure, read_json
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure, read_json
+from codesensei.scripts.steps import environment
 from tests.scripts.conftest import fingerprints
 
 CONTENT = "A='it'\"'\"'s $x'\nB=\"line\nbreak\"\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codesensei.scripts.proxy import closed_ports
+from codesensei.scripts.steps.proxy import closed_ports
 
 STATUS = """Status: active
 Logging: on (low)

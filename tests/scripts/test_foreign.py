@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import foreign
+from codesensei.scripts.base import foreign
 
 DEBIANS = "bind 127.0.0.1 -::1\nport 6379\n# requirepass foobared\nsave 3600 1\n"
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import hand_over, paths
-from codesensei.scripts.paths import Project
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base import paths
+from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.serving import hand_over
 
 
 class Listener:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import files, hba, postgresql
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.postgres import hba, postgresql
 
 PEER = {"type": "local", "database": ["all"], "user_name": ["all"], "auth_method": "peer", "options": None}
 OTHERS = "# comment\nlocal all all peer\n"

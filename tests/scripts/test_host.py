@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import host
+from codesensei.scripts.base import host
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

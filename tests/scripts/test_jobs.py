@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import envfile, jobs, paths
-from codesensei.scripts.jobs import Job, Release
-from codesensei.scripts.step import Step, write_json
+from codesensei.scripts.base import envfile, paths
+from codesensei.scripts.base.step import Step, write_json
+from codesensei.scripts.release import jobs
+from codesensei.scripts.release.jobs import Job, Release
 
 PROGRAM = "print('user shop logs in'); print('\\nfacts:{\"root\": \"/srv/shop\"}'); print('shop is done')"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import nginx
-from codesensei.scripts.commands import Result
+from codesensei.scripts.base import nginx
+from codesensei.scripts.base.commands import Result
 
 MASTER = "100"
 

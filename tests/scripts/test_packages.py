@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import packages
-from codesensei.scripts.commands import Result
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.steps import packages
 
 
 class FakeSystem:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import phases
-from codesensei.scripts.jobs import Release
-from codesensei.scripts.paths import Project
+from codesensei.scripts.base.paths import Project
+from codesensei.scripts.release import phases
+from codesensei.scripts.release.jobs import Release
 
 NAME = "aaaaaaa-bbbbbbb"
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import claims, host, postgresql, preflight, register
-from codesensei.scripts.step import Failure, write_json
+from codesensei.scripts.base import host, register
+from codesensei.scripts.base.step import Failure, write_json
+from codesensei.scripts.postgres import claims, postgresql
+from codesensei.scripts.steps import preflight
 
 PROD = "org/codesensei/prod"
 

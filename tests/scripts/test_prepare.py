@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import build, jobs, prepare, twins
-from codesensei.scripts.jobs import Done, Job, Release
-from codesensei.scripts.step import Failure, read_json, write_json
+from codesensei.scripts.base.step import Failure, read_json, write_json
+from codesensei.scripts.release import jobs, twins
+from codesensei.scripts.release.jobs import Done, Job, Release
+from codesensei.scripts.steps import build, prepare
 
 NAME, REVISION = "1234567-89abcde", "1234567" + "0" * 33
 HOOKS: dict[str, list[str]] = {phase: [] for phase in prepare.ORDER}

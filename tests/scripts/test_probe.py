@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.probe import Answer, accepted, ask_socket, is_nginx_own, wrong_redirect
+from codesensei.scripts.base.probe import Answer, accepted, ask_socket, is_nginx_own, wrong_redirect
 
 ACCEPT = ["2xx", "3xx", "401", "403", "404"]
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from codesensei.render import site
-from codesensei.scripts import default_tls, proxy
-from codesensei.scripts import nginx as nginx_program
-from codesensei.scripts.commands import Result
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base import nginx as nginx_program
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.serving import default_tls
+from codesensei.scripts.steps import proxy
 from tests.scripts.conftest import fingerprints
 
 PACKAGED = "server { listen 80 default_server; }\n"

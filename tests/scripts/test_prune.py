@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import prune
+from codesensei.scripts.release import prune
 
 RELEASES = [f"{number}{number}{number}{number}{number}{number}{number}-{number}aaaaaa" for number in range(6)]
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from codesensei.scripts.redact import MASK, Redactor
+from codesensei.scripts.release.redact import MASK, Redactor
 
 VALUES = [
     "s3cret-value",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import paths, register
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base import paths, register
+from codesensei.scripts.base.step import Failure
 from tests.scripts.conftest import fingerprints
 
 PROD, STAGE = "org/codesensei/prod", "org/codesensei/stage"

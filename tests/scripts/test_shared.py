@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import proofs, shared
-from codesensei.scripts.step import read_json
+from codesensei.scripts.base import proofs, shared
+from codesensei.scripts.base.step import read_json
 
 OLD, NEW = "# old\n", "# new\n"
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts import tls
-from codesensei.scripts.step import Failure
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.serving import pair as certificate
+from codesensei.scripts.steps import tls
 from tests.scripts.conftest import fingerprints
 
 HOSTS = ["shop.example.com", "203.0.113.7", "2001:db8::7", "*.apps.example.com"]
@@ -22,8 +23,8 @@ def memory(server: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pair() -> tls.Pair:
-    return tls.self_signed(["shop.example.com"])
+def pair() -> certificate.Pair:
+    return certificate.self_signed(["shop.example.com"])
 
 
 def openssl(*words: str) -> str:
@@ -31,7 +32,7 @@ def openssl(*words: str) -> str:
 
 
 def test_a_given_pair_is_staged_for_root_alone_and_again_unchanged(
-    memory: Path, make_step: Any, pair: tls.Pair
+    memory: Path, make_step: Any, pair: certificate.Pair
 ) -> None:
     tls.run(make_step("tls", "abc", certificate=pair.certificate, key=pair.key))
     folder = memory / "tls/abc"
@@ -45,8 +46,8 @@ def test_a_given_pair_is_staged_for_root_alone_and_again_unchanged(
     assert fingerprints(memory) == before
 
 
-def test_a_key_of_another_certificate_is_refused(memory: Path, make_step: Any, pair: tls.Pair) -> None:
-    other = tls.self_signed(["other.example.com"])
+def test_a_key_of_another_certificate_is_refused(memory: Path, make_step: Any, pair: certificate.Pair) -> None:
+    other = certificate.self_signed(["other.example.com"])
     with pytest.raises(Failure, match="do not belong together"):
         tls.run(make_step("tls", "abc", certificate=pair.certificate, key=other.key))
     assert not (memory / "tls").exists()
@@ -73,7 +74,7 @@ def test_a_certificate_that_is_not_valid_now_is_refused(
 
 @pytest.mark.parametrize(("part", "reason"), [("certificate", "certificate cannot be read"), ("key", "key cannot be")])
 def test_what_is_no_pem_is_refused_without_showing_it(
-    memory: Path, make_step: Any, pair: tls.Pair, part: str, reason: str
+    memory: Path, make_step: Any, pair: certificate.Pair, part: str, reason: str
 ) -> None:
     data = {"certificate": pair.certificate, "key": pair.key, part: "canary-51f0"}
     with pytest.raises(Failure, match=reason) as refused:
@@ -82,7 +83,7 @@ def test_what_is_no_pem_is_refused_without_showing_it(
 
 
 def test_an_encrypted_key_is_refused_and_nobody_is_asked(
-    memory: Path, make_step: Any, pair: tls.Pair, tmp_path: Path
+    memory: Path, make_step: Any, pair: certificate.Pair, tmp_path: Path
 ) -> None:
     (tmp_path / "plain").write_text(pair.key)
     locked = openssl("pkey", "-in", str(tmp_path / "plain"), "-aes256", "-passout", "pass:secret")
@@ -109,7 +110,7 @@ def test_a_self_signed_one_is_made_anew_for_other_hosts_or_near_its_end(
     step = make_step("tls", "abc", selfSigned=HOSTS[:1])
     tls.run(step)
     assert step.changes == 1
-    monkeypatch.setattr(tls, "RENEW_BEFORE_DAYS", tls.SELF_SIGNED_DAYS + 1)
+    monkeypatch.setattr(tls, "RENEW_BEFORE_DAYS", certificate.SELF_SIGNED_DAYS + 1)
     step = make_step("tls", "abc", selfSigned=HOSTS[:1])
     tls.run(step)
     assert step.changes == 1
@@ -118,7 +119,7 @@ def test_a_self_signed_one_is_made_anew_for_other_hosts_or_near_its_end(
 @pytest.mark.parametrize("name", ["a,DNS:evil.example", "a b", "", "-x", "a\nb", "a/b"])
 def test_what_is_no_hostname_never_reaches_openssl(name: str) -> None:
     with pytest.raises(Failure, match="no hostname"):
-        tls.alternative_names([name])
+        certificate.alternative_names([name])
 
 
 @pytest.mark.parametrize("digest", ["../x", "", "a/b"])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts import twins
-from codesensei.scripts.paths import Project
-from codesensei.scripts.step import write_json
+from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.step import write_json
+from codesensei.scripts.release import twins
 
 NAME = "1234567-89abcde"
 

@@ -1,0 +1,69 @@
+"""Run a program of the system (apt-get, systemctl, psql) and fail with its own words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from codesensei.scripts.base.step import Failure
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a program said; `code` is its exit status."""
+
+    stdout: str
+    stderr: str
+    code: int
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    input: str | None = None,
+    timeout: float | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+    thing: str = "",
+    cure: str = "",
+) -> Result:
+    """Run `argv` and return what it said.
+
+    `timeout` is in seconds. With `check`, an exit status other than 0 raises Failure with `thing` (default: the
+    program's name), the exit status and the last lines of its output.
+    """
+    environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", **(env or {})}
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            timeout=timeout,
+            cwd="/",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise Failure(thing or argv[0], f"{argv[0]} is not installed on this server", cure) from None
+    except subprocess.TimeoutExpired:
+        raise Failure(thing or argv[0], f"{argv[0]} did not end within {timeout:.0f} seconds", cure) from None
+    if check and done.returncode != 0:
+        log = (done.stdout + done.stderr).strip()
+        raise Failure(thing or os.path.basename(argv[0]), f"{argv[0]} ended with status {done.returncode}", cure, log)
+    return Result(done.stdout, done.stderr, done.returncode)
+
+
+def systemctl(*arguments: str, check: bool = True) -> Result:
+    """`systemctl` without pager or prompt."""
+    return run(["systemctl", "--no-pager", "--no-ask-password", *arguments], check=check)

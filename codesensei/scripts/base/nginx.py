@@ -1,0 +1,47 @@
+"""Let the running nginx read its configuration anew, and wait until it answers by it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from codesensei.scripts.base.commands import systemctl
+
+UNIT = "nginx.service"
+PROCESSES = Path("/proc")
+# How long the workers of the old configuration may take to stop listening, seconds.
+PATIENCE = 10.0
+
+
+def reload(*, start: bool = False) -> None:
+    """Read the configuration anew; afterwards no new connection is answered by the old one.
+
+    The signal alone returns at once, and for a moment the old workers go on accepting; what they have begun they
+    finish. With `start` an nginx that is stopped is started.
+    """
+    if not systemctl("is-active", "--quiet", UNIT, check=False).ok:
+        if start:
+            systemctl("start", UNIT)
+        return
+    master = systemctl("show", "--property=MainPID", "--value", UNIT).stdout.strip()
+    before = accepting(master)
+    systemctl("reload", UNIT)
+    deadline = time.monotonic() + PATIENCE
+    while before & accepting(master) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def accepting(master: str) -> set[str]:
+    """The workers of this master process that have not been told to end."""
+    try:
+        children = (PROCESSES / master / "task" / master / "children").read_text().split()
+    except OSError:
+        return set()
+    return {child for child in children if "worker process is shutting down" not in _title(child)}
+
+
+def _title(process: str) -> str:
+    try:
+        return (PROCESSES / process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return "worker process is shutting down"

@@ -1,0 +1,134 @@
+"""What a step works with: its data, its words to the user, its memory, and how it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import stat
+import sys
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codesensei.scripts.base import excerpt, files
+from codesensei.scripts.base.paths import Project
+
+OURS_LINES = 25
+OURS_WIDTH = 200
+LOG_LINES = 8
+# One longer line stalls some versions of the SSH provider for ever (they read lines into a 64 KiB buffer).
+LINE_LIMIT = 2000
+
+
+class Failure(Exception):
+    """A step cannot go on: what failed, why, and what to do about it.
+
+    `log` is the relevant output, filtered; `where` says where all of it is; `served` is the release that goes on
+    serving.
+    """
+
+    def __init__(self, thing: str, cause: str, cure: str = "", log: str = "", *, where: str = "") -> None:
+        super().__init__(f"{thing}: {cause}")
+        self.thing, self.cause, self.cure, self.log, self.where = thing, cause, cure, log, where
+        self.served = ""
+
+    def text(self) -> str:
+        """At most 25 lines of 200 characters of ours, then the last lines of the log."""
+        ours = _folded(f"error: {self.thing} on {socket.gethostname()}: {self.cause}")
+        if self.cure:
+            ours += _folded(f"cure: {self.cure}")
+        facts = {"still served": self.served, "full log": self.where}
+        after = [line for name, fact in facts.items() if fact for line in _folded(f"{name}: {fact}")]
+        ours = ours[: OURS_LINES - len(after)] + after
+        return "\n".join(ours + [f"  | {line}" for line in excerpt.last_lines(self.log, LOG_LINES)])
+
+
+def _folded(text: str) -> list[str]:
+    """The text in lines of at most 200 characters, those after the first indented."""
+    first, *others = text.splitlines()
+    whole = [first, *(f"      {line}" for line in others)]
+    return [
+        part
+        for line in whole
+        for part in textwrap.wrap(line, OURS_WIDTH, subsequent_indent="      ", break_on_hyphens=False) or [""]
+    ]
+
+
+@dataclass
+class Step:
+    """One call of one step for one project."""
+
+    slug: str
+    name: str
+    args: tuple[str, ...]
+    data: dict[str, Any]
+    digest: str = ""
+    changes: int = 0
+    result: str = ""
+    managed: dict[str, None] = field(default_factory=dict)
+    shared: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Project:
+        return Project(self.slug)
+
+    def say(self, text: str) -> None:
+        """One progress line for the person who runs `pulumi up`; a closed connection is no reason to stop."""
+        with contextlib.suppress(OSError):
+            sys.stdout.write(text[:LINE_LIMIT].replace("\n", " ") + "\n")
+            sys.stdout.flush()
+
+    def changed(self, text: str) -> None:
+        """Say what was changed."""
+        self.changes += 1
+        self.say(text)
+
+    def converge(self, did_change: bool, text: str) -> bool:
+        """Count and say a change; stay silent about what was so already."""
+        if did_change:
+            self.changed(text)
+        return did_change
+
+    def manage(self, path: Path | str) -> None:
+        """Remember a file or link of which a later change by hand is drift."""
+        self.managed[str(path)] = None
+
+    def manage_shared(self, path: Path | str) -> None:
+        """The same for a file that all projects on the server write alike: what another one made of it is no drift."""
+        self.shared[str(path)] = None
+
+
+def fingerprint(path: str) -> str:
+    """Content, mode and owner of a file, or a link's target, as one word; `absent` when there is nothing."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return "absent"
+    if stat.S_ISLNK(found.st_mode):
+        return f"link:{os.readlink(path)}"
+    head = f"{stat.S_IMODE(found.st_mode):o}:{found.st_uid}:{found.st_gid}"
+    if stat.S_ISDIR(found.st_mode):
+        return f"directory:{head}"
+    if not stat.S_ISREG(found.st_mode):
+        return f"other:{head}"
+    return f"file:{head}:{hashlib.sha256(Path(path).read_bytes()).hexdigest()}"
+
+
+def digest_of(words: list[str], stdin: str) -> str:
+    """The identity of a step's inputs; the operator's side computes the same (without `mend=`)."""
+    return hashlib.sha256((" ".join(words) + "\n" + stdin).encode()).hexdigest()
+
+
+def read_json(path: Path, default: Any) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return default
+
+
+def write_json(path: Path, value: Any, mode: int = 0o600) -> bool:
+    return files.write_file(path, json.dumps(value, indent=1, sort_keys=True) + "\n", mode)

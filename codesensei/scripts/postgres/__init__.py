@@ -1,0 +1,1 @@
+"""The server's own PostgreSQL: clusters, roles, passwords as verifiers, access."""

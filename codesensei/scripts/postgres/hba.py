@@ -1,0 +1,169 @@
+"""Who may log in how: PostgreSQL's pg_hba.conf, seen from the project's own URL."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.postgres import postgresql
+
+SOCKETS = "/var/run/postgresql"
+MARK = "# codesensei: "
+PASSWORD_METHODS = ("scram-sha-256", "md5", "password")
+# PostgreSQL 16 and later read a name that begins with a slash as a regular expression, quoted or not.
+PATTERN = "/"
+Rule = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a project logs in: `host` is a name, an address or a socket's directory, `user` who its processes are."""
+
+    port: int
+    database: str
+    role: str
+    host: str
+    user: str
+    has_password: bool
+
+    @property
+    def over_socket(self) -> bool:
+        return not self.host or self.host.startswith("/")
+
+
+def check_access(step: Step, way: Way) -> None:
+    """Raise Failure where the project could not log in; lets a password in over the socket, where nothing does yet."""
+    if way.over_socket:
+        _check_socket(step, way)
+    else:
+        _check_tcp(way)
+
+
+def _check_tcp(way: Way) -> None:
+    address = _listening(way)
+    rule = first_rule(_rules(way.port), way, lambda rule: over_tcp(rule, address))
+    if rule is None or rule["auth_method"] not in (*PASSWORD_METHODS, "trust"):
+        cause = f"line {rule['line_number']} says {rule['auth_method']}" if rule else "no line allows it"
+        raise Failure(
+            "PostgreSQL's pg_hba.conf",
+            f"a password over {address} does not work for {way.role}: {cause}",
+            f"add above it: host {quoted(way.database)} {quoted(way.role)} {ipaddress.ip_network(address)} "
+            "scram-sha-256; then: systemctl reload postgresql",
+        )
+
+
+def _listening(way: Way) -> str:
+    """The first address of the host that takes a connection, as libpq would find it."""
+    errors = []
+    for family, kind, protocol, _, address in socket.getaddrinfo(way.host, way.port, type=socket.SOCK_STREAM):
+        try:
+            with socket.socket(family, kind, protocol) as connection:
+                connection.settimeout(10)
+                connection.connect(address)
+                return str(address[0])
+        except OSError as error:
+            errors.append(f"{address[0]}: {error}")
+    raise Failure(
+        "PostgreSQL",
+        f"it does not listen on {way.host}:{way.port} ({'; '.join(errors)})",
+        "set listen_addresses = 'localhost' in postgresql.conf and restart it",
+    )
+
+
+def _check_socket(step: Step, way: Way) -> None:
+    place = f"{way.host or SOCKETS}/.s.PGSQL.{way.port}"
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(place)
+    except OSError as error:
+        raise Failure(
+            "PostgreSQL", f"it has no socket {place} ({error.strerror})", f"lead DATABASE_URL to its own: {SOCKETS}"
+        ) from None
+    rule = first_rule(_rules(way.port), way, lambda rule: rule["type"] == "local")
+    if rule is not None and _lets_in(rule, way):
+        return
+    says = f"line {rule['line_number']} says {rule['auth_method']}" if rule else "no line allows it"
+    if not way.has_password or PATTERN in (way.database[:1], way.role[:1]):
+        raise Failure(
+            "PostgreSQL's pg_hba.conf",
+            f"the user {way.user} cannot log in as {way.role} over the socket: {says}",
+            f"add above it: local {quoted(way.database)} {quoted(way.role)} "
+            f"{'scram-sha-256' if way.has_password else 'peer'}; then: systemctl reload postgresql",
+        )
+    _add(step, way)
+
+
+def _lets_in(rule: Rule, way: Way) -> bool:
+    method = rule["auth_method"]
+    if method == "peer":
+        # What a map says is the administrator's own affair.
+        return way.role == way.user or any(str(option).startswith("map=") for option in rule["options"] or [])
+    return method == "trust" or (method in PASSWORD_METHODS and way.has_password)
+
+
+def _add(step: Step, way: Way) -> None:
+    """A line for this role and database alone: it says nothing of anybody else's logins."""
+    line = f"local {quoted(way.database)} {quoted(way.role)} scram-sha-256 {MARK}{step.slug}"
+    _write(step, way.port, [line], f"a password of {way.role} is taken over the socket")
+
+
+def withdraw(step: Step, port: int) -> None:
+    """Take the project's line out again."""
+    _write(step, port, [], "its line in pg_hba.conf removed")
+
+
+def _write(step: Step, port: int, lines: list[str], text: str) -> None:
+    path = Path(postgresql.sql(port, "SHOW hba_file;").strip())
+    before = path.read_text()
+    others = [line for line in before.splitlines() if not line.endswith(f" {MARK}{step.slug}")]
+    after = "\n".join([*lines, *others]) + "\n"
+    if after == before:
+        return
+    found = path.stat()
+    files.write_file(path, after, found.st_mode & 0o7777, path.owner(), path.group())
+    postgresql.sql(port, "SELECT pg_reload_conf();")
+    step.changed(text)
+
+
+def quoted(name: str) -> str:
+    """A name as pg_hba.conf takes it: in quotes no word has a meaning of its own."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _rules(port: int) -> list[Rule]:
+    return postgresql.rows(port, "SELECT * FROM pg_hba_file_rules ORDER BY line_number")
+
+
+def first_rule(rules: Iterable[Rule], way: Way, matches: Callable[[Rule], bool]) -> Rule | None:
+    """The rule that decides over this login; None when there is none."""
+    own = {"all", way.database} | ({"sameuser", "samerole", "samegroup"} if way.database == way.role else set())
+    for rule in rules:
+        databases, users = rule["database"] or [], rule["user_name"] or []
+        if rule.get("error") is None and own & set(databases) and {"all", way.role} & set(users) and matches(rule):
+            return rule
+    return None
+
+
+def over_tcp(rule: Rule, address: str) -> bool:
+    # Debian's clusters speak TLS, and clients take it where it is offered.
+    return rule["type"] in ("host", "hostssl", "hostnossl") and _covers(rule["address"], rule["netmask"], address)
+
+
+def _covers(address: str | None, netmask: str | None, client: str) -> bool:
+    if address in ("all", "samehost", "samenet", "localhost"):
+        return True
+    try:
+        if ":" in str(address):
+            bits = bin(int(ipaddress.ip_address(netmask or "::"))).count("1") if netmask else 128
+            network: Any = ipaddress.ip_network(f"{address}/{bits}", strict=False)
+        else:
+            network = ipaddress.ip_network(f"{address}/{netmask}" if netmask else f"{address}", strict=False)
+    except ValueError:
+        return False
+    return ipaddress.ip_address(client) in network

@@ -1,0 +1,97 @@
+"""The server's own PostgreSQL: its clusters, and statements sent to them as their superuser."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base.commands import systemctl
+from codesensei.scripts.base.step import Failure, Step
+
+PORT = 5432
+# Whatever the cluster logs, no statement of ours enters its log: they carry verifiers.
+QUIET = (
+    "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic';"
+    " SET log_duration = off; SET log_min_duration_sample = -1; SET log_transaction_sample_rate = 0;"
+    " SET debug_print_parse = off; SET debug_print_rewritten = off; SET debug_print_plan = off;"
+    " SET pg_stat_statements.track_utility = off; SET client_min_messages = 'warning';\n\\set VERBOSITY terse\n"
+)
+CLUSTERS_TEXT = "look at the cluster on the server: pg_lsclusters"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL cluster as pg_lsclusters has it."""
+
+    version: str
+    name: str
+    port: int
+    online: bool
+
+
+def identifier(name: str) -> str:
+    """`name` as a quoted SQL identifier."""
+    return '"' + _held(name).replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """`value` as an SQL string, read the same whatever standard_conforming_strings says."""
+    text = "'" + _held(value).replace("'", "''") + "'"
+    return " E" + text.replace("\\", "\\\\") if "\\" in text else text
+
+
+def _held(text: str) -> str:
+    if "\0" in text:
+        raise Failure("database", "a name or value has a NUL character", "take it out")
+    return text
+
+
+def ensure_cluster(step: Step | None, port: int = PORT) -> int:
+    """Start the cluster of this port when it is down; returns the port. Failure when there is none."""
+    found = clusters()
+    chosen = next((cluster for cluster in found if cluster.port == port), None)
+    if chosen is None:
+        there = ", ".join(f"{item.version}/{item.name} at {item.port}" for item in found) or "none"
+        raise Failure(
+            "PostgreSQL",
+            f"no cluster of this server has port {port} (there is: {there})",
+            "name the cluster's port in DATABASE_URL, or give the cluster this port in its postgresql.conf",
+        )
+    if not chosen.online:
+        unit = f"postgresql@{chosen.version}-{chosen.name}.service"
+        if not systemctl("start", unit, check=False).ok:
+            log = command(["journalctl", "-u", unit, "-n", "20", "--no-pager", "-o", "cat"], check=False)
+            cause = f"the cluster {chosen.version}/{chosen.name} does not start"
+            raise Failure("PostgreSQL", cause, CLUSTERS_TEXT, log.stdout)
+        if step:
+            step.changed(f"PostgreSQL cluster {chosen.version}/{chosen.name} started")
+    return port
+
+
+def clusters() -> list[Cluster]:
+    """All clusters of this server; empty where there is no PostgreSQL."""
+    try:
+        listed = command(["pg_lsclusters", "-h"], check=False).stdout
+    except Failure:
+        return []
+    return [
+        Cluster(words[0], words[1], int(words[2]), words[3].startswith("online"))
+        for line in listed.splitlines()
+        if len(words := line.split()) >= 4
+    ]
+
+
+def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreSQL") -> str:
+    """Run statements as the cluster's superuser, from standard input; returns what psql prints, unaligned."""
+    argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-X", "-q", "-A", "-t"]
+    argv += ["-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(port), "-d", database, "-f", "-"]
+    return command(argv, input=QUIET + text + "\n", timeout=600, thing=thing, cure=CLUSTERS_TEXT).stdout
+
+
+def rows(port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:
+    """The rows of a query, by column."""
+    text = sql(port, f"SELECT coalesce(json_agg(found), '[]'::json) FROM ({query}) AS found;", database)
+    found: list[dict[str, Any]] = json.loads(text)
+    return found

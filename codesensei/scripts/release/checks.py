@@ -1,0 +1,162 @@
+"""What Django's own settings must say before a release may go on; each refusal names the line to change."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.release.jobs import Release
+
+Facts = dict[str, Any]
+PARTS = ("name", "user", "password", "host", "port")
+
+
+def check(facts: Facts, release: Release, data: dict[str, Any]) -> None:
+    """Raise Failure for settings with which the site would lose data or not work."""
+    _check_applications(facts, data)
+    _check_sqlite(facts, release)
+    _check_media(facts, release)
+    _check_static(facts, release, data)
+    _check_database(facts, data)
+
+
+def _check_applications(facts: Facts, data: dict[str, Any]) -> None:
+    """What was read of the settings on the operator's machine must be what Django says."""
+    declared = facts["ASGI_APPLICATION"]
+    expected = data.get("asgiDeclared")
+    if expected is True and not declared:
+        raise Failure(
+            "ASGI_APPLICATION",
+            "the settings seem to declare it, and Django says that they do not",
+            "set project.interface to wsgi; to asgi where Daphne shall serve all the same",
+        )
+    if expected is False and declared:
+        raise Failure(
+            "ASGI_APPLICATION",
+            f"Django says {declared}, which reading the settings did not find",
+            "set project.interface to asgi, and project.asgiApplication to that; to wsgi where gunicorn shall serve",
+        )
+    wsgi = facts["WSGI_APPLICATION"]
+    expected_wsgi = data.get("wsgiDeclared")
+    if wsgi and expected_wsgi and wsgi.replace(":", ".") != expected_wsgi.replace(":", "."):
+        module, _, name = wsgi.rpartition(".")
+        raise Failure(
+            "WSGI_APPLICATION",
+            f"Django says {wsgi}, and reading the settings found {expected_wsgi}",
+            f"set project.wsgiApplication: {module}:{name}",
+        )
+
+
+def inside(path: str, tree: Path) -> bool:
+    """Whether `path` lies in `tree`, links resolved."""
+    resolved = Path(os.path.realpath(path))
+    tree = Path(os.path.realpath(tree))
+    return resolved == tree or tree in resolved.parents
+
+
+def outlives(path: str, release: Release) -> bool:
+    """Whether what is at `path`, relative to the code, is there for the next release too."""
+    whole = os.path.join(release.code, path)
+    return inside(whole, release.project.shared) or not inside(whole, release.project.root)
+
+
+def sqlite_path(name: str) -> str | None:
+    """The file of a SQLite database's NAME, which may be a URI; None for one in memory."""
+    if not name.startswith("file:"):
+        return None if name == ":memory:" else name
+    found = urlsplit(name)
+    return None if found.path == ":memory:" or "mode=memory" in found.query else unquote(found.path)
+
+
+def _check_sqlite(facts: Facts, release: Release) -> None:
+    for alias, database in facts["databases"].items():
+        if not database["ENGINE"].endswith(("sqlite3", "spatialite")):
+            continue
+        path = sqlite_path(database["NAME"])
+        if path is not None and not outlives(path, release):
+            raise Failure(
+                f"DATABASES[{alias!r}]",
+                f"the SQLite file {path} lies inside the release; the next release would start without its data",
+                f"set DATABASE_URL to sqlite:///{release.project.shared}/db.sqlite3 and read it in the settings",
+            )
+
+
+def _check_media(facts: Facts, release: Release) -> None:
+    root = facts["MEDIA_ROOT"]
+    if root and not outlives(root, release):
+        raise Failure(
+            "MEDIA_ROOT",
+            f"{root} lies inside the release; the next release would lose what people uploaded",
+            f'set MEDIA_ROOT = "{release.project.shared}/media" in the production settings',
+        )
+
+
+def _check_static(facts: Facts, release: Release, data: dict[str, Any]) -> None:
+    if data["static"] == "none" or not facts["installedStaticfiles"]:
+        return
+    root = facts["STATIC_ROOT"]
+    if not root:
+        raise Failure(
+            "STATIC_ROOT",
+            "it is not set, and collectstatic needs it",
+            'add STATIC_ROOT = BASE_DIR / "staticfiles" to the settings, or set project.static to none',
+        )
+    path = os.path.join(release.code, root)
+    if not inside(path, release.path) or os.path.realpath(path) == os.path.realpath(release.path):
+        raise Failure(
+            "STATIC_ROOT",
+            f"{root} lies outside the release; old and new releases would overwrite each other's files",
+            'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings',
+        )
+    found = urlsplit(facts["STATIC_URL"])
+    expected = data.get("staticUrl") or "/static/"
+    if not facts["STATIC_URL"]:
+        raise Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')
+    served = found.path if found.path.startswith("/") else f"/{found.path}"
+    if found.netloc or served != expected:
+        raise Failure(
+            "STATIC_URL",
+            f"Django says {facts['STATIC_URL']}, and the proxy serves {expected}",
+            "write STATIC_URL as a plain string in the settings; for files served elsewhere (S3, CDN) set"
+            " project.static to none",
+        )
+
+
+def _check_database(facts: Facts, data: dict[str, Any]) -> None:
+    """A DATABASE_URL that the program made must be what the settings use."""
+    expected = data.get("database") or {}
+    if expected.get("kind") != "generated":
+        return
+    used = facts["databases"]
+    if any(_is_generated(database, expected) for database in used.values()):
+        return
+    says = "; ".join(
+        f"{alias}: {database['ENGINE'].rpartition('.')[2] or 'nothing'} {database['NAME']}".rstrip()
+        for alias, database in sorted(used.items())
+    )
+    raise Failure(
+        "DATABASES",
+        f"the settings do not use the generated database {expected['name']} ({says})",
+        f"write in {data['settingsModule']}: {_line(expected.get('variables') or {})}\n"
+        "or map codesensei:database.env to the variables that the settings read, or set database.kind to none",
+    )
+
+
+def _is_generated(database: dict[str, str], expected: dict[str, Any]) -> bool:
+    # Backends of other packages (a pool, tenants, metrics) have `postgres` or `postgis` somewhere in their names.
+    engine = "postg" in database["ENGINE"] or "psycopg" in database["ENGINE"]
+    return engine and (database["NAME"], database["USER"]) == (expected["name"], expected["role"])
+
+
+def _line(variables: dict[str, str]) -> str:
+    """The line of the settings that reads the variables which the program fills."""
+    by_part = {part: name for name, part in variables.items()}
+    if "url" in by_part:
+        name = by_part["url"]
+        given = "" if name == "DATABASE_URL" else f'env="{name}"'
+        return f'DATABASES = {{"default": dj_database_url.config({given})}}'
+    parts = [f'"{part.upper()}": os.environ["{by_part[part]}"]' for part in PARTS if part in by_part]
+    return f'DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", {", ".join(parts)}}}}}'

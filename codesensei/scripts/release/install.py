@@ -1,0 +1,192 @@
+"""The packages of a release: a venv made by the build user, found again by the content of what it was made from."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from codesensei.scripts.base import commands, files
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.release import causes, jobs
+from codesensei.scripts.release.jobs import Done, Job, Release
+from codesensei.scripts.release.seal import seal
+
+# A recent pip: Debian 12's own fails on some hash-pinned requirements.
+PIP = "pip==25.3"
+UV = "uv==0.9.9"
+CACHE_BYTES = 1 << 30
+SYSTEM_PYTHON = "/usr/bin/python3"
+UV_SCRIPT = Path(__file__).with_name("uv.sh")
+# The project's options are for its own requirements; these would refuse what the product installs beside them.
+_OWN = ["env", *(f"-u{tool}_{name}" for tool in ("PIP", "UV") for name in ("REQUIRE_HASHES", "CONSTRAINT", "NO_DEPS"))]
+_FREEZE_LINES = 20_000
+_NOTHING = re.compile(r"satisfies the requirement (\S+) \(from versions: none\)")
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Runs the commands that make one venv."""
+
+    step: Step
+    release: Release
+    venv: Path
+    data: dict[str, Any]
+
+    @property
+    def python(self) -> str:
+        return f"{self.venv}/bin/python"
+
+    @property
+    def pip(self) -> list[str]:
+        return [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+
+    @property
+    def uses_uv(self) -> bool:
+        return bool(self.data["installer"] == "uv")
+
+    @property
+    def uv(self) -> list[str]:
+        return ["sh", str(UV_SCRIPT), f"{self.step.project.cache}/{UV.replace('==', '-')}/bin/uv"]
+
+    def run(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> Done:
+        """One command as the build user, where the requirements' local paths are taken from."""
+        variables = {
+            "PIP_PROGRESS_BAR": "off",
+            "UV_LINK_MODE": "copy",
+            "UV_PYTHON_INSTALL_DIR": f"{self.venv}/python",
+            # Both names, for older and newer ones: certificates that the server trusts are trusted, as pip does.
+            "UV_NATIVE_TLS": "true",
+            "UV_SYSTEM_CERTS": "true",
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+        directory = self.release.path / self.data["installFrom"]
+        writable = (self.release.path, self.venv)
+        job = Job(title, list(argv), True, directory, variables, writable=writable, lines=lines)
+        return jobs.run_job(self.step, self.release, job)
+
+    def require(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> Done:
+        """The same; Failure with the cause when it fails."""
+        return require(self.run(title, argv, lines=lines), self.release, title)
+
+
+def install(step: Step, release: Release, data: dict[str, Any]) -> None:
+    """Make the release's packages: an existing venv of the same content, or a new one, root's once it is complete."""
+    python = _python(data)
+    version = commands.run([python, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]).stdout.strip()
+    version = data["python"] if data["installer"] == "uv" and data["python"] else version
+    # Packages that are used where they lie in the release's directory cannot serve another release.
+    content = release.name if data["inPlace"] else data["venvId"][:12]
+    venv = step.project.venvs / f"{content}-py{version}"
+    jobs.note(release, {"venv": venv.name})
+    if (venv / ".complete").exists():
+        return
+    files.remove_path(venv)
+    files.make_directory(venv, 0o750, step.project.build_user, release.user)
+    builder = Builder(step, release, venv, data)
+    (_with_uv if builder.uses_uv else _with_pip)(builder, python)
+    _web_server(builder, data["server"]["name"], data["server"]["version"])
+    jobs.end_build_user(step)
+    seal(venv, step.project.build_user, release.user)
+    files.write_file(venv / ".complete", version + "\n", 0o644)
+    _trim_cache(step)
+    step.changed(f"packages are installed ({venv.name})")
+
+
+def _python(data: dict[str, Any]) -> str:
+    wanted = data["python"]
+    if not wanted or data["installer"] == "uv":
+        return SYSTEM_PYTHON
+    path = shutil.which(f"python{wanted}", path=commands.SYSTEM_PATH)
+    if path is None:
+        raise Failure(
+            f"Python {wanted}",
+            f"this server has no python{wanted}",
+            "leave project.python empty for the server's own, or set project.installer to uv, which brings its own",
+        )
+    return path
+
+
+def _requirements(builder: Builder) -> str:
+    return posixpath.relpath(str(builder.data["requirements"]), str(builder.data["installFrom"]))
+
+
+def _with_pip(builder: Builder, python: str) -> None:
+    builder.require("create the venv", [python, "-m", "venv", str(builder.venv)])
+    if not builder.run("install pip", [*_OWN, *builder.pip, "install", PIP]).ok:
+        # A private index may have the project's packages alone.
+        builder.step.say(f"{PIP} cannot be had from the package index, so the server's own pip is used")
+    title = "install the requirements"
+    done = builder.run(title, [*builder.pip, "install", "--requirement", _requirements(builder)])
+    if found := _NOTHING.search(done.tail):
+        # Only aloud pip says what an index answered, where that was no list of versions.
+        ask = [*builder.pip, "-vv", "install", "--dry-run", "--no-deps", found[1]]
+        asked = builder.run(f"ask for {found[1]}", ask).tail.splitlines()
+        why = [line for line in asked if line.strip().startswith("Could not fetch URL")]
+        done = replace(done, tail="\n".join([*why, done.tail]))
+    require(done, builder.release, title)
+
+
+def _with_uv(builder: Builder, python: str) -> None:
+    tool = Path(builder.uv[-1]).parent.parent
+    if not (tool / "bin" / "uv").exists():
+        pip = [f"{tool}/bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        builder.require("create uv's venv", [python, "-m", "venv", "--clear", str(tool)])
+        builder.require("install uv", [*_OWN, *pip, "install", UV])
+    wanted = builder.data["python"] or python
+    builder.require("create the venv", [*builder.uv, "venv", "--allow-existing", "--python", wanted, str(builder.venv)])
+    pip = [*builder.uv, "pip", "install", "--python", builder.python]
+    builder.require("install the requirements", [*pip, "--requirement", _requirements(builder)])
+
+
+def _web_server(builder: Builder, name: str, version: str) -> None:
+    """gunicorn or Daphne, when the requirements do not bring it, under the project's own versions."""
+    if (builder.venv / "bin" / name).exists():
+        return
+    if builder.uses_uv:
+        freeze = [*builder.uv, "pip", "freeze", "--python", builder.python, "--exclude-editable"]
+        pip = [*builder.uv, "pip", "install", "--python", builder.python]
+    else:
+        freeze, pip = [*builder.pip, "freeze", "--exclude-editable"], [*builder.pip, "install"]
+    frozen = builder.require("list the packages", freeze, lines=_FREEZE_LINES)
+    constraints = [line for line in frozen.tail.splitlines() if "==" in line and not line.startswith(("#", "-"))]
+    release, project = builder.release, builder.step.project
+    listed = project.environments / f"{release.name}.constraints.txt"
+    files.write_file(listed, "\n".join(constraints) + "\n", 0o640, "root", release.user)
+    install = [*_OWN, *pip, "--constraint", str(listed)]
+    if builder.run(f"install {name}=={version}", [*install, f"{name}=={version}"]).ok:
+        return
+    older = f"{name}<{version}"
+    done = require(
+        builder.run(f"install {older}", [*install, older]),
+        release,
+        f"install {name}",
+        f"the project's own packages do not go with any {name} up to {version}: add one that does to the requirements",
+    )
+    found = next((line for line in done.tail.splitlines() if f"{name}-" in line or f"{name}==" in line), older)
+    builder.step.say(f"{name} {version} does not go with the project's packages, so an older one is used: {found}")
+
+
+def _trim_cache(step: Step) -> None:
+    """Downloads are kept for the next release, up to a bound."""
+    total = 0
+    for _, _, names, handle in os.fwalk(step.project.cache, follow_symlinks=False):
+        total += sum(os.lstat(name, dir_fd=handle).st_size for name in names)
+    if total > CACHE_BYTES:
+        files.remove_path(step.project.cache)
+        step.say(f"the cache of downloaded packages had {total >> 20} MB and is emptied")
+
+
+def require(done: Done, release: Release, title: str, cure: str = "") -> Done:
+    """`done`, or Failure with the known cause that its output tells of."""
+    if done.ok:
+        return done
+    ended = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}
+    log = "\n".join(filter(None, [done.tail, ended.get(done.result, "")]))
+    cause, known_cure = causes.explain_any(log, f"it ended with status {done.code}")
+    raise Failure(f"{title} (release {release.name})", cause, known_cure or cure, done.tail, where=str(done.log))

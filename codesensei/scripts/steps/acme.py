@@ -1,0 +1,167 @@
+"""Step `acme`: have a certificate for the stack's names before the switch, from an ACME authority, by certbot.
+
+What cannot be had stops nothing: the best certificate there is goes into its place, a self-signed one at first, and the
+result says for which names, why, and what to do. certbot's own timer renews; its deploy hook is `renewed`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from codesensei.scripts.base import paths, reach
+from codesensei.scripts.base.commands import Result, systemctl
+from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.serving import certificates
+from codesensei.scripts.serving.certificates import Folder, Held
+
+TIMER = "certbot.timer"
+BUSY_WAIT = 300.0
+CERTBOT_TIMEOUT = 600.0
+AGAIN = "then run pulumi up again"
+# What the client says, the cause, the cure.
+KNOWN = (
+    (
+        r"CERTIFICATE_VERIFY_FAILED",
+        "this server does not trust the authority's own certificate ({directory})",
+        "set codesensei:tls.acme.rootCertificate to the root certificate of that authority",
+    ),
+    (
+        r"rateLimited|too many (certificates|failed|new|requests|currently)|rate limit",
+        "the authority refuses it for now (rate limit): {detail}",
+        f"wait as long as it says, {AGAIN}; for trials use a staging directory in codesensei:tls.acme.directory",
+    ),
+    (
+        r"ConnectionError|NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Max retries exceeded"
+        r"|ValueError: Requesting \S+: ",
+        "the authority {directory} cannot be reached from this server",
+        f"check the server's network and DNS, and codesensei:tls.acme.directory, {AGAIN}",
+    ),
+    (
+        r"externalAccountRequired|External account binding",
+        "the authority {directory} wants an account that was made beforehand (external account binding)",
+        "use an authority without it, or register there by hand (certbot register --eab-kid …) " + AGAIN,
+    ),
+    (
+        r"invalidContact|unsupportedContact|invalid email|invalid contact",
+        "the authority does not take the address of codesensei:tls.acme.email: {detail}",
+        f"correct it, {AGAIN}",
+    ),
+)
+
+
+def run(step: Step) -> None:
+    """Obtain what is missing, put the best certificate into its place, and say what could not be had."""
+    (digest,) = step.args
+    if not re.fullmatch(r"[0-9a-f]{16}", digest):
+        raise Failure("acme", "the digest is not one", "this is a fault of codesensei: please report it")
+    data = step.data
+    folder = Folder(step.project, digest)
+    folder.make({"hostnames": data["hostnames"], "directory": data["directory"]})
+    certificates.trust(step, data["rootCertificate"])
+    step.manage(certificates.AUTHORITIES / f"{certificates.lineage(step.project)}.crt")
+    _ensure_timer(step)
+    reasons = _obtain(step, data)
+    folder.install(step)
+    live = folder.live
+    covered = live.covers(folder.hostnames) if live else set()
+    missing = [name for name in folder.hostnames if name not in covered]
+    warnings = [_sentence(name, reasons.get(name) or reasons.get("")) for name in missing]
+    if not missing and reasons.get(""):
+        warnings = [f"the certificate was not exchanged: {': '.join(reasons[''])}"]
+    for warning in warnings:
+        step.say(f"warning: {warning}")
+    step.result = json.dumps({"warnings": warnings}, ensure_ascii=False)
+
+
+Reasons = dict[str, tuple[str, str]]
+
+
+def _sentence(name: str, reason: tuple[str, str] | None) -> str:
+    cause, cure = reason or ("certbot did not say why", "see /var/log/letsencrypt/letsencrypt.log on the server")
+    return f"no valid certificate for {name}, and browsers refuse it: {cause}\ncure: {cure}"
+
+
+def _ensure_timer(step: Step) -> None:
+    """Renewals are the distribution's: its timer must be on."""
+    if not systemctl("cat", TIMER, check=False).ok:
+        return
+    if not systemctl("is-enabled", "--quiet", TIMER, check=False).ok:
+        systemctl("enable", "--quiet", TIMER)
+        step.changed(f"{TIMER} enabled")
+    if not systemctl("is-active", "--quiet", TIMER, check=False).ok:
+        systemctl("start", TIMER)
+        step.changed(f"{TIMER} started")
+
+
+def _obtain(step: Step, data: dict[str, Any]) -> Reasons:
+    """Ask for a certificate unless there is the right one; reasons by name, under "" those that concern all."""
+    wanted = set(data["hostnames"])
+    held = certificates.obtained(step.project)
+    if held and held.directory == data["directory"] and held.names == wanted and held.covers(wanted) == wanted:
+        return {}
+    present = wanted & held.names if held else set()
+    reasons = {name: why for name in sorted(wanted - present) if (why := reach.why_not(name))}
+    names = sorted(wanted - reasons.keys())
+    if not names:
+        return reasons
+    if held and not _needed(held, data["directory"], set(names), wanted):
+        return reasons
+    step.say(f"asking {urlsplit(data['directory']).hostname} for a certificate for {', '.join(names)}")
+    done = _certbot(step, [*_words(step, data, held), *(f"--domain={name}" for name in names)])
+    return {**_explained(done, data["directory"], names), **reasons}
+
+
+def _needed(held: Held, directory: str, names: set[str], wanted: set[str]) -> bool:
+    """Whether another certificate would be a better one."""
+    return held.directory != directory or not names <= held.covers(wanted) or bool(held.names - wanted)
+
+
+def _words(step: Step, data: dict[str, Any], held: Held | None) -> list[str]:
+    words = ["certbot", "certonly", "--non-interactive", "--agree-tos", "--webroot", "--allow-subset-of-names"]
+    words += [f"--webroot-path={paths.MEMORY / 'acme-challenges'}", f"--cert-name={certificates.lineage(step.project)}"]
+    words += ["--keep-until-expiring", "--renew-with-new-domains", "--key-type=ecdsa", f"--server={data['directory']}"]
+    words += [f"--deploy-hook={paths.LIBRARY / step.slug / 'run'} renewed"]
+    words += [f"--email={data['email']}"] if data["email"] else ["--register-unsafely-without-email"]
+    # certbot looks at names and age alone; a certificate from elsewhere would stay.
+    return words + (["--force-renewal"] if held and held.directory != data["directory"] else [])
+
+
+def _certbot(step: Step, words: list[str]) -> Result:
+    """Run certbot, waiting for another one; its hook leaves the certificate to this step."""
+    deadline = time.monotonic() + BUSY_WAIT
+    told = False
+    while True:
+        done = command(words, env={"CODESENSEI_STEP": step.name}, check=False, timeout=CERTBOT_TIMEOUT)
+        if "Another instance of Certbot is already running" not in done.stderr or time.monotonic() > deadline:
+            return done
+        if not told:
+            step.say("waiting for another certbot")
+            told = True
+        time.sleep(2)
+
+
+def _explained(done: Result, directory: str, names: Iterable[str]) -> Reasons:
+    """Why, by name: the authority's own words where there are some."""
+    said = f"{done.stdout}\n{done.stderr}"
+    reasons: Reasons = {}
+    for name, detail in re.findall(
+        r"Domain:\s*(\S+)\s+Type:\s*\S+\s+Detail:\s*(.+?)(?=\n\s*\n|\n\s*Domain:|\Z)", said, re.S
+    ):
+        cure = f"open port 80 to the world, and let no other DNS record (AAAA) lead elsewhere; {AGAIN}"
+        reasons[name] = (f"the authority says: {' '.join(detail.split())}"[:600], cure)
+    if done.ok:
+        return reasons
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    detail = next((line for line in reversed(lines) if "letsencrypt.log" not in line and "community" not in line), "")
+    for pattern, cause, cure in KNOWN:
+        if re.search(pattern, said, re.IGNORECASE):
+            return {**reasons, "": (cause.format(directory=directory, detail=detail[:400]), cure)}
+    if set(names) <= reasons.keys():
+        return reasons
+    return {**reasons, "": (f"certbot says: {detail[:400]}", "see /var/log/letsencrypt/letsencrypt.log on the server")}

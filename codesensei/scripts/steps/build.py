@@ -1,0 +1,60 @@
+"""Step `build`: a release's code and packages, made by the build user, and what Django says of its settings.
+
+Everything is written inside the release's own directory, its venv and root's memory; nothing that serves is touched.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.release import checks, jobs, settings
+from codesensei.scripts.release.install import install
+from codesensei.scripts.release.jobs import Release, note
+from codesensei.scripts.release.unpack import unpack
+
+
+def run(step: Step) -> None:
+    """Unpack, install, ask Django; done once for a release, which never changes afterwards."""
+    name, revision = step.args
+    data = step.data
+    release = Release(step.project, name, data["user"], data["directory"], data["settingsModule"])
+    jobs.end_orphans(step)
+    if release.notes.get("built") and release.path.is_dir() and (release.venv / ".complete").exists():
+        step.say(f"release {name} is built already")
+        return
+    note(release, {"built": False, "prepared": None, "hooked": None, "twin": None})
+    started = time.monotonic()
+    jobs.make_home(step)
+    unpack(step, release, revision, data["source"])
+    unpacked = time.monotonic()
+    install(step, release, data)
+    installed = time.monotonic()
+    facts = settings.ask(step, release)
+    _check(facts, release, data)
+    if facts["debug"]:
+        step.say(f"warning: DEBUG is on in {data['settingsModule']}: every error shows visitors code and settings")
+    note(
+        release,
+        {
+            "facts": facts,
+            "revision": revision,
+            "built": True,
+            "seconds": {
+                "code": round(unpacked - started, 1),
+                "packages": round(installed - unpacked, 1),
+                "settings": round(time.monotonic() - installed, 1),
+            },
+        },
+    )
+    step.changed(f"release {name} is built")
+
+
+def _check(facts: dict[str, Any], release: Release, data: dict[str, Any]) -> None:
+    """Refuse settings that would lose data or not work; what they say may quote a secret variable."""
+    clean = jobs.redactor(release.project, release.name).clean
+    try:
+        checks.check(facts, release, data)
+    except Failure as failure:
+        raise Failure(failure.thing, clean(failure.cause), clean(failure.cure)) from None

@@ -1,0 +1,175 @@
+"""The role and the database of a project in the server's own PostgreSQL.
+
+The password is only ever sent as a SCRAM-SHA-256 verifier, computed here. A role that serves already gets nothing new
+in this step: the verifier is staged, and the switch applies it with `passwords.apply`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.postgres import claims, hba, passwords, postgresql, scram
+from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
+from codesensei.scripts.steps.packages import EXTENSIONS
+
+# Names that people use for an extension, by the name that PostgreSQL uses.
+EXTENSION_NAMES = {"pgvector": "vector"}
+
+
+def run(step: Step) -> None:
+    """Make or check role, database, privileges and extensions; set or stage the password."""
+    data = step.data
+    name, role, adopt = str(data["name"]), str(data["role"]), bool(data.get("adopt"))
+    port = postgresql.ensure_cluster(step, int(data.get("port") or PORT))
+    claims.claim(step, port, name, role, adopt)
+    _role(step, port, name, role, str(data["password"]), str(data["digest"]))
+    _database(step, port, name, role)
+    if adopt:
+        _contents(step, port, name, role)
+    for extension in data.get("extensions", []):
+        _extension(step, port, name, role, str(extension))
+    way = hba.Way(port, name, role, data.get("host") or "", str(data.get("user") or ""), bool(data["password"]))
+    hba.check_access(step, way)
+    passwords.prune(step.project, str(data["digest"]), passwords.live_account(step.project).get("digest", ""))
+
+
+def _role(step: Step, port: int, name: str, role: str, password: str, digest: str) -> None:
+    found = postgresql.rows(port, f"SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(role)}")
+    project = step.project
+    files.make_directory(claims.applied(project).parent, 0o700)
+    # A role that this stack's live release uses already waits for the switch; not where its data was moved by hand.
+    was = read_json(claims.applied(project), {})
+    moved = bool(was) and (was["name"], was["port"]) != (name, port)
+    serves = (
+        bool(found) and found[0]["rolcanlogin"] and passwords.live_account(project).get("role") == role and not moved
+    )
+    live = found[0]["rolpassword"] if found else None
+    staged = read_json(passwords.staged_place(project, digest), {})
+    text = _verifier(role, password, live, staged)
+    write_json(passwords.staged_place(project, digest), {"role": role, "verifier": text, "port": port})
+    write_json(claims.applied(project), {"name": name, "role": role, "port": port})
+    if not found:
+        value = passwords.in_sql(text)
+        postgresql.sql(port, f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {value};", thing=f"role {role}")
+        step.changed(f"role {role} made")
+    elif not serves and (live != text or not found[0]["rolcanlogin"]):
+        passwords.restore(role, text, port)
+        step.changed(f"role {role} got its password")
+    elif live != text and staged.get("verifier") != text:
+        step.changed(f"new password of the role {role} staged for the switch")
+
+
+def _verifier(role: str, password: str, live: str | None, staged: dict[str, Any]) -> str | None:
+    """The verifier in force or the staged one where it is of this password, else a new one; None for no password."""
+    if not password:
+        return None
+    if scram.matches(live, password):
+        return live
+    if staged.get("role") == role and scram.matches(staged.get("verifier"), password):
+        return str(staged["verifier"])
+    return scram.verifier(password)
+
+
+def _database(step: Step, port: int, name: str, role: str) -> None:
+    query = (
+        "SELECT pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding, datallowconn AS open"
+        f" FROM pg_database WHERE datname = {literal(name)}"
+    )
+    found = postgresql.rows(port, query)
+    if not found:
+        _create_database(step, port, name, role)
+    elif found[0]["owner"] != role:
+        postgresql.sql(
+            port, f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(role)};", thing=f"database {name}"
+        )
+        step.changed(f"database {name} belongs to {role} now")
+    elif not found[0]["open"]:
+        _open_database(port, name)
+        step.changed(f"database {name} opened")
+    if found and found[0]["encoding"] != "UTF8":
+        step.say(f"warning: the database {name} has the encoding {found[0]['encoding']}, not UTF8")
+    allowed = postgresql.rows(port, f"SELECT has_schema_privilege({literal(role)}, 'public', 'CREATE') AS create", name)
+    if not allowed[0]["create"]:
+        postgresql.sql(port, f"GRANT ALL ON SCHEMA public TO {identifier(role)};", name)
+        step.changed(f"role {role} may create tables in {name}")
+
+
+def _create_database(step: Step, port: int, name: str, role: str) -> None:
+    query = "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'"
+    template = postgresql.rows(port, query)
+    # The cluster's own locale where it can hold UTF-8; C.UTF-8 is on every supported system.
+    locale = "" if template[0]["encoding"] == "UTF8" else " LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
+    postgresql.sql(
+        port,
+        f"CREATE DATABASE {identifier(name)} OWNER {identifier(role)} TEMPLATE template0 ENCODING 'UTF8'{locale}"
+        " ALLOW_CONNECTIONS false;",
+        thing=f"database {name}",
+    )
+    _open_database(port, name)
+    step.changed(f"database {name} made")
+
+
+def _open_database(port: int, name: str) -> None:
+    """Let its owner in, and no other role. Closed until then, so a run that was cut off between is completed."""
+    quoted = identifier(name)
+    postgresql.sql(
+        port,
+        f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted} FROM PUBLIC;\nALTER DATABASE {quoted} ALLOW_CONNECTIONS true;",
+        thing=f"database {name}",
+    )
+
+
+# Everything in a database that can have an owner, the system's own and parts of extensions aside, as ALTER statements.
+_FOREIGN_CONTENTS = """
+    WITH members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
+    things(class, oid, owner, words) AS (
+        SELECT 'pg_namespace'::regclass::oid, oid, nspowner, format('SCHEMA %I', nspname)
+            FROM pg_namespace WHERE nspname <> 'public'
+        UNION ALL SELECT 'pg_class'::regclass::oid, oid, relowner, format('%s %s', CASE relkind
+                WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
+                WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, oid::regclass)
+            FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND NOT EXISTS (
+                SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid
+                AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i'))
+        UNION ALL SELECT 'pg_proc'::regclass::oid, oid, proowner, format('ROUTINE %s', oid::regprocedure) FROM pg_proc
+        UNION ALL SELECT 'pg_type'::regclass::oid, oid, typowner, format('TYPE %s', format_type(oid, NULL))
+            FROM pg_type WHERE typtype IN ('e', 'd', 'r')
+    )
+    SELECT format('ALTER %s OWNER TO %I;', words, ROLE) AS statement FROM things
+    WHERE oid >= 16384 AND pg_get_userbyid(owner) <> ROLE
+    AND NOT EXISTS (SELECT FROM members WHERE classid = class AND objid = things.oid)
+"""
+
+
+def _contents(step: Step, port: int, name: str, role: str) -> None:
+    """Give what is in an adopted database to its new owner, who could not even read it otherwise."""
+    foreign = postgresql.rows(port, _FOREIGN_CONTENTS.replace("ROLE", literal(role)), name)
+    if foreign:
+        postgresql.sql(port, "\n".join(row["statement"] for row in foreign), name, f"contents of the database {name}")
+        step.changed(f"{len(foreign)} tables and other things in {name} belong to {role} now")
+
+
+def _extension(step: Step, port: int, database: str, role: str, asked: str) -> None:
+    extension = EXTENSION_NAMES.get(asked, asked)
+    if postgresql.rows(port, f"SELECT 1 FROM pg_extension WHERE extname = {literal(extension)}", database):
+        return
+    versions = f"pg_available_extension_versions WHERE name = {literal(extension)}"
+    found = postgresql.rows(port, f"SELECT bool_or(trusted) AS trusted, count(*) AS count FROM {versions}", database)[0]
+    thing = f"extension {asked}"
+    if not found["count"]:
+        raise Failure(
+            thing,
+            "this server's PostgreSQL does not have it",
+            "correct codesensei:database.extensions, or name its package in codesensei:project.systemPackages",
+        )
+    if not found["trusted"] and asked not in EXTENSIONS:
+        raise Failure(
+            thing,
+            "it is not a trusted extension: it would give the project more than its database",
+            f"create it on the server once: sudo -u postgres psql {database} -c 'CREATE EXTENSION …'",
+        )
+    as_owner = f"SET ROLE {identifier(role)};\n" if found["trusted"] else ""
+    postgresql.sql(port, f"{as_owner}CREATE EXTENSION {identifier(extension)} CASCADE;", database, thing)
+    step.changed(f"{thing} made in {database}")

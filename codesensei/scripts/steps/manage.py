@@ -1,0 +1,40 @@
+"""`manage`: manage.py of the current release, as the app user, with its environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from codesensei.scripts.base import envfile, files
+from codesensei.scripts.base.commands import SYSTEM_PATH
+from codesensei.scripts.base.paths import Project
+from codesensei.scripts.serving.live import Live
+
+
+def run(slug: str, words: list[str]) -> int:
+    """Become `manage.py words...`; 1 when nothing is live yet."""
+    project = Project(slug)
+    now = Live.read(project)
+    if now.release is None or not now.manifest:
+        print(f"error: {slug} has no current release on this server", file=sys.stderr)
+        return 1
+    user = now.manifest["user"]
+    venv = project.current / ".codesensei" / "venv"
+    environment = {
+        **envfile.parse(envfile.read(project.env_file(now.release))),
+        **{name: os.environ[name] for name in ("TERM", "COLUMNS", "LINES") if name in os.environ},
+        "PATH": f"{venv}/bin:{SYSTEM_PATH}",
+        "VIRTUAL_ENV": str(venv),
+        "HOME": str(project.shared / "state" / "manage"),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": now.manifest["settingsModule"],
+    }
+    os.chdir(project.current / now.manifest["directory"])
+    os.umask(0o027)
+    os.initgroups(user, files.group_id(user))
+    os.setgid(files.group_id(user))
+    os.setuid(files.user_id(user))
+    os.makedirs(environment["HOME"], exist_ok=True)
+    os.execve(Path(f"{venv}/bin/python"), ["python", "manage.py", *words], environment)

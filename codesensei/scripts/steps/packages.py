@@ -1,0 +1,235 @@
+"""Install what is missing, and touch apt only then."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import time
+from collections.abc import Iterable
+
+from codesensei.scripts.base import host
+from codesensei.scripts.base.commands import SYSTEM_PATH, Result
+from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.postgres import postgresql
+
+BASE = (
+    "build-essential",
+    "ca-certificates",
+    "git",
+    "libpq-dev",
+    "logrotate",
+    "openssl",
+    "pkg-config",
+    "python3-dev",
+    "python3-venv",
+)
+# Any of these serves; the first is installed where none is there.
+NGINX = ("nginx-light", "nginx-core", "nginx-full", "nginx-extras", "nginx")
+BROKERS = ("valkey-server", "redis-server")
+# Extensions that are packages of their own, by what comes after postgresql-<major>-.
+EXTENSIONS = {
+    "postgis": "postgis-3",
+    "postgis_raster": "postgis-3",
+    "postgis_topology": "postgis-3",
+    "postgis_tiger_geocoder": "postgis-3",
+    "pgvector": "pgvector",
+    "vector": "pgvector",
+}
+EXTENSIONS_KEY = "codesensei:database.extensions"
+NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9-]+)?")
+LOCK_WAIT = 900.0
+NETWORK_TRIES = 4
+PAUSE = 5.0
+QUIET = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    # needrestart would ask, or restart services that are none of ours.
+    "NEEDRESTART_SUSPEND": "1",
+    "NEEDRESTART_MODE": "l",
+    "APT_LISTCHANGES_FRONTEND": "none",
+    "UCF_FORCE_CONFFOLD": "1",
+}
+OPTIONS = (
+    "-q",
+    "-y",
+    f"-oDPkg::Lock::Timeout={LOCK_WAIT:.0f}",
+    "-oAcquire::Retries=3",
+    "-oDpkg::Use-Pty=0",
+    "-oDpkg::Options::=--force-confdef",
+    "-oDpkg::Options::=--force-confold",
+)
+LOCKED = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock directory")
+NETWORK = re.compile(
+    r"Temporary failure resolving|Could not resolve|Could not connect|Connection (timed out|failed|refused|reset)"
+    r"|Failed to fetch|Hash Sum mismatch|File has unexpected size|Unable to connect|Network is unreachable"
+    r"|\b50[0234] +[A-Z]|Some index files failed to download"
+)
+ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate")
+
+
+def run(step: Step) -> None:
+    """Make sure of the product's own packages, the database server, the broker and the project's packages."""
+    apt = Apt(step)
+    wanted = [*BASE, *(_valid(name) for name in step.data.get("packages", []))]
+    wanted += apt.one_of(NGINX)
+    wanted += _python(apt, step.data.get("python", ""))
+    if step.data.get("broker"):
+        wanted += apt.one_of(BROKERS)
+    if step.data.get("certbot"):
+        wanted.append("certbot")
+    if step.data.get("postgresql") and not postgresql_major():
+        wanted.append("postgresql")
+    apt.ensure(wanted)
+    if step.data.get("postgresql"):
+        port = step.data.get("port") or postgresql.PORT
+        versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
+        extensions = extension_packages(step.data.get("extensions", []), *versions or [postgresql_major()])
+        apt.ensure(extensions, EXTENSIONS_KEY)
+
+
+def _python(apt: Apt, wanted: str) -> list[str]:
+    """The packages of another Python than the server's own; one that was put there by hand is taken as it is."""
+    if not wanted:
+        return []
+    names = [f"python{wanted}", f"python{wanted}-venv", f"python{wanted}-dev"]
+    if set(names) <= installed(names):
+        return []
+    apt.refresh()
+    if apt.candidate(names[0]):
+        return names
+    if shutil.which(names[0], path=SYSTEM_PATH):
+        return []
+    raise Failure(
+        f"Python {wanted}",
+        f"{host.system().name} has no package {names[0]} (its own Python is {platform.python_version()})",
+        "leave project.python empty for the server's own, or set project.installer to uv, which brings its own",
+    )
+
+
+def extension_packages(extensions: Iterable[str], major: str) -> list[str]:
+    """The packages that these extensions need; those of PostgreSQL itself need none."""
+    return sorted({f"postgresql-{major}-{EXTENSIONS[name]}" for name in extensions if name in EXTENSIONS})
+
+
+def postgresql_major() -> str:
+    """The newest PostgreSQL server that is installed, as `15`; empty when there is none."""
+    found = command(["dpkg-query", "-W", "-f=${db:Status-Status} ${Package}\n", "postgresql-*"], check=False)
+    majors = re.findall(r"^installed postgresql-(\d+)$", found.stdout, re.MULTILINE)
+    return max(majors, key=int, default="")
+
+
+def installed(names: Iterable[str]) -> set[str]:
+    """Those of `names` that are installed."""
+    names = list(names)
+    if not names:
+        return set()
+    pattern = "-f=${db:Status-Status} ${Package}\n${db:Status-Status} ${Package}:${Architecture}\n"
+    found = command(["dpkg-query", "-W", pattern, *names], check=False)
+    there = {line.split()[1] for line in found.stdout.splitlines() if line.startswith("installed ")}
+    return there & set(names)
+
+
+def _valid(name: str) -> str:
+    """Refuse what apt-get would read as an option or as a request to remove (`name-`)."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise Failure(
+            f"package {name!r}"[:120],
+            "this is no package name",
+            "correct codesensei:project.systemPackages (lower-case letters, digits, + . -)",
+        )
+    return name
+
+
+class Apt:
+    """apt-get for one step: lists are fetched once, and only when something is missing."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.fresh = False
+
+    def ensure(self, names: Iterable[str], key: str = "codesensei:project.systemPackages") -> None:
+        """Install those of `names` that are missing; `key` of the stack config has asked for them."""
+        wanted = list(dict.fromkeys(names))
+        missing = [name for name in wanted if name not in installed(wanted)] if wanted else []
+        if not missing:
+            return
+        self.refresh()
+        self.step.say(f"installing {', '.join(missing)}")
+        self._apt_get(["install", "--no-install-recommends", "--", *missing], key)
+        self.step.changed(f"installed {', '.join(missing)}")
+
+    def one_of(self, names: tuple[str, ...]) -> list[str]:
+        """The first of `names` that there is to install; none where one is installed."""
+        if installed(names):
+            return []
+        self.refresh()
+        return [next((name for name in names if self.candidate(name)), names[-1])]
+
+    def candidate(self, name: str) -> bool:
+        """Whether apt knows a version of `name` to install."""
+        policy = command(["apt-cache", "policy", name], check=False).stdout
+        found = re.search(r"^ +Candidate: (\S+)", policy, re.MULTILINE)
+        return bool(found and found[1] != "(none)")
+
+    def refresh(self) -> None:
+        """Fetch the package lists, once."""
+        if not self.fresh:
+            self.step.say("fetching package lists")
+            self._apt_get(["update"])
+            self.fresh = True
+
+    def _apt_get(self, words: list[str], key: str = "") -> None:
+        deadline = time.monotonic() + LOCK_WAIT
+        tries = 0
+        while True:
+            done = command(["apt-get", *OPTIONS, *words], env=QUIET, check=False)
+            said = done.stdout + done.stderr
+            # `update` ends with 0 also when nothing could be fetched.
+            if done.ok and not (words == ["update"] and NETWORK.search(done.stderr)):
+                return
+            if LOCKED.search(said) and time.monotonic() < deadline:
+                self._wait_for_lock(said)
+                continue
+            tries += 1
+            if NETWORK.search(said) and tries < NETWORK_TRIES:
+                self.step.say(f"apt-get {words[0]} met a network error, trying again ({tries})")
+                time.sleep(PAUSE * tries)
+                continue
+            if done.ok:
+                self.step.say("some package lists could not be fetched; going on with what is here")
+                return
+            raise _explained(words, done, key)
+
+    def _wait_for_lock(self, said: str) -> None:
+        holder = re.search(r"held by process (\d+) \(([^)]*)\)", said)
+        who = f"process {holder[1]} ({holder[2]})" if holder else "another process"
+        self.step.say(f"waiting for {who}, which holds apt's lock")
+        time.sleep(PAUSE)
+
+
+def _explained(words: list[str], done: Result, key: str) -> Failure:
+    said = done.stdout + done.stderr
+    absent = [first or second for first, second in ABSENT.findall(said)]
+    system = host.system().name
+    if absent:
+        cure = f"correct {key}; what there is, on the server: apt-cache search <word>"
+        if key == EXTENSIONS_KEY:
+            cure = (
+                f"take it out of {key}; or add PostgreSQL's own apt repository on the server first (apt.postgresql.org)"
+            )
+        names = ", ".join(dict.fromkeys(absent))
+        return Failure(f"package {names}", f"{system} has no package of this name", cure)
+    if LOCKED.search(said):
+        cause, cure = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
+    elif "dpkg was interrupted" in said:
+        cause, cure = "an earlier installation was interrupted", "on the server: sudo dpkg --configure -a"
+    elif "No space left on device" in said:
+        cause, cure = "the disk is full", "free some space; on the server: apt-get clean"
+    elif NETWORK.search(said):
+        cause = "the package servers cannot be reached"
+        cure = "check the server's network and DNS, then run pulumi up again"
+    else:
+        cause, cure = f"apt-get ended with status {done.code}", f"on the server: apt-get {' '.join(words)}"
+    return Failure(f"apt-get {words[0]}", cause, cure, said)

@@ -1,0 +1,217 @@
+"""nginx's base configuration, shared by all projects: checked before it is used, put back when it fails."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from codesensei.scripts.base import files, nginx, paths, shared
+from codesensei.scripts.base.commands import SYSTEM_PATH, systemctl
+from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.serving import default_tls
+
+NGINX = Path("/etc/nginx")
+DEFAULT_SITE = NGINX / "sites-available" / "default"
+DEFAULT_LINK = NGINX / "sites-enabled" / "default"
+IPV6 = Path("/proc/net/if_inet6")
+# What was there before an unfinished change: a killed run is undone or completed by the next one.
+JOURNAL = paths.MEMORY / "proxy.json"
+# The line of a file that is only for servers with these facts.
+CONDITION = re.compile(r" #if ([a-z0-9 -]+)$")
+# Since when HTTP/2 is a directive; before, it is a parameter of `listen`.
+HTTP2_DIRECTIVE = (1, 25, 1)
+
+
+def run(step: Step) -> None:
+    """Bring the newest version of each file into use."""
+    known = facts()
+    _configure(step, [_wanted(item, known) for item in step.data["files"]])
+    for item in step.data["files"]:
+        shared.remember(Path(item["path"]), item["content"], item["version"])
+
+
+def _configure(step: Step, wanted: list[tuple[Path, str, int]]) -> None:
+    """Write the files, let the distribution's default site go, check with `nginx -t`, reload when changed."""
+    default_tls.ensure(step)
+    unfinished = JOURNAL.exists()
+    default_goes = _default_goes()
+    if not unfinished and not default_goes and not any(_differs(*item) for item in wanted):
+        for path, _, _ in wanted:
+            step.manage_shared(path)
+        _ensure_running(step)
+        _open_firewall(step)
+        return
+    before = read_json(JOURNAL, None) or _picture([path for path, _, _ in wanted])
+    write_json(JOURNAL, before)
+    for path, content, mode in wanted:
+        step.converge(files.write_file(path, content, mode), f"{path} written")
+        step.manage_shared(path)
+    if default_goes:
+        DEFAULT_LINK.unlink()
+        step.changed(f"{DEFAULT_LINK} disabled: the distribution's own page")
+    check = command(["nginx", "-t"], check=False)
+    if not check.ok:
+        _put_back(before)
+        JOURNAL.unlink()
+        raise _explained(check.stderr)
+    _ensure_running(step)
+    nginx.reload()
+    step.changed("nginx reloaded")
+    JOURNAL.unlink()
+    _open_firewall(step)
+
+
+def _wanted(item: dict[str, Any], known: set[str]) -> tuple[Path, str, int]:
+    path = _checked_path(item["path"])
+    newest = shared.newest(path, item["content"], item["version"])
+    return path, for_server(newest, known), int(item["mode"], 8)
+
+
+def facts() -> set[str]:
+    """What the configuration depends on: the version of nginx, its modules, and whether the kernel has IPv6."""
+    known = {http2_fact(command(["nginx", "-v"], check=False).stderr)}
+    if IPV6.exists():
+        known.add("ipv6")
+    if any(NGINX.glob("modules-enabled/*brotli-static*")):
+        known.add("brotli")
+    return known
+
+
+def http2_fact(said: str) -> str:
+    """How this version of nginx, as `nginx -v` says it, wants HTTP/2 to be switched on."""
+    found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", said)
+    version = tuple(int(number) for number in found.groups()) if found else HTTP2_DIRECTIVE
+    return "http2-directive" if version >= HTTP2_DIRECTIVE else "http2-parameter"
+
+
+def for_server(content: str, known: set[str]) -> str:
+    """The lines without a condition, and those whose condition holds here."""
+    lines = []
+    for line in content.splitlines(keepends=True):
+        condition = CONDITION.search(line.rstrip("\n"))
+        if condition is None:
+            lines.append(line)
+        elif set(condition[1].split()) <= known:
+            lines.append(line[: condition.start()] + "\n")
+    return "".join(lines)
+
+
+def _checked_path(text: str) -> Path:
+    path = Path(text)
+    if path.parts[: len(NGINX.parts)] != NGINX.parts or ".." in path.parts:
+        raise Failure(f"file {text}", "it is not below /etc/nginx", "this is a fault of codesensei: please report it")
+    if not path.parent.is_dir():
+        raise Failure(f"directory {path.parent}", "nginx is not installed as Debian has it", "install nginx-light")
+    return path
+
+
+def _picture(changed: list[Path]) -> dict[str, Any]:
+    """The files as they are, as text to keep: content and mode, a link's target, or None."""
+    picture: dict[str, Any] = {}
+    for path in [*changed, DEFAULT_LINK]:
+        if path.is_symlink():
+            picture[str(path)] = {"link": os.readlink(path)}
+        elif path.is_file():
+            picture[str(path)] = {"content": path.read_text(), "mode": path.stat().st_mode & 0o7777}
+        else:
+            picture[str(path)] = None
+    return picture
+
+
+def _put_back(picture: dict[str, Any]) -> None:
+    for name, item in picture.items():
+        path = Path(name)
+        if item is None:
+            files.remove_path(path)
+        elif "link" in item:
+            files.make_link(path, item["link"])
+        else:
+            files.write_file(path, item["content"], item["mode"])
+
+
+def _differs(path: Path, content: str, mode: int) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return True
+    return (path.read_text(), path.stat().st_mode & 0o7777) != (content, mode)
+
+
+def _default_goes() -> bool:
+    """Whether the distribution's own default site is enabled; one that somebody changed is refused if in the way."""
+    if not DEFAULT_LINK.exists():
+        return DEFAULT_LINK.is_symlink()
+    text = DEFAULT_LINK.read_text()
+    if DEFAULT_LINK.resolve() == DEFAULT_SITE and text_is_packaged(text, _packaged_digests()):
+        return True
+    if claims_default(text):
+        raise Failure(
+            str(DEFAULT_LINK),
+            "it claims default_server, and somebody has changed it, so it is left alone",
+            f"take default_server out of its listen lines, or remove {DEFAULT_LINK}; then run pulumi up again",
+        )
+    return False
+
+
+def _packaged_digests() -> set[str]:
+    """MD5 sums of the default site as the nginx packages brought it."""
+    listed = command(["dpkg-query", "-W", "-f=${Conffiles}\n", "nginx*"], check=False).stdout
+    return set(re.findall(rf"^ {re.escape(str(DEFAULT_SITE))} ([0-9a-f]{{32}})", listed, re.MULTILINE))
+
+
+def text_is_packaged(text: str, digests: set[str]) -> bool:
+    """Whether the text is one that dpkg knows; dpkg keeps MD5 sums."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() in digests
+
+
+def claims_default(text: str) -> bool:
+    """Whether a site's text claims to be the default server."""
+    plain = re.sub(r"#.*", "", text)
+    return bool(re.search(r"\blisten\s[^;]*\bdefault(_server)?\s*[;\s]", plain))
+
+
+def _ensure_running(step: Step) -> None:
+    if systemctl("is-enabled", "--quiet", "nginx.service", check=False).ok is False:
+        systemctl("enable", "--quiet", "nginx.service")
+        step.changed("nginx enabled")
+    if not systemctl("is-active", "--quiet", "nginx.service", check=False).ok:
+        started = systemctl("start", "nginx.service", check=False)
+        if not started.ok:
+            log = command(["journalctl", "-u", "nginx.service", "-n", "20", "--no-pager", "-o", "cat"], check=False)
+            raise Failure("nginx", "it does not start", "on the server: systemctl status nginx", log.stdout)
+        step.changed("nginx started")
+
+
+def _open_firewall(step: Step) -> None:
+    """Let visitors through ufw where it is on; a port that a rule there already speaks of is the owner's decision."""
+    if shutil.which("ufw", path=SYSTEM_PATH) is None:
+        return
+    said = command(["ufw", "status", "verbose"], check=False).stdout
+    if closed := closed_ports(said):
+        command(["ufw", "allow", "proto", "tcp", "to", "any", "port", ",".join(closed), "comment", "codesensei"])
+        step.changed(f"ufw opened for port {' and '.join(closed)}")
+
+
+def closed_ports(status: str) -> list[str]:
+    """The ports of a website that no rule of ufw speaks of; none where it is off or lets everything in."""
+    if "Status: active" not in status or not re.search(r"^Default: (deny|reject) \(incoming\)", status, re.MULTILINE):
+        return []
+    rules = status.partition("\n--")[2]
+    return [port for port in ("80", "443") if not re.search(rf"^[^A-Z]*(?<![\d.]){port}(?!\d)", rules, re.MULTILINE)]
+
+
+def _explained(said: str) -> Failure:
+    duplicate = re.search(r"a duplicate default server for (\S+) in (\S+):(\d+)", said)
+    if duplicate:
+        return Failure(
+            "nginx configuration",
+            f"two sites claim default_server for {duplicate[1]}; nginx names {duplicate[2]}, line {duplicate[3]}",
+            "take default_server out of the site that is not codesensei's (grep -rn default_server /etc/nginx); "
+            "everything is as it was",
+        )
+    return Failure(
+        "nginx configuration", "nginx -t refuses it; everything is as it was", "correct the file that is named", said
+    )

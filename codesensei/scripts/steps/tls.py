@@ -1,0 +1,51 @@
+"""Stage a certificate and its key for the switch: checked, or made here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.serving.pair import Pair, check, names_of, plain, self_signed, valid_for
+
+RENEW_BEFORE_DAYS = 60
+WARN_BEFORE_DAYS = 14
+
+
+def run(step: Step) -> None:
+    """Write tls/<digest>/{certificate.pem,key.pem} below the project's memory."""
+    (digest,) = step.args
+    if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest):
+        raise Failure("tls", "the digest is not one", "this is a fault of codesensei: please report it")
+    folder = step.project.memory / "tls" / digest
+    if "selfSigned" in step.data:
+        pair = _kept(folder, step.data["selfSigned"]) or self_signed(step.data["selfSigned"])
+    else:
+        pair = Pair(step.data["certificate"], step.data["key"])
+        check(pair)
+        _warn(step, pair)
+    files.make_directory(folder.parent, 0o700)
+    files.make_directory(folder, 0o700)
+    wrote = files.write_file(folder / "key.pem", pair.key, 0o600)
+    wrote = files.write_file(folder / "certificate.pem", pair.certificate, 0o600) or wrote
+    step.converge(wrote, f"certificate staged in {folder}")
+    step.manage(folder / "certificate.pem")
+    step.manage(folder / "key.pem")
+
+
+def _warn(step: Step, pair: Pair) -> None:
+    if not valid_for(pair, WARN_BEFORE_DAYS):
+        step.say(f"warning: the certificate expires within {WARN_BEFORE_DAYS} days")
+
+
+def _kept(folder: Path, hostnames: Sequence[str]) -> Pair | None:
+    """The certificate made earlier, while it serves for the same names and long enough."""
+    try:
+        pair = Pair((folder / "certificate.pem").read_text(), (folder / "key.pem").read_text())
+        check(pair)
+    except (OSError, Failure):
+        return None
+    same = names_of(pair) == {plain(name.strip("[]")) for name in hostnames}
+    return pair if same and valid_for(pair, RENEW_BEFORE_DAYS) else None

@@ -8,7 +8,6 @@ import pulumi
 
 from codesensei.render import envfile, programs, rotation, units
 from codesensei.spec import Names, Stack
-from components.environment import Environment
 from components.release import WEB_SERVERS, Code
 
 UNITS = "/etc/systemd/system"
@@ -34,7 +33,6 @@ class Processes(pulumi.ComponentResource):
         name: str,
         *,
         stack: Stack,
-        environment: Environment,
         code: Code,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -114,18 +112,15 @@ class Processes(pulumi.ComponentResource):
                     "content": programs.program(_WEB_PROGRAMS[web_server]),
                 }
             ],
-            "unit": environment.release.apply(
-                lambda release: units.candidate_unit(
-                    names,
-                    release_path=names.release(release),
-                    directory=code.settings.django_directory,
-                    title=title,
-                    settings_module=spec.settings_module,
-                    server=web_server,
-                    application=code.settings.application,
-                    workers=count,
-                    stop_timeout=spec.stop_timeout.web,
-                )
+            "unit": units.candidate_unit(
+                names,
+                directory=code.settings.django_directory,
+                title=title,
+                settings_module=spec.settings_module,
+                server=web_server,
+                application=code.settings.application,
+                workers=count,
+                stop_timeout=spec.stop_timeout.web,
             ),
         }
         self.register_outputs({})

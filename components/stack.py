@@ -83,7 +83,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         opts=_after(provisioning, database),
     )
     release = Release(name, stack=stack, server=server, environment=environment, code=code, opts=_after(environment))
-    processes = Processes(name, stack=stack, environment=environment, code=code, opts=_after(environment))
+    processes = Processes(name, stack=stack, code=code, opts=_after(environment))
     edge = EdgeProxy(name, stack=stack, server=server, code=code, hostnames=hostnames, opts=_after(provisioning))
     switch = Switch(
         name,

@@ -15,6 +15,8 @@ Server = Literal["gunicorn", "daphne"]
 
 JOURNAL = "-"
 DEFAULT_WORKERS = 3
+# The release's name in a candidate's unit; the server puts the name there, so that the text is the same for all.
+RELEASE = "@release@"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What is left between the last request's end and systemd's SIGKILL.
 STOP_MARGIN = 5
@@ -56,6 +58,7 @@ class ProjectNames(Protocol):
     def candidate_socket(self) -> str: ...
     @property
     def candidate_home(self) -> str: ...
+    def release(self, release: str) -> str: ...
     def program(self, name: str) -> str: ...
     def candidate_program(self, name: str) -> str: ...
     @property
@@ -120,7 +123,6 @@ def web_unit(
 def candidate_unit(
     names: ProjectNames,
     *,
-    release_path: str,
     directory: str,
     title: str,
     settings_module: str,
@@ -129,11 +131,12 @@ def candidate_unit(
     workers: int | None = DEFAULT_WORKERS,
     stop_timeout: int = 40,
 ) -> str:
-    """The web process of a release that is not live: run in `release_path`, on a socket of its own, never restarted.
+    """The web process of a release that is not live, on a socket of its own, never restarted; it names `RELEASE`.
 
-    `release_path` is the absolute path of `releases/<release>`, `directory` the project's directory in it. What it says
-    of itself goes to its journal; once it is proved it serves while the live process is replaced.
+    `directory` is the project's directory in the release. What it says of itself goes to its journal; once it is proved
+    it serves while the live process is replaced.
     """
+    release_path = names.release(RELEASE)
     virtualenv = posixpath.join(release_path, ".codesensei/venv")
     command = _server_lines(
         server,

@@ -33,6 +33,7 @@ def test_a_new_commit_changes_release_and_switch_alone(stack: Stack) -> None:
     shown = stack.preview("--diff")
     assert revision in shown.output
     assert "entries.0002_entry_place" in shown.output
+    assert "WorkingDirectory" not in shown.output, "the units are the same for every release"
     assert stack.up().changes - {"Environment guestbook"} == expected
     second = stack.serving()
     assert second != first
@@ -52,6 +53,7 @@ def test_a_plain_variable(stack: Stack) -> None:
     stack.set("env.GREETING", "Good evening")
     shown = stack.preview("--diff").output
     assert '"Hello" => "Good evening"' in shown
+    assert "WorkingDirectory" not in shown, "the units are the same for every release"
     changes = stack.up().changes
     assert not changes & {"CopyToRemote guestbook-source", "Command guestbook-packages", "Command guestbook-database"}
     assert stack.site.greets("Good evening")

@@ -13,7 +13,6 @@ from codesensei.render import broker, rotation, units
 from tests.render.examples import names
 
 GOLDEN = Path(__file__).parent / "golden"
-RELEASE = "/srv/codesensei/shop/releases/4f2a9c1-8be01d7"
 SETTINGS = "config.settings.production"
 WSGI, ASGI = "config.wsgi:application", "config.asgi:application"
 
@@ -22,7 +21,6 @@ def example_texts() -> dict[str, str]:
     """File name to text, for every kind of unit."""
     shop, deeper = names(), names(directory="backend")
     common: dict[str, Any] = {"title": "Shop", "settings_module": SETTINGS}
-    candidate = {**common, "release_path": RELEASE}
     return {
         "shop.socket": units.socket_unit(shop, title="Shop"),
         "shop.service": units.web_unit(shop, **common, server="gunicorn", application=WSGI),
@@ -30,11 +28,9 @@ def example_texts() -> dict[str, str]:
         "shop-backend.service": units.web_unit(
             deeper, **common, server="gunicorn", application=WSGI, workers=5, stop_timeout=120
         ),
-        "candidate.service": units.candidate_unit(
-            shop, **candidate, directory=".", server="gunicorn", application=WSGI
-        ),
+        "candidate.service": units.candidate_unit(shop, **common, directory=".", server="gunicorn", application=WSGI),
         "candidate-daphne.service": units.candidate_unit(
-            deeper, **candidate, directory="backend", server="daphne", application=ASGI
+            deeper, **common, directory="backend", server="daphne", application=ASGI
         ),
         "shop-worker.service": units.worker_unit(shop, "worker", **common),
         "shop-worker.sh.txt": units.worker_script(

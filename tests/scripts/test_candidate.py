@@ -1,10 +1,16 @@
-"""How many processes a candidate gets."""
+"""The candidate's unit: which release it runs, and how many processes it gets."""
 
 from __future__ import annotations
 
 import pytest
 
+from codesensei.render import units
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.paths import Project
+from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.serving import candidate
 from codesensei.scripts.serving.candidate import fitting_workers
+from tests.render.examples import names
 
 MEBIBYTE = 2**20
 
@@ -23,3 +29,16 @@ MEBIBYTE = 2**20
 )
 def test_processes_fit_into_what_is_free(wanted: int, used: int, available: int, fitting: int) -> None:
     assert fitting_workers(wanted, used * MEBIBYTE, available * MEBIBYTE) == fitting
+
+
+def test_the_unit_runs_the_release_that_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidate, "systemctl", lambda *words, check: Result("[not set]\n", "", 0))
+    text = units.candidate_unit(
+        names(), directory=".", title="Shop", settings_module="x", server="gunicorn", application="x:application"
+    )
+    manifest = {"candidate": {"unit": text, "workers": 3}, "units": [{"name": "shop.service", "kind": "web"}]}
+    release = Release(Project("shop"), "4f2a9c1-8be01d7", "deploy", ".", "x")
+    unit = candidate.unit_text(release, manifest)
+    assert "WorkingDirectory=/srv/codesensei/shop/releases/4f2a9c1-8be01d7\n" in unit
+    assert units.RELEASE in text
+    assert units.RELEASE not in unit

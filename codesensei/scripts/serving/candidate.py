@@ -23,6 +23,8 @@ from codesensei.scripts.serving import hand_over
 HANG_SECONDS = 10
 # How much of the available memory the candidate may take.
 SPARE = 0.8
+# Where the unit names the release.
+RELEASE = "@release@"
 RUNTIME_UNITS = Path("/run/systemd/system")
 
 
@@ -34,7 +36,7 @@ def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[f
     """
     name = manifest["candidate"]["name"]
     hand_over.make_place(step.project, release.user)
-    _write_files(release, manifest["candidate"], _unit_text(manifest), jobs.write_credentials(release))
+    _write_files(release, manifest["candidate"], unit_text(release, manifest), jobs.write_credentials(release))
     started = time.time()
     try:
         systemctl("start", name, check=False)
@@ -74,10 +76,10 @@ def _programs(candidate: dict[str, Any]) -> Path:
     return Path(candidate["files"][0]["path"]).parent
 
 
-def _unit_text(manifest: dict[str, Any]) -> str:
+def unit_text(release: Release, manifest: dict[str, Any]) -> str:
     """The candidate's unit, with fewer processes where memory is short beside those that are live."""
     candidate = manifest["candidate"]
-    text, wanted = str(candidate["unit"]), candidate["workers"]
+    text, wanted = str(candidate["unit"]).replace(RELEASE, release.name), candidate["workers"]
     web = next(unit["name"] for unit in manifest["units"] if unit["kind"] == "web")
     used = systemctl("show", "--value", "--property=MemoryCurrent", web, check=False).stdout.strip()
     if wanted is None or not used.isdigit():

@@ -270,6 +270,7 @@ class Stack:
     def recover_state(self) -> None:
         """What docs/operating.md says for a state that Pulumi was just writing when it was killed."""
         state = self.backend / ".pulumi/stacks/codesensei" / f"{self.name}.json"
+        Path(f"{state}.attrs").unlink(missing_ok=True)
         try:
             json.loads(state.read_text())
         except ValueError:

@@ -145,6 +145,7 @@ def build_data(stack: Stack, code: Code) -> Mapping[str, object]:
         **_declared(stack, code),
         "static": spec.static,
         "staticUrl": code.settings.static_url,
+        "mediaUrl": code.settings.media_url if spec.media_serving == "proxy" else None,
         "database": {
             "kind": stack.database.kind,
             "name": stack.database.name,

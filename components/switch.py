@@ -59,11 +59,19 @@ class Switch(pulumi.ComponentResource):
             data=_manifest(stack, code, database, processes, edge, hostnames),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        said = switched.stdout.apply(lambda text: json.loads(text.splitlines()[-1]))
+        said = switched.stdout.apply(_said)
         self.release: pulumi.Output[str] = said["release"]
         self.revision: pulumi.Output[str] = said["revision"]
         self.url: pulumi.Output[str] = said["url"]
         self.register_outputs({"release": self.release, "revision": self.revision, "url": self.url})
+
+
+def _said(text: str) -> dict[str, str]:
+    said = json.loads(text.splitlines()[-1])
+    # A switch by an earlier version of the program has none.
+    for warning in said.pop("warnings", []):
+        pulumi.warn(warning)
+    return dict(said)
 
 
 def _manifest(

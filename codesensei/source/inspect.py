@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -78,7 +79,7 @@ def read_settings(project: Project, spec: DjangoSpec, closure: Closure | None = 
     application = server_form(chosen)
     module = application.partition(":")[0]
     if modules.find(module) is None and not modules.comes_with(installed, module):
-        raise _no_application(project, application, interface, directory)
+        raise _no_application(project, application, interface, directory, names.elsewhere)
     return SettingsFacts(
         asgi_application=server_form(asgi) if asgi else None,
         wsgi_application=server_form(wsgi) if wsgi else None,
@@ -196,13 +197,19 @@ def _no_settings(project: Project, module: str, directory: str) -> SourceError:
     return SourceError(thing, cause, cure)
 
 
-def _no_application(project: Project, application: str, interface: Interface, directory: str) -> SourceError:
+def _no_application(
+    project: Project, application: str, interface: Interface, directory: str, elsewhere: Sequence[str]
+) -> SourceError:
     key = f"{interface}Application"
     module = application.partition(":")[0]
     cause = f"there is no module {module} in {directory} of commit {project.short}"
     known = _modules_like(project, directory, interface)
     like = near(module, known) or known
     cure = f"found {listing(like)}: set project.{key}: {like[0]}:application" if like else f"set project.{key}"
+    if elsewhere and not like:
+        setting = f"{interface.upper()}_APPLICATION"
+        example = f"{elsewhere[0].split('.')[0]}.{interface}:application"
+        cure += f" to what {setting} is in {listing(elsewhere)}, for example {example}"
     return SourceError(f"the {interface} application {application}", cause, cure)
 
 

@@ -74,10 +74,14 @@ class Modules:
 
 @dataclass
 class Names:
-    """The last text that each name got, None where it got none, and what only running would tell."""
+    """The last text that each name got, None where it got none, and what only running would tell.
+
+    `elsewhere` are modules that the project does not have, from which all names are taken.
+    """
 
     values: dict[str, str | None]
     notes: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
     @property
     def unsure(self) -> tuple[str, ...]:
@@ -89,7 +93,7 @@ def read_names(modules: Modules, module: str, wanted: Sequence[str]) -> Names:
     """Follow `module` and the project's modules that it takes names from; the last assignment counts."""
     reader = _Reader(modules, frozenset(wanted))
     texts = reader.module(module)
-    return Names({name: texts.get(name) for name in wanted}, reader.notes)
+    return Names({name: texts.get(name) for name in wanted}, reader.notes, reader.elsewhere)
 
 
 class _Reader:
@@ -99,6 +103,7 @@ class _Reader:
         self._open: set[str] = set()
         self._read = 0
         self.notes: list[str] = []
+        self.elsewhere: list[str] = []
 
     def module(self, name: str) -> dict[str, str | None]:
         file = self._modules.find(name)
@@ -165,6 +170,8 @@ class _Reader:
         target = self._modules.target(module.name, module.file, node)
         file = self._modules.find(target) if target else None
         if target is None or file is None:
+            if target and any(alias.name == "*" for alias in node.names):
+                self.elsewhere.append(target)
             return
         imported = self._parse(target, file)
         for alias in node.names:

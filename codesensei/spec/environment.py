@@ -9,10 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from codesensei.spec.types import VariableName, reject
 
-_OWNED = re.compile(
-    r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS"
-    r"|LISTEN_.*|LD_.*"
-)
+_SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED")
+_OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
 # How the engine hands over an unquoted date.
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? [+-]\d{4} \S+")
 # What UTF-8 cannot hold, and what systemd does not take for text.
@@ -52,6 +50,7 @@ SHELL_NAMES = frozenset(
     }
 )
 _CURES = {
+    "ENV": "set it where the project reads it: os.environ.setdefault in the settings, env ENV=… in a worker's command",
     "DJANGO_SETTINGS_MODULE": "set codesensei:project.settingsModule instead",
     "HOME": "each process has its own home in shared/state; give the project a variable of another name",
     "PATH": "programs of the virtual environment come first; a worker may change it: env PATH=… celery …",
@@ -62,7 +61,8 @@ def owned_variable(name: str) -> str:
     """A name that the program sets itself, or that changes how programs start, is refused."""
     if _OWNED.fullmatch(name):
         cure = _CURES.get(name, "remove it, or give the project's variable another name")
-        raise reject("variable-owned", f"{name} is set by the program itself", cure)
+        why = "is set by the program itself" if _SET.fullmatch(name) else "changes how shells and programs start"
+        raise reject("variable-owned", f"{name} {why}", cure)
     if name in SHELL_NAMES:
         cure = "give the project's variable another name"
         raise reject("variable-shell", f"{name} is set by every shell itself", cure)

@@ -12,8 +12,35 @@ from codesensei.scripts.release.causes import KNOWN, explain, explain_any
 
 PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 ENVIRON = '  File "<frozen os>", line 679, in __getitem__\n'
+LOG_HANDLER = """FileNotFoundError: [Errno 2] No such file or directory: '/opt/mailman/web/logs/mailmanweb.log'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/usr/lib/python3.13/logging/config.py", line 580, in configure
+    handler = self.configure_handler(handlers[name])
+ValueError: Unable to configure handler 'file'"""
 # Log, words of the cause, words of the cure.
 LOGS = {
+    "log file": (LOG_HANDLER, "handler file cannot open /opt/mailman/web/logs/mailmanweb.log", "shared/logs"),
+    "log file of others": (
+        LOG_HANDLER.replace(
+            "FileNotFoundError: [Errno 2] No such file or directory", "PermissionError: [Errno 13] X y"
+        ),
+        "handler file cannot open",
+        "standard error",
+    ),
+    "path of others": (
+        "PermissionError: [Errno 13] Permission denied: '/home/weblate'",
+        "may not open or write /home/weblate",
+        "shared/cache",
+    ),
+    "gobject": ("ValueError: Namespace Rsvg not available", "the system library Rsvg", "gir1.2"),
+    "libmagic": (
+        "ImportError: failed to find libmagic.  Check your installation",
+        "the system library libmagic is missing",
+        "apt-file search libmagic",
+    ),
     "host": (
         "django.core.exceptions.DisallowedHost: Invalid HTTP_HOST header: 'shop.example.com'. You may need to add"
         " 'shop.example.com' to ALLOWED_HOSTS.",

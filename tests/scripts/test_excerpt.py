@@ -55,7 +55,7 @@ def test_the_end_counts_and_long_lines_are_cut() -> None:
 
 def test_the_exception_and_the_project_s_own_line() -> None:
     assert exception(LOG) == "RuntimeError: closed (shop/migrations/0002_x.py, line 6)"
-    assert exception(f"Applying shop.0002_x...{LOG[LOG.index('Traceback') :]}") == exception(LOG)
+    assert exception(f"  Applying shop.0002_x...{LOG[LOG.index('Traceback') :]}") == exception(LOG)
     assert exception("nothing of the kind") == ""
     assert exception("Traceback (most recent call last):\n  cut off") == ""
 
@@ -69,12 +69,25 @@ def test_of_a_chain_the_last_exception_counts() -> None:
     assert exception(log).startswith("RuntimeError: open ")
 
 
+def test_a_direct_cause_is_told_unless_it_says_the_same() -> None:
+    caused = "\nThe above exception was the direct cause of the following exception:\n\n"
+    again = LOG[LOG.index("Traceback") :]
+    wrapped = LOG + caused + again.replace("RuntimeError: closed", "ValueError: cannot begin")
+    place = "(shop/migrations/0002_x.py, line 6)"
+    assert exception(wrapped) == f"ValueError: cannot begin, from RuntimeError: closed {place}"
+    deeper = wrapped + caused + again.replace("RuntimeError: closed", "KeyError: 'x'")
+    assert exception(deeper) == f"KeyError: 'x', from RuntimeError: closed {place}"
+    assert exception(LOG + caused + again) == f"RuntimeError: closed {place}"
+
+
 def test_the_place_where_a_request_hangs() -> None:
     log = (
         'Timeout!\nThread 0x7f (most recent call first):\n  File "/usr/lib/python3.13/x.py", line 1 in f'
         f'\n  File "{RELEASE}/shop/views.py", line 33 in get\n  File "{PACKAGES}/django/x.py", line 5 in g\n'
     )
     assert hang(log) == "it hangs in shop/views.py, line 33"
+    ours = '  File "/usr/local/lib/codesensei/toolkit/1/codesensei/scripts/serving/ask_why.py", line 40 in <module>'
+    assert last_lines(f"{log}{ours}\n", 1) == last_lines(log, 1)
     assert hang(LOG) == ""
 
 

@@ -94,7 +94,7 @@ def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
     monkeypatch.setattr(build, "unpack", lambda *_: made.append("code"))
     monkeypatch.setattr(build, "install", lambda *_: made.append("packages"))
     monkeypatch.setattr(build, "_check", lambda *_: None)
-    data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "source": {}}
+    data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "source": {}, "static": "none"}
     step = make_step("build", NAME, REVISION, **data)
     release = Release(step.project, NAME, "deploy", ".", "config.settings")
     step.project.notes(NAME).parent.mkdir(parents=True)

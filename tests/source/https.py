@@ -91,6 +91,8 @@ def run_git_server(root: Path, directory: Path) -> Iterator[GitServer]:
             self.wfile.write(content)
 
     listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    # A client that is gone again before it was accepted would hold the thread for ever.
+    listener.socket.settimeout(1)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     listener.socket = context.wrap_socket(listener.socket, server_side=True)

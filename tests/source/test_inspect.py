@@ -254,6 +254,13 @@ def _without(name: str, **more: str) -> dict[str, str | bytes]:
             "    found config.server.wsgi: set project.wsgiApplication: config.server.wsgi:application",
         ),
         (
+            {**_without("config/wsgi.py"), "config/settings.py": "from squad.settings import *\n"},
+            Spec(),
+            "the wsgi application config.wsgi:application: there is no module config.wsgi in . of commit {short}\n"
+            "    set project.wsgiApplication to what WSGI_APPLICATION is in squad.settings, "
+            "for example squad.wsgi:application",
+        ),
+        (
             _without("config/asgi.py"),
             Spec(interface="asgi"),
             "the asgi application config.asgi:application: there is no module config.asgi in . of commit {short}\n"

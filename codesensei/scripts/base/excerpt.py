@@ -6,15 +6,16 @@ import re
 
 WIDTH = 200
 CHAINED = "During handling of the above exception, another exception occurred:"
+CAUSED = "The above exception was the direct cause of the following exception:"
 HALT = "gunicorn.errors.HaltServer"
 HEADER = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^(?P<indent>\s*)File "(?P<path>[^"]+)", line (?P<line>\d+)')
 # What Python and compilers draw below the code that failed.
 _MARKS = re.compile(r"^[\s|~^]*[~^][\s|~^]*$")
-# What says nothing of why something failed: starts of units and gunicorn, our own probe, pip's advice.
+# What says nothing of why something failed: starts of units and gunicorn, our own probe, where it hung, pip's advice.
 _NOISE = re.compile(
     r"^(?:Starting|Started|Stopping|Stopped|Scheduled restart) |\[INFO\]|^\s*- - \[|^\s*\[end of output\]$"
-    r"|^\s*note: This error originates"
+    r"|^\s*note: This error originates|^\s*File \"/usr/local/lib/codesensei/[^\"]+\", line \d+ in "
 )
 _PACKAGES = re.compile(
     r"/(?:site|dist)-packages/|^/usr/local/lib/codesensei/|/lib/python[\d.]+/|^<frozen |/venvs?/[^/]+/bin/"
@@ -96,22 +97,37 @@ def without_code(log: str) -> str:
 
 
 def exception(log: str) -> str:
-    """The exception that ended the program, and the project's own line that led to it; empty where there is none."""
+    """The exception that ended the program, and the project's own line that led to it; empty where there is none.
+
+    Where another exception is given as its direct cause, and it does not repeat that one's words, they follow.
+    """
     lines = _without_halt(log.splitlines())
     # A program may have begun the line with words of its own.
     starts = [number for number, line in enumerate(lines) if line.rstrip().endswith(HEADER)]
     if not starts:
         return ""
-    start = starts[-1]
-    indent = len(lines[start]) - len(lines[start].lstrip())
+    text, place = _ended(lines, starts[-1])
+    first = len(starts) - 1
+    while first and [line for line in lines[: starts[first]] if line.strip()][-1:] == [CAUSED]:
+        first -= 1
+    cause = _ended(lines, starts[first])[0]
+    why = f", from {cause}" if cause.partition(": ")[2] not in text else ""
+    return f"{text}{why}{place}" if text else ""
+
+
+def _ended(lines: list[str], start: int) -> tuple[str, str]:
+    """What the traceback that begins at `start` ends with, and the project's own last line in it."""
+    # Behind words of the program's own it is not indented.
+    alone = lines[start].strip() == HEADER
+    indent = len(lines[start]) - len(lines[start].lstrip()) if alone else 0
     place = ""
     for line in lines[start + 1 :]:
         frame = _FRAME.match(line)
         if frame and not _PACKAGES.search(frame["path"]) and not frame["path"].endswith("/manage.py"):
             place = f" ({relative(frame['path'])}, line {frame['line']})"
         if line.strip() and len(line) - len(line.lstrip()) <= indent:
-            return line.strip() + place
-    return ""
+            return line.strip(), place
+    return "", place
 
 
 def relative(path: str) -> str:

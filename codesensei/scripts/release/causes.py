@@ -181,9 +181,15 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         "a system library is missing",
-        r"(?:ImportError|OSError): (?:cannot load library '?)?(lib[\w.+-]+\.so[\w.]*)\b.*(?:cannot open shared object|not found)",
+        r"(?:ImportError|OSError): (?:cannot load library '?)?(lib[\w.+-]+\.so[\w.]*)\b.*(?:cannot open shared object|not found)|ImportError: failed to find (lib\w+)",
         "the system library {0} is missing",
         "name its package in project.systemPackages (on the server: apt-file search {0})",
+    ),
+    Known(
+        "a system library is missing",
+        r"ValueError: Namespace (\w+) not available",
+        "the system library {0}, which Python uses through GObject introspection, is missing",
+        "name its package in project.systemPackages: gir1.2-… (on the server: apt-cache search gir1.2)",
     ),
     Known(
         "a system library is missing",
@@ -379,13 +385,25 @@ KNOWN: tuple[Known, ...] = (
         "the project writes where it may not",
         r"(?:PermissionError|OSError): \[Errno (?:13|30)\] [\w -]+: '(/srv/codesensei/[^/]+/(?:releases|current)/[^']+)'",
         "the project writes {path}, and a release is never changed",
-        "let it write below the project's shared folder, for example shared/logs or shared/media",
+        "let it write below the project's shared folder, for example shared/logs or shared/cache; a folder that it only makes sure of can be committed (with a .gitkeep)",
     ),
     Known(
         "a folder is missing",
         r"FileNotFoundError: \[Errno 2\] No such file or directory: '(/srv/codesensei/[^/]+/(?:releases|current)/[^']+)'",
         "there is no {path} in the release",
         "commit it; a folder for what the project writes belongs below shared, for example shared/logs",
+    ),
+    Known(
+        "a log file cannot be opened",
+        r"(?:FileNotFoundError|PermissionError|OSError): \[Errno \d+\] [\w -]+: '([^']+)'\n(?:.*\n){0,60}?ValueError: Unable to configure handler '([^']+)'",
+        "the log handler {1} cannot open {0}",
+        "let it write to standard error, which the journal keeps, or to a file in the project's shared/logs, where processes and builds may write",
+    ),
+    Known(
+        "the project opens what it may not",
+        r"PermissionError: \[Errno 13\] [\w -]+: '([^']+)'",
+        "the project may not open or write {0}",
+        "let it write below the project's shared folder, for example shared/cache; a build may write to shared/logs alone",
     ),
     # Requests
     Known(

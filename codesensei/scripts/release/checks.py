@@ -19,6 +19,7 @@ def check(facts: Facts, release: Release, data: dict[str, Any]) -> None:
     _check_applications(facts, data)
     _check_sqlite(facts, release)
     _check_media(facts, release)
+    _check_served_media(facts, release, data.get("mediaUrl"))
     _check_static(facts, release, data)
     _check_database(facts, data)
 
@@ -94,6 +95,31 @@ def _check_media(facts: Facts, release: Release) -> None:
         )
 
 
+def _check_served_media(facts: Facts, release: Release, url: str | None) -> None:
+    """Where the proxy serves uploads (`url` is where), Django must put them there and say so."""
+    root, folder = facts["MEDIA_ROOT"], release.project.shared / "media"
+    if url is None or not root:
+        return
+    if os.path.realpath(os.path.join(release.code, root)) != os.path.realpath(folder):
+        raise Failure(
+            "MEDIA_ROOT",
+            f"it is {root}, and with project.mediaServing: proxy nginx serves {folder}",
+            f'set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none',
+        )
+    if facts["MEDIA_URL"] and _local_path(facts["MEDIA_URL"]) != url:
+        raise Failure(
+            "MEDIA_URL",
+            f"Django says {facts['MEDIA_URL']}, and the proxy serves {url}",
+            "write MEDIA_URL as a plain string in the settings, or set project.mediaServing to none",
+        )
+
+
+def _local_path(url: str) -> str:
+    """The path of a STATIC_URL or MEDIA_URL; one with a host is no path of this site, and stays whole."""
+    found = urlsplit(url)
+    return url if found.netloc else f"/{found.path.lstrip('/')}"
+
+
 def _check_static(facts: Facts, release: Release, data: dict[str, Any]) -> None:
     if data["static"] == "none" or not facts["installedStaticfiles"]:
         return
@@ -111,12 +137,10 @@ def _check_static(facts: Facts, release: Release, data: dict[str, Any]) -> None:
             f"{root} lies outside the release; old and new releases would overwrite each other's files",
             'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings',
         )
-    found = urlsplit(facts["STATIC_URL"])
     expected = data.get("staticUrl") or "/static/"
     if not facts["STATIC_URL"]:
         raise Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')
-    served = found.path if found.path.startswith("/") else f"/{found.path}"
-    if found.netloc or served != expected:
+    if _local_path(facts["STATIC_URL"]) != expected:
         raise Failure(
             "STATIC_URL",
             f"Django says {facts['STATIC_URL']}, and the proxy serves {expected}",

@@ -235,7 +235,8 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "User": user,
         "Group": release.user,
         "WorkingDirectory": str(job.directory or release.code),
-        "UMask": "0027",
+        # What the app user makes in shared/media is made as its live processes make it: for the proxy to read.
+        "UMask": "0027" if job.as_build_user else "0022",
         "CPUWeight": "20",
         "IOWeight": "20",
         "Nice": "10",

@@ -5,13 +5,14 @@ Everything is written inside the release's own directory, its venv and root's me
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import checks, jobs, settings
-from codesensei.scripts.release.install import install
-from codesensei.scripts.release.jobs import Release, note
+from codesensei.scripts.release.install import install, require
+from codesensei.scripts.release.jobs import Job, Release, note
 from codesensei.scripts.release.unpack import unpack
 
 
@@ -22,6 +23,8 @@ def run(step: Step) -> None:
     release = Release(step.project, name, data["user"], data["directory"], data["settingsModule"])
     jobs.end_orphans(step)
     if release.notes.get("built") and release.path.is_dir() and (release.venv / ".complete").exists():
+        # What is asked of the settings may be another now.
+        _check(release.notes.get("facts", {}), release, data)
         step.say(f"release {name} is built already")
         return
     note(release, {"built": False, "prepared": None, "hooked": None, "twin": None})
@@ -33,6 +36,7 @@ def run(step: Step) -> None:
     installed = time.monotonic()
     facts = settings.ask(step, release)
     _check(facts, release, data)
+    _make_static_root(step, release, facts, data)
     if facts["debug"]:
         step.say(f"warning: DEBUG is on in {data['settingsModule']}: every error shows visitors code and settings")
     note(
@@ -49,6 +53,13 @@ def run(step: Step) -> None:
         },
     )
     step.changed(f"release {name} is built")
+
+
+def _make_static_root(step: Step, release: Release, facts: dict[str, Any], data: dict[str, Any]) -> None:
+    """Many settings make sure of the folder themselves, which the app user may not do in a release."""
+    if data["static"] == "serve" and facts["installedStaticfiles"]:
+        argv = ["mkdir", "-p", os.path.join(release.code, facts["STATIC_ROOT"])]
+        require(jobs.run_job(step, release, Job("make STATIC_ROOT", argv, as_build_user=True)), release, "STATIC_ROOT")
 
 
 def _check(facts: dict[str, Any], release: Release, data: dict[str, Any]) -> None:

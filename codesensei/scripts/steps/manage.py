@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from codesensei.scripts.base import envfile, files
 from codesensei.scripts.base.commands import SYSTEM_PATH
 from codesensei.scripts.base.paths import Project
 from codesensei.scripts.serving.live import Live
+
+# The terminal, and what createsuperuser --noinput takes.
+PASSED = re.compile(r"TERM|COLUMNS|LINES|DJANGO_SUPERUSER_\w+")
 
 
 def run(slug: str, words: list[str]) -> int:
@@ -23,7 +27,7 @@ def run(slug: str, words: list[str]) -> int:
     venv = project.current / ".codesensei" / "venv"
     environment = {
         **envfile.parse(envfile.read(project.env_file(now.release))),
-        **{name: os.environ[name] for name in ("TERM", "COLUMNS", "LINES") if name in os.environ},
+        **{name: value for name, value in os.environ.items() if PASSED.fullmatch(name)},
         "PATH": f"{venv}/bin:{SYSTEM_PATH}",
         "VIRTUAL_ENV": str(venv),
         "HOME": str(project.shared / "state" / "manage"),
@@ -32,7 +36,8 @@ def run(slug: str, words: list[str]) -> int:
         "DJANGO_SETTINGS_MODULE": now.manifest["settingsModule"],
     }
     os.chdir(project.current / now.manifest["directory"])
-    os.umask(0o027)
+    # As the live processes: the proxy reads what is made in shared/media.
+    os.umask(0o022)
     os.initgroups(user, files.group_id(user))
     os.setgid(files.group_id(user))
     os.setuid(files.user_id(user))

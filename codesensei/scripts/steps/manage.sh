@@ -10,7 +10,9 @@ main() {
         exec "$run" manage "$@"
     fi
     if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-        exec sudo -n "$run" manage "$@"
+        # Names alone: a password is not for the list of processes.
+        kept=$(env | sed -n 's/^\(DJANGO_SUPERUSER_[A-Z0-9_]*\)=.*/\1/p' | paste -sd, -)
+        exec sudo -n ${kept:+"--preserve-env=$kept"} "$run" manage "$@"
     fi
     printf 'error: %s needs root: run it as root, or with sudo %s\n' "$0" "$here/manage" >&2
     exit 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,10 @@ from codesensei.scripts.release.unpack import OWN_FOLDER, archive_of, extract
 
 ORDER = ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic")
 STATIC_HOOKS = ("beforeCollectstatic", "afterCollectstatic")
+# Large projects begin with many hundreds of migrations, some of which say more than their name.
+MIGRATE_LINES = 20_000
+APPLIED = re.compile(r"^\s*Applying \S+\.\.\.", re.MULTILINE)
+MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 
 
 def run(step: Step) -> None:
@@ -74,16 +79,11 @@ def _migrate(step: Step, release: Release, data: dict[str, Any]) -> None:
         step.say("no migrations to run")
         return
     variables = {"PGOPTIONS": f"-c lock_timeout={data['lockTimeout']}s"} if data["lockTimeout"] else {}
-    job = Job("migrate", _manage(release, "migrate", "--noinput"), variables=variables)
+    job = Job("migrate", _manage(release, "migrate", "--noinput"), variables=variables, lines=MIGRATE_LINES)
     done = jobs.run_job(step, release, job)
-    require(
-        done,
-        release,
-        "manage.py migrate",
-        "mend the migration and deploy again",
-    )
-    applied = [line.strip() for line in done.tail.splitlines() if line.strip().endswith("OK")]
-    step.changed(f"migrations have run ({len(applied)} applied)")
+    what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
+    require(done, release, "manage.py migrate", f"mend {what} and deploy again")
+    step.changed(f"migrations have run ({len(APPLIED.findall(done.tail))} applied)")
 
 
 def _static(step: Step, release: Release, data: dict[str, Any], before: object) -> Release:

@@ -15,7 +15,7 @@ from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, write_json
 from codesensei.scripts.postgres import passwords
-from codesensei.scripts.release import jobs, phases, prune, twins
+from codesensei.scripts.release import causes, jobs, phases, prune, twins
 from codesensei.scripts.release.jobs import Job, Release, note
 from codesensei.scripts.serving import candidate, certificates, default_tls, hand_over, live, served, workers
 from codesensei.scripts.serving.change import Change, Manifest
@@ -45,8 +45,9 @@ def run(step: Step) -> None:
         served.read_back(release, manifest)
         step.say(f"unchanged: {name} is live")
     _manage(step, manifest)
-    _finish(step, release, manifest, seconds)
-    step.result = json.dumps({"release": name, "revision": revision, "url": manifest["url"]}, sort_keys=True)
+    warnings = _finish(step, release, manifest, seconds)
+    said = {"release": name, "revision": revision, "url": manifest["url"], "warnings": warnings}
+    step.result = json.dumps(said, sort_keys=True)
 
 
 def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
@@ -195,15 +196,27 @@ def _manage(step: Step, manifest: Manifest) -> None:
         step.manage(link)
 
 
-def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str, float]) -> None:
-    """After the switch: hooks that are reported and not undone, the register, old releases, the record."""
-    if step.changes:
-        for number, hook in enumerate(manifest["afterSwitch"]):
-            script = step.project.environments / f"{release.name}.afterSwitch-{number}.sh"
-            files.write_file(script, hook + "\n", 0o640, "root", release.user)
-            done = jobs.run_job(step, release, Job(f"hook afterSwitch: {hook[:60]}", ["/bin/bash", "-e", str(script)]))
-            ended = "has run" if done.ok else f"failed with status {done.code}, see {done.log}"
-            step.say(f"hook afterSwitch {ended}: {hook[:60]}")
+def _after_switch(step: Step, release: Release, hooks: list[str]) -> list[str]:
+    """Run the hooks that are reported and not undone; what to warn of."""
+    warnings = []
+    for number, hook in enumerate(hooks):
+        script = step.project.environments / f"{release.name}.afterSwitch-{number}.sh"
+        files.write_file(script, hook + "\n", 0o640, "root", release.user)
+        done = jobs.run_job(step, release, Job(f"hook afterSwitch: {hook[:60]}", ["/bin/bash", "-e", str(script)]))
+        if done.ok:
+            step.say(f"hook afterSwitch has run: {hook[:60]}")
+            continue
+        ended = f"status {done.code}"
+        cause, _ = causes.explain_any(done.tail, ended)
+        why = ended if cause == ended else f"{ended}: {cause}"
+        warnings.append(f"{release.name} is live, and its hook afterSwitch failed with {why} ({hook}); see {done.log}")
+        step.say(f"hook afterSwitch failed with status {done.code}, see {done.log}: {hook[:60]}")
+    return warnings
+
+
+def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str, float]) -> list[str]:
+    """After the switch: its hooks, the register, old releases, the record; what to warn of."""
+    warnings = _after_switch(step, release, manifest["afterSwitch"]) if step.changes else []
     register.settle(
         step.slug,
         {"units": [unit["name"] for unit in manifest["units"]], "hostnames": manifest["health"]["hosts"]},
@@ -216,3 +229,4 @@ def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str,
     if step.changes:
         note(release, {"served": True})
         step.say(phases.words(step.project, release, seconds))
+    return warnings

@@ -22,6 +22,12 @@ LOCK = (
     " do sleep 0.1; done"
 )
 
+# The session goes on after its client has ended.
+UNLOCK = (
+    "systemctl stop somebody.service; runuser -u postgres -- psql -XAtc"
+    " \"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'\""
+)
+
 
 def migration(operation: str, name: str = "0002_change", after: str = "0001_initial") -> dict[str, str]:
     """One more migration with one operation."""
@@ -112,7 +118,7 @@ CASES = (
         write=migration("migrations.AddField('entry', 'mood', models.CharField(max_length=9, db_default=''))"),
         config={"database.lockTimeout": 1},
         before=LOCK,
-        after="systemctl stop somebody.service",
+        after=UNLOCK,
         error="manage.py migrate (release RELEASE) on SERVER: a table is locked by something that takes longer than database.lockTimeout",
         cure="run pulumi up again at a quieter time, end what holds the lock (pg_stat_activity), or raise database.lockTimeout",
     ),

@@ -22,7 +22,7 @@ CASES = (
         "the disk is small",
         before="mount -t tmpfs -o size=100M small /srv",
         after="umount /srv",
-        error="disk of /srv/codesensei on SERVER: 99 MiB are free, and 1024 MiB are needed",
+        error="disk of /srv/codesensei on SERVER: ALL MiB are free, and 1024 MiB are needed",
         cure="free some space (df -h; apt-get clean; journalctl --vacuum-size=200M) or use a bigger disk",
     ),
 )

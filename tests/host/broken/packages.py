@@ -81,7 +81,7 @@ CASES = (
         "the package index cannot be reached",
         replace={"requirements.txt": ("redis==", "# Ours\nredis==")},
         config={"env.PIP_INDEX_URL": "http://127.0.0.1:9/simple"},
-        error="install pip (release RELEASE) on SERVER: the package index cannot be reached: Connection refused",
+        error="install the requirements (release RELEASE) on SERVER: the package index at 127.0.0.1 cannot be reached: Connection refused",
         cure="check the server's name resolution and its way out to the network; for another index set PIP_INDEX_URL in codesensei:secretEnv",
     ),
     Broken(

@@ -106,7 +106,7 @@ CASES = (
         "the generated database is not used",
         replace=setting('DATABASES["default"]["NAME"] = "shop"'),
         error="DATABASES on SERVER: the settings do not use the generated database guestbook (default: postgresql shop)",
-        cure='write in config.settings.production: DATABASES = {"default": dj_database_url.config()}',
+        cure='write in config.settings.production: DATABASES = {"default": dj_database_url.config()} or map codesensei:database.env to the variables that the settings read, or set database.kind to none',
     ),
     Broken(
         "a log file has no folder",
@@ -118,7 +118,7 @@ CASES = (
         "a log file is in the release",
         replace=log_file('BASE_DIR / "django.log"'),
         error="Django's settings (release RELEASE) on SERVER: the project writes django.log, and a release is never changed",
-        cure="let it write below the project's shared folder, for example shared/logs or shared/media",
+        cure="let it write below the project's shared folder, for example shared/logs or shared/cache; a folder that it only makes sure of can be committed (with a .gitkeep)",
     ),
     Broken(
         "a library is not installed",

@@ -164,7 +164,7 @@ def _database(step: Step, entry: register.Entry, drop: bool) -> tuple[str, str] 
         dropped = [_drop_role(step, port, role) for role in roles]
         return None if all(dropped) else (roles[-1], "")
     for name in databases:
-        step.say(f"kept: database {name} (onDestroy.database: drop removes it; its role {roles[-1]} may not log in)")
+        step.say(f"kept: database {name} (a deployed onDestroy.database: drop removes it; {roles[-1]} may not log in)")
     return roles[-1], databases[-1] if databases else ""
 
 
@@ -222,7 +222,7 @@ def _directories(step: Step, drop_database: bool, drop_media: bool) -> list[Path
         if not remains:
             project.shared.rmdir()
     for path in remains:
-        step.say(f"kept: {path} (onDestroy.{'database' if _is_sqlite(path) else 'media'}: drop removes it)")
+        step.say(f"kept: {path} (a deployed onDestroy.{'database' if _is_sqlite(path) else 'media'}: drop removes it)")
     if not remains and project.root.is_dir():
         left = sorted(project.root.iterdir())
         if left:

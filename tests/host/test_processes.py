@@ -186,6 +186,13 @@ def test_manage(desk: Desk) -> None:
     assert "A-long-passw0rd" not in said
     check = "from django.contrib.auth.models import User; print(User.objects.get(username='grace').is_superuser)"
     assert server.console(code(check)).stdout == "True\n"
+    # As a script does it.
+    given = "DJANGO_SUPERUSER_USERNAME=joan DJANGO_SUPERUSER_EMAIL=joan@desk.example DJANGO_SUPERUSER_PASSWORD='a b$c'"
+    server.console(f"{given} {manage} createsuperuser --noinput")
+    check = (
+        "from django.contrib.auth.models import User; print(User.objects.get(username='joan').check_password('a b$c'))"
+    )
+    assert server.console(code(check)).stdout == "True\n"
 
 
 def test_manage_is_for_root_and_those_who_may_become_root(desk: Desk) -> None:
@@ -196,6 +203,11 @@ def test_manage_is_for_root_and_those_who_may_become_root(desk: Desk) -> None:
         assert server.console(f"runuser -u ada -- {manage} check").stdout.startswith(
             "System check identified no issues"
         )
+        given = "env DJANGO_SUPERUSER_USERNAME=anne DJANGO_SUPERUSER_EMAIL=a@b.example DJANGO_SUPERUSER_PASSWORD=a"
+        server.console(f"runuser -u ada -- {given} {manage} createsuperuser --noinput")
+        users = "from django.contrib.auth.models import User"
+        usable = f"{users}; print(User.objects.get(username='anne').has_usable_password())"
+        assert server.console(f"{manage} shell -v 0 -c {shlex.quote(usable)}").stdout == "True\n"
         refused = server.console(f"runuser -u bob -- {manage} check", check=False)
         assert refused.returncode == 1
         assert refused.stderr == f"error: {manage} needs root: run it as root, or with sudo {manage}\n"

@@ -86,6 +86,11 @@ def test_files_of_this_release_and_the_one_before(stack: Stack) -> None:
     upload = get(stack, "/uploads/a.png")
     assert (upload.body, upload.headers["x-content-type-options"]) == ("picture\n", "nosniff")
     assert get(stack, "/uploads/leak").status == 403
+    # What a management command saves is as readable as what a request saves.
+    storage = "from io import StringIO; from django.core.files.storage import default_storage"
+    save = f"{storage}; default_storage.save('deep/b', StringIO('b'))"
+    stack.server.console(f'/srv/codesensei/{stack.slug}/manage shell -c "{save}"')
+    assert get(stack, "/uploads/deep/b").body == "b"
 
     stack.set("project.static", "none")
     stack.set("project.mediaServing", "none")

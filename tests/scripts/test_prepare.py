@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure, read_json, write_json
-from codesensei.scripts.release import jobs, twins
+from codesensei.scripts.release import jobs, settings, twins
 from codesensei.scripts.release.jobs import Done, Job, Release
 from codesensei.scripts.steps import build, prepare
 
@@ -98,7 +98,7 @@ def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
     step = make_step("build", NAME, REVISION, **data)
     release = Release(step.project, NAME, "deploy", ".", "config.settings")
     step.project.notes(NAME).parent.mkdir(parents=True)
-    write_json(step.project.notes(NAME), {"built": lost != "notes", "venv": "v"})
+    write_json(step.project.notes(NAME), {"built": lost != "notes", "venv": "v", "facts": {}})
     if lost != "code":
         release.path.mkdir(parents=True)
     release.venv.mkdir(parents=True)
@@ -107,6 +107,23 @@ def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
     build.run(step)
     assert made == (["code", "packages"] if lost else [])
     assert release.notes["built"] is True
+
+
+def test_static_root_is_there_before_the_project_makes_sure_of_it(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`os.makedirs(STATIC_ROOT, exist_ok=True)` is common in settings, and the app user may not do it in a release."""
+    for name in ("unpack", "install", "_check"):
+        monkeypatch.setattr(build, name, lambda *_: None)
+    facts = {"installedStaticfiles": True, "STATIC_ROOT": "staticfiles", "debug": False}
+    monkeypatch.setattr(settings, "ask", lambda *_: facts)
+    data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "source": {}, "static": "serve"}
+    step = make_step("build", NAME, REVISION, **data)
+    step.project.notes(NAME).parent.mkdir(parents=True)
+    build.run(step)
+    [job] = programs.ran
+    assert list(job.argv) == ["mkdir", "-p", f"{step.project.release(NAME)}/staticfiles"]
+    assert job.as_build_user
 
 
 @pytest.mark.parametrize("link", ["current", "previous"])

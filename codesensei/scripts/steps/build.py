@@ -23,8 +23,10 @@ def run(step: Step) -> None:
     release = Release(step.project, name, data["user"], data["directory"], data["settingsModule"])
     jobs.end_orphans(step)
     if release.notes.get("built") and release.path.is_dir() and (release.venv / ".complete").exists():
+        facts = release.notes.get("facts")
+        assert isinstance(facts, dict)
         # What is asked of the settings may be another now.
-        _check(release.notes.get("facts", {}), release, data)
+        _check(facts, release, data)
         step.say(f"release {name} is built already")
         return
     note(release, {"built": False, "prepared": None, "hooked": None, "twin": None})

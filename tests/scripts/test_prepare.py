@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,16 @@ def programs(server: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     return found
 
 
-def run_prepare(make_step: Any, notes: dict[str, Any] | None = None, **changes: Any) -> None:
+def run_prepare(
+    make_step: Any,
+    notes: dict[str, Any] | None = None,
+    databases: dict[str, dict[str, str]] | None = None,
+    **changes: Any,
+) -> None:
     """Prepare a release that is built; `notes` is what is known of it, when it is not new."""
     data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "hooks": HOOKS, "static": "serve"}
     step = make_step("prepare", NAME, REVISION, **{**data, "lockTimeout": 5, **changes})
-    facts = {"STATIC_ROOT": "static", "installedStaticfiles": True}
+    facts = {"STATIC_ROOT": "static", "installedStaticfiles": True, "databases": databases or {}}
     step.project.notes(NAME).parent.mkdir(parents=True, exist_ok=True)
     built = {"built": True, "revision": REVISION, "facts": facts, "seconds": {}}
     write_json(step.project.notes(NAME), notes or built)
@@ -64,6 +71,22 @@ def test_migrate_runs_only_where_the_check_finds_something(programs: Programs, m
     assert programs.ran[0].argv[-2:] == ["migrate", "--check"]
     if pending:
         assert programs.ran[1].argv[-2:] == ["migrate", "--noinput"]
+
+
+def test_a_sqlite_file_is_made_for_nobody_else_to_read(programs: Programs, make_step: Any, tmp_path: Path) -> None:
+    there, absent = tmp_path / "there.sqlite3", tmp_path / "absent.sqlite3"
+    there.touch()
+    names = {"default": str(absent), "old": str(there), "memory": ":memory:", "unset": ""}
+    sqlite = {alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": name} for alias, name in names.items()}
+    postgresql = {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}
+    run_prepare(make_step, databases={**sqlite, "postgresql": postgresql})
+    made = [job for job in programs.ran if job.title == "make the SQLite file"]
+    assert programs.ran[0] is made[0]
+    assert [job.argv[-1] for job in made] == [str(absent)]
+    assert not made[0].as_build_user
+    # The job's own line, run here.
+    subprocess.run(made[0].argv, check=True)
+    assert stat.S_IMODE(absent.stat().st_mode) == 0o640
 
 
 @pytest.mark.proves("config.static")

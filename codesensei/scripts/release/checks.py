@@ -64,6 +64,11 @@ def outlives(path: str, release: Release) -> bool:
     return inside(whole, release.project.shared) or not inside(whole, release.project.root)
 
 
+def is_sqlite(database: dict[str, str]) -> bool:
+    """Whether an entry of DATABASES is a SQLite file."""
+    return database["ENGINE"].endswith(("sqlite3", "spatialite"))
+
+
 def sqlite_path(name: str) -> str | None:
     """The file of a SQLite database's NAME, which may be a URI; None for one in memory."""
     if not name.startswith("file:"):
@@ -74,7 +79,7 @@ def sqlite_path(name: str) -> str | None:
 
 def _check_sqlite(facts: Facts, release: Release) -> None:
     for alias, database in facts["databases"].items():
-        if not database["ENGINE"].endswith(("sqlite3", "spatialite")):
+        if not is_sqlite(database):
             continue
         path = sqlite_path(database["NAME"])
         if path is not None and not outlives(path, release):

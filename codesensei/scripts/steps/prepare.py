@@ -12,7 +12,7 @@ from typing import Any
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import jobs, twins
-from codesensei.scripts.release.checks import inside
+from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job, Release, note
 from codesensei.scripts.release.seal import seal
@@ -40,6 +40,7 @@ def run(step: Step) -> None:
         return
     hooks = data["hooks"]
     started = time.monotonic()
+    _make_sqlite_files(step, release)
     _hooks(step, release, "beforeMigrate", hooks["beforeMigrate"])
     _migrate(step, release, data)
     _hooks(step, release, "afterMigrate", hooks["afterMigrate"])
@@ -67,6 +68,16 @@ def _hooks(step: Step, release: Release, phase: str, commands: list[str]) -> Non
             "mend the hook and deploy again",
         )
         step.changed(f"hook {phase} has run: {command[:60]}")
+
+
+def _make_sqlite_files(step: Step, release: Release) -> None:
+    """What the app user makes may be read by others, for the proxy has to; a database may not, nor its journals."""
+    for database in _facts(release)["databases"].values():
+        path = sqlite_path(database["NAME"]) if is_sqlite(database) else None
+        if path and not os.path.lexists(os.path.join(release.code, path)):
+            # Where it cannot be made, migrate says why.
+            argv = ["/bin/sh", "-c", 'umask 027; : >>"$0"', path]
+            jobs.run_job(step, release, Job("make the SQLite file", argv))
 
 
 def _manage(release: Release, *arguments: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,29 @@ from codesensei.scripts.release import jobs
 from codesensei.scripts.release.jobs import Job, Release
 
 PROGRAM = "print('user shop logs in'); print('\\nfacts:{\"root\": \"/srv/shop\"}'); print('shop is done')"
+
+
+@pytest.mark.parametrize(
+    ("build_user", "private", "mask"), [(False, False, "0022"), (False, True, "0027"), (True, False, "0027")]
+)
+def test_who_may_read_what_a_job_makes(
+    server: Path, monkeypatch: pytest.MonkeyPatch, build_user: bool, private: bool, mask: str
+) -> None:
+    """The proxy reads what the app user makes in shared/media; a database is nobody else's to read."""
+    started: list[list[str]] = []
+
+    def popen(argv: list[str], **_: object) -> subprocess.Popen[str]:
+        started.append(argv)
+        return real([sys.executable, "-c", ""], stdout=subprocess.PIPE, text=True)
+
+    real = subprocess.Popen
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    release = Release(paths.Project("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
+    release.project.logs.parent.mkdir(parents=True)
+    job = Job("make", ["touch", "x"], as_build_user=build_user, private=private)
+    assert jobs.run_job(Step("shop", "build", (), {}), release, job).ok
+    assert f"--property=UMask={mask}" in started[0]
 
 
 def test_an_answer_is_whole_and_in_no_log(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ class Builder:
         }
         directory = self.release.path / self.data["installFrom"]
         writable = (self.release.path, self.venv)
-        job = Job(title, list(argv), True, directory, variables, writable=writable, lines=lines)
+        job = Job(title, list(argv), True, directory=directory, variables=variables, writable=writable, lines=lines)
         return jobs.run_job(self.step, self.release, job)
 
     def require(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> Done:

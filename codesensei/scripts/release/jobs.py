@@ -94,12 +94,13 @@ class Job:
     """One program to run for a release.
 
     The build user may write in `writable` (default: the release's directory) and nowhere else; `lines` of the output
-    are kept.
+    are kept; what a `private` one makes, nobody else may read.
     """
 
     title: str
     argv: Sequence[str]
     as_build_user: bool = False
+    private: bool = False
     directory: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     # Bounds a hung install or migration; long data migrations need hours.
@@ -236,7 +237,7 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "Group": release.user,
         "WorkingDirectory": str(job.directory or release.code),
         # What the app user makes in shared/media is made as its live processes make it: for the proxy to read.
-        "UMask": "0027" if job.as_build_user else "0022",
+        "UMask": "0027" if job.as_build_user or job.private else "0022",
         "CPUWeight": "20",
         "IOWeight": "20",
         "Nice": "10",

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from codesensei.scripts.base import probe, units
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release.jobs import Release
 from codesensei.scripts.serving import candidate
-from codesensei.scripts.serving.change import Manifest
+from codesensei.scripts.serving.change import Change
 
 
-def read_back(release: Release, manifest: Manifest, socket: Path | None = None) -> None:
+def read_back(change: Change, socket: Path | None = None) -> None:
     """Ask through the proxy, or over a socket, and make sure that it is this release's process which serves."""
-    web = next(unit["name"] for unit in manifest["units"] if unit["kind"] == "web")
+    release, manifest = change.release, change.manifest
+    [web] = change.named("web")
     health = manifest["health"]
     began = time.time()
     answer = probe.Answer(error="it was not asked")

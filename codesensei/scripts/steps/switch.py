@@ -42,7 +42,7 @@ def run(step: Step) -> None:
         _prove_and_switch(change, seconds)
         step.changed(f"{name} is live")
     else:
-        served.read_back(release, manifest)
+        served.read_back(change)
         step.say(f"unchanged: {name} is live")
     _manage(step, manifest)
     warnings = _finish(step, release, manifest, seconds)
@@ -115,12 +115,12 @@ def _apply(change: Change, stale: set[str], *, candidate_serves: bool) -> None:
     for name in change.named("web"):
         systemctl("restart" if name in stale else "start", name)
     if candidate_serves:
-        served.read_back(release, manifest, step.project.kept_socket)
+        served.read_back(change, step.project.kept_socket)
         hand_over.to_live(step.project)
         candidate.retire(manifest)
     if proxy_changed:
         _reload_proxy()
-    served.read_back(release, manifest)
+    served.read_back(change)
 
 
 def _renew_workers(change: Change, stale: set[str], grace: float) -> None:

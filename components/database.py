@@ -5,8 +5,8 @@ from __future__ import annotations
 import pulumi
 
 from codesensei import remote
+from codesensei.config import DatabasePlan, Stack, StackConfig
 from codesensei.render import digest
-from codesensei.spec import DatabasePlan, Stack, StackSpec
 from components.server import Server
 
 
@@ -47,20 +47,20 @@ class Database(pulumi.ComponentResource):
                 f"{name}-database",
                 server.access,
                 "database",
-                data={**step_data(plan, stack.spec), "password": known, "digest": self.password_digest},
+                data={**step_data(plan, stack.config), "password": known, "digest": self.password_digest},
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"name": plan.name, "role": plan.role})
 
 
-def step_data(plan: DatabasePlan, spec: StackSpec) -> dict[str, object]:
+def step_data(plan: DatabasePlan, config: StackConfig) -> dict[str, object]:
     """What the step gets beside the password."""
     return {
         **account(plan),
         "host": plan.host,
-        "user": spec.project.user,
-        "extensions": list(spec.database.extensions),
-        "adopt": spec.adopt,
+        "user": config.project.user,
+        "extensions": list(config.database.extensions),
+        "adopt": config.adopt,
     }
 
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pulumi
 
 from codesensei import remote
+from codesensei.config import URL_VARIABLE, DatabasePlan, Stack, meaning
 from codesensei.render import digest, envfile
-from codesensei.spec import URL_VARIABLE, DatabasePlan, Stack, meaning
 from components.database import Database, keyed
 from components.server import Server
 
@@ -36,23 +36,23 @@ class Environment(pulumi.ComponentResource):
         code_id: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        spec, secrets = stack.spec, stack.secrets
-        given_url = secrets.env.get(URL_VARIABLE, pulumi.Output.secret(spec.env.get(URL_VARIABLE, "")))
+        config, secrets = stack.config, stack.secrets
+        given_url = secrets.env.get(URL_VARIABLE, pulumi.Output.secret(config.env.get(URL_VARIABLE, "")))
         injected_database = database_variables(stack.database, database.password, given_url)
         injected_broker = broker_variables(stack.broker.variables, broker_number)
         super().__init__(
             "codesensei:index:Environment",
             name,
             {
-                "env": dict(spec.env),
+                "env": dict(config.env),
                 "secretEnv": {key: keyed(digest_key, value) for key, value in secrets.env.items()},
-                "generated": dict.fromkeys((*spec.generate_secrets, *injected_database), "generated"),
+                "generated": dict.fromkeys((*config.generate_secrets, *injected_database), "generated"),
                 "broker": dict(injected_broker),
             },
             opts,
         )
         variables: dict[str, pulumi.Input[str]] = {
-            **spec.env,
+            **config.env,
             **secrets.env,
             **generated_secrets,
             **injected_database,
@@ -143,5 +143,5 @@ def managed_names(stack: Stack) -> set[str]:
         return set()
     given: set[str] = {URL_VARIABLE} if plan.given_by == URL_VARIABLE else set()
     if plan.given_by == "mapped":
-        given = {name for name, part in stack.spec.database.env.items() if part in ("url", "password")}
+        given = {name for name, part in stack.config.database.env.items() if part in ("url", "password")}
     return given | {name for name, part in plan.variables.items() if part in ("url", "password")}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pulumi
 
 from codesensei import remote, source
-from codesensei.spec import Stack
-from codesensei.spec.project import Hooks
+from codesensei.config import Stack
+from codesensei.config.project import Hooks
 from components.environment import Environment
 from components.server import Server
 
@@ -23,7 +23,7 @@ WEB_SERVERS = {"wsgi": ("gunicorn", "23.0.0"), "asgi": ("daphne", "4.1.2")}
 class Code:
     """What is built: the project at one commit, and what its own files say."""
 
-    project: source.Project
+    project: source.Checkout
     settings: source.SettingsFacts
     requirements: source.Closure
     migrations: tuple[str, ...]
@@ -36,13 +36,13 @@ def read_code(stack: Stack, cache: Path | None = None) -> Code:
 
     `cache` is where mirrors and archives are kept; default: the operator's own cache directory.
     """
-    spec = stack.spec.project
-    project = source.open_source(spec, cache_dir=cache)
-    directory = source.django_directory(project, spec.directory)
-    closure = source.requirements_closure(project, spec.requirements, directory)
-    settings = source.read_settings(project, spec, closure)
-    built_from = (spec.python, spec.installer, spec.rebuild, settings.interface)
-    code_id = source.code_id(project.revision, spec.directory, closure, *built_from)
+    config = stack.config.project
+    project = source.open_source(config, cache_dir=cache)
+    directory = source.django_directory(project, config.directory)
+    closure = source.requirements_closure(project, config.requirements, directory)
+    settings = source.read_settings(project, config, closure)
+    built_from = (config.python, config.installer, config.rebuild, settings.interface)
+    code_id = source.code_id(project.revision, config.directory, closure, *built_from)
     packages = "\n".join((closure.digest, *built_from))
     return Code(
         project=project,
@@ -68,7 +68,7 @@ class Release(pulumi.ComponentResource):
         code: Code,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        spec, project = stack.spec.project, code.project
+        config, project = stack.config.project, code.project
         super().__init__(
             "codesensei:index:Release",
             name,
@@ -76,12 +76,12 @@ class Release(pulumi.ComponentResource):
                 "revision": project.revision,
                 "subject": project.subject,
                 "release": environment.release,
-                "python": spec.python or "the server's",
+                "python": config.python or "the server's",
                 "interface": code.settings.interface,
                 "application": code.settings.application,
                 "requirements": list(code.requirements.files),
                 "migrations": list(code.migrations),
-                "hooks": _hooks(spec.hooks),
+                "hooks": _hooks(config.hooks),
             },
             opts,
         )
@@ -114,15 +114,15 @@ class Release(pulumi.ComponentResource):
 
 def _declared(stack: Stack, code: Code) -> dict[str, bool | str | None]:
     """What was read of the settings, to be held against Django's own word; None where the stack config decides."""
-    spec, found = stack.spec.project, code.settings
-    asgi = None if spec.interface != "auto" or spec.asgi_application else found.interface == "asgi"
-    wsgi = None if spec.wsgi_application or found.interface == "asgi" else found.application
+    config, found = stack.config.project, code.settings
+    asgi = None if config.interface != "auto" or config.asgi_application else found.interface == "asgi"
+    wsgi = None if config.wsgi_application or found.interface == "asgi" else found.application
     return {"asgiDeclared": asgi, "wsgiDeclared": wsgi}
 
 
 def build_data(stack: Stack, code: Code) -> Mapping[str, object]:
     """What the step `build` gets: where the code is, what is installed, what Django's settings must agree with."""
-    spec, project, server = stack.spec.project, code.project, stack.spec.server
+    config, project, server = stack.config.project, code.project, stack.config.server
     name, version = WEB_SERVERS[code.settings.interface]
     return {
         "user": stack.names.user,
@@ -131,21 +131,21 @@ def build_data(stack: Stack, code: Code) -> Mapping[str, object]:
             "sha256": project.tar_sha256,
         },
         "directory": code.settings.django_directory,
-        "requirements": spec.requirements,
+        "requirements": config.requirements,
         "requirementsFiles": list(code.requirements.files),
         "installFrom": code.requirements.directory,
         "inPlace": code.requirements.in_place,
         "venvId": code.packages_id,
-        "python": spec.python,
-        "installer": spec.installer,
+        "python": config.python,
+        "installer": config.installer,
         "server": {"name": name, "version": version},
-        "settingsModule": spec.settings_module,
+        "settingsModule": config.settings_module,
         "interface": code.settings.interface,
         "application": code.settings.application,
         **_declared(stack, code),
-        "static": spec.static,
+        "static": config.static,
         "staticUrl": code.settings.static_url,
-        "mediaUrl": code.settings.media_url if spec.media_serving == "proxy" else None,
+        "mediaUrl": code.settings.media_url if config.media_serving == "proxy" else None,
         "database": {
             "kind": stack.database.kind,
             "name": stack.database.name,
@@ -157,14 +157,14 @@ def build_data(stack: Stack, code: Code) -> Mapping[str, object]:
 
 def prepare_data(stack: Stack, code: Code) -> Mapping[str, object]:
     """What the step `prepare` gets: hooks, and how migrations and static files are treated."""
-    spec = stack.spec.project
+    config = stack.config.project
     return {
         "user": stack.names.user,
         "directory": code.settings.django_directory,
-        "settingsModule": spec.settings_module,
-        "hooks": _hooks(spec.hooks),
-        "static": spec.static,
-        "lockTimeout": stack.spec.database.lock_timeout,
+        "settingsModule": config.settings_module,
+        "hooks": _hooks(config.hooks),
+        "static": config.static,
+        "lockTimeout": stack.config.database.lock_timeout,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pulumi
 
 from codesensei import remote
-from codesensei.spec import Stack
+from codesensei.config import Stack
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -41,9 +41,9 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     stack = replace(stack, names=replace(stack.names, directory=code.settings.django_directory))
     if access is None:
         access = remote.reach(
-            stack.spec.server,
+            stack.config.server,
             slug=stack.names.slug,
-            drift=stack.spec.drift,
+            drift=stack.config.drift,
             private_key=stack.secrets.ssh_private_key,
         )
     name = stack.names.slug
@@ -53,7 +53,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     database_password = stack.secrets.database_password
     if stack.database.kind == "generated":
         database_password = made.password(f"{name}-database-password")
-    generated_secrets = {key: made.password(f"{name}-{key}") for key in stack.spec.generate_secrets}
+    generated_secrets = {key: made.password(f"{name}-{key}") for key in stack.config.generate_secrets}
     hostnames = _hostnames(name, stack, made)
     broker_number = made.broker_number(f"{name}-broker-number") if stack.broker.variables else None
     numbers: list[pulumi.Input[int]] = [*stack.broker.numbers, *([broker_number] if broker_number else [])]
@@ -102,7 +102,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         hostnames=pulumi.Output.all(*hostnames),
         release=switch.release,
         revision=switch.revision,
-        server=stack.spec.server.host,
+        server=stack.config.server.host,
     )
 
 
@@ -112,11 +112,11 @@ def _after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
 
 def _hostnames(name: str, stack: Stack, made: Generated) -> list[pulumi.Input[str]]:
     """`domains`, then the generated name below `appsDomain`; with neither, the server's address."""
-    names: list[pulumi.Input[str]] = [*stack.spec.domains]
-    apps = stack.spec.apps_domain
+    names: list[pulumi.Input[str]] = [*stack.config.domains]
+    apps = stack.config.apps_domain
     if apps is not None:
         names.append(made.hostname(f"{name}-hostname").apply(lambda label: f"{label}.{apps}"))
-    return names or [stack.spec.server.host]
+    return names or [stack.config.server.host]
 
 
 def _name_branch(stack: Stack, code: Code) -> None:
@@ -124,7 +124,7 @@ def _name_branch(stack: Stack, code: Code) -> None:
     branch, commit = code.project.branch, f"{code.project.short} ({code.project.subject})"
     if branch is None:
         return
-    if stack.spec.production:
+    if stack.config.production:
         raise pulumi.RunError(
             f"codesensei:project.source.revision: {branch} is a branch, which moves; it is at {commit} now\n"
             f"    production deploys a commit or a tag: set it to {code.project.revision}"

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codesensei.config.server import JumpHost, ServerConfig
 from codesensei.remote import openssh
 from codesensei.remote.agent import missing
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.state import FIRST_STEP, State
-from codesensei.spec.server import Jump, Server
 
 LOOK_SECONDS = 15.0
 
@@ -78,7 +78,7 @@ class Look:
         return self.mends.get(step, self.others)
 
 
-def look_at(server: Server, agent_socket: str, sudo: str, run: str, state: State) -> Look:
+def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State) -> Look:
     """Ask the server over one connection, bounded to 15 s. RemoteError when it cannot be asked."""
     # A server that nothing was deployed to has no launcher; that is an answer, not an error.
     script = f'if [ -x {run} ]; then exec {run} look; else echo "{{}}"; fi'
@@ -101,7 +101,7 @@ def look_at(server: Server, agent_socket: str, sudo: str, run: str, state: State
         return Look.unknown(state, server.host)
 
 
-def _ssh(words: list[str], agent_socket: str, server: Server) -> subprocess.CompletedProcess[str]:
+def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             words,
@@ -123,14 +123,14 @@ def _ssh(words: list[str], agent_socket: str, server: Server) -> subprocess.Comp
         ) from None
 
 
-def _write_ssh_config(folder: Path, server: Server) -> Path:
+def _write_ssh_config(folder: Path, server: ServerConfig) -> Path:
     known, path = folder / "known_hosts", folder / "config"
     known.write_text(openssh.known_hosts(server))
     path.write_text(openssh.settings(server, str(known)))
     return path
 
 
-# First match wins: what ssh says, the cause, the cure. `place` is the key of the config that describes the machine.
+# First match wins: what ssh says, the cause, the fix. `place` is the key of the config that describes the machine.
 _KNOWN = (
     (
         ("Host key verification failed", "host key is known", "IDENTIFICATION HAS CHANGED", "no matching host key"),
@@ -166,21 +166,21 @@ _KNOWN = (
 )
 
 
-def _unreachable(server: Server, said: str) -> RemoteError:
+def _unreachable(server: ServerConfig, said: str) -> RemoteError:
     jump = server.proxy if _is_of_jump(server.proxy, said) else None
     place = "codesensei:server.proxy" if jump else "codesensei:server"
     host = jump or server
     thing = f"{'jump host' if jump else 'server'} {host.host}"
     facts = {"port": host.port, "user": host.user, "place": place}
-    for words, cause, cure in _KNOWN:
+    for words, cause, fix in _KNOWN:
         if any(word in said for word in words):
-            return RemoteError(thing, cause.format(**facts), cure.format(**facts))
+            return RemoteError(thing, cause.format(**facts), fix.format(**facts))
     last = (said.strip().splitlines() or ["ssh said nothing"])[-1][:200]
     by_hand = f"try by hand: ssh -p {host.port} {host.user}@{host.host}"
     return RemoteError(thing, f"it cannot be reached: {last}", by_hand)
 
 
-def _is_of_jump(jump: Jump | None, said: str) -> bool:
+def _is_of_jump(jump: JumpHost | None, said: str) -> bool:
     """Whether ssh complains of the jump host, and not of the server behind it."""
     if jump is None or "open failed" in said:
         return False

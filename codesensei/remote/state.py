@@ -31,7 +31,7 @@ _LAUNCHERS = re.compile(r"(sudo -n )?(/usr/local/lib/codesensei/[a-z0-9-]+/run|s
 
 
 @dataclass(frozen=True)
-class Done:
+class StepState:
     """A step that the state holds as done."""
 
     mend: int
@@ -43,7 +43,7 @@ class State:
     """`whole` is False until a deploy has come to its end; `copy` is the number in the source's triggers."""
 
     whole: bool = False
-    steps: Mapping[str, Done] = field(default_factory=dict)
+    steps: Mapping[str, StepState] = field(default_factory=dict)
     copy: int = 0
 
     @classmethod
@@ -59,7 +59,7 @@ class State:
             if found:
                 words, mend = parted(shlex.split(outputs["create"][found.end() :]))
                 stdin = "" if words[0] == FIRST_STEP else outputs.get("stdin") or ""
-                steps[words[0]] = Done(mend, digest_of(words, stdin))
+                steps[words[0]] = StepState(mend, digest_of(words, stdin))
         return cls(True, steps, copy)
 
 

@@ -100,7 +100,7 @@ def _run(step: Step) -> None:
     except OSError as error:
         proofs.abandon(step)
         _log(step, "failed", started)
-        raise Failure(str(error.filename or step.name), error.strerror or str(error), _cure(error)) from error
+        raise Failure(str(error.filename or step.name), error.strerror or str(error), _fix(error)) from error
     except Exception as error:
         proofs.abandon(step)
         _log(step, "failed", started)
@@ -110,7 +110,7 @@ def _run(step: Step) -> None:
     _log(step, "changed" if step.changes else "unchanged", started)
 
 
-def _cure(error: OSError) -> str:
+def _fix(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space on the server (df -h, df -i), then run pulumi up again"
     if error.errno == errno.EROFS:

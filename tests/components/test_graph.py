@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from codesensei import remote
+from codesensei.config import DatabasePlan
 from codesensei.remote.step import HEAD
 from codesensei.scripts.main import read_data
-from codesensei.spec import DatabasePlan
 from components.environment import database_url
 from tests.components import recorder, stacks
 from tests.components.recorder import Registered, Run

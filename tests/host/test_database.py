@@ -173,14 +173,14 @@ def test_trusted_extensions_and_those_of_known_packages_are_made_for_the_project
         assert f"error: package postgresql-15-pgvector on {stack.server.name}: Debian GNU/Linux 12" in done.stderr
         assert "apt.postgresql.org" in done.stderr
     data = Row("extended", f"postgres://extended:{SECRET}@127.0.0.1/extended").data(stack)
-    for name, words, cure in (
+    for name, words, fix in (
         ("postgres_fdw", "it is not a trusted extension: it would give the project more than its database", "psql"),
         ("plperl", "this server's PostgreSQL does not have it", "codesensei:project.systemPackages"),
     ):
         refused = run_step(stack.server, "extended", "database", {**data, "extensions": [name]}, check=False)
         assert refused.returncode == 1
         assert f"error: extension {name} on {stack.server.name}: {words}" in refused.stderr
-        assert cure in refused.stderr
+        assert fix in refused.stderr
 
 
 @pytest.mark.full

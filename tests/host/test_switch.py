@@ -60,7 +60,7 @@ def test_the_old_release_lives_on_with_what_an_additive_migration_added(stack: S
     stack.set("project.hooks.afterMigrate", ["echo this hook gives up; exit 3"])
     error = stack.up(succeed=False).said("error")
     assert "this hook gives up" in error
-    assert "cure: " in error
+    assert "fix: " in error
     assert stack.serving() == stack.serving("worker") == first
     assert stack.server.console(f'runuser -u postgres -- psql -XAt guestbook -c "{COLUMN}"').stdout == "1\n"
     assert stack.site.shows(entry)

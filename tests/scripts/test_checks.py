@@ -12,7 +12,7 @@ from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release import checks
 from codesensei.scripts.release.jobs import Release
 
-RELEASE = Release(paths.Project("shop"), "aaaaaaa-bbbbbbb", "deploy", ".", "config.settings")
+RELEASE = Release(paths.ProjectPaths("shop"), "aaaaaaa-bbbbbbb", "deploy", ".", "config.settings")
 HERE = "/srv/codesensei/shop/releases/aaaaaaa-bbbbbbb"
 POSTGRES = {
     "ENGINE": "django.db.backends.postgresql",
@@ -49,7 +49,7 @@ def sqlite(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("asgi", "wsgi", "data", "thing", "cure"),
+    ("asgi", "wsgi", "data", "thing", "fix"),
     [
         ("", "config.wsgi.application", {"asgiDeclared": True}, "ASGI_APPLICATION", "project.interface to wsgi"),
         ("a.b.c", "", {"asgiDeclared": False}, "ASGI_APPLICATION: Django says a.b.c", "project.interface to asgi"),
@@ -57,11 +57,11 @@ def sqlite(name: str) -> dict[str, Any]:
     ],
 )
 def test_what_was_read_is_not_what_django_says(
-    asgi: str, wsgi: str, data: dict[str, Any], thing: str, cure: str
+    asgi: str, wsgi: str, data: dict[str, Any], thing: str, fix: str
 ) -> None:
     with pytest.raises(Failure, match=thing) as caught:
         checks.check(facts(ASGI_APPLICATION=asgi, WSGI_APPLICATION=wsgi), RELEASE, {**DATA, **data})
-    assert cure in caught.value.cure
+    assert fix in caught.value.fix
 
 
 @pytest.mark.parametrize("data", [{"asgiDeclared": None}, {"asgiDeclared": True, "wsgiDeclared": None}])
@@ -81,7 +81,7 @@ def test_sound_settings_pass() -> None:
     "django.static-url-other",
 )
 @pytest.mark.parametrize(
-    ("changes", "data", "thing", "cure"),
+    ("changes", "data", "thing", "fix"),
     [
         (
             {"databases": sqlite(f"{HERE}/db.sqlite3")},
@@ -130,10 +130,10 @@ def test_sound_settings_pass() -> None:
         ),
     ],
 )
-def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, cure: str) -> None:
+def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, fix: str) -> None:
     with pytest.raises(Failure, match=thing) as caught:
         checks.check(facts(**changes), RELEASE, {**DATA, **data})
-    assert cure in caught.value.cure
+    assert fix in caught.value.fix
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ LIVE, STAGED = "aaaaaaa-1111111", "bbbbbbb-2222222"
 @pytest.fixture
 def prove(server: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(jobs, "LOCKS", server / "locks")
-    project = paths.Project("shop")
+    project = paths.ProjectPaths("shop")
     for folder in (project.environments, project.memory / "release"):
         folder.mkdir(parents=True)
     project.current.symlink_to(f"releases/{LIVE}")
@@ -53,5 +53,5 @@ def test_another_account_is_proved_with_its_own_variables(prove: Any, live: Any,
 
 
 def test_a_first_deploy_has_only_its_own(prove: Any) -> None:
-    paths.Project("shop").current.unlink()
+    paths.ProjectPaths("shop").current.unlink()
     assert prove(ACCOUNT, {**ACCOUNT, "digest": "d2"}) is None

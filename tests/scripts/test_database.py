@@ -9,7 +9,7 @@ import pytest
 from codesensei.scripts.base import register
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, read_json, write_json
-from codesensei.scripts.postgres import claims, hba, passwords, postgresql, scram
+from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, scram
 from codesensei.scripts.steps import database
 
 PROD = "org/codesensei/prod"
@@ -72,7 +72,7 @@ def test_a_nul_is_refused(quote: Any) -> None:
     ],
 )
 def test_names_that_are_never_a_projects(name: str, never: bool) -> None:
-    assert claims.forbidden(name) is never
+    assert ownership.forbidden(name) is never
 
 
 # Stored by PostgreSQL 17.12 for CREATE ROLE … PASSWORD with these passwords.
@@ -319,7 +319,7 @@ def test_a_superuser_is_never_taken(deploy: Any, cluster: FakeCluster) -> None:
 def test_what_a_destroy_kept_is_taken_up_by_its_stack(deploy: Any, cluster: FakeCluster) -> None:
     deploy()
     cluster.roles["shop"]["rolcanlogin"] = False
-    register.release("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
+    register.forget("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
     register.claim_slug("shop", PROD, "id2")
     step = deploy("third", "d3")
     assert any("is used again" in line for line in step.said)

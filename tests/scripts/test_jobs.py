@@ -32,7 +32,7 @@ def test_who_may_read_what_a_job_makes(
     real = subprocess.Popen
     monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
     monkeypatch.setattr(subprocess, "Popen", popen)
-    release = Release(paths.Project("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
+    release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
     release.project.logs.parent.mkdir(parents=True)
     job = Job("make", ["touch", "x"], as_build_user=build_user, private=private)
     assert jobs.run_job(Step("shop", "build", (), {}), release, job).ok
@@ -41,7 +41,7 @@ def test_who_may_read_what_a_job_makes(
 
 def test_an_answer_is_whole_and_in_no_log(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret variable may be a word of every path, such as the login of a mail server."""
-    project = paths.Project("shop")
+    project = paths.ProjectPaths("shop")
     name = "1234567-89abcde"
     project.env_file(name).parent.mkdir(parents=True)
     project.env_file(name).write_text("MAIL_LOGIN=shop\n")

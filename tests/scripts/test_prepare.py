@@ -9,7 +9,7 @@ import pytest
 
 from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.scripts.release import jobs, settings, twins
-from codesensei.scripts.release.jobs import Done, Job, Release
+from codesensei.scripts.release.jobs import Job, JobResult, Release
 from codesensei.scripts.steps import build, prepare
 
 NAME, REVISION = "1234567-89abcde", "1234567" + "0" * 33
@@ -23,9 +23,11 @@ class Programs:
         self.ran: list[Job] = []
         self.failing: set[str] = set()
 
-    def run(self, step: Any, release: Any, job: Job) -> Done:
+    def run(self, step: Any, release: Any, job: Job) -> JobResult:
         self.ran.append(job)
-        return Done(int(job.title in self.failing), "", Path("log"), answer='{"STATIC_ROOT": "static", "debug": false}')
+        return JobResult(
+            int(job.title in self.failing), "", Path("log"), answer='{"STATIC_ROOT": "static", "debug": false}'
+        )
 
     @property
     def titles(self) -> list[str]:
@@ -198,7 +200,7 @@ def test_static_files_out_of_the_release_are_not_served(
     project.release(NAME).mkdir(parents=True)
     project.environments.mkdir()
 
-    def run(step: Any, release: Release, job: Job) -> Done:
+    def run(step: Any, release: Release, job: Job) -> JobResult:
         if job.title == moment:
             (release.place / "static").symlink_to("/etc")
         return programs.run(step, release, job)

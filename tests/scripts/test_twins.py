@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import write_json
 from codesensei.scripts.release import twins
 
@@ -14,9 +14,9 @@ NAME = "1234567-89abcde"
 
 
 @pytest.fixture
-def project(server: Path) -> Project:
+def project(server: Path) -> ProjectPaths:
     """A release whose twin is complete and waits."""
-    found = Project("shop")
+    found = ProjectPaths("shop")
     for path, text in ((found.release(NAME), "old"), (found.twin(NAME), "new")):
         path.mkdir(parents=True)
         (path / "file").write_text(text)
@@ -25,11 +25,11 @@ def project(server: Path) -> Project:
     return found
 
 
-def text(project: Project) -> str:
+def text(project: ProjectPaths) -> str:
     return (project.release(NAME) / "file").read_text()
 
 
-def test_a_twin_waits_until_the_exchange(project: Project) -> None:
+def test_a_twin_waits_until_the_exchange(project: ProjectPaths) -> None:
     assert twins.waits(project, NAME)
     twins.exchange(project, NAME)
     assert text(project) == "new"
@@ -38,14 +38,14 @@ def test_a_twin_waits_until_the_exchange(project: Project) -> None:
     assert [folder.name for folder in project.releases.iterdir()] == [NAME]
 
 
-def test_an_incomplete_twin_does_not_wait(project: Project) -> None:
+def test_an_incomplete_twin_does_not_wait(project: ProjectPaths) -> None:
     write_json(project.notes(NAME), {"twin": None})
     assert not twins.waits(project, NAME)
     assert twins.journal(project, NAME) is None
 
 
 @pytest.mark.parametrize("exchanged", [False, True])
-def test_it_is_put_back_once(project: Project, exchanged: bool) -> None:
+def test_it_is_put_back_once(project: ProjectPaths, exchanged: bool) -> None:
     """However far the switch had come, and however often it is put back."""
     kept = twins.journal(project, NAME)
     if exchanged:
@@ -56,12 +56,12 @@ def test_it_is_put_back_once(project: Project, exchanged: bool) -> None:
         assert twins.waits(project, NAME)
 
 
-def test_one_that_waits_is_kept(project: Project) -> None:
+def test_one_that_waits_is_kept(project: ProjectPaths) -> None:
     twins.prune(project)
     assert twins.waits(project, NAME)
 
 
-def test_a_missing_directory_is_an_error_of_the_system(project: Project) -> None:
+def test_a_missing_directory_is_an_error_of_the_system(project: ProjectPaths) -> None:
     (project.twin(NAME) / "file").unlink()
     project.twin(NAME).rmdir()
     with pytest.raises(FileNotFoundError):

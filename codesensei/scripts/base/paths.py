@@ -16,7 +16,7 @@ REGISTER = MEMORY / "register.json"
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectPaths:
     """The paths of one project; `slug` names it on this server."""
 
     slug: str

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import paths
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Step, fingerprint, read_json, write_json
 
 
-def path_of(project: Project, step: str) -> Path:
+def path_of(project: ProjectPaths, step: str) -> Path:
     return project.memory / "proofs" / f"{step}.json"
 
 

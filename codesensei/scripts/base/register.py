@@ -151,7 +151,7 @@ def settle(slug: str, names: Mapping[str, Iterable[str]]) -> bool:
         return changed
 
 
-def release(slug: str, keep: Kept | None = None) -> bool:
+def forget(slug: str, keep: Kept | None = None) -> bool:
     """Forget the project; `keep` notes what stays, so that a stack of the same name may take it up again."""
     with _changing() as data:
         found = data["slugs"].pop(slug, None) is not None
@@ -172,17 +172,17 @@ def _take(data: dict[str, Any], slug: str, kind: str, name: str, adopt: bool) ->
         if other == slug or name not in held:
             continue
         if not adopt:
-            cure = (
+            fix = (
                 "choose another name, or take it out of that stack and deploy it, "
                 "or take it over with codesensei:adopt: true"
             )
             if kind == "brokers":
-                cure = (
+                fix = (
                     "two projects on one number take each other's tasks: choose another number in the URL, or let "
                     "codesensei:broker.env give one;\n"
                     f"where that gave this one: pulumi up --replace '**{slug}-broker-number'"
                 )
-            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item['stack']} (slug {other})", cure)
+            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item['stack']} (slug {other})", fix)
         held.remove(name)
 
 

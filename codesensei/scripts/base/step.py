@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import excerpt, files
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 
 OURS_LINES = 25
 OURS_WIDTH = 200
@@ -31,16 +31,16 @@ class Failure(Exception):
     serving.
     """
 
-    def __init__(self, thing: str, cause: str, cure: str = "", log: str = "", *, where: str = "") -> None:
+    def __init__(self, thing: str, cause: str, fix: str = "", log: str = "", *, where: str = "") -> None:
         super().__init__(f"{thing}: {cause}")
-        self.thing, self.cause, self.cure, self.log, self.where = thing, cause, cure, log, where
+        self.thing, self.cause, self.fix, self.log, self.where = thing, cause, fix, log, where
         self.served = ""
 
     def text(self) -> str:
         """At most 25 lines of 200 characters of ours, then the last lines of the log."""
         ours = _folded(f"error: {self.thing} on {socket.gethostname()}: {self.cause}")
-        if self.cure:
-            ours += _folded(f"cure: {self.cure}")
+        if self.fix:
+            ours += _folded(f"fix: {self.fix}")
         facts = {"still served": self.served, "full log": self.where}
         after = [line for name, fact in facts.items() if fact for line in _folded(f"{name}: {fact}")]
         ours = ours[: OURS_LINES - len(after)] + after
@@ -73,8 +73,8 @@ class Step:
     shared: dict[str, None] = field(default_factory=dict)
 
     @property
-    def project(self) -> Project:
-        return Project(self.slug)
+    def project(self) -> ProjectPaths:
+        return ProjectPaths(self.slug)
 
     def say(self, text: str) -> None:
         """One progress line for the person who runs `pulumi up`; a closed connection is no reason to stop."""

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure, read_json
-from codesensei.scripts.postgres import claims, postgresql
+from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
 
 
@@ -23,7 +23,7 @@ class Password:
 
 def find(slug: str, role: str, digest: str) -> Password:
     """The staged password of this digest beside the one in force. Failure when none was staged."""
-    staged = read_json(staged_place(Project(slug), digest), None)
+    staged = read_json(staged_place(ProjectPaths(slug), digest), None)
     if staged is None or staged["role"] != role:
         raise Failure(f"password of the role {role}", "it has not been staged", "run pulumi up again")
     port = int(staged["port"])
@@ -50,21 +50,21 @@ def stored_verifier(port: int, role: str) -> str | None:
     return found[0]["rolpassword"] if found else None
 
 
-def live_account(project: Project) -> dict[str, str]:
+def live_account(project: ProjectPaths) -> dict[str, str]:
     """Role and digest of the password that the live manifest has; empty where nothing of ours is live."""
     return dict(read_json(project.memory / "live.json", {}).get("database") or {})
 
 
-def prune(project: Project, *digests: str) -> None:
+def prune(project: ProjectPaths, *digests: str) -> None:
     """Remove the staged verifiers of all other digests."""
     for path in (project.memory / "database").glob("*.json"):
-        if path.stem not in (claims.APPLIED, *digests):
+        if path.stem not in (ownership.APPLIED, *digests):
             path.unlink()
 
 
-def staged_place(project: Project, digest: str) -> Path:
+def staged_place(project: ProjectPaths, digest: str) -> Path:
     """Where the verifier of the password with this digest is staged."""
-    if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest) or digest == claims.APPLIED:
+    if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest) or digest == ownership.APPLIED:
         raise Failure("database", "the password's digest is not one", "this is a fault of codesensei: please report it")
     return project.memory / "database" / f"{digest}.json"
 

@@ -23,7 +23,7 @@ class Known:
     title: str
     pattern: str
     cause: str
-    cure: str
+    fix: str
 
 
 # The first that matches wins: what is more exact comes first.
@@ -501,7 +501,7 @@ KNOWN: tuple[Known, ...] = (
 
 
 def explain(log: str) -> tuple[str, str] | None:
-    """The cause and the cure that `log` tells of; None when it tells of nothing known."""
+    """The cause and the fix that `log` tells of; None when it tells of nothing known."""
     text = excerpt.without_code(log)
     for known in KNOWN:
         match = re.search(known.pattern, text, re.MULTILINE)
@@ -509,10 +509,10 @@ def explain(log: str) -> tuple[str, str] | None:
             groups = ["; ".join(map(str.strip, group.strip().splitlines())) for group in match.groups() if group]
             path = excerpt.relative(groups[0]) if groups else ""
             groups += ["?"] * (3 - len(groups))
-            return known.cause.format(*groups, path=path), known.cure.format(*groups)
+            return known.cause.format(*groups, path=path), known.fix.format(*groups)
     return None
 
 
 def explain_any(log: str, otherwise: str) -> tuple[str, str]:
-    """`explain`, or the exception that ended the program, or else `otherwise`; the cure may be empty."""
+    """`explain`, or the exception that ended the program, or else `otherwise`; the fix may be empty."""
     return explain(log) or (excerpt.exception(log) or otherwise, "")

@@ -14,7 +14,7 @@ from typing import Any
 from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import causes, jobs
-from codesensei.scripts.release.jobs import Done, Job, Release
+from codesensei.scripts.release.jobs import Job, JobResult, Release
 from codesensei.scripts.release.seal import seal
 
 # A recent pip: Debian 12's own fails on some hash-pinned requirements.
@@ -54,7 +54,7 @@ class Builder:
     def uv(self) -> list[str]:
         return ["sh", str(UV_SCRIPT), f"{self.step.project.cache}/{UV.replace('==', '-')}/bin/uv"]
 
-    def run(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> Done:
+    def run(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> JobResult:
         """One command as the build user, where the requirements' local paths are taken from."""
         variables = {
             "PIP_PROGRESS_BAR": "off",
@@ -70,7 +70,7 @@ class Builder:
         job = Job(title, list(argv), True, directory=directory, variables=variables, writable=writable, lines=lines)
         return jobs.run_job(self.step, self.release, job)
 
-    def require(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> Done:
+    def require(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> JobResult:
         """The same; Failure with the cause when it fails."""
         return require(self.run(title, argv, lines=lines), self.release, title)
 
@@ -182,11 +182,11 @@ def _trim_cache(step: Step) -> None:
         step.say(f"the cache of downloaded packages had {total >> 20} MB and is emptied")
 
 
-def require(done: Done, release: Release, title: str, cure: str = "") -> Done:
+def require(done: JobResult, release: Release, title: str, fix: str = "") -> JobResult:
     """`done`, or Failure with the known cause that its output tells of."""
     if done.ok:
         return done
     ended = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}
     log = "\n".join(filter(None, [done.tail, ended.get(done.result, "")]))
-    cause, known_cure = causes.explain_any(log, f"it ended with status {done.code}")
-    raise Failure(f"{title} (release {release.name})", cause, known_cure or cure, done.tail, where=str(done.log))
+    cause, known_fix = causes.explain_any(log, f"it ended with status {done.code}")
+    raise Failure(f"{title} (release {release.name})", cause, known_fix or fix, done.tail, where=str(done.log))

@@ -19,7 +19,7 @@ from typing import Any
 
 from codesensei.scripts.base import envfile, files
 from codesensei.scripts.base.commands import SYSTEM_PATH, run, systemctl
-from codesensei.scripts.base.paths import LOCKS, Project
+from codesensei.scripts.base.paths import LOCKS, ProjectPaths
 from codesensei.scripts.base.step import Step, read_json, write_json
 from codesensei.scripts.release import twins
 from codesensei.scripts.release.redact import Redactor
@@ -36,7 +36,7 @@ class Release:
     `anew`: it is being prepared again, while its own directory is served from.
     """
 
-    project: Project
+    project: ProjectPaths
     name: str
     user: str
     directory: str
@@ -71,7 +71,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """How a job ended.
 
     `tail` is the end of its output without secrets, `result` systemd's word for a failure, `answer` what it printed
@@ -111,7 +111,7 @@ class Job:
     answer: str = ""
 
 
-def redactor(project: Project, release: str) -> Redactor:
+def redactor(project: ProjectPaths, release: str) -> Redactor:
     """The filter for everything that comes out of a release."""
     notes = read_json(project.variable_notes(release), {})
     try:
@@ -121,7 +121,7 @@ def redactor(project: Project, release: str) -> Redactor:
     return Redactor(values[name] for name in notes.get("secretNames", []) if name in values)
 
 
-def unit_of(project: Project) -> str:
+def unit_of(project: ProjectPaths) -> str:
     return f"codesensei-job-{project.slug}.service"
 
 
@@ -159,7 +159,7 @@ def note(release: Release, more: dict[str, Any]) -> None:
     write_json(release.project.notes(release.name), {**release.notes, **more})
 
 
-def run_job(step: Step, release: Release, job: Job) -> Done:
+def run_job(step: Step, release: Release, job: Job) -> JobResult:
     """Run `job` to its end; its whole output goes, filtered, to a log that only root reads."""
     project = release.project
     if not job.as_build_user:
@@ -189,7 +189,7 @@ def run_job(step: Step, release: Release, job: Job) -> Done:
             full.write(text)
             tail.extend(text.splitlines())
         code = process.wait()
-    return Done(code, "\n".join(tail), log, _result(project) if code else "", answer)
+    return JobResult(code, "\n".join(tail), log, _result(project) if code else "", answer)
 
 
 @contextlib.contextmanager
@@ -210,7 +210,7 @@ def _telling(step: Step, title: str) -> Iterator[None]:
         teller.join()
 
 
-def _result(project: Project) -> str:
+def _result(project: ProjectPaths) -> str:
     """Why systemd says that the job failed; the unit is kept until it is asked."""
     unit = unit_of(project)
     result = systemctl("show", "--property=Result", "--value", unit, check=False).stdout.strip()
@@ -299,7 +299,7 @@ def _credentials(release: Release) -> Iterator[Path | None]:
             path.unlink(missing_ok=True)
 
 
-def credentials_of(project: Project) -> Path:
+def credentials_of(project: ProjectPaths) -> Path:
     """Where `write_credentials` writes; the file is there only while something runs with it."""
     return LOCKS / f"credentials-{project.slug}.env"
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.release.jobs import Release
 
 SWITCH = "switch"
@@ -14,7 +14,7 @@ SWITCH = "switch"
 PARTS = {"build": ("code", "packages", "settings"), "prepare": ("migrate", "static")}
 
 
-def words(project: Project, release: Release, switch: Mapping[str, float]) -> str:
+def words(project: ProjectPaths, release: Release, switch: Mapping[str, float]) -> str:
     """Every step since the last switch, the long ones with their parts, and the switch's own parts."""
     noted = release.notes.get("seconds")
     known = noted if isinstance(noted, dict) else {}
@@ -31,7 +31,7 @@ def _phase(name: str, seconds: float, parts: Mapping[str, float]) -> str:
     return f"{name} {seconds:.1f}" + (f" ({inner})" if inner else "")
 
 
-def _steps(project: Project) -> dict[str, dict[str, Any]]:
+def _steps(project: ProjectPaths) -> dict[str, dict[str, Any]]:
     """The last run of each step since the switch before, in their order."""
     found: dict[str, dict[str, Any]] = {}
     try:

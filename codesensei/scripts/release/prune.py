@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from codesensei.scripts.base import files
-from codesensei.scripts.base.paths import Project, variables_of
+from codesensei.scripts.base.paths import ProjectPaths, variables_of
 from codesensei.scripts.base.step import Step, read_json
 from codesensei.scripts.release import twins
 from codesensei.scripts.release.jobs import Release
@@ -33,7 +33,7 @@ def record(step: Step, release: Release, seconds: dict[str, float]) -> None:
         log.write(json.dumps(line, sort_keys=True) + "\n")
 
 
-def served(project: Project) -> list[str]:
+def served(project: ProjectPaths) -> list[str]:
     """Releases that have served, the latest first, each once."""
     try:
         lines = (project.memory / "history.jsonl").read_text().splitlines()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import files
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure, read_json
 
 # renameat2(2); Python has no name for it.
@@ -22,7 +22,7 @@ RENAME_EXCHANGE = 2
 _TWIN = re.compile(r"\.([0-9a-f]{7}-[0-9a-f]{7})")
 
 
-def waits(project: Project, name: str) -> bool:
+def waits(project: ProjectPaths, name: str) -> bool:
     """Whether a complete twin of the release waits for the switch."""
     noted = read_json(project.notes(name), {}).get("twin")
     return noted is not None and noted == identity(project.twin(name))
@@ -36,7 +36,7 @@ def identity(path: Path) -> int | None:
         return None
 
 
-def exchange(project: Project, name: str) -> None:
+def exchange(project: ProjectPaths, name: str) -> None:
     """Give the release's path to its twin, and the twin's to the release, at one instant."""
     here, there = project.release(name), project.twin(name)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -52,18 +52,18 @@ def exchange(project: Project, name: str) -> None:
     raise OSError(code, os.strerror(code), str(here))
 
 
-def journal(project: Project, name: str) -> dict[str, Any] | None:
+def journal(project: ProjectPaths, name: str) -> dict[str, Any] | None:
     """What `put_back` needs; None where the switch exchanges nothing."""
     return {"release": name, "identity": identity(project.release(name))} if waits(project, name) else None
 
 
-def put_back(project: Project, kept: dict[str, Any] | None) -> None:
+def put_back(project: ProjectPaths, kept: dict[str, Any] | None) -> None:
     """Exchange the two again, if they were exchanged."""
     if kept and identity(project.release(kept["release"])) != kept["identity"]:
         exchange(project, kept["release"])
 
 
-def prune(project: Project) -> None:
+def prune(project: ProjectPaths) -> None:
     """Remove the directories that served before they were exchanged."""
     for folder in project.releases.iterdir():
         found = _TWIN.fullmatch(folder.name)

@@ -179,9 +179,9 @@ def refusal(
     address = f"{health['scheme']}://{host}{health['path']}"
     body = probe.head_of(jobs.redactor(release.project, release.name).clean(answer.body))
     wrong = _wrong_redirect(health, host, answer)
-    cause, cure = _explain(release, health, host, answer, wrong, f"{log}\n{body}")
+    cause, fix = _explain(release, health, host, answer, wrong, f"{log}\n{body}")
     tail = "\n".join(part for part in (log, f"body: {body}" if body else "") if part)
-    return Failure(f"release {release.name}, asked for {address}", cause, cure, tail, where=where)
+    return Failure(f"release {release.name}, asked for {address}", cause, fix, tail, where=where)
 
 
 def _explain(
@@ -201,11 +201,11 @@ def _explain(
         )
     if hang := excerpt.hang(text):
         return f"{answer.words()}: {hang}", "let it wait for nothing so long, or raise project.healthCheck.timeout"
-    cause, cure = causes.explain_any(text, "")
+    cause, fix = causes.explain_any(text, "")
     if cause:
         return (
             f"{answer.words()}: {cause}",
-            cure or "mend it; the same request on your machine, with DEBUG off, shows it too",
+            fix or "mend it; the same request on your machine, with DEBUG off, shows it too",
         )
     accepted = ", ".join(health["accept"])
     return answer.words(), f"make the project answer {health['path']} with {accepted}, or change project.healthCheck"
@@ -213,9 +213,9 @@ def _explain(
 
 def _allowing(hosts: list[str], host: str) -> str:
     """How to allow all hostnames of the stack; the leading dot where there is a domain to put it before."""
-    cure = f"let ALLOWED_HOSTS have {', '.join(hosts)}"
+    fix = f"let ALLOWED_HOSTS have {', '.join(hosts)}"
     domain = host.partition(".")[2]
-    return f"{cure}, or .{domain} for all names below {domain}" if domain and not _is_address(host) else cure
+    return f"{fix}, or .{domain} for all names below {domain}" if domain and not _is_address(host) else fix
 
 
 def _is_address(host: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from codesensei.scripts.base import files, nginx
 from codesensei.scripts.base.commands import SYSTEM_PATH
 from codesensei.scripts.base.commands import run as command
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.serving.pair import Pair, end_of, names_of, self_signed
@@ -56,12 +56,12 @@ class Held:
         return set(hostnames) & self.names if self.directory and self.end > time.time() else set()
 
 
-def lineage(project: Project) -> str:
+def lineage(project: ProjectPaths) -> str:
     """The name under which certbot keeps the project's certificate."""
     return f"codesensei-{project.slug}"
 
 
-def obtained(project: Project) -> Held | None:
+def obtained(project: ProjectPaths) -> Held | None:
     """What certbot has for the project."""
     settings = LETSENCRYPT / "renewal" / f"{lineage(project)}.conf"
     try:
@@ -77,16 +77,16 @@ def obtained(project: Project) -> Held | None:
 class Folder:
     """`tls/<digest>`: for which names, from which authority, and the pair that nginx reads."""
 
-    project: Project
+    project: ProjectPaths
     digest: str
     wanted: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, project: Project, digest: str) -> Folder:
+    def open(cls, project: ProjectPaths, digest: str) -> Folder:
         return cls(project, digest, read_json(project.memory / "tls" / digest / "wanted.json", {}))
 
     @classmethod
-    def served(cls, project: Project) -> Folder | None:
+    def served(cls, project: ProjectPaths) -> Folder | None:
         """The one that the live site names; None where its certificate is not an authority's."""
         manifest = Live.read(project).manifest
         return cls.open(project, manifest["tls"]) if manifest.get("acme") else None
@@ -171,7 +171,7 @@ class Folder:
                 files.remove_path(pair)
 
 
-def lacking(project: Project) -> Iterator[str]:
+def lacking(project: ProjectPaths) -> Iterator[str]:
     """What is not as the stack asks, one sentence each: read-only."""
     folder = Folder.served(project)
     if folder is None:

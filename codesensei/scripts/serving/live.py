@@ -9,7 +9,7 @@ from typing import Any
 
 from codesensei.scripts.base import files, nginx, probe, units
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import twins
@@ -33,11 +33,11 @@ def site_link(path: str) -> Path | None:
 class Live:
     """The last manifest that was switched to, as root keeps it."""
 
-    project: Project
+    project: ProjectPaths
     manifest: dict[str, Any]
 
     @classmethod
-    def read(cls, project: Project) -> Live:
+    def read(cls, project: ProjectPaths) -> Live:
         return cls(project, read_json(project.memory / "live.json", {}))
 
     @property
@@ -96,16 +96,16 @@ def _role(slug: str, role: dict[str, str]) -> dict[str, Any]:
     return {"name": role["role"], "verifier": found.live, "port": found.port}
 
 
-def _journal(project: Project) -> Path:
+def _journal(project: ProjectPaths) -> Path:
     return project.memory / "switch" / "journal.json"
 
 
-def interrupted(project: Project) -> bool:
+def interrupted(project: ProjectPaths) -> bool:
     """Whether a switch began and neither ended nor was put back."""
     return _journal(project).exists()
 
 
-def forget(project: Project) -> None:
+def forget(project: ProjectPaths) -> None:
     """The switch has ended; what was live before is history."""
     _journal(project).unlink(missing_ok=True)
 
@@ -146,7 +146,7 @@ def restore(step: Step) -> None:
     forget(project)
 
 
-def _lead_back(project: Project, manifest: dict[str, Any]) -> None:
+def _lead_back(project: ProjectPaths, manifest: dict[str, Any]) -> None:
     """Visitors go to the live process again once it answers; what it answers was judged when it was new."""
     health = manifest.get("health")
     if health:

@@ -51,11 +51,11 @@ def _refused(problems: dict[str, dict[str, str]]) -> Failure:
         f"{name}: {problem['cause']}" + (f": {explained[0]}" if (explained := known[name]) else "")
         for name, problem in problems.items()
     ]
-    cures = list(dict.fromkeys(explained[1] for explained in known.values() if explained))
+    fixes = list(dict.fromkeys(explained[1] for explained in known.values() if explained))
     if None in known.values():
-        cures.append("mend the command in project.workers")
+        fixes.append("mend the command in project.workers")
     log = "\n".join(filter(None, (problem["log"] for problem in problems.values())))
-    return Failure("workers that cannot start", "\n".join(told), "\n".join(cures), log)
+    return Failure("workers that cannot start", "\n".join(told), "\n".join(fixes), log)
 
 
 def stop_departed(step: Step, now: Live, manifest: dict[str, Any]) -> None:
@@ -119,11 +119,11 @@ def _lives(state: dict[str, str]) -> bool:
 def _died(release: Release, name: str, state: dict[str, str], began: float, grace: float) -> Failure:
     log = jobs.redactor(release.project, release.name).clean(units.journal_of(name, began))
     ended = f"it ended within {grace:.0f} s of its start ({state['Result']}, status {state['ExecMainStatus']})"
-    cause, cure = causes.explain_any(f"{log}\n{state['Result']}", "")
+    cause, fix = causes.explain_any(f"{log}\n{state['Result']}", "")
     return Failure(
         name,
         f"{ended}: {cause}" if cause else ended,
-        cure or "mend its command in project.workers",
+        fix or "mend its command in project.workers",
         log,
         where=f"on the server: journalctl -u {name}",
     )

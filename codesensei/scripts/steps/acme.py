@@ -13,18 +13,18 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from codesensei.scripts.base import paths, reach
+from codesensei.scripts.base import paths
 from codesensei.scripts.base.commands import Result, systemctl
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.serving import certificates
+from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving.certificates import Folder, Held
 
 TIMER = "certbot.timer"
 BUSY_WAIT = 300.0
 CERTBOT_TIMEOUT = 600.0
 AGAIN = "then run pulumi up again"
-# What the client says, the cause, the cure.
+# What the client says, the cause, the fix.
 KNOWN = (
     (
         r"CERTIFICATE_VERIFY_FAILED",
@@ -83,8 +83,8 @@ Reasons = dict[str, tuple[str, str]]
 
 
 def _sentence(name: str, reason: tuple[str, str] | None) -> str:
-    cause, cure = reason or ("certbot did not say why", "see /var/log/letsencrypt/letsencrypt.log on the server")
-    return f"no valid certificate for {name}, and browsers refuse it: {cause}\ncure: {cure}"
+    cause, fix = reason or ("certbot did not say why", "see /var/log/letsencrypt/letsencrypt.log on the server")
+    return f"no valid certificate for {name}, and browsers refuse it: {cause}\nfix: {fix}"
 
 
 def _ensure_timer(step: Step) -> None:
@@ -106,7 +106,7 @@ def _obtain(step: Step, data: dict[str, Any]) -> Reasons:
     if held and held.directory == data["directory"] and held.names == wanted and held.covers(wanted) == wanted:
         return {}
     present = wanted & held.names if held else set()
-    reasons = {name: why for name in sorted(wanted - present) if (why := reach.why_not(name))}
+    reasons = {name: why for name in sorted(wanted - present) if (why := dns.why_not(name))}
     names = sorted(wanted - reasons.keys())
     if not names:
         return reasons
@@ -153,15 +153,15 @@ def _explained(done: Result, directory: str, names: Iterable[str]) -> Reasons:
     for name, detail in re.findall(
         r"Domain:\s*(\S+)\s+Type:\s*\S+\s+Detail:\s*(.+?)(?=\n\s*\n|\n\s*Domain:|\Z)", said, re.S
     ):
-        cure = f"open port 80 to the world, and let no other DNS record (AAAA) lead elsewhere; {AGAIN}"
-        reasons[name] = (f"the authority says: {' '.join(detail.split())}"[:600], cure)
+        fix = f"open port 80 to the world, and let no other DNS record (AAAA) lead elsewhere; {AGAIN}"
+        reasons[name] = (f"the authority says: {' '.join(detail.split())}"[:600], fix)
     if done.ok:
         return reasons
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     detail = next((line for line in reversed(lines) if "letsencrypt.log" not in line and "community" not in line), "")
-    for pattern, cause, cure in KNOWN:
+    for pattern, cause, fix in KNOWN:
         if re.search(pattern, said, re.IGNORECASE):
-            return {**reasons, "": (cause.format(directory=directory, detail=detail[:400]), cure)}
+            return {**reasons, "": (cause.format(directory=directory, detail=detail[:400]), fix)}
     if set(names) <= reasons.keys():
         return reasons
     return {**reasons, "": (f"certbot says: {detail[:400]}", "see /var/log/letsencrypt/letsencrypt.log on the server")}

@@ -70,4 +70,4 @@ def _check(facts: dict[str, Any], release: Release, data: dict[str, Any]) -> Non
     try:
         checks.check(facts, release, data)
     except Failure as failure:
-        raise Failure(failure.thing, clean(failure.cause), clean(failure.cure)) from None
+        raise Failure(failure.thing, clean(failure.cause), clean(failure.fix)) from None

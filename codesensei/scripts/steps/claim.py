@@ -68,15 +68,15 @@ def _slug_stays(step: Step, identity: str) -> None:
     for other in register.entries().values():
         if other.slug == step.slug or other.identity != identity:
             continue
-        if files.link_target(paths.Project(other.slug).current):
+        if files.link_target(paths.ProjectPaths(other.slug).current):
             raise Failure(
                 f"slug {step.slug}",
                 f"this stack is deployed as {other.slug}, and its slug does not change",
                 f"put codesensei:project.slug: {other.slug} back; or move: make another stack with the slug "
-                f"{step.slug}, deploy it, bring database and {paths.Project(other.slug).shared}/media over to it, "
+                f"{step.slug}, deploy it, bring database and {paths.ProjectPaths(other.slug).shared}/media over to it, "
                 "then destroy this one",
             )
-        register.release(other.slug)
+        register.forget(other.slug)
         files.remove_path(paths.LIBRARY / other.slug)
         step.changed(f"slug {other.slug}, which this stack never served under, is free again")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
-from codesensei.scripts.postgres import claims, hba, passwords, postgresql, scram
+from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, scram
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
 from codesensei.scripts.steps.packages import EXTENSIONS
 
@@ -23,7 +23,7 @@ def run(step: Step) -> None:
     data = step.data
     name, role, adopt = str(data["name"]), str(data["role"]), bool(data.get("adopt"))
     port = postgresql.ensure_cluster(step, int(data.get("port") or PORT))
-    claims.claim(step, port, name, role, adopt)
+    ownership.claim(step, port, name, role, adopt)
     _role(step, port, name, role, str(data["password"]), str(data["digest"]))
     _database(step, port, name, role)
     if adopt:
@@ -38,9 +38,9 @@ def run(step: Step) -> None:
 def _role(step: Step, port: int, name: str, role: str, password: str, digest: str) -> None:
     found = postgresql.rows(port, f"SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(role)}")
     project = step.project
-    files.make_directory(claims.applied(project).parent, 0o700)
+    files.make_directory(ownership.applied(project).parent, 0o700)
     # A role that this stack's live release uses already waits for the switch; not where its data was moved by hand.
-    was = read_json(claims.applied(project), {})
+    was = read_json(ownership.applied(project), {})
     moved = bool(was) and (was["name"], was["port"]) != (name, port)
     serves = (
         bool(found) and found[0]["rolcanlogin"] and passwords.live_account(project).get("role") == role and not moved
@@ -49,7 +49,7 @@ def _role(step: Step, port: int, name: str, role: str, password: str, digest: st
     staged = read_json(passwords.staged_place(project, digest), {})
     text = _verifier(role, password, live, staged)
     write_json(passwords.staged_place(project, digest), {"role": role, "verifier": text, "port": port})
-    write_json(claims.applied(project), {"name": name, "role": role, "port": port})
+    write_json(ownership.applied(project), {"name": name, "role": role, "port": port})
     if not found:
         value = passwords.in_sql(text)
         postgresql.sql(port, f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {value};", thing=f"role {role}")

@@ -18,7 +18,7 @@ from codesensei.scripts.base import files, nginx, paths, register
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, read_json
-from codesensei.scripts.postgres import claims, hba, postgresql
+from codesensei.scripts.postgres import hba, ownership, postgresql
 from codesensei.scripts.release import jobs
 from codesensei.scripts.serving import certificates, default_tls, live
 from codesensei.scripts.steps import account, broker, claim, preflight
@@ -40,7 +40,7 @@ def run(step: Step) -> None:
     if entry is not None:
         kept = _remove_all(step, entry)
         files.remove_path(step.project.memory)
-        register.release(step.slug, kept)
+        register.forget(step.slug, kept)
         step.changed(f"the register forgets {step.slug}")
         step.say("generated names and secrets end with this stack's state")
     files.remove_path(step.project.incoming)
@@ -149,7 +149,7 @@ def _database(step: Step, entry: register.Entry, drop: bool) -> tuple[str, str] 
     roles, databases = entry.names.get("roles", ()), entry.names.get("databases", ())
     if not roles or not postgresql.clusters():
         return None
-    note = read_json(claims.applied(step.project), {})
+    note = read_json(ownership.applied(step.project), {})
     port = postgresql.ensure_cluster(step, int(note.get("port", postgresql.PORT)))
     hba.withdraw(step, port)
     for role in roles:

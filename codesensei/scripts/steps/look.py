@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from codesensei.scripts.base import proofs, units
-from codesensei.scripts.base.paths import REGISTER, Project
+from codesensei.scripts.base.paths import REGISTER, ProjectPaths
 from codesensei.scripts.base.step import read_json
 from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving.live import Live
@@ -13,7 +13,7 @@ from codesensei.scripts.serving.live import Live
 
 def run(slug: str, words: list[str]) -> int:
     """Print the look at project `slug`; 0 always."""
-    project = Project(slug)
+    project = ProjectPaths(slug)
     steps = {}
     folder = project.memory / "proofs"
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
@@ -27,14 +27,14 @@ def run(slug: str, words: list[str]) -> int:
     return 0
 
 
-def _amiss(project: Project, step: str) -> list[str]:
+def _amiss(project: ProjectPaths, step: str) -> list[str]:
     """What a step left in order and is no longer so, beside its files."""
     if step == "acme":
         return list(certificates.lacking(project))
     return _stopped(project) if step == "switch" else []
 
 
-def _stopped(project: Project) -> list[str]:
+def _stopped(project: ProjectPaths) -> list[str]:
     """Units that should run and do not; one that restarts again and again is ill, not changed by hand."""
     now = Live.read(project)
     found = []

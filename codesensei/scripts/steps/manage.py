@@ -9,7 +9,7 @@ from pathlib import Path
 
 from codesensei.scripts.base import envfile, files
 from codesensei.scripts.base.commands import SYSTEM_PATH
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.serving.live import Live
 
 # The terminal, and what createsuperuser --noinput takes.
@@ -18,7 +18,7 @@ PASSED = re.compile(r"TERM|COLUMNS|LINES|DJANGO_SUPERUSER_\w+")
 
 def run(slug: str, words: list[str]) -> int:
     """Become `manage.py words...`; 1 when nothing is live yet."""
-    project = Project(slug)
+    project = ProjectPaths(slug)
     now = Live.read(project)
     if now.release is None or not now.manifest:
         print(f"error: {slug} has no current release on this server", file=sys.stderr)

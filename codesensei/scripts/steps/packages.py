@@ -214,22 +214,22 @@ def _explained(words: list[str], done: Result, key: str) -> Failure:
     absent = [first or second for first, second in ABSENT.findall(said)]
     system = host.system().name
     if absent:
-        cure = f"correct {key}; what there is, on the server: apt-cache search <word>"
+        fix = f"correct {key}; what there is, on the server: apt-cache search <word>"
         if key == EXTENSIONS_KEY:
-            cure = (
+            fix = (
                 f"take it out of {key}; or add PostgreSQL's own apt repository on the server first (apt.postgresql.org)"
             )
         names = ", ".join(dict.fromkeys(absent))
-        return Failure(f"package {names}", f"{system} has no package of this name", cure)
+        return Failure(f"package {names}", f"{system} has no package of this name", fix)
     if LOCKED.search(said):
-        cause, cure = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
+        cause, fix = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
     elif "dpkg was interrupted" in said:
-        cause, cure = "an earlier installation was interrupted", "on the server: sudo dpkg --configure -a"
+        cause, fix = "an earlier installation was interrupted", "on the server: sudo dpkg --configure -a"
     elif "No space left on device" in said:
-        cause, cure = "the disk is full", "free some space; on the server: apt-get clean"
+        cause, fix = "the disk is full", "free some space; on the server: apt-get clean"
     elif NETWORK.search(said):
         cause = "the package servers cannot be reached"
-        cure = "check the server's network and DNS, then run pulumi up again"
+        fix = "check the server's network and DNS, then run pulumi up again"
     else:
-        cause, cure = f"apt-get ended with status {done.code}", f"on the server: apt-get {' '.join(words)}"
-    return Failure(f"apt-get {words[0]}", cause, cure, said)
+        cause, fix = f"apt-get ended with status {done.code}", f"on the server: apt-get {' '.join(words)}"
+    return Failure(f"apt-get {words[0]}", cause, fix, said)

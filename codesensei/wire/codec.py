@@ -47,7 +47,7 @@ def encode(value: object) -> Any:
     """Dataclasses, tuples and maps as JSON has them."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            _key(field.name): encode(found)
+            key_of(field.name): encode(found)
             for field in dataclasses.fields(value)
             if (found := getattr(value, field.name)) != _default(field)
         }
@@ -100,7 +100,7 @@ def _scalar(kind: Any, data: Any, what: str, key: str) -> Any:
 def _dataclass(kind: Any, data: Any, what: str, key: str, kept: bool) -> Any:
     _need(isinstance(data, dict), what, key, "a map")
     hints = typing.get_type_hints(kind)
-    wanted = {_key(field.name): field for field in dataclasses.fields(kind)}
+    wanted = {key_of(field.name): field for field in dataclasses.fields(kind)}
     if (unknown := sorted(set(data) - set(wanted))) and not kept:
         raise WireError(what, _inner(key, unknown[0]), "it is not known")
     values = {}
@@ -121,7 +121,8 @@ def _need(holds: bool, what: str, key: str, wanted: str) -> None:
         raise WireError(what, key, f"it is not {wanted}")
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
+    """The key of a field: `keepReleases` for `keep_releases`."""
     head, *others = name.split("_")
     return head + "".join(other.capitalize() for other in others)
 

@@ -74,6 +74,11 @@ class ProjectPaths:
         return SERVER.projects / self.slug
 
     @property
+    def build_user(self) -> str:
+        """The unprivileged user that owns a release while it is made."""
+        return names.build_user(self.slug)
+
+    @property
     def current(self) -> Path:
         """Link to the serving release."""
         return self.root / "current"

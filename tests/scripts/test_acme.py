@@ -13,12 +13,12 @@ import pytest
 
 from codesensei.scripts.base import nginx
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving import pair as certificate
 from codesensei.scripts.serving.certificates import Folder, Held
 from codesensei.scripts.steps import acme
+from codesensei.wire.paths import ProjectPaths
 from tests.scripts.conftest import fingerprints
 
 DIRECTORY = "https://acme.example/dir"

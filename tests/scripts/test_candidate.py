@@ -6,10 +6,10 @@ import pytest
 
 from codesensei.render import units
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.paths import ProjectPaths
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import candidate
 from codesensei.scripts.serving.candidate import fitting_workers
+from codesensei.wire.paths import ProjectPaths
 from tests.render.examples import names
 
 MEBIBYTE = 2**20

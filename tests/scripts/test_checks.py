@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import paths
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release import checks
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
+from codesensei.wire import paths
 
 RELEASE = Release(paths.ProjectPaths("shop"), "aaaaaaa-bbbbbbb", "deploy", ".", "config.settings")
 HERE = "/srv/codesensei/shop/releases/aaaaaaa-bbbbbbb"

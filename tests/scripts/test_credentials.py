@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import paths
 from codesensei.scripts.base.step import write_json
 from codesensei.scripts.release import jobs
+from codesensei.wire import paths
 
 ACCOUNT = {"name": "shop", "role": "shop", "port": 5432, "digest": "d1"}
 LIVE, STAGED = "aaaaaaa-1111111", "bbbbbbb-2222222"

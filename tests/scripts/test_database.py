@@ -244,7 +244,7 @@ def test_no_other_role_is_let_in_also_after_a_run_that_was_cut_off(deploy: Any, 
 
 
 def serve(step: Any) -> None:
-    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
+    write_json(step.project.live, {"database": {"role": "shop", "digest": "d1"}})
 
 
 @pytest.mark.proves("database.password")
@@ -388,7 +388,7 @@ def test_the_applied_note_tells_the_port(deploy: Any) -> None:
 
 def test_staged_verifiers_that_nobody_needs_go(deploy: Any) -> None:
     step = deploy()
-    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
+    write_json(step.project.live, {"database": {"role": "shop", "digest": "d1"}})
     deploy("second", "d2")
     deploy("third", "d3")
     folder = step.project.memory / "database"
@@ -401,7 +401,7 @@ def test_a_role_without_a_password_has_none(deploy: Any, cluster: FakeCluster) -
     step = deploy(password="")
     assert 'CREATE ROLE "shop" LOGIN PASSWORD NULL;' in cluster.statements
     cluster.roles["shop"]["rolpassword"] = None
-    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
+    write_json(step.project.live, {"database": {"role": "shop", "digest": "d1"}})
     assert deploy(password="").changes == 0
     found = passwords.find("shop", "shop", "d1")
     assert found.live is found.staged is None

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import paths
-from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.serving import hand_over
+from codesensei.wire import paths
+from codesensei.wire.paths import ProjectPaths
 
 
 class Listener:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base import envfile, paths
+from codesensei.wire import envfile
+from codesensei.scripts.base import 
 from codesensei.scripts.base.step import Step, write_json
 from codesensei.scripts.release import jobs
-from codesensei.scripts.release.jobs import Job, Release
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release
+from codesensei.wire import paths
 
 PROGRAM = "print('user shop logs in'); print('\\nfacts:{\"root\": \"/srv/shop\"}'); print('shop is done')"
 
@@ -33,7 +36,7 @@ def test_who_may_read_what_a_job_makes(
     monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
     monkeypatch.setattr(subprocess, "Popen", popen)
     release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
-    release.project.logs.parent.mkdir(parents=True)
+    release.project.job_logs.parent.mkdir(parents=True)
     job = Job("make", ["touch", "x"], as_build_user=build_user, private=private)
     assert jobs.run_job(Step("shop", "build", (), {}), release, job).ok
     assert f"--property=UMask={mask}" in started[0]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.release import phases
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
+from codesensei.wire.paths import ProjectPaths
 
 NAME = "aaaaaaa-bbbbbbb"
 
@@ -19,7 +19,7 @@ def release(server: Path) -> Release:
     (server / "memory/shop/release").mkdir(parents=True)
     found = Release(ProjectPaths("shop"), NAME, "deploy", ".", "config.settings")
     noted = {"code": 0.4, "packages": 20.0, "settings": 1.5, "migrate": 2.0, "static": 1.0}
-    found.project.notes(NAME).write_text(json.dumps({"seconds": noted}))
+    found.project.record(NAME).write_text(json.dumps({"seconds": noted}))
     return found
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.scripts.release import jobs, settings, twins
-from codesensei.scripts.release.jobs import Job, JobResult, Release
+from codesensei.scripts.release.jobs import Job, JobResult
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.steps import build, prepare
 
 NAME, REVISION = "1234567-89abcde", "1234567" + "0" * 33
@@ -55,9 +56,9 @@ def run_prepare(
     data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "hooks": HOOKS, "static": "serve"}
     step = make_step("prepare", NAME, REVISION, **{**data, "lockTimeout": 5, **changes})
     facts = {"STATIC_ROOT": "static", "installedStaticfiles": True, "databases": databases or {}}
-    step.project.notes(NAME).parent.mkdir(parents=True, exist_ok=True)
+    step.project.record(NAME).parent.mkdir(parents=True, exist_ok=True)
     built = {"built": True, "revision": REVISION, "facts": facts, "seconds": {}}
-    write_json(step.project.notes(NAME), notes or built)
+    write_json(step.project.record(NAME), notes or built)
     prepare.run(step)
 
 
@@ -118,8 +119,8 @@ def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
     data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "source": {}, "static": "none"}
     step = make_step("build", NAME, REVISION, **data)
     release = Release(step.project, NAME, "deploy", ".", "config.settings")
-    step.project.notes(NAME).parent.mkdir(parents=True)
-    write_json(step.project.notes(NAME), {"built": lost != "notes", "venv": "v", "facts": {}})
+    step.project.record(NAME).parent.mkdir(parents=True)
+    write_json(step.project.record(NAME), {"built": lost != "notes", "venv": "v", "facts": {}})
     if lost != "code":
         release.path.mkdir(parents=True)
     release.venv.mkdir(parents=True)
@@ -140,7 +141,7 @@ def test_static_root_is_there_before_the_project_makes_sure_of_it(
     monkeypatch.setattr(settings, "ask", lambda *_: facts)
     data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "source": {}, "static": "serve"}
     step = make_step("build", NAME, REVISION, **data)
-    step.project.notes(NAME).parent.mkdir(parents=True)
+    step.project.record(NAME).parent.mkdir(parents=True)
     build.run(step)
     [job] = programs.ran
     assert list(job.argv) == ["mkdir", "-p", f"{step.project.release(NAME)}/staticfiles"]
@@ -166,7 +167,7 @@ def test_what_is_served_from_is_left_alone(
     # What a server has lost and built again is completed where it is.
     run_prepare(make_step)
     assert extracted == []
-    run_prepare(make_step, read_json(project.notes(NAME), {}), hooks={**HOOKS, "afterCollectstatic": ["new"]})
+    run_prepare(make_step, read_json(project.record(NAME), {}), hooks={**HOOKS, "afterCollectstatic": ["new"]})
     assert extracted == [project.twin(NAME)]
     assert twins.waits(project, NAME)
     assert programs.titles[-2:] == ["hook afterCollectstatic: new", "compile"]
@@ -182,11 +183,11 @@ def test_hooks_as_they_were_bring_back_what_serves(
     project.release(NAME).mkdir(parents=True)
     project.current.symlink_to(f"releases/{NAME}")
     project.environments.mkdir()
-    notes = read_json(project.notes(NAME), {})
+    notes = read_json(project.record(NAME), {})
     run_prepare(make_step, notes=notes, hooks={**HOOKS, "afterCollectstatic": ["new"]})
     assert twins.waits(project, NAME)
     ran = len(programs.ran)
-    run_prepare(make_step, notes=read_json(project.notes(NAME), {}))
+    run_prepare(make_step, notes=read_json(project.record(NAME), {}))
     assert not project.twin(NAME).exists()
     assert "collectstatic" not in programs.titles[ran:]
 

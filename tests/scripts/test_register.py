@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base import paths, register
+from codesensei.scripts.base import register
 from codesensei.scripts.base.step import Failure
+from codesensei.wire import paths
 from tests.scripts.conftest import fingerprints
 
 PROD, STAGE = "org/codesensei/prod", "org/codesensei/stage"
@@ -23,14 +24,14 @@ def two(server: Path) -> None:
 
 
 def test_the_register_is_roots_alone(two: None) -> None:
-    assert paths.REGISTER.stat().st_mode & 0o777 == 0o600
+    assert paths.SERVER.register.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_slug_is_claimed_once_and_again_silently(server: Path) -> None:
     assert register.claim_slug("shop", PROD, "id-prod")
-    before = fingerprints(paths.REGISTER.parent)
+    before = fingerprints(paths.SERVER.register.parent)
     assert not register.claim_slug("shop", PROD, "id-prod")
-    assert fingerprints(paths.REGISTER.parent) == before
+    assert fingerprints(paths.SERVER.register.parent) == before
 
 
 @pytest.mark.proves("register", "register.refused")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei.scripts.base import paths
+from codesensei.wire import paths
 
 PORT = "6379"
 
@@ -34,7 +34,7 @@ class Broker:
     @property
     def pending(self) -> Path:
         """There while a change is written and not yet in use; a killed run is found by it."""
-        return paths.MEMORY / "broker.pending"
+        return paths.SERVER.memory / "broker.pending"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codesensei.scripts.base.step import Failure
-
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+from codesensei.wire.processes import SYSTEM_PATH
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from codesensei.scripts.base import paths
 from codesensei.scripts.base.step import Failure, read_json, write_json
+from codesensei.wire import paths
 
 # The kinds of names, and what one is called in a sentence.
 KINDS = {
@@ -195,18 +195,18 @@ def _own(data: dict[str, Any], slug: str) -> dict[str, Any]:
 
 
 def _read() -> dict[str, Any]:
-    data: dict[str, Any] = read_json(paths.REGISTER, {})
+    data: dict[str, Any] = read_json(paths.SERVER.register, {})
     return {"format": 1, "slugs": data.get("slugs", {}), "kept": data.get("kept", {})}
 
 
 @contextlib.contextmanager
 def _changing() -> Iterator[dict[str, Any]]:
     """The register's content under its lock; written when the block ends without an error."""
-    handle = os.open(paths.REGISTER.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(paths.SERVER.register.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         data = _read()
         yield data
-        write_json(paths.REGISTER, data)
+        write_json(paths.SERVER.register, data)
     finally:
         os.close(handle)

@@ -12,10 +12,12 @@ import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from codesensei.scripts.base import excerpt, files
-from codesensei.scripts.base.paths import ProjectPaths
+from codesensei.wire.paths import ProjectPaths
+
+D_co = TypeVar("D_co", covariant=True)
 
 OURS_LINES = 25
 OURS_WIDTH = 200
@@ -59,13 +61,13 @@ def _folded(text: str) -> list[str]:
 
 
 @dataclass
-class Step:
-    """One call of one step for one project."""
+class Step(Generic[D_co]):
+    """One call of one step for one project; `data` is what the operator's side has sent."""
 
     slug: str
     name: str
     args: tuple[str, ...]
-    data: dict[str, Any]
+    data: D_co
     digest: str = ""
     changes: int = 0
     result: str = ""
@@ -116,11 +118,6 @@ def fingerprint(path: str) -> str:
     if not stat.S_ISREG(found.st_mode):
         return f"other:{head}"
     return f"file:{head}:{hashlib.sha256(Path(path).read_bytes()).hexdigest()}"
-
-
-def digest_of(words: list[str], stdin: str) -> str:
-    """The identity of a step's inputs; the operator's side computes the same (without `mend=`)."""
-    return hashlib.sha256((" ".join(words) + "\n" + stdin).encode()).hexdigest()
 
 
 def read_json(path: Path, default: Any) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from codesensei.scripts.base import register
-from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure, Step, read_json
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import literal
+from codesensei.wire.paths import ProjectPaths
 
 NAME_BYTES = 63
 FORBIDDEN = ("postgres", "template0", "template1", "public", "none", "current_user", "session_user", "current_role")
@@ -29,7 +29,7 @@ def applied(project: ProjectPaths) -> Path:
     return project.memory / "database" / f"{APPLIED}.json"
 
 
-def claim(step: Step, port: int, name: str, role: str, adopt: bool) -> None:
+def claim(step: Step[object], port: int, name: str, role: str, adopt: bool) -> None:
     """Claim database and role in the register; Failure for what exists and is not this project's."""
     refuse_foreign(step, port, name, role, adopt)
     names = {"databases": [name], "roles": [role]}
@@ -46,7 +46,7 @@ def refuse_reserved(name: str, role: str) -> None:
             raise Failure(f"{kind} {text or '(empty)'}", "this name is never a project's", "choose another name for it")
 
 
-def refuse_moved(step: Step, port: int, name: str, role: str) -> None:
+def refuse_moved(step: Step[object], port: int, name: str, role: str) -> None:
     """Raise Failure where the project's data has another name, role or cluster than the stack says now."""
     was = read_json(applied(step.project), None)
     if was is None or not _exists(int(was["port"]), "database", was["name"]):
@@ -74,7 +74,7 @@ def refuse_moved(step: Step, port: int, name: str, role: str) -> None:
         )
 
 
-def refuse_foreign(step: Step, port: int, name: str, role: str, adopt: bool) -> None:
+def refuse_foreign(step: Step[object], port: int, name: str, role: str, adopt: bool) -> None:
     """Raise Failure for what the cluster has and no stack here; the cluster must be online."""
     refuse_reserved(name, role)
     entry = register.entry(step.slug)

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure, read_json
 from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
+from codesensei.wire.paths import ProjectPaths
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def stored_verifier(port: int, role: str) -> str | None:
 
 def live_account(project: ProjectPaths) -> dict[str, str]:
     """Role and digest of the password that the live manifest has; empty where nothing of ours is live."""
-    return dict(read_json(project.memory / "live.json", {}).get("database") or {})
+    return dict(read_json(project.live, {}).get("database") or {})
 
 
 def prune(project: ProjectPaths, *digests: str) -> None:

@@ -48,7 +48,7 @@ def _held(text: str) -> str:
     return text
 
 
-def ensure_cluster(step: Step | None, port: int = PORT) -> int:
+def ensure_cluster(step: Step[object] | None, port: int = PORT) -> int:
     """Start the cluster of this port when it is down; returns the port. Failure when there is none."""
     found = clusters()
     chosen = next((cluster for cluster in found if cluster.port == port), None)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
 
 Facts = dict[str, Any]
 PARTS = ("name", "user", "password", "host", "port")
@@ -102,7 +102,7 @@ def _check_media(facts: Facts, release: Release) -> None:
 
 def _check_served_media(facts: Facts, release: Release, url: str | None) -> None:
     """Where the proxy serves uploads (`url` is where), Django must put them there and say so."""
-    root, folder = facts["MEDIA_ROOT"], release.project.shared / "media"
+    root, folder = facts["MEDIA_ROOT"], release.project.media
     if url is None or not root:
         return
     if os.path.realpath(os.path.join(release.code, root)) != os.path.realpath(folder):

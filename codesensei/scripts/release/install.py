@@ -14,7 +14,8 @@ from typing import Any
 from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import causes, jobs
-from codesensei.scripts.release.jobs import Job, JobResult, Release
+from codesensei.scripts.release.jobs import Job, JobResult
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 
 # A recent pip: Debian 12's own fails on some hash-pinned requirements.
@@ -75,7 +76,7 @@ class Builder:
         return require(self.run(title, argv, lines=lines), self.release, title)
 
 
-def install(step: Step, release: Release, data: dict[str, Any]) -> None:
+def install(step: Step[object], release: Release, data: dict[str, Any]) -> None:
     """Make the release's packages: an existing venv of the same content, or a new one, root's once it is complete."""
     python = _python(data)
     version = commands.run([python, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]).stdout.strip()
@@ -102,7 +103,7 @@ def _python(data: dict[str, Any]) -> str:
     wanted = data["python"]
     if not wanted or data["installer"] == "uv":
         return SYSTEM_PYTHON
-    path = shutil.which(f"python{wanted}", path=commands.SYSTEM_PATH)
+    path = shutil.which(f"python{wanted}", path=SYSTEM_PATH)
     if path is None:
         raise Failure(
             f"Python {wanted}",
@@ -172,7 +173,7 @@ def _web_server(builder: Builder, name: str, version: str) -> None:
     builder.step.say(f"{name} {version} does not go with the project's packages, so an older one is used: {found}")
 
 
-def _trim_cache(step: Step) -> None:
+def _trim_cache(step: Step[object]) -> None:
     """Downloads are kept for the next release, up to a bound."""
     total = 0
     for _, _, names, handle in os.fwalk(step.project.cache, follow_symlinks=False):

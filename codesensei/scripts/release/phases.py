@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from codesensei.scripts.base.paths import ProjectPaths
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
+from codesensei.wire.paths import ProjectPaths
 
 SWITCH = "switch"
 # What the long steps consist of, as their notes have it.
@@ -35,7 +35,7 @@ def _steps(project: ProjectPaths) -> dict[str, dict[str, Any]]:
     """The last run of each step since the switch before, in their order."""
     found: dict[str, dict[str, Any]] = {}
     try:
-        lines = (project.memory / "steps.jsonl").read_text().splitlines()
+        lines = (project.steps).read_text().splitlines()
     except FileNotFoundError:
         return {}
     for line in map(json.loads, lines):

@@ -10,13 +10,14 @@ from typing import Any
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import jobs
 from codesensei.scripts.release.install import require
-from codesensei.scripts.release.jobs import Job, Release
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release
 
 FACTS = "codesensei-facts:"
 SCRIPT = Path(__file__).with_name("ask_django.py")
 
 
-def ask(step: Step, release: Release) -> dict[str, Any]:
+def ask(step: Step[object], release: Release) -> dict[str, Any]:
     """The facts that `ask_django.py` prints, run as the app user in the release's own Python."""
     argv = [f"{release.venv}/bin/python", "-B", str(SCRIPT)]
     job = Job("ask Django for its settings", argv, answer=FACTS)

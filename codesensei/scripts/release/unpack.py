@@ -12,9 +12,10 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codesensei.scripts.base import commands, files
+from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
+from codesensei.wire.processes import SYSTEM_PATH
 
 SPARE_MEGABYTES = 300
 SPARE_INODES = 20_000
@@ -22,7 +23,7 @@ OWN_FOLDER = ".codesensei"
 _MAX_LINKS = 40
 
 
-def unpack(step: Step, release: Release, revision: str, source: dict[str, str]) -> None:
+def unpack(step: Step[object], release: Release, revision: str, source: dict[str, str]) -> None:
     """Make the release's directory anew, with what is in the archive, as the build user's."""
     _check_room(step, 0, 0)
     archive = _archive(step, revision, source)
@@ -32,7 +33,7 @@ def unpack(step: Step, release: Release, revision: str, source: dict[str, str]) 
     extract(step, release, archive)
 
 
-def extract(step: Step, release: Release, archive: Path) -> None:
+def extract(step: Step[object], release: Release, archive: Path) -> None:
     """Unpack a checked archive into a new directory of the build user's, in place of what is there."""
     files.remove_path(release.place)
     files.make_directory(release.place, 0o700, step.project.build_user, release.user)
@@ -54,7 +55,7 @@ def extract(step: Step, release: Release, archive: Path) -> None:
             group=release.user,
             extra_groups=[],
             umask=0o027,
-            env={"PATH": commands.SYSTEM_PATH, "LC_ALL": "C.UTF-8"},
+            env={"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"},
             check=False,
         )
     if done.returncode != 0:
@@ -63,7 +64,7 @@ def extract(step: Step, release: Release, archive: Path) -> None:
     step.changes += 1
 
 
-def _check_room(step: Step, size: int, members: int) -> None:
+def _check_room(step: Step[object], size: int, members: int) -> None:
     room = os.statvfs(step.project.root)
     free, inodes = room.f_bavail * room.f_frsize // 2**20, room.f_favail
     megabytes, entries = SPARE_MEGABYTES + size // 2**20, SPARE_INODES + members
@@ -76,12 +77,12 @@ def _check_room(step: Step, size: int, members: int) -> None:
         )
 
 
-def archive_of(step: Step, revision: str) -> Path:
+def archive_of(step: Step[object], revision: str) -> Path:
     """Where root's own copy of a commit's archive is."""
-    return step.project.memory / "source" / f"{revision}.tar"
+    return step.project.sources / f"{revision}.tar"
 
 
-def _archive(step: Step, revision: str, source: dict[str, str]) -> Path:
+def _archive(step: Step[object], revision: str, source: dict[str, str]) -> Path:
     """Root's own copy of the source archive, checked; taken from where the login user's copy arrived."""
     kept = archive_of(step, revision)
     if kept.exists() and _sha256(kept) == source["sha256"]:

@@ -16,7 +16,8 @@ from codesensei.scripts.base import host as host_facts
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import causes, jobs
-from codesensei.scripts.release.jobs import Job, Release
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release, redactor
 from codesensei.scripts.serving import hand_over
 
 # After which an answer counts as never coming, where the request is made again to see what it waits for.
@@ -29,7 +30,7 @@ RUNTIME_UNITS = Path("/run/systemd/system")
 
 
 @contextlib.contextmanager
-def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[float]:
+def proved(step: Step[object], release: Release, manifest: dict[str, Any]) -> Iterator[float]:
     """The candidate, running and proved, during the block; gives the seconds until it had answered.
 
     Raises Failure with status, body, journal and error log when it does not answer as `health` accepts.
@@ -47,7 +48,7 @@ def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[f
         _end(step, manifest)
 
 
-def end_orphan(step: Step, manifest: dict[str, Any]) -> None:
+def end_orphan(step: Step[object], manifest: dict[str, Any]) -> None:
     """End a candidate that a killed run has left running; the lock says that nobody else started it."""
     name = manifest["candidate"]["name"]
     if (RUNTIME_UNITS / name).exists():
@@ -60,7 +61,7 @@ def retire(manifest: dict[str, Any]) -> None:
     systemctl("stop", "--no-block", manifest["candidate"]["name"], check=False)
 
 
-def _end(step: Step, manifest: dict[str, Any]) -> None:
+def _end(step: Step[object], manifest: dict[str, Any]) -> None:
     name = manifest["candidate"]["name"]
     systemctl("stop", name, check=False)
     systemctl("reset-failed", name, check=False)
@@ -112,7 +113,7 @@ def _write_files(release: Release, candidate: dict[str, Any], text: str, credent
     systemctl("daemon-reload")
 
 
-def _prove_host(step: Step, release: Release, manifest: dict[str, Any], host: str, started: float) -> None:
+def _prove_host(step: Step[object], release: Release, manifest: dict[str, Any], host: str, started: float) -> None:
     health, name = manifest["health"], manifest["candidate"]["name"]
     socket = manifest["candidate"]["socket"]
     deadline = started + health["timeout"]
@@ -140,10 +141,10 @@ def _prove_host(step: Step, release: Release, manifest: dict[str, Any], host: st
 
 def log_of(release: Release, unit: str, since: float) -> str:
     """A unit's journal without secrets."""
-    return jobs.redactor(release.project, release.name).clean(units.journal_of(unit, since))
+    return redactor(release.project, release.name).clean(units.journal_of(unit, since))
 
 
-def _ask_why(step: Step, release: Release, health: dict[str, Any], host: str) -> str:
+def _ask_why(step: Step[object], release: Release, health: dict[str, Any], host: str) -> str:
     """What Django itself says of such a request, where its log says nothing."""
     script = Path(__file__).with_name("ask_why.py")
     seconds = min(health["timeout"], HANG_SECONDS)
@@ -177,7 +178,7 @@ def refusal(
     """What is told of an answer that `health` does not accept."""
     health = manifest["health"]
     address = f"{health['scheme']}://{host}{health['path']}"
-    body = probe.head_of(jobs.redactor(release.project, release.name).clean(answer.body))
+    body = probe.head_of(redactor(release.project, release.name).clean(answer.body))
     wrong = _wrong_redirect(health, host, answer)
     cause, fix = _explain(release, health, host, answer, wrong, f"{log}\n{body}")
     tail = "\n".join(part for part in (log, f"body: {body}" if body else "") if part)

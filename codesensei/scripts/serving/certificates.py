@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import files, nginx
-from codesensei.scripts.base.commands import SYSTEM_PATH
 from codesensei.scripts.base.commands import run as command
-from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.serving.pair import Pair, end_of, names_of, self_signed
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.processes import SYSTEM_PATH
 
 LETSENCRYPT = Path("/etc/letsencrypt")
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
@@ -126,7 +126,7 @@ class Folder:
         best = max(found, key=merit, default=None)
         return best or self.live or Held(self_signed(self.hostnames))
 
-    def install(self, step: Step) -> bool:
+    def install(self, step: Step[object]) -> bool:
         """Make the best pair the live one; nginx reads it anew where the site serves with it. True when changed.
 
         Raises Failure where nginx refuses it; the one before stays.
@@ -186,7 +186,7 @@ def lacking(project: ProjectPaths) -> Iterator[str]:
         yield f"the certificate is from {held.directory}"
 
 
-def retire(step: Step, digest: str | None, acme: bool) -> None:
+def retire(step: Step[object], digest: str | None, acme: bool) -> None:
     """After a switch: certificates that nothing names any more go."""
     folder = step.project.memory / "tls"
     for path in folder.iterdir() if folder.is_dir() else ():
@@ -196,7 +196,7 @@ def retire(step: Step, digest: str | None, acme: bool) -> None:
         remove(step)
 
 
-def remove(step: Step) -> None:
+def remove(step: Step[object]) -> None:
     """Let certbot forget the project's certificate, and the system its authority."""
     name = lineage(step.project)
     if (LETSENCRYPT / "renewal" / f"{name}.conf").exists() and shutil.which("certbot", path=SYSTEM_PATH):
@@ -208,7 +208,7 @@ def remove(step: Step) -> None:
     trust(step, "")
 
 
-def trust(step: Step, root: str) -> None:
+def trust(step: Step[object], root: str) -> None:
     """Make the system trust the authority's own root certificate, or no longer."""
     path = AUTHORITIES / f"{lineage(step.project)}.crt"
     changed = files.write_file(path, root.strip() + "\n") if root else files.remove_path(path)

@@ -10,7 +10,7 @@ from codesensei.scripts.base import files, units
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import twins
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import default_tls, live
 from codesensei.scripts.serving.live import Live
 

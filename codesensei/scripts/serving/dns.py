@@ -6,9 +6,10 @@ import http.client
 import secrets
 import socket
 
-from codesensei.scripts.base import files, paths
+from codesensei.scripts.base import files
+from codesensei.wire import paths
 
-FOLDER = paths.MEMORY / "acme-challenges" / ".well-known" / "acme-challenge"
+FOLDER = paths.SERVER.challenges / ".well-known" / "acme-challenge"
 SECONDS = 5.0
 # What the resolver says when it could be asked, and there is nothing.
 NOTHING = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}

@@ -13,8 +13,8 @@ import stat
 from pathlib import Path
 
 from codesensei.scripts.base import files, units
-from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure
+from codesensei.wire.paths import ProjectPaths
 
 
 def is_possible(project: ProjectPaths, names: list[str]) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 
 from codesensei.scripts.base import files, nginx, probe, units
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.paths import ProjectPaths
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import twins
 from codesensei.scripts.serving import default_tls, hand_over
+from codesensei.wire.paths import ProjectPaths
 
 # Where a manifest may put files; everything else in it is refused.
 ALLOWED = (
@@ -38,7 +38,7 @@ class Live:
 
     @classmethod
     def read(cls, project: ProjectPaths) -> Live:
-        return cls(project, read_json(project.memory / "live.json", {}))
+        return cls(project, read_json(project.live, {}))
 
     @property
     def release(self) -> str | None:
@@ -61,7 +61,7 @@ def refuse_foreign_paths(slug: str, entries: list[dict[str, Any]]) -> None:
             raise Failure("manifest", f"{entry['path']} is not a path of this project")
 
 
-def save(step: Step, live: Live, release: str, manifest: dict[str, Any], renewed: set[str]) -> None:
+def save(step: Step[object], live: Live, release: str, manifest: dict[str, Any], renewed: set[str]) -> None:
     """Write down everything that the switch to `release` may change, before it changes anything.
 
     `renewed` names the units whose process it replaces.
@@ -86,7 +86,7 @@ def save(step: Step, live: Live, release: str, manifest: dict[str, Any], renewed
     write_json(_journal(step.project), journal)
 
 
-def _default_tls(step: Step, manifest: dict[str, Any]) -> dict[str, str | None]:
+def _default_tls(step: Step[object], manifest: dict[str, Any]) -> dict[str, str | None]:
     moves = default_tls.wanted(step, manifest["defaultTls"]) is not None
     return {str(default_tls.LINK): files.link_target(default_tls.LINK)} if moves else {}
 
@@ -110,7 +110,7 @@ def forget(project: ProjectPaths) -> None:
     _journal(project).unlink(missing_ok=True)
 
 
-def restore(step: Step) -> None:
+def restore(step: Step[object]) -> None:
     """Put back everything as the journal says, and start what ran."""
     project = step.project
     journal = read_json(_journal(project), None)
@@ -129,7 +129,7 @@ def restore(step: Step) -> None:
             files.remove_path(Path(link))
         else:
             files.make_link(Path(link), target)
-    write_json(project.memory / "live.json", journal["live"])
+    write_json(project.live, journal["live"])
     systemctl("daemon-reload")
     running = sorted(name for name, state in journal["units"].items() if state["active"])
     sockets = [name for name in running if name.endswith(".socket")]

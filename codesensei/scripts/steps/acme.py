@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from codesensei.scripts.base import paths
 from codesensei.scripts.base.commands import Result, systemctl
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving.certificates import Folder, Held
+from codesensei.wire import paths
 
 TIMER = "certbot.timer"
 BUSY_WAIT = 300.0
@@ -55,7 +55,7 @@ KNOWN = (
 )
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Obtain what is missing, put the best certificate into its place, and say what could not be had."""
     (digest,) = step.args
     if not re.fullmatch(r"[0-9a-f]{16}", digest):
@@ -87,7 +87,7 @@ def _sentence(name: str, reason: tuple[str, str] | None) -> str:
     return f"no valid certificate for {name}, and browsers refuse it: {cause}\nfix: {fix}"
 
 
-def _ensure_timer(step: Step) -> None:
+def _ensure_timer(step: Step[object]) -> None:
     """Renewals are the distribution's: its timer must be on."""
     if not systemctl("cat", TIMER, check=False).ok:
         return
@@ -99,7 +99,7 @@ def _ensure_timer(step: Step) -> None:
         step.changed(f"{TIMER} started")
 
 
-def _obtain(step: Step, data: dict[str, Any]) -> Reasons:
+def _obtain(step: Step[object], data: dict[str, Any]) -> Reasons:
     """Ask for a certificate unless there is the right one; reasons by name, under "" those that concern all."""
     wanted = set(data["hostnames"])
     held = certificates.obtained(step.project)
@@ -122,17 +122,17 @@ def _needed(held: Held, directory: str, names: set[str], wanted: set[str]) -> bo
     return held.directory != directory or not names <= held.covers(wanted) or bool(held.names - wanted)
 
 
-def _words(step: Step, data: dict[str, Any], held: Held | None) -> list[str]:
+def _words(step: Step[object], data: dict[str, Any], held: Held | None) -> list[str]:
     words = ["certbot", "certonly", "--non-interactive", "--agree-tos", "--webroot", "--allow-subset-of-names"]
-    words += [f"--webroot-path={paths.MEMORY / 'acme-challenges'}", f"--cert-name={certificates.lineage(step.project)}"]
+    words += [f"--webroot-path={paths.SERVER.challenges}", f"--cert-name={certificates.lineage(step.project)}"]
     words += ["--keep-until-expiring", "--renew-with-new-domains", "--key-type=ecdsa", f"--server={data['directory']}"]
-    words += [f"--deploy-hook={paths.LIBRARY / step.slug / 'run'} renewed"]
+    words += [f"--deploy-hook={paths.SERVER.library / step.slug / 'run'} renewed"]
     words += [f"--email={data['email']}"] if data["email"] else ["--register-unsafely-without-email"]
     # certbot looks at names and age alone; a certificate from elsewhere would stay.
     return words + (["--force-renewal"] if held and held.directory != data["directory"] else [])
 
 
-def _certbot(step: Step, words: list[str]) -> Result:
+def _certbot(step: Step[object], words: list[str]) -> Result:
     """Run certbot, waiting for another one; its hook leaves the certificate to this step."""
     deadline = time.monotonic() + BUSY_WAIT
     told = False

@@ -22,7 +22,7 @@ REWRITE_WAIT = 600.0
 POLL = 0.1
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Write the drop-in, include it last, restart when it changed, and see that it answers on loopback only.
 
     A broker that was here before, and is used in a way that ours would break, is left alone where no variable of the
@@ -76,7 +76,7 @@ def _stranger() -> broker_program.Reason | None:
     return None
 
 
-def _configure(step: Step, broker: Broker) -> bool:
+def _configure(step: Step[object], broker: Broker) -> bool:
     drop_in, main = broker.drop_in, broker.main_config
     if not main.is_file():
         fix = f"apt-get install --reinstall {broker.name}-server"
@@ -106,7 +106,7 @@ def include_last(text: str, line: str) -> str:
     return "\n".join([*lines, line]) + "\n"
 
 
-def _keep_data(step: Step) -> None:
+def _keep_data(step: Step[object]) -> None:
     """Turn persistence on in the running broker first: started with it, it ignores an older snapshot file."""
     try:
         if ask("CONFIG", "GET", "appendonly").split()[-1:] != ["no"]:

@@ -12,11 +12,12 @@ from typing import Any
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import checks, jobs, settings
 from codesensei.scripts.release.install import install, require
-from codesensei.scripts.release.jobs import Job, Release, note
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release, redactor
 from codesensei.scripts.release.unpack import unpack
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Unpack, install, ask Django; done once for a release, which never changes afterwards."""
     name, revision = step.args
     data = step.data
@@ -57,7 +58,7 @@ def run(step: Step) -> None:
     step.changed(f"release {name} is built")
 
 
-def _make_static_root(step: Step, release: Release, facts: dict[str, Any], data: dict[str, Any]) -> None:
+def _make_static_root(step: Step[object], release: Release, facts: dict[str, Any], data: dict[str, Any]) -> None:
     """Many settings make sure of the folder themselves, which the app user may not do in a release."""
     if data["static"] == "serve" and facts["installedStaticfiles"]:
         argv = ["mkdir", "-p", os.path.join(release.code, facts["STATIC_ROOT"])]
@@ -66,7 +67,7 @@ def _make_static_root(step: Step, release: Release, facts: dict[str, Any], data:
 
 def _check(facts: dict[str, Any], release: Release, data: dict[str, Any]) -> None:
     """Refuse settings that would lose data or not work; what they say may quote a secret variable."""
-    clean = jobs.redactor(release.project, release.name).clean
+    clean = redactor(release.project, release.name).clean
     try:
         checks.check(facts, release, data)
     except Failure as failure:

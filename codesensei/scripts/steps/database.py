@@ -18,7 +18,7 @@ from codesensei.scripts.steps.packages import EXTENSIONS
 EXTENSION_NAMES = {"pgvector": "vector"}
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Make or check role, database, privileges and extensions; set or stage the password."""
     data = step.data
     name, role, adopt = str(data["name"]), str(data["role"]), bool(data.get("adopt"))
@@ -35,7 +35,7 @@ def run(step: Step) -> None:
     passwords.prune(step.project, str(data["digest"]), passwords.live_account(step.project).get("digest", ""))
 
 
-def _role(step: Step, port: int, name: str, role: str, password: str, digest: str) -> None:
+def _role(step: Step[object], port: int, name: str, role: str, password: str, digest: str) -> None:
     found = postgresql.rows(port, f"SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(role)}")
     project = step.project
     files.make_directory(ownership.applied(project).parent, 0o700)
@@ -72,7 +72,7 @@ def _verifier(role: str, password: str, live: str | None, staged: dict[str, Any]
     return scram.verifier(password)
 
 
-def _database(step: Step, port: int, name: str, role: str) -> None:
+def _database(step: Step[object], port: int, name: str, role: str) -> None:
     query = (
         "SELECT pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding, datallowconn AS open"
         f" FROM pg_database WHERE datname = {literal(name)}"
@@ -96,7 +96,7 @@ def _database(step: Step, port: int, name: str, role: str) -> None:
         step.changed(f"role {role} may create tables in {name}")
 
 
-def _create_database(step: Step, port: int, name: str, role: str) -> None:
+def _create_database(step: Step[object], port: int, name: str, role: str) -> None:
     query = "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'"
     template = postgresql.rows(port, query)
     # The cluster's own locale where it can hold UTF-8; C.UTF-8 is on every supported system.
@@ -143,7 +143,7 @@ _FOREIGN_CONTENTS = """
 """
 
 
-def _contents(step: Step, port: int, name: str, role: str) -> None:
+def _contents(step: Step[object], port: int, name: str, role: str) -> None:
     """Give what is in an adopted database to its new owner, who could not even read it otherwise."""
     foreign = postgresql.rows(port, _FOREIGN_CONTENTS.replace("ROLE", literal(role)), name)
     if foreign:
@@ -151,7 +151,7 @@ def _contents(step: Step, port: int, name: str, role: str) -> None:
         step.changed(f"{len(foreign)} tables and other things in {name} belong to {role} now")
 
 
-def _extension(step: Step, port: int, database: str, role: str, asked: str) -> None:
+def _extension(step: Step[object], port: int, database: str, role: str, asked: str) -> None:
     extension = EXTENSION_NAMES.get(asked, asked)
     if postgresql.rows(port, f"SELECT 1 FROM pg_extension WHERE extname = {literal(extension)}", database):
         return

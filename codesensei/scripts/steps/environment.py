@@ -6,7 +6,7 @@ from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step, write_json
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Write env/<env7>.env as given: root's, readable by the app user's group."""
     (variables,) = step.args
     user = step.data["user"]

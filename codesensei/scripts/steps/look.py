@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 
 from codesensei.scripts.base import proofs, units
-from codesensei.scripts.base.paths import REGISTER, ProjectPaths
 from codesensei.scripts.base.step import read_json
 from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving.live import Live
+from codesensei.wire import paths
+from codesensei.wire.paths import ProjectPaths
 
 
 def run(slug: str, words: list[str]) -> int:
     """Print the look at project `slug`; 0 always."""
     project = ProjectPaths(slug)
     steps = {}
-    folder = project.memory / "proofs"
+    folder = project.proofs
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
         proof = read_json(path, {})
         steps[path.stem] = {
             "applied": proof.get("applied", ""),
             "drift": [*proofs.drift(proof), *_amiss(project, path.stem)],
         }
-    owner = read_json(REGISTER, {}).get("slugs", {}).get(slug, {})
+    owner = read_json(paths.SERVER.register, {}).get("slugs", {}).get(slug, {})
     print(json.dumps({"identity": owner.get("identity", ""), "steps": steps}, sort_keys=True))
     return 0
 

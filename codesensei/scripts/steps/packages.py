@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterable
 
 from codesensei.scripts.base import host
-from codesensei.scripts.base.commands import SYSTEM_PATH, Result
+from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
+from codesensei.wire.processes import SYSTEM_PATH
 
 BASE = (
     "build-essential",
@@ -69,7 +70,7 @@ NETWORK = re.compile(
 ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate")
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Make sure of the product's own packages, the database server, the broker and the project's packages."""
     apt = Apt(step)
     wanted = [*BASE, *(_valid(name) for name in step.data.get("packages", []))]
@@ -145,7 +146,7 @@ def _valid(name: str) -> str:
 class Apt:
     """apt-get for one step: lists are fetched once, and only when something is missing."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step[object]) -> None:
         self.step = step
         self.fresh = False
 

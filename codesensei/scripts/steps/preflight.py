@@ -13,14 +13,14 @@ from typing import Any
 
 from codesensei.scripts.base import host, register
 from codesensei.scripts.base.commands import run as command
-from codesensei.scripts.base.paths import MEMORY, ROOT
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import account
+from codesensei.wire import paths
 
 MEBIBYTE = 1024 * 1024
-DISK = {ROOT: 1024 * MEBIBYTE, MEMORY: 512 * MEBIBYTE}
+DISK = {paths.SERVER.projects: 1024 * MEBIBYTE, paths.SERVER.memory: 512 * MEBIBYTE}
 INODES = 20_000
 MEMORY_NEEDED = 128 * MEBIBYTE
 DATABASE_WAIT = 5.0
@@ -53,7 +53,7 @@ OUR_UNIT = re.compile(r"^Description=.*\(codesensei\)\s*$", re.MULTILINE)
 OUR_SITE = "codesensei"
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Check the machine, the app user and every name; then claim the names in the register."""
     data = step.data
     _machine(step)
@@ -88,7 +88,7 @@ def run(step: Step) -> None:
 # The machine
 
 
-def _machine(step: Step) -> None:
+def _machine(step: Step[object]) -> None:
     system = host.system()
     if not system.supported and not step.data.get("allowUnsupported"):
         raise Failure(
@@ -135,7 +135,7 @@ def _ports(ports: Iterable[int]) -> None:
 # The app user
 
 
-def _user(step: Step, entry: register.Entry) -> None:
+def _user(step: Step[object], entry: register.Entry) -> None:
     data = step.data
     user = data["user"]
     thing, other = f"user {user}", "choose another codesensei:project.user"
@@ -305,7 +305,7 @@ def server_names(text: str) -> set[str]:
 # The database
 
 
-def _database(step: Step, plan: dict[str, Any]) -> dict[str, list[str]]:
+def _database(step: Step[object], plan: dict[str, Any]) -> dict[str, list[str]]:
     """Check the names of role and database; returns those that can be claimed now."""
     name, role, port = plan["name"], plan["role"], int(plan["port"] or postgresql.PORT)
     adopt = bool(step.data.get("adopt"))
@@ -321,7 +321,7 @@ def _database(step: Step, plan: dict[str, Any]) -> dict[str, list[str]]:
     return {"databases": [name], "roles": [role]}
 
 
-def _external(step: Step, plan: dict[str, Any]) -> None:
+def _external(step: Step[object], plan: dict[str, Any]) -> None:
     if plan["port"]:
         check_reachable(plan["host"], int(plan["port"]))
     else:

@@ -14,7 +14,8 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import jobs, twins
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.install import require
-from codesensei.scripts.release.jobs import Job, Release, note
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.unpack import OWN_FOLDER, archive_of, extract
 
@@ -26,7 +27,7 @@ APPLIED = re.compile(r"^\s*Applying \S+\.\.\.", re.MULTILINE)
 MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Run what comes before the switch, in the contract's order; done once for the same hooks."""
     name, _ = step.args
     data = step.data
@@ -54,7 +55,7 @@ def run(step: Step) -> None:
     step.changed(f"release {name} is prepared")
 
 
-def _hooks(step: Step, release: Release, phase: str, commands: list[str]) -> None:
+def _hooks(step: Step[object], release: Release, phase: str, commands: list[str]) -> None:
     """Those around the migration run as the app user; those around collectstatic may write code: as the build user."""
     for number, command in enumerate(commands):
         script = step.project.environments / f"{release.name}.{phase}-{number}.sh"
@@ -70,7 +71,7 @@ def _hooks(step: Step, release: Release, phase: str, commands: list[str]) -> Non
         step.changed(f"hook {phase} has run: {command[:60]}")
 
 
-def _make_sqlite_files(step: Step, release: Release) -> None:
+def _make_sqlite_files(step: Step[object], release: Release) -> None:
     """What the app user makes may be read by others, for the proxy has to; a database may not, nor its journals."""
     for database in _facts(release)["databases"].values():
         path = sqlite_path(database["NAME"]) if is_sqlite(database) else None
@@ -83,7 +84,7 @@ def _manage(release: Release, *arguments: str) -> list[str]:
     return [f"{release.venv}/bin/python", "-B", "manage.py", *arguments]
 
 
-def _migrate(step: Step, release: Release, data: dict[str, Any]) -> None:
+def _migrate(step: Step[object], release: Release, data: dict[str, Any]) -> None:
     pending = jobs.run_job(step, release, Job("migrate --check", _manage(release, "migrate", "--check")))
     if pending.ok:
         step.say("no migrations to run")
@@ -96,7 +97,7 @@ def _migrate(step: Step, release: Release, data: dict[str, Any]) -> None:
     step.changed(f"migrations have run ({len(APPLIED.findall(done.tail))} applied)")
 
 
-def _static(step: Step, release: Release, data: dict[str, Any], before: object) -> Release:
+def _static(step: Step[object], release: Release, data: dict[str, Any], before: object) -> Release:
     """Static files and the hooks around them; gives the release with the directory that it has put them into."""
     if isinstance(before, dict) and _makes(before) == _makes(data):
         return release
@@ -125,7 +126,7 @@ def _facts(release: Release) -> dict[str, Any]:
     return facts
 
 
-def _collect(step: Step, release: Release, data: dict[str, Any]) -> bool:
+def _collect(step: Step[object], release: Release, data: dict[str, Any]) -> bool:
     """Run collectstatic, where the proxy serves static files; whether it does."""
     if data["static"] != "serve" or not _facts(release)["installedStaticfiles"]:
         return False
@@ -159,7 +160,7 @@ def _of_served(release: Release) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _with_clean_code(step: Step, release: Release) -> Release:
+def _with_clean_code(step: Step[object], release: Release) -> Release:
     """The release with its code as it was before any hook has written to it; a served one's directory is left alone."""
     links = (release.project.current, release.project.previous)
     linked = release.name in [Path(target).name for link in links if (target := files.link_target(link))]

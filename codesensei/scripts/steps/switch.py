@@ -16,13 +16,14 @@ from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, write_json
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import causes, jobs, phases, prune, twins
-from codesensei.scripts.release.jobs import Job, Release, note
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import candidate, certificates, default_tls, hand_over, live, served, workers
 from codesensei.scripts.serving.change import Change, Manifest
 from codesensei.scripts.serving.live import Live
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Make the manifest live, or leave everything as it was."""
     name, revision = step.args
     manifest = step.data
@@ -89,7 +90,7 @@ def _switch(
         raise Failure(
             f"switch to {release.name}", f"{error.__class__.__name__}: {error}", "everything was put back"
         ) from error
-    write_json(step.project.memory / "live.json", change.manifest)
+    write_json(step.project.live, change.manifest)
     live.forget(step.project)
 
 
@@ -132,7 +133,7 @@ def _renew_workers(change: Change, stale: set[str], grace: float) -> None:
         workers.await_grace(change.release, names, began, grace)
 
 
-def _write_files(step: Step, now: Live, manifest: Manifest) -> bool:
+def _write_files(step: Step[object], now: Live, manifest: Manifest) -> bool:
     """The manifest's files, and none that left it; whether the proxy's changed."""
     proxy_changed = False
     for entry in manifest["files"]:
@@ -153,14 +154,14 @@ def _write_files(step: Step, now: Live, manifest: Manifest) -> bool:
     return proxy_changed
 
 
-def _make_parents(step: Step, path: Path, group: str) -> None:
+def _make_parents(step: Step[object], path: Path, group: str) -> None:
     if str(path).startswith("/etc/codesensei/"):
         files.make_directory(Path("/etc/codesensei"), 0o755)
         files.make_directory(Path("/etc/codesensei") / step.slug, 0o751)
         files.make_directory(path.parent, 0o750, "root", group)
 
 
-def _point_current(step: Step, now: Live, release: Release) -> None:
+def _point_current(step: Step[object], now: Live, release: Release) -> None:
     if now.release == release.name:
         return
     if now.release and step.project.release(now.release).is_dir():
@@ -185,18 +186,18 @@ def _reload_proxy() -> None:
     nginx.reload(start=True)
 
 
-def _manage(step: Step, manifest: Manifest) -> None:
+def _manage(step: Step[object], manifest: Manifest) -> None:
     """What of the live state is ours, so that a change by hand is seen."""
     for entry in manifest["files"]:
         step.manage(entry["path"])
         link = live.site_link(entry["path"])
         if link:
             step.manage(link)
-    for link in (step.project.current, step.project.shared / ".env", step.project.shared / "venv"):
+    for link in (step.project.current, step.project.env_link, step.project.venv_link):
         step.manage(link)
 
 
-def _after_switch(step: Step, release: Release, hooks: list[str]) -> list[str]:
+def _after_switch(step: Step[object], release: Release, hooks: list[str]) -> list[str]:
     """Run the hooks that are reported and not undone; what to warn of."""
     warnings = []
     for number, hook in enumerate(hooks):
@@ -214,7 +215,7 @@ def _after_switch(step: Step, release: Release, hooks: list[str]) -> list[str]:
     return warnings
 
 
-def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str, float]) -> list[str]:
+def _finish(step: Step[object], release: Release, manifest: Manifest, seconds: dict[str, float]) -> list[str]:
     """After the switch: its hooks, the register, old releases, the record; what to warn of."""
     warnings = _after_switch(step, release, manifest["afterSwitch"]) if step.changes else []
     register.settle(

@@ -14,10 +14,11 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
-from codesensei.scripts.base import proofs
+from codesensei.scripts.base import lines, proofs
 from codesensei.scripts.base.files import link_target, make_directory
+from codesensei.scripts.base.lines import StepRun
 from codesensei.scripts.base.step import Failure, Step, read_json
 from codesensei.scripts.release import record
 from codesensei.wire import codec, digests, names, paths
@@ -126,18 +127,12 @@ def _served(kind: StepKind[object], slug: str) -> str:
     return f"release {Path(target).name}" if target else ""
 
 
-def _log(step: Step[object], result: str, started: float) -> None:
-    if not step.project.memory.is_dir():
-        return
-    line = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "step": step.name,
-        "args": list(step.args),
-        "result": result,
-        "seconds": round(time.monotonic() - started, 2),
-    }
-    with open(step.project.steps, "a", opener=_private) as log:
-        log.write(json.dumps(line, sort_keys=True) + "\n")
+def _log(step: Step[object], result: Literal["changed", "unchanged", "failed"], started: float) -> None:
+    if step.project.memory.is_dir():
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        seconds = round(time.monotonic() - started, 2)
+        run = StepRun(time=now, step=step.name, args=step.args, result=result, seconds=seconds)
+        lines.append(step.project.steps, run)
 
 
 def _private(path: str, flags: int) -> int:

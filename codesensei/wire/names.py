@@ -50,6 +50,11 @@ def release_name(code_id: str, env_id: str) -> str:
     return f"{code_id[:7]}-{env_id[:7]}"
 
 
+def code_of(release: str) -> str:
+    """The part of a release's name that tells its code."""
+    return release.partition("-")[0]
+
+
 def variables_of(release: str) -> str:
     """The part of a release's name that tells its variables."""
     return release.rpartition("-")[2]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import register
-from codesensei.scripts.base.step import Failure, Step, read_json
+from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import literal
+from codesensei.wire import codec
+from codesensei.wire.names import is_system_database
 from codesensei.wire.paths import ProjectPaths
 
 NAME_BYTES = 63
-FORBIDDEN = ("postgres", "template0", "template1", "public", "none", "current_user", "session_user", "current_role")
 APPLIED = "applied"
 MOVE = (
     "or move it: stop the project's units, then on the server {command}, "
@@ -21,11 +23,30 @@ MOVE = (
 
 def forbidden(name: str) -> bool:
     """Whether a role or database of this name is never ours."""
-    return name in FORBIDDEN or name.startswith("pg_") or not name or len(name.encode()) > NAME_BYTES
+    return is_system_database(name) or not name or len(name.encode()) > NAME_BYTES
 
 
-def applied(project: ProjectPaths) -> Path:
-    """Root's note of the names and the port that the project's data has."""
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """The names and the port that the project's data has."""
+
+    name: str
+    role: str
+    port: int
+
+
+def applied(project: ProjectPaths) -> Applied | None:
+    """Root's note of them; None before the first deploy."""
+    found = read_json(_applied_place(project), None)
+    return found and codec.decode(Applied, found, str(_applied_place(project)), kept=True)
+
+
+def apply(project: ProjectPaths, now: Applied) -> None:
+    """Write the note."""
+    write_json(_applied_place(project), codec.encode(now))
+
+
+def _applied_place(project: ProjectPaths) -> Path:
     return project.memory / "database" / f"{APPLIED}.json"
 
 
@@ -48,29 +69,29 @@ def refuse_reserved(name: str, role: str) -> None:
 
 def refuse_moved(step: Step[object], port: int, name: str, role: str) -> None:
     """Raise Failure where the project's data has another name, role or cluster than the stack says now."""
-    was = read_json(applied(step.project), None)
-    if was is None or not _exists(int(was["port"]), "database", was["name"]):
+    was = applied(step.project)
+    if was is None or not _exists(was.port, "database", was.name):
         return
-    if was["name"] != name:
-        command = f'sudo -u postgres psql -c \'ALTER DATABASE "{was["name"]}" RENAME TO "{name}"\''
+    if was.name != name:
+        command = f'sudo -u postgres psql -c \'ALTER DATABASE "{was.name}" RENAME TO "{name}"\''
         raise Failure(
             f"database {name}",
-            f"this project's database is {was['name']}, and its name does not change by itself",
-            f"put the name {was['name']} back; {MOVE.format(command=command)}",
+            f"this project's database is {was.name}, and its name does not change by itself",
+            f"put the name {was.name} back; {MOVE.format(command=command)}",
         )
-    if was["role"] != role and _exists(int(was["port"]), "role", was["role"]):
-        command = f'sudo -u postgres psql -c \'ALTER ROLE "{was["role"]}" RENAME TO "{role}"\''
+    if was.role != role and _exists(was.port, "role", was.role):
+        command = f'sudo -u postgres psql -c \'ALTER ROLE "{was.role}" RENAME TO "{role}"\''
         raise Failure(
             f"role {role}",
-            f"this project's role is {was['role']}, to which its tables belong, and its name does not change by itself",
-            f"put the name {was['role']} back; {MOVE.format(command=command)}",
+            f"this project's role is {was.role}, to which its tables belong, and its name does not change by itself",
+            f"put the name {was.role} back; {MOVE.format(command=command)}",
         )
-    if was["port"] != port:
-        command = f"pg_dump it from port {was['port']} into one of this name at port {port}"
+    if was.port != port:
+        command = f"pg_dump it from port {was.port} into one of this name at port {port}"
         raise Failure(
             f"database {name}",
-            f"it is in the cluster at port {was['port']}, and does not move to port {port} by itself",
-            f"put the port {was['port']} back; {MOVE.format(command=command)}",
+            f"it is in the cluster at port {was.port}, and does not move to port {port} by itself",
+            f"put the port {was.port} back; {MOVE.format(command=command)}",
         )
 
 

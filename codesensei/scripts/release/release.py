@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codesensei.scripts.base.files import link_target
 from codesensei.scripts.base.step import read_json
 from codesensei.scripts.release import record
 from codesensei.scripts.release.record import Facts, Record
 from codesensei.scripts.release.redact import Redactor
-from codesensei.wire import codec, envfile, names
+from codesensei.wire import codec, envfile
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import DatabaseAccount
 
@@ -80,6 +81,7 @@ def redactor(project: ProjectPaths, release: str) -> Redactor:
     return Redactor(values[name] for name in variable_notes(project, release).secret_names if name in values)
 
 
-def is_release(name: str) -> bool:
-    """Whether a directory's name is that of a release."""
-    return names.RELEASE.fullmatch(name) is not None
+def links_to(release: Release) -> bool:
+    """Whether the release serves, or is the one to go back to first."""
+    links = (release.project.current, release.project.previous)
+    return release.name in [Path(target).name for link in links if (target := link_target(link))]

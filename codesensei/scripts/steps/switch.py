@@ -229,5 +229,5 @@ def _finish(step: Step[object], release: Release, manifest: Manifest, seconds: d
     certificates.retire(step, manifest["tls"], manifest["acme"])
     if step.changes:
         note(release, {"served": True})
-        step.say(phases.words(step.project, release, seconds))
+        step.say(phases.describe(step.project, release, seconds))
     return warnings

@@ -15,7 +15,7 @@ class Database(pulumi.ComponentResource):
     """A role and a database of its own, made on the first deploy and never dropped but by `onDestroy`.
 
     The password takes two ways: as text into the project's variables, and as a verifier, which the step stages and the
-    switch alone puts into force. `account` tells by a digest that it changed; None for a database that is not made here.
+    switch alone puts into force. `account` tells by a digest that it changed; None where nothing is made.
     """
 
     account: pulumi.Output[DatabaseAccount] | None

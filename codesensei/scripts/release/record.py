@@ -54,7 +54,7 @@ class Record:
     `settings_module` and `user` are what it was made for: with others it would have to be another release.
     """
 
-    state: State = UNMADE
+    state: State
     failed: str = ""
     revision: str = ""
     settings_module: str = ""
@@ -74,14 +74,14 @@ class Record:
 
 def read(project: ProjectPaths, name: str) -> Record:
     """The record of a release; that of an unmade one where there is none."""
-    data = read_json(project.record(name), {})
-    path = str(project.record(name))
-    return codec.decode(Record, data if "state" in data or not data else _earlier(data), path, kept=True)
+    path = project.record(name)
+    data = read_json(path, {})
+    return codec.decode(Record, data if "state" in data else _earlier(data), str(path), kept=True)
 
 
 def begin(project: ProjectPaths, name: str, *, revision: str, settings_module: str, user: str) -> None:
     """The release is made from the beginning."""
-    _write(project, name, Record(revision=revision, settings_module=settings_module, user=user))
+    _write(project, name, Record(state=UNMADE, revision=revision, settings_module=settings_module, user=user))
 
 
 def unpacked(project: ProjectPaths, name: str) -> None:

@@ -33,11 +33,16 @@ def to_text(data: object) -> str:
     return f"{HEAD}\n{json.dumps(_in_lines(encode(data)), indent=1, sort_keys=True, ensure_ascii=False)}\n"
 
 
+def plain(text: str) -> Any:
+    """The JSON in a step's data; longer texts are lists of their lines. ValueError for anything else."""
+    body = text.partition("\n")[2] if text.startswith("---") else text
+    return json.loads(body) if body.strip() else {}
+
+
 def from_text(kind: type[D], text: str, what: str) -> D:
     """What `to_text` made. WireError, about `what`, for anything else."""
-    body = text.partition("\n")[2] if text.startswith("---") else text
     try:
-        data = json.loads(body) if body.strip() else {}
+        data = plain(text)
     except ValueError as error:
         raise WireError(what, "", f"it is not JSON ({error})") from None
     return decode(kind, data, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,16 @@ def memory(server: Path) -> None:
 def test_a_release_goes_through_its_states() -> None:
     assert record.read(SHOP, NAME).state == "unpacking"
     record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
-    seen = []
-    for transition in (
+    transitions: list[Callable[[], None]] = [
         lambda: record.unpacked(SHOP, NAME),
         lambda: record.uses(SHOP, NAME, "venv"),
         lambda: record.built(SHOP, NAME, FACTS, {"code": 1.0}),
         lambda: record.preparing(SHOP, NAME),
         lambda: record.prepared(SHOP, NAME, {"migrate": 2.0}),
         lambda: record.served(SHOP, NAME),
-    ):
+    ]
+    seen = []
+    for transition in transitions:
         transition()
         seen.append(record.read(SHOP, NAME).state)
     assert seen == ["unpacked", "unpacked", "built", "preparing", "prepared", "served"]

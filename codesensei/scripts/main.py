@@ -112,7 +112,7 @@ def _fix(error: OSError) -> str:
 
 
 def _mistake(step: Step[object], error: Exception) -> Failure:
-    """What nobody foresaw; where it happened is for those who mend it, so it stays on the server."""
+    """What nobody foresaw; where it happened is for those who fix it, so it stays on the server."""
     log = (step.project.memory if step.project.memory.is_dir() else paths.SERVER.locks) / f"mistake-{step.slug}.log"
     name = error.__class__.__name__
     with open(log, "a", opener=_private) as file:

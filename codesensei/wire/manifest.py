@@ -11,7 +11,7 @@ UnitKind = Literal["socket", "web", "worker"]
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file of root's. `mode` in octal digits; `renews` is the unit that must start anew after a change."""
+    """A file of root's. `mode` in octal digits; `renews` is the unit that must start again after a change."""
 
     path: str
     content: str

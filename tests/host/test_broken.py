@@ -1,4 +1,4 @@
-"""A broken project over a healthy release: the message says what and how to mend it, and the old release serves on.
+"""A broken project over a healthy release: the message says what and how to fix it, and the old release serves on.
 
 The table is in tests/host/broken. The projects are deployed one after another over the same serving release: what a
 failed deploy leaves must not be in the way of the next.

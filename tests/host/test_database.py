@@ -69,7 +69,7 @@ def test_the_database_is_utf8_whatever_the_cluster_is(stack: Stack) -> None:
         ),
     }
     assert provision(stack, rows) == {row.slug: expected(*facts) for row, facts in rows.items()}
-    # The cluster that a careless image comes with; the step of the deployed stack makes everything in it anew.
+    # The cluster that a careless image comes with; the step of the deployed stack makes everything in it again.
     server.console(f"pg_dropcluster --stop {major} main && pg_createcluster --locale C {major} main --start")
     encoding = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = "
     assert psql(server, f"{encoding}'template1'") == "SQL_ASCII"

@@ -53,7 +53,7 @@ COLUMN = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'en
 @pytest.mark.proves("migrations.before-switch", "hooks.failing", "order.inert")
 @each_debian(13)
 def test_the_old_release_lives_on_with_what_an_additive_migration_added(stack: Stack) -> None:
-    """The hook behind the migration fails, so it stays that way until somebody mends the hook."""
+    """The hook behind the migration fails, so it stays that way until somebody fixes the hook."""
     first, entry = stack.serving(), stack.site.write()
     files = {"entries/migrations/0002_note.py": MIGRATION}
     stack.set("project.source.revision", stack.commit(files, base="main~2"))

@@ -262,7 +262,7 @@ LOGS = {
         "Because there is no version of django==99.0",
         "UV_INDEX_URL",
     ),
-    "hashes": ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash", "anew"),
+    "hashes": ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash", "again"),
     "hash of": (
         "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated\n"
         "    packaging==26.3 from https://files.example/packaging.whl (from -r requirements.txt (line 1)):",

@@ -1,6 +1,6 @@
 """What a release has gone through: one record of root's for each, and the only functions that change it.
 
-unpacking -> unpacked -> built -> preparing -> prepared -> served. A release that is being made anew begins again; one
+unpacking -> unpacked -> built -> preparing -> prepared -> served. A release that is being made again begins again; one
 that another took the place of before it ever served is abandoned. `failed` names the step that ended in an error, and
 is empty again once that step has succeeded.
 """

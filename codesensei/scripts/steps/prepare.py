@@ -64,7 +64,7 @@ def _hooks(
         files.write_file(script, line + "\n", 0o640, "root", release.user)
         title = f"hook {phase}: {line[:60]}"
         job = Job(title, ["/bin/bash", "-e", str(script)], as_build_user=as_build_user)
-        require(jobs.run_job(step, release, job), release, title, "repair the hook and deploy again")
+        require(jobs.run_job(step, release, job), release, title, "fix the hook and deploy again")
         step.changed(f"hook {phase} has run: {line[:60]}")
 
 
@@ -90,7 +90,7 @@ def _migrate(step: Step[Prepare], release: Release, lock_timeout: int) -> None:
     job = Job("migrate", _manage(release, "migrate", "--noinput"), variables=variables, lines=MIGRATE_LINES)
     done = jobs.run_job(step, release, job)
     what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
-    require(done, release, "manage.py migrate", f"repair {what} and deploy again")
+    require(done, release, "manage.py migrate", f"fix {what} and deploy again")
     step.changed(f"migrations have run ({len(APPLIED.findall(done.tail))} applied)")
 
 
@@ -100,7 +100,7 @@ def _collect(step: Step[Prepare], release: Release, data: Prepare) -> bool:
         return False
     job = Job("collectstatic", _manage(release, "collectstatic", "--noinput"), as_build_user=True)
     done = jobs.run_job(step, release, job)
-    require(done, release, "manage.py collectstatic", "repair what it names and deploy again")
+    require(done, release, "manage.py collectstatic", "fix what it names and deploy again")
     step.changed("static files are collected")
     return True
 

@@ -77,7 +77,7 @@ CASES = (
         "a migration fails in the middle",
         write=migration("migrations.RunPython(fail)"),
         error="manage.py migrate (release RELEASE) on SERVER: RuntimeError: no row may be empty (entries/migrations/0002_change.py, line 6)",
-        fix="mend the migration and deploy again",
+        fix="fix the migration and deploy again",
     ),
     Broken(
         "two migrations follow the same one",
@@ -90,7 +90,7 @@ CASES = (
         "a migration is not committed",
         write=migration("migrations.RunSQL('SELECT 1')", "0003_change", "0002_entry_place"),
         error="manage.py migrate (release RELEASE) on SERVER: the migration entries.0003_change needs ('entries', '0002_entry_place'), which is not in the commit",
-        fix="commit that migration, or mend the dependencies",
+        fix="commit that migration, or fix the dependencies",
     ),
     Broken(
         "a new column has no value for old rows",

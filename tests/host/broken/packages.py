@@ -32,13 +32,13 @@ CASES = (
         "a hash does not match",
         write={"requirements.txt": f"packaging==26.3 --hash=sha256:{ZEROS}\n"},
         error="install the requirements (release RELEASE) on SERVER: the downloaded package packaging==26.3 does not match its hash in the requirements file",
-        fix="make the requirements file anew (pip-compile --generate-hashes); if its hash is right, the package index is serving something else",
+        fix="make the requirements file again (pip-compile --generate-hashes); if its hash is right, the package index is serving something else",
     ),
     Broken(
         "a requirement has no hash",
         replace={"requirements.txt": ("packaging==26.3", f"packaging==26.3 --hash=sha256:{ZEROS}")},
         error="install the requirements (release RELEASE) on SERVER: some requirements have a hash and Django==5.2.19 has none",
-        fix="make the requirements file anew (pip-compile --generate-hashes), with all packages in it",
+        fix="make the requirements file again (pip-compile --generate-hashes), with all packages in it",
     ),
     Broken(
         "Django needs a newer Python",

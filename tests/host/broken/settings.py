@@ -130,7 +130,7 @@ CASES = (
         "the settings have a syntax error",
         replace={PRODUCTION: ("DEBUG = False", "DEBUG = = False")},
         error="Django's settings (release RELEASE) on SERVER: config/settings/production.py, line 9: SyntaxError: invalid syntax",
-        fix="mend that line; if it runs on your machine, it has syntax of a newer Python than this server's: see project.python",
+        fix="fix that line; if it runs on your machine, it has syntax of a newer Python than this server's: see project.python",
         quick=True,
     ),
     Broken(

@@ -29,7 +29,7 @@ CASES = (
         replace={"requirements.txt": ("redis==", "-r base.txt\nredis==")},
         preview=True,
         error="requirements.txt:7: includes base.txt, which is not in commit COMMIT",
-        fix="commit the file, or mend the line",
+        fix="commit the file, or fix the line",
     ),
     Broken(
         "the settings module is wrong",

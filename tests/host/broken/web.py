@@ -19,13 +19,13 @@ CASES = (
         "a style sheet names a missing file",
         replace={"entries/static/entries/guestbook.css": ("body {", "body { background: url(paper.png);")},
         error="manage.py collectstatic (release RELEASE) on SERVER: a style sheet names the static file entries/paper.png, which is not in the commit",
-        fix="commit the file (is it in .gitignore?), or mend its name in the style sheet",
+        fix="commit the file (is it in .gitignore?), or fix its name in the style sheet",
     ),
     Broken(
         "a template names a missing file",
         revision="broken",
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a template names the static file entries/logo.svg, which is not among the collected ones",
-        fix="commit the file (is it in .gitignore?), or mend its name in the template",
+        fix="commit the file (is it in .gitignore?), or fix its name in the template",
     ),
     Broken(
         "a template is missing",
@@ -50,7 +50,7 @@ CASES = (
         "a hook fails",
         config={"project.hooks": {"beforeMigrate": ["echo the shop is being counted; exit 3"]}},
         error="hook beforeMigrate: echo the shop is being counted; exit 3 (release RELEASE) on SERVER: it ended with status 3",
-        fix="mend the hook and deploy again",
+        fix="fix the hook and deploy again",
     ),
     Broken(
         "a management command is missing",
@@ -74,13 +74,13 @@ CASES = (
         "a view fails",
         replace=view("return 1 / 0"),
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: ZeroDivisionError: division by zero (entries/views.py, line 31)",
-        fix="mend it; the same request on your machine, with DEBUG off, shows it too",
+        fix="fix it; the same request on your machine, with DEBUG off, shows it too",
     ),
     Broken(
         "a view fails, and nothing is logged",
         replace=view('return {}["greeting"]') | QUIET,
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: KeyError: 'greeting' (entries/views.py, line 31)",
-        fix="mend it; the same request on your machine, with DEBUG off, shows it too",
+        fix="fix it; the same request on your machine, with DEBUG off, shows it too",
     ),
     Broken(
         "a view answers 502",

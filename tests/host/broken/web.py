@@ -74,13 +74,13 @@ CASES = (
         "a view fails",
         replace=view("return 1 / 0"),
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: ZeroDivisionError: division by zero (entries/views.py, line 31)",
-        fix="mend it; the same request on your machine, with DEBUG off, shows it too",
+        fix="fix it; the same request on your machine, with DEBUG off, shows it too",
     ),
     Broken(
         "a view fails, and nothing is logged",
         replace=view('return {}["greeting"]') | QUIET,
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: KeyError: 'greeting' (entries/views.py, line 31)",
-        fix="mend it; the same request on your machine, with DEBUG off, shows it too",
+        fix="fix it; the same request on your machine, with DEBUG off, shows it too",
     ),
     Broken(
         "a view answers 502",

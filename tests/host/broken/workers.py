@@ -14,7 +14,7 @@ CASES = (
         "a worker's program does not exist",
         config={"project.workers.mail": "huey_consumer config.huey"},
         error="workers that cannot start on SERVER: guestbook-mail.service: there is no program huey_consumer",
-        fix="mend the command in project.workers",
+        fix="fix the command in project.workers",
     ),
     Broken(
         "a worker's application does not exist",
@@ -34,7 +34,7 @@ CASES = (
         config={"project.workers.mail": "echo nothing to do"},
         switched=True,
         error="guestbook-mail.service on SERVER: it ended within SECONDS s of its start (success, status 0)",
-        fix="mend its command in project.workers",
+        fix="fix its command in project.workers",
     ),
     Broken(
         "a worker fails",
@@ -48,6 +48,6 @@ CASES = (
         config={"project.workers.mail": "python manage.py listen"},
         switched=True,
         error="guestbook-mail.service on SERVER: it ended within SECONDS s of its start (exit-code, status 1): ConnectionError: the mail server does not answer (entries/management/commands/listen.py, line 6)",
-        fix="mend its command in project.workers",
+        fix="fix its command in project.workers",
     ),
 )

@@ -12,6 +12,7 @@ import pytest
 
 from codesensei.scripts.base import files, units
 from codesensei.scripts.base.step import Failure, write_json
+from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.postgres.passwords import Password
 from codesensei.scripts.release.release import Release
@@ -30,7 +31,7 @@ NAME = "4f2a9c1-8be01d7"
 def machine(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Everything runs, and nothing is live yet."""
     monkeypatch.setattr(paths, "SERVER", ServerPaths.below(server))
-    monkeypatch.setattr(units, "is_active", lambda name: True)
+    monkeypatch.setattr(units, "show", lambda name: UnitState(active="active", file="enabled"))
     PROJECT.memory.mkdir(parents=True)
     PROJECT.root.mkdir(parents=True)
     return server
@@ -119,11 +120,22 @@ def test_a_process_that_is_down_is_started(
     change_to: Callable[[Manifest], Change], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(manifest())
-    monkeypatch.setattr(units, "is_active", lambda name: name != WEB)
+    running = UnitState(active="active", file="enabled")
+    monkeypatch.setattr(units, "show", lambda name: UnitState() if name == WEB else running)
     change = change_to(manifest())
     assert change.is_needed()
     assert change.of_web()
     assert change.stale() == set()
+
+
+def test_a_unit_that_would_not_start_at_boot_is_enabled(
+    change_to: Callable[[Manifest], Change], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(manifest())
+    monkeypatch.setattr(units, "show", lambda name: UnitState(active="active", file="disabled"))
+    change = change_to(manifest())
+    assert change.is_needed()
+    assert (change.stale(), change.of_web()) == (set(), False)
 
 
 @pytest.mark.parametrize(("in_force", "differs"), [("old", True), ("new", False)])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import files, nginx, units
+from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.base.units import UnitState
@@ -60,6 +60,8 @@ def systemd(server: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     found = Systemd()
     monkeypatch.setattr(units, "show", found.show)
     monkeypatch.setattr(live, "systemctl", found.call)
+    monkeypatch.setattr(units, "systemctl", found.call)
+    monkeypatch.setattr(commands, "run", lambda argv, check: Result("", "", 0))
     monkeypatch.setattr(nginx, "reload", lambda: found.calls.append("reload"))
     for path in (PROJECT.memory, PROJECT.root):
         path.mkdir(parents=True)
@@ -103,9 +105,9 @@ def picture() -> dict[str, str]:
 def switch(systemd: Systemd, make_step: Any) -> Callable[..., Any]:
     """A step that switches to `other()`; what it is given is done inside."""
 
-    def run(*acts: Callable[[], object], wanted: Manifest | None = None) -> Any:
+    def run(*acts: Callable[[], object], wanted: Manifest | None = None, renewed: tuple[str, ...] = (WEB, MAIL)) -> Any:
         step = make_step("switch", AFTER, data=wanted or other())
-        with live.all_or_nothing(step, Live.read(PROJECT), {WEB, MAIL}):
+        with live.all_or_nothing(step, Live.read(PROJECT), renewed):
             for act in acts:
                 act()
         return step
@@ -141,7 +143,6 @@ def test_everything_is_put_back(systemd: Systemd, switch: Callable[..., Any]) ->
         f"stop {NEW}",
         f"disable {NEW}",
         "daemon-reload",
-        f"start {SOCKET}",
         f"enable {MAIL} {WEB} {SOCKET}",
         "reload",
         f"restart {MAIL} {WEB}",
@@ -154,10 +155,33 @@ def test_a_process_that_was_not_replaced_yet_goes_on(systemd: Systemd, switch: C
     assert systemd.calls[-1] == f"restart {WEB}"
 
 
+def test_a_socket_that_was_renewed_listens_as_before(systemd: Systemd, switch: Callable[..., Any]) -> None:
+    with pytest.raises(Failure):
+        switch(lambda: systemd.call("restart", SOCKET), fail, renewed=(SOCKET,))
+    # The service ends first, and is started by what puts back the processes.
+    assert [call for call in systemd.calls[1:] if SOCKET in call or WEB in call] == [
+        f"stop {WEB}",
+        f"restart {SOCKET}",
+        f"enable {MAIL} {WEB} {SOCKET}",
+        f"start {WEB}",
+    ]
+
+
+@pytest.mark.parametrize(("state", "then"), [("inactive", f"stop {MAIL}"), ("activating", f"restart {MAIL}")])
+def test_a_worker_that_did_not_run_does_not_run_afterwards(
+    systemd: Systemd, switch: Callable[..., Any], state: str, then: str
+) -> None:
+    systemd.states[MAIL] = UnitState(active=state, invocation="0")
+    with pytest.raises(Failure):
+        switch(apply, lambda: systemd.call("restart", MAIL), fail)
+    assert then in systemd.calls
+    assert {call for call in systemd.calls[1:] if call.split()[0] in ("stop", "start", "restart")} == {then}
+
+
 def test_what_nobody_foresaw_is_put_back_too(switch: Callable[..., Any]) -> None:
     before = picture()
     with pytest.raises(Failure) as raised:
-        switch(apply, lambda: {}["x"])
+        switch(apply, lambda: dict[str, str]()["x"])
     assert raised.value.thing == f"switch to {AFTER}"
     assert "KeyError" in raised.value.cause
     assert raised.value.fix == "everything was put back"
@@ -259,7 +283,7 @@ def test_one_part_that_fails_keeps_the_journal(
         elif part == "proxy":
             patch.setattr(nginx, "reload", _refuse)
         else:
-            patch.setattr(live, "_end_new", _refuse)
+            patch.setattr(live, "_end_others", _refuse)
         with pytest.raises(Failure, match="Read-only file system"):
             switch(apply, lambda: systemd.call("start", NEW), lambda: systemd.call("restart", WEB), fail)
     assert journal.exists(PROJECT)

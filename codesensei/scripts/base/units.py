@@ -50,6 +50,12 @@ def is_active(name: str) -> bool:
     return show(name).active == "active"
 
 
+def restart_socket(name: str) -> None:
+    """Let a socket listen as its file has it now; its service is stopped: under one that runs, it cannot."""
+    systemctl("stop", name.replace(".socket", ".service"), check=False)
+    systemctl("restart", name)
+
+
 def journal_of(unit: str, since: float) -> str:
     """The unit's journal since a moment (seconds since the epoch)."""
     argv = [

@@ -37,9 +37,7 @@ def start_web(change: Change, stale: Collection[str]) -> None:
     systemctl("enable", "--quiet", *(unit.name for unit in change.manifest.units))
     for name in change.manifest.named("socket"):
         if name in stale and units.is_active(name):
-            # A socket cannot be restarted under its running service.
-            systemctl("stop", name.replace(".socket", ".service"), check=False)
-            systemctl("restart", name)
+            units.restart_socket(name)
         else:
             systemctl("start", name)
     web = change.manifest.web

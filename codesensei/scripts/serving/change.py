@@ -31,7 +31,7 @@ class Change:
         return self.step.data
 
     def is_needed(self) -> bool:
-        """Whether anything differs, or does not run."""
+        """Whether anything differs, or does not run, or would not after a reboot."""
         links = [link for file in self.manifest.files if (link := paths.site_link(Path(file.path)))]
         return (
             self.of_code()
@@ -40,7 +40,7 @@ class Change:
             or any(files.link_target(link) is None for link in links)
             or default_tls.wanted(self.step, self.manifest.default_tls) is not None
             or self.of_password()
-            or not all(units.is_active(unit.name) for unit in self.manifest.units)
+            or not all(_is_in_order(unit.name) for unit in self.manifest.units)
         )
 
     def of_code(self) -> bool:
@@ -74,6 +74,11 @@ class Change:
         if self.of_code() or self.of_password():
             stale |= set(self.manifest.named("web", "worker"))
         return stale
+
+
+def _is_in_order(name: str) -> bool:
+    state = units.show(name)
+    return (state.active, state.file) == ("active", "enabled")
 
 
 def _differs(file: File) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei.scripts.base import files, nginx, units
+from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
@@ -125,7 +125,9 @@ def _file(path: Path) -> SavedFile | None:
 
 def _unit(name: str) -> SavedUnit:
     state = units.show(name)
-    return SavedUnit(exists=paths.unit(name).exists(), active=state.active == "active", invocation=state.invocation)
+    # One that has ended and is about to be started again runs, too.
+    active = state.active in ("active", "activating", "reloading")
+    return SavedUnit(exists=paths.unit(name).exists(), active=active, invocation=state.invocation)
 
 
 def _password(slug: str, role: RolePassword) -> SavedPassword | None:
@@ -145,13 +147,13 @@ def restore(step: Step[object]) -> None:
     put_back = functools.partial
     # What visitors need comes first; the password before the processes that log in with it.
     parts: list[tuple[str, Callable[[], object]]] = [
-        ("new units", put_back(_end_new, was)),
+        ("other units", put_back(_end_others, was)),
         *((path, put_back(_put_back_file, Path(path), saved)) for path, saved in was.files.items()),
         *((link, put_back(_put_back_link, Path(link), target)) for link, target in was.links.items()),
         (str(project.live), put_back(_put_back_manifest, project, was.live)),
-        ("sockets", put_back(_start_sockets, was.running)),
+        ("sockets", put_back(_start_sockets, was)),
         ("units", put_back(_enable, was.running)),
-        ("proxy", nginx.reload),
+        ("proxy", _reload_proxy),
         ("password", put_back(_put_back_password, was.role)),
         ("processes", put_back(_start_processes, was)),
         ("visitors", put_back(_lead_back, project, was.live)),
@@ -174,17 +176,17 @@ def _problem_of(part: Callable[[], object]) -> str:
     return ""
 
 
-def _end_new(was: Journal) -> None:
-    """Stop and disable what was not there; sockets first, or they would start their service again."""
-    new = [name for name, unit in was.units.items() if not (unit.exists or unit.active)]
-    if running := sorted((name for name in new if not units.show(name).has_ended), key=_sockets_first):
+def _end_others(was: Journal) -> None:
+    """Stop what did not run, and disable what was not there; sockets first, or they would start their service again."""
+    others = [name for name, unit in was.units.items() if not unit.active]
+    if running := sorted((name for name in others if not units.show(name).has_ended), key=_sockets_first):
         systemctl("stop", *running)
-    if present := [name for name in new if paths.unit(name).exists()]:
-        systemctl("disable", "--quiet", *present)
+    if new := [name for name in others if not was.units[name].exists and paths.unit(name).exists()]:
+        systemctl("disable", "--quiet", *new)
 
 
 def _sockets_first(name: str) -> tuple[bool, str]:
-    return not name.endswith(".socket"), name
+    return not _is_socket(name), name
 
 
 def _put_back_file(path: Path, saved: SavedFile | None) -> None:
@@ -208,15 +210,29 @@ def _put_back_manifest(project: ProjectPaths, manifest: Manifest | None) -> None
         write_json(project.live, codec.encode(manifest))
 
 
-def _start_sockets(running: list[str]) -> None:
+def _start_sockets(was: Journal) -> None:
     systemctl("daemon-reload")
-    if sockets := [name for name in running if name.endswith(".socket")]:
-        systemctl("start", *sockets)
+    for name in filter(_is_socket, was.running):
+        state = units.show(name)
+        if state.active != "active":
+            systemctl("start", name)
+        elif name in was.renewed and state.invocation != was.units[name].invocation:
+            units.restart_socket(name)
+
+
+def _is_socket(name: str) -> bool:
+    return name.endswith(".socket")
 
 
 def _enable(running: list[str]) -> None:
     if running:
         systemctl("enable", "--quiet", *running)
+
+
+def _reload_proxy() -> None:
+    # Where a file of somebody else's keeps nginx from reading, it serves by what it has read before.
+    if commands.run(["nginx", "-t", "-q"], check=False).ok:
+        nginx.reload()
 
 
 def _put_back_password(role: SavedPassword | None) -> None:
@@ -226,23 +242,23 @@ def _put_back_password(role: SavedPassword | None) -> None:
 
 def _start_processes(was: Journal) -> None:
     """Start what ran, and replace each process that the switch has replaced; others go on."""
-    before = {name: units.show(name) for name in was.running if not name.endswith(".socket")}
-    changed = [
-        name
-        for name, state in before.items()
-        if state.active != "active" or state.invocation != was.units[name].invocation or not state.invocation
-    ]
-    renewed = [name for name in changed if name in was.renewed]
+    before = {name: units.show(name) for name in was.running if not _is_socket(name)}
+    renewed, ended = [], []
+    for name, state in before.items():
+        if name in was.renewed and (state.active != "active" or state.invocation != was.units[name].invocation):
+            renewed.append(name)
+        elif name not in was.renewed and state.active != "active":
+            ended.append(name)
     # Each verb for all at once: several workers finish their work at the same time.
-    for verb, names in (("restart", renewed), ("start", [name for name in changed if name not in renewed])):
+    for verb, names in (("restart", renewed), ("start", ended)):
         if names:
             systemctl(verb, *names, check=False)
-    after = {name: units.show(name) for name in changed}
-    # One that was started and has failed by itself is as it was: it is told when it is asked.
+    # One that was started and has failed by itself again is as it was.
+    after = {name: units.show(name) for name in (*renewed, *ended)}
     left = [
         name
         for name, state in after.items()
-        if state.active == "inactive" or (name in renewed and state.invocation == before[name].invocation != "")
+        if state.active == "inactive" or state.invocation == before[name].invocation != ""
     ]
     if left:
         raise Failure(", ".join(left), "not started again")

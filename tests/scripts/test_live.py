@@ -284,8 +284,9 @@ def test_one_part_that_fails_keeps_the_journal(
             patch.setattr(nginx, "reload", _refuse)
         else:
             patch.setattr(live, "_end_others", _refuse)
-        with pytest.raises(Failure, match="Read-only file system"):
+        with pytest.raises(Failure) as raised:
             switch(apply, lambda: systemd.call("start", NEW), lambda: systemd.call("restart", WEB), fail)
+        assert "Read-only file system" in raised.value.cause
     assert journal.exists(PROJECT)
     assert files.link_target(PROJECT.current) == f"releases/{BEFORE}"
     live.restore(make_step("switch", AFTER, data=other()))
@@ -304,8 +305,9 @@ def test_a_process_that_could_not_be_replaced_is_told(
         return Result("", "", 1) if verb == "restart" else systemd.call(verb, *words)
 
     monkeypatch.setattr(live, "systemctl", refuse)
-    with pytest.raises(Failure, match=rf"processes: {WEB}: not started again"):
+    with pytest.raises(Failure) as raised:
         switch(apply, lambda: systemd.call("restart", WEB), fail)
+    assert f"processes: {WEB}: not started again" in raised.value.cause
     assert journal.exists(PROJECT)
 
 

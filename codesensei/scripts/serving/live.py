@@ -69,32 +69,24 @@ def all_or_nothing(step: Step[Manifest], now: Live, renewed: Collection[str]) ->
         yield
         write_json(step.project.live, codec.encode(step.data))
         journal.forget(step.project)
+    except Failure as failure:
+        _undo(step, failure)
+        raise
     except Exception as error:
-        step.say("putting everything back as it was")
-        left = _left(step)
-        if isinstance(error, Failure) and left is None:
-            raise
-        raise _told(step, error, left) from error
+        unforeseen = Failure(f"switch to {step.args[0]}", f"{error.__class__.__name__}: {error}")
+        _undo(step, unforeseen)
+        unforeseen.fix = unforeseen.fix or "everything was put back"
+        raise unforeseen from error
 
 
-def _left(step: Step[object]) -> Failure | None:
-    """Put everything back; what could not be."""
+def _undo(step: Step[object], failure: Failure) -> None:
+    """Put everything back; the failure of the switch also tells of what could not be."""
+    step.say("putting everything back as it was")
     try:
         restore(step)
     except Failure as left:
-        return left
-    return None
-
-
-def _told(step: Step[object], error: Exception, left: Failure | None) -> Failure:
-    """Why the switch has failed, and what could not be put back."""
-    if not isinstance(error, Failure):
-        cause = f"{error.__class__.__name__}: {error}"
-        error = Failure(f"switch to {step.args[0]}", cause, "" if left else "everything was put back")
-    if left is None:
-        return error
-    cause, fix = f"{error.cause}\n{left.thing}: {left.cause}", f"{error.fix}\n{left.fix}".strip()
-    return Failure(error.thing, cause, fix, error.log, where=error.where)
+        failure.cause += f"\n{left.thing}: {left.cause}"
+        failure.fix = f"{failure.fix}\n{left.fix}".strip()
 
 
 def save(step: Step[Manifest], now: Live, renewed: Collection[str]) -> None:
@@ -152,7 +144,7 @@ def restore(step: Step[object]) -> None:
         *((link, put_back(_put_back_link, Path(link), target)) for link, target in was.links.items()),
         (str(project.live), put_back(_put_back_manifest, project, was.live)),
         ("sockets", put_back(_start_sockets, was)),
-        ("units", put_back(_enable, was.running)),
+        ("units", put_back(systemctl, "enable", "--quiet", *was.running) if was.running else lambda: None),
         ("proxy", _reload_proxy),
         ("password", put_back(_put_back_password, was.role)),
         ("processes", put_back(_start_processes, was)),
@@ -222,11 +214,6 @@ def _start_sockets(was: Journal) -> None:
 
 def _is_socket(name: str) -> bool:
     return name.endswith(".socket")
-
-
-def _enable(running: list[str]) -> None:
-    if running:
-        systemctl("enable", "--quiet", *running)
 
 
 def _reload_proxy() -> None:

@@ -52,13 +52,20 @@ class Live:
         return list(self.contents)
 
 
+def is_own_path(project: ProjectPaths, path: str) -> bool:
+    """Whether a file is in a place where the manifest of this project may put one."""
+    own = (paths.unit(project.slug), project.site, project.rotation, f"{project.config}/")
+    return path.startswith(tuple(map(str, own))) and ".." not in path
+
+
 def refuse_foreign_paths(project: ProjectPaths, manifest: Manifest) -> None:
     """Raise Failure for a file that is not in a place of this project's own."""
-    own = (paths.unit(project.slug), project.site, project.rotation, f"{project.config}/")
-    for entries, places in ((manifest.files, own), (manifest.candidate.files, (f"{project.candidate_programs}/",))):
-        for file in entries:
-            if not file.path.startswith(tuple(map(str, places))) or ".." in file.path:
-                raise Failure("manifest", f"{file.path} is not a path of this project")
+    programs = f"{project.candidate_programs}/"
+    foreign = [file.path for file in manifest.files if not is_own_path(project, file.path)]
+    candidate = [file.path for file in manifest.candidate.files]
+    foreign += [path for path in candidate if not path.startswith(programs) or ".." in path]
+    for path in foreign:
+        raise Failure("manifest", f"{path} is not a path of this project")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 
 from codesensei.scripts.base import files, register
-from codesensei.scripts.base.step import Step
+from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.removal import accounts, configuration, data, database, processes
 from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving.live import Live
@@ -54,10 +54,10 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
 
 def _empty_broker(step: Step[Destroy], entry: register.Entry, drop: bool) -> None:
     """Empty the broker databases that were this stack's alone, when its data is to go."""
-    numbers = entry.names.get("brokers", ())
-    program = broker.find() if numbers else None
-    for number in numbers if program else ():
-        with contextlib.suppress(OSError):
+    for number in entry.names.get("brokers", ()):
+        # A broker that is gone or down has nothing to empty now.
+        with contextlib.suppress(OSError, Failure):
+            program = broker.find()
             left = broker.ask(program, "DBSIZE", number=number)
             if left in ("", "0"):
                 continue

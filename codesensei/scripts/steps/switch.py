@@ -123,7 +123,7 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
     certificates.retire(step, manifest.tls, manifest.acme)
     if step.changes:
         record.served(step.project, release.name)
-        step.say(phases.words(step.project, release, seconds))
+        step.say(phases.describe(step.project, release, seconds))
     return warnings
 
 

@@ -9,6 +9,7 @@ import pulumi
 
 from codesensei import remote
 from codesensei.config import Stack
+from codesensei.source import Code
 from codesensei.wire import codec, steps
 from codesensei.wire.manifest import File, HealthCheck, Manifest, RolePassword, Switched
 from codesensei.wire.steps import DatabaseAccount
@@ -16,7 +17,6 @@ from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
 from components.processes import Processes
-from components.release import Code
 from components.server import Server
 
 
@@ -58,7 +58,7 @@ class Switch(pulumi.ComponentResource):
             f"{name}-switch",
             server.access,
             steps.SWITCH,
-            args=[environment.release, code.project.revision],
+            args=[environment.release, code.checkout.revision],
             data=_manifest(stack, code, database, processes, edge, hostnames),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pulumi
 from pulumi.runtime import config as engine_config
@@ -21,6 +22,7 @@ from codesensei.config.stack import StackConfig
 from codesensei.config.stackfile import StackFile, find_stack_file
 from codesensei.config.translate import known_keys
 from codesensei.config.warnings import namespace_warnings
+from codesensei.wire.paths import ProjectPaths
 
 OTHER_FILE = (
     "this run's config is not the stack's own file (--config-file): "
@@ -53,6 +55,31 @@ class Stack:
     database: DatabasePlan
     broker: BrokerPlan
     warnings: tuple[str, ...]
+
+    @property
+    def slug(self) -> str:
+        """The project's short name."""
+        return self.config.project.slug
+
+    @property
+    def user(self) -> str:
+        """The user that the project runs as."""
+        return self.config.project.user
+
+    @property
+    def paths(self) -> ProjectPaths:
+        """The project's paths on the server."""
+        return ProjectPaths(self.slug)
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """How visitors ask."""
+        return "http" if self.config.tls.kind == "off" else "https"
+
+    @property
+    def full_name(self) -> str:
+        """organization/project/stack."""
+        return self.names.stack
 
 
 def load() -> Stack:

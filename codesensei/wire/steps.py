@@ -145,11 +145,21 @@ class Archive:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtraPackage:
+    """A package that a web server wants, installed unless one of the modules `unless` can be imported."""
+
+    name: str
+    version: str
+    unless: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebServerPackage:
     """What serves the project, installed where the requirements do not bring it."""
 
     name: str
     version: str
+    beside: tuple[ExtraPackage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,32 @@
+"""gunicorn: what serves WSGI."""
+
+from __future__ import annotations
+
+from codesensei.webservers.base import Lines, Process, WebServer
+
+
+def _words(process: Process) -> Lines:
+    # The command line wins over gunicorn.conf.py and GUNICORN_CMD_ARGS, and a socket passed by systemd over --bind.
+    workers = ["--workers", process.workers] if process.workers else []
+    return [
+        [f"{process.programs}/gunicorn", *workers, "--bind", f"unix:{process.socket}"],
+        ["--access-logfile", process.access_log, "--error-logfile", process.error_log],
+        ["--graceful-timeout", str(process.graceful), "--config", process.program],
+        [process.application],
+    ]
+
+
+SERVER = WebServer(
+    name="gunicorn",
+    version="23.0.0",
+    interfaces=("wsgi",),
+    is_default=True,
+    program="gunicorn_conf.py",
+    words=_words,
+    workers_variable="GUNICORN_WORKERS",
+    default_workers=3,
+    reopen_signal="USR1",
+    noise=(r"\[INFO\]", r"^\s*- - \["),
+    # Its master says that a worker has ended; the worker has said why.
+    halt="gunicorn.errors.HaltServer",
+)

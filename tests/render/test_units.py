@@ -4,42 +4,51 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from codesensei import webservers
 from codesensei.render import broker, rotation, units
-from tests.render.examples import names
+from codesensei.render.units import UnitContext, Web
+from codesensei.wire.paths import ProjectPaths
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = "config.settings.production"
 WSGI, ASGI = "config.wsgi:application", "config.asgi:application"
+PATHS = ProjectPaths("shop")
+SHOP = UnitContext(paths=PATHS, user="deploy", title="Shop", settings_module=SETTINGS, directory=".")
+
+
+def web(server: str = "gunicorn", *, workers: int | None = None, stop_timeout: int = 40) -> Web:
+    found = webservers.named(server)
+    application = WSGI if "wsgi" in found.interfaces else ASGI
+    workers = workers or (found.default_workers if found.workers_variable else None)
+    return Web(server=found, application=application, workers=workers, stop_timeout=stop_timeout)
 
 
 def example_texts() -> dict[str, str]:
     """File name to text, for every kind of unit."""
-    shop, deeper = names(), names(directory="backend")
-    common: dict[str, Any] = {"title": "Shop", "settings_module": SETTINGS}
-    return {
-        "shop.socket": units.socket_unit(shop, title="Shop"),
-        "shop.service": units.web_unit(shop, **common, server="gunicorn", application=WSGI),
-        "shop-daphne.service": units.web_unit(shop, **common, server="daphne", application=ASGI, stop_timeout=20),
-        "shop-backend.service": units.web_unit(
-            deeper, **common, server="gunicorn", application=WSGI, workers=5, stop_timeout=120
-        ),
-        "candidate.service": units.candidate_unit(shop, **common, directory=".", server="gunicorn", application=WSGI),
-        "candidate-daphne.service": units.candidate_unit(
-            deeper, **common, directory="backend", server="daphne", application=ASGI
-        ),
-        "shop-worker.service": units.worker_unit(shop, "worker", **common),
+    deeper = replace(SHOP, directory="backend")
+    texts = {
+        "shop.socket": units.socket_unit(SHOP),
+        "shop.service": units.web_unit(SHOP, web()),
+        "shop-daphne.service": units.web_unit(SHOP, web("daphne", stop_timeout=20)),
+        "shop-uvicorn.service": units.web_unit(SHOP, web("uvicorn", workers=2)),
+        "shop-backend.service": units.web_unit(deeper, web(workers=5, stop_timeout=120)),
+        "candidate.service": units.candidate_unit(SHOP, web(), directory="."),
+        "candidate-daphne.service": units.candidate_unit(deeper, web("daphne"), directory="backend"),
+        "candidate-uvicorn.service": units.candidate_unit(SHOP, web("uvicorn"), directory="."),
+        "shop-worker.service": units.worker_unit(SHOP, "worker", stop_timeout=600),
         "shop-worker.sh.txt": units.worker_script(
-            shop, "worker", command="celery -A config worker -l info -n %n@$HOST"
+            PATHS, "worker", command="celery -A config worker -l info -n %n@$HOST"
         ),
-        "logrotate-gunicorn": rotation.logrotate(shop, server="gunicorn"),
-        "logrotate-daphne": rotation.logrotate(shop, server="daphne"),
         "broker.conf": broker.config(),
     }
+    for name in webservers.NAMES:
+        texts[f"logrotate-{name}"] = rotation.logrotate(PATHS, user="deploy", server=webservers.named(name))
+    return texts
 
 
 @pytest.mark.proves(
@@ -112,17 +121,12 @@ def test_systemd_analyze_would_say_so(tmp_path: Path) -> None:
 
 def test_a_title_cannot_write_settings() -> None:
     with pytest.raises(ValueError, match="control character"):
-        units.web_unit(names(), title="Shop\nUser=root", settings_module=SETTINGS, server="gunicorn", application=WSGI)
+        units.web_unit(replace(SHOP, title="Shop\nUser=root"), web())
 
 
 def test_hard_words_stay_words() -> None:
-    text = units.web_unit(
-        names(directory="my project/100%"),
-        title="Shop 100% $5",
-        settings_module="config.settings",
-        server="gunicorn",
-        application="config.wsgi:make($X, 'a b')",
-    )
+    context = replace(SHOP, directory="my project/100%", title="Shop 100% $5", settings_module="config.settings")
+    text = units.web_unit(context, replace(web(), application="config.wsgi:make($X, 'a b')"))
     assert "Description=Shop 100%% $5 (codesensei)\n" in text
     assert "WorkingDirectory=/srv/codesensei/shop/current/my project/100%%\n" in text
     assert "  \"config.wsgi:make($$X, 'a b')\"\n" in text
@@ -131,9 +135,7 @@ def test_hard_words_stay_words() -> None:
 @pytest.mark.proves("config.stop-timeout")
 @pytest.mark.parametrize(("stop", "graceful"), [(40, 35), (6, 1), (5, 1), (1, 1), (600, 595)])
 def test_requests_end_before_systemd_kills(stop: int, graceful: int) -> None:
-    text = units.web_unit(
-        names(), title="Shop", settings_module=SETTINGS, server="gunicorn", application=WSGI, stop_timeout=stop
-    )
+    text = units.web_unit(SHOP, web(stop_timeout=stop))
     assert f"--graceful-timeout {graceful} " in text
     assert f"TimeoutStopSec={stop}\n" in text
 
@@ -141,7 +143,7 @@ def test_requests_end_before_systemd_kills(stop: int, graceful: int) -> None:
 @pytest.mark.proves("workers.unit")
 @pytest.mark.parametrize("command", ["celery -A x worker", "echo '%n' \"$X\" `id` \\", "a\nb\n", "# only a comment"])
 def test_a_workers_line_is_as_the_user_wrote_it(command: str) -> None:
-    header, rest = units.worker_script(names(), "mail", command=command).split("\n", 1)
+    header, rest = units.worker_script(PATHS, "mail", command=command).split("\n", 1)
     assert header.startswith("# shop-mail.service: ")
     assert rest == f"{command}\n"
 
@@ -173,7 +175,7 @@ def test_beat_has_its_schedule_in_its_home(line: str, written: str | None) -> No
 
 @pytest.mark.proves("workers.unit", "workers.same")
 def test_a_workers_line_is_in_no_unit() -> None:
-    text = units.worker_unit(names(), "beat", title="Shop", settings_module=SETTINGS, stop_timeout=30)
+    text = units.worker_unit(SHOP, "beat", stop_timeout=30)
     assert "/etc/codesensei/shop/workers/beat.sh\n" in text
     assert "Environment=HOME=/srv/codesensei/shop/shared/state/beat\n" in text
     assert "After=network-online.target shop.service\n" in text
@@ -195,7 +197,7 @@ def test_a_workers_line_is_in_no_unit() -> None:
 def test_a_simple_line_replaces_its_shell(line: str, program: str, tmp_path: Path) -> None:
     """So that systemd's SIGTERM reaches the program; in front of a loop the shell stays."""
     script = tmp_path / "worker.sh"
-    script.write_text(units.worker_script(names(), "worker", command=line))
+    script.write_text(units.worker_script(PATHS, "worker", command=line))
     process = subprocess.Popen(["/bin/bash", "-c", units.RUN_FILE, str(script)])
     try:
         executable, arguments = Path(f"/proc/{process.pid}/exe"), Path(f"/proc/{process.pid}/cmdline")

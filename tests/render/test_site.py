@@ -25,6 +25,7 @@ from tests.render.nginx_program import configuration, nginx
 
 GOLDEN = Path(__file__).parent / "golden_site"
 HOST = "shop.example.com"
+SHOP = ProjectPaths("shop")
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
@@ -33,10 +34,8 @@ def example_texts() -> dict[str, str]:
     tls: dict[str, Any] = {"certificate": "/etc/tls/certificate.pem", "key": "/etc/tls/key.pem"}
     return {
         **{Path(path).name: text for path, text in site.base_files(**tls).items()},
-        "shop.conf": site.site(ProjectPaths("shop"), hostnames=[HOST], static_url="/static/"),
-        "shop-tls.conf": site.site(
-            ProjectPaths("shop"), hostnames=[HOST, "www.example.com"], static_url="/static/", **tls
-        ),
+        "shop.conf": site.site(SHOP, hostnames=[HOST], static_url="/static/"),
+        "shop-tls.conf": site.site(SHOP, hostnames=[HOST, "www.example.com"], static_url="/static/", **tls),
         "shop-everything.conf": site.site(
             ProjectPaths("shop-eu"),
             hostnames=[HOST, "2001:db8::1"],
@@ -46,7 +45,7 @@ def example_texts() -> dict[str, str]:
             body_size="1g",
             read_timeout=600,
         ),
-        "shop-no-static.conf": site.site(ProjectPaths("shop"), hostnames=["203.0.113.7"], static_url=None),
+        "shop-no-static.conf": site.site(SHOP, hostnames=["203.0.113.7"], static_url=None),
     }
 
 
@@ -79,7 +78,7 @@ def test_no_golden_text_is_left_over() -> None:
 def test_what_no_site_can_be(changes: dict[str, object], says: str) -> None:
     values: dict[str, object] = {"hostnames": [HOST], "static_url": "/static/", **changes}
     with pytest.raises(ValueError, match=says):
-        site.site(ProjectPaths("shop"), **values)  # type: ignore[arg-type]
+        site.site(SHOP, **values)  # type: ignore[arg-type]
 
 
 class _Echo(BaseHTTPRequestHandler):

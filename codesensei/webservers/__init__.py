@@ -6,9 +6,9 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 
-from codesensei.webservers.base import Interface, Process, WebServer
+from codesensei.webservers.base import Interface, Process, WebServer, process_count
 
-__all__ = ["NAMES", "SERVERS", "Interface", "Process", "WebServer", "default", "named"]
+__all__ = ["NAMES", "SERVERS", "Interface", "Process", "WebServer", "default", "named", "process_count"]
 
 
 def _found() -> Mapping[str, WebServer]:

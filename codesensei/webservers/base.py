@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -79,3 +80,8 @@ class WebServer:
         """The command of a candidate: it says all to its journal; the server puts in how many processes it has."""
         workers = WORKERS_PLACEHOLDER if process.workers else ""
         return self.words(replace(process, workers=workers, error_log=JOURNAL, is_live=False))
+
+
+def process_count(text: str) -> int | None:
+    """How many processes a variable asks for; None for what is no whole number from 1."""
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,3}", text) else None

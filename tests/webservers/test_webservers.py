@@ -85,3 +85,11 @@ def test_a_number_that_is_secret_is_in_no_command() -> None:
 def test_daphne_has_one_process_whatever_it_is_told() -> None:
     made = [*webservers.named("daphne").live(PROCESS), *webservers.named("daphne").candidate(PROCESS)]
     assert not {"--workers", WORKERS_PLACEHOLDER} & {word for line in made for word in line}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("1", 1), ("12", 12), ("", None), ("0", None), ("auto", None), ("-1", None), ("²", None), ("1\n", None)],
+)
+def test_a_number_of_processes_is_whole_and_from_1(text: str, count: int | None) -> None:
+    assert webservers.process_count(text) == count

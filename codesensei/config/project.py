@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from codesensei import webservers
 from codesensei.config.types import (
     Application,
     DottedModule,
@@ -37,6 +38,7 @@ _SYSTEM_USER_NAMES = """
     sshd nginx postgres redis valkey messagebus _apt
 """
 _SYSTEM_USERS = frozenset(_SYSTEM_USER_NAMES.split())
+WEB_SERVERS = ["auto", *webservers.NAMES]
 RESERVED_WORKERS = frozenset({"web", "candidate"})
 
 
@@ -101,6 +103,13 @@ def package(value: str) -> str:
     """The name of a Debian package."""
     if not _PACKAGE.fullmatch(value):
         raise reject("package", f"{show(value)} is not the name of a package", "write it as apt names it: libmagic1")
+    return value
+
+
+def web_server(value: str) -> str:
+    """The name of a web server, or auto."""
+    if value not in WEB_SERVERS:
+        raise reject("web-server", f"{show(value)} is not a web server", f"write one of {', '.join(WEB_SERVERS)}")
     return value
 
 
@@ -242,6 +251,9 @@ class ProjectConfig(Model):
     asgi_application: Application | None = Field(default=None, description="Default: from the settings")
     interface: Literal["auto", "wsgi", "asgi"] = Field(
         default="auto", description="auto: asgi where the settings declare it"
+    )
+    server: Annotated[str, AfterValidator(web_server), Field(json_schema_extra={"enum": WEB_SERVERS})] = Field(
+        default="auto", description="What serves it; auto: gunicorn for wsgi, daphne for asgi"
     )
     user: Annotated[UnixName, AfterValidator(app_user)] = Field(
         default="deploy", description="User that the project runs as"

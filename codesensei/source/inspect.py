@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,21 +121,6 @@ def migrations(project: Checkout) -> list[str]:
         if len(parts) >= 3 and parts[-2] == "migrations" and parts[-1][:1].isdigit() and parts[-1].endswith(".py"):
             found.add(f"{parts[-3]}.{parts[-1].removesuffix('.py')}")
     return sorted(found)
-
-
-def code_id(
-    revision: str, directory: str, closure: Closure, python: str, installer: str, rebuild: str, interface: str
-) -> str:
-    """64 hexadecimal digits for what a release is built from; its name has the first 7.
-
-    The interface is part of it, because it decides whether gunicorn or Daphne is among the packages.
-    """
-    digest = hashlib.sha256()
-    for text in (revision, directory, closure.digest, python, installer, rebuild, interface):
-        part = text.encode()
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()
 
 
 def server_form(application: str) -> str:

@@ -39,6 +39,21 @@ class Process:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnSettings:
+    """A project's own settings for its server, in `file` beside manage.py, or where the variable `moved_by` says.
+
+    With a text for `setting` that begins with one of `refused` the server is not run; `why` and `fix` are for people.
+    """
+
+    file: str
+    moved_by: str
+    setting: str
+    refused: tuple[str, ...]
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebServer:
     """One web server, under the name that its package and the stack config have for it.
 
@@ -65,6 +80,7 @@ class WebServer:
     reopen_signal: str = ""
     noise: tuple[str, ...] = ()
     halt: str = ""
+    own_settings: OwnSettings | None = None
 
     @property
     def package(self) -> WebServerPackage:

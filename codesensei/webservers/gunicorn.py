@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codesensei.webservers.base import Lines, Process, WebServer
+from codesensei.webservers.base import Lines, OwnSettings, Process, WebServer
 
 
 def _words(process: Process) -> Lines:
@@ -29,4 +29,12 @@ SERVER = WebServer(
     noise=(r"\[INFO\]", r"^\s*- - \["),
     # Its master says that a worker has ended; the worker has said why.
     halt="gunicorn.errors.HaltServer",
+    own_settings=OwnSettings(
+        file="gunicorn.conf.py",
+        moved_by="GUNICORN_CMD_ARGS",
+        setting="worker_class",
+        refused=("uvicorn.workers.", "uvicorn_worker."),
+        why="which loses requests when it ends and takes the visitor's address from what a visitor may write",
+        fix="remove that line and set project.server to uvicorn",
+    ),
 )

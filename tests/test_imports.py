@@ -1,4 +1,4 @@
-"""Which room may import what: the table in ARCHITECTURE.md, held against every file; and the drawing of what they do."""
+"""Which room may import what: the table in ARCHITECTURE.md, held against every file; and the drawing of the rooms."""
 
 from __future__ import annotations
 

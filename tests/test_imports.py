@@ -38,7 +38,7 @@ ROOMS = (
     Room("codesensei/scripts/serving", (f"{SERVER}.base", f"{SERVER}.postgres", f"{SERVER}.release")),
     Room("codesensei/scripts/steps", tuple(f"{SERVER}.{room}" for room in ("base", "postgres", "release", "serving"))),
     Room("codesensei/scripts/main.py", (f"{SERVER}.base",)),
-    Room("codesensei/programs", ("daphne", "twisted")),
+    Room("codesensei/programs", ("daphne", "twisted", "uvicorn")),
     Room("codesensei/quiet.py", ()),
 )
 # Single files that may import more than their room.

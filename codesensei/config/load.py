@@ -21,6 +21,7 @@ from codesensei.config.stack import StackConfig
 from codesensei.config.stackfile import StackFile, find_stack_file
 from codesensei.config.translate import known_keys
 from codesensei.config.warnings import namespace_warnings
+from codesensei.wire.paths import ProjectPaths
 
 OTHER_FILE = (
     "this run's config is not the stack's own file (--config-file): "
@@ -53,6 +54,21 @@ class Stack:
     database: DatabasePlan
     broker: BrokerPlan
     warnings: tuple[str, ...]
+
+    @property
+    def slug(self) -> str:
+        """The project's short name."""
+        return self.config.project.slug
+
+    @property
+    def user(self) -> str:
+        """The user that the project runs as."""
+        return self.config.project.user
+
+    @property
+    def paths(self) -> ProjectPaths:
+        """The project's paths on the server."""
+        return ProjectPaths(self.slug)
 
 
 def load() -> Stack:

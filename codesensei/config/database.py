@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from codesensei.config.environment import OwnVariable
-from codesensei.config.types import Model, Seconds, Whole, at_least, distinct, reject, show
+from codesensei.config.types import Model, Seconds, distinct, reject, show
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SYSTEM_NAME = re.compile(r"postgres|public|none|template\d*|pg_.*")
@@ -69,9 +69,6 @@ class DatabaseConfig(Model):
     )
     extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(distinct)] = ()
     lock_timeout: Seconds = Field(default=5, description="Seconds that a migration waits for a lock")
-    dump_keep: Annotated[Whole, AfterValidator(at_least(0, "dump-keep", "0 keeps no dump", "give 0 or more"))] = Field(
-        default=3, description="Dumps kept on the server"
-    )
 
 
 class BrokerConfig(Model):

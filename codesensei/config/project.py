@@ -19,7 +19,6 @@ from codesensei.config.types import (
     UnixName,
     Whole,
     at_least,
-    distinct,
     reject,
     show,
 )
@@ -31,7 +30,6 @@ _PYTHON = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?")
 _WORKER = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _STATUS = re.compile(r"[1-5](xx|\d\d)")
-_MIGRATION = re.compile(r"[A-Za-z_]\w*\.\w+", re.ASCII)
 _SYSTEM_USER_NAMES = """
     root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody
     sshd nginx postgres redis valkey messagebus _apt
@@ -150,17 +148,6 @@ def status(value: object) -> str:
     return word
 
 
-def migration(value: str) -> str:
-    """The name of a migration with its app: `shop.0012_drop_price`."""
-    if not _MIGRATION.fullmatch(value):
-        raise reject(
-            "migration-name",
-            f"{show(value)} is not the name of a migration",
-            "write app and migration as the refusal named them: shop.0012_drop_price",
-        )
-    return value
-
-
 def one_source(value: Any) -> Any:
     """Exactly one of `git` and `path`."""
     if isinstance(value, dict) and ("git" in value) == ("path" in value):
@@ -271,8 +258,5 @@ class ProjectConfig(Model):
             at_least(2, "keep-releases", "the current and the previous release are always kept", "give 2 or more")
         ),
     ] = Field(default=5, description="Releases kept on the server, the current and the previous one included")
-    acknowledge_migrations: Annotated[
-        tuple[Annotated[str, AfterValidator(migration)], ...], AfterValidator(distinct)
-    ] = Field(default=(), description="Destructive migrations that may run, by name: shop.0012_drop_price")
 
     _name_default = model_validator(mode="before")(name_default)

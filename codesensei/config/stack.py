@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -56,4 +56,3 @@ class StackConfig(Model):
     adopt: Flag = Field(default=False, description="Take over what exists on the server and is not this stack's")
     allow_unsupported: Flag = Field(default=False, description="Deploy to an untested distribution")
     on_destroy: OnDestroy = OnDestroy()
-    waive: dict[str, Any] = Field(default={}, description="Policies waived by name")

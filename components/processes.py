@@ -7,7 +7,8 @@ from typing import TypedDict
 import pulumi
 
 from codesensei.config import Names, Stack
-from codesensei.render import envfile, programs, rotation, units
+from codesensei.render import programs, rotation, units
+from codesensei.wire import envfile
 from components.release import WEB_SERVERS, Code
 
 UNITS = "/etc/systemd/system"
@@ -131,7 +132,7 @@ def web_workers(stack: Stack) -> int | None:
     if units.WORKERS_VARIABLE in stack.secrets.env:
         return None
     given = stack.config.env.get(units.WORKERS_VARIABLE)
-    return int(envfile.env_value(given)) if given is not None else units.DEFAULT_WORKERS
+    return int(envfile.meaning(given)) if given is not None else units.DEFAULT_WORKERS
 
 
 def _server(code: Code) -> units.Server:

@@ -8,7 +8,7 @@ from codesensei.config.errors import BadConfig, Problem
 from codesensei.config.load import ConfigError, Secrets, Stack, load
 from codesensei.config.names import Names
 from codesensei.config.stack import StackConfig
-from codesensei.config.words import meaning
+from codesensei.wire.envfile import meaning
 
 __all__ = [
     "URL_VARIABLE",

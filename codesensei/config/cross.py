@@ -7,19 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from codesensei.config.errors import Problem
 from codesensei.config.mend import touches
-from codesensei.config.names import Names
 from codesensei.config.stack import StackConfig
 from codesensei.config.types import show
-from codesensei.config.words import meaning
+from codesensei.wire.envfile import meaning
+from codesensei.wire.names import is_system_unit, socket_unit, web_unit, worker_unit
 
-# Units of the distributions and of what the program installs; the server itself refuses whatever else exists there.
-_SYSTEM_UNITS = re.compile(
-    r"(ssh|sshd|nginx|apache2|postgresql(@.*)?|postgres|redis(-server|-sentinel)?|valkey(-server|-sentinel)?"
-    r"|mysql|mariadb|postfix|exim4|cron|crond|rsyslog|logrotate|dbus|polkit|udev|user|rescue|emergency|getty.*"
-    r"|systemd-.*|apt-daily(-upgrade)?|dpkg-db-backup|unattended-upgrades|snapd|cloud-(init(-local|-main|-network)?"
-    r"|config|final)|docker|containerd|ufw|nftables|fail2ban|certbot|networking|network-manager|ntp|chrony"
-    r"|codesensei(-.*)?)\.service"
-)
 _ACME_NAMES = 100
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
@@ -35,18 +27,19 @@ def _app_user(config: StackConfig) -> Iterable[Problem]:
 
 
 def _units(config: StackConfig) -> Iterable[Problem]:
-    names = Names.of(config, "")
-    if _SYSTEM_UNITS.fullmatch(names.web_unit):
-        yield Problem(
-            "slug-reserved",
-            "project.slug",
-            f"{names.web_unit} is a unit of the system",
-            f"choose another slug: {config.project.slug}-site",
-        )
-        return
+    slug = config.project.slug
+    for unit in (web_unit(slug), socket_unit(slug)):
+        if is_system_unit(unit):
+            yield Problem(
+                "slug-reserved",
+                "project.slug",
+                f"{unit} is a unit of the system",
+                f"choose another slug: {slug}-site",
+            )
+            return
     for key in config.project.workers:
-        unit = names.worker_unit(key)
-        if _SYSTEM_UNITS.fullmatch(unit):
+        unit = worker_unit(slug, key)
+        if is_system_unit(unit):
             yield Problem(
                 "worker-unit-reserved",
                 f"project.workers.{key}",

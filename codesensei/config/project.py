@@ -22,6 +22,7 @@ from codesensei.config.types import (
     reject,
     show,
 )
+from codesensei.wire.names import is_system_user
 
 _SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/\s]*)(/[^\s]*)?", re.IGNORECASE)
@@ -30,11 +31,6 @@ _PYTHON = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?")
 _WORKER = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _STATUS = re.compile(r"[1-5](xx|\d\d)")
-_SYSTEM_USER_NAMES = """
-    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody
-    sshd nginx postgres redis valkey messagebus _apt
-"""
-_SYSTEM_USERS = frozenset(_SYSTEM_USER_NAMES.split())
 RESERVED_WORKERS = frozenset({"web", "candidate"})
 
 
@@ -78,7 +74,7 @@ def revision(value: str) -> str:
 
 def app_user(value: str) -> str:
     """The user that the project runs as: an ordinary one of its own (contract, "App user")."""
-    if value in _SYSTEM_USERS or value.startswith(("csb-", "systemd-")):
+    if is_system_user(value):
         raise reject(
             "system-user",
             f"{show(value)} is a user of the system",

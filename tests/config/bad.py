@@ -454,8 +454,8 @@ BAD = [
         "extensions: [timescaledb]",
         'database.extensions[0]: "timescaledb" is neither a trusted extension nor one with a known package\n'
         "    known are: btree_gin, btree_gist, citext, cube, dict_int, fuzzystrmatch, hstore, intarray, isn, lo, "
-        "ltree, pg_trgm, pgcrypto, plperl, postgis, postgis_raster, postgis_topology, seg, tablefunc, tcn, "
-        "tsm_system_rows, tsm_system_time, unaccent, uuid-ossp, vector",
+        "ltree, pg_trgm, pgcrypto, plperl, postgis, postgis_raster, postgis_tiger_geocoder, postgis_topology, "
+        "seg, tablefunc, tcn, tsm_system_rows, tsm_system_time, unaccent, uuid-ossp, vector",
     ),
     Bad(
         "external-without-url",

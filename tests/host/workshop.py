@@ -21,7 +21,7 @@ from codesensei.config import Stack
 from codesensei.remote import step as remote_step
 from codesensei.remote import toolkit
 from codesensei.remote.state import FIRST_STEP
-from codesensei.render import envfile
+from codesensei.wire import envfile
 from components.release import Code, build_data, prepare_data, read_code
 from tests.config.engine import load_text
 from tools.demo.history import git

@@ -9,10 +9,11 @@ from codesensei.config.errors import Problem
 from codesensei.config.mend import touches
 from codesensei.config.stack import StackConfig
 from codesensei.config.types import show
-from codesensei.wire.envfile import meaning
 from codesensei.wire.names import is_system_unit, socket_unit, web_unit, worker_unit
 
 _ACME_NAMES = 100
+# What web servers read the number of their processes from.
+WORKER_COUNTS = ("GUNICORN_WORKERS", "WEB_CONCURRENCY")
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
 
@@ -162,8 +163,12 @@ def cross_problems(config: StackConfig, failed: frozenset[str] = frozenset()) ->
 
 
 def worker_count_problems(values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
-    """GUNICORN_WORKERS is a whole number from 1. The value is not shown, because it may stand in secretEnv."""
-    name = "GUNICORN_WORKERS"
-    if name not in values or re.fullmatch(r"[1-9]\d{0,3}", meaning(values[name])):
-        return []
-    return [Problem("gunicorn-workers", places[name], "is not a whole number from 1", 'write it like "2"')]
+    """Variables that give the number of web processes are whole numbers from 1.
+
+    `values` are what the processes read. None is shown, because it may stand in secretEnv.
+    """
+    return [
+        Problem("worker-count", places[name], "is not a whole number from 1", 'write it like "2"')
+        for name in WORKER_COUNTS
+        if name in values and not re.fullmatch(r"[1-9][0-9]{0,3}", values[name])
+    ]

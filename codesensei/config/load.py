@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pulumi
 from pulumi.runtime import config as engine_config
@@ -21,6 +22,8 @@ from codesensei.config.stack import StackConfig
 from codesensei.config.stackfile import StackFile, find_stack_file
 from codesensei.config.translate import known_keys
 from codesensei.config.warnings import namespace_warnings
+from codesensei.wire.envfile import meaning
+from codesensei.wire.paths import ProjectPaths
 
 OTHER_FILE = (
     "this run's config is not the stack's own file (--config-file): "
@@ -49,10 +52,41 @@ class Stack:
 
     config: StackConfig
     secrets: Secrets
-    names: Names
+    full_name: str
+    """organization/project/stack"""
     database: DatabasePlan
     broker: BrokerPlan
     warnings: tuple[str, ...]
+
+    @property
+    def slug(self) -> str:
+        """The project's short name."""
+        return self.config.project.slug
+
+    @property
+    def user(self) -> str:
+        """The app user; its primary group has the same name."""
+        return self.config.project.user
+
+    @property
+    def paths(self) -> ProjectPaths:
+        """The project's paths on the server."""
+        return ProjectPaths(self.slug)
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """How the public reaches the project."""
+        return "http" if self.config.tls.kind == "off" else "https"
+
+    def workers_given(self, variable: str) -> int | None:
+        """The number of web processes that a plain variable gives; None where it is secret or not given."""
+        given = self.config.env.get(variable)
+        return None if given is None else int(meaning(given))
+
+    @property
+    def names(self) -> Names:
+        """What rooms that were not converted yet know the stack by."""
+        return Names.of(self.config, self.full_name)
 
 
 def load() -> Stack:
@@ -72,13 +106,12 @@ def load() -> Stack:
         problems += checked
     if problems or isinstance(checked, list):
         raise ConfigError(_once(problems, secrets)) from None
-    names = Names.of(checked.config, f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
     warnings = checked.warnings + namespace_warnings(config, set(known_keys(())))
     warnings += OTHER_FILE if other_file else ()
     return Stack(
         checked.config,
         _outputs(secrets, checked.database_password),
-        names,
+        f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
         checked.database,
         checked.broker,
         warnings,

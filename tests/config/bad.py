@@ -607,7 +607,7 @@ BAD = [
         "    put it into a file in shared/, and its path here",
     ),
     Bad(
-        "gunicorn-workers",
+        "worker-count",
         'GUNICORN_WORKERS: "3"',
         "GUNICORN_WORKERS: auto",
         'env.GUNICORN_WORKERS: is not a whole number from 1\n    write it like "2"',

@@ -80,9 +80,9 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         load_text(tmp_path, text)
     assert sorted(problem.rule for problem in caught.value.problems) == [
         "choice",
-        "gunicorn-workers",
         "secret-in-plain",
         "unknown-key",
         "user-is-login-user",
+        "worker-count",
     ]
     assert str(caught.value).startswith("the stack config has 5 problems, nothing was run:\n")

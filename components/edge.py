@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 
 from codesensei import remote
 from codesensei.config import Acme, Stack
 from codesensei.render import site
-from components.processes import File
-from components.release import Code
+from codesensei.source import Code
+from codesensei.wire import codec, steps
+from codesensei.wire.manifest import File
+from codesensei.wire.steps import AcmeSaid
 from components.server import Server
-
-TLS_FOLDER = "/var/lib/codesensei/{slug}/tls/{digest}"
-ACME_FOLDER = f"{TLS_FOLDER}/live"
 
 
 class EdgeProxy(pulumi.ComponentResource):
@@ -53,26 +52,26 @@ class EdgeProxy(pulumi.ComponentResource):
         if config.tls.kind == "files":
             certificate = config.tls.certificate
             self.tls = pulumi.Output.from_input(_digest(certificate))
-            data = {"certificate": certificate, "key": stack.secrets.tls_key}
-            self._stage(f"{name}-tls", server, data)
+            key = stack.secrets.tls_key or pulumi.Output.secret("")
+            self._stage(f"{name}-tls", server, key.apply(lambda known: steps.Tls(certificate=certificate, key=known)))
         if config.tls.kind == "selfSigned":
             self.tls = names.apply(lambda known: _digest("\n".join(known)))
-            self._stage(f"{name}-tls", server, {"selfSigned": names})
+            self._stage(f"{name}-tls", server, names.apply(lambda known: steps.Tls(self_signed=tuple(known))))
         if config.tls.kind == "acme":
             self.tls = self._obtain(f"{name}-acme", server, config.tls.acme, names)
         # TLS names no host where the address is asked for, so this certificate is shown to all who name none.
         self.default_tls: pulumi.Output[str] | None = None
         if self.tls is not None and not (config.domains or config.apps_domain):
-            self.default_tls = self.tls.apply(lambda digest: TLS_FOLDER.format(slug=stack.names.slug, digest=digest))
+            self.default_tls = self.tls.apply(lambda digest: str(stack.paths.tls(digest)))
         tls = self.tls if self.tls is not None else pulumi.Output.from_input("")
         text = pulumi.Output.all(names, tls).apply(lambda known: _site(stack, code, known[0], known[1]))
-        self.files: list[File] = [{"path": stack.names.site_path, "content": text, "mode": "0644"}]
+        self.files = text.apply(lambda known: (File(path=str(stack.paths.site), content=known),))
         self.register_outputs({"hostnames": list(hostnames)})
 
-    def _stage(self, name: str, server: Server, data: Mapping[str, object]) -> None:
+    def _stage(self, name: str, server: Server, data: pulumi.Output[steps.Tls]) -> None:
         assert self.tls is not None
         remote.remote_step(
-            name, server.access, "tls", args=[self.tls], data=data, opts=pulumi.ResourceOptions(parent=self)
+            name, server.access, steps.TLS, args=[self.tls], data=data, opts=pulumi.ResourceOptions(parent=self)
         )
 
     def _obtain(self, name: str, server: Server, acme: Acme, names: pulumi.Output[list[str]]) -> pulumi.Output[str]:
@@ -81,14 +80,16 @@ class EdgeProxy(pulumi.ComponentResource):
         obtained = remote.remote_step(
             name,
             server.access,
-            "acme",
+            steps.ACME,
             args=[digest],
-            data={
-                "hostnames": names,
-                "directory": acme.directory,
-                "email": acme.email or "",
-                "rootCertificate": acme.root_certificate or "",
-            },
+            data=names.apply(
+                lambda known: steps.Acme(
+                    hostnames=tuple(known),
+                    directory=acme.directory,
+                    email=acme.email or "",
+                    root_certificate=acme.root_certificate or "",
+                )
+            ),
             opts=pulumi.ResourceOptions(parent=self),
         )
         obtained.stdout.apply(_warn)
@@ -96,7 +97,7 @@ class EdgeProxy(pulumi.ComponentResource):
 
 
 def _warn(said: str) -> None:
-    for warning in json.loads(said.splitlines()[-1])["warnings"]:
+    for warning in codec.decode(AcmeSaid, json.loads(said.splitlines()[-1]), "step acme", kept=True).warnings:
         pulumi.warn(warning)
 
 
@@ -105,10 +106,10 @@ def _digest(text: str) -> str:
 
 
 def _site(stack: Stack, code: Code, hostnames: list[str], tls: str) -> str:
-    config, names = stack.config, stack.names
-    folder = (ACME_FOLDER if config.tls.kind == "acme" else TLS_FOLDER).format(slug=names.slug, digest=tls)
+    config = stack.config
+    folder = stack.paths.tls(tls) / ("live" if config.tls.kind == "acme" else "")
     return site.site(
-        names,
+        stack.paths,
         hostnames=hostnames,
         static_url=code.settings.static_url if config.project.static == "serve" else None,
         media_url=code.settings.media_url if config.project.media_serving == "proxy" else None,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 
 from codesensei import remote
 from codesensei.config import Stack
 from codesensei.remote import toolkit
+from codesensei.wire import names, steps
 from components.generated import identity
 
 
@@ -31,12 +32,9 @@ class Server(pulumi.ComponentResource):
     ) -> None:
         scripts = toolkit.pack()
         server = stack.config.server
-        super().__init__(
-            "codesensei:index:Server",
-            name,
-            {"host": server.host, "port": server.port, "user": server.user, "toolkit": scripts.hash},
-            opts,
-        )
+        # What a preview shows of the component.
+        shown = {"host": server.host, "port": server.port, "user": server.user, "toolkit": scripts.hash}
+        super().__init__("codesensei:index:Server", name, shown, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.access = access
         self.identity = identity(f"{name}-identity", child)
@@ -44,35 +42,35 @@ class Server(pulumi.ComponentResource):
             f"{name}-toolkit",
             access,
             scripts,
-            stack=stack.names.stack,
+            stack=stack.full_name,
             identity=self.identity,
             adopt=stack.config.adopt,
             opts=child,
         )
+        on_destroy = steps.OnDestroy(database=stack.config.on_destroy.database, media=stack.config.on_destroy.media)
         # It alone undoes what the whole stack has made, so it is there before anything else is made.
         # It comes after the generated values, so they leave the state only when it has succeeded.
         # Its connection carries the key, because a plain `pulumi destroy` runs no program that could start an agent.
         teardown = remote.teardown_step(
             f"{name}-teardown",
             access,
-            data={
-                "stack": stack.names.stack,
-                "identity": self.identity,
-                "slug": stack.names.slug,
-                "onDestroy": {"database": stack.config.on_destroy.database, "media": stack.config.on_destroy.media},
-            },
+            data=self.identity.apply(
+                lambda identity: steps.Destroy(
+                    stack=stack.full_name, identity=identity, slug=stack.slug, on_destroy=on_destroy
+                )
+            ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[brought, *generated]),
         )
-        remote.farewell_step(
-            f"{name}-farewell",
+        remote.destroy_check(
+            f"{name}-destroy-check",
             access,
-            stack=stack.names.stack,
+            stack=stack.full_name,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[teardown]),
         )
         remote.remote_step(
             f"{name}-preflight",
             access,
-            "preflight",
+            steps.PREFLIGHT,
             data=_preflight(stack, self.identity, hostnames, broker_numbers),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[brought]),
         )
@@ -84,30 +82,29 @@ def _preflight(
     identity: pulumi.Output[str],
     hostnames: Sequence[pulumi.Input[str]],
     broker_numbers: Sequence[pulumi.Input[int]],
-) -> Mapping[str, object]:
+) -> pulumi.Output[steps.Preflight]:
     """Everything that this stack wants for itself: preflight refuses, by name, what is somebody else's."""
-    config, names, database = stack.config, stack.names, stack.database
-    units = [names.socket_unit, names.web_unit, *(names.worker_unit(key) for key in sorted(config.project.workers))]
-    return {
-        "stack": names.stack,
-        "identity": identity,
-        "slug": names.slug,
-        "user": names.user,
-        "shareUser": config.project.share_user,
-        "loginUser": config.server.user,
-        "adopt": config.adopt,
-        "allowUnsupported": config.allow_unsupported,
-        "units": units,
-        "hostnames": list(hostnames),
-        "database": None
-        if database.kind in ("sqlite", "none")
-        else {
-            "kind": database.kind,
-            "name": database.name,
-            "role": database.role,
-            "host": database.host,
-            "port": database.port,
-        },
-        "brokerNumbers": list(broker_numbers),
-        "ports": [80, 443] if names.scheme == "https" else [80],
-    }
+    config, slug, place = stack.config, stack.slug, stack.database
+    workers = (names.worker_unit(slug, key) for key in sorted(config.project.workers))
+    database = steps.DatabasePlace(kind=place.kind, name=place.name, role=place.role, host=place.host, port=place.port)
+
+    def made(identity: str, hosts: list[str], numbers: list[int]) -> steps.Preflight:
+        return steps.Preflight(
+            stack=stack.full_name,
+            identity=identity,
+            slug=slug,
+            user=stack.user,
+            share_user=config.project.share_user,
+            login_user=config.server.user,
+            adopt=config.adopt,
+            allow_unsupported=config.allow_unsupported,
+            units=units,
+            hostnames=tuple(hosts),
+            database=None if place.kind in ("sqlite", "none") else database,
+            broker_numbers=tuple(int(number) for number in numbers),
+            ports=(80, 443) if stack.scheme == "https" else (80,),
+        )
+
+    units = (names.socket_unit(slug), names.web_unit(slug), *workers)
+    known = pulumi.Output.all(identity, pulumi.Output.all(*hostnames), pulumi.Output.all(*broker_numbers))
+    return known.apply(lambda found: made(*found))

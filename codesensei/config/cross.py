@@ -9,11 +9,12 @@ from codesensei.config.errors import Problem
 from codesensei.config.mend import touches
 from codesensei.config.stack import StackConfig
 from codesensei.config.types import show
+from codesensei.webservers import SERVERS
 from codesensei.wire.names import is_system_unit, socket_unit, web_unit, worker_unit
 
 _ACME_NAMES = 100
 # What web servers read the number of their processes from.
-WORKER_COUNTS = ("GUNICORN_WORKERS", "WEB_CONCURRENCY")
+WORKER_COUNTS = sorted({server.workers_variable for server in SERVERS.values()} - {None, ""})
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
 

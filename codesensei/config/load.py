@@ -16,13 +16,11 @@ from codesensei.config.broker_plan import BrokerPlan
 from codesensei.config.check import SecretTexts, check, without_secrets
 from codesensei.config.database_plan import DatabasePlan
 from codesensei.config.errors import NAMESPACE, BadConfig, Problem
-from codesensei.config.names import Names
 from codesensei.config.secrecy import changed_numbers, secrecy_problems, take_secrets
 from codesensei.config.stack import StackConfig
 from codesensei.config.stackfile import StackFile, find_stack_file
 from codesensei.config.translate import known_keys
 from codesensei.config.warnings import namespace_warnings
-from codesensei.wire.envfile import meaning
 from codesensei.wire.paths import ProjectPaths
 
 OTHER_FILE = (
@@ -77,16 +75,6 @@ class Stack:
     def scheme(self) -> Literal["http", "https"]:
         """How the public reaches the project."""
         return "http" if self.config.tls.kind == "off" else "https"
-
-    def workers_given(self, variable: str) -> int | None:
-        """The number of web processes that a plain variable gives; None where it is secret or not given."""
-        given = self.config.env.get(variable)
-        return None if given is None else int(meaning(given))
-
-    @property
-    def names(self) -> Names:
-        """What rooms that were not converted yet know the stack by."""
-        return Names.of(self.config, self.full_name)
 
 
 def load() -> Stack:

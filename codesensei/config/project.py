@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from codesensei.config.types import (
     Application,
@@ -22,6 +22,7 @@ from codesensei.config.types import (
     reject,
     show,
 )
+from codesensei.webservers import SERVERS
 from codesensei.wire.names import is_system_user
 
 _SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
@@ -144,6 +145,19 @@ def status(value: object) -> str:
     return word
 
 
+def serves(value: str, info: ValidationInfo) -> str:
+    """A server that speaks the interface, where both are given."""
+    interface = info.data.get("interface", "auto")
+    if value != "auto" and interface not in ("auto", *SERVERS[value].interfaces):
+        others = " or ".join(name for name, server in SERVERS.items() if interface in server.interfaces)
+        raise reject(
+            "server-interface",
+            f"{value} does not serve {interface}, which project.interface says",
+            f"set project.interface to auto, or project.server to {others}",
+        )
+    return value
+
+
 def one_source(value: Any) -> Any:
     """Exactly one of `git` and `path`."""
     if isinstance(value, dict) and ("git" in value) == ("path" in value):
@@ -155,6 +169,11 @@ def one_source(value: Any) -> Any:
 GitUrl = Annotated[str, AfterValidator(git_url)]
 Revision = Annotated[str, AfterValidator(revision)]
 Command = Annotated[str, AfterValidator(command)]
+SERVER_NAMES = ("auto", *SERVERS)
+if TYPE_CHECKING:
+    ServerName = str
+else:
+    ServerName = Literal[SERVER_NAMES]
 
 
 def name_default(value: Any) -> Any:
@@ -225,6 +244,11 @@ class ProjectConfig(Model):
     asgi_application: Application | None = Field(default=None, description="Default: from the settings")
     interface: Literal["auto", "wsgi", "asgi"] = Field(
         default="auto", description="auto: asgi where the settings declare it"
+    )
+    server: Annotated[ServerName, AfterValidator(serves)] = Field(
+        default="auto",
+        description="auto: "
+        + ", ".join(f"{s.name} for {' and '.join(s.interfaces)}" for s in SERVERS.values() if s.is_default),
     )
     user: Annotated[UnixName, AfterValidator(app_user)] = Field(
         default="deploy", description="User that the project runs as"

@@ -2,9 +2,10 @@
 
 from codesensei.remote.access import Access, reach
 from codesensei.remote.copy import copy_source, incoming_path
+from codesensei.remote.destroy_check import destroy_check
 from codesensei.remote.errors import RemoteError
-from codesensei.remote.farewell import farewell_step
 from codesensei.remote.look import Look
+from codesensei.remote.standins import refuse_stand_ins
 from codesensei.remote.state import State
 from codesensei.remote.step import remote_step, teardown_step
 from codesensei.remote.toolkit import Toolkit, toolkit_step
@@ -16,9 +17,10 @@ __all__ = [
     "State",
     "Toolkit",
     "copy_source",
-    "farewell_step",
+    "destroy_check",
     "incoming_path",
     "reach",
+    "refuse_stand_ins",
     "remote_step",
     "teardown_step",
     "toolkit_step",

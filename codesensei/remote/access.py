@@ -15,8 +15,7 @@ from codesensei.remote.connection import connection, connection_with_key
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look, look_at
 from codesensei.remote.state import State, read_state
-
-LIBRARY = "/usr/local/lib/codesensei"
+from codesensei.wire.paths import ProjectPaths
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Access:
     @property
     def launcher(self) -> str:
         """The command that runs a step of this project on the server."""
-        return f"{self.sudo}{LIBRARY}/{self.slug}/run"
+        return f"{self.sudo}{ProjectPaths(self.slug).launcher}"
 
 
 def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.Output[str] | None) -> Access:
@@ -65,7 +64,7 @@ def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.O
             raise RemoteError(f"server {server.host}", *NO_KEY)
         if not drift:
             return access
-        look = look_at(server, agent.socket, access.sudo, f"{LIBRARY}/{slug}/run", state)
+        look = look_at(server, agent.socket, access.sudo, str(ProjectPaths(slug).launcher), state)
     except RemoteError as error:
         if not pulumi.runtime.is_dry_run():
             raise

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
 from pathlib import Path
 
 import pulumi
 from pulumi_command import remote
 
 from codesensei.remote.access import Access
-
-INCOMING = "/var/lib/codesensei/incoming"
+from codesensei.wire.paths import ProjectPaths
 
 
 def incoming_path(slug: str, revision: str, host_key: str) -> str:
     """Where the archive of a revision arrives; a server with another host key is another one and gets it again."""
     machine = hashlib.sha256(host_key.encode()).hexdigest()[:8]
-    return posixpath.join(INCOMING, slug, f"{revision[:12]}-{machine}.tar")
+    return str(ProjectPaths(slug).incoming / f"{revision[:12]}-{machine}.tar")
 
 
 def copy_source(

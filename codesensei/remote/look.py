@@ -14,16 +14,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from codesensei.config.server import JumpHost, ServerConfig
 from codesensei.remote import openssh
 from codesensei.remote.agent import missing
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.state import State
-from codesensei.wire.steps import CLAIM
+from codesensei.wire import codec
+from codesensei.wire.codec import WireError
+from codesensei.wire.steps import CLAIM, Seen, SeenStep
 
 LOOK_SECONDS = 15.0
+NOTHING = SeenStep(applied="", drift=())
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,21 @@ class Look:
         return cls({step: done.repair for step, done in state.steps.items()}, state.copy)
 
     @classmethod
-    def of(cls, state: State, answer: Mapping[str, Any], host: str) -> Look:
+    def of(cls, state: State, answer: Seen, host: str) -> Look:
         """The look that the server's own answer means, held against the state."""
-        found = {step: (str(facts["applied"]), tuple(facts["drift"])) for step, facts in answer["steps"].items()}
+        found = answer.steps
         blank = not found
         repairs, warnings = {}, []
         for step, done in sorted(state.steps.items()):
-            applied, drift = found.get(step, ("", ()))
-            differs = applied != done.digest
+            seen = found.get(step, NOTHING)
+            drift, differs = seen.drift, seen.applied != done.digest
             repairs[step] = done.repair + bool(differs or drift)
             warnings += [f"{host}: {thing} (step {step}); pulumi up repairs it" for thing in drift]
             if differs and not drift and not blank:
                 warnings.append(f"{host}: step {step} is not as the state has it; pulumi up runs it again")
         if blank and state.steps:
             warnings.append(f"{host}: this server remembers nothing of the stack; pulumi up brings everything again")
-        forgotten = bool(state.steps) and not found.get(CLAIM.name, ("", ()))[0]
+        forgotten = bool(state.steps) and not found.get(CLAIM.name, NOTHING).applied
         return cls(repairs, state.copy + forgotten, warnings=tuple(warnings), blank=blank)
 
     @classmethod
@@ -97,8 +99,8 @@ def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state:
         )
     try:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
-        return Look.of(state, answer or {"steps": {}}, server.host)
-    except (ValueError, LookupError, TypeError, AttributeError):
+        return Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
+    except (ValueError, LookupError, WireError):
         return Look.unknown(state, server.host)
 
 

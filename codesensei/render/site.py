@@ -6,32 +6,18 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import unquote
 
 from codesensei.render import nginx
 from codesensei.render.templates import render
+from codesensei.wire import paths
+from codesensei.wire.paths import ProjectPaths
 
 # Raise it with every change of base.conf.j2: of two stacks on one server, the newer text wins.
 BASE_VERSION = 2
 _SIZE = re.compile(r"[0-9]+[kKmMgG]?")
-# Where the client puts its answers to HTTP challenges; readable for nginx, written by root alone.
-CHALLENGE_ROOT = "/var/lib/codesensei/acme-challenges"
 # What sites include because it depends on the server: `base_files` brings it.
 SNIPPETS = ("http", "https", "precompressed")
-
-
-class SiteNames(Protocol):
-    """What the site needs of a project's names and paths."""
-
-    @property
-    def slug(self) -> str: ...
-    @property
-    def root(self) -> str: ...
-    @property
-    def shared(self) -> str: ...
-    @property
-    def socket(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,7 @@ _FORWARDED = (
 
 
 def site(
-    names: SiteNames,
+    project: ProjectPaths,
     *,
     hostnames: Iterable[str],
     static_url: str | None,
@@ -84,11 +70,11 @@ def site(
         raise ValueError("a site needs a hostname")
     return render(
         "site.conf.j2",
-        slug=names.slug,
-        prefix="codesensei_" + names.slug.replace("-", "_"),
-        root=names.root,
-        media=f"{names.shared}/media",
-        socket=names.socket,
+        slug=project.slug,
+        prefix="codesensei_" + project.slug.replace("-", "_"),
+        root=str(project.root),
+        media=str(project.media),
+        socket=str(project.socket),
         server_names=server_names,
         static_pattern=static_url and f"^{nginx.pattern(url_path(static_url))}(?<codesensei_file>.+)$",
         media_url=media_url and url_path(media_url),
@@ -97,10 +83,10 @@ def site(
         key=key,
         trusted_proxies=[_network(network) for network in trusted_proxies],
         forwarded=_FORWARDED,
-        access_log=f"/var/log/nginx/codesensei-{names.slug}.access.log",
+        access_log=str(paths.SERVER.nginx_logs / f"codesensei-{project.slug}.access.log"),
         body_size=body_size,
         read_timeout=read_timeout,
-        challenge_root=CHALLENGE_ROOT,
+        challenge_root=str(paths.SERVER.challenges),
     )
 
 
@@ -112,9 +98,10 @@ def base_files(*, certificate: str, key: str) -> dict[str, str]:
     rejected handshake would need nginx 1.19.4. A line that ends with `#if <facts>` is for the servers that have all of
     these facts; the step `proxy` knows them.
     """
-    shared = render("base.conf.j2", certificate=certificate, key=key, challenge_root=CHALLENGE_ROOT)
-    snippets = {f"/etc/nginx/snippets/codesensei-{name}.conf": render(f"{name}.conf.j2") for name in SNIPPETS}
-    return {**snippets, "/etc/nginx/conf.d/codesensei.conf": shared}
+    shared = render("base.conf.j2", certificate=certificate, key=key, challenge_root=str(paths.SERVER.challenges))
+    nginx_root = paths.SERVER.nginx
+    snippets = {f"{nginx_root}/snippets/codesensei-{name}.conf": render(f"{name}.conf.j2") for name in SNIPPETS}
+    return {**snippets, f"{nginx_root}/conf.d/codesensei.conf": shared}
 
 
 def url_path(url: str) -> str:

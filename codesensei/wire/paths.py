@@ -59,6 +59,11 @@ class ServerPaths:
         """Link to the certificate that is shown to visitors who name no known host."""
         return self.config / "default-tls"
 
+    @property
+    def unknown_host(self) -> Path:
+        """A throw-away certificate for them."""
+        return self.config / "unknown-host"
+
 
 SERVER = ServerPaths()
 

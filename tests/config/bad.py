@@ -70,6 +70,14 @@ BAD = [
         "project.interface: is none of the words allowed here\n    write one of: auto, wsgi, asgi",
     ),
     Bad(
+        "server-interface",
+        "    interface: auto\n    # auto | daphne | gunicorn | uvicorn; auto is gunicorn for wsgi and Daphne for asgi.\n"
+        "    server: auto\n",
+        "    interface: wsgi\n    server: uvicorn\n",
+        "project.server: uvicorn does not serve wsgi, which project.interface says\n"
+        "    set project.interface to auto, or project.server to gunicorn",
+    ),
+    Bad(
         "not-a-number",
         "readTimeout: 60",
         "readTimeout: 60s",

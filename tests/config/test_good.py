@@ -13,7 +13,7 @@ from pulumi.runtime.settings import Settings, configure
 
 from codesensei.config import BadConfig, BrokerPlan, DatabasePlan, Stack, StackConfig, validate
 from codesensei.wire.paths import ProjectPaths
-from tests.config.bad import DOMAINS, HOST_KEY, OWN_ENV, OWN_KIND, SECRET_END, TLS, TLS_KEY, mapping, secret_url
+from tests.config.bad import HOST_KEY, OWN_ENV, OWN_KIND, SECRET_END, TLS, TLS_KEY, mapping, secret_url
 from tests.config.engine import EXAMPLE, load_text
 
 SMALLEST: dict[str, dict[str, object]] = {
@@ -259,18 +259,6 @@ def test_names(tmp_path: Path) -> None:
     assert (stack.scheme, loaded(tmp_path, (TLS, "  codesensei:tls: selfSigned\n")).scheme) == ("http", "https")
 
 
-@pytest.mark.proves("proxy.hostnames", "proxy.url")
-def test_hostnames_without_domains(tmp_path: Path) -> None:
-    """The server's address, or a generated name below appsDomain; IPv6 goes into brackets."""
-    apps = ("  # codesensei:appsDomain: apps.example.com\n", "  codesensei:appsDomain: apps.example.com\n")
-    address = ("    host: 203.0.113.7\n", '    host: "2001:db8::1"\n')
-    tls = (TLS, "  codesensei:tls: acme\n")
-    assert loaded(tmp_path, (DOMAINS, ""), address).names.url() == "http://[2001:db8::1]/"
-    names = loaded(tmp_path, (DOMAINS, ""), apps, tls).names
-    assert names.hostnames("0b7e") == names.hostnames("0b7e.apps.example.com") == ["0b7e.apps.example.com"]
-    assert names.url("0b7e") == "https://0b7e.apps.example.com/"
-
-
 @pytest.mark.proves("web.workers")
 @pytest.mark.parametrize("variable", ["GUNICORN_WORKERS", "WEB_CONCURRENCY"])
 @pytest.mark.parametrize(
@@ -299,9 +287,9 @@ def test_the_number_of_web_processes_is_what_the_processes_read(
             with pytest.raises(BadConfig, match=f"nv.{variable}: is not a whole number from 1"):
                 loaded(tmp_path, *changes)
         return
-    assert loaded(tmp_path, line).workers_given(variable) == count
-    assert loaded(tmp_path, *sealed).workers_given(variable) is None
-    assert loaded(tmp_path, (line[0], "")).workers_given(variable) is None
+    assert loaded(tmp_path, line).config.workers_given(variable) == count
+    assert loaded(tmp_path, *sealed).config.workers_given(variable) is None
+    assert loaded(tmp_path, (line[0], "")).config.workers_given(variable) is None
 
 
 def test_certificate_of_ones_own(tmp_path: Path) -> None:

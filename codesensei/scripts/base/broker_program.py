@@ -14,7 +14,7 @@ PORT = "6379"
 
 
 @dataclass(frozen=True)
-class Broker:
+class BrokerProgram:
     """One of the two programs; they differ in names only."""
 
     name: str
@@ -45,7 +45,7 @@ class Reason:
     fix: str
 
 
-def reason(broker: Broker, adopt: bool) -> Reason | None:
+def reason(broker: BrokerProgram, adopt: bool) -> Reason | None:
     """Why this broker is somebody's own; None where projects may use it, or where `adopt` takes it over."""
     settings = dict(_settings(broker.main_config, set()))
     elsewhere = "or lead the project's variables to another broker"

@@ -6,15 +6,15 @@ import contextlib
 import ipaddress
 import os
 import re
-import socket
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from codesensei.scripts.base import commands
+from codesensei.wire import paths
+
 SUPPORTED = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
 SUPPORTED_TEXT = "Debian 12 and 13, Ubuntu 22.04 and 24.04"
-TCP_LISTEN = "0A"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def system(path: Path = Path("/etc/os-release")) -> System:
 
 def runs_systemd() -> bool:
     """Whether process 1 is systemd."""
-    return Path("/run/systemd/system").is_dir()
+    return paths.SERVER.runtime_units.is_dir()
 
 
 def available_memory(text: str | None = None) -> int:
@@ -83,52 +83,34 @@ def space(path: Path) -> Space:
 
 
 def listeners(ports: Iterable[int]) -> list[Listener]:
-    """Who listens on these TCP ports, over IPv4 and IPv6."""
+    """Who listens on these TCP ports, over IPv4 and IPv6, each process once per address."""
     wanted = set(ports)
-    found: dict[str, tuple[str, int]] = {}
-    for name in ("tcp", "tcp6"):
-        with contextlib.suppress(FileNotFoundError):
-            for address, port, inode in parse_sockets(Path("/proc/net", name).read_text()):
-                if port in wanted:
-                    found[inode] = (address, port)
-    owners = _socket_owners(set(found)) if found else {}
-    return [Listener(address, port, *owners.get(inode, ("?", None))) for inode, (address, port) in found.items()]
+    said = commands.run(["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes"]).stdout
+    return [found for found in parse_listeners(said) if found.port in wanted]
 
 
-def parse_sockets(table: str) -> Iterator[tuple[str, int, str]]:
-    """Address, port and inode of each listening socket in a /proc/net/tcp table."""
-    for line in table.splitlines()[1:]:
+def parse_listeners(said: str) -> list[Listener]:
+    """The listeners as `ss` prints them; of a socket that several processes hold, the first one, their master."""
+    found: dict[tuple[str, int], Listener] = {}
+    for line in said.splitlines():
         words = line.split()
-        if len(words) > 9 and words[3] == TCP_LISTEN:
-            packed, port = words[1].split(":")
-            yield _address(packed), int(port, 16), words[9]
-
-
-def _address(packed: str) -> str:
-    # The kernel prints each 32-bit word in the machine's own byte order.
-    raw = b"".join(struct.pack("=I", int(packed[i : i + 8], 16)) for i in range(0, len(packed), 8))
-    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
-
-
-def _socket_owners(inodes: set[str]) -> dict[str, tuple[str, int]]:
-    owners: dict[str, tuple[str, int]] = {}
-    # The lowest process id is the master, whose children hold the same socket.
-    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
-        with contextlib.suppress(OSError):
-            for handle in os.scandir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    inode = os.readlink(handle.path).removeprefix("socket:[").removesuffix("]")
-                    if inode in inodes and inode not in owners:
-                        owners[inode] = (Path(f"/proc/{pid}/comm").read_text().strip(), pid)
-    return owners
+        if len(words) < 5 or words[0] != "LISTEN":
+            continue
+        address, _, port = words[3].rpartition(":")
+        # `*` is every address of both families; a scope (`%lo`) is no part of the address.
+        address = {"*": "::"}.get(address, address.strip("[]")).partition("%")[0]
+        holders = sorted((int(pid), name) for name, pid in re.findall(r'\("([^"]*)",pid=(\d+)', line))
+        pid, name = holders[0] if holders else (None, "?")
+        found.setdefault((address, int(port)), Listener(address, int(port), name, pid))
+    return list(found.values())
 
 
 def mentions(text: str, but: str = "") -> bool:
     """Whether a running process other than this one, and without the argument `but`, names `text` in its command."""
-    for name in os.listdir("/proc"):
+    for name in os.listdir(paths.SERVER.processes):
         if name.isdigit() and int(name) != os.getpid():
             with contextlib.suppress(OSError):
-                words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+                words = (paths.SERVER.processes / name / "cmdline").read_bytes().split(b"\0")
                 if any(text.encode() in word for word in words) and but.encode() not in words[:-1]:
                     return True
     return False

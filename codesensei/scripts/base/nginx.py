@@ -1,20 +1,19 @@
-"""Let the running nginx read its configuration anew, and wait until it answers by it."""
+"""Let the running nginx read its configuration again, and wait until it answers by it."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from codesensei.scripts.base.commands import systemctl
+from codesensei.wire import paths
 
 UNIT = "nginx.service"
-PROCESSES = Path("/proc")
 # How long the workers of the old configuration may take to stop listening, seconds.
 PATIENCE = 10.0
 
 
 def reload(*, start: bool = False) -> None:
-    """Read the configuration anew; afterwards no new connection is answered by the old one.
+    """Read the configuration again; afterwards no new connection is answered by the old one.
 
     The signal alone returns at once, and for a moment the old workers go on accepting; what they have begun they
     finish. With `start` an nginx that is stopped is started.
@@ -34,7 +33,7 @@ def reload(*, start: bool = False) -> None:
 def accepting(master: str) -> set[str]:
     """The workers of this master process that have not been told to end."""
     try:
-        children = (PROCESSES / master / "task" / master / "children").read_text().split()
+        children = (paths.SERVER.processes / master / "task" / master / "children").read_text().split()
     except OSError:
         return set()
     return {child for child in children if "worker process is shutting down" not in _title(child)}
@@ -42,6 +41,8 @@ def accepting(master: str) -> set[str]:
 
 def _title(process: str) -> str:
     try:
-        return (PROCESSES / process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        return (
+            (paths.SERVER.processes / process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        )
     except OSError:
         return "worker process is shutting down"

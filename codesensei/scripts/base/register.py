@@ -9,11 +9,10 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from codesensei.scripts.base.step import Failure, read_json, write_json
-from codesensei.wire import paths
+from codesensei.wire import codec, paths
 
 # The kinds of names, and what one is called in a sentence.
 KINDS = {
@@ -25,11 +24,10 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One project on this server."""
 
-    slug: str
     stack: str
     identity: str
     user: str = ""
@@ -39,29 +37,28 @@ class Entry:
         return name in self.names.get(kind, ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Kept:
     """What an earlier `pulumi destroy` left of a project."""
 
-    slug: str
     stack: str
     user: str
     role: str
     database: str
 
 
-def entries() -> dict[str, Entry]:
+@dataclass(kw_only=True)
+class Register:
+    """The whole file."""
+
+    format: int = 1
+    slugs: dict[str, Entry] = field(default_factory=dict)
+    kept: dict[str, Kept] = field(default_factory=dict)
+
+
+def entries() -> Mapping[str, Entry]:
     """All projects by slug."""
-    return {
-        slug: Entry(
-            slug,
-            item["stack"],
-            item["identity"],
-            item.get("user", ""),
-            {kind: tuple(names) for kind, names in item.get("names", {}).items()},
-        )
-        for slug, item in _read()["slugs"].items()
-    }
+    return _read().slugs
 
 
 def entry(slug: str) -> Entry | None:
@@ -69,22 +66,21 @@ def entry(slug: str) -> Entry | None:
     return entries().get(slug)
 
 
-def owner(kind: str, name: str) -> Entry | None:
-    """Whose this name is; None when it is nobody's."""
-    return next((item for item in entries().values() if item.has(kind, name)), None)
+def owner(kind: str, name: str) -> tuple[str, Entry] | None:
+    """Whose this name is: slug and project; None when it is nobody's."""
+    return next(((slug, item) for slug, item in entries().items() if item.has(kind, name)), None)
 
 
 def users(but: str) -> set[str]:
     """The users of all projects other than `but`, and of what a destroy kept of them."""
     data = _read()
-    items = [*data["slugs"].items(), *data["kept"].items()]
-    return {item["user"] for slug, item in items if slug != but and item.get("user")}
+    items: list[tuple[str, Entry | Kept]] = [*data.slugs.items(), *data.kept.items()]
+    return {item.user for slug, item in items if slug != but and item.user}
 
 
 def kept(slug: str) -> Kept | None:
     """What a destroy kept under this slug."""
-    item = _read()["kept"].get(slug)
-    return Kept(slug, item["stack"], item["user"], item["role"], item["database"]) if item else None
+    return _read().kept.get(slug)
 
 
 def claim_slug(slug: str, stack: str, identity: str, adopt: bool = False) -> bool:
@@ -93,28 +89,27 @@ def claim_slug(slug: str, stack: str, identity: str, adopt: bool = False) -> boo
     Raises Failure when another stack has it and `adopt` is not given.
     """
     with _changing() as data:
-        item = data["slugs"].get(slug)
-        left = data["kept"].get(slug)
-        if item is None and left is not None and left["stack"] != stack and not adopt:
+        item, left = data.slugs.get(slug), data.kept.get(slug)
+        if item is None and left is not None and left.stack != stack and not adopt:
             raise Failure(
                 f"slug {slug}",
-                f"data that a destroy of the stack {left['stack']} kept is still here",
+                f"data that a destroy of the stack {left.stack} kept is still here",
                 "choose another codesensei:project.slug, or take the data over with codesensei:adopt: true",
             )
         if item is None:
-            data["slugs"][slug] = {"stack": stack, "identity": identity, "user": "", "names": {}}
+            data.slugs[slug] = Entry(stack=stack, identity=identity)
             return True
-        if item["identity"] != identity and not adopt:
+        if item.identity != identity and not adopt:
             raise Failure(
                 f"slug {slug}",
-                f"it belongs to the stack {item['stack']} (identity {item['identity']}); "
+                f"it belongs to the stack {item.stack} (identity {item.identity}); "
                 f"this is the stack {stack} (identity {identity})",
                 "choose another codesensei:project.slug, or destroy that stack, "
                 "or take its place with codesensei:adopt: true",
             )
-        if (item["stack"], item["identity"]) == (stack, identity):
+        if (item.stack, item.identity) == (stack, identity):
             return False
-        item.update(stack=stack, identity=identity)
+        data.slugs[slug] = replace(item, stack=stack, identity=identity)
         return True
 
 
@@ -124,52 +119,43 @@ def claim(slug: str, names: Mapping[str, Iterable[str]], *, user: str | None = N
     Raises Failure for a name of another project; with `adopt` the name is taken from it.
     """
     with _changing() as data:
-        mine = _own(data, slug)
-        changed = user is not None and mine.get("user") != user
-        if user is not None:
-            mine["user"] = user
+        before = _own(data, slug)
+        names_now = {kind: set(held) for kind, held in before.names.items()}
         for kind, wanted in names.items():
-            have = mine["names"].setdefault(kind, [])
-            for name in sorted(set(wanted) - set(have)):
+            have = names_now.setdefault(kind, set())
+            for name in sorted(set(wanted) - have):
                 _take(data, slug, kind, name, adopt)
-                have.append(name)
-                have.sort()
-                changed = True
-        return changed
+                have.add(name)
+        mine = replace(before, user=before.user if user is None else user, names=_sorted(names_now))
+        data.slugs[slug] = mine
+        return mine != before
 
 
 def settle(slug: str, names: Mapping[str, Iterable[str]]) -> bool:
     """Make `names` the only ones of their kinds, once nothing else is served; True when the register changed."""
     with _changing() as data:
-        mine = _own(data, slug)["names"]
-        wanted = {kind: sorted(set(values)) for kind, values in names.items()}
-        changed = any(mine.get(kind, []) != values for kind, values in wanted.items())
-        for kind, values in wanted.items():
-            for name in set(values) - set(mine.get(kind, [])):
+        before = _own(data, slug)
+        for kind, values in names.items():
+            for name in set(values) - set(before.names.get(kind, ())):
                 _take(data, slug, kind, name, adopt=False)
-        mine.update(wanted)
-        return changed
+        mine = replace(before, names={**before.names, **_sorted(names)})
+        data.slugs[slug] = mine
+        return mine != before
 
 
 def forget(slug: str, keep: Kept | None = None) -> bool:
     """Forget the project; `keep` notes what stays, so that a stack of the same name may take it up again."""
     with _changing() as data:
-        found = data["slugs"].pop(slug, None) is not None
-        data["kept"].pop(slug, None)
+        found = data.slugs.pop(slug, None) is not None
+        data.kept.pop(slug, None)
         if keep is not None:
-            data["kept"][slug] = {
-                "stack": keep.stack,
-                "user": keep.user,
-                "role": keep.role,
-                "database": keep.database,
-            }
+            data.kept[slug] = keep
         return found
 
 
-def _take(data: dict[str, Any], slug: str, kind: str, name: str, adopt: bool) -> None:
-    for other, item in data["slugs"].items():
-        held = item["names"].get(kind, [])
-        if other == slug or name not in held:
+def _take(data: Register, slug: str, kind: str, name: str, adopt: bool) -> None:
+    for other, item in list(data.slugs.items()):
+        if other == slug or not item.has(kind, name):
             continue
         if not adopt:
             fix = (
@@ -182,31 +168,35 @@ def _take(data: dict[str, Any], slug: str, kind: str, name: str, adopt: bool) ->
                     "codesensei:broker.env give one;\n"
                     f"where that gave this one: pulumi up --replace '**{slug}-broker-number'"
                 )
-            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item['stack']} (slug {other})", fix)
-        held.remove(name)
+            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item.stack} (slug {other})", fix)
+        left = tuple(held for held in item.names[kind] if held != name)
+        data.slugs[other] = replace(item, names={**item.names, kind: left})
 
 
-def _own(data: dict[str, Any], slug: str) -> dict[str, Any]:
-    item: dict[str, Any] | None = data["slugs"].get(slug)
+def _own(data: Register, slug: str) -> Entry:
+    item = data.slugs.get(slug)
     if item is None:
         raise Failure(f"slug {slug}", "the register of this server does not know it", "run pulumi up again")
-    item.setdefault("names", {})
     return item
 
 
-def _read() -> dict[str, Any]:
-    data: dict[str, Any] = read_json(paths.SERVER.register, {})
-    return {"format": 1, "slugs": data.get("slugs", {}), "kept": data.get("kept", {})}
+def _sorted(names: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    return {kind: tuple(sorted(set(values))) for kind, values in names.items()}
+
+
+def _read() -> Register:
+    path = paths.SERVER.register
+    return codec.decode(Register, read_json(path, {}), str(path), kept=True)
 
 
 @contextlib.contextmanager
-def _changing() -> Iterator[dict[str, Any]]:
+def _changing() -> Iterator[Register]:
     """The register's content under its lock; written when the block ends without an error."""
     handle = os.open(paths.SERVER.register.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         data = _read()
         yield data
-        write_json(paths.SERVER.register, data)
+        write_json(paths.SERVER.register, codec.encode(data))
     finally:
         os.close(handle)

@@ -7,24 +7,38 @@ version of the product writes that one instead of its own: two stacks never undo
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import read_json, write_json
-from codesensei.wire import paths
+from codesensei.wire import codec, paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newest:
+    """The newest text that ever was in use."""
+
+    path: str = ""
+    version: int = 0
+    text: str = ""
 
 
 def newest(path: Path, text: str, version: int) -> str:
     """The text that belongs at `path`: this one, or that of a newer version. The caller holds the server's lock."""
-    known = read_json(_note(path), {"version": 0, "text": ""})
-    return str(known["text"]) if known["version"] > version else text
+    known = _known(path)
+    return known.text if known.version > version else text
 
 
 def remember(path: Path, text: str, version: int) -> None:
     """Keep a text that is in use now, unless a newer version's is known."""
-    if read_json(_note(path), {"version": 0})["version"] <= version:
+    if _known(path).version <= version:
         files.make_directory(_note(path).parent, 0o700)
-        write_json(_note(path), {"path": str(path), "version": version, "text": text})
+        write_json(_note(path), codec.encode(Newest(path=str(path), version=version, text=text)))
+
+
+def _known(path: Path) -> Newest:
+    return codec.decode(Newest, read_json(_note(path), {}), str(_note(path)), kept=True)
 
 
 def _note(path: Path) -> Path:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
 
@@ -62,7 +62,7 @@ def ensure_cluster(step: Step[object] | None, port: int = PORT) -> int:
     if not chosen.online:
         unit = f"postgresql@{chosen.version}-{chosen.name}.service"
         if not systemctl("start", unit, check=False).ok:
-            log = command(["journalctl", "-u", unit, "-n", "20", "--no-pager", "-o", "cat"], check=False)
+            log = commands.run(["journalctl", "-u", unit, "-n", "20", "--no-pager", "-o", "cat"], check=False)
             cause = f"the cluster {chosen.version}/{chosen.name} does not start"
             raise Failure("PostgreSQL", cause, CLUSTERS_TEXT, log.stdout)
         if step:
@@ -73,7 +73,7 @@ def ensure_cluster(step: Step[object] | None, port: int = PORT) -> int:
 def clusters() -> list[Cluster]:
     """All clusters of this server; empty where there is no PostgreSQL."""
     try:
-        listed = command(["pg_lsclusters", "-h"], check=False).stdout
+        listed = commands.run(["pg_lsclusters", "-h"], check=False).stdout
     except Failure:
         return []
     return [
@@ -87,7 +87,7 @@ def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreS
     """Run statements as the cluster's superuser, from standard input; returns what psql prints, unaligned."""
     argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-X", "-q", "-A", "-t"]
     argv += ["-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(port), "-d", database, "-f", "-"]
-    return command(argv, input=QUIET + text + "\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT).stdout
+    return commands.run(argv, input=QUIET + text + "\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT).stdout
 
 
 def rows(port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:

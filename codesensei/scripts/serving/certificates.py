@@ -11,15 +11,14 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from codesensei.scripts.base import files, nginx
-from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base import commands, files, nginx
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.serving.pair import Pair, end_of, names_of, self_signed
+from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
 
@@ -73,44 +72,55 @@ def obtained(project: ProjectPaths) -> Held | None:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """For which names, from which authority (the URL of its directory)."""
+
+    hostnames: tuple[str, ...] = ()
+    directory: str = ""
+
+
 @dataclass
 class Folder:
     """`tls/<digest>`: for which names, from which authority, and the pair that nginx reads."""
 
     project: ProjectPaths
     digest: str
-    wanted: dict[str, Any] = field(default_factory=dict)
+    wanted: Wanted = Wanted()
 
     @classmethod
     def open(cls, project: ProjectPaths, digest: str) -> Folder:
-        return cls(project, digest, read_json(project.memory / "tls" / digest / "wanted.json", {}))
+        path = project.tls(digest) / "wanted.json"
+        return cls(project, digest, codec.decode(Wanted, read_json(path, {}), str(path), kept=True))
 
     @classmethod
     def served(cls, project: ProjectPaths) -> Folder | None:
         """The one that the live site names; None where its certificate is not an authority's."""
         manifest = Live.read(project).manifest
-        return cls.open(project, manifest["tls"]) if manifest.get("acme") else None
+        return cls.open(project, manifest.tls) if manifest and manifest.acme and manifest.tls else None
 
     @property
     def path(self) -> Path:
-        return self.project.memory / "tls" / self.digest
+        return self.project.tls(self.digest)
 
     @property
-    def hostnames(self) -> list[str]:
-        return list(self.wanted.get("hostnames", []))
+    def hostnames(self) -> tuple[str, ...]:
+        return self.wanted.hostnames
 
     @property
     def live(self) -> Held | None:
         """The pair that the link leads to."""
-        note = read_json(self.path / "live" / "from.json", {})
-        return Held.read(self.path / "live", "certificate.pem", "key.pem", note.get("directory", ""))
+        # Beside the pair stands only which authority it is from.
+        path = self.path / "live" / "from.json"
+        source = codec.decode(Wanted, read_json(path, {}), str(path), kept=True)
+        return Held.read(self.path / "live", "certificate.pem", "key.pem", source.directory)
 
-    def make(self, wanted: dict[str, Any]) -> None:
+    def make(self, wanted: Wanted) -> None:
         """Write down what is wanted."""
         for path in (self.path.parent, self.path, self.path / "pairs"):
             files.make_directory(path, 0o700)
         self.wanted = wanted
-        write_json(self.path / "wanted.json", wanted)
+        write_json(self.path / "wanted.json", codec.encode(wanted))
 
     def best(self) -> Held:
         """The pair to show: for the most names, from the authority that is asked for now, valid the longest.
@@ -121,13 +131,13 @@ class Folder:
         found = [held for held in (obtained(self.project), self.live, *others) if held and held.directory]
 
         def merit(held: Held) -> tuple[int, bool, float]:
-            return len(held.covers(self.hostnames)), held.directory == self.wanted["directory"], held.end
+            return len(held.covers(self.hostnames)), held.directory == self.wanted.directory, held.end
 
         best = max(found, key=merit, default=None)
         return best or self.live or Held(self_signed(self.hostnames))
 
     def install(self, step: Step[object]) -> bool:
-        """Make the best pair the live one; nginx reads it anew where the site serves with it. True when changed.
+        """Make the best pair the live one; nginx reads it again where the site serves with it. True when changed.
 
         Raises Failure where nginx refuses it; the one before stays.
         """
@@ -140,7 +150,7 @@ class Folder:
         files.make_directory(pair, 0o700)
         files.write_file(pair / "key.pem", best.pair.key, 0o600)
         files.write_file(pair / "certificate.pem", best.pair.certificate, 0o600)
-        write_json(pair / "from.json", {"directory": best.directory})
+        write_json(pair / "from.json", codec.encode(Wanted(directory=best.directory)))
         files.make_link(self.path / "live", target)
         served = Folder.served(self.project)
         if served and served.digest == self.digest:
@@ -152,7 +162,7 @@ class Folder:
         return True
 
     def _reload(self, before: str | None) -> None:
-        check = command(["nginx", "-t"], check=False)
+        check = commands.run(["nginx", "-t"], check=False)
         if not check.ok:
             if before:
                 files.make_link(self.path / "live", before)
@@ -182,7 +192,7 @@ def lacking(project: ProjectPaths) -> Iterator[str]:
         yield f"there is no valid certificate for {name}"
     if held and live and held.id != live.id and held.end >= live.end and held.covers(folder.hostnames) >= covered:
         yield "a renewed certificate is not in use"
-    if held and held.directory != folder.wanted.get("directory"):
+    if held and held.directory != folder.wanted.directory:
         yield f"the certificate is from {held.directory}"
 
 
@@ -200,7 +210,7 @@ def remove(step: Step[object]) -> None:
     """Let certbot forget the project's certificate, and the system its authority."""
     name = lineage(step.project)
     if (LETSENCRYPT / "renewal" / f"{name}.conf").exists() and shutil.which("certbot", path=SYSTEM_PATH):
-        done = command(["certbot", "delete", "--non-interactive", "--cert-name", name], check=False, timeout=300)
+        done = commands.run(["certbot", "delete", "--non-interactive", "--cert-name", name], check=False, timeout=300)
         if done.ok:
             step.changed(f"certbot forgets {name}")
         else:
@@ -213,5 +223,5 @@ def trust(step: Step[object], root: str) -> None:
     path = AUTHORITIES / f"{lineage(step.project)}.crt"
     changed = files.write_file(path, root.strip() + "\n") if root else files.remove_path(path)
     if changed:
-        command(["update-ca-certificates"], thing="the system's authorities")
+        commands.run(["update-ca-certificates"], thing="the system's authorities")
         step.changed(f"{path} {'written' if root else 'removed'}")

@@ -9,7 +9,6 @@ import socket
 from codesensei.scripts.base import files
 from codesensei.wire import paths
 
-FOLDER = paths.SERVER.challenges / ".well-known" / "acme-challenge"
 SECONDS = 5.0
 # What the resolver says when it could be asked, and there is nothing.
 NOTHING = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
@@ -29,9 +28,10 @@ def why_not(name: str) -> Reason | None:
             "make a DNS record (A, AAAA) that leads to this server, then run pulumi up again",
         )
     token = f"codesensei-{secrets.token_hex(16)}"
-    for folder in (FOLDER.parent, FOLDER):
+    place = paths.SERVER.challenges / ".well-known" / "acme-challenge"
+    for folder in (place.parent, place):
         files.make_directory(folder, 0o755)
-    files.write_file(FOLDER / token, token, 0o644)
+    files.write_file(place / token, token, 0o644)
     try:
         for address in sorted({str(item[4][0]) for item in found}):
             answer = _ask(name, address, token)
@@ -41,7 +41,7 @@ def why_not(name: str) -> Reason | None:
                     "let each of its DNS records (A, AAAA) lead to this server, then run pulumi up again",
                 )
     finally:
-        (FOLDER / token).unlink(missing_ok=True)
+        (place / token).unlink(missing_ok=True)
     return None
 
 

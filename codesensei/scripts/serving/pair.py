@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base import commands
 from codesensei.scripts.base.step import Failure
 
 DAY = 86400
@@ -40,7 +40,7 @@ def check(pair: Pair) -> None:
         end = _openssl(["x509", "-noout", "-enddate"], pair.certificate, "the certificate cannot be read")
         raise Failure("tls", f"the certificate has expired ({end.strip()})", "put a current one into codesensei:tls")
     words = ["openssl", "x509", "-noout", "-startdate", "-dateopt", "iso_8601"]
-    begins = command(words, input=pair.certificate, check=False)
+    begins = commands.run(words, input=pair.certificate, check=False)
     found = re.search(r"notBefore=(\S+ \S+)Z", begins.stdout)
     if found and datetime.fromisoformat(found[1]).replace(tzinfo=timezone.utc) > datetime.now(timezone.utc):
         cause = f"the certificate is not valid before {found[1]} UTC"
@@ -54,7 +54,7 @@ def self_signed(hostnames: Sequence[str]) -> Pair:
         words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         words += ["-keyout", str(key), "-out", str(certificate), "-days", str(SELF_SIGNED_DAYS), "-sha256"]
         words += ["-subj", f"/CN={hostnames[0][:64]}", "-addext", f"subjectAltName={alternative_names(hostnames)}"]
-        command(words, thing="self-signed certificate", timeout=60)
+        commands.run(words, thing="self-signed certificate", timeout=60)
         return Pair(certificate.read_text(), key.read_text())
 
 
@@ -73,13 +73,15 @@ def alternative_names(hostnames: Sequence[str]) -> str:
 
 def names_of(pair: Pair) -> set[str]:
     """The host names and addresses that a certificate is for."""
-    said = command(["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=pair.certificate, check=False).stdout
+    said = commands.run(
+        ["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=pair.certificate, check=False
+    ).stdout
     return {plain(part) for part in re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)}
 
 
 def end_of(pair: Pair) -> float:
     """When a certificate ends, seconds since the epoch; 0 where it cannot be read."""
-    said = command(["openssl", "x509", "-noout", "-enddate"], input=pair.certificate, check=False).stdout
+    said = commands.run(["openssl", "x509", "-noout", "-enddate"], input=pair.certificate, check=False).stdout
     found = re.search(r"notAfter=(.+ GMT)", said)
     return float(ssl.cert_time_to_seconds(found[1])) if found else 0.0
 
@@ -94,11 +96,13 @@ def plain(name: str) -> str:
 
 def valid_for(pair: Pair, days: int) -> bool:
     """Whether it is still valid in so many days."""
-    return command(["openssl", "x509", "-noout", "-checkend", str(days * DAY)], input=pair.certificate, check=False).ok
+    return commands.run(
+        ["openssl", "x509", "-noout", "-checkend", str(days * DAY)], input=pair.certificate, check=False
+    ).ok
 
 
 def _openssl(words: list[str], text: str, wrong: str) -> str:
-    done = command(["openssl", *words], input=text, check=False, timeout=30)
+    done = commands.run(["openssl", *words], input=text, check=False, timeout=30)
     if not done.ok:
         raise Failure("tls", wrong, CURE)
     return done.stdout

@@ -7,26 +7,34 @@ import os
 import pwd
 from pathlib import Path
 
-from codesensei.scripts.base import files
-from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.checks.user import APP_COMMENT, BUILD_COMMENT, check_power
+from codesensei.wire.steps import Account
 
 NOBODY_HOME = "/nonexistent"
 NO_LOGIN = "/usr/sbin/nologin"
-# How destroy knows the accounts that were made here.
-APP_COMMENT = "codesensei application"
-BUILD_COMMENT = "codesensei builds"
 MANAGE = Path(__file__).with_name("manage.sh")
 
 
-def run(step: Step[object]) -> None:
+def run(step: Step[Account]) -> None:
     """Make both accounts and the directories; what is below the app user's own is left alone."""
-    user = step.data["user"]
-    step.converge(ensure_user(user, APP_COMMENT), f"user {user} made")
+    user = step.data.user
+    if step.converge(ensure_user(user, APP_COMMENT), f"user {user} made"):
+        _refuse_waiting_rule(user)
     build = step.project.build_user
     step.converge(ensure_user(build, BUILD_COMMENT), f"user {build} made")
     _directories(step, user)
     _links(step)
+
+
+def _refuse_waiting_rule(user: str) -> None:
+    """Raise Failure for a new user that a rule of sudo has waited for; preflight cannot see it, nor may it stay."""
+    try:
+        check_power(user, f"user {user}", "choose another codesensei:project.user")
+    except Failure:
+        commands.run(["userdel", "--", user], check=False)
+        raise
 
 
 def ensure_user(name: str, comment: str) -> bool:
@@ -46,7 +54,7 @@ def ensure_user(name: str, comment: str) -> bool:
         return False
     group_option = ["--gid", name] if _group_exists(name) else ["--user-group"]
     options = ["--system", "--no-create-home", "--home-dir", NOBODY_HOME, "--shell", NO_LOGIN, "--comment", comment]
-    command(["useradd", *options, *group_option, "--", name], thing=f"user {name}")
+    commands.run(["useradd", *options, *group_option, "--", name], thing=f"user {name}")
     return True
 
 
@@ -58,7 +66,7 @@ def _group_exists(name: str) -> bool:
     return True
 
 
-def _directories(step: Step[object], user: str) -> None:
+def _directories(step: Step[Account], user: str) -> None:
     project, group = step.project, user
     for path, mode in (
         (project.root, 0o751),
@@ -70,7 +78,7 @@ def _directories(step: Step[object], user: str) -> None:
     ):
         _directory(step, path, mode, "root", group)
         step.manage(path)
-    served = step.data.get("mediaServing") == "proxy"
+    served = step.data.media_serving == "proxy"
     _directory(step, project.media, 0o755 if served else 0o750, user, group)
     _directory(step, project.logs, 0o750, user, group)
     _directory(step, project.shared / "state", 0o750, user, group)
@@ -98,7 +106,7 @@ def _roots_link(path: Path) -> bool:
 def _links(step: Step[object]) -> None:
     project = step.project
     for name, target in (("env", "../current/.codesensei/env"), ("venv", "../current/.codesensei/venv")):
-        path = project.shared / (".env" if name == "env" else name)
+        path = project.env_link if name == "env" else project.venv_link
         step.converge(files.make_link(path, target), f"{path} leads to {target}")
         step.manage(path)
     manage = project.manage

@@ -10,15 +10,15 @@ import json
 import re
 import time
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
 
+from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import Result, systemctl
-from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.serving import certificates, dns
-from codesensei.scripts.serving.certificates import Folder, Held
-from codesensei.wire import paths
+from codesensei.scripts.serving.certificates import Folder, Held, Wanted
+from codesensei.wire import codec, paths
+from codesensei.wire.steps import Acme, AcmeSaid
 
 TIMER = "certbot.timer"
 BUSY_WAIT = 300.0
@@ -55,18 +55,18 @@ KNOWN = (
 )
 
 
-def run(step: Step[object]) -> None:
+def run(step: Step[Acme]) -> None:
     """Obtain what is missing, put the best certificate into its place, and say what could not be had."""
     (digest,) = step.args
     if not re.fullmatch(r"[0-9a-f]{16}", digest):
         raise Failure("acme", "the digest is not one", "this is a fault of codesensei: please report it")
     data = step.data
     folder = Folder(step.project, digest)
-    folder.make({"hostnames": data["hostnames"], "directory": data["directory"]})
-    certificates.trust(step, data["rootCertificate"])
+    folder.make(Wanted(hostnames=data.hostnames, directory=data.directory))
+    certificates.trust(step, data.root_certificate)
     step.manage(certificates.AUTHORITIES / f"{certificates.lineage(step.project)}.crt")
     _ensure_timer(step)
-    reasons = _obtain(step, data)
+    reasons = _obtain(step)
     folder.install(step)
     live = folder.live
     covered = live.covers(folder.hostnames) if live else set()
@@ -76,7 +76,7 @@ def run(step: Step[object]) -> None:
         warnings = [f"the certificate was not exchanged: {': '.join(reasons[''])}"]
     for warning in warnings:
         step.say(f"warning: {warning}")
-    step.result = json.dumps({"warnings": warnings}, ensure_ascii=False)
+    step.result = json.dumps(codec.encode(AcmeSaid(warnings=tuple(warnings))), ensure_ascii=False)
 
 
 Reasons = dict[str, tuple[str, str]]
@@ -99,22 +99,23 @@ def _ensure_timer(step: Step[object]) -> None:
         step.changed(f"{TIMER} started")
 
 
-def _obtain(step: Step[object], data: dict[str, Any]) -> Reasons:
+def _obtain(step: Step[Acme]) -> Reasons:
     """Ask for a certificate unless there is the right one; reasons by name, under "" those that concern all."""
-    wanted = set(data["hostnames"])
+    data = step.data
+    wanted = set(data.hostnames)
     held = certificates.obtained(step.project)
-    if held and held.directory == data["directory"] and held.names == wanted and held.covers(wanted) == wanted:
+    if held and held.directory == data.directory and held.names == wanted and held.covers(wanted) == wanted:
         return {}
     present = wanted & held.names if held else set()
     reasons = {name: why for name in sorted(wanted - present) if (why := dns.why_not(name))}
     names = sorted(wanted - reasons.keys())
     if not names:
         return reasons
-    if held and not _needed(held, data["directory"], set(names), wanted):
+    if held and not _needed(held, data.directory, set(names), wanted):
         return reasons
-    step.say(f"asking {urlsplit(data['directory']).hostname} for a certificate for {', '.join(names)}")
-    done = _certbot(step, [*_words(step, data, held), *(f"--domain={name}" for name in names)])
-    return {**_explained(done, data["directory"], names), **reasons}
+    step.say(f"asking {urlsplit(data.directory).hostname} for a certificate for {', '.join(names)}")
+    done = _certbot(step, [*_words(step, held), *(f"--domain={name}" for name in names)])
+    return {**_explained(done, data.directory, names), **reasons}
 
 
 def _needed(held: Held, directory: str, names: set[str], wanted: set[str]) -> bool:
@@ -122,14 +123,15 @@ def _needed(held: Held, directory: str, names: set[str], wanted: set[str]) -> bo
     return held.directory != directory or not names <= held.covers(wanted) or bool(held.names - wanted)
 
 
-def _words(step: Step[object], data: dict[str, Any], held: Held | None) -> list[str]:
+def _words(step: Step[Acme], held: Held | None) -> list[str]:
+    data = step.data
     words = ["certbot", "certonly", "--non-interactive", "--agree-tos", "--webroot", "--allow-subset-of-names"]
     words += [f"--webroot-path={paths.SERVER.challenges}", f"--cert-name={certificates.lineage(step.project)}"]
-    words += ["--keep-until-expiring", "--renew-with-new-domains", "--key-type=ecdsa", f"--server={data['directory']}"]
-    words += [f"--deploy-hook={paths.SERVER.library / step.slug / 'run'} renewed"]
-    words += [f"--email={data['email']}"] if data["email"] else ["--register-unsafely-without-email"]
+    words += ["--keep-until-expiring", "--renew-with-new-domains", "--key-type=ecdsa", f"--server={data.directory}"]
+    words += [f"--deploy-hook={step.project.launcher} renewed"]
+    words += [f"--email={data.email}"] if data.email else ["--register-unsafely-without-email"]
     # certbot looks at names and age alone; a certificate from elsewhere would stay.
-    return words + (["--force-renewal"] if held and held.directory != data["directory"] else [])
+    return words + (["--force-renewal"] if held and held.directory != data.directory else [])
 
 
 def _certbot(step: Step[object], words: list[str]) -> Result:
@@ -137,7 +139,7 @@ def _certbot(step: Step[object], words: list[str]) -> Result:
     deadline = time.monotonic() + BUSY_WAIT
     told = False
     while True:
-        done = command(words, env={"CODESENSEI_STEP": step.name}, check=False, timeout=CERTBOT_TIMEOUT)
+        done = commands.run(words, env={"CODESENSEI_STEP": step.name}, check=False, timeout=CERTBOT_TIMEOUT)
         if "Another instance of Certbot is already running" not in done.stderr or time.monotonic() > deadline:
             return done
         if not told:

@@ -16,28 +16,20 @@ from pathlib import Path
 from codesensei.scripts.base import files, host, register
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.wire import paths
-
-SHARED = (
-    (paths.SERVER.projects, 0o755),
-    (paths.SERVER.memory, 0o711),
-    (paths.SERVER.incoming, 0o711),
-    (paths.SERVER.challenges, 0o755),
-    (paths.SERVER.config, 0o755),
-)
-TOOLKITS = paths.SERVER.toolkits
-# Names that the product itself uses where each slug has its place.
-RESERVED = ("toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls")
-BOOTSTRAP_LOCK = paths.SERVER.locks / "bootstrap.lock"
+from codesensei.wire.names import is_own_slug
+from codesensei.wire.steps import Nothing
 
 
-def run(step: Step[object]) -> None:
+def run(step: Step[Nothing]) -> None:
     """Make root's own directories, claim the slug, point the slug at this toolkit, drop unused toolkits."""
     if len(step.args) != 4:
         raise Failure("claim", "it needs a stack, an identity, true or false, and a hash", "run pulumi up again")
     stack, identity, adopt, _ = step.args
-    if step.slug in RESERVED:
+    if is_own_slug(step.slug):
         raise Failure(f"slug {step.slug}", "codesensei uses this name itself", "choose another codesensei:project.slug")
-    _directories(step, SHARED)
+    server = paths.SERVER
+    shared = ((server.projects, 0o755), (server.memory, 0o711), (server.incoming, 0o711), (server.config, 0o755))
+    _directories(step, (*shared, (server.challenges, 0o755)))
     _slug_stays(step, identity)
     before = register.entry(step.slug)
     if before is None and register.kept(step.slug) is None and step.project.root.exists() and adopt != "true":
@@ -56,7 +48,7 @@ def run(step: Step[object]) -> None:
     own = ("", "proofs", "release", "logs")
     _directories(step, [(step.project.memory / name, 0o700) for name in own])
     _incoming(step)
-    link = paths.SERVER.library / step.slug
+    link = step.project.library
     target = f"toolkit/{own_toolkit().name}"
     step.converge(files.make_link(link, target), f"{link} leads to {target}")
     step.manage(link)
@@ -66,20 +58,20 @@ def run(step: Step[object]) -> None:
 
 def _slug_stays(step: Step[object], identity: str) -> None:
     """Refuse another slug for a stack that serves already; what a first deploy that failed has claimed is free."""
-    for other in register.entries().values():
-        if other.slug == step.slug or other.identity != identity:
+    for slug, other in list(register.entries().items()):
+        if slug == step.slug or other.identity != identity:
             continue
-        if files.link_target(paths.ProjectPaths(other.slug).current):
+        if files.link_target(paths.ProjectPaths(slug).current):
             raise Failure(
                 f"slug {step.slug}",
-                f"this stack is deployed as {other.slug}, and its slug does not change",
-                f"put codesensei:project.slug: {other.slug} back; or move: make another stack with the slug "
-                f"{step.slug}, deploy it, bring database and {paths.ProjectPaths(other.slug).shared}/media over to it, "
+                f"this stack is deployed as {slug}, and its slug does not change",
+                f"put codesensei:project.slug: {slug} back; or move: make another stack with the slug "
+                f"{step.slug}, deploy it, bring database and {paths.ProjectPaths(slug).media} over to it, "
                 "then destroy this one",
             )
-        register.forget(other.slug)
-        files.remove_path(paths.SERVER.library / other.slug)
-        step.changed(f"slug {other.slug}, which this stack never served under, is free again")
+        register.forget(slug)
+        files.remove_path(paths.ProjectPaths(slug).library)
+        step.changed(f"slug {slug}, which this stack never served under, is free again")
 
 
 def own_toolkit() -> Path:
@@ -108,7 +100,7 @@ def remove_unused_toolkits(ended: str = "") -> list[str]:
     """
     used = {os.readlink(link).removeprefix("toolkit/") for link in paths.SERVER.library.iterdir() if link.is_symlink()}
     removed = []
-    for toolkit in sorted(TOOLKITS.iterdir()):
+    for toolkit in sorted(paths.SERVER.toolkits.iterdir()):
         if toolkit.name not in used and not host.mentions(str(toolkit), ended):
             files.remove_path(toolkit)
             removed.append(toolkit.name)
@@ -118,7 +110,7 @@ def remove_unused_toolkits(ended: str = "") -> list[str]:
 @contextlib.contextmanager
 def no_bootstrap() -> Iterator[bool]:
     """Hold the lock under which a toolkit is brought; False when somebody brings one now."""
-    handle = os.open(BOOTSTRAP_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(paths.SERVER.locks / "bootstrap.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield True

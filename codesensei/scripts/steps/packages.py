@@ -8,12 +8,13 @@ import shutil
 import time
 from collections.abc import Iterable
 
-from codesensei.scripts.base import host
+from codesensei.scripts.base import commands, host
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
+from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.steps import Packages
 
 BASE = (
     "build-essential",
@@ -29,15 +30,6 @@ BASE = (
 # Any of these serves; the first is installed where none is there.
 NGINX = ("nginx-light", "nginx-core", "nginx-full", "nginx-extras", "nginx")
 BROKERS = ("valkey-server", "redis-server")
-# Extensions that are packages of their own, by what comes after postgresql-<major>-.
-EXTENSIONS = {
-    "postgis": "postgis-3",
-    "postgis_raster": "postgis-3",
-    "postgis_topology": "postgis-3",
-    "postgis_tiger_geocoder": "postgis-3",
-    "pgvector": "pgvector",
-    "vector": "pgvector",
-}
 EXTENSIONS_KEY = "codesensei:database.extensions"
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9-]+)?")
 LOCK_WAIT = 900.0
@@ -70,23 +62,23 @@ NETWORK = re.compile(
 ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate")
 
 
-def run(step: Step[object]) -> None:
+def run(step: Step[Packages]) -> None:
     """Make sure of the product's own packages, the database server, the broker and the project's packages."""
+    data = step.data
     apt = Apt(step)
-    wanted = [*BASE, *(_valid(name) for name in step.data.get("packages", []))]
+    wanted = [*BASE, *(_valid(name) for name in data.packages)]
     wanted += apt.one_of(NGINX)
-    wanted += _python(apt, step.data.get("python", ""))
-    if step.data.get("broker"):
-        wanted += apt.one_of(BROKERS)
-    if step.data.get("certbot"):
+    wanted += _python(apt, data.python)
+    wanted += apt.one_of(BROKERS)
+    if data.certbot:
         wanted.append("certbot")
-    if step.data.get("postgresql") and not postgresql_major():
+    if data.postgresql and not postgresql_major():
         wanted.append("postgresql")
     apt.ensure(wanted)
-    if step.data.get("postgresql"):
-        port = step.data.get("port") or postgresql.PORT
+    if data.postgresql:
+        port = data.port or postgresql.PORT
         versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
-        extensions = extension_packages(step.data.get("extensions", []), *versions or [postgresql_major()])
+        extensions = extension_packages(data.extensions, *versions or [postgresql_major()])
         apt.ensure(extensions, EXTENSIONS_KEY)
 
 
@@ -111,12 +103,13 @@ def _python(apt: Apt, wanted: str) -> list[str]:
 
 def extension_packages(extensions: Iterable[str], major: str) -> list[str]:
     """The packages that these extensions need; those of PostgreSQL itself need none."""
-    return sorted({f"postgresql-{major}-{EXTENSIONS[name]}" for name in extensions if name in EXTENSIONS})
+    named = (EXTENSION_ALIASES.get(name, name) for name in extensions)
+    return sorted({f"postgresql-{major}-{EXTENSION_PACKAGES[name]}" for name in named if name in EXTENSION_PACKAGES})
 
 
 def postgresql_major() -> str:
     """The newest PostgreSQL server that is installed, as `15`; empty when there is none."""
-    found = command(["dpkg-query", "-W", "-f=${db:Status-Status} ${Package}\n", "postgresql-*"], check=False)
+    found = commands.run(["dpkg-query", "-W", "-f=${db:Status-Status} ${Package}\n", "postgresql-*"], check=False)
     majors = re.findall(r"^installed postgresql-(\d+)$", found.stdout, re.MULTILINE)
     return max(majors, key=int, default="")
 
@@ -127,14 +120,14 @@ def installed(names: Iterable[str]) -> set[str]:
     if not names:
         return set()
     pattern = "-f=${db:Status-Status} ${Package}\n${db:Status-Status} ${Package}:${Architecture}\n"
-    found = command(["dpkg-query", "-W", pattern, *names], check=False)
+    found = commands.run(["dpkg-query", "-W", pattern, *names], check=False)
     there = {line.split()[1] for line in found.stdout.splitlines() if line.startswith("installed ")}
     return there & set(names)
 
 
 def _valid(name: str) -> str:
     """Refuse what apt-get would read as an option or as a request to remove (`name-`)."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise Failure(
             f"package {name!r}"[:120],
             "this is no package name",
@@ -170,7 +163,7 @@ class Apt:
 
     def candidate(self, name: str) -> bool:
         """Whether apt knows a version of `name` to install."""
-        policy = command(["apt-cache", "policy", name], check=False).stdout
+        policy = commands.run(["apt-cache", "policy", name], check=False).stdout
         found = re.search(r"^ +Candidate: (\S+)", policy, re.MULTILINE)
         return bool(found and found[1] != "(none)")
 
@@ -185,7 +178,7 @@ class Apt:
         deadline = time.monotonic() + LOCK_WAIT
         tries = 0
         while True:
-            done = command(["apt-get", *OPTIONS, *words], env=QUIET, check=False)
+            done = commands.run(["apt-get", *OPTIONS, *words], env=QUIET, check=False)
             said = done.stdout + done.stderr
             # `update` ends with 0 also when nothing could be fetched.
             if done.ok and not (words == ["update"] and NETWORK.search(done.stderr)):

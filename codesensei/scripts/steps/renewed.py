@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.serving.certificates import Folder
+from codesensei.wire.steps import Nothing
 
 
-def run(step: Step[object]) -> None:
+def run(step: Step[Nothing]) -> None:
     """Take the renewed certificate, check with `nginx -t`, reload; the one before stays where nginx refuses it."""
     folder = Folder.served(step.project)
     if folder is None or not folder.install(step):

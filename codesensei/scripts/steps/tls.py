@@ -9,21 +9,22 @@ from pathlib import Path
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.serving.pair import Pair, check, names_of, plain, self_signed, valid_for
+from codesensei.wire.steps import Tls
 
 RENEW_BEFORE_DAYS = 60
 WARN_BEFORE_DAYS = 14
 
 
-def run(step: Step[object]) -> None:
+def run(step: Step[Tls]) -> None:
     """Write tls/<digest>/{certificate.pem,key.pem} below the project's memory."""
     (digest,) = step.args
     if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest):
         raise Failure("tls", "the digest is not one", "this is a fault of codesensei: please report it")
-    folder = step.project.memory / "tls" / digest
-    if "selfSigned" in step.data:
-        pair = _kept(folder, step.data["selfSigned"]) or self_signed(step.data["selfSigned"])
+    folder, data = step.project.tls(digest), step.data
+    if data.self_signed:
+        pair = _kept(folder, data.self_signed) or self_signed(data.self_signed)
     else:
-        pair = Pair(step.data["certificate"], step.data["key"])
+        pair = Pair(data.certificate, data.key)
         check(pair)
         _warn(step, pair)
     files.make_directory(folder.parent, 0o700)

@@ -9,10 +9,10 @@ from codesensei.remote import openssh
 from codesensei.remote.access import Access, note_of
 
 # From the program's directory, which is where the engine's provider works; an older checkout may not have it.
-SCRIPT = "codesensei/remote/farewell.sh"
+SCRIPT = "codesensei/remote/destroy_check.sh"
 
 
-def farewell_step(name: str, access: Access, *, stack: str, opts: pulumi.ResourceOptions) -> local.Command:
+def destroy_check(name: str, access: Access, *, stack: str, opts: pulumi.ResourceOptions) -> local.Command:
     """Make a destroy end at once, with the way to go on, where the server cannot be logged in to.
 
     The teardown's own failure is the provider's text. This has neither create nor update, so it runs at no other time.
@@ -32,5 +32,6 @@ def farewell_step(name: str, access: Access, *, stack: str, opts: pulumi.Resourc
         stdin=access.private_key,
         add_previous_output_in_env=False,
         logging=local.Logging.NONE,
-        opts=opts,
+        # What it was called before version 1.0.
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=[pulumi.Alias(name="server-farewell")])),
     )

@@ -12,7 +12,7 @@ import pytest
 
 from codesensei.config.server import ServerConfig
 from codesensei.remote import openssh
-from codesensei.remote.farewell import SCRIPT
+from codesensei.remote.destroy_check import SCRIPT
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 FILE = Path(__file__).parents[2] / SCRIPT

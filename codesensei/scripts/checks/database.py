@@ -1,0 +1,53 @@
+"""Whether the database is there, or may be made."""
+
+from __future__ import annotations
+
+import socket
+
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.postgres import ownership, postgresql
+from codesensei.wire.steps import DatabasePlace, Preflight
+
+DATABASE_WAIT = 5.0
+
+
+def check_local(step: Step[Preflight], place: DatabasePlace) -> dict[str, list[str]]:
+    """Check the names of role and database; returns those that can be claimed now."""
+    name, role, port, adopt = place.name, place.role, place.port or postgresql.PORT, step.data.adopt
+    ownership.refuse_reserved(name, role)
+    if not adopt:
+        ownership.refuse_moved(step, port, name, role)
+    there = postgresql.clusters()
+    if any(cluster.online and cluster.port == port for cluster in there):
+        ownership.refuse_foreign(step, port, name, role, adopt)
+    elif there:
+        # Nobody can look into a cluster that is down: the step that starts it looks, and claims what it finds free.
+        return {}
+    return {"databases": [name], "roles": [role]}
+
+
+def check_external(step: Step[Preflight], place: DatabasePlace) -> None:
+    """Raise Failure where the database cannot be reached from this server."""
+    if place.port:
+        check_reachable(place.host, place.port)
+    else:
+        step.say(f"database host {place.host}: not tried, because its URL names no port")
+
+
+def check_reachable(name: str, port: int) -> None:
+    """Raise Failure unless one of the host's addresses, IPv4 or IPv6, takes a connection from this server."""
+    fix = "let this server's address in at the database's firewall, and check host and port of DATABASE_URL"
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Failure(f"database host {name}", f"its name cannot be resolved from here ({error})", fix) from None
+    errors = []
+    for family, kind, protocol, _, address in found[:6]:
+        try:
+            with socket.socket(family, kind, protocol) as connection:
+                connection.settimeout(DATABASE_WAIT)
+                connection.connect(address)
+                return
+        except OSError as error:
+            errors.append(f"{address[0]}: {error}")
+    raise Failure(f"database {name}:{port}", f"it cannot be reached from this server ({'; '.join(errors)})", fix)

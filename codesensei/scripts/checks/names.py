@@ -1,0 +1,68 @@
+"""Whether units and hostnames are free, or this stack's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from codesensei.scripts.base import register
+from codesensei.scripts.base.step import Failure
+from codesensei.wire import paths
+from codesensei.wire.names import is_system_unit
+
+UNIT_FOLDERS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+OUR_UNIT = re.compile(r"^Description=.*\(codesensei\)\s*$", re.MULTILINE)
+OUR_SITE = "codesensei"
+
+
+def check_unit(entry: register.Entry, unit: str, adopt: bool) -> None:
+    """Raise Failure for a unit of the system, of somebody else, or of another stack."""
+    fix = "choose another codesensei:project.slug, or another name for the worker"
+    if is_system_unit(unit):
+        raise Failure(f"unit {unit}", "this name belongs to the system", fix)
+    folders = (paths.SERVER.units, paths.SERVER.runtime_units, *UNIT_FOLDERS)
+    found = next((path for folder in folders if (path := Path(folder, unit)).exists() or path.is_symlink()), None)
+    if found is None or entry.has("units", unit):
+        return
+    whose = register.owner("units", unit)
+    ours = found.is_file() and OUR_UNIT.search(found.read_text(errors="replace")) is not None
+    if not ours:
+        raise Failure(
+            f"unit {unit}", f"{found} was not written by codesensei", f"{fix}; or remove that unit on the server first"
+        )
+    if not adopt:
+        owner = f"the stack {whose[1].stack} (slug {whose[0]})" if whose else "a stack that this server no longer knows"
+        raise Failure(f"unit {unit}", f"it belongs to {owner}", f"{fix}, or take it over with codesensei:adopt: true")
+
+
+def check_hostnames(hostnames: Iterable[str]) -> None:
+    """Raise Failure for a hostname that a site of nginx serves which is not ours."""
+    wanted = {name.lower() for name in hostnames}
+    for path, names in served_names().items():
+        taken = sorted(wanted & names)
+        if taken:
+            raise Failure(
+                f"hostname {', '.join(taken)}",
+                f"the nginx site {path}, which codesensei did not write, serves it already",
+                f"take the name (or the whole site) out of {path}, or choose another hostname",
+            )
+
+
+def served_names() -> dict[Path, set[str]]:
+    """The server names of the nginx files that are in use and not ours, by file."""
+    found: dict[Path, set[str]] = {}
+    for pattern in ("nginx.conf", "conf.d/*.conf", "sites-enabled/*"):
+        for path in sorted(paths.SERVER.nginx.glob(pattern)):
+            if path.is_file() and not path.name.startswith(OUR_SITE):
+                found[path] = server_names(path.read_text(errors="replace"))
+    return {path: names for path, names in found.items() if names}
+
+
+def server_names(text: str) -> set[str]:
+    """What the server_name lines of an nginx file name, in lower case, without quotes."""
+    plain = re.sub(r"(^|\s)#.*", "", text)
+    names: set[str] = set()
+    for found in re.finditer(r"(?:^|[\s;{}])server_name\s+([^;]*);", plain):
+        names |= {name.strip("\"'").lower() for name in found[1].split()}
+    return names - {"_", ""}

@@ -1,0 +1,75 @@
+"""Whether a project may run as its app user (contract, "App user")."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+
+from codesensei.scripts.base import commands, register
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.wire.names import is_system_user
+from codesensei.wire.steps import Preflight
+
+# How destroy knows the accounts that were made here.
+APP_COMMENT = "codesensei application"
+BUILD_COMMENT = "codesensei builds"
+POWERFUL_GROUPS = frozenset(
+    "adm admin disk docker incus incus-admin kmem kvm libvirt lxd root shadow sudo systemd-journal wheel".split()
+)
+
+
+def check(step: Step[Preflight], entry: register.Entry) -> None:
+    """Raise Failure for a user with power, of the system, or of another project."""
+    data = step.data
+    user = data.user
+    thing, other = f"user {user}", "choose another codesensei:project.user"
+    if user == data.login_user:
+        raise Failure(thing, "codesensei logs in as this user, and the app user must have no such power", other)
+    if is_system_user(user):
+        raise Failure(thing, "this account belongs to the system", other)
+    check_power(user, thing, other)
+    others = register.entries().items()
+    sharing = [slug for slug, item in others if item.user == user and slug != step.slug]
+    if sharing and entry.user != user and not data.share_user:
+        raise Failure(
+            thing,
+            f"the project {', '.join(sharing)} runs as this user: each could read the other's secrets and files",
+            f"{other}, or accept that with codesensei:project.shareUser: true",
+        )
+    if entry.user and entry.user != user and step.project.shared.exists() and not data.adopt:
+        raise Failure(
+            thing,
+            f"this project runs as {entry.user}, and its media, logs and state belong to that user",
+            f"put codesensei:project.user: {entry.user} back; or stop the project, give the files to {user} on the "
+            f"server (chown -hR --from={entry.user} {user}:{user} {step.project.shared}/*), and set adopt: true once",
+        )
+
+
+def check_power(user: str, thing: str, fix: str) -> None:
+    """Raise Failure for a user that could become root; of one that does not exist yet, sudo knows no rules."""
+    groups = [group.gr_name for group in grp.getgrall() if user in group.gr_mem]
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError:
+        groups.append(user)
+    else:
+        groups.append(grp.getgrgid(found.pw_gid).gr_name)
+        if found.pw_uid == 0:
+            raise Failure(thing, "its user id is 0: it is root", fix)
+        if found.pw_gecos != APP_COMMENT and found.pw_uid < 100:
+            raise Failure(thing, "this account belongs to the system", fix)
+        _not_listed_by_sudo(user, thing, fix)
+    powerful = sorted(set(groups) & POWERFUL_GROUPS)
+    if powerful:
+        raise Failure(thing, f"it is in the group {', '.join(powerful)}, which gives it the power of root", fix)
+
+
+def _not_listed_by_sudo(user: str, thing: str, fix: str) -> None:
+    # sudo knows more sources than files (LDAP, sssd), and says so in English only under C.
+    try:
+        said = commands.run(["sudo", "-n", "-l", "-U", user], env={"LC_ALL": "C"}, check=False, timeout=30)
+    except Failure:
+        return
+    if "may run the following commands" in said.stdout:
+        rule = said.stdout.strip().splitlines()[-1].strip()
+        raise Failure(thing, f"sudo lets it run: {rule[:120]}", f"{fix}, or take the rule out")

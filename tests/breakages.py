@@ -19,7 +19,7 @@ class Breakage(NamedTuple):
         return f"{self.sentence} {self.new.strip().splitlines()[0] if self.new.strip() else 'without'}"[:70]
 
 
-PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, TEMPLATES = (
+PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, TEMPLATES, WIRE = (
     "codesensei/programs",
     "codesensei/remote",
     "codesensei/render",
@@ -27,20 +27,20 @@ PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, TEMPLATES = (
     "codesensei/config",
     "codesensei/source",
     "codesensei/templates",
+    "codesensei/wire",
 )
 
 # Noticed by tests that need neither engine nor server.
 UNIT = [
     # Environment
-    Breakage("env.data", f"{RENDER}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["\\`]')"""),
-    Breakage("env.same-reading", f"{RENDER}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["$`]')"""),
-    Breakage("env.quoted-word", f"{RENDER}/envfile.py", "value if is_quoted_word(value) else ", ""),
-    Breakage("env.quoted-word", f"{CONFIG}/words.py", '''[^"$`\\\\]*"''', '''[^"`\\\\]*"'''),
+    Breakage("env.data", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["\\`]')"""),
+    Breakage("env.same-reading", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["$`]')"""),
+    Breakage("env.quoted-word", f"{WIRE}/envfile.py", "value if is_quoted_word(value) else ", ""),
+    Breakage("env.quoted-word", f"{WIRE}/envfile.py", '''[^"$`\\\\]*"''', '''[^"`\\\\]*"'''),
     Breakage(
-        "env.one-each", f"{RENDER}/envfile.py", "for name in sorted(variables))", "for name in list(variables) * 2)"
+        "env.one-each", f"{WIRE}/envfile.py", "for name in sorted(variables))", "for name in list(variables) * 2)"
     ),
-    Breakage("env.refused-values", f"{RENDER}/envfile.py", 'if "\\0" in value:', 'if "\\1" in value:'),
-    Breakage("env.refused-values", f"{CONFIG}/environment.py", 'if "\\0" in value:', 'if "\\1" in value:'),
+    Breakage("env.refused-values", f"{WIRE}/envfile.py", 'if "\\0" in value:', 'if "\\1" in value:'),
     Breakage(
         "env.refused-types", f"{CONFIG}/environment.py", "if isinstance(value, bool):", "if value is None and False:"
     ),
@@ -49,12 +49,12 @@ UNIT = [
     Breakage("env.owned", f"{CONFIG}/environment.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
     Breakage("env.owned", f"{CONFIG}/environment.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
     Breakage("env.secret-plain", f"{CONFIG}/secrecy.py", "and not file.is_sealed(place))", "and place == ())"),
-    Breakage("env.source", f"{CONFIG}/environment.py", '        "UID",\n', '        "UID",\n        "LANG",\n'),
+    Breakage("env.source", f"{WIRE}/envfile.py", "SRANDOM UID\n", "SRANDOM UID LANG\n"),
     Breakage(
-        "words.env-id", f"{RENDER}/digest.py", "for name in sorted(variables):", "for name in list(variables)[:1]:"
+        "words.env-id", f"{WIRE}/digests.py", "for name in sorted(variables):", "for name in list(variables)[:1]:"
     ),
-    Breakage("words.env-id", f"{RENDER}/digest.py", "for name in sorted(variables):", "for name in variables:"),
-    Breakage("words.env-id.key", f"{RENDER}/digest.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
+    Breakage("words.env-id", f"{WIRE}/digests.py", "for name in sorted(variables):", "for name in variables:"),
+    Breakage("words.env-id.key", f"{WIRE}/digests.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
     # Sources
     Breakage("words.code-id", f"{SOURCE}/inspect.py", "closure.digest, python, installer", "closure.digest, installer"),
     Breakage("config.rebuild", f"{SOURCE}/inspect.py", "installer, rebuild, interface):", "installer, interface):"),

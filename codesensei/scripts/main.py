@@ -50,11 +50,10 @@ def main() -> int:
         with _lock(step):
             _run(step)
     except Failure as failure:
-        failure.served = _served(step)
-        # The SSH provider repeats all output in its error: this alone must not be among what it has shown before.
-        with contextlib.suppress(OSError):
-            print(failure.text(), file=sys.stderr, flush=True)
-        return 1
+        return _fail(step, failure)
+    except OSError as error:
+        # Also locks, notes and logs are files.
+        return _fail(step, _refused(step, error))
     if step.result or not step.changes:
         with contextlib.suppress(OSError):
             print(step.result or "unchanged", flush=True)
@@ -100,7 +99,7 @@ def _run(step: Step) -> None:
     except OSError as error:
         proofs.abandon(step)
         _log(step, "failed", started)
-        raise Failure(str(error.filename or step.name), error.strerror or str(error), _cure(error)) from error
+        raise _refused(step, error) from error
     except Exception as error:
         proofs.abandon(step)
         _log(step, "failed", started)
@@ -108,6 +107,19 @@ def _run(step: Step) -> None:
     if recorded:
         proofs.finish(step)
     _log(step, "changed" if step.changes else "unchanged", started)
+
+
+def _fail(step: Step, failure: Failure) -> int:
+    failure.served = _served(step)
+    # The SSH provider repeats all output in its error: this alone must not be among what it has shown before.
+    with contextlib.suppress(OSError):
+        print(failure.text(), file=sys.stderr, flush=True)
+    return 1
+
+
+def _refused(step: Step, error: OSError) -> Failure:
+    """What the file system refuses."""
+    return Failure(str(error.filename or step.name), error.strerror or str(error), _cure(error))
 
 
 def _cure(error: OSError) -> str:

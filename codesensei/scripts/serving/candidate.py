@@ -35,10 +35,10 @@ def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[f
     Raises Failure with status, body, journal and error log when it does not answer as `health` accepts.
     """
     name = manifest["candidate"]["name"]
-    hand_over.make_place(step.project, release.user)
-    _write_files(release, manifest["candidate"], unit_text(release, manifest), jobs.write_credentials(release))
-    started = time.time()
     try:
+        hand_over.make_place(step.project, release.user)
+        _write_files(release, manifest["candidate"], unit_text(release, manifest), jobs.write_credentials(release))
+        started = time.time()
         systemctl("start", name, check=False)
         for host in manifest["health"]["hosts"]:
             _prove_host(step, release, manifest, host, started)
@@ -49,9 +49,8 @@ def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[f
 
 def end_orphan(step: Step, manifest: dict[str, Any]) -> None:
     """End a candidate that a killed run has left running; the lock says that nobody else started it."""
-    name = manifest["candidate"]["name"]
-    if (RUNTIME_UNITS / name).exists():
-        step.say(f"ending {name}, left by an interrupted run")
+    if any(map(os.path.lexists, [_unit(manifest), *_traces(step, manifest)])):
+        step.say(f"ending {manifest['candidate']['name']}, left by an interrupted run")
         _end(step, manifest)
 
 
@@ -62,14 +61,24 @@ def retire(manifest: dict[str, Any]) -> None:
 
 def _end(step: Step, manifest: dict[str, Any]) -> None:
     name = manifest["candidate"]["name"]
-    systemctl("stop", name, check=False)
+    stopped = systemctl("stop", name, check=False).ok
     systemctl("reset-failed", name, check=False)
-    files.remove_path(RUNTIME_UNITS / name)
-    files.remove_path(RUNTIME_UNITS / f"{name}.d")
-    files.remove_path(_programs(manifest["candidate"]))
-    files.remove_path(jobs.credentials_of(step.project))
-    files.remove_path(step.project.candidate_place)
+    for path in _traces(step, manifest):
+        files.remove_path(path)
+    # By its unit the next run finds one that still runs.
+    if stopped:
+        files.remove_path(_unit(manifest))
     systemctl("daemon-reload")
+
+
+def _unit(manifest: dict[str, Any]) -> Path:
+    return RUNTIME_UNITS / str(manifest["candidate"]["name"])
+
+
+def _traces(step: Step, manifest: dict[str, Any]) -> list[Path]:
+    """What is there beside its unit while it runs."""
+    settings, programs = _unit(manifest).with_suffix(".service.d"), _programs(manifest["candidate"])
+    return [settings, programs, jobs.credentials_of(step.project), step.project.candidate_place]
 
 
 def _programs(candidate: dict[str, Any]) -> Path:

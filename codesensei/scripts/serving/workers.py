@@ -64,12 +64,19 @@ def stop_departed(step: Step, now: Live, manifest: dict[str, Any]) -> None:
     departed = sorted(set(now.units) - names)
     if not departed:
         return
-    systemctl("stop", "--no-block", *departed, check=False)
-    _wait_for_end(step, departed, lambda name: units.show(name)["ActiveState"] in ("inactive", "failed"))
+    running = [name for name in departed if not _has_ended(name)]
+    if running:
+        systemctl("stop", "--no-block", *running)
+    _wait_for_end(step, running, _has_ended)
     for name in departed:
-        systemctl("disable", "--now", name, check=False)
+        if (UNITS / name).exists():
+            systemctl("disable", "--now", name)
         step.converge(files.remove_path(UNITS / name), f"{name} stopped and removed")
     systemctl("daemon-reload")
+
+
+def _has_ended(name: str) -> bool:
+    return units.show(name)["ActiveState"] in ("inactive", "failed")
 
 
 def start(step: Step, names: list[str], stale: set[str]) -> None:

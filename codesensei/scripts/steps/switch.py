@@ -81,6 +81,8 @@ def _switch(
         seconds["web"] = round(time.monotonic() - started, 1)
         _renew_workers(change, stale, grace)
         seconds["workers"] = round(time.monotonic() - started - seconds["web"], 1)
+        write_json(step.project.memory / "live.json", change.manifest)
+        live.forget(step.project)
     except Exception as error:
         step.say("putting everything back as it was")
         live.restore(step)
@@ -89,8 +91,6 @@ def _switch(
         raise Failure(
             f"switch to {release.name}", f"{error.__class__.__name__}: {error}", "everything was put back"
         ) from error
-    write_json(step.project.memory / "live.json", change.manifest)
-    live.forget(step.project)
 
 
 def _apply(change: Change, stale: set[str], *, candidate_serves: bool) -> None:

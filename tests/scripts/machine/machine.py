@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -20,6 +21,8 @@ from tests.scripts.machine.postgres import Postgres
 from tests.scripts.machine.processes import App, Process, Sockets
 from tests.scripts.machine.systemd import NGINX, Result, Systemd, Unit
 
+# In memory where that is possible.
+PLACES = ("/dev/shm", "/tmp")
 QUESTIONS = ("show", "is-active")
 ANSWERED = (0, "", "")
 
@@ -82,7 +85,7 @@ class Machine:
     @classmethod
     def make(cls) -> Machine:
         """A machine in a new directory with a short name: a socket's path has at most 107 characters."""
-        return cls(Path(tempfile.mkdtemp(prefix="m-", dir="/tmp")))
+        return cls(Path(tempfile.mkdtemp(prefix="m-", dir=next(filter(os.path.isdir, PLACES)))))
 
     def end(self) -> None:
         self.sockets.end()
@@ -211,7 +214,7 @@ class Machine:
                 return 0, "\ncodesensei-workers:{}\n" if "ask_workers.py" in words else "", ""
             return found[1], found[2], ""
 
-        name = re.sub(r"\S*/", "", " ".join(command[:6]))
+        name = re.sub(r"\S*/", "", " ".join(command[:3]))
         code, output, _ = self._called(Kind.PROGRAM, f"job: {name}", act)
         return code, output
 

@@ -230,7 +230,8 @@ def picture(machine: Machine, *hosts: str) -> dict[str, object]:
         "current": machine.read(f"{ROOT}/current"),
         "previous": machine.read(f"{ROOT}/previous"),
         "role": machine.postgres.roles.get(ROLE),
-        "live": machine.read(f"{MEMORY}/live.json"),
+        # An empty one is as good as none.
+        "live": (machine.read(f"{MEMORY}/live.json") or "").replace("{}\n", ""),
         "visitors": {host: machine.visit(host) for host in hosts},
         "nginx": {name: site.text for name, site in machine.nginx.loaded.items()},
         "default TLS": machine.read(DEFAULT_TLS),

@@ -37,6 +37,8 @@ class Unit:
     listener: Listener | None = None
     # What it was told when it began to run.
     began_with: str = ""
+    # When its process will have ended.
+    ends: float = 0.0
     jobs: list[str] = field(default_factory=list)
 
     @property
@@ -136,6 +138,10 @@ class Systemd:
             return NOT_FOUND, f"Failed to start {name}: Unit {name} not found."
         if unit.state == "active":
             return None
+        if unit.state == "deactivating":
+            # Waits until the old process has ended.
+            self._end(unit, then_start=True, blocking=True)
+            return None
         self.units[name] = unit
         if unit.is_socket:
             return self._listen(unit)
@@ -172,10 +178,10 @@ class Systemd:
 
     def _end(self, unit: Unit, *, then_start: bool, blocking: bool) -> None:
         """End the unit's process as soon as it has finished its work, and start the next one where it is wanted."""
-        drain = self.drains.get(unit.name, 0.0) if unit.process else 0.0
         unit.jobs = ["start"] if then_start else []
         if unit.state != "deactivating":
-            ending = unit.process
+            drain = self.drains.get(unit.name, 0.0) if unit.process else 0.0
+            unit.ends, ending = self._clock.now + drain, unit.process
 
             def ended() -> None:
                 if unit.process is ending and unit.state == "deactivating":
@@ -189,7 +195,7 @@ class Systemd:
             self._clock.after(drain, ended)
         if blocking:
             # At the end of this time it has happened.
-            self._clock.sleep(drain)
+            self._clock.sleep(max(0.0, unit.ends - self._clock.now))
 
     def _gone(self, unit: Unit) -> None:
         unit.process = None

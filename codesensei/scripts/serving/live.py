@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import files, nginx, probe, units
-from codesensei.scripts.base.commands import systemctl
+from codesensei.scripts.base.commands import Result, systemctl
 from codesensei.scripts.base.paths import Project
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
@@ -134,16 +134,25 @@ def restore(step: Step) -> None:
     running = sorted(name for name, state in journal["units"].items() if state["active"])
     sockets = [name for name in running if name.endswith(".socket")]
     renewed = [name for name in running if name in journal["renewed"] and name not in sockets]
-    if running:
-        systemctl("enable", *running, check=False)
+    done = [systemctl("enable", *running, check=False)] if running else []
+    done += [start_socket(name, name in journal["renewed"], check=False) for name in sockets]
     # Each verb for all at once: several workers finish their work at the same time.
-    for verb, names in (("start", sockets), ("restart", renewed), ("start", running)):
-        if names:
-            systemctl(verb, *names, check=False)
+    done += [systemctl(verb, *names, check=False) for verb, names in (("restart", renewed), ("start", running)) if names]
     if hand_over.is_away(project):
         _lead_back(project, journal["live"])
     nginx.reload()
-    forget(project)
+    # What could not be started again now, the next run tries again.
+    if all(result.ok for result in done):
+        forget(project)
+
+
+def start_socket(name: str, anew: bool, *, check: bool = True) -> Result:
+    """Let a socket listen; `anew` where it listens already, as its unit was before."""
+    if not anew or not units.is_active(name):
+        return systemctl("start", name, check=check)
+    # A socket cannot be restarted under its running service.
+    systemctl("stop", name.replace(".socket", ".service"), check=False)
+    return systemctl("restart", name, check=check)
 
 
 def _lead_back(project: Project, manifest: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import json
 import time
 from pathlib import Path
 
-from codesensei.scripts.base import files, nginx, register, units
+from codesensei.scripts.base import files, nginx, register
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, write_json
@@ -111,7 +111,7 @@ def _apply(change: Change, stale: set[str], *, candidate_serves: bool) -> None:
     systemctl("daemon-reload")
     systemctl("enable", "--quiet", *(unit["name"] for unit in manifest["units"]))
     for name in change.named("socket"):
-        _start_socket(name, name in stale)
+        live.start_socket(name, name in stale)
     for name in change.named("web"):
         systemctl("restart" if name in stale else "start", name)
     if candidate_serves:
@@ -167,15 +167,6 @@ def _point_current(step: Step, now: Live, release: Release) -> None:
         files.make_link(step.project.previous, f"releases/{now.release}")
     files.make_link(step.project.current, f"releases/{release.name}")
     step.changed(f"current leads to {release.name}")
-
-
-def _start_socket(name: str, changed: bool) -> None:
-    if changed and units.is_active(name):
-        # A socket cannot be restarted under its running service.
-        systemctl("stop", name.replace(".socket", ".service"), check=False)
-        systemctl("restart", name)
-    else:
-        systemctl("start", name)
 
 
 def _reload_proxy() -> None:

@@ -85,7 +85,11 @@ def _switch(
         live.forget(step.project)
     except Exception as error:
         step.say("putting everything back as it was")
-        live.restore(step)
+        try:
+            live.restore(step)
+        except (Failure, OSError) as left:
+            # The journal stays for the next run; what people must know is why the switch has failed.
+            step.say(f"not everything is back, the next run goes on with it: {left}")
         if isinstance(error, Failure):
             raise
         raise Failure(

@@ -93,7 +93,9 @@ def _sleep(machine: Machine) -> Any:
 
 
 def _run(machine: Machine) -> Any:
-    def run(argv: Sequence[str], *, input: str | None = None, **_: object) -> subprocess.CompletedProcess[str]:
+    def run(argv: Sequence[str], *, input: str | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
+        if argv[0] == "tar":
+            return subprocess.CompletedProcess(list(argv), *machine.extract(argv, more["stdin"]))
         return subprocess.CompletedProcess(list(argv), *machine.program(argv, input or ""))
 
     return run

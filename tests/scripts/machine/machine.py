@@ -6,11 +6,12 @@ import json
 import os
 import re
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.scripts.machine import nginx
 from tests.scripts.machine.calls import Calls, Fault, How, Kind
@@ -42,6 +43,17 @@ class Ran:
 
 
 @dataclass(frozen=True)
+class Job:
+    """How a job goes whose command has all these words."""
+
+    words: str
+    code: int = 0
+    output: str = ""
+    seconds: float = 0.0
+    effect: Callable[[Ran], None] = field(default=lambda ran: None)
+
+
+@dataclass(frozen=True)
 class Visit:
     """What a visitor sees. `release` is the code that answers, `waits` that nobody does yet, in a socket that holds."""
 
@@ -70,8 +82,8 @@ class Machine:
     postgres: Postgres = field(default_factory=Postgres)
     # What the programs of a release do, by its name or by `unit@release`.
     apps: dict[str, App] = field(default_factory=dict)
-    # How jobs end: the first whose words are all in the command decides, with status and output.
-    jobs: list[tuple[str, int, str]] = field(default_factory=list)
+    # How jobs go: the first that fits decides.
+    jobs: list[Job] = field(default_factory=list)
     ran: list[Ran] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -145,8 +157,9 @@ class Machine:
             return Kind.PROGRAM, " ".join(argv), lambda: ANSWERED
         if name == "setpriv":
             return self._as_user(words, given)
-        if name == "/usr/bin/python3" and words[0] == "-c":
-            return Kind.QUERY, "python3 --version", lambda: (0, "3.13.5\n", "")
+        if name.startswith("/usr/bin/python3") and words[0] == "-c":
+            version = "3.12.9" if name.endswith("3.12") else "3.13.5"
+            return Kind.QUERY, f"{name} --version", lambda: (0, f"{version}\n", "")
         raise Unknown(argv)
 
     def _as_user(self, words: list[str], given: str) -> tuple[Kind, str, Callable[[], Result]]:
@@ -208,15 +221,33 @@ class Machine:
         words = " ".join(command)
 
         def act() -> Result:
-            self.ran.append(Ran(properties["User"], command, properties, variables))
-            found = next((job for job in self.jobs if all(word in words for word in job[0].split())), None)
+            ran = Ran(properties["User"], command, properties, variables)
+            self.ran.append(ran)
+            found = next((job for job in self.jobs if all(word in words for word in job.words.split())), None)
             if found is None:
                 return 0, "\ncodesensei-workers:{}\n" if "ask_workers.py" in words else "", ""
-            return found[1], found[2], ""
+            self.clock.sleep(found.seconds)
+            found.effect(ran)
+            return found.code, found.output, ""
 
         name = re.sub(r"\S*/", "", " ".join(command[:3]))
         code, output, _ = self._called(Kind.PROGRAM, f"job: {name}", act)
         return code, output
+
+    def extract(self, argv: Sequence[str], archive: IO[bytes]) -> Result:
+        """tar: unpack what it is given."""
+        place = next(word.partition("=")[2] for word in argv if word.startswith("--directory="))
+
+        def act() -> Result:
+            with tarfile.open(fileobj=archive) as tar:
+                for member in tar:
+                    found = self.files.path(f"{place}/{member.name}")
+                    found.parent.mkdir(parents=True, exist_ok=True)
+                    if member.isreg() and (content := tar.extractfile(member)):
+                        found.write_bytes(content.read())
+            return ANSWERED
+
+        return self._called(Kind.PROGRAM, f"tar --extract {place}", act)
 
     # Requests
 

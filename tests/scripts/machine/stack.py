@@ -55,6 +55,8 @@ class Stack:
     after_switch: tuple[str, ...] = ()
     default_tls: str | None = None
     program: str = "workers = 3\n"
+    # ALLOWED_HOSTS of the settings; None: just the stack's.
+    allowed: tuple[str, ...] | None = None
 
     @property
     def release(self) -> str:
@@ -209,7 +211,7 @@ def stage(machine: Machine, stack: Stack) -> None:
         "prepared": {"static": "serve"},
         "revision": stack.revision,
         "venv": "v1-py3.13.5",
-        "facts": {"allowedHosts": list(stack.hosts)},
+        "facts": {"allowedHosts": list(stack.hosts if stack.allowed is None else stack.allowed)},
         "seconds": {},
     }
     machine.write(f"{MEMORY}/release/{stack.release}.json", notes)

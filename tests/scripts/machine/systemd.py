@@ -65,6 +65,9 @@ class Systemd:
         self.journal: dict[str, list[tuple[float, str]]] = defaultdict(list)
         self.drains: dict[str, float] = {}
         self.memory = "[not set]"
+        self.restart_seconds = RESTART_SECONDS
+        # Units whose process stays although they are restarted.
+        self.stuck: set[str] = set()
         # Is called when a process has ended and the next one has not begun.
         self.gap: Callable[[str], None] = lambda text: None
         self._pids = iter(range(1000, 1_000_000))
@@ -105,10 +108,15 @@ class Systemd:
                     del self.units[unit.name]
             return 0, "", ""
         code, errors = 0, []
+        waits = verb in ("stop", "restart") and "--no-block" not in options
         for name in names:
-            failed = getattr(self, f"_{verb.replace('-', '_')}")(name, options)
+            # All names of one call at the same time.
+            failed = getattr(self, f"_{verb.replace('-', '_')}")(name, options | ({"--no-block"} if waits else set()))
             if failed:
                 code, errors = failed[0], [*errors, failed[1]]
+        if waits:
+            ends = [self.units[name].ends for name in names if name in self.units]
+            self._clock.sleep(max(0.0, max(ends, default=0.0) - self._clock.now))
         return code, "", "\n".join(errors)
 
     def _enable(self, name: str, options: set[str]) -> tuple[int, str] | None:
@@ -168,6 +176,8 @@ class Systemd:
 
     def _restart(self, name: str, options: set[str]) -> tuple[int, str] | None:
         unit = self.unit(name)
+        if name in self.stuck:
+            return None
         if not unit.runs:
             return self._start(name, options)
         if unit.is_socket:
@@ -283,7 +293,7 @@ class Systemd:
                     unit.restarts += 1
                     self._spawn(unit)
 
-            self._clock.after(RESTART_SECONDS, again)
+            self._clock.after(self.restart_seconds, again)
         else:
             unit.state, unit.sub = "failed", "failed"
         return 1, f"Job for {unit.name} failed: {words}"

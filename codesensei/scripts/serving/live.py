@@ -138,7 +138,8 @@ def restore(step: Step) -> None:
     done = [systemctl("enable", *running, check=False)] if running else []
     done += [start_socket(name, name in journal["renewed"], check=False) for name in sockets]
     # Each verb for all at once: several workers finish their work at the same time.
-    done += [systemctl(verb, *names, check=False) for verb, names in (("restart", renewed), ("start", running)) if names]
+    verbs = {"restart": renewed, "start": running}
+    done += [systemctl(verb, *names, check=False) for verb, names in verbs.items() if names]
     if hand_over.is_away(project):
         _lead_back(project, journal["live"])
     # Where somebody else's file keeps nginx from reading, it serves by what it has read before.

@@ -131,7 +131,11 @@ def _ask_proxy(machine: Machine) -> Any:
             return Answer(404, body=nginx.OWN_PAGE.format(status=404))
         with machine.files.quiet():
             answer = _answer(machine, site.socket, timeout)
-        return answer if answer.status or answer.error == probe.SLOW else Answer(502, body=nginx.OWN_PAGE.format(status=502))
+        return (
+            answer
+            if answer.status or answer.error == probe.SLOW
+            else Answer(502, body=nginx.OWN_PAGE.format(status=502))
+        )
 
     return ask_proxy
 

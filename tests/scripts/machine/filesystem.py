@@ -13,6 +13,7 @@ import shutil
 import socket
 import stat
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ class Files:
         opened = self._open(builtins.open)
         for place in (builtins, io, getattr(pathlib, "_NormalAccessor", io)):
             monkeypatch.setattr(place, "open", staticmethod(opened) if isinstance(place, type) else opened)
+        monkeypatch.setattr(tarfile, "bltn_open", opened)
         monkeypatch.setattr(shutil, "rmtree", self._rmtree(shutil.rmtree))
         monkeypatch.setattr(socket.socket, "connect", self._connect(socket.socket.connect))
 
@@ -192,7 +194,9 @@ class Files:
             text = f"rename {self.shown(source)} {self.shown(target)}"
             if TEMPORARY.fullmatch(os.path.basename(here)):
                 is_link = stat.S_ISLNK(self._lstat(here).st_mode)
-                text = f"lead {self.shown(target)} to {self._readlink(here)}" if is_link else f"write {self.shown(target)}"
+                text = (
+                    f"lead {self.shown(target)} to {self._readlink(here)}" if is_link else f"write {self.shown(target)}"
+                )
             late = self._begin(text, target)
             real(here, self.place(target), **options)
             if late:

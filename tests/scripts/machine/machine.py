@@ -44,7 +44,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Job:
-    """How a job goes whose command has all these words."""
+    """How a job goes whose command has these words in it."""
 
     words: str
     code: int = 0
@@ -223,7 +223,7 @@ class Machine:
         def act() -> Result:
             ran = Ran(properties["User"], command, properties, variables)
             self.ran.append(ran)
-            found = next((job for job in self.jobs if all(word in words for word in job.words.split())), None)
+            found = next((job for job in self.jobs if job.words in words), None)
             if found is None:
                 return 0, "\ncodesensei-workers:{}\n" if "ask_workers.py" in words else "", ""
             self.clock.sleep(found.seconds)
@@ -302,4 +302,3 @@ class Machine:
         found.parent.mkdir(parents=True, exist_ok=True)
         found.unlink(missing_ok=True)
         found.symlink_to(target)
-

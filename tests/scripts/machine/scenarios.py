@@ -330,5 +330,3 @@ SCENARIOS = (
 )
 NAMED = {scenario.name: scenario for scenario in SCENARIOS}
 NEW_COMMIT = NAMED["new commit"]
-
-

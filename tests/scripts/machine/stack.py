@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.scripts.machine.filesystem import TEMPORARY
-from tests.scripts.machine.machine import Machine
+from tests.scripts.machine.machine import Job, Machine
 from tests.scripts.machine.postgres import verifier_of
 
 SLUG, USER, ROLE = "shop", "deploy", "shop"
@@ -266,3 +269,60 @@ def _left(machine: Machine) -> list[str]:
     notes = (CANDIDATE_PROGRAMS, f"{MEMORY}/switch/journal.json", f"/run/codesensei/credentials-{SLUG}.env")
     found = [path for path in (*places, *notes) if os.path.lexists(machine.files.path(path))]
     return found + ([CANDIDATE] if machine.systemd.unit(CANDIDATE).runs else [])
+
+
+REQUIREMENTS, SERVER = "requirements/base.txt", ("gunicorn", "23.0.0")
+
+
+def build_data(stack: Stack, **changes: Any) -> dict[str, Any]:
+    """What the step `build` is given for a stack."""
+    return {
+        "user": USER,
+        "source": {"tar": f"{stack.revision}.tar", "sha256": hashlib.sha256(archive()).hexdigest()},
+        "directory": ".",
+        "requirements": REQUIREMENTS,
+        "requirementsFiles": [REQUIREMENTS],
+        "installFrom": "requirements",
+        "inPlace": False,
+        "venvId": "5e7ab1e" + "0" * 33,
+        "python": "",
+        "installer": "pip",
+        "server": {"name": SERVER[0], "version": SERVER[1]},
+        "settingsModule": "shop.settings",
+        "interface": "wsgi",
+        "application": "shop.wsgi:application",
+        "asgiDeclared": None,
+        "wsgiDeclared": None,
+        "static": "none",
+        "staticUrl": None,
+        "mediaUrl": None,
+        "database": {"kind": "none", "name": None, "role": None, "variables": {}},
+        **changes,
+    }
+
+
+def archive() -> bytes:
+    """The project's source, as it travels."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as tar:
+        for name in ("manage.py", REQUIREMENTS):
+            tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return written.getvalue()
+
+
+def send(machine: Machine, stack: Stack) -> None:
+    """What earlier steps leave for the build: the archive, and the env file."""
+    arrived = machine.files.path(f"/var/lib/codesensei/incoming/{SLUG}/{stack.revision}.tar")
+    arrived.parent.mkdir(parents=True, exist_ok=True)
+    arrived.write_bytes(archive())
+    machine.write(f"{ROOT}/env/{stack.env}.env", "".join(f"{k}='{v}'\n" for k, v in stack.variables.items()))
+    machine.write(f"{MEMORY}/release/{stack.env}.env.json", {"secretNames": ["DATABASE_PASSWORD"]})
+    says = {
+        "databases": {},
+        "debug": False,
+        "installedStaticfiles": False,
+        "allowedHosts": [],
+        **dict.fromkeys(("MEDIA_ROOT", "MEDIA_URL", "STATIC_ROOT", "STATIC_URL"), ""),
+        **dict.fromkeys(("ASGI_APPLICATION", "WSGI_APPLICATION"), ""),
+    }
+    machine.jobs.append(Job("ask_django.py", output=f"\ncodesensei-facts:{json.dumps(says)}\n"))

@@ -107,7 +107,7 @@ class Systemd:
                 if not unit.runs and unit.name not in self.enabled:
                     del self.units[unit.name]
             return 0, "", ""
-        code, errors = 0, []
+        code, errors = 0, list[str]()
         waits = verb in ("stop", "restart") and "--no-block" not in options
         for name in names:
             # All names of one call at the same time.
@@ -244,9 +244,7 @@ class Systemd:
         words = shlex.split(unit.values("ExecStart")[-1])
         scripts = [word for word in words if word.endswith(".sh")]
         command = self._files.path(scripts[0]).read_text() if scripts else " ".join(words)
-        process = Process(
-            next(self._pids), unit.name, directory, command, environment, self._app(unit.name, directory)
-        )
+        process = Process(next(self._pids), unit.name, directory, command, environment, self._app(unit.name, directory))
         unit.process, unit.began_with = process, unit.text
         unit.state, unit.sub, unit.result = "active", "running", "success"
         link = self._files.path(f"/proc/{process.pid}/cwd")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.scripts.machine import stack
+from tests.scripts.machine import doors, stack
 from tests.scripts.machine.machine import Job, Machine
 from tests.scripts.machine.nginx import NONSENSE, OWN_PAGE
 from tests.scripts.machine.processes import App
@@ -81,11 +81,21 @@ CASES = [
         marks=proves("switch.candidate", "order.inert"),
     ),
     pytest.param(
-        Case("the candidate's status is not accepted", of(status=404), ("HTTP status 404", "answer / with 2xx, 3xx"), inert=True),
+        Case(
+            "the candidate's status is not accepted",
+            of(status=404),
+            ("HTTP status 404", "answer / with 2xx, 3xx"),
+            inert=True,
+        ),
         marks=proves("switch.candidate", "config.health-check"),
     ),
     pytest.param(
-        Case("the candidate ends", of(crashes=True, log="ModuleNotFoundError: No module named 'shop'"), ("'shop'",), inert=True),
+        Case(
+            "the candidate ends",
+            of(crashes=True, log="ModuleNotFoundError: No module named 'shop'"),
+            ("'shop'",),
+            inert=True,
+        ),
         marks=proves("switch.candidate", "errors.logs"),
     ),
     pytest.param(
@@ -118,7 +128,10 @@ CASES = [
         Case(
             "the candidate refuses a host",
             of(status=400),
-            ("Django refuses the host www.other.com (DisallowedHost)", "let ALLOWED_HOSTS have www.other.com, or .other.com"),
+            (
+                "Django refuses the host www.other.com (DisallowedHost)",
+                "let ALLOWED_HOSTS have www.other.com, or .other.com",
+            ),
             replace(NEW, hosts=("www.other.com",), allowed=(HOST,)),
             inert=True,
         ),
@@ -129,18 +142,21 @@ CASES = [
         marks=proves("switch.read-back"),
     ),
     pytest.param(
-        Case("the live process ends", live(crashes=True), ("it did not answer in time",)), marks=proves("switch.read-back")
+        Case("the live process ends", live(crashes=True), ("it did not answer in time",)),
+        marks=proves("switch.read-back"),
     ),
     pytest.param(
         Case(
             "another release's process serves",
             stuck,
-            (f"it serves /srv/codesensei/shop/releases/{FIRST.release}, not /srv/codesensei/shop/releases/{NEW.release}",),
+            (f"it serves {stack.ROOT}/releases/{FIRST.release}, not {stack.ROOT}/releases/{NEW.release}",),
         ),
         marks=proves("switch.read-back", "outputs.served"),
     ),
     pytest.param(
-        Case("somebody else's site comes first", other_site, ("nginx itself answered with status 502, not the project",)),
+        Case(
+            "somebody else's site comes first", other_site, ("nginx itself answered with status 502, not the project",)
+        ),
         marks=proves("switch.read-back"),
     ),
     pytest.param(
@@ -153,11 +169,14 @@ CASES = [
         marks=proves("proxy.checked"),
     ),
     pytest.param(
-        Case("the worker dies", of(workers={MAIL: 1.0}), (MAIL, "it ended within 5 s of its start (exit-code, status 1)")),
+        Case(
+            "the worker dies", of(workers={MAIL: 1.0}), (MAIL, "it ended within 5 s of its start (exit-code, status 1)")
+        ),
         marks=proves("workers.dying"),
     ),
     pytest.param(
-        Case("the worker dies late", of(workers={MAIL: 4.5}), ("it ended within 5 s of its start",)), marks=proves("workers.dying")
+        Case("the worker dies late", of(workers={MAIL: 4.5}), ("it ended within 5 s of its start",)),
+        marks=proves("workers.dying"),
     ),
     pytest.param(
         Case(
@@ -169,7 +188,9 @@ CASES = [
         marks=proves("workers.proof"),
     ),
     pytest.param(
-        Case("the workers' proof does not end", proof(1, "Killed\n"), ("their proof did not end", "Killed"), inert=True),
+        Case(
+            "the workers' proof does not end", proof(1, "Killed\n"), ("their proof did not end", "Killed"), inert=True
+        ),
         marks=proves("workers.proof"),
     ),
 ]
@@ -302,8 +323,6 @@ def test_a_release_that_is_not_complete_is_not_switched_to() -> None:
     ],
 )
 def test_a_manifest_has_only_the_projects_own_paths(path: str) -> None:
-    from tests.scripts.machine import doors
-
     with NEW_COMMIT.machine() as machine:
         manifest = stack.manifest(NEW)
         manifest["files"].append({"path": path, "content": "x", "mode": "0644"})
@@ -313,9 +332,11 @@ def test_a_manifest_has_only_the_projects_own_paths(path: str) -> None:
 
 
 @proves("words.candidate", "web.workers")
-@pytest.mark.parametrize(("memory", "free", "processes"), [("400000000", 4_000_000, 3), ("400000000", 300_000, 1), ("[not set]", 1, 3)])
+@pytest.mark.parametrize(
+    ("memory", "free", "processes"), [("400000000", 4_000_000, 3), ("400000000", 300_000, 1), ("[not set]", 1, 3)]
+)
 def test_a_candidate_has_as_many_processes_as_fit(memory: str, free: int, processes: int) -> None:
-    commands = []
+    commands: list[str] = []
 
     def see(text: str) -> None:
         unit = machine.systemd.units.get(CANDIDATE)
@@ -352,7 +373,9 @@ def test_a_candidate_logs_in_with_the_password_in_force() -> None:
         assert seen == {(CANDIDATE, "first"), (WEB, "first"), (WEB, "second")}
         assert machine.files.path(f"/run/codesensei/credentials-{stack.SLUG}.env").exists() is False
         # The verifier that was staged for the password before is not kept.
-        assert [path.name for path in machine.files.path(f"{stack.MEMORY}/database").iterdir()] == [f"{after.digest}.json"]
+        assert [path.name for path in machine.files.path(f"{stack.MEMORY}/database").iterdir()] == [
+            f"{after.digest}.json"
+        ]
 
 
 @proves("database.password")
@@ -368,7 +391,9 @@ def test_a_password_that_was_not_staged_stops_the_switch() -> None:
 
 @proves("secrets.filter")
 def test_no_secret_is_told_when_a_process_says_it() -> None:
-    with replace(NEW_COMMIT, meanwhile=of(status=500, log="cannot log in with first-secret", body="first-secret")).machine() as machine:
+    with replace(
+        NEW_COMMIT, meanwhile=of(status=500, log="cannot log in with first-secret", body="first-secret")
+    ).machine() as machine:
         machine.write(f"{stack.ROOT}/env/{NEW.env}.env", "DATABASE_USER='shop'\nDATABASE_PASSWORD='first-secret'\n")
         machine.postgres.roles[stack.ROLE] = "verifier-of:first-secret"
         ended = switch(machine, NEW)

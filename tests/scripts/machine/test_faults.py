@@ -141,7 +141,11 @@ def test_killed_at_each_call(scenario: Scenario, then: str) -> None:
             stack.stage(machine, wanted)
             again = switch(machine, wanted)
             # Which release served before the last one depends on whether the killed run had done its work.
-            wrong = unlike(look(machine), course.new) if then == "the same" else unlike(look(machine), course.old, "previous")
+            wrong = (
+                unlike(look(machine), course.new)
+                if then == "the same"
+                else unlike(look(machine), course.old, "previous")
+            )
             if not again.ok or wrong:
                 lost.append(f"{again.error} {wrong}")
         problems += [f"{course.named(number, How.KILLED)}: {problem}" for problem in lost]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.scripts.machine import stack
-from tests.scripts.machine.machine import Machine
+from tests.scripts.machine.machine import Machine, Visit
 from tests.scripts.machine.scenarios import (
     FIRST,
     HOST,
@@ -34,7 +34,6 @@ def expected(scenario: Scenario, before: dict[str, object]) -> dict[str, object]
         "current": f"-> releases/{wanted.release}",
         "previous": was if moved else before["previous"],
         "role": f"verifier-of:{wanted.password}",
-        "visitors": {host: before["visitors"][host] for host in before["visitors"]},  # type: ignore[index, attr-defined]
         "default TLS": f"-> {wanted.default_tls or stack.THROW_AWAY}",
         "socket": stack.WEB_SOCKET,
         "left behind": [],
@@ -43,9 +42,11 @@ def expected(scenario: Scenario, before: dict[str, object]) -> dict[str, object]
     files = {entry["path"]: entry["content"] for entry in manifest["files"]}
     found |= files
     found["nginx"] = {f"codesensei-{stack.SLUG}.conf": files[stack.SITE]}
-    for host in found["visitors"]:
-        if host in wanted.hosts:
-            found["visitors"][host] = found_visit(wanted.release)
+    visits = before["visitors"]
+    assert isinstance(visits, dict)
+    found["visitors"] = {
+        host: Visit(200, release=wanted.release) if host in wanted.hosts else visit for host, visit in visits.items()
+    }
     commands = {stack.worker_unit(key): f"{command}\n" for key, command in wanted.workers.items()}
     for name in wanted.units:
         text = files[f"{stack.UNITS}/{name}"]
@@ -55,12 +56,6 @@ def expected(scenario: Scenario, before: dict[str, object]) -> dict[str, object]
             runs = (wanted.release, " ".join(command.split()) if name == stack.WEB else command, wanted.variables)
         found[name] = ("active", True, text, runs)
     return found
-
-
-def found_visit(release: str) -> object:
-    from tests.scripts.machine.machine import Visit
-
-    return Visit(200, release=release)
 
 
 @pytest.mark.proves(
@@ -98,11 +93,13 @@ def test_visitors_are_served_all_the_time(scenario: Scenario) -> None:
     """Neither an error nor a wait, also while the web process has ended and the next one has not begun."""
     with scenario.machine() as machine:
         machine.systemd.drains[stack.WEB] = 3.0
-        served: dict[str, object] = {}
+        served: dict[str, Visit] = {}
         machine.watch(lambda text: served.update({text: machine.visit(HOST)}))
         assert switch(machine, scenario.after).ok
         releases = {scenario.after.release, FIRST.release}
-        unserved = {text: visit for text, visit in served.items() if visit.status != 200 or visit.release not in releases}  # type: ignore[attr-defined]
+        unserved = {
+            text: visit for text, visit in served.items() if visit.status != 200 or visit.release not in releases
+        }
         assert unserved == {}
         assert served
 

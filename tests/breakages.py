@@ -235,6 +235,469 @@ UNIT = [
         "release_name(code_id, digest_key, {**variables, 'W': repr(stack.spec.project.workers)})",
     ),
     Breakage("order.inert", "components/stack.py", "opts=_after(release, processes, edge),", "opts=_after(processes),"),
+    # The switch
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        "            live.restore(step)\n        except (",
+        "            pass\n        except (",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        "    if live.interrupted(project):",
+        "    if live.interrupted(project) and False:",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        "    live.save(step, change.now, release.name, change.manifest, stale)\n",
+        "",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        "        live.forget(step.project)\n    except",
+        "    except",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        '        write_json(step.project.memory / "live.json", change.manifest)\n',
+        "",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        '    systemctl("daemon-reload")\n    systemctl("enable"',
+        '    systemctl("enable"',
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        '    systemctl("enable", "--quiet", *(unit["name"] for unit in manifest["units"]))\n',
+        "",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        "            proxy_changed = proxy_changed or changed\n",
+        "",
+    ),
+    Breakage(
+        "words.current",
+        f"{SCRIPTS}/steps/switch.py",
+        "    files.make_link(step.project.current,",
+        "    files.link_target(step.project.current) or (step.project.current,",
+    ),
+    Breakage(
+        "words.current",
+        f"{SCRIPTS}/steps/switch.py",
+        "        files.make_link(step.project.previous,",
+        "        (step.project.previous,",
+    ),
+    Breakage(
+        "words.release",
+        f"{SCRIPTS}/steps/switch.py",
+        '    if not release.notes.get("prepared"):',
+        "    if not release.notes:",
+    ),
+    Breakage("switch.candidate", f"{SCRIPTS}/steps/switch.py", "    if not change.of_web():", "    if not stale:"),
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/steps/switch.py",
+        '        systemctl("restart" if name in stale else "start", name)',
+        '        systemctl("start", name)',
+    ),
+    Breakage(
+        "switch.read-back",
+        f"{SCRIPTS}/steps/switch.py",
+        "        _reload_proxy()\n    served.read_back(change)\n",
+        "        _reload_proxy()\n",
+    ),
+    Breakage(
+        "switch.manifest",
+        f"{SCRIPTS}/steps/switch.py",
+        "            step.converge(files.remove_path(Path(gone)), ",
+        "            step.converge(False, ",
+    ),
+    Breakage(
+        "switch.manifest",
+        f"{SCRIPTS}/steps/switch.py",
+        "    workers.stop_departed(change.step, change.now, change.manifest)\n",
+        "",
+    ),
+    Breakage("proxy.checked", f"{SCRIPTS}/steps/switch.py", "    if not tested.ok:", "    if tested.code > 1:"),
+    Breakage(
+        "tls.never-down",
+        f"{SCRIPTS}/steps/switch.py",
+        'default_tls.point(step, manifest["defaultTls"]) or proxy_changed',
+        "proxy_changed",
+    ),
+    Breakage(
+        "database.password",
+        f"{SCRIPTS}/steps/switch.py",
+        '        passwords.apply(step.slug, role["role"], role["digest"])\n',
+        "        pass\n",
+    ),
+    Breakage(
+        "database.password", f"{SCRIPTS}/steps/switch.py", "serves = not change.of_password() and not", "serves = not"
+    ),
+    Breakage(
+        "database.password",
+        f"{SCRIPTS}/steps/switch.py",
+        '        passwords.prune(step.project, manifest["database"]["digest"])\n',
+        "        pass\n",
+    ),
+    Breakage("hooks.after-switch", f"{SCRIPTS}/steps/switch.py", " if step.changes else []\n", "\n"),
+    Breakage("hooks.after-switch", f"{SCRIPTS}/steps/switch.py", '        warnings.append(f"', '        step.say(f"'),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/steps/switch.py",
+        "    for link in (step.project.current, step",
+        "    for link in (step.project.root, step",
+    ),
+    Breakage("register", f"{SCRIPTS}/steps/switch.py", '"hostnames": manifest["health"]["hosts"]}', "}"),
+    Breakage("prune.keep", f"{SCRIPTS}/steps/switch.py", '    prune.prune(step, manifest["keepReleases"])\n', ""),
+    Breakage(
+        "outputs.served",
+        f"{SCRIPTS}/steps/switch.py",
+        '"release": name, "revision": revision',
+        '"release": name, "revision": name',
+    ),
+    Breakage(
+        "paths.shared.home",
+        f"{SCRIPTS}/steps/switch.py",
+        "        jobs.make_app_home(release, process)\n",
+        "        pass\n",
+    ),
+    Breakage("redeploy.unchanged", f"{SCRIPTS}/steps/switch.py", "    if change.is_needed():", "    if change:"),
+    # What is put back
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '        if not state["exists"]:',
+        "        if not state:",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        _put_back(Path(path), content)\n",
+        "        pass\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "            files.make_link(Path(link), target)\n",
+        "            pass\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "            files.remove_path(Path(link))\n",
+        "            pass\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '    systemctl("daemon-reload")\n    running',
+        "    running",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '"restart": renewed, ', ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        'name in journal["renewed"], check=False',
+        "False, check=False",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "    if hand_over.is_away(project):",
+        "    if not hand_over.is_away(project):",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        nginx.reload()\n    # What",
+        "        pass\n    # What",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "    if all(result.ok for result in done):",
+        "    if True:",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '        units.wait_until(answers, health["timeout"])\n',
+        "",
+    ),
+    Breakage(
+        "database.password",
+        f"{SCRIPTS}/serving/live.py",
+        '        passwords.restore(role["name"], role["verifier"], role["port"])\n',
+        "        pass\n",
+    ),
+    Breakage("root.trust", f"{SCRIPTS}/serving/live.py", ' or ".." in entry["path"]', ""),
+    Breakage("destroy.own-only", f"{SCRIPTS}/serving/live.py", ".startswith(prefixes)", '.startswith("/etc/")'),
+    # What a switch has to change
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/serving/change.py",
+        "self.now.release != self.release.name",
+        "self.now.release is None",
+    ),
+    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", " or another or ", " or "),
+    Breakage("config.drift", f"{SCRIPTS}/serving/change.py", "            or any(map(_file_differs, entries))\n", ""),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        "            or any(files.link_target(link) is None for link in links)\n",
+        "",
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        ' != entry["content"] or _file_differs(entry)',
+        ' != entry["content"]',
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        '"ActiveState"], state["UnitFileState"]) == ("active", "enabled")',
+        '"ActiveState"],) == ("active",)',
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        '            or not all(map(_is_in_order, self.named("socket", "web", "worker")))\n',
+        "",
+    ),
+    Breakage(
+        "tls.never-down",
+        f"{SCRIPTS}/serving/change.py",
+        '            or default_tls.wanted(self.step, self.manifest["defaultTls"]) is not None\n',
+        "",
+    ),
+    Breakage("database.password", f"{SCRIPTS}/serving/change.py", "            or self.of_password()\n", ""),
+    Breakage(
+        "database.password",
+        f"{SCRIPTS}/serving/change.py",
+        "        if self.of_code() or self.of_password():",
+        "        if self.of_code():",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/change.py", 'entry.get("renews") or Path', "Path"),
+    Breakage(
+        "workers.same",
+        f"{SCRIPTS}/serving/change.py",
+        'stale |= set(self.named("web", "worker"))',
+        'stale |= set(self.named("web"))',
+    ),
+    # Workers
+    Breakage(
+        "workers.dying",
+        f"{SCRIPTS}/serving/workers.py",
+        "            if not _lives(state) or state",
+        "            if state",
+    ),
+    Breakage(
+        "workers.dying", f"{SCRIPTS}/serving/workers.py", ' or state["NRestarts"] != first[name]["NRestarts"]', ""
+    ),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state["SubState"] != "auto-restart"', ""),
+    Breakage(
+        "workers.dying",
+        f"{SCRIPTS}/serving/workers.py",
+        "    return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started))",
+        "    return GRACE",
+    ),
+    Breakage(
+        "workers.drain",
+        f"{SCRIPTS}/serving/workers.py",
+        '        systemctl("restart", "--no-block", *renewed)',
+        '        systemctl("start", "--no-block", *renewed)',
+    ),
+    Breakage(
+        "workers.drain", f"{SCRIPTS}/serving/workers.py", '["MainPID"] not in (old[name], "0") or', '["MainPID"] or'
+    ),
+    Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if problems:", "    if not problems:"),
+    Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if not done.answer:", "    if not done:"),
+    Breakage(
+        "workers.singleton", f"{SCRIPTS}/serving/workers.py", "    _wait_for_end(step, running, _has_ended)\n", ""
+    ),
+    Breakage(
+        "switch.manifest",
+        f"{SCRIPTS}/serving/workers.py",
+        '            systemctl("disable", "--now", name)',
+        "            pass",
+    ),
+    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "files.remove_path(UNITS / name)", "False"),
+    Breakage("secrets.filter", f"{SCRIPTS}/serving/workers.py", "{key: clean(text) for", "{key: text for"),
+    # What visitors are served
+    Breakage(
+        "switch.read-back",
+        f"{SCRIPTS}/serving/served.py",
+        '    if not f"{directory}/".startswith',
+        '    if f"{directory}/" is None and not "".startswith',
+    ),
+    Breakage(
+        "switch.read-back", f"{SCRIPTS}/serving/served.py", "    if probe.is_nginx_own(answer):", "    if not answer:"
+    ),
+    Breakage(
+        "switch.read-back", f"{SCRIPTS}/serving/served.py", "    candidate.judge(", "    (lambda *_, **__: None)("
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/hand_over.py", "    os.rename(following, public)\n", ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/hand_over.py",
+        "        os.rename(project.kept_socket, project.socket)\n",
+        "        pass\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/hand_over.py",
+        "    if _listens(project.kept_socket):",
+        "    if is_away(project):",
+    ),
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/serving/candidate.py",
+        '        raise refusal(release, manifest, host, answer, log, where=f"on',
+        '        step.say(f"on',
+    ),
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/serving/candidate.py",
+        'manifest["health"]["hosts"]:',
+        'manifest["health"]["hosts"][:1]:',
+    ),
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/serving/candidate.py",
+        ' in ("failed", "inactive"):',
+        ' in ("failed",) and not socket:',
+    ),
+    Breakage(
+        "config.health-check",
+        f"{SCRIPTS}/serving/candidate.py",
+        'deadline = started + health["timeout"]',
+        "deadline = started + 100",
+    ),
+    Breakage(
+        "tls.redirect",
+        f"{SCRIPTS}/serving/candidate.py",
+        "return accepted and not _wrong_redirect(health, host, answer)",
+        "return accepted",
+    ),
+    Breakage(
+        "causes.disallowed-host",
+        f"{SCRIPTS}/serving/candidate.py",
+        "    if answer.status == 400 and",
+        "    if answer.status == 404 and",
+    ),
+    Breakage(
+        "words.candidate",
+        f"{SCRIPTS}/serving/candidate.py",
+        '    return text.replace(f" --workers {wanted} ", f" --workers {fitting} ", 1)',
+        "    return text",
+    ),
+    Breakage(
+        "database.credentials-current", f"{SCRIPTS}/serving/candidate.py", "jobs.write_credentials(release))", "None)"
+    ),
+    Breakage(
+        "database.credentials-current", f"{SCRIPTS}/serving/candidate.py", "jobs.credentials_of(step.project), ", ""
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/candidate.py",
+        "    if any(map(os.path.lexists, [_unit(manifest), *_traces(step, manifest)])):",
+        "    if _unit(manifest) is None:",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
+    # Look and manage
+    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, path.stem)]", "]"),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/steps/look.py",
+        '        elif state["UnitFileState"] != "enabled":',
+        '        elif state["UnitFileState"] is None:',
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/steps/look.py",
+        '"active", "activating", "reloading"',
+        '"active", "activating", "failed"',
+    ),
+    Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.setgid(files.group_id(user))\n", ""),
+    Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.umask(0o022)\n", ""),
+    Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "PASSED.fullmatch(name)", "name"),
+    Breakage(
+        "paths.manage",
+        f"{SCRIPTS}/steps/manage.py",
+        "        **envfile.parse(envfile.read(project.env_file(now.release))),\n",
+        "",
+    ),
+    Breakage(
+        "paths.manage", f"{SCRIPTS}/steps/manage.py", "os.chdir(project.current / now", "os.chdir(project.root / now"
+    ),
+    # Packages
+    Breakage(
+        "deps.pip",
+        f"{SCRIPTS}/release/install.py",
+        "    if done.ok:\n        return done\n",
+        "    if done:\n        return done\n",
+    ),
+    Breakage(
+        "deps.pip", f"{SCRIPTS}/release/install.py", 'self.release.path / self.data["installFrom"]', "self.release.path"
+    ),
+    Breakage(
+        "deps.pip", f"{SCRIPTS}/release/install.py", "    if total > CACHE_BYTES:", "    if total > CACHE_BYTES * 9:"
+    ),
+    Breakage(
+        "deps.root", f"{SCRIPTS}/release/install.py", '    if (venv / ".complete").exists():', "    if venv.exists():"
+    ),
+    Breakage(
+        "deps.root", f"{SCRIPTS}/release/install.py", "    files.remove_path(venv)\n    files.make", "    files.make"
+    ),
+    Breakage("deps.root", f"{SCRIPTS}/release/install.py", "    jobs.end_build_user(step)\n", ""),
+    Breakage(
+        "deps.root", f"{SCRIPTS}/release/install.py", "    seal(venv, step.project.build_user, release.user)\n", ""
+    ),
+    Breakage("deps.reuse", f"{SCRIPTS}/release/install.py", 'data["venvId"][:12]', '"packages"'),
+    Breakage(
+        "deps.reuse",
+        f"{SCRIPTS}/release/install.py",
+        '    content = release.name if data["inPlace"] else',
+        "    content =",
+    ),
+    Breakage("deps.reuse", f"{SCRIPTS}/release/install.py", 'f"{content}-py{version}"', "content"),
+    Breakage(
+        "deps.server-missing",
+        f"{SCRIPTS}/release/install.py",
+        '[*_OWN, *pip, "--constraint", str(listed)]',
+        "[*_OWN, *pip]",
+    ),
+    Breakage(
+        "deps.server-missing",
+        f"{SCRIPTS}/release/install.py",
+        '    if (builder.venv / "bin" / name).exists():',
+        "    if name is None:",
+    ),
+    Breakage(
+        "deps.uv",
+        f"{SCRIPTS}/release/install.py",
+        '"--allow-existing", "--python", wanted',
+        '"--allow-existing", "--python", python',
+    ),
+    Breakage("config.python", f"{SCRIPTS}/release/install.py", "    if not wanted or data", "    if wanted or data"),
+    Breakage(
+        "order.environment-first", f"{SCRIPTS}/release/jobs.py", "str(project.env_file(release.name))", '"/dev/null"'
+    ),
+    Breakage("root.never", f"{SCRIPTS}/release/jobs.py", '        "User": user,', '        "User": "root",'),
+    Breakage(
+        "switch.all-or-nothing", f"{SCRIPTS}/release/jobs.py", '        systemctl("stop", unit, check=False)\n', ""
+    ),
 ]
 
 # Noticed on a server: they do not stop a deploy, so one deploy of all of them at once shows each.

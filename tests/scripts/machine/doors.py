@@ -148,10 +148,10 @@ def _answer(machine: Machine, path: str, timeout: float) -> Answer:
     deadline = machine.clock.now + timeout
     while machine.clock.now < deadline:
         found = machine.request(path)
-        if found and not found[1].hangs:
+        if found and found[0].answers(machine.clock.now):
             app = found[1]
             if app.log:
                 machine.systemd.journal[found[0].unit].append((machine.clock.now, app.log))
             return Answer(app.status, app.location, app.body)
-        machine.clock.sleep(0.5)
+        machine.clock.sleep(0.1)
     return Answer(error=probe.SLOW)

@@ -277,7 +277,7 @@ class Machine:
         owner = next((unit for unit in self.systemd.units.values() if unit.listener is listener), None)
         service = owner.name.replace(".socket", ".service") if owner else ""
         process = self.systemd.unit(service).process
-        if process is None or process.app.hangs:
+        if process is None or not process.answers(self.clock.now):
             return Visit(waits=True)
         app = self.answer_of(process)
         return Visit(app.status, app.location, app.body, process.release)

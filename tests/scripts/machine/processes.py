@@ -19,8 +19,9 @@ class App:
     status: int = 200
     location: str = ""
     body: str = ""
-    # Seconds until the process listens on a socket that it makes itself.
+    # Seconds until the process listens on a socket that it makes itself, and until it answers at all.
     boots: float = 0.3
+    loads: float = 0.3
     # The process ends as soon as it has started.
     crashes: bool = False
     # Requests are taken and never answered.
@@ -41,6 +42,11 @@ class Process:
     command: str
     environment: Mapping[str, str]
     app: App
+    began: float
+
+    def answers(self, now: float) -> bool:
+        """Whether it takes requests and answers them."""
+        return not self.app.hangs and now >= self.began + self.app.loads
 
     @property
     def release(self) -> str:

@@ -18,6 +18,7 @@ MAIL, BEAT = stack.worker_unit("mail"), stack.worker_unit("beat")
 TWO_WORKERS = replace(
     FIRST, workers={"mail": "celery -A shop worker", "beat": "celery -A shop beat"}, singletons=("beat",)
 )
+OWN_CERTIFICATE = replace(FIRST, default_tls=f"{stack.MEMORY}/tls/d1")
 RENAMED = replace(FIRST, workers={"post": "celery -A shop worker"})
 HOST, OTHER_HOST = "shop.example.com", "other.example.com"
 
@@ -77,7 +78,8 @@ def switch(machine: Machine, wanted: Stack, fault: Fault | None = None) -> Ended
 
 
 def look(machine: Machine) -> dict[str, object]:
-    """All there is to see, also of what the other stack's visitors are served."""
+    """All there is to see once every process has loaded, also of what the other stack's visitors are served."""
+    machine.clock.sleep(1.0)
     return stack.picture(machine, HOST, "www.example.com", OTHER_HOST)
 
 
@@ -104,6 +106,19 @@ def _change_password_by_hand(machine: Machine) -> None:
 def _change_site_by_hand(machine: Machine) -> None:
     machine.write(stack.SITE, "server_name nobody;\n")
     machine.nginx.read()
+
+
+def _change_script_by_hand(machine: Machine) -> None:
+    machine.write(f"{stack.CONFIG}/workers/mail.sh", "celery -A shop worker -c 9\n")
+    machine.systemd.control("restart", [MAIL], set())
+
+
+def _lead_certificate_elsewhere(machine: Machine) -> None:
+    machine.link(stack.DEFAULT_TLS, stack.THROW_AWAY)
+
+
+def _disable_web(machine: Machine) -> None:
+    machine.systemd.control("disable", [WEB], set())
 
 
 def _end_mail(machine: Machine) -> None:
@@ -291,7 +306,7 @@ SCENARIOS = (
     Scenario(
         "certificate for visitors without a name",
         FIRST,
-        replace(FIRST, default_tls=f"{stack.MEMORY}/tls/d1"),
+        OWN_CERTIFICATE,
         (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
     ),
     Scenario(
@@ -315,6 +330,23 @@ SCENARIOS = (
         (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
         _change_site_by_hand,
         served=False,
+    ),
+    Scenario(
+        "worker's command changed by hand",
+        FIRST,
+        FIRST,
+        (PROOF, *_units(MAIL), *NOTHING_TO_WEB, f"systemctl restart --no-block {MAIL}"),
+        _change_script_by_hand,
+    ),
+    Scenario(
+        "certificate led elsewhere by hand",
+        OWN_CERTIFICATE,
+        OWN_CERTIFICATE,
+        (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
+        _lead_certificate_elsewhere,
+    ),
+    Scenario(
+        "web disabled by hand", FIRST, FIRST, (*_units(MAIL), *NOTHING_TO_WEB, f"systemctl start {MAIL}"), _disable_web
     ),
     Scenario(
         "worker stopped by hand", FIRST, FIRST, (*_units(MAIL), *NOTHING_TO_WEB, f"systemctl start {MAIL}"), _end_mail

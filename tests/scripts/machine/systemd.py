@@ -244,7 +244,8 @@ class Systemd:
         words = shlex.split(unit.values("ExecStart")[-1])
         scripts = [word for word in words if word.endswith(".sh")]
         command = self._files.path(scripts[0]).read_text() if scripts else " ".join(words)
-        process = Process(next(self._pids), unit.name, directory, command, environment, self._app(unit.name, directory))
+        app = self._app(unit.name, directory)
+        process = Process(next(self._pids), unit.name, directory, command, environment, app, self._clock.now)
         unit.process, unit.began_with = process, unit.text
         unit.state, unit.sub, unit.result = "active", "running", "success"
         link = self._files.path(f"/proc/{process.pid}/cwd")

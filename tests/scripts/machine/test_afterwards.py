@@ -150,6 +150,15 @@ def test_a_job_that_was_left_running_is_ended() -> None:
         assert not machine.systemd.unit(job).runs
 
 
+@proves("paths.shared.home")
+def test_every_process_has_a_home_of_the_app_users() -> None:
+    with NAMED["worker added"].machine() as machine:
+        assert switch(machine, NAMED["worker added"].after).ok
+        made = [text for text in machine.calls.programs if f"mkdir {stack.ROOT}/shared/state/" in text]
+        homes = {f"as {stack.USER}: mkdir {stack.ROOT}/shared/state/{name}" for name in ("web", "mail", "beat")}
+        assert homes <= set(made)
+
+
 @proves("tls.never-down")
 def test_the_certificate_of_visitors_without_a_name_goes_back_to_the_thrown_away_one() -> None:
     own = replace(FIRST, default_tls=f"{stack.MEMORY}/tls/d1")

@@ -99,6 +99,12 @@ CASES = [
         marks=proves("switch.candidate", "errors.logs"),
     ),
     pytest.param(
+        Case(
+            "the candidate ends without a word", of(crashes=True), ("its process ended before it answered",), inert=True
+        ),
+        marks=proves("switch.candidate"),
+    ),
+    pytest.param(
         Case("the candidate never answers", of(hangs=True), ("it did not answer within 30 s",), inert=True),
         marks=proves("switch.candidate", "config.health-check"),
     ),

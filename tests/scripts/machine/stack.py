@@ -200,7 +200,7 @@ def make_server(machine: Machine) -> None:
     machine.postgres.roles[ROLE] = None
 
 
-def stage(machine: Machine, stack: Stack) -> None:
+def stage(machine: Machine, stack: Stack, *, prepared: bool = True) -> None:
     """What the steps before the switch leave: a release that is built and prepared, and a password that waits."""
     release = f"{ROOT}/releases/{stack.release}"
     machine.write(f"{ROOT}/env/{stack.env}.env", "".join(f"{k}='{v}'\n" for k, v in stack.variables.items()))
@@ -211,7 +211,7 @@ def stage(machine: Machine, stack: Stack) -> None:
     machine.write(f"{ROOT}/venvs/v1-py3.13.5/.complete", "3.13.5\n")
     notes = {
         "built": True,
-        "prepared": {"static": "serve"},
+        "prepared": {"static": "serve"} if prepared else None,
         "revision": stack.revision,
         "venv": "v1-py3.13.5",
         "facts": {"allowedHosts": list(stack.hosts if stack.allowed is None else stack.allowed)},

@@ -17,10 +17,9 @@ from tests.scripts.machine.systemd import Unit
 
 NEW = NEW_COMMIT.after
 HOOKED = replace(NEW, after_switch=("curl -fs https://example.com/deployed",))
-proves = pytest.mark.proves
 
 
-@proves("hooks.after-switch")
+@pytest.mark.proves("hooks.after-switch")
 @pytest.mark.parametrize("code", [0, 7])
 def test_a_hook_after_the_switch_is_reported_and_not_undone(code: int) -> None:
     with replace(NEW_COMMIT, after=HOOKED).machine() as machine:
@@ -41,7 +40,7 @@ def test_a_hook_after_the_switch_is_reported_and_not_undone(code: int) -> None:
         assert machine.ran == []
 
 
-@proves("hooks.after-switch")
+@pytest.mark.proves("hooks.after-switch")
 def test_a_hook_after_the_switch_does_not_run_when_that_fails() -> None:
     with replace(NEW_COMMIT, after=HOOKED).machine() as machine:
         machine.apps[NEW.release] = App(status=500)
@@ -54,7 +53,7 @@ def releases(machine: Machine) -> set[str]:
     return {path.name for path in machine.files.path(f"{stack.ROOT}/releases").iterdir()}
 
 
-@proves("prune.keep")
+@pytest.mark.proves("prune.keep")
 @pytest.mark.parametrize(("keep", "kept"), [(1, 2), (3, 3), (9, 5)])
 def test_releases_beyond_those_that_are_kept_go(keep: int, kept: int) -> None:
     """Never current or previous; and with a release its env file and notes."""
@@ -76,7 +75,7 @@ def test_releases_beyond_those_that_are_kept_go(keep: int, kept: int) -> None:
         found.end()
 
 
-@proves("prune.keep", "words.current")
+@pytest.mark.proves("prune.keep", "words.current")
 def test_a_failed_switch_removes_nothing() -> None:
     after = replace(NEW, keep=1)
     with replace(NEW_COMMIT, after=after).machine() as machine:
@@ -85,7 +84,7 @@ def test_a_failed_switch_removes_nothing() -> None:
         assert releases(machine) == {FIRST.release, NEW.release}
 
 
-@proves("register", "switch.manifest")
+@pytest.mark.proves("register", "switch.manifest")
 def test_the_register_has_the_units_and_hostnames_that_are_live() -> None:
     with NAMED["worker removed"].machine() as machine:
 
@@ -105,7 +104,7 @@ def test_the_register_has_the_units_and_hostnames_that_are_live() -> None:
         }
 
 
-@proves("outputs.served", "proxy.url")
+@pytest.mark.proves("outputs.served", "proxy.url")
 def test_what_is_served_is_told() -> None:
     with NEW_COMMIT.machine() as machine:
         assert switch(machine, NEW).result == {
@@ -120,7 +119,7 @@ def test_what_is_served_is_told() -> None:
         ]
 
 
-@proves("switch.all-or-nothing")
+@pytest.mark.proves("switch.all-or-nothing")
 def test_what_was_interrupted_is_put_back_and_said() -> None:
     with NEW_COMMIT.machine() as machine:
         assert switch(machine, NEW).ok
@@ -139,7 +138,7 @@ def test_what_was_interrupted_is_put_back_and_said() -> None:
         assert look(machine)["left behind"] == []
 
 
-@proves("switch.all-or-nothing")
+@pytest.mark.proves("switch.all-or-nothing")
 def test_a_job_that_was_left_running_is_ended() -> None:
     job = f"codesensei-job-{stack.SLUG}.service"
     with NEW_COMMIT.machine() as machine:
@@ -150,7 +149,7 @@ def test_a_job_that_was_left_running_is_ended() -> None:
         assert not machine.systemd.unit(job).runs
 
 
-@proves("paths.shared.home")
+@pytest.mark.proves("paths.shared.home")
 def test_every_process_has_a_home_of_the_app_users() -> None:
     with NAMED["worker added"].machine() as machine:
         assert switch(machine, NAMED["worker added"].after).ok
@@ -159,7 +158,7 @@ def test_every_process_has_a_home_of_the_app_users() -> None:
         assert homes <= set(made)
 
 
-@proves("tls.never-down")
+@pytest.mark.proves("tls.never-down")
 def test_the_certificate_of_visitors_without_a_name_goes_back_to_the_thrown_away_one() -> None:
     own = replace(FIRST, default_tls=f"{stack.MEMORY}/tls/d1")
     with Scenario("", own, FIRST).machine() as machine:
@@ -168,7 +167,7 @@ def test_the_certificate_of_visitors_without_a_name_goes_back_to_the_thrown_away
         assert machine.read(stack.DEFAULT_TLS) == f"-> {stack.THROW_AWAY}"
 
 
-@proves("tls.never-down", "destroy.own-only")
+@pytest.mark.proves("tls.never-down", "destroy.own-only")
 def test_another_projects_certificate_stays() -> None:
     other = "/var/lib/codesensei/other/tls/d1"
     with NEW_COMMIT.machine() as machine:
@@ -177,7 +176,7 @@ def test_another_projects_certificate_stays() -> None:
         assert machine.read(stack.DEFAULT_TLS) == f"-> {other}"
 
 
-@proves("proxy.checked")
+@pytest.mark.proves("proxy.checked")
 def test_an_nginx_that_is_stopped_is_started() -> None:
     after = replace(FIRST, body_size="20m")
     with Scenario("", FIRST, after).machine() as machine:

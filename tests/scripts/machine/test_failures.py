@@ -15,7 +15,6 @@ from tests.scripts.machine.scenarios import FIRST, HOST, MAIL, NEW_COMMIT, Scena
 from tests.scripts.machine.stack import CANDIDATE, WEB, Stack
 
 NEW = NEW_COMMIT.after
-proves = pytest.mark.proves
 
 
 def of(**changes: object) -> Callable[[Machine], None]:
@@ -78,7 +77,7 @@ class Case:
 CASES = [
     pytest.param(
         Case("the candidate answers with an error", of(status=500), ("HTTP status 500", "change project"), inert=True),
-        marks=proves("switch.candidate", "order.inert"),
+        marks=pytest.mark.proves("switch.candidate", "order.inert"),
     ),
     pytest.param(
         Case(
@@ -87,7 +86,7 @@ CASES = [
             ("HTTP status 404", "answer / with 2xx, 3xx"),
             inert=True,
         ),
-        marks=proves("switch.candidate", "config.health-check"),
+        marks=pytest.mark.proves("switch.candidate", "config.health-check"),
     ),
     pytest.param(
         Case(
@@ -96,21 +95,21 @@ CASES = [
             ("'shop'",),
             inert=True,
         ),
-        marks=proves("switch.candidate", "errors.logs"),
+        marks=pytest.mark.proves("switch.candidate", "errors.logs"),
     ),
     pytest.param(
         Case(
             "the candidate ends without a word", of(crashes=True), ("its process ended before it answered",), inert=True
         ),
-        marks=proves("switch.candidate"),
+        marks=pytest.mark.proves("switch.candidate"),
     ),
     pytest.param(
         Case("the candidate never answers", of(hangs=True), ("it did not answer within 30 s",), inert=True),
-        marks=proves("switch.candidate", "config.health-check"),
+        marks=pytest.mark.proves("switch.candidate", "config.health-check"),
     ),
     pytest.param(
         Case("the candidate never listens", of(boots=1000.0), ("it did not answer within 30 s",), inert=True),
-        marks=proves("switch.candidate", "config.health-check"),
+        marks=pytest.mark.proves("switch.candidate", "config.health-check"),
     ),
     pytest.param(
         Case(
@@ -119,7 +118,7 @@ CASES = [
             ("it redirects to the host elsewhere.example.com",),
             inert=True,
         ),
-        marks=proves("tls.redirect", "tls.probe"),
+        marks=pytest.mark.proves("tls.redirect", "tls.probe"),
     ),
     pytest.param(
         Case(
@@ -128,7 +127,7 @@ CASES = [
             ("it redirects to http",),
             inert=True,
         ),
-        marks=proves("tls.redirect"),
+        marks=pytest.mark.proves("tls.redirect"),
     ),
     pytest.param(
         Case(
@@ -141,15 +140,15 @@ CASES = [
             replace(NEW, hosts=("www.other.com",), allowed=(HOST,)),
             inert=True,
         ),
-        marks=proves("causes.disallowed-host"),
+        marks=pytest.mark.proves("causes.disallowed-host"),
     ),
     pytest.param(
         Case("the live process answers with an error", live(status=503), ("HTTP status 503", f"journalctl -u {WEB}")),
-        marks=proves("switch.read-back"),
+        marks=pytest.mark.proves("switch.read-back"),
     ),
     pytest.param(
         Case("the live process ends", live(crashes=True), ("it did not answer in time",)),
-        marks=proves("switch.read-back"),
+        marks=pytest.mark.proves("switch.read-back"),
     ),
     pytest.param(
         Case(
@@ -157,13 +156,13 @@ CASES = [
             stuck,
             (f"it serves {stack.ROOT}/releases/{FIRST.release}, not {stack.ROOT}/releases/{NEW.release}",),
         ),
-        marks=proves("switch.read-back", "outputs.served"),
+        marks=pytest.mark.proves("switch.read-back", "outputs.served"),
     ),
     pytest.param(
         Case(
             "somebody else's site comes first", other_site, ("nginx itself answered with status 502, not the project",)
         ),
-        marks=proves("switch.read-back"),
+        marks=pytest.mark.proves("switch.read-back"),
     ),
     pytest.param(
         Case(
@@ -172,17 +171,17 @@ CASES = [
             ("nginx refuses the new site", "nonsense"),
             replace(NEW, body_size="20m"),
         ),
-        marks=proves("proxy.checked"),
+        marks=pytest.mark.proves("proxy.checked"),
     ),
     pytest.param(
         Case(
             "the worker dies", of(workers={MAIL: 1.0}), (MAIL, "it ended within 5 s of its start (exit-code, status 1)")
         ),
-        marks=proves("workers.dying"),
+        marks=pytest.mark.proves("workers.dying"),
     ),
     pytest.param(
         Case("the worker dies late", of(workers={MAIL: 4.5}), ("it ended within 5 s of its start",)),
-        marks=proves("workers.dying"),
+        marks=pytest.mark.proves("workers.dying"),
     ),
     pytest.param(
         Case(
@@ -191,18 +190,18 @@ CASES = [
             ("workers that cannot start", f"{MAIL}: there is no program celery", "command in project.workers"),
             inert=True,
         ),
-        marks=proves("workers.proof"),
+        marks=pytest.mark.proves("workers.proof"),
     ),
     pytest.param(
         Case(
             "the workers' proof does not end", proof(1, "Killed\n"), ("their proof did not end", "Killed"), inert=True
         ),
-        marks=proves("workers.proof"),
+        marks=pytest.mark.proves("workers.proof"),
     ),
 ]
 
 
-@proves("switch.all-or-nothing", "errors.four")
+@pytest.mark.proves("switch.all-or-nothing", "errors.four")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_all_stays_as_it_was(case: Case) -> None:
     with replace(NEW_COMMIT, after=case.after, meanwhile=case.wrong).machine() as machine:
@@ -219,7 +218,7 @@ def test_all_stays_as_it_was(case: Case) -> None:
             assert {name: machine.systemd.units[name].process for name in processes} == processes
 
 
-@proves("workers.dying")
+@pytest.mark.proves("workers.dying")
 def test_a_worker_that_is_started_again_at_once_is_noticed() -> None:
     """Between two looks it has died and lives again."""
     with replace(NEW_COMMIT, meanwhile=of(workers={MAIL: 1.0})).machine() as machine:
@@ -229,7 +228,7 @@ def test_a_worker_that_is_started_again_at_once_is_noticed() -> None:
         assert differences(look(machine), before) == {}
 
 
-@proves("workers.dying")
+@pytest.mark.proves("workers.dying")
 @pytest.mark.parametrize(("dies", "loading", "ok"), [(7.0, 0.0, True), (7.0, 4.0, False), (12.0, 4.0, True)])
 def test_the_grace_time_is_longer_where_the_project_is_slow_to_load(dies: float, loading: float, ok: bool) -> None:
     with replace(NEW_COMMIT, meanwhile=of(workers={MAIL: dies})).machine() as machine:
@@ -237,7 +236,7 @@ def test_the_grace_time_is_longer_where_the_project_is_slow_to_load(dies: float,
         assert switch(machine, NEW).ok == ok
 
 
-@proves("workers.dying", "workers.drain")
+@pytest.mark.proves("workers.dying", "workers.drain")
 def test_what_is_put_back_was_not_touched_where_it_need_not() -> None:
     """Only what the switch replaces is started again when it fails."""
     after = replace(FIRST, workers={"mail": "celery -A shop worker -c 2"})
@@ -250,7 +249,7 @@ def test_what_is_put_back_was_not_touched_where_it_need_not() -> None:
         assert machine.read(f"{stack.CONFIG}/workers/mail.sh") == "celery -A shop worker\n"
 
 
-@proves("switch.all-or-nothing")
+@pytest.mark.proves("switch.all-or-nothing")
 def test_a_candidate_serves_until_the_old_process_answers_again() -> None:
     """What is put back begins anew, and visitors do not wait for it."""
     with replace(NEW_COMMIT, meanwhile=live(status=503)).machine() as machine:
@@ -261,21 +260,21 @@ def test_a_candidate_serves_until_the_old_process_answers_again() -> None:
         assert {text: status for text, status in visits.items() if status != 200} == {}
 
 
-@proves("config.health-check")
+@pytest.mark.proves("config.health-check")
 def test_a_status_that_is_accepted_is_no_failure() -> None:
     after = replace(NEW, accept=("404",), health="/health/")
     with replace(NEW_COMMIT, after=after, meanwhile=of(status=404)).machine() as machine:
         assert switch(machine, after).ok
 
 
-@proves("config.health-check", "switch.candidate")
+@pytest.mark.proves("config.health-check", "switch.candidate")
 @pytest.mark.parametrize(("boots", "ok"), [(25.0, True), (35.0, False)])
 def test_the_candidate_is_waited_for(boots: float, ok: bool) -> None:
     with replace(NEW_COMMIT, meanwhile=of(boots=boots)).machine() as machine:
         assert switch(machine, NEW).ok == ok
 
 
-@proves("switch.candidate")
+@pytest.mark.proves("switch.candidate")
 def test_every_hostname_is_asked_for() -> None:
     after = replace(NEW, hosts=(HOST, "www.example.com"))
     with replace(NEW_COMMIT, after=after).machine() as machine:
@@ -285,7 +284,7 @@ def test_every_hostname_is_asked_for() -> None:
         assert f"ask the proxy for {HOST}" in asked
 
 
-@proves("proxy.checked")
+@pytest.mark.proves("proxy.checked")
 def test_a_refused_site_is_never_read() -> None:
     after = replace(FIRST, body_size=NONSENSE)
     with replace(NEW_COMMIT, after=after).machine() as machine:
@@ -296,7 +295,7 @@ def test_a_refused_site_is_never_read() -> None:
         assert NONSENSE not in str(machine.nginx.loaded)
 
 
-@proves("switch.read-back", "proxy.unknown-hosts")
+@pytest.mark.proves("switch.read-back", "proxy.unknown-hosts")
 def test_a_page_of_nginx_itself_is_no_answer_of_the_project() -> None:
     """Also where its status would be accepted."""
     after = replace(FIRST, code="c0de002", accept=("2xx", "5xx"))
@@ -307,17 +306,20 @@ def test_a_page_of_nginx_itself_is_no_answer_of_the_project() -> None:
         assert "nginx itself answered" in ended.error
 
 
-@proves("words.release", "switch.all-or-nothing")
-def test_a_release_that_is_not_complete_is_not_switched_to() -> None:
+@pytest.mark.proves("words.release", "switch.all-or-nothing")
+@pytest.mark.parametrize("built", [False, True])
+def test_a_release_that_is_not_complete_is_not_switched_to(built: bool) -> None:
     with NEW_COMMIT.machine() as machine:
-        before = look(machine)
-        ended = switch(machine, replace(NEW, code="c0de003"))
+        before, after = look(machine), replace(NEW, code="c0de003")
+        if built:
+            stack.stage(machine, after, prepared=False)
+        ended = switch(machine, after)
         assert "release c0de003-e000001 on" in ended.error
         assert "it is not complete on this server" in ended.error
         assert differences(look(machine), before) == {}
 
 
-@proves("destroy.own-only", "root.trust")
+@pytest.mark.proves("destroy.own-only", "root.trust")
 @pytest.mark.parametrize(
     "path",
     [
@@ -337,7 +339,7 @@ def test_a_manifest_has_only_the_projects_own_paths(path: str) -> None:
         assert machine.read(path) is None
 
 
-@proves("words.candidate", "web.workers")
+@pytest.mark.proves("words.candidate", "web.workers")
 @pytest.mark.parametrize(
     ("memory", "free", "processes"), [("400000000", 4_000_000, 3), ("400000000", 300_000, 1), ("[not set]", 1, 3)]
 )
@@ -360,7 +362,7 @@ def test_a_candidate_has_as_many_processes_as_fit(memory: str, free: int, proces
         assert "--workers 3 " in live.command
 
 
-@proves("database.password", "database.credentials-current")
+@pytest.mark.proves("database.password", "database.credentials-current")
 def test_a_candidate_logs_in_with_the_password_in_force() -> None:
     """The new one is not in force before the switch, and what holds the old one is gone after it."""
     after = replace(FIRST, env="e000002", password="second")
@@ -384,7 +386,7 @@ def test_a_candidate_logs_in_with_the_password_in_force() -> None:
         ]
 
 
-@proves("database.password")
+@pytest.mark.proves("database.password")
 def test_a_password_that_was_not_staged_stops_the_switch() -> None:
     after = replace(FIRST, env="e000002", password="second")
     with Scenario("", FIRST, after).machine() as machine:
@@ -395,7 +397,7 @@ def test_a_password_that_was_not_staged_stops_the_switch() -> None:
         assert differences(look(machine), before) == {}
 
 
-@proves("secrets.filter")
+@pytest.mark.proves("secrets.filter")
 def test_no_secret_is_told_when_a_process_says_it() -> None:
     with replace(
         NEW_COMMIT, meanwhile=of(status=500, log="cannot log in with first-secret", body="first-secret")

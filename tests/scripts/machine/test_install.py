@@ -17,7 +17,6 @@ from tests.scripts.machine.scenarios import FIRST
 
 VENV = f"{stack.ROOT}/venvs/5e7ab1e00000-py3.13.5"
 OTHER = replace(FIRST, code="c0de002")
-proves = pytest.mark.proves
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ def prepared(machine: Machine, **changes: Any) -> Index:
     return index
 
 
-@proves("deps.pip", "deps.server-missing", "paths.releases.built")
+@pytest.mark.proves("deps.pip", "deps.server-missing", "paths.releases.built")
 def test_pip_installs_what_the_project_asks_for(machine: Machine) -> None:
     index = prepared(machine)
     ended = build(machine)
@@ -63,21 +62,21 @@ def test_pip_installs_what_the_project_asks_for(machine: Machine) -> None:
     assert machine.read(f"{VENV}/.complete") == "3.13.5\n"
 
 
-@proves("deps.server-missing")
+@pytest.mark.proves("deps.server-missing")
 def test_the_web_server_comes_under_the_projects_own_versions(machine: Machine) -> None:
     index = prepared(machine, requirements=("Django==5.2", "packaging==21.0"))
     assert build(machine).ok
     assert index.constraints == ["Django==5.2", "packaging==21.0"]
 
 
-@proves("deps.server-missing")
+@pytest.mark.proves("deps.server-missing")
 def test_a_web_server_of_the_projects_own_stays(machine: Machine) -> None:
     index = prepared(machine, requirements=("Django==5.2", "gunicorn==21.2.0"))
     assert build(machine).ok
     assert installs(index)[1:] == ["install --requirement base.txt"]
 
 
-@proves("deps.server-missing")
+@pytest.mark.proves("deps.server-missing")
 def test_an_older_web_server_where_the_pinned_one_does_not_go(machine: Machine) -> None:
     index = prepared(machine, failing={"gunicorn==23.0.0": "ResolutionImpossible"})
     ended = build(machine)
@@ -86,7 +85,7 @@ def test_an_older_web_server_where_the_pinned_one_does_not_go(machine: Machine) 
     assert "gunicorn 23.0.0 does not go with the project's packages" in ended.said
 
 
-@proves("deps.pip", "errors.four")
+@pytest.mark.proves("deps.pip", "errors.four")
 @pytest.mark.parametrize(
     ("words", "output", "says"),
     [
@@ -109,7 +108,7 @@ def test_what_fails_leaves_no_complete_venv(machine: Machine, words: str, output
     assert machine.read(f"{VENV}/.complete") is not None
 
 
-@proves("deps.pip")
+@pytest.mark.proves("deps.pip")
 def test_without_the_recent_pip_the_servers_own_is_used(machine: Machine) -> None:
     prepared(machine, failing={"install pip==25.3": "no such package"})
     ended = build(machine)
@@ -117,7 +116,7 @@ def test_without_the_recent_pip_the_servers_own_is_used(machine: Machine) -> Non
     assert "pip==25.3 cannot be had from the package index" in ended.said
 
 
-@proves("deps.pip", "errors.logs")
+@pytest.mark.proves("deps.pip", "errors.logs")
 def test_why_an_index_has_nothing_is_asked_aloud(machine: Machine) -> None:
     """Without -vv pip says that there are no versions, and keeps what the index answered to itself."""
     prepared(
@@ -134,7 +133,7 @@ def test_why_an_index_has_nothing_is_asked_aloud(machine: Machine) -> None:
     assert [argv[-1] for argv in asked] == ["x==1"]
 
 
-@proves("deps.reuse")
+@pytest.mark.proves("deps.reuse")
 def test_packages_of_the_same_content_are_used_again(machine: Machine) -> None:
     index = prepared(machine)
     assert build(machine).ok
@@ -145,7 +144,7 @@ def test_packages_of_the_same_content_are_used_again(machine: Machine) -> None:
     assert f'"venv": "{VENV.rpartition("/")[2]}"' in str(machine.read(f"{stack.MEMORY}/release/{OTHER.release}.json"))
 
 
-@proves("deps.reuse")
+@pytest.mark.proves("deps.reuse")
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
@@ -167,7 +166,7 @@ def test_packages_of_another_content_are_installed(machine: Machine, changes: di
     )
 
 
-@proves("deps.root")
+@pytest.mark.proves("deps.root")
 def test_a_venv_without_its_marker_is_made_again(machine: Machine) -> None:
     index = prepared(machine)
     machine.write(f"{VENV}/lib/left", "")
@@ -176,7 +175,7 @@ def test_a_venv_without_its_marker_is_made_again(machine: Machine) -> None:
     assert "install --requirement base.txt" in installs(index)
 
 
-@proves("deps.root")
+@pytest.mark.proves("deps.root")
 def test_a_killed_build_is_done_again() -> None:
     """Killed at each call: the next run ends with the same files as one that nobody disturbed."""
     whole: list[str] = []
@@ -208,7 +207,7 @@ def files_of(machine: Machine) -> list[str]:
     return sorted(machine.files.shown(path) for folder in folders for path in folder.rglob("*"))
 
 
-@proves("deps.uv")
+@pytest.mark.proves("deps.uv")
 def test_uv_installs_where_it_is_asked_for(machine: Machine) -> None:
     index = prepared(machine)
     assert build(machine, installer="uv", python="3.12").ok
@@ -229,7 +228,7 @@ def test_uv_installs_where_it_is_asked_for(machine: Machine) -> None:
     assert not any("uv==0.9.9" in words for words in index.commands)
 
 
-@proves("config.python")
+@pytest.mark.proves("config.python")
 def test_a_python_that_is_not_there_is_named(machine: Machine) -> None:
     prepared(machine)
     ended = build(machine, python="3.12")
@@ -240,7 +239,7 @@ def test_a_python_that_is_not_there_is_named(machine: Machine) -> None:
     assert machine.read(f"{stack.ROOT}/venvs/5e7ab1e00000-py3.12.9/.complete") is not None
 
 
-@proves("deps.root", "root.trust")
+@pytest.mark.proves("deps.root", "root.trust")
 def test_no_process_of_the_build_users_is_left_when_root_takes_over(machine: Machine) -> None:
     """Before the venv is root's, and after the last command that fills it."""
     prepared(machine)
@@ -253,7 +252,7 @@ def test_no_process_of_the_build_users_is_left_when_root_takes_over(machine: Mac
     assert machine.files.path(f"{VENV}/bin/python").stat().st_mode & 0o777 == 0o640
 
 
-@proves("deps.pip")
+@pytest.mark.proves("deps.pip")
 def test_the_cache_of_downloads_has_a_bound(machine: Machine) -> None:
     prepared(machine)
     cache = f"/var/cache/codesensei/{stack.SLUG}"
@@ -267,7 +266,7 @@ def test_the_cache_of_downloads_has_a_bound(machine: Machine) -> None:
     assert machine.read(f"{cache}/pip/wheel") is None
 
 
-@proves("secrets.filter")
+@pytest.mark.proves("secrets.filter")
 def test_what_pip_says_has_no_secret(machine: Machine) -> None:
     machine.write(f"{stack.ROOT}/env/{FIRST.env}.env", "DATABASE_PASSWORD='tops3cret'\n")
     prepared(machine, failing={"--requirement": "401 from https://user:tops3cret@pypi.example.com"})

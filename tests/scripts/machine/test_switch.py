@@ -65,6 +65,8 @@ def expected(scenario: Scenario, before: dict[str, object]) -> dict[str, object]
     "words.current",
     "shared.move-with-current",
     "database.password",
+    "config.drift",
+    "workers.same",
 )
 @each_scenario
 def test_all_is_as_asked(scenario: Scenario) -> None:
@@ -79,7 +81,7 @@ def test_all_is_as_asked(scenario: Scenario) -> None:
         assert ended.result["revision"] == scenario.after.revision
 
 
-@pytest.mark.proves("switch.candidate", "workers.proof", "redeploy.unchanged", "hooks.order")
+@pytest.mark.proves("switch.candidate", "workers.proof", "redeploy.unchanged", "database.password")
 @each_scenario
 def test_calls_in_order(scenario: Scenario) -> None:
     with scenario.machine() as machine:

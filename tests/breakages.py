@@ -476,7 +476,7 @@ UNIT = [
         "",
     ),
     Breakage(
-        "tls.never-down",
+        "config.drift",
         f"{SCRIPTS}/serving/change.py",
         '            or default_tls.wanted(self.step, self.manifest["defaultTls"]) is not None\n',
         "",

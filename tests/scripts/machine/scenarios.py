@@ -108,6 +108,11 @@ def _change_site_by_hand(machine: Machine) -> None:
     machine.nginx.read()
 
 
+def _unlink_site_by_hand(machine: Machine) -> None:
+    machine.files.path(stack.SITE_LINK).unlink()
+    machine.nginx.read()
+
+
 def _change_script_by_hand(machine: Machine) -> None:
     machine.write(f"{stack.CONFIG}/workers/mail.sh", "celery -A shop worker -c 9\n")
     machine.systemd.control("restart", [MAIL], set())
@@ -329,6 +334,20 @@ SCENARIOS = (
         FIRST,
         (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
         _change_site_by_hand,
+        served=False,
+    ),
+    Scenario(
+        "site's link removed by hand",
+        FIRST,
+        FIRST,
+        (
+            "lead sites-enabled/codesensei-shop.conf to ../sites-available/codesensei-shop.conf",
+            *_units(MAIL),
+            *NOTHING_TO_WEB,
+            "systemctl reload nginx.service",
+            f"systemctl start {MAIL}",
+        ),
+        _unlink_site_by_hand,
         served=False,
     ),
     Scenario(

@@ -387,6 +387,18 @@ def test_a_candidate_logs_in_with_the_password_in_force() -> None:
 
 
 @pytest.mark.proves("database.password")
+def test_the_password_goes_back_with_everything_else() -> None:
+    after = replace(FIRST, env="e000002", password="second")
+    with Scenario("", FIRST, after).machine() as machine:
+        machine.apps[after.release] = App(workers={MAIL: 1.0})
+        before = look(machine)
+        assert not switch(machine, after).ok
+        assert "psql ALTER ROLE shop" in story(machine)
+        assert machine.postgres.accepts(stack.ROLE, "first")
+        assert differences(look(machine), before) == {}
+
+
+@pytest.mark.proves("database.password")
 def test_a_password_that_was_not_staged_stops_the_switch() -> None:
     after = replace(FIRST, env="e000002", password="second")
     with Scenario("", FIRST, after).machine() as machine:

@@ -44,7 +44,7 @@ def prepared(machine: Machine, **changes: Any) -> Index:
     return index
 
 
-@pytest.mark.proves("deps.pip", "deps.server-missing", "paths.releases.built")
+@pytest.mark.proves("deps.pip", "deps.server-missing", "paths.releases.built", "root.never")
 def test_pip_installs_what_the_project_asks_for(machine: Machine) -> None:
     index = prepared(machine)
     ended = build(machine)

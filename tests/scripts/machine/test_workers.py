@@ -101,7 +101,7 @@ def test_a_worker_that_left_and_is_gone_already_is_no_problem() -> None:
         assert switch(machine, FIRST).ok
 
 
-@pytest.mark.proves("workers.proof")
+@pytest.mark.proves("workers.proof", "root.never", "order.environment-first")
 def test_the_proof_is_told_each_command_and_runs_as_the_app_user() -> None:
     with NAMED["singleton"].machine() as machine:
         machine.ran.clear()

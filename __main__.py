@@ -6,7 +6,7 @@ stop_quietly_on_interrupt()
 
 import pulumi  # noqa: E402  # nothing of the engine before the signal handler
 
-from codesensei.spec import load  # noqa: E402
+from codesensei.config import load  # noqa: E402
 from components import deploy  # noqa: E402
 
 outputs = deploy(load())

@@ -5,21 +5,20 @@ from __future__ import annotations
 import pulumi
 
 from codesensei import remote
-from codesensei.render import digest
-from codesensei.spec import DatabasePlan, Stack, StackSpec
+from codesensei.config import Stack
+from codesensei.wire import digests, steps
+from codesensei.wire.steps import MADE_HERE, DatabaseAccount
 from components.server import Server
 
 
 class Database(pulumi.ComponentResource):
     """A role and a database of its own, made on the first deploy and never dropped but by `onDestroy`.
 
-    The step stages a changed password as a verifier; the switch alone puts it into force. `password` is None where
-    the program knows none; `password_digest` shows that a password changed and tells nothing about it.
+    The password takes two ways: as text into the project's variables, and as a verifier, which the step stages and the
+    switch alone puts into force. `account` tells by a digest that it changed; None where nothing is made.
     """
 
-    password: pulumi.Output[str] | None
-    password_digest: pulumi.Output[str] | None
-    account: dict[str, object] | None
+    account: pulumi.Output[DatabaseAccount] | None
 
     def __init__(
         self,
@@ -27,53 +26,43 @@ class Database(pulumi.ComponentResource):
         *,
         stack: Stack,
         server: Server,
-        password: pulumi.Output[str] | None,
+        password: pulumi.Output[str],
         digest_key: pulumi.Output[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         plan = stack.database
-        self.plan = plan
-        self.made_here = plan.kind in ("generated", "local")
-        super().__init__("codesensei:index:Database", name, _shown(plan), opts)
-        self.password = password
-        self.password_digest = None
+        # What a preview shows of the component.
+        shown = {"kind": plan.kind, "name": plan.name, "role": plan.role, "host": plan.host, "port": plan.port}
+        super().__init__("codesensei:index:Database", name, shown, opts)
         self.account = None
-        if self.made_here:
-            # A role that logs in over the socket under its own name has no password.
-            known = password if password is not None else pulumi.Output.secret("")
-            self.password_digest = keyed(digest_key, known)
-            self.account = {**account(plan), "digest": self.password_digest}
+        if plan.kind in MADE_HERE:
+            self.account = keyed(digest_key, password).apply(
+                lambda digest: DatabaseAccount(name=plan.name, role=plan.role, port=plan.port, digest=digest)
+            )
+            both = pulumi.Output.all(self.account, password)
             remote.remote_step(
                 f"{name}-database",
                 server.access,
-                "database",
-                data={**step_data(plan, stack.spec), "password": known, "digest": self.password_digest},
+                steps.DATABASE,
+                data=both.apply(lambda known: step_data(stack, known[0], known[1])),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"name": plan.name, "role": plan.role})
 
 
-def step_data(plan: DatabasePlan, spec: StackSpec) -> dict[str, object]:
-    """What the step gets beside the password."""
-    return {
-        **account(plan),
-        "host": plan.host,
-        "user": spec.project.user,
-        "extensions": list(spec.database.extensions),
-        "adopt": spec.adopt,
-    }
-
-
-def account(plan: DatabasePlan) -> dict[str, object]:
-    """Which database is used under which role; only the password of an account changes."""
-    return {"name": plan.name, "role": plan.role, "port": plan.port}
-
-
-def _shown(plan: DatabasePlan) -> dict[str, object]:
-    return {"kind": plan.kind, "name": plan.name, "role": plan.role, "host": plan.host, "port": plan.port}
+def step_data(stack: Stack, account: DatabaseAccount, password: str) -> steps.Database:
+    """What the step `database` gets. An empty password: a role that logs in over the socket under its own name."""
+    return steps.Database(
+        account=account,
+        host=stack.database.host,
+        user=stack.user,
+        extensions=stack.config.database.extensions,
+        adopt=stack.config.adopt,
+        password=password,
+    )
 
 
 def keyed(key: pulumi.Output[str], value: pulumi.Output[str]) -> pulumi.Output[str]:
     """10 hexadecimal digits that change with the value, and may be read."""
     both = pulumi.Output.all(key, value)
-    return pulumi.Output.unsecret(both.apply(lambda known: digest.keyed(known[0], known[1])))
+    return pulumi.Output.unsecret(both.apply(lambda known: digests.keyed(known[0], known[1])))

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from codesensei import remote
+from codesensei.config import Acme, Stack
 from codesensei.render import site
-from codesensei.spec import Acme, Stack
 from components.processes import File
 from components.release import Code
 from components.server import Server
@@ -32,37 +32,37 @@ class EdgeProxy(pulumi.ComponentResource):
         hostnames: Sequence[pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        spec = stack.spec
+        config = stack.config
         super().__init__(
             "codesensei:index:EdgeProxy",
             name,
             {
                 "hostnames": list(hostnames),
-                "tls": spec.tls.kind,
-                "authority": spec.tls.acme.directory if spec.tls.kind == "acme" else "none",
-                "trustedProxies": list(spec.trusted_proxies),
-                "bodySize": spec.limits.body_size,
-                "readTimeout": spec.limits.read_timeout,
-                "static": code.settings.static_url if spec.project.static == "serve" else "none",
-                "media": code.settings.media_url if spec.project.media_serving == "proxy" else "none",
+                "tls": config.tls.kind,
+                "authority": config.tls.acme.directory if config.tls.kind == "acme" else "none",
+                "trustedProxies": list(config.trusted_proxies),
+                "bodySize": config.limits.body_size,
+                "readTimeout": config.limits.read_timeout,
+                "static": code.settings.static_url if config.project.static == "serve" else "none",
+                "media": code.settings.media_url if config.project.media_serving == "proxy" else "none",
             },
             opts,
         )
         names: pulumi.Output[list[str]] = pulumi.Output.all(*hostnames)
         self.tls: pulumi.Output[str] | None = None
-        if spec.tls.kind == "files":
-            certificate = spec.tls.certificate
+        if config.tls.kind == "files":
+            certificate = config.tls.certificate
             self.tls = pulumi.Output.from_input(_digest(certificate))
             data = {"certificate": certificate, "key": stack.secrets.tls_key}
             self._stage(f"{name}-tls", server, data)
-        if spec.tls.kind == "selfSigned":
+        if config.tls.kind == "selfSigned":
             self.tls = names.apply(lambda known: _digest("\n".join(known)))
             self._stage(f"{name}-tls", server, {"selfSigned": names})
-        if spec.tls.kind == "acme":
-            self.tls = self._obtain(f"{name}-acme", server, spec.tls.acme, names)
+        if config.tls.kind == "acme":
+            self.tls = self._obtain(f"{name}-acme", server, config.tls.acme, names)
         # TLS names no host where the address is asked for, so this certificate is shown to all who name none.
         self.default_tls: pulumi.Output[str] | None = None
-        if self.tls is not None and not (spec.domains or spec.apps_domain):
+        if self.tls is not None and not (config.domains or config.apps_domain):
             self.default_tls = self.tls.apply(lambda digest: TLS_FOLDER.format(slug=stack.names.slug, digest=digest))
         tls = self.tls if self.tls is not None else pulumi.Output.from_input("")
         text = pulumi.Output.all(names, tls).apply(lambda known: _site(stack, code, known[0], known[1]))
@@ -105,16 +105,16 @@ def _digest(text: str) -> str:
 
 
 def _site(stack: Stack, code: Code, hostnames: list[str], tls: str) -> str:
-    spec, names = stack.spec, stack.names
-    folder = (ACME_FOLDER if spec.tls.kind == "acme" else TLS_FOLDER).format(slug=names.slug, digest=tls)
+    config, names = stack.config, stack.names
+    folder = (ACME_FOLDER if config.tls.kind == "acme" else TLS_FOLDER).format(slug=names.slug, digest=tls)
     return site.site(
         names,
         hostnames=hostnames,
-        static_url=code.settings.static_url if spec.project.static == "serve" else None,
-        media_url=code.settings.media_url if spec.project.media_serving == "proxy" else None,
+        static_url=code.settings.static_url if config.project.static == "serve" else None,
+        media_url=code.settings.media_url if config.project.media_serving == "proxy" else None,
         certificate=f"{folder}/certificate.pem" if tls else None,
         key=f"{folder}/key.pem" if tls else None,
-        trusted_proxies=spec.trusted_proxies,
-        body_size=spec.limits.body_size,
-        read_timeout=spec.limits.read_timeout,
+        trusted_proxies=config.trusted_proxies,
+        body_size=config.limits.body_size,
+        read_timeout=config.limits.read_timeout,
     )

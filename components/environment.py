@@ -8,8 +8,9 @@ from urllib.parse import quote
 import pulumi
 
 from codesensei import remote
-from codesensei.render import digest, envfile
-from codesensei.spec import URL_VARIABLE, DatabasePlan, Stack, meaning
+from codesensei.config import URL_VARIABLE, DatabasePlan, Stack, meaning
+from codesensei.wire import digests, envfile, names, steps
+from codesensei.wire.steps import MADE_HERE
 from components.database import Database, keyed
 from components.server import Server
 
@@ -30,29 +31,30 @@ class Environment(pulumi.ComponentResource):
         stack: Stack,
         server: Server,
         database: Database,
+        password: pulumi.Output[str],
         generated_secrets: Mapping[str, pulumi.Output[str]],
         broker_number: pulumi.Output[int] | None,
         digest_key: pulumi.Output[str],
         code_id: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        spec, secrets = stack.spec, stack.secrets
-        given_url = secrets.env.get(URL_VARIABLE, pulumi.Output.secret(spec.env.get(URL_VARIABLE, "")))
-        injected_database = database_variables(stack.database, database.password, given_url)
+        config, secrets = stack.config, stack.secrets
+        given_url = secrets.env.get(URL_VARIABLE, pulumi.Output.secret(config.env.get(URL_VARIABLE, "")))
+        injected_database = database_variables(stack.database, password, given_url)
         injected_broker = broker_variables(stack.broker.variables, broker_number)
         super().__init__(
             "codesensei:index:Environment",
             name,
             {
-                "env": dict(spec.env),
+                "env": dict(config.env),
                 "secretEnv": {key: keyed(digest_key, value) for key, value in secrets.env.items()},
-                "generated": dict.fromkeys((*spec.generate_secrets, *injected_database), "generated"),
+                "generated": dict.fromkeys((*config.generate_secrets, *injected_database), "generated"),
                 "broker": dict(injected_broker),
             },
             opts,
         )
         variables: dict[str, pulumi.Input[str]] = {
-            **spec.env,
+            **config.env,
             **secrets.env,
             **generated_secrets,
             **injected_database,
@@ -62,15 +64,17 @@ class Environment(pulumi.ComponentResource):
         remote.remote_step(
             f"{name}-environment",
             server.access,
-            "environment",
-            args=[self.release.apply(lambda name: name.rpartition("-")[2])],
-            data={
-                "content": pulumi.Output.all(**variables).apply(lambda known: envfile.render(known or {})),
-                "secretNames": sorted({*secrets.env, *generated_secrets, *secret_parts(stack.database)}),
-                "managedNames": sorted(managed_names(stack)),
-                "account": database.account,
-                "user": stack.names.user,
-            },
+            steps.ENVIRONMENT,
+            args=[self.release.apply(names.variables_of)],
+            data=pulumi.Output.all(pulumi.Output.all(**variables), database.account).apply(
+                lambda known: steps.Environment(
+                    content=envfile.render(known[0] or {}),
+                    secret_names=tuple(sorted({*secrets.env, *generated_secrets, *secret_parts(stack.database)})),
+                    managed_names=tuple(sorted(managed_names(stack))),
+                    account=known[1],
+                    user=stack.user,
+                )
+            ),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"release": self.release})
@@ -82,23 +86,22 @@ def release_name(
     """`<code7>-<env7>`; it may be read, because the variables enter it by a keyed digest alone."""
     everything = pulumi.Output.all(digest_key, pulumi.Output.from_input(dict(variables)))
     return pulumi.Output.unsecret(
-        everything.apply(lambda known: f"{code_id[:7]}-{digest.env_id(known[0], known[1])[:7]}")
+        everything.apply(lambda known: names.release_name(code_id, digests.env_id(known[0], known[1])))
     )
 
 
 def database_variables(
-    plan: DatabasePlan, password: pulumi.Output[str] | None, given_url: pulumi.Output[str]
+    plan: DatabasePlan, password: pulumi.Output[str], given_url: pulumi.Output[str]
 ) -> dict[str, pulumi.Output[str]]:
     """The variables that the program fills from the database: DATABASE_URL, or those that `database.env` maps.
 
     A URL that is given goes on as it is: its scheme and its options mean something to the project.
     """
-    known = password if password is not None else pulumi.Output.secret("")
 
     def part(of: str) -> pulumi.Output[str]:
         if of == "url" and plan.given_by == URL_VARIABLE:
             return given_url.apply(meaning)
-        return known.apply(lambda secret: _part(plan, of, secret))
+        return password.apply(lambda known: _part(plan, of, known))
 
     return {name: part(of) for name, of in sorted(plan.variables.items())}
 
@@ -139,9 +142,9 @@ def broker_variables(names: tuple[str, ...], number: pulumi.Output[int] | None) 
 def managed_names(stack: Stack) -> set[str]:
     """Variables with credentials that the program keeps in force: a release brought back gets today's."""
     plan = stack.database
-    if plan.kind not in ("generated", "local"):
+    if plan.kind not in MADE_HERE:
         return set()
     given: set[str] = {URL_VARIABLE} if plan.given_by == URL_VARIABLE else set()
     if plan.given_by == "mapped":
-        given = {name for name, part in stack.spec.database.env.items() if part in ("url", "password")}
+        given = {name for name, part in stack.config.database.env.items() if part in ("url", "password")}
     return given | {name for name, part in plan.variables.items() if part in ("url", "password")}

@@ -6,8 +6,8 @@ from typing import TypedDict
 
 import pulumi
 
+from codesensei.config import Names, Stack
 from codesensei.render import envfile, programs, rotation, units
-from codesensei.spec import Names, Stack
 from components.release import WEB_SERVERS, Code
 
 UNITS = "/etc/systemd/system"
@@ -36,7 +36,7 @@ class Processes(pulumi.ComponentResource):
         code: Code,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        spec, names = stack.spec.project, stack.names
+        config, names = stack.config.project, stack.names
         web_server = _server(code)
         count = web_workers(stack)
         super().__init__(
@@ -47,13 +47,13 @@ class Processes(pulumi.ComponentResource):
                 + (f", {count or 'a secret number of'} workers" if web_server == "gunicorn" else ""),
                 "workers": {
                     key: worker.command + (" (singleton)" if worker.singleton else "")
-                    for key, worker in spec.workers.items()
+                    for key, worker in config.workers.items()
                 },
-                "stopTimeout": {"web": spec.stop_timeout.web, "workers": spec.stop_timeout.workers},
+                "stopTimeout": {"web": config.stop_timeout.web, "workers": config.stop_timeout.workers},
             },
             opts,
         )
-        title = spec.name or spec.slug
+        title = config.name or config.slug
         self.files: list[File] = [
             _unit(names.socket_unit, units.socket_unit(names, title=title)),
             _unit(
@@ -61,11 +61,11 @@ class Processes(pulumi.ComponentResource):
                 units.web_unit(
                     names,
                     title=title,
-                    settings_module=spec.settings_module,
+                    settings_module=config.settings_module,
                     server=web_server,
                     application=code.settings.application,
                     workers=count,
-                    stop_timeout=spec.stop_timeout.web,
+                    stop_timeout=config.stop_timeout.web,
                 ),
             ),
             _program(names, _WEB_PROGRAMS[web_server], unit=names.web_unit),
@@ -76,12 +76,12 @@ class Processes(pulumi.ComponentResource):
             },
         ]
         self.units: list[dict[str, object]] = [
-            _entry(names.socket_unit, "socket", stop_timeout=spec.stop_timeout.web),
-            _entry(names.web_unit, "web", stop_timeout=spec.stop_timeout.web),
+            _entry(names.socket_unit, "socket", stop_timeout=config.stop_timeout.web),
+            _entry(names.web_unit, "web", stop_timeout=config.stop_timeout.web),
         ]
-        for key, worker in sorted(spec.workers.items()):
-            stop = spec.stop_timeout.workers
-            unit = units.worker_unit(names, key, title=title, settings_module=spec.settings_module, stop_timeout=stop)
+        for key, worker in sorted(config.workers.items()):
+            stop = config.stop_timeout.workers
+            unit = units.worker_unit(names, key, title=title, settings_module=config.settings_module, stop_timeout=stop)
             self.files.append(_unit(names.worker_unit(key), unit))
             self.files.append(
                 {
@@ -99,9 +99,9 @@ class Processes(pulumi.ComponentResource):
                     "command": worker.command,
                 }
             )
-        if spec.workers:
+        if config.workers:
             self.files.append(_program(names, programs.STOP_WORKER))
-        self.homes = [WEB_HOME, *sorted(spec.workers)]
+        self.homes = [WEB_HOME, *sorted(config.workers)]
         self.candidate = {
             "name": names.candidate_unit,
             "socket": names.candidate_socket,
@@ -116,11 +116,11 @@ class Processes(pulumi.ComponentResource):
                 names,
                 directory=code.settings.django_directory,
                 title=title,
-                settings_module=spec.settings_module,
+                settings_module=config.settings_module,
                 server=web_server,
                 application=code.settings.application,
                 workers=count,
-                stop_timeout=spec.stop_timeout.web,
+                stop_timeout=config.stop_timeout.web,
             ),
         }
         self.register_outputs({})
@@ -130,7 +130,7 @@ def web_workers(stack: Stack) -> int | None:
     """gunicorn's processes: GUNICORN_WORKERS, else 3; None where it is secret and read on the server alone."""
     if units.WORKERS_VARIABLE in stack.secrets.env:
         return None
-    given = stack.spec.env.get(units.WORKERS_VARIABLE)
+    given = stack.config.env.get(units.WORKERS_VARIABLE)
     return int(envfile.env_value(given)) if given is not None else units.DEFAULT_WORKERS
 
 

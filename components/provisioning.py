@@ -5,8 +5,8 @@ from __future__ import annotations
 import pulumi
 
 from codesensei import remote
+from codesensei.config import Stack
 from codesensei.render import broker, site
-from codesensei.spec import Stack
 from components.server import Server
 
 # A link: to a throw-away certificate that the step `proxy` makes, or to that of the project which serves by address.
@@ -17,14 +17,14 @@ class Provisioning(pulumi.ComponentResource):
     """Packages, accounts and directories, nginx, the broker: none of it is live for visitors yet."""
 
     def __init__(self, name: str, *, stack: Stack, server: Server, opts: pulumi.ResourceOptions | None = None) -> None:
-        spec, database = stack.spec, stack.database
+        config, database = stack.config, stack.database
         postgresql = database.kind in ("generated", "local")
         super().__init__(
             "codesensei:index:Provisioning",
             name,
             {
                 "user": stack.names.user,
-                "systemPackages": list(spec.project.system_packages),
+                "systemPackages": list(config.project.system_packages),
                 "postgresql": postgresql,
             },
             opts,
@@ -35,14 +35,14 @@ class Provisioning(pulumi.ComponentResource):
             access,
             "packages",
             data={
-                "packages": list(spec.project.system_packages),
+                "packages": list(config.project.system_packages),
                 "postgresql": postgresql,
                 "port": database.port if postgresql else None,
-                "extensions": list(spec.database.extensions) if postgresql else [],
+                "extensions": list(config.database.extensions) if postgresql else [],
                 "broker": True,
                 # uv brings its own.
-                "python": spec.project.python if spec.project.installer == "pip" else "",
-                "certbot": spec.tls.kind == "acme",
+                "python": config.project.python if config.project.installer == "pip" else "",
+                "certbot": config.tls.kind == "acme",
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -52,8 +52,8 @@ class Provisioning(pulumi.ComponentResource):
             "account",
             data={
                 "user": stack.names.user,
-                "shareUser": spec.project.share_user,
-                "mediaServing": spec.project.media_serving,
+                "shareUser": config.project.share_user,
+                "mediaServing": config.project.media_serving,
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
         )
@@ -68,7 +68,7 @@ class Provisioning(pulumi.ComponentResource):
                     for path, text in shared.items()
                 ],
                 # A package may be a module of nginx, and some lines are only for servers that have it.
-                "packages": list(spec.project.system_packages),
+                "packages": list(config.project.system_packages),
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
@@ -81,7 +81,7 @@ class Provisioning(pulumi.ComponentResource):
                 "config": broker.config(),
                 "version": broker.VERSION,
                 "needed": bool(stack.broker.numbers or stack.broker.variables),
-                "adopt": spec.adopt,
+                "adopt": config.adopt,
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
         )

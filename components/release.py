@@ -2,57 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-
 import pulumi
 
-from codesensei import remote, source
-from codesensei.spec import Stack
-from codesensei.spec.project import Hooks
+from codesensei import remote
+from codesensei.config import Stack
+from codesensei.source import Code
+from codesensei.wire import codec, steps
 from components.environment import Environment
 from components.server import Server
-
-# Installed where the project's requirements do not bring one, under the project's own versions as constraints.
-WEB_SERVERS = {"wsgi": ("gunicorn", "23.0.0"), "asgi": ("daphne", "4.1.2")}
-
-
-@dataclass(frozen=True)
-class Code:
-    """What is built: the project at one commit, and what its own files say."""
-
-    project: source.Project
-    settings: source.SettingsFacts
-    requirements: source.Closure
-    migrations: tuple[str, ...]
-    id: str
-    packages_id: str
-
-
-def read_code(stack: Stack, cache: Path | None = None) -> Code:
-    """Read the project's source on this machine; every check that needs no server is done here, in preview.
-
-    `cache` is where mirrors and archives are kept; default: the operator's own cache directory.
-    """
-    spec = stack.spec.project
-    project = source.open_source(spec, cache_dir=cache)
-    directory = source.django_directory(project, spec.directory)
-    closure = source.requirements_closure(project, spec.requirements, directory)
-    settings = source.read_settings(project, spec, closure)
-    built_from = (spec.python, spec.installer, spec.rebuild, settings.interface)
-    code_id = source.code_id(project.revision, spec.directory, closure, *built_from)
-    packages = "\n".join((closure.digest, *built_from))
-    return Code(
-        project=project,
-        settings=settings,
-        requirements=closure,
-        migrations=tuple(source.migrations(project)),
-        id=code_id,
-        # Requirements that are not fixed by their text alone (a local path, a moving branch) belong to one commit.
-        packages_id=code_id if closure.per_release else hashlib.sha256(packages.encode()).hexdigest(),
-    )
 
 
 class Release(pulumi.ComponentResource):
@@ -68,20 +25,20 @@ class Release(pulumi.ComponentResource):
         code: Code,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        spec, project = stack.spec.project, code.project
+        config, checkout = stack.config.project, code.checkout
         super().__init__(
             "codesensei:index:Release",
             name,
             {
-                "revision": project.revision,
-                "subject": project.subject,
+                "revision": checkout.revision,
+                "subject": checkout.subject,
                 "release": environment.release,
-                "python": spec.python or "the server's",
+                "python": config.python or "the server's",
                 "interface": code.settings.interface,
                 "application": code.settings.application,
                 "requirements": list(code.requirements.files),
                 "migrations": list(code.migrations),
-                "hooks": _hooks(spec.hooks),
+                "hooks": codec.encode(hooks(stack)),
             },
             opts,
         )
@@ -89,90 +46,79 @@ class Release(pulumi.ComponentResource):
         copied = remote.copy_source(
             f"{name}-source",
             access,
-            tar=project.tar_path,
-            revision=project.revision,
+            tar=checkout.tar_path,
+            revision=checkout.revision,
             opts=pulumi.ResourceOptions(parent=self),
         )
         built = remote.remote_step(
             f"{name}-build",
             access,
-            "build",
-            args=[environment.release, project.revision],
+            steps.BUILD,
+            args=[environment.release, checkout.revision],
             data=build_data(stack, code),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[copied]),
         )
         remote.remote_step(
             f"{name}-prepare",
             access,
-            "prepare",
-            args=[environment.release, project.revision],
+            steps.PREPARE,
+            args=[environment.release, checkout.revision],
             data=prepare_data(stack, code),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[built]),
         )
-        self.register_outputs({"release": environment.release, "revision": project.revision})
+        self.register_outputs({"release": environment.release, "revision": checkout.revision})
 
 
-def _declared(stack: Stack, code: Code) -> dict[str, bool | str | None]:
-    """What was read of the settings, to be held against Django's own word; None where the stack config decides."""
-    spec, found = stack.spec.project, code.settings
-    asgi = None if spec.interface != "auto" or spec.asgi_application else found.interface == "asgi"
-    wsgi = None if spec.wsgi_application or found.interface == "asgi" else found.application
-    return {"asgiDeclared": asgi, "wsgiDeclared": wsgi}
-
-
-def build_data(stack: Stack, code: Code) -> Mapping[str, object]:
+def build_data(stack: Stack, code: Code) -> steps.Build:
     """What the step `build` gets: where the code is, what is installed, what Django's settings must agree with."""
-    spec, project, server = stack.spec.project, code.project, stack.spec.server
-    name, version = WEB_SERVERS[code.settings.interface]
-    return {
-        "user": stack.names.user,
-        "source": {
-            "tar": remote.incoming_path(stack.names.slug, project.revision, server.host_key),
-            "sha256": project.tar_sha256,
-        },
-        "directory": code.settings.django_directory,
-        "requirements": spec.requirements,
-        "requirementsFiles": list(code.requirements.files),
-        "installFrom": code.requirements.directory,
-        "inPlace": code.requirements.in_place,
-        "venvId": code.packages_id,
-        "python": spec.python,
-        "installer": spec.installer,
-        "server": {"name": name, "version": version},
-        "settingsModule": spec.settings_module,
-        "interface": code.settings.interface,
-        "application": code.settings.application,
-        **_declared(stack, code),
-        "static": spec.static,
-        "staticUrl": code.settings.static_url,
-        "mediaUrl": code.settings.media_url if spec.media_serving == "proxy" else None,
-        "database": {
-            "kind": stack.database.kind,
-            "name": stack.database.name,
-            "role": stack.database.role,
-            "variables": dict(stack.database.variables),
-        },
-    }
+    config, settings, database = stack.config.project, code.settings, stack.database
+    asgi_decided = config.interface != "auto" or config.asgi_application
+    wsgi_decided = config.wsgi_application or settings.interface == "asgi"
+    return steps.Build(
+        user=stack.user,
+        source=steps.Archive(
+            tar=remote.incoming_path(stack.slug, code.checkout.revision, stack.config.server.host_key),
+            sha256=code.checkout.tar_sha256,
+        ),
+        directory=settings.django_directory,
+        settings_module=config.settings_module,
+        requirements=config.requirements,
+        install_from=code.requirements.directory,
+        in_place=code.requirements.in_place,
+        venv_id=code.packages_id,
+        python=config.python,
+        installer=config.installer,
+        server=steps.WebServerPackage(name=code.server.name, version=code.server.version),
+        asgi_declared=None if asgi_decided else settings.interface == "asgi",
+        wsgi_declared=None if wsgi_decided else settings.application,
+        static=config.static,
+        static_url=settings.static_url,
+        media_url=settings.media_url if config.media_serving == "proxy" else None,
+        database=steps.BuildDatabase(
+            kind=database.kind, name=database.name, role=database.role, variables=database.variables
+        ),
+    )
 
 
-def prepare_data(stack: Stack, code: Code) -> Mapping[str, object]:
+def prepare_data(stack: Stack, code: Code) -> steps.Prepare:
     """What the step `prepare` gets: hooks, and how migrations and static files are treated."""
-    spec = stack.spec.project
-    return {
-        "user": stack.names.user,
-        "directory": code.settings.django_directory,
-        "settingsModule": spec.settings_module,
-        "hooks": _hooks(spec.hooks),
-        "static": spec.static,
-        "lockTimeout": stack.spec.database.lock_timeout,
-    }
+    config = stack.config.project
+    return steps.Prepare(
+        user=stack.user,
+        directory=code.settings.django_directory,
+        settings_module=config.settings_module,
+        hooks=hooks(stack),
+        static=config.static,
+        lock_timeout=stack.config.database.lock_timeout,
+    )
 
 
-def _hooks(hooks: Hooks) -> dict[str, list[str]]:
+def hooks(stack: Stack) -> steps.Hooks:
     """The hooks that belong to a release; those after the switch are the switch's."""
-    return {
-        "beforeMigrate": list(hooks.before_migrate),
-        "afterMigrate": list(hooks.after_migrate),
-        "beforeCollectstatic": list(hooks.before_collectstatic),
-        "afterCollectstatic": list(hooks.after_collectstatic),
-    }
+    given = stack.config.project.hooks
+    return steps.Hooks(
+        before_migrate=given.before_migrate,
+        after_migrate=given.after_migrate,
+        before_collectstatic=given.before_collectstatic,
+        after_collectstatic=given.after_collectstatic,
+    )

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from codesensei import remote
+from codesensei.config import Stack
 from codesensei.remote import toolkit
-from codesensei.spec import Stack
 from components.generated import identity
 
 
@@ -30,7 +30,7 @@ class Server(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         scripts = toolkit.pack()
-        server = stack.spec.server
+        server = stack.config.server
         super().__init__(
             "codesensei:index:Server",
             name,
@@ -46,7 +46,7 @@ class Server(pulumi.ComponentResource):
             scripts,
             stack=stack.names.stack,
             identity=self.identity,
-            adopt=stack.spec.adopt,
+            adopt=stack.config.adopt,
             opts=child,
         )
         # It alone undoes what the whole stack has made, so it is there before anything else is made.
@@ -59,7 +59,7 @@ class Server(pulumi.ComponentResource):
                 "stack": stack.names.stack,
                 "identity": self.identity,
                 "slug": stack.names.slug,
-                "onDestroy": {"database": stack.spec.on_destroy.database, "media": stack.spec.on_destroy.media},
+                "onDestroy": {"database": stack.config.on_destroy.database, "media": stack.config.on_destroy.media},
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[brought, *generated]),
         )
@@ -86,17 +86,17 @@ def _preflight(
     broker_numbers: Sequence[pulumi.Input[int]],
 ) -> Mapping[str, object]:
     """Everything that this stack wants for itself: preflight refuses, by name, what is somebody else's."""
-    spec, names, database = stack.spec, stack.names, stack.database
-    units = [names.socket_unit, names.web_unit, *(names.worker_unit(key) for key in sorted(spec.project.workers))]
+    config, names, database = stack.config, stack.names, stack.database
+    units = [names.socket_unit, names.web_unit, *(names.worker_unit(key) for key in sorted(config.project.workers))]
     return {
         "stack": names.stack,
         "identity": identity,
         "slug": names.slug,
         "user": names.user,
-        "shareUser": spec.project.share_user,
-        "loginUser": spec.server.user,
-        "adopt": spec.adopt,
-        "allowUnsupported": spec.allow_unsupported,
+        "shareUser": config.project.share_user,
+        "loginUser": config.server.user,
+        "adopt": config.adopt,
+        "allowUnsupported": config.allow_unsupported,
         "units": units,
         "hostnames": list(hostnames),
         "database": None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pulumi
 
-from codesensei import remote
-from codesensei.spec import Stack
+from codesensei import remote, source
+from codesensei.config import Stack
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
 from components.generated import Generated
 from components.processes import Processes
 from components.provisioning import Provisioning
-from components.release import Code, Release, read_code
+from components.release import Release
 from components.server import Server
 from components.switch import Switch
 
@@ -34,26 +34,25 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     """Declare everything that the stack is. `access` is how its server is reached; default: as the stack says."""
     for warning in stack.warnings:
         pulumi.warn(warning)
-    code = read_code(stack)
+    code = source.read_code(stack.config)
     _name_branch(stack, code)
     for note in code.settings.unsure:
         pulumi.warn(note)
-    stack = replace(stack, names=replace(stack.names, directory=code.settings.django_directory))
     if access is None:
         access = remote.reach(
-            stack.spec.server,
-            slug=stack.names.slug,
-            drift=stack.spec.drift,
+            stack.config.server,
+            slug=stack.slug,
+            drift=stack.config.drift,
             private_key=stack.secrets.ssh_private_key,
         )
-    name = stack.names.slug
+    name = stack.slug
 
     made = Generated()
     digest_key = stack.secrets.digest_key or made.password(f"{name}-digest-key")
-    database_password = stack.secrets.database_password
+    password = stack.secrets.database_password or pulumi.Output.secret("")
     if stack.database.kind == "generated":
-        database_password = made.password(f"{name}-database-password")
-    generated_secrets = {key: made.password(f"{name}-{key}") for key in stack.spec.generate_secrets}
+        password = made.password(f"{name}-database-password")
+    generated_secrets = {key: made.password(f"{name}-{key}") for key in stack.config.generate_secrets}
     hostnames = _hostnames(name, stack, made)
     broker_number = made.broker_number(f"{name}-broker-number") if stack.broker.variables else None
     numbers: list[pulumi.Input[int]] = [*stack.broker.numbers, *([broker_number] if broker_number else [])]
@@ -66,7 +65,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         name,
         stack=stack,
         server=server,
-        password=database_password,
+        password=password,
         digest_key=digest_key,
         opts=_after(provisioning),
     )
@@ -75,6 +74,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         stack=stack,
         server=server,
         database=database,
+        password=password,
         generated_secrets=generated_secrets,
         broker_number=broker_number,
         digest_key=digest_key,
@@ -102,7 +102,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         hostnames=pulumi.Output.all(*hostnames),
         release=switch.release,
         revision=switch.revision,
-        server=stack.spec.server.host,
+        server=stack.config.server.host,
     )
 
 
@@ -112,21 +112,21 @@ def _after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
 
 def _hostnames(name: str, stack: Stack, made: Generated) -> list[pulumi.Input[str]]:
     """`domains`, then the generated name below `appsDomain`; with neither, the server's address."""
-    names: list[pulumi.Input[str]] = [*stack.spec.domains]
-    apps = stack.spec.apps_domain
+    names: list[pulumi.Input[str]] = [*stack.config.domains]
+    apps = stack.config.apps_domain
     if apps is not None:
         names.append(made.hostname(f"{name}-hostname").apply(lambda label: f"{label}.{apps}"))
-    return names or [stack.spec.server.host]
+    return names or [stack.config.server.host]
 
 
-def _name_branch(stack: Stack, code: Code) -> None:
+def _name_branch(stack: Stack, code: source.Code) -> None:
     """A branch moves: the preview says where it is now, and production refuses it."""
-    branch, commit = code.project.branch, f"{code.project.short} ({code.project.subject})"
+    branch, commit = code.checkout.branch, f"{code.checkout.short} ({code.checkout.subject})"
     if branch is None:
         return
-    if stack.spec.production:
+    if stack.config.production:
         raise pulumi.RunError(
             f"codesensei:project.source.revision: {branch} is a branch, which moves; it is at {commit} now\n"
-            f"    production deploys a commit or a tag: set it to {code.project.revision}"
+            f"    production deploys a commit or a tag: set it to {code.checkout.revision}"
         )
     pulumi.info(f"branch {branch} is at {commit}")

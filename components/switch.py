@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from codesensei import remote
-from codesensei.spec import Stack
+from codesensei.config import Stack
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -45,9 +45,9 @@ class Switch(pulumi.ComponentResource):
             {
                 "release": environment.release,
                 "units": [str(unit["name"]) for unit in processes.units],
-                "healthCheck": stack.spec.project.health_check.path,
-                "keepReleases": stack.spec.project.keep_releases,
-                "afterSwitch": list(stack.spec.project.hooks.after_switch),
+                "healthCheck": stack.config.project.health_check.path,
+                "keepReleases": stack.config.project.keep_releases,
+                "afterSwitch": list(stack.config.project.hooks.after_switch),
             },
             opts,
         )
@@ -83,14 +83,14 @@ def _manifest(
     hostnames: Sequence[pulumi.Input[str]],
 ) -> Mapping[str, object]:
     """Everything that shall be live, so that what is not in it is not."""
-    spec, names = stack.spec.project, stack.names
-    health = spec.health_check
+    config, names = stack.config.project, stack.names
+    health = config.health_check
     url = pulumi.Output.from_input(hostnames[0]).apply(lambda host: url_of(names.scheme, host))
     return {
         "slug": names.slug,
         "user": names.user,
         "directory": code.settings.django_directory,
-        "settingsModule": spec.settings_module,
+        "settingsModule": config.settings_module,
         "files": [*processes.files, *edge.files],
         "units": processes.units,
         "homes": processes.homes,
@@ -104,12 +104,12 @@ def _manifest(
         },
         "database": {"role": database.plan.role, "digest": database.password_digest} if database.made_here else None,
         "url": url,
-        "keepReleases": spec.keep_releases,
-        "afterSwitch": list(spec.hooks.after_switch),
+        "keepReleases": config.keep_releases,
+        "afterSwitch": list(config.hooks.after_switch),
         # What they make is part of what is live, and no part of the release's name.
-        "staticHooks": [*spec.hooks.before_collectstatic, *spec.hooks.after_collectstatic],
+        "staticHooks": [*config.hooks.before_collectstatic, *config.hooks.after_collectstatic],
         "tls": edge.tls,
-        "acme": stack.spec.tls.kind == "acme",
+        "acme": stack.config.tls.kind == "acme",
         "defaultTls": edge.default_tls,
     }
 

@@ -19,12 +19,12 @@ class Breakage(NamedTuple):
         return f"{self.sentence} {self.new.strip().splitlines()[0] if self.new.strip() else 'without'}"[:70]
 
 
-PROGRAMS, REMOTE, RENDER, SCRIPTS, SPEC, SOURCE, TEMPLATES = (
+PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, TEMPLATES = (
     "codesensei/programs",
     "codesensei/remote",
     "codesensei/render",
     "codesensei/scripts",
-    "codesensei/spec",
+    "codesensei/config",
     "codesensei/source",
     "codesensei/templates",
 )
@@ -35,21 +35,21 @@ UNIT = [
     Breakage("env.data", f"{RENDER}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["\\`]')"""),
     Breakage("env.same-reading", f"{RENDER}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["$`]')"""),
     Breakage("env.quoted-word", f"{RENDER}/envfile.py", "value if is_quoted_word(value) else ", ""),
-    Breakage("env.quoted-word", f"{SPEC}/words.py", '''[^"$`\\\\]*"''', '''[^"`\\\\]*"'''),
+    Breakage("env.quoted-word", f"{CONFIG}/words.py", '''[^"$`\\\\]*"''', '''[^"`\\\\]*"'''),
     Breakage(
         "env.one-each", f"{RENDER}/envfile.py", "for name in sorted(variables))", "for name in list(variables) * 2)"
     ),
     Breakage("env.refused-values", f"{RENDER}/envfile.py", 'if "\\0" in value:', 'if "\\1" in value:'),
-    Breakage("env.refused-values", f"{SPEC}/environment.py", 'if "\\0" in value:', 'if "\\1" in value:'),
+    Breakage("env.refused-values", f"{CONFIG}/environment.py", 'if "\\0" in value:', 'if "\\1" in value:'),
     Breakage(
-        "env.refused-types", f"{SPEC}/environment.py", "if isinstance(value, bool):", "if value is None and False:"
+        "env.refused-types", f"{CONFIG}/environment.py", "if isinstance(value, bool):", "if value is None and False:"
     ),
-    Breakage("env.refused-types", f"{SPEC}/environment.py", "if date := _DATE.fullmatch(value):", "if date := None:"),
-    Breakage("env.integers", f"{SPEC}/environment.py", "    return str(value)\n", "    return hex(value)\n"),
-    Breakage("env.owned", f"{SPEC}/environment.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
-    Breakage("env.owned", f"{SPEC}/environment.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
-    Breakage("env.secret-plain", f"{SPEC}/secrecy.py", "and not file.is_sealed(place))", "and place == ())"),
-    Breakage("env.source", f"{SPEC}/environment.py", '        "UID",\n', '        "UID",\n        "LANG",\n'),
+    Breakage("env.refused-types", f"{CONFIG}/environment.py", "if date := _DATE.fullmatch(value):", "if date := None:"),
+    Breakage("env.integers", f"{CONFIG}/environment.py", "    return str(value)\n", "    return hex(value)\n"),
+    Breakage("env.owned", f"{CONFIG}/environment.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
+    Breakage("env.owned", f"{CONFIG}/environment.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
+    Breakage("env.secret-plain", f"{CONFIG}/secrecy.py", "and not file.is_sealed(place))", "and place == ())"),
+    Breakage("env.source", f"{CONFIG}/environment.py", '        "UID",\n', '        "UID",\n        "LANG",\n'),
     Breakage(
         "words.env-id", f"{RENDER}/digest.py", "for name in sorted(variables):", "for name in list(variables)[:1]:"
     ),
@@ -69,7 +69,7 @@ UNIT = [
         "modules.find(module) == 0 and",
     ),
     Breakage("asgi.daphne", f"{SOURCE}/inspect.py", '"asgi" if asgi else "wsgi"', '"asgi" if wsgi else "wsgi"'),
-    Breakage("asgi.interface", f"{SOURCE}/inspect.py", 'if spec.interface == "auto"', "if spec.interface"),
+    Breakage("asgi.interface", f"{SOURCE}/inspect.py", 'if config.interface == "auto"', "if config.interface"),
     Breakage(
         "preview.requirements", f"{SOURCE}/requirements.py", "    if included_at:\n", "    if included_at == 0:\n"
     ),
@@ -84,15 +84,21 @@ UNIT = [
         "pointers: list[str] = []",
     ),
     # Stack config
-    Breakage("config.slug", f"{SPEC}/types.py", "    if not _SLUG.fullmatch(value):\n", "    if not value:\n"),
+    Breakage("config.slug", f"{CONFIG}/types.py", "    if not _SLUG.fullmatch(value):\n", "    if not value:\n"),
     Breakage(
-        "user.refused", f"{SPEC}/cross.py", "if spec.project.user == spec.server.user:", 'if spec.project.user == "":'
+        "user.refused",
+        f"{CONFIG}/cross.py",
+        "if config.project.user == config.server.user:",
+        'if config.project.user == "":',
     ),
-    Breakage("user.shared", f"{SPEC}/caution.py", "    if project.share_user:\n", "    if project.rebuild:\n"),
+    Breakage("user.shared", f"{CONFIG}/warnings.py", "    if project.share_user:\n", "    if project.rebuild:\n"),
     Breakage(
-        "config.production", f"{SPEC}/cross.py", "if spec.production and _MOVING", "if spec.drift is None and _MOVING"
+        "config.production",
+        f"{CONFIG}/cross.py",
+        "if config.production and _MOVING",
+        "if config.drift is None and _MOVING",
     ),
-    Breakage("web.workers", f"{SPEC}/cross.py", r'r"[1-9]\d{0,3}"', r'r"\w+"'),
+    Breakage("web.workers", f"{CONFIG}/cross.py", r'r"[1-9]\d{0,3}"', r'r"\w+"'),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),
     Breakage("web.restart", f"{TEMPLATES}/web.service.j2", "KillMode=mixed\n", ""),
@@ -232,7 +238,7 @@ UNIT = [
         "words.release.outside",
         "components/environment.py",
         "release_name(code_id, digest_key, variables)",
-        "release_name(code_id, digest_key, {**variables, 'W': repr(stack.spec.project.workers)})",
+        "release_name(code_id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
     ),
     Breakage("order.inert", "components/stack.py", "opts=_after(release, processes, edge),", "opts=_after(processes),"),
     # The switch

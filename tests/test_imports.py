@@ -23,15 +23,15 @@ class Room:
 
 
 ROOMS = (
-    Room("__main__.py", ("codesensei.quiet", "codesensei.spec", "components", "pulumi")),
+    Room("__main__.py", ("codesensei.quiet", "codesensei.config", "components", "pulumi")),
     Room(
         "components",
-        ("codesensei.spec", "codesensei.source", "codesensei.render", "codesensei.remote", "pulumi", "pulumi_random"),
+        ("codesensei.config", "codesensei.source", "codesensei.render", "codesensei.remote", "pulumi", "pulumi_random"),
     ),
-    Room("codesensei/spec", ("pydantic", "pydantic_core", "yaml")),
-    Room("codesensei/source", ("codesensei.spec", "pulumi")),
-    Room("codesensei/render", ("codesensei.spec", "jinja2")),
-    Room("codesensei/remote", ("codesensei.spec", "codesensei.render.shell", "pulumi", "pulumi_command")),
+    Room("codesensei/config", ("pydantic", "pydantic_core", "yaml")),
+    Room("codesensei/source", ("codesensei.config", "pulumi")),
+    Room("codesensei/render", ("codesensei.config", "jinja2")),
+    Room("codesensei/remote", ("codesensei.config", "codesensei.render.shell", "pulumi", "pulumi_command")),
     Room("codesensei/scripts/base", ()),
     Room("codesensei/scripts/postgres", (f"{SERVER}.base",)),
     Room("codesensei/scripts/release", (f"{SERVER}.base",)),
@@ -44,7 +44,7 @@ ROOMS = (
 # Single files that may import more than their room.
 EXCEPTIONS = {
     # The one module of the room that knows the engine.
-    "codesensei/spec/load.py": ("pulumi",),
+    "codesensei/config/load.py": ("pulumi",),
     # They run inside the project's own process.
     "codesensei/scripts/release/ask_django.py": ("django",),
     "codesensei/scripts/serving/ask_why.py": ("django",),

@@ -32,7 +32,7 @@ TEST_PROGRAMS = {"sshd": "openssh-server"}
 
 
 class SetupError(Exception):
-    """What this machine lacks; the text is one sentence with the cure."""
+    """What this machine lacks; the text is one sentence with the fix."""
 
 
 def check_python() -> None:

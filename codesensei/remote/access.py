@@ -9,12 +9,12 @@ import pulumi
 from pulumi.runtime.config import get_config
 from pulumi_command import remote
 
+from codesensei.config.server import ServerConfig
 from codesensei.remote.agent import NO_KEY, folder_of, start_agent
 from codesensei.remote.connection import connection, connection_with_key
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look, look_at
 from codesensei.remote.state import State, read_state
-from codesensei.spec.server import Server
 
 LIBRARY = "/usr/local/lib/codesensei"
 
@@ -23,7 +23,7 @@ LIBRARY = "/usr/local/lib/codesensei"
 class Access:
     """What a step needs to run for the project `slug` on one server."""
 
-    server: Server
+    server: ServerConfig
     slug: str
     agent_socket: str
     look: Look
@@ -50,7 +50,7 @@ class Access:
         return f"{self.sudo}{LIBRARY}/{self.slug}/run"
 
 
-def reach(server: Server, *, slug: str, drift: bool, private_key: pulumi.Output[str] | None) -> Access:
+def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.Output[str] | None) -> Access:
     """Start the agent and, where drift is looked for, look at the server once.
 
     In a preview a server that cannot be reached is a warning; in an update it is a RemoteError, before anything runs.
@@ -81,7 +81,7 @@ def note_of(stack: str) -> Path:
     return folder_of(stack) / "begun"
 
 
-def _after_begun(look: Look, state: State, server: Server) -> Look:
+def _after_begun(look: Look, state: State, server: ServerConfig) -> Look:
     """The look, or one that runs everything: where a first deploy had begun, and the server was put back since.
 
     The state of an unfinished first deploy cannot be read, so a note beside the agent says that there was one.

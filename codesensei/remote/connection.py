@@ -5,19 +5,19 @@ from __future__ import annotations
 import pulumi
 from pulumi_command import remote
 
-from codesensei.spec.server import Jump, Server
+from codesensei.config.server import JumpHost, ServerConfig
 
 # Attempts after the first, for a server that is busy or just starts; a wrong key or host key is tried as often.
 DIAL_ERROR_LIMIT = 5
 DIAL_SECONDS = 15
 
 
-def connection(server: Server, agent_socket: str) -> remote.ConnectionArgs:
+def connection(server: ServerConfig, agent_socket: str) -> remote.ConnectionArgs:
     """The connection of every step: its key is in the agent, so a new key changes no input."""
     return _connection(server, agent_socket=agent_socket, private_key=None)
 
 
-def connection_with_key(server: Server, private_key: pulumi.Output[str] | None) -> remote.ConnectionArgs:
+def connection_with_key(server: ServerConfig, private_key: pulumi.Output[str] | None) -> remote.ConnectionArgs:
     """A connection that works where no program runs and so no agent of ours (`pulumi destroy`).
 
     Without a key the provider takes the operator's own agent.
@@ -26,7 +26,7 @@ def connection_with_key(server: Server, private_key: pulumi.Output[str] | None) 
 
 
 def _connection(
-    server: Server, *, agent_socket: str | None, private_key: pulumi.Output[str] | None
+    server: ServerConfig, *, agent_socket: str | None, private_key: pulumi.Output[str] | None
 ) -> remote.ConnectionArgs:
     return remote.ConnectionArgs(
         host=server.host,
@@ -41,7 +41,9 @@ def _connection(
     )
 
 
-def _proxy(jump: Jump, agent_socket: str | None, private_key: pulumi.Output[str] | None) -> remote.ProxyConnectionArgs:
+def _proxy(
+    jump: JumpHost, agent_socket: str | None, private_key: pulumi.Output[str] | None
+) -> remote.ProxyConnectionArgs:
     return remote.ProxyConnectionArgs(
         host=jump.host,
         port=jump.port,

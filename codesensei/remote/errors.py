@@ -8,6 +8,6 @@ import pulumi
 class RemoteError(pulumi.RunError):
     """A server cannot be used. A RunError, so the engine prints its text and no traceback. Holds no secret."""
 
-    def __init__(self, thing: str, cause: str, cure: str) -> None:
-        self.thing, self.cause, self.cure = thing, cause, cure
-        super().__init__(f"{thing}: {cause}\n    {cure}")
+    def __init__(self, thing: str, cause: str, fix: str) -> None:
+        self.thing, self.cause, self.fix = thing, cause, fix
+        super().__init__(f"{thing}: {cause}\n    {fix}")

@@ -36,7 +36,7 @@ main() {
     fi
     cat <<END
 error: server $SERVER: nothing is removed, for nobody can log in to it: $(reason "${said:-ssh said nothing}")
-cure: put that right, and run pulumi destroy again: what is left of the stack in the state is enough for it
+fix: put that right, and run pulumi destroy again: what is left of the stack in the state is enough for it
       another machine has its place: set codesensei:server (host, hostKey); pulumi up brings everything there
       it is gone for good: pulumi stack rm --force $STACK forgets the stack, and connects to nothing
       (with --preserve-config the stack file stays)

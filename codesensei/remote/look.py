@@ -1,7 +1,7 @@
 """One read-only look at the server per run: what was changed by hand, and what an interrupted run has left.
 
-The engine knows its state and not the server. Where the two differ, the step's line gets the next number (`mend=<n>`),
-a difference that the engine sees; from then on the state has that number, and the line keeps it.
+The engine knows its state and not the server. Where the two differ, the step's line gets the next number
+(`repair=<n>`), a difference that the engine sees; from then on the state has that number, and the line keeps it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codesensei.config.server import JumpHost, ServerConfig
 from codesensei.remote import openssh
 from codesensei.remote.agent import missing
 from codesensei.remote.errors import RemoteError
-from codesensei.remote.state import FIRST_STEP, State
-from codesensei.spec.server import Jump, Server
+from codesensei.remote.state import State
+from codesensei.wire.steps import CLAIM
 
 LOOK_SECONDS = 15.0
 
@@ -32,7 +33,7 @@ class Look:
     `others` is the number of the steps that the state does not hold.
     """
 
-    mends: Mapping[str, int] = field(default_factory=dict)
+    repairs: Mapping[str, int] = field(default_factory=dict)
     copy: int = 0
     others: int = 0
     warnings: tuple[str, ...] = ()
@@ -41,31 +42,31 @@ class Look:
     @classmethod
     def none(cls, state: State) -> Look:
         """Nobody looked, or nobody could: every line stays as the state has it."""
-        return cls({step: done.mend for step, done in state.steps.items()}, state.copy)
+        return cls({step: done.repair for step, done in state.steps.items()}, state.copy)
 
     @classmethod
     def of(cls, state: State, answer: Mapping[str, Any], host: str) -> Look:
         """The look that the server's own answer means, held against the state."""
         found = {step: (str(facts["applied"]), tuple(facts["drift"])) for step, facts in answer["steps"].items()}
         blank = not found
-        mends, warnings = {}, []
+        repairs, warnings = {}, []
         for step, done in sorted(state.steps.items()):
             applied, drift = found.get(step, ("", ()))
             differs = applied != done.digest
-            mends[step] = done.mend + bool(differs or drift)
-            warnings += [f"{host}: {thing} (step {step}); pulumi up mends it" for thing in drift]
+            repairs[step] = done.repair + bool(differs or drift)
+            warnings += [f"{host}: {thing} (step {step}); pulumi up repairs it" for thing in drift]
             if differs and not drift and not blank:
                 warnings.append(f"{host}: step {step} is not as the state has it; pulumi up runs it again")
         if blank and state.steps:
             warnings.append(f"{host}: this server remembers nothing of the stack; pulumi up brings everything again")
-        forgotten = bool(state.steps) and not found.get(FIRST_STEP, ("", ()))[0]
-        return cls(mends, state.copy + forgotten, warnings=tuple(warnings), blank=blank)
+        forgotten = bool(state.steps) and not found.get(CLAIM.name, ("", ()))[0]
+        return cls(repairs, state.copy + forgotten, warnings=tuple(warnings), blank=blank)
 
     @classmethod
     def unknown(cls, state: State, host: str) -> Look:
         """The server was reached and cannot tell: every step runs again, and each finds what is already done."""
         said = f"{host}: what is installed there cannot be asked; every step runs again"
-        return cls({step: done.mend + 1 for step, done in state.steps.items()}, state.copy, warnings=(said,))
+        return cls({step: done.repair + 1 for step, done in state.steps.items()}, state.copy, warnings=(said,))
 
     @classmethod
     def again(cls) -> Look:
@@ -73,12 +74,12 @@ class Look:
         now = int(time.time())
         return cls(copy=now, others=now, blank=True)
 
-    def mend(self, step: str) -> int:
+    def repair(self, step: str) -> int:
         """The number of this step's line; 0 where it has none."""
-        return self.mends.get(step, self.others)
+        return self.repairs.get(step, self.others)
 
 
-def look_at(server: Server, agent_socket: str, sudo: str, run: str, state: State) -> Look:
+def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State) -> Look:
     """Ask the server over one connection, bounded to 15 s. RemoteError when it cannot be asked."""
     # A server that nothing was deployed to has no launcher; that is an answer, not an error.
     script = f'if [ -x {run} ]; then exec {run} look; else echo "{{}}"; fi'
@@ -101,7 +102,7 @@ def look_at(server: Server, agent_socket: str, sudo: str, run: str, state: State
         return Look.unknown(state, server.host)
 
 
-def _ssh(words: list[str], agent_socket: str, server: Server) -> subprocess.CompletedProcess[str]:
+def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             words,
@@ -123,14 +124,14 @@ def _ssh(words: list[str], agent_socket: str, server: Server) -> subprocess.Comp
         ) from None
 
 
-def _write_ssh_config(folder: Path, server: Server) -> Path:
+def _write_ssh_config(folder: Path, server: ServerConfig) -> Path:
     known, path = folder / "known_hosts", folder / "config"
     known.write_text(openssh.known_hosts(server))
     path.write_text(openssh.settings(server, str(known)))
     return path
 
 
-# First match wins: what ssh says, the cause, the cure. `place` is the key of the config that describes the machine.
+# First match wins: what ssh says, the cause, the fix. `place` is the key of the config that describes the machine.
 _KNOWN = (
     (
         ("Host key verification failed", "host key is known", "IDENTIFICATION HAS CHANGED", "no matching host key"),
@@ -166,21 +167,21 @@ _KNOWN = (
 )
 
 
-def _unreachable(server: Server, said: str) -> RemoteError:
+def _unreachable(server: ServerConfig, said: str) -> RemoteError:
     jump = server.proxy if _is_of_jump(server.proxy, said) else None
     place = "codesensei:server.proxy" if jump else "codesensei:server"
     host = jump or server
     thing = f"{'jump host' if jump else 'server'} {host.host}"
     facts = {"port": host.port, "user": host.user, "place": place}
-    for words, cause, cure in _KNOWN:
+    for words, cause, fix in _KNOWN:
         if any(word in said for word in words):
-            return RemoteError(thing, cause.format(**facts), cure.format(**facts))
+            return RemoteError(thing, cause.format(**facts), fix.format(**facts))
     last = (said.strip().splitlines() or ["ssh said nothing"])[-1][:200]
     by_hand = f"try by hand: ssh -p {host.port} {host.user}@{host.host}"
     return RemoteError(thing, f"it cannot be reached: {last}", by_hand)
 
 
-def _is_of_jump(jump: Jump | None, said: str) -> bool:
+def _is_of_jump(jump: JumpHost | None, said: str) -> bool:
     """Whether ssh complains of the jump host, and not of the server behind it."""
     if jump is None or "open failed" in said:
         return False

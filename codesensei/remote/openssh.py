@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from codesensei.spec.server import Server
+from codesensei.config.server import ServerConfig
 
 CONNECT_SECONDS = 5
 
 
-def known_hosts(server: Server) -> str:
+def known_hosts(server: ServerConfig) -> str:
     """The file with the host keys, by the names that `settings` uses."""
     hosts = {"server": server, "jump": server.proxy}
     return "".join(f"{name} {host.host_key}\n" for name, host in hosts.items() if host)
 
 
-def settings(server: Server, known: str) -> str:
+def settings(server: ServerConfig, known: str) -> str:
     """The configuration file for the host `server`; `known` is the path of the file with the host keys."""
     lines = []
     for name, host in {"server": server, "jump": server.proxy}.items():

@@ -7,7 +7,6 @@ there are outputs, which is from the end of the first whole deploy on.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 import time
@@ -19,10 +18,9 @@ import pulumi
 from pulumi.runtime import invoke
 
 from codesensei.remote.errors import RemoteError
+from codesensei.wire import digests
+from codesensei.wire.steps import CLAIM, REPAIR
 
-# The step by which the toolkit is brought; the bundle on its standard input is named by the hash in its line.
-FIRST_STEP = "claim"
-MEND = "mend="
 # What the engine says of a state that is just being written; seconds between the attempts to read it.
 HALF_WRITTEN = "failed to load checkpoint"
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
@@ -31,10 +29,10 @@ _LAUNCHERS = re.compile(r"(sudo -n )?(/usr/local/lib/codesensei/[a-z0-9-]+/run|s
 
 
 @dataclass(frozen=True)
-class Done:
+class StepState:
     """A step that the state holds as done."""
 
-    mend: int
+    repair: int
     digest: str
 
 
@@ -43,7 +41,7 @@ class State:
     """`whole` is False until a deploy has come to its end; `copy` is the number in the source's triggers."""
 
     whole: bool = False
-    steps: Mapping[str, Done] = field(default_factory=dict)
+    steps: Mapping[str, StepState] = field(default_factory=dict)
     copy: int = 0
 
     @classmethod
@@ -57,9 +55,10 @@ class State:
                 copy = int((outputs.get("triggers") or [0])[0])
             found = _LAUNCHERS.match(outputs.get("create") or "") if resource["type"] == _COMMAND else None
             if found:
-                words, mend = parted(shlex.split(outputs["create"][found.end() :]))
-                stdin = "" if words[0] == FIRST_STEP else outputs.get("stdin") or ""
-                steps[words[0]] = Done(mend, digest_of(words, stdin))
+                words, repair = parted(shlex.split(outputs["create"][found.end() :]))
+                # The bundle on its standard input is named by the hash in its line.
+                stdin = "" if words[0] == CLAIM.name else outputs.get("stdin") or ""
+                steps[words[0]] = StepState(repair, digests.of_step(words, stdin))
         return cls(True, steps, copy)
 
 
@@ -83,12 +82,8 @@ def _ask(question: str, **names: str) -> Any:
     raise RemoteError("the stack's state", "it cannot be read, as if it was written all the time", "run pulumi again")
 
 
-def digest_of(words: Sequence[str], stdin: str) -> str:
-    """The identity of a step's inputs, the same as the server computes (without `mend=`)."""
-    return hashlib.sha256((" ".join(words) + "\n" + stdin).encode()).hexdigest()
-
-
 def parted(words: Sequence[str]) -> tuple[list[str], int]:
     """The words of a step's line without its number, and the number."""
-    plain = [word for word in words if not word.startswith(MEND)]
-    return plain, next((int(word.removeprefix(MEND)) for word in words if word.startswith(MEND)), 0)
+    # `mend=` is what the number was called before version 1.0.
+    numbers = [word for word in words if word.startswith((REPAIR, "mend="))]
+    return [word for word in words if word not in numbers], int(numbers[0].partition("=")[2]) if numbers else 0

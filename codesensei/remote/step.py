@@ -2,56 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
 
 import pulumi
 from pulumi_command import remote
 
 from codesensei.remote.access import Access
-from codesensei.remote.state import MEND
 from codesensei.render import shell
+from codesensei.wire.codec import to_text
+from codesensei.wire.steps import DESTROY, REPAIR, Destroy, StepKind
 
-# Raise a step's number when its script makes something else from the same data, and what is on the servers must be made
-# anew. Not for a script that is only faster, clearer or better at failing: the next real change will run it anyway.
-FORMATS = {
-    "preflight": 1,
-    "packages": 1,
-    "account": 1,
-    "proxy": 1,
-    "broker": 1,
-    "database": 1,
-    "environment": 1,
-    "build": 1,
-    "prepare": 1,
-    "tls": 1,
-    "acme": 1,
-    "switch": 1,
-    "destroy": 1,
-}
 # A step writes its progress to standard output, and why it failed to standard error: that stands in the engine's error,
 # with everything else, and need not be shown twice.
 PROGRESS = remote.Logging.STDOUT
-HEAD = "--- data of the step"
-SECRET_STEPS = frozenset({"database", "environment", "tls"})
+D = TypeVar("D")
 
 
 def remote_step(
     name: str,
     access: Access,
-    step: str,
+    step: StepKind[D],
     *,
     args: Sequence[pulumi.Input[str]] = (),
-    data: Mapping[str, Any],
+    data: pulumi.Input[D],
     opts: pulumi.ResourceOptions,
 ) -> remote.Command:
-    """Run `step` for the project with `args` in its line and `data` (which may hold Outputs) on standard input.
+    """Run `step` for the project with `args` in its line and `data` on standard input.
 
-    The steps in SECRET_STEPS show nothing of their data: it is a secret input, and nothing is logged or kept.
+    A secret step shows nothing of its data: it is a secret input, and nothing is logged or kept.
     """
-    secret = step in SECRET_STEPS
-    stdin: pulumi.Output[str] = pulumi.Output.from_input(dict(data)).apply(to_text)
+    secret = step.secret
+    stdin: pulumi.Output[str] = pulumi.Output.from_input(data).apply(to_text)
     hidden: pulumi.Output[str] = pulumi.Output.secret(stdin)
     return remote.Command(
         name,
@@ -67,7 +49,7 @@ def remote_step(
 
 
 def teardown_step(
-    name: str, access: Access, *, data: Mapping[str, Any], opts: pulumi.ResourceOptions
+    name: str, access: Access, *, data: pulumi.Input[Destroy], opts: pulumi.ResourceOptions
 ) -> remote.Command:
     """The step that runs when the resource is deleted, and never before.
 
@@ -78,7 +60,7 @@ def teardown_step(
         name,
         connection=access.connection_with_key,
         delete=_teardown_line(access),
-        stdin=pulumi.Output.from_input(dict(data)).apply(to_text),
+        stdin=pulumi.Output.from_input(data).apply(to_text),
         add_previous_output_in_env=False,
         logging=PROGRESS,
         opts=opts,
@@ -87,33 +69,17 @@ def teardown_step(
 
 def _teardown_line(access: Access) -> str:
     """The delete's line; a destroy that is repeated finds neither the launcher nor anything to remove."""
-    run = line_of(access, "destroy", [])
+    run = line_of(access, DESTROY, [])
     return f"if {access.sudo}test -e {access.launcher.split()[-1]}; then {run}; else echo 'nothing is left'; fi"
 
 
-def to_text(data: Mapping[str, Any]) -> str:
-    """The data as it travels: JSON with one key, and one line of every text, per line.
-
-    A preview shows a change of it as a line diff with two lines around it. Of JSON alone it would show everything that
-    did not change, so the first line makes it something else.
-    """
-    return f"{HEAD}\n{json.dumps(_in_lines(data), indent=1, sort_keys=True, ensure_ascii=False)}\n"
+def line_of(access: Access, step: StepKind[D], args: Sequence[str]) -> str:
+    """`run <step> <format> [args] [repair=<n>]`."""
+    words = [step.name, str(step.format), *args, *repair_words(access, step.name)]
+    return f"{access.launcher} {shell.join(words)}"
 
 
-def _in_lines(value: Any) -> Any:
-    if isinstance(value, str) and "\n" in value:
-        return {"lines": value.split("\n")}
-    if isinstance(value, Mapping):
-        return {key: _in_lines(inner) for key, inner in value.items()}
-    return [_in_lines(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def line_of(access: Access, step: str, args: Sequence[str]) -> str:
-    """`run <step> <format> [args] [mend=<n>]`."""
-    return f"{access.launcher} {shell.join([step, str(FORMATS[step]), *args, *mend_words(access, step)])}"
-
-
-def mend_words(access: Access, step: str) -> list[str]:
+def repair_words(access: Access, step: str) -> list[str]:
     """The number of a step's line, where it has one."""
-    number = access.look.mend(step)
-    return [f"{MEND}{number}"] if number else []
+    number = access.look.repair(step)
+    return [f"{REPAIR}{number}"] if number else []

@@ -10,11 +10,13 @@ import pulumi
 from pulumi_command import remote
 
 from codesensei.remote.access import Access
-from codesensei.remote.state import FIRST_STEP
-from codesensei.remote.step import PROGRESS, mend_words
+from codesensei.remote.step import PROGRESS, repair_words
 from codesensei.render import shell
+from codesensei.wire.steps import CLAIM
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+PACKAGE = Path(__file__).resolve().parent.parent
+# What travels: all of it needs the standard library alone.
+ROOMS = ("scripts", "webservers", "wire")
 UNPACK = Path(__file__).with_name("unpack.sh")
 MARK = "=== "
 END = f"{MARK}end"
@@ -26,8 +28,6 @@ from codesensei.scripts.main import main
 
 sys.exit(main())
 '''
-# Raise it when claim.py makes something else from the same words.
-FORMAT = "1"
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ class Toolkit:
         return hashlib.sha256(self.bundle.encode()).hexdigest()[:12]
 
 
-def pack(scripts: Path = SCRIPTS) -> Toolkit:
+def pack(package: Path = PACKAGE) -> Toolkit:
     """The bundle of all scripts, the same bytes for the same files. ValueError for what it cannot hold."""
     members = {"__main__.py": MAIN, "codesensei/__init__.py": ""}
-    for path in [*scripts.rglob("*.py"), *scripts.rglob("*.sh")]:
-        members[f"codesensei/scripts/{path.relative_to(scripts)}"] = path.read_bytes().decode()
+    for room in ROOMS:
+        for path in [*(package / room).rglob("*.py"), *(package / room).rglob("*.sh")]:
+            members[f"codesensei/{path.relative_to(package)}"] = path.read_bytes().decode()
     files = "".join(_member(name, text) for name, text in sorted(members.items()))
     return Toolkit(f'{UNPACK.read_text()}\nbundle() {{\n{files}}}\n\n{{ main "$@"; }}\n')
 
@@ -73,8 +74,8 @@ def toolkit_step(
     """Bring the scripts and claim the slug for the stack (its full name, and its generated identity)."""
 
     def line(identity: str) -> str:
-        words = [FIRST_STEP, FORMAT, stack, identity, str(adopt).lower(), toolkit.hash]
-        return f"{access.sudo}sh -s {shell.join([access.slug, *words, *mend_words(access, FIRST_STEP)])}"
+        words = [CLAIM.name, str(CLAIM.format), stack, identity, str(adopt).lower(), toolkit.hash]
+        return f"{access.sudo}sh -s {shell.join([access.slug, *words, *repair_words(access, CLAIM.name)])}"
 
     return remote.Command(
         name,

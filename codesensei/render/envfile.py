@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from codesensei.spec.environment import SHELL_NAMES
-from codesensei.spec.words import is_quoted_word, meaning
+from codesensei.config.environment import SHELL_NAMES
+from codesensei.config.words import is_quoted_word, meaning
 
 HEADER = "# Written by codesensei from the stack config; changes made here are lost at the next deploy.\n"
 

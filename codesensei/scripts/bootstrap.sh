@@ -10,8 +10,8 @@ CLOUD_INIT_WAIT=900
 LOCK_WAIT=900
 DPKG_WAIT=900
 
-refuse() { # thing, cause, cure
-    printf 'error: %s on %s: %s\ncure: %s\n' "$1" "$(uname -n)" "$2" "$3" >&2
+refuse() { # thing, cause, fix
+    printf 'error: %s on %s: %s\nfix: %s\n' "$1" "$(uname -n)" "$2" "$3" >&2
     exit 1
 }
 

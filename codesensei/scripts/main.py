@@ -1,4 +1,4 @@
-"""Entry point on the server: `run <step> <format> [arguments] [mend=<n>]`, data as JSON on standard input."""
+"""Entry point on the server: `run <step> <format> [arguments] [repair=<n>]`, data as JSON on standard input."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Literal, TextIO
 
-from codesensei.scripts.base import proofs
+from codesensei.scripts.base import lines, proofs
 from codesensei.scripts.base.files import link_target, make_directory
-from codesensei.scripts.base.paths import LOCKS
-from codesensei.scripts.base.step import Failure, Step, digest_of, read_json
+from codesensei.scripts.base.lines import StepRun
+from codesensei.scripts.base.step import Failure, Step, read_json
+from codesensei.scripts.release import record
+from codesensei.wire import codec, digests, names, paths
+from codesensei.wire.codec import WireError
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import RENEWED, REPAIR, STEPS, StepKind
 
-# The lock each step takes: the stack's own, or the server's where several stacks share what it changes.
-PROJECT_STEPS = ("database", "environment", "build", "prepare", "tls", "acme", "switch", "destroy")
-SERVER_STEPS = ("claim", "preflight", "packages", "account", "proxy", "broker")
-RELEASE_STEPS = ("environment", "build", "prepare", "switch")
 READ_ONLY = ("look", "manage")
 # What other programs call between deploys; called inside a step, they leave the work to it.
-HOOKS = ("renewed",)
 CALLED_BY_STEP = "CODESENSEI_STEP"
 LOCK_WAIT = 3600.0
 
@@ -40,89 +40,70 @@ def main() -> int:
             stream.reconfigure(errors="backslashreplace")
     if name in READ_ONLY:
         return int(importlib.import_module(f"codesensei.scripts.steps.{name}").run(slug, words))
-    if name in HOOKS and CALLED_BY_STEP in os.environ:
-        return 0
-    if name not in PROJECT_STEPS + SERVER_STEPS + HOOKS:
+    kind = STEPS.get(name)
+    if kind is None:
         print(f"error: there is no step named {name}", file=sys.stderr)
         return 2
-    step = _read_step(slug, name, words) if name not in HOOKS else Step(slug, name, (), {})
+    if kind is RENEWED and CALLED_BY_STEP in os.environ:
+        return 0
     try:
-        with _lock(step):
-            _run(step)
+        step = _read_step(kind, slug, words)
+        with _lock(kind, step):
+            _run(kind, step)
     except Failure as failure:
-        return _fail(step, failure)
-    except OSError as error:
-        # Also locks, notes and logs are files.
-        return _fail(step, _refused(step, error))
+        failure.served = _served(kind, slug)
+        # The SSH provider repeats all output in its error: this alone must not be among what it has shown before.
+        with contextlib.suppress(OSError):
+            print(failure.text(), file=sys.stderr, flush=True)
+        return 1
     if step.result or not step.changes:
         with contextlib.suppress(OSError):
             print(step.result or "unchanged", flush=True)
     return 0
 
 
-def _read_step(slug: str, name: str, words: list[str]) -> Step:
+def _read_step(kind: StepKind[object], slug: str, words: list[str]) -> Step[object]:
     # The number makes the engine run the step again; to the step it means nothing.
-    plain = [word for word in words if not word.startswith("mend=")]
-    stdin = sys.stdin.read()
-    return Step(
-        slug=slug,
-        name=name,
-        args=tuple(plain[1:]),
-        data=read_data(stdin),
-        digest=digest_of([name, *plain], stdin),
-    )
+    plain = [word for word in words if not word.startswith(REPAIR)]
+    stdin = "" if kind is RENEWED else sys.stdin.read()
+    try:
+        data = codec.from_text(kind.data, stdin, f"step {kind.name}")
+    except WireError as error:
+        fix = "the program and its toolkit are of two versions: run pulumi up again"
+        raise Failure(error.what, f"its data is not as expected: {error.key}: {error.cause}", fix) from None
+    return Step(slug, kind.name, tuple(plain[1:]), data, digests.of_step([kind.name, *plain], stdin))
 
 
-def read_data(stdin: str) -> dict[str, Any]:
-    """The data of a step: JSON after a line that is none, in which a longer text is a list of its lines."""
-    text = stdin.partition("\n")[2] if stdin.startswith("---") else stdin
-    data: dict[str, Any] = json.loads(text, object_hook=_joined) if text.strip() else {}
-    return data
-
-
-def _joined(value: dict[str, Any]) -> Any:
-    return "\n".join(value["lines"]) if set(value) == {"lines"} else value
-
-
-def _run(step: Step) -> None:
+def _run(kind: StepKind[object], step: Step[object]) -> None:
     module = importlib.import_module(f"codesensei.scripts.steps.{step.name}")
     started = time.monotonic()
-    recorded = step.name not in HOOKS
+    recorded = kind is not RENEWED
     if recorded:
         proofs.begin(step)
     try:
         module.run(step)
     except Failure:
-        proofs.abandon(step)
-        _log(step, "failed", started)
+        _failed(kind, step, started)
         raise
     except OSError as error:
-        proofs.abandon(step)
-        _log(step, "failed", started)
-        raise _refused(step, error) from error
+        _failed(kind, step, started)
+        raise Failure(str(error.filename or step.name), error.strerror or str(error), _fix(error)) from error
     except Exception as error:
-        proofs.abandon(step)
-        _log(step, "failed", started)
+        _failed(kind, step, started)
         raise _mistake(step, error) from error
     if recorded:
         proofs.finish(step)
     _log(step, "changed" if step.changes else "unchanged", started)
 
 
-def _fail(step: Step, failure: Failure) -> int:
-    failure.served = _served(step)
-    # The SSH provider repeats all output in its error: this alone must not be among what it has shown before.
-    with contextlib.suppress(OSError):
-        print(failure.text(), file=sys.stderr, flush=True)
-    return 1
+def _failed(kind: StepKind[object], step: Step[object], started: float) -> None:
+    proofs.abandon(step)
+    if kind.of_release and names.RELEASE.fullmatch(step.args[0]):
+        record.failed(step.project, step.args[0], step.name)
+    _log(step, "failed", started)
 
 
-def _refused(step: Step, error: OSError) -> Failure:
-    """What the file system refuses."""
-    return Failure(str(error.filename or step.name), error.strerror or str(error), _cure(error))
-
-
-def _cure(error: OSError) -> str:
+def _fix(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space on the server (df -h, df -i), then run pulumi up again"
     if error.errno == errno.EROFS:
@@ -130,9 +111,9 @@ def _cure(error: OSError) -> str:
     return "look at that path on the server, then run pulumi up again"
 
 
-def _mistake(step: Step, error: Exception) -> Failure:
-    """What nobody foresaw; where it happened is for those who mend it, so it stays on the server."""
-    log = (step.project.memory if step.project.memory.is_dir() else LOCKS) / f"mistake-{step.slug}.log"
+def _mistake(step: Step[object], error: Exception) -> Failure:
+    """What nobody foresaw; where it happened is for those who fix it, so it stays on the server."""
+    log = (step.project.memory if step.project.memory.is_dir() else paths.SERVER.locks) / f"mistake-{step.slug}.log"
     name = error.__class__.__name__
     with open(log, "a", opener=_private) as file:
         # Without the exception's own words, which may hold a value.
@@ -140,24 +121,18 @@ def _mistake(step: Step, error: Exception) -> Failure:
     return Failure(f"step {step.name}", f"a mistake in codesensei itself ({name})", "report it", where=str(log))
 
 
-def _served(step: Step) -> str:
+def _served(kind: StepKind[object], slug: str) -> str:
     """The release that serves on although a step on the way to the next one has failed."""
-    target = link_target(step.project.current) if step.name in RELEASE_STEPS else None
+    target = link_target(ProjectPaths(slug).current) if kind.of_release else None
     return f"release {Path(target).name}" if target else ""
 
 
-def _log(step: Step, result: str, started: float) -> None:
-    if not step.project.memory.is_dir():
-        return
-    line = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "step": step.name,
-        "args": list(step.args),
-        "result": result,
-        "seconds": round(time.monotonic() - started, 2),
-    }
-    with open(step.project.memory / "steps.jsonl", "a", opener=_private) as log:
-        log.write(json.dumps(line, sort_keys=True) + "\n")
+def _log(step: Step[object], result: Literal["changed", "unchanged", "failed"], started: float) -> None:
+    if step.project.memory.is_dir():
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        seconds = round(time.monotonic() - started, 2)
+        run = StepRun(time=now, step=step.name, args=step.args, result=result, seconds=seconds)
+        lines.append(step.project.steps, run)
 
 
 def _private(path: str, flags: int) -> int:
@@ -165,13 +140,13 @@ def _private(path: str, flags: int) -> int:
 
 
 @contextlib.contextmanager
-def _lock(step: Step) -> Iterator[None]:
+def _lock(kind: StepKind[object], step: Step[object]) -> Iterator[None]:
     """Hold the lock of the project or of the server; it is gone with this process, however that ends."""
-    make_directory(LOCKS, 0o700)
-    name = "server" if step.name in SERVER_STEPS else f"project-{step.slug}"
-    with open(LOCKS / f"{name}.lock", "a+", opener=_private) as handle:
-        _wait(step, handle, str(LOCKS / f"{name}.holder"))
-        with open(LOCKS / f"{name}.holder", "w", opener=_private) as holder:
+    make_directory(paths.SERVER.locks, 0o700)
+    name = "server" if kind.lock == "server" else f"project-{step.slug}"
+    with open(paths.SERVER.locks / f"{name}.lock", "a+", opener=_private) as handle:
+        _wait(step, handle, str(paths.SERVER.locks / f"{name}.holder"))
+        with open(paths.SERVER.locks / f"{name}.holder", "w", opener=_private) as holder:
             json.dump(
                 {
                     "step": step.name,
@@ -184,7 +159,7 @@ def _lock(step: Step) -> Iterator[None]:
         yield
 
 
-def _wait(step: Step, handle: TextIO, holder: str) -> None:
+def _wait(step: Step[object], handle: TextIO, holder: str) -> None:
     deadline = time.monotonic() + LOCK_WAIT
     told = ""
     while True:

@@ -31,7 +31,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Project:
+class Checkout:
     """The project at one commit."""
 
     revision: str
@@ -60,7 +60,7 @@ class Project:
         return self.tree.read(path)
 
 
-def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Project:
+def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Checkout:
     """The archive of a commit whose objects are in `objects`, made in `folder` unless it is there.
 
     SourceError, about `thing`, for submodules, Git LFS, links that lead out of the tree and the product's own folder.
@@ -77,7 +77,7 @@ def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Proje
     os.utime(tar)
     _forget_old(archives)
     subject = _subject(plain_git(bare, "cat-file", "commit", commit.revision, borrowed=objects))
-    project = Project(commit.revision, subject, commit.branch, tar, _sha256(tar))
+    project = Checkout(commit.revision, subject, commit.branch, tar, _sha256(tar))
     _refuse_files(thing, project.tree)
     return project
 

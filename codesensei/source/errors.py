@@ -11,11 +11,11 @@ from pulumi import RunError
 class SourceError(RunError):
     """The source cannot be deployed. A RunError, so the engine prints its text and no traceback."""
 
-    def __init__(self, thing: str, cause: str, cure: str) -> None:
+    def __init__(self, thing: str, cause: str, fix: str) -> None:
         self.thing = _encodable(thing)
         self.cause = _encodable(cause)
-        self.cure = _encodable(cure)
-        super().__init__(f"{self.thing}: {self.cause}\n    {self.cure}")
+        self.fix = _encodable(fix)
+        super().__init__(f"{self.thing}: {self.cause}\n    {self.fix}")
 
 
 def printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What git said, told as a cause and a cure."""
+"""What git said, told as a cause and a fix."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 def explain(thing: str, stderr: str) -> SourceError:
     """The error for what git wrote while it worked on `thing`: a URL or a name."""
     url = without_credentials(thing)
-    for pattern, cause, cure in _KNOWN:
+    for pattern, cause, fix in _KNOWN:
         if re.search(pattern, stderr):
             words = {"host": _host(thing), "url": url}
-            return SourceError(url, cause.format(**words), cure.format(**words))
+            return SourceError(url, cause.format(**words), fix.format(**words))
     said = [line[:_COLUMNS] for line in without_credentials(stderr).splitlines() if line.strip()]
     text = "; ".join(said[-_LINES:]) or "git ended with an error and said nothing"
     return SourceError(url, text, f"try it by hand: git ls-remote {url}" if "://" in url or "@" in url else "mend it")

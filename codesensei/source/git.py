@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from codesensei.source.archive import Commit, Project, archive_of
+from codesensei.source.archive import Checkout, Commit, archive_of
 from codesensei.source.command import SCHEMES, GitFailure, operators_git, plain_git, repository_of_ours
 from codesensei.source.errors import SourceError, listing, near
 from codesensei.source.failures import explain, is_known, without_credentials
@@ -46,13 +46,13 @@ class SourceSpec(Protocol):
 
 
 class HasSource(Protocol):
-    """The part of the project's spec that says where the source is."""
+    """The part of the project's config that says where the source is."""
 
     @property
     def source(self) -> SourceSpec: ...
 
 
-def open_source(project: HasSource, *, cache_dir: Path | None = None, base: Path | None = None) -> Project:
+def open_source(project: HasSource, *, cache_dir: Path | None = None, base: Path | None = None) -> Checkout:
     """The project at its revision. `base` is what `source.path` is relative to (default: the working directory).
 
     SourceError names what cannot be had: the repository, the revision, a clean tree, files kept elsewhere.
@@ -75,7 +75,7 @@ def default_cache() -> Path:
 # A repository that a URL names
 
 
-def _open_url(url: str, revision: str, cache: Path) -> Project:
+def _open_url(url: str, revision: str, cache: Path) -> Checkout:
     _check_scheme(url)
     thing = without_credentials(url)
     folder = cache / hashlib.sha256(url.encode()).hexdigest()[:32]
@@ -95,7 +95,7 @@ def _open_url(url: str, revision: str, cache: Path) -> Project:
             raise explain(url, failure.stderr) from None
 
 
-def _open_mirror(folder: Path, mirror: Path, url: str, revision: str) -> Project:
+def _open_mirror(folder: Path, mirror: Path, url: str, revision: str) -> Checkout:
     repository_of_ours(mirror)
     commit = _resolve_url(mirror, url, revision)
     return archive_of(folder, without_credentials(url), commit, mirror / "objects")
@@ -194,14 +194,14 @@ def _abbreviated(mirror: Path, url: str, revision: str) -> str | None:
 def _unknown(thing: str, revision: str, refs: dict[str, str]) -> SourceError:
     known = [name.removeprefix(_HEADS).removeprefix(_TAGS) for name in refs if name.startswith((_HEADS, _TAGS))]
     like = near(revision, known)
-    cure = f"did you mean {listing(like)}?" if like else "push the commit or the tag, or name one that is there"
-    return SourceError(thing, f"has no commit, tag or branch {revision}", cure)
+    fix = f"did you mean {listing(like)}?" if like else "push the commit or the tag, or name one that is there"
+    return SourceError(thing, f"has no commit, tag or branch {revision}", fix)
 
 
 # A repository on this machine
 
 
-def _open_path(directory: Path, written: str, revision: str, cache: Path) -> Project:
+def _open_path(directory: Path, written: str, revision: str, cache: Path) -> Checkout:
     thing = f"project.source.path {written}"
     if not directory.is_dir():
         raise SourceError(

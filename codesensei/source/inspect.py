@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from codesensei.source.archive import Project
+from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, listing, near
 from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, read_names
@@ -17,8 +17,8 @@ from codesensei.source.tree import join
 Interface = Literal["wsgi", "asgi"]
 
 
-class DjangoSpec(Protocol):
-    """The part of the project's spec that says where Django is."""
+class DjangoConfig(Protocol):
+    """The part of the project's config that says where Django is."""
 
     @property
     def directory(self) -> str: ...
@@ -54,28 +54,28 @@ class SettingsFacts:
     unsure: tuple[str, ...]
 
 
-def read_settings(project: Project, spec: DjangoSpec, closure: Closure | None = None) -> SettingsFacts:
+def read_settings(project: Checkout, config: DjangoConfig, closure: Closure | None = None) -> SettingsFacts:
     """Find manage.py, the settings and the application module. SourceError for what is not there.
 
     `closure` says which modules may come with the packages; what Django says of them is asked on the server alone.
     """
-    directory = django_directory(project, spec.directory)
+    directory = django_directory(project, config.directory)
     modules = Modules(project, directory, closure.roots if closure else ())
     installed = closure.names if closure else frozenset()
-    settings_file = modules.find(spec.settings_module)
+    settings_file = modules.find(config.settings_module)
     notes = []
     if settings_file is None:
-        if not modules.comes_with(installed, spec.settings_module):
-            raise _no_settings(project, spec.settings_module, directory)
-        notes.append(f"the settings {spec.settings_module} come with an installed package; the server reads them")
-    names = read_names(modules, spec.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
+        if not modules.comes_with(installed, config.settings_module):
+            raise _no_settings(project, config.settings_module, directory)
+        notes.append(f"the settings {config.settings_module} come with an installed package; the server reads them")
+    names = read_names(modules, config.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
     declared_asgi, declared_wsgi = names.values["ASGI_APPLICATION"], names.values["WSGI_APPLICATION"]
-    urls = read_names(modules, spec.settings_module, ("STATIC_URL", "MEDIA_URL")).values
-    asgi = spec.asgi_application or _for_a_server(modules, declared_asgi, spec.settings_module)
-    wsgi = spec.wsgi_application or declared_wsgi
+    urls = read_names(modules, config.settings_module, ("STATIC_URL", "MEDIA_URL")).values
+    asgi = config.asgi_application or _for_a_server(modules, declared_asgi, config.settings_module)
+    wsgi = config.wsgi_application or declared_wsgi
     automatic: Interface = "asgi" if asgi else "wsgi"
-    interface: Interface = automatic if spec.interface == "auto" else spec.interface
-    chosen = (asgi if interface == "asgi" else wsgi) or _default_application(modules, spec.settings_module, interface)
+    interface: Interface = automatic if config.interface == "auto" else config.interface
+    chosen = (asgi if interface == "asgi" else wsgi) or _default_application(modules, config.settings_module, interface)
     application = server_form(chosen)
     module = application.partition(":")[0]
     if modules.find(module) is None and not modules.comes_with(installed, module):
@@ -114,7 +114,7 @@ def _url_path(written: str | None, usual: str) -> str:
     return f"/{written.strip('/')}/"
 
 
-def migrations(project: Project) -> list[str]:
+def migrations(project: Checkout) -> list[str]:
     """All migrations as `app.0001_initial`, sorted; the app is named after its directory."""
     found = set()
     for name in project.files:
@@ -147,7 +147,7 @@ def server_form(application: str) -> str:
     return f"{module}:{name}" if module else application
 
 
-def django_directory(project: Project, directory: str) -> str:
+def django_directory(project: Checkout, directory: str) -> str:
     """Where manage.py really is, all links followed. SourceError where there is none."""
     tree = project.tree
     manage = join(directory, "manage.py")
@@ -177,7 +177,7 @@ def _default_application(modules: Modules, settings_module: str, interface: Inte
     return f"{packages[0]}.{interface}:application" if packages else f"{interface}:application"
 
 
-def _no_settings(project: Project, module: str, directory: str) -> SourceError:
+def _no_settings(project: Checkout, module: str, directory: str) -> SourceError:
     thing = f"project.settingsModule {module}"
     suffix = module.replace(".", "/")
     expected = join(directory, f"{suffix}.py")
@@ -191,29 +191,29 @@ def _no_settings(project: Project, module: str, directory: str) -> SourceError:
             )
     known = _modules_like(project, directory, "settings")
     like = near(module, known) or known
-    cure = f"found {listing(like)}: set project.settingsModule" if like else "commit the settings"
+    fix = f"found {listing(like)}: set project.settingsModule" if like else "commit the settings"
     if not project.tree.is_directory(join(directory, module.split(".", maxsplit=1)[0])):
-        cure += f"; for those of an installed package commit a module with: from {module} import *"
-    return SourceError(thing, cause, cure)
+        fix += f"; for those of an installed package commit a module with: from {module} import *"
+    return SourceError(thing, cause, fix)
 
 
 def _no_application(
-    project: Project, application: str, interface: Interface, directory: str, elsewhere: Sequence[str]
+    project: Checkout, application: str, interface: Interface, directory: str, elsewhere: Sequence[str]
 ) -> SourceError:
     key = f"{interface}Application"
     module = application.partition(":")[0]
     cause = f"there is no module {module} in {directory} of commit {project.short}"
     known = _modules_like(project, directory, interface)
     like = near(module, known) or known
-    cure = f"found {listing(like)}: set project.{key}: {like[0]}:application" if like else f"set project.{key}"
+    fix = f"found {listing(like)}: set project.{key}: {like[0]}:application" if like else f"set project.{key}"
     if elsewhere and not like:
         setting = f"{interface.upper()}_APPLICATION"
         example = f"{elsewhere[0].split('.')[0]}.{interface}:application"
-        cure += f" to what {setting} is in {listing(elsewhere)}, for example {example}"
-    return SourceError(f"the {interface} application {application}", cause, cure)
+        fix += f" to what {setting} is in {listing(elsewhere)}, for example {example}"
+    return SourceError(f"the {interface} application {application}", cause, fix)
 
 
-def _modules_like(project: Project, directory: str, word: str) -> list[str]:
+def _modules_like(project: Checkout, directory: str, word: str) -> list[str]:
     prefix = "" if directory == "." else f"{directory}/"
     names = [name.removeprefix(prefix) for name in project.files if name.startswith(prefix) and name.endswith(".py")]
     modules = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in names]

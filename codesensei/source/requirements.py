@@ -8,7 +8,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
-from codesensei.source.archive import Project
+from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, listing
 from codesensei.source.tree import join
 
@@ -71,7 +71,7 @@ class _Local:
 
 @dataclass
 class _Walk:
-    project: Project
+    project: Checkout
     files: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
     local: list[_Local] = field(default_factory=list)
@@ -150,7 +150,7 @@ class _Walk:
             self.why.append(f"{place}: installs {_shown(url)}, which names no full commit and can move")
 
 
-def requirements_closure(project: Project, path: str, directory: str = ".") -> Closure:
+def requirements_closure(project: Checkout, path: str, directory: str = ".") -> Closure:
     """Read `path` and what it includes. SourceError for a file that is not there, with those that are near.
 
     `directory` is where manage.py is: local paths may be meant from there too.
@@ -178,7 +178,7 @@ def requirements_closure(project: Project, path: str, directory: str = ".") -> C
     )
 
 
-def _base(project: Project, local: list[_Local], candidates: tuple[str, ...]) -> str:
+def _base(project: Checkout, local: list[_Local], candidates: tuple[str, ...]) -> str:
     """The directory from which all local paths lead to something that can be installed."""
     for base in dict.fromkeys(candidates):
         if all(_is_installable(project, join(base, item.path)) for item in local):
@@ -195,11 +195,11 @@ def _base(project: Project, local: list[_Local], candidates: tuple[str, ...]) ->
     )
 
 
-def _is_installable(project: Project, path: str) -> bool:
+def _is_installable(project: Checkout, path: str) -> bool:
     return project.tree.is_file(path) or any(project.tree.is_file(join(path, name)) for name in _BUILDS)
 
 
-def _refuse_other_tools(project: Project, file: str) -> None:
+def _refuse_other_tools(project: Checkout, file: str) -> None:
     command = _EXPORTS.get(posixpath.basename(file))
     if command and project.tree.is_file(file):
         raise SourceError(
@@ -229,7 +229,7 @@ def logical_lines(text: str) -> list[tuple[int, str]]:
     return [*lines, (start, joined)] if joined else lines
 
 
-def _missing(project: Project, path: str, included_at: str | None) -> SourceError:
+def _missing(project: Checkout, path: str, included_at: str | None) -> SourceError:
     if included_at:
         names = [name for name in project.files if posixpath.basename(name) == posixpath.basename(path)]
         found = f"there is {listing(sorted(names))}: mend the line" if names else "commit the file, or mend the line"

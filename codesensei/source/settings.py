@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from codesensei.source.archive import Project
+from codesensei.source.archive import Checkout
 from codesensei.source.tree import join
 
 _MAX_MODULES = 60
@@ -20,7 +20,7 @@ class Modules:
     `roots` are further directories that are on Python's path, because they are installed from the repository.
     """
 
-    def __init__(self, project: Project, directory: str, roots: Sequence[str] = ()) -> None:
+    def __init__(self, project: Checkout, directory: str, roots: Sequence[str] = ()) -> None:
         self.project = project
         self.roots = (directory, *roots)
 

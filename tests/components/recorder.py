@@ -13,8 +13,8 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks, test
 
 from codesensei import remote, source
+from codesensei.config import Stack
 from codesensei.remote.toolkit import Toolkit
-from codesensei.spec import Stack
 from components import stack as program
 from components.release import Code
 
@@ -138,7 +138,7 @@ class Run:
 def code(**changes: Any) -> Code:
     """A project at one commit, without any repository."""
     values: dict[str, Any] = {
-        "project": source.Project(REVISION, "Sell more", None, Path(__file__), "ab" * 32),
+        "project": source.Checkout(REVISION, "Sell more", None, Path(__file__), "ab" * 32),
         "settings": source.SettingsFacts(
             asgi_application=None,
             wsgi_application="config.wsgi:application",
@@ -171,7 +171,7 @@ def run(stack: Stack, look: remote.Look, monkeypatch: Any, **changes: Any) -> Ru
     monkeypatch.setattr("codesensei.remote.toolkit.pack", lambda: Toolkit("=== end\n"))
     monitor = select()
     access = remote.Access(
-        stack.spec.server,
+        stack.config.server,
         stack.names.slug,
         ".codesensei/stack/agent.sock",
         look,

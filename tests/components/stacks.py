@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pulumi.runtime.settings import Settings, configure
 
-from codesensei.spec import Stack
-from tests.spec.engine import API_TOKEN, EXAMPLE, load_text
+from codesensei.config import Stack
+from tests.config.engine import API_TOKEN, EXAMPLE, load_text
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\\nMIIBcertificate\\n-----END CERTIFICATE-----\\n"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from codesensei import remote
+from codesensei.config import DatabasePlan
 from codesensei.remote.step import HEAD
-from codesensei.scripts.main import read_data
-from codesensei.spec import DatabasePlan
+from codesensei.wire import codec
 from components.environment import database_url
 from tests.components import recorder, stacks
 from tests.components.recorder import Registered, Run
@@ -37,7 +37,7 @@ def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, look: remote.L
 def _described(resource: Registered) -> dict[str, Any]:
     inputs = dict(resource.shown)
     if str(inputs.get("stdin", "")).startswith(HEAD):
-        inputs["stdin"] = _without_texts(read_data(inputs["stdin"]))
+        inputs["stdin"] = _without_texts(codec.plain(inputs["stdin"]))
     if "source" in inputs and isinstance(inputs["source"], dict):
         inputs["source"] = "[asset]"
     return {
@@ -209,7 +209,7 @@ def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(stacks, "GENERATED", nameless)
     declared = run("generated", tmp_path, monkeypatch)
     assert declared.outputs["hostnames"] == ["203.0.113.7"]
-    manifest = read_data(declared.find("shop-switch").inputs["stdin"])
+    manifest = codec.plain(declared.find("shop-switch").inputs["stdin"])
     assert manifest["health"]["hosts"] == ["203.0.113.7"]
     assert manifest["url"] == "https://203.0.113.7/"
 

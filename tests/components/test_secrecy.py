@@ -12,10 +12,10 @@ from urllib.parse import quote
 import pytest
 
 from codesensei import remote
-from codesensei.spec import Stack
+from codesensei.config import Stack
 from components.environment import secret_parts
 from tests.components import recorder, stacks
-from tests.spec.engine import API_TOKEN
+from tests.config.engine import API_TOKEN
 
 ENVIRONMENT = {"shop-environment.stdin"}
 # Where each secret may be, and must be; every other place of every input is searched for it.

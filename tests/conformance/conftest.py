@@ -36,7 +36,7 @@ def engine() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def stand_in(engine: dict[str, str]) -> bool:
-    """Whether the plugins are known to be the stand-ins, which mend some faults of the official ones."""
+    """Whether the plugins are known to be the stand-ins, which fix some faults of the official ones."""
     return find().plugins == "stand-in" or bool(os.environ.get(STAND_IN_VARIABLE))
 
 

@@ -17,7 +17,7 @@ HEADER = "import json, os, sys, pulumi\n"
 
 @pytest.fixture(scope="module")
 def stack(new_stack: StackFactory) -> Stack:
-    """One stack whose program each test writes anew."""
+    """One stack whose program each test writes again."""
     made = new_stack("language")
     made.pulumi("config", "set", "--stack", "test", "plain", "p")
     made.pulumi("config", "set", "--stack", "test", "--secret", "hidden", "canary-17")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from codesensei.spec import validate
+from codesensei.config import validate
 from tools import setup
 from tools.demo import server, stack
 from tools.demo.__main__ import try_next
@@ -29,11 +29,11 @@ HISTORY = History(Path("/tmp/with space/it's"), COMMITS, Commit("d" * 40, "Broke
 
 def test_the_stack_file_is_one_that_the_program_accepts() -> None:
     raw = yaml.safe_load(stack.stack_text(TARGET, HISTORY))["config"]
-    spec = validate({key.removeprefix("codesensei:"): value for key, value in raw.items()})
-    assert spec.server.host == "198.18.3.10"
-    assert spec.project.source.revision == "a" * 40
-    assert dict(spec.env)["DJANGO_ALLOWED_HOSTS"] == "198.18.3.10"
-    assert spec.on_destroy.database == "drop"
+    config = validate({key.removeprefix("codesensei:"): value for key, value in raw.items()})
+    assert config.server.host == "198.18.3.10"
+    assert config.project.source.revision == "a" * 40
+    assert dict(config.env)["DJANGO_ALLOWED_HOSTS"] == "198.18.3.10"
+    assert config.on_destroy.database == "drop"
 
 
 def test_the_stack_file_and_the_state_are_ignored_by_git() -> None:

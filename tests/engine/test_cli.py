@@ -114,7 +114,7 @@ def test_altered_release(releases: Path, cache: Path) -> None:
 
 @pytest.mark.usefixtures("no_releases")
 def test_build_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where neither download nor build works, one sentence says so and names the cure."""
+    """Where neither download nor build works, one sentence says so and names the fix."""
     go = command(
         tmp_path / "go", "go", 'test "$1" = version && echo go version go1.99.0 && exit\necho no module >&2; exit 1'
     )

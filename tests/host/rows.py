@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from codesensei.spec import Problem, validate
-from codesensei.spec.database_plan import plan_database
+from codesensei.config import Problem, validate
+from codesensei.config.database_plan import plan_database
 from components.database import step_data
 from tests.host.stack import Json, Stack
 from tools.sandbox.server import Done, Server
@@ -90,9 +90,9 @@ class Row:
         project = {**raw["project"], "slug": self.slug, "user": self.user_name}
         config = {"server": raw["server"], "project": project, "database": dict(self.database), "adopt": self.adopt}
         values = {"DATABASE_URL": self.url} if self.url else {}
-        given = plan_database(spec := validate(config), values, {"DATABASE_URL": "secretEnv.DATABASE_URL"})
+        given = plan_database(checked := validate(config), values, {"DATABASE_URL": "secretEnv.DATABASE_URL"})
         assert not isinstance(given, Problem), given
-        return {**step_data(given.plan, spec), "password": given.password or "", "digest": "d1"}
+        return {**step_data(given.plan, checked), "password": given.password or "", "digest": "d1"}
 
 
 def provision(stack: Stack, rows: Iterable[Row]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from codesensei.scripts.main import read_data
+from codesensei.wire import codec
 from tests.host.site import Site
 from tools.demo.history import History, git, make_history
 from tools.engine import engine_environment
@@ -112,18 +112,23 @@ class Stack:
         return self
 
     def make_program(self) -> None:
-        """Make the stack's directory anew, with the work copy of the program and an empty backend."""
+        """Make the stack's directory again, with the work copy of the program and an empty backend."""
         shutil.rmtree(self.directory, ignore_errors=True)
         self.program.mkdir(parents=True)
         self.backend.mkdir()
         self.passphrase.write_text(secrets.token_urlsafe(24))
-        for folder in PROGRAM:
-            # Copied, so that an edit of the checkout while the tests run is no change to deploy.
-            shutil.copytree(CHECKOUT / folder, self.program / folder, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(CHECKOUT / "__main__.py", self.program)
-        text = (CHECKOUT / "Pulumi.yaml").read_text()
-        (self.program / "Pulumi.yaml").write_text(text.replace("virtualenv: .venv", f"virtualenv: {sys.prefix}"))
         self.file.parent.mkdir()
+        self.bring_program(CHECKOUT)
+
+    def bring_program(self, checkout: Path) -> None:
+        """Take the program from this checkout, instead of the one that is there."""
+        for folder in PROGRAM:
+            shutil.rmtree(self.program / folder, ignore_errors=True)
+            # Copied, so that an edit of the checkout while the tests run is no change to deploy.
+            shutil.copytree(checkout / folder, self.program / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(checkout / "__main__.py", self.program)
+        text = (checkout / "Pulumi.yaml").read_text()
+        (self.program / "Pulumi.yaml").write_text(text.replace("virtualenv: .venv", f"virtualenv: {sys.prefix}"))
 
     def initialise(self, config: Json) -> None:
         """Write the stack file and make the stack."""
@@ -392,7 +397,8 @@ class Stack:
 
     def data_of(self, name: str) -> Json:
         """What a step gets, as the step itself reads it."""
-        return read_data(self.step(name)[1].decode())
+        data: Json = codec.plain(self.step(name)[1].decode())
+        return data
 
 
 def eventually(server: Server, condition: str, seconds: float = 120) -> None:

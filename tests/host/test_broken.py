@@ -1,4 +1,4 @@
-"""A broken project over a healthy release: the message says what and how to mend it, and the old release serves on.
+"""A broken project over a healthy release: the message says what and how to fix it, and the old release serves on.
 
 The table is in tests/host/broken. The projects are deployed one after another over the same serving release: what a
 failed deploy leaves must not be in the way of the next.
@@ -68,7 +68,7 @@ def told(ours: list[str]) -> dict[str, str]:
     parts: dict[str, str] = {}
     name = ""
     for line in ours:
-        found = re.match(r"(error|cure|still served|full log): (.*)", line)
+        found = re.match(r"(error|fix|still served|full log): (.*)", line)
         if found:
             name, text = found.groups()
             parts[name] = text
@@ -137,7 +137,7 @@ def test_broken_project(serving: Stack, case: Broken) -> None:
 def check_preview(stack: Stack, case: Broken, done: Run, first: str) -> None:
     """The program itself refuses, before anything runs."""
     said = anonymous(done.said("error"), stack)
-    assert f"{case.error}\n    {case.cure}" in said
+    assert f"{case.error}\n    {case.fix}" in said
     assert done.changes == set()
 
 
@@ -146,7 +146,7 @@ def check_message(stack: Stack, case: Broken, done: Run, first: str) -> None:
     ours, log = message(done.output)
     parts = told(ours)
     assert anonymous(parts["error"], stack) == case.error
-    assert anonymous(parts["cure"], stack) == case.cure
+    assert anonymous(parts["fix"], stack) == case.fix
     assert parts.get("still served", first).endswith(first)
     assert len(ours) <= OURS
     assert len(log) <= LOG
@@ -175,5 +175,5 @@ def test_a_machine_that_cannot_be_used(fresh: Callable[[int], Server], place: Pa
         done = stack.up(succeed=False)
         stack.server.console(case.after)
         parts = told(message(done.output)[0])
-        assert (anonymous(parts["error"], stack), anonymous(parts["cure"], stack)) == (case.error, case.cure)
+        assert (anonymous(parts["error"], stack), anonymous(parts["fix"], stack)) == (case.error, case.fix)
         assert "still served" not in parts

@@ -120,7 +120,7 @@ def test_a_broker_that_somebody_uses_already_is_left_alone(stack: Stack) -> None
         refused = run_step(server, "guestbook", "broker", data, check=False)
         assert refused.returncode == 1
         assert f"error: {name} on {server.name}: {name} was on this server before and {words}" in refused.stderr
-        assert "cure: " in refused.stderr
+        assert "fix: " in refused.stderr
         left = run_step(server, "guestbook", "broker", {**data, "needed": False})
         assert "so it is left alone" in left.stdout
         assert server.console(look).stdout == before

@@ -155,7 +155,7 @@ def test_a_hostile_or_damaged_archive_is_refused_before_anything_is_unpacked(lab
         "build", {**damaged, "source": {**damaged["source"], "tar": "/x/none.tar"}}, release, "d" * 40, check=False
     )
     assert "the archive /var/lib/codesensei/incoming/lab/none.tar is not there" in said
-    assert "cure: copy it again: pulumi up --replace '**lab-source'" in said
+    assert "fix: copy it again: pulumi up --replace '**lab-source'" in said
     assert lab.server.console("find /srv /etc -name 'planted*'").stdout == ""
     modes = lab.server.console("stat -c '%a %U' /var/lib/codesensei/incoming/lab /var/lib/codesensei/lab/source").stdout
     assert modes == "700 root\n700 root\n"

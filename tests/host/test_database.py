@@ -69,7 +69,7 @@ def test_the_database_is_utf8_whatever_the_cluster_is(stack: Stack) -> None:
         ),
     }
     assert provision(stack, rows) == {row.slug: expected(*facts) for row, facts in rows.items()}
-    # The cluster that a careless image comes with; the step of the deployed stack makes everything in it anew.
+    # The cluster that a careless image comes with; the step of the deployed stack makes everything in it again.
     server.console(f"pg_dropcluster --stop {major} main && pg_createcluster --locale C {major} main --start")
     encoding = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = "
     assert psql(server, f"{encoding}'template1'") == "SQL_ASCII"
@@ -173,14 +173,14 @@ def test_trusted_extensions_and_those_of_known_packages_are_made_for_the_project
         assert f"error: package postgresql-15-pgvector on {stack.server.name}: Debian GNU/Linux 12" in done.stderr
         assert "apt.postgresql.org" in done.stderr
     data = Row("extended", f"postgres://extended:{SECRET}@127.0.0.1/extended").data(stack)
-    for name, words, cure in (
+    for name, words, fix in (
         ("postgres_fdw", "it is not a trusted extension: it would give the project more than its database", "psql"),
         ("plperl", "this server's PostgreSQL does not have it", "codesensei:project.systemPackages"),
     ):
         refused = run_step(stack.server, "extended", "database", {**data, "extensions": [name]}, check=False)
         assert refused.returncode == 1
         assert f"error: extension {name} on {stack.server.name}: {words}" in refused.stderr
-        assert cure in refused.stderr
+        assert fix in refused.stderr
 
 
 @pytest.mark.full

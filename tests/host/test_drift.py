@@ -1,4 +1,4 @@
-"""What was changed on the server by hand is shown and mended; a server that does not answer is not mistaken for one."""
+"""What was changed on the server by hand is shown and fixed; a server that does not answer is not mistaken for one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_change_by_hand_is_shown_and_mended(stack: Stack, hand: str) -> None:
     shown = stack.preview("--diff")
     assert warning in shown.said("warning")
     assert shown.changes == {"Command guestbook-switch"}
-    assert "mend=1" in shown.output
+    assert "repair=1" in shown.output
     assert stack.up().changes == {"Command guestbook-switch"}
     assert stack.serving() == stack.serving("worker") == first
     stack.site.await_job(stack.site.write())
@@ -66,7 +66,7 @@ def test_a_drifted_project_directory_is_its_step_s_alone(stack: Stack) -> None:
 def test_a_first_deploy_has_clean_lines_and_a_switched_off_look_runs_nothing(stack: Stack) -> None:
     lines = [item["inputs"].get("create", "") for item in stack.resources().values() if "inputs" in item]
     assert sum("guestbook" in line for line in lines) >= 10
-    assert [line for line in lines if "mend=" in line] == []
+    assert [line for line in lines if "repair=" in line] == []
     stack.server.console("systemctl stop guestbook-worker")
     assert stack.up().changes == {"Command guestbook-switch"}
     logins = stack.logins()

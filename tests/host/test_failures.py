@@ -64,7 +64,7 @@ def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None],
     error = done.said("error")
     assert f"error: {thing}" in error
     assert f" on {stack.server.name}: " in error
-    assert "cure: " in error
+    assert "fix: " in error
     assert words in error
     assert 'File "/usr/local/lib/codesensei' not in done.output
     assert "codesensei/remote" not in done.output

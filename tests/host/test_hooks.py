@@ -36,7 +36,7 @@ def test_hooks(changing_desk: Desk) -> None:
     assert "the reason why" in error
     assert desk.outputs()["release"] == first
     desk.asks()
-    # Mended: all run in their order, in the same release.
+    # Repaired: all run in their order.
     hooks: dict[str, list[str]] = {point: [noted(point)] for point in points}
     hooks["beforeCollectstatic"].append("echo 'b { color: blue; }' > assets/made.css")
     hooks["afterCollectstatic"].append("test -s staticfiles/made.css")
@@ -61,61 +61,61 @@ def test_hooks(changing_desk: Desk) -> None:
     assert "hook afterSwitch failed with status 4" in done.output
     assert server.console(f"cat {ROOT}/current/.codesensei/static/made.css").stdout == "b { color: blue; }\n"
     desk.up_without_changes()
-    # A changed hook runs its step again, and is no new release.
+    # One after the switch enters no release, and nothing starts again for it.
     web = desk.main_process()
-    desk.set("project.hooks.afterMigrate", [noted("changed")])
+    desk.set("project.hooks.afterSwitch", [noted("changed")])
     desk.up()
     assert desk.outputs()["release"] == second
-    assert server.console(f"cat {NOTED}").stdout.splitlines()[-1].split()[0] in {"changed", "afterSwitch"}
-    assert "changed" in server.console(f"cat {NOTED}").stdout
+    assert server.console(f"cat {NOTED}").stdout.splitlines()[-1].split()[0] == "changed"
     assert desk.main_process() == web
 
 
 @pytest.mark.proves("hooks.changed")
-def test_a_changed_hook_around_collectstatic(changing_desk: Desk) -> None:
-    """It writes files of a release that serves: in a directory of its own, until the switch."""
+def test_a_changed_hook_before_the_switch_is_a_new_release(changing_desk: Desk) -> None:
+    """It writes files of its own release, and never of one that serves; the packages are reused."""
     desk, server = changing_desk, changing_desk.server
-    css, release = f"{ROOT}/current/backend/staticfiles/made.css", desk.outputs()["release"]
+    css = "backend/staticfiles/made.css"
+    venv = server.console(f"readlink -f {ROOT}/shared/venv").stdout
 
     def write(color: str, *more: str) -> None:
         desk.set("project.hooks.beforeCollectstatic", [f"echo '{color}' > assets/made.css", *more])
 
     def served() -> tuple[str, str, str]:
         site = Site(server.host, desk.hostname)
-        return site.get("/static/made.css").body, server.console(f"cat {css}").stdout, desk.main_process()
+        return site.get("/static/made.css").body, server.console(f"cat {ROOT}/current/{css}").stdout, desk.serving()
 
     write("green", "echo more > assets/more.css")
     with always_served(desk):
         desk.up()
     first = served()
     assert first[:2] == ("green\n", "green\n")
-    assert desk.outputs()["release"] == release
+    assert first[2] == desk.outputs()["release"]
     desk.up_without_changes()
-    # The next one finds the code as it was committed, and the process that has read the old files ends.
+    # The next one finds the code as it was committed, and leaves the one before as it is.
     write("blue")
     with always_served(desk):
         desk.up()
     second = served()
     assert second[:2] == ("blue\n", "blue\n")
     assert second[2] != first[2]
-    assert server.console(f"ls -A {ROOT}/releases").stdout.split() == [release]
+    assert server.console(f"cat {ROOT}/previous/{css}").stdout == "green\n"
     assert "more.css" not in server.console(f"ls {ROOT}/current/backend/assets").stdout
+    assert server.console(f"readlink -f {ROOT}/shared/venv").stdout == venv
     desk.up_without_changes()
     # One that fails changes nothing, nor one that the candidate does not start with.
     for broken, told in (("exit 3", "status 3"), ("echo 'raise ValueError(7)' >> desk/wsgi.py", "ValueError: 7")):
         write("red", broken)
         assert told in desk.up(succeed=False).said("error")
         assert served() == second
-    # The switch puts it back when it fails later: here with a worker that ends at once.
+    # Nor one whose switch fails later: here with a worker that ends at once.
     write("red")
     desk.set("project.workers.dying", "exit 3")
     assert "desk-dying" in desk.up(succeed=False).said("error")
-    assert served()[:2] == second[:2]
+    assert served() == second
     assert desk.asks()
-    # And the stack file as it was brings what it says.
-    write("blue")
+    # The hook as it was before is the release before, which is there already.
+    write("green", "echo more > assets/more.css")
     desk.pulumi("config", "rm", "--path", "codesensei:project.workers.dying")
-    desk.up()
-    assert served()[:2] == second[:2]
-    assert server.console(f"ls -A {ROOT}/releases").stdout.split() == [release]
+    assert "is built already" in desk.up().output
+    assert served() == first
     desk.up_without_changes()

@@ -1,4 +1,4 @@
-"""A server that was installed anew: with the new host key in the stack file, one `up` brings everything again."""
+"""A server that was reinstalled: with the new host key in the stack file, one `up` brings everything again."""
 
 from __future__ import annotations
 

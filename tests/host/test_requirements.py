@@ -204,9 +204,9 @@ def test_packages_are_used_again_for_the_same_content_and_no_other(lab: Workshop
         assert built.code.id != first.code.id
         assert built.venv != first.venv
     lab.server.console(f"rm {first.venv}/.complete && echo garbage > {first.venv}/bin/gunicorn")
-    mended = lab.build({**START, "README": "third"})
-    assert mended.venv == first.venv
-    assert lab.packages(mended)["gunicorn"] == "23.0.0"
+    fixed = lab.build({**START, "README": "third"})
+    assert fixed.venv == first.venv
+    assert lab.packages(fixed)["gunicorn"] == "23.0.0"
     assert "garbage" not in lab.server.console(f"cat {first.venv}/bin/gunicorn").stdout
 
 

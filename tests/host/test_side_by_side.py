@@ -34,7 +34,7 @@ def refused(stack: Stack, **changes: Any) -> str:
     done = stack.up(succeed=False)
     stack.file.write_text(before)
     assert "Traceback" not in done.output
-    assert "cure: " in done.output
+    assert "fix: " in done.output
     return done.said("error")
 
 
@@ -82,18 +82,16 @@ def test_slug_and_database_name_stay_and_the_database_can_be_moved(stack: Stack)
     where = f" on {stack.server.name}: "
     error = refused(stack, project__slug="visitors", project__user="deploy")
     assert f"error: slug visitors{where}this stack is deployed as guestbook, and its slug does not change" in error
-    assert "cure: put codesensei:project.slug: guestbook back; or move: make another stack with the slug" in error
+    assert "fix: put codesensei:project.slug: guestbook back; or move: make another stack with the slug" in error
     assert touched(stack, before, "nothing-else") == []
     error = refused(stack, database__name="visitors")
     assert f"error: database visitors{where}this project's database is guestbook, and its name does not change" in error
-    assert (
-        "cure: put the name guestbook back; or move it: stop the project's units, then on the server sudo -u" in error
-    )
+    assert "fix: put the name guestbook back; or move it: stop the project's units, then on the server sudo -u" in error
     assert stack.site.shows(entry)
     # Values that were made for the other slug leave the state; on the server nothing changes.
     assert {name.split()[0] for name in stack.up().changes} <= {"RandomPassword", "RandomInteger"}
     stack.up_without_changes()
-    # As the cure says.
+    # As the fix says.
     command = error.partition("on the server ")[2].partition(", and run")[0]
     assert command == """sudo -u postgres psql -c 'ALTER DATABASE "guestbook" RENAME TO "visitors"'"""
     stack.server.console(f"systemctl stop guestbook.service guestbook-worker.service; cd /; {command}")
@@ -145,7 +143,7 @@ def test_a_shared_user_and_an_untested_system(stack: Stack, neighbour: Stack) ->
     neighbour.set("project.shareUser", True)
     error = neighbour.up(succeed=False).said("error")
     assert "this system is not supported (supported: Debian 12 and 13, Ubuntu 22.04 and 24.04)" in error
-    assert "cure: use a server with one of them, or try it with codesensei:allowUnsupported: true" in error
+    assert "fix: use a server with one of them, or try it with codesensei:allowUnsupported: true" in error
     neighbour.set("allowUnsupported", True)
     shown = neighbour.preview().said("warning")
     assert f"project.shareUser: every project on {stack.server.host} that runs as deploy can read and change" in shown

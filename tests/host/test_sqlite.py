@@ -59,12 +59,12 @@ def test_files_in_shared_outlive_releases_and_inside_one_they_are_refused(stack:
         "inside": (
             f"error: DATABASES['default'] on {stack.server.name}: the SQLite file /srv/codesensei/guestbook/releases/",
             "db.sqlite3 lies inside the release; the next release would start without its data",
-            f"cure: set DATABASE_URL to {url}",
+            f"fix: set DATABASE_URL to {url}",
         ),
         "media": (
             f"error: MEDIA_ROOT on {stack.server.name}: /srv/codesensei/guestbook/releases/",
             "media lies inside the release; the next release would lose what people uploaded",
-            f'cure: set MEDIA_ROOT = "{SHARED}/media" in the production settings',
+            f'fix: set MEDIA_ROOT = "{SHARED}/media" in the production settings',
         ),
     }
     with always_served(stack):

@@ -48,7 +48,7 @@ def test_what_is_another_stack_s_is_refused_by_name(
     done = neighbour(**names).up(succeed=False)
     error = done.said("error")
     assert f"error: {refusal} on {stack.server.name}: it belongs to the stack organization/codesensei/test" in error
-    assert "cure:" in error
+    assert "fix:" in error
     assert "Traceback" not in done.output
     # The engine shows the step's command before what the step says.
     assert max(map(len, error.splitlines())) < 250

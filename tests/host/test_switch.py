@@ -53,14 +53,14 @@ COLUMN = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'en
 @pytest.mark.proves("migrations.before-switch", "hooks.failing", "order.inert")
 @each_debian(13)
 def test_the_old_release_lives_on_with_what_an_additive_migration_added(stack: Stack) -> None:
-    """The hook behind the migration fails, so it stays that way until somebody mends the hook."""
+    """The hook behind the migration fails, so it stays that way until somebody fixes the hook."""
     first, entry = stack.serving(), stack.site.write()
     files = {"entries/migrations/0002_note.py": MIGRATION}
     stack.set("project.source.revision", stack.commit(files, base="main~2"))
     stack.set("project.hooks.afterMigrate", ["echo this hook gives up; exit 3"])
     error = stack.up(succeed=False).said("error")
     assert "this hook gives up" in error
-    assert "cure: " in error
+    assert "fix: " in error
     assert stack.serving() == stack.serving("worker") == first
     assert stack.server.console(f'runuser -u postgres -- psql -XAt guestbook -c "{COLUMN}"').stdout == "1\n"
     assert stack.site.shows(entry)

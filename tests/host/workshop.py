@@ -17,13 +17,13 @@ from typing import Any
 import yaml
 
 from codesensei import remote
+from codesensei.config import Stack
 from codesensei.remote import step as remote_step
 from codesensei.remote import toolkit
 from codesensei.remote.state import FIRST_STEP
 from codesensei.render import envfile
-from codesensei.spec import Stack
 from components.release import Code, build_data, prepare_data, read_code
-from tests.spec.engine import load_text
+from tests.config.engine import load_text
 from tools.demo.history import git
 from tools.sandbox import Server
 

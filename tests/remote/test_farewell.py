@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from codesensei.config.server import ServerConfig
 from codesensei.remote import openssh
 from codesensei.remote.farewell import SCRIPT
-from codesensei.spec.server import Server
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 FILE = Path(__file__).parents[2] / SCRIPT
 
 
 def farewell(tmp_path: Path, key: str = "", port: int = 22, path: str = "") -> subprocess.CompletedProcess[str]:
-    server = Server.model_validate({"host": "127.0.0.1", "port": port, "hostKey": KEY})
+    server = ServerConfig.model_validate({"host": "127.0.0.1", "port": port, "hostKey": KEY})
     (tmp_path / "begun").touch()
     environment = {
         "PATH": path or os.environ["PATH"],
@@ -71,7 +71,7 @@ def test_the_key_is_in_an_agent_that_ends_and_in_no_file(tmp_path: Path, key: st
     said = done.stdout.partition("log in to it: ")[2].splitlines()
     assert said[0].endswith("(ED25519)")
     assert said[2:10] == ["-F", "config", "-T", "server", "true", f"server {KEY}", "config", "known_hosts"]
-    assert said[10].startswith("cure:"), "the key is in a file"
+    assert said[10].startswith("fix:"), "the key is in a file"
     deadline = time.monotonic() + 10
     while running(said[1]) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -12,15 +12,15 @@ from typing import Any
 import pulumi
 import pytest
 
+from codesensei.config.server import JumpHost, ServerConfig
 from codesensei.remote import Look, RemoteError, State, access, reach
 from codesensei.remote import look as module
 from codesensei.remote.look import look_at
-from codesensei.remote.state import Done
-from codesensei.spec.server import Jump, Server
+from codesensei.remote.state import StepState
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 JUMP_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfV1Y9vDYk9zS3yBmtJxzM7rJ9xkzTzKb7rX0L2pXyZ"
-SERVER = Server.model_validate({"host": "203.0.113.7", "port": 2222, "user": "admin", "hostKey": KEY})
+SERVER = ServerConfig.model_validate({"host": "203.0.113.7", "port": 2222, "user": "admin", "hostKey": KEY})
 RUN = "/usr/local/lib/codesensei/shop/run"
 NOW, OTHER = "1" * 64, "2" * 64
 ANSWER: dict[str, Any] = {
@@ -30,7 +30,7 @@ ANSWER: dict[str, Any] = {
         "switch": {"applied": "a" * 64, "drift": ["/etc/x was changed by hand", "shop.service is inactive"]},
     },
 }
-STATE = State(True, {"claim": Done(9, "c" * 64), "switch": Done(0, "a" * 64)}, copy=2)
+STATE = State(True, {"claim": StepState(9, "c" * 64), "switch": StepState(0, "a" * 64)}, copy=2)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def step_of(applied: str, *drift: str) -> dict[str, Any]:
     ],
 )
 def test_the_number_of_a_step(answer: dict[str, Any], number: int, warning: str, why: str) -> None:
-    look = Look.of(State(True, {"build": Done(4, NOW)}), answer, "203.0.113.7")
+    look = Look.of(State(True, {"build": StepState(4, NOW)}), answer, "203.0.113.7")
     assert look.mend("build") == number, why
     assert len(look.warnings) == bool(warning)
     assert warning in "".join(look.warnings)
@@ -118,7 +118,7 @@ def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: An
 
 @pytest.mark.proves("preflight.reachable")
 @pytest.mark.parametrize(
-    ("said", "cause", "cure"),
+    ("said", "cause", "fix"),
     [
         ("Host key verification failed.", "its host key is not the one", "if the machine is a new one"),
         ("No ED25519 host key is known for server and you have requested strict checking.", "its host key", "compare"),
@@ -130,13 +130,13 @@ def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: An
         ("", "it cannot be reached: ssh said nothing", "by hand"),
     ],
 )
-def test_why_a_server_cannot_be_reached(said: str, cause: str, cure: str, ssh: Any) -> None:
+def test_why_a_server_cannot_be_reached(said: str, cause: str, fix: str, ssh: Any) -> None:
     ssh(err=said, code=255)
     with pytest.raises(RemoteError) as caught:
         look_at(SERVER, "agent.sock", "", RUN, STATE)
     assert caught.value.thing == "server 203.0.113.7"
     assert cause in caught.value.cause
-    assert cure in caught.value.cure
+    assert fix in caught.value.fix
 
 
 @pytest.mark.proves("config.server.proxy")
@@ -163,7 +163,7 @@ def test_why_a_server_cannot_be_reached(said: str, cause: str, cure: str, ssh: A
 )
 def test_which_of_two_machines_is_in_the_way(said: str, thing: str, cause: str, ssh: Any) -> None:
     ssh(err=said, code=255)
-    jump = Jump.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
+    jump = JumpHost.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
     with pytest.raises(RemoteError) as caught:
         look_at(SERVER.model_copy(update={"proxy": jump}), "agent.sock", "", RUN, STATE)
     assert caught.value.thing == thing
@@ -196,7 +196,7 @@ def test_a_look_only_asks(ssh: Any) -> None:
 
 @pytest.mark.proves("config.server.proxy", "config.server.host-key")
 def test_openssh_reads_the_settings_as_they_are_meant(ssh: Any) -> None:
-    jump = Jump.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
+    jump = JumpHost.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
     folder = ssh(out="{}")
     look_at(SERVER.model_copy(update={"proxy": jump}), "agent.sock", "", RUN, STATE)
     assert (folder / "known").read_text() == f"server {KEY}\njump {JUMP_KEY}\n"

@@ -9,18 +9,18 @@ import shlex
 import pytest
 import yaml
 
+from codesensei.config.server import ServerConfig
 from codesensei.remote import Access, Look
 from codesensei.remote.state import digest_of
 from codesensei.remote.step import FORMATS, HEAD, SECRET_STEPS, line_of, to_text
 from codesensei.scripts import main as server_side
 from codesensei.scripts.base import step as server_step
-from codesensei.spec.server import Server
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 
 
 def access(user: str = "root", **mends: int) -> Access:
-    server = Server.model_validate({"host": "203.0.113.7", "user": user, "hostKey": KEY})
+    server = ServerConfig.model_validate({"host": "203.0.113.7", "user": user, "hostKey": KEY})
     return Access(server, "shop", "agent.sock", Look(mends))
 
 

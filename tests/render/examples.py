@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codesensei.spec.names import Names
+from codesensei.config.names import Names
 
 
 def names(**changes: str) -> Names:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from codesensei.config import environment, words
 from codesensei.render import envfile
-from codesensei.spec import environment, words
 from tests.render import readers
 from tests.render.values import batches, hard_share, hostile
 

@@ -20,7 +20,7 @@ def test_a_machine_that_can() -> None:
     ("system", "uid", "status", "says"),
     [("Darwin", 0, "", "need Linux"), ("Linux", 1000, ALL, "need root"), ("Linux", 0, NO_SYS_ADMIN, "CAP_SYS_ADMIN")],
 )
-def test_a_machine_that_cannot_is_told_the_cure(system: str, uid: int, status: str, says: str) -> None:
+def test_a_machine_that_cannot_is_told_the_fix(system: str, uid: int, status: str, says: str) -> None:
     reason = machine.why_not_here(system, uid, status)
     assert reason is not None
     assert says in reason

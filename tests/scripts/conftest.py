@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import files, paths
+from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Step
+from codesensei.wire import paths
+from codesensei.wire.paths import ServerPaths
+from codesensei.wire.steps import Nothing
 
 
-class SpokenStep(Step):
+class SpokenStep(Step[Any]):
     """A step whose progress lines are kept in `said`."""
 
     said: list[str]
@@ -24,17 +27,19 @@ class SpokenStep(Step):
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory that stands for the server's root; files in it belong to whoever runs the tests."""
-    for name, place in (
-        ("ROOT", "srv"),
-        ("MEMORY", "memory"),
-        ("CACHE", "cache"),
-        ("LOCKS", "locks"),
-        ("LIBRARY", "library"),
-        ("CONFIG", "etc"),
-    ):
+    places = {
+        "projects": "srv",
+        "memory": "memory",
+        "cache": "cache",
+        "locks": "locks",
+        "library": "library",
+        "config": "etc",
+        "candidates": "candidates",
+    }
+    for place in places.values():
         (tmp_path / place).mkdir()
-        monkeypatch.setattr(paths, name, tmp_path / place)
-    monkeypatch.setattr(paths, "REGISTER", tmp_path / "memory" / "register.json")
+    here = {name: tmp_path / place for name, place in places.items()}
+    monkeypatch.setattr(paths, "SERVER", ServerPaths(**here))
     monkeypatch.setattr(files, "user_id", lambda name: os.getuid())
     monkeypatch.setattr(files, "group_id", lambda name: os.getgid())
     return tmp_path
@@ -42,10 +47,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make_step() -> Any:
-    """`make_step(name, *args, **data)`: a step of the project `shop`."""
+    """`make_step(name, *args, data=...)`: a step of the project `shop`."""
 
-    def make(name: str, /, *args: str, slug: str = "shop", **data: Any) -> SpokenStep:
-        return SpokenStep(slug, name, args, data)
+    def make(name: str, /, *args: str, slug: str = "shop", data: object = None) -> SpokenStep:
+        return SpokenStep(slug, name, args, Nothing() if data is None else data)
 
     return make
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import nginx, reach
+from codesensei.scripts.base import nginx
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.paths import Project
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.serving import certificates
+from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving import pair as certificate
 from codesensei.scripts.serving.certificates import Folder, Held
 from codesensei.scripts.steps import acme
+from codesensei.wire.paths import ProjectPaths
 from tests.scripts.conftest import fingerprints
 
 DIRECTORY = "https://acme.example/dir"
@@ -101,7 +101,7 @@ def certbot(server: Path, monkeypatch: pytest.MonkeyPatch) -> Certbot:
         monkeypatch.setattr(module, "command", fake.command)
     for module in (acme, nginx):
         monkeypatch.setattr(module, "systemctl", fake.systemctl)
-    monkeypatch.setattr(reach, "why_not", lambda name: ("DNS knows no address", "x") if "nowhere" in name else None)
+    monkeypatch.setattr(dns, "why_not", lambda name: ("DNS knows no address", "x") if "nowhere" in name else None)
     return fake
 
 
@@ -140,7 +140,7 @@ def test_a_name_that_leads_elsewhere_is_not_asked_for(obtain: Any, certbot: Cert
     _, warnings = obtain("a.example", "nowhere.example")
     assert certbot.asked == [["a.example"]]
     assert warnings == [
-        "no valid certificate for nowhere.example, and browsers refuse it: DNS knows no address\ncure: x"
+        "no valid certificate for nowhere.example, and browsers refuse it: DNS knows no address\nfix: x"
     ]
     obtain("a.example", "nowhere.example")
     assert len(certbot.asked) == 1
@@ -202,7 +202,7 @@ def test_another_authority_is_asked_although_there_is_a_certificate(obtain: Any,
     _, warnings = obtain("a.example", directory="https://other.example/dir", digest="f" * 16)
     assert warnings == []
     assert "--force-renewal" in certbot.calls[-1] or any("--force-renewal" in call for call in certbot.calls)
-    held = certificates.obtained(Project("shop"))
+    held = certificates.obtained(ProjectPaths("shop"))
     assert held is not None
     assert held.directory == "https://other.example/dir"
 
@@ -212,7 +212,7 @@ def test_a_renewed_one_is_used_and_nginx_reads_it(obtain: Any, certbot: Certbot,
     serve(server)
     certbot.put(["a.example"])
     certbot.calls.clear()
-    folder = Folder.served(Project("shop"))
+    folder = Folder.served(ProjectPaths("shop"))
     assert folder is not None
     assert folder.install(make_step("renewed"))
     assert certbot.calls[0] == ["nginx", "-t"]
@@ -226,7 +226,7 @@ def test_what_nginx_refuses_is_put_back(obtain: Any, certbot: Certbot, server: P
     before = (live(server) / "certificate.pem").read_text()
     certbot.put(["a.example"])
     certbot.nginx_refuses = True
-    folder = Folder.served(Project("shop"))
+    folder = Folder.served(ProjectPaths("shop"))
     assert folder is not None
     with pytest.raises(Failure, match="the one before is"):
         folder.install(make_step("renewed"))
@@ -237,7 +237,7 @@ def test_what_nginx_refuses_is_put_back(obtain: Any, certbot: Certbot, server: P
 
 
 def test_what_the_look_finds(obtain: Any, certbot: Certbot, server: Path) -> None:
-    project = Project("shop")
+    project = ProjectPaths("shop")
     assert list(certificates.lacking(project)) == []
     certbot.refused = {"b.example": FAILED}
     obtain("a.example", "b.example")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base import host
+from codesensei.scripts.base.broker_program import Broker
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.foreign import Broker
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.steps import broker, packages
 from tests.scripts.conftest import fingerprints

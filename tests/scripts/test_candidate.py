@@ -6,10 +6,10 @@ import pytest
 
 from codesensei.render import units
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.paths import Project
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import candidate
 from codesensei.scripts.serving.candidate import fitting_workers
+from codesensei.wire.paths import ProjectPaths
 from tests.render.examples import names
 
 MEBIBYTE = 2**20
@@ -37,7 +37,7 @@ def test_the_unit_runs_the_release_that_is_proved(monkeypatch: pytest.MonkeyPatc
         names(), directory=".", title="Shop", settings_module="x", server="gunicorn", application="x:application"
     )
     manifest = {"candidate": {"unit": text, "workers": 3}, "units": [{"name": "shop.service", "kind": "web"}]}
-    release = Release(Project("shop"), "4f2a9c1-8be01d7", "deploy", ".", "x")
+    release = Release(ProjectPaths("shop"), "4f2a9c1-8be01d7", "deploy", ".", "x")
     unit = candidate.unit_text(release, manifest)
     assert "WorkingDirectory=/srv/codesensei/shop/releases/4f2a9c1-8be01d7\n" in unit
     assert units.RELEASE in text

@@ -1,4 +1,4 @@
-"""From real words of pip, Django, gunicorn and psycopg to cause and cure."""
+"""From real words of pip, Django, gunicorn and psycopg to cause and fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Traceback (most recent call last):
   File "/usr/lib/python3.13/logging/config.py", line 580, in configure
     handler = self.configure_handler(handlers[name])
 ValueError: Unable to configure handler 'file'"""
-# Log, words of the cause, words of the cure.
+# Log, words of the cause, words of the fix.
 LOGS = {
     "log file": (LOG_HANDLER, "handler file cannot open /opt/mailman/web/logs/mailmanweb.log", "shared/logs"),
     "log file of others": (
@@ -262,7 +262,7 @@ LOGS = {
         "Because there is no version of django==99.0",
         "UV_INDEX_URL",
     ),
-    "hashes": ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash", "anew"),
+    "hashes": ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash", "again"),
     "hash of": (
         "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated\n"
         "    packaging==26.3 from https://files.example/packaging.whl (from -r requirements.txt (line 1)):",
@@ -423,11 +423,11 @@ LOGS = {
 )
 @pytest.mark.parametrize("name", LOGS)
 def test_known_cause(name: str) -> None:
-    log, cause, cure = LOGS[name]
+    log, cause, fix = LOGS[name]
     found = explain(f"Traceback (most recent call last):\n{log}\n")
     assert found is not None
     assert cause in found[0]
-    assert cure in found[1]
+    assert fix in found[1]
     assert "?" not in found[0] or "hash" in name
 
 
@@ -466,7 +466,7 @@ def rows() -> list[str]:
     first = {known.title: known for known in reversed(KNOWN)}
     names = ["…", "…", "…"]
     cells = [
-        (title, first[title].cause.format(*names, path="…"), first[title].cure.format("NAME"))
+        (title, first[title].cause.format(*names, path="…"), first[title].fix.format("NAME"))
         for title in dict.fromkeys(known.title for known in KNOWN)
     ]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import paths
 from codesensei.scripts.base.step import write_json
 from codesensei.scripts.release import jobs
+from codesensei.scripts.release.release import Release
+from codesensei.wire import paths
 
 ACCOUNT = {"name": "shop", "role": "shop", "port": 5432, "digest": "d1"}
 LIVE, STAGED = "aaaaaaa-1111111", "bbbbbbb-2222222"
 
 
 @pytest.fixture
-def prove(server: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(jobs, "LOCKS", server / "locks")
-    project = paths.Project("shop")
+def prove(server: Path) -> Any:
+    project = paths.ProjectPaths("shop")
     for folder in (project.environments, project.memory / "release"):
         folder.mkdir(parents=True)
     project.current.symlink_to(f"releases/{LIVE}")
@@ -27,7 +27,7 @@ def prove(server: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         for release, account, text in ((LIVE, live, "DB='old'\nX=1\n"), (STAGED, staged, "DB='new'\nX=2\n")):
             project.env_file(release).write_text(text)
             write_json(project.variable_notes(release), {"managedNames": list(names), "account": account})
-        path = jobs.write_credentials(jobs.Release(project, STAGED, "deploy", ".", "s"))
+        path = jobs.write_credentials(Release(project, STAGED, "deploy", ".", "s"))
         return path.read_text() if path else None
 
     return run
@@ -53,5 +53,5 @@ def test_another_account_is_proved_with_its_own_variables(prove: Any, live: Any,
 
 
 def test_a_first_deploy_has_only_its_own(prove: Any) -> None:
-    paths.Project("shop").current.unlink()
+    paths.ProjectPaths("shop").current.unlink()
     assert prove(ACCOUNT, {**ACCOUNT, "digest": "d2"}) is None

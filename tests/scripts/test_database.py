@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from codesensei.scripts.base import register
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, read_json, write_json
-from codesensei.scripts.postgres import claims, hba, passwords, postgresql, scram
+from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, scram
 from codesensei.scripts.steps import database
+from codesensei.wire import codec
+from tests.scripts.examples import ACCOUNT, DATABASE, MANIFEST
 
 PROD = "org/codesensei/prod"
 
@@ -72,7 +75,7 @@ def test_a_nul_is_refused(quote: Any) -> None:
     ],
 )
 def test_names_that_are_never_a_projects(name: str, never: bool) -> None:
-    assert claims.forbidden(name) is never
+    assert ownership.forbidden(name) is never
 
 
 # Stored by PostgreSQL 17.12 for CREATE ROLE … PASSWORD with these passwords.
@@ -201,15 +204,9 @@ def cluster(server: Any, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
 @pytest.fixture
 def deploy(cluster: FakeCluster, make_step: Any) -> Any:
     def run(password: str = "first", digest: str = "d1", **over: Any) -> Any:
-        data = {
-            "name": "shop",
-            "role": "shop",
-            "password": password,
-            "digest": digest,
-            "extensions": [],
-            "adopt": False,
-        }
-        step = make_step("database", **{**data, **over})
+        account = {name: over.pop(name) for name in ("name", "role", "port") if name in over}
+        changed = replace(ACCOUNT, digest=digest, **account)
+        step = make_step("database", data=replace(DATABASE, account=changed, password=password, **over))
         database.run(step)
         return step
 
@@ -244,7 +241,7 @@ def test_no_other_role_is_let_in_also_after_a_run_that_was_cut_off(deploy: Any, 
 
 
 def serve(step: Any) -> None:
-    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
+    write_json(step.project.live, codec.encode(MANIFEST))
 
 
 @pytest.mark.proves("database.password")
@@ -319,7 +316,7 @@ def test_a_superuser_is_never_taken(deploy: Any, cluster: FakeCluster) -> None:
 def test_what_a_destroy_kept_is_taken_up_by_its_stack(deploy: Any, cluster: FakeCluster) -> None:
     deploy()
     cluster.roles["shop"]["rolcanlogin"] = False
-    register.release("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
+    register.forget("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
     register.claim_slug("shop", PROD, "id2")
     step = deploy("third", "d3")
     assert any("is used again" in line for line in step.said)
@@ -388,7 +385,7 @@ def test_the_applied_note_tells_the_port(deploy: Any) -> None:
 
 def test_staged_verifiers_that_nobody_needs_go(deploy: Any) -> None:
     step = deploy()
-    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
+    write_json(step.project.live, codec.encode(MANIFEST))
     deploy("second", "d2")
     deploy("third", "d3")
     folder = step.project.memory / "database"
@@ -401,7 +398,7 @@ def test_a_role_without_a_password_has_none(deploy: Any, cluster: FakeCluster) -
     step = deploy(password="")
     assert 'CREATE ROLE "shop" LOGIN PASSWORD NULL;' in cluster.statements
     cluster.roles["shop"]["rolpassword"] = None
-    write_json(step.project.memory / "live.json", {"database": {"role": "shop", "digest": "d1"}})
+    write_json(step.project.live, codec.encode(MANIFEST))
     assert deploy(password="").changes == 0
     found = passwords.find("shop", "shop", "d1")
     assert found.live is found.staged is None

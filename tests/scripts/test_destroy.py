@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import files, host, nginx, paths, register
+from codesensei.scripts.base import files, host, nginx, register
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.postgres import hba, postgresql
 from codesensei.scripts.steps import broker, claim, destroy
+from codesensei.wire import paths
 
 PROD = "org/codesensei/prod"
 FOLDERS = """
@@ -261,7 +262,7 @@ def test_the_user_of_another_project_stays(end: Any, monkeypatch: pytest.MonkeyP
 def test_files_of_the_last_manifest_go_too_but_no_foreign_ones(end: Any, server: Path) -> None:
     foreign = server / "foreign"
     foreign.write_text("")
-    write_json(paths.MEMORY / "shop/live.json", {"files": [{"path": str(foreign)}], "units": []})
+    write_json(paths.SERVER.memory / "shop/live.json", {"files": [{"path": str(foreign)}], "units": []})
     end(DROP)
     assert foreign.exists()
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base import files
-from codesensei.scripts.base.step import Failure, read_json
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.release.release import variable_notes
 from codesensei.scripts.steps import environment
+from codesensei.wire.steps import Environment
 from tests.scripts.conftest import fingerprints
 
 CONTENT = "A='it'\"'\"'s $x'\nB=\"line\nbreak\"\n"
@@ -21,8 +23,8 @@ def write(server: Path, make_step: Any) -> Any:
     (server / "memory/shop/release").mkdir(parents=True)
 
     def run(content: str = CONTENT) -> Any:
-        data = {"content": content, "secretNames": ["B"], "managedNames": ["A"], "account": None, "user": "deploy"}
-        step = make_step("environment", "be01d70", **data)
+        data = Environment(content=content, secret_names=("B",), managed_names=("A",), account=None, user="deploy")
+        step = make_step("environment", "be01d70", data=data)
         environment.run(step)
         return step
 
@@ -37,8 +39,11 @@ def test_the_file_is_verbatim_and_no_others(write: Any) -> None:
 
 
 def test_secret_names_are_noted_but_no_value(write: Any) -> None:
-    note = write().project.variable_notes("4f2a9c1-be01d70")
-    assert read_json(note, {}) == {"secretNames": ["B"], "managedNames": ["A"], "account": None, "user": "deploy"}
+    project = write().project
+    notes = variable_notes(project, "4f2a9c1-be01d70")
+    assert (notes.secret_names, notes.managed_names, notes.user) == (("B",), ("A",), "deploy")
+    note = project.variable_notes("4f2a9c1-be01d70")
+    assert "it's" not in note.read_text()
     assert note.stat().st_mode & 0o777 == 0o600
 
 

@@ -104,7 +104,7 @@ def test_paths_are_those_of_the_repository() -> None:
 
 
 def test_a_failure_has_at_most_25_lines_of_200_characters_of_ours() -> None:
-    failure = Failure("thing " * 100, "cause " * 500, "cure\n" * 100, "log\n" * 100, where="/var/log/x")
+    failure = Failure("thing " * 100, "cause " * 500, "fix\n" * 100, "log\n" * 100, where="/var/log/x")
     failure.served = "release a-b"
     lines = failure.text().splitlines()
     ours = [line for line in lines if not line.startswith("  | ")]

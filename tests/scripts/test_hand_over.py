@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import paths
-from codesensei.scripts.base.paths import Project
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.serving import hand_over
+from codesensei.wire import paths
+from codesensei.wire.paths import ProjectPaths
 
 
 class Listener:
@@ -53,12 +53,12 @@ def ask(path: Path) -> str:
 
 
 @pytest.fixture
-def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectPaths]:
     # A socket's path has at most 107 characters.
     short = Path(tempfile.mkdtemp(prefix="codesensei-"))
     monkeypatch.setattr(paths, "ROOT", short)
     (short / "shop/shared").mkdir(parents=True)
-    found = Project("shop")
+    found = ProjectPaths("shop")
     hand_over.make_place(found, "deploy")
     live = Listener(found.socket, "live")
     found.socket.chmod(0o660)
@@ -68,13 +68,13 @@ def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
 
 
 @pytest.fixture
-def candidate(project: Project) -> Iterator[Listener]:
+def candidate(project: ProjectPaths) -> Iterator[Listener]:
     listener = Listener(project.candidate_place / "web.sock", "candidate")
     yield listener
     listener.end()
 
 
-def test_there_and_back_without_a_gap(project: Project, candidate: Listener) -> None:
+def test_there_and_back_without_a_gap(project: ProjectPaths, candidate: Listener) -> None:
     answers, problems, ended = list[str](), list[OSError](), threading.Event()
 
     def visit() -> None:
@@ -103,7 +103,7 @@ def test_there_and_back_without_a_gap(project: Project, candidate: Listener) -> 
     assert sorted(path.name for path in project.hand_over.iterdir()) == ["candidate"]
 
 
-def test_the_proxy_may_use_the_candidates_socket(project: Project, candidate: Listener) -> None:
+def test_the_proxy_may_use_the_candidates_socket(project: ProjectPaths, candidate: Listener) -> None:
     own = project.candidate_place / "web.sock"
     own.chmod(0o700)
     hand_over.to_candidate(project, own)
@@ -113,7 +113,7 @@ def test_the_proxy_may_use_the_candidates_socket(project: Project, candidate: Li
     assert ask(project.socket) == "candidate"
 
 
-def test_a_socket_of_before_a_reboot_comes_back_no_more(project: Project) -> None:
+def test_a_socket_of_before_a_reboot_comes_back_no_more(project: ProjectPaths) -> None:
     stale = Listener(project.hand_over / "x.sock", "stale")
     stale.end()
     os.rename(project.hand_over / "x.sock", project.kept_socket)
@@ -123,7 +123,7 @@ def test_a_socket_of_before_a_reboot_comes_back_no_more(project: Project) -> Non
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
-def test_what_the_app_user_puts_there_is_not_followed(project: Project, server: Path, kind: str) -> None:
+def test_what_the_app_user_puts_there_is_not_followed(project: ProjectPaths, server: Path, kind: str) -> None:
     target = server / "roots"
     target.write_text("")
     target.chmod(0o600)
@@ -138,7 +138,7 @@ def test_what_the_app_user_puts_there_is_not_followed(project: Project, server: 
     assert ask(project.socket) == "live"
 
 
-def test_a_place_with_something_in_it_is_emptied(project: Project, make_step: Any) -> None:
+def test_a_place_with_something_in_it_is_emptied(project: ProjectPaths, make_step: Any) -> None:
     (project.candidate_place / "web.sock").write_text("")
     hand_over.make_place(project, "deploy")
     assert list(project.candidate_place.iterdir()) == []

@@ -99,13 +99,13 @@ def test_its_line_goes_with_the_project(log_in: Any, make_step: Any) -> None:
 def test_who_cannot_get_in_is_told_the_line(log_in: Any, rules: Any, over: dict[str, Any], line: str) -> None:
     with pytest.raises(Failure, match="cannot log in as") as refused:
         log_in(*rules, **over)
-    assert f"add above it: {line}; then" in refused.value.cure
+    assert f"add above it: {line}; then" in refused.value.fix
 
 
 def test_a_directory_without_a_socket_is_named(make_step: Any, tmp_path: Path) -> None:
     with pytest.raises(Failure, match=r"it has no socket .*/\.s\.PGSQL\.5432") as refused:
         hba.check_access(make_step("database"), hba.Way(5432, "shop", "shop", str(tmp_path), "deploy", True))
-    assert "/var/run/postgresql" in refused.value.cure
+    assert "/var/run/postgresql" in refused.value.fix
 
 
 def test_over_tcp_the_address_decides_that_takes_the_connection(

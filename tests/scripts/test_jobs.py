@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base import envfile, paths
 from codesensei.scripts.base.step import Step, write_json
 from codesensei.scripts.release import jobs
-from codesensei.scripts.release.jobs import Job, Release
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release
+from codesensei.wire import paths
+from tests.scripts.examples import BUILD
 
 PROGRAM = "print('user shop logs in'); print('\\nfacts:{\"root\": \"/srv/shop\"}'); print('shop is done')"
 
@@ -32,26 +34,25 @@ def test_who_may_read_what_a_job_makes(
     real = subprocess.Popen
     monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
     monkeypatch.setattr(subprocess, "Popen", popen)
-    release = Release(paths.Project("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
-    release.project.logs.parent.mkdir(parents=True)
+    release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
+    release.project.job_logs.parent.mkdir(parents=True)
     job = Job("make", ["touch", "x"], as_build_user=build_user, private=private)
-    assert jobs.run_job(Step("shop", "build", (), {}), release, job).ok
+    assert jobs.run_job(Step("shop", "build", (), BUILD), release, job).ok
     assert f"--property=UMask={mask}" in started[0]
 
 
 def test_an_answer_is_whole_and_in_no_log(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret variable may be a word of every path, such as the login of a mail server."""
-    project = paths.Project("shop")
+    project = paths.ProjectPaths("shop")
     name = "1234567-89abcde"
     project.env_file(name).parent.mkdir(parents=True)
     project.env_file(name).write_text("MAIL_LOGIN=shop\n")
-    assert envfile.parse(project.env_file(name).read_text()) == {"MAIL_LOGIN": "shop"}
     project.variable_notes(name).parent.mkdir(parents=True, exist_ok=True)
     write_json(project.variable_notes(name), {"secretNames": ["MAIL_LOGIN"]})
     monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
     monkeypatch.setattr(jobs, "_systemd_run", lambda *_: [sys.executable, "-c", PROGRAM])
     release = Release(project, name, "deploy", ".", "config.settings")
-    done = jobs.run_job(Step("shop", "build", (), {}), release, Job("ask", [], answer="facts:"))
+    done = jobs.run_job(Step("shop", "build", (), BUILD), release, Job("ask", [], answer="facts:"))
     assert done.ok
     assert done.answer.strip() == '{"root": "/srv/shop"}'
     assert done.tail.splitlines() == ["user [secret] logs in", "", "[secret] is done"]

@@ -98,7 +98,7 @@ def test_an_extension_without_a_package_names_its_own_key(system: FakeSystem, ma
     system.failures = [Result("", "", 0), absent]
     with pytest.raises(Failure) as failed:
         packages.run(make_step("packages", **{**ALL, "extensions": ["pgvector"]}))
-    assert "codesensei:database.extensions" in failed.value.cure
+    assert "codesensei:database.extensions" in failed.value.fix
 
 
 @pytest.mark.parametrize("name", ["-oAPT::x=y", "git-", "--help", "a b", "Git", "", "git=1;2", "git/sid", 7])
@@ -133,7 +133,7 @@ def test_failures_are_explained(system: FakeSystem, make_step: Any, said: str, t
     with pytest.raises(Failure, match=cause) as failed:
         packages.run(make_step("packages", **ALL))
     assert failed.value.thing == thing
-    assert failed.value.cure
+    assert failed.value.fix
 
 
 @pytest.mark.proves("os.dpkg-lock")

@@ -1,4 +1,4 @@
-"""What is refused before anything is changed: each with its owner and a cure."""
+"""What is refused before anything is changed: each with its owner and a fix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from codesensei.scripts.base import host, register
 from codesensei.scripts.base.step import Failure, write_json
-from codesensei.scripts.postgres import claims, postgresql
+from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.steps import preflight
 
 PROD = "org/codesensei/prod"
@@ -206,14 +206,14 @@ def test_a_database_name_does_not_change_and_the_error_says_how_to_move(
     check: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = check()
-    note = claims.applied(step.project)
+    note = ownership.applied(step.project)
     note.parent.mkdir(parents=True)
     write_json(note, {"name": "shop", "role": "shop", "port": 5432})
     monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, True)])
     monkeypatch.setattr(postgresql, "rows", lambda port, query, name="": [{"1": 1}] if "'shop'" in query else [])
     with pytest.raises(Failure) as refused:
         check(database={"kind": "local", "name": "store", "role": "shop", "host": "", "port": 5432})
-    assert 'ALTER DATABASE "shop" RENAME TO "store"' in refused.value.cure
+    assert 'ALTER DATABASE "shop" RENAME TO "store"' in refused.value.fix
     for over, said in (({"role": "store"}, "this project's role is shop"), ({"port": 5433}, "port 5432")):
         plan = {"kind": "local", "name": "shop", "role": "shop", "host": "", "port": 5432, **over}
         monkeypatch.setattr(postgresql, "rows", lambda port, query, name="": [{"1": 1}] if "'shop'" in query else [])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codesensei.scripts.base.step import Failure, read_json, write_json
-from codesensei.scripts.release import jobs, settings, twins
-from codesensei.scripts.release.jobs import Done, Job, Release
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.release import jobs, record, settings
+from codesensei.scripts.release.jobs import Job, JobResult
+from codesensei.scripts.release.record import DatabaseFacts, Facts
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.steps import build, prepare
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import Hooks
+from tests.scripts.examples import BUILD, FACTS, NAME, PREPARE, REVISION, database_facts
 
-NAME, REVISION = "1234567-89abcde", "1234567" + "0" * 33
-HOOKS: dict[str, list[str]] = {phase: [] for phase in prepare.ORDER}
+SHOP = ProjectPaths("shop")
 
 
 class Programs:
@@ -23,9 +28,9 @@ class Programs:
         self.ran: list[Job] = []
         self.failing: set[str] = set()
 
-    def run(self, step: Any, release: Any, job: Job) -> Done:
+    def run(self, step: Any, release: Any, job: Job) -> JobResult:
         self.ran.append(job)
-        return Done(int(job.title in self.failing), "", Path("log"), answer='{"STATIC_ROOT": "static", "debug": false}')
+        return JobResult(int(job.title in self.failing), "", Path("log"))
 
     @property
     def titles(self) -> list[str]:
@@ -40,29 +45,27 @@ def programs(server: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
         monkeypatch.setattr(jobs, name, lambda *_: None)
     for name in ("seal", "_add_own_folder"):
         monkeypatch.setattr(prepare, name, lambda *_: None)
+    SHOP.record(NAME).parent.mkdir(parents=True)
+    SHOP.environments.mkdir(parents=True)
     return found
 
 
-def run_prepare(
-    make_step: Any,
-    notes: dict[str, Any] | None = None,
-    databases: dict[str, dict[str, str]] | None = None,
-    **changes: Any,
-) -> None:
-    """Prepare a release that is built; `notes` is what is known of it, when it is not new."""
-    data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "hooks": HOOKS, "static": "serve"}
-    step = make_step("prepare", NAME, REVISION, **{**data, "lockTimeout": 5, **changes})
-    facts = {"STATIC_ROOT": "static", "installedStaticfiles": True, "databases": databases or {}}
-    step.project.notes(NAME).parent.mkdir(parents=True, exist_ok=True)
-    built = {"built": True, "revision": REVISION, "facts": facts, "seconds": {}}
-    write_json(step.project.notes(NAME), notes or built)
-    prepare.run(step)
+def make_built(facts: Facts = FACTS) -> None:
+    """A release that is built."""
+    record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
+    record.built(SHOP, NAME, facts, {})
+
+
+def run_prepare(make_step: Any, **changes: Any) -> None:
+    """Prepare the release with other data than usual."""
+    prepare.run(make_step("prepare", NAME, REVISION, data=replace(PREPARE, **changes)))
 
 
 @pytest.mark.proves("migrate.skipped")
 @pytest.mark.parametrize("pending", [False, True])
 def test_migrate_runs_only_where_the_check_finds_something(programs: Programs, make_step: Any, pending: bool) -> None:
     programs.failing = {"migrate --check"} if pending else set()
+    make_built()
     run_prepare(make_step)
     assert programs.titles[0] == "migrate --check"
     assert ("migrate" in programs.titles) is pending
@@ -75,9 +78,12 @@ def test_a_sqlite_file_is_made_for_nobody_else_to_read(programs: Programs, make_
     there, absent = tmp_path / "there.sqlite3", tmp_path / "absent.sqlite3"
     there.touch()
     names = {"default": str(absent), "old": str(there), "memory": ":memory:", "unset": ""}
-    sqlite = {alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": name} for alias, name in names.items()}
-    postgresql = {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}
-    run_prepare(make_step, databases={**sqlite, "postgresql": postgresql})
+    databases: dict[str, DatabaseFacts] = {
+        alias: database_facts("django.db.backends.sqlite3", name) for alias, name in names.items()
+    }
+    databases["postgresql"] = database_facts("django.db.backends.postgresql", "shop")
+    make_built(replace(FACTS, databases=databases))
+    run_prepare(make_step)
     made = [job for job in programs.ran if job.title == "make the SQLite file"]
     assert programs.ran[0] is made[0]
     assert [job.argv[-1] for job in made] == [str(absent)]
@@ -88,6 +94,7 @@ def test_a_sqlite_file_is_made_for_nobody_else_to_read(programs: Programs, make_
 @pytest.mark.proves("config.static")
 @pytest.mark.parametrize("static", ["serve", "none"])
 def test_static_files_are_collected_only_where_they_are_served(programs: Programs, make_step: Any, static: str) -> None:
+    make_built()
     run_prepare(make_step, static=static)
     assert ("collectstatic" in programs.titles) is (static == "serve")
 
@@ -98,95 +105,155 @@ def test_a_migration_waits_for_a_lock_so_long(
     programs: Programs, make_step: Any, seconds: int, variables: dict[str, str]
 ) -> None:
     programs.failing = {"migrate --check"}
-    run_prepare(make_step, lockTimeout=seconds)
+    make_built()
+    run_prepare(make_step, lock_timeout=seconds)
     [job] = [job for job in programs.ran if job.title == "migrate"]
     assert job.variables == variables
 
 
-@pytest.mark.proves("source.marker", "deps.root")
-@pytest.mark.parametrize("lost", ["", "notes", "code", "packages"])
-def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
-    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, lost: str
+@pytest.mark.proves("hooks.order")
+def test_hooks_run_in_the_order_of_the_contract(programs: Programs, make_step: Any) -> None:
+    programs.failing = {"migrate --check"}
+    make_built()
+    run_prepare(
+        make_step,
+        hooks=Hooks(
+            before_migrate=("one",),
+            after_migrate=("two", "three"),
+            before_collectstatic=("four",),
+            after_collectstatic=("five",),
+        ),
+    )
+    assert programs.titles == [
+        "hook beforeMigrate: one",
+        "migrate --check",
+        "migrate",
+        "hook afterMigrate: two",
+        "hook afterMigrate: three",
+        "hook beforeCollectstatic: four",
+        "collectstatic",
+        "hook afterCollectstatic: five",
+        "compile",
+    ]
+    assert [job.as_build_user for job in programs.ran] == [False, False, False, False, False, True, True, True, True]
+
+
+@pytest.mark.proves("words.release.immutable")
+@pytest.mark.parametrize("state", ["prepared", "served"])
+def test_a_release_that_is_made_is_never_changed(programs: Programs, make_step: Any, state: str) -> None:
+    make_built()
+    record.prepared(SHOP, NAME, {})
+    if state == "served":
+        record.served(SHOP, NAME)
+    before = SHOP.record(NAME).read_bytes()
+    run_prepare(make_step, lock_timeout=9)
+    assert programs.ran == []
+    assert SHOP.record(NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("cut_off", ["killed", "failed", "abandoned"])
+def test_a_run_that_was_cut_off_gets_its_code_again(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, cut_off: str
 ) -> None:
-    """A run that was cut off leaves no mark, and what it made is made again."""
+    """A hook around collectstatic may have changed it."""
+    extracted: list[Path] = []
+    monkeypatch.setattr(prepare, "extract", lambda step, release, archive: extracted.append(archive))
+    make_built()
+    record.preparing(SHOP, NAME)
+    if cut_off == "failed":
+        record.failed(SHOP, NAME, "prepare")
+    if cut_off == "abandoned":
+        record.abandon_others(SHOP, "another-release")
+    run_prepare(make_step)
+    assert extracted == [SHOP.archive(REVISION)]
+    assert record.read(SHOP, NAME).state == "prepared"
+    assert record.read(SHOP, NAME).failed == ""
+
+
+def run_build(make_step: Any, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> list[str]:
+    """Build the release; what of it was made."""
     made: list[str] = []
     monkeypatch.setattr(build, "unpack", lambda *_: made.append("code"))
     monkeypatch.setattr(build, "install", lambda *_: made.append("packages"))
     monkeypatch.setattr(build, "_check", lambda *_: None)
-    data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "source": {}, "static": "none"}
-    step = make_step("build", NAME, REVISION, **data)
-    release = Release(step.project, NAME, "deploy", ".", "config.settings")
-    step.project.notes(NAME).parent.mkdir(parents=True)
-    write_json(step.project.notes(NAME), {"built": lost != "notes", "venv": "v", "facts": {}})
-    if lost != "code":
-        release.path.mkdir(parents=True)
+    monkeypatch.setattr(settings, "ask", lambda *_: FACTS)
+    build.run(make_step("build", NAME, REVISION, data=replace(BUILD, **changes)))
+    return made
+
+
+def make_whole() -> Release:
+    """A release of which everything is there."""
+    make_built()
+    record.uses(SHOP, NAME, "v")
+    release = Release(SHOP, NAME, "deploy", ".", "config.settings")
+    release.path.mkdir(parents=True)
     release.venv.mkdir(parents=True)
-    if lost != "packages":
-        (release.venv / ".complete").touch()
-    build.run(step)
+    (release.venv / ".complete").touch()
+    return release
+
+
+@pytest.mark.proves("source.marker", "deps.root")
+@pytest.mark.parametrize("lost", ["", "record", "code", "packages"])
+def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """A run that was cut off leaves no mark, and what it made is made again."""
+    release = make_whole()
+    if lost == "record":
+        record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
+    if lost == "code":
+        release.path.rmdir()
+    if lost == "packages":
+        (release.venv / ".complete").unlink()
+    made = run_build(make_step, monkeypatch)
     assert made == (["code", "packages"] if lost else [])
-    assert release.notes["built"] is True
+    assert release.record.state == "built"
+
+
+@pytest.mark.parametrize("change", [{"settings_module": "config.other"}, {"user": "shop"}])
+def test_a_release_that_never_served_is_made_again_for_other_settings(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
+) -> None:
+    release = make_whole()
+    assert run_build(make_step, monkeypatch, **change) == ["code", "packages"]
+    assert (release.record.settings_module, release.record.user) == (
+        change.get("settings_module", "config.settings"),
+        change.get("user", "deploy"),
+    )
+
+
+@pytest.mark.proves("words.release.immutable")
+@pytest.mark.parametrize("link", ["current", "previous"])
+def test_a_release_that_serves_is_not_made_again_for_other_settings(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    make_whole()
+    (SHOP.root / link).symlink_to(f"releases/{NAME}")
+    with pytest.raises(Failure, match="a release never changes") as caught:
+        run_build(make_step, monkeypatch, settings_module="config.other")
+    assert caught.value.fix == "set project.rebuild: config.other, so that a new release is made"
+
+
+def test_another_release_abandons_those_that_never_served(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = {"aaaaaaa-1111111": record.served, "bbbbbbb-1111111": None}
+    for name, transition in states.items():
+        record.begin(SHOP, name, revision=REVISION, settings_module="config.settings", user="deploy")
+        if transition:
+            transition(SHOP, name)
+    run_build(make_step, monkeypatch)
+    assert [record.read(SHOP, name).state for name in states] == ["served", "abandoned"]
 
 
 def test_static_root_is_there_before_the_project_makes_sure_of_it(
     programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`os.makedirs(STATIC_ROOT, exist_ok=True)` is common in settings, and the app user may not do it in a release."""
-    for name in ("unpack", "install", "_check"):
-        monkeypatch.setattr(build, name, lambda *_: None)
-    facts = {"installedStaticfiles": True, "STATIC_ROOT": "staticfiles", "debug": False}
-    monkeypatch.setattr(settings, "ask", lambda *_: facts)
-    data = {"user": "deploy", "directory": ".", "settingsModule": "config.settings", "source": {}, "static": "serve"}
-    step = make_step("build", NAME, REVISION, **data)
-    step.project.notes(NAME).parent.mkdir(parents=True)
-    build.run(step)
+    run_build(make_step, monkeypatch)
     [job] = programs.ran
-    assert list(job.argv) == ["mkdir", "-p", f"{step.project.release(NAME)}/staticfiles"]
+    assert list(job.argv) == ["mkdir", "-p", f"{SHOP.release(NAME)}/static"]
     assert job.as_build_user
-
-
-@pytest.mark.parametrize("link", ["current", "previous"])
-def test_what_is_served_from_is_left_alone(
-    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, link: str
-) -> None:
-    """A changed hook around collectstatic gets a directory of its own, with the code as it was committed."""
-    extracted: list[Path] = []
-
-    def extract(step: Any, release: Release, archive: Path) -> None:
-        extracted.append(release.place)
-        release.place.mkdir(parents=True)
-
-    monkeypatch.setattr(prepare, "extract", extract)
-    project = make_step("prepare", NAME, REVISION).project
-    project.release(NAME).mkdir(parents=True)
-    project.environments.mkdir()
-    (project.root / link).symlink_to(f"releases/{NAME}")
-    # What a server has lost and built again is completed where it is.
-    run_prepare(make_step)
-    assert extracted == []
-    run_prepare(make_step, read_json(project.notes(NAME), {}), hooks={**HOOKS, "afterCollectstatic": ["new"]})
-    assert extracted == [project.twin(NAME)]
-    assert twins.waits(project, NAME)
-    assert programs.titles[-2:] == ["hook afterCollectstatic: new", "compile"]
-
-
-def test_hooks_as_they_were_bring_back_what_serves(
-    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The switch to the changed ones has failed, and the stack file is as it was."""
-    monkeypatch.setattr(prepare, "extract", lambda step, release, archive: release.place.mkdir(parents=True))
-    run_prepare(make_step)
-    project = make_step("prepare", NAME, REVISION).project
-    project.release(NAME).mkdir(parents=True)
-    project.current.symlink_to(f"releases/{NAME}")
-    project.environments.mkdir()
-    notes = read_json(project.notes(NAME), {})
-    run_prepare(make_step, notes=notes, hooks={**HOOKS, "afterCollectstatic": ["new"]})
-    assert twins.waits(project, NAME)
-    ran = len(programs.ran)
-    run_prepare(make_step, notes=read_json(project.notes(NAME), {}))
-    assert not project.twin(NAME).exists()
-    assert "collectstatic" not in programs.titles[ran:]
 
 
 @pytest.mark.parametrize("moment", ["hook beforeCollectstatic: new", "hook afterCollectstatic: new"])
@@ -194,16 +261,14 @@ def test_static_files_out_of_the_release_are_not_served(
     programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     """A hook may write in its release, and so make a link of STATIC_ROOT, also when the files are collected."""
-    project = make_step("prepare", NAME, REVISION).project
-    project.release(NAME).mkdir(parents=True)
-    project.environments.mkdir()
+    SHOP.release(NAME).mkdir(parents=True)
+    make_built()
 
-    def run(step: Any, release: Release, job: Job) -> Done:
+    def run(step: Any, release: Release, job: Job) -> JobResult:
         if job.title == moment:
-            (release.place / "static").symlink_to("/etc")
+            (release.path / "static").symlink_to("/etc")
         return programs.run(step, release, job)
 
     monkeypatch.setattr(jobs, "run_job", run)
-    around = {"beforeCollectstatic": ["new"], "afterCollectstatic": ["new"]}
     with pytest.raises(Failure, match="leads out of the release"):
-        run_prepare(make_step, hooks={**HOOKS, **around})
+        run_prepare(make_step, hooks=Hooks(before_collectstatic=("new",), after_collectstatic=("new",)))

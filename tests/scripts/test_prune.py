@@ -23,8 +23,10 @@ def project(server: Path, make_step: Any) -> Path:
         (root / "releases" / name).mkdir(parents=True)
         (root / "venvs" / f"venv{number}").mkdir(parents=True)
         (root / f"env/{name[8:]}.env").write_text("")
-        (memory / f"release/{name}.json").write_text(json.dumps({"venv": f"venv{number}", "revision": name[:7] * 5}))
-    lines = [json.dumps({"release": name}) for name in RELEASES]
+        (memory / f"release/{name}.json").write_text(
+            json.dumps({"state": "served", "venv": f"venv{number}", "revision": name[:7] * 5})
+        )
+    lines = [json.dumps({"time": "", "revision": "", "seconds": {}, "release": name}) for name in RELEASES]
     (memory / "history.jsonl").write_text("\n".join(lines) + "\n")
     (root / "current").symlink_to(f"releases/{RELEASES[0]}")
     (root / "previous").symlink_to(f"releases/{RELEASES[1]}")
@@ -51,3 +53,16 @@ def test_what_never_served_goes_and_what_is_no_release_stays(project: Path, make
         (project / "releases" / name).mkdir()
     prune.prune(make_step("switch"), 9)
     assert set(names(project / "releases")) == {*RELEASES, "notes"}
+
+
+@pytest.mark.proves("prune.keep")
+def test_edits_of_variables_push_no_commit_out(project: Path, make_step: Any) -> None:
+    """Five edits after three commits: each of the commits is kept with its newest variables."""
+    newest = RELEASES[5][:7]
+    with (project.parents[1] / "memory/shop/history.jsonl").open("a") as history:
+        for number in range(5):
+            name = f"{newest}-{number}bbbbbb"
+            (project / "releases" / name).mkdir()
+            history.write(json.dumps({"time": "", "revision": "", "seconds": {}, "release": name}) + "\n")
+    prune.prune(make_step("switch"), 3)
+    assert names(project / "releases") == sorted([*RELEASES[:2], *RELEASES[3:5], f"{newest}-4bbbbbb"])

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base import paths, register
+from codesensei.scripts.base import register
 from codesensei.scripts.base.step import Failure
+from codesensei.wire import paths
 from tests.scripts.conftest import fingerprints
 
 PROD, STAGE = "org/codesensei/prod", "org/codesensei/stage"
@@ -23,18 +24,18 @@ def two(server: Path) -> None:
 
 
 def test_the_register_is_roots_alone(two: None) -> None:
-    assert paths.REGISTER.stat().st_mode & 0o777 == 0o600
+    assert paths.SERVER.register.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_slug_is_claimed_once_and_again_silently(server: Path) -> None:
     assert register.claim_slug("shop", PROD, "id-prod")
-    before = fingerprints(paths.REGISTER.parent)
+    before = fingerprints(paths.SERVER.register.parent)
     assert not register.claim_slug("shop", PROD, "id-prod")
-    assert fingerprints(paths.REGISTER.parent) == before
+    assert fingerprints(paths.SERVER.register.parent) == before
 
 
 @pytest.mark.proves("register", "register.refused")
-def test_a_slug_of_another_stack_is_refused_with_both_stacks_and_the_cure(two: None) -> None:
+def test_a_slug_of_another_stack_is_refused_with_both_stacks_and_the_fix(two: None) -> None:
     with pytest.raises(Failure) as refused:
         register.claim_slug("shop", STAGE, "id-stage")
     text = refused.value.text()
@@ -97,7 +98,7 @@ def test_a_project_that_is_not_registered_can_claim_nothing(server: Path) -> Non
 
 
 def test_what_a_destroy_kept_is_open_to_the_same_stack_only(two: None) -> None:
-    assert register.release("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
+    assert register.forget("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
     with pytest.raises(Failure, match="a destroy of the stack org/codesensei/prod kept"):
         register.claim_slug("shop", STAGE, "id-stage-2")
     assert register.claim_slug("shop", PROD, "id-prod-2")
@@ -105,15 +106,15 @@ def test_what_a_destroy_kept_is_open_to_the_same_stack_only(two: None) -> None:
 
 
 def test_a_release_without_remains_leaves_no_trace(two: None) -> None:
-    register.release("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
+    register.forget("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
     register.claim_slug("shop", PROD, "id-prod-2")
-    assert register.release("shop")
+    assert register.forget("shop")
     assert register.kept("shop") is None
-    assert not register.release("shop")
+    assert not register.forget("shop")
 
 
 def test_users_of_others_are_those_of_projects_and_of_kept_data(two: None) -> None:
     assert register.users(but="blog") == {"deploy"}
     assert register.users(but="shop") == set()
-    register.release("shop", register.Kept("shop", PROD, "deploy", "", ""))
+    register.forget("shop", register.Kept("shop", PROD, "deploy", "", ""))
     assert register.users(but="blog") == {"deploy"}

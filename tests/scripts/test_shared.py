@@ -20,7 +20,7 @@ def bring(server: Path, make_step: Any) -> Any:
 
     def run(slug: str, text: str, version: int) -> str:
         step = make_step("proxy", slug=slug)
-        (step.project.memory / "proofs").mkdir(parents=True, exist_ok=True)
+        (step.project.proofs).mkdir(parents=True, exist_ok=True)
         path.write_text(shared.newest(path, text, version))
         step.manage_shared(path)
         shared.remember(path, text, version)

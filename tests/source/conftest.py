@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from codesensei.source import Project, open_source
+from codesensei.source import Checkout, open_source
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Spec:
-    """The part of a project's spec that this room reads."""
+    """The part of a project's config that this room reads."""
 
     source: Source = Source("main", path="shop")
     directory: str = "."
@@ -83,10 +83,10 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def project_of(repository: Repository, tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Project]:
+def project_of(repository: Repository, tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Checkout]:
     """A project with the files given, at its only commit."""
 
-    def make(files: Mapping[str, str | bytes]) -> Project:
+    def make(files: Mapping[str, str | bytes]) -> Checkout:
         repository.commit(files)
         return open_source(Spec(), cache_dir=tmp_path / "cache", base=tmp_path)
 

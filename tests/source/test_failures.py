@@ -1,4 +1,4 @@
-"""What git says, as a cause and a cure. The texts are git's and ssh's own."""
+"""What git says, as a cause and a fix. The texts are git's and ssh's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HTTPS = "https://git.example/team/shop.git"
 
 
 @pytest.mark.parametrize(
-    ("url", "said", "cause", "cure"),
+    ("url", "said", "cause", "fix"),
     [
         (
             SSH,
@@ -94,11 +94,11 @@ HTTPS = "https://git.example/team/shop.git"
         ),
     ],
 )
-def test_known_failures(url: str, said: str, cause: str, cure: str) -> None:
+def test_known_failures(url: str, said: str, cause: str, fix: str) -> None:
     error = explain(url, said)
     assert error.cause == cause
-    assert cure in error.cure
-    assert str(error) == f"{url}: {error.cause}\n    {error.cure}"
+    assert fix in error.fix
+    assert str(error) == f"{url}: {error.cause}\n    {error.fix}"
 
 
 def test_an_unknown_failure_is_shown_short_and_without_credentials() -> None:

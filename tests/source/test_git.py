@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.source import Project, SourceError, archive, open_source
+from codesensei.source import Checkout, SourceError, archive, open_source
 from codesensei.source import git as room
 from tests.source.conftest import Repository, Source, Spec
 
-Opener = Callable[[Repository, str, Path], Project]
+Opener = Callable[[Repository, str, Path], Checkout]
 
 
-def by_url(repository: Repository, revision: str, tmp_path: Path) -> Project:
+def by_url(repository: Repository, revision: str, tmp_path: Path) -> Checkout:
     return open_source(Spec(Source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
 
 
-def by_path(repository: Repository, revision: str, tmp_path: Path) -> Project:
+def by_path(repository: Repository, revision: str, tmp_path: Path) -> Checkout:
     return open_source(
         Spec(Source(revision, path=repository.directory.name)), cache_dir=tmp_path / "cache", base=tmp_path
     )
@@ -119,7 +119,7 @@ def test_an_unknown_revision_names_those_that_are_near(repository: Repository, t
     with pytest.raises(SourceError) as caught:
         opened(repository, "v1.40", tmp_path)
     assert caught.value.cause == "has no commit, tag or branch v1.40"
-    assert caught.value.cure == "did you mean v1.4.0?"
+    assert caught.value.fix == "did you mean v1.4.0?"
     with pytest.raises(SourceError, match="has no commit, tag or branch " + "0" * 40):
         opened(repository, "0" * 40, tmp_path)
 
@@ -232,7 +232,7 @@ def test_old_archives_are_forgotten(repository: Repository, tmp_path: Path, monk
 
 def test_two_runs_at_once(repository: Repository, tmp_path: Path) -> None:
     commit = repository.commit({f"{number}.txt": "x" * 1000 for number in range(200)})
-    found: list[Project] = []
+    found: list[Checkout] = []
 
     def run() -> None:
         found.append(by_url(repository, "main", tmp_path))
@@ -273,7 +273,7 @@ def test_changes_in_no_commit_are_refused_by_name(repository: Repository, tmp_pa
     with pytest.raises(SourceError) as caught:
         by_path(repository, "main", tmp_path)
     assert caught.value.cause == "has changes that are in no commit: a.txt, new file.txt"
-    assert "commit them" in caught.value.cure
+    assert "commit them" in caught.value.fix
 
 
 def test_changes_are_of_no_account_for_another_revision(repository: Repository, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.source import Project, SourceError, open_source
+from codesensei.source import Checkout, SourceError, open_source
 from tests.source.conftest import Repository, Source, Spec
 from tests.source.https import PASSWORD, USER, GitServer, run_git_server
 
@@ -28,7 +28,7 @@ def settings(tmp_path: Path, text: str) -> None:
         file.write(text)
 
 
-def opened(server: GitServer, revision: str, tmp_path: Path) -> Project:
+def opened(server: GitServer, revision: str, tmp_path: Path) -> Checkout:
     return open_source(Spec(Source(revision, git=f"{server.url}/shop/.git")), cache_dir=tmp_path / "cache")
 
 
@@ -85,13 +85,13 @@ def test_a_commit_on_no_branch_and_a_rewritten_branch(
     assert elsewhere.revision == first
 
 
-def test_without_credentials_the_cure_is_said_and_nobody_is_asked(
+def test_without_credentials_the_fix_is_said_and_nobody_is_asked(
     server: GitServer, repository: Repository, tmp_path: Path
 ) -> None:
     repository.commit({"a.txt": "1"})
     with pytest.raises(SourceError, match="wants credentials, and git has none that it accepts") as caught:
         opened(server, "main", tmp_path)
-    assert "credential helper" in caught.value.cure
+    assert "credential helper" in caught.value.fix
     settings(tmp_path, f'[http "{server.url}"]\n\textraHeader = Authorization: Basic d3Jvbmc6b25l\n')
     with pytest.raises(SourceError, match="wants credentials"):
         opened(server, "main", tmp_path)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.source import Closure, Project, SourceError, code_id, migrations, open_source, read_settings
+from codesensei.source import Checkout, Closure, SourceError, code_id, migrations, open_source, read_settings
 from tests.source.conftest import Repository, Spec
 
-Make = Callable[[Mapping[str, str | bytes]], Project]
+Make = Callable[[Mapping[str, str | bytes]], Checkout]
 START = {
     "manage.py": "",
     "config/__init__.py": "",
@@ -220,7 +220,7 @@ def _without(name: str, **more: str) -> dict[str, str | bytes]:
 
 @pytest.mark.proves("preview.manage", "preview.settings", "preview.application")
 @pytest.mark.parametrize(
-    ("files", "spec", "text"),
+    ("files", "config", "text"),
     [
         (
             {"backend/manage.py": "", "a/b/c/manage.py": ""},
@@ -268,10 +268,10 @@ def _without(name: str, **more: str) -> dict[str, str | bytes]:
         ),
     ],
 )
-def test_what_is_not_there(project_of: Make, files: dict[str, str | bytes], spec: Spec, text: str) -> None:
+def test_what_is_not_there(project_of: Make, files: dict[str, str | bytes], config: Spec, text: str) -> None:
     project = project_of(files)
     with pytest.raises(SourceError) as caught:
-        read_settings(project, spec)
+        read_settings(project, config)
     assert str(caught.value) == text.format(short=project.short)
 
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.source import Project, SourceError, open_source
+from codesensei.source import Checkout, SourceError, open_source
 from tests.source.conftest import Repository, Source, Spec
 
 
-def by_path(tmp_path: Path, revision: str, path: str = "shop") -> Project:
+def by_path(tmp_path: Path, revision: str, path: str = "shop") -> Checkout:
     return open_source(Spec(Source(revision, path=path)), cache_dir=tmp_path / "cache", base=tmp_path)
 
 
-def by_url(repository: Repository, revision: str, tmp_path: Path) -> Project:
+def by_url(repository: Repository, revision: str, tmp_path: Path) -> Checkout:
     return open_source(Spec(Source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
 
 
@@ -62,7 +62,7 @@ def test_a_clone_that_lacks_something(repository: Repository, tmp_path: Path, op
     if options == ("--filter=blob:none",):
         with pytest.raises(SourceError, match="the repository lacks files of this commit") as caught:
             by_path(tmp_path, first, "clone")
-        assert "project.source.git" in caught.value.cure
+        assert "project.source.git" in caught.value.fix
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_commit_that_is_short_for_several(repository: Repository, tmp_path: Pa
         repository.git("update-ref", f"refs/heads/{branch}", made)
     with pytest.raises(SourceError, match=f"{name[:4]} is short for several commits") as caught:
         by_url(repository, name[:4], tmp_path)
-    assert caught.value.cure == "give more of the digits"
+    assert caught.value.fix == "give more of the digits"
 
 
 def spoil_by_lock(mirror: Path) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from codesensei.source import Project, SourceError, requirements_closure
+from codesensei.source import Checkout, SourceError, requirements_closure
 from codesensei.source.requirements import logical_lines
 
-Make = Callable[[Mapping[str, str | bytes]], Project]
+Make = Callable[[Mapping[str, str | bytes]], Checkout]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # What lines of a requirements file may install from the repository itself.
 THERE = {
@@ -148,7 +148,7 @@ def test_a_byte_order_mark_is_read_as_pip_reads_it(project_of: Make) -> None:
 
 @pytest.mark.proves("preview.requirements", "deps.no-lock-files")
 @pytest.mark.parametrize(
-    ("files", "cure"),
+    ("files", "fix"),
     [
         (
             {"backend/requirements.txt": "", "requirements/base.in": ""},
@@ -162,13 +162,13 @@ def test_a_byte_order_mark_is_read_as_pip_reads_it(project_of: Make) -> None:
         ({"a.txt": ""}, "commit a requirements file (pip freeze > requirements.txt)"),
     ],
 )
-def test_a_file_that_is_not_there(project_of: Make, files: dict[str, str], cure: str) -> None:
+def test_a_file_that_is_not_there(project_of: Make, files: dict[str, str], fix: str) -> None:
     project = project_of(files)
     with pytest.raises(SourceError) as caught:
         requirements_closure(project, "requirements.txt")
     assert caught.value.thing == "project.requirements requirements.txt"
     assert caught.value.cause == f"there is no such file in commit {project.short}"
-    assert caught.value.cure == cure
+    assert caught.value.fix == fix
 
 
 @pytest.mark.proves("preview.requirements")
@@ -231,7 +231,7 @@ def test_a_local_path_that_is_not_there(project_of: Make, line: str, cause: str)
 def test_another_tools_file_is_no_requirements_file(project_of: Make, name: str, command: str) -> None:
     with pytest.raises(SourceError, match="is not a requirements file") as caught:
         requirements_closure(project_of({name: ""}), name)
-    assert command in caught.value.cure
+    assert command in caught.value.fix
 
 
 def test_an_include_that_a_variable_names_is_read_on_the_server(project_of: Make) -> None:

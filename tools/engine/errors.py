@@ -2,4 +2,4 @@
 
 
 class EngineError(Exception):
-    """The engine cannot be provided; the text is one sentence with the cure."""
+    """The engine cannot be provided; the text is one sentence with the fix."""

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class SandboxError(Exception):
-    """Something the sandbox cannot do; its text is one or two sentences: what, and the cure."""
+    """Something the sandbox cannot do; its text is one or two sentences: what, and the fix."""

@@ -95,14 +95,14 @@ def require() -> None:
     install_missing(REQUIRED, "Throw-away servers need", f"Install them, or {INSTEAD}")
 
 
-def install_missing(required: Mapping[str, str], who_needs: str, cure: str = "Install them.") -> None:
+def install_missing(required: Mapping[str, str], who_needs: str, fix: str = "Install them.") -> None:
     """Install the Debian packages that are missing, after saying so; raises SandboxError where that cannot be done."""
     packages = missing_packages(required)
     if not packages:
         return
     listed = " ".join(packages)
     if shutil.which("apt-get") is None:
-        raise SandboxError(f"{who_needs} what these Debian packages bring: {listed}. {cure}")
+        raise SandboxError(f"{who_needs} what these Debian packages bring: {listed}. {fix}")
     say(f"installing on this machine, by apt-get: {listed}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     log = Path("/var/log/codesensei-sandbox-apt.log")

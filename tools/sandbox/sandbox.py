@@ -40,7 +40,7 @@ class Sandbox:
     """The throw-away servers of one checkout of the repository (by default of this one)."""
 
     def __init__(self, checkout: Path = OWN_CHECKOUT) -> None:
-        """Raises SandboxError, in one sentence with the cure, where no server can run."""
+        """Raises SandboxError, in one sentence with the fix, where no server can run."""
         machine.require()
         self.checkout = Checkout(checkout.resolve())
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codesensei.scripts.base.step import Failure
-
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+from codesensei.wire.processes import SYSTEM_PATH
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def run(
     env: Mapping[str, str] | None = None,
     check: bool = True,
     thing: str = "",
-    cure: str = "",
+    fix: str = "",
 ) -> Result:
     """Run `argv` and return what it said.
 
@@ -55,12 +54,12 @@ def run(
             check=False,
         )
     except FileNotFoundError:
-        raise Failure(thing or argv[0], f"{argv[0]} is not installed on this server", cure) from None
+        raise Failure(thing or argv[0], f"{argv[0]} is not installed on this server", fix) from None
     except subprocess.TimeoutExpired:
-        raise Failure(thing or argv[0], f"{argv[0]} did not end within {timeout:.0f} seconds", cure) from None
+        raise Failure(thing or argv[0], f"{argv[0]} did not end within {timeout:.0f} seconds", fix) from None
     if check and done.returncode != 0:
         log = (done.stdout + done.stderr).strip()
-        raise Failure(thing or os.path.basename(argv[0]), f"{argv[0]} ended with status {done.returncode}", cure, log)
+        raise Failure(thing or os.path.basename(argv[0]), f"{argv[0]} ended with status {done.returncode}", fix, log)
     return Result(done.stdout, done.stderr, done.returncode)
 
 

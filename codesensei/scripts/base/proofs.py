@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts.base import paths
-from codesensei.scripts.base.paths import Project
 from codesensei.scripts.base.step import Step, fingerprint, read_json, write_json
+from codesensei.wire import paths
+from codesensei.wire.paths import ProjectPaths
 
 
-def path_of(project: Project, step: str) -> Path:
-    return project.memory / "proofs" / f"{step}.json"
+def path_of(project: ProjectPaths, step: str) -> Path:
+    return project.proofs / f"{step}.json"
 
 
 def shared_path() -> Path:
     """What the files are like that belong to all projects; written under the server's lock alone."""
-    return paths.MEMORY / "shared.json"
+    return paths.SERVER.memory / "shared.json"
 
 
-def begin(step: Step) -> None:
+def begin(step: Step[object]) -> None:
     """Note that the step has started; an interrupted one is found by this."""
     path = path_of(step.project, step.name)
     if path.parent.is_dir():
@@ -27,7 +27,7 @@ def begin(step: Step) -> None:
         write_json(path, {**proof, "running": step.digest})
 
 
-def finish(step: Step) -> None:
+def finish(step: Step[object]) -> None:
     """Note what the step ended with."""
     if step.shared:
         note = read_json(shared_path(), {})
@@ -39,7 +39,7 @@ def finish(step: Step) -> None:
     write_json(path, {"applied": step.digest, "files": managed, "shared": list(step.shared)})
 
 
-def abandon(step: Step) -> None:
+def abandon(step: Step[object]) -> None:
     """Note that the step failed and left everything as it was."""
     path = path_of(step.project, step.name)
     proof = read_json(path, {})

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from codesensei.scripts.base import paths
 from codesensei.scripts.base.step import Failure, read_json, write_json
+from codesensei.wire import paths
 
 # The kinds of names, and what one is called in a sentence.
 KINDS = {
@@ -151,7 +151,7 @@ def settle(slug: str, names: Mapping[str, Iterable[str]]) -> bool:
         return changed
 
 
-def release(slug: str, keep: Kept | None = None) -> bool:
+def forget(slug: str, keep: Kept | None = None) -> bool:
     """Forget the project; `keep` notes what stays, so that a stack of the same name may take it up again."""
     with _changing() as data:
         found = data["slugs"].pop(slug, None) is not None
@@ -172,17 +172,17 @@ def _take(data: dict[str, Any], slug: str, kind: str, name: str, adopt: bool) ->
         if other == slug or name not in held:
             continue
         if not adopt:
-            cure = (
+            fix = (
                 "choose another name, or take it out of that stack and deploy it, "
                 "or take it over with codesensei:adopt: true"
             )
             if kind == "brokers":
-                cure = (
+                fix = (
                     "two projects on one number take each other's tasks: choose another number in the URL, or let "
                     "codesensei:broker.env give one;\n"
                     f"where that gave this one: pulumi up --replace '**{slug}-broker-number'"
                 )
-            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item['stack']} (slug {other})", cure)
+            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item['stack']} (slug {other})", fix)
         held.remove(name)
 
 
@@ -195,18 +195,18 @@ def _own(data: dict[str, Any], slug: str) -> dict[str, Any]:
 
 
 def _read() -> dict[str, Any]:
-    data: dict[str, Any] = read_json(paths.REGISTER, {})
+    data: dict[str, Any] = read_json(paths.SERVER.register, {})
     return {"format": 1, "slugs": data.get("slugs", {}), "kept": data.get("kept", {})}
 
 
 @contextlib.contextmanager
 def _changing() -> Iterator[dict[str, Any]]:
     """The register's content under its lock; written when the block ends without an error."""
-    handle = os.open(paths.REGISTER.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(paths.SERVER.register.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         data = _read()
         yield data
-        write_json(paths.REGISTER, data)
+        write_json(paths.SERVER.register, data)
     finally:
         os.close(handle)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from codesensei.scripts.base import files, paths
+from codesensei.scripts.base import files
 from codesensei.scripts.base.step import read_json, write_json
+from codesensei.wire import paths
 
 
 def newest(path: Path, text: str, version: int) -> str:
@@ -27,4 +28,4 @@ def remember(path: Path, text: str, version: int) -> None:
 
 
 def _note(path: Path) -> Path:
-    return paths.MEMORY / "newest" / f"{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.json"
+    return paths.SERVER.memory / "newest" / f"{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.json"

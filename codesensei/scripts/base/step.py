@@ -12,10 +12,12 @@ import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from codesensei.scripts.base import excerpt, files
-from codesensei.scripts.base.paths import Project
+from codesensei.wire.paths import ProjectPaths
+
+D_co = TypeVar("D_co", covariant=True)
 
 OURS_LINES = 25
 OURS_WIDTH = 200
@@ -31,16 +33,16 @@ class Failure(Exception):
     serving.
     """
 
-    def __init__(self, thing: str, cause: str, cure: str = "", log: str = "", *, where: str = "") -> None:
+    def __init__(self, thing: str, cause: str, fix: str = "", log: str = "", *, where: str = "") -> None:
         super().__init__(f"{thing}: {cause}")
-        self.thing, self.cause, self.cure, self.log, self.where = thing, cause, cure, log, where
+        self.thing, self.cause, self.fix, self.log, self.where = thing, cause, fix, log, where
         self.served = ""
 
     def text(self) -> str:
         """At most 25 lines of 200 characters of ours, then the last lines of the log."""
         ours = _folded(f"error: {self.thing} on {socket.gethostname()}: {self.cause}")
-        if self.cure:
-            ours += _folded(f"cure: {self.cure}")
+        if self.fix:
+            ours += _folded(f"fix: {self.fix}")
         facts = {"still served": self.served, "full log": self.where}
         after = [line for name, fact in facts.items() if fact for line in _folded(f"{name}: {fact}")]
         ours = ours[: OURS_LINES - len(after)] + after
@@ -59,13 +61,13 @@ def _folded(text: str) -> list[str]:
 
 
 @dataclass
-class Step:
-    """One call of one step for one project."""
+class Step(Generic[D_co]):
+    """One call of one step for one project; `data` is what the operator's side has sent."""
 
     slug: str
     name: str
     args: tuple[str, ...]
-    data: dict[str, Any]
+    data: D_co
     digest: str = ""
     changes: int = 0
     result: str = ""
@@ -73,8 +75,8 @@ class Step:
     shared: dict[str, None] = field(default_factory=dict)
 
     @property
-    def project(self) -> Project:
-        return Project(self.slug)
+    def project(self) -> ProjectPaths:
+        return ProjectPaths(self.slug)
 
     def say(self, text: str) -> None:
         """One progress line for the person who runs `pulumi up`; a closed connection is no reason to stop."""
@@ -116,11 +118,6 @@ def fingerprint(path: str) -> str:
     if not stat.S_ISREG(found.st_mode):
         return f"other:{head}"
     return f"file:{head}:{hashlib.sha256(Path(path).read_bytes()).hexdigest()}"
-
-
-def digest_of(words: list[str], stdin: str) -> str:
-    """The identity of a step's inputs; the operator's side computes the same (without `mend=`)."""
-    return hashlib.sha256((" ".join(words) + "\n" + stdin).encode()).hexdigest()
 
 
 def read_json(path: Path, default: Any) -> Any:

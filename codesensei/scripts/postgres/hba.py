@@ -37,7 +37,7 @@ class Way:
         return not self.host or self.host.startswith("/")
 
 
-def check_access(step: Step, way: Way) -> None:
+def check_access(step: Step[object], way: Way) -> None:
     """Raise Failure where the project could not log in; lets a password in over the socket, where nothing does yet."""
     if way.over_socket:
         _check_socket(step, way)
@@ -76,7 +76,7 @@ def _listening(way: Way) -> str:
     )
 
 
-def _check_socket(step: Step, way: Way) -> None:
+def _check_socket(step: Step[object], way: Way) -> None:
     place = f"{way.host or SOCKETS}/.s.PGSQL.{way.port}"
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -107,18 +107,18 @@ def _lets_in(rule: Rule, way: Way) -> bool:
     return method == "trust" or (method in PASSWORD_METHODS and way.has_password)
 
 
-def _add(step: Step, way: Way) -> None:
+def _add(step: Step[object], way: Way) -> None:
     """A line for this role and database alone: it says nothing of anybody else's logins."""
     line = f"local {quoted(way.database)} {quoted(way.role)} scram-sha-256 {MARK}{step.slug}"
     _write(step, way.port, [line], f"a password of {way.role} is taken over the socket")
 
 
-def withdraw(step: Step, port: int) -> None:
+def withdraw(step: Step[object], port: int) -> None:
     """Take the project's line out again."""
     _write(step, port, [], "its line in pg_hba.conf removed")
 
 
-def _write(step: Step, port: int, lines: list[str], text: str) -> None:
+def _write(step: Step[object], port: int, lines: list[str], text: str) -> None:
     path = Path(postgresql.sql(port, "SHOW hba_file;").strip())
     before = path.read_text()
     others = [line for line in before.splitlines() if not line.endswith(f" {MARK}{step.slug}")]

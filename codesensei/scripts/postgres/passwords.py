@@ -6,10 +6,22 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei.scripts.base.paths import Project
-from codesensei.scripts.base.step import Failure, read_json
-from codesensei.scripts.postgres import claims, postgresql
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure, read_json, write_json
+from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
+from codesensei.wire import codec
+from codesensei.wire.manifest import Manifest, RolePassword
+from codesensei.wire.paths import ProjectPaths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """A password that waits for the switch, as a verifier; None for a role without one."""
+
+    role: str
+    verifier: str | None
+    port: int
 
 
 @dataclass(frozen=True)
@@ -23,11 +35,10 @@ class Password:
 
 def find(slug: str, role: str, digest: str) -> Password:
     """The staged password of this digest beside the one in force. Failure when none was staged."""
-    staged = read_json(staged_place(Project(slug), digest), None)
-    if staged is None or staged["role"] != role:
+    waits = staged(ProjectPaths(slug), digest)
+    if waits is None or waits.role != role:
         raise Failure(f"password of the role {role}", "it has not been staged", "run pulumi up again")
-    port = int(staged["port"])
-    return Password(port, staged["verifier"], stored_verifier(port, role))
+    return Password(waits.port, waits.verifier, stored_verifier(waits.port, role))
 
 
 def apply(slug: str, role: str, digest: str) -> str | None:
@@ -50,21 +61,33 @@ def stored_verifier(port: int, role: str) -> str | None:
     return found[0]["rolpassword"] if found else None
 
 
-def live_account(project: Project) -> dict[str, str]:
-    """Role and digest of the password that the live manifest has; empty where nothing of ours is live."""
-    return dict(read_json(project.memory / "live.json", {}).get("database") or {})
+def live_account(project: ProjectPaths) -> RolePassword | None:
+    """Role and digest of the password that the live manifest has; None where nothing of ours is live."""
+    live = read_json(project.live, {})
+    return codec.decode(Manifest, live, str(project.live), kept=True).database if live else None
 
 
-def prune(project: Project, *digests: str) -> None:
+def prune(project: ProjectPaths, *digests: str) -> None:
     """Remove the staged verifiers of all other digests."""
     for path in (project.memory / "database").glob("*.json"):
-        if path.stem not in (claims.APPLIED, *digests):
+        if path.stem not in (ownership.APPLIED, *digests):
             path.unlink()
 
 
-def staged_place(project: Project, digest: str) -> Path:
-    """Where the verifier of the password with this digest is staged."""
-    if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest) or digest == claims.APPLIED:
+def staged(project: ProjectPaths, digest: str) -> Staged | None:
+    """The password with this digest, where it is staged."""
+    found = read_json(_staged_place(project, digest), None)
+    return found and codec.decode(Staged, found, str(_staged_place(project, digest)), kept=True)
+
+
+def stage(project: ProjectPaths, digest: str, waits: Staged) -> None:
+    """Keep a password for the switch."""
+    files.make_directory(_staged_place(project, digest).parent, 0o700)
+    write_json(_staged_place(project, digest), codec.encode(waits))
+
+
+def _staged_place(project: ProjectPaths, digest: str) -> Path:
+    if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest) or digest == ownership.APPLIED:
         raise Failure("database", "the password's digest is not one", "this is a fault of codesensei: please report it")
     return project.memory / "database" / f"{digest}.json"
 

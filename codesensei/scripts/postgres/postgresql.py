@@ -48,7 +48,7 @@ def _held(text: str) -> str:
     return text
 
 
-def ensure_cluster(step: Step | None, port: int = PORT) -> int:
+def ensure_cluster(step: Step[object] | None, port: int = PORT) -> int:
     """Start the cluster of this port when it is down; returns the port. Failure when there is none."""
     found = clusters()
     chosen = next((cluster for cluster in found if cluster.port == port), None)
@@ -87,7 +87,7 @@ def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreS
     """Run statements as the cluster's superuser, from standard input; returns what psql prints, unaligned."""
     argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-X", "-q", "-A", "-t"]
     argv += ["-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(port), "-d", database, "-f", "-"]
-    return command(argv, input=QUIET + text + "\n", timeout=600, thing=thing, cure=CLUSTERS_TEXT).stdout
+    return command(argv, input=QUIET + text + "\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT).stdout
 
 
 def rows(port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:

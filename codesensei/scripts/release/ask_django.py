@@ -16,8 +16,10 @@ def text(name: str) -> str:
 
 
 def databases() -> dict[str, dict[str, str]]:
-    keys = ("ENGINE", "NAME", "USER", "HOST", "PORT")
-    return {alias: {key: str(values.get(key) or "") for key in keys} for alias, values in settings.DATABASES.items()}
+    keys = ("engine", "name", "user", "host", "port")
+    return {
+        alias: {key: str(values.get(key.upper()) or "") for key in keys} for alias, values in settings.DATABASES.items()
+    }
 
 
 django.setup()
@@ -27,16 +29,11 @@ facts = {
     "allowedHosts": [str(host) for host in settings.ALLOWED_HOSTS],
     "debug": bool(settings.DEBUG),
     "installedStaticfiles": "django.contrib.staticfiles" in settings.INSTALLED_APPS,
-    **{
-        name: text(name)
-        for name in (
-            "MEDIA_ROOT",
-            "MEDIA_URL",
-            "STATIC_ROOT",
-            "STATIC_URL",
-            "ASGI_APPLICATION",
-            "WSGI_APPLICATION",
-        )
-    },
+    "mediaRoot": text("MEDIA_ROOT"),
+    "mediaUrl": text("MEDIA_URL"),
+    "staticRoot": text("STATIC_ROOT"),
+    "staticUrl": text("STATIC_URL"),
+    "asgiApplication": text("ASGI_APPLICATION"),
+    "wsgiApplication": text("WSGI_APPLICATION"),
 }
 print("\ncodesensei-facts:" + json.dumps(facts))

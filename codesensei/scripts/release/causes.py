@@ -23,7 +23,7 @@ class Known:
     title: str
     pattern: str
     cause: str
-    cure: str
+    fix: str
 
 
 # The first that matches wins: what is more exact comes first.
@@ -33,13 +33,13 @@ KNOWN: tuple[Known, ...] = (
         "hash mismatch",
         r"THESE PACKAGES DO NOT MATCH THE HASHES.*(?:\n\s+(\S+) from)?|Hash mismatch for `([^`]+)`",
         "the downloaded package {0} does not match its hash in the requirements file",
-        "make the requirements file anew (pip-compile --generate-hashes); if its hash is right, the package index is serving something else",
+        "make the requirements file again (pip-compile --generate-hashes); if its hash is right, the package index is serving something else",
     ),
     Known(
         "hashes missing",
         r"Hashes are required in --require-hashes mode, but they are missing.*\n(?:.*\n)?\s+(\S+) --hash",
         "some requirements have a hash and {0} has none",
-        "make the requirements file anew (pip-compile --generate-hashes), with all packages in it",
+        "make the requirements file again (pip-compile --generate-hashes), with all packages in it",
     ),
     Known(
         "a package needs another Python",
@@ -263,7 +263,7 @@ KNOWN: tuple[Known, ...] = (
         "a migration is missing",
         r"Migration (\S+) dependencies reference nonexistent parent node (\([^)]+\))",
         "the migration {0} needs {1}, which is not in the commit",
-        "commit that migration, or mend the dependencies",
+        "commit that migration, or fix the dependencies",
     ),
     Known(
         "migrations in another order",
@@ -293,7 +293,7 @@ KNOWN: tuple[Known, ...] = (
         "Django's system check fails",
         r"SystemCheckError: System check identified(?s:.)*?^(\S+: \([\w.]+\.[EC]\d+\) .+)$",
         "Django's system check finds an error: {0}",
-        "mend it as it says; manage.py check with these settings and such a database shows all of them",
+        "fix it as it says; manage.py check with these settings and such a database shows all of them",
     ),
     # Settings
     Known(
@@ -336,7 +336,7 @@ KNOWN: tuple[Known, ...] = (
         "a syntax error",
         r"File \"([^\"]+)\", line (\d+)\n(?:.*\n){0,4}?\s*((?:SyntaxError|IndentationError|TabError): .+)",
         "{path}, line {1}: {2}",
-        "mend that line; if it runs on your machine, it has syntax of a newer Python than this server's: see project.python",
+        "fix that line; if it runs on your machine, it has syntax of a newer Python than this server's: see project.python",
     ),
     Known(
         "a package is too old for the Python",
@@ -373,13 +373,13 @@ KNOWN: tuple[Known, ...] = (
         "a static file is missing",
         r"Missing staticfiles manifest entry for '([^']+)'",
         "a template names the static file {0}, which is not among the collected ones",
-        "commit the file (is it in .gitignore?), or mend its name in the template",
+        "commit the file (is it in .gitignore?), or fix its name in the template",
     ),
     Known(
         "a static file is missing",
         r"The file '([^']+)' could not be found with",
         "a style sheet names the static file {0}, which is not in the commit",
-        "commit the file (is it in .gitignore?), or mend its name in the style sheet",
+        "commit the file (is it in .gitignore?), or fix its name in the style sheet",
     ),
     Known(
         "the project writes where it may not",
@@ -459,7 +459,7 @@ KNOWN: tuple[Known, ...] = (
         "an option does not exist",
         r"(?:Error: )?No such option:? '?(--?[\w-]+)|unrecognized arguments: (.+)",
         "the command has an option that its program does not know: {0}",
-        "mend the command in the stack file",
+        "fix the command in the stack file",
     ),
     Known(
         "a program is missing",
@@ -495,13 +495,13 @@ KNOWN: tuple[Known, ...] = (
         "a command refuses",
         r"^CommandError: (.+)",
         "{0}",
-        "mend what it names and deploy again",
+        "fix what it names and deploy again",
     ),
 )
 
 
 def explain(log: str) -> tuple[str, str] | None:
-    """The cause and the cure that `log` tells of; None when it tells of nothing known."""
+    """The cause and the fix that `log` tells of; None when it tells of nothing known."""
     text = excerpt.without_code(log)
     for known in KNOWN:
         match = re.search(known.pattern, text, re.MULTILINE)
@@ -509,10 +509,10 @@ def explain(log: str) -> tuple[str, str] | None:
             groups = ["; ".join(map(str.strip, group.strip().splitlines())) for group in match.groups() if group]
             path = excerpt.relative(groups[0]) if groups else ""
             groups += ["?"] * (3 - len(groups))
-            return known.cause.format(*groups, path=path), known.cure.format(*groups)
+            return known.cause.format(*groups, path=path), known.fix.format(*groups)
     return None
 
 
 def explain_any(log: str, otherwise: str) -> tuple[str, str]:
-    """`explain`, or the exception that ended the program, or else `otherwise`; the cure may be empty."""
+    """`explain`, or the exception that ended the program, or else `otherwise`; the fix may be empty."""
     return explain(log) or (excerpt.exception(log) or otherwise, "")

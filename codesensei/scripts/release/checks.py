@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.record import DatabaseFacts, Facts
+from codesensei.scripts.release.release import Release
+from codesensei.wire.steps import Build, BuildDatabase
 
-Facts = dict[str, Any]
 PARTS = ("name", "user", "password", "host", "port")
 
 
-def check(facts: Facts, release: Release, data: dict[str, Any]) -> None:
+def check(facts: Facts, release: Release, data: Build) -> None:
     """Raise Failure for settings with which the site would lose data or not work."""
     _check_applications(facts, data)
     _check_sqlite(facts, release)
     _check_media(facts, release)
-    _check_served_media(facts, release, data.get("mediaUrl"))
+    _check_served_media(facts, release, data.media_url)
     _check_static(facts, release, data)
     _check_database(facts, data)
 
 
-def _check_applications(facts: Facts, data: dict[str, Any]) -> None:
+def _check_applications(facts: Facts, data: Build) -> None:
     """What was read of the settings on the operator's machine must be what Django says."""
-    declared = facts["ASGI_APPLICATION"]
-    expected = data.get("asgiDeclared")
+    declared = facts.asgi_application
+    expected = data.asgi_declared
     if expected is True and not declared:
         raise Failure(
             "ASGI_APPLICATION",
@@ -40,8 +41,8 @@ def _check_applications(facts: Facts, data: dict[str, Any]) -> None:
             f"Django says {declared}, which reading the settings did not find",
             "set project.interface to asgi, and project.asgiApplication to that; to wsgi where gunicorn shall serve",
         )
-    wsgi = facts["WSGI_APPLICATION"]
-    expected_wsgi = data.get("wsgiDeclared")
+    wsgi = facts.wsgi_application
+    expected_wsgi = data.wsgi_declared
     if wsgi and expected_wsgi and wsgi.replace(":", ".") != expected_wsgi.replace(":", "."):
         module, _, name = wsgi.rpartition(".")
         raise Failure(
@@ -64,9 +65,9 @@ def outlives(path: str, release: Release) -> bool:
     return inside(whole, release.project.shared) or not inside(whole, release.project.root)
 
 
-def is_sqlite(database: dict[str, str]) -> bool:
+def is_sqlite(database: DatabaseFacts) -> bool:
     """Whether an entry of DATABASES is a SQLite file."""
-    return database["ENGINE"].endswith(("sqlite3", "spatialite"))
+    return database.engine.endswith(("sqlite3", "spatialite"))
 
 
 def sqlite_path(name: str) -> str | None:
@@ -78,10 +79,10 @@ def sqlite_path(name: str) -> str | None:
 
 
 def _check_sqlite(facts: Facts, release: Release) -> None:
-    for alias, database in facts["databases"].items():
+    for alias, database in facts.databases.items():
         if not is_sqlite(database):
             continue
-        path = sqlite_path(database["NAME"])
+        path = sqlite_path(database.name)
         if path is not None and not outlives(path, release):
             raise Failure(
                 f"DATABASES[{alias!r}]",
@@ -91,7 +92,7 @@ def _check_sqlite(facts: Facts, release: Release) -> None:
 
 
 def _check_media(facts: Facts, release: Release) -> None:
-    root = facts["MEDIA_ROOT"]
+    root = facts.media_root
     if root and not outlives(root, release):
         raise Failure(
             "MEDIA_ROOT",
@@ -102,7 +103,7 @@ def _check_media(facts: Facts, release: Release) -> None:
 
 def _check_served_media(facts: Facts, release: Release, url: str | None) -> None:
     """Where the proxy serves uploads (`url` is where), Django must put them there and say so."""
-    root, folder = facts["MEDIA_ROOT"], release.project.shared / "media"
+    root, folder = facts.media_root, release.project.media
     if url is None or not root:
         return
     if os.path.realpath(os.path.join(release.code, root)) != os.path.realpath(folder):
@@ -111,10 +112,10 @@ def _check_served_media(facts: Facts, release: Release, url: str | None) -> None
             f"it is {root}, and with project.mediaServing: proxy nginx serves {folder}",
             f'set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none',
         )
-    if facts["MEDIA_URL"] and _local_path(facts["MEDIA_URL"]) != url:
+    if facts.media_url and _local_path(facts.media_url) != url:
         raise Failure(
             "MEDIA_URL",
-            f"Django says {facts['MEDIA_URL']}, and the proxy serves {url}",
+            f"Django says {facts.media_url}, and the proxy serves {url}",
             "write MEDIA_URL as a plain string in the settings, or set project.mediaServing to none",
         )
 
@@ -125,10 +126,10 @@ def _local_path(url: str) -> str:
     return url if found.netloc else f"/{found.path.lstrip('/')}"
 
 
-def _check_static(facts: Facts, release: Release, data: dict[str, Any]) -> None:
-    if data["static"] == "none" or not facts["installedStaticfiles"]:
+def _check_static(facts: Facts, release: Release, data: Build) -> None:
+    if data.static == "none" or not facts.installed_staticfiles:
         return
-    root = facts["STATIC_ROOT"]
+    root = facts.static_root
     if not root:
         raise Failure(
             "STATIC_ROOT",
@@ -142,45 +143,45 @@ def _check_static(facts: Facts, release: Release, data: dict[str, Any]) -> None:
             f"{root} lies outside the release; old and new releases would overwrite each other's files",
             'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings',
         )
-    expected = data.get("staticUrl") or "/static/"
-    if not facts["STATIC_URL"]:
+    expected = data.static_url
+    if not facts.static_url:
         raise Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')
-    if _local_path(facts["STATIC_URL"]) != expected:
+    if _local_path(facts.static_url) != expected:
         raise Failure(
             "STATIC_URL",
-            f"Django says {facts['STATIC_URL']}, and the proxy serves {expected}",
+            f"Django says {facts.static_url}, and the proxy serves {expected}",
             "write STATIC_URL as a plain string in the settings; for files served elsewhere (S3, CDN) set"
             " project.static to none",
         )
 
 
-def _check_database(facts: Facts, data: dict[str, Any]) -> None:
+def _check_database(facts: Facts, data: Build) -> None:
     """A DATABASE_URL that the program made must be what the settings use."""
-    expected = data.get("database") or {}
-    if expected.get("kind") != "generated":
+    expected = data.database
+    if expected.kind != "generated":
         return
-    used = facts["databases"]
+    used = facts.databases
     if any(_is_generated(database, expected) for database in used.values()):
         return
     says = "; ".join(
-        f"{alias}: {database['ENGINE'].rpartition('.')[2] or 'nothing'} {database['NAME']}".rstrip()
+        f"{alias}: {database.engine.rpartition('.')[2] or 'nothing'} {database.name}".rstrip()
         for alias, database in sorted(used.items())
     )
     raise Failure(
         "DATABASES",
-        f"the settings do not use the generated database {expected['name']} ({says})",
-        f"write in {data['settingsModule']}: {_line(expected.get('variables') or {})}\n"
+        f"the settings do not use the generated database {expected.name} ({says})",
+        f"write in {data.settings_module}: {_line(expected.variables)}\n"
         "or map codesensei:database.env to the variables that the settings read, or set database.kind to none",
     )
 
 
-def _is_generated(database: dict[str, str], expected: dict[str, Any]) -> bool:
+def _is_generated(database: DatabaseFacts, expected: BuildDatabase) -> bool:
     # Backends of other packages (a pool, tenants, metrics) have `postgres` or `postgis` somewhere in their names.
-    engine = "postg" in database["ENGINE"] or "psycopg" in database["ENGINE"]
-    return engine and (database["NAME"], database["USER"]) == (expected["name"], expected["role"])
+    engine = "postg" in database.engine or "psycopg" in database.engine
+    return engine and (database.name, database.user) == (expected.name, expected.role)
 
 
-def _line(variables: dict[str, str]) -> str:
+def _line(variables: Mapping[str, str]) -> str:
     """The line of the settings that reads the variables which the program fills."""
     by_part = {part: name for name, part in variables.items()}
     if "url" in by_part:

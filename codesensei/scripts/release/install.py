@@ -9,13 +9,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release import causes, jobs
-from codesensei.scripts.release.jobs import Done, Job, Release
+from codesensei.scripts.release import causes, jobs, record
+from codesensei.scripts.release.jobs import Job, JobResult
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
+from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.steps import Build
 
 # A recent pip: Debian 12's own fails on some hash-pinned requirements.
 PIP = "pip==25.3"
@@ -33,10 +35,9 @@ _NOTHING = re.compile(r"satisfies the requirement (\S+) \(from versions: none\)"
 class Builder:
     """Runs the commands that make one venv."""
 
-    step: Step
+    step: Step[Build]
     release: Release
     venv: Path
-    data: dict[str, Any]
 
     @property
     def python(self) -> str:
@@ -47,14 +48,18 @@ class Builder:
         return [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
     @property
+    def data(self) -> Build:
+        return self.step.data
+
+    @property
     def uses_uv(self) -> bool:
-        return bool(self.data["installer"] == "uv")
+        return self.data.installer == "uv"
 
     @property
     def uv(self) -> list[str]:
         return ["sh", str(UV_SCRIPT), f"{self.step.project.cache}/{UV.replace('==', '-')}/bin/uv"]
 
-    def run(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> Done:
+    def run(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> JobResult:
         """One command as the build user, where the requirements' local paths are taken from."""
         variables = {
             "PIP_PROGRESS_BAR": "off",
@@ -65,32 +70,33 @@ class Builder:
             "UV_SYSTEM_CERTS": "true",
             "GIT_TERMINAL_PROMPT": "0",
         }
-        directory = self.release.path / self.data["installFrom"]
+        directory = self.release.path / self.data.install_from
         writable = (self.release.path, self.venv)
         job = Job(title, list(argv), True, directory=directory, variables=variables, writable=writable, lines=lines)
         return jobs.run_job(self.step, self.release, job)
 
-    def require(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> Done:
+    def require(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> JobResult:
         """The same; Failure with the cause when it fails."""
         return require(self.run(title, argv, lines=lines), self.release, title)
 
 
-def install(step: Step, release: Release, data: dict[str, Any]) -> None:
+def install(step: Step[Build], release: Release) -> None:
     """Make the release's packages: an existing venv of the same content, or a new one, root's once it is complete."""
+    data = step.data
     python = _python(data)
     version = commands.run([python, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]).stdout.strip()
-    version = data["python"] if data["installer"] == "uv" and data["python"] else version
+    version = data.python if data.installer == "uv" and data.python else version
     # Packages that are used where they lie in the release's directory cannot serve another release.
-    content = release.name if data["inPlace"] else data["venvId"][:12]
+    content = release.name if data.in_place else data.venv_id[:12]
     venv = step.project.venvs / f"{content}-py{version}"
-    jobs.note(release, {"venv": venv.name})
+    record.uses(step.project, release.name, venv.name)
     if (venv / ".complete").exists():
         return
     files.remove_path(venv)
     files.make_directory(venv, 0o750, step.project.build_user, release.user)
-    builder = Builder(step, release, venv, data)
+    builder = Builder(step, release, venv)
     (_with_uv if builder.uses_uv else _with_pip)(builder, python)
-    _web_server(builder, data["server"]["name"], data["server"]["version"])
+    _web_server(builder, data.server.name, data.server.version)
     jobs.end_build_user(step)
     seal(venv, step.project.build_user, release.user)
     files.write_file(venv / ".complete", version + "\n", 0o644)
@@ -98,11 +104,11 @@ def install(step: Step, release: Release, data: dict[str, Any]) -> None:
     step.changed(f"packages are installed ({venv.name})")
 
 
-def _python(data: dict[str, Any]) -> str:
-    wanted = data["python"]
-    if not wanted or data["installer"] == "uv":
+def _python(data: Build) -> str:
+    wanted = data.python
+    if not wanted or data.installer == "uv":
         return SYSTEM_PYTHON
-    path = shutil.which(f"python{wanted}", path=commands.SYSTEM_PATH)
+    path = shutil.which(f"python{wanted}", path=SYSTEM_PATH)
     if path is None:
         raise Failure(
             f"Python {wanted}",
@@ -113,7 +119,7 @@ def _python(data: dict[str, Any]) -> str:
 
 
 def _requirements(builder: Builder) -> str:
-    return posixpath.relpath(str(builder.data["requirements"]), str(builder.data["installFrom"]))
+    return posixpath.relpath(builder.data.requirements, builder.data.install_from)
 
 
 def _with_pip(builder: Builder, python: str) -> None:
@@ -138,7 +144,7 @@ def _with_uv(builder: Builder, python: str) -> None:
         pip = [f"{tool}/bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
         builder.require("create uv's venv", [python, "-m", "venv", "--clear", str(tool)])
         builder.require("install uv", [*_OWN, *pip, "install", UV])
-    wanted = builder.data["python"] or python
+    wanted = builder.data.python or python
     builder.require("create the venv", [*builder.uv, "venv", "--allow-existing", "--python", wanted, str(builder.venv)])
     pip = [*builder.uv, "pip", "install", "--python", builder.python]
     builder.require("install the requirements", [*pip, "--requirement", _requirements(builder)])
@@ -172,7 +178,7 @@ def _web_server(builder: Builder, name: str, version: str) -> None:
     builder.step.say(f"{name} {version} does not go with the project's packages, so an older one is used: {found}")
 
 
-def _trim_cache(step: Step) -> None:
+def _trim_cache(step: Step[object]) -> None:
     """Downloads are kept for the next release, up to a bound."""
     total = 0
     for _, _, names, handle in os.fwalk(step.project.cache, follow_symlinks=False):
@@ -182,11 +188,11 @@ def _trim_cache(step: Step) -> None:
         step.say(f"the cache of downloaded packages had {total >> 20} MB and is emptied")
 
 
-def require(done: Done, release: Release, title: str, cure: str = "") -> Done:
+def require(done: JobResult, release: Release, title: str, fix: str = "") -> JobResult:
     """`done`, or Failure with the known cause that its output tells of."""
     if done.ok:
         return done
     ended = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}
     log = "\n".join(filter(None, [done.tail, ended.get(done.result, "")]))
-    cause, known_cure = causes.explain_any(log, f"it ended with status {done.code}")
-    raise Failure(f"{title} (release {release.name})", cause, known_cure or cure, done.tail, where=str(done.log))
+    cause, known_fix = causes.explain_any(log, f"it ended with status {done.code}")
+    raise Failure(f"{title} (release {release.name})", cause, known_fix or fix, done.tail, where=str(done.log))

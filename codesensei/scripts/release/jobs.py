@@ -13,16 +13,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from codesensei.scripts.base import envfile, files
-from codesensei.scripts.base.commands import SYSTEM_PATH, run, systemctl
-from codesensei.scripts.base.paths import LOCKS, Project
-from codesensei.scripts.base.step import Step, read_json, write_json
-from codesensei.scripts.release import twins
-from codesensei.scripts.release.redact import Redactor
+from codesensei.scripts.base import files
+from codesensei.scripts.base.commands import run, systemctl
+from codesensei.scripts.base.step import Step
+from codesensei.scripts.release.release import Release, redactor, variable_notes
+from codesensei.wire import envfile, paths, processes
+from codesensei.wire.names import job_unit
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.steps import DatabaseAccount
 
 TAIL = 400
 QUIET_SECONDS = 20.0
@@ -30,48 +32,7 @@ LONGEST_SECONDS = 6 * 3600
 
 
 @dataclass(frozen=True)
-class Release:
-    """A release as the project's programs see it. `directory` is where manage.py is, relative to the source's root.
-
-    `anew`: it is being prepared again, while its own directory is served from.
-    """
-
-    project: Project
-    name: str
-    user: str
-    directory: str
-    settings_module: str
-    anew: bool = False
-
-    @property
-    def path(self) -> Path:
-        """Where programs find it."""
-        return self.project.release(self.name)
-
-    @property
-    def place(self) -> Path:
-        """Where its files are until the switch: elsewhere, when it is prepared again."""
-        waits = self.anew or twins.waits(self.project, self.name)
-        return self.project.twin(self.name) if waits else self.path
-
-    @property
-    def code(self) -> Path:
-        return self.path / self.directory
-
-    @property
-    def venv(self) -> Path:
-        """The packages that this release uses; several releases may share them."""
-        return self.project.venvs / str(self.notes.get("venv", "none"))
-
-    @property
-    def notes(self) -> dict[str, object]:
-        notes = read_json(self.project.notes(self.name), {})
-        assert isinstance(notes, dict)
-        return notes
-
-
-@dataclass(frozen=True)
-class Done:
+class JobResult:
     """How a job ended.
 
     `tail` is the end of its output without secrets, `result` systemd's word for a failure, `answer` what it printed
@@ -111,23 +72,9 @@ class Job:
     answer: str = ""
 
 
-def redactor(project: Project, release: str) -> Redactor:
-    """The filter for everything that comes out of a release."""
-    notes = read_json(project.variable_notes(release), {})
-    try:
-        values = envfile.parse(envfile.read(project.env_file(release)))
-    except FileNotFoundError:
-        values = {}
-    return Redactor(values[name] for name in notes.get("secretNames", []) if name in values)
-
-
-def unit_of(project: Project) -> str:
-    return f"codesensei-job-{project.slug}.service"
-
-
-def end_orphans(step: Step) -> None:
+def end_orphans(step: Step[object]) -> None:
     """End what a killed run of this project has left running; the lock says that nobody else started it."""
-    unit = unit_of(step.project)
+    unit = job_unit(step.project.slug)
     if systemctl("is-active", unit, check=False).stdout.strip() in ("active", "activating", "deactivating"):
         step.say(f"ending {unit}, left by an interrupted run")
         systemctl("stop", unit, check=False)
@@ -136,12 +83,12 @@ def end_orphans(step: Step) -> None:
     files.remove_path(credentials_of(step.project))
 
 
-def end_build_user(step: Step) -> None:
+def end_build_user(step: Step[object]) -> None:
     """End every process of the build user: none may be left when root takes over what it made."""
     run(["pkill", "-KILL", "-U", step.project.build_user], check=False)
 
 
-def make_home(step: Step) -> None:
+def make_home(step: Step[object]) -> None:
     """The build user's HOME."""
     files.make_directory(step.project.cache.parent, 0o755)
     files.make_directory(step.project.cache, 0o700, step.project.build_user, step.project.build_user)
@@ -149,23 +96,18 @@ def make_home(step: Step) -> None:
 
 def make_app_home(release: Release, process: str) -> None:
     """A process's HOME; made by the app user, whose folder it is in."""
-    path = release.project.shared / "state" / process
+    path = release.project.home(process)
     user = release.user
     run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "mkdir", "-p", str(path)])
 
 
-def note(release: Release, more: dict[str, Any]) -> None:
-    """Add to what root knows of a release."""
-    write_json(release.project.notes(release.name), {**release.notes, **more})
-
-
-def run_job(step: Step, release: Release, job: Job) -> Done:
+def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
     """Run `job` to its end; its whole output goes, filtered, to a log that only root reads."""
     project = release.project
     if not job.as_build_user:
         make_app_home(release, "manage")
-    files.make_directory(project.logs, 0o700)
-    log = project.logs / f"{release.name}-{step.name}.log"
+    files.make_directory(project.job_logs, 0o700)
+    log = project.job_logs / f"{release.name}-{step.name}.log"
     clean = redactor(project, release.name)
     answer = ""
     tail: deque[str] = deque(maxlen=job.lines)
@@ -189,11 +131,11 @@ def run_job(step: Step, release: Release, job: Job) -> Done:
             full.write(text)
             tail.extend(text.splitlines())
         code = process.wait()
-    return Done(code, "\n".join(tail), log, _result(project) if code else "", answer)
+    return JobResult(code, "\n".join(tail), log, _result(project) if code else "", answer)
 
 
 @contextlib.contextmanager
-def _telling(step: Step, title: str) -> Iterator[None]:
+def _telling(step: Step[object], title: str) -> Iterator[None]:
     """Say every 20 s that the job still runs, also where it is silent itself."""
     ended, started = threading.Event(), time.monotonic()
 
@@ -210,9 +152,9 @@ def _telling(step: Step, title: str) -> Iterator[None]:
         teller.join()
 
 
-def _result(project: Project) -> str:
+def _result(project: ProjectPaths) -> str:
     """Why systemd says that the job failed; the unit is kept until it is asked."""
-    unit = unit_of(project)
+    unit = job_unit(project.slug)
     result = systemctl("show", "--property=Result", "--value", unit, check=False).stdout.strip()
     systemctl("reset-failed", unit, check=False)
     return result
@@ -221,15 +163,11 @@ def _result(project: Project) -> str:
 def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[str]:
     project = release.project
     user = project.build_user if job.as_build_user else release.user
-    home = project.cache if job.as_build_user else project.shared / "state" / "manage"
+    home = project.cache if job.as_build_user else project.home("manage")
     venv = release.venv
     variables = {
-        "PATH": f"{venv}/bin:{SYSTEM_PATH}",
-        "VIRTUAL_ENV": str(venv),
-        "HOME": str(home),
+        **processes.environment(venv=str(venv), settings_module=release.settings_module, home=str(home)),
         "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
-        "DJANGO_SETTINGS_MODULE": release.settings_module,
         **job.variables,
     }
     properties = {
@@ -243,13 +181,11 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "Nice": "10",
         "KillMode": "control-group",
         "RuntimeMaxSec": str(job.seconds),
-        "EnvironmentFile": str(project.env_file(release.name)),
+        "EnvironmentFile": str(release.env_file),
     }
     arguments = [f"--property={name}={value}" for name, value in properties.items()]
     if credentials:
         arguments.append(f"--property=EnvironmentFile={credentials}")
-    if release.place != release.path:
-        arguments.append(f"--property=BindPaths={release.place}:{release.path}")
     if job.as_build_user:
         arguments += [f"--property={text}" for text in _confinement(release, job)]
     arguments += [f"--setenv={name}={value}" for name, value in variables.items()]
@@ -261,7 +197,7 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "--pipe",
         "--wait",
         "--service-type=exec",
-        f"--unit={unit_of(project)}",
+        f"--unit={job_unit(project.slug)}",
         *arguments,
         "--",
         *argv,
@@ -270,14 +206,12 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
 
 def _confinement(release: Release, job: Job) -> list[str]:
     """What a package's setup.py, or a hook that writes code, may do: fill its directory, and use the network."""
-    # What is bound to the release's path is writable as it is.
-    own = (release.path,) if release.place == release.path else ()
-    writable = [*(job.writable or own), release.project.cache]
+    writable = [*(job.writable or (release.path,)), release.project.cache]
     return [
         "ProtectSystem=strict",
         f"ReadWritePaths={' '.join(map(str, writable))}",
         # Log files of the live site are not the build user's to write; what a build logs there goes nowhere.
-        f"TemporaryFileSystem={release.project.shared / 'logs'}:mode=1777",
+        f"TemporaryFileSystem={release.project.logs}:mode=1777",
         "PrivateTmp=yes",
         "PrivateDevices=yes",
         "ProtectHome=yes",
@@ -299,9 +233,9 @@ def _credentials(release: Release) -> Iterator[Path | None]:
             path.unlink(missing_ok=True)
 
 
-def credentials_of(project: Project) -> Path:
+def credentials_of(project: ProjectPaths) -> Path:
     """Where `write_credentials` writes; the file is there only while something runs with it."""
-    return LOCKS / f"credentials-{project.slug}.env"
+    return paths.SERVER.locks / f"credentials-{project.slug}.env"
 
 
 def write_credentials(release: Release) -> Path | None:
@@ -314,20 +248,18 @@ def write_credentials(release: Release) -> Path | None:
     serving = files.link_target(project.current)
     if serving is None:
         return None
-    staged, live = (read_json(project.variable_notes(name), {}) for name in (release.name, Path(serving).name))
-    names = set(staged.get("managedNames", [])) & set(live.get("managedNames", []))
-    if not _only_password_differs(staged.get("account"), live.get("account")):
+    staged, live = (variable_notes(project, name) for name in (release.name, Path(serving).name))
+    if not _only_password_differs(staged.account, live.account):
         return None
-    values = envfile.assignments(envfile.read(project.env_file(Path(serving).name)))
+    names = set(staged.managed_names) & set(live.managed_names)
+    values = envfile.assignments(project.env_file(Path(serving).name).read_bytes().decode())
     path = credentials_of(project)
     files.write_file(path, "".join(f"{name}={values[name]}\n" for name in sorted(names & set(values))), 0o600)
     return path
 
 
-def _only_password_differs(staged: dict[str, object] | None, live: dict[str, object] | None) -> bool:
-    if not staged or not live or staged["digest"] == live["digest"]:
-        return False
-    return {**staged, "digest": ""} == {**live, "digest": ""}
+def _only_password_differs(staged: DatabaseAccount | None, live: DatabaseAccount | None) -> bool:
+    return bool(staged and live and staged != live and replace(staged, digest=live.digest) == live)
 
 
 def _private(path: str, flags: int) -> int:

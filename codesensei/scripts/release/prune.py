@@ -2,68 +2,60 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from codesensei.scripts.base import files
-from codesensei.scripts.base.paths import Project, variables_of
-from codesensei.scripts.base.step import Step, read_json
-from codesensei.scripts.release import twins
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.base import files, lines
+from codesensei.scripts.base.lines import SwitchRun
+from codesensei.scripts.base.step import Step
+from codesensei.scripts.release import record as records_of
+from codesensei.scripts.release.release import Release
+from codesensei.wire.names import RELEASE, code_of, variables_of
+from codesensei.wire.paths import ProjectPaths
 
-_RELEASE = re.compile(r"[0-9a-f]{7}-[0-9a-f]{7}")
 
-
-def record(step: Step, release: Release, seconds: dict[str, float]) -> None:
+def record(step: Step[object], release: Release, seconds: dict[str, float]) -> None:
     """Add a line to the project's history when something was switched."""
-    if not step.changes:
-        return
-    line = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "release": release.name,
-        "revision": step.args[1],
-        "seconds": seconds,
-    }
-    with open(
-        step.project.memory / "history.jsonl", "a", opener=lambda path, flags: os.open(path, flags, 0o600)
-    ) as log:
-        log.write(json.dumps(line, sort_keys=True) + "\n")
+    if step.changes:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        run = SwitchRun(time=now, release=release.name, revision=step.args[1], seconds=seconds)
+        lines.append(step.project.history, run)
 
 
-def served(project: Project) -> list[str]:
+def served(project: ProjectPaths) -> list[str]:
     """Releases that have served, the latest first, each once."""
-    try:
-        lines = (project.memory / "history.jsonl").read_text().splitlines()
-    except FileNotFoundError:
-        return []
-    return list(dict.fromkeys(json.loads(line)["release"] for line in reversed(lines)))
+    return list(dict.fromkeys(run.release for run in reversed(lines.read(project.history, SwitchRun))))
 
 
-def prune(step: Step, keep: int) -> None:
-    """Remove releases beyond the last `keep` that served; never current or previous, nor what they use."""
+def kept(project: ProjectPaths, keep: int) -> set[str]:
+    """The releases that stay: of the last `keep` commits that served the newest variables, and what is linked."""
+    links = (project.current, project.previous)
+    linked = {Path(target).name for link in links if (target := files.link_target(link))}
+    newest: dict[str, str] = {}
+    for name in served(project):
+        newest.setdefault(code_of(name), name)
+    return {*linked, *list(newest.values())[:keep]}
+
+
+def prune(step: Step[object], keep: int) -> None:
+    """Remove releases beyond those of the last `keep` commits, and what they used; never current or previous."""
     project = step.project
-    linked = [Path(target).name for link in (project.current, project.previous) if (target := files.link_target(link))]
-    kept = {*linked, *served(project)[:keep]}
+    stay = kept(project, keep)
     for folder in sorted(project.releases.iterdir()):
-        if _RELEASE.fullmatch(folder.name) and folder.name not in kept:
+        if RELEASE.fullmatch(folder.name.lstrip(".")) and folder.name not in stay:
             step.converge(files.remove_path(folder), f"release {folder.name} removed")
-    twins.prune(project)
-    notes = {name: read_json(project.notes(name), {}) for name in kept}
-    venvs = {note.get("venv") for note in notes.values()}
-    revisions = {note.get("revision") for note in notes.values()}
+    records = [records_of.read(project, name) for name in stay]
+    venvs, revisions = {known.venv for known in records}, {known.revision for known in records}
     _keep_only(project.venvs, lambda name: name in venvs)
     _keep_only(project.incoming, lambda name: False)
-    _keep_only(project.memory / "source", lambda name: name.removesuffix(".tar") in revisions)
-    variables = {variables_of(name) for name in kept}
-    for folder in (project.environments, project.memory / "release", project.logs):
-        _keep_only(folder, lambda name: name[:15] in kept or name.partition(".")[0] in variables)
+    _keep_only(project.sources, lambda name: name.removesuffix(".tar") in revisions)
+    variables = {variables_of(name) for name in stay}
+    for folder in (project.environments, project.record("").parent, project.job_logs):
+        _keep_only(folder, lambda name: name[:15] in stay or name.partition(".")[0] in variables)
 
 
-def _keep_only(folder: Path, wanted: object) -> None:
-    assert callable(wanted)
+def _keep_only(folder: Path, wanted: Callable[[str], bool]) -> None:
     if folder.is_dir():
         for entry in folder.iterdir():
             if not wanted(entry.name):

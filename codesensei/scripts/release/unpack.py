@@ -12,18 +12,20 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codesensei.scripts.base import commands, files
+from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
+from codesensei.wire import links
+from codesensei.wire.paths import OWN_FOLDER
+from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.steps import Archive
 
 SPARE_MEGABYTES = 300
 SPARE_INODES = 20_000
-OWN_FOLDER = ".codesensei"
-_MAX_LINKS = 40
 
 
-def unpack(step: Step, release: Release, revision: str, source: dict[str, str]) -> None:
-    """Make the release's directory anew, with what is in the archive, as the build user's."""
+def unpack(step: Step[object], release: Release, revision: str, source: Archive) -> None:
+    """Make the release's directory from what is in the archive, as the build user's."""
     _check_room(step, 0, 0)
     archive = _archive(step, revision, source)
     content = read_index(archive)
@@ -32,10 +34,10 @@ def unpack(step: Step, release: Release, revision: str, source: dict[str, str]) 
     extract(step, release, archive)
 
 
-def extract(step: Step, release: Release, archive: Path) -> None:
+def extract(step: Step[object], release: Release, archive: Path) -> None:
     """Unpack a checked archive into a new directory of the build user's, in place of what is there."""
-    files.remove_path(release.place)
-    files.make_directory(release.place, 0o700, step.project.build_user, release.user)
+    files.remove_path(release.path)
+    files.make_directory(release.path, 0o700, step.project.build_user, release.user)
     with open(archive, "rb") as stream:
         done = subprocess.run(
             [
@@ -44,7 +46,7 @@ def extract(step: Step, release: Release, archive: Path) -> None:
                 "--file=-",
                 "--no-same-owner",
                 "--no-overwrite-dir",
-                f"--directory={release.place}",
+                f"--directory={release.path}",
             ],
             stdin=stream,
             capture_output=True,
@@ -54,16 +56,16 @@ def extract(step: Step, release: Release, archive: Path) -> None:
             group=release.user,
             extra_groups=[],
             umask=0o027,
-            env={"PATH": commands.SYSTEM_PATH, "LC_ALL": "C.UTF-8"},
+            env={"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"},
             check=False,
         )
     if done.returncode != 0:
         raise Failure(f"release {release.name}", "its archive cannot be unpacked", log=done.stderr)
-    os.chmod(release.place, 0o750)
+    os.chmod(release.path, 0o750)
     step.changes += 1
 
 
-def _check_room(step: Step, size: int, members: int) -> None:
+def _check_room(step: Step[object], size: int, members: int) -> None:
     room = os.statvfs(step.project.root)
     free, inodes = room.f_bavail * room.f_frsize // 2**20, room.f_favail
     megabytes, entries = SPARE_MEGABYTES + size // 2**20, SPARE_INODES + members
@@ -76,17 +78,12 @@ def _check_room(step: Step, size: int, members: int) -> None:
         )
 
 
-def archive_of(step: Step, revision: str) -> Path:
-    """Where root's own copy of a commit's archive is."""
-    return step.project.memory / "source" / f"{revision}.tar"
-
-
-def _archive(step: Step, revision: str, source: dict[str, str]) -> Path:
+def _archive(step: Step[object], revision: str, source: Archive) -> Path:
     """Root's own copy of the source archive, checked; taken from where the login user's copy arrived."""
-    kept = archive_of(step, revision)
-    if kept.exists() and _sha256(kept) == source["sha256"]:
+    kept = step.project.archive(revision)
+    if kept.exists() and _sha256(kept) == source.sha256:
         return kept
-    arrived = step.project.incoming / Path(source["tar"]).name
+    arrived = step.project.incoming / Path(source.tar).name
     files.make_directory(kept.parent, 0o700)
     try:
         handle = os.open(arrived, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -94,7 +91,7 @@ def _archive(step: Step, revision: str, source: dict[str, str]) -> Path:
         raise Failure(
             "source",
             f"the archive {arrived} is not there ({error.strerror})",
-            "copy it again: pulumi up --replace '**guestbook-source'".replace("guestbook", step.slug),
+            f"copy it again: pulumi up --replace '**{step.slug}-source'",
         ) from None
     temporary = kept.with_suffix(".part")
     with os.fdopen(handle, "rb") as stream, open(temporary, "wb") as copy:
@@ -102,13 +99,11 @@ def _archive(step: Step, revision: str, source: dict[str, str]) -> Path:
             raise Failure("source", f"{arrived} is not a regular file", "remove it and run pulumi up again")
         shutil.copyfileobj(stream, copy)
     found = _sha256(temporary)
-    if found != source["sha256"]:
+    if found != source.sha256:
         raise Failure(
             "source",
-            f"the archive arrived damaged (SHA-256 {found[:16]}, expected {source['sha256'][:16]})",
-            "copy it again: pulumi up --replace '**guestbook-source'; if it stays so, the disk may be full".replace(
-                "guestbook", step.slug
-            ),
+            f"the archive arrived damaged (SHA-256 {found[:16]}, expected {source.sha256[:16]})",
+            f"copy it again: pulumi up --replace '**{step.slug}-source'; if it stays so, the disk may be full",
         )
     os.rename(temporary, kept)
     arrived.unlink(missing_ok=True)
@@ -141,41 +136,17 @@ class Index:
         """Raise Failure for the first member that could reach outside the directory that it is unpacked into."""
         reasons = dict(self.odd)
         for name in self.names:
-            if self._resolve(posixpath.dirname(name)) != _plain(posixpath.dirname(name)):
+            if links.resolve(self.links, posixpath.dirname(name)) != _plain(posixpath.dirname(name)):
                 reasons.setdefault(name, "lies behind a link")
         for name, target in self.links.items():
-            if target.startswith("/") or self._resolve(name) is None:
+            if target.startswith("/") or links.resolve(self.links, name) is None:
                 reasons.setdefault(name, f"is a link out of the project ({target})")
         for name, target in self.hard.items():
-            if _escapes(target) or self._resolve(target) != _plain(target):
+            if _escapes(target) or links.resolve(self.links, target) != _plain(target):
                 reasons.setdefault(name, f"is a hard link out of the project ({target})")
         for name, reason in reasons.items():
             shown = name.encode("utf-8", "backslashreplace").decode()
             raise Failure("source", f"{shown} {reason}", "remove it from the repository")
-
-    def _resolve(self, path: str) -> str | None:
-        """`path` after all links of the archive, however they are chained; None when it leads out."""
-        pending = _parts(path)[::-1]
-        done: list[str] = []
-        followed = 0
-        while pending:
-            part = pending.pop()
-            if part == "..":
-                if not done:
-                    return None
-                done.pop()
-                continue
-            done.append(part)
-            target = self.links.get("/".join(done))
-            if target is not None:
-                followed += 1
-                if target.startswith("/"):
-                    return None
-                if followed > _MAX_LINKS:
-                    return ""
-                done.pop()
-                pending.extend(_parts(target)[::-1])
-        return "/".join(done)
 
 
 def read_index(archive: Path) -> Index:
@@ -200,11 +171,7 @@ def read_index(archive: Path) -> Index:
 
 
 def _plain(path: str) -> str:
-    return "/".join(_parts(path))
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part not in ("", ".")]
+    return "/".join(links.parts(path))
 
 
 def _escapes(path: str) -> bool:

@@ -16,7 +16,8 @@ from codesensei.scripts.base import host as host_facts
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import causes, jobs
-from codesensei.scripts.release.jobs import Job, Release
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release, redactor
 from codesensei.scripts.serving import hand_over
 
 # After which an answer counts as never coming, where the request is made again to see what it waits for.
@@ -29,16 +30,16 @@ RUNTIME_UNITS = Path("/run/systemd/system")
 
 
 @contextlib.contextmanager
-def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[float]:
+def proved(step: Step[object], release: Release, manifest: dict[str, Any]) -> Iterator[float]:
     """The candidate, running and proved, during the block; gives the seconds until it had answered.
 
     Raises Failure with status, body, journal and error log when it does not answer as `health` accepts.
     """
     name = manifest["candidate"]["name"]
+    hand_over.make_place(step.project, release.user)
+    _write_files(release, manifest["candidate"], unit_text(release, manifest), jobs.write_credentials(release))
+    started = time.time()
     try:
-        hand_over.make_place(step.project, release.user)
-        _write_files(release, manifest["candidate"], unit_text(release, manifest), jobs.write_credentials(release))
-        started = time.time()
         systemctl("start", name, check=False)
         for host in manifest["health"]["hosts"]:
             _prove_host(step, release, manifest, host, started)
@@ -47,10 +48,11 @@ def proved(step: Step, release: Release, manifest: dict[str, Any]) -> Iterator[f
         _end(step, manifest)
 
 
-def end_orphan(step: Step, manifest: dict[str, Any]) -> None:
+def end_orphan(step: Step[object], manifest: dict[str, Any]) -> None:
     """End a candidate that a killed run has left running; the lock says that nobody else started it."""
-    if any(map(os.path.lexists, [_unit(manifest), *_traces(step, manifest)])):
-        step.say(f"ending {manifest['candidate']['name']}, left by an interrupted run")
+    name = manifest["candidate"]["name"]
+    if (RUNTIME_UNITS / name).exists():
+        step.say(f"ending {name}, left by an interrupted run")
         _end(step, manifest)
 
 
@@ -59,26 +61,16 @@ def retire(manifest: dict[str, Any]) -> None:
     systemctl("stop", "--no-block", manifest["candidate"]["name"], check=False)
 
 
-def _end(step: Step, manifest: dict[str, Any]) -> None:
+def _end(step: Step[object], manifest: dict[str, Any]) -> None:
     name = manifest["candidate"]["name"]
-    stopped = systemctl("stop", name, check=False).ok
+    systemctl("stop", name, check=False)
     systemctl("reset-failed", name, check=False)
-    for path in _traces(step, manifest):
-        files.remove_path(path)
-    # By its unit the next run finds one that still runs.
-    if stopped:
-        files.remove_path(_unit(manifest))
+    files.remove_path(RUNTIME_UNITS / name)
+    files.remove_path(RUNTIME_UNITS / f"{name}.d")
+    files.remove_path(_programs(manifest["candidate"]))
+    files.remove_path(jobs.credentials_of(step.project))
+    files.remove_path(step.project.candidate_place)
     systemctl("daemon-reload")
-
-
-def _unit(manifest: dict[str, Any]) -> Path:
-    return RUNTIME_UNITS / str(manifest["candidate"]["name"])
-
-
-def _traces(step: Step, manifest: dict[str, Any]) -> list[Path]:
-    """What is there beside its unit while it runs."""
-    settings, programs = _unit(manifest).with_suffix(".service.d"), _programs(manifest["candidate"])
-    return [settings, programs, jobs.credentials_of(step.project), step.project.candidate_place]
 
 
 def _programs(candidate: dict[str, Any]) -> Path:
@@ -121,7 +113,7 @@ def _write_files(release: Release, candidate: dict[str, Any], text: str, credent
     systemctl("daemon-reload")
 
 
-def _prove_host(step: Step, release: Release, manifest: dict[str, Any], host: str, started: float) -> None:
+def _prove_host(step: Step[object], release: Release, manifest: dict[str, Any], host: str, started: float) -> None:
     health, name = manifest["health"], manifest["candidate"]["name"]
     socket = manifest["candidate"]["socket"]
     deadline = started + health["timeout"]
@@ -149,10 +141,10 @@ def _prove_host(step: Step, release: Release, manifest: dict[str, Any], host: st
 
 def log_of(release: Release, unit: str, since: float) -> str:
     """A unit's journal without secrets."""
-    return jobs.redactor(release.project, release.name).clean(units.journal_of(unit, since))
+    return redactor(release.project, release.name).clean(units.journal_of(unit, since))
 
 
-def _ask_why(step: Step, release: Release, health: dict[str, Any], host: str) -> str:
+def _ask_why(step: Step[object], release: Release, health: dict[str, Any], host: str) -> str:
     """What Django itself says of such a request, where its log says nothing."""
     script = Path(__file__).with_name("ask_why.py")
     seconds = min(health["timeout"], HANG_SECONDS)
@@ -186,11 +178,11 @@ def refusal(
     """What is told of an answer that `health` does not accept."""
     health = manifest["health"]
     address = f"{health['scheme']}://{host}{health['path']}"
-    body = probe.head_of(jobs.redactor(release.project, release.name).clean(answer.body))
+    body = probe.head_of(redactor(release.project, release.name).clean(answer.body))
     wrong = _wrong_redirect(health, host, answer)
-    cause, cure = _explain(release, health, host, answer, wrong, f"{log}\n{body}")
+    cause, fix = _explain(release, health, host, answer, wrong, f"{log}\n{body}")
     tail = "\n".join(part for part in (log, f"body: {body}" if body else "") if part)
-    return Failure(f"release {release.name}, asked for {address}", cause, cure, tail, where=where)
+    return Failure(f"release {release.name}, asked for {address}", cause, fix, tail, where=where)
 
 
 def _explain(
@@ -210,11 +202,11 @@ def _explain(
         )
     if hang := excerpt.hang(text):
         return f"{answer.words()}: {hang}", "let it wait for nothing so long, or raise project.healthCheck.timeout"
-    cause, cure = causes.explain_any(text, "")
+    cause, fix = causes.explain_any(text, "")
     if cause:
         return (
             f"{answer.words()}: {cause}",
-            cure or "mend it; the same request on your machine, with DEBUG off, shows it too",
+            fix or "mend it; the same request on your machine, with DEBUG off, shows it too",
         )
     accepted = ", ".join(health["accept"])
     return answer.words(), f"make the project answer {health['path']} with {accepted}, or change project.healthCheck"
@@ -222,9 +214,9 @@ def _explain(
 
 def _allowing(hosts: list[str], host: str) -> str:
     """How to allow all hostnames of the stack; the leading dot where there is a domain to put it before."""
-    cure = f"let ALLOWED_HOSTS have {', '.join(hosts)}"
+    fix = f"let ALLOWED_HOSTS have {', '.join(hosts)}"
     domain = host.partition(".")[2]
-    return f"{cure}, or .{domain} for all names below {domain}" if domain and not _is_address(host) else cure
+    return f"{fix}, or .{domain} for all names below {domain}" if domain and not _is_address(host) else fix
 
 
 def _is_address(host: str) -> bool:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import files, nginx
-from codesensei.scripts.base.commands import SYSTEM_PATH
 from codesensei.scripts.base.commands import run as command
-from codesensei.scripts.base.paths import Project
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.serving.pair import Pair, end_of, names_of, self_signed
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.processes import SYSTEM_PATH
 
 LETSENCRYPT = Path("/etc/letsencrypt")
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
@@ -56,12 +56,12 @@ class Held:
         return set(hostnames) & self.names if self.directory and self.end > time.time() else set()
 
 
-def lineage(project: Project) -> str:
+def lineage(project: ProjectPaths) -> str:
     """The name under which certbot keeps the project's certificate."""
     return f"codesensei-{project.slug}"
 
 
-def obtained(project: Project) -> Held | None:
+def obtained(project: ProjectPaths) -> Held | None:
     """What certbot has for the project."""
     settings = LETSENCRYPT / "renewal" / f"{lineage(project)}.conf"
     try:
@@ -77,16 +77,16 @@ def obtained(project: Project) -> Held | None:
 class Folder:
     """`tls/<digest>`: for which names, from which authority, and the pair that nginx reads."""
 
-    project: Project
+    project: ProjectPaths
     digest: str
     wanted: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, project: Project, digest: str) -> Folder:
+    def open(cls, project: ProjectPaths, digest: str) -> Folder:
         return cls(project, digest, read_json(project.memory / "tls" / digest / "wanted.json", {}))
 
     @classmethod
-    def served(cls, project: Project) -> Folder | None:
+    def served(cls, project: ProjectPaths) -> Folder | None:
         """The one that the live site names; None where its certificate is not an authority's."""
         manifest = Live.read(project).manifest
         return cls.open(project, manifest["tls"]) if manifest.get("acme") else None
@@ -126,7 +126,7 @@ class Folder:
         best = max(found, key=merit, default=None)
         return best or self.live or Held(self_signed(self.hostnames))
 
-    def install(self, step: Step) -> bool:
+    def install(self, step: Step[object]) -> bool:
         """Make the best pair the live one; nginx reads it anew where the site serves with it. True when changed.
 
         Raises Failure where nginx refuses it; the one before stays.
@@ -171,7 +171,7 @@ class Folder:
                 files.remove_path(pair)
 
 
-def lacking(project: Project) -> Iterator[str]:
+def lacking(project: ProjectPaths) -> Iterator[str]:
     """What is not as the stack asks, one sentence each: read-only."""
     folder = Folder.served(project)
     if folder is None:
@@ -186,7 +186,7 @@ def lacking(project: Project) -> Iterator[str]:
         yield f"the certificate is from {held.directory}"
 
 
-def retire(step: Step, digest: str | None, acme: bool) -> None:
+def retire(step: Step[object], digest: str | None, acme: bool) -> None:
     """After a switch: certificates that nothing names any more go."""
     folder = step.project.memory / "tls"
     for path in folder.iterdir() if folder.is_dir() else ():
@@ -196,7 +196,7 @@ def retire(step: Step, digest: str | None, acme: bool) -> None:
         remove(step)
 
 
-def remove(step: Step) -> None:
+def remove(step: Step[object]) -> None:
     """Let certbot forget the project's certificate, and the system its authority."""
     name = lineage(step.project)
     if (LETSENCRYPT / "renewal" / f"{name}.conf").exists() and shutil.which("certbot", path=SYSTEM_PATH):
@@ -208,7 +208,7 @@ def remove(step: Step) -> None:
     trust(step, "")
 
 
-def trust(step: Step, root: str) -> None:
+def trust(step: Step[object], root: str) -> None:
     """Make the system trust the authority's own root certificate, or no longer."""
     path = AUTHORITIES / f"{lineage(step.project)}.crt"
     changed = files.write_file(path, root.strip() + "\n") if root else files.remove_path(path)

@@ -10,7 +10,7 @@ from codesensei.scripts.base import files, units
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import twins
-from codesensei.scripts.release.jobs import Release
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import default_tls, live
 from codesensei.scripts.serving.live import Live
 
@@ -34,7 +34,7 @@ class Change:
         return [unit["name"] for kind in kinds for unit in self.manifest["units"] if unit["kind"] == kind]
 
     def is_needed(self) -> bool:
-        """Whether anything differs, or does not run, or would not after a reboot."""
+        """Whether anything differs, or does not run."""
         entries = self.manifest["files"]
         links = [link for entry in entries if (link := live.site_link(entry["path"]))]
         return (
@@ -44,7 +44,7 @@ class Change:
             or any(files.link_target(link) is None for link in links)
             or default_tls.wanted(self.step, self.manifest["defaultTls"]) is not None
             or self.of_password()
-            or not all(map(_is_in_order, self.named("socket", "web", "worker")))
+            or not all(map(units.is_active, self.named("socket", "web", "worker")))
         )
 
     def of_code(self) -> bool:
@@ -83,11 +83,6 @@ class Change:
 
     def _contents_now(self) -> dict[str, str]:
         return {entry["path"]: entry["content"] for entry in self.now.manifest.get("files", [])}
-
-
-def _is_in_order(name: str) -> bool:
-    state = units.show(name)
-    return (state["ActiveState"], state["UnitFileState"]) == ("active", "enabled")
 
 
 def _file_differs(entry: dict[str, Any]) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codesensei.scripts.base import files, paths
+from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.serving.pair import self_signed
+from codesensei.wire import paths
 
-LINK = paths.CONFIG / "default-tls"
-THROW_AWAY = paths.CONFIG / "unknown-host"
+LINK = paths.SERVER.default_tls
+THROW_AWAY = paths.SERVER.config / "unknown-host"
 
 
-def ensure(step: Step) -> None:
+def ensure(step: Step[object]) -> None:
     """Make the throw-away certificate and the link to it, where there is none."""
     certificate, key = THROW_AWAY / "certificate.pem", THROW_AWAY / "key.pem"
     if not (certificate.is_file() and key.is_file()):
@@ -25,7 +26,7 @@ def ensure(step: Step) -> None:
         step.converge(files.make_link(LINK, str(THROW_AWAY)), f"{LINK} leads to {THROW_AWAY}")
 
 
-def wanted(step: Step, folder: str | None) -> str | None:
+def wanted(step: Step[object], folder: str | None) -> str | None:
     """Where the link shall lead when this project shows `folder` to them, or nothing; None: it may stay as it is."""
     now = files.link_target(LINK)
     if folder is not None:
@@ -34,7 +35,7 @@ def wanted(step: Step, folder: str | None) -> str | None:
     return str(THROW_AWAY) if ours else None
 
 
-def point(step: Step, folder: str | None) -> bool:
+def point(step: Step[object], folder: str | None) -> bool:
     """Lead the link where it belongs now; True when it has changed, and nginx must read it anew."""
     target = wanted(step, folder)
     return target is not None and step.converge(files.make_link(LINK, target), f"{LINK} leads to {target}")

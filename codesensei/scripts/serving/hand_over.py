@@ -13,23 +13,23 @@ import stat
 from pathlib import Path
 
 from codesensei.scripts.base import files, units
-from codesensei.scripts.base.paths import Project
 from codesensei.scripts.base.step import Failure
+from codesensei.wire.paths import ProjectPaths
 
 
-def is_possible(project: Project, names: list[str]) -> bool:
+def is_possible(project: ProjectPaths, names: list[str]) -> bool:
     """Whether there is a live process to lead visitors away from: its socket and itself run."""
     return all(map(units.is_active, names)) and _is_socket(project.socket)
 
 
-def make_place(project: Project, user: str) -> None:
+def make_place(project: ProjectPaths, user: str) -> None:
     """An empty directory in which the candidate makes its socket."""
     files.make_directory(project.hand_over, 0o711)
     files.remove_path(project.candidate_place)
     files.make_directory(project.candidate_place, 0o700, user, user)
 
 
-def to_candidate(project: Project, candidate: Path) -> None:
+def to_candidate(project: ProjectPaths, candidate: Path) -> None:
     """From now on new requests go to the candidate; the live socket is at `project.kept_socket`."""
     public = project.socket
     files.remove_path(project.kept_socket)
@@ -42,12 +42,12 @@ def to_candidate(project: Project, candidate: Path) -> None:
     os.rename(following, public)
 
 
-def is_away(project: Project) -> bool:
+def is_away(project: ProjectPaths) -> bool:
     """Whether visitors are led to a candidate, or were when something ended in the middle."""
     return os.path.lexists(project.kept_socket)
 
 
-def to_live(project: Project) -> None:
+def to_live(project: ProjectPaths) -> None:
     """New requests go to the live socket again."""
     if _listens(project.kept_socket):
         os.rename(project.kept_socket, project.socket)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import files, nginx, probe, units
-from codesensei.scripts.base.commands import Result, systemctl
-from codesensei.scripts.base.commands import run as command
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import twins
 from codesensei.scripts.serving import default_tls, hand_over
+from codesensei.wire.paths import ProjectPaths
 
 # Where a manifest may put files; everything else in it is refused.
 ALLOWED = (
@@ -34,12 +33,12 @@ def site_link(path: str) -> Path | None:
 class Live:
     """The last manifest that was switched to, as root keeps it."""
 
-    project: Project
+    project: ProjectPaths
     manifest: dict[str, Any]
 
     @classmethod
-    def read(cls, project: Project) -> Live:
-        return cls(project, read_json(project.memory / "live.json", {}))
+    def read(cls, project: ProjectPaths) -> Live:
+        return cls(project, read_json(project.live, {}))
 
     @property
     def release(self) -> str | None:
@@ -62,7 +61,7 @@ def refuse_foreign_paths(slug: str, entries: list[dict[str, Any]]) -> None:
             raise Failure("manifest", f"{entry['path']} is not a path of this project")
 
 
-def save(step: Step, live: Live, release: str, manifest: dict[str, Any], renewed: set[str]) -> None:
+def save(step: Step[object], live: Live, release: str, manifest: dict[str, Any], renewed: set[str]) -> None:
     """Write down everything that the switch to `release` may change, before it changes anything.
 
     `renewed` names the units whose process it replaces.
@@ -87,7 +86,7 @@ def save(step: Step, live: Live, release: str, manifest: dict[str, Any], renewed
     write_json(_journal(step.project), journal)
 
 
-def _default_tls(step: Step, manifest: dict[str, Any]) -> dict[str, str | None]:
+def _default_tls(step: Step[object], manifest: dict[str, Any]) -> dict[str, str | None]:
     moves = default_tls.wanted(step, manifest["defaultTls"]) is not None
     return {str(default_tls.LINK): files.link_target(default_tls.LINK)} if moves else {}
 
@@ -97,21 +96,21 @@ def _role(slug: str, role: dict[str, str]) -> dict[str, Any]:
     return {"name": role["role"], "verifier": found.live, "port": found.port}
 
 
-def _journal(project: Project) -> Path:
+def _journal(project: ProjectPaths) -> Path:
     return project.memory / "switch" / "journal.json"
 
 
-def interrupted(project: Project) -> bool:
+def interrupted(project: ProjectPaths) -> bool:
     """Whether a switch began and neither ended nor was put back."""
     return _journal(project).exists()
 
 
-def forget(project: Project) -> None:
+def forget(project: ProjectPaths) -> None:
     """The switch has ended; what was live before is history."""
     _journal(project).unlink(missing_ok=True)
 
 
-def restore(step: Step) -> None:
+def restore(step: Step[object]) -> None:
     """Put back everything as the journal says, and start what ran."""
     project = step.project
     journal = read_json(_journal(project), None)
@@ -130,36 +129,24 @@ def restore(step: Step) -> None:
             files.remove_path(Path(link))
         else:
             files.make_link(Path(link), target)
-    write_json(project.memory / "live.json", journal["live"])
+    write_json(project.live, journal["live"])
     systemctl("daemon-reload")
     running = sorted(name for name, state in journal["units"].items() if state["active"])
     sockets = [name for name in running if name.endswith(".socket")]
     renewed = [name for name in running if name in journal["renewed"] and name not in sockets]
-    done = [systemctl("enable", *running, check=False)] if running else []
-    done += [start_socket(name, name in journal["renewed"], check=False) for name in sockets]
+    if running:
+        systemctl("enable", *running, check=False)
     # Each verb for all at once: several workers finish their work at the same time.
-    verbs = {"restart": renewed, "start": running}
-    done += [systemctl(verb, *names, check=False) for verb, names in verbs.items() if names]
+    for verb, names in (("start", sockets), ("restart", renewed), ("start", running)):
+        if names:
+            systemctl(verb, *names, check=False)
     if hand_over.is_away(project):
         _lead_back(project, journal["live"])
-    # Where somebody else's file keeps nginx from reading, it serves by what it has read before.
-    if command(["nginx", "-t", "-q"], check=False).ok:
-        nginx.reload()
-    # What could not be put back now, the next run tries again.
-    if all(result.ok for result in done):
-        forget(project)
+    nginx.reload()
+    forget(project)
 
 
-def start_socket(name: str, anew: bool, *, check: bool = True) -> Result:
-    """Let a socket listen; `anew` where it listens already, as its unit was before."""
-    if not anew or not units.is_active(name):
-        return systemctl("start", name, check=check)
-    # A socket cannot be restarted under its running service.
-    systemctl("stop", name.replace(".socket", ".service"), check=False)
-    return systemctl("restart", name, check=check)
-
-
-def _lead_back(project: Project, manifest: dict[str, Any]) -> None:
+def _lead_back(project: ProjectPaths, manifest: dict[str, Any]) -> None:
     """Visitors go to the live process again once it answers; what it answers was judged when it was new."""
     health = manifest.get("health")
     if health:

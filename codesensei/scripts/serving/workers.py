@@ -11,7 +11,8 @@ from codesensei.scripts.base import files, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import causes, jobs
-from codesensei.scripts.release.jobs import Job, Release
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release, redactor
 from codesensei.scripts.serving.live import Live
 
 # How long a worker must live before it counts as started, seconds: longer where the project is slow to load.
@@ -23,7 +24,7 @@ PROOF = Path(__file__).with_name("ask_workers.py")
 UNITS = Path("/etc/systemd/system")
 
 
-def prove(step: Step, release: Release, manifest: dict[str, Any]) -> float:
+def prove(step: Step[object], release: Release, manifest: dict[str, Any]) -> float:
     """Raise Failure for a worker whose program is not there or whose project cannot be imported.
 
     Returns the seconds that a new worker must live.
@@ -36,7 +37,7 @@ def prove(step: Step, release: Release, manifest: dict[str, Any]) -> float:
     done = jobs.run_job(step, release, Job("prove the workers", argv, answer=ANSWER))
     if not done.answer:
         raise Failure("workers", "their proof did not end", log=done.tail, where=str(done.log))
-    clean = jobs.redactor(release.project, release.name).clean
+    clean = redactor(release.project, release.name).clean
     problems = {
         name: {key: clean(text) for key, text in problem.items()} for name, problem in json.loads(done.answer).items()
     }
@@ -51,35 +52,28 @@ def _refused(problems: dict[str, dict[str, str]]) -> Failure:
         f"{name}: {problem['cause']}" + (f": {explained[0]}" if (explained := known[name]) else "")
         for name, problem in problems.items()
     ]
-    cures = list(dict.fromkeys(explained[1] for explained in known.values() if explained))
+    fixes = list(dict.fromkeys(explained[1] for explained in known.values() if explained))
     if None in known.values():
-        cures.append("mend the command in project.workers")
+        fixes.append("mend the command in project.workers")
     log = "\n".join(filter(None, (problem["log"] for problem in problems.values())))
-    return Failure("workers that cannot start", "\n".join(told), "\n".join(cures), log)
+    return Failure("workers that cannot start", "\n".join(told), "\n".join(fixes), log)
 
 
-def stop_departed(step: Step, now: Live, manifest: dict[str, Any]) -> None:
+def stop_departed(step: Step[object], now: Live, manifest: dict[str, Any]) -> None:
     """End the processes that are in the manifest no more, before new ones begin: one may have another's work."""
     names = {unit["name"] for unit in manifest["units"]}
     departed = sorted(set(now.units) - names)
     if not departed:
         return
-    running = [name for name in departed if not _has_ended(name)]
-    if running:
-        systemctl("stop", "--no-block", *running)
-    _wait_for_end(step, running, _has_ended)
+    systemctl("stop", "--no-block", *departed, check=False)
+    _wait_for_end(step, departed, lambda name: units.show(name)["ActiveState"] in ("inactive", "failed"))
     for name in departed:
-        if (UNITS / name).exists():
-            systemctl("disable", "--now", name)
+        systemctl("disable", "--now", name, check=False)
         step.converge(files.remove_path(UNITS / name), f"{name} stopped and removed")
     systemctl("daemon-reload")
 
 
-def _has_ended(name: str) -> bool:
-    return units.show(name)["ActiveState"] in ("inactive", "failed")
-
-
-def start(step: Step, names: list[str], stale: set[str]) -> None:
+def start(step: Step[object], names: list[str], stale: set[str]) -> None:
     """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout."""
     renewed = [name for name in names if name in stale and units.is_active(name)]
     old = {name: units.show(name)["MainPID"] for name in renewed}
@@ -96,7 +90,7 @@ def start(step: Step, names: list[str], stale: set[str]) -> None:
     )
 
 
-def _wait_for_end(step: Step, names: list[str], has_ended: Any) -> None:
+def _wait_for_end(step: Step[object], names: list[str], has_ended: Any) -> None:
     """Wait for processes that finish their work; systemd itself ends that at TimeoutStopSec, so this ends."""
     told = began = time.monotonic()
     while draining := [name for name in names if not has_ended(name)]:
@@ -124,13 +118,13 @@ def _lives(state: dict[str, str]) -> bool:
 
 
 def _died(release: Release, name: str, state: dict[str, str], began: float, grace: float) -> Failure:
-    log = jobs.redactor(release.project, release.name).clean(units.journal_of(name, began))
+    log = redactor(release.project, release.name).clean(units.journal_of(name, began))
     ended = f"it ended within {grace:.0f} s of its start ({state['Result']}, status {state['ExecMainStatus']})"
-    cause, cure = causes.explain_any(f"{log}\n{state['Result']}", "")
+    cause, fix = causes.explain_any(f"{log}\n{state['Result']}", "")
     return Failure(
         name,
         f"{ended}: {cause}" if cause else ended,
-        cure or "mend its command in project.workers",
+        fix or "mend its command in project.workers",
         log,
         where=f"on the server: journalctl -u {name}",
     )

@@ -19,7 +19,7 @@ BUILD_COMMENT = "codesensei builds"
 MANAGE = Path(__file__).with_name("manage.sh")
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Make both accounts and the directories; what is below the app user's own is left alone."""
     user = step.data["user"]
     step.converge(ensure_user(user, APP_COMMENT), f"user {user} made")
@@ -58,7 +58,7 @@ def _group_exists(name: str) -> bool:
     return True
 
 
-def _directories(step: Step, user: str) -> None:
+def _directories(step: Step[object], user: str) -> None:
     project, group = step.project, user
     for path, mode in (
         (project.root, 0o751),
@@ -71,12 +71,12 @@ def _directories(step: Step, user: str) -> None:
         _directory(step, path, mode, "root", group)
         step.manage(path)
     served = step.data.get("mediaServing") == "proxy"
-    _directory(step, project.shared / "media", 0o755 if served else 0o750, user, group)
-    _directory(step, project.shared / "logs", 0o750, user, group)
+    _directory(step, project.media, 0o755 if served else 0o750, user, group)
+    _directory(step, project.logs, 0o750, user, group)
     _directory(step, project.shared / "state", 0o750, user, group)
 
 
-def _directory(step: Step, path: Path, mode: int, owner: str, group: str) -> None:
+def _directory(step: Step[object], path: Path, mode: int, owner: str, group: str) -> None:
     if path.parent == step.project.shared and _roots_link(path):
         return
     try:
@@ -95,12 +95,12 @@ def _roots_link(path: Path) -> bool:
     return path.is_symlink() and os.lstat(path).st_uid == 0
 
 
-def _links(step: Step) -> None:
+def _links(step: Step[object]) -> None:
     project = step.project
     for name, target in (("env", "../current/.codesensei/env"), ("venv", "../current/.codesensei/venv")):
         path = project.shared / (".env" if name == "env" else name)
         step.converge(files.make_link(path, target), f"{path} leads to {target}")
         step.manage(path)
-    manage = project.root / "manage"
+    manage = project.manage
     step.converge(files.write_file(manage, MANAGE.read_bytes(), 0o755), f"{manage} written")
     step.manage(manage)

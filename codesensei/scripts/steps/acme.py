@@ -13,18 +13,18 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from codesensei.scripts.base import paths, reach
 from codesensei.scripts.base.commands import Result, systemctl
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.serving import certificates
+from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving.certificates import Folder, Held
+from codesensei.wire import paths
 
 TIMER = "certbot.timer"
 BUSY_WAIT = 300.0
 CERTBOT_TIMEOUT = 600.0
 AGAIN = "then run pulumi up again"
-# What the client says, the cause, the cure.
+# What the client says, the cause, the fix.
 KNOWN = (
     (
         r"CERTIFICATE_VERIFY_FAILED",
@@ -55,7 +55,7 @@ KNOWN = (
 )
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Obtain what is missing, put the best certificate into its place, and say what could not be had."""
     (digest,) = step.args
     if not re.fullmatch(r"[0-9a-f]{16}", digest):
@@ -83,11 +83,11 @@ Reasons = dict[str, tuple[str, str]]
 
 
 def _sentence(name: str, reason: tuple[str, str] | None) -> str:
-    cause, cure = reason or ("certbot did not say why", "see /var/log/letsencrypt/letsencrypt.log on the server")
-    return f"no valid certificate for {name}, and browsers refuse it: {cause}\ncure: {cure}"
+    cause, fix = reason or ("certbot did not say why", "see /var/log/letsencrypt/letsencrypt.log on the server")
+    return f"no valid certificate for {name}, and browsers refuse it: {cause}\nfix: {fix}"
 
 
-def _ensure_timer(step: Step) -> None:
+def _ensure_timer(step: Step[object]) -> None:
     """Renewals are the distribution's: its timer must be on."""
     if not systemctl("cat", TIMER, check=False).ok:
         return
@@ -99,14 +99,14 @@ def _ensure_timer(step: Step) -> None:
         step.changed(f"{TIMER} started")
 
 
-def _obtain(step: Step, data: dict[str, Any]) -> Reasons:
+def _obtain(step: Step[object], data: dict[str, Any]) -> Reasons:
     """Ask for a certificate unless there is the right one; reasons by name, under "" those that concern all."""
     wanted = set(data["hostnames"])
     held = certificates.obtained(step.project)
     if held and held.directory == data["directory"] and held.names == wanted and held.covers(wanted) == wanted:
         return {}
     present = wanted & held.names if held else set()
-    reasons = {name: why for name in sorted(wanted - present) if (why := reach.why_not(name))}
+    reasons = {name: why for name in sorted(wanted - present) if (why := dns.why_not(name))}
     names = sorted(wanted - reasons.keys())
     if not names:
         return reasons
@@ -122,17 +122,17 @@ def _needed(held: Held, directory: str, names: set[str], wanted: set[str]) -> bo
     return held.directory != directory or not names <= held.covers(wanted) or bool(held.names - wanted)
 
 
-def _words(step: Step, data: dict[str, Any], held: Held | None) -> list[str]:
+def _words(step: Step[object], data: dict[str, Any], held: Held | None) -> list[str]:
     words = ["certbot", "certonly", "--non-interactive", "--agree-tos", "--webroot", "--allow-subset-of-names"]
-    words += [f"--webroot-path={paths.MEMORY / 'acme-challenges'}", f"--cert-name={certificates.lineage(step.project)}"]
+    words += [f"--webroot-path={paths.SERVER.challenges}", f"--cert-name={certificates.lineage(step.project)}"]
     words += ["--keep-until-expiring", "--renew-with-new-domains", "--key-type=ecdsa", f"--server={data['directory']}"]
-    words += [f"--deploy-hook={paths.LIBRARY / step.slug / 'run'} renewed"]
+    words += [f"--deploy-hook={paths.SERVER.library / step.slug / 'run'} renewed"]
     words += [f"--email={data['email']}"] if data["email"] else ["--register-unsafely-without-email"]
     # certbot looks at names and age alone; a certificate from elsewhere would stay.
     return words + (["--force-renewal"] if held and held.directory != data["directory"] else [])
 
 
-def _certbot(step: Step, words: list[str]) -> Result:
+def _certbot(step: Step[object], words: list[str]) -> Result:
     """Run certbot, waiting for another one; its hook leaves the certificate to this step."""
     deadline = time.monotonic() + BUSY_WAIT
     told = False
@@ -153,15 +153,15 @@ def _explained(done: Result, directory: str, names: Iterable[str]) -> Reasons:
     for name, detail in re.findall(
         r"Domain:\s*(\S+)\s+Type:\s*\S+\s+Detail:\s*(.+?)(?=\n\s*\n|\n\s*Domain:|\Z)", said, re.S
     ):
-        cure = f"open port 80 to the world, and let no other DNS record (AAAA) lead elsewhere; {AGAIN}"
-        reasons[name] = (f"the authority says: {' '.join(detail.split())}"[:600], cure)
+        fix = f"open port 80 to the world, and let no other DNS record (AAAA) lead elsewhere; {AGAIN}"
+        reasons[name] = (f"the authority says: {' '.join(detail.split())}"[:600], fix)
     if done.ok:
         return reasons
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     detail = next((line for line in reversed(lines) if "letsencrypt.log" not in line and "community" not in line), "")
-    for pattern, cause, cure in KNOWN:
+    for pattern, cause, fix in KNOWN:
         if re.search(pattern, said, re.IGNORECASE):
-            return {**reasons, "": (cause.format(directory=directory, detail=detail[:400]), cure)}
+            return {**reasons, "": (cause.format(directory=directory, detail=detail[:400]), fix)}
     if set(names) <= reasons.keys():
         return reasons
     return {**reasons, "": (f"certbot says: {detail[:400]}", "see /var/log/letsencrypt/letsencrypt.log on the server")}

@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-from codesensei.scripts.base import files, foreign, host, shared
+from codesensei.scripts.base import broker_program, files, host, shared
+from codesensei.scripts.base.broker_program import Broker
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.foreign import Broker
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.steps import packages
 
@@ -22,16 +22,18 @@ REWRITE_WAIT = 600.0
 POLL = 0.1
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Write the drop-in, include it last, restart when it changed, and see that it answers on loopback only.
 
     A broker that was here before, and is used in a way that ours would break, is left alone where no variable of the
     project leads to it, and refused by name where one does.
     """
     broker = find()
-    reason = _stranger() or (None if broker.drop_in.is_file() else foreign.reason(broker, bool(step.data["adopt"])))
+    reason = _stranger() or (
+        None if broker.drop_in.is_file() else broker_program.reason(broker, bool(step.data["adopt"]))
+    )
     if reason is not None and step.data["needed"]:
-        raise Failure(broker.name, reason.cause, reason.cure)
+        raise Failure(broker.name, reason.cause, reason.fix)
     if reason is not None:
         step.say(f"{broker.name}: {reason.cause}; no variable of this project leads to it, so it is left alone")
         return
@@ -63,22 +65,22 @@ def find() -> Broker:
     return (running or found)[0]
 
 
-def _stranger() -> foreign.Reason | None:
+def _stranger() -> broker_program.Reason | None:
     """Why the port is not the broker's to have: another program listens there."""
     for found in host.listeners([PORT]):
         if found.process not in packages.BROKERS:
-            return foreign.Reason(
+            return broker_program.Reason(
                 f"the process {found.process} ({found.pid}) listens on {found.address}:{PORT}, which the broker needs",
                 "end it, or lead the project's variables to another broker",
             )
     return None
 
 
-def _configure(step: Step, broker: Broker) -> bool:
+def _configure(step: Step[object], broker: Broker) -> bool:
     drop_in, main = broker.drop_in, broker.main_config
     if not main.is_file():
-        cure = f"apt-get install --reinstall {broker.name}-server"
-        raise Failure(str(main), f"{broker.name}'s configuration is not there", cure)
+        fix = f"apt-get install --reinstall {broker.name}-server"
+        raise Failure(str(main), f"{broker.name}'s configuration is not there", fix)
     found = main.stat()
     owner, group = _names(found.st_uid, found.st_gid)
     text = include_last(main.read_text(), f"include {drop_in}")
@@ -104,7 +106,7 @@ def include_last(text: str, line: str) -> str:
     return "\n".join([*lines, line]) + "\n"
 
 
-def _keep_data(step: Step) -> None:
+def _keep_data(step: Step[object]) -> None:
     """Turn persistence on in the running broker first: started with it, it ignores an older snapshot file."""
     try:
         if ask("CONFIG", "GET", "appendonly").split()[-1:] != ["no"]:

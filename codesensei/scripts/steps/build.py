@@ -7,67 +7,76 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release import checks, jobs, settings
+from codesensei.scripts.release import checks, jobs, record, settings
 from codesensei.scripts.release.install import install, require
-from codesensei.scripts.release.jobs import Job, Release, note
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.record import Facts
+from codesensei.scripts.release.release import Release, links_to, redactor
 from codesensei.scripts.release.unpack import unpack
+from codesensei.wire.steps import Build
 
 
-def run(step: Step) -> None:
+def run(step: Step[Build]) -> None:
     """Unpack, install, ask Django; done once for a release, which never changes afterwards."""
     name, revision = step.args
-    data = step.data
-    release = Release(step.project, name, data["user"], data["directory"], data["settingsModule"])
+    data, project = step.data, step.project
+    release = Release(project, name, data.user, data.directory, data.settings_module)
     jobs.end_orphans(step)
-    if release.notes.get("built") and release.path.is_dir() and (release.venv / ".complete").exists():
-        facts = release.notes.get("facts")
-        assert isinstance(facts, dict)
+    record.abandon_others(project, name)
+    if _is_built(release):
         # What is asked of the settings may be another now.
-        _check(facts, release, data)
+        _check(release.facts, release, data)
         step.say(f"release {name} is built already")
         return
-    note(release, {"built": False, "prepared": None, "hooked": None, "twin": None})
+    record.begin(project, name, revision=revision, settings_module=data.settings_module, user=data.user)
     started = time.monotonic()
     jobs.make_home(step)
-    unpack(step, release, revision, data["source"])
+    unpack(step, release, revision, data.source)
+    record.unpacked(project, name)
     unpacked = time.monotonic()
-    install(step, release, data)
+    install(step, release)
     installed = time.monotonic()
     facts = settings.ask(step, release)
     _check(facts, release, data)
     _make_static_root(step, release, facts, data)
-    if facts["debug"]:
-        step.say(f"warning: DEBUG is on in {data['settingsModule']}: every error shows visitors code and settings")
-    note(
-        release,
-        {
-            "facts": facts,
-            "revision": revision,
-            "built": True,
-            "seconds": {
-                "code": round(unpacked - started, 1),
-                "packages": round(installed - unpacked, 1),
-                "settings": round(time.monotonic() - installed, 1),
-            },
-        },
-    )
+    if facts.debug:
+        step.say(f"warning: DEBUG is on in {data.settings_module}: every error shows visitors code and settings")
+    seconds = {"code": unpacked - started, "packages": installed - unpacked, "settings": time.monotonic() - installed}
+    record.built(project, name, facts, {phase: round(taken, 1) for phase, taken in seconds.items()})
     step.changed(f"release {name} is built")
 
 
-def _make_static_root(step: Step, release: Release, facts: dict[str, Any], data: dict[str, Any]) -> None:
+def _is_built(release: Release) -> bool:
+    """Whether the release is there, complete and for these settings. One that serves is not made again for others."""
+    known = release.record
+    if not (known.is_built and release.path.is_dir() and (release.venv / ".complete").exists()):
+        return False
+    # An earlier version of the program did not write them down for a release that was never prepared.
+    made_for = (known.settings_module or release.settings_module, known.user or release.user)
+    if made_for == (release.settings_module, release.user):
+        return True
+    if links_to(release):
+        raise Failure(
+            f"release {release.name}",
+            f"it serves, made with the settings {made_for[0]} for the user {made_for[1]}, and a release never changes",
+            f"set project.rebuild: {release.settings_module}, so that a new release is made",
+        )
+    return False
+
+
+def _make_static_root(step: Step[Build], release: Release, facts: Facts, data: Build) -> None:
     """Many settings make sure of the folder themselves, which the app user may not do in a release."""
-    if data["static"] == "serve" and facts["installedStaticfiles"]:
-        argv = ["mkdir", "-p", os.path.join(release.code, facts["STATIC_ROOT"])]
+    if data.static == "serve" and facts.installed_staticfiles:
+        argv = ["mkdir", "-p", os.path.join(release.code, facts.static_root)]
         require(jobs.run_job(step, release, Job("make STATIC_ROOT", argv, as_build_user=True)), release, "STATIC_ROOT")
 
 
-def _check(facts: dict[str, Any], release: Release, data: dict[str, Any]) -> None:
+def _check(facts: Facts, release: Release, data: Build) -> None:
     """Refuse settings that would lose data or not work; what they say may quote a secret variable."""
-    clean = jobs.redactor(release.project, release.name).clean
+    clean = redactor(release.project, release.name).clean
     try:
         checks.check(facts, release, data)
     except Failure as failure:
-        raise Failure(failure.thing, clean(failure.cause), clean(failure.cure)) from None
+        raise Failure(failure.thing, clean(failure.cause), clean(failure.fix)) from None

@@ -13,23 +13,24 @@ import pwd
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from codesensei.scripts.base import files, host, paths, register
+from codesensei.scripts.base import files, host, register
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.wire import paths
 
 SHARED = (
-    (paths.ROOT, 0o755),
-    (paths.MEMORY, 0o711),
-    (paths.MEMORY / "incoming", 0o711),
-    (paths.MEMORY / "acme-challenges", 0o755),
-    (paths.CONFIG, 0o755),
+    (paths.SERVER.projects, 0o755),
+    (paths.SERVER.memory, 0o711),
+    (paths.SERVER.incoming, 0o711),
+    (paths.SERVER.challenges, 0o755),
+    (paths.SERVER.config, 0o755),
 )
-TOOLKITS = paths.LIBRARY / "toolkit"
+TOOLKITS = paths.SERVER.toolkits
 # Names that the product itself uses where each slug has its place.
 RESERVED = ("toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls")
-BOOTSTRAP_LOCK = paths.LOCKS / "bootstrap.lock"
+BOOTSTRAP_LOCK = paths.SERVER.locks / "bootstrap.lock"
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Make root's own directories, claim the slug, point the slug at this toolkit, drop unused toolkits."""
     if len(step.args) != 4:
         raise Failure("claim", "it needs a stack, an identity, true or false, and a hash", "run pulumi up again")
@@ -55,7 +56,7 @@ def run(step: Step) -> None:
     own = ("", "proofs", "release", "logs")
     _directories(step, [(step.project.memory / name, 0o700) for name in own])
     _incoming(step)
-    link = paths.LIBRARY / step.slug
+    link = paths.SERVER.library / step.slug
     target = f"toolkit/{own_toolkit().name}"
     step.converge(files.make_link(link, target), f"{link} leads to {target}")
     step.manage(link)
@@ -63,21 +64,21 @@ def run(step: Step) -> None:
         step.changed(f"toolkit {name} removed: no project uses it")
 
 
-def _slug_stays(step: Step, identity: str) -> None:
+def _slug_stays(step: Step[object], identity: str) -> None:
     """Refuse another slug for a stack that serves already; what a first deploy that failed has claimed is free."""
     for other in register.entries().values():
         if other.slug == step.slug or other.identity != identity:
             continue
-        if files.link_target(paths.Project(other.slug).current):
+        if files.link_target(paths.ProjectPaths(other.slug).current):
             raise Failure(
                 f"slug {step.slug}",
                 f"this stack is deployed as {other.slug}, and its slug does not change",
                 f"put codesensei:project.slug: {other.slug} back; or move: make another stack with the slug "
-                f"{step.slug}, deploy it, bring database and {paths.Project(other.slug).shared}/media over to it, "
+                f"{step.slug}, deploy it, bring database and {paths.ProjectPaths(other.slug).shared}/media over to it, "
                 "then destroy this one",
             )
-        register.release(other.slug)
-        files.remove_path(paths.LIBRARY / other.slug)
+        register.forget(other.slug)
+        files.remove_path(paths.SERVER.library / other.slug)
         step.changed(f"slug {other.slug}, which this stack never served under, is free again")
 
 
@@ -86,13 +87,13 @@ def own_toolkit() -> Path:
     return Path(__file__).resolve().parents[3]
 
 
-def _directories(step: Step, wanted: Iterable[tuple[Path, int]]) -> None:
+def _directories(step: Step[object], wanted: Iterable[tuple[Path, int]]) -> None:
     for path, mode in wanted:
         step.converge(files.make_directory(path, mode), f"directory {path} made")
         step.manage(path)
 
 
-def _incoming(step: Step) -> None:
+def _incoming(step: Step[object]) -> None:
     """Where the source arrives: the login user writes there by SFTP, without sudo."""
     login = pwd.getpwnam(os.environ.get("SUDO_USER") or "root")
     group = grp.getgrgid(login.pw_gid).gr_name
@@ -105,7 +106,7 @@ def remove_unused_toolkits(ended: str = "") -> list[str]:
 
     `ended` is the slug whose processes do not count: this one, at the end of its destroy.
     """
-    used = {os.readlink(link).removeprefix("toolkit/") for link in paths.LIBRARY.iterdir() if link.is_symlink()}
+    used = {os.readlink(link).removeprefix("toolkit/") for link in paths.SERVER.library.iterdir() if link.is_symlink()}
     removed = []
     for toolkit in sorted(TOOLKITS.iterdir()):
         if toolkit.name not in used and not host.mentions(str(toolkit), ended):

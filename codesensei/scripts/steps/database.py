@@ -6,50 +6,46 @@ in this step: the verifier is staged, and the switch applies it with `passwords.
 
 from __future__ import annotations
 
-from typing import Any
-
-from codesensei.scripts.base import files
-from codesensei.scripts.base.step import Failure, Step, read_json, write_json
-from codesensei.scripts.postgres import claims, hba, passwords, postgresql, scram
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, scram
+from codesensei.scripts.postgres.ownership import Applied
+from codesensei.scripts.postgres.passwords import Staged
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
-from codesensei.scripts.steps.packages import EXTENSIONS
-
-# Names that people use for an extension, by the name that PostgreSQL uses.
-EXTENSION_NAMES = {"pgvector": "vector"}
+from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES
+from codesensei.wire.steps import Database
 
 
-def run(step: Step) -> None:
+def run(step: Step[Database]) -> None:
     """Make or check role, database, privileges and extensions; set or stage the password."""
     data = step.data
-    name, role, adopt = str(data["name"]), str(data["role"]), bool(data.get("adopt"))
-    port = postgresql.ensure_cluster(step, int(data.get("port") or PORT))
-    claims.claim(step, port, name, role, adopt)
-    _role(step, port, name, role, str(data["password"]), str(data["digest"]))
+    name, role, adopt = data.account.name, data.account.role, data.adopt
+    port = postgresql.ensure_cluster(step, data.account.port or PORT)
+    ownership.claim(step, port, name, role, adopt)
+    _role(step, port)
     _database(step, port, name, role)
     if adopt:
         _contents(step, port, name, role)
-    for extension in data.get("extensions", []):
-        _extension(step, port, name, role, str(extension))
-    way = hba.Way(port, name, role, data.get("host") or "", str(data.get("user") or ""), bool(data["password"]))
+    for extension in data.extensions:
+        _extension(step, port, name, role, extension)
+    way = hba.Way(port, name, role, data.host, data.user, bool(data.password))
     hba.check_access(step, way)
-    passwords.prune(step.project, str(data["digest"]), passwords.live_account(step.project).get("digest", ""))
+    live = passwords.live_account(step.project)
+    passwords.prune(step.project, data.account.digest, *([live.digest] if live else []))
 
 
-def _role(step: Step, port: int, name: str, role: str, password: str, digest: str) -> None:
+def _role(step: Step[Database], port: int) -> None:
+    name, role, digest = step.data.account.name, step.data.account.role, step.data.account.digest
     found = postgresql.rows(port, f"SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(role)}")
     project = step.project
-    files.make_directory(claims.applied(project).parent, 0o700)
     # A role that this stack's live release uses already waits for the switch; not where its data was moved by hand.
-    was = read_json(claims.applied(project), {})
-    moved = bool(was) and (was["name"], was["port"]) != (name, port)
-    serves = (
-        bool(found) and found[0]["rolcanlogin"] and passwords.live_account(project).get("role") == role and not moved
-    )
+    was, account = ownership.applied(project), passwords.live_account(project)
+    moved = was is not None and (was.name, was.port) != (name, port)
+    serves = bool(found) and found[0]["rolcanlogin"] and account is not None and account.role == role and not moved
     live = found[0]["rolpassword"] if found else None
-    staged = read_json(passwords.staged_place(project, digest), {})
-    text = _verifier(role, password, live, staged)
-    write_json(passwords.staged_place(project, digest), {"role": role, "verifier": text, "port": port})
-    write_json(claims.applied(project), {"name": name, "role": role, "port": port})
+    staged = passwords.staged(project, digest)
+    text = _verifier(role, step.data.password, live, staged)
+    passwords.stage(project, digest, Staged(role=role, verifier=text, port=port))
+    ownership.apply(project, Applied(name=name, role=role, port=port))
     if not found:
         value = passwords.in_sql(text)
         postgresql.sql(port, f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {value};", thing=f"role {role}")
@@ -57,22 +53,22 @@ def _role(step: Step, port: int, name: str, role: str, password: str, digest: st
     elif not serves and (live != text or not found[0]["rolcanlogin"]):
         passwords.restore(role, text, port)
         step.changed(f"role {role} got its password")
-    elif live != text and staged.get("verifier") != text:
+    elif live != text and (staged is None or staged.verifier != text):
         step.changed(f"new password of the role {role} staged for the switch")
 
 
-def _verifier(role: str, password: str, live: str | None, staged: dict[str, Any]) -> str | None:
+def _verifier(role: str, password: str, live: str | None, staged: Staged | None) -> str | None:
     """The verifier in force or the staged one where it is of this password, else a new one; None for no password."""
     if not password:
         return None
     if scram.matches(live, password):
         return live
-    if staged.get("role") == role and scram.matches(staged.get("verifier"), password):
-        return str(staged["verifier"])
+    if staged is not None and staged.role == role and scram.matches(staged.verifier, password):
+        return staged.verifier
     return scram.verifier(password)
 
 
-def _database(step: Step, port: int, name: str, role: str) -> None:
+def _database(step: Step[object], port: int, name: str, role: str) -> None:
     query = (
         "SELECT pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding, datallowconn AS open"
         f" FROM pg_database WHERE datname = {literal(name)}"
@@ -96,7 +92,7 @@ def _database(step: Step, port: int, name: str, role: str) -> None:
         step.changed(f"role {role} may create tables in {name}")
 
 
-def _create_database(step: Step, port: int, name: str, role: str) -> None:
+def _create_database(step: Step[object], port: int, name: str, role: str) -> None:
     query = "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'"
     template = postgresql.rows(port, query)
     # The cluster's own locale where it can hold UTF-8; C.UTF-8 is on every supported system.
@@ -143,7 +139,7 @@ _FOREIGN_CONTENTS = """
 """
 
 
-def _contents(step: Step, port: int, name: str, role: str) -> None:
+def _contents(step: Step[object], port: int, name: str, role: str) -> None:
     """Give what is in an adopted database to its new owner, who could not even read it otherwise."""
     foreign = postgresql.rows(port, _FOREIGN_CONTENTS.replace("ROLE", literal(role)), name)
     if foreign:
@@ -151,8 +147,8 @@ def _contents(step: Step, port: int, name: str, role: str) -> None:
         step.changed(f"{len(foreign)} tables and other things in {name} belong to {role} now")
 
 
-def _extension(step: Step, port: int, database: str, role: str, asked: str) -> None:
-    extension = EXTENSION_NAMES.get(asked, asked)
+def _extension(step: Step[object], port: int, database: str, role: str, asked: str) -> None:
+    extension = EXTENSION_ALIASES.get(asked, asked)
     if postgresql.rows(port, f"SELECT 1 FROM pg_extension WHERE extname = {literal(extension)}", database):
         return
     versions = f"pg_available_extension_versions WHERE name = {literal(extension)}"
@@ -164,7 +160,7 @@ def _extension(step: Step, port: int, database: str, role: str, asked: str) -> N
             "this server's PostgreSQL does not have it",
             "correct codesensei:database.extensions, or name its package in codesensei:project.systemPackages",
         )
-    if not found["trusted"] and asked not in EXTENSIONS:
+    if not found["trusted"] and extension not in EXTENSION_PACKAGES:
         raise Failure(
             thing,
             "it is not a trusted extension: it would give the project more than its database",

@@ -14,14 +14,15 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from codesensei.scripts.base import files, nginx, paths, register
+from codesensei.scripts.base import files, nginx, register
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, read_json
-from codesensei.scripts.postgres import claims, hba, postgresql
+from codesensei.scripts.postgres import hba, ownership, postgresql
 from codesensei.scripts.release import jobs
 from codesensei.scripts.serving import certificates, default_tls, live
 from codesensei.scripts.steps import account, broker, claim, preflight
+from codesensei.wire import paths
 
 UNITS = Path("/etc/systemd/system")
 NGINX = Path("/etc/nginx")
@@ -31,7 +32,7 @@ SQLITE = re.compile(r".*\.(sqlite3?|db)(-wal|-shm|-journal)?")
 DROP = "drop"
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Take the project off this server."""
     entry = register.entry(step.slug)
     if entry is not None and entry.identity != step.data["identity"]:
@@ -40,7 +41,7 @@ def run(step: Step) -> None:
     if entry is not None:
         kept = _remove_all(step, entry)
         files.remove_path(step.project.memory)
-        register.release(step.slug, kept)
+        register.forget(step.slug, kept)
         step.changed(f"the register forgets {step.slug}")
         step.say("generated names and secrets end with this stack's state")
     files.remove_path(step.project.incoming)
@@ -50,7 +51,7 @@ def run(step: Step) -> None:
         step.say(f"nothing is left of {step.slug}")
 
 
-def _remove_all(step: Step, entry: register.Entry) -> register.Kept | None:
+def _remove_all(step: Step[object], entry: register.Entry) -> register.Kept | None:
     served = live.Live.read(step.project)
     _units(step, entry, served)
     _files(step, served)
@@ -69,7 +70,7 @@ def _remove_all(step: Step, entry: register.Entry) -> register.Kept | None:
 # Processes and configuration
 
 
-def _units(step: Step, entry: register.Entry, served: live.Live) -> None:
+def _units(step: Step[object], entry: register.Entry, served: live.Live) -> None:
     """Stop everything at once (sockets first, or they would start their service again), then remove the files."""
     extra = (f"codesensei-candidate-{step.slug}.service", jobs.unit_of(step.project))
     names = sorted({*entry.names.get("units", ()), *served.units, *extra})
@@ -100,12 +101,12 @@ def _inactive(name: str) -> bool:
     return systemctl("is-active", name, check=False).stdout.strip() in ("inactive", "failed", "unknown", "")
 
 
-def _files(step: Step, served: live.Live) -> None:
+def _files(step: Step[object], served: live.Live) -> None:
     """Site, log rotation, worker scripts, and whatever else the last manifest wrote."""
     slug = step.slug
     site = f"codesensei-{slug}.conf"
     sites = [NGINX / folder / site for folder in ("sites-enabled", "sites-available")]
-    others = [ROTATION / f"codesensei-{slug}", paths.CONFIG / slug]
+    others = [ROTATION / f"codesensei-{slug}", paths.SERVER.config / slug]
     listed = [Path(path) for path in served.paths if _may_go(slug, path)]
     # There until nginx has forgotten the site: a run that was cut off, or refused by nginx -t, is completed.
     pending = step.project.memory / "destroy.pending"
@@ -129,7 +130,7 @@ def _may_go(slug: str, path: str) -> bool:
     return False
 
 
-def _reload_proxy(step: Step) -> None:
+def _reload_proxy(step: Step[object]) -> None:
     check = command(["nginx", "-t"], check=False)
     if not check.ok:
         raise Failure(
@@ -144,12 +145,12 @@ def _reload_proxy(step: Step) -> None:
 # Data
 
 
-def _database(step: Step, entry: register.Entry, drop: bool) -> tuple[str, str] | None:
+def _database(step: Step[object], entry: register.Entry, drop: bool) -> tuple[str, str] | None:
     """End the role's login and connections, or drop role and database; returns what is kept: role, database."""
     roles, databases = entry.names.get("roles", ()), entry.names.get("databases", ())
     if not roles or not postgresql.clusters():
         return None
-    note = read_json(claims.applied(step.project), {})
+    note = read_json(ownership.applied(step.project), {})
     port = postgresql.ensure_cluster(step, int(note.get("port", postgresql.PORT)))
     hba.withdraw(step, port)
     for role in roles:
@@ -168,7 +169,7 @@ def _database(step: Step, entry: register.Entry, drop: bool) -> tuple[str, str] 
     return roles[-1], databases[-1] if databases else ""
 
 
-def _end_login(step: Step, port: int, role: str) -> None:
+def _end_login(step: Step[object], port: int, role: str) -> None:
     found = postgresql.rows(port, f"SELECT rolcanlogin FROM pg_roles WHERE rolname = {postgresql.literal(role)}")
     if not found:
         return
@@ -179,7 +180,7 @@ def _end_login(step: Step, port: int, role: str) -> None:
     postgresql.sql(port, ended, thing=f"role {role}")
 
 
-def _drop_role(step: Step, port: int, role: str) -> bool:
+def _drop_role(step: Step[object], port: int, role: str) -> bool:
     if not postgresql.rows(port, f"SELECT 1 FROM pg_roles WHERE rolname = {postgresql.literal(role)}"):
         return True
     try:
@@ -191,7 +192,7 @@ def _drop_role(step: Step, port: int, role: str) -> bool:
     return True
 
 
-def _broker(step: Step, entry: register.Entry, drop: bool) -> None:
+def _broker(step: Step[object], entry: register.Entry, drop: bool) -> None:
     """Empty the broker databases that were this stack's alone, when its data is to go."""
     for number in entry.names.get("brokers", ()):
         with contextlib.suppress(OSError):
@@ -205,10 +206,10 @@ def _broker(step: Step, entry: register.Entry, drop: bool) -> None:
                 step.say(f"kept: {left} keys in the broker's database {number}")
 
 
-def _directories(step: Step, drop_database: bool, drop_media: bool) -> list[Path]:
+def _directories(step: Step[object], drop_database: bool, drop_media: bool) -> list[Path]:
     """Remove the project's directories; returns what is kept in shared."""
     project = step.project
-    for path in (project.current, project.previous, project.root / "manage"):
+    for path in (project.current, project.previous, project.manage):
         step.converge(files.remove_path(path), f"{path} removed")
     for path in (project.releases, project.venvs, project.environments, project.hand_over):
         step.converge(files.remove_path(path), f"{path} removed")
@@ -248,7 +249,7 @@ def _goes(path: Path, drop_database: bool, drop_media: bool) -> bool:
     return drop_database if _is_sqlite(path) else drop_media
 
 
-def _sifted(step: Step, path: Path, drop_database: bool, drop_media: bool) -> bool:
+def _sifted(step: Step[object], path: Path, drop_database: bool, drop_media: bool) -> bool:
     """Remove from a directory that has both what is to go of it, a database or media; whether nothing is left."""
     if drop_database == drop_media or path.is_symlink() or not path.is_dir():
         return False
@@ -276,7 +277,7 @@ def _is_sqlite(path: Path) -> bool:
 # Accounts and the toolkit
 
 
-def _users(step: Step, entry: register.Entry, remains: list[Path]) -> bool:
+def _users(step: Step[object], entry: register.Entry, remains: list[Path]) -> bool:
     """Remove the accounts that were made here and are of no more use; returns whether the app user stays."""
     _remove_user(step, step.project.build_user, account.BUILD_COMMENT)
     if not entry.user or entry.user in register.users(but=step.slug):
@@ -287,7 +288,7 @@ def _users(step: Step, entry: register.Entry, remains: list[Path]) -> bool:
     return not _remove_user(step, entry.user, account.APP_COMMENT)
 
 
-def _remove_user(step: Step, name: str, comment: str) -> bool:
+def _remove_user(step: Step[object], name: str, comment: str) -> bool:
     """Remove an account that was made here; True when there is none afterwards."""
     try:
         found = pwd.getpwnam(name)
@@ -313,9 +314,9 @@ def _processes_of(uid: int) -> Iterator[str]:
                     yield Path("/proc", pid, "comm").read_text().strip()
 
 
-def _remove_toolkit(step: Step) -> None:
+def _remove_toolkit(step: Step[object]) -> None:
     """Take the project's name from the toolkit that runs this; its files go when no project uses them."""
-    files.remove_path(paths.LIBRARY / step.slug)
+    files.remove_path(paths.SERVER.library / step.slug)
     with claim.no_bootstrap() as alone:
         if alone:
             claim.remove_unused_toolkits(ended=step.slug)

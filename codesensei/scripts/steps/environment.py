@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step, write_json
+from codesensei.scripts.release.release import VariableNotes
+from codesensei.wire import codec
+from codesensei.wire.steps import Environment
 
 
-def run(step: Step) -> None:
+def run(step: Step[Environment]) -> None:
     """Write env/<env7>.env as given: root's, readable by the app user's group."""
     (variables,) = step.args
-    user = step.data["user"]
+    data = step.data
     try:
-        files.group_id(user)
+        files.group_id(data.user)
     except KeyError:
-        raise Failure(f"user {user}", "there is no such user on this server", "run pulumi up again") from None
+        raise Failure(f"user {data.user}", "there is no such user on this server", "run pulumi up again") from None
     path = step.project.env_file(variables)
-    wrote = files.write_file(path, step.data["content"], 0o640, "root", user)
+    wrote = files.write_file(path, data.content, 0o640, "root", data.user)
     step.converge(wrote, f"environment {path} written")
     step.manage(path)
-    note = step.project.variable_notes(variables)
-    facts = {name: step.data[name] for name in ("secretNames", "managedNames", "account", "user")}
-    step.converge(write_json(note, facts), f"secret variables noted: {len(facts['secretNames'])}")
+    notes = VariableNotes(
+        secret_names=data.secret_names, managed_names=data.managed_names, account=data.account, user=data.user
+    )
+    wrote = write_json(step.project.variable_notes(variables), codec.encode(notes))
+    step.converge(wrote, f"secret variables noted: {len(data.secret_names)}")

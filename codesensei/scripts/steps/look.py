@@ -5,36 +5,37 @@ from __future__ import annotations
 import json
 
 from codesensei.scripts.base import proofs, units
-from codesensei.scripts.base.paths import REGISTER, Project
 from codesensei.scripts.base.step import read_json
 from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving.live import Live
+from codesensei.wire import paths
+from codesensei.wire.paths import ProjectPaths
 
 
 def run(slug: str, words: list[str]) -> int:
     """Print the look at project `slug`; 0 always."""
-    project = Project(slug)
+    project = ProjectPaths(slug)
     steps = {}
-    folder = project.memory / "proofs"
+    folder = project.proofs
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
         proof = read_json(path, {})
         steps[path.stem] = {
             "applied": proof.get("applied", ""),
             "drift": [*proofs.drift(proof), *_amiss(project, path.stem)],
         }
-    owner = read_json(REGISTER, {}).get("slugs", {}).get(slug, {})
+    owner = read_json(paths.SERVER.register, {}).get("slugs", {}).get(slug, {})
     print(json.dumps({"identity": owner.get("identity", ""), "steps": steps}, sort_keys=True))
     return 0
 
 
-def _amiss(project: Project, step: str) -> list[str]:
+def _amiss(project: ProjectPaths, step: str) -> list[str]:
     """What a step left in order and is no longer so, beside its files."""
     if step == "acme":
         return list(certificates.lacking(project))
     return _stopped(project) if step == "switch" else []
 
 
-def _stopped(project: Project) -> list[str]:
+def _stopped(project: ProjectPaths) -> list[str]:
     """Units that should run and do not; one that restarts again and again is ill, not changed by hand."""
     now = Live.read(project)
     found = []

@@ -7,10 +7,11 @@ import re
 import sys
 from pathlib import Path
 
-from codesensei.scripts.base import envfile, files
-from codesensei.scripts.base.commands import SYSTEM_PATH
-from codesensei.scripts.base.paths import Project
+from codesensei.scripts.base import files
 from codesensei.scripts.serving.live import Live
+from codesensei.wire import envfile
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.processes import SYSTEM_PATH
 
 # The terminal, and what createsuperuser --noinput takes.
 PASSED = re.compile(r"TERM|COLUMNS|LINES|DJANGO_SUPERUSER_\w+")
@@ -18,7 +19,7 @@ PASSED = re.compile(r"TERM|COLUMNS|LINES|DJANGO_SUPERUSER_\w+")
 
 def run(slug: str, words: list[str]) -> int:
     """Become `manage.py words...`; 1 when nothing is live yet."""
-    project = Project(slug)
+    project = ProjectPaths(slug)
     now = Live.read(project)
     if now.release is None or not now.manifest:
         print(f"error: {slug} has no current release on this server", file=sys.stderr)
@@ -30,7 +31,7 @@ def run(slug: str, words: list[str]) -> int:
         **{name: value for name, value in os.environ.items() if PASSED.fullmatch(name)},
         "PATH": f"{venv}/bin:{SYSTEM_PATH}",
         "VIRTUAL_ENV": str(venv),
-        "HOME": str(project.shared / "state" / "manage"),
+        "HOME": str(project.home("manage")),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "DJANGO_SETTINGS_MODULE": now.manifest["settingsModule"],

@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterable
 
 from codesensei.scripts.base import host
-from codesensei.scripts.base.commands import SYSTEM_PATH, Result
+from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
+from codesensei.wire.processes import SYSTEM_PATH
 
 BASE = (
     "build-essential",
@@ -69,7 +70,7 @@ NETWORK = re.compile(
 ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate")
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Make sure of the product's own packages, the database server, the broker and the project's packages."""
     apt = Apt(step)
     wanted = [*BASE, *(_valid(name) for name in step.data.get("packages", []))]
@@ -145,7 +146,7 @@ def _valid(name: str) -> str:
 class Apt:
     """apt-get for one step: lists are fetched once, and only when something is missing."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step[object]) -> None:
         self.step = step
         self.fresh = False
 
@@ -214,22 +215,22 @@ def _explained(words: list[str], done: Result, key: str) -> Failure:
     absent = [first or second for first, second in ABSENT.findall(said)]
     system = host.system().name
     if absent:
-        cure = f"correct {key}; what there is, on the server: apt-cache search <word>"
+        fix = f"correct {key}; what there is, on the server: apt-cache search <word>"
         if key == EXTENSIONS_KEY:
-            cure = (
+            fix = (
                 f"take it out of {key}; or add PostgreSQL's own apt repository on the server first (apt.postgresql.org)"
             )
         names = ", ".join(dict.fromkeys(absent))
-        return Failure(f"package {names}", f"{system} has no package of this name", cure)
+        return Failure(f"package {names}", f"{system} has no package of this name", fix)
     if LOCKED.search(said):
-        cause, cure = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
+        cause, fix = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
     elif "dpkg was interrupted" in said:
-        cause, cure = "an earlier installation was interrupted", "on the server: sudo dpkg --configure -a"
+        cause, fix = "an earlier installation was interrupted", "on the server: sudo dpkg --configure -a"
     elif "No space left on device" in said:
-        cause, cure = "the disk is full", "free some space; on the server: apt-get clean"
+        cause, fix = "the disk is full", "free some space; on the server: apt-get clean"
     elif NETWORK.search(said):
         cause = "the package servers cannot be reached"
-        cure = "check the server's network and DNS, then run pulumi up again"
+        fix = "check the server's network and DNS, then run pulumi up again"
     else:
-        cause, cure = f"apt-get ended with status {done.code}", f"on the server: apt-get {' '.join(words)}"
-    return Failure(f"apt-get {words[0]}", cause, cure, said)
+        cause, fix = f"apt-get ended with status {done.code}", f"on the server: apt-get {' '.join(words)}"
+    return Failure(f"apt-get {words[0]}", cause, fix, said)

@@ -1,4 +1,4 @@
-"""What is checked on the server before anything is changed there: each refusal names the thing, its owner, the cure."""
+"""What is checked on the server before anything is changed there: each refusal names the thing, its owner, the fix."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 from codesensei.scripts.base import host, register
 from codesensei.scripts.base.commands import run as command
-from codesensei.scripts.base.paths import MEMORY, ROOT
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.postgres import claims, postgresql
+from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import account
+from codesensei.wire import paths
 
 MEBIBYTE = 1024 * 1024
-DISK = {ROOT: 1024 * MEBIBYTE, MEMORY: 512 * MEBIBYTE}
+DISK = {paths.SERVER.projects: 1024 * MEBIBYTE, paths.SERVER.memory: 512 * MEBIBYTE}
 INODES = 20_000
 MEMORY_NEEDED = 128 * MEBIBYTE
 DATABASE_WAIT = 5.0
@@ -53,7 +53,7 @@ OUR_UNIT = re.compile(r"^Description=.*\(codesensei\)\s*$", re.MULTILINE)
 OUR_SITE = "codesensei"
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Check the machine, the app user and every name; then claim the names in the register."""
     data = step.data
     _machine(step)
@@ -88,7 +88,7 @@ def run(step: Step) -> None:
 # The machine
 
 
-def _machine(step: Step) -> None:
+def _machine(step: Step[object]) -> None:
     system = host.system()
     if not system.supported and not step.data.get("allowUnsupported"):
         raise Failure(
@@ -135,7 +135,7 @@ def _ports(ports: Iterable[int]) -> None:
 # The app user
 
 
-def _user(step: Step, entry: register.Entry) -> None:
+def _user(step: Step[object], entry: register.Entry) -> None:
     data = step.data
     user = data["user"]
     thing, other = f"user {user}", "choose another codesensei:project.user"
@@ -160,7 +160,7 @@ def _user(step: Step, entry: register.Entry) -> None:
         )
 
 
-def _user_is_plain(user: str, thing: str, cure: str) -> None:
+def _user_is_plain(user: str, thing: str, fix: str) -> None:
     """Refuse a user that could become root; one that does not exist may have a rule waiting for it."""
     groups = [group.gr_name for group in grp.getgrall() if user in group.gr_mem]
     try:
@@ -170,18 +170,18 @@ def _user_is_plain(user: str, thing: str, cure: str) -> None:
     else:
         groups.append(grp.getgrgid(found.pw_gid).gr_name)
         if found.pw_uid == 0:
-            raise Failure(thing, "its user id is 0: it is root", cure)
+            raise Failure(thing, "its user id is 0: it is root", fix)
         if found.pw_gecos != account.APP_COMMENT and found.pw_uid < 100:
-            raise Failure(thing, "this account belongs to the system", cure)
-        _not_listed_by_sudo(user, thing, cure)
+            raise Failure(thing, "this account belongs to the system", fix)
+        _not_listed_by_sudo(user, thing, fix)
     powerful = sorted(set(groups) & POWERFUL_GROUPS)
     if powerful:
-        raise Failure(thing, f"it is in the group {', '.join(powerful)}, which gives it the power of root", cure)
+        raise Failure(thing, f"it is in the group {', '.join(powerful)}, which gives it the power of root", fix)
     for path, line in sudo_rules(user, groups):
-        raise Failure(thing, f"a sudo rule names it: {line[:120]} ({path})", f"{cure}, or take the rule out")
+        raise Failure(thing, f"a sudo rule names it: {line[:120]} ({path})", f"{fix}, or take the rule out")
 
 
-def _not_listed_by_sudo(user: str, thing: str, cure: str) -> None:
+def _not_listed_by_sudo(user: str, thing: str, fix: str) -> None:
     # sudo knows more sources than files (LDAP, sssd), and says so in English only under C.
     try:
         said = command(["sudo", "-n", "-l", "-U", user], env={"LC_ALL": "C"}, check=False, timeout=30)
@@ -189,7 +189,7 @@ def _not_listed_by_sudo(user: str, thing: str, cure: str) -> None:
         return
     if "may run the following commands" in said.stdout:
         rule = said.stdout.strip().splitlines()[-1].strip()
-        raise Failure(thing, f"sudo lets it run: {rule[:120]}", f"{cure}, or take the rule out")
+        raise Failure(thing, f"sudo lets it run: {rule[:120]}", f"{fix}, or take the rule out")
 
 
 def sudo_rules(user: str, groups: Iterable[str], path: Path = Path("/etc/sudoers")) -> Iterator[tuple[Path, str]]:
@@ -254,9 +254,9 @@ def _sudo_lines(path: Path, seen: set[Path]) -> Iterator[tuple[Path, str]]:
 
 def _unit(entry: register.Entry, unit: str, adopt: bool) -> None:
     name = unit.rpartition(".")[0]
-    cure = "choose another codesensei:project.slug, or another name for the worker"
+    fix = "choose another codesensei:project.slug, or another name for the worker"
     if name in RESERVED_UNITS or name.startswith(("systemd-", "postgresql@", "user@", "dbus-")):
-        raise Failure(f"unit {unit}", "this name belongs to the system", cure)
+        raise Failure(f"unit {unit}", "this name belongs to the system", fix)
     found = next((path for folder in UNIT_FOLDERS if (path := Path(folder, unit)).exists() or path.is_symlink()), None)
     if found is None or entry.has("units", unit):
         return
@@ -264,11 +264,11 @@ def _unit(entry: register.Entry, unit: str, adopt: bool) -> None:
     ours = found.is_file() and OUR_UNIT.search(found.read_text(errors="replace")) is not None
     if not ours:
         raise Failure(
-            f"unit {unit}", f"{found} was not written by codesensei", f"{cure}; or remove that unit on the server first"
+            f"unit {unit}", f"{found} was not written by codesensei", f"{fix}; or remove that unit on the server first"
         )
     if not adopt:
         owner = f"the stack {whose.stack} (slug {whose.slug})" if whose else "a stack that this server no longer knows"
-        raise Failure(f"unit {unit}", f"it belongs to {owner}", f"{cure}, or take it over with codesensei:adopt: true")
+        raise Failure(f"unit {unit}", f"it belongs to {owner}", f"{fix}, or take it over with codesensei:adopt: true")
 
 
 def _hostnames(hostnames: Iterable[str]) -> None:
@@ -305,23 +305,23 @@ def server_names(text: str) -> set[str]:
 # The database
 
 
-def _database(step: Step, plan: dict[str, Any]) -> dict[str, list[str]]:
+def _database(step: Step[object], plan: dict[str, Any]) -> dict[str, list[str]]:
     """Check the names of role and database; returns those that can be claimed now."""
     name, role, port = plan["name"], plan["role"], int(plan["port"] or postgresql.PORT)
     adopt = bool(step.data.get("adopt"))
-    claims.refuse_reserved(name, role)
+    ownership.refuse_reserved(name, role)
     if not adopt:
-        claims.refuse_moved(step, port, name, role)
+        ownership.refuse_moved(step, port, name, role)
     there = postgresql.clusters()
     if any(cluster.online and cluster.port == port for cluster in there):
-        claims.refuse_foreign(step, port, name, role, adopt)
+        ownership.refuse_foreign(step, port, name, role, adopt)
     elif there:
         # Nobody can look into a cluster that is down: the step that starts it looks, and claims what it finds free.
         return {}
     return {"databases": [name], "roles": [role]}
 
 
-def _external(step: Step, plan: dict[str, Any]) -> None:
+def _external(step: Step[object], plan: dict[str, Any]) -> None:
     if plan["port"]:
         check_reachable(plan["host"], int(plan["port"]))
     else:
@@ -330,11 +330,11 @@ def _external(step: Step, plan: dict[str, Any]) -> None:
 
 def check_reachable(name: str, port: int) -> None:
     """Raise Failure unless one of the host's addresses, IPv4 or IPv6, takes a connection from this server."""
-    cure = "let this server's address in at the database's firewall, and check host and port of DATABASE_URL"
+    fix = "let this server's address in at the database's firewall, and check host and port of DATABASE_URL"
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Failure(f"database host {name}", f"its name cannot be resolved from here ({error})", cure) from None
+        raise Failure(f"database host {name}", f"its name cannot be resolved from here ({error})", fix) from None
     errors = []
     for family, kind, protocol, _, address in found[:6]:
         try:
@@ -344,4 +344,4 @@ def check_reachable(name: str, port: int) -> None:
                 return
         except OSError as error:
             errors.append(f"{address[0]}: {error}")
-    raise Failure(f"database {name}:{port}", f"it cannot be reached from this server ({'; '.join(errors)})", cure)
+    raise Failure(f"database {name}:{port}", f"it cannot be reached from this server ({'; '.join(errors)})", fix)

@@ -9,25 +9,27 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts.base import files, nginx, paths, shared
-from codesensei.scripts.base.commands import SYSTEM_PATH, systemctl
+from codesensei.scripts.base import files, nginx, shared
 from codesensei.scripts.base.commands import run as command
+from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.serving import default_tls
+from codesensei.wire import paths
+from codesensei.wire.processes import SYSTEM_PATH
 
 NGINX = Path("/etc/nginx")
 DEFAULT_SITE = NGINX / "sites-available" / "default"
 DEFAULT_LINK = NGINX / "sites-enabled" / "default"
 IPV6 = Path("/proc/net/if_inet6")
 # What was there before an unfinished change: a killed run is undone or completed by the next one.
-JOURNAL = paths.MEMORY / "proxy.json"
+JOURNAL = paths.SERVER.memory / "proxy.json"
 # The line of a file that is only for servers with these facts.
 CONDITION = re.compile(r" #if ([a-z0-9 -]+)$")
 # Since when HTTP/2 is a directive; before, it is a parameter of `listen`.
 HTTP2_DIRECTIVE = (1, 25, 1)
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Bring the newest version of each file into use."""
     known = facts()
     _configure(step, [_wanted(item, known) for item in step.data["files"]])
@@ -35,7 +37,7 @@ def run(step: Step) -> None:
         shared.remember(Path(item["path"]), item["content"], item["version"])
 
 
-def _configure(step: Step, wanted: list[tuple[Path, str, int]]) -> None:
+def _configure(step: Step[object], wanted: list[tuple[Path, str, int]]) -> None:
     """Write the files, let the distribution's default site go, check with `nginx -t`, reload when changed."""
     default_tls.ensure(step)
     unfinished = JOURNAL.exists()
@@ -173,7 +175,7 @@ def claims_default(text: str) -> bool:
     return bool(re.search(r"\blisten\s[^;]*\bdefault(_server)?\s*[;\s]", plain))
 
 
-def _ensure_running(step: Step) -> None:
+def _ensure_running(step: Step[object]) -> None:
     if systemctl("is-enabled", "--quiet", "nginx.service", check=False).ok is False:
         systemctl("enable", "--quiet", "nginx.service")
         step.changed("nginx enabled")
@@ -185,7 +187,7 @@ def _ensure_running(step: Step) -> None:
         step.changed("nginx started")
 
 
-def _open_firewall(step: Step) -> None:
+def _open_firewall(step: Step[object]) -> None:
     """Let visitors through ufw where it is on; a port that a rule there already speaks of is the owner's decision."""
     if shutil.which("ufw", path=SYSTEM_PATH) is None:
         return

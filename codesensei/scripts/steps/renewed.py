@@ -6,7 +6,7 @@ from codesensei.scripts.base.step import Step
 from codesensei.scripts.serving.certificates import Folder
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Take the renewed certificate, check with `nginx -t`, reload; the one before stays where nginx refuses it."""
     folder = Folder.served(step.project)
     if folder is None or not folder.install(step):

@@ -10,19 +10,20 @@ import json
 import time
 from pathlib import Path
 
-from codesensei.scripts.base import files, nginx, register
+from codesensei.scripts.base import files, nginx, register, units
 from codesensei.scripts.base.commands import run as command
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, write_json
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import causes, jobs, phases, prune, twins
-from codesensei.scripts.release.jobs import Job, Release, note
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import candidate, certificates, default_tls, hand_over, live, served, workers
 from codesensei.scripts.serving.change import Change, Manifest
 from codesensei.scripts.serving.live import Live
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Make the manifest live, or leave everything as it was."""
     name, revision = step.args
     manifest = step.data
@@ -81,20 +82,16 @@ def _switch(
         seconds["web"] = round(time.monotonic() - started, 1)
         _renew_workers(change, stale, grace)
         seconds["workers"] = round(time.monotonic() - started - seconds["web"], 1)
-        write_json(step.project.memory / "live.json", change.manifest)
-        live.forget(step.project)
     except Exception as error:
         step.say("putting everything back as it was")
-        try:
-            live.restore(step)
-        except (Failure, OSError) as left:
-            # The journal stays for the next run; what people must know is why the switch has failed.
-            step.say(f"not everything is back, the next run goes on with it: {left}")
+        live.restore(step)
         if isinstance(error, Failure):
             raise
         raise Failure(
             f"switch to {release.name}", f"{error.__class__.__name__}: {error}", "everything was put back"
         ) from error
+    write_json(step.project.live, change.manifest)
+    live.forget(step.project)
 
 
 def _apply(change: Change, stale: set[str], *, candidate_serves: bool) -> None:
@@ -115,7 +112,7 @@ def _apply(change: Change, stale: set[str], *, candidate_serves: bool) -> None:
     systemctl("daemon-reload")
     systemctl("enable", "--quiet", *(unit["name"] for unit in manifest["units"]))
     for name in change.named("socket"):
-        live.start_socket(name, name in stale)
+        _start_socket(name, name in stale)
     for name in change.named("web"):
         systemctl("restart" if name in stale else "start", name)
     if candidate_serves:
@@ -136,7 +133,7 @@ def _renew_workers(change: Change, stale: set[str], grace: float) -> None:
         workers.await_grace(change.release, names, began, grace)
 
 
-def _write_files(step: Step, now: Live, manifest: Manifest) -> bool:
+def _write_files(step: Step[object], now: Live, manifest: Manifest) -> bool:
     """The manifest's files, and none that left it; whether the proxy's changed."""
     proxy_changed = False
     for entry in manifest["files"]:
@@ -157,20 +154,29 @@ def _write_files(step: Step, now: Live, manifest: Manifest) -> bool:
     return proxy_changed
 
 
-def _make_parents(step: Step, path: Path, group: str) -> None:
+def _make_parents(step: Step[object], path: Path, group: str) -> None:
     if str(path).startswith("/etc/codesensei/"):
         files.make_directory(Path("/etc/codesensei"), 0o755)
         files.make_directory(Path("/etc/codesensei") / step.slug, 0o751)
         files.make_directory(path.parent, 0o750, "root", group)
 
 
-def _point_current(step: Step, now: Live, release: Release) -> None:
+def _point_current(step: Step[object], now: Live, release: Release) -> None:
     if now.release == release.name:
         return
     if now.release and step.project.release(now.release).is_dir():
         files.make_link(step.project.previous, f"releases/{now.release}")
     files.make_link(step.project.current, f"releases/{release.name}")
     step.changed(f"current leads to {release.name}")
+
+
+def _start_socket(name: str, changed: bool) -> None:
+    if changed and units.is_active(name):
+        # A socket cannot be restarted under its running service.
+        systemctl("stop", name.replace(".socket", ".service"), check=False)
+        systemctl("restart", name)
+    else:
+        systemctl("start", name)
 
 
 def _reload_proxy() -> None:
@@ -180,18 +186,18 @@ def _reload_proxy() -> None:
     nginx.reload(start=True)
 
 
-def _manage(step: Step, manifest: Manifest) -> None:
+def _manage(step: Step[object], manifest: Manifest) -> None:
     """What of the live state is ours, so that a change by hand is seen."""
     for entry in manifest["files"]:
         step.manage(entry["path"])
         link = live.site_link(entry["path"])
         if link:
             step.manage(link)
-    for link in (step.project.current, step.project.shared / ".env", step.project.shared / "venv"):
+    for link in (step.project.current, step.project.env_link, step.project.venv_link):
         step.manage(link)
 
 
-def _after_switch(step: Step, release: Release, hooks: list[str]) -> list[str]:
+def _after_switch(step: Step[object], release: Release, hooks: list[str]) -> list[str]:
     """Run the hooks that are reported and not undone; what to warn of."""
     warnings = []
     for number, hook in enumerate(hooks):
@@ -209,7 +215,7 @@ def _after_switch(step: Step, release: Release, hooks: list[str]) -> list[str]:
     return warnings
 
 
-def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str, float]) -> list[str]:
+def _finish(step: Step[object], release: Release, manifest: Manifest, seconds: dict[str, float]) -> list[str]:
     """After the switch: its hooks, the register, old releases, the record; what to warn of."""
     warnings = _after_switch(step, release, manifest["afterSwitch"]) if step.changes else []
     register.settle(
@@ -223,5 +229,5 @@ def _finish(step: Step, release: Release, manifest: Manifest, seconds: dict[str,
     certificates.retire(step, manifest["tls"], manifest["acme"])
     if step.changes:
         note(release, {"served": True})
-        step.say(phases.words(step.project, release, seconds))
+        step.say(phases.describe(step.project, release, seconds))
     return warnings

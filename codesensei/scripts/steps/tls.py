@@ -14,7 +14,7 @@ RENEW_BEFORE_DAYS = 60
 WARN_BEFORE_DAYS = 14
 
 
-def run(step: Step) -> None:
+def run(step: Step[object]) -> None:
     """Write tls/<digest>/{certificate.pem,key.pem} below the project's memory."""
     (digest,) = step.args
     if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest):
@@ -35,7 +35,7 @@ def run(step: Step) -> None:
     step.manage(folder / "key.pem")
 
 
-def _warn(step: Step, pair: Pair) -> None:
+def _warn(step: Step[object], pair: Pair) -> None:
     if not valid_for(pair, WARN_BEFORE_DAYS):
         step.say(f"warning: the certificate expires within {WARN_BEFORE_DAYS} days")
 

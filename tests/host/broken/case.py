@@ -16,13 +16,13 @@ BASE = "main~2"
 class Broken:
     """One change that no deploy can serve, with the message that it must give.
 
-    `error` and `cure` are the whole text, where RELEASE stands for the release's name, COMMIT for a short commit and
+    `error` and `fix` are the whole text, where RELEASE stands for the release's name, COMMIT for a short commit and
     SERVER for the server's name.
     """
 
     name: str
     error: str
-    cure: str
+    fix: str
     # The repository: new files, removed ones, and (before, after) in those of the example.
     write: Mapping[str, str] = field(default_factory=dict)
     remove: tuple[str, ...] = ()

@@ -46,64 +46,64 @@ CASES = (
         "the database cannot be reached",
         replace=elsewhere(HOST="127.0.0.1", PORT="5433"),
         error="manage.py migrate (release RELEASE) on SERVER: the database at 127.0.0.1, port 5433, cannot be reached: Connection refused",
-        cure="check host and port in DATABASE_URL, that the database runs, and that it accepts connections from this server",
+        fix="check host and port in DATABASE_URL, that the database runs, and that it accepts connections from this server",
     ),
     Broken(
         "the database's host has no address",
         replace=elsewhere(HOST="db"),
         error="manage.py migrate (release RELEASE) on SERVER: the database's host db has no address here",
-        cure="name the database's real host in DATABASE_URL; the service names of docker compose do not exist on a server",
+        fix="name the database's real host in DATABASE_URL; the service names of docker compose do not exist on a server",
     ),
     Broken(
         "the database's password is wrong",
         replace=elsewhere(PASSWORD="another"),
         error="manage.py migrate (release RELEASE) on SERVER: the database refuses the password of guestbook",
-        cure="check the password in DATABASE_URL; special characters must be percent-encoded there",
+        fix="check the password in DATABASE_URL; special characters must be percent-encoded there",
     ),
     Broken(
         "the database does not exist",
         replace=setting('DATABASES["counts"] = {**DATABASES["default"], "NAME": "counts"}'),
         config={"project.hooks": {"afterMigrate": ["python manage.py migrate --noinput --database counts"]}},
         error="hook afterMigrate: python manage.py migrate --noinput --database counts (release RELEASE) on SERVER: there is no database counts on the database server",
-        cure="check the name in DATABASE_URL, or make it there",
+        fix="check the name in DATABASE_URL, or make it there",
     ),
     Broken(
         "an external database cannot be reached",
         secrets={"DATABASE_URL": "postgres://shop:word@127.0.0.2:5433/shop"},
         error="database 127.0.0.2:5433 on SERVER: it cannot be reached from this server (127.0.0.2: [Errno 111] Connection refused)",
-        cure="let this server's address in at the database's firewall, and check host and port of DATABASE_URL",
+        fix="let this server's address in at the database's firewall, and check host and port of DATABASE_URL",
     ),
     Broken(
         "a migration fails in the middle",
         write=migration("migrations.RunPython(fail)"),
         error="manage.py migrate (release RELEASE) on SERVER: RuntimeError: no row may be empty (entries/migrations/0002_change.py, line 6)",
-        cure="mend the migration and deploy again",
+        fix="fix the migration and deploy again",
     ),
     Broken(
         "two migrations follow the same one",
         write=migration("migrations.RunSQL('SELECT 1')", "0002_left")
         | migration("migrations.RunSQL('SELECT 1')", "0002_right"),
         error="manage.py migrate (release RELEASE) on SERVER: two migrations follow the same one: 0002_left, 0002_right in entries",
-        cure="run manage.py makemigrations --merge in the project and commit the migration that it writes",
+        fix="run manage.py makemigrations --merge in the project and commit the migration that it writes",
     ),
     Broken(
         "a migration is not committed",
         write=migration("migrations.RunSQL('SELECT 1')", "0003_change", "0002_entry_place"),
         error="manage.py migrate (release RELEASE) on SERVER: the migration entries.0003_change needs ('entries', '0002_entry_place'), which is not in the commit",
-        cure="commit that migration, or mend the dependencies",
+        fix="commit that migration, or fix the dependencies",
     ),
     Broken(
         "a new column has no value for old rows",
         write=migration(f"migrations.AddField('entry', 'mood', {MOOD})"),
         error="manage.py migrate (release RELEASE) on SERVER: the rows that the table entries_entry has already have no value for mood, which may not be null",
-        cure="generate the migration again against a freshly migrated database, with a default, and commit it",
+        fix="generate the migration again against a freshly migrated database, with a default, and commit it",
     ),
     Broken(
         "a hook makes migrations, and a field has no default",
         replace={"entries/models.py": ("    message = ", "    mood = models.CharField(max_length=80)\n    message = ")},
         config={"project.hooks": {"beforeMigrate": ["python manage.py makemigrations --noinput"]}},
         error="hook beforeMigrate: python manage.py makemigrations --noinput (release RELEASE) on SERVER: the field mood may not be null and has no default",
-        cure="generate the migration again against a freshly migrated database, with a default, and commit it",
+        fix="generate the migration again against a freshly migrated database, with a default, and commit it",
     ),
     Broken(
         "a table exists already",
@@ -111,7 +111,7 @@ CASES = (
             "migrations.CreateModel('Person', [('id', models.BigAutoField(primary_key=True))], {'db_table': 'auth_user'})"
         ),
         error="manage.py migrate (release RELEASE) on SERVER: the table auth_user exists already",
-        cure="the database was changed without this migration; where the table is right: manage migrate --fake APP NAME",
+        fix="the database was changed without this migration; where the table is right: manage migrate --fake APP NAME",
     ),
     Broken(
         "a table is locked",
@@ -120,7 +120,7 @@ CASES = (
         before=LOCK,
         after=UNLOCK,
         error="manage.py migrate (release RELEASE) on SERVER: a table is locked by something that takes longer than database.lockTimeout",
-        cure="run pulumi up again at a quieter time, end what holds the lock (pg_stat_activity), or raise database.lockTimeout",
+        fix="run pulumi up again at a quieter time, end what holds the lock (pg_stat_activity), or raise database.lockTimeout",
     ),
     Broken(
         "models have a column that no migration makes",
@@ -131,6 +131,6 @@ CASES = (
             )
         },
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the database has no column entries_entry.mood, which the models have: a migration is missing",
-        cure="run manage.py makemigrations in the project and commit the migration that it writes",
+        fix="run manage.py makemigrations in the project and commit the migration that it writes",
     ),
 )

@@ -21,10 +21,10 @@ def load_protocol_only() -> None:
 
     A plugin needs the protocol alone; importing all of the SDK costs a third of a second at each start.
     """
-    spec = importlib.util.find_spec("pulumi")
-    if spec is None or not spec.submodule_search_locations:
+    config = importlib.util.find_spec("pulumi")
+    if config is None or not config.submodule_search_locations:
         raise ModuleNotFoundError("the pulumi package is not installed")
-    root = spec.submodule_search_locations[0]
+    root = config.submodule_search_locations[0]
     for name, path in (("pulumi", root), ("pulumi.runtime", f"{root}/runtime")):
         if name not in sys.modules:
             module = types.ModuleType(name)

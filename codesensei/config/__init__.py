@@ -1,0 +1,28 @@
+"""The stack config as frozen, checked values; every wrong input dies here, in preview."""
+
+from codesensei.config.broker_plan import BrokerPlan
+from codesensei.config.check import validate
+from codesensei.config.database_plan import URL_VARIABLE, DatabasePlan
+from codesensei.config.edge import Acme
+from codesensei.config.errors import BadConfig, Problem
+from codesensei.config.load import ConfigError, Secrets, Stack, load
+from codesensei.config.names import Names
+from codesensei.config.stack import StackConfig
+from codesensei.config.words import meaning
+
+__all__ = [
+    "URL_VARIABLE",
+    "Acme",
+    "BadConfig",
+    "BrokerPlan",
+    "ConfigError",
+    "DatabasePlan",
+    "Names",
+    "Problem",
+    "Secrets",
+    "Stack",
+    "StackConfig",
+    "load",
+    "meaning",
+    "validate",
+]

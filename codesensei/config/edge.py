@@ -1,0 +1,170 @@
+"""The edge proxy: names, TLS, limits."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from codesensei.config.types import Model, Network, Seconds, Size, is_address, is_hostname, reject, show
+
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
+
+
+def domain(value: str) -> str:
+    """A public host name of the project: lower-case, at least two labels, no address, no pattern."""
+    if is_address(value):
+        raise reject(
+            "domain-address", f"{show(value)} is an address", "list names only; without any, the address itself serves"
+        )
+    if "/" in value or ":" in value:
+        raise reject("domain-url", f"{show(value)} is more than a host name", "write the name alone: shop.example.com")
+    if "*" in value:
+        raise reject(
+            "domain-pattern",
+            f"{show(value)} is a pattern",
+            "list each host name; appsDomain makes names of its own",
+        )
+    if value != value.lower():
+        raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
+    if not value.isascii():
+        raise reject("domain-ascii", f"{show(value)} is not in the form that DNS uses", f"write {_punycode(value)}")
+    if "." not in value or not is_hostname(value):
+        raise reject("domain", f"{show(value)} is not a host name", "write it like shop.example.com")
+    return value
+
+
+def _punycode(value: str) -> str:
+    try:
+        return value.encode("idna").decode()
+    except UnicodeError:
+        return "its punycode form, xn--…"
+
+
+def distinct_domains(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Each name once."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise reject("domain-twice", f"{show(value)} is listed twice", "remove one of the two")
+    return values
+
+
+def certificate(value: str) -> str:
+    """The certificate and its chain as PEM text."""
+    if "PRIVATE KEY" in value:
+        raise reject(
+            "certificate-key",
+            "contains a private key",
+            "give the key apart: pulumi config set --secret --path codesensei:tls.key < key.pem",
+        )
+    if not _PEM.search(value):
+        raise reject(
+            "certificate",
+            "is not a certificate in PEM form",
+            "set it from the file: pulumi config set --path codesensei:tls.certificate < fullchain.pem",
+        )
+    return value
+
+
+def tls_choice(value: Any) -> Any:
+    """Words become objects with a `kind`; `off` may have become false on the way through YAML."""
+    if value is False or value == "false":
+        return {"kind": "off"}
+    if isinstance(value, str) and value in {"off", "selfSigned", "acme"}:
+        return {"kind": value}
+    if isinstance(value, dict) and "kind" not in value:
+        return {"kind": "acme" if "acme" in value else "files", **value}
+    raise reject("tls", "is none of off, selfSigned, acme, {acme: …} and {certificate, key}", "write one of these")
+
+
+def email_address(value: str) -> str:
+    """An e-mail address."""
+    if not _EMAIL.fullmatch(value):
+        raise reject("email", f"{show(value)} is not an e-mail address", "write it like ops@example.com")
+    return value
+
+
+def directory_url(value: str) -> str:
+    """The URL of an ACME authority's directory."""
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/") or re.search(r"[\s'\"\\]", value):
+        raise reject(
+            "acme-directory",
+            f"{show(value)} is not the URL of an ACME directory",
+            "write it like https://acme-staging-v02.api.letsencrypt.org/directory, or remove it for Let's Encrypt",
+        )
+    return value
+
+
+def authority_root(value: str) -> str:
+    """One certificate as PEM text."""
+    if "PRIVATE KEY" in value or not _PEM.search(value):
+        raise reject(
+            "root-certificate",
+            "is not a certificate in PEM form",
+            "set it from the file: pulumi config set --path codesensei:tls.acme.rootCertificate < root.pem",
+        )
+    return value
+
+
+Certificate: TypeAlias = Annotated[str, AfterValidator(certificate)]
+
+
+class TlsOff(Model):
+    """Plain HTTP."""
+
+    kind: Literal["off"] = "off"
+
+
+class TlsSelfSigned(Model):
+    """A certificate made on the server; browsers warn."""
+
+    kind: Literal["selfSigned"] = "selfSigned"
+
+
+class TlsFiles(Model):
+    """A certificate of one's own. Its key is a secret and not part of the config."""
+
+    kind: Literal["files"] = "files"
+    certificate: Certificate = Field(description="Certificate and chain, PEM text")
+
+
+class Acme(Model):
+    """The authority, and who is told about the certificate."""
+
+    email: Annotated[str, AfterValidator(email_address)] | None = Field(
+        default=None, description="Where the authority writes to; default: it cannot write"
+    )
+    directory: Annotated[str, AfterValidator(directory_url)] = Field(
+        default=LETS_ENCRYPT, description="The authority's directory; default: Let's Encrypt"
+    )
+    root_certificate: Annotated[str, AfterValidator(authority_root)] | None = Field(
+        default=None, description="Root certificate of an authority of one's own, PEM text; the server will trust it"
+    )
+
+
+class TlsAcme(Model):
+    """A certificate from an ACME authority, renewed by itself."""
+
+    kind: Literal["acme"] = "acme"
+    acme: Acme = Field(default=Acme(), description="The authority, and who is told about the certificate")
+
+
+Tls: TypeAlias = Annotated[
+    Annotated[TlsOff | TlsSelfSigned | TlsFiles | TlsAcme, Field(discriminator="kind")],
+    BeforeValidator(tls_choice),
+]
+Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
+Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(distinct_domains)]
+TrustedProxies: TypeAlias = tuple[Network, ...]
+
+
+class Limits(Model):
+    """What the edge proxy allows."""
+
+    body_size: Size = Field(default="25m", description="Largest request body: digits and k, m or g")
+    read_timeout: Seconds = Field(default=60, description="Seconds that the project may take to answer")

@@ -1,0 +1,128 @@
+"""The variables of the project: which names and values may be given (contract, "Environment")."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from codesensei.config.types import VariableName, reject
+
+_SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED")
+_OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
+# How the engine hands over an unquoted date.
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? [+-]\d{4} \S+")
+# What UTF-8 cannot hold, and what systemd does not take for text.
+_NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+_NOT_TEXT = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
+# The engine hands the whole config to the program in one variable, and Linux takes no "NAME=value" beyond 128 KiB.
+MAX_BYTES = 96 * 1024
+# Names that a shell keeps read-only or computes itself: the file could not be sourced, or would read back differently.
+SHELL_NAMES = frozenset(
+    {
+        "_",
+        "BASHOPTS",
+        "BASHPID",
+        "BASH_ARGC",
+        "BASH_ARGV",
+        "BASH_ARGV0",
+        "BASH_LINENO",
+        "BASH_SOURCE",
+        "BASH_SUBSHELL",
+        "BASH_VERSINFO",
+        "DIRSTACK",
+        "EPOCHREALTIME",
+        "EPOCHSECONDS",
+        "EUID",
+        "FUNCNAME",
+        "GROUPS",
+        "HISTCMD",
+        "LINENO",
+        "OPTIND",
+        "PIPESTATUS",
+        "PPID",
+        "RANDOM",
+        "SECONDS",
+        "SHELLOPTS",
+        "SRANDOM",
+        "UID",
+    }
+)
+_FIXES = {
+    "ENV": "set it where the project reads it: os.environ.setdefault in the settings, env ENV=… in a worker's command",
+    "DJANGO_SETTINGS_MODULE": "set codesensei:project.settingsModule instead",
+    "HOME": "each process has its own home in shared/state; give the project a variable of another name",
+    "PATH": "programs of the virtual environment come first; a worker may change it: env PATH=… celery …",
+}
+
+
+def owned_variable(name: str) -> str:
+    """A name that the program sets itself, or that changes how programs start, is refused."""
+    if _OWNED.fullmatch(name):
+        fix = _FIXES.get(name, "remove it, or give the project's variable another name")
+        why = "is set by the program itself" if _SET.fullmatch(name) else "changes how shells and programs start"
+        raise reject("variable-owned", f"{name} {why}", fix)
+    if name in SHELL_NAMES:
+        fix = "give the project's variable another name"
+        raise reject("variable-shell", f"{name} is set by every shell itself", fix)
+    return name
+
+
+def env_value(value: object) -> str:
+    """A value as text: integers are taken, whatever YAML would change on the way is refused with the quoted form."""
+    if isinstance(value, bool):
+        word = str(value).lower()
+        raise reject("env-boolean", f"{word} without quotes is not text", f'write "{word}", or "1" and "0"')
+    if isinstance(value, int):
+        return _number(value)
+    if isinstance(value, float):
+        raise reject("env-float", f"{value!r} without quotes is not text", f'write it in quotes: "{value!r}"')
+    if value is None:
+        raise reject("env-null", "has no value", 'write "" for an empty text, or remove the line')
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        raise secret_in_env()
+    if not isinstance(value, str):
+        raise reject("env-structure", "is a list or a map, not text", 'write it as one text in quotes: \'["a", "b"]\'')
+    if date := _DATE.fullmatch(value):
+        day, time = date.group(1), date.group(2)
+        raise reject(
+            "env-date",
+            "is a date without quotes",
+            f'write it in quotes: "{day if time == "00:00:00" else value[:19]}"',
+        )
+    return held(value)
+
+
+def _number(value: int) -> str:
+    if abs(value) >= 2**63:
+        raise reject("env-number", "is a number too long to come through unchanged", "write it in quotes")
+    return str(value)
+
+
+def secret_in_env() -> Exception:
+    """An encrypted value in the map of plain variables."""
+    return reject(
+        "secret-in-env",
+        "is encrypted, but env holds plain values: it would be shown",
+        "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME",
+    )
+
+
+def held(value: str) -> str:
+    """Refuse what an environment cannot hold. The value is never shown."""
+    if "\0" in value:
+        raise reject("env-nul", "has a NUL character, which no environment can hold", "encode the value, e.g. base64")
+    if _NOT_TEXT.search(value):
+        raise reject("env-not-text", "has a character that is not valid text", "encode the value, e.g. base64")
+    if len(value.encode()) > MAX_BYTES:
+        raise reject(
+            "env-too-long",
+            "is longer than 96 KiB: the engine hands the whole config over in one variable of at most 128 KiB",
+            "put it into a file in shared/, and its path here",
+        )
+    return value
+
+
+OwnVariable = Annotated[VariableName, AfterValidator(owned_variable)]
+EnvValue = Annotated[str, BeforeValidator(env_value), WithJsonSchema({"type": ["string", "integer"]})]

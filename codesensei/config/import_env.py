@@ -1,0 +1,98 @@
+"""Put the variables of a `.env` file or a JSON object into a stack.
+
+    python3 -m codesensei.config.import_env .env              show what would be done
+    python3 -m codesensei.config.import_env .env --set        do it, for the selected stack
+
+Secrets are told by their names and by passwords in URLs, encrypted by Pulumi, and travel on standard input only.
+`--secret NAME` and `--plain NAME` decide otherwise. The file may be `-`, for standard input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic_core import PydanticCustomError
+
+from codesensei.config.environment import held, owned_variable
+from codesensei.config.errors import NAMESPACE
+from codesensei.config.types import show, variable_name
+from codesensei.config.variables import UnreadableError, read_variables
+from codesensei.config.warnings import looks_secret
+from codesensei.config.words import meaning
+
+
+def sort_out(
+    variables: Mapping[str, str], secret: Iterable[str] = (), plain: Iterable[str] = ()
+) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Plain variables, secret ones, and a sentence for each that cannot be taken. No sentence holds a value."""
+    taken: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    refused = []
+    for name, value in variables.items():
+        try:
+            held(value)
+            owned_variable(variable_name(name))
+        except PydanticCustomError as error:
+            context = error.context or {}
+            refused.append(f"{show(name)} is left out: {context['message']}; {context['fix']}")
+            continue
+        is_secret = name in secret or (name not in plain and looks_secret(name, meaning(value)))
+        taken[is_secret][name] = value
+    return *taken, refused
+
+
+def command(name: str, secret: bool, stack: str | None) -> list[str]:
+    """The command that sets one variable from its standard input."""
+    kind = ["--secret"] if secret else ["--type", "string"]
+    place = f"{NAMESPACE}{'secretEnv' if secret else 'env'}.{name}"
+    where = ["--stack", stack] if stack else []
+    return ["pulumi", "config", "set", "--non-interactive", "--raw", *where, *kind, "--path", place]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the importer; returns its exit code."""
+    options = _options(arguments)
+    try:
+        text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text()
+        plain, secret, refused = sort_out(read_variables(text), options.secret, options.plain)
+    except (OSError, UnicodeError, UnreadableError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        print(f"{options.file} cannot be read: {reason}", file=sys.stderr)
+        return 1
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
+    for names, kind in ((plain, "plain"), (secret, "secret")):
+        print(f"{kind}: {', '.join(names) or 'none'}")
+    if not options.set:
+        print("nothing was set; run this again with --set (to decide otherwise: --secret NAME, --plain NAME)")
+        return 0
+    for name, value in {**plain, **secret}.items():
+        if code := _set(command(name, name in secret, options.stack), value):
+            print(f"{name} was not set, and none after it", file=sys.stderr)
+            return code
+    return 0
+
+
+def _set(argv: list[str], value: str) -> int:
+    try:
+        return subprocess.run(argv, input=value.encode(), check=False).returncode
+    except FileNotFoundError:
+        print("pulumi is not on the PATH", file=sys.stderr)
+        return 127
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python3 -m codesensei.config.import_env", description="Import variables.")
+    parser.add_argument("file", help="a .env file or a JSON object; - for standard input")
+    parser.add_argument("--set", action="store_true", help="set the variables in the stack")
+    parser.add_argument("--stack", help="the stack; default: the selected one")
+    parser.add_argument("--secret", action="append", default=[], metavar="NAME", help="treat NAME as a secret")
+    parser.add_argument("--plain", action="append", default=[], metavar="NAME", help="treat NAME as plain")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""The stack config as the engine gives it, turned into a config and secrets. The only module here that knows Pulumi."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime import config as engine_config
+from pulumi.runtime import settings
+
+from codesensei.config.broker_plan import BrokerPlan
+from codesensei.config.check import SecretTexts, check, without_secrets
+from codesensei.config.database_plan import DatabasePlan
+from codesensei.config.errors import NAMESPACE, BadConfig, Problem
+from codesensei.config.names import Names
+from codesensei.config.secrecy import changed_numbers, secrecy_problems, take_secrets
+from codesensei.config.stack import StackConfig
+from codesensei.config.stackfile import StackFile, find_stack_file
+from codesensei.config.translate import known_keys
+from codesensei.config.warnings import namespace_warnings
+
+OTHER_FILE = (
+    "this run's config is not the stack's own file (--config-file): "
+    "whether each value of codesensei:secretEnv is encrypted cannot be checked",
+)
+
+
+class ConfigError(BadConfig, pulumi.RunError):
+    """A BadConfig that ends the program without a traceback."""
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Secret values, each an Output that is marked secret."""
+
+    env: Mapping[str, pulumi.Output[str]] = field(repr=False)
+    ssh_private_key: pulumi.Output[str] | None = field(default=None, repr=False)
+    tls_key: pulumi.Output[str] | None = field(default=None, repr=False)
+    digest_key: pulumi.Output[str] | None = field(default=None, repr=False)
+    database_password: pulumi.Output[str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that the program knows before it builds: the config, what follows from it, and the secrets."""
+
+    config: StackConfig
+    secrets: Secrets
+    names: Names
+    database: DatabasePlan
+    broker: BrokerPlan
+    warnings: tuple[str, ...]
+
+
+def load() -> Stack:
+    """Read this stack's config. Raises ConfigError with every problem at once."""
+    config, sealed_keys = _config()
+    raw, problems = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
+    file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
+    other_file = file is not None and not file.is_of(raw)
+    file = None if other_file else file
+    sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
+    problems += secrecy_problems(raw, sealed, file)
+    raw = _as_written(raw, file)
+    secrets, found = take_secrets(raw)
+    problems += found
+    checked = check(*without_secrets(raw), secrets)
+    if isinstance(checked, list):
+        problems += checked
+    if problems or isinstance(checked, list):
+        raise ConfigError(_once(problems, secrets)) from None
+    names = Names.of(checked.config, f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+    warnings = checked.warnings + namespace_warnings(config, set(known_keys(())))
+    warnings += OTHER_FILE if other_file else ()
+    return Stack(
+        checked.config,
+        _outputs(secrets, checked.database_password),
+        names,
+        checked.database,
+        checked.broker,
+        warnings,
+    )
+
+
+def _config() -> tuple[dict[str, str], set[str]]:
+    """All config of the run, of every namespace, and the keys under which something was encrypted."""
+    config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+    sealed = {key for key in config if engine_config.is_config_secret(key)}
+    return config, sealed | set(engine_config.get_config_secret_keys_env())
+
+
+def _as_written(raw: dict[str, object], file: StackFile | None) -> dict[str, object]:
+    """Numbers that came through changed as the file has them: they are refused already, once is enough."""
+    changed = {name: text for name, (text, _) in changed_numbers(raw, file).items()}
+    env = raw.get("env")
+    return {**raw, "env": {**env, **changed}} if isinstance(env, dict) and changed else raw
+
+
+# The engine hands every top-level value over as text; these are the ones that are text.
+_TEXTS = frozenset({"sshPrivateKey", "digestKey", "appsDomain", "production", "drift", "adopt", "allowUnsupported"})
+
+
+def _parse(config: Mapping[str, str]) -> tuple[dict[str, object], list[Problem]]:
+    raw: dict[str, object] = {}
+    for key, text in config.items():
+        raw[key] = text
+        if key not in _TEXTS and text[:1] in {"{", "["}:
+            try:
+                raw[key] = json.loads(text)
+            except ValueError:
+                continue
+    return raw, []
+
+
+def _once(problems: list[Problem], secrets: SecretTexts) -> tuple[Problem, ...]:
+    """Each problem once, and as a last door without any secret value in it."""
+    values = [value for value in secrets.all() if len(value) >= 8]
+    clean = []
+    for problem in dict.fromkeys(problems):
+        shows = any(value in str(problem) for value in values)
+        clean.append(Problem(problem.rule, "…", "a secret value stands here", "remove it") if shows else problem)
+    return tuple(clean)
+
+
+def _outputs(secrets: SecretTexts, password: str | None) -> Secrets:
+    def secret(value: str | None) -> pulumi.Output[str] | None:
+        return None if value is None else pulumi.Output.secret(value)
+
+    return Secrets(
+        env={name: pulumi.Output.secret(value) for name, value in secrets.env.items()},
+        ssh_private_key=secret(secrets.ssh_private_key),
+        tls_key=secret(secrets.tls_key),
+        digest_key=secret(secrets.digest_key),
+        database_password=secret(password),
+    )

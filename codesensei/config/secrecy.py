@@ -1,0 +1,199 @@
+"""Secrets of the config: in their places, encrypted, and of a usable form. No value is ever shown."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+
+from codesensei.config.check import SecretTexts
+from codesensei.config.errors import Problem
+from codesensei.config.stackfile import Place, StackFile
+
+_PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
+_SHORTEST_DIGEST_KEY = 16
+
+
+def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: StackFile | None) -> list[Problem]:
+    """Secrets in plain text, and encrypted values where none are expected.
+
+    `sealed_keys`: top-level keys under which something was encrypted; `file`: None where it could not be read.
+    """
+    problems = [
+        _in_plain(place)
+        for place in _secret_places(raw)
+        if place[0] not in sealed_keys or (file and file.covers(place) and not file.is_sealed(place))
+    ]
+    for key in sorted(sealed_keys & set(raw)):
+        places = [place for place in sorted(file.sealed if file else ()) if place[0] == key] or [(key,)]
+        problems += [_misplaced(place) for place in places if not _may_be_sealed(place, raw)]
+    return problems + (_changed_numbers(raw, file) if file else [])
+
+
+def _secret_places(raw: Mapping[str, object]) -> list[Place]:
+    places: list[Place] = [(key,) for key in ("sshPrivateKey", "digestKey") if key in raw]
+    secret_env, tls = raw.get("secretEnv"), raw.get("tls")
+    if isinstance(secret_env, Mapping):
+        places += [("secretEnv", str(name)) for name, value in secret_env.items() if not _nested(value)]
+    if isinstance(tls, Mapping) and "key" in tls:
+        places.append(("tls", "key"))
+    return places
+
+
+def _nested(value: object) -> bool:
+    return isinstance(value, Mapping | list)
+
+
+def _may_be_sealed(place: Place, raw: Mapping[str, object]) -> bool:
+    if place[0] == "tls":
+        return place == ("tls", "key") or (
+            place == ("tls",) and isinstance(raw["tls"], Mapping) and "key" in raw["tls"]
+        )
+    return place[0] in {"secretEnv", "sshPrivateKey", "digestKey"}
+
+
+def _in_plain(place: Place) -> Problem:
+    path = ".".join(place)
+    flag = "--path " if len(place) > 1 else ""
+    return Problem(
+        "secret-in-plain",
+        path,
+        "is not encrypted",
+        f"pulumi config set --secret {flag}codesensei:{path} (with a new value, if others could read this one)",
+    )
+
+
+def _misplaced(place: Place) -> Problem:
+    path = ".".join(place)
+    if place[0] == "env":
+        name = place[1] if len(place) > 1 else "NAME"
+        fix = f"remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.{name}"
+        return Problem("secret-in-env", path, "is encrypted, but env holds plain values: it would be shown", fix)
+    return Problem("encrypted", path, "is encrypted, but it is no secret and would be shown", "set it without --secret")
+
+
+def _changed_numbers(raw: Mapping[str, object], file: StackFile) -> list[Problem]:
+    return [
+        Problem(
+            "env-number-form",
+            f"env.{name}",
+            f"{text} without quotes becomes {value}",
+            f'write it in quotes: "{text}"',
+        )
+        for name, (text, value) in changed_numbers(raw, file).items()
+    ]
+
+
+def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[str, tuple[str, object]]:
+    """Numbers of env that YAML or the engine has changed on the way (0123, 1_000, 1.50, 30 digits): text and number."""
+    env = raw.get("env")
+    if file is None or not isinstance(env, Mapping):
+        return {}
+    return {
+        str(name): (text, value)
+        for name, value in env.items()
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and (text := file.plain.get(("env", str(name)))) is not None
+        and text != str(value)
+    }
+
+
+def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]:
+    """The secret values, and what is wrong with their form."""
+    problems: list[Problem] = []
+    env: dict[str, str] = {}
+    secret_env = raw.get("secretEnv", {})
+    if isinstance(secret_env, Mapping):
+        for name, value in secret_env.items():
+            if isinstance(value, str):
+                env[str(name)] = value
+            elif _nested(value):
+                problems.append(
+                    Problem(
+                        "secret-not-text",
+                        f"secretEnv.{name}",
+                        "is not a text",
+                        f"set it again: pulumi config set --secret --path codesensei:secretEnv.{name}",
+                    )
+                )
+    tls = raw.get("tls")
+    tls_key = tls.get("key") if isinstance(tls, Mapping) else None
+    if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
+        problems.append(
+            Problem(
+                "tls-key-missing",
+                "tls.key",
+                "is missing: a certificate serves with its key",
+                "pulumi config set --secret --path codesensei:tls.key < key.pem",
+            )
+        )
+    ssh_key, digest_key = _text(raw, "sshPrivateKey"), _text(raw, "digestKey")
+    if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
+        ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
+    problems += [problem for problem in (_ssh_key(ssh_key), _tls_key(tls_key), _digest_key(digest_key)) if problem]
+    return SecretTexts(env, ssh_key, tls_key if isinstance(tls_key, str) else None, digest_key), problems
+
+
+def _text(raw: Mapping[str, object], key: str) -> str | None:
+    value = raw.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _ssh_key(key: str | None) -> Problem | None:
+    if key is None:
+        return None
+    fix = "set it from the file: pulumi config set --secret codesensei:sshPrivateKey < ~/.ssh/id_ed25519"
+    if key.startswith(("ssh-", "ecdsa-")):
+        return Problem("ssh-key-public", "sshPrivateKey", "is a public key", fix)
+    found = _PRIVATE_KEY.fullmatch(key)
+    if not found:
+        return Problem("ssh-key", "sshPrivateKey", "is not a whole private key", fix)
+    if _has_passphrase(found.group(1) or "", found.group(2)):
+        return Problem(
+            "ssh-key-passphrase",
+            "sshPrivateKey",
+            "has a passphrase, which nobody can type during a deploy",
+            "remove this key and use the SSH agent, or set a key of its own without a passphrase",
+        )
+    return None
+
+
+def _has_passphrase(kind: str, body: str) -> bool:
+    if kind == "ENCRYPTED " or "ENCRYPTED" in body:
+        return True
+    if kind != "OPENSSH ":
+        return False
+    try:
+        blob = base64.b64decode(body)
+    except binascii.Error:
+        return False
+    magic = b"openssh-key-v1\0"
+    length = int.from_bytes(blob[len(magic) : len(magic) + 4], "big")
+    return blob.startswith(magic) and blob[len(magic) + 4 : len(magic) + 4 + length] != b"none"
+
+
+def _tls_key(key: object) -> Problem | None:
+    if key is None:
+        return None
+    found = _PRIVATE_KEY.search(key) if isinstance(key, str) else None
+    if not found or found.group(1) in {"OPENSSH ", "ENCRYPTED "} or "ENCRYPTED" in found.group(2):
+        return Problem(
+            "tls-key",
+            "tls.key",
+            "is not a private key in PEM form without a passphrase",
+            "set it from the file: pulumi config set --secret --path codesensei:tls.key < key.pem",
+        )
+    return None
+
+
+def _digest_key(key: str | None) -> Problem | None:
+    if key is not None and len(key) < _SHORTEST_DIGEST_KEY:
+        return Problem(
+            "digest-key",
+            "digestKey",
+            f"is shorter than {_SHORTEST_DIGEST_KEY} characters",
+            "make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
+        )
+    return None

@@ -1,0 +1,237 @@
+"""The small types of a stack config. Each says in its own words what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+
+_SLUG = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_UNIX_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_SIZE = re.compile(r"[1-9]\d{0,8}[kmg]?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Model(BaseModel):
+    """The base of all parts of a stack config: frozen, camelCase in the file, unknown keys refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
+        validate_default=False,
+    )
+
+
+def reject(rule: str, message: str, fix: str) -> PydanticCustomError:
+    """An error with a stable rule id, to be raised by a validator; both texts are shown as they are."""
+    return PydanticCustomError(rule, "{message}", {"message": message, "fix": fix})
+
+
+def show(value: object) -> str:
+    """A value as it is quoted in a message: one line, at most 60 characters. Never call it with a secret."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:58]}…"
+
+
+def whole(value: object) -> int:
+    """An integer; digits in quotes are taken too, because a value set on the command line may come so."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,9}", value):
+        return int(value)
+    raise reject("not-a-number", "must be a whole number", "write digits only, without a unit: 60")
+
+
+def flag(value: object) -> bool:
+    """True or false; the words are taken too, because the engine hands top-level values over as text."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in {"true", "false"}:
+        return value == "true"
+    raise reject("not-a-flag", "must be true or false", "write true or false, without quotes")
+
+
+def at_least(minimum: int, rule: str, what: str, fix: str) -> Callable[[int], int]:
+    """A validator for a number that must not be smaller than `minimum`."""
+
+    def check(value: int) -> int:
+        if value < minimum:
+            raise reject(rule, f"{value} is too small: {what}", fix)
+        return value
+
+    return check
+
+
+def text(value: str) -> str:
+    """One line of text that is not empty."""
+    if not value.strip():
+        raise reject("empty-text", "is empty", "give it a text, or remove the line")
+    if _CONTROL.search(value):
+        raise reject("control-character", "contains a line break or another control character", "write one line")
+    return value
+
+
+def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    """A list in which nothing stands twice."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise reject("listed-twice", f"{show(value)} is listed twice", "remove one of the two")
+    return values
+
+
+# Directories of the product's own, and the prefix of its own units.
+OWN_SLUGS = ("toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls")
+
+
+def slug(value: str) -> str:
+    """The project's short name (contract: `[a-z][a-z0-9-]*`, at most 31)."""
+    if not _SLUG.fullmatch(value):
+        near = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-0123456789")[:31].strip("-") or "shop"
+        raise reject(
+            "slug",
+            f"{show(value)} is not a slug",
+            f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}",
+        )
+    if value in OWN_SLUGS or value.startswith("codesensei-"):
+        raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
+    return value
+
+
+def unix_name(value: str) -> str:
+    """A Unix user name."""
+    if not _UNIX_NAME.fullmatch(value):
+        raise reject(
+            "user-name",
+            f"{show(value)} is not a user name",
+            "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy",
+        )
+    return value
+
+
+def variable_name(value: str) -> str:
+    """The name of an environment variable."""
+    if not _VARIABLE.fullmatch(value):
+        near = re.sub(r"\W+", "_", value, flags=re.ASCII).lstrip("0123456789").strip("_") or "API_TOKEN"
+        raise reject(
+            "variable-name",
+            f"{show(value)} is not the name of a variable",
+            f"use letters, digits and '_', not a digit first: {near}",
+        )
+    return value
+
+
+def is_address(value: str) -> bool:
+    """True for an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def is_hostname(value: str) -> bool:
+    """True for a lower-case DNS name of at most 253 characters."""
+    return len(value) <= 253 and all(_LABEL.fullmatch(label) for label in value.split("."))
+
+
+def server_address(value: str) -> str:
+    """The address of a machine: a host name, an IPv4 or an IPv6 address."""
+    if is_address(value) or is_hostname(value.lower()):
+        return value
+    raise reject(
+        "server-address",
+        f"{show(value)} is not a host name or an IP address",
+        "write the bare address, without user, port, scheme or brackets: 203.0.113.7",
+    )
+
+
+def port(value: int) -> int:
+    """A TCP port."""
+    if not 1 <= value <= 65535:
+        raise reject("port", f"{value} is not a TCP port", "use a number from 1 to 65535; SSH's usual port is 22")
+    return value
+
+
+def dotted_module(value: str) -> str:
+    """The name of a Python module."""
+    if not _DOTTED.fullmatch(value):
+        raise reject(
+            "module-name",
+            f"{show(value)} is not the name of a Python module",
+            "write it with dots, without '.py': config.settings.production",
+        )
+    return value
+
+
+def application(value: str) -> str:
+    """A WSGI or ASGI application: `module:object`."""
+    module, _, name = value.partition(":")
+    if not (_DOTTED.fullmatch(module) and _DOTTED.fullmatch(name)):
+        head, _, tail = value.rpartition(".")
+        near = f"{head}:{tail}" if _DOTTED.fullmatch(value) and head else "config.wsgi:application"
+        raise reject("application", f"{show(value)} is not module:object", f"write it with one colon: {near}")
+    return value
+
+
+def source_path(value: str) -> str:
+    """A path inside the source, relative to its root."""
+    parts = value.split("/")
+    if value.startswith("/") or ".." in parts or value.startswith("~"):
+        raise reject(
+            "source-path",
+            f"{show(value)} leads out of the source",
+            "write it relative to the root of the repository, without '..'",
+        )
+    return "/".join(part for part in parts if part not in {"", "."}) or "."
+
+
+def size(value: str) -> str:
+    """A size as nginx reads it: digits with an optional k, m or g."""
+    if not _SIZE.fullmatch(value.lower()):
+        raise reject("size", f"{show(value)} is not a size", "write digits and k, m or g, more than nothing: 25m")
+    return value.lower()
+
+
+def network(value: str) -> str:
+    """An IP address or network in its shortest form."""
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        pass
+    try:
+        near = str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        near = "10.0.0.0/8"
+    raise reject("network", f"{show(value)} is not a network", f"write an address or a network: {near}")
+
+
+Whole = Annotated[int, BeforeValidator(whole)]
+Flag = Annotated[bool, BeforeValidator(flag)]
+Text = Annotated[str, AfterValidator(text)]
+Seconds = Annotated[
+    Whole,
+    AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60")),
+]
+Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
+UnixName = Annotated[str, AfterValidator(unix_name)]
+VariableName = Annotated[str, AfterValidator(variable_name)]
+ServerAddress = Annotated[str, AfterValidator(server_address)]
+Port = Annotated[Whole, AfterValidator(port), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
+DottedModule = Annotated[str, AfterValidator(dotted_module)]
+Application = Annotated[str, AfterValidator(application)]
+SourcePath = Annotated[Text, AfterValidator(source_path)]
+Size = Annotated[str, AfterValidator(size)]
+Network = Annotated[str, AfterValidator(network)]

@@ -1,0 +1,103 @@
+"""A broker that was on the server before: whether it may be made the projects' own, and why not."""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesensei.wire import paths
+
+PORT = "6379"
+
+
+@dataclass(frozen=True)
+class Broker:
+    """One of the two programs; they differ in names only."""
+
+    name: str
+
+    @property
+    def unit(self) -> str:
+        return f"{self.name}-server.service"
+
+    @property
+    def main_config(self) -> Path:
+        return Path("/etc") / self.name / f"{self.name}.conf"
+
+    @property
+    def drop_in(self) -> Path:
+        return Path("/etc") / self.name / "codesensei.conf"
+
+    @property
+    def pending(self) -> Path:
+        """There while a change is written and not yet in use; a killed run is found by it."""
+        return paths.SERVER.memory / "broker.pending"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why it is left as it is, and what to do about that."""
+
+    cause: str
+    fix: str
+
+
+def reason(broker: Broker, adopt: bool) -> Reason | None:
+    """Why this broker is somebody's own; None where projects may use it, or where `adopt` takes it over."""
+    settings = dict(_settings(broker.main_config, set()))
+    elsewhere = "or lead the project's variables to another broker"
+    here = f"{broker.name} was on this server before and"
+    for name, what in (("requirepass", "wants a password"), ("aclfile", "has users"), ("user", "has users")):
+        if settings.get(name):
+            fix = f"take {name} out of {broker.main_config}, {elsewhere}"
+            return Reason(f"{here} {what}, and projects at redis://127.0.0.1:{PORT}/<number> give none", fix)
+    if settings.get("port", [PORT]) != [PORT]:
+        fix = f"set port {PORT} in {broker.main_config}, {elsewhere}"
+        return Reason(f"{here} listens on port {settings['port'][0]}, not {PORT}", fix)
+    for name in ("replicaof", "slaveof"):
+        if settings.get(name, ["no"])[0] != "no":
+            return Reason(f"{here} is a copy of another", f"take {name} out of {broker.main_config}, {elsewhere}")
+    take_over = f"{elsewhere}, or take it over with codesensei:adopt: true"
+    if not adopt and not _loopback_only(settings.get("bind")):
+        fix = f"set bind 127.0.0.1 in {broker.main_config}, {take_over}"
+        return Reason(f"{here} serves other machines too (bind {' '.join(settings.get('bind', ['*']))})", fix)
+    if (
+        not adopt
+        and settings.get("maxmemory", ["0"]) != ["0"]
+        and settings.get("maxmemory-policy", ["noeviction"]) != ["noeviction"]
+    ):
+        policy = settings["maxmemory-policy"][0]
+        fix = f"set maxmemory-policy noeviction in {broker.main_config}, {take_over}"
+        return Reason(f"{here} is a cache: it forgets keys when it is full ({policy}), tasks among them", fix)
+    return None
+
+
+def _loopback_only(addresses: list[str] | None) -> bool:
+    def is_loopback(text: str) -> bool:
+        try:
+            return ipaddress.ip_address(text.removeprefix("-")).is_loopback
+        except ValueError:
+            return text == "localhost"
+
+    return bool(addresses) and all(map(is_loopback, addresses or []))
+
+
+def _settings(path: Path, seen: set[Path]) -> Iterator[tuple[str, list[str]]]:
+    """Each directive of a configuration file and of what it includes, with its words; the last one counts."""
+    if path in seen or not path.is_file():
+        return
+    seen.add(path)
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            words = shlex.split(line, comments=line.lstrip().startswith("#"))
+        except ValueError:
+            continue
+        if words and words[0].lower() == "include":
+            pattern = path.parent / words[1]
+            for found in sorted(pattern.parent.glob(pattern.name)):
+                yield from _settings(found, seen)
+        elif words:
+            yield words[0].lower(), [word for word in words[1:] if word]

@@ -1,0 +1,152 @@
+"""What a release has gone through: one record of root's for each, and the only functions that change it.
+
+unpacking -> unpacked -> built -> preparing -> prepared -> served. A release that is being made again begins again; one
+that another took the place of before it ever served is abandoned. `failed` names the step that ended in an error, and
+is empty again once that step has succeeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from codesensei.scripts.base.step import read_json, write_json
+from codesensei.wire import codec
+from codesensei.wire.paths import ProjectPaths
+
+State = Literal["unpacking", "unpacked", "built", "preparing", "prepared", "served", "abandoned"]
+UNMADE: State = "unpacking"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseFacts:
+    """An entry of DATABASES; empty texts for what it does not have."""
+
+    engine: str
+    name: str
+    user: str
+    host: str
+    port: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What Django says of the project's settings, without any secret; empty texts for what is not set."""
+
+    django: str
+    databases: Mapping[str, DatabaseFacts]
+    allowed_hosts: tuple[str, ...]
+    debug: bool
+    installed_staticfiles: bool
+    media_root: str
+    media_url: str
+    static_root: str
+    static_url: str
+    asgi_application: str
+    wsgi_application: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One release. `venv` is the name of its packages' directory; `seconds` how long each phase took.
+
+    `settings_module` and `user` are what it was made for: with others it would have to be another release.
+    """
+
+    state: State
+    failed: str = ""
+    revision: str = ""
+    settings_module: str = ""
+    user: str = ""
+    venv: str = ""
+    facts: Facts | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_built(self) -> bool:
+        return self.facts is not None and self.state in ("built", "preparing", "prepared", "served", "abandoned")
+
+    @property
+    def is_prepared(self) -> bool:
+        return self.state in ("prepared", "served")
+
+
+def read(project: ProjectPaths, name: str) -> Record:
+    """The record of a release; that of an unmade one where there is none."""
+    path = project.record(name)
+    data = read_json(path, {})
+    return codec.decode(Record, data if "state" in data else _earlier(data), str(path), kept=True)
+
+
+def begin(project: ProjectPaths, name: str, *, revision: str, settings_module: str, user: str) -> None:
+    """The release is made from the beginning."""
+    _write(project, name, Record(state=UNMADE, revision=revision, settings_module=settings_module, user=user))
+
+
+def unpacked(project: ProjectPaths, name: str) -> None:
+    """The code is there."""
+    _write(project, name, replace(read(project, name), state="unpacked"))
+
+
+def uses(project: ProjectPaths, name: str, venv: str) -> None:
+    """These packages are being made for the release."""
+    _write(project, name, replace(read(project, name), venv=venv))
+
+
+def built(project: ProjectPaths, name: str, facts: Facts, seconds: Mapping[str, float]) -> None:
+    """Code and packages are there, and Django was asked."""
+    _write(project, name, replace(read(project, name), state="built", failed="", facts=facts, seconds=seconds))
+
+
+def preparing(project: ProjectPaths, name: str) -> None:
+    """Hooks may change the code from now on: an interrupted release gets it again."""
+    _write(project, name, replace(read(project, name), state="preparing"))
+
+
+def prepared(project: ProjectPaths, name: str, seconds: Mapping[str, float]) -> None:
+    """The release is complete, root's, and never changed again."""
+    record = read(project, name)
+    _write(project, name, replace(record, state="prepared", failed="", seconds={**record.seconds, **seconds}))
+
+
+def served(project: ProjectPaths, name: str) -> None:
+    """The release was switched to."""
+    _write(project, name, replace(read(project, name), state="served", failed=""))
+
+
+def failed(project: ProjectPaths, name: str, step: str) -> None:
+    """A step ended in an error; what the release has gone through before stands."""
+    if project.record(name).exists():
+        _write(project, name, replace(read(project, name), failed=step))
+
+
+def abandon_others(project: ProjectPaths, name: str) -> None:
+    """Another release is made now: those that never served will not."""
+    for path in project.record(name).parent.glob("*-*.json"):
+        record = read(project, path.stem)
+        if path.stem != name and record.state not in ("served", "abandoned"):
+            _write(project, path.stem, replace(record, state="abandoned"))
+
+
+def _write(project: ProjectPaths, name: str, record: Record) -> None:
+    write_json(project.record(name), codec.encode(record))
+
+
+def _earlier(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The record as versions of the program before 1.0 have kept it."""
+    facts, made_for = data.get("facts"), data.get("prepared") or {}
+    known: dict[str, State] = {"served": "served", "prepared": "prepared", "built": "built"}
+    state = next((state for key, state in known.items() if data.get(key)), UNMADE)
+    found: dict[str, Any] = {name: data[name] for name in ("revision", "venv", "seconds") if data.get(name)}
+    found |= {name: made_for[name] for name in ("settingsModule", "user") if name in made_for}
+    if isinstance(facts, dict):
+        found["facts"] = {
+            **{name: facts[name] for name in ("django", "allowedHosts", "debug", "installedStaticfiles")},
+            **{codec.key_of(name.lower()): value for name, value in facts.items() if name.isupper()},
+            "databases": {
+                alias: {key.lower(): value for key, value in database.items()}
+                for alias, database in facts["databases"].items()
+            },
+        }
+    return {"state": state, **found}

@@ -1,0 +1,87 @@
+"""A release on this server, as the project's programs see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codesensei.scripts.base.files import link_target
+from codesensei.scripts.base.step import read_json
+from codesensei.scripts.release import record
+from codesensei.scripts.release.record import Facts, Record
+from codesensei.scripts.release.redact import Redactor
+from codesensei.wire import codec, envfile
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import DatabaseAccount
+
+
+@dataclass(frozen=True)
+class Release:
+    """`directory` is where manage.py is, relative to the source's root."""
+
+    project: ProjectPaths
+    name: str
+    user: str
+    directory: str
+    settings_module: str
+
+    @property
+    def path(self) -> Path:
+        return self.project.release(self.name)
+
+    @property
+    def code(self) -> Path:
+        """Where manage.py is."""
+        return self.path / self.directory
+
+    @property
+    def record(self) -> Record:
+        """What it has gone through, as of now."""
+        return record.read(self.project, self.name)
+
+    @property
+    def venv(self) -> Path:
+        """The packages that it uses; several releases may share them."""
+        return self.project.venvs / (self.record.venv or "none")
+
+    @property
+    def facts(self) -> Facts:
+        """What Django has said of its settings; only of a release that is built."""
+        facts = self.record.facts
+        assert facts is not None
+        return facts
+
+    @property
+    def env_file(self) -> Path:
+        return self.project.env_file(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariableNotes:
+    """What the step `environment` has noted of an env file."""
+
+    secret_names: tuple[str, ...] = ()
+    managed_names: tuple[str, ...] = ()
+    account: DatabaseAccount | None = None
+    user: str = field(default="")
+
+
+def variable_notes(project: ProjectPaths, release: str) -> VariableNotes:
+    """The notes of a release's variables; empty ones where there are none."""
+    path = project.variable_notes(release)
+    return codec.decode(VariableNotes, read_json(path, {}), str(path), kept=True)
+
+
+def redactor(project: ProjectPaths, release: str) -> Redactor:
+    """The filter for everything that comes out of a release."""
+    try:
+        values = envfile.parse(project.env_file(release).read_bytes().decode())
+    except FileNotFoundError:
+        values = {}
+    return Redactor(values[name] for name in variable_notes(project, release).secret_names if name in values)
+
+
+def links_to(release: Release) -> bool:
+    """Whether the release serves, or is the one to go back to first."""
+    links = (release.project.current, release.project.previous)
+    return release.name in [Path(target).name for link in links if (target := link_target(link))]

@@ -1,0 +1,61 @@
+"""Whether a name leads to this server: asked before the authority is, whose patience with failures is small."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import socket
+
+from codesensei.scripts.base import files
+from codesensei.wire import paths
+
+FOLDER = paths.SERVER.challenges / ".well-known" / "acme-challenge"
+SECONDS = 5.0
+# What the resolver says when it could be asked, and there is nothing.
+NOTHING = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+Reason = tuple[str, str]
+
+
+def why_not(name: str) -> Reason | None:
+    """Cause and fix where `name` certainly does not lead here; None where it does or nobody can tell from here."""
+    try:
+        found = socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        if error.errno not in NOTHING:
+            return None
+        return (
+            f"DNS knows no address of {name}",
+            "make a DNS record (A, AAAA) that leads to this server, then run pulumi up again",
+        )
+    token = f"codesensei-{secrets.token_hex(16)}"
+    for folder in (FOLDER.parent, FOLDER):
+        files.make_directory(folder, 0o755)
+    files.write_file(FOLDER / token, token, 0o644)
+    try:
+        for address in sorted({str(item[4][0]) for item in found}):
+            answer = _ask(name, address, token)
+            if answer is not None and answer != token:
+                return (
+                    f"it leads to {address}, where something else answers ({answer})",
+                    "let each of its DNS records (A, AAAA) lead to this server, then run pulumi up again",
+                )
+    finally:
+        (FOLDER / token).unlink(missing_ok=True)
+    return None
+
+
+def _ask(name: str, address: str, token: str) -> str | None:
+    """What is at the challenge's place: the token, other words, or None (no answer, or it leads on)."""
+    connection = http.client.HTTPConnection(address, 80, timeout=SECONDS)
+    try:
+        connection.request("GET", f"/.well-known/acme-challenge/{token}", headers={"Host": name})
+        response = connection.getresponse()
+        body = response.read(200).decode("ascii", "replace")
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    if response.status == 200 and body == token:
+        return token
+    return None if 300 <= response.status < 400 else f"HTTP status {response.status}"

@@ -1,0 +1,113 @@
+"""Everything that shall be live of a project, in one value: what the switch is given, and what root keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+UnitKind = Literal["socket", "web", "worker"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file of root's. `mode` in octal digits; `renews` is the unit that must start again after a change."""
+
+    path: str
+    content: str
+    mode: str = "0644"
+    group: str = "root"
+    renews: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """A unit that runs. `stop_timeout` in seconds; `command` is a worker's line of the stack config."""
+
+    name: str
+    kind: UnitKind
+    stop_timeout: int
+    singleton: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """The web process of a release that is being proved.
+
+    `unit` is its text, with placeholders for the release's name and for the number of its processes, which is `workers`
+    where there is room; None: the server has no such number, or it is secret.
+    """
+
+    unit: str
+    files: tuple[File, ...]
+    workers: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthCheck:
+    """How a release is proved: asked under each of `hosts` for `path`, within `timeout` seconds."""
+
+    path: str
+    timeout: int
+    accept: tuple[str, ...]
+    hosts: tuple[str, ...]
+    scheme: Literal["http", "https"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolePassword:
+    """The database role, and the digest under which its password is staged."""
+
+    role: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is not in it is not live.
+
+    `homes` are the processes that have a HOME; `tls` is the digest of the certificate, `acme` whether an authority
+    renews it, `default_tls` its folder where it is shown to visitors who name no host.
+    """
+
+    slug: str
+    user: str
+    directory: str
+    settings_module: str
+    files: tuple[File, ...]
+    units: tuple[Unit, ...]
+    homes: tuple[str, ...]
+    candidate: Candidate
+    health: HealthCheck
+    database: RolePassword | None
+    url: str
+    keep_releases: int
+    after_switch: tuple[str, ...]
+    tls: str | None
+    acme: bool
+    default_tls: str | None
+
+    def named(self, *kinds: UnitKind) -> list[str]:
+        """The units of these kinds, in the order of the kinds."""
+        return [unit.name for kind in kinds for unit in self.units if unit.kind == kind]
+
+    @property
+    def web(self) -> str:
+        """The web process's unit."""
+        (name,) = self.named("web")
+        return name
+
+    def contents(self) -> Iterator[tuple[str, str]]:
+        """Path and text of each file."""
+        return ((file.path, file.content) for file in self.files)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switched:
+    """What the switch says of what it serves, read back."""
+
+    release: str
+    revision: str
+    url: str
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,331 @@
+"""Every step on the server: what it is called, what it is given, which lock it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from codesensei.wire.manifest import Manifest
+
+D = TypeVar("D")
+DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
+# Kinds of databases that are made on the server.
+MADE_HERE: tuple[DatabaseKind, ...] = ("generated", "local")
+# What a word of a step's line begins with that makes the engine run the step again, and means nothing to the step.
+REPAIR = "repair="
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nothing:
+    """A step that is told everything in its line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabasePlace:
+    """Where the project's database is."""
+
+    kind: DatabaseKind
+    name: str
+    role: str
+    host: str
+    port: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """Everything that the stack wants for itself."""
+
+    stack: str
+    identity: str
+    slug: str
+    user: str
+    login_user: str
+    units: tuple[str, ...]
+    hostnames: tuple[str, ...]
+    ports: tuple[int, ...]
+    broker_numbers: tuple[int, ...]
+    database: DatabasePlace | None
+    share_user: bool
+    adopt: bool
+    allow_unsupported: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packages:
+    """What is to be installed. `python` is a version like 3.12, or empty for the server's own."""
+
+    packages: tuple[str, ...]
+    postgresql: bool
+    port: int | None
+    extensions: tuple[str, ...]
+    python: str
+    certbot: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The app user, and who may read uploads."""
+
+    user: str
+    media_serving: Literal["none", "proxy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedFile:
+    """A file that all projects of a server share: of two texts the one of the higher version stays."""
+
+    path: str
+    content: str
+    version: int
+    mode: str = "0644"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proxy:
+    """nginx's base configuration. `packages` run it again: one may be a module for which some lines are."""
+
+    files: tuple[SharedFile, ...]
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """The broker's drop-in; `needed` where a variable of the stack leads to it."""
+
+    config: str
+    version: int
+    needed: bool
+    adopt: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseAccount:
+    """Which database is used under which role, with a digest of the password; only that changes."""
+
+    name: str
+    role: str
+    port: int | None
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """Role and database to be made. An empty password: the role logs in over the socket under its own name."""
+
+    account: DatabaseAccount
+    host: str
+    user: str
+    extensions: tuple[str, ...]
+    adopt: bool
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A release's env file, and what must be known of its variables.
+
+    `secret_names` are filtered out of every output; `managed_names` hold credentials that the program keeps in force,
+    so a release that is brought back gets today's.
+    """
+
+    content: str = field(repr=False)
+    secret_names: tuple[str, ...]
+    managed_names: tuple[str, ...]
+    account: DatabaseAccount | None
+    user: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """The commit's archive: where it arrives, and its SHA-256."""
+
+    tar: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebServerPackage:
+    """What serves the project, installed where the requirements do not bring it."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildDatabase:
+    """What the settings must agree with; `variables` are those that the program fills, by the part they hold."""
+
+    kind: DatabaseKind
+    name: str
+    role: str
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """The code and packages of a release, and what Django's settings must agree with.
+
+    `directory` is where manage.py is, `requirements` relative to the source's root, `install_from` the folder that its
+    paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
+    names their content. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack
+    config decides. `media_url` where the proxy serves uploads.
+    """
+
+    user: str
+    source: Archive
+    directory: str
+    settings_module: str
+    requirements: str
+    install_from: str
+    in_place: bool
+    venv_id: str
+    python: str
+    installer: Literal["pip", "uv"]
+    server: WebServerPackage
+    asgi_declared: bool | None
+    wsgi_declared: str | None
+    static: Literal["serve", "none"]
+    static_url: str
+    media_url: str | None
+    database: BuildDatabase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Shell lines that run before the switch."""
+
+    before_migrate: tuple[str, ...] = ()
+    after_migrate: tuple[str, ...] = ()
+    before_collectstatic: tuple[str, ...] = ()
+    after_collectstatic: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepare:
+    """Hooks, migrations and static files. `lock_timeout` in seconds; 0: migrations wait for ever."""
+
+    user: str
+    directory: str
+    settings_module: str
+    hooks: Hooks
+    static: Literal["serve", "none"]
+    lock_timeout: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """A certificate with its key, or the names for which one is made on the server."""
+
+    certificate: str = ""
+    key: str = field(default="", repr=False)
+    self_signed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acme:
+    """A certificate from an authority; `root_certificate` is PEM text of one that the server shall trust."""
+
+    hostnames: tuple[str, ...]
+    directory: str
+    email: str
+    root_certificate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcmeSaid:
+    """What could not be had, as sentences."""
+
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDestroy:
+    """What becomes of data."""
+
+    database: Literal["keep", "drop"]
+    media: Literal["keep", "drop"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destroy:
+    """What is removed is what the register says is this stack's."""
+
+    stack: str
+    identity: str
+    slug: str
+    on_destroy: OnDestroy
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenStep:
+    """What a step did last: the digest of what it was given, and what has changed since."""
+
+    applied: str
+    drift: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one look at the server tells; a server that nothing was deployed to tells nothing."""
+
+    identity: str = ""
+    steps: Mapping[str, SeenStep] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepKind(Generic[D]):
+    """One step.
+
+    `lock`: the project's own, or the server's where several projects share what it changes. `secret`: nothing of its
+    data is shown or kept. Raise `format` when its script makes something else from the same data, and what is on the
+    servers must be rebuilt; not for a script that is only faster, clearer or better at failing: the next real change
+    will run it anyway.
+    """
+
+    name: str
+    data: type[D]
+    lock: Literal["project", "server"] = "project"
+    secret: bool = False
+    format: int = 1
+    # It works on a release while another one serves on.
+    of_release: bool = False
+
+
+CLAIM = StepKind("claim", Nothing, lock="server")
+PREFLIGHT = StepKind("preflight", Preflight, lock="server")
+PACKAGES = StepKind("packages", Packages, lock="server")
+ACCOUNT = StepKind("account", Account, lock="server")
+PROXY = StepKind("proxy", Proxy, lock="server")
+BROKER = StepKind("broker", Broker, lock="server")
+DATABASE = StepKind("database", Database, secret=True)
+ENVIRONMENT = StepKind("environment", Environment, secret=True, of_release=True)
+BUILD = StepKind("build", Build, of_release=True)
+PREPARE = StepKind("prepare", Prepare, of_release=True)
+TLS = StepKind("tls", Tls, secret=True)
+ACME = StepKind("acme", Acme)
+SWITCH = StepKind("switch", Manifest, of_release=True)
+DESTROY = StepKind("destroy", Destroy)
+# Not a resource: certbot calls it after a renewal.
+RENEWED = StepKind("renewed", Nothing)
+
+STEPS: Mapping[str, StepKind[object]] = {
+    step.name: step  # type: ignore[misc]
+    for step in (
+        CLAIM,
+        PREFLIGHT,
+        PACKAGES,
+        ACCOUNT,
+        PROXY,
+        BROKER,
+        DATABASE,
+        ENVIRONMENT,
+        BUILD,
+        PREPARE,
+        TLS,
+        ACME,
+        SWITCH,
+        DESTROY,
+        RENEWED,
+    )
+}

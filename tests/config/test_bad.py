@@ -1,0 +1,73 @@
+"""The error catalogue: the example with one change, and exactly the text that the user sees."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from codesensei.config import BadConfig
+from tests.config.bad import BAD, Bad
+from tests.config.engine import changed, load_text
+
+
+@pytest.mark.proves(
+    "config.refused",
+    "preview.config",
+    "env.refused-types",
+    "env.refused-values",
+    "env.secret-plain",
+    "env.maps",
+    "web.workers",
+    "config.slug",
+    "config.seconds",
+    "config.server.host-key",
+    "user.refused",
+    "register.reserved-units",
+    "register.reserved-databases",
+    "config.source.git",
+)
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.rule)
+def test_one_change_is_refused_with_its_fix(bad: Bad, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, changed(bad.old, bad.new))
+    head = "the stack config has 1 problem, nothing was run:\n  codesensei:"
+    assert str(caught.value) == head + bad.text
+    assert [problem.rule for problem in caught.value.problems] == [bad.rule]
+    assert "canary" not in repr(caught.value.problems) + str(caught.value)
+
+
+def test_no_two_are_stopped_by_the_same_rule() -> None:
+    counts = Counter(bad.rule for bad in BAD)
+    assert len(BAD) >= 45
+    assert [rule for rule, count in counts.items() if count > 1] == []
+
+
+def test_an_error_ends_the_program_without_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(pulumi.RunError):
+        load_text(tmp_path, changed("slug: shop", "slug: Shop"))
+
+
+@pytest.mark.proves("preview.config")
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
+    """Keys, combinations of keys, variables and secrets in one run."""
+    text = changed("    user: root\n", "    user: deploy\n")
+    for old, new in (
+        ("  codesensei:drift: true\n", "  codesensei:drift: true\n  codesensei:domans: []\n"),
+        ("interface: auto", "interface: http"),
+        ("  # codesensei:digestKey: {secure: …}\n", "  codesensei:digestKey: canary-in-plain-text\n"),
+        ('GUNICORN_WORKERS: "3"', "GUNICORN_WORKERS: none"),
+    ):
+        text = text.replace(old, new)
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, text)
+    assert sorted(problem.rule for problem in caught.value.problems) == [
+        "choice",
+        "gunicorn-workers",
+        "secret-in-plain",
+        "unknown-key",
+        "user-is-login-user",
+    ]
+    assert str(caught.value).startswith("the stack config has 5 problems, nothing was run:\n")

@@ -1,0 +1,120 @@
+"""Mistakes that take two keys: each alone is right. Every rule of the product is in one of the two tables."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from codesensei.config import BadConfig
+from tests.config.bad import BAD, DOMAINS, OWN_ENV, OWN_KIND, TLS, mapping, secret_url
+from tests.config.engine import EXAMPLE, load_text
+
+ELSEWHERE = secret_url("clear:postgres://shop:canary@db.example.com/shop")
+HERE = secret_url("clear:postgres://shop:canary@127.0.0.1/shop")
+SQLITE = (OWN_ENV, f"    DATABASE_URL: sqlite:////srv/codesensei/shop/shared/db.sqlite3\n{OWN_ENV}")
+NAMED = ('    name: ""\n', "    name: store\n")
+
+
+def kind(word: str) -> tuple[str, str]:
+    return OWN_KIND, f"    kind: {word}\n"
+
+
+COMBINATIONS = {
+    "production-moving-revision": (
+        [("production: false", "production: true"), ("revision: v1.4.0", "revision: origin/main")],
+        'project.source.revision: "origin/main" moves, and this stack is production\n'
+        "    give a commit or a tag: v1.4.0",
+    ),
+    "acme-needs-name": (
+        [(DOMAINS, ""), (TLS, "  codesensei:tls: acme\n")],
+        "tls: is acme, but the stack has no host name to get a certificate for\n"
+        "    add codesensei:domains, or set tls to selfSigned",
+    ),
+    "acme-names": (
+        [
+            (DOMAINS, f"  codesensei:domains: [{', '.join(f'n{number}.example.com' for number in range(101))}]\n"),
+            (TLS, "  codesensei:tls: acme\n"),
+        ],
+        "domains: has 101 names with appsDomain's, and a certificate holds 100\n"
+        "    remove some, or set tls to a certificate of your own",
+    ),
+    "worker-unit-reserved": (
+        [("slug: shop", "slug: cloud"), ("      beat:\n", "      init:\n")],
+        "project.workers.init: cloud-init.service is a unit of the system\n    give the worker another name",
+    ),
+    "local-elsewhere": (
+        [kind("local"), ELSEWHERE],
+        "database.kind: is local, but secretEnv.DATABASE_URL leads to another machine\n"
+        "    set it to external, or lead the URL to 127.0.0.1",
+    ),
+    "external-here": (
+        [kind("external"), HERE],
+        "database.kind: is external, but secretEnv.DATABASE_URL leads to the server itself\n"
+        "    set it to local, or lead the URL to the provider's host; for a database that you care for: none",
+    ),
+    "kind-and-url": (
+        [kind("local"), SQLITE],
+        "database.kind: is local, but env.DATABASE_URL leads to a SQLite file\n    set it to auto",
+    ),
+    "database-name-differs": (
+        [NAMED, HERE],
+        "database.name: is not the name in secretEnv.DATABASE_URL\n    remove it: the URL says it",
+    ),
+    "name-elsewhere": ([NAMED, ELSEWHERE], "database.name: has no use: the database is elsewhere\n    remove it"),
+    "extensions-elsewhere": (
+        [("extensions: []", "extensions: [citext]"), SQLITE],
+        "database.extensions: cannot be made: a SQLite file needs nothing made\n    remove them here",
+    ),
+    "mapping-elsewhere": (
+        [kind("none"), mapping("MY_URL: url")],
+        "database.env: has no use: kind is none: the program makes no database\n    remove it, or set the kind to auto",
+    ),
+    "variable-twice": (
+        [mapping("DB_HOST: host"), HERE, (OWN_ENV, f"    DB_HOST: 127.0.0.1\n{OWN_ENV}")],
+        "env.DB_HOST: DB_HOST is filled from DATABASE_URL\n    remove it here, or from DATABASE_URL and database.env",
+    ),
+    "mapped-port": (
+        [mapping("DB_PORT: port"), (OWN_ENV, f'    DB_PORT: "5432 "\n{OWN_ENV}')],
+        "env.DB_PORT: is not a TCP port\n    use a number from 1 to 65535",
+    ),
+}
+
+
+def both(changes: list[tuple[str, str]]) -> str:
+    """The example with these changes."""
+    text = EXAMPLE.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.proves("config.refused", "config.production")
+@pytest.mark.parametrize("rule", COMBINATIONS)
+def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
+    changes, text = COMBINATIONS[rule]
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, both(changes))
+    assert str(caught.value) == f"the stack config has 1 problem, nothing was run:\n  codesensei:{text}"
+    assert [problem.rule for problem in caught.value.problems] == [rule]
+    assert "canary" not in str(caught.value)
+
+
+def rules_of_the_product() -> set[str]:
+    """The first text of every call that states a rule."""
+    rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of cross.py
+    rules |= {"seconds", "keep-releases", "dump-keep"}  # named by users of at_least()
+    doors = {"reject", "Problem", "UrlError", "_refuse"}
+    for path in (EXAMPLE.parents[1] / "codesensei" / "config").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in doors:
+                first = node.args[0]
+                values = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+                rules |= {str(value.value) for value in values if isinstance(value, ast.Constant)}
+    return rules
+
+
+def test_every_rule_has_its_case() -> None:
+    assert rules_of_the_product() ^ ({bad.rule for bad in BAD} | set(COMBINATIONS)) == set()

@@ -1,0 +1,60 @@
+"""A server that the version before has deployed to is taken over: what did not change runs on."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from tests.host.debians import on_debian
+from tests.host.stack import CHECKOUT, Stack
+from tools.sandbox import Server
+
+pytestmark = pytest.mark.host
+
+# The last commit in which both sides of the connection had no contract.
+EARLIER = "75650ac69f800b2476efe183ef213688646d788c"
+PARTS = ("codesensei", "components", "__main__.py", "Pulumi.yaml")
+UNITS = ("guestbook.socket", "guestbook.service", "guestbook-worker.service", "nginx.service", "postgresql@*.service")
+
+
+def earlier_program(folder: Path) -> Path:
+    """The program as it was, from this repository's own history."""
+    made = subprocess.run(["git", "archive", EARLIER, *PARTS], cwd=CHECKOUT, capture_output=True, check=False)
+    assert made.returncode == 0, "this needs the repository's history: git fetch --unshallow"
+    with tarfile.open(fileobj=BytesIO(made.stdout)) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def starts(stack: Stack) -> str:
+    """When each unit has started, with its process."""
+    show = "systemctl show -p Id,MainPID,NRestarts,ActiveEnterTimestampMonotonic"
+    return stack.server.console(f"{show} {' '.join(map(repr, UNITS))}").stdout
+
+
+@on_debian(12)
+def test_what_did_not_change_runs_on(debian: int, fresh: Callable[[int], Server], place: Path, tmp_path: Path) -> None:
+    stack = Stack(fresh(debian), place / f"taken-over-{debian}")
+    stack.create()
+    stack.bring_program(earlier_program(tmp_path))
+    stack.up()
+    release, before = stack.serving(), starts(stack)
+    assert stack.site.greets("Hello")
+    stack.bring_program(CHECKOUT)
+    stack.up()
+    assert starts(stack) == before
+    assert stack.serving() == stack.outputs()["release"] == release
+    stack.up_without_changes()
+    # From then on it is a stack like any other.
+    stack.use("main~1")
+    stack.up()
+    assert stack.serving() != release
+    stack.set("project.source.revision", stack.revision("main~2"))
+    stack.up()
+    assert stack.serving() == release
+    stack.destroy()

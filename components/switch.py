@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 
 from codesensei import remote
 from codesensei.config import Stack
+from codesensei.wire import codec, steps
+from codesensei.wire.manifest import File, HealthCheck, Manifest, RolePassword, Switched
+from codesensei.wire.steps import DatabaseAccount
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -44,7 +47,7 @@ class Switch(pulumi.ComponentResource):
             name,
             {
                 "release": environment.release,
-                "units": [str(unit["name"]) for unit in processes.units],
+                "units": [unit.name for unit in processes.units],
                 "healthCheck": stack.config.project.health_check.path,
                 "keepReleases": stack.config.project.keep_releases,
                 "afterSwitch": list(stack.config.project.hooks.after_switch),
@@ -54,24 +57,24 @@ class Switch(pulumi.ComponentResource):
         switched = remote.remote_step(
             f"{name}-switch",
             server.access,
-            "switch",
+            steps.SWITCH,
             args=[environment.release, code.project.revision],
             data=_manifest(stack, code, database, processes, edge, hostnames),
             opts=pulumi.ResourceOptions(parent=self),
         )
         said = switched.stdout.apply(_said)
-        self.release: pulumi.Output[str] = said["release"]
-        self.revision: pulumi.Output[str] = said["revision"]
-        self.url: pulumi.Output[str] = said["url"]
+        self.release: pulumi.Output[str] = said.apply(lambda known: known.release)
+        self.revision: pulumi.Output[str] = said.apply(lambda known: known.revision)
+        self.url: pulumi.Output[str] = said.apply(lambda known: known.url)
         self.register_outputs({"release": self.release, "revision": self.revision, "url": self.url})
 
 
-def _said(text: str) -> dict[str, str]:
-    said = json.loads(text.splitlines()[-1])
-    # A switch by an earlier version of the program has none.
-    for warning in said.pop("warnings", []):
+def _said(text: str) -> Switched:
+    # Said by the version of the program that made the switch.
+    said = codec.decode(Switched, json.loads(text.splitlines()[-1]), "step switch", kept=True)
+    for warning in said.warnings:
         pulumi.warn(warning)
-    return dict(said)
+    return said
 
 
 def _manifest(
@@ -81,37 +84,45 @@ def _manifest(
     processes: Processes,
     edge: EdgeProxy,
     hostnames: Sequence[pulumi.Input[str]],
-) -> Mapping[str, object]:
+) -> pulumi.Output[Manifest]:
     """Everything that shall be live, so that what is not in it is not."""
-    config, names = stack.config.project, stack.names
+    config = stack.config.project
     health = config.health_check
-    url = pulumi.Output.from_input(hostnames[0]).apply(lambda host: url_of(names.scheme, host))
-    return {
-        "slug": names.slug,
-        "user": names.user,
-        "directory": code.settings.django_directory,
-        "settingsModule": config.settings_module,
-        "files": [*processes.files, *edge.files],
-        "units": processes.units,
-        "homes": processes.homes,
-        "candidate": processes.candidate,
-        "health": {
-            "path": health.path,
-            "timeout": health.timeout,
-            "accept": list(health.accept),
-            "hosts": list(hostnames),
-            "scheme": names.scheme,
-        },
-        "database": {"role": database.plan.role, "digest": database.password_digest} if database.made_here else None,
-        "url": url,
-        "keepReleases": config.keep_releases,
-        "afterSwitch": list(config.hooks.after_switch),
-        # What they make is part of what is live, and no part of the release's name.
-        "staticHooks": [*config.hooks.before_collectstatic, *config.hooks.after_collectstatic],
-        "tls": edge.tls,
-        "acme": stack.config.tls.kind == "acme",
-        "defaultTls": edge.default_tls,
-    }
+
+    def made(
+        hosts: list[str],
+        site: tuple[File, ...],
+        account: DatabaseAccount | None,
+        tls: str | None,
+        default_tls: str | None,
+    ) -> Manifest:
+        return Manifest(
+            slug=stack.slug,
+            user=stack.user,
+            directory=code.settings.django_directory,
+            settings_module=config.settings_module,
+            files=(*processes.files, *site),
+            units=tuple(processes.units),
+            homes=processes.homes,
+            candidate=processes.candidate,
+            health=HealthCheck(
+                path=health.path,
+                timeout=health.timeout,
+                accept=tuple(health.accept),
+                hosts=tuple(hosts),
+                scheme=stack.scheme,
+            ),
+            database=RolePassword(role=account.role, digest=account.digest) if account else None,
+            url=url_of(stack.scheme, hosts[0]),
+            keep_releases=config.keep_releases,
+            after_switch=tuple(config.hooks.after_switch),
+            tls=tls,
+            acme=stack.config.tls.kind == "acme",
+            default_tls=default_tls,
+        )
+
+    known = pulumi.Output.all(pulumi.Output.all(*hostnames), edge.files, database.account, edge.tls, edge.default_tls)
+    return known.apply(lambda values: made(*values))
 
 
 def url_of(scheme: str, host: str) -> str:

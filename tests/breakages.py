@@ -726,7 +726,7 @@ HOST = [
         Breakage(
             "paths.manage",
             f"{SCRIPTS}/steps/manage.py",
-            "        **envfile.parse(envfile.read(project.env_file(now.release))),\n",
+            "        **envfile.parse(project.env_file(now.release).read_bytes().decode()),\n",
             "",
         ),
         "tests/host/test_deploy.py::test_manage_runs_as_the_app_user_with_the_release_s_environment[13]",

@@ -8,6 +8,8 @@ import re
 # How a release is called, `<code7>-<env7>`, and where its name stands in texts that are the same for all releases.
 RELEASE = re.compile(r"[0-9a-f]{7}-[0-9a-f]{7}")
 RELEASE_PLACEHOLDER = "@release@"
+# Where the number of web processes stands in a candidate's unit: the server puts as many there as its memory allows.
+WORKERS_PLACEHOLDER = "@workers@"
 
 # Names that the product itself uses where each slug has its place.
 _OWN_SLUGS = frozenset({"toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls"})

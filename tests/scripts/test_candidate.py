@@ -1,16 +1,22 @@
-"""The candidate's unit: which release it runs, and how many processes it gets."""
+"""The candidate: which release it runs, how many processes it gets, and what it leaves."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from codesensei.render import units
+from codesensei.scripts.base import host as host_facts
 from codesensei.scripts.base.commands import Result
+from codesensei.scripts.release import jobs
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import candidate
 from codesensei.scripts.serving.candidate import fitting_workers
-from codesensei.wire.paths import ProjectPaths
-from tests.render.examples import names
+from codesensei.wire import paths
+from codesensei.wire.paths import ServerPaths
+from tests.scripts.manifests import PROJECT, manifest
 
 MEBIBYTE = 2**20
 
@@ -31,14 +37,65 @@ def test_processes_fit_into_what_is_free(wanted: int, used: int, available: int,
     assert fitting_workers(wanted, used * MEBIBYTE, available * MEBIBYTE) == fitting
 
 
-def test_the_unit_runs_the_release_that_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidate, "systemctl", lambda *words, check: Result("[not set]\n", "", 0))
-    text = units.candidate_unit(
-        names(), directory=".", title="Shop", settings_module="x", server="gunicorn", application="x:application"
-    )
-    manifest = {"candidate": {"unit": text, "workers": 3}, "units": [{"name": "shop.service", "kind": "web"}]}
-    release = Release(ProjectPaths("shop"), "4f2a9c1-8be01d7", "deploy", ".", "x")
-    unit = candidate.unit_text(release, manifest)
-    assert "WorkingDirectory=/srv/codesensei/shop/releases/4f2a9c1-8be01d7\n" in unit
-    assert units.RELEASE in text
-    assert units.RELEASE not in unit
+@pytest.mark.parametrize(
+    ("workers", "used", "words"),
+    [(3, "[not set]", "--workers 3"), (3, str(400 * MEBIBYTE), "--workers 2"), (None, "1", "--workers @workers@")],
+)
+def test_the_unit_runs_the_release_that_is_proved_with_what_fits(
+    monkeypatch: pytest.MonkeyPatch, workers: int | None, used: str, words: str
+) -> None:
+    monkeypatch.setattr(candidate, "systemctl", lambda *words, check: Result(f"{used}\n", "", 0))
+    monkeypatch.setattr(host_facts, "available_memory", lambda: 400 * MEBIBYTE)
+    wanted = manifest()
+    wanted = replace(wanted, candidate=replace(wanted.candidate, workers=workers))
+    release = Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")
+    assert candidate.unit_text(release, wanted) == f"[Service]\nExecStart=web {words} 4f2a9c1-8be01d7\n"
+
+
+@pytest.fixture
+def machine(server: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every call of systemctl; nothing listens."""
+    monkeypatch.setattr(paths, "SERVER", ServerPaths.below(server))
+    for path in (paths.SERVER.runtime_units, paths.SERVER.candidates.parent, paths.SERVER.locks, PROJECT.root):
+        path.mkdir(parents=True, exist_ok=True)
+    calls: list[str] = []
+
+    def systemctl(*words: str, check: bool = True) -> Result:
+        calls.append(" ".join(words))
+        return Result("", "", 0)
+
+    monkeypatch.setattr(candidate, "systemctl", systemctl)
+    return calls
+
+
+def test_a_candidate_leaves_nothing(machine: list[str], make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = paths.SERVER.locks / "credentials-shop.env"
+
+    def write() -> Path:
+        credentials.write_text("X=1\n")
+        return credentials
+
+    monkeypatch.setattr(jobs, "write_credentials", lambda release: write())
+    monkeypatch.setattr(candidate, "_prove", lambda *_: None)
+    step = make_step("switch", data=manifest())
+    unit = paths.SERVER.runtime_units / "codesensei-candidate-shop.service"
+    with candidate.proved(step, Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")):
+        drop_in = unit.parent / f"{unit.name}.d" / "server.conf"
+        assert drop_in.read_text() == f"[Service]\nEnvironmentFile={credentials}\n"
+        assert (PROJECT.candidate_programs / "gunicorn_conf.py").exists()
+        candidate.end_orphan(step)
+    assert step.said == [f"ending {unit.name}, left by an interrupted run"]
+    assert [path for path in (unit, drop_in.parent, PROJECT.candidate_programs, credentials) if path.exists()] == []
+    candidate.end_orphan(step)
+    assert len(step.said) == 1
+
+
+def test_a_candidate_that_cannot_be_stopped_is_found_by_the_next_run(
+    machine: list[str], make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = paths.SERVER.runtime_units / "codesensei-candidate-shop.service"
+    unit.write_text("")
+    monkeypatch.setattr(candidate, "systemctl", lambda *words, check=True: Result("", "", 1))
+    step = make_step("switch", data=manifest())
+    candidate.end_orphan(step)
+    assert unit.exists()

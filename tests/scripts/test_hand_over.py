@@ -9,6 +9,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def ask(path: Path) -> str:
 def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectPaths]:
     # A socket's path has at most 107 characters.
     short = Path(tempfile.mkdtemp(prefix="codesensei-"))
-    monkeypatch.setattr(paths, "ROOT", short)
+    monkeypatch.setattr(paths, "SERVER", replace(paths.SERVER, projects=short))
     (short / "shop/shared").mkdir(parents=True)
     found = ProjectPaths("shop")
     hand_over.make_place(found, "deploy")
@@ -69,7 +70,7 @@ def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectPa
 
 @pytest.fixture
 def candidate(project: ProjectPaths) -> Iterator[Listener]:
-    listener = Listener(project.candidate_place / "web.sock", "candidate")
+    listener = Listener(project.candidate_socket, "candidate")
     yield listener
     listener.end()
 
@@ -88,7 +89,7 @@ def test_there_and_back_without_a_gap(project: ProjectPaths, candidate: Listener
     visitor.start()
     try:
         for _ in range(50):
-            hand_over.to_candidate(project, project.candidate_place / "web.sock")
+            hand_over.to_candidate(project)
             assert hand_over.is_away(project)
             assert ask(project.socket) == "candidate"
             assert ask(project.kept_socket) == "live"
@@ -104,9 +105,9 @@ def test_there_and_back_without_a_gap(project: ProjectPaths, candidate: Listener
 
 
 def test_the_proxy_may_use_the_candidates_socket(project: ProjectPaths, candidate: Listener) -> None:
-    own = project.candidate_place / "web.sock"
+    own = project.candidate_socket
     own.chmod(0o700)
-    hand_over.to_candidate(project, own)
+    hand_over.to_candidate(project)
     assert project.socket.stat().st_mode & 0o777 == 0o660
     # The candidate removes its own name when it ends.
     own.unlink()
@@ -127,18 +128,18 @@ def test_what_the_app_user_puts_there_is_not_followed(project: ProjectPaths, ser
     target = server / "roots"
     target.write_text("")
     target.chmod(0o600)
-    own = project.candidate_place / "web.sock"
+    own = project.candidate_socket
     if kind == "link":
         own.symlink_to(target)
     else:
         own.write_text("")
     with pytest.raises(Failure):
-        hand_over.to_candidate(project, own)
+        hand_over.to_candidate(project)
     assert target.stat().st_mode & 0o777 == 0o600
     assert ask(project.socket) == "live"
 
 
 def test_a_place_with_something_in_it_is_emptied(project: ProjectPaths, make_step: Any) -> None:
-    (project.candidate_place / "web.sock").write_text("")
+    (project.candidate_socket).write_text("")
     hand_over.make_place(project, "deploy")
     assert list(project.candidate_place.iterdir()) == []

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base import proofs, shared
-from codesensei.scripts.base.step import read_json
 
 OLD, NEW = "# old\n", "# new\n"
 
@@ -32,7 +31,7 @@ def bring(server: Path, make_step: Any) -> Any:
 
 def drift(make_step: Any, slug: str) -> list[str]:
     project = make_step("proxy", slug=slug).project
-    return proofs.drift(read_json(proofs.path_of(project, "proxy"), {}))
+    return proofs.drift(proofs.read(project, "proxy"))
 
 
 def test_the_newer_text_stays_whoever_comes_last(bring: Any) -> None:

@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -102,12 +103,12 @@ def is_nginx_own(answer: Answer) -> bool:
     return answer.status >= 400 and "<hr><center>nginx" in answer.body
 
 
-def accepted(answer: Answer, patterns: list[str]) -> bool:
+def accepted(answer: Answer, patterns: Sequence[str]) -> bool:
     """Whether the status is one of `patterns` ("2xx", "404")."""
     return any(f"{answer.status:03d}" == pattern or pattern == f"{answer.status // 100}xx" for pattern in patterns)
 
 
-def wrong_redirect(answer: Answer, *, host: str, scheme: str, url_path: str, hosts: list[str]) -> str:
+def wrong_redirect(answer: Answer, *, host: str, scheme: str, url_path: str, hosts: Sequence[str]) -> str:
     """Why a redirect leads away from what the stack serves; empty when it does not."""
     if not 300 <= answer.status < 400 or not answer.location:
         return ""

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from codesensei.scripts.base.step import Step, fingerprint, read_json, write_json
-from codesensei.wire import paths
+from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """One step: the digest of what it was last given, and what the files that it manages were like afterwards.
+
+    `shared` are files that all projects write; `running` is the digest of a run that has not ended.
+    """
+
+    applied: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    running: str = ""
 
 
 def path_of(project: ProjectPaths, step: str) -> Path:
     return project.proofs / f"{step}.json"
+
+
+def read(project: ProjectPaths, step: str) -> Proof:
+    """The proof of a step; an empty one where it has never run."""
+    path = path_of(project, step)
+    return codec.decode(Proof, read_json(path, {}), str(path), kept=True)
+
+
+def _write(step: Step[object], proof: Proof) -> None:
+    path = path_of(step.project, step.name)
+    if path.parent.is_dir():
+        write_json(path, codec.encode(proof))
 
 
 def shared_path() -> Path:
@@ -19,43 +45,39 @@ def shared_path() -> Path:
     return paths.SERVER.memory / "shared.json"
 
 
+def _shared() -> dict[str, str]:
+    return dict(read_json(shared_path(), {}))
+
+
 def begin(step: Step[object]) -> None:
     """Note that the step has started; an interrupted one is found by this."""
-    path = path_of(step.project, step.name)
-    if path.parent.is_dir():
-        proof = read_json(path, {})
-        write_json(path, {**proof, "running": step.digest})
+    _write(step, replace(read(step.project, step.name), running=step.digest))
 
 
 def finish(step: Step[object]) -> None:
     """Note what the step ended with."""
     if step.shared:
-        note = read_json(shared_path(), {})
-        write_json(shared_path(), {**note, **{name: fingerprint(name) for name in step.shared}})
-    path = path_of(step.project, step.name)
-    if not path.parent.is_dir():
-        return
+        write_json(shared_path(), _shared() | {name: fingerprint(name) for name in step.shared})
     managed = {name: fingerprint(name) for name in step.managed}
-    write_json(path, {"applied": step.digest, "files": managed, "shared": list(step.shared)})
+    _write(step, Proof(applied=step.digest, files=managed, shared=tuple(step.shared)))
 
 
 def abandon(step: Step[object]) -> None:
     """Note that the step failed and left everything as it was."""
-    path = path_of(step.project, step.name)
-    proof = read_json(path, {})
-    if proof.pop("running", None) is not None:
-        write_json(path, proof)
+    proof = read(step.project, step.name)
+    if proof.running:
+        _write(step, replace(proof, running=""))
 
 
-def drift(proof: dict[str, Any]) -> list[str]:
+def drift(proof: Proof) -> list[str]:
     """What differs from what the step left: changed files, or a step that never ended."""
-    shared = read_json(shared_path(), {})
-    files = {**proof.get("files", {}), **{name: shared.get(name) for name in proof.get("shared", [])}}
+    shared = _shared()
+    files = {**proof.files, **{name: shared.get(name) for name in proof.shared}}
     found = [
         f"{name} {'is gone' if now == 'absent' else 'was changed by hand'}"
         for name, then in sorted(files.items())
         if (now := fingerprint(name)) != then
     ]
-    if "running" in proof:
+    if proof.running:
         found.append("an earlier run was interrupted")
     return found

@@ -4,19 +4,56 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from codesensei.scripts.base.commands import run, systemctl
 
+_PROPERTIES = {
+    "active": "ActiveState",
+    "sub": "SubState",
+    "file": "UnitFileState",
+    "main_pid": "MainPID",
+    "invocation": "InvocationID",
+    "restarts": "NRestarts",
+    "result": "Result",
+    "exit_status": "ExecMainStatus",
+}
 
-def show(name: str) -> dict[str, str]:
-    """What systemd says of a unit."""
-    wanted = "ActiveState,SubState,MainPID,NRestarts,Result,UnitFileState,NeedDaemonReload,ExecMainStatus"
-    lines = systemctl("show", f"--property={wanted}", name).stdout.splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+@dataclass(frozen=True, kw_only=True)
+class UnitState:
+    """One unit, in systemd's own words. `invocation` is another one after each start."""
+
+    active: str = ""
+    sub: str = ""
+    file: str = ""
+    main_pid: str = ""
+    invocation: str = ""
+    restarts: str = ""
+    result: str = ""
+    exit_status: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing of it runs any more, or ever did."""
+        return self.active in ("inactive", "failed")
+
+
+def show(name: str) -> UnitState:
+    """What systemd says of a unit; one that it does not know is inactive."""
+    said = systemctl("show", f"--property={','.join(_PROPERTIES.values())}", name).stdout
+    found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    return UnitState(**{field: found.get(name, "") for field, name in _PROPERTIES.items()})
 
 
 def is_active(name: str) -> bool:
-    return show(name)["ActiveState"] == "active"
+    return show(name).active == "active"
+
+
+def restart_socket(name: str) -> None:
+    """Let a socket listen as its file has it now; its service is stopped: under one that runs, it cannot."""
+    systemctl("stop", name.replace(".socket", ".service"), check=False)
+    systemctl("restart", name)
 
 
 def journal_of(unit: str, since: float) -> str:

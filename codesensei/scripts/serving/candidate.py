@@ -3,90 +3,112 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from codesensei.scripts.base import excerpt, files, probe, units
+from codesensei.scripts.base import files, probe, units
 from codesensei.scripts.base import host as host_facts
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.probe import Answer
+from codesensei.scripts.base.step import Step
 from codesensei.scripts.release import causes, jobs
 from codesensei.scripts.release.jobs import Job
-from codesensei.scripts.release.release import Release, redactor
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import hand_over
+from codesensei.scripts.serving.health import Question, log_of
+from codesensei.wire import paths
+from codesensei.wire.manifest import HealthCheck, Manifest
+from codesensei.wire.names import RELEASE_PLACEHOLDER, WORKERS_PLACEHOLDER, candidate_unit
+from codesensei.wire.paths import ProjectPaths
 
 # After which an answer counts as never coming, where the request is made again to see what it waits for.
 HANG_SECONDS = 10
 # How much of the available memory the candidate may take.
 SPARE = 0.8
-# Where the unit names the release.
-RELEASE = "@release@"
-RUNTIME_UNITS = Path("/run/systemd/system")
 
 
 @contextlib.contextmanager
-def proved(step: Step[object], release: Release, manifest: dict[str, Any]) -> Iterator[float]:
+def proved(step: Step[Manifest], release: Release) -> Iterator[float]:
     """The candidate, running and proved, during the block; gives the seconds until it had answered.
 
-    Raises Failure with status, body, journal and error log when it does not answer as `health` accepts.
+    Raises Failure with status, body, journal and error log when it does not answer as the health check accepts.
     """
-    name = manifest["candidate"]["name"]
-    hand_over.make_place(step.project, release.user)
-    _write_files(release, manifest["candidate"], unit_text(release, manifest), jobs.write_credentials(release))
-    started = time.time()
     try:
-        systemctl("start", name, check=False)
-        for host in manifest["health"]["hosts"]:
-            _prove_host(step, release, manifest, host, started)
+        hand_over.make_place(step.project, release.user)
+        _write_files(release, step.data)
+        started = time.time()
+        systemctl("start", candidate_unit(step.slug), check=False)
+        for host in step.data.health.hosts:
+            _prove(step, release, Question(step.data.health, host), started)
         yield time.time() - started
     finally:
-        _end(step, manifest)
+        _end(step.project)
 
 
-def end_orphan(step: Step[object], manifest: dict[str, Any]) -> None:
+def end_orphan(step: Step[object]) -> None:
     """End a candidate that a killed run has left running; the lock says that nobody else started it."""
-    name = manifest["candidate"]["name"]
-    if (RUNTIME_UNITS / name).exists():
-        step.say(f"ending {name}, left by an interrupted run")
-        _end(step, manifest)
+    if any(map(os.path.lexists, [_unit(step.project), *_traces(step.project)])):
+        step.say(f"ending {candidate_unit(step.slug)}, left by an interrupted run")
+        _end(step.project)
 
 
-def retire(manifest: dict[str, Any]) -> None:
+def retire(project: ProjectPaths) -> None:
     """Let the candidate finish what it has begun, and wait for nothing."""
-    systemctl("stop", "--no-block", manifest["candidate"]["name"], check=False)
+    systemctl("stop", "--no-block", candidate_unit(project.slug), check=False)
 
 
-def _end(step: Step[object], manifest: dict[str, Any]) -> None:
-    name = manifest["candidate"]["name"]
-    systemctl("stop", name, check=False)
+def _end(project: ProjectPaths) -> None:
+    name = candidate_unit(project.slug)
+    stopped = systemctl("stop", name, check=False).ok
     systemctl("reset-failed", name, check=False)
-    files.remove_path(RUNTIME_UNITS / name)
-    files.remove_path(RUNTIME_UNITS / f"{name}.d")
-    files.remove_path(_programs(manifest["candidate"]))
-    files.remove_path(jobs.credentials_of(step.project))
-    files.remove_path(step.project.candidate_place)
+    for path in _traces(project):
+        files.remove_path(path)
+    # By its unit the next run finds one that still runs.
+    if stopped:
+        files.remove_path(_unit(project))
     systemctl("daemon-reload")
 
 
-def _programs(candidate: dict[str, Any]) -> Path:
-    return Path(candidate["files"][0]["path"]).parent
+def _unit(project: ProjectPaths) -> Path:
+    return paths.SERVER.runtime_units / candidate_unit(project.slug)
 
 
-def unit_text(release: Release, manifest: dict[str, Any]) -> str:
+def _drop_in(project: ProjectPaths) -> Path:
+    return paths.SERVER.runtime_units / f"{candidate_unit(project.slug)}.d"
+
+
+def _traces(project: ProjectPaths) -> list[Path]:
+    """What is there beside its unit while it runs."""
+    credentials = jobs.credentials_of(project)
+    return [_drop_in(project), project.candidate_programs, credentials, project.candidate_place]
+
+
+def _write_files(release: Release, manifest: Manifest) -> None:
+    project, programs = release.project, release.project.candidate_programs
+    files.make_directory(programs.parent, 0o755)
+    files.make_directory(programs, 0o750, "root", release.user)
+    for file in manifest.candidate.files:
+        files.write_file(Path(file.path), file.content, 0o640, "root", release.user)
+    files.write_file(_unit(project), unit_text(release, manifest), 0o644)
+    files.remove_path(_drop_in(project))
+    if credentials := jobs.write_credentials(release):
+        files.make_directory(_drop_in(project), 0o755)
+        text = f"[Service]\nEnvironmentFile={credentials}\n"
+        files.write_file(_drop_in(project) / "server.conf", text, 0o644)
+    systemctl("daemon-reload")
+
+
+def unit_text(release: Release, manifest: Manifest) -> str:
     """The candidate's unit, with fewer processes where memory is short beside those that are live."""
-    candidate = manifest["candidate"]
-    text, wanted = str(candidate["unit"]).replace(RELEASE, release.name), candidate["workers"]
-    web = next(unit["name"] for unit in manifest["units"] if unit["kind"] == "web")
-    used = systemctl("show", "--value", "--property=MemoryCurrent", web, check=False).stdout.strip()
-    if wanted is None or not used.isdigit():
+    text, wanted = manifest.candidate.unit.replace(RELEASE_PLACEHOLDER, release.name), manifest.candidate.workers
+    if wanted is None:
         return text
-    fitting = fitting_workers(wanted, int(used), host_facts.available_memory())
-    return text.replace(f" --workers {wanted} ", f" --workers {fitting} ", 1)
+    used = systemctl("show", "--value", "--property=MemoryCurrent", manifest.web, check=False).stdout.strip()
+    fitting = fitting_workers(wanted, int(used), host_facts.available_memory()) if used.isdigit() else wanted
+    return text.replace(WORKERS_PLACEHOLDER, str(fitting))
 
 
 def fitting_workers(wanted: int, used: int, available: int) -> int:
@@ -95,141 +117,40 @@ def fitting_workers(wanted: int, used: int, available: int) -> int:
     return max(1, min(wanted, int(available * SPARE) // each - 1))
 
 
-def _write_files(release: Release, candidate: dict[str, Any], text: str, credentials: Path | None) -> None:
-    name, programs = candidate["name"], _programs(candidate)
-    files.make_directory(programs.parent, 0o755)
-    files.make_directory(programs, 0o750, "root", release.user)
-    for entry in candidate["files"]:
-        files.write_file(Path(entry["path"]), entry["content"], 0o640, "root", release.user)
-    files.write_file(RUNTIME_UNITS / name, text, 0o644)
-    folder = RUNTIME_UNITS / f"{name}.d"
-    files.remove_path(folder)
-    more = [f"EnvironmentFile={credentials}"] if credentials else []
-    if release.place != release.path:
-        more.append(f"BindPaths={release.place}:{release.path}")
-    if more:
-        files.make_directory(folder, 0o755)
-        files.write_file(folder / "server.conf", "\n".join(["[Service]", *more]) + "\n", 0o644)
-    systemctl("daemon-reload")
+def _prove(step: Step[Manifest], release: Release, question: Question, started: float) -> None:
+    health, name = question.health, candidate_unit(step.slug)
+    slow = Answer(error=f"it did not answer within {health.timeout} s")
+    answer = _answer(step.project, question, started + health.timeout, slow)
+    if question.accepts(answer):
+        return
+    # Its error log goes to the journal as well.
+    log = log_of(release, name, started)
+    refused = answer.status >= 400 and not probe.accepted(answer, health.accept)
+    if (refused or answer == slow) and not causes.explain(log):
+        log = _ask_why(step, release, health, question.host) or log
+    raise question.failure(release, answer, log, where=f"on the server: journalctl -u {name}")
 
 
-def _prove_host(step: Step[object], release: Release, manifest: dict[str, Any], host: str, started: float) -> None:
-    health, name = manifest["health"], manifest["candidate"]["name"]
-    socket = manifest["candidate"]["socket"]
-    deadline = started + health["timeout"]
-    slow = answer = probe.Answer(error=f"it did not answer within {health['timeout']} s")
+def _answer(project: ProjectPaths, question: Question, deadline: float, slow: Answer) -> Answer:
+    """The candidate's first answer; `slow` where it gives none in time."""
+    answer = slow
     while time.time() < deadline:
-        if os.path.exists(socket):
-            left = max(1.0, deadline - time.time())
-            answer = probe.ask_socket(socket, host=host, scheme=health["scheme"], url_path=health["path"], timeout=left)
+        if project.candidate_socket.exists():
+            answer = question.ask(max(1.0, deadline - time.time()), project.candidate_socket)
             if answer.error == probe.SLOW:
                 answer = slow
             if answer.status:
-                break
-        if units.show(name)["ActiveState"] in ("failed", "inactive"):
-            answer = probe.Answer(error="its process ended before it answered")
-            break
+                return answer
+        if units.show(candidate_unit(project.slug)).has_ended:
+            return Answer(error="its process ended before it answered")
         time.sleep(0.1)
-    if not _answers_well(health, host, answer):
-        # Its error log goes to the journal as well.
-        log = log_of(release, name, started)
-        refused = answer.status >= 400 and not probe.accepted(answer, health["accept"])
-        if (refused or answer == slow) and not causes.explain(log):
-            log = _ask_why(step, release, health, host) or log
-        raise refusal(release, manifest, host, answer, log, where=f"on the server: journalctl -u {name}")
+    return answer
 
 
-def log_of(release: Release, unit: str, since: float) -> str:
-    """A unit's journal without secrets."""
-    return redactor(release.project, release.name).clean(units.journal_of(unit, since))
-
-
-def _ask_why(step: Step[object], release: Release, health: dict[str, Any], host: str) -> str:
+def _ask_why(step: Step[Manifest], release: Release, health: HealthCheck, host: str) -> str:
     """What Django itself says of such a request, where its log says nothing."""
     script = Path(__file__).with_name("ask_why.py")
-    seconds = min(health["timeout"], HANG_SECONDS)
-    asked = json.dumps({"host": host, "path": health["path"], "scheme": health["scheme"], "seconds": seconds})
+    seconds = min(health.timeout, HANG_SECONDS)
+    asked = json.dumps({"host": host, "path": health.path, "scheme": health.scheme, "seconds": seconds})
     argv = [f"{release.venv}/bin/python", "-B", str(script), asked]
-    return jobs.run_job(step, release, Job("ask Django why", argv, seconds=health["timeout"] + HANG_SECONDS)).tail
-
-
-def judge(
-    release: Release, manifest: dict[str, Any], host: str, answer: probe.Answer, unit: str, since: float, *, where: str
-) -> None:
-    """Raise Failure unless `answer` is one that `health` accepts; the log is that of `unit` since then."""
-    if not _answers_well(manifest["health"], host, answer):
-        raise refusal(release, manifest, host, answer, log_of(release, unit, since), where=where)
-
-
-def _wrong_redirect(health: dict[str, Any], host: str, answer: probe.Answer) -> str:
-    return probe.wrong_redirect(
-        answer, host=host, scheme=health["scheme"], url_path=health["path"], hosts=health["hosts"]
-    )
-
-
-def _answers_well(health: dict[str, Any], host: str, answer: probe.Answer) -> bool:
-    accepted = not answer.error and probe.accepted(answer, health["accept"])
-    return accepted and not _wrong_redirect(health, host, answer)
-
-
-def refusal(
-    release: Release, manifest: dict[str, Any], host: str, answer: probe.Answer, log: str, *, where: str
-) -> Failure:
-    """What is told of an answer that `health` does not accept."""
-    health = manifest["health"]
-    address = f"{health['scheme']}://{host}{health['path']}"
-    body = probe.head_of(redactor(release.project, release.name).clean(answer.body))
-    wrong = _wrong_redirect(health, host, answer)
-    cause, fix = _explain(release, health, host, answer, wrong, f"{log}\n{body}")
-    tail = "\n".join(part for part in (log, f"body: {body}" if body else "") if part)
-    return Failure(f"release {release.name}, asked for {address}", cause, fix, tail, where=where)
-
-
-def _explain(
-    release: Release, health: dict[str, Any], host: str, answer: probe.Answer, wrong: str, text: str
-) -> tuple[str, str]:
-    if wrong:
-        return f"{answer.words()}: {wrong}", (
-            "set codesensei:tls and codesensei:domains to what the project redirects to, or change SECURE_SSL_REDIRECT"
-            " and PREPEND_WWW in its settings"
-        )
-    facts = release.notes.get("facts")
-    allowed = facts.get("allowedHosts", []) if isinstance(facts, dict) else []
-    if answer.status == 400 and not _allows(allowed, host):
-        return (
-            f"{answer.words()}: Django refuses the host {host} (DisallowedHost): ALLOWED_HOSTS is {allowed}",
-            _allowing(health["hosts"], host),
-        )
-    if hang := excerpt.hang(text):
-        return f"{answer.words()}: {hang}", "let it wait for nothing so long, or raise project.healthCheck.timeout"
-    cause, fix = causes.explain_any(text, "")
-    if cause:
-        return (
-            f"{answer.words()}: {cause}",
-            fix or "mend it; the same request on your machine, with DEBUG off, shows it too",
-        )
-    accepted = ", ".join(health["accept"])
-    return answer.words(), f"make the project answer {health['path']} with {accepted}, or change project.healthCheck"
-
-
-def _allowing(hosts: list[str], host: str) -> str:
-    """How to allow all hostnames of the stack; the leading dot where there is a domain to put it before."""
-    fix = f"let ALLOWED_HOSTS have {', '.join(hosts)}"
-    domain = host.partition(".")[2]
-    return f"{fix}, or .{domain} for all names below {domain}" if domain and not _is_address(host) else fix
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _allows(allowed: list[str], host: str) -> bool:
-    host = host.lower()
-    return any(
-        pattern in ("*", host) or (pattern.startswith(".") and (host.endswith(pattern) or host == pattern[1:]))
-        for pattern in (entry.lower() for entry in allowed)
-    )
+    return jobs.run_job(step, release, Job("ask Django why", argv, seconds=health.timeout + HANG_SECONDS)).tail

@@ -29,7 +29,7 @@ def make_place(project: ProjectPaths, user: str) -> None:
     files.make_directory(project.candidate_place, 0o700, user, user)
 
 
-def to_candidate(project: ProjectPaths, candidate: Path) -> None:
+def to_candidate(project: ProjectPaths) -> None:
     """From now on new requests go to the candidate; the live socket is at `project.kept_socket`."""
     public = project.socket
     files.remove_path(project.kept_socket)
@@ -37,7 +37,7 @@ def to_candidate(project: ProjectPaths, candidate: Path) -> None:
     following = project.hand_over / "next.sock"
     files.remove_path(following)
     # A second name, because the candidate removes its own one when it ends.
-    os.link(candidate, following, follow_symlinks=False)
+    os.link(project.candidate_socket, following, follow_symlinks=False)
     _make_like(following, os.lstat(public))
     os.rename(following, public)
 
@@ -51,7 +51,7 @@ def to_live(project: ProjectPaths) -> None:
     """New requests go to the live socket again."""
     if _listens(project.kept_socket):
         os.rename(project.kept_socket, project.socket)
-    # Left where both were one already, or where a reboot has made the socket anew.
+    # Left where both were one already, or where a reboot has made a new socket.
     files.remove_path(project.kept_socket)
 
 

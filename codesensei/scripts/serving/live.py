@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import grp
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from codesensei.scripts.base import files, nginx, probe, units
+from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
-from codesensei.scripts.release import twins
-from codesensei.scripts.serving import default_tls, hand_over
+from codesensei.scripts.serving import default_tls, hand_over, journal
+from codesensei.scripts.serving.health import Question
+from codesensei.scripts.serving.journal import Journal, SavedFile, SavedPassword, SavedUnit
+from codesensei.wire import codec, paths
+from codesensei.wire.manifest import Manifest, RolePassword
 from codesensei.wire.paths import ProjectPaths
 
-# Where a manifest may put files; everything else in it is refused.
-ALLOWED = (
-    "/etc/systemd/system/{slug}",
-    "/etc/nginx/sites-available/codesensei-{slug}.",
-    "/etc/logrotate.d/codesensei-{slug}",
-    "/etc/codesensei/{slug}/",
-)
 
-
-def site_link(path: str) -> Path | None:
-    """The link that enables a proxy site, for a site's file."""
-    return Path(path.replace("sites-available", "sites-enabled")) if "/sites-available/" in path else None
-
-
-@dataclass
+@dataclass(frozen=True)
 class Live:
-    """The last manifest that was switched to, as root keeps it."""
+    """The last manifest that was switched to, as root keeps it; None where nothing is live."""
 
     project: ProjectPaths
-    manifest: dict[str, Any]
+    manifest: Manifest | None
 
     @classmethod
     def read(cls, project: ProjectPaths) -> Live:
-        return cls(project, read_json(project.live, {}))
+        data = read_json(project.live, None)
+        return cls(project, codec.decode(Manifest, data, str(project.live), kept=True) if data else None)
 
     @property
     def release(self) -> str | None:
@@ -46,136 +39,224 @@ class Live:
         return Path(target).name if target else None
 
     @property
-    def units(self) -> dict[str, dict[str, Any]]:
-        return {unit["name"]: unit for unit in self.manifest.get("units", [])}
+    def units(self) -> list[str]:
+        return [unit.name for unit in self.manifest.units] if self.manifest else []
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """The text of each file, by its path."""
+        return dict(self.manifest.contents()) if self.manifest else {}
 
     @property
     def paths(self) -> list[str]:
-        return [entry["path"] for entry in self.manifest.get("files", [])]
+        return list(self.contents)
 
 
-def refuse_foreign_paths(slug: str, entries: list[dict[str, Any]]) -> None:
-    prefixes = tuple(prefix.format(slug=slug) for prefix in ALLOWED)
-    for entry in entries:
-        if not entry["path"].startswith(prefixes) or ".." in entry["path"]:
-            raise Failure("manifest", f"{entry['path']} is not a path of this project")
+def refuse_foreign_paths(project: ProjectPaths, manifest: Manifest) -> None:
+    """Raise Failure for a file that is not in a place of this project's own."""
+    own = (paths.unit(project.slug), project.site, project.rotation, f"{project.config}/")
+    for entries, places in ((manifest.files, own), (manifest.candidate.files, (f"{project.candidate_programs}/",))):
+        for file in entries:
+            if not file.path.startswith(tuple(map(str, places))) or ".." in file.path:
+                raise Failure("manifest", f"{file.path} is not a path of this project")
 
 
-def save(step: Step[object], live: Live, release: str, manifest: dict[str, Any], renewed: set[str]) -> None:
-    """Write down everything that the switch to `release` may change, before it changes anything.
-
-    `renewed` names the units whose process it replaces.
-    """
-    touched = sorted({*live.paths, *(entry["path"] for entry in manifest["files"])})
-    links = [str(link) for path in touched if (link := site_link(path))]
-    role = manifest["database"]
-    journal = {
-        "live": live.manifest,
-        "links": {
-            **{str(link): files.link_target(link) for link in (live.project.current, live.project.previous)},
-            **{link: files.link_target(Path(link)) for link in links},
-            **_default_tls(step, manifest),
-        },
-        "files": {path: _content(path) for path in touched},
-        "units": {name: _unit_state(name) for name in {*live.units, *(unit["name"] for unit in manifest["units"])}},
-        "renewed": sorted(renewed),
-        "role": role and _role(step.slug, role),
-        "twin": twins.journal(step.project, release),
-    }
-    files.make_directory(step.project.memory / "switch", 0o700)
-    write_json(_journal(step.project), journal)
-
-
-def _default_tls(step: Step[object], manifest: dict[str, Any]) -> dict[str, str | None]:
-    moves = default_tls.wanted(step, manifest["defaultTls"]) is not None
-    return {str(default_tls.LINK): files.link_target(default_tls.LINK)} if moves else {}
-
-
-def _role(slug: str, role: dict[str, str]) -> dict[str, Any]:
-    found = passwords.find(slug, role["role"], role["digest"])
-    return {"name": role["role"], "verifier": found.live, "port": found.port}
-
-
-def _journal(project: ProjectPaths) -> Path:
-    return project.memory / "switch" / "journal.json"
-
-
-def interrupted(project: ProjectPaths) -> bool:
-    """Whether a switch began and neither ended nor was put back."""
-    return _journal(project).exists()
-
-
-def forget(project: ProjectPaths) -> None:
-    """The switch has ended; what was live before is history."""
-    _journal(project).unlink(missing_ok=True)
-
-
-def restore(step: Step[object]) -> None:
-    """Put back everything as the journal says, and start what ran."""
-    project = step.project
-    journal = read_json(_journal(project), None)
-    if journal is None:
-        return
-    for name, state in journal["units"].items():
-        if not state["exists"]:
-            systemctl("disable", "--now", name, check=False)
-    if role := journal["role"]:
-        passwords.restore(role["name"], role["verifier"], role["port"])
-    twins.put_back(project, journal.get("twin"))
-    for path, content in journal["files"].items():
-        _put_back(Path(path), content)
-    for link, target in journal["links"].items():
-        if target is None:
-            files.remove_path(Path(link))
-        else:
-            files.make_link(Path(link), target)
-    write_json(project.live, journal["live"])
-    systemctl("daemon-reload")
-    running = sorted(name for name, state in journal["units"].items() if state["active"])
-    sockets = [name for name in running if name.endswith(".socket")]
-    renewed = [name for name in running if name in journal["renewed"] and name not in sockets]
-    if running:
-        systemctl("enable", *running, check=False)
-    # Each verb for all at once: several workers finish their work at the same time.
-    for verb, names in (("start", sockets), ("restart", renewed), ("start", running)):
-        if names:
-            systemctl(verb, *names, check=False)
-    if hand_over.is_away(project):
-        _lead_back(project, journal["live"])
-    nginx.reload()
-    forget(project)
-
-
-def _lead_back(project: ProjectPaths, manifest: dict[str, Any]) -> None:
-    """Visitors go to the live process again once it answers; what it answers was judged when it was new."""
-    health = manifest.get("health")
-    if health:
-        asked = {"host": health["hosts"][0], "scheme": health["scheme"], "url_path": health["path"]}
-
-        def answers() -> bool:
-            return probe.ask_socket(str(project.kept_socket), **asked, timeout=health["timeout"]).status != 0
-
-        units.wait_until(answers, health["timeout"])
-    hand_over.to_live(project)
-
-
-def _content(path: str) -> dict[str, Any] | None:
+@contextlib.contextmanager
+def all_or_nothing(step: Step[Manifest], now: Live, renewed: Collection[str]) -> Iterator[None]:
+    """What the block does makes the manifest live; where it fails, everything is put back. `renewed` as in Journal."""
+    save(step, now, renewed)
     try:
-        found = Path(path).stat()
-        return {"text": Path(path).read_text(), "mode": found.st_mode & 0o7777, "group": found.st_gid}
+        yield
+        write_json(step.project.live, codec.encode(step.data))
+        journal.forget(step.project)
+    except Failure as failure:
+        _undo(step, failure)
+        raise
+    except Exception as error:
+        unforeseen = Failure(f"switch to {step.args[0]}", f"{error.__class__.__name__}: {error}")
+        _undo(step, unforeseen)
+        unforeseen.fix = unforeseen.fix or "everything was put back"
+        raise unforeseen from error
+
+
+def _undo(step: Step[object], failure: Failure) -> None:
+    """Put everything back; the failure of the switch also tells of what could not be."""
+    step.say("putting everything back as it was")
+    try:
+        restore(step)
+    except Failure as left:
+        failure.cause += f"\n{left.thing}: {left.cause}"
+        failure.fix = f"{failure.fix}\n{left.fix}".strip()
+
+
+def save(step: Step[Manifest], now: Live, renewed: Collection[str]) -> None:
+    """Write down everything that the switch may change, before it changes anything."""
+    project, manifest = step.project, step.data
+    touched = sorted({*now.paths, *(file.path for file in manifest.files)})
+    links = [project.current, project.previous, *(link for path in touched if (link := paths.site_link(Path(path))))]
+    if default_tls.wanted(step, manifest.default_tls) is not None:
+        links.append(paths.SERVER.default_tls)
+    was = Journal(
+        live=now.manifest,
+        links={str(link): files.link_target(link) for link in links},
+        files={path: _file(Path(path)) for path in touched},
+        units={name: _unit(name) for name in {*now.units, *(unit.name for unit in manifest.units)}},
+        renewed=tuple(sorted(renewed)),
+        role=_password(step.slug, manifest.database) if manifest.database else None,
+    )
+    journal.write(project, was)
+
+
+def _file(path: Path) -> SavedFile | None:
+    try:
+        found = path.stat()
+        return SavedFile(text=path.read_text(), mode=found.st_mode & 0o7777, group=found.st_gid)
     except FileNotFoundError:
         return None
 
 
-def _put_back(path: Path, content: dict[str, Any] | None) -> None:
-    if content is None:
-        files.remove_path(path)
+def _unit(name: str) -> SavedUnit:
+    state = units.show(name)
+    # One that has ended and is about to be started again runs, too.
+    active = state.active in ("active", "activating", "reloading")
+    return SavedUnit(exists=paths.unit(name).exists(), active=active, invocation=state.invocation)
+
+
+def _password(slug: str, role: RolePassword) -> SavedPassword | None:
+    found = passwords.find(slug, role.role, role.digest)
+    return None if found.live == found.staged else SavedPassword(name=role.role, verifier=found.live, port=found.port)
+
+
+def restore(step: Step[object]) -> None:
+    """Put back everything as the journal says, and start what ran.
+
+    Each part is tried, whatever becomes of the others. Raises Failure for those that failed: the journal stays, and the
+    next run tries again.
+    """
+    project, was = step.project, journal.read(step.project)
+    if was is None:
         return
-    files.write_file(path, content["text"], content["mode"], "root", grp.getgrgid(content["group"]).gr_name)
+    put_back = functools.partial
+    # What visitors need comes first; the password before the processes that log in with it.
+    parts: list[tuple[str, Callable[[], object]]] = [
+        ("other units", put_back(_end_others, was)),
+        *((path, put_back(_put_back_file, Path(path), saved)) for path, saved in was.files.items()),
+        *((link, put_back(_put_back_link, Path(link), target)) for link, target in was.links.items()),
+        (str(project.live), put_back(_put_back_manifest, project, was.live)),
+        ("sockets", put_back(_start_sockets, was)),
+        ("units", put_back(systemctl, "enable", "--quiet", *was.running) if was.running else lambda: None),
+        ("proxy", _reload_proxy),
+        ("password", put_back(_put_back_password, was.role)),
+        ("processes", put_back(_start_processes, was)),
+        ("visitors", put_back(_lead_back, project, was.live)),
+    ]
+    left = [f"{name}: {problem}" for name, part in parts if (problem := _problem_of(part))]
+    if left:
+        raise Failure(
+            "what was live before the switch",
+            "it could not all be put back:\n" + "\n".join(left),
+            "correct that on the server, then run pulumi up again: it is put back first",
+        )
+    journal.forget(project)
 
 
-def _unit_state(name: str) -> dict[str, bool]:
-    return {
-        "exists": Path("/etc/systemd/system", name).exists(),
-        "active": units.is_active(name),
-    }
+def _problem_of(part: Callable[[], object]) -> str:
+    try:
+        part()
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other parts are put back
+        return str(error) or error.__class__.__name__
+    return ""
+
+
+def _end_others(was: Journal) -> None:
+    """Stop what did not run, and disable what was not there; sockets first, or they would start their service again."""
+    others = [name for name, unit in was.units.items() if not unit.active]
+    if running := sorted((name for name in others if not units.show(name).has_ended), key=_sockets_first):
+        systemctl("stop", *running)
+    if new := [name for name in others if not was.units[name].exists and paths.unit(name).exists()]:
+        systemctl("disable", "--quiet", *new)
+
+
+def _sockets_first(name: str) -> tuple[bool, str]:
+    return not _is_socket(name), name
+
+
+def _put_back_file(path: Path, saved: SavedFile | None) -> None:
+    if saved is None:
+        files.remove_path(path)
+    else:
+        files.write_file(path, saved.text, saved.mode, "root", grp.getgrgid(saved.group).gr_name)
+
+
+def _put_back_link(link: Path, target: str | None) -> None:
+    if target is None:
+        files.remove_path(link)
+    else:
+        files.make_link(link, target)
+
+
+def _put_back_manifest(project: ProjectPaths, manifest: Manifest | None) -> None:
+    if manifest is None:
+        files.remove_path(project.live)
+    else:
+        write_json(project.live, codec.encode(manifest))
+
+
+def _start_sockets(was: Journal) -> None:
+    systemctl("daemon-reload")
+    for name in filter(_is_socket, was.running):
+        state = units.show(name)
+        if state.active != "active":
+            systemctl("start", name)
+        elif name in was.renewed and state.invocation != was.units[name].invocation:
+            units.restart_socket(name)
+
+
+def _is_socket(name: str) -> bool:
+    return name.endswith(".socket")
+
+
+def _reload_proxy() -> None:
+    # Where a file of somebody else's keeps nginx from reading, it serves by what it has read before.
+    if commands.run(["nginx", "-t", "-q"], check=False).ok:
+        nginx.reload()
+
+
+def _put_back_password(role: SavedPassword | None) -> None:
+    if role and passwords.stored_verifier(role.port, role.name) != role.verifier:
+        passwords.restore(role.name, role.verifier, role.port)
+
+
+def _start_processes(was: Journal) -> None:
+    """Start what ran, and replace each process that the switch has replaced; others go on."""
+    before = {name: units.show(name) for name in was.running if not _is_socket(name)}
+    renewed, ended = [], []
+    for name, state in before.items():
+        if name in was.renewed and (state.active != "active" or state.invocation != was.units[name].invocation):
+            renewed.append(name)
+        elif name not in was.renewed and state.active != "active":
+            ended.append(name)
+    # Each verb for all at once: several workers finish their work at the same time.
+    for verb, names in (("restart", renewed), ("start", ended)):
+        if names:
+            systemctl(verb, *names, check=False)
+    # One that was started and has failed by itself again is as it was.
+    after = {name: units.show(name) for name in (*renewed, *ended)}
+    left = [
+        name
+        for name, state in after.items()
+        if state.active == "inactive" or state.invocation == before[name].invocation != ""
+    ]
+    if left:
+        raise Failure(", ".join(left), "not started again")
+
+
+def _lead_back(project: ProjectPaths, manifest: Manifest | None) -> None:
+    """Visitors go to the live process again once it answers; what it answers was judged when it was new."""
+    if not hand_over.is_away(project):
+        return
+    if manifest:
+        question = Question(manifest.health, manifest.health.hosts[0])
+        seconds = manifest.health.timeout
+        units.wait_until(lambda: question.ask(seconds, project.kept_socket).status != 0, seconds)
+    hand_over.to_live(project)

@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 
-from codesensei.scripts.base import proofs, units
-from codesensei.scripts.base.step import read_json
+from codesensei.scripts.base import proofs, register, units
 from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving.live import Live
-from codesensei.wire import paths
+from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import ACME, SWITCH, Seen, SeenStep
 
 
 def run(slug: str, words: list[str]) -> int:
     """Print the look at project `slug`; 0 always."""
     project = ProjectPaths(slug)
-    steps = {}
-    folder = project.proofs
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-        proof = read_json(path, {})
-        steps[path.stem] = {
-            "applied": proof.get("applied", ""),
-            "drift": [*proofs.drift(proof), *_amiss(project, path.stem)],
-        }
-    owner = read_json(paths.SERVER.register, {}).get("slugs", {}).get(slug, {})
-    print(json.dumps({"identity": owner.get("identity", ""), "steps": steps}, sort_keys=True))
+    steps = sorted(path.stem for path in project.proofs.glob("*.json"))
+    owner = register.entry(slug)
+    seen = Seen(identity=owner.identity if owner else "", steps={step: _seen(project, step) for step in steps})
+    print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0
 
 
-def _amiss(project: ProjectPaths, step: str) -> list[str]:
+def _seen(project: ProjectPaths, step: str) -> SeenStep:
+    proof = proofs.read(project, step)
+    return SeenStep(applied=proof.applied, drift=(*proofs.drift(proof), *_amiss(project, step)))
+
+
+def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
     """What a step left in order and is no longer so, beside its files."""
-    if step == "acme":
-        return list(certificates.lacking(project))
-    return _stopped(project) if step == "switch" else []
+    if step == ACME.name:
+        return certificates.lacking(project)
+    return _stopped(project) if step == SWITCH.name else ()
 
 
-def _stopped(project: ProjectPaths) -> list[str]:
+def _stopped(project: ProjectPaths) -> Iterator[str]:
     """Units that should run and do not; one that restarts again and again is ill, not changed by hand."""
-    now = Live.read(project)
-    found = []
-    for name in sorted(now.units):
+    for name in sorted(Live.read(project).units):
         state = units.show(name)
-        if state["ActiveState"] not in ("active", "activating", "reloading"):
-            found.append(f"{name} is {state['ActiveState']}")
-        elif state["UnitFileState"] != "enabled":
-            found.append(f"{name} is {state['UnitFileState'] or 'not enabled'}")
-    return found
+        if state.active not in ("active", "activating", "reloading"):
+            yield f"{name} is {state.active}"
+        elif state.file != "enabled":
+            yield f"{name} is {state.file or 'not enabled'}"

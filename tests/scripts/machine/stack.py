@@ -116,15 +116,13 @@ def manifest(stack: Stack) -> dict[str, Any]:
         "units": units,
         "homes": ["web", *sorted(stack.workers)],
         "candidate": {
-            "name": CANDIDATE,
-            "socket": f"{ROOT}/hand-over/candidate/web.sock",
             "workers": stack.processes,
             "files": [{"path": f"{CANDIDATE_PROGRAMS}/gunicorn_conf.py", "content": stack.program}],
             "unit": SERVICE.format(
                 directory=f"{ROOT}/releases/@release@",
                 env=f"{ROOT}/releases/@release@/.codesensei/env",
                 command=_gunicorn(
-                    stack, f"{ROOT}/releases/@release@/.codesensei/venv", f"{ROOT}/hand-over/candidate/web.sock"
+                    "@workers@" if stack.processes else None, f"{ROOT}/releases/@release@/.codesensei/venv", f"{ROOT}/hand-over/candidate/web.sock"
                 ),
                 restart="no",
             ),
@@ -140,22 +138,21 @@ def manifest(stack: Stack) -> dict[str, Any]:
         "url": f"{stack.scheme}://{stack.hosts[0]}/",
         "keepReleases": stack.keep,
         "afterSwitch": list(stack.after_switch),
-        "staticHooks": [],
         "tls": None,
         "acme": False,
         "defaultTls": stack.default_tls,
     }
 
 
-def _gunicorn(stack: Stack, venv: str, socket: str) -> str:
-    counted = "" if stack.processes is None else f" --workers {stack.processes} "
+def _gunicorn(count: object, venv: str, socket: str) -> str:
+    counted = "" if count is None else f" --workers {count} "
     return f"{venv}/bin/gunicorn{counted} --bind unix:{socket} --config x shop.wsgi"
 
 
 def _files(stack: Stack) -> list[dict[str, Any]]:
     current, env = f"{ROOT}/current", f"{ROOT}/shared/.env"
     web = SERVICE.format(
-        directory=current, env=env, command=_gunicorn(stack, f"{ROOT}/shared/venv", SOCKET), restart="always"
+        directory=current, env=env, command=_gunicorn(stack.processes, f"{ROOT}/shared/venv", SOCKET), restart="always"
     )
     names = " ".join(stack.hosts)
     site = f"server_name {names}; client_max_body_size {stack.body_size}; proxy_pass http://unix:{SOCKET};\n"
@@ -209,15 +206,22 @@ def stage(machine: Machine, stack: Stack, *, prepared: bool = True) -> None:
     machine.link(f"{release}/.codesensei/env", f"../../../env/{stack.env}.env")
     machine.link(f"{release}/.codesensei/venv", "../../../venvs/v1-py3.13.5")
     machine.write(f"{ROOT}/venvs/v1-py3.13.5/.complete", "3.13.5\n")
-    notes = {
-        "built": True,
-        "prepared": {"static": "serve"} if prepared else None,
+    record = {
+        "state": "prepared" if prepared else "built",
         "revision": stack.revision,
+        "settingsModule": "shop.settings",
+        "user": USER,
         "venv": "v1-py3.13.5",
-        "facts": {"allowedHosts": list(stack.hosts if stack.allowed is None else stack.allowed)},
-        "seconds": {},
+        "facts": {
+            "django": "5.2",
+            "databases": {},
+            "allowedHosts": list(stack.hosts if stack.allowed is None else stack.allowed),
+            "debug": False,
+            "installedStaticfiles": False,
+            **dict.fromkeys(SETTINGS, ""),
+        },
     }
-    machine.write(f"{MEMORY}/release/{stack.release}.json", notes)
+    machine.write(f"{MEMORY}/release/{stack.release}.json", record)
     account = {"name": SLUG, "role": ROLE, "port": 5432, "digest": stack.digest} if stack.password else None
     secret = ["DATABASE_PASSWORD"] if stack.password else []
     variables = {"secretNames": secret, "managedNames": secret, "account": account, "user": USER}
@@ -271,6 +275,7 @@ def _left(machine: Machine) -> list[str]:
     return found + ([CANDIDATE] if machine.systemd.unit(CANDIDATE).runs else [])
 
 
+SETTINGS = ("mediaRoot", "mediaUrl", "staticRoot", "staticUrl", "asgiApplication", "wsgiApplication")
 REQUIREMENTS, SERVER = "requirements/base.txt", ("gunicorn", "23.0.0")
 
 
@@ -281,7 +286,6 @@ def build_data(stack: Stack, **changes: Any) -> dict[str, Any]:
         "source": {"tar": f"{stack.revision}.tar", "sha256": hashlib.sha256(archive()).hexdigest()},
         "directory": ".",
         "requirements": REQUIREMENTS,
-        "requirementsFiles": [REQUIREMENTS],
         "installFrom": "requirements",
         "inPlace": False,
         "venvId": "5e7ab1e" + "0" * 33,
@@ -289,14 +293,12 @@ def build_data(stack: Stack, **changes: Any) -> dict[str, Any]:
         "installer": "pip",
         "server": {"name": SERVER[0], "version": SERVER[1]},
         "settingsModule": "shop.settings",
-        "interface": "wsgi",
-        "application": "shop.wsgi:application",
         "asgiDeclared": None,
         "wsgiDeclared": None,
         "static": "none",
-        "staticUrl": None,
+        "staticUrl": "/static/",
         "mediaUrl": None,
-        "database": {"kind": "none", "name": None, "role": None, "variables": {}},
+        "database": {"kind": "none", "name": "", "role": "", "variables": {}},
         **changes,
     }
 
@@ -317,12 +319,6 @@ def send(machine: Machine, stack: Stack) -> None:
     arrived.write_bytes(archive())
     machine.write(f"{ROOT}/env/{stack.env}.env", "".join(f"{k}='{v}'\n" for k, v in stack.variables.items()))
     machine.write(f"{MEMORY}/release/{stack.env}.env.json", {"secretNames": ["DATABASE_PASSWORD"]})
-    says = {
-        "databases": {},
-        "debug": False,
-        "installedStaticfiles": False,
-        "allowedHosts": [],
-        **dict.fromkeys(("MEDIA_ROOT", "MEDIA_URL", "STATIC_ROOT", "STATIC_URL"), ""),
-        **dict.fromkeys(("ASGI_APPLICATION", "WSGI_APPLICATION"), ""),
-    }
+    says = {"django": "5.2", "databases": {}, "debug": False, "installedStaticfiles": False, "allowedHosts": []}
+    says |= dict.fromkeys(SETTINGS, "")
     machine.jobs.append(Job("ask_django.py", output=f"\ncodesensei-facts:{json.dumps(says)}\n"))

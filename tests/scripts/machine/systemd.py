@@ -35,6 +35,8 @@ class Unit:
     restarts: int = 0
     process: Process | None = None
     listener: Listener | None = None
+    # Another one for each time that it was started.
+    invocation: str = ""
     # What it was told when it began to run.
     began_with: str = ""
     # When its process will have ended.
@@ -222,6 +224,7 @@ class Systemd:
         [path] = unit.values("ListenStream")
         unit.listener = self._sockets.listen(path, lambda: self._activated(service))
         unit.state, unit.sub, unit.began_with = "active", "listening", unit.text
+        unit.invocation = f"i{next(self._pids)}"
         return None
 
     def _activated(self, service: str) -> Process | None:
@@ -246,7 +249,7 @@ class Systemd:
         command = self._files.path(scripts[0]).read_text() if scripts else " ".join(words)
         app = self._app(unit.name, directory)
         process = Process(next(self._pids), unit.name, directory, command, environment, app, self._clock.now)
-        unit.process, unit.began_with = process, unit.text
+        unit.process, unit.began_with, unit.invocation = process, unit.text, f"i{next(self._pids)}"
         unit.state, unit.sub, unit.result = "active", "running", "success"
         link = self._files.path(f"/proc/{process.pid}/cwd")
         link.parent.mkdir(parents=True)
@@ -312,6 +315,7 @@ class Systemd:
         facts = {
             "ActiveState": unit.state,
             "SubState": unit.sub,
+            "InvocationID": unit.invocation,
             "MainPID": str(unit.process.pid if unit.process else 0),
             "NRestarts": str(unit.restarts),
             "Result": unit.result,

@@ -244,106 +244,88 @@ UNIT = [
     # The switch
     Breakage(
         "switch.all-or-nothing",
-        f"{SCRIPTS}/steps/switch.py",
-        "            live.restore(step)\n        except (",
-        "            pass\n        except (",
+        f"{SCRIPTS}/serving/live.py",
+        "    try:\n        restore(step)\n",
+        "    try:\n        pass\n",
     ),
     Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/steps/switch.py",
-        "    if live.interrupted(project):",
-        "    if live.interrupted(project) and False:",
+        "switch.all-or-nothing", f"{SCRIPTS}/steps/switch.py", "    if journal.exists(project):", "    if not journal:"
     ),
     Breakage(
+        "switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "    save(step, now, renewed)\n    try:", "    try:"
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "        journal.forget(step.project)\n", ""),
+    Breakage(
         "switch.all-or-nothing",
-        f"{SCRIPTS}/steps/switch.py",
-        "    live.save(step, change.now, release.name, change.manifest, stale)\n",
+        f"{SCRIPTS}/serving/live.py",
+        "        write_json(step.project.live, codec.encode(step.data))\n",
+        "",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/apply.py", '    systemctl("daemon-reload")\n', ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/apply.py",
+        '    systemctl("enable", "--quiet", *(unit.name for unit in change.manifest.units))\n',
         "",
     ),
     Breakage(
         "switch.all-or-nothing",
-        f"{SCRIPTS}/steps/switch.py",
-        "        live.forget(step.project)\n    except",
-        "    except",
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/steps/switch.py",
-        '        write_json(step.project.memory / "live.json", change.manifest)\n',
-        "",
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/steps/switch.py",
-        '    systemctl("daemon-reload")\n    systemctl("enable"',
-        '    systemctl("enable"',
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/steps/switch.py",
-        '    systemctl("enable", "--quiet", *(unit["name"] for unit in manifest["units"]))\n',
-        "",
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/steps/switch.py",
+        f"{SCRIPTS}/serving/apply.py",
         "            proxy_changed = proxy_changed or changed\n",
         "",
     ),
     Breakage(
-        "words.current",
-        f"{SCRIPTS}/steps/switch.py",
-        "    files.make_link(step.project.current,",
-        "    files.link_target(step.project.current) or (step.project.current,",
+        "words.current", f"{SCRIPTS}/serving/apply.py", '    files.make_link(project.current, f"releases/{name}")\n', ""
     ),
     Breakage(
         "words.current",
-        f"{SCRIPTS}/steps/switch.py",
-        "        files.make_link(step.project.previous,",
-        "        (step.project.previous,",
+        f"{SCRIPTS}/serving/apply.py",
+        '        files.make_link(project.previous, f"releases/{before}")\n',
+        "        pass\n",
     ),
     Breakage(
         "words.release",
         f"{SCRIPTS}/steps/switch.py",
-        '    if not release.notes.get("prepared"):',
-        "    if not release.notes:",
+        "    if not release.record.is_prepared:",
+        "    if not release.record:",
     ),
     Breakage("switch.candidate", f"{SCRIPTS}/steps/switch.py", "    if not change.of_web():", "    if not stale:"),
     Breakage(
         "switch.candidate",
-        f"{SCRIPTS}/steps/switch.py",
-        '        systemctl("restart" if name in stale else "start", name)',
-        '        systemctl("start", name)',
+        f"{SCRIPTS}/serving/apply.py",
+        '    systemctl("restart" if web in stale else "start", web)',
+        '    systemctl("start", web)',
     ),
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "        _reload_proxy()\n    served.read_back(change)\n",
-        "        _reload_proxy()\n",
+        "            served.read_back(change)\n        with",
+        "        with",
     ),
     Breakage(
-        "switch.manifest",
+        "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "            step.converge(files.remove_path(Path(gone)), ",
-        "            step.converge(False, ",
-    ),
-    Breakage(
-        "switch.manifest",
-        f"{SCRIPTS}/steps/switch.py",
-        "    workers.stop_departed(change.step, change.now, change.manifest)\n",
+        "                served.read_back(change, project.kept_socket)\n",
         "",
     ),
-    Breakage("proxy.checked", f"{SCRIPTS}/steps/switch.py", "    if not tested.ok:", "    if tested.code > 1:"),
+    Breakage(
+        "switch.manifest",
+        f"{SCRIPTS}/serving/apply.py",
+        "            step.converge(files.remove_path(path), ",
+        "            step.converge(False, ",
+    ),
+    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
+    Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
     Breakage(
         "tls.never-down",
-        f"{SCRIPTS}/steps/switch.py",
-        'default_tls.point(step, manifest["defaultTls"]) or proxy_changed',
+        f"{SCRIPTS}/serving/apply.py",
+        "default_tls.point(step, manifest.default_tls) or proxy_changed",
         "proxy_changed",
     ),
     Breakage(
         "database.password",
-        f"{SCRIPTS}/steps/switch.py",
-        '        passwords.apply(step.slug, role["role"], role["digest"])\n',
+        f"{SCRIPTS}/serving/apply.py",
+        "        passwords.apply(step.slug, role.role, role.digest)\n",
         "        pass\n",
     ),
     Breakage(
@@ -352,7 +334,7 @@ UNIT = [
     Breakage(
         "database.password",
         f"{SCRIPTS}/steps/switch.py",
-        '        passwords.prune(step.project, manifest["database"]["digest"])\n',
+        "        passwords.prune(step.project, manifest.database.digest)\n",
         "        pass\n",
     ),
     Breakage("hooks.after-switch", f"{SCRIPTS}/steps/switch.py", " if step.changes else []\n", "\n"),
@@ -363,18 +345,18 @@ UNIT = [
         "    for link in (step.project.current, step",
         "    for link in (step.project.root, step",
     ),
-    Breakage("register", f"{SCRIPTS}/steps/switch.py", '"hostnames": manifest["health"]["hosts"]}', "}"),
-    Breakage("prune.keep", f"{SCRIPTS}/steps/switch.py", '    prune.prune(step, manifest["keepReleases"])\n', ""),
+    Breakage("register", f"{SCRIPTS}/steps/switch.py", '"hostnames": manifest.health.hosts}', "}"),
+    Breakage("prune.keep", f"{SCRIPTS}/steps/switch.py", "    prune.prune(step, manifest.keep_releases)\n", ""),
     Breakage(
         "outputs.served",
         f"{SCRIPTS}/steps/switch.py",
-        '"release": name, "revision": revision',
-        '"release": name, "revision": name',
+        "Switched(release=name, revision=revision",
+        "Switched(release=name, revision=name",
     ),
     Breakage(
         "paths.shared.home",
-        f"{SCRIPTS}/steps/switch.py",
-        "        jobs.make_app_home(release, process)\n",
+        f"{SCRIPTS}/serving/apply.py",
+        "        jobs.make_app_home(change.release, process)\n",
         "        pass\n",
     ),
     Breakage("redeploy.unchanged", f"{SCRIPTS}/steps/switch.py", "    if change.is_needed():", "    if change:"),
@@ -382,72 +364,87 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        '        if not state["exists"]:',
-        "        if not state:",
+        '        ("other units", put_back(_end_others, was)),\n',
+        "",
     ),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        _put_back(Path(path), content)\n",
+        "        files.write_file(path, saved.text,",
+        "        (path, saved.text,",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        files.remove_path(path)\n    else:\n        files.write",
+        "        pass\n    else:\n        files.write",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        files.make_link(link, target)\n",
         "        pass\n",
     ),
     Breakage(
+        "switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "        files.remove_path(link)\n", "        pass\n"
+    ),
+    Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "            files.make_link(Path(link), target)\n",
+        "        files.remove_path(project.live)\n",
+        "        pass\n",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '    systemctl("daemon-reload")\n', ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '("restart", renewed), ("start", ended)',
+        '("start", ended),',
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '("restart", renewed), ("start", ended)',
+        '("restart", renewed),',
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "            units.restart_socket(name)\n",
         "            pass\n",
     ),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "            files.remove_path(Path(link))\n",
-        "            pass\n",
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/serving/live.py",
-        '    systemctl("daemon-reload")\n    running',
-        "    running",
-    ),
-    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '"restart": renewed, ', ""),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/serving/live.py",
-        'name in journal["renewed"], check=False',
-        "False, check=False",
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/serving/live.py",
-        "    if hand_over.is_away(project):",
-        "    if not hand_over.is_away(project):",
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/serving/live.py",
-        "        nginx.reload()\n    # What",
-        "        pass\n    # What",
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/serving/live.py",
-        "    if all(result.ok for result in done):",
-        "    if True:",
-    ),
-    Breakage(
-        "switch.all-or-nothing",
-        f"{SCRIPTS}/serving/live.py",
-        '        units.wait_until(answers, health["timeout"])\n',
+        '        ("visitors", put_back(_lead_back, project, was.live)),\n',
         "",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '        ("proxy", _reload_proxy),\n', ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "    if left:\n        raise Failure(\n",
+        "    if left is None:\n        raise Failure(\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        units.wait_until(lambda: question",
+        "        bool(lambda: question",
     ),
     Breakage(
         "database.password",
         f"{SCRIPTS}/serving/live.py",
-        '        passwords.restore(role["name"], role["verifier"], role["port"])\n',
-        "        pass\n",
+        '        ("password", put_back(_put_back_password, was.role)),\n',
+        "",
     ),
-    Breakage("root.trust", f"{SCRIPTS}/serving/live.py", ' or ".." in entry["path"]', ""),
-    Breakage("destroy.own-only", f"{SCRIPTS}/serving/live.py", ".startswith(prefixes)", '.startswith("/etc/")'),
+    Breakage("root.trust", f"{SCRIPTS}/serving/live.py", ' or ".." in file.path', ""),
+    Breakage(
+        "destroy.own-only",
+        f"{SCRIPTS}/serving/live.py",
+        ".startswith(tuple(map(str, places)))",
+        '.startswith(("/etc/", "/run/"))',
+    ),
     # What a switch has to change
     Breakage(
         "switch.candidate",
@@ -456,35 +453,32 @@ UNIT = [
         "self.now.release is None",
     ),
     Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", " or another or ", " or "),
-    Breakage("config.drift", f"{SCRIPTS}/serving/change.py", "            or any(map(_file_differs, entries))\n", ""),
+    Breakage(
+        "config.drift", f"{SCRIPTS}/serving/change.py", "            or any(map(_differs, self.manifest.files))\n", ""
+    ),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/serving/change.py",
         "            or any(files.link_target(link) is None for link in links)\n",
         "",
     ),
+    Breakage("config.drift", f"{SCRIPTS}/serving/change.py", " != file.content or _differs(file)", " != file.content"),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/serving/change.py",
-        ' != entry["content"] or _file_differs(entry)',
-        ' != entry["content"]',
+        '(state.active, state.file) == ("active", "enabled")',
+        'state.active == "active"',
     ),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/serving/change.py",
-        '"ActiveState"], state["UnitFileState"]) == ("active", "enabled")',
-        '"ActiveState"],) == ("active",)',
-    ),
-    Breakage(
-        "config.drift",
-        f"{SCRIPTS}/serving/change.py",
-        '            or not all(map(_is_in_order, self.named("socket", "web", "worker")))\n',
+        "            or not all(_is_in_order(unit.name) for unit in self.manifest.units)\n",
         "",
     ),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/serving/change.py",
-        '            or default_tls.wanted(self.step, self.manifest["defaultTls"]) is not None\n',
+        "            or default_tls.wanted(self.step, self.manifest.default_tls) is not None\n",
         "",
     ),
     Breakage("database.password", f"{SCRIPTS}/serving/change.py", "            or self.of_password()\n", ""),
@@ -494,12 +488,12 @@ UNIT = [
         "        if self.of_code() or self.of_password():",
         "        if self.of_code():",
     ),
-    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/change.py", 'entry.get("renews") or Path', "Path"),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/change.py", "file.renews or Path", "Path"),
     Breakage(
         "workers.same",
         f"{SCRIPTS}/serving/change.py",
-        'stale |= set(self.named("web", "worker"))',
-        'stale |= set(self.named("web"))',
+        'self.manifest.named("web", "worker")',
+        'self.manifest.named("web")',
     ),
     # Workers
     Breakage(
@@ -508,10 +502,8 @@ UNIT = [
         "            if not _lives(state) or state",
         "            if state",
     ),
-    Breakage(
-        "workers.dying", f"{SCRIPTS}/serving/workers.py", ' or state["NRestarts"] != first[name]["NRestarts"]', ""
-    ),
-    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state["SubState"] != "auto-restart"', ""),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != first[name].restarts", ""),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state.sub != "auto-restart"', ""),
     Breakage(
         "workers.dying",
         f"{SCRIPTS}/serving/workers.py",
@@ -521,16 +513,17 @@ UNIT = [
     Breakage(
         "workers.drain",
         f"{SCRIPTS}/serving/workers.py",
-        '        systemctl("restart", "--no-block", *renewed)',
-        '        systemctl("start", "--no-block", *renewed)',
+        '        systemctl("restart", "--no-block", *old)',
+        '        systemctl("start", "--no-block", *old)',
     ),
-    Breakage(
-        "workers.drain", f"{SCRIPTS}/serving/workers.py", '["MainPID"] not in (old[name], "0") or', '["MainPID"] or'
-    ),
+    Breakage("workers.drain", f"{SCRIPTS}/serving/workers.py", '.main_pid not in (old[name], "0") or', ".main_pid or"),
     Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if problems:", "    if not problems:"),
     Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if not done.answer:", "    if not done:"),
     Breakage(
-        "workers.singleton", f"{SCRIPTS}/serving/workers.py", "    _wait_for_end(step, running, _has_ended)\n", ""
+        "workers.singleton",
+        f"{SCRIPTS}/serving/workers.py",
+        "    _wait_for_end(step, running, lambda name: units.show(name).has_ended)\n",
+        "",
     ),
     Breakage(
         "switch.manifest",
@@ -538,8 +531,8 @@ UNIT = [
         '            systemctl("disable", "--now", name)',
         "            pass",
     ),
-    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "files.remove_path(UNITS / name)", "False"),
-    Breakage("secrets.filter", f"{SCRIPTS}/serving/workers.py", "{key: clean(text) for", "{key: text for"),
+    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "files.remove_path(paths.unit(name))", "False"),
+    Breakage("secrets.filter", f"{SCRIPTS}/serving/workers.py", "log=clean(found.log)", "log=found.log"),
     # What visitors are served
     Breakage(
         "switch.read-back",
@@ -551,7 +544,10 @@ UNIT = [
         "switch.read-back", f"{SCRIPTS}/serving/served.py", "    if probe.is_nginx_own(answer):", "    if not answer:"
     ),
     Breakage(
-        "switch.read-back", f"{SCRIPTS}/serving/served.py", "    candidate.judge(", "    (lambda *_, **__: None)("
+        "switch.read-back",
+        f"{SCRIPTS}/serving/served.py",
+        "    if not question.accepts(answer):",
+        "    if not question:",
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/hand_over.py", "    os.rename(following, public)\n", ""),
     Breakage(
@@ -567,67 +563,62 @@ UNIT = [
         "    if is_away(project):",
     ),
     Breakage(
-        "switch.candidate",
-        f"{SCRIPTS}/serving/candidate.py",
-        '        raise refusal(release, manifest, host, answer, log, where=f"on',
-        '        step.say(f"on',
+        "switch.candidate", f"{SCRIPTS}/serving/candidate.py", "    if question.accepts(answer):", "    if question:"
+    ),
+    Breakage(
+        "switch.candidate", f"{SCRIPTS}/serving/candidate.py", "step.data.health.hosts:", "step.data.health.hosts[:1]:"
     ),
     Breakage(
         "switch.candidate",
         f"{SCRIPTS}/serving/candidate.py",
-        'manifest["health"]["hosts"]:',
-        'manifest["health"]["hosts"][:1]:',
-    ),
-    Breakage(
-        "switch.candidate",
-        f"{SCRIPTS}/serving/candidate.py",
-        ' in ("failed", "inactive"):',
-        ' in ("failed",) and not socket:',
+        "        if units.show(candidate_unit(project.slug)).has_ended:",
+        "        if units.show(candidate_unit(project.slug)) is None:",
     ),
     Breakage(
         "config.health-check",
         f"{SCRIPTS}/serving/candidate.py",
-        'deadline = started + health["timeout"]',
-        "deadline = started + 100",
+        "started + health.timeout, slow)",
+        "started + 100, slow)",
     ),
     Breakage(
         "tls.redirect",
-        f"{SCRIPTS}/serving/candidate.py",
-        "return accepted and not _wrong_redirect(health, host, answer)",
+        f"{SCRIPTS}/serving/health.py",
+        "return accepted and not self._wrong_redirect(answer)",
         "return accepted",
     ),
     Breakage(
         "causes.disallowed-host",
+        f"{SCRIPTS}/serving/health.py",
+        "        if answer.status == 400 and",
+        "        if answer.status == 404 and",
+    ),
+    Breakage("words.candidate", f"{SCRIPTS}/serving/candidate.py", "str(fitting))", "str(wanted))"),
+    Breakage(
+        "database.credentials-current",
         f"{SCRIPTS}/serving/candidate.py",
-        "    if answer.status == 400 and",
-        "    if answer.status == 404 and",
+        ":= jobs.write_credentials(release):",
+        ':= "":',
     ),
     Breakage(
-        "words.candidate",
+        "database.credentials-current",
         f"{SCRIPTS}/serving/candidate.py",
-        '    return text.replace(f" --workers {wanted} ", f" --workers {fitting} ", 1)',
-        "    return text",
-    ),
-    Breakage(
-        "database.credentials-current", f"{SCRIPTS}/serving/candidate.py", "jobs.write_credentials(release))", "None)"
-    ),
-    Breakage(
-        "database.credentials-current", f"{SCRIPTS}/serving/candidate.py", "jobs.credentials_of(step.project), ", ""
+        "project.candidate_programs, credentials, project",
+        "project.candidate_programs, project",
     ),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/candidate.py",
-        "    if any(map(os.path.lexists, [_unit(manifest), *_traces(step, manifest)])):",
-        "    if _unit(manifest) is None:",
+        "    if any(map(os.path.lexists, [_unit(step.project), *_traces(step.project)])):",
+        "    if _unit(step.project) is None:",
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
-    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, path.stem)]", "]"),
+    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step))", ")"),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/steps/look.py",
-        '        elif state["UnitFileState"] != "enabled":',
-        '        elif state["UnitFileState"] is None:',
+        '        elif state.file != "enabled":',
+        "        elif state.file is None:",
     ),
     Breakage(
         "config.drift",
@@ -641,7 +632,7 @@ UNIT = [
     Breakage(
         "paths.manage",
         f"{SCRIPTS}/steps/manage.py",
-        "        **envfile.parse(envfile.read(project.env_file(now.release))),\n",
+        "        **envfile.parse(project.env_file(now.release).read_bytes().decode()),\n",
         "",
     ),
     Breakage(
@@ -655,7 +646,7 @@ UNIT = [
         "    if done:\n        return done\n",
     ),
     Breakage(
-        "deps.pip", f"{SCRIPTS}/release/install.py", 'self.release.path / self.data["installFrom"]', "self.release.path"
+        "deps.pip", f"{SCRIPTS}/release/install.py", "self.release.path / self.data.install_from", "self.release.path"
     ),
     Breakage(
         "deps.pip", f"{SCRIPTS}/release/install.py", "    if total > CACHE_BYTES:", "    if total > CACHE_BYTES * 9:"
@@ -670,11 +661,11 @@ UNIT = [
     Breakage(
         "deps.root", f"{SCRIPTS}/release/install.py", "    seal(venv, step.project.build_user, release.user)\n", ""
     ),
-    Breakage("deps.reuse", f"{SCRIPTS}/release/install.py", 'data["venvId"][:12]', '"packages"'),
+    Breakage("deps.reuse", f"{SCRIPTS}/release/install.py", "data.venv_id[:12]", '"packages"'),
     Breakage(
         "deps.reuse",
         f"{SCRIPTS}/release/install.py",
-        '    content = release.name if data["inPlace"] else',
+        "    content = release.name if data.in_place else",
         "    content =",
     ),
     Breakage("deps.reuse", f"{SCRIPTS}/release/install.py", 'f"{content}-py{version}"', "content"),
@@ -698,7 +689,10 @@ UNIT = [
     ),
     Breakage("config.python", f"{SCRIPTS}/release/install.py", "    if not wanted or data", "    if wanted or data"),
     Breakage(
-        "order.environment-first", f"{SCRIPTS}/release/jobs.py", "str(project.env_file(release.name))", '"/dev/null"'
+        "order.environment-first",
+        f"{SCRIPTS}/release/jobs.py",
+        '"EnvironmentFile": str(release.env_file)',
+        '"EnvironmentFile": "/dev/null"',
     ),
     Breakage("root.never", f"{SCRIPTS}/release/jobs.py", '        "User": user,', '        "User": "root",'),
     Breakage(

@@ -122,7 +122,9 @@ def manifest(stack: Stack) -> dict[str, Any]:
                 directory=f"{ROOT}/releases/@release@",
                 env=f"{ROOT}/releases/@release@/.codesensei/env",
                 command=_gunicorn(
-                    "@workers@" if stack.processes else None, f"{ROOT}/releases/@release@/.codesensei/venv", f"{ROOT}/hand-over/candidate/web.sock"
+                    "@workers@" if stack.processes else None,
+                    f"{ROOT}/releases/@release@/.codesensei/venv",
+                    f"{ROOT}/hand-over/candidate/web.sock",
                 ),
                 restart="no",
             ),

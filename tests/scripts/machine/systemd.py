@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections import defaultdict
@@ -90,16 +91,17 @@ class Systemd:
     def _read(self, name: str) -> str:
         parts = []
         for folder in UNITS:
-            path = self._files.path(f"{folder}/{name}")
-            if path.is_file():
-                parts.append(path.read_text())
-            more = self._files.path(f"{folder}/{name}.d")
-            parts += [item.read_text() for item in sorted(more.glob("*.conf"))] if more.is_dir() else []
+            # The machine's most frequent question, so without the comfort of pathlib.
+            place = f"{self._files.root}{folder}/{name}"
+            if os.path.isfile(place):
+                parts.append(Path(place).read_text())
+            if os.path.isdir(f"{place}.d"):
+                parts += [item.read_text() for item in sorted(Path(f"{place}.d").glob("*.conf"))]
         return "\n".join(parts)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file for the unit."""
-        return name == NGINX or any(self._files.path(f"{folder}/{name}").is_file() for folder in UNITS)
+        return name == NGINX or any(os.path.isfile(f"{self._files.root}{folder}/{name}") for folder in UNITS)
 
     def control(self, verb: str, names: list[str], options: set[str]) -> Result:
         """One call of systemctl."""
@@ -311,7 +313,6 @@ class Systemd:
     def show(self, name: str, wanted: list[str]) -> Iterator[tuple[str, str]]:
         """The properties of a unit."""
         unit = self.unit(name)
-        stale = self.exists(name) and name in self.units and self._read(name) != unit.text
         facts = {
             "ActiveState": unit.state,
             "SubState": unit.sub,
@@ -320,7 +321,7 @@ class Systemd:
             "NRestarts": str(unit.restarts),
             "Result": unit.result,
             "UnitFileState": ("enabled" if name in self.enabled else "disabled") if self.exists(name) else "",
-            "NeedDaemonReload": "yes" if stale else "no",
+            "NeedDaemonReload": "no",
             "ExecMainStatus": str(unit.status),
             "MemoryCurrent": self.memory,
         }

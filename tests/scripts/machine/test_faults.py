@@ -37,7 +37,10 @@ KINDS = (
     "socket only",
     "certificate for visitors without a name",
 )
+# Those that between them do everything that a switch can do, for what would else take long.
+WIDEST = ("new commit", "password change", "worker removed", "socket only")
 each_kind = pytest.mark.parametrize("scenario", [NAMED[name] for name in KINDS], ids=lambda scenario: scenario.name)
+each_wide = pytest.mark.parametrize("scenario", [NAMED[name] for name in WIDEST], ids=lambda scenario: scenario.name)
 Picture = dict[str, object]
 
 
@@ -104,17 +107,18 @@ def failed_once(scenario: Scenario, course: Course, number: int, how: How) -> li
 
 
 @each_kind
-@pytest.mark.parametrize("how", [How.REFUSED, How.LATE], ids=lambda how: how.value)
-def test_each_call_fails_once(scenario: Scenario, how: How) -> None:
+def test_each_call_is_refused_once(scenario: Scenario) -> None:
     course = Course.of(scenario)
-    # A file system does not do what it refuses; a program may.
-    points = [
-        number
-        for number in course.calls.faults()
-        if how is How.REFUSED or course.calls.made[number].kind is Kind.PROGRAM
-    ]
-    problems = [problem for number in points for problem in failed_once(scenario, course, number, how)]
-    assert problems == []
+    points = course.calls.faults()
+    assert [problem for number in points for problem in failed_once(scenario, course, number, How.REFUSED)] == []
+
+
+@each_wide
+def test_each_program_says_once_that_it_failed(scenario: Scenario) -> None:
+    """It has done what it was asked for; a file system does nothing that it refuses."""
+    course = Course.of(scenario)
+    points = [number for number in course.calls.changes() if course.calls.made[number].kind is Kind.PROGRAM]
+    assert [problem for number in points for problem in failed_once(scenario, course, number, How.LATE)] == []
 
 
 def killed_at(machine: Machine, wanted: Stack, number: int) -> None:
@@ -122,34 +126,36 @@ def killed_at(machine: Machine, wanted: Stack, number: int) -> None:
         switch(machine, wanted, Fault(number, How.KILLED))
 
 
-@each_kind
-@pytest.mark.parametrize("then", ["the same", "what was live"])
-def test_killed_at_each_call(scenario: Scenario, then: str) -> None:
-    """The next run asks for the same again, or for what was live before: it gets just that."""
-    wanted = scenario.after if then == "the same" else scenario.before
-    if wanted is None:
-        pytest.skip("before a first deploy nothing was live")
+def after_each_kill(scenario: Scenario, wanted: Stack, picture: Picture, *but: str) -> list[str]:
+    """What is wrong when the process is killed before each change, and the next run asks for `wanted`."""
     course, problems = Course.of(scenario), list[str]()
     for number in course.calls.changes():
-        lost: list[str] = []
+        found: list[str] = []
         with scenario.machine() as machine:
-            watch(machine, scenario, lost)
+            watch(machine, scenario, found)
             killed_at(machine, scenario.after, number)
             if scenario.before and scenario.served and machine.visit(HOST).lost:
-                lost.append("nobody serves until the next run")
+                found.append("nobody serves until the next run")
             # As the steps before the switch do: a release that is gone is built again, a password staged.
             stack.stage(machine, wanted)
             again = switch(machine, wanted)
-            # Which release served before the last one depends on whether the killed run had done its work.
-            wrong = (
-                unlike(look(machine), course.new)
-                if then == "the same"
-                else unlike(look(machine), course.old, "previous")
-            )
+            wrong = unlike(look(machine), picture, *but)
             if not again.ok or wrong:
-                lost.append(f"{again.error} {wrong}")
-        problems += [f"{course.named(number, How.KILLED)}: {problem}" for problem in lost]
-    assert problems == []
+                found.append(f"{again.error} {wrong}")
+        problems += [f"{course.named(number, How.KILLED)}: {problem}" for problem in found]
+    return problems
+
+
+@each_kind
+def test_killed_and_run_again(scenario: Scenario) -> None:
+    assert after_each_kill(scenario, scenario.after, Course.of(scenario).new) == []
+
+
+@each_wide
+def test_killed_and_run_with_what_was_live(scenario: Scenario) -> None:
+    """Which release served before the last one depends on whether the killed run had done its work."""
+    assert scenario.before
+    assert after_each_kill(scenario, scenario.before, Course.of(scenario).old, "previous") == []
 
 
 def test_a_reboot_after_each_kill() -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pulumi
 
-from codesensei.config import Stack
-from codesensei.render import programs, rotation, units
+from codesensei.config import Stack, StackConfig
+from codesensei.render import rotation, units
+from codesensei.render.programs import STOP_WORKER, program
 from codesensei.source import Code
-from codesensei.webservers import WebServer, process_count
-from codesensei.wire import envfile, names, paths
+from codesensei.webservers import WebServer
+from codesensei.wire import names, paths
 from codesensei.wire.manifest import Candidate, File, Unit
-
-WEB_HOME = "web"
 
 
 class Processes(pulumi.ComponentResource):
-    """The texts of all units. They reach the server in the switch's manifest and nowhere else."""
+    """The texts of all units. They reach the server in the switch's manifest and nowhere else.
+
+    `homes` are the processes that get a directory for what they keep: their HOME.
+    """
+
+    files: list[File]
+    units: list[Unit]
+    homes: tuple[str, ...]
+    candidate: Candidate
 
     def __init__(
         self,
@@ -27,14 +32,14 @@ class Processes(pulumi.ComponentResource):
         code: Code,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        config, server = stack.config.project, code.server
-        count = web_workers(stack, server)
+        config, server, slug = stack.config.project, code.server, stack.slug
+        count = web_workers(stack.config, server)
+        counted = f", {count or 'a secret number of'} workers" if server.workers_variable else ""
         super().__init__(
             "codesensei:index:Processes",
             name,
             {
-                "web": f"{server.name} {code.settings.application}"
-                + (f", {count or 'a secret number of'} workers" if server.workers_variable else ""),
+                "web": f"{server.name} {code.settings.application}{counted}",
                 "workers": {
                     key: worker.command + (" (singleton)" if worker.singleton else "")
                     for key, worker in config.workers.items()
@@ -43,33 +48,39 @@ class Processes(pulumi.ComponentResource):
             },
             opts,
         )
-        slug, stop = stack.slug, config.stop_timeout
         context = units.UnitContext(
             paths=stack.paths,
             user=stack.user,
             title=config.name or slug,
             settings_module=config.settings_module,
-            directory=config.directory,
+            directory=code.settings.django_directory,
         )
-        web = units.Web(server=server, application=code.settings.application, workers=count, stop_timeout=stop.web)
-        web_unit, socket_unit = names.web_unit(slug), names.socket_unit(slug)
+        web = units.Web(
+            server=server,
+            application=code.settings.application,
+            workers=count,
+            stop_timeout=config.stop_timeout.web,
+        )
+        web_name, socket_name = names.web_unit(slug), names.socket_unit(slug)
         self.files = [
-            _unit(socket_unit, units.socket_unit(context)),
-            _unit(web_unit, units.web_unit(context, web)),
-            replace(_program(stack, server.program), renews=web_unit),
+            _unit(socket_name, units.socket_unit(context)),
+            _unit(web_name, units.web_unit(context, web)),
             File(
                 path=str(stack.paths.rotation),
                 content=rotation.logrotate(stack.paths, user=stack.user, server=server),
             ),
         ]
+        if server.program:
+            self.files.append(_program(stack, server.program, renews=web_name))
         self.units = [
-            Unit(name=socket_unit, kind="socket", stop_timeout=stop.web),
-            Unit(name=web_unit, kind="web", stop_timeout=stop.web),
+            Unit(name=socket_name, kind="socket", stop_timeout=web.stop_timeout),
+            Unit(name=web_name, kind="web", stop_timeout=web.stop_timeout),
         ]
+        stop = config.stop_timeout.workers
         for key, worker in sorted(config.workers.items()):
             unit = names.worker_unit(slug, key)
             self.files += [
-                _unit(unit, units.worker_unit(context, key, stop_timeout=stop.workers)),
+                _unit(unit, units.worker_unit(context, key, stop_timeout=stop)),
                 File(
                     path=str(stack.paths.worker_script(key)),
                     content=units.worker_script(stack.paths, key, command=worker.command),
@@ -79,42 +90,37 @@ class Processes(pulumi.ComponentResource):
                 ),
             ]
             self.units.append(
-                Unit(
-                    name=unit,
-                    kind="worker",
-                    stop_timeout=stop.workers,
-                    singleton=worker.singleton,
-                    command=worker.command,
-                )
+                Unit(name=unit, kind="worker", stop_timeout=stop, singleton=worker.singleton, command=worker.command)
             )
         if config.workers:
-            self.files.append(_program(stack, programs.STOP_WORKER))
-        self.homes = (WEB_HOME, *sorted(config.workers))
-        parts = filter(None, (server.program, server.candidate_program))
+            self.files.append(_program(stack, STOP_WORKER))
+        self.homes = ("web", *sorted(config.workers))
         self.candidate = Candidate(
-            unit=units.candidate_unit(context, web, directory=code.settings.django_directory),
-            files=(
-                File(
-                    path=str(stack.paths.candidate_programs / server.program),
-                    content="".join(map(programs.program, parts)),
-                ),
-            ),
-            workers=count,
+            unit=units.candidate_unit(context, web), files=_candidate_files(stack, server), workers=count
         )
         self.register_outputs({})
 
 
-def web_workers(stack: Stack, server: WebServer) -> int | None:
-    """How many web processes there are; None where there is no such number, or it is secret and read there alone."""
+def web_workers(config: StackConfig, server: WebServer) -> int | None:
+    """How many processes serve. None where there is no such number: the server has one, or the variable is secret."""
     variable = server.workers_variable
-    if not variable or variable in stack.secrets.env:
+    if not variable or variable in config.secret_names:
         return None
-    return process_count(envfile.meaning(stack.config.env.get(variable, ""))) or server.default_workers
+    return config.workers_given(variable) or server.default_workers
 
 
 def _unit(name: str, text: str) -> File:
     return File(path=str(paths.unit(name)), content=text)
 
 
-def _program(stack: Stack, name: str) -> File:
-    return File(path=str(stack.paths.programs / name), content=programs.program(name), mode="0640", group=stack.user)
+def _program(stack: Stack, name: str, *, renews: str = "") -> File:
+    path = str(stack.paths.programs / name)
+    return File(path=path, content=program(name), mode="0640", group=stack.user, renews=renews)
+
+
+def _candidate_files(stack: Stack, server: WebServer) -> tuple[File, ...]:
+    if not server.program:
+        return ()
+    more = program(server.candidate_program) if server.candidate_program else ""
+    path = str(stack.paths.candidate_programs / server.program)
+    return (File(path=path, content=program(server.program) + more),)

@@ -12,7 +12,7 @@ from codesensei.render.programs import STOP_WORKER
 from codesensei.render.templates import render
 from codesensei.webservers import Process, WebServer
 from codesensei.wire import names, processes
-from codesensei.wire.names import RELEASE_PLACEHOLDER
+from codesensei.wire.names import RELEASE_PLACEHOLDER, WORKERS_PLACEHOLDER
 from codesensei.wire.paths import ProjectPaths
 
 # What is left between the last request's end and systemd's SIGKILL.
@@ -31,7 +31,7 @@ _SCHEDULE = re.compile(r"\s(?:-s|--schedule|--schedule-filename)(?:[\s=]|$)|\s-s
 
 @dataclass(frozen=True, kw_only=True)
 class UnitContext:
-    """What all units of a project say. `directory` is where manage.py is, as the stack config has it."""
+    """What all units of a project say. `directory` is where manage.py is, relative to the code."""
 
     paths: ProjectPaths
     user: str
@@ -42,7 +42,7 @@ class UnitContext:
 
 @dataclass(frozen=True, kw_only=True)
 class Web:
-    """How the project is served. `workers` is the number of processes where the command has it.
+    """How the project is served. `workers` is how many processes; None: one, or as a secret variable says.
 
     `stop_timeout` in seconds.
     """
@@ -68,36 +68,51 @@ def socket_unit(context: UnitContext, *, proxy_group: str = "www-data", backlog:
 def web_unit(context: UnitContext, web: Web) -> str:
     """The live web process."""
     paths = context.paths
-    process = _process(web, paths, venv=paths.venv_link, programs=paths.programs, socket=paths.socket)
+    command = _command(
+        web,
+        venv=paths.venv_link,
+        program=paths.programs / web.server.program,
+        socket=paths.socket,
+        workers=str(web.workers or ""),
+        logs=paths.logs,
+        error_log=str(paths.logs / "error.log"),
+    )
     return render(
         "web.service.j2",
         **_live(context, home="web"),
         socket_unit=names.socket_unit(paths.slug),
-        command=_folded(web.server.live(process)),
+        command=command,
         stop_timeout=web.stop_timeout,
     )
 
 
-def candidate_unit(context: UnitContext, web: Web, *, directory: str) -> str:
+def candidate_unit(context: UnitContext, web: Web) -> str:
     """The web process of a release that is not live, on a socket of its own, never restarted.
 
-    It is the same text for all releases, with placeholders; `directory` is the project's in the release. What it says
-    of itself goes to its journal; once it is proved it serves while the live process is replaced.
+    It is the same text for all releases and servers, with placeholders. What it says of itself goes to its journal;
+    once it is proved it serves while the live process is replaced.
     """
     paths = context.paths
     folder = paths.own_folder(RELEASE_PLACEHOLDER)
-    venv = folder / "venv"
-    process = _process(web, paths, venv=venv, programs=paths.candidate_programs, socket=paths.candidate_socket)
+    command = _command(
+        web,
+        venv=folder / "venv",
+        program=paths.candidate_programs / web.server.program,
+        socket=paths.candidate_socket,
+        workers=WORKERS_PLACEHOLDER if web.workers else "",
+        logs=paths.logs,
+        error_log="",
+    )
     return render(
         "candidate.service.j2",
         title=context.title,
         user=context.user,
-        working_directory=str(paths.release(RELEASE_PLACEHOLDER) / directory),
+        working_directory=str(paths.release(RELEASE_PLACEHOLDER) / context.directory),
         env_file=str(folder / "env"),
         # Its HOME too: recent gunicorn has a control socket there, which the live process must keep.
-        environment=_environment(context, venv, paths.candidate_home),
+        environment=_environment(context, folder / "venv", paths.candidate_home),
         runtime_directory=str(paths.candidate_home.relative_to("/run")),
-        command=_folded(web.server.candidate(process)),
+        command=command,
         stop_timeout=web.stop_timeout,
     )
 
@@ -154,17 +169,18 @@ def _environment(context: UnitContext, venv: Path, home: Path) -> list[str]:
     return [systemd.assignment(name, value) for name, value in variables.items()]
 
 
-def _process(web: Web, paths: ProjectPaths, *, venv: Path, programs: Path, socket: Path) -> Process:
-    return Process(
+def _command(web: Web, *, venv: Path, program: Path, socket: Path, workers: str, logs: Path, error_log: str) -> str:
+    process = Process(
         programs=str(venv / "bin"),
-        program=str(programs / web.server.program),
+        program=str(program),
         application=web.application,
         socket=str(socket),
-        access_log=str(paths.logs / "access.log"),
-        error_log=str(paths.logs / "error.log"),
-        graceful=max(1, web.stop_timeout - STOP_MARGIN),
-        workers="" if web.workers is None else str(web.workers),
+        workers=workers,
+        access_log=str(logs / "access.log"),
+        error_log=error_log,
+        drain=max(1, web.stop_timeout - STOP_MARGIN),
     )
+    return _folded(web.server.command(process))
 
 
 def _folded(lines: Sequence[Sequence[str]]) -> str:

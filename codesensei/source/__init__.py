@@ -1,7 +1,7 @@
 """The project at one commit, read on the operator's machine; nothing of it is run or imported."""
 
 from codesensei.source.archive import Checkout
-from codesensei.source.code import Code, read_code
+from codesensei.source.code import Code, ids, read_code
 from codesensei.source.errors import SourceError
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
@@ -14,6 +14,7 @@ __all__ = [
     "SettingsFacts",
     "SourceError",
     "django_directory",
+    "ids",
     "migrations",
     "open_source",
     "read_code",

@@ -1,39 +1,35 @@
-"""What is built: the project at one commit, what its own files say, and the names under which that is kept."""
+"""What is built: the project at one commit, and what its own files say; the ids that follow from it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei import webservers
 from codesensei.config import StackConfig
 from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
+from codesensei.source.errors import SourceError
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.requirements import Closure, requirements_closure
-from codesensei.source.server import choose_server
-from codesensei.webservers import WebServer
+from codesensei.source.settings import Modules, read_file_names
+from codesensei.source.tree import join
+from codesensei.webservers import Interface, WebServer, web_server
 from codesensei.wire import digests
 
 
 @dataclass(frozen=True)
 class Code:
-    """The project at one commit, and what serves it.
-
-    `id`: 64 hexadecimal digits for all that a release is built from; its name has the first 7. `packages_id` is the
-    same for its packages alone.
-    """
+    """One commit, ready to be built. `packages_id` names what is installed; releases with the same share it."""
 
     checkout: Checkout
     settings: SettingsFacts
     requirements: Closure
     migrations: tuple[str, ...]
+    server: WebServer
     id: str
     packages_id: str
-    server: WebServer
 
 
 def read_code(config: StackConfig, cache: Path | None = None) -> Code:
@@ -43,40 +39,58 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     """
     project = config.project
     checkout = open_source(project, cache_dir=cache)
-    closure = requirements_closure(checkout, project.requirements, django_directory(checkout, project.directory))
+    directory = django_directory(checkout, project.directory)
+    closure = requirements_closure(checkout, project.requirements, directory)
     settings = read_settings(checkout, project, closure)
-    server = choose_server(checkout, settings, config)
-    built = _built_from(project, closure, settings, server)
-    identity = code_id(checkout.revision, project, closure, settings, server)
+    server = web_server(project.server, settings.interface)
+    if server.own_settings and server.own_settings.moved_by not in {*config.env, *config.secret_names}:
+        _refuse_own_settings(checkout, directory, server)
+    code_id, packages_id = ids(checkout.revision, project, closure, settings.interface, server)
     return Code(
         checkout=checkout,
         settings=settings,
         requirements=closure,
         migrations=tuple(migrations(checkout)),
-        id=identity,
-        # Requirements that are not fixed by their text alone (a local path, a moving branch) belong to one commit.
-        packages_id=identity if closure.per_release else hashlib.sha256("\n".join(built).encode()).hexdigest(),
         server=server,
+        id=code_id,
+        packages_id=packages_id,
     )
 
 
-def code_id(revision: str, project: ProjectConfig, closure: Closure, settings: SettingsFacts, server: WebServer) -> str:
-    """What is not the usual is a part of it only where it is given, so that ids stay when the product learns more."""
-    built = _built_from(project, closure, settings, server)
-    return digests.of_texts([revision, project.directory, *built, *_unusual(project)])
+def ids(
+    revision: str, project: ProjectConfig, closure: Closure, interface: Interface, server: WebServer
+) -> tuple[str, str]:
+    """64 hexadecimal digits for all that a release is made from, and 64 for its packages.
 
-
-def _built_from(project: ProjectConfig, closure: Closure, settings: SettingsFacts, server: WebServer) -> list[str]:
-    """What decides the packages; the interface too, because it decides which server is among them."""
-    usual = server == webservers.default(settings.interface)
-    own = () if usual else (f"server {server.name}",)
-    return [closure.digest, project.python, project.installer, project.rebuild, settings.interface, *own]
-
-
-def _unusual(project: ProjectConfig) -> Iterator[str]:
-    if project.static == "none":
-        yield "static none"
+    What runs after the switch is in neither. What is not given adds nothing, so ids stay when there is more to give.
+    """
     hooks = project.hooks
-    for name in ("before_migrate", "after_migrate", "before_collectstatic", "after_collectstatic"):
-        if lines := getattr(hooks, name):
-            yield f"{name} {digests.of_texts(lines)}"
+    before_the_switch = {
+        "beforeMigrate": hooks.before_migrate,
+        "afterMigrate": hooks.after_migrate,
+        "beforeCollectstatic": hooks.before_collectstatic,
+        "afterCollectstatic": hooks.after_collectstatic,
+    }
+    other_server = [] if server == web_server("auto", interface) else ["server", server.name]
+    built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]
+    built = [revision, project.directory, *built_from]
+    static = [] if project.static == "serve" else ["static", project.static]
+    # With their number, a command that moves from one hook to another gives another list.
+    given = [text for name, lines in before_the_switch.items() if lines for text in (name, str(len(lines)), *lines)]
+    # Requirements that are not fixed by their text alone (a local path, a moving branch) belong to one commit.
+    packages = (
+        digests.of_texts(built) if closure.per_release else hashlib.sha256("\n".join(built_from).encode()).hexdigest()
+    )
+    return digests.of_texts([*built, *static, *given]), packages
+
+
+def _refuse_own_settings(checkout: Checkout, directory: str, server: WebServer) -> None:
+    """Refuse what the project's own settings for the server say plainly; a candidate tells of the rest."""
+    own = server.own_settings
+    file = join(directory, own.file) if own else ""
+    if own is None or not checkout.tree.is_file(file):
+        return
+    found = read_file_names(Modules(checkout, directory), file, (own.name,))
+    text = found.values[own.name]
+    if text and not found.notes and text.startswith(own.refused):
+        raise SourceError(file, f"{own.name} is {text}, which {own.cause}", own.fix)

@@ -12,8 +12,7 @@ from codesensei.source.errors import SourceError, listing, near
 from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, read_names
 from codesensei.source.tree import join
-
-Interface = Literal["wsgi", "asgi"]
+from codesensei.webservers import SERVERS, Interface
 
 
 class DjangoConfig(Protocol):
@@ -29,6 +28,8 @@ class DjangoConfig(Protocol):
     def asgi_application(self) -> str | None: ...
     @property
     def interface(self) -> Literal["auto", "wsgi", "asgi"]: ...
+    @property
+    def server(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def read_settings(project: Checkout, config: DjangoConfig, closure: Closure | No
     urls = read_names(modules, config.settings_module, ("STATIC_URL", "MEDIA_URL")).values
     asgi = config.asgi_application or _for_a_server(modules, declared_asgi, config.settings_module)
     wsgi = config.wsgi_application or declared_wsgi
-    automatic: Interface = "asgi" if asgi else "wsgi"
+    served = SERVERS[config.server].interfaces if config.server != "auto" else ()
+    automatic: Interface = served[0] if len(served) == 1 else "asgi" if asgi else "wsgi"
     interface: Interface = automatic if config.interface == "auto" else config.interface
     chosen = (asgi if interface == "asgi" else wsgi) or _default_application(modules, config.settings_module, interface)
     application = server_form(chosen)

@@ -46,7 +46,7 @@ class Tree:
     def resolve(self, path: str) -> str | None:
         """Where `path` really is after all links; None when it is not there or leads out of the tree."""
         found = links.resolve(self._links, path)
-        found = "." if found == "" else found  # as the root is called here
+        found = "." if found == "" else found
         return found if found in self._offsets or found in self._directories else None
 
     def links_out(self) -> dict[str, str]:

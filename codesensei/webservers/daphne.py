@@ -1,15 +1,17 @@
-"""Daphne: what serves ASGI, unless the stack config names another."""
+"""Daphne: what serves ASGI, unless another is named."""
 
 from __future__ import annotations
 
-from codesensei.webservers.base import Lines, Process, WebServer
+from codesensei.webservers.base import START_LOGGED, Lines, Process, WebServer
+from codesensei.wire.steps import WebServerPackage
 
 
-def _words(process: Process) -> Lines:
+def _command(process: Process) -> Lines:
     # Not --fd, which takes a passed socket for one of the Internet.
-    listen = ["-e", "systemd:domain=UNIX:index=0"] if process.is_live else ["-u", process.socket]
+    listen = ["-e", "systemd:domain=UNIX:index=0"] if process.error_log else ["-u", process.socket]
     return [
-        [f"{process.programs}/python", process.program, str(process.graceful), *listen],
+        *([["/bin/bash", "-c", START_LOGGED, process.error_log]] if process.error_log else []),
+        [f"{process.programs}/python", process.program, str(process.drain), *listen],
         ["--proxy-headers", "--proxy-headers-host", "X-Real-IP"],
         ["--access-log", process.access_log],
         [process.application],
@@ -17,11 +19,10 @@ def _words(process: Process) -> Lines:
 
 
 SERVER = WebServer(
-    name="daphne",
-    version="4.1.2",
     interfaces=("asgi",),
     is_default=True,
+    package=WebServerPackage(name="daphne", version="4.1.2"),
+    command=_command,
     program="serve_asgi.py",
-    words=_words,
-    logs_to_stderr=True,
+    close_code=1012,
 )

@@ -145,12 +145,12 @@ class Archive:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtraPackage:
-    """A package that a web server wants, installed unless one of the modules `unless` can be imported."""
+class Companion:
+    """A package without which a web server lacks something: installed where none of `modules` is there."""
 
+    modules: tuple[str, ...]
     name: str
     version: str
-    unless: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ class WebServerPackage:
 
     name: str
     version: str
-    beside: tuple[ExtraPackage, ...] = ()
+    companions: tuple[Companion, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,51 +4,53 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from codesensei import webservers
 from codesensei.render import broker, rotation, units
-from codesensei.render.units import UnitContext, Web
+from codesensei.webservers import SERVERS
 from codesensei.wire.paths import ProjectPaths
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = "config.settings.production"
 WSGI, ASGI = "config.wsgi:application", "config.asgi:application"
+
+
 PATHS = ProjectPaths("shop")
-SHOP = UnitContext(paths=PATHS, user="deploy", title="Shop", settings_module=SETTINGS, directory=".")
 
 
-def web(server: str = "gunicorn", *, workers: int | None = None, stop_timeout: int = 40) -> Web:
-    found = webservers.named(server)
-    application = WSGI if "wsgi" in found.interfaces else ASGI
+def context(**changes: str) -> units.UnitContext:
+    given = {"user": "deploy", "title": "Shop", "settings_module": SETTINGS, "directory": ".", **changes}
+    return units.UnitContext(paths=PATHS, **given)
+
+
+def served(server: str, application: str = WSGI, workers: int | None = None, stop_timeout: int = 40) -> units.Web:
+    found = SERVERS[server]
     workers = workers or (found.default_workers if found.workers_variable else None)
-    return Web(server=found, application=application, workers=workers, stop_timeout=stop_timeout)
+    return units.Web(server=found, application=application, workers=workers, stop_timeout=stop_timeout)
 
 
 def example_texts() -> dict[str, str]:
     """File name to text, for every kind of unit."""
-    deeper = replace(SHOP, directory="backend")
-    texts = {
-        "shop.socket": units.socket_unit(SHOP),
-        "shop.service": units.web_unit(SHOP, web()),
-        "shop-daphne.service": units.web_unit(SHOP, web("daphne", stop_timeout=20)),
-        "shop-uvicorn.service": units.web_unit(SHOP, web("uvicorn", workers=2)),
-        "shop-backend.service": units.web_unit(deeper, web(workers=5, stop_timeout=120)),
-        "candidate.service": units.candidate_unit(SHOP, web(), directory="."),
-        "candidate-daphne.service": units.candidate_unit(deeper, web("daphne"), directory="backend"),
-        "candidate-uvicorn.service": units.candidate_unit(SHOP, web("uvicorn"), directory="."),
-        "shop-worker.service": units.worker_unit(SHOP, "worker", stop_timeout=600),
+    shop, deeper = context(), context(directory="backend")
+    return {
+        "shop.socket": units.socket_unit(shop),
+        "shop.service": units.web_unit(shop, served("gunicorn")),
+        "shop-daphne.service": units.web_unit(shop, served("daphne", ASGI, stop_timeout=20)),
+        "shop-uvicorn.service": units.web_unit(shop, served("uvicorn", ASGI)),
+        "shop-backend.service": units.web_unit(deeper, served("gunicorn", workers=5, stop_timeout=120)),
+        "candidate.service": units.candidate_unit(shop, served("gunicorn")),
+        "candidate-daphne.service": units.candidate_unit(deeper, served("daphne", ASGI)),
+        "candidate-uvicorn.service": units.candidate_unit(deeper, served("uvicorn", ASGI, workers=2)),
+        "shop-worker.service": units.worker_unit(shop, "worker", stop_timeout=600),
         "shop-worker.sh.txt": units.worker_script(
             PATHS, "worker", command="celery -A config worker -l info -n %n@$HOST"
         ),
+        "logrotate-gunicorn": rotation.logrotate(PATHS, user="deploy", server=SERVERS["gunicorn"]),
+        "logrotate-daphne": rotation.logrotate(PATHS, user="deploy", server=SERVERS["daphne"]),
         "broker.conf": broker.config(),
     }
-    for name in webservers.NAMES:
-        texts[f"logrotate-{name}"] = rotation.logrotate(PATHS, user="deploy", server=webservers.named(name))
-    return texts
 
 
 @pytest.mark.proves(
@@ -121,12 +123,13 @@ def test_systemd_analyze_would_say_so(tmp_path: Path) -> None:
 
 def test_a_title_cannot_write_settings() -> None:
     with pytest.raises(ValueError, match="control character"):
-        units.web_unit(replace(SHOP, title="Shop\nUser=root"), web())
+        units.web_unit(context(title="Shop\nUser=root"), served("gunicorn"))
 
 
 def test_hard_words_stay_words() -> None:
-    context = replace(SHOP, directory="my project/100%", title="Shop 100% $5", settings_module="config.settings")
-    text = units.web_unit(context, replace(web(), application="config.wsgi:make($X, 'a b')"))
+    text = units.web_unit(
+        context(directory="my project/100%", title="Shop 100% $5"), served("gunicorn", "config.wsgi:make($X, 'a b')")
+    )
     assert "Description=Shop 100%% $5 (codesensei)\n" in text
     assert "WorkingDirectory=/srv/codesensei/shop/current/my project/100%%\n" in text
     assert "  \"config.wsgi:make($$X, 'a b')\"\n" in text
@@ -135,7 +138,7 @@ def test_hard_words_stay_words() -> None:
 @pytest.mark.proves("config.stop-timeout")
 @pytest.mark.parametrize(("stop", "graceful"), [(40, 35), (6, 1), (5, 1), (1, 1), (600, 595)])
 def test_requests_end_before_systemd_kills(stop: int, graceful: int) -> None:
-    text = units.web_unit(SHOP, web(stop_timeout=stop))
+    text = units.web_unit(context(), served("gunicorn", stop_timeout=stop))
     assert f"--graceful-timeout {graceful} " in text
     assert f"TimeoutStopSec={stop}\n" in text
 
@@ -175,7 +178,7 @@ def test_beat_has_its_schedule_in_its_home(line: str, written: str | None) -> No
 
 @pytest.mark.proves("workers.unit", "workers.same")
 def test_a_workers_line_is_in_no_unit() -> None:
-    text = units.worker_unit(SHOP, "beat", stop_timeout=30)
+    text = units.worker_unit(context(), "beat", stop_timeout=30)
     assert "/etc/codesensei/shop/workers/beat.sh\n" in text
     assert "Environment=HOME=/srv/codesensei/shop/shared/state/beat\n" in text
     assert "After=network-online.target shop.service\n" in text

@@ -1,167 +1,159 @@
-"""What a release is built from, the name of that, and what serves it."""
+"""What is built, and the ids that follow from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codesensei import webservers
-from codesensei.config import validate
+from codesensei.config import StackConfig
 from codesensei.config.project import ProjectConfig
-from codesensei.source import Closure, SettingsFacts, SourceError, read_code
-from codesensei.source.code import code_id
+from codesensei.source import Closure, Code, SourceError, ids, read_code
+from codesensei.webservers import SERVERS, Interface
 from tests.source.conftest import Repository
+from tests.source.test_inspect import START
 
+CLOSURE = Closure(("requirements.txt",), "d" * 64, False, ())
+REVISION = "a" * 40
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
-START = {
-    "manage.py": "",
-    "requirements.txt": "django\n",
-    "config/settings.py": "",
-    "config/wsgi.py": "",
-    "config/asgi.py": "",
-}
-ASGI = {"config/settings.py": 'ASGI_APPLICATION = "config.asgi.application"\n'}
-UVICORN_WORKER = 'bind = "x"\nworker_class = "sync"\nworker_class = "uvicorn.workers.UvicornWorker"\n'
-CLOSURE = Closure(("r.txt",), "d" * 64, False, ())
-Read = Callable[..., Any]
+HOOKS = ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic")
 
 
-@pytest.fixture
-def read(repository: Repository, tmp_path: Path) -> Read:
-    """A function that commits files, and reads them as a stack with these keys of `project` would."""
-
-    def read(files: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None, **project: object) -> Any:
-        revision = repository.commit({**START, **(files or {})})
-        source = {"path": str(repository.directory), "revision": revision}
-        known = {"slug": "shop", "source": source, "settingsModule": "config.settings", **project}
-        raw = {"server": {"host": "203.0.113.7", "hostKey": HOST_KEY}, "project": known, "env": env or {}}
-        return read_code(validate(raw), tmp_path / "cache")
-
-    return read
+def project(**changes: Any) -> ProjectConfig:
+    given = {
+        "slug": "shop",
+        "source": {"path": ".", "revision": "main"},
+        "settingsModule": "config.settings",
+        **changes,
+    }
+    return ProjectConfig.model_validate(given)
 
 
-def facts(interface: webservers.Interface = "wsgi") -> SettingsFacts:
-    return SettingsFacts(None, None, "", interface, f"config.{interface}:application", ".", "/static/", "/media/", ())
+def of(
+    closure: Closure = CLOSURE, interface: Interface = "wsgi", server: str = "gunicorn", **changes: Any
+) -> tuple[str, str]:
+    return ids(REVISION, project(**changes), closure, interface, SERVERS[server])
 
 
-def project(**given: object) -> ProjectConfig:
-    source = {"path": "shop", "revision": "v1"}
-    return ProjectConfig.model_validate(
-        {"slug": "shop", "source": source, "settingsModule": "config.settings", **given}
-    )
+@pytest.mark.proves("words.code-id", "config.rebuild")
+def test_ids_are_what_they_were_where_nothing_new_is_given() -> None:
+    """Another id would build every project again."""
+    digest = hashlib.sha256()
+    for text in (REVISION, ".", CLOSURE.digest, "", "pip", "", "wsgi"):
+        digest.update(len(text).to_bytes(8, "big") + text.encode())
+    packages = hashlib.sha256("\n".join((CLOSURE.digest, "", "pip", "", "wsgi")).encode()).hexdigest()
+    assert of() == (digest.hexdigest(), packages)
+    assert of()[0] == "29b77f33e6a1ca0dc4b4e1c0ab7780d78c80386f8cc2ef1b897f5fee1cc28d92"
+    assert of()[1] == "dd11eb37fce917ae89196d48c093cc1e9141e030f191be6faf70acd50c5f388d"
+    assert of(hooks={"afterSwitch": ["true"]}) == of()
+    assert of(replace(CLOSURE, per_release=True)) == (of()[0], of()[0])
 
 
-def identity(
-    revision: str = "a" * 40,
-    closure: Closure = CLOSURE,
-    interface: webservers.Interface = "wsgi",
-    server: str = "",
-    **given: object,
-) -> str:
-    found = webservers.named(server) if server else webservers.default(interface)
-    return code_id(revision, project(**given), closure, facts(interface), found)
-
-
-def test_an_id_stays_from_one_version_of_the_product_to_the_next() -> None:
-    assert identity() == "29b77f33e6a1ca0dc4b4e1c0ab7780d78c80386f8cc2ef1b897f5fee1cc28d92"
-
-
-@pytest.mark.proves("words.code-id", "config.rebuild", "hooks.changed")
-def test_everything_that_a_release_is_built_from_enters_its_id() -> None:
-    ids = [
-        identity(),
-        identity("b" * 40),
-        identity(directory="src"),
-        identity(closure=Closure(("r.txt",), "e" * 64, False, ())),
-        identity(python="3.12"),
-        identity(installer="uv"),
-        identity(rebuild="again"),
-        identity(interface="asgi"),
-        identity(interface="asgi", server="uvicorn"),
-        identity(static="none"),
-        identity(hooks={"beforeMigrate": ["a", "b"]}),
-        identity(hooks={"beforeMigrate": ["a b"]}),
-        identity(hooks={"afterMigrate": ["a", "b"]}),
-        identity(hooks={"beforeCollectstatic": ["a", "b"]}),
-        identity(hooks={"afterCollectstatic": ["a", "b"]}),
+@pytest.mark.proves("words.code-id", "config.rebuild")
+def test_all_that_a_release_is_made_from_enters_its_id() -> None:
+    other = replace(CLOSURE, digest="e" * 64)
+    changed = [
+        of(),
+        ids("b" * 40, project(), CLOSURE, "wsgi", SERVERS["gunicorn"]),
+        of(other),
+        of(directory="src"),
+        of(python="3.12"),
+        of(installer="uv"),
+        of(rebuild="again"),
+        of(interface="asgi", server="daphne"),
+        of(interface="asgi", server="uvicorn"),
+        of(static="none"),
+        *(of(hooks={name: lines}) for name in HOOKS for lines in (["a"], ["b"], ["a", "b"], ["b", "a"])),
+        of(hooks={"beforeMigrate": ["a"], "afterMigrate": ["b"]}),
+        # What looks like the frame of another hook.
+        of(hooks={"beforeMigrate": ["a", "afterMigrate", "1", "b"]}),
+        of(hooks={"beforeMigrate": ["static", "none"]}, static="none"),
     ]
-    assert len(set(ids)) == len(ids)
-    assert all(len(name) == 64 for name in ids)
+    assert len({code for code, _ in changed}) == len(changed)
 
 
-@pytest.mark.proves("words.release.outside")
-def test_what_is_not_built_does_not_enter_it() -> None:
-    assert identity(hooks={"afterSwitch": ["a"]}, workers={"w": "x"}, static="serve", server="") == identity()
-    assert identity(server="gunicorn") == identity()
+def test_packages_are_those_of_what_is_installed_alone() -> None:
+    same = [
+        of(),
+        ids("b" * 40, project(), CLOSURE, "wsgi", SERVERS["gunicorn"]),
+        of(directory="src"),
+        of(static="none"),
+        *(of(hooks={name: ["a"]}) for name in HOOKS),
+    ]
+    assert len({packages for _, packages in same}) == 1
+    other = [of(interface="asgi", server="daphne"), of(interface="asgi", server="uvicorn"), of(python="3.12")]
+    assert len({packages for _, packages in (*other, of())}) == 4
+    local = replace(CLOSURE, per_release=True)
+    assert of(local)[1] == of(local, hooks={"beforeMigrate": ["a"]})[1] != of(local, directory="src")[1]
 
 
-def test_packages_are_the_same_for_another_commit_or_hook_and_others_for_another_server(read: Read) -> None:
-    first = read(ASGI)
-    again = read({**ASGI, "README": "x"}, hooks={"beforeMigrate": ["true"]}, static="none")
-    uvicorn = read(ASGI, server="uvicorn")
-    assert first.packages_id == again.packages_id != uvicorn.packages_id
-    assert len({first.id, again.id, uvicorn.id}) == 3
-
-
-@pytest.mark.proves("deps.local")
-def test_packages_from_the_repository_belong_to_their_commit(read: Read) -> None:
-    code = read({"requirements.txt": "-e .\n", "setup.py": ""})
-    assert code.packages_id == code.id
-
-
-@pytest.mark.proves("asgi.server")
-def test_what_serves(read: Read) -> None:
-    assert read().server.name == "gunicorn"
-    assert read(server="uvicorn", interface="asgi").server.name == "uvicorn"
-    assert read(ASGI).server.name == "daphne"
-    assert read(ASGI, server="gunicorn", interface="wsgi").server.name == "gunicorn"
-
-
-@pytest.mark.proves("asgi.server")
-@pytest.mark.parametrize(
-    ("files", "given", "says"),
-    [
-        ({}, {"server": "uvicorn"}, "set project.interface to asgi, or project.server to gunicorn"),
-        (
-            {},
-            {"server": "daphne", "interface": "wsgi"},
-            "serves asgi alone, and this project is served by wsgi",
-        ),
-        (ASGI, {"server": "gunicorn"}, "set project.interface to wsgi, or project.server to daphne"),
-    ],
-)
-def test_a_server_that_cannot_serve_the_project_is_refused(
-    read: Read, files: Mapping[str, str], given: dict[str, object], says: str
-) -> None:
-    with pytest.raises(SourceError, match=says):
-        read(files, **given)
-
-
-def test_uvicorn_under_gunicorn_is_refused(read: Read) -> None:
-    with pytest.raises(SourceError) as refused:
-        read({"gunicorn.conf.py": UVICORN_WORKER})
-    assert refused.value.thing == "gunicorn.conf.py"
-    assert refused.value.cause == (
-        "worker_class is uvicorn.workers.UvicornWorker, which loses requests when it ends and takes the visitor's "
-        "address from what a visitor may write"
+def read(repository: Repository, files: dict[str, str], tmp_path: Path, env: dict[str, str], **changes: Any) -> Code:
+    repository.commit({**START, "requirements.txt": "django\n", **files})
+    source = {"path": str(repository.directory), "revision": "main"}
+    config = StackConfig.model_validate(
+        {
+            "server": {"host": "203.0.113.7", "hostKey": HOST_KEY},
+            "project": {"slug": "shop", "source": source, "settingsModule": "config.settings", **changes},
+            "env": env,
+        }
     )
-    assert refused.value.fix == "remove that line and set project.server to uvicorn"
+    return read_code(config, tmp_path / "cache")
+
+
+@pytest.mark.proves("asgi.daphne", "asgi.interface")
+@pytest.mark.parametrize(
+    ("settings", "changes", "server", "application"),
+    [
+        ("", {}, "gunicorn", "config.wsgi:application"),
+        ("ASGI_APPLICATION = 'config.asgi.application'", {}, "daphne", "config.asgi:application"),
+        ("ASGI_APPLICATION = 'config.asgi.application'", {"interface": "wsgi"}, "gunicorn", "config.wsgi:application"),
+        ("ASGI_APPLICATION = 'config.asgi.application'", {"server": "gunicorn"}, "gunicorn", "config.wsgi:application"),
+        ("", {"server": "uvicorn"}, "uvicorn", "config.asgi:application"),
+        ("", {"server": "daphne", "interface": "asgi"}, "daphne", "config.asgi:application"),
+    ],
+)
+def test_what_serves(
+    repository: Repository, tmp_path: Path, settings: str, changes: dict[str, str], server: str, application: str
+) -> None:
+    code = read(repository, {"config/settings.py": settings}, tmp_path, {}, **changes)
+    assert (code.server.name, code.settings.application) == (server, application)
+    assert (code.id, code.packages_id) == ids(
+        code.checkout.revision, project(**changes), code.requirements, code.settings.interface, code.server
+    )
+
+
+UVICORN_WORKER = "worker_class = 'uvicorn.workers.UvicornWorker'\n"
+
+
+@pytest.mark.proves("web.gunicorn-conf")
+@pytest.mark.parametrize("line", [UVICORN_WORKER, "A = 'uvicorn_worker'\nworker_class = A + '.UvicornWorker'\n"])
+def test_workers_that_lose_requests_are_refused(repository: Repository, tmp_path: Path, line: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(repository, {"gunicorn.conf.py": line}, tmp_path, {})
+    assert str(caught.value).startswith("gunicorn.conf.py: worker_class is uvicorn")
+    assert str(caught.value).endswith(
+        "Worker, which loses requests when it ends and takes the visitor's address from what a visitor may write\n"
+        "    remove that line and set project.server to uvicorn"
+    )
 
 
 @pytest.mark.parametrize(
-    ("files", "env"),
+    ("text", "env", "changes"),
     [
-        ({"gunicorn.conf.py": 'worker_class = "gthread"\n'}, {}),
-        ({"gunicorn.conf.py": "worker_class = 'uvicorn.workers.UvicornWorker'\ndef\n"}, {}),
-        ({"gunicorn.conf.py": UVICORN_WORKER}, {"GUNICORN_CMD_ARGS": "-c other.py"}),
-        ({"gunicorn.conf.py": UVICORN_WORKER, **ASGI}, {}),
-        ({"deploy/gunicorn.conf.py": UVICORN_WORKER}, {}),
+        ("worker_class = 'gthread'\n", {}, {}),
+        ("import os\nworker_class = os.environ['X']\n", {}, {}),
+        # Only running tells whether it is set.
+        (f"import os\nif os.environ.get('X'):\n    {UVICORN_WORKER}", {}, {}),
+        # Not the file that is read.
+        (UVICORN_WORKER, {"GUNICORN_CMD_ARGS": "-c other.py"}, {}),
+        (UVICORN_WORKER, {}, {"server": "uvicorn"}),
+        ("not Python", {}, {}),
     ],
 )
-def test_what_may_not_be_gunicorns_settings_is_left_to_the_server(
-    read: Read, files: Mapping[str, str], env: Mapping[str, str]
+def test_other_settings_of_a_server_are_the_projects(
+    repository: Repository, tmp_path: Path, text: str, env: dict[str, str], changes: dict[str, str]
 ) -> None:
-    read(files, env)
+    assert read(repository, {"gunicorn.conf.py": text}, tmp_path, env, **changes)

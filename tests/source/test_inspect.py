@@ -163,6 +163,8 @@ def test_the_last_file_counts(project_of: Make) -> None:
         ({"asgi_application": "config.asgi:app"}, "asgi", "config.asgi:app"),
         ({"asgi_application": "config.asgi:app", "interface": "wsgi"}, "wsgi", "config.wsgi:application"),
         ({"wsgi_application": "config.asgi:x"}, "wsgi", "config.asgi:x"),
+        ({"server": "uvicorn"}, "asgi", "config.asgi:application"),
+        ({"server": "gunicorn", "asgi_application": "config.asgi:app"}, "wsgi", "config.wsgi:application"),
     ],
 )
 def test_the_stack_config_decides(project_of: Make, changes: dict[str, str], interface: str, application: str) -> None:

@@ -137,7 +137,7 @@ def spoil_by_truncation(mirror: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_by_lock, spoil_by_truncation])
-def test_a_cache_that_a_killed_run_has_spoilt_is_made_again(
+def test_a_cache_that_a_killed_run_has_spoilt_is_made_anew(
     repository: Repository, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     repository.commit({"a.txt": "1"})
@@ -148,7 +148,7 @@ def test_a_cache_that_a_killed_run_has_spoilt_is_made_again(
     assert (project.revision, project.read("a.txt")) == (commit, "2")
 
 
-def test_an_archive_that_a_power_cut_has_cut_is_made_again(repository: Repository, tmp_path: Path) -> None:
+def test_an_archive_that_a_power_cut_has_cut_is_made_anew(repository: Repository, tmp_path: Path) -> None:
     repository.commit({"a.txt": "1" * 20_000})
     first = by_path(tmp_path, "main")
     whole = first.tar_path.read_bytes()

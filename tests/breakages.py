@@ -56,8 +56,8 @@ UNIT = [
     Breakage("words.env-id", f"{WIRE}/digests.py", "for name in sorted(variables):", "for name in variables:"),
     Breakage("words.env-id.key", f"{WIRE}/digests.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
     # Sources
-    Breakage("words.code-id", f"{SOURCE}/inspect.py", "closure.digest, python, installer", "closure.digest, installer"),
-    Breakage("config.rebuild", f"{SOURCE}/inspect.py", "installer, rebuild, interface):", "installer, interface):"),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "closure.digest, project.python, ", "closure.digest, "),
+    Breakage("config.rebuild", f"{SOURCE}/code.py", "project.rebuild, interface, ", "interface, "),
     Breakage("preview.manage", f"{SOURCE}/inspect.py", "tree.resolve(manage) or manage", "manage"),
     Breakage(
         "preview.settings", f"{SOURCE}/inspect.py", "    if settings_file is None:\n", "    if settings_file == 0:\n"
@@ -98,7 +98,7 @@ UNIT = [
         "if config.production and _MOVING",
         "if config.drift is None and _MOVING",
     ),
-    Breakage("web.workers", f"{CONFIG}/cross.py", r'r"[1-9]\d{0,3}"', r'r"\w+"'),
+    Breakage("web.workers", f"{CONFIG}/cross.py", r'r"[1-9][0-9]{0,3}"', r'r"\w+"'),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),
     Breakage("web.restart", f"{TEMPLATES}/web.service.j2", "KillMode=mixed\n", ""),
@@ -106,8 +106,8 @@ UNIT = [
     Breakage("workers.same", f"{TEMPLATES}/worker.service.j2", "EnvironmentFile={{ env_file | unit_path }}\n", ""),
     Breakage("workers.unit", f"{TEMPLATES}/worker.sh.j2", "{{ command }}", "{{ command | trim }}"),
     Breakage("config.stop-timeout", f"{RENDER}/units.py", "STOP_MARGIN = 5\n", "STOP_MARGIN = 0\n"),
-    Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ group }}\n", ""),
-    Breakage("processes.environment", f"{RENDER}/units.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
+    Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ user }}\n", ""),
+    Breakage("processes.environment", f"{WIRE}/processes.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", '        "chdir",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", " or 3)", " or 9)"),
     Breakage("workers.beat", f"{RENDER}/units.py", r"|\sworker(?=", r"|\snothing(?="),
@@ -153,8 +153,8 @@ UNIT = [
     Breakage(
         "django.static-url-other",
         f"{SCRIPTS}/release/checks.py",
-        'if _local_path(facts["STATIC_URL"]) != expected:',
-        'if "://" in facts["STATIC_URL"]:',
+        'if _local_path(facts.static_url) != expected:',
+        'if "://" in facts.static_url:',
     ),
     Breakage(
         "django.database-unused",
@@ -191,12 +191,12 @@ UNIT = [
     Breakage(
         "register",
         f"{SCRIPTS}/base/register.py",
-        'if item["identity"] != identity and not adopt:',
-        'if item["stack"] != stack and not adopt:',
+        'if item.identity != identity and not adopt:',
+        'if item.stack != stack and not adopt:',
     ),
     Breakage("register.slug-fixed", f"{SCRIPTS}/steps/claim.py", "    _slug_stays(step, identity)\n", ""),
     Breakage("prune.keep", f"{SCRIPTS}/release/prune.py", "(project.current, project.previous)", "(project.current,)"),
-    Breakage("os.refused", f"{SCRIPTS}/steps/preflight.py", "if not system.supported and", "if not system.name and"),
+    Breakage("os.refused", f"{SCRIPTS}/checks/machine.py", "if not system.supported and", "if not system.name and"),
     Breakage(
         "os.dpkg-lock",
         f"{SCRIPTS}/steps/packages.py",
@@ -204,28 +204,28 @@ UNIT = [
         'LOCKED = re.compile(r"Could not have lock|',
     ),
     Breakage(
-        "preflight.room", f"{SCRIPTS}/steps/preflight.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
+        "preflight.room", f"{SCRIPTS}/checks/machine.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
     ),
-    Breakage("register.reserved-units", f"{SCRIPTS}/steps/preflight.py", "    if not ours:\n", "    if not found:\n"),
+    Breakage("register.reserved-units", f"{SCRIPTS}/checks/names.py", "    if not ours:\n", "    if not found:\n"),
     Breakage(
         "destroy.own-only",
-        f"{SCRIPTS}/steps/destroy.py",
+        f"{SCRIPTS}/removal/accounts.py",
         "entry.user in register.users(but=step.slug)",
         "entry.user is None",
     ),
     Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/steps/destroy.py",
-        'entry.identity != step.data["identity"]',
+        'entry.identity != step.data.identity',
         "entry.stack is None",
     ),
-    Breakage("destroy.server-gone", f"{REMOTE}/farewell.sh", "pulumi stack rm --force", "pulumi stack rm"),
-    Breakage("config.drift", f"{REMOTE}/look.py", "done.mend + bool(differs or drift)", "done.mend + bool(differs)"),
+    Breakage("destroy.server-gone", f"{REMOTE}/destroy_check.sh", "pulumi stack rm --force", "pulumi stack rm"),
+    Breakage("config.drift", f"{REMOTE}/look.py", "done.repair + bool(differs or drift)", "done.repair + bool(differs)"),
     Breakage(
-        "config.drift", f"{REMOTE}/look.py", "return cls({step: done.mend for step", "return cls({step: 0 for step"
+        "config.drift", f"{REMOTE}/look.py", "return cls({step: done.repair for step", "return cls({step: 0 for step"
     ),
     Breakage("config.server.proxy", f"{REMOTE}/look.py", "jump = server.proxy if", "jump = None if"),
-    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'DROP = "drop"', 'DROP = "keep"'),
+    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'database == "drop"', 'database == "keep"'),
     # The graph
     Breakage(
         "secrets.smallest",
@@ -438,11 +438,11 @@ UNIT = [
         '        ("password", put_back(_put_back_password, was.role)),\n',
         "",
     ),
-    Breakage("root.trust", f"{SCRIPTS}/serving/live.py", ' or ".." in file.path', ""),
+    Breakage("root.trust", f"{SCRIPTS}/serving/live.py", ' and ".." not in path', ""),
     Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/serving/live.py",
-        ".startswith(tuple(map(str, places)))",
+        ".startswith(tuple(map(str, own)))",
         '.startswith(("/etc/", "/run/"))',
     ),
     # What a switch has to change
@@ -678,8 +678,8 @@ UNIT = [
     Breakage(
         "deps.server-missing",
         f"{SCRIPTS}/release/install.py",
-        '    if (builder.venv / "bin" / name).exists():',
-        "    if name is None:",
+        '    if not (builder.venv / "bin" / server.name).exists():',
+        "    if server.name is None:",
     ),
     Breakage(
         "deps.uv",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pulumi
 
 from codesensei.config import Stack, StackConfig
@@ -11,7 +9,7 @@ from codesensei.render import rotation, units
 from codesensei.render.programs import STOP_WORKER, program
 from codesensei.source import Code
 from codesensei.webservers import WebServer
-from codesensei.wire import envfile, names, paths
+from codesensei.wire import names, paths
 from codesensei.wire.manifest import Candidate, File, Unit
 
 
@@ -108,10 +106,7 @@ def web_workers(config: StackConfig, server: WebServer) -> int | None:
     variable = server.workers_variable
     if not variable or variable in config.secret_names:
         return None
-    given = envfile.meaning(config.env.get(variable, str(server.default_workers)))
-    if not re.fullmatch(r"[1-9]\d{0,3}", given, re.ASCII):
-        raise pulumi.RunError(f'codesensei:env.{variable}: is not a whole number from 1\n    write it like "2"')
-    return int(given)
+    return config.workers_given(variable) or server.default_workers
 
 
 def _unit(name: str, text: str) -> File:

@@ -6,9 +6,8 @@ from codesensei.config.database_plan import URL_VARIABLE, DatabasePlan
 from codesensei.config.edge import Acme
 from codesensei.config.errors import BadConfig, Problem
 from codesensei.config.load import ConfigError, Secrets, Stack, load
-from codesensei.config.names import Names
 from codesensei.config.stack import StackConfig
-from codesensei.config.words import meaning
+from codesensei.wire.envfile import meaning
 
 __all__ = [
     "URL_VARIABLE",
@@ -17,7 +16,6 @@ __all__ = [
     "BrokerPlan",
     "ConfigError",
     "DatabasePlan",
-    "Names",
     "Problem",
     "Secrets",
     "Stack",

@@ -17,7 +17,7 @@ from codesensei.config.mend import mended, touches
 from codesensei.config.stack import StackConfig
 from codesensei.config.translate import problems_of
 from codesensei.config.warnings import config_warnings
-from codesensei.config.words import meaning
+from codesensei.wire.envfile import meaning
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 from codesensei.config.errors import Problem
 from codesensei.config.mend import touches
-from codesensei.config.names import Names
 from codesensei.config.stack import StackConfig
 from codesensei.config.types import show
-from codesensei.config.words import meaning
+from codesensei.webservers import SERVERS
+from codesensei.wire.names import is_system_unit, socket_unit, web_unit, worker_unit
 
-# Units of the distributions and of what the program installs; the server itself refuses whatever else exists there.
-_SYSTEM_UNITS = re.compile(
-    r"(ssh|sshd|nginx|apache2|postgresql(@.*)?|postgres|redis(-server|-sentinel)?|valkey(-server|-sentinel)?"
-    r"|mysql|mariadb|postfix|exim4|cron|crond|rsyslog|logrotate|dbus|polkit|udev|user|rescue|emergency|getty.*"
-    r"|systemd-.*|apt-daily(-upgrade)?|dpkg-db-backup|unattended-upgrades|snapd|cloud-(init(-local|-main|-network)?"
-    r"|config|final)|docker|containerd|ufw|nftables|fail2ban|certbot|networking|network-manager|ntp|chrony"
-    r"|codesensei(-.*)?)\.service"
-)
 _ACME_NAMES = 100
+# What web servers read the number of their processes from.
+WORKER_COUNTS = sorted({server.workers_variable for server in SERVERS.values()} - {None, ""})
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
 
@@ -35,18 +29,19 @@ def _app_user(config: StackConfig) -> Iterable[Problem]:
 
 
 def _units(config: StackConfig) -> Iterable[Problem]:
-    names = Names.of(config, "")
-    if _SYSTEM_UNITS.fullmatch(names.web_unit):
-        yield Problem(
-            "slug-reserved",
-            "project.slug",
-            f"{names.web_unit} is a unit of the system",
-            f"choose another slug: {config.project.slug}-site",
-        )
-        return
+    slug = config.project.slug
+    for unit in (web_unit(slug), socket_unit(slug)):
+        if is_system_unit(unit):
+            yield Problem(
+                "slug-reserved",
+                "project.slug",
+                f"{unit} is a unit of the system",
+                f"choose another slug: {slug}-site",
+            )
+            return
     for key in config.project.workers:
-        unit = names.worker_unit(key)
-        if _SYSTEM_UNITS.fullmatch(unit):
+        unit = worker_unit(slug, key)
+        if is_system_unit(unit):
             yield Problem(
                 "worker-unit-reserved",
                 f"project.workers.{key}",
@@ -169,8 +164,12 @@ def cross_problems(config: StackConfig, failed: frozenset[str] = frozenset()) ->
 
 
 def worker_count_problems(values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
-    """GUNICORN_WORKERS is a whole number from 1. The value is not shown, because it may stand in secretEnv."""
-    name = "GUNICORN_WORKERS"
-    if name not in values or re.fullmatch(r"[1-9]\d{0,3}", meaning(values[name])):
-        return []
-    return [Problem("gunicorn-workers", places[name], "is not a whole number from 1", 'write it like "2"')]
+    """Variables that give the number of web processes are whole numbers from 1.
+
+    `values` are what the processes read. None is shown, because it may stand in secretEnv.
+    """
+    return [
+        Problem("worker-count", places[name], "is not a whole number from 1", 'write it like "2"')
+        for name in WORKER_COUNTS
+        if name in values and not re.fullmatch(r"[1-9][0-9]{0,3}", values[name])
+    ]

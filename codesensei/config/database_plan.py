@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
-from codesensei.config.database import DatabasePart, is_system_name
+from codesensei.config.database import DatabasePart
 from codesensei.config.errors import Problem
-from codesensei.config.names import Names
 from codesensei.config.stack import StackConfig
 from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
+from codesensei.wire.names import is_system_database
+from codesensei.wire.paths import ProjectPaths
 
 URL_VARIABLE = "DATABASE_URL"
 _MAX_NAME = 63
@@ -108,7 +109,7 @@ def _generated(config: StackConfig) -> Given:
             "map url, or name, user and password (host and port where the settings read them)",
         )
     name = database.name or config.project.slug.replace("-", "_")
-    if is_system_name(name):
+    if is_system_database(name):
         _refuse(
             "database-default-name",
             "project.slug",
@@ -220,7 +221,7 @@ def _check_local(config: StackConfig, url: Url, place: str) -> None:
                 "names no database",
                 "end it with one: postgres://user:password@127.0.0.1:5432/shop",
             )
-        if is_system_name(name):
+        if is_system_database(name):
             _refuse(
                 "url-system-name",
                 place,
@@ -249,8 +250,8 @@ def _check_local(config: StackConfig, url: Url, place: str) -> None:
 
 
 def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
-    names = Names.of(config, "")
-    good = f"sqlite:///{names.shared}/db.sqlite3"
+    paths = ProjectPaths(config.project.slug)
+    good = f"sqlite:///{paths.shared}/db.sqlite3"
     if not path.startswith("/"):
         _refuse(
             "sqlite-in-release",
@@ -258,7 +259,7 @@ def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
             "leads to a SQLite file inside the release: the next deploy would lose it",
             f"lead it to shared, with four slashes: {good}",
         )
-    if path.startswith(f"{names.root}/") and not path.startswith(f"{names.shared}/"):
+    if path.startswith(f"{paths.root}/") and not path.startswith(f"{paths.shared}/"):
         _refuse(
             "sqlite-outside-shared",
             place,

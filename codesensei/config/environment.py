@@ -8,47 +8,13 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from codesensei.config.types import VariableName, reject
+from codesensei.wire import envfile
 
 _SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED")
 _OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
 # How the engine hands over an unquoted date.
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? [+-]\d{4} \S+")
-# What UTF-8 cannot hold, and what systemd does not take for text.
-_NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
-_NOT_TEXT = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
-# The engine hands the whole config to the program in one variable, and Linux takes no "NAME=value" beyond 128 KiB.
-MAX_BYTES = 96 * 1024
-# Names that a shell keeps read-only or computes itself: the file could not be sourced, or would read back differently.
-SHELL_NAMES = frozenset(
-    {
-        "_",
-        "BASHOPTS",
-        "BASHPID",
-        "BASH_ARGC",
-        "BASH_ARGV",
-        "BASH_ARGV0",
-        "BASH_LINENO",
-        "BASH_SOURCE",
-        "BASH_SUBSHELL",
-        "BASH_VERSINFO",
-        "DIRSTACK",
-        "EPOCHREALTIME",
-        "EPOCHSECONDS",
-        "EUID",
-        "FUNCNAME",
-        "GROUPS",
-        "HISTCMD",
-        "LINENO",
-        "OPTIND",
-        "PIPESTATUS",
-        "PPID",
-        "RANDOM",
-        "SECONDS",
-        "SHELLOPTS",
-        "SRANDOM",
-        "UID",
-    }
-)
+_TOO_LONG = "put it into a file in shared/, and its path here"
 _FIXES = {
     "ENV": "set it where the project reads it: os.environ.setdefault in the settings, env ENV=… in a worker's command",
     "DJANGO_SETTINGS_MODULE": "set codesensei:project.settingsModule instead",
@@ -63,7 +29,7 @@ def owned_variable(name: str) -> str:
         fix = _FIXES.get(name, "remove it, or give the project's variable another name")
         why = "is set by the program itself" if _SET.fullmatch(name) else "changes how shells and programs start"
         raise reject("variable-owned", f"{name} {why}", fix)
-    if name in SHELL_NAMES:
+    if name in envfile.SHELL_NAMES:
         fix = "give the project's variable another name"
         raise reject("variable-shell", f"{name} is set by every shell itself", fix)
     return name
@@ -111,16 +77,9 @@ def secret_in_env() -> Exception:
 
 def held(value: str) -> str:
     """Refuse what an environment cannot hold. The value is never shown."""
-    if "\0" in value:
-        raise reject("env-nul", "has a NUL character, which no environment can hold", "encode the value, e.g. base64")
-    if _NOT_TEXT.search(value):
-        raise reject("env-not-text", "has a character that is not valid text", "encode the value, e.g. base64")
-    if len(value.encode()) > MAX_BYTES:
-        raise reject(
-            "env-too-long",
-            "is longer than 96 KiB: the engine hands the whole config over in one variable of at most 128 KiB",
-            "put it into a file in shared/, and its path here",
-        )
+    if refused := envfile.value_refusal(value):
+        fix = _TOO_LONG if refused.rule == "env-too-long" else "encode the value, e.g. base64"
+        raise reject(refused.rule, refused.cause, fix)
     return value
 
 

@@ -22,7 +22,7 @@ from codesensei.config.errors import NAMESPACE
 from codesensei.config.types import show, variable_name
 from codesensei.config.variables import UnreadableError, read_variables
 from codesensei.config.warnings import looks_secret
-from codesensei.config.words import meaning
+from codesensei.wire.envfile import meaning
 
 
 def sort_out(

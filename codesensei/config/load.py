@@ -16,7 +16,6 @@ from codesensei.config.broker_plan import BrokerPlan
 from codesensei.config.check import SecretTexts, check, without_secrets
 from codesensei.config.database_plan import DatabasePlan
 from codesensei.config.errors import NAMESPACE, BadConfig, Problem
-from codesensei.config.names import Names
 from codesensei.config.secrecy import changed_numbers, secrecy_problems, take_secrets
 from codesensei.config.stack import StackConfig
 from codesensei.config.stackfile import StackFile, find_stack_file
@@ -51,7 +50,8 @@ class Stack:
 
     config: StackConfig
     secrets: Secrets
-    names: Names
+    full_name: str
+    """organization/project/stack"""
     database: DatabasePlan
     broker: BrokerPlan
     warnings: tuple[str, ...]
@@ -63,7 +63,7 @@ class Stack:
 
     @property
     def user(self) -> str:
-        """The user that the project runs as."""
+        """The app user; its primary group has the same name."""
         return self.config.project.user
 
     @property
@@ -73,13 +73,8 @@ class Stack:
 
     @property
     def scheme(self) -> Literal["http", "https"]:
-        """How visitors ask."""
+        """How the public reaches the project."""
         return "http" if self.config.tls.kind == "off" else "https"
-
-    @property
-    def full_name(self) -> str:
-        """organization/project/stack."""
-        return self.names.stack
 
 
 def load() -> Stack:
@@ -99,13 +94,12 @@ def load() -> Stack:
         problems += checked
     if problems or isinstance(checked, list):
         raise ConfigError(_once(problems, secrets)) from None
-    names = Names.of(checked.config, f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
     warnings = checked.warnings + namespace_warnings(config, set(known_keys(())))
     warnings += OTHER_FILE if other_file else ()
     return Stack(
         checked.config,
         _outputs(secrets, checked.database_password),
-        names,
+        f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
         checked.database,
         checked.broker,
         warnings,

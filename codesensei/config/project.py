@@ -19,11 +19,11 @@ from codesensei.config.types import (
     UnixName,
     Whole,
     at_least,
-    distinct,
     reject,
     show,
 )
 from codesensei.webservers import SERVERS
+from codesensei.wire.names import is_system_user
 
 _SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/\s]*)(/[^\s]*)?", re.IGNORECASE)
@@ -32,12 +32,6 @@ _PYTHON = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?")
 _WORKER = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _STATUS = re.compile(r"[1-5](xx|\d\d)")
-_MIGRATION = re.compile(r"[A-Za-z_]\w*\.\w+", re.ASCII)
-_SYSTEM_USER_NAMES = """
-    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody
-    sshd nginx postgres redis valkey messagebus _apt
-"""
-_SYSTEM_USERS = frozenset(_SYSTEM_USER_NAMES.split())
 RESERVED_WORKERS = frozenset({"web", "candidate"})
 
 
@@ -81,7 +75,7 @@ def revision(value: str) -> str:
 
 def app_user(value: str) -> str:
     """The user that the project runs as: an ordinary one of its own (contract, "App user")."""
-    if value in _SYSTEM_USERS or value.startswith(("csb-", "systemd-")):
+    if is_system_user(value):
         raise reject(
             "system-user",
             f"{show(value)} is a user of the system",
@@ -149,17 +143,6 @@ def status(value: object) -> str:
     if not isinstance(word, str) or not _STATUS.fullmatch(word):
         raise reject("health-accept", f"{show(value)} is not an HTTP status", 'write "200", or "2xx" for a class')
     return word
-
-
-def migration(value: str) -> str:
-    """The name of a migration with its app: `shop.0012_drop_price`."""
-    if not _MIGRATION.fullmatch(value):
-        raise reject(
-            "migration-name",
-            f"{show(value)} is not the name of a migration",
-            "write app and migration as the refusal named them: shop.0012_drop_price",
-        )
-    return value
 
 
 def serves(value: str, info: ValidationInfo) -> str:
@@ -295,8 +278,5 @@ class ProjectConfig(Model):
             at_least(2, "keep-releases", "the current and the previous release are always kept", "give 2 or more")
         ),
     ] = Field(default=5, description="Releases kept on the server, the current and the previous one included")
-    acknowledge_migrations: Annotated[
-        tuple[Annotated[str, AfterValidator(migration)], ...], AfterValidator(distinct)
-    ] = Field(default=(), description="Destructive migrations that may run, by name: shop.0012_drop_price")
 
     _name_default = model_validator(mode="before")(name_default)

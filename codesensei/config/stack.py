@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -12,6 +12,7 @@ from codesensei.config.environment import EnvValue, OwnVariable
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import ServerConfig
 from codesensei.config.types import Flag, Model, distinct
+from codesensei.wire.envfile import meaning
 
 
 def _names_only(value: object) -> object:
@@ -56,4 +57,8 @@ class StackConfig(Model):
     adopt: Flag = Field(default=False, description="Take over what exists on the server and is not this stack's")
     allow_unsupported: Flag = Field(default=False, description="Deploy to an untested distribution")
     on_destroy: OnDestroy = OnDestroy()
-    waive: dict[str, Any] = Field(default={}, description="Policies waived by name")
+
+    def workers_given(self, variable: str) -> int | None:
+        """The number of web processes that a plain variable gives; None where it is secret or not given."""
+        given = self.env.get(variable)
+        return None if given is None else int(meaning(given))

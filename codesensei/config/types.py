@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from codesensei.wire.names import is_own_slug
+
 T = TypeVar("T")
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -92,10 +94,6 @@ def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
-# Directories of the product's own, and the prefix of its own units.
-OWN_SLUGS = ("toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls")
-
-
 def slug(value: str) -> str:
     """The project's short name (contract: `[a-z][a-z0-9-]*`, at most 31)."""
     if not _SLUG.fullmatch(value):
@@ -105,7 +103,7 @@ def slug(value: str) -> str:
             f"{show(value)} is not a slug",
             f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}",
         )
-    if value in OWN_SLUGS or value.startswith("codesensei-"):
+    if is_own_slug(value):
         raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from codesensei.config.words import is_quoted_word
+from codesensei.wire.envfile import is_quoted_word
 
 _NAME = re.compile(r"\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}

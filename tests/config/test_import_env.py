@@ -10,7 +10,7 @@ import pytest
 
 from codesensei.config.import_env import main
 from codesensei.config.variables import UnreadableError, read_variables
-from codesensei.config.words import meaning
+from codesensei.wire.envfile import meaning
 
 ENV_FILE = r"""
 # A comment

@@ -31,6 +31,13 @@ LONG = Bad(
     "env.BIG: 123456789012345678901234567890 without quotes becomes 1.2345678901234568e+29\n"
     '    write it in quotes: "123456789012345678901234567890"',
 )
+# The processes would read it with quotes.
+QUOTED_TWICE = Bad(
+    "worker-count",
+    'GUNICORN_WORKERS: "3"',
+    "GUNICORN_WORKERS: '''\"3\"'''",
+    'env.GUNICORN_WORKERS: is not a whole number from 1\n    write it like "2"',
+)
 HEAD = "the stack config has 1 problem, nothing was run:\n  codesensei:"
 
 
@@ -47,7 +54,7 @@ def rows() -> list[object]:
     """Each mistake of the catalogue, few of them in every run."""
     here = [bad for bad in BAD if bad.rule != ONLY_WITHOUT_ENGINE]
     catalogue = [pytest.param(bad, id=bad.rule, marks=() if bad.rule in SAMPLE else pytest.mark.full) for bad in here]
-    return [*catalogue, pytest.param(LONG, id="long-number")]
+    return [*catalogue, pytest.param(LONG, id="long-number"), pytest.param(QUOTED_TWICE, id="quoted-twice")]
 
 
 @pytest.mark.proves("config.refused", "preview.config")

@@ -56,8 +56,10 @@ UNIT = [
     Breakage("words.env-id", f"{WIRE}/digests.py", "for name in sorted(variables):", "for name in variables:"),
     Breakage("words.env-id.key", f"{WIRE}/digests.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
     # Sources
-    Breakage("words.code-id", f"{SOURCE}/code.py", "closure.digest, project.python, ", "closure.digest, "),
-    Breakage("config.rebuild", f"{SOURCE}/code.py", "project.rebuild, interface, ", "interface, "),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "[*built, *static, *given]", "[*built, *static]"),
+    Breakage("config.rebuild", f"{SOURCE}/code.py", "project.rebuild, interface", "interface"),
     Breakage("preview.manage", f"{SOURCE}/inspect.py", "tree.resolve(manage) or manage", "manage"),
     Breakage(
         "preview.settings", f"{SOURCE}/inspect.py", "    if settings_file is None:\n", "    if settings_file == 0:\n"
@@ -69,6 +71,12 @@ UNIT = [
         "modules.find(module) == 0 and",
     ),
     Breakage("asgi.daphne", f"{SOURCE}/inspect.py", '"asgi" if asgi else "wsgi"', '"asgi" if wsgi else "wsgi"'),
+    Breakage("asgi.uvicorn", "codesensei/webservers/uvicorn.py", '"--fd", "3"', '"--fd", "0"'),
+    Breakage("asgi.uvicorn", f"{PROGRAMS}/serve_uvicorn.py", 'b"x-real-ip"', 'b"x-forwarded-for"'),
+    Breakage(
+        "asgi.uvicorn", f"{PROGRAMS}/serve_uvicorn.py", "        if all(map(_has_begun, ", "        if any(map(bool, "
+    ),
+    Breakage("web.gunicorn-conf", "codesensei/webservers/gunicorn.py", '"uvicorn_worker."', '"uvicorn_worker!"'),
     Breakage("asgi.interface", f"{SOURCE}/inspect.py", 'if config.interface == "auto"', "if config.interface"),
     Breakage(
         "preview.requirements", f"{SOURCE}/requirements.py", "    if included_at:\n", "    if included_at == 0:\n"
@@ -107,7 +115,7 @@ UNIT = [
     Breakage("workers.unit", f"{TEMPLATES}/worker.sh.j2", "{{ command }}", "{{ command | trim }}"),
     Breakage("config.stop-timeout", f"{RENDER}/units.py", "STOP_MARGIN = 5\n", "STOP_MARGIN = 0\n"),
     Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ user }}\n", ""),
-    Breakage("processes.environment", f"{WIRE}/processes.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
+    Breakage("processes.environment", "codesensei/wire/processes.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", '        "chdir",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", " or 3)", " or 9)"),
     Breakage("workers.beat", f"{RENDER}/units.py", r"|\sworker(?=", r"|\snothing(?="),

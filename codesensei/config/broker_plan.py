@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codesensei.config.errors import Problem
+from codesensei.config.problems import Problem
 from codesensei.config.stack import StackConfig
 from codesensei.config.urls import Url, UrlError, read_url
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from codesensei.config.environment import OwnVariable
 from codesensei.config.types import Model, Seconds, distinct, reject, show
+from codesensei.config.variables import OwnVariable
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")

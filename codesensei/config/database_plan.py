@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from codesensei.config.database import DatabasePart
-from codesensei.config.errors import Problem
+from codesensei.config.problems import Problem
 from codesensei.config.stack import StackConfig
 from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
 from codesensei.wire.names import is_system_database

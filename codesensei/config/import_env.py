@@ -17,11 +17,9 @@ from pathlib import Path
 
 from pydantic_core import PydanticCustomError
 
-from codesensei.config.environment import held, owned_variable
-from codesensei.config.errors import NAMESPACE
+from codesensei.config.problems import NAMESPACE
 from codesensei.config.types import show, variable_name
-from codesensei.config.variables import UnreadableError, read_variables
-from codesensei.config.warnings import looks_secret
+from codesensei.config.variables import UnreadableError, held, looks_secret, owned_variable, read_variables
 from codesensei.wire.envfile import meaning
 
 

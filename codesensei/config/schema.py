@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from codesensei.config.errors import NAMESPACE
+from codesensei.config.problems import NAMESPACE
 from codesensei.config.stack import StackConfig
 
 _SECRET = {

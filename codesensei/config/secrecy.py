@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from codesensei.config.check import SecretTexts
-from codesensei.config.errors import Problem
+from codesensei.config.problems import Problem
 from codesensei.config.stackfile import Place, StackFile
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)

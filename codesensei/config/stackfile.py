@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from codesensei.config.errors import NAMESPACE
+from codesensei.config.problems import NAMESPACE
 
 Place = tuple[str, ...]
 

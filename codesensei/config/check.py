@@ -13,8 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from codesensei.config.broker_plan import BrokerPlan, plan_broker
-from codesensei.config.database_plan import DatabasePlan, plan_database
+from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
 from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.server import KEYSCAN
 from codesensei.config.stack import StackConfig, config_warnings, cross_problems, touches, worker_count_problems

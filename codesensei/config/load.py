@@ -12,9 +12,8 @@ import pulumi
 from pulumi.runtime import config as engine_config
 from pulumi.runtime import settings
 
-from codesensei.config.broker_plan import BrokerPlan
 from codesensei.config.check import SecretTexts, check, known_keys, without_secrets
-from codesensei.config.database_plan import DatabasePlan
+from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import changed_numbers, secrecy_problems, take_secrets
 from codesensei.config.stack import StackConfig

@@ -15,26 +15,12 @@ from pydantic_core import PydanticCustomError
 
 from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
 from codesensei.config.problems import BadConfig, Problem
+from codesensei.config.secrecy import SecretTexts
 from codesensei.config.server import KEYSCAN
 from codesensei.config.stack import StackConfig, config_warnings, cross_problems, touches, worker_count_problems
 from codesensei.config.types import show
 from codesensei.config.variables import held
 from codesensei.wire.envfile import meaning
-
-
-@dataclass(frozen=True)
-class SecretTexts:
-    """Secret values in clear, on their way from the engine into Outputs; they stay inside this package."""
-
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ssh_private_key: str | None = field(default=None, repr=False)
-    tls_key: str | None = field(default=None, repr=False)
-    digest_key: str | None = field(default=None, repr=False)
-
-    def all(self) -> list[str]:
-        """Every value."""
-        single = (self.ssh_private_key, self.tls_key, self.digest_key)
-        return [*self.env.values(), *(value for value in single if value)]
 
 
 @dataclass(frozen=True)

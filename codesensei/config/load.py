@@ -12,12 +12,18 @@ import pulumi
 from pulumi.runtime import config as engine_config
 from pulumi.runtime import settings
 
-from codesensei.config.check import SecretTexts, check, known_keys, without_secrets
+from codesensei.config.check import check, known_keys, without_secrets
 from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
-from codesensei.config.secrecy import changed_numbers, secrecy_problems, take_secrets
+from codesensei.config.secrecy import (
+    SecretTexts,
+    StackFile,
+    changed_numbers,
+    find_stack_file,
+    secrecy_problems,
+    take_secrets,
+)
 from codesensei.config.stack import StackConfig
-from codesensei.config.stackfile import StackFile, find_stack_file
 from codesensei.wire.paths import ProjectPaths
 
 OTHER_FILE = (

@@ -120,10 +120,7 @@ _MISSING = {
     "revision": ("is missing: a deploy is of one commit", "name a commit or a tag: v1.4.0"),
     "server": ("is missing", "take it from stacks/Pulumi.example.yaml"),
     "project": ("is missing", "take it from stacks/Pulumi.example.yaml"),
-    "settingsModule": (
-        "is missing",
-        "name the module of your production settings: config.settings.production",
-    ),
+    "settingsModule": ("is missing", "name the module of your production settings: config.settings.production"),
     "slug": ("is missing", "choose a short name for the project: shop"),
 }
 # Keys of the file that are no part of the config, because they hold secrets.

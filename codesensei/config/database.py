@@ -141,11 +141,7 @@ def _plan(config: StackConfig, values: Mapping[str, str], places: Mapping[str, s
             )
         url = _read(values[URL_VARIABLE], places[URL_VARIABLE])
         return _from_url(
-            config,
-            url,
-            places[URL_VARIABLE],
-            {n: p for n, p in mapping.items() if n != URL_VARIABLE},
-            "DATABASE_URL",
+            config, url, places[URL_VARIABLE], {n: p for n, p in mapping.items() if n != URL_VARIABLE}, "DATABASE_URL"
         )
     if given:
         return _from_parts(config, values, given, places)
@@ -222,21 +218,12 @@ def _from_parts(
 
 
 def _from_url(
-    config: StackConfig,
-    url: Url,
-    place: str,
-    inject: Mapping[str, DatabasePart],
-    by: Literal["DATABASE_URL", "mapped"],
+    config: StackConfig, url: Url, place: str, inject: Mapping[str, DatabasePart], by: Literal["DATABASE_URL", "mapped"]
 ) -> Given:
     kind = config.database.kind
     if url.kind == "sqlite":
         if kind != "auto":
-            _refuse(
-                "kind-and-url",
-                "database.kind",
-                f"is {kind}, but {place} leads to a SQLite file",
-                "set it to auto",
-            )
+            _refuse("kind-and-url", "database.kind", f"is {kind}, but {place} leads to a SQLite file", "set it to auto")
         _check_sqlite(config, url.name, place)
         _need_nothing(config, "a SQLite file needs nothing made")
         return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
@@ -278,17 +265,11 @@ def _check_local(config: StackConfig, url: Url, place: str) -> None:
     for what, name in (("database", url.name), ("role", url.user or config.project.user)):
         if not name:
             _refuse(
-                "url-name",
-                place,
-                "names no database",
-                "end it with one: postgres://user:password@127.0.0.1:5432/shop",
+                "url-name", place, "names no database", "end it with one: postgres://user:password@127.0.0.1:5432/shop"
             )
         if is_system_database(name):
             _refuse(
-                "url-system-name",
-                place,
-                f"names a {what} of PostgreSQL's own",
-                "choose a name of the project's: shop",
+                "url-system-name", place, f"names a {what} of PostgreSQL's own", "choose a name of the project's: shop"
             )
         if len(name.encode()) > _MAX_NAME or not name.isprintable():
             _refuse(
@@ -298,12 +279,7 @@ def _check_local(config: StackConfig, url: Url, place: str) -> None:
                 "choose a shorter name: PostgreSQL would cut it",
             )
     if config.database.name and config.database.name != url.name:
-        _refuse(
-            "database-name-differs",
-            "database.name",
-            f"is not the name in {place}",
-            "remove it: the URL says it",
-        )
+        _refuse("database-name-differs", "database.name", f"is not the name in {place}", "remove it: the URL says it")
     if not url.password and not (url.socket and url.user in {"", config.project.user}):
         fix = "add one: postgres://user:password@host/name"
         if url.socket:

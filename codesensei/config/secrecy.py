@@ -162,10 +162,7 @@ def _misplaced(place: Place) -> Problem:
 def _changed_numbers(raw: Mapping[str, object], file: StackFile) -> list[Problem]:
     return [
         Problem(
-            "env-number-form",
-            f"env.{name}",
-            f"{text} without quotes becomes {value}",
-            f'write it in quotes: "{text}"',
+            "env-number-form", f"env.{name}", f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
         )
         for name, (text, value) in changed_numbers(raw, file).items()
     ]

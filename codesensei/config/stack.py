@@ -105,10 +105,7 @@ def _units(config: StackConfig) -> Iterable[Problem]:
     for unit in (web_unit(slug), socket_unit(slug)):
         if is_system_unit(unit):
             yield Problem(
-                "slug-reserved",
-                "project.slug",
-                f"{unit} is a unit of the system",
-                f"choose another slug: {slug}-site",
+                "slug-reserved", "project.slug", f"{unit} is a unit of the system", f"choose another slug: {slug}-site"
             )
             return
     for key in config.project.workers:

@@ -55,9 +55,7 @@ def env_value(value: object) -> str:
     if date := _DATE.fullmatch(value):
         day, time = date.group(1), date.group(2)
         raise reject(
-            "env-date",
-            "is a date without quotes",
-            f'write it in quotes: "{day if time == "00:00:00" else value[:19]}"',
+            "env-date", "is a date without quotes", f'write it in quotes: "{day if time == "00:00:00" else value[:19]}"'
         )
     return held(value)
 

@@ -253,7 +253,7 @@ class ProjectConfig(Model):
     system_packages: tuple[Annotated[str, AfterValidator(package)], ...] = Field(
         default=(), description="Debian packages"
     )
-    rebuild: str = Field(default="", description="Any text; a new one builds the same commit anew")
+    rebuild: str = Field(default="", description="Any text; a new one builds the same commit again")
     workers: dict[Annotated[str, AfterValidator(worker_key)], Annotated[WorkerConfig, BeforeValidator(worker)]] = Field(
         default={}, description="Processes beside the web one, by name"
     )

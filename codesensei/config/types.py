@@ -1,4 +1,4 @@
-"""The small types of a stack config. Each says in its own words what is wrong and how to mend it."""
+"""The small types of a stack config. Each says in its own words what is wrong and how to fix it."""
 
 from __future__ import annotations
 

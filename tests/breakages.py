@@ -42,12 +42,12 @@ UNIT = [
     ),
     Breakage("env.refused-values", f"{WIRE}/envfile.py", 'if "\\0" in value:', 'if "\\1" in value:'),
     Breakage(
-        "env.refused-types", f"{CONFIG}/environment.py", "if isinstance(value, bool):", "if value is None and False:"
+        "env.refused-types", f"{CONFIG}/variables.py", "if isinstance(value, bool):", "if value is None and False:"
     ),
-    Breakage("env.refused-types", f"{CONFIG}/environment.py", "if date := _DATE.fullmatch(value):", "if date := None:"),
-    Breakage("env.integers", f"{CONFIG}/environment.py", "    return str(value)\n", "    return hex(value)\n"),
-    Breakage("env.owned", f"{CONFIG}/environment.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
-    Breakage("env.owned", f"{CONFIG}/environment.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
+    Breakage("env.refused-types", f"{CONFIG}/variables.py", "if date := _DATE.fullmatch(value):", "if date := None:"),
+    Breakage("env.integers", f"{CONFIG}/variables.py", "    return str(value)\n", "    return hex(value)\n"),
+    Breakage("env.owned", f"{CONFIG}/variables.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
+    Breakage("env.owned", f"{CONFIG}/variables.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
     Breakage("env.secret-plain", f"{CONFIG}/secrecy.py", "and not file.is_sealed(place))", "and place == ())"),
     Breakage("env.source", f"{WIRE}/envfile.py", "SRANDOM UID\n", "SRANDOM UID LANG\n"),
     Breakage(
@@ -95,18 +95,18 @@ UNIT = [
     Breakage("config.slug", f"{CONFIG}/types.py", "    if not _SLUG.fullmatch(value):\n", "    if not value:\n"),
     Breakage(
         "user.refused",
-        f"{CONFIG}/cross.py",
+        f"{CONFIG}/stack.py",
         "if config.project.user == config.server.user:",
         'if config.project.user == "":',
     ),
-    Breakage("user.shared", f"{CONFIG}/warnings.py", "    if project.share_user:\n", "    if project.rebuild:\n"),
+    Breakage("user.shared", f"{CONFIG}/stack.py", "    if project.share_user:\n", "    if project.rebuild:\n"),
     Breakage(
         "config.production",
-        f"{CONFIG}/cross.py",
+        f"{CONFIG}/stack.py",
         "if config.production and _MOVING",
         "if config.drift is None and _MOVING",
     ),
-    Breakage("web.workers", f"{CONFIG}/cross.py", r'r"[1-9][0-9]{0,3}"', r'r"\w+"'),
+    Breakage("web.workers", f"{CONFIG}/stack.py", 'r"[1-9][0-9]{0,3}"', 'r"\\w+"'),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),
     Breakage("web.restart", f"{TEMPLATES}/web.service.j2", "KillMode=mixed\n", ""),
@@ -161,7 +161,7 @@ UNIT = [
     Breakage(
         "django.static-url-other",
         f"{SCRIPTS}/release/checks.py",
-        'if _local_path(facts.static_url) != expected:',
+        "if _local_path(facts.static_url) != expected:",
         'if "://" in facts.static_url:',
     ),
     Breakage(
@@ -199,8 +199,8 @@ UNIT = [
     Breakage(
         "register",
         f"{SCRIPTS}/base/register.py",
-        'if item.identity != identity and not adopt:',
-        'if item.stack != stack and not adopt:',
+        "if item.identity != identity and not adopt:",
+        "if item.stack != stack and not adopt:",
     ),
     Breakage("register.slug-fixed", f"{SCRIPTS}/steps/claim.py", "    _slug_stays(step, identity)\n", ""),
     Breakage("prune.keep", f"{SCRIPTS}/release/prune.py", "(project.current, project.previous)", "(project.current,)"),
@@ -224,11 +224,13 @@ UNIT = [
     Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/steps/destroy.py",
-        'entry.identity != step.data.identity',
+        "entry.identity != step.data.identity",
         "entry.stack is None",
     ),
     Breakage("destroy.server-gone", f"{REMOTE}/destroy_check.sh", "pulumi stack rm --force", "pulumi stack rm"),
-    Breakage("config.drift", f"{REMOTE}/look.py", "done.repair + bool(differs or drift)", "done.repair + bool(differs)"),
+    Breakage(
+        "config.drift", f"{REMOTE}/look.py", "done.repair + bool(differs or drift)", "done.repair + bool(differs)"
+    ),
     Breakage(
         "config.drift", f"{REMOTE}/look.py", "return cls({step: done.repair for step", "return cls({step: 0 for step"
     ),

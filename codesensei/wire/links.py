@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _MAX_LINKS = 40
+# Where links lead in a circle: no path of a file system.
+CIRCLE = "\0"
 
 
 def resolve(links: Mapping[str, str], path: str) -> str | None:
     """`path` after all links of the tree, however they are chained, whether something is there or not.
 
-    Paths are relative to the tree's root, which is the empty text. None where it leads out of the tree; the empty text
-    too where links lead in a circle.
+    Paths are relative to the tree's root, which is the empty text. None where it leads out of the tree, `CIRCLE` where
+    links lead in one.
     """
     pending = parts(path)[::-1]
     done: list[str] = []
@@ -30,7 +32,7 @@ def resolve(links: Mapping[str, str], path: str) -> str | None:
             if target.startswith("/"):
                 return None
             if followed > _MAX_LINKS:
-                return ""
+                return CIRCLE
             done.pop()
             pending.extend(parts(target)[::-1])
     return "/".join(done)

@@ -262,3 +262,12 @@ def test_many_files_and_big_ones(repository: Repository, tmp_path: Path) -> None
     again = by_url(repository, project.revision, tmp_path)
     assert again.tree.is_file("d7/f7.txt")
     assert time.monotonic() - began < 15
+
+
+def test_a_link_to_itself_leads_nowhere(repository: Repository, tmp_path: Path) -> None:
+    (repository.directory / "loop").symlink_to("loop")
+    (repository.directory / "here").symlink_to(".")
+    repository.commit({"manage.py": ""})
+    tree = open_source(Spec(Source("main", path=str(repository.directory))), cache_dir=tmp_path / "cache").tree
+    assert (tree.resolve("here"), tree.is_directory("here")) == (".", True)
+    assert (tree.resolve("loop"), tree.is_directory("loop")) == (None, False)

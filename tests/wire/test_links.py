@@ -32,8 +32,8 @@ LINKS = {
         ("up", None),
         ("out", None),
         ("absolute/passwd", None),
-        ("loop", ""),
-        ("one", ""),
+        ("loop", links.CIRCLE),
+        ("one", links.CIRCLE),
     ],
 )
 def test_a_path_is_followed_inside_the_tree_alone(path: str, found: str | None) -> None:

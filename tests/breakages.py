@@ -191,12 +191,12 @@ UNIT = [
     Breakage(
         "register",
         f"{SCRIPTS}/base/register.py",
-        'if item["identity"] != identity and not adopt:',
-        'if item["stack"] != stack and not adopt:',
+        "if item.identity != identity and not adopt:",
+        "if item.stack != stack and not adopt:",
     ),
     Breakage("register.slug-fixed", f"{SCRIPTS}/steps/claim.py", "    _slug_stays(step, identity)\n", ""),
     Breakage("prune.keep", f"{SCRIPTS}/release/prune.py", "(project.current, project.previous)", "(project.current,)"),
-    Breakage("os.refused", f"{SCRIPTS}/steps/preflight.py", "if not system.supported and", "if not system.name and"),
+    Breakage("os.refused", f"{SCRIPTS}/checks/machine.py", "if not system.supported and", "if not system.name and"),
     Breakage(
         "os.dpkg-lock",
         f"{SCRIPTS}/steps/packages.py",
@@ -204,19 +204,24 @@ UNIT = [
         'LOCKED = re.compile(r"Could not have lock|',
     ),
     Breakage(
-        "preflight.room", f"{SCRIPTS}/steps/preflight.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
+        "preflight.room", f"{SCRIPTS}/checks/machine.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
     ),
-    Breakage("register.reserved-units", f"{SCRIPTS}/steps/preflight.py", "    if not ours:\n", "    if not found:\n"),
+    Breakage("register.reserved-units", f"{SCRIPTS}/checks/names.py", "    if not ours:\n", "    if not found:\n"),
+    Breakage(
+        "user.refused", f"{SCRIPTS}/checks/user.py", 'if "may run the following commands" in', 'if "may run all" in'
+    ),
+    Breakage("user.refused", f"{SCRIPTS}/checks/user.py", "        _not_listed_by_sudo(user, thing, fix)\n", ""),
+    Breakage("user.refused", f"{SCRIPTS}/steps/account.py", "    _refuse_power(user, is_new=step.", "    (step."),
     Breakage(
         "destroy.own-only",
-        f"{SCRIPTS}/steps/destroy.py",
+        f"{SCRIPTS}/removal/accounts.py",
         "entry.user in register.users(but=step.slug)",
         "entry.user is None",
     ),
     Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/steps/destroy.py",
-        'entry.identity != step.data["identity"]',
+        "entry.identity != step.data.identity",
         "entry.stack is None",
     ),
     Breakage("destroy.server-gone", f"{REMOTE}/farewell.sh", "pulumi stack rm --force", "pulumi stack rm"),
@@ -225,7 +230,12 @@ UNIT = [
         "config.drift", f"{REMOTE}/look.py", "return cls({step: done.mend for step", "return cls({step: 0 for step"
     ),
     Breakage("config.server.proxy", f"{REMOTE}/look.py", "jump = server.proxy if", "jump = None if"),
-    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'DROP = "drop"', 'DROP = "keep"'),
+    Breakage(
+        "destroy.stays",
+        f"{SCRIPTS}/steps/destroy.py",
+        'step.data.on_destroy.database == "drop"',
+        'step.data.on_destroy.database == "keep"',
+    ),
     # The graph
     Breakage(
         "secrets.smallest",

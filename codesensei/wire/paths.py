@@ -28,6 +28,9 @@ class ServerPaths:
     nginx_logs: Path = Path("/var/log/nginx")
     rotation: Path = Path("/etc/logrotate.d")
     processes: Path = Path("/proc")
+    brokers: Path = Path("/etc")
+    certbot: Path = Path("/etc/letsencrypt")
+    authorities: Path = Path("/usr/local/share/ca-certificates")
 
     @classmethod
     def below(cls, root: Path) -> ServerPaths:

@@ -48,7 +48,7 @@ ensure_programs() {
     ! programs_are_complete || return 0
     command -v apt-get >/dev/null 2>&1 ||
         refuse "python3, iproute2" "there is no Python 3.10 or newer here, or no ss, and no apt-get to get it with" \
-            "use a server with Debian 12 or 13, Ubuntu 22.04 or 24.04"
+            "use a server with a supported system, as README names them"
     say "installing python3 and iproute2"
     log=$(mktemp)
     # A fresh image's own timers may hold the lists, which apt-get does not wait for.
@@ -66,7 +66,7 @@ ensure_programs() {
     rm -f "$log"
     python_is_complete ||
         refuse "python3" "this server has $(python3 --version 2>&1), and 3.10 or newer is needed" \
-            "use a server with Debian 12 or 13, Ubuntu 22.04 or 24.04"
+            "use a server with a supported system, as README names them"
 }
 
 content_hash() { # directory

@@ -40,6 +40,9 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "nginx": "nginx",
         "nginx_logs": "log",
         "rotation": "logrotate.d",
+        "brokers": "brokers",
+        "certbot": "letsencrypt",
+        "authorities": "authorities",
     }
     for place in places.values():
         (tmp_path / place).mkdir()

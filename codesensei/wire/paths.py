@@ -24,6 +24,8 @@ class ServerPaths:
     candidates: Path = Path("/run/codesensei-candidate")
     units: Path = Path("/etc/systemd/system")
     runtime_units: Path = Path("/run/systemd/system")
+    local_units: Path = Path("/usr/local/lib/systemd/system")
+    packaged_units: Path = Path("/usr/lib/systemd/system")
     nginx: Path = Path("/etc/nginx")
     nginx_logs: Path = Path("/var/log/nginx")
     rotation: Path = Path("/etc/logrotate.d")

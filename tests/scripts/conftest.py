@@ -37,6 +37,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "candidates": "candidates",
         "units": "units",
         "runtime_units": "runtime-units",
+        "local_units": "local-units",
+        "packaged_units": "packaged",
         "nginx": "nginx",
         "nginx_logs": "log",
         "rotation": "logrotate.d",

@@ -42,12 +42,12 @@ UNIT = [
     ),
     Breakage("env.refused-values", f"{WIRE}/envfile.py", 'if "\\0" in value:', 'if "\\1" in value:'),
     Breakage(
-        "env.refused-types", f"{CONFIG}/environment.py", "if isinstance(value, bool):", "if value is None and False:"
+        "env.refused-types", f"{CONFIG}/variables.py", "if isinstance(value, bool):", "if value is None and False:"
     ),
-    Breakage("env.refused-types", f"{CONFIG}/environment.py", "if date := _DATE.fullmatch(value):", "if date := None:"),
-    Breakage("env.integers", f"{CONFIG}/environment.py", "    return str(value)\n", "    return hex(value)\n"),
-    Breakage("env.owned", f"{CONFIG}/environment.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
-    Breakage("env.owned", f"{CONFIG}/environment.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
+    Breakage("env.refused-types", f"{CONFIG}/variables.py", "if date := _DATE.fullmatch(value):", "if date := None:"),
+    Breakage("env.integers", f"{CONFIG}/variables.py", "    return str(value)\n", "    return hex(value)\n"),
+    Breakage("env.owned", f"{CONFIG}/variables.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
+    Breakage("env.owned", f"{CONFIG}/variables.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
     Breakage("env.secret-plain", f"{CONFIG}/secrecy.py", "and not file.is_sealed(place))", "and place == ())"),
     Breakage("env.source", f"{WIRE}/envfile.py", "SRANDOM UID\n", "SRANDOM UID LANG\n"),
     Breakage(
@@ -95,18 +95,18 @@ UNIT = [
     Breakage("config.slug", f"{CONFIG}/types.py", "    if not _SLUG.fullmatch(value):\n", "    if not value:\n"),
     Breakage(
         "user.refused",
-        f"{CONFIG}/cross.py",
+        f"{CONFIG}/stack.py",
         "if config.project.user == config.server.user:",
         'if config.project.user == "":',
     ),
-    Breakage("user.shared", f"{CONFIG}/warnings.py", "    if project.share_user:\n", "    if project.rebuild:\n"),
+    Breakage("user.shared", f"{CONFIG}/stack.py", "    if project.share_user:\n", "    if project.rebuild:\n"),
     Breakage(
         "config.production",
-        f"{CONFIG}/cross.py",
+        f"{CONFIG}/stack.py",
         "if config.production and _MOVING",
         "if config.drift is None and _MOVING",
     ),
-    Breakage("web.workers", f"{CONFIG}/cross.py", r'r"[1-9][0-9]{0,3}"', r'r"\w+"'),
+    Breakage("web.workers", f"{CONFIG}/stack.py", 'r"[1-9][0-9]{0,3}"', 'r"\\w+"'),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),
     Breakage("web.restart", f"{TEMPLATES}/web.service.j2", "KillMode=mixed\n", ""),

@@ -61,7 +61,7 @@ def test_an_edited_script_is_a_line_diff(scripts: Path) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_arrives_as_it_was(shell: str, scripts: Path, tmp_path: Path) -> None:
-    words = ["shop", "acme/codesensei/prod", "an identity's", "false", "mend=3"]
+    words = ["shop", "acme/codesensei/prod", "an identity's", "false", "repair=3"]
     done = unpack(toolkit.pack(scripts).bundle, tmp_path, *words, shell=shell)
     assert done.returncode == 0, done.stderr
     arrived = tmp_path / "kept"

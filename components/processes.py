@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 import pulumi
 
-from codesensei.config import Names, Stack
-from codesensei.render import envfile, programs, rotation, units
-from components.release import WEB_SERVERS, Code
-
-UNITS = "/etc/systemd/system"
-WEB_HOME = "web"
-_WEB_PROGRAMS: dict[units.Server, str] = {"gunicorn": programs.GUNICORN_CONF, "daphne": programs.SERVE_ASGI}
-
-
-class File(TypedDict, total=False):
-    """A file of the manifest; `mode` in octal digits, `renews` the unit that must be started anew after a change."""
-
-    path: str
-    content: pulumi.Input[str]
-    mode: str
-    group: str
-    renews: str
+from codesensei.config import Stack, StackConfig
+from codesensei.render import rotation, units
+from codesensei.render.programs import STOP_WORKER, program
+from codesensei.source import Code
+from codesensei.webservers import WebServer
+from codesensei.wire import names, paths
+from codesensei.wire.manifest import Candidate, File, Unit
 
 
 class Processes(pulumi.ComponentResource):
-    """The texts of all units. They reach the server in the switch's manifest and nowhere else."""
+    """The texts of all units. They reach the server in the switch's manifest and nowhere else.
+
+    `homes` are the processes that get a directory for what they keep: their HOME.
+    """
+
+    files: list[File]
+    units: list[Unit]
+    homes: tuple[str, ...]
+    candidate: Candidate
 
     def __init__(
         self,
@@ -36,15 +32,14 @@ class Processes(pulumi.ComponentResource):
         code: Code,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        config, names = stack.config.project, stack.names
-        web_server = _server(code)
-        count = web_workers(stack)
+        config, server, slug = stack.config.project, code.server, stack.slug
+        count = web_workers(stack.config, server)
+        counted = f", {count or 'a secret number of'} workers" if server.workers_variable else ""
         super().__init__(
             "codesensei:index:Processes",
             name,
             {
-                "web": f"{web_server} {code.settings.application}"
-                + (f", {count or 'a secret number of'} workers" if web_server == "gunicorn" else ""),
+                "web": f"{server.name} {code.settings.application}{counted}",
                 "workers": {
                     key: worker.command + (" (singleton)" if worker.singleton else "")
                     for key, worker in config.workers.items()
@@ -53,105 +48,79 @@ class Processes(pulumi.ComponentResource):
             },
             opts,
         )
-        title = config.name or config.slug
-        self.files: list[File] = [
-            _unit(names.socket_unit, units.socket_unit(names, title=title)),
-            _unit(
-                names.web_unit,
-                units.web_unit(
-                    names,
-                    title=title,
-                    settings_module=config.settings_module,
-                    server=web_server,
-                    application=code.settings.application,
-                    workers=count,
-                    stop_timeout=config.stop_timeout.web,
-                ),
+        context = units.UnitContext(
+            paths=stack.paths,
+            user=stack.user,
+            title=config.name or slug,
+            settings_module=config.settings_module,
+            directory=code.settings.django_directory,
+        )
+        web = units.Web(
+            server=server,
+            application=code.settings.application,
+            workers=count,
+            stop_timeout=config.stop_timeout.web,
+        )
+        web_name, socket_name = names.web_unit(slug), names.socket_unit(slug)
+        self.files = [
+            _unit(socket_name, units.socket_unit(context)),
+            _unit(web_name, units.web_unit(context, web)),
+            File(
+                path=str(stack.paths.rotation),
+                content=rotation.logrotate(stack.paths, user=stack.user, server=server),
             ),
-            _program(names, _WEB_PROGRAMS[web_server], unit=names.web_unit),
-            {
-                "path": names.logrotate_path,
-                "content": rotation.logrotate(names, server=web_server),
-                "mode": "0644",
-            },
         ]
-        self.units: list[dict[str, object]] = [
-            _entry(names.socket_unit, "socket", stop_timeout=config.stop_timeout.web),
-            _entry(names.web_unit, "web", stop_timeout=config.stop_timeout.web),
+        if server.program:
+            self.files.append(_program(stack, server.program, renews=web_name))
+        self.units = [
+            Unit(name=socket_name, kind="socket", stop_timeout=web.stop_timeout),
+            Unit(name=web_name, kind="web", stop_timeout=web.stop_timeout),
         ]
+        stop = config.stop_timeout.workers
         for key, worker in sorted(config.workers.items()):
-            stop = config.stop_timeout.workers
-            unit = units.worker_unit(names, key, title=title, settings_module=config.settings_module, stop_timeout=stop)
-            self.files.append(_unit(names.worker_unit(key), unit))
-            self.files.append(
-                {
-                    "path": names.worker_script(key),
-                    "content": units.worker_script(names, key, command=worker.command),
-                    "mode": "0640",
-                    "group": names.group,
-                    "renews": names.worker_unit(key),
-                }
-            )
+            unit = names.worker_unit(slug, key)
+            self.files += [
+                _unit(unit, units.worker_unit(context, key, stop_timeout=stop)),
+                File(
+                    path=str(stack.paths.worker_script(key)),
+                    content=units.worker_script(stack.paths, key, command=worker.command),
+                    mode="0640",
+                    group=stack.user,
+                    renews=unit,
+                ),
+            ]
             self.units.append(
-                {
-                    **_entry(names.worker_unit(key), "worker", stop_timeout=stop),
-                    "singleton": worker.singleton,
-                    "command": worker.command,
-                }
+                Unit(name=unit, kind="worker", stop_timeout=stop, singleton=worker.singleton, command=worker.command)
             )
         if config.workers:
-            self.files.append(_program(names, programs.STOP_WORKER))
-        self.homes = [WEB_HOME, *sorted(config.workers)]
-        self.candidate = {
-            "name": names.candidate_unit,
-            "socket": names.candidate_socket,
-            "workers": count if web_server == "gunicorn" else None,
-            "files": [
-                {
-                    "path": names.candidate_program(_WEB_PROGRAMS[web_server]),
-                    "content": programs.program(_WEB_PROGRAMS[web_server]),
-                }
-            ],
-            "unit": units.candidate_unit(
-                names,
-                directory=code.settings.django_directory,
-                title=title,
-                settings_module=config.settings_module,
-                server=web_server,
-                application=code.settings.application,
-                workers=count,
-                stop_timeout=config.stop_timeout.web,
-            ),
-        }
+            self.files.append(_program(stack, STOP_WORKER))
+        self.homes = ("web", *sorted(config.workers))
+        self.candidate = Candidate(
+            unit=units.candidate_unit(context, web), files=_candidate_files(stack, server), workers=count
+        )
         self.register_outputs({})
 
 
-def web_workers(stack: Stack) -> int | None:
-    """gunicorn's processes: GUNICORN_WORKERS, else 3; None where it is secret and read on the server alone."""
-    if units.WORKERS_VARIABLE in stack.secrets.env:
+def web_workers(config: StackConfig, server: WebServer) -> int | None:
+    """How many processes serve. None where there is no such number: the server has one, or the variable is secret."""
+    variable = server.workers_variable
+    if not variable or variable in config.secret_names:
         return None
-    given = stack.config.env.get(units.WORKERS_VARIABLE)
-    return int(envfile.env_value(given)) if given is not None else units.DEFAULT_WORKERS
-
-
-def _server(code: Code) -> units.Server:
-    name = WEB_SERVERS[code.settings.interface][0]
-    return "gunicorn" if name == "gunicorn" else "daphne"
+    return config.workers_given(variable) or server.default_workers
 
 
 def _unit(name: str, text: str) -> File:
-    return {"path": f"{UNITS}/{name}", "content": text, "mode": "0644"}
+    return File(path=str(paths.unit(name)), content=text)
 
 
-def _program(names: Names, name: str, *, unit: str = "") -> File:
-    file: File = {
-        "path": names.program(name),
-        "content": programs.program(name),
-        "mode": "0640",
-        "group": names.group,
-    }
-    return {**file, "renews": unit} if unit else file
+def _program(stack: Stack, name: str, *, renews: str = "") -> File:
+    path = str(stack.paths.programs / name)
+    return File(path=path, content=program(name), mode="0640", group=stack.user, renews=renews)
 
 
-def _entry(name: str, kind: str, *, stop_timeout: int) -> dict[str, object]:
-    return {"name": name, "kind": kind, "stopTimeout": stop_timeout}
+def _candidate_files(stack: Stack, server: WebServer) -> tuple[File, ...]:
+    if not server.program:
+        return ()
+    more = program(server.candidate_program) if server.candidate_program else ""
+    path = str(stack.paths.candidate_programs / server.program)
+    return (File(path=path, content=program(server.program) + more),)

@@ -72,7 +72,7 @@ class Release(pulumi.ComponentResource):
 def build_data(stack: Stack, code: Code) -> steps.Build:
     """What the step `build` gets: where the code is, what is installed, what Django's settings must agree with."""
     config, settings, database = stack.config.project, code.settings, stack.database
-    asgi_decided = config.interface != "auto" or config.asgi_application
+    asgi_decided = {config.interface, config.server} != {"auto"} or config.asgi_application
     wsgi_decided = config.wsgi_application or settings.interface == "asgi"
     return steps.Build(
         user=stack.user,
@@ -88,7 +88,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         venv_id=code.packages_id,
         python=config.python,
         installer=config.installer,
-        server=steps.WebServerPackage(name=code.server.name, version=code.server.version),
+        server=code.server.package,
         asgi_declared=None if asgi_decided else settings.interface == "asgi",
         wsgi_declared=None if wsgi_decided else settings.application,
         static=config.static,

@@ -32,6 +32,8 @@ class Outputs:
 
 def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     """Declare everything that the stack is. `access` is how its server is reached; default: as the stack says."""
+    if stack.config.production:
+        remote.refuse_stand_ins()
     for warning in stack.warnings:
         pulumi.warn(warning)
     code = source.read_code(stack.config)

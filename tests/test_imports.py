@@ -1,123 +1,124 @@
-"""Which room may import what: the last column of ARCHITECTURE.md's table, held against every file."""
+"""Which room may import what: the table in ARCHITECTURE.md, held against every file; and the drawing of the rooms."""
 
 from __future__ import annotations
 
-import ast
+import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tools import architecture
+from tools.architecture import CHECKOUT, Room
+
+TEXT = architecture.DOCUMENT.read_text()
+ROOMS = architecture.rooms(TEXT)
 STANDARD = sys.stdlib_module_names
-SERVER = "codesensei.scripts"
 
 
-@dataclass(frozen=True)
-class Room:
-    """`may` are prefixes of what may be imported beside the standard library and the room itself."""
-
-    name: str
-    may: tuple[str, ...]
-
-
-ROOMS = (
-    Room("__main__.py", ("codesensei.quiet", "codesensei.config", "components", "pulumi")),
-    Room(
-        "components",
-        ("codesensei.config", "codesensei.source", "codesensei.render", "codesensei.remote", "pulumi", "pulumi_random"),
-    ),
-    Room("codesensei/config", ("pydantic", "pydantic_core", "yaml")),
-    Room("codesensei/source", ("codesensei.config", "pulumi")),
-    Room("codesensei/render", ("codesensei.config", "jinja2")),
-    Room("codesensei/remote", ("codesensei.config", "codesensei.render.shell", "pulumi", "pulumi_command")),
-    Room("codesensei/scripts/base", ()),
-    Room("codesensei/scripts/postgres", (f"{SERVER}.base",)),
-    Room("codesensei/scripts/release", (f"{SERVER}.base",)),
-    Room("codesensei/scripts/serving", (f"{SERVER}.base", f"{SERVER}.postgres", f"{SERVER}.release")),
-    Room("codesensei/scripts/steps", tuple(f"{SERVER}.{room}" for room in ("base", "postgres", "release", "serving"))),
-    Room("codesensei/scripts/main.py", (f"{SERVER}.base",)),
-    Room("codesensei/programs", ("daphne", "twisted")),
-    Room("codesensei/quiet.py", ()),
-)
-# Single files that may import more than their room.
-EXCEPTIONS = {
-    # The one module of the room that knows the engine.
-    "codesensei/config/load.py": ("pulumi",),
-    # They run inside the project's own process.
-    "codesensei/scripts/release/ask_django.py": ("django",),
-    "codesensei/scripts/serving/ask_why.py": ("django",),
-}
-
-
-def imports_of(text: str) -> set[str]:
-    """Full names of all that a module imports, wherever in it; `from a import b` counts as `a.b`."""
-    found = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative imports are not used"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def forbidden(path: str, text: str, room: Room) -> list[str]:
-    """What a file imports and may not."""
-    own = room.name.removesuffix(".py").replace("/", ".")
-    may = (*room.may, own, *EXCEPTIONS.get(path, ()))
+def forbidden(text: str, room: Room) -> list[str]:
+    """What a module imports and its room may not."""
+    may = [name.rstrip("/").removesuffix(".py").replace("/", ".") for name in (room.name, *room.may)]
     return sorted(
         name
-        for name in imports_of(text)
+        for name in architecture.imports_of(text)
         if name.partition(".")[0] not in STANDARD and not any(f"{name}.".startswith(f"{prefix}.") for prefix in may)
     )
 
 
-def files_of(room: Room) -> list[Path]:
-    place = ROOT / room.name
-    return [place] if place.is_file() else sorted(place.rglob("*.py"))
-
-
-def product_files() -> list[Path]:
-    folders = [*(ROOT / "codesensei").rglob("*.py"), *(ROOT / "components").rglob("*.py"), ROOT / "__main__.py"]
-    return sorted(folders)
-
-
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_a_room_imports_only_what_it_may(room: Room) -> None:
-    files = files_of(room)
-    assert files
-    wrong = {
-        str(path.relative_to(ROOT)): names
-        for path in files
-        if (names := forbidden(str(path.relative_to(ROOT)), path.read_text(), room))
-    }
+    assert room.files
+    own = [path for path in room.files if architecture.room_of(module_of(path), ROOMS) == room]
+    wrong = {str(path.relative_to(CHECKOUT)): names for path in own if (names := forbidden(path.read_text(), room))}
     assert not wrong
 
 
+def module_of(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT).with_suffix("")).replace("/", ".").removesuffix(".__init__")
+
+
 def test_every_file_of_the_product_is_in_a_room() -> None:
-    known = {path for room in ROOMS for path in files_of(room)}
-    packages = {ROOT / "codesensei/__init__.py", ROOT / "codesensei/scripts/__init__.py"}
-    assert set(product_files()) - known - packages == set()
+    folders = [*(CHECKOUT / "codesensei").rglob("*.py"), *(CHECKOUT / "components").rglob("*.py")]
+    known = {path for room in ROOMS for path in room.files}
+    packages = {CHECKOUT / "codesensei/__init__.py", CHECKOUT / "codesensei/scripts/__init__.py"}
+    assert set(folders) - known - packages == set()
 
 
 def test_the_server_side_runs_without_any_package() -> None:
-    """The scripts are alone on the server: no module of theirs may need what only the operator has."""
-    names = {name for path in files_of(Room("codesensei/scripts", ())) for name in imports_of(path.read_text())}
-    assert not {name for name in names if name.startswith("codesensei.") and not name.startswith(f"{SERVER}.")}
+    """It is alone on the server: no module of what travels may need what only the operator has."""
+    travels = {
+        room.name
+        for room in ROOMS
+        if room.name.startswith(("codesensei/scripts/", "codesensei/wire/", "codesensei/webservers/"))
+    }
+    for room in ROOMS:
+        if room.name in travels:
+            packages = {name for name in room.may if "/" not in name}
+            # Scripts that run inside the project's own process.
+            assert packages <= {"django"}
+            assert {name for name in room.may if "/" in name} <= travels
+    assert len(travels) >= 8
+
+
+def test_only_one_module_of_the_config_knows_the_engine() -> None:
+    files = (CHECKOUT / "codesensei/config").rglob("*.py")
+    names = {path.name: architecture.imports_of(path.read_text()) for path in files}
+    knowing = [name for name, found in names.items() if any(module.startswith("pulumi") for module in found)]
+    assert knowing == ["load.py"]
+
+
+def test_the_drawing_is_what_the_code_says() -> None:
+    assert architecture.written(TEXT) == TEXT, "run python3 -m tools.architecture"
+
+
+def test_no_rooms_import_each_other() -> None:
+    with pytest.raises(ValueError, match=r"import each other: \['a', 'b'\]"):
+        architecture.floors({"a": {"b"}, "b": {"a"}, "c": set()})
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "names"),
+    ("text", "names"),
     [
-        ("components/x.py", "import pulumi_command", ["pulumi_command"]),
-        ("components/x.py", "def f():\n    from tools.engine import install", ["tools.engine.install"]),
-        ("components/x.py", "from codesensei.scripts.base import paths", ["codesensei.scripts.base.paths"]),
-        ("components/x.py", "from codesensei import remote, scripts", ["codesensei.scripts"]),
-        ("components/x.py", "from codesensei import remote\nimport json\nimport pulumi_random as random", []),
+        ("import pulumi_command", ["pulumi_command"]),
+        ("def f():\n    from tools.engine import install", ["tools.engine.install"]),
+        ("from codesensei.scripts.base import files", ["codesensei.scripts.base.files"]),
+        ("from codesensei import remote, scripts", ["codesensei.scripts"]),
+        ("from codesensei import remote\nimport json\nimport pulumi_random as random", []),
     ],
 )
-def test_a_forbidden_import_is_found(path: str, text: str, names: list[str]) -> None:
-    (room,) = (room for room in ROOMS if room.name == "components")
-    assert forbidden(path, text, room) == names
+def test_a_forbidden_import_is_found(text: str, names: list[str]) -> None:
+    (room,) = (room for room in ROOMS if room.name == "components/")
+    assert forbidden(text, room) == names
+
+
+# Words that had meant several things, or nothing to a stranger.
+RETIRED = re.compile(r"\b(twins?|mend(s|ed|ing)?|anew|farewell|caution|cures?)\b", re.IGNORECASE)
+PROSE = (".py", ".sh", ".md", ".toml", ".j2", ".yaml")
+# They speak of the words themselves, or of what earlier versions have written.
+ALLOWED = {"tests/test_imports.py", "codesensei/remote/state.py", "codesensei/remote/destroy_check.py"}
+# What earlier versions kept under such names is still read.
+ALLOWED |= {"tests/scripts/test_live.py", "tests/scripts/test_record.py", "tests/remote/test_step.py"}
+
+
+def texts() -> dict[str, str]:
+    """All that people read of the product."""
+    folders = ("codesensei", "components", "tools", "docs", "stacks", "tests")
+    files = [path for folder in folders for path in (CHECKOUT / folder).rglob("*") if path.suffix in PROSE]
+    files += [path for path in CHECKOUT.glob("*") if path.suffix in PROSE]
+    found = {str(path.relative_to(CHECKOUT)): path.read_text() for path in files if path.is_file()}
+    return {name: text for name, text in found.items() if name not in ALLOWED}
+
+
+def test_retired_words_are_gone() -> None:
+    found = {name: sorted({match[0] for match in RETIRED.finditer(text)}) for name, text in texts().items()}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_each_word_of_the_glossary_is_used() -> None:
+    section = TEXT.partition("\n## Words\n")[2]
+    words = [word for row in re.findall(r"^\| ([a-z][^|]*) \|", section, re.MULTILINE) for word in row.split(", ")]
+    assert "code id" in words
+    product = " ".join(text for name, text in texts().items() if name.startswith(("codesensei/", "components/")))
+    words.remove("word")
+    assert [word for word in words if not re.search(word.replace(" ", r"[ _-]?"), product, re.IGNORECASE)] == []

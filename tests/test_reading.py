@@ -21,7 +21,3 @@ def test_quoted_lines_stand_where_the_section_says(section: str) -> None:
     ]
     assert quoted, "the section quotes nothing"
     assert [line for line in quoted if line not in lines] == []
-
-
-def test_there_are_ten_questions() -> None:
-    assert len(SECTIONS) == 10

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from codesensei.config.types import (
     Application,
@@ -19,10 +19,11 @@ from codesensei.config.types import (
     UnixName,
     Whole,
     at_least,
-    distinct,
     reject,
     show,
 )
+from codesensei.webservers import SERVERS
+from codesensei.wire.names import is_system_user
 
 _SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/\s]*)(/[^\s]*)?", re.IGNORECASE)
@@ -31,12 +32,6 @@ _PYTHON = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?")
 _WORKER = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _STATUS = re.compile(r"[1-5](xx|\d\d)")
-_MIGRATION = re.compile(r"[A-Za-z_]\w*\.\w+", re.ASCII)
-_SYSTEM_USER_NAMES = """
-    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody
-    sshd nginx postgres redis valkey messagebus _apt
-"""
-_SYSTEM_USERS = frozenset(_SYSTEM_USER_NAMES.split())
 RESERVED_WORKERS = frozenset({"web", "candidate"})
 
 
@@ -71,20 +66,16 @@ def revision(value: str) -> str:
     """A commit, a tag or a branch, as a single name."""
     if not _REVISION.fullmatch(value):
         raise reject(
-            "revision",
-            f"{show(value)} is not a commit or a tag",
-            "give one commit or one tag: v1.4.0 or 4f2a9c1e",
+            "revision", f"{show(value)} is not a commit or a tag", "give one commit or one tag: v1.4.0 or 4f2a9c1e"
         )
     return value
 
 
 def app_user(value: str) -> str:
     """The user that the project runs as: an ordinary one of its own (contract, "App user")."""
-    if value in _SYSTEM_USERS or value.startswith(("csb-", "systemd-")):
+    if is_system_user(value):
         raise reject(
-            "system-user",
-            f"{show(value)} is a user of the system",
-            "name an ordinary user for the project: deploy",
+            "system-user", f"{show(value)} is a user of the system", "name an ordinary user for the project: deploy"
         )
     return value
 
@@ -135,9 +126,7 @@ def health_path(value: str) -> str:
     """The path that is asked for when a release is proved."""
     if not re.fullmatch(r"/[!-~]*", value) or "#" in value:
         raise reject(
-            "health-path",
-            f"{show(value)} is not a path",
-            "start it with '/', percent-encode the rest: /health/",
+            "health-path", f"{show(value)} is not a path", "start it with '/', percent-encode the rest: /health/"
         )
     return value
 
@@ -150,13 +139,15 @@ def status(value: object) -> str:
     return word
 
 
-def migration(value: str) -> str:
-    """The name of a migration with its app: `shop.0012_drop_price`."""
-    if not _MIGRATION.fullmatch(value):
+def serves(value: str, info: ValidationInfo) -> str:
+    """A server that speaks the interface, where both are given."""
+    interface = info.data.get("interface", "auto")
+    if value != "auto" and interface not in ("auto", *SERVERS[value].interfaces):
+        others = " or ".join(name for name, server in SERVERS.items() if interface in server.interfaces)
         raise reject(
-            "migration-name",
-            f"{show(value)} is not the name of a migration",
-            "write app and migration as the refusal named them: shop.0012_drop_price",
+            "server-interface",
+            f"{value} does not serve {interface}, which project.interface says",
+            f"set project.interface to auto, or project.server to {others}",
         )
     return value
 
@@ -172,6 +163,11 @@ def one_source(value: Any) -> Any:
 GitUrl = Annotated[str, AfterValidator(git_url)]
 Revision = Annotated[str, AfterValidator(revision)]
 Command = Annotated[str, AfterValidator(command)]
+SERVER_NAMES = ("auto", *SERVERS)
+if TYPE_CHECKING:
+    ServerName = str
+else:
+    ServerName = Literal[SERVER_NAMES]
 
 
 def name_default(value: Any) -> Any:
@@ -243,6 +239,11 @@ class ProjectConfig(Model):
     interface: Literal["auto", "wsgi", "asgi"] = Field(
         default="auto", description="auto: asgi where the settings declare it"
     )
+    server: Annotated[ServerName, AfterValidator(serves)] = Field(
+        default="auto",
+        description="auto: "
+        + ", ".join(f"{s.name} for {' and '.join(s.interfaces)}" for s in SERVERS.values() if s.is_default),
+    )
     user: Annotated[UnixName, AfterValidator(app_user)] = Field(
         default="deploy", description="User that the project runs as"
     )
@@ -252,7 +253,7 @@ class ProjectConfig(Model):
     system_packages: tuple[Annotated[str, AfterValidator(package)], ...] = Field(
         default=(), description="Debian packages"
     )
-    rebuild: str = Field(default="", description="Any text; a new one builds the same commit anew")
+    rebuild: str = Field(default="", description="Any text; a new one builds the same commit again")
     workers: dict[Annotated[str, AfterValidator(worker_key)], Annotated[WorkerConfig, BeforeValidator(worker)]] = Field(
         default={}, description="Processes beside the web one, by name"
     )
@@ -271,8 +272,5 @@ class ProjectConfig(Model):
             at_least(2, "keep-releases", "the current and the previous release are always kept", "give 2 or more")
         ),
     ] = Field(default=5, description="Releases kept on the server, the current and the previous one included")
-    acknowledge_migrations: Annotated[
-        tuple[Annotated[str, AfterValidator(migration)], ...], AfterValidator(distinct)
-    ] = Field(default=(), description="Destructive migrations that may run, by name: shop.0012_drop_price")
 
     _name_default = model_validator(mode="before")(name_default)

@@ -1,4 +1,4 @@
-"""The small types of a stack config. Each says in its own words what is wrong and how to mend it."""
+"""The small types of a stack config. Each says in its own words what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
+
+from codesensei.wire.names import is_own_slug
 
 T = TypeVar("T")
 
@@ -27,11 +29,7 @@ class Model(BaseModel):
     """The base of all parts of a stack config: frozen, camelCase in the file, unknown keys refused."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        hide_input_in_errors=True,
-        validate_default=False,
+        frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, validate_default=False
     )
 
 
@@ -92,10 +90,6 @@ def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
-# Directories of the product's own, and the prefix of its own units.
-OWN_SLUGS = ("toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls")
-
-
 def slug(value: str) -> str:
     """The project's short name (contract: `[a-z][a-z0-9-]*`, at most 31)."""
     if not _SLUG.fullmatch(value):
@@ -105,7 +99,7 @@ def slug(value: str) -> str:
             f"{show(value)} is not a slug",
             f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}",
         )
-    if value in OWN_SLUGS or value.startswith("codesensei-"):
+    if is_own_slug(value):
         raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
     return value
 
@@ -222,8 +216,7 @@ Whole = Annotated[int, BeforeValidator(whole)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 Text = Annotated[str, AfterValidator(text)]
 Seconds = Annotated[
-    Whole,
-    AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60")),
+    Whole, AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60"))
 ]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
 UnixName = Annotated[str, AfterValidator(unix_name)]

@@ -5,6 +5,7 @@ from codesensei.remote.copy import copy_source, incoming_path
 from codesensei.remote.destroy_check import destroy_check
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look
+from codesensei.remote.standins import refuse_stand_ins
 from codesensei.remote.state import State
 from codesensei.remote.step import remote_step, teardown_step
 from codesensei.remote.toolkit import Toolkit, toolkit_step
@@ -19,6 +20,7 @@ __all__ = [
     "destroy_check",
     "incoming_path",
     "reach",
+    "refuse_stand_ins",
     "remote_step",
     "teardown_step",
     "toolkit_step",

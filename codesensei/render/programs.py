@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "programs"
-GUNICORN_CONF = "gunicorn_conf.py"
-SERVE_ASGI = "serve_asgi.py"
 STOP_WORKER = "stop_worker.sh"
 
 

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from codesensei.render.templates import render
-from codesensei.render.units import Server
+from codesensei.webservers import WebServer
+from codesensei.wire import names
+from codesensei.wire.paths import ProjectPaths
 
 
-class LogNames(Protocol):
-    """What log rotation needs of a project's names and paths."""
-
-    @property
-    def slug(self) -> str: ...
-    @property
-    def user(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def shared(self) -> str: ...
-    @property
-    def web_unit(self) -> str: ...
-
-
-def logrotate(names: LogNames, *, server: Server) -> str:
-    """gunicorn opens its files anew on USR1; Daphne cannot, so its files are copied and emptied."""
+def logrotate(paths: ProjectPaths, *, user: str, server: WebServer) -> str:
+    """Log files that a server does not open again are copied and emptied."""
     return render(
         "logrotate.j2",
-        slug=names.slug,
-        user=names.user,
-        group=names.group,
-        logs=f"{names.shared}/logs",
-        web_unit=names.web_unit,
-        server=server,
+        slug=paths.slug,
+        user=user,
+        logs=str(paths.logs),
+        web_unit=names.web_unit(paths.slug),
+        reopen_signal=server.reopen_signal,
     )

@@ -1,20 +1,23 @@
 """The project at one commit, read on the operator's machine; nothing of it is run or imported."""
 
 from codesensei.source.archive import Checkout
+from codesensei.source.code import Code, ids, read_code
 from codesensei.source.errors import SourceError
 from codesensei.source.git import open_source
-from codesensei.source.inspect import SettingsFacts, code_id, django_directory, migrations, read_settings
+from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.requirements import Closure, requirements_closure
 
 __all__ = [
     "Checkout",
     "Closure",
+    "Code",
     "SettingsFacts",
     "SourceError",
-    "code_id",
     "django_directory",
+    "ids",
     "migrations",
     "open_source",
+    "read_code",
     "read_settings",
     "requirements_closure",
 ]

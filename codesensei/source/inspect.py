@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from codesensei.source.errors import SourceError, listing, near
 from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, read_names
 from codesensei.source.tree import join
-
-Interface = Literal["wsgi", "asgi"]
+from codesensei.webservers import SERVERS, Interface
 
 
 class DjangoConfig(Protocol):
@@ -30,6 +28,8 @@ class DjangoConfig(Protocol):
     def asgi_application(self) -> str | None: ...
     @property
     def interface(self) -> Literal["auto", "wsgi", "asgi"]: ...
+    @property
+    def server(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def read_settings(project: Checkout, config: DjangoConfig, closure: Closure | No
     urls = read_names(modules, config.settings_module, ("STATIC_URL", "MEDIA_URL")).values
     asgi = config.asgi_application or _for_a_server(modules, declared_asgi, config.settings_module)
     wsgi = config.wsgi_application or declared_wsgi
-    automatic: Interface = "asgi" if asgi else "wsgi"
+    served = SERVERS[config.server].interfaces if config.server != "auto" else ()
+    automatic: Interface = served[0] if len(served) == 1 else "asgi" if asgi else "wsgi"
     interface: Interface = automatic if config.interface == "auto" else config.interface
     chosen = (asgi if interface == "asgi" else wsgi) or _default_application(modules, config.settings_module, interface)
     application = server_form(chosen)
@@ -122,21 +123,6 @@ def migrations(project: Checkout) -> list[str]:
         if len(parts) >= 3 and parts[-2] == "migrations" and parts[-1][:1].isdigit() and parts[-1].endswith(".py"):
             found.add(f"{parts[-3]}.{parts[-1].removesuffix('.py')}")
     return sorted(found)
-
-
-def code_id(
-    revision: str, directory: str, closure: Closure, python: str, installer: str, rebuild: str, interface: str
-) -> str:
-    """64 hexadecimal digits for what a release is built from; its name has the first 7.
-
-    The interface is part of it, because it decides whether gunicorn or Daphne is among the packages.
-    """
-    digest = hashlib.sha256()
-    for text in (revision, directory, closure.digest, python, installer, rebuild, interface):
-        part = text.encode()
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()
 
 
 def server_form(application: str) -> str:

@@ -96,6 +96,13 @@ def read_names(modules: Modules, module: str, wanted: Sequence[str]) -> Names:
     return Names({name: texts.get(name) for name in wanted}, reader.notes, reader.elsewhere)
 
 
+def read_file_names(modules: Modules, file: str, wanted: Sequence[str]) -> Names:
+    """The same for a file that is no module, as the settings of a server."""
+    reader = _Reader(modules, frozenset(wanted))
+    texts = reader.parse("", file)
+    return Names({name: texts.get(name) for name in wanted}, reader.notes, reader.elsewhere)
+
+
 class _Reader:
     def __init__(self, modules: Modules, wanted: frozenset[str]) -> None:
         self._modules = modules
@@ -107,9 +114,9 @@ class _Reader:
 
     def module(self, name: str) -> dict[str, str | None]:
         file = self._modules.find(name)
-        return self._parse(name, file) if file else {}
+        return self.parse(name, file) if file else {}
 
-    def _parse(self, name: str, file: str, texts: dict[str, str | None] | None = None) -> dict[str, str | None]:
+    def parse(self, name: str, file: str, texts: dict[str, str | None] | None = None) -> dict[str, str | None]:
         texts = {} if texts is None else texts
         if file in self._open or self._read >= _MAX_MODULES:
             return texts
@@ -173,7 +180,7 @@ class _Reader:
             if target and any(alias.name == "*" for alias in node.names):
                 self.elsewhere.append(target)
             return
-        imported = self._parse(target, file)
+        imported = self.parse(target, file)
         for alias in node.names:
             if alias.name == "*":
                 taken = {name: text for name, text in imported.items() if not name.startswith("_")}
@@ -201,7 +208,7 @@ class _Reader:
                 continue
             pattern = join(posixpath.dirname(module.file), text)
             for file in sorted(fnmatch.filter(self._modules.project.files, pattern)):
-                self._parse(module.name, file, module.texts)
+                self.parse(module.name, file, module.texts)
 
 
 @dataclass

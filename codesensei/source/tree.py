@@ -7,7 +7,8 @@ import posixpath
 import tarfile
 from pathlib import Path
 
-_MAX_LINKS = 40
+from codesensei.wire import links
+
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LFS_MAX_BYTES = 1024
 _MARKS = (
@@ -44,36 +45,13 @@ class Tree:
 
     def resolve(self, path: str) -> str | None:
         """Where `path` really is after all links; None when it is not there or leads out of the tree."""
-        found = self._followed(path)
+        found = links.resolve(self._links, path)
+        found = "." if found == "" else found
         return found if found in self._offsets or found in self._directories else None
 
     def links_out(self) -> dict[str, str]:
         """Links that lead out of the tree, however they are written, and where each says that it leads."""
-        return {name: to for name, to in sorted(self._links.items()) if self._followed(name) is None}
-
-    def _followed(self, path: str) -> str | None:
-        """`path` after all links, whether something is there or not; None when it leads out of the tree."""
-        pending = [part for part in path.split("/") if part not in ("", ".")][::-1]
-        done: list[str] = []
-        followed = 0
-        while pending:
-            part = pending.pop()
-            if part == ".." and not done:
-                return None
-            if part == "..":
-                done.pop()
-                continue
-            done.append(part)
-            target = self._links.get("/".join(done))
-            if target is not None:
-                followed += 1
-                if target.startswith("/"):
-                    return None
-                if followed > _MAX_LINKS:
-                    return ""
-                done.pop()
-                pending.extend([step for step in target.split("/") if step not in ("", ".")][::-1])
-        return "/".join(done) or "."
+        return {name: to for name, to in sorted(self._links.items()) if links.resolve(self._links, name) is None}
 
     def is_file(self, path: str) -> bool:
         """Whether `path` leads to a file."""

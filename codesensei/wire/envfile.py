@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 HEADER = "# Written by codesensei from the stack config; changes made here are lost at the next deploy.\n"
 # The engine hands the whole config to the program in one variable, and Linux takes no "NAME=value" beyond 128 KiB.
@@ -45,6 +46,13 @@ class EnvError(ValueError):
         super().__init__(f"{name}: {cause}")
 
 
+class Refusal(NamedTuple):
+    """Why no env file can hold a value: the id of the rule, and the sentence."""
+
+    rule: str
+    cause: str
+
+
 def render(variables: Mapping[str, str]) -> str:
     """The whole file: a header, one assignment per variable, sorted by name. EnvError for what cannot be held."""
     for name, value in variables.items():
@@ -59,17 +67,22 @@ def refusal(name: str, value: str) -> str | None:
         return "a name has letters, digits and underscores and does not begin with a digit"
     if name in SHELL_NAMES:
         return "a shell sets this name itself, so the file could not be read by one"
-    return value_refusal(value)
+    refused = value_refusal(value)
+    return refused and refused.cause
 
 
-def value_refusal(value: str) -> str | None:
-    """Why no env file can hold the value; None where one can."""
+def value_refusal(value: str) -> Refusal | None:
+    """Why no env file can hold the value, without any part of it; None where one can."""
     if "\0" in value:
-        return "has a NUL character, which no environment can hold"
-    if found := _NOT_TEXT.search(value):
-        return f"has U+{ord(found[0]):04X}, which is not valid text"
+        return Refusal("env-nul", "has a NUL character, which no environment can hold")
+    if _NOT_TEXT.search(value):
+        return Refusal("env-not-text", "has a character that is not valid text")
     if len(value.encode()) > MAX_VALUE_BYTES:
-        return f"is longer than {MAX_VALUE_BYTES >> 10} KiB: the engine hands the whole config over in one variable"
+        return Refusal(
+            "env-too-long",
+            f"is longer than {MAX_VALUE_BYTES >> 10} KiB: the engine hands the whole config over in one variable of at "
+            "most 128 KiB",
+        )
     return None
 
 

@@ -27,7 +27,7 @@ _SYSTEM_UNITS = re.compile(
     r"|unattended-upgrades|snapd|cloud-(init(-local|-main|-network)?|config|final)|docker|containerd|ufw|nftables"
     r"|fail2ban|certbot|networking|network|network-manager|ntp|chrony|codesensei(-.*)?)\.(service|socket)"
 )
-_SYSTEM_DATABASES = re.compile(r"postgres|public|none|template\d*|pg_.*")
+_SYSTEM_DATABASES = re.compile(r"postgres|public|none|current_(user|role)|session_user|template\d*|pg_.*")
 
 # Extensions of PostgreSQL 14 to 17 that the owner of a database may create.
 TRUSTED_EXTENSIONS = frozenset(
@@ -40,6 +40,7 @@ TRUSTED_EXTENSIONS = frozenset(
 EXTENSION_PACKAGES = {
     "postgis": "postgis-3",
     "postgis_raster": "postgis-3",
+    "postgis_tiger_geocoder": "postgis-3",
     "postgis_topology": "postgis-3",
     "vector": "pgvector",
 }
@@ -108,5 +109,5 @@ def is_system_unit(name: str) -> bool:
 
 
 def is_system_database(name: str) -> bool:
-    """True for names of PostgreSQL's own, as role or database: postgres, public, none, template0, template1, pg_*."""
+    """True for names of PostgreSQL's own, as role or database: postgres, public, current_user, template1, pg_*."""
     return bool(_SYSTEM_DATABASES.fullmatch(name))

@@ -145,11 +145,21 @@ class Archive:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Companion:
+    """A package without which a web server lacks something: installed where none of `modules` is there."""
+
+    modules: tuple[str, ...]
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebServerPackage:
     """What serves the project, installed where the requirements do not bring it."""
 
     name: str
     version: str
+    companions: tuple[Companion, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

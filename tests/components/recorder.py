@@ -15,8 +15,9 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mo
 from codesensei import remote, source
 from codesensei.config import Stack
 from codesensei.remote.toolkit import Toolkit
+from codesensei.source import Code
+from codesensei.webservers import SERVERS
 from components import stack as program
-from components.release import Code
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
@@ -41,6 +42,7 @@ class Registered:
     ignored: tuple[str, ...]
     secret_outputs: tuple[str, ...]
     protect: bool
+    aliases: tuple[str, ...]
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -113,6 +115,7 @@ class _Monitor(MockMonitor):
                     ignored=tuple(request.ignoreChanges),
                     secret_outputs=tuple(sorted(request.additionalSecretOutputs)),
                     protect=bool(request.protect),
+                    aliases=tuple(alias.spec.name for alias in request.aliases),
                 )
             )
         return response
@@ -138,7 +141,7 @@ class Run:
 def code(**changes: Any) -> Code:
     """A project at one commit, without any repository."""
     values: dict[str, Any] = {
-        "project": source.Checkout(REVISION, "Sell more", None, Path(__file__), "ab" * 32),
+        "checkout": source.Checkout(REVISION, "Sell more", None, Path(__file__), "ab" * 32),
         "settings": source.SettingsFacts(
             asgi_application=None,
             wsgi_application="config.wsgi:application",
@@ -154,6 +157,7 @@ def code(**changes: Any) -> Code:
         "migrations": ("shop.0001_initial",),
         "id": "4f2a9c1" + "0" * 57,
         "packages_id": "9" * 64,
+        "server": SERVERS["gunicorn"],
     }
     return Code(**{**values, **changes})
 
@@ -167,12 +171,12 @@ def select() -> _Monitor:
 
 def run(stack: Stack, look: remote.Look, monkeypatch: Any, **changes: Any) -> Run:
     """Declare `stack` as the program does, on a server of which the look is `look`."""
-    monkeypatch.setattr(program, "read_code", lambda _: code(**changes))
+    monkeypatch.setattr(source, "read_code", lambda _: code(**changes))
     monkeypatch.setattr("codesensei.remote.toolkit.pack", lambda: Toolkit("=== end\n"))
     monitor = select()
     access = remote.Access(
         stack.config.server,
-        stack.names.slug,
+        stack.slug,
         ".codesensei/stack/agent.sock",
         look,
         stack.secrets.ssh_private_key,

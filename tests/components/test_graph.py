@@ -12,8 +12,9 @@ import pytest
 
 from codesensei import remote
 from codesensei.config import DatabasePlan
-from codesensei.remote.step import HEAD
 from codesensei.wire import codec
+from codesensei.wire.codec import HEAD
+from codesensei.wire.steps import Seen, SeenStep
 from components.environment import database_url
 from tests.components import recorder, stacks
 from tests.components.recorder import Registered, Run
@@ -58,7 +59,7 @@ def _without_texts(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", STACKS)
 def test_the_graph_is_exactly_this(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With CODESENSEI_REWRITE_GOLDEN=1 the files are written anew: read their diff."""
+    """With CODESENSEI_REWRITE_GOLDEN=1 the files are written again: read their diff."""
     registered = run(name, tmp_path, monkeypatch).registered
     graph = sorted((_described(it) for it in registered), key=lambda it: str(it["urn"]))
     text = json.dumps(graph, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -142,6 +143,12 @@ def test_the_teardown_only_deletes_and_carries_the_key(tmp_path: Path, monkeypat
     assert "agentSocketPath" not in connection
 
 
+def test_what_was_renamed_is_known_under_its_old_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a deploy of this version would delete what the version before has made: the check would run."""
+    registered = run("given", tmp_path, monkeypatch).registered
+    assert {it.name: it.aliases for it in registered if it.aliases} == {"server-destroy-check": ("server-farewell",)}
+
+
 @pytest.mark.proves("switch.manifest")
 def test_no_other_command_deletes_updates_or_is_triggered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in run("given", tmp_path, monkeypatch).commands():
@@ -155,7 +162,7 @@ def test_a_new_ssh_key_changes_what_runs_at_a_destroy_alone(tmp_path: Path, monk
     monkeypatch.setattr(stacks, "GIVEN", stacks.GIVEN.replace(stacks.SSH_KEY, "anotherKey"))
     after = run("given", tmp_path, monkeypatch).registered
     changed = [new.name for old, new in zip(by_urn(before), by_urn(after), strict=True) if old.inputs != new.inputs]
-    assert changed == ["server-farewell", "server-teardown"]
+    assert changed == ["server-destroy-check", "server-teardown"]
 
 
 def by_urn(registered: tuple[Registered, ...]) -> list[Registered]:
@@ -217,10 +224,10 @@ def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.proves("source.new-server")
 def test_a_server_that_lost_its_memory_gets_everything_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = state_of(run("given", tmp_path, monkeypatch))
-    declared = run("given", tmp_path, monkeypatch, remote.Look.of(state, {"steps": {}}, "203.0.113.7"))
+    declared = run("given", tmp_path, monkeypatch, remote.Look.of(state, Seen(), "203.0.113.7"))
     for command in declared.commands():
         if command.name != "server-teardown":
-            assert command.inputs["create"].endswith(" mend=1"), command.name
+            assert command.inputs["create"].endswith(" repair=1"), command.name
     assert declared.find("shop-source").inputs["triggers"] == [1, "203.0.113.7:22"]
 
 
@@ -231,7 +238,7 @@ def test_the_state_is_read_as_it_was_written(name: str, tmp_path: Path, monkeypa
     state = state_of(declared)
     lines = [it for it in declared.commands() if it.name != "server-teardown"]
     assert len(state.steps) == len(lines)
-    answer = {"steps": {step: {"applied": done.digest, "drift": []} for step, done in state.steps.items()}}
+    answer = as_left(state)
     again = run(name, tmp_path, monkeypatch, remote.Look.of(state, answer, "203.0.113.7"))
     assert by_urn(again.registered) == by_urn(declared.registered)
 
@@ -242,13 +249,18 @@ def test_a_number_stays_in_the_line_whoever_looks_or_not(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = state_of(run(name, tmp_path, monkeypatch))
-    mended = run(name, tmp_path, monkeypatch, remote.Look.of(first, {"steps": {}}, "203.0.113.7"))
-    state = state_of(mended)
+    repaired = run(name, tmp_path, monkeypatch, remote.Look.of(first, Seen(), "203.0.113.7"))
+    state = state_of(repaired)
     unseen = run(name, tmp_path, monkeypatch, remote.Look.none(state))
-    assert by_urn(unseen.registered) == by_urn(mended.registered)
-    answer = {"steps": {step: {"applied": done.digest, "drift": []} for step, done in state.steps.items()}}
+    assert by_urn(unseen.registered) == by_urn(repaired.registered)
+    answer = as_left(state)
     looked = run(name, tmp_path, monkeypatch, remote.Look.of(state, answer, "203.0.113.7"))
-    assert by_urn(looked.registered) == by_urn(mended.registered)
+    assert by_urn(looked.registered) == by_urn(repaired.registered)
+
+
+def as_left(state: remote.State) -> Seen:
+    """The look at a server that is as the state has it."""
+    return Seen(steps={step: SeenStep(applied=done.digest, drift=()) for step, done in state.steps.items()})
 
 
 def state_of(declared: Run) -> remote.State:

@@ -28,7 +28,7 @@ PLACES: dict[Callable[[Path], Stack], dict[str, set[str]]] = {
     },
     stacks.given: {
         API_TOKEN: ENVIRONMENT,
-        stacks.SSH_KEY: {"server-teardown.connection", "server-farewell.stdin"},
+        stacks.SSH_KEY: {"server-teardown.connection", "server-destroy-check.stdin"},
         stacks.TLS_KEY: {"shop-tls.stdin"},
         stacks.DATABASE_PASSWORD: {*ENVIRONMENT, "shop-database.stdin"},
         "canary-of-shop-digest-key": set(),
@@ -79,8 +79,10 @@ def test_the_wrapped_inputs_are_these(
     }
     steps = {"shop-database", "shop-environment"} | ({"shop-tls"} if make is not stacks.example else set())
     connected = {it.name for it in run.registered if it.type.startswith("command:")}
-    key = {"server-farewell.stdin"} if make is stacks.given else set()
-    expected = {f"{step}.stdin" for step in steps} | {f"{name}.connection" for name in connected - {"server-farewell"}}
+    key = {"server-destroy-check.stdin"} if make is stacks.given else set()
+    expected = {f"{step}.stdin" for step in steps} | {
+        f"{name}.connection" for name in connected - {"server-destroy-check"}
+    }
     assert wrapped == expected | key
 
 
@@ -105,7 +107,7 @@ def test_a_line_may_be_read_although_its_data_is_secret(tmp_path: Path, monkeypa
     for step in ("environment", "database", "tls"):
         line = run.find(f"shop-{step}").inputs["create"]
         assert isinstance(line, str)
-        assert line.endswith(" mend=2")
+        assert line.endswith(" repair=2")
 
 
 def test_only_what_holds_the_password_is_blanked_in_logs(tmp_path: Path) -> None:

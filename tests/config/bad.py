@@ -70,6 +70,14 @@ BAD = [
         "project.interface: is none of the words allowed here\n    write one of: auto, wsgi, asgi",
     ),
     Bad(
+        "server-interface",
+        "    interface: auto\n    # auto | daphne | gunicorn | uvicorn; auto is gunicorn for WSGI, Daphne for ASGI.\n"
+        "    server: auto\n",
+        "    interface: wsgi\n    server: uvicorn\n",
+        "project.server: uvicorn does not serve wsgi, which project.interface says\n"
+        "    set project.interface to auto, or project.server to gunicorn",
+    ),
+    Bad(
         "not-a-number",
         "readTimeout: 60",
         "readTimeout: 60s",
@@ -96,9 +104,9 @@ BAD = [
     ),
     Bad(
         "listed-twice",
-        "acknowledgeMigrations: []",
-        "acknowledgeMigrations: [shop.0012_drop, shop.0012_drop]",
-        'project.acknowledgeMigrations: "shop.0012_drop" is listed twice\n    remove one of the two',
+        "    extensions: []",
+        "    extensions: [citext, hstore, citext]",
+        'database.extensions: "citext" is listed twice\n    remove one of the two',
     ),
     # The server.
     Bad(
@@ -309,13 +317,6 @@ BAD = [
         "project.keepReleases: 1 is too small: the current and the previous release are always kept\n"
         "    give 2 or more",
     ),
-    Bad(
-        "migration-name",
-        "acknowledgeMigrations: []",
-        "acknowledgeMigrations: [0012_drop_price]",
-        'project.acknowledgeMigrations[0]: "0012_drop_price" is not the name of a migration\n'
-        "    write app and migration as the refusal named them: shop.0012_drop_price",
-    ),
     # The edge.
     Bad(
         "domain",
@@ -461,14 +462,8 @@ BAD = [
         "extensions: [timescaledb]",
         'database.extensions[0]: "timescaledb" is neither a trusted extension nor one with a known package\n'
         "    known are: btree_gin, btree_gist, citext, cube, dict_int, fuzzystrmatch, hstore, intarray, isn, lo, "
-        "ltree, pg_trgm, pgcrypto, plperl, postgis, postgis_raster, postgis_topology, seg, tablefunc, tcn, "
-        "tsm_system_rows, tsm_system_time, unaccent, uuid-ossp, vector",
-    ),
-    Bad(
-        "dump-keep",
-        "dumpKeep: 3",
-        "dumpKeep: -1",
-        "database.dumpKeep: -1 is too small: 0 keeps no dump\n    give 0 or more",
+        "ltree, pg_trgm, pgcrypto, plperl, postgis, postgis_raster, postgis_tiger_geocoder, postgis_topology, "
+        "seg, tablefunc, tcn, tsm_system_rows, tsm_system_time, unaccent, uuid-ossp, vector",
     ),
     Bad(
         "external-without-url",
@@ -620,7 +615,7 @@ BAD = [
         "    put it into a file in shared/, and its path here",
     ),
     Bad(
-        "gunicorn-workers",
+        "worker-count",
         'GUNICORN_WORKERS: "3"',
         "GUNICORN_WORKERS: auto",
         'env.GUNICORN_WORKERS: is not a whole number from 1\n    write it like "2"',

@@ -45,6 +45,21 @@ def test_no_two_are_stopped_by_the_same_rule() -> None:
     assert [rule for rule, count in counts.items() if count > 1] == []
 
 
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("  codesensei:drift: true\n", "waive"),
+        ("    lockTimeout: 5\n", "dumpKeep"),
+        ("    keepReleases: 5\n", "acknowledgeMigrations"),
+    ],
+)
+def test_a_key_that_nothing_reads_is_unknown(place: str, key: str, tmp_path: Path) -> None:
+    """Whoever sets one must not believe that it has an effect."""
+    prefix = "  codesensei:" if key == "waive" else "    "
+    with pytest.raises(BadConfig, match=f"{key}: there is no such key"):
+        load_text(tmp_path, changed(place, f"{place}{prefix}{key}: 3\n"))
+
+
 def test_an_error_ends_the_program_without_a_traceback(tmp_path: Path) -> None:
     with pytest.raises(pulumi.RunError):
         load_text(tmp_path, changed("slug: shop", "slug: Shop"))
@@ -65,9 +80,9 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         load_text(tmp_path, text)
     assert sorted(problem.rule for problem in caught.value.problems) == [
         "choice",
-        "gunicorn-workers",
         "secret-in-plain",
         "unknown-key",
         "user-is-login-user",
+        "worker-count",
     ]
     assert str(caught.value).startswith("the stack config has 5 problems, nothing was run:\n")

@@ -104,10 +104,11 @@ def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
 
 def rules_of_the_product() -> set[str]:
     """The first text of every call that states a rule."""
-    rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of cross.py
-    rules |= {"seconds", "keep-releases", "dump-keep"}  # named by users of at_least()
-    doors = {"reject", "Problem", "UrlError", "_refuse"}
-    for path in (EXAMPLE.parents[1] / "codesensei" / "config").glob("*.py"):
+    rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of stack.py
+    rules |= {"seconds", "keep-releases"}  # named by users of at_least()
+    doors = {"reject", "Problem", "UrlError", "_refuse", "Refusal"}
+    product = EXAMPLE.parents[1] / "codesensei"
+    for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in doors:
                 first = node.args[0]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pulumi.runtime.settings import Settings, configure
 
-from codesensei.config import BrokerPlan, DatabasePlan, Stack, StackConfig, validate
-from tests.config.bad import DOMAINS, HOST_KEY, OWN_ENV, OWN_KIND, TLS, TLS_KEY, mapping, secret_url
+from codesensei.config import BadConfig, BrokerPlan, DatabasePlan, Stack, StackConfig, validate
+from codesensei.wire.paths import ProjectPaths
+from tests.config.bad import HOST_KEY, OWN_ENV, OWN_KIND, SECRET_END, TLS, TLS_KEY, mapping, secret_url
 from tests.config.engine import EXAMPLE, load_text
 
 SMALLEST: dict[str, dict[str, object]] = {
@@ -246,33 +249,47 @@ def test_broker_with_a_number_of_its_own(tmp_path: Path) -> None:
     assert loaded(tmp_path, (url, "")).broker.variables == ()
 
 
-@pytest.mark.proves("web.directory", "paths.units")
+@pytest.mark.proves("paths.units")
 def test_names(tmp_path: Path) -> None:
     # Tests of other rooms leave another organization behind in the same process.
     configure(Settings(project="project", stack="stack", organization="organization"))
-    names = loaded(tmp_path, ("    directory: .\n", "    directory: src\n")).names
-    assert names.stack == "organization/project/stack"
-    assert (names.scheme, names.hostnames(), names.url()) == ("http", ["shop.example.com"], "http://shop.example.com/")
-    assert names.django_directory == "/srv/codesensei/shop/current/src"
-    assert names.env_file("4f2a9c1-8be01d7") == "/srv/codesensei/shop/env/4f2a9c1-8be01d7.env"
-    assert (names.web_unit, names.socket_unit, names.worker_unit("worker"), names.candidate_unit) == (
-        "shop.service",
-        "shop.socket",
-        "shop-worker.service",
-        "codesensei-candidate-shop.service",
-    )
+    stack = loaded(tmp_path)
+    assert (stack.full_name, stack.slug, stack.user) == ("organization/project/stack", "shop", "deploy")
+    assert stack.paths == ProjectPaths("shop")
+    assert (stack.scheme, loaded(tmp_path, (TLS, "  codesensei:tls: selfSigned\n")).scheme) == ("http", "https")
 
 
-@pytest.mark.proves("proxy.hostnames", "proxy.url")
-def test_hostnames_without_domains(tmp_path: Path) -> None:
-    """The server's address, or a generated name below appsDomain; IPv6 goes into brackets."""
-    apps = ("  # codesensei:appsDomain: apps.example.com\n", "  codesensei:appsDomain: apps.example.com\n")
-    address = ("    host: 203.0.113.7\n", '    host: "2001:db8::1"\n')
-    tls = (TLS, "  codesensei:tls: acme\n")
-    assert loaded(tmp_path, (DOMAINS, ""), address).names.url() == "http://[2001:db8::1]/"
-    names = loaded(tmp_path, (DOMAINS, ""), apps, tls).names
-    assert names.hostnames("0b7e") == names.hostnames("0b7e.apps.example.com") == ["0b7e.apps.example.com"]
-    assert names.url("0b7e") == "https://0b7e.apps.example.com/"
+@pytest.mark.proves("web.workers")
+@pytest.mark.parametrize("variable", ["GUNICORN_WORKERS", "WEB_CONCURRENCY"])
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        ("4", 4),
+        ('"4"', 4),
+        ("'\"4\"'", 4),
+        ("\"'4'\"", 4),
+        ("'''\"4\"'''", None),
+        ('""', None),
+        ("0", None),
+        ("-1", None),
+        ("٣", None),
+    ],
+)
+def test_the_number_of_web_processes_is_what_the_processes_read(
+    variable: str, given: str, count: int | None, tmp_path: Path
+) -> None:
+    """One pair of quotes is YAML's, one the env file's; secret ones are checked too, and not given to anybody."""
+    line = ('    GUNICORN_WORKERS: "3"\n', f"    {variable}: {given}\n")
+    value = yaml.safe_load(given)
+    sealed = [(line[0], ""), (SECRET_END, f"{SECRET_END}    {variable}: {{secure: {json.dumps(f'clear:{value}')}}}\n")]
+    if count is None:
+        for changes in ([line], sealed):
+            with pytest.raises(BadConfig, match=f"nv.{variable}: is not a whole number from 1"):
+                loaded(tmp_path, *changes)
+        return
+    assert loaded(tmp_path, line).config.workers_given(variable) == count
+    assert loaded(tmp_path, *sealed).config.workers_given(variable) is None
+    assert loaded(tmp_path, (line[0], "")).config.workers_given(variable) is None
 
 
 def test_certificate_of_ones_own(tmp_path: Path) -> None:
@@ -280,7 +297,7 @@ def test_certificate_of_ones_own(tmp_path: Path) -> None:
     stack = loaded(tmp_path, (TLS, f"  codesensei:tls:\n{pem}{TLS_KEY}"))
     assert stack.config.tls.kind == "files"
     assert stack.secrets.tls_key is not None
-    assert stack.names.scheme == "https"
+    assert stack.scheme == "https"
 
 
 WARNINGS: dict[str, tuple[tuple[str, str], str]] = {

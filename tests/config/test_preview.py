@@ -13,7 +13,7 @@ from tests.config.bad import BAD, OWN_ENV, Bad
 from tests.config.cli import NAME, Project, inputs
 from tests.config.engine import EXAMPLE, changed
 from tools.demo.history import make_history
-from tools.engine import EngineError, engine_environment
+from tools.engine import EngineError, engine_environment, find
 
 pytestmark = pytest.mark.engine
 
@@ -31,6 +31,13 @@ LONG = Bad(
     "env.BIG: 123456789012345678901234567890 without quotes becomes 1.2345678901234568e+29\n"
     '    write it in quotes: "123456789012345678901234567890"',
 )
+# The processes would read it with quotes.
+QUOTED_TWICE = Bad(
+    "worker-count",
+    'GUNICORN_WORKERS: "3"',
+    "GUNICORN_WORKERS: '''\"3\"'''",
+    'env.GUNICORN_WORKERS: is not a whole number from 1\n    write it like "2"',
+)
 HEAD = "the stack config has 1 problem, nothing was run:\n  codesensei:"
 
 
@@ -47,7 +54,7 @@ def rows() -> list[object]:
     """Each mistake of the catalogue, few of them in every run."""
     here = [bad for bad in BAD if bad.rule != ONLY_WITHOUT_ENGINE]
     catalogue = [pytest.param(bad, id=bad.rule, marks=() if bad.rule in SAMPLE else pytest.mark.full) for bad in here]
-    return [*catalogue, pytest.param(LONG, id="long-number")]
+    return [*catalogue, pytest.param(LONG, id="long-number"), pytest.param(QUOTED_TWICE, id="quoted-twice")]
 
 
 @pytest.mark.proves("config.refused", "preview.config")
@@ -146,3 +153,18 @@ def test_variables_are_imported_and_secrets_encrypted(
     assert all(len(digest) == 10 for digest in seen["secretEnv"].values())
     assert "s3cret" not in preview.output + json.dumps(preview.events)
     assert inputs(preview, "Release shop")
+
+
+@pytest.mark.proves("plugins.stand-ins")
+def test_a_production_stack_refuses_stand_ins(project: Project) -> None:
+    if find().plugins != "stand-in":
+        pytest.skip("these plugins are Pulumi's own")
+    project.write(changed("production: false", "production: true"))
+    done = project.preview()
+    assert done.code != 0
+    assert "codesensei:production: it is true, and these plugins are stand-ins" in done.said("error")
+    assert "CODESENSEI_STANDINS=accept" in done.said("error")
+    assert "Traceback" not in done.output
+    project.environment["CODESENSEI_STANDINS"] = "accept"
+    assert "stand-ins" not in project.preview().said("error")
+    del project.environment["CODESENSEI_STANDINS"]

@@ -80,7 +80,7 @@ def test_a_sound_stack_holds_secrets_in_secret_outputs_only(tmp_path: Path) -> N
         ("interface: auto", f"interface: {CANARY}"),
         ("codesensei:drift: true", f"codesensei:drift: {CANARY}"),
         ("codesensei:trustedProxies: []", f"codesensei:trustedProxies: [{CANARY}]"),
-        ("codesensei:waive: {}", f"codesensei:waive: {CANARY}"),
+        ("codesensei:adopt: false", f"codesensei:adopt: {CANARY}"),
         ("[shop.example.com]", f'["{CANARY}/"]'),
         (OWN_ENV, f"    {CANARY}: x\n{OWN_ENV}"),
     ],

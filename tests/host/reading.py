@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 
-from codesensei.render import envfile
+from codesensei.wire import envfile
 from tools.sandbox import Server
 
 READERS = ("dash", "bash", "systemd", "python")
@@ -89,7 +89,7 @@ def differences(server: Server, batches: list[dict[str, str]]) -> dict[str, list
             ascii(value)[:200]
             for variables, seen in zip(batches, files, strict=True)
             for name, value in variables.items()
-            if seen.get(name) != digest(envfile.env_value(value))
+            if seen.get(name) != digest(envfile.meaning(value))
         ]
         for reader, files in read.items()
     }

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codesensei.config import Problem, validate
-from codesensei.config.database_plan import plan_database
-from components.database import step_data
+from codesensei.config.database import plan_database
+from codesensei.wire import codec, steps
+from codesensei.wire.steps import DatabaseAccount
 from tests.host.stack import Json, Stack
 from tools.sandbox.server import Done, Server
 
@@ -92,7 +93,17 @@ class Row:
         values = {"DATABASE_URL": self.url} if self.url else {}
         given = plan_database(checked := validate(config), values, {"DATABASE_URL": "secretEnv.DATABASE_URL"})
         assert not isinstance(given, Problem), given
-        return {**step_data(given.plan, checked), "password": given.password or "", "digest": "d1"}
+        plan = given.plan
+        data = steps.Database(
+            account=DatabaseAccount(name=plan.name, role=plan.role, port=plan.port, digest="d1"),
+            host=plan.host,
+            user=self.user_name,
+            extensions=checked.database.extensions,
+            adopt=self.adopt,
+            password=given.password or "",
+        )
+        found: Json = codec.encode(data)
+        return found
 
 
 def provision(stack: Stack, rows: Iterable[Row]) -> dict[str, Any]:

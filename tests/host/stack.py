@@ -253,6 +253,7 @@ class Stack:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.passphrase),
             "PULUMI_DEBUG_COMMANDS": "true",
             "NO_COLOR": "1",
+            "CODESENSEI_STANDINS": "accept",
             **({"HOME": str(self.home)} if self.home else {}),
             **({"SSH_AUTH_SOCK": self.agent} if self.agent else {}),
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.render import envfile
+from codesensei.wire import envfile
 from tests.host.debians import each_debian
 from tests.host.reading import differences
 from tests.host.stack import Stack

@@ -1,4 +1,4 @@
-"""The check before a destroy: what it says where nobody can log in, and that the key is nowhere but in an agent."""
+"""The first words of a destroy: what they say where nobody can log in, and that the key is nowhere but in an agent."""
 
 from __future__ import annotations
 

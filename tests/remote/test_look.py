@@ -17,7 +17,6 @@ from codesensei.remote import Look, RemoteError, State, access, reach
 from codesensei.remote import look as module
 from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
-from codesensei.wire import codec
 from codesensei.wire.steps import Seen, SeenStep
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
@@ -71,7 +70,6 @@ def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
 def test_what_a_newer_version_tells_besides_is_no_hindrance(ssh: Any) -> None:
     ssh(out=json.dumps({**ANSWER, "since": 1}))
     assert look_at(SERVER, "agent.sock", "", RUN, STATE).repairs == {"claim": 9, "switch": 1}
-    assert codec.encode(codec.decode(Seen, ANSWER, "look")) == ANSWER
 
 
 def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None:
@@ -89,8 +87,8 @@ def test_on_a_first_deploy_nothing_has_a_number(ssh: Any) -> None:
     assert (look.repair("claim"), look.copy, look.warnings) == (0, 0, ())
 
 
-def step_of(applied: str, *drift: str, name: str = "build") -> Seen:
-    return Seen(steps={name: SeenStep(applied=applied, drift=drift)})
+def step_of(applied: str, *drift: str, step: str = "build") -> Seen:
+    return Seen(steps={step: SeenStep(applied=applied, drift=drift)})
 
 
 @pytest.mark.parametrize(
@@ -100,7 +98,7 @@ def step_of(applied: str, *drift: str, name: str = "build") -> Seen:
         (step_of(OTHER), 5, "is not as the state has it", "an interrupted run has done something else since"),
         (step_of(NOW, "x is gone"), 5, "x is gone", "changed by hand"),
         (step_of("", "an earlier run was interrupted"), 5, "interrupted", "never ended"),
-        (step_of(NOW, name="switch"), 5, "is not as the state has it", "never done there"),
+        (step_of(NOW, step="switch"), 5, "is not as the state has it", "never done there"),
     ],
 )
 def test_the_number_of_a_step(answer: Seen, number: int, warning: str, why: str) -> None:
@@ -115,9 +113,9 @@ def test_only_what_is_numbered_by_the_state_is_asked_about() -> None:
     assert (look.repair("build"), look.warnings) == (0, ())
 
 
-@pytest.mark.parametrize("answer", ["", "Traceback\n", '{"steps": {"build": {}}}', "[1]", '{"steps": 3}', "{}\n{"])
+@pytest.mark.parametrize("answer", ["", "Traceback\n", '{"steps": {"build": {}}}', "[1]", '{"steps": 3}'])
 def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: Any) -> None:
-    """A fault in what is installed must not keep its corrected version from being brought."""
+    """A fault in what is installed must not keep the version that puts it right from being brought."""
     ssh(out=answer, err="Traceback (most recent call last):", code=1)
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
     assert (look.repair("claim"), look.repair("switch"), look.copy) == (10, 1, 2)

@@ -1,11 +1,10 @@
-"""The line of a step: its form, its quoting, and its number."""
+"""The line of a step: its form, its quoting, and its number; and its data, which both sides read alike."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pytest
 import yaml
@@ -14,18 +13,11 @@ from codesensei.config.server import ServerConfig
 from codesensei.remote import Access, Look
 from codesensei.remote.state import parted
 from codesensei.remote.step import line_of
-from codesensei.wire.codec import to_text
-from codesensei.wire.steps import BUILD, PREFLIGHT, SWITCH, StepKind
+from codesensei.wire import codec, digests
+from codesensei.wire.steps import BUILD, PREFLIGHT, STEPS, SWITCH, Acme, StepKind, Tls
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 RUN = "/usr/local/lib/codesensei/shop/run"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """Data of a step."""
-
-    a: str
 
 
 def access(user: str = "root", **repairs: int) -> Access:
@@ -46,21 +38,45 @@ def access(user: str = "root", **repairs: int) -> Access:
 )
 def test_lines(user: str, step: StepKind[object], args: list[str], repair: int, line: str) -> None:
     assert line_of(access(user, **{step.name: repair}), step, args) == line
-    words = shlex.split(line)[2 + (user != "root") * 2 :]
-    assert parted(words) == (["1", *args], repair)
+    words = shlex.split(line.removeprefix("sudo -n "))
+    assert parted(words) == ([RUN, step.name, "1", *args], repair)
 
 
-@pytest.mark.parametrize(
-    ("words", "number"),
-    [(["switch", "1", "a", "repair=7"], 7), (["switch", "1", "a", "mend=3"], 3), (["switch", "1", "a"], 0)],
-)
-def test_the_number_of_a_line_is_no_word_of_it_also_under_its_earlier_name(words: Sequence[str], number: int) -> None:
-    assert parted(words) == (["switch", "1", "a"], number)
+def test_the_number_of_an_earlier_version_is_read() -> None:
+    assert parted(["switch", "1", "a", "b", "mend=7"]) == (["switch", "1", "a", "b"], 7)
 
 
-@pytest.mark.parametrize("text", [to_text(Example(a="1")), to_text(Example(a="x\ny"))])
-def test_the_engine_takes_it_for_text(text: str) -> None:
+def test_a_raised_format_changes_the_line_of_that_step_alone() -> None:
+    raised = StepKind("build", BUILD.data, format=2)
+    assert line_of(access(), raised, ["a"]) == f"{RUN} build 2 a"
+    assert all(step.format >= 1 for step in STEPS.values())
+
+
+def test_both_sides_compute_the_same_digest() -> None:
+    """It is kept in states and on servers, so it never changes."""
+    words, stdin = ["build", "1", "4f2a9c1-8be01d7", "9c1e"], codec.to_text(Tls(self_signed=("é", "x\ny")))
+    expected = hashlib.sha256(f"build 1 4f2a9c1-8be01d7 9c1e\n{stdin}".encode()).hexdigest()
+    assert digests.of_step(words, stdin) == expected
+
+
+def test_data_is_one_key_or_line_of_text_a_line_and_always_the_same() -> None:
+    text = codec.to_text(Acme(hostnames=("é.example.com",), directory="x", email="", root_certificate="a\nb\n"))
+    assert text == (
+        f'{codec.HEAD}\n{{\n "directory": "x",\n "email": "",\n "hostnames": [\n  "é.example.com"\n ],\n'
+        ' "rootCertificate": {\n  "lines": [\n   "a",\n   "b",\n   ""\n  ]\n }\n}\n'
+    )
+
+
+@pytest.mark.parametrize("certificate", ["", "\n", "x\n\ny", "1\r\n2\u2028", "\ufeff\t\x7f"])
+def test_the_server_reads_the_data_that_was_written(certificate: str) -> None:
+    data = Tls(certificate=certificate, self_signed=("\n", "é"))
+    assert codec.from_text(Tls, codec.to_text(data), "step tls") == data
+
+
+@pytest.mark.parametrize("data", [Tls(key="one"), Tls(key="x\ny")])
+def test_the_engine_takes_it_for_text(data: Tls) -> None:
     """What it can read as an object it shows whole, however little of it changed."""
+    text = codec.to_text(data)
     with pytest.raises(ValueError, match="Expecting value"):
         json.loads(text)
     try:

@@ -5,39 +5,50 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from codesensei.render import broker, rotation, units
-from tests.render.examples import names
+from codesensei.webservers import SERVERS
+from codesensei.wire.paths import ProjectPaths
 
 GOLDEN = Path(__file__).parent / "golden"
 SETTINGS = "config.settings.production"
 WSGI, ASGI = "config.wsgi:application", "config.asgi:application"
 
 
+PATHS = ProjectPaths("shop")
+
+
+def context(**changes: str) -> units.UnitContext:
+    given = {"user": "deploy", "title": "Shop", "settings_module": SETTINGS, "directory": ".", **changes}
+    return units.UnitContext(paths=PATHS, **given)
+
+
+def served(server: str, application: str = WSGI, workers: int | None = None, stop_timeout: int = 40) -> units.Web:
+    found = SERVERS[server]
+    workers = workers or (found.default_workers if found.workers_variable else None)
+    return units.Web(server=found, application=application, workers=workers, stop_timeout=stop_timeout)
+
+
 def example_texts() -> dict[str, str]:
     """File name to text, for every kind of unit."""
-    shop, deeper = names(), names(directory="backend")
-    common: dict[str, Any] = {"title": "Shop", "settings_module": SETTINGS}
+    shop, deeper = context(), context(directory="backend")
     return {
-        "shop.socket": units.socket_unit(shop, title="Shop"),
-        "shop.service": units.web_unit(shop, **common, server="gunicorn", application=WSGI),
-        "shop-daphne.service": units.web_unit(shop, **common, server="daphne", application=ASGI, stop_timeout=20),
-        "shop-backend.service": units.web_unit(
-            deeper, **common, server="gunicorn", application=WSGI, workers=5, stop_timeout=120
-        ),
-        "candidate.service": units.candidate_unit(shop, **common, directory=".", server="gunicorn", application=WSGI),
-        "candidate-daphne.service": units.candidate_unit(
-            deeper, **common, directory="backend", server="daphne", application=ASGI
-        ),
-        "shop-worker.service": units.worker_unit(shop, "worker", **common),
+        "shop.socket": units.socket_unit(shop),
+        "shop.service": units.web_unit(shop, served("gunicorn")),
+        "shop-daphne.service": units.web_unit(shop, served("daphne", ASGI, stop_timeout=20)),
+        "shop-uvicorn.service": units.web_unit(shop, served("uvicorn", ASGI)),
+        "shop-backend.service": units.web_unit(deeper, served("gunicorn", workers=5, stop_timeout=120)),
+        "candidate.service": units.candidate_unit(shop, served("gunicorn")),
+        "candidate-daphne.service": units.candidate_unit(deeper, served("daphne", ASGI)),
+        "candidate-uvicorn.service": units.candidate_unit(deeper, served("uvicorn", ASGI, workers=2)),
+        "shop-worker.service": units.worker_unit(shop, "worker", stop_timeout=600),
         "shop-worker.sh.txt": units.worker_script(
-            shop, "worker", command="celery -A config worker -l info -n %n@$HOST"
+            PATHS, "worker", command="celery -A config worker -l info -n %n@$HOST"
         ),
-        "logrotate-gunicorn": rotation.logrotate(shop, server="gunicorn"),
-        "logrotate-daphne": rotation.logrotate(shop, server="daphne"),
+        "logrotate-gunicorn": rotation.logrotate(PATHS, user="deploy", server=SERVERS["gunicorn"]),
+        "logrotate-daphne": rotation.logrotate(PATHS, user="deploy", server=SERVERS["daphne"]),
         "broker.conf": broker.config(),
     }
 
@@ -112,16 +123,12 @@ def test_systemd_analyze_would_say_so(tmp_path: Path) -> None:
 
 def test_a_title_cannot_write_settings() -> None:
     with pytest.raises(ValueError, match="control character"):
-        units.web_unit(names(), title="Shop\nUser=root", settings_module=SETTINGS, server="gunicorn", application=WSGI)
+        units.web_unit(context(title="Shop\nUser=root"), served("gunicorn"))
 
 
 def test_hard_words_stay_words() -> None:
     text = units.web_unit(
-        names(directory="my project/100%"),
-        title="Shop 100% $5",
-        settings_module="config.settings",
-        server="gunicorn",
-        application="config.wsgi:make($X, 'a b')",
+        context(directory="my project/100%", title="Shop 100% $5"), served("gunicorn", "config.wsgi:make($X, 'a b')")
     )
     assert "Description=Shop 100%% $5 (codesensei)\n" in text
     assert "WorkingDirectory=/srv/codesensei/shop/current/my project/100%%\n" in text
@@ -131,9 +138,7 @@ def test_hard_words_stay_words() -> None:
 @pytest.mark.proves("config.stop-timeout")
 @pytest.mark.parametrize(("stop", "graceful"), [(40, 35), (6, 1), (5, 1), (1, 1), (600, 595)])
 def test_requests_end_before_systemd_kills(stop: int, graceful: int) -> None:
-    text = units.web_unit(
-        names(), title="Shop", settings_module=SETTINGS, server="gunicorn", application=WSGI, stop_timeout=stop
-    )
+    text = units.web_unit(context(), served("gunicorn", stop_timeout=stop))
     assert f"--graceful-timeout {graceful} " in text
     assert f"TimeoutStopSec={stop}\n" in text
 
@@ -141,7 +146,7 @@ def test_requests_end_before_systemd_kills(stop: int, graceful: int) -> None:
 @pytest.mark.proves("workers.unit")
 @pytest.mark.parametrize("command", ["celery -A x worker", "echo '%n' \"$X\" `id` \\", "a\nb\n", "# only a comment"])
 def test_a_workers_line_is_as_the_user_wrote_it(command: str) -> None:
-    header, rest = units.worker_script(names(), "mail", command=command).split("\n", 1)
+    header, rest = units.worker_script(PATHS, "mail", command=command).split("\n", 1)
     assert header.startswith("# shop-mail.service: ")
     assert rest == f"{command}\n"
 
@@ -173,7 +178,7 @@ def test_beat_has_its_schedule_in_its_home(line: str, written: str | None) -> No
 
 @pytest.mark.proves("workers.unit", "workers.same")
 def test_a_workers_line_is_in_no_unit() -> None:
-    text = units.worker_unit(names(), "beat", title="Shop", settings_module=SETTINGS, stop_timeout=30)
+    text = units.worker_unit(context(), "beat", stop_timeout=30)
     assert "/etc/codesensei/shop/workers/beat.sh\n" in text
     assert "Environment=HOME=/srv/codesensei/shop/shared/state/beat\n" in text
     assert "After=network-online.target shop.service\n" in text
@@ -195,7 +200,7 @@ def test_a_workers_line_is_in_no_unit() -> None:
 def test_a_simple_line_replaces_its_shell(line: str, program: str, tmp_path: Path) -> None:
     """So that systemd's SIGTERM reaches the program; in front of a loop the shell stays."""
     script = tmp_path / "worker.sh"
-    script.write_text(units.worker_script(names(), "worker", command=line))
+    script.write_text(units.worker_script(PATHS, "worker", command=line))
     process = subprocess.Popen(["/bin/bash", "-c", units.RUN_FILE, str(script)])
     try:
         executable, arguments = Path(f"/proc/{process.pid}/exe"), Path(f"/proc/{process.pid}/cmdline")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from codesensei.scripts.base.excerpt import CHAINED, HALT, exception, hang, last_lines, relative, without_code
+from codesensei.scripts.base.excerpt import CHAINED, exception, hang, last_lines, relative, without_code
 from codesensei.scripts.base.step import Failure
+from codesensei.webservers import SERVERS
+
+HALT = SERVERS["gunicorn"].halt
 
 RELEASE = "/srv/codesensei/shop/releases/4f2a9c1-8be01d7"
 PACKAGES = "/srv/codesensei/shop/venvs/1-py3.13/lib/python3.13/site-packages"

@@ -30,6 +30,7 @@ class Spec:
     wsgi_application: str | None = None
     asgi_application: str | None = None
     interface: Literal["auto", "wsgi", "asgi"] = "auto"
+    server: str = "auto"
 
 
 @dataclass(frozen=True)

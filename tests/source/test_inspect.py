@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.source import Checkout, Closure, SourceError, code_id, migrations, open_source, read_settings
+from codesensei.source import Checkout, SourceError, migrations, open_source, read_settings
 from tests.source.conftest import Repository, Spec
 
 Make = Callable[[Mapping[str, str | bytes]], Checkout]
@@ -163,6 +163,8 @@ def test_the_last_file_counts(project_of: Make) -> None:
         ({"asgi_application": "config.asgi:app"}, "asgi", "config.asgi:app"),
         ({"asgi_application": "config.asgi:app", "interface": "wsgi"}, "wsgi", "config.wsgi:application"),
         ({"wsgi_application": "config.asgi:x"}, "wsgi", "config.asgi:x"),
+        ({"server": "uvicorn"}, "asgi", "config.asgi:application"),
+        ({"server": "gunicorn", "asgi_application": "config.asgi:app"}, "wsgi", "config.wsgi:application"),
     ],
 )
 def test_the_stack_config_decides(project_of: Make, changes: dict[str, str], interface: str, application: str) -> None:
@@ -289,24 +291,6 @@ def test_migrations(project_of: Make) -> None:
         }
     )
     assert migrations(project) == ["blog.0001_initial", "shop.0001_initial", "shop.0002_price"]
-
-
-@pytest.mark.proves("words.code-id", "config.rebuild")
-def test_everything_that_a_release_is_built_from_enters_its_id() -> None:
-    closure = Closure(("r.txt",), "d" * 64, False, ())
-    first = ("a" * 40, ".", closure, "", "pip", "", "wsgi")
-    ids = {code_id(*first)}
-    ids.add(code_id("b" * 40, *first[1:]))
-    ids.add(code_id(first[0], "src", *first[2:]))
-    ids.add(code_id(*first[:2], replace(closure, digest="e" * 64), *first[3:]))
-    ids.add(code_id(*first[:3], "3.12", *first[4:]))
-    ids.add(code_id(*first[:4], "uv", *first[5:]))
-    ids.add(code_id(*first[:5], "again", first[6]))
-    ids.add(code_id(*first[:6], "asgi"))
-    ids.add(code_id(first[0], ".", closure, "pip", "", "", "wsgi"))
-    assert len(ids) == 9
-    assert code_id(*first) in ids
-    assert all(len(name) == 64 for name in ids)
 
 
 def test_nothing_of_the_project_is_run(project_of: Make, tmp_path: Path) -> None:

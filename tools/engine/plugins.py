@@ -25,6 +25,8 @@ RESOURCES = {"command": versions.COMMAND_PLUGIN, "random": versions.RANDOM_PLUGI
 PROBE = "https://get.pulumi.com/releases/plugins/pulumi-resource-command-v{}-linux-amd64.tar.gz"
 INSTALL_SECONDS = 300
 PYTHON_RECORD = "python"
+# Beside a stand-in's program, for the product to see.
+MARK = "STAND-IN"
 
 Say = Callable[[str], None]
 
@@ -102,7 +104,8 @@ def install(cli: Cli, say: Say, install_packages: bool = False) -> Plugins:
     if folder():
         make_directory(directory_for(cli, "folder"), lambda new: fill_from_folder(cli, new))
     elif not install_official(cli, say, install_packages):
-        say("engine: the official plugins cannot be downloaded here, using the stand-ins")
+        say("engine: the official plugins cannot be downloaded here; their stand-ins serve demos, tests and trials,")
+        say("engine: and refuse production stacks (codesensei:production: true), unless CODESENSEI_STANDINS=accept")
         make_directory(directory_for(cli, "stand-in"), lambda new: fill_stand_ins(cli, new, say, install_packages))
     installed = find(cli)
     if installed is None:
@@ -163,7 +166,7 @@ def fill_stand_ins(cli: Cli, directory: Path, say: Say, install_packages: bool) 
     launchers = stand_in_launchers(say, install_packages)
     (directory / PYTHON_RECORD).write_text(str(stand_in_venv() / "bin" / "python"))
     for name in RESOURCES:
-        add_resource(directory, name, launchers[name])
+        add_resource(directory, name, launchers[name]).with_name(MARK).touch()
     if language_of(cli):
         (directory / "language").write_text("official\n")
     else:
@@ -200,10 +203,11 @@ def launcher(*command: str) -> str:
     return f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
 
 
-def add_resource(directory: Path, name: str, text: str) -> None:
-    """A resource plugin where the engine looks for one that it has installed itself."""
+def add_resource(directory: Path, name: str, text: str) -> Path:
+    """A resource plugin where the engine looks for one that it has installed itself; returns its program."""
     home = directory / "home" / "plugins" / f"resource-{name}-v{RESOURCES[name]}"
     write_executable(home / f"pulumi-resource-{name}", text)
+    return home / f"pulumi-resource-{name}"
 
 
 def add_language(cli: Cli, directory: Path, text: str, kind: str) -> None:

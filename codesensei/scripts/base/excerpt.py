@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import re
 
+from codesensei.webservers import SERVERS
+from codesensei.wire import paths
+
 WIDTH = 200
 CHAINED = "During handling of the above exception, another exception occurred:"
 CAUSED = "The above exception was the direct cause of the following exception:"
-HALT = "gunicorn.errors.HaltServer"
+_HALTS = tuple(server.halt for server in SERVERS.values() if server.halt)
 HEADER = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^(?P<indent>\s*)File "(?P<path>[^"]+)", line (?P<line>\d+)')
 # What Python and compilers draw below the code that failed.
 _MARKS = re.compile(r"^[\s|~^]*[~^][\s|~^]*$")
-# What says nothing of why something failed: starts of units and gunicorn, our own probe, where it hung, pip's advice.
+# What says nothing of why something failed: starts of units and servers, our own probe, where it hung, pip's advice.
 _NOISE = re.compile(
-    r"^(?:Starting|Started|Stopping|Stopped|Scheduled restart) |\[INFO\]|^\s*- - \[|^\s*\[end of output\]$"
+    r"^(?:Starting|Started|Stopping|Stopped|Scheduled restart) |^\s*- - \[|^\s*\[end of output\]$"
     r"|^\s*note: This error originates|^\s*File \"/usr/local/lib/codesensei/[^\"]+\", line \d+ in "
+    + "".join(f"|{server.noise}" for server in SERVERS.values() if server.noise)
 )
 _PACKAGES = re.compile(
     r"/(?:site|dist)-packages/|^/usr/local/lib/codesensei/|/lib/python[\d.]+/|^<frozen |/venvs?/[^/]+/bin/"
+    # The product's own programs.
+    rf"|^{paths.SERVER.config}/|^{paths.SERVER.candidates}/"
 )
 _RELEASE = re.compile(r"/srv/codesensei/[^/\s\"']+/(?:releases/[^/\s\"']+|current)/")
 
@@ -31,8 +37,8 @@ def last_lines(log: str, count: int) -> list[str]:
 
 
 def _without_halt(lines: list[str]) -> list[str]:
-    """Without gunicorn's own traceback, in which its master says that a worker has ended: the worker has said why."""
-    while ends := [number for number, line in enumerate(lines) if line.strip().startswith(HALT)]:
+    """Without a server's own traceback, in which it says that a process of it has ended: that one has said why."""
+    while ends := [number for number, line in enumerate(lines) if line.strip().startswith(_HALTS)]:
         begin = end = ends[-1]
         starts = [number for number in range(end) if lines[number].rstrip().endswith(HEADER)]
         while starts:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from codesensei.scripts.base import excerpt
+from codesensei.webservers.gunicorn import UVICORN_WORKERS
 
 _SET_VARIABLE = (
     "set it in codesensei:env; where it is secret: pulumi config set --secret --path codesensei:secretEnv.{0}"
@@ -419,6 +420,18 @@ KNOWN: tuple[Known, ...] = (
         "commit it in a templates folder of an app in INSTALLED_APPS, or of DIRS in TEMPLATES",
     ),
     # Processes
+    Known(
+        "gunicorn with Uvicorn's workers",
+        r"gunicorn\.conf\.py: worker_class is (\S+), which is refused",
+        f"gunicorn's worker_class is {{0}}, which {UVICORN_WORKERS.cause}",
+        "remove it from gunicorn.conf.py (or GUNICORN_CMD_ARGS) and set project.server to uvicorn",
+    ),
+    Known(
+        "Uvicorn is too old",
+        r"No such option:? '?--timeout-graceful-shutdown",
+        "this Uvicorn cannot end without losing requests",
+        "use uvicorn 0.23 or newer in the requirements",
+    ),
     Known(
         "a request takes too long",
         r"WORKER TIMEOUT",

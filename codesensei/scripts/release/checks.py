@@ -33,13 +33,13 @@ def _check_applications(facts: Facts, data: Build) -> None:
         raise Failure(
             "ASGI_APPLICATION",
             "the settings seem to declare it, and Django says that they do not",
-            "set project.interface to wsgi; to asgi where Daphne shall serve all the same",
+            "set project.interface to wsgi (or to asgi, to serve with ASGI anyway)",
         )
     if expected is False and declared:
         raise Failure(
             "ASGI_APPLICATION",
             f"Django says {declared}, which reading the settings did not find",
-            "set project.interface to asgi, and project.asgiApplication to that; to wsgi where gunicorn shall serve",
+            "set project.interface to asgi, and project.asgiApplication to that; or to wsgi, to serve with WSGI anyway",
         )
     wsgi = facts.wsgi_application
     expected_wsgi = data.wsgi_declared

@@ -17,7 +17,7 @@ from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.wire.processes import SYSTEM_PATH
-from codesensei.wire.steps import Build
+from codesensei.wire.steps import Build, WebServerPackage
 
 # A recent pip: Debian 12's own fails on some hash-pinned requirements.
 PIP = "pip==25.3"
@@ -96,7 +96,7 @@ def install(step: Step[Build], release: Release) -> None:
     files.make_directory(venv, 0o750, step.project.build_user, release.user)
     builder = Builder(step, release, venv)
     (_with_uv if builder.uses_uv else _with_pip)(builder, python)
-    _web_server(builder, data.server.name, data.server.version)
+    _web_server(builder, data.server)
     jobs.end_build_user(step)
     seal(venv, step.project.build_user, release.user)
     files.write_file(venv / ".complete", version + "\n", 0o644)
@@ -150,10 +150,18 @@ def _with_uv(builder: Builder, python: str) -> None:
     builder.require("install the requirements", [*pip, "--requirement", _requirements(builder)])
 
 
-def _web_server(builder: Builder, name: str, version: str) -> None:
-    """gunicorn or Daphne, when the requirements do not bring it, under the project's own versions."""
-    if (builder.venv / "bin" / name).exists():
-        return
+def _web_server(builder: Builder, server: WebServerPackage) -> None:
+    """What serves, when the requirements do not bring it, under the project's own versions; and what it lacks."""
+    if not (builder.venv / "bin" / server.name).exists():
+        _install_beside(builder, server.name, server.version)
+    for companion in server.companions:
+        script = "import importlib.util, sys; sys.exit(not any(map(importlib.util.find_spec, sys.argv[1:])))"
+        if not builder.run(f"look for {companion.name}", [builder.python, "-c", script, *companion.modules]).ok:
+            _install_beside(builder, companion.name, companion.version)
+
+
+def _install_beside(builder: Builder, name: str, version: str) -> None:
+    """A package that the requirements do not bring; an older one where the project's own versions want that."""
     if builder.uses_uv:
         freeze = [*builder.uv, "pip", "freeze", "--python", builder.python, "--exclude-editable"]
         pip = [*builder.uv, "pip", "install", "--python", builder.python]

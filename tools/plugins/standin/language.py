@@ -137,7 +137,8 @@ def virtual_environment(info: Any) -> Path | None:
 
 def interpreter(info: Any) -> tuple[str, dict[str, str]]:
     """The program's python and its environment variables."""
-    environment = {**os.environ}
+    # The program refuses to deploy a production stack under a stand-in.
+    environment = {**os.environ, "CODESENSEI_LANGUAGE_HOST": "STAND-IN"}
     directory = virtual_environment(info)
     if directory is None:
         return "python3", environment

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from codesensei.render import digest
+from codesensei.wire import digests as digest
 
 
 def test_known_values() -> None:

@@ -1,0 +1,96 @@
+"""What is built: the project at one commit, and what its own files say; the ids that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesensei.config import StackConfig
+from codesensei.config.project import ProjectConfig
+from codesensei.source.archive import Checkout
+from codesensei.source.errors import SourceError
+from codesensei.source.git import open_source
+from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
+from codesensei.source.requirements import Closure, requirements_closure
+from codesensei.source.settings import Modules, read_file_names
+from codesensei.source.tree import join
+from codesensei.webservers import Interface, WebServer, web_server
+from codesensei.wire import digests
+
+
+@dataclass(frozen=True)
+class Code:
+    """One commit, ready to be built. `packages_id` names what is installed; releases with the same share it."""
+
+    checkout: Checkout
+    settings: SettingsFacts
+    requirements: Closure
+    migrations: tuple[str, ...]
+    server: WebServer
+    id: str
+    packages_id: str
+
+
+def read_code(config: StackConfig, cache: Path | None = None) -> Code:
+    """Read the project's source on this machine; every check that needs no server is done here, in preview.
+
+    `cache` is where mirrors and archives are kept; default: the operator's own cache directory.
+    """
+    project = config.project
+    checkout = open_source(project, cache_dir=cache)
+    directory = django_directory(checkout, project.directory)
+    closure = requirements_closure(checkout, project.requirements, directory)
+    settings = read_settings(checkout, project, closure)
+    server = web_server(project.server, settings.interface)
+    if server.own_settings and server.own_settings.moved_by not in {*config.env, *config.secret_names}:
+        _refuse_own_settings(checkout, directory, server)
+    code_id, packages_id = ids(checkout.revision, project, closure, settings.interface, server)
+    return Code(
+        checkout=checkout,
+        settings=settings,
+        requirements=closure,
+        migrations=tuple(migrations(checkout)),
+        server=server,
+        id=code_id,
+        packages_id=packages_id,
+    )
+
+
+def ids(
+    revision: str, project: ProjectConfig, closure: Closure, interface: Interface, server: WebServer
+) -> tuple[str, str]:
+    """64 hexadecimal digits for all that a release is made from, and 64 for its packages.
+
+    What runs after the switch is in neither. What is not given adds nothing, so ids stay when there is more to give.
+    """
+    hooks = project.hooks
+    before_the_switch = {
+        "beforeMigrate": hooks.before_migrate,
+        "afterMigrate": hooks.after_migrate,
+        "beforeCollectstatic": hooks.before_collectstatic,
+        "afterCollectstatic": hooks.after_collectstatic,
+    }
+    other_server = [] if server == web_server("auto", interface) else ["server", server.name]
+    built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]
+    built = [revision, project.directory, *built_from]
+    static = [] if project.static == "serve" else ["static", project.static]
+    # With their number, a command that moves from one hook to another gives another list.
+    given = [text for name, lines in before_the_switch.items() if lines for text in (name, str(len(lines)), *lines)]
+    # Requirements that are not fixed by their text alone (a local path, a moving branch) belong to one commit.
+    packages = (
+        digests.of_texts(built) if closure.per_release else hashlib.sha256("\n".join(built_from).encode()).hexdigest()
+    )
+    return digests.of_texts([*built, *static, *given]), packages
+
+
+def _refuse_own_settings(checkout: Checkout, directory: str, server: WebServer) -> None:
+    """Refuse what the project's own settings for the server say plainly; a candidate tells of the rest."""
+    own = server.own_settings
+    file = join(directory, own.file) if own else ""
+    if own is None or not checkout.tree.is_file(file):
+        return
+    found = read_file_names(Modules(checkout, directory), file, (own.name,))
+    text = found.values[own.name]
+    if text and not found.notes and text.startswith(own.refused):
+        raise SourceError(file, f"{own.name} is {text}, which {own.cause}", own.fix)

@@ -1,0 +1,42 @@
+"""Under which names the project answers, and the address that opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codesensei import remote
+from codesensei.wire import codec
+from tests.components import recorder, stacks
+
+APPS = "  codesensei:appsDomain: apps.example.com\n"
+TLS = "  codesensei:tls: selfSigned\n"
+GENERATED = f"{recorder.UUID}.apps.example.com"
+NAMES = {
+    "an address": ([(APPS, "")], ["203.0.113.7"], "https://203.0.113.7/"),
+    "an address without TLS": ([(APPS, ""), (TLS, "")], ["203.0.113.7"], "http://203.0.113.7/"),
+    "an IPv6 address": ([(APPS, ""), ("203.0.113.7", '"2001:db8::1"')], ["2001:db8::1"], "https://[2001:db8::1]/"),
+    "a generated name": ([], [GENERATED], f"https://{GENERATED}/"),
+    "names of one's own first": (
+        [(TLS, "  codesensei:domains: [shop.example.com, www.example.com]\n")],
+        ["shop.example.com", "www.example.com", GENERATED],
+        "http://shop.example.com/",
+    ),
+}
+
+
+@pytest.mark.proves("proxy.hostnames", "proxy.url")
+@pytest.mark.parametrize("name", NAMES)
+def test_host_names_and_url(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes, hostnames, url = NAMES[name]
+    text = stacks.GENERATED
+    for old, new in changes:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    monkeypatch.setattr(stacks, "GENERATED", text)
+    declared = recorder.run(stacks.generated(tmp_path), remote.Look(), monkeypatch)
+    manifest = codec.plain(declared.find("shop-switch").inputs["stdin"])
+    assert declared.outputs["hostnames"] == manifest["health"]["hosts"] == hostnames
+    assert manifest["url"] == url
+    assert f"{manifest['health']['scheme']}:" == url.partition("//")[0]

@@ -42,12 +42,12 @@ UNIT = [
     ),
     Breakage("env.refused-values", f"{WIRE}/envfile.py", 'if "\\0" in value:', 'if "\\1" in value:'),
     Breakage(
-        "env.refused-types", f"{CONFIG}/environment.py", "if isinstance(value, bool):", "if value is None and False:"
+        "env.refused-types", f"{CONFIG}/variables.py", "if isinstance(value, bool):", "if value is None and False:"
     ),
-    Breakage("env.refused-types", f"{CONFIG}/environment.py", "if date := _DATE.fullmatch(value):", "if date := None:"),
-    Breakage("env.integers", f"{CONFIG}/environment.py", "    return str(value)\n", "    return hex(value)\n"),
-    Breakage("env.owned", f"{CONFIG}/environment.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
-    Breakage("env.owned", f"{CONFIG}/environment.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
+    Breakage("env.refused-types", f"{CONFIG}/variables.py", "if date := _DATE.fullmatch(value):", "if date := None:"),
+    Breakage("env.integers", f"{CONFIG}/variables.py", "    return str(value)\n", "    return hex(value)\n"),
+    Breakage("env.owned", f"{CONFIG}/variables.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
+    Breakage("env.owned", f"{CONFIG}/variables.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
     Breakage("env.secret-plain", f"{CONFIG}/secrecy.py", "and not file.is_sealed(place))", "and place == ())"),
     Breakage("env.source", f"{WIRE}/envfile.py", "SRANDOM UID\n", "SRANDOM UID LANG\n"),
     Breakage(
@@ -56,8 +56,10 @@ UNIT = [
     Breakage("words.env-id", f"{WIRE}/digests.py", "for name in sorted(variables):", "for name in variables:"),
     Breakage("words.env-id.key", f"{WIRE}/digests.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
     # Sources
-    Breakage("words.code-id", f"{SOURCE}/inspect.py", "closure.digest, python, installer", "closure.digest, installer"),
-    Breakage("config.rebuild", f"{SOURCE}/inspect.py", "installer, rebuild, interface):", "installer, interface):"),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "[*built, *static, *given]", "[*built, *static]"),
+    Breakage("config.rebuild", f"{SOURCE}/code.py", "project.rebuild, interface", "interface"),
     Breakage("preview.manage", f"{SOURCE}/inspect.py", "tree.resolve(manage) or manage", "manage"),
     Breakage(
         "preview.settings", f"{SOURCE}/inspect.py", "    if settings_file is None:\n", "    if settings_file == 0:\n"
@@ -69,6 +71,12 @@ UNIT = [
         "modules.find(module) == 0 and",
     ),
     Breakage("asgi.daphne", f"{SOURCE}/inspect.py", '"asgi" if asgi else "wsgi"', '"asgi" if wsgi else "wsgi"'),
+    Breakage("asgi.uvicorn", "codesensei/webservers/uvicorn.py", '"--fd", "3"', '"--fd", "0"'),
+    Breakage("asgi.uvicorn", f"{PROGRAMS}/serve_uvicorn.py", 'b"x-real-ip"', 'b"x-forwarded-for"'),
+    Breakage(
+        "asgi.uvicorn", f"{PROGRAMS}/serve_uvicorn.py", "        if all(map(_has_begun, ", "        if any(map(bool, "
+    ),
+    Breakage("web.gunicorn-conf", "codesensei/webservers/gunicorn.py", '"uvicorn_worker."', '"uvicorn_worker!"'),
     Breakage("asgi.interface", f"{SOURCE}/inspect.py", 'if config.interface == "auto"', "if config.interface"),
     Breakage(
         "preview.requirements", f"{SOURCE}/requirements.py", "    if included_at:\n", "    if included_at == 0:\n"
@@ -87,18 +95,18 @@ UNIT = [
     Breakage("config.slug", f"{CONFIG}/types.py", "    if not _SLUG.fullmatch(value):\n", "    if not value:\n"),
     Breakage(
         "user.refused",
-        f"{CONFIG}/cross.py",
+        f"{CONFIG}/stack.py",
         "if config.project.user == config.server.user:",
         'if config.project.user == "":',
     ),
-    Breakage("user.shared", f"{CONFIG}/warnings.py", "    if project.share_user:\n", "    if project.rebuild:\n"),
+    Breakage("user.shared", f"{CONFIG}/stack.py", "    if project.share_user:\n", "    if project.rebuild:\n"),
     Breakage(
         "config.production",
-        f"{CONFIG}/cross.py",
+        f"{CONFIG}/stack.py",
         "if config.production and _MOVING",
         "if config.drift is None and _MOVING",
     ),
-    Breakage("web.workers", f"{CONFIG}/cross.py", r'r"[1-9]\d{0,3}"', r'r"\w+"'),
+    Breakage("web.workers", f"{CONFIG}/stack.py", 'r"[1-9][0-9]{0,3}"', 'r"\\w+"'),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),
     Breakage("web.restart", f"{TEMPLATES}/web.service.j2", "KillMode=mixed\n", ""),
@@ -106,8 +114,8 @@ UNIT = [
     Breakage("workers.same", f"{TEMPLATES}/worker.service.j2", "EnvironmentFile={{ env_file | unit_path }}\n", ""),
     Breakage("workers.unit", f"{TEMPLATES}/worker.sh.j2", "{{ command }}", "{{ command | trim }}"),
     Breakage("config.stop-timeout", f"{RENDER}/units.py", "STOP_MARGIN = 5\n", "STOP_MARGIN = 0\n"),
-    Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ group }}\n", ""),
-    Breakage("processes.environment", f"{RENDER}/units.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
+    Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ user }}\n", ""),
+    Breakage("processes.environment", "codesensei/wire/processes.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", '        "chdir",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", " or 3)", " or 9)"),
     Breakage("workers.beat", f"{RENDER}/units.py", r"|\sworker(?=", r"|\snothing(?="),
@@ -153,8 +161,8 @@ UNIT = [
     Breakage(
         "django.static-url-other",
         f"{SCRIPTS}/release/checks.py",
-        'if _local_path(facts["STATIC_URL"]) != expected:',
-        'if "://" in facts["STATIC_URL"]:',
+        "if _local_path(facts.static_url) != expected:",
+        'if "://" in facts.static_url:',
     ),
     Breakage(
         "django.database-unused",
@@ -191,12 +199,12 @@ UNIT = [
     Breakage(
         "register",
         f"{SCRIPTS}/base/register.py",
-        'if item["identity"] != identity and not adopt:',
-        'if item["stack"] != stack and not adopt:',
+        "if item.identity != identity and not adopt:",
+        "if item.stack != stack and not adopt:",
     ),
     Breakage("register.slug-fixed", f"{SCRIPTS}/steps/claim.py", "    _slug_stays(step, identity)\n", ""),
     Breakage("prune.keep", f"{SCRIPTS}/release/prune.py", "(project.current, project.previous)", "(project.current,)"),
-    Breakage("os.refused", f"{SCRIPTS}/steps/preflight.py", "if not system.supported and", "if not system.name and"),
+    Breakage("os.refused", f"{SCRIPTS}/checks/machine.py", "if not system.supported and", "if not system.name and"),
     Breakage(
         "os.dpkg-lock",
         f"{SCRIPTS}/steps/packages.py",
@@ -204,28 +212,30 @@ UNIT = [
         'LOCKED = re.compile(r"Could not have lock|',
     ),
     Breakage(
-        "preflight.room", f"{SCRIPTS}/steps/preflight.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
+        "preflight.room", f"{SCRIPTS}/checks/machine.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
     ),
-    Breakage("register.reserved-units", f"{SCRIPTS}/steps/preflight.py", "    if not ours:\n", "    if not found:\n"),
+    Breakage("register.reserved-units", f"{SCRIPTS}/checks/names.py", "    if not ours:\n", "    if not found:\n"),
     Breakage(
         "destroy.own-only",
-        f"{SCRIPTS}/steps/destroy.py",
+        f"{SCRIPTS}/removal/accounts.py",
         "entry.user in register.users(but=step.slug)",
         "entry.user is None",
     ),
     Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/steps/destroy.py",
-        'entry.identity != step.data["identity"]',
+        "entry.identity != step.data.identity",
         "entry.stack is None",
     ),
-    Breakage("destroy.server-gone", f"{REMOTE}/farewell.sh", "pulumi stack rm --force", "pulumi stack rm"),
-    Breakage("config.drift", f"{REMOTE}/look.py", "done.mend + bool(differs or drift)", "done.mend + bool(differs)"),
+    Breakage("destroy.server-gone", f"{REMOTE}/destroy_check.sh", "pulumi stack rm --force", "pulumi stack rm"),
     Breakage(
-        "config.drift", f"{REMOTE}/look.py", "return cls({step: done.mend for step", "return cls({step: 0 for step"
+        "config.drift", f"{REMOTE}/look.py", "done.repair + bool(differs or drift)", "done.repair + bool(differs)"
+    ),
+    Breakage(
+        "config.drift", f"{REMOTE}/look.py", "return cls({step: done.repair for step", "return cls({step: 0 for step"
     ),
     Breakage("config.server.proxy", f"{REMOTE}/look.py", "jump = server.proxy if", "jump = None if"),
-    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'DROP = "drop"', 'DROP = "keep"'),
+    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'database == "drop"', 'database == "keep"'),
     # The graph
     Breakage(
         "secrets.smallest",
@@ -438,11 +448,11 @@ UNIT = [
         '        ("password", put_back(_put_back_password, was.role)),\n',
         "",
     ),
-    Breakage("root.trust", f"{SCRIPTS}/serving/live.py", ' or ".." in file.path', ""),
+    Breakage("root.trust", f"{SCRIPTS}/serving/live.py", ' and ".." not in path', ""),
     Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/serving/live.py",
-        ".startswith(tuple(map(str, places)))",
+        ".startswith(tuple(map(str, own)))",
         '.startswith(("/etc/", "/run/"))',
     ),
     # What a switch has to change
@@ -678,8 +688,8 @@ UNIT = [
     Breakage(
         "deps.server-missing",
         f"{SCRIPTS}/release/install.py",
-        '    if (builder.venv / "bin" / name).exists():',
-        "    if name is None:",
+        '    if not (builder.venv / "bin" / server.name).exists():',
+        "    if server.name is None:",
     ),
     Breakage(
         "deps.uv",

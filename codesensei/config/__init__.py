@@ -1,11 +1,10 @@
 """The stack config as frozen, checked values; every wrong input dies here, in preview."""
 
-from codesensei.config.broker_plan import BrokerPlan
 from codesensei.config.check import validate
-from codesensei.config.database_plan import URL_VARIABLE, DatabasePlan
+from codesensei.config.database import URL_VARIABLE, BrokerPlan, DatabasePlan
 from codesensei.config.edge import Acme
-from codesensei.config.errors import BadConfig, Problem
 from codesensei.config.load import ConfigError, Secrets, Stack, load
+from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.stack import StackConfig
 from codesensei.wire.envfile import meaning
 

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
+import copy
+import difflib
+import types
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from codesensei.config.broker_plan import BrokerPlan, plan_broker
-from codesensei.config.cross import cross_problems, worker_count_problems
-from codesensei.config.database_plan import DatabasePlan, plan_database
-from codesensei.config.environment import held
-from codesensei.config.errors import BadConfig, Problem
-from codesensei.config.mend import mended, touches
-from codesensei.config.stack import StackConfig
-from codesensei.config.translate import problems_of
-from codesensei.config.warnings import config_warnings
+from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
+from codesensei.config.problems import BadConfig, Problem
+from codesensei.config.secrecy import SecretTexts
+from codesensei.config.server import KEYSCAN
+from codesensei.config.stack import StackConfig, config_warnings, cross_problems, touches, worker_count_problems
+from codesensei.config.types import show
+from codesensei.config.variables import held
 from codesensei.wire.envfile import meaning
-
-
-@dataclass(frozen=True)
-class SecretTexts:
-    """Secret values in clear, on their way from the engine into Outputs; they stay inside this package."""
-
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ssh_private_key: str | None = field(default=None, repr=False)
-    tls_key: str | None = field(default=None, repr=False)
-    digest_key: str | None = field(default=None, repr=False)
-
-    def all(self) -> list[str]:
-        """Every value."""
-        single = (self.ssh_private_key, self.tls_key, self.digest_key)
-        return [*self.env.values(), *(value for value in single if value)]
 
 
 @dataclass(frozen=True)
@@ -86,7 +74,7 @@ def read_config(
         config: StackConfig | None = StackConfig.model_validate(dict(public))
     except ValidationError as error:
         problems = problems_of(error, names)
-        config, failed = mended(public, error)
+        config, failed = without_wrong(public, error)
     return config, problems + (cross_problems(config, failed) if config else []), failed
 
 
@@ -118,3 +106,143 @@ def _held(values: Mapping[str, str]) -> list[Problem]:
             context = error.context or {}
             problems.append(Problem(error.type, f"secretEnv.{name}", context["message"], context["fix"]))
     return problems
+
+
+_KINDS = {
+    "string_type": ("text", 'write it in quotes: "…"'),
+    "tuple_type": ("a list", "write it with brackets: [one, two]"),
+    "dict_type": ("a map", "write keys and values: {name: value}"),
+    "model_type": ("a map", "write keys and values: {name: value}"),
+    "model_attributes_type": ("a map", "write keys and values: {name: value}"),
+}
+_MISSING = {
+    "hostKey": ("is missing: without it anybody between could be the server", KEYSCAN),
+    "revision": ("is missing: a deploy is of one commit", "name a commit or a tag: v1.4.0"),
+    "server": ("is missing", "take it from stacks/Pulumi.example.yaml"),
+    "project": ("is missing", "take it from stacks/Pulumi.example.yaml"),
+    "settingsModule": ("is missing", "name the module of your production settings: config.settings.production"),
+    "slug": ("is missing", "choose a short name for the project: shop"),
+}
+# Keys of the file that are no part of the config, because they hold secrets.
+SECRET_KEYS = ("sshPrivateKey", "digestKey", "secretEnv")
+_UNION_TAGS = {"off", "selfSigned", "files", "acme"}
+
+
+def problems_of(error: ValidationError, secret_names: tuple[str, ...]) -> list[Problem]:
+    """All of pydantic's errors as problems."""
+    return [_problem(entry, secret_names) for entry in error.errors(include_url=False, include_input=False)]
+
+
+def _problem(entry: Mapping[str, Any], secret_names: tuple[str, ...]) -> Problem:
+    kind, context = entry["type"], entry.get("ctx", {})
+    loc = location(entry["loc"], secret_names)
+    path = path_of(loc)
+    if "fix" in context:
+        return Problem(kind, path, context["message"], context["fix"])
+    if kind == "missing":
+        message, fix = _MISSING.get(str(loc[-1]), ("is missing", "add it"))
+        return Problem("missing-host-key" if loc[-1] == "hostKey" else "missing-key", path, message, fix)
+    if kind == "extra_forbidden":
+        return Problem("unknown-key", path, "there is no such key", _did_you_mean(loc))
+    if kind == "literal_error":
+        return Problem("choice", path, "is none of the words allowed here", f"write one of: {_words(context)}")
+    if kind == "too_short":
+        return Problem("empty-list", path, "is empty", "list at least one, or remove the line for the default")
+    if loc == ("secretEnv",):
+        kind = "dict_type"
+    what, fix = _KINDS.get(kind, ("of another kind", "see stacks/Pulumi.example.yaml"))
+    return Problem("wrong-type", path, f"must be {what}", fix)
+
+
+def _words(context: Mapping[str, Any]) -> str:
+    return str(context["expected"]).replace("'", "").replace(" or ", ", ")
+
+
+def location(loc: tuple[int | str, ...], secret_names: tuple[str, ...]) -> tuple[int | str, ...]:
+    """The place in the user's file: without pydantic's own marks."""
+    parts = [part for part in loc if part != "[key]"]
+    if len(parts) > 1 and parts[0] == "tls" and parts[1] in _UNION_TAGS:
+        del parts[1]
+    if len(parts) > 1 and parts[0] == "secretEnv" and isinstance(parts[1], int):
+        parts[1] = secret_names[parts[1]] if secret_names else parts[1]
+    return tuple(parts)
+
+
+def path_of(loc: tuple[int | str, ...]) -> str:
+    """`("project", "hooks", "afterMigrate", 0)` as `project.hooks.afterMigrate[0]`."""
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".")
+
+
+def _did_you_mean(loc: tuple[int | str, ...]) -> str:
+    known = known_keys(loc[:-1])
+    lowered = {key.lower(): key for key in known}
+    word = str(loc[-1]).lower().replace("_", "").replace("-", "")
+    near = difflib.get_close_matches(word, lowered, n=1, cutoff=0.7)
+    if near:
+        return f"did you mean {show(lowered[near[0]])}?"
+    return f"known here: {', '.join(sorted(known))}" if known else "remove it"
+
+
+def known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that may stand at a place of the file."""
+    if loc == ("tls",):
+        return ["acme", "certificate", "key"]
+    models: list[type[BaseModel]] = [StackConfig]
+    for part in loc:
+        fields = [field for model in models for field in model.model_fields.values()]
+        below = [model for field in fields if field.alias == part for model in _models(field.annotation)]
+        models = below or models  # a part that is no field is a key of a map, such as a worker's name
+    keys = [field.alias for model in models for field in model.model_fields.values() if field.alias]
+    return keys + [key for key in SECRET_KEYS if not loc and key not in keys]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in typing.get_args(annotation) for model in _models(part)]
+
+
+_NEEDED: dict[tuple[int | str, ...], object] = {
+    ("server", "host"): "server.invalid",
+    ("server", "hostKey"): "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43,
+    ("project", "slug"): "placeholder",
+    ("project", "settingsModule"): "placeholder",
+    ("project", "source"): {"path": "placeholder", "revision": "placeholder"},
+}
+
+
+def without_wrong(public: Mapping[str, object], error: ValidationError) -> tuple[StackConfig | None, frozenset[str]]:
+    """The config without what `error` complains of, and the paths that were left out or made up.
+
+    Only rules that look at none of these paths may be asked about the result.
+    """
+    data: dict[str, Any] = copy.deepcopy(dict(public))
+    failed = set()
+    for entry in error.errors(include_url=False, include_input=False):
+        loc = location(entry["loc"], ())
+        failed.add(path_of(loc))
+        if entry["type"] != "missing":
+            _drop(data, loc)
+        elif loc not in _NEEDED and len(loc) > 1:
+            failed.add(path_of(loc[:-1]))
+            _drop(data, loc[:-1])
+    for (top, key), value in _NEEDED.items():
+        data.setdefault(str(top), {}).setdefault(key, value)
+    try:
+        return StackConfig.model_validate(data), frozenset(failed)
+    except ValidationError:
+        return None, frozenset(failed)
+
+
+def _drop(data: Any, loc: tuple[int | str, ...]) -> None:
+    """Remove the place; of a list the whole of it, and all of what is no map where one was expected."""
+    for part, following in zip(loc, (*loc[1:], None), strict=True):
+        if not isinstance(data, dict) or part not in data:
+            return
+        if not isinstance(following, str) or not isinstance(data[part], dict):
+            del data[part]
+            return
+        data = data[part]

@@ -1,18 +1,31 @@
-"""The database and the broker: what the config may say about them."""
+"""The database and the broker: what the config may say about them, and what it means, without any secret."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from pydantic import AfterValidator, Field
 
-from codesensei.config.environment import OwnVariable
+from codesensei.config.problems import Problem
 from codesensei.config.types import Model, Seconds, distinct, reject, show
+from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
+from codesensei.config.variables import OwnVariable
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import DatabaseKind
+
+if TYPE_CHECKING:
+    from codesensei.config.stack import StackConfig
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 EXTENSIONS = TRUSTED_EXTENSIONS | set(EXTENSION_PACKAGES)
+URL_VARIABLE = "DATABASE_URL"
+_MAX_NAME = 63
+_BROKER_PORT = 6379
+_BROKER_NUMBERS = 16
 DatabasePart = Literal["url", "host", "port", "name", "user", "password"]
 
 
@@ -65,3 +78,298 @@ class BrokerConfig(Model):
     env: dict[OwnVariable, Literal["url"]] = Field(
         default={}, description="Variables to inject: {CELERY_BROKER_URL: url}"
     )
+
+
+@dataclass(frozen=True)
+class DatabasePlan:
+    """Which database the project uses, and who gives its credentials. Never holds a password.
+
+    `generated`: made on the server, with a password of the program's own; `local`: made on the server, as a given URL
+    says; `external` and `sqlite`: nothing is made; `none`: the program does not look at it.
+    `variables` are those that the program injects, by the part they hold.
+    """
+
+    kind: DatabaseKind
+    name: str = ""
+    role: str = ""
+    host: str = ""
+    port: int | None = None
+    socket: bool = False
+    variables: Mapping[str, DatabasePart] = field(default_factory=dict)
+    given_by: Literal["DATABASE_URL", "mapped"] | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """A plan together with the given password, which only the loader may see."""
+
+    plan: DatabasePlan
+    password: str | None = field(default=None, repr=False)
+
+
+class _Refused(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.rule)
+        self.problem = problem
+
+
+def plan_database(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given | Problem:
+    """Decide what becomes of the database.
+
+    `values`: what the project reads in each variable, secret ones included; `places`: each variable's path in the file.
+    """
+    try:
+        return _plan(config, values, places)
+    except _Refused as refused:
+        return refused.problem
+
+
+def _plan(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given:
+    mapping = config.database.env
+    if config.database.kind == "none":
+        _need_nothing(config, "kind is none: the program makes no database")
+        return Given(DatabasePlan("none"))
+    given = {name: part for name, part in mapping.items() if name in values}
+    if URL_VARIABLE in values and mapping.get(URL_VARIABLE, "url") == "url":
+        others = sorted(name for name in given if name != URL_VARIABLE)
+        if others:
+            _refuse(
+                "variable-twice",
+                places[others[0]],
+                f"{others[0]} is filled from {URL_VARIABLE}",
+                f"remove it here, or from {URL_VARIABLE} and database.env",
+            )
+        url = _read(values[URL_VARIABLE], places[URL_VARIABLE])
+        return _from_url(
+            config, url, places[URL_VARIABLE], {n: p for n, p in mapping.items() if n != URL_VARIABLE}, "DATABASE_URL"
+        )
+    if given:
+        return _from_parts(config, values, given, places)
+    return _generated(config)
+
+
+def _generated(config: StackConfig) -> Given:
+    database = config.database
+    if database.kind == "external":
+        _refuse(
+            "external-without-url",
+            "database.kind",
+            f"is external, but no {URL_VARIABLE} says where it is",
+            f"pulumi config set --secret --path codesensei:secretEnv.{URL_VARIABLE}",
+        )
+    parts = set(database.env.values())
+    if database.env and "url" not in parts and not {"name", "user", "password"} <= parts:
+        lacking = ", ".join(sorted({"name", "user", "password"} - parts))
+        _refuse(
+            "mapping-incomplete",
+            "database.env",
+            f"maps no variable to: {lacking}",
+            "map url, or name, user and password (host and port where the settings read them)",
+        )
+    name = database.name or config.project.slug.replace("-", "_")
+    if is_system_database(name):
+        _refuse(
+            "database-default-name",
+            "project.slug",
+            f'the database would be named "{name}", which is PostgreSQL\'s own',
+            "set codesensei:database.name",
+        )
+    return Given(
+        DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, database.env or {URL_VARIABLE: "url"})
+    )
+
+
+def _from_parts(
+    config: StackConfig, values: Mapping[str, str], given: Mapping[str, DatabasePart], places: Mapping[str, str]
+) -> Given:
+    lacking = sorted(set(config.database.env) - set(given))
+    if lacking:
+        _refuse(
+            "mapping-partly-given",
+            f"database.env.{lacking[0]}",
+            "has no value, while other mapped variables have",
+            "give all of the mapped variables a value, or none: then the program makes the database",
+        )
+    parts = {part: values[name] for name, part in given.items()}
+    place = (
+        places[next(name for name, part in given.items() if part in {"url", "name", "host"})]
+        if ({"url", "name", "host"} & set(parts))
+        else "database.env"
+    )
+    if "url" in parts:
+        return _from_url(config, _read(parts["url"], place), place, {}, "mapped")
+    digits = parts.get("port") or str(POSTGRES_PORT)
+    port = int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) else 0
+    if not 1 <= port <= 65535:
+        name = next(name for name, part in given.items() if part == "port")
+        _refuse("mapped-port", places[name], "is not a TCP port", "use a number from 1 to 65535")
+    host = parts.get("host", "127.0.0.1")
+    url = Url(
+        "postgres",
+        "postgres",
+        host,
+        port,
+        parts.get("name", ""),
+        parts.get("user", ""),
+        host.startswith("/") or not host,
+        parts.get("password", ""),
+    )
+    return _from_url(config, url, place, {}, "mapped")
+
+
+def _from_url(
+    config: StackConfig, url: Url, place: str, inject: Mapping[str, DatabasePart], by: Literal["DATABASE_URL", "mapped"]
+) -> Given:
+    kind = config.database.kind
+    if url.kind == "sqlite":
+        if kind != "auto":
+            _refuse("kind-and-url", "database.kind", f"is {kind}, but {place} leads to a SQLite file", "set it to auto")
+        _check_sqlite(config, url.name, place)
+        _need_nothing(config, "a SQLite file needs nothing made")
+        return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
+    local = url.local and kind != "external"
+    if kind == "local" and not url.local:
+        _refuse(
+            "local-elsewhere",
+            "database.kind",
+            f"is local, but {place} leads to another machine",
+            "set it to external, or lead the URL to 127.0.0.1",
+        )
+    if kind == "external" and url.local:
+        _refuse(
+            "external-here",
+            "database.kind",
+            f"is external, but {place} leads to the server itself",
+            "set it to local, or lead the URL to the provider's host; for a database that you care for: none",
+        )
+    if not local:
+        _need_nothing(config, "the database is elsewhere")
+        return Given(
+            DatabasePlan("external", url.name, url.user, url.host, url.port or url.usual_port, False, inject, by),
+            url.password or None,
+        )
+    _check_local(config, url, place)
+    role = url.user or config.project.user
+    plan = DatabasePlan("local", url.name, role, url.host, url.port or POSTGRES_PORT, url.socket, inject, by)
+    return Given(plan, url.password or None)
+
+
+def _check_local(config: StackConfig, url: Url, place: str) -> None:
+    if url.kind != "postgres":
+        _refuse(
+            "local-not-postgres",
+            place,
+            "leads to a database on the server that is not PostgreSQL",
+            "the program makes PostgreSQL only; for a database that you care for: database.kind: none",
+        )
+    for what, name in (("database", url.name), ("role", url.user or config.project.user)):
+        if not name:
+            _refuse(
+                "url-name", place, "names no database", "end it with one: postgres://user:password@127.0.0.1:5432/shop"
+            )
+        if is_system_database(name):
+            _refuse(
+                "url-system-name", place, f"names a {what} of PostgreSQL's own", "choose a name of the project's: shop"
+            )
+        if len(name.encode()) > _MAX_NAME or not name.isprintable():
+            _refuse(
+                "url-long-name",
+                place,
+                f"the name of the {what} is longer than 63 bytes or not printable",
+                "choose a shorter name: PostgreSQL would cut it",
+            )
+    if config.database.name and config.database.name != url.name:
+        _refuse("database-name-differs", "database.name", f"is not the name in {place}", "remove it: the URL says it")
+    if not url.password and not (url.socket and url.user in {"", config.project.user}):
+        fix = "add one: postgres://user:password@host/name"
+        if url.socket:
+            fix += f", or connect as {config.project.user}, which the socket knows without one"
+        _refuse("url-password", place, "has no password", fix)
+
+
+def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
+    paths = ProjectPaths(config.project.slug)
+    good = f"sqlite:///{paths.shared}/db.sqlite3"
+    if not path.startswith("/"):
+        _refuse(
+            "sqlite-in-release",
+            place,
+            "leads to a SQLite file inside the release: the next deploy would lose it",
+            f"lead it to shared, with four slashes: {good}",
+        )
+    if path.startswith(f"{paths.root}/") and not path.startswith(f"{paths.shared}/"):
+        _refuse(
+            "sqlite-outside-shared",
+            place,
+            "leads to a SQLite file that no release shares",
+            f"lead it to shared: {good}",
+        )
+
+
+def _need_nothing(config: StackConfig, why: str) -> None:
+    if config.database.extensions:
+        _refuse("extensions-elsewhere", "database.extensions", f"cannot be made: {why}", "remove them here")
+    if config.database.name:
+        _refuse("name-elsewhere", "database.name", f"has no use: {why}", "remove it")
+    if config.database.kind == "none" and config.database.env:
+        _refuse("mapping-elsewhere", "database.env", f"has no use: {why}", "remove it, or set the kind to auto")
+
+
+def _read(text: str, place: str) -> Url:
+    try:
+        return read_url(text)
+    except UrlError as error:
+        _refuse(error.rule, place, error.message, error.fix)
+
+
+def _refuse(rule: str, path: str, message: str, fix: str) -> NoReturn:
+    raise _Refused(Problem(rule, path, message, fix))
+
+
+@dataclass(frozen=True)
+class BrokerPlan:
+    """Which numbers of the server's broker plain URLs name, and which variables get a URL with the stack's own."""
+
+    numbers: tuple[int, ...] = ()
+    variables: tuple[str, ...] = ()
+
+
+def plan_broker(
+    config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]
+) -> tuple[BrokerPlan, list[Problem]]:
+    """Which variables lead to the server's own broker, and to which of its numbers (contract, "Broker")."""
+    numbers: set[int] = set()
+    problems: list[Problem] = []
+    for name, value in sorted(values.items()):
+        if not value.startswith(("redis://", "valkey://")):
+            continue
+        try:
+            url = read_url(value)
+            if url.local and (url.port or _BROKER_PORT) == _BROKER_PORT:
+                numbers.add(_number(url))
+        except UrlError as error:
+            problems.append(Problem(error.rule, places[name], error.message, error.fix))
+    return BrokerPlan(tuple(sorted(numbers)), tuple(sorted(config.broker.env))), problems
+
+
+def _number(url: Url) -> int:
+    if url.host == "::1":
+        raise UrlError(
+            "broker-address",
+            "leads to ::1, but the server's broker listens on 127.0.0.1 alone",
+            "lead it there: redis://127.0.0.1:6379/0",
+        )
+    if url.password or url.user:
+        raise UrlError(
+            "broker-password",
+            "has a password, but the server's broker has none",
+            "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)",
+        )
+    number = url.name or "0"
+    if not (number.isascii() and number.isdigit() and int(number) < _BROKER_NUMBERS):
+        raise UrlError(
+            "broker-number",
+            "names no database of the broker",
+            f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0",
+        )
+    return int(number)

@@ -25,9 +25,7 @@ def domain(value: str) -> str:
         raise reject("domain-url", f"{show(value)} is more than a host name", "write the name alone: shop.example.com")
     if "*" in value:
         raise reject(
-            "domain-pattern",
-            f"{show(value)} is a pattern",
-            "list each host name; appsDomain makes names of its own",
+            "domain-pattern", f"{show(value)} is a pattern", "list each host name; appsDomain makes names of its own"
         )
     if value != value.lower():
         raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
@@ -155,8 +153,7 @@ class TlsAcme(Model):
 
 
 Tls: TypeAlias = Annotated[
-    Annotated[TlsOff | TlsSelfSigned | TlsFiles | TlsAcme, Field(discriminator="kind")],
-    BeforeValidator(tls_choice),
+    Annotated[TlsOff | TlsSelfSigned | TlsFiles | TlsAcme, Field(discriminator="kind")], BeforeValidator(tls_choice)
 ]
 Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
 Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(distinct_domains)]

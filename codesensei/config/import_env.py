@@ -1,7 +1,7 @@
 """Put the variables of a `.env` file or a JSON object into a stack.
 
-    python3 -m codesensei.config.import_env .env              show what would be done
-    python3 -m codesensei.config.import_env .env --set        do it, for the selected stack
+    .venv/bin/python -m codesensei.config.import_env .env              show what would be done
+    .venv/bin/python -m codesensei.config.import_env .env --set        do it, for the selected stack
 
 Secrets are told by their names and by passwords in URLs, encrypted by Pulumi, and travel on standard input only.
 `--secret NAME` and `--plain NAME` decide otherwise. The file may be `-`, for standard input.
@@ -17,11 +17,9 @@ from pathlib import Path
 
 from pydantic_core import PydanticCustomError
 
-from codesensei.config.environment import held, owned_variable
-from codesensei.config.errors import NAMESPACE
+from codesensei.config.problems import NAMESPACE
 from codesensei.config.types import show, variable_name
-from codesensei.config.variables import UnreadableError, read_variables
-from codesensei.config.warnings import looks_secret
+from codesensei.config.variables import UnreadableError, held, looks_secret, owned_variable, read_variables
 from codesensei.wire.envfile import meaning
 
 
@@ -85,7 +83,9 @@ def _set(argv: list[str], value: str) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python3 -m codesensei.config.import_env", description="Import variables.")
+    parser = argparse.ArgumentParser(
+        prog=".venv/bin/python -m codesensei.config.import_env", description="Import variables."
+    )
     parser.add_argument("file", help="a .env file or a JSON object; - for standard input")
     parser.add_argument("--set", action="store_true", help="set the variables in the stack")
     parser.add_argument("--stack", help="the stack; default: the selected one")

@@ -12,15 +12,18 @@ import pulumi
 from pulumi.runtime import config as engine_config
 from pulumi.runtime import settings
 
-from codesensei.config.broker_plan import BrokerPlan
-from codesensei.config.check import SecretTexts, check, without_secrets
-from codesensei.config.database_plan import DatabasePlan
-from codesensei.config.errors import NAMESPACE, BadConfig, Problem
-from codesensei.config.secrecy import changed_numbers, secrecy_problems, take_secrets
+from codesensei.config.check import check, known_keys, without_secrets
+from codesensei.config.database import BrokerPlan, DatabasePlan
+from codesensei.config.problems import NAMESPACE, BadConfig, Problem
+from codesensei.config.secrecy import (
+    SecretTexts,
+    StackFile,
+    changed_numbers,
+    find_stack_file,
+    secrecy_problems,
+    take_secrets,
+)
 from codesensei.config.stack import StackConfig
-from codesensei.config.stackfile import StackFile, find_stack_file
-from codesensei.config.translate import known_keys
-from codesensei.config.warnings import namespace_warnings
 from codesensei.wire.paths import ProjectPaths
 
 OTHER_FILE = (
@@ -94,7 +97,7 @@ def load() -> Stack:
         problems += checked
     if problems or isinstance(checked, list):
         raise ConfigError(_once(problems, secrets)) from None
-    warnings = checked.warnings + namespace_warnings(config, set(known_keys(())))
+    warnings = checked.warnings + _namespace_warnings(config, set(known_keys(())))
     warnings += OTHER_FILE if other_file else ()
     return Stack(
         checked.config,
@@ -156,4 +159,13 @@ def _outputs(secrets: SecretTexts, password: str | None) -> Secrets:
         tls_key=secret(secrets.tls_key),
         digest_key=secret(secrets.digest_key),
         database_password=secret(password),
+    )
+
+
+def _namespace_warnings(keys: Mapping[str, object], known: set[str]) -> tuple[str, ...]:
+    """Keys of ours that stand in another namespace, where nobody reads them (the engine accepts every namespace)."""
+    return tuple(
+        f"{key}: nobody reads this namespace; did you mean {NAMESPACE}{key.partition(':')[2]}?"
+        for key in sorted(keys)
+        if not key.startswith((NAMESPACE, "pulumi:")) and key.partition(":")[2] in known
     )

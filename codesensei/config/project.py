@@ -66,9 +66,7 @@ def revision(value: str) -> str:
     """A commit, a tag or a branch, as a single name."""
     if not _REVISION.fullmatch(value):
         raise reject(
-            "revision",
-            f"{show(value)} is not a commit or a tag",
-            "give one commit or one tag: v1.4.0 or 4f2a9c1e",
+            "revision", f"{show(value)} is not a commit or a tag", "give one commit or one tag: v1.4.0 or 4f2a9c1e"
         )
     return value
 
@@ -77,9 +75,7 @@ def app_user(value: str) -> str:
     """The user that the project runs as: an ordinary one of its own (contract, "App user")."""
     if is_system_user(value):
         raise reject(
-            "system-user",
-            f"{show(value)} is a user of the system",
-            "name an ordinary user for the project: deploy",
+            "system-user", f"{show(value)} is a user of the system", "name an ordinary user for the project: deploy"
         )
     return value
 
@@ -130,9 +126,7 @@ def health_path(value: str) -> str:
     """The path that is asked for when a release is proved."""
     if not re.fullmatch(r"/[!-~]*", value) or "#" in value:
         raise reject(
-            "health-path",
-            f"{show(value)} is not a path",
-            "start it with '/', percent-encode the rest: /health/",
+            "health-path", f"{show(value)} is not a path", "start it with '/', percent-encode the rest: /health/"
         )
     return value
 
@@ -259,7 +253,7 @@ class ProjectConfig(Model):
     system_packages: tuple[Annotated[str, AfterValidator(package)], ...] = Field(
         default=(), description="Debian packages"
     )
-    rebuild: str = Field(default="", description="Any text; a new one builds the same commit anew")
+    rebuild: str = Field(default="", description="Any text; a new one builds the same commit again")
     workers: dict[Annotated[str, AfterValidator(worker_key)], Annotated[WorkerConfig, BeforeValidator(worker)]] = Field(
         default={}, description="Processes beside the web one, by name"
     )

@@ -1,4 +1,4 @@
-"""The JSON Schema of a stack file, for editors: `python3 -m codesensei.config.schema > stacks/schema.json`."""
+"""The JSON Schema of a stack file, for editors: `.venv/bin/python -m codesensei.config.schema > stacks/schema.json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from codesensei.config.errors import NAMESPACE
+from codesensei.config.problems import NAMESPACE
 from codesensei.config.stack import StackConfig
 
 _SECRET = {

@@ -1,18 +1,104 @@
-"""Secrets of the config: in their places, encrypted, and of a usable form. No value is ever shown."""
+"""Secrets of the config: in their places, encrypted, and of a usable form. No value is ever shown.
+
+The engine decrypts and converts before the program sees anything: of a map it says only that *something* inside was
+encrypted, and `0123` has become 83. Only the stack file itself can tell more.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from codesensei.config.check import SecretTexts
-from codesensei.config.errors import Problem
-from codesensei.config.stackfile import Place, StackFile
+import yaml
+
+from codesensei.config.problems import NAMESPACE, Problem
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16
+Place = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """Places (key and keys below it, without the namespace) of a stack file's values."""
+
+    sealed: frozenset[Place]
+    plain: dict[Place, str | None]
+    """Scalars; the text is there where it stands without quotes, else None."""
+
+    def covers(self, place: Place) -> bool:
+        """True where the file has something at the place, so that it can be asked about it."""
+        return any(known[: len(place)] == place for known in (*self.sealed, *self.plain))
+
+    def is_sealed(self, place: Place) -> bool:
+        """True where the value, or all that it is part of, is encrypted."""
+        return any(place[: len(sealed)] == sealed for sealed in self.sealed)
+
+    def is_of(self, raw: Mapping[str, object]) -> bool:
+        """Whether the config of this run is from this file: not where `--config-file` names another one."""
+        keys = {place[0] for place in (*self.sealed, *self.plain)}
+        return keys <= set(raw) and all(_has(raw, place) for place in (*self.sealed, *self.plain))
+
+
+def _has(raw: object, place: Place) -> bool:
+    for key in place:
+        if isinstance(raw, Mapping) and key in raw:
+            raw = raw[key]
+        elif isinstance(raw, list) and key.isdigit() and int(key) < len(raw):
+            raw = raw[int(key)]
+        else:
+            return False
+    return True
+
+
+def find_stack_file(root: Path, stack: str) -> StackFile | None:
+    """Read the file of a stack below the directory of Pulumi.yaml; None where it is not there or cannot be read."""
+    try:
+        project = yaml.safe_load((root / "Pulumi.yaml").read_text())
+        directory = project.get("stackConfigDir") or "." if isinstance(project, dict) else "."
+        return read_stack_file((root / directory / f"Pulumi.{stack}.yaml").read_text())
+    except (OSError, UnicodeError, yaml.YAMLError):
+        return None
+
+
+def read_stack_file(text: str) -> StackFile:
+    """Read the text of a stack file."""
+    sealed: set[Place] = set()
+    plain: dict[Place, str | None] = {}
+    for place, node in _values(yaml.compose(text, Loader=yaml.SafeLoader)):
+        if node is None:
+            sealed.add(place)
+        else:
+            plain[place] = None if node.style in {"'", '"', "|", ">"} else str(node.value)
+    return StackFile(frozenset(sealed), plain)
+
+
+def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
+    """Scalars with their places; None for what is encrypted."""
+    if not isinstance(root, yaml.MappingNode):
+        return
+    for key, value in root.value:
+        if key.value == "config" and isinstance(value, yaml.MappingNode):
+            for name, node in value.value:
+                if str(name.value).startswith(NAMESPACE):
+                    yield from _below((str(name.value).removeprefix(NAMESPACE),), node)
+
+
+def _below(place: Place, node: yaml.Node) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
+    if isinstance(node, yaml.ScalarNode):
+        yield place, node
+    elif isinstance(node, yaml.MappingNode) and [key.value for key, _ in node.value] == ["secure"]:
+        yield place, None
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _below((*place, str(key.value)), value)
+    else:
+        for index, value in enumerate(node.value):
+            yield from _below((*place, str(index)), value)
 
 
 def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: StackFile | None) -> list[Problem]:
@@ -76,10 +162,7 @@ def _misplaced(place: Place) -> Problem:
 def _changed_numbers(raw: Mapping[str, object], file: StackFile) -> list[Problem]:
     return [
         Problem(
-            "env-number-form",
-            f"env.{name}",
-            f"{text} without quotes becomes {value}",
-            f'write it in quotes: "{text}"',
+            "env-number-form", f"env.{name}", f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
         )
         for name, (text, value) in changed_numbers(raw, file).items()
     ]
@@ -98,6 +181,21 @@ def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[s
         and (text := file.plain.get(("env", str(name)))) is not None
         and text != str(value)
     }
+
+
+@dataclass(frozen=True)
+class SecretTexts:
+    """Secret values in clear, on their way from the engine into Outputs; they stay inside this package."""
+
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ssh_private_key: str | None = field(default=None, repr=False)
+    tls_key: str | None = field(default=None, repr=False)
+    digest_key: str | None = field(default=None, repr=False)
+
+    def all(self) -> list[str]:
+        """Every value."""
+        single = (self.ssh_private_key, self.tls_key, self.digest_key)
+        return [*self.env.values(), *(value for value in single if value)]
 
 
 def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]:

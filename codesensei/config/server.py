@@ -10,12 +10,7 @@ from pydantic import AfterValidator, Field
 
 from codesensei.config.types import Model, Port, ServerAddress, UnixName, reject
 
-_GOOD_TYPES = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-)
+_GOOD_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 KEYSCAN = "read it with: ssh-keyscan -t ed25519 HOST, compare it with what the server's console shows"
 
 

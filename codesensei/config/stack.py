@@ -1,18 +1,23 @@
-"""The whole config of a stack, as one frozen value without any secret."""
+"""The whole config of a stack, as one frozen value without any secret, and the rules about several of its keys."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesensei.config.database import BrokerConfig, DatabaseConfig
 from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff, TrustedProxies
-from codesensei.config.environment import EnvValue, OwnVariable
+from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import ServerConfig
-from codesensei.config.types import Flag, Model, distinct
+from codesensei.config.types import Flag, Model, distinct, show
+from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
+from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
+from codesensei.wire.names import is_system_unit, socket_unit, web_unit, worker_unit
 
 
 def _names_only(value: object) -> object:
@@ -62,3 +67,211 @@ class StackConfig(Model):
         """The number of web processes that a plain variable gives; None where it is secret or not given."""
         given = self.env.get(variable)
         return None if given is None else int(meaning(given))
+
+
+_ACME_NAMES = 100
+# What web servers read the number of their processes from.
+WORKER_COUNTS = sorted({server.workers_variable for server in SERVERS.values()} - {""})
+_MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
+
+Rule = Callable[["StackConfig"], Iterable[Problem]]
+_RULES: list[tuple[Rule, tuple[str, ...]]] = []
+
+
+def _reads(*paths: str) -> Callable[[Rule], Rule]:
+    """A rule about several keys. It is not asked where something is wrong at one of these paths."""
+
+    def add(rule: Rule) -> Rule:
+        _RULES.append((rule, paths))
+        return rule
+
+    return add
+
+
+@_reads("project.user", "server.user")
+def _app_user(config: StackConfig) -> Iterable[Problem]:
+    if config.project.user == config.server.user:
+        yield Problem(
+            "user-is-login-user",
+            "project.user",
+            f"{show(config.project.user)} is the login user, who may become root",
+            f"give the project a user of its own: {config.project.slug}",
+        )
+
+
+@_reads("project.slug", "project.workers")
+def _units(config: StackConfig) -> Iterable[Problem]:
+    slug = config.project.slug
+    for unit in (web_unit(slug), socket_unit(slug)):
+        if is_system_unit(unit):
+            yield Problem(
+                "slug-reserved", "project.slug", f"{unit} is a unit of the system", f"choose another slug: {slug}-site"
+            )
+            return
+    for key in config.project.workers:
+        unit = worker_unit(slug, key)
+        if is_system_unit(unit):
+            yield Problem(
+                "worker-unit-reserved",
+                f"project.workers.{key}",
+                f"{unit} is a unit of the system",
+                "give the worker another name",
+            )
+
+
+@_reads("project.python", "project.installer")
+def _python(config: StackConfig) -> Iterable[Problem]:
+    project = config.project
+    if project.python.count(".") == 2 and project.installer == "pip":
+        minor = project.python.rpartition(".")[0]
+        yield Problem(
+            "python-needs-uv",
+            "project.python",
+            f"{show(project.python)} names a patch release, which apt cannot choose",
+            f'write "{minor}", or set project.installer to uv',
+        )
+
+
+@_reads("project.source", "production")
+def _revision(config: StackConfig) -> Iterable[Problem]:
+    revision = config.project.source.revision
+    if config.production and _MOVING.fullmatch(revision):
+        yield Problem(
+            "production-moving-revision",
+            "project.source.revision",
+            f"{show(revision)} moves, and this stack is production",
+            "give a commit or a tag: v1.4.0",
+        )
+
+
+@_reads("tls", "domains", "appsDomain")
+def _acme(config: StackConfig) -> Iterable[Problem]:
+    if config.tls.kind == "acme" and not config.domains and not config.apps_domain:
+        yield Problem(
+            "acme-needs-name",
+            "tls",
+            "is acme, but the stack has no host name to get a certificate for",
+            "add codesensei:domains, or set tls to selfSigned",
+        )
+
+
+@_reads("tls", "domains", "appsDomain")
+def _acme_names(config: StackConfig) -> Iterable[Problem]:
+    count = len(config.domains) + bool(config.apps_domain)
+    if config.tls.kind == "acme" and count > _ACME_NAMES:
+        yield Problem(
+            "acme-names",
+            "domains",
+            f"has {count} names with appsDomain's, and a certificate holds {_ACME_NAMES}",
+            "remove some, or set tls to a certificate of your own",
+        )
+
+
+@_reads("domains", "appsDomain")
+def _apps_domain(config: StackConfig) -> Iterable[Problem]:
+    if config.apps_domain and config.apps_domain in config.domains:
+        yield Problem(
+            "apps-domain-is-domain",
+            "appsDomain",
+            f"{show(config.apps_domain)} is in domains too, but it only carries generated names",
+            "remove it from one of the two",
+        )
+
+
+@_reads("env", "secretEnv", "generateSecrets", "database.env", "broker.env")
+def _variables(config: StackConfig) -> Iterable[Problem]:
+    """Every variable has one giver."""
+    givers: dict[str, str] = {}
+    for place, names in (
+        ("env", config.env),
+        ("secretEnv", config.secret_names),
+        ("generateSecrets", config.generate_secrets),
+        ("broker.env", config.broker.env),
+    ):
+        for name in names:
+            if name in givers:
+                yield Problem(
+                    _TWICE[place],
+                    f"{place}.{name}" if place != "generateSecrets" else place,
+                    f"{name} is in {givers[name]} too",
+                    f"remove it from {givers[name]} or from {place}",
+                )
+            givers.setdefault(name, place)
+    made = set(config.generate_secrets) | set(config.broker.env)
+    for name in config.database.env:
+        if name in made:
+            yield Problem(
+                "database-variable-twice",
+                f"database.env.{name}",
+                f"{name} is in {givers[name]} too",
+                f"remove it from {givers[name]} or from database.env",
+            )
+    if "DATABASE_URL" in made - set(config.database.env):
+        yield Problem(
+            "database-url-made",
+            givers["DATABASE_URL"],
+            "DATABASE_URL is made by the program, with role and password",
+            "remove it here",
+        )
+
+
+_TWICE = {
+    "secretEnv": "secret-and-plain",
+    "generateSecrets": "generated-and-given",
+    "broker.env": "broker-variable-twice",
+}
+
+
+def cross_problems(config: StackConfig, failed: frozenset[str] = frozenset()) -> list[Problem]:
+    """Everything that is wrong with combinations of keys, none of which is among the failed paths."""
+    return [problem for rule, paths in _RULES if not touches(failed, paths) for problem in rule(config)]
+
+
+def worker_count_problems(values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
+    """Variables that give the number of web processes are whole numbers from 1.
+
+    `values` are what the processes read. None is shown, because it may stand in secretEnv.
+    """
+    return [
+        Problem("worker-count", places[name], "is not a whole number from 1", 'write it like "2"')
+        for name in WORKER_COUNTS
+        if name in values and not re.fullmatch(r"[1-9][0-9]{0,3}", values[name])
+    ]
+
+
+def touches(failed: frozenset[str], paths: tuple[str, ...]) -> bool:
+    """True where one of the paths is, contains or is part of a failed one."""
+    return any(_related(one, other) for one in failed for other in paths)
+
+
+def _related(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
+
+
+def config_warnings(config: StackConfig) -> tuple[str, ...]:
+    """Sentences for the user; none holds a value of a variable."""
+    found = [
+        f"{NAMESPACE}env.{name}: looks like a secret, and stands in plain text in the stack file, the state and every "
+        f"preview; move it: pulumi config set --secret --path {NAMESPACE}secretEnv.{name}, then remove it from env"
+        for name, value in config.env.items()
+        if looks_secret(name, value)
+    ]
+    found += [
+        f"{NAMESPACE}trustedProxies: {network} is everybody: any visitor may then claim another address"
+        for network in config.trusted_proxies
+        if network.endswith("/0")
+    ]
+    project = config.project
+    if project.share_user:
+        found.append(
+            f"{NAMESPACE}project.shareUser: every project on {config.server.host} that runs as {project.user} can read "
+            "and change what the others have there: variables with their secrets, database, uploads, logs, processes"
+        )
+    for interface, other, given in (
+        ("wsgi", "asgiApplication", project.asgi_application),
+        ("asgi", "wsgiApplication", project.wsgi_application),
+    ):
+        if project.interface == interface and given:
+            found.append(f"{NAMESPACE}project.{other}: is not used, because project.interface is {interface}")
+    return tuple(found)

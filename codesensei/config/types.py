@@ -1,4 +1,4 @@
-"""The small types of a stack config. Each says in its own words what is wrong and how to mend it."""
+"""The small types of a stack config. Each says in its own words what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,7 @@ class Model(BaseModel):
     """The base of all parts of a stack config: frozen, camelCase in the file, unknown keys refused."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        hide_input_in_errors=True,
-        validate_default=False,
+        frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, validate_default=False
     )
 
 
@@ -220,8 +216,7 @@ Whole = Annotated[int, BeforeValidator(whole)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 Text = Annotated[str, AfterValidator(text)]
 Seconds = Annotated[
-    Whole,
-    AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60")),
+    Whole, AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60"))
 ]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
 UnixName = Annotated[str, AfterValidator(unix_name)]

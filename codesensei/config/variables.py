@@ -1,14 +1,114 @@
-"""Read variables from a `.env` file, or from a JSON object as people paste it into deploy tools."""
+"""The variables of the project: which may be given, which look like secrets, and reading them from other files."""
 
 from __future__ import annotations
 
 import json
 import re
+from typing import Annotated
 
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from codesensei.config.types import VariableName, reject
+from codesensei.wire import envfile
 from codesensei.wire.envfile import is_quoted_word
+
+_SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED")
+_OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
+# How the engine hands over an unquoted date.
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? [+-]\d{4} \S+")
+_TOO_LONG = "put it into a file in shared/, and its path here"
+_FIXES = {
+    "ENV": "set it where the project reads it: os.environ.setdefault in the settings, env ENV=… in a worker's command",
+    "DJANGO_SETTINGS_MODULE": "set codesensei:project.settingsModule instead",
+    "HOME": "each process has its own home in shared/state; give the project a variable of another name",
+    "PATH": "programs of the virtual environment come first; a worker may change it: env PATH=… celery …",
+}
+
+
+def owned_variable(name: str) -> str:
+    """A name that the program sets itself, or that changes how programs start, is refused."""
+    if _OWNED.fullmatch(name):
+        fix = _FIXES.get(name, "remove it, or give the project's variable another name")
+        why = "is set by the program itself" if _SET.fullmatch(name) else "changes how shells and programs start"
+        raise reject("variable-owned", f"{name} {why}", fix)
+    if name in envfile.SHELL_NAMES:
+        fix = "give the project's variable another name"
+        raise reject("variable-shell", f"{name} is set by every shell itself", fix)
+    return name
+
+
+def env_value(value: object) -> str:
+    """A value as text: integers are taken, whatever YAML would change on the way is refused with the quoted form."""
+    if isinstance(value, bool):
+        word = str(value).lower()
+        raise reject("env-boolean", f"{word} without quotes is not text", f'write "{word}", or "1" and "0"')
+    if isinstance(value, int):
+        return _number(value)
+    if isinstance(value, float):
+        raise reject("env-float", f"{value!r} without quotes is not text", f'write it in quotes: "{value!r}"')
+    if value is None:
+        raise reject("env-null", "has no value", 'write "" for an empty text, or remove the line')
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        raise secret_in_env()
+    if not isinstance(value, str):
+        raise reject("env-structure", "is a list or a map, not text", 'write it as one text in quotes: \'["a", "b"]\'')
+    if date := _DATE.fullmatch(value):
+        day, time = date.group(1), date.group(2)
+        raise reject(
+            "env-date", "is a date without quotes", f'write it in quotes: "{day if time == "00:00:00" else value[:19]}"'
+        )
+    return held(value)
+
+
+def _number(value: int) -> str:
+    if abs(value) >= 2**63:
+        raise reject("env-number", "is a number too long to come through unchanged", "write it in quotes")
+    return str(value)
+
+
+def secret_in_env() -> Exception:
+    """An encrypted value in the map of plain variables."""
+    return reject(
+        "secret-in-env",
+        "is encrypted, but env holds plain values: it would be shown",
+        "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME",
+    )
+
+
+def held(value: str) -> str:
+    """Refuse what an environment cannot hold. The value is never shown."""
+    if refused := envfile.value_refusal(value):
+        fix = _TOO_LONG if refused.rule == "env-too-long" else "encode the value, e.g. base64"
+        raise reject(refused.rule, refused.cause, fix)
+    return value
+
+
+OwnVariable = Annotated[VariableName, AfterValidator(owned_variable)]
+EnvValue = Annotated[str, BeforeValidator(env_value), WithJsonSchema({"type": ["string", "integer"]})]
+
 
 _NAME = re.compile(r"\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+_SECRET_NAME = re.compile(
+    r"(^|_)(SECRET|PASSWORD|PASSWD|PASS|PWD|TOKEN|CREDENTIALS?|PRIVATE_KEY|API_?KEY|ACCESS_KEY|SECRET_KEY|DSN)(_|$)|SECRET",
+    re.IGNORECASE,
+)
+# Names with such a word that hold no secret: paths, ids, hashers, lifetimes.
+_HARMLESS_NAME = re.compile(
+    r"_(FILE|PATH|NAME|ID|URL|AGE|TIMEOUT|LIFETIME|TTL|DAYS|HOURS|MINUTES|SECONDS|LENGTH|HASHERS?)$"
+)
+_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """True where a variable seems to hold a secret, by its name or by a password in a URL."""
+    if not value or value.lower() in {"0", "1", "true", "false", "none"}:
+        return False
+    if _URL_WITH_PASSWORD.search(value) or "PRIVATE KEY-----" in value:
+        return True
+    return bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name.upper())
 
 
 class UnreadableError(Exception):

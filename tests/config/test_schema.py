@@ -66,7 +66,7 @@ def _faults_of_a_map(value: dict[str, Any], rule: Any, path: str) -> list[str]:
 
 
 def test_the_file_is_current() -> None:
-    """Make it anew with: python3 -m codesensei.config.schema > stacks/schema.json"""
+    """Make it again with: .venv/bin/python -m codesensei.config.schema > stacks/schema.json"""
     assert (EXAMPLE.parent / "schema.json").read_text() == text()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.config.stackfile import find_stack_file, read_stack_file
+from codesensei.config.secrecy import find_stack_file, read_stack_file
 
 TEXT = """
 encryptionsalt: v1:abc

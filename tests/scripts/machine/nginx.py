@@ -48,7 +48,7 @@ class Nginx:
         return ""
 
     def read(self) -> bool:
-        """Read the files anew; what is refused changes nothing."""
+        """Read the files again; what is refused changes nothing."""
         if self.problem():
             return False
         self.loaded = {path.name: Site(path.read_text()) for path in self._enabled()}

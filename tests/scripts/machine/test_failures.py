@@ -251,7 +251,7 @@ def test_what_is_put_back_was_not_touched_where_it_need_not() -> None:
 
 @pytest.mark.proves("switch.all-or-nothing")
 def test_a_candidate_serves_until_the_old_process_answers_again() -> None:
-    """What is put back begins anew, and visitors do not wait for it."""
+    """What is put back begins again, and visitors do not wait for it."""
     with replace(NEW_COMMIT, meanwhile=live(status=503)).machine() as machine:
         machine.systemd.drains[WEB] = 5.0
         visits: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""What is wrong with a stack config, told so that the user can mend it at once."""
+"""What is wrong with a stack config, told so that the user can fix it at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAMESPACE = "codesensei:"
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where, what, and how to mend it. Never holds a secret value.
+    """One thing that is wrong: where, what, and how to fix it. Never holds a secret value.
 
     `rule` is a stable id of the rule that was broken; `path` is relative to the namespace (`project.slug`).
     """

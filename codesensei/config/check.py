@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
 
 from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
 from codesensei.config.problems import BadConfig, Problem
@@ -19,8 +18,8 @@ from codesensei.config.secrecy import SecretTexts
 from codesensei.config.server import KEYSCAN
 from codesensei.config.stack import StackConfig, config_warnings, cross_problems, touches, worker_count_problems
 from codesensei.config.types import show
-from codesensei.config.variables import held
-from codesensei.wire.envfile import meaning
+from codesensei.config.variables import refusal_fix
+from codesensei.wire.envfile import meaning, value_refusal
 
 
 @dataclass(frozen=True)
@@ -89,23 +88,21 @@ def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretT
     problems += worker_count_problems(values, places)
     broker, found = plan_broker(config, values, places)
     problems += found
-    given = plan_database(config, values, places)
-    if isinstance(given, Problem):
-        return [*problems, given]
+    try:
+        given = plan_database(config, values, places)
+    except BadConfig as error:
+        return [*problems, *error.problems]
     if problems:
         return problems
     return Checked(config, given.plan, broker, config_warnings(config), given.password)
 
 
 def _held(values: Mapping[str, str]) -> list[Problem]:
-    problems = []
-    for name, value in values.items():
-        try:
-            held(value)
-        except PydanticCustomError as error:
-            context = error.context or {}
-            problems.append(Problem(error.type, f"secretEnv.{name}", context["message"], context["fix"]))
-    return problems
+    return [
+        Problem(refused.rule, f"secretEnv.{name}", refused.cause, refusal_fix(refused))
+        for name, value in values.items()
+        if (refused := value_refusal(value))
+    ]
 
 
 _KINDS = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from pydantic import AfterValidator, Field
 
-from codesensei.config.problems import Problem
+from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.types import Model, Seconds, distinct, reject, show
 from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
 from codesensei.config.variables import OwnVariable
@@ -107,24 +107,11 @@ class Given:
     password: str | None = field(default=None, repr=False)
 
 
-class _Refused(Exception):
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.rule)
-        self.problem = problem
-
-
-def plan_database(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given | Problem:
-    """Decide what becomes of the database.
+def plan_database(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given:
+    """Decide what becomes of the database. Raises BadConfig with one problem.
 
     `values`: what the project reads in each variable, secret ones included; `places`: each variable's path in the file.
     """
-    try:
-        return _plan(config, values, places)
-    except _Refused as refused:
-        return refused.problem
-
-
-def _plan(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given:
     mapping = config.database.env
     if config.database.kind == "none":
         _need_nothing(config, "kind is none: the program makes no database")
@@ -323,7 +310,7 @@ def _read(text: str, place: str) -> Url:
 
 
 def _refuse(rule: str, path: str, message: str, fix: str) -> NoReturn:
-    raise _Refused(Problem(rule, path, message, fix))
+    raise BadConfig((Problem(rule, path, message, fix),))
 
 
 @dataclass(frozen=True)

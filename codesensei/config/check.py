@@ -6,7 +6,7 @@ import copy
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,30 +33,26 @@ class Checked:
     database_password: str | None = field(repr=False)
 
 
-def validate(raw: Mapping[str, object], *, secret_names: Iterable[str] = ()) -> StackConfig:
+def validate(raw: Mapping[str, object]) -> StackConfig:
     """The config of a config that is given as plain data, keys without the namespace.
 
     Values of `secretEnv`, `tls.key`, `sshPrivateKey` and `digestKey` are left aside, whatever they are: of `secretEnv`
-    the names count, together with `secret_names`. Raises BadConfig with every problem.
+    the names count. Raises BadConfig with every problem.
     """
-    public, names = without_secrets(raw, tuple(secret_names))
+    public, names = without_secrets(raw)
     config, problems, _ = read_config(public, names)
     if config is None or problems:
         raise BadConfig(tuple(problems))
     return config
 
 
-def without_secrets(
-    raw: Mapping[str, object], names: tuple[str, ...] = ()
-) -> tuple[dict[str, object], tuple[str, ...]]:
+def without_secrets(raw: Mapping[str, object]) -> tuple[dict[str, object], tuple[str, ...]]:
     """The config with its secret places empty, and the names of the secret variables."""
     public = {key: value for key, value in raw.items() if key not in {"sshPrivateKey", "digestKey"}}
+    names: tuple[str, ...] = ()
     secret_env = public.get("secretEnv")
     if isinstance(secret_env, Mapping):
-        names = (*names, *(name for name in map(str, secret_env) if name not in names))
-        del public["secretEnv"]
-    if names:
-        public["secretEnv"] = names
+        public["secretEnv"] = names = tuple(map(str, secret_env))
     tls = public.get("tls")
     if isinstance(tls, Mapping):
         public["tls"] = {key: value for key, value in tls.items() if key != "key"}

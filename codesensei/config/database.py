@@ -178,29 +178,18 @@ def _from_parts(
             "give all of the mapped variables a value, or none: then the program makes the database",
         )
     parts = {part: values[name] for name, part in given.items()}
-    place = (
-        places[next(name for name, part in given.items() if part in {"url", "name", "host"})]
-        if ({"url", "name", "host"} & set(parts))
-        else "database.env"
-    )
+    naming = [places[name] for name, part in given.items() if part in {"url", "name", "host"}]
+    place = naming[0] if naming else "database.env"
     if "url" in parts:
         return _from_url(config, _read(parts["url"], place), place, {}, "mapped")
     digits = parts.get("port") or str(POSTGRES_PORT)
     port = int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) else 0
     if not 1 <= port <= 65535:
-        name = next(name for name, part in given.items() if part == "port")
-        _refuse("mapped-port", places[name], "is not a TCP port", "use a number from 1 to 65535")
+        given_port = next(name for name, part in given.items() if part == "port")
+        _refuse("mapped-port", places[given_port], "is not a TCP port", "use a number from 1 to 65535")
     host = parts.get("host", "127.0.0.1")
-    url = Url(
-        "postgres",
-        "postgres",
-        host,
-        port,
-        parts.get("name", ""),
-        parts.get("user", ""),
-        host.startswith("/") or not host,
-        parts.get("password", ""),
-    )
+    name, user, password = (parts.get(part, "") for part in ("name", "user", "password"))
+    url = Url("postgres", "postgres", host, port, name, user, host.startswith("/") or not host, password)
     return _from_url(config, url, place, {}, "mapped")
 
 

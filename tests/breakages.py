@@ -56,8 +56,10 @@ UNIT = [
     Breakage("words.env-id", f"{WIRE}/digests.py", "for name in sorted(variables):", "for name in variables:"),
     Breakage("words.env-id.key", f"{WIRE}/digests.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
     # Sources
-    Breakage("words.code-id", f"{SOURCE}/inspect.py", "closure.digest, python, installer", "closure.digest, installer"),
-    Breakage("config.rebuild", f"{SOURCE}/inspect.py", "installer, rebuild, interface):", "installer, interface):"),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "[*built, *static, *given]", "[*built, *static]"),
+    Breakage("config.rebuild", f"{SOURCE}/code.py", "project.rebuild, interface", "interface"),
     Breakage("preview.manage", f"{SOURCE}/inspect.py", "tree.resolve(manage) or manage", "manage"),
     Breakage(
         "preview.settings", f"{SOURCE}/inspect.py", "    if settings_file is None:\n", "    if settings_file == 0:\n"
@@ -69,6 +71,12 @@ UNIT = [
         "modules.find(module) == 0 and",
     ),
     Breakage("asgi.daphne", f"{SOURCE}/inspect.py", '"asgi" if asgi else "wsgi"', '"asgi" if wsgi else "wsgi"'),
+    Breakage("asgi.uvicorn", "codesensei/webservers/uvicorn.py", '"--fd", "3"', '"--fd", "0"'),
+    Breakage("asgi.uvicorn", f"{PROGRAMS}/serve_uvicorn.py", 'b"x-real-ip"', 'b"x-forwarded-for"'),
+    Breakage(
+        "asgi.uvicorn", f"{PROGRAMS}/serve_uvicorn.py", "        if all(map(_has_begun, ", "        if any(map(bool, "
+    ),
+    Breakage("web.gunicorn-conf", "codesensei/webservers/gunicorn.py", '"uvicorn_worker."', '"uvicorn_worker!"'),
     Breakage("asgi.interface", f"{SOURCE}/inspect.py", 'if config.interface == "auto"', "if config.interface"),
     Breakage(
         "preview.requirements", f"{SOURCE}/requirements.py", "    if included_at:\n", "    if included_at == 0:\n"
@@ -106,8 +114,8 @@ UNIT = [
     Breakage("workers.same", f"{TEMPLATES}/worker.service.j2", "EnvironmentFile={{ env_file | unit_path }}\n", ""),
     Breakage("workers.unit", f"{TEMPLATES}/worker.sh.j2", "{{ command }}", "{{ command | trim }}"),
     Breakage("config.stop-timeout", f"{RENDER}/units.py", "STOP_MARGIN = 5\n", "STOP_MARGIN = 0\n"),
-    Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ group }}\n", ""),
-    Breakage("processes.environment", f"{RENDER}/units.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
+    Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ user }}\n", ""),
+    Breakage("processes.environment", "codesensei/wire/processes.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", '        "chdir",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", " or 3)", " or 9)"),
     Breakage("workers.beat", f"{RENDER}/units.py", r"|\sworker(?=", r"|\snothing(?="),
@@ -153,8 +161,8 @@ UNIT = [
     Breakage(
         "django.static-url-other",
         f"{SCRIPTS}/release/checks.py",
-        'if _local_path(facts["STATIC_URL"]) != expected:',
-        'if "://" in facts["STATIC_URL"]:',
+        "if _local_path(facts.static_url) != expected:",
+        'if "://" in facts.static_url:',
     ),
     Breakage(
         "django.database-unused",
@@ -191,12 +199,12 @@ UNIT = [
     Breakage(
         "register",
         f"{SCRIPTS}/base/register.py",
-        'if item["identity"] != identity and not adopt:',
-        'if item["stack"] != stack and not adopt:',
+        "if item.identity != identity and not adopt:",
+        "if item.stack != stack and not adopt:",
     ),
     Breakage("register.slug-fixed", f"{SCRIPTS}/steps/claim.py", "    _slug_stays(step, identity)\n", ""),
     Breakage("prune.keep", f"{SCRIPTS}/release/prune.py", "(project.current, project.previous)", "(project.current,)"),
-    Breakage("os.refused", f"{SCRIPTS}/steps/preflight.py", "if not system.supported and", "if not system.name and"),
+    Breakage("os.refused", f"{SCRIPTS}/checks/machine.py", "if not system.supported and", "if not system.name and"),
     Breakage(
         "os.dpkg-lock",
         f"{SCRIPTS}/steps/packages.py",
@@ -204,28 +212,30 @@ UNIT = [
         'LOCKED = re.compile(r"Could not have lock|',
     ),
     Breakage(
-        "preflight.room", f"{SCRIPTS}/steps/preflight.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
+        "preflight.room", f"{SCRIPTS}/checks/machine.py", "    if memory < MEMORY_NEEDED:\n", "    if memory < 0:\n"
     ),
-    Breakage("register.reserved-units", f"{SCRIPTS}/steps/preflight.py", "    if not ours:\n", "    if not found:\n"),
+    Breakage("register.reserved-units", f"{SCRIPTS}/checks/names.py", "    if not ours:\n", "    if not found:\n"),
     Breakage(
         "destroy.own-only",
-        f"{SCRIPTS}/steps/destroy.py",
+        f"{SCRIPTS}/removal/accounts.py",
         "entry.user in register.users(but=step.slug)",
         "entry.user is None",
     ),
     Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/steps/destroy.py",
-        'entry.identity != step.data["identity"]',
+        "entry.identity != step.data.identity",
         "entry.stack is None",
     ),
-    Breakage("destroy.server-gone", f"{REMOTE}/farewell.sh", "pulumi stack rm --force", "pulumi stack rm"),
-    Breakage("config.drift", f"{REMOTE}/look.py", "done.mend + bool(differs or drift)", "done.mend + bool(differs)"),
+    Breakage("destroy.server-gone", f"{REMOTE}/destroy_check.sh", "pulumi stack rm --force", "pulumi stack rm"),
     Breakage(
-        "config.drift", f"{REMOTE}/look.py", "return cls({step: done.mend for step", "return cls({step: 0 for step"
+        "config.drift", f"{REMOTE}/look.py", "done.repair + bool(differs or drift)", "done.repair + bool(differs)"
+    ),
+    Breakage(
+        "config.drift", f"{REMOTE}/look.py", "return cls({step: done.repair for step", "return cls({step: 0 for step"
     ),
     Breakage("config.server.proxy", f"{REMOTE}/look.py", "jump = server.proxy if", "jump = None if"),
-    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'DROP = "drop"', 'DROP = "keep"'),
+    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'database == "drop"', 'database == "keep"'),
     # The graph
     Breakage(
         "secrets.smallest",
@@ -241,6 +251,463 @@ UNIT = [
         "release_name(code_id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
     ),
     Breakage("order.inert", "components/stack.py", "opts=_after(release, processes, edge),", "opts=_after(processes),"),
+    # The switch
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "    try:\n        restore(step)\n",
+        "    try:\n        pass\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing", f"{SCRIPTS}/steps/switch.py", "    if journal.exists(project):", "    if not journal:"
+    ),
+    Breakage(
+        "switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "    save(step, now, renewed)\n    try:", "    try:"
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "        journal.forget(step.project)\n", ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        write_json(step.project.live, codec.encode(step.data))\n",
+        "",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/apply.py", '    systemctl("daemon-reload")\n', ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/apply.py",
+        '    systemctl("enable", "--quiet", *(unit.name for unit in change.manifest.units))\n',
+        "",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/apply.py",
+        "            proxy_changed = proxy_changed or changed\n",
+        "",
+    ),
+    Breakage(
+        "words.current", f"{SCRIPTS}/serving/apply.py", '    files.make_link(project.current, f"releases/{name}")\n', ""
+    ),
+    Breakage(
+        "words.current",
+        f"{SCRIPTS}/serving/apply.py",
+        '        files.make_link(project.previous, f"releases/{before}")\n',
+        "        pass\n",
+    ),
+    Breakage(
+        "words.release",
+        f"{SCRIPTS}/steps/switch.py",
+        "    if not release.record.is_prepared:",
+        "    if not release.record:",
+    ),
+    Breakage("switch.candidate", f"{SCRIPTS}/steps/switch.py", "    if not change.of_web():", "    if not stale:"),
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/serving/apply.py",
+        '    systemctl("restart" if web in stale else "start", web)',
+        '    systemctl("start", web)',
+    ),
+    Breakage(
+        "switch.read-back",
+        f"{SCRIPTS}/steps/switch.py",
+        "            served.read_back(change)\n        with",
+        "        with",
+    ),
+    Breakage(
+        "switch.read-back",
+        f"{SCRIPTS}/steps/switch.py",
+        "                served.read_back(change, project.kept_socket)\n",
+        "",
+    ),
+    Breakage(
+        "switch.manifest",
+        f"{SCRIPTS}/serving/apply.py",
+        "            step.converge(files.remove_path(path), ",
+        "            step.converge(False, ",
+    ),
+    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
+    Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
+    Breakage(
+        "tls.never-down",
+        f"{SCRIPTS}/serving/apply.py",
+        "default_tls.point(step, manifest.default_tls) or proxy_changed",
+        "proxy_changed",
+    ),
+    Breakage(
+        "database.password",
+        f"{SCRIPTS}/serving/apply.py",
+        "        passwords.apply(step.slug, role.role, role.digest)\n",
+        "        pass\n",
+    ),
+    Breakage(
+        "database.password", f"{SCRIPTS}/steps/switch.py", "serves = not change.of_password() and not", "serves = not"
+    ),
+    Breakage(
+        "database.password",
+        f"{SCRIPTS}/steps/switch.py",
+        "        passwords.prune(step.project, manifest.database.digest)\n",
+        "        pass\n",
+    ),
+    Breakage("hooks.after-switch", f"{SCRIPTS}/steps/switch.py", " if step.changes else []\n", "\n"),
+    Breakage("hooks.after-switch", f"{SCRIPTS}/steps/switch.py", '        warnings.append(f"', '        step.say(f"'),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/steps/switch.py",
+        "    for link in (step.project.current, step",
+        "    for link in (step.project.root, step",
+    ),
+    Breakage("register", f"{SCRIPTS}/steps/switch.py", '"hostnames": manifest.health.hosts}', "}"),
+    Breakage("prune.keep", f"{SCRIPTS}/steps/switch.py", "    prune.prune(step, manifest.keep_releases)\n", ""),
+    Breakage(
+        "outputs.served",
+        f"{SCRIPTS}/steps/switch.py",
+        "Switched(release=name, revision=revision",
+        "Switched(release=name, revision=name",
+    ),
+    Breakage(
+        "paths.shared.home",
+        f"{SCRIPTS}/serving/apply.py",
+        "        jobs.make_app_home(change.release, process)\n",
+        "        pass\n",
+    ),
+    Breakage("redeploy.unchanged", f"{SCRIPTS}/steps/switch.py", "    if change.is_needed():", "    if change:"),
+    # What is put back
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '        ("other units", put_back(_end_others, was)),\n',
+        "",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        files.write_file(path, saved.text,",
+        "        (path, saved.text,",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        files.remove_path(path)\n    else:\n        files.write",
+        "        pass\n    else:\n        files.write",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        files.make_link(link, target)\n",
+        "        pass\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "        files.remove_path(link)\n", "        pass\n"
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        files.remove_path(project.live)\n",
+        "        pass\n",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '    systemctl("daemon-reload")\n', ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '("restart", renewed), ("start", ended)',
+        '("start", ended),',
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '("restart", renewed), ("start", ended)',
+        '("restart", renewed),',
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "            units.restart_socket(name)\n",
+        "            pass\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        '        ("visitors", put_back(_lead_back, project, was.live)),\n',
+        "",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '        ("proxy", _reload_proxy),\n', ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "    if left:\n        raise Failure(\n",
+        "    if left is None:\n        raise Failure(\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        units.wait_until(lambda: question",
+        "        bool(lambda: question",
+    ),
+    Breakage(
+        "database.password",
+        f"{SCRIPTS}/serving/live.py",
+        '        ("password", put_back(_put_back_password, was.role)),\n',
+        "",
+    ),
+    Breakage("root.trust", f"{SCRIPTS}/serving/live.py", ' and ".." not in path', ""),
+    Breakage(
+        "destroy.own-only",
+        f"{SCRIPTS}/serving/live.py",
+        ".startswith(tuple(map(str, own)))",
+        '.startswith(("/etc/", "/run/"))',
+    ),
+    # What a switch has to change
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/serving/change.py",
+        "self.now.release != self.release.name",
+        "self.now.release is None",
+    ),
+    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", " or another or ", " or "),
+    Breakage(
+        "config.drift", f"{SCRIPTS}/serving/change.py", "            or any(map(_differs, self.manifest.files))\n", ""
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        "            or any(files.link_target(link) is None for link in links)\n",
+        "",
+    ),
+    Breakage("config.drift", f"{SCRIPTS}/serving/change.py", " != file.content or _differs(file)", " != file.content"),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        '(state.active, state.file) == ("active", "enabled")',
+        'state.active == "active"',
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        "            or not all(_is_in_order(unit.name) for unit in self.manifest.units)\n",
+        "",
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        "            or default_tls.wanted(self.step, self.manifest.default_tls) is not None\n",
+        "",
+    ),
+    Breakage("database.password", f"{SCRIPTS}/serving/change.py", "            or self.of_password()\n", ""),
+    Breakage(
+        "database.password",
+        f"{SCRIPTS}/serving/change.py",
+        "        if self.of_code() or self.of_password():",
+        "        if self.of_code():",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/change.py", "file.renews or Path", "Path"),
+    Breakage(
+        "workers.same",
+        f"{SCRIPTS}/serving/change.py",
+        'self.manifest.named("web", "worker")',
+        'self.manifest.named("web")',
+    ),
+    # Workers
+    Breakage(
+        "workers.dying",
+        f"{SCRIPTS}/serving/workers.py",
+        "            if not _lives(state) or state",
+        "            if state",
+    ),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != first[name].restarts", ""),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state.sub != "auto-restart"', ""),
+    Breakage(
+        "workers.dying",
+        f"{SCRIPTS}/serving/workers.py",
+        "    return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started))",
+        "    return GRACE",
+    ),
+    Breakage(
+        "workers.drain",
+        f"{SCRIPTS}/serving/workers.py",
+        '        systemctl("restart", "--no-block", *old)',
+        '        systemctl("start", "--no-block", *old)',
+    ),
+    Breakage("workers.drain", f"{SCRIPTS}/serving/workers.py", '.main_pid not in (old[name], "0") or', ".main_pid or"),
+    Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if problems:", "    if not problems:"),
+    Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if not done.answer:", "    if not done:"),
+    Breakage(
+        "workers.singleton",
+        f"{SCRIPTS}/serving/workers.py",
+        "    _wait_for_end(step, running, lambda name: units.show(name).has_ended)\n",
+        "",
+    ),
+    Breakage(
+        "switch.manifest",
+        f"{SCRIPTS}/serving/workers.py",
+        '            systemctl("disable", "--now", name)',
+        "            pass",
+    ),
+    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "files.remove_path(paths.unit(name))", "False"),
+    Breakage("secrets.filter", f"{SCRIPTS}/serving/workers.py", "log=clean(found.log)", "log=found.log"),
+    # What visitors are served
+    Breakage(
+        "switch.read-back",
+        f"{SCRIPTS}/serving/served.py",
+        '    if not f"{directory}/".startswith',
+        '    if f"{directory}/" is None and not "".startswith',
+    ),
+    Breakage(
+        "switch.read-back", f"{SCRIPTS}/serving/served.py", "    if probe.is_nginx_own(answer):", "    if not answer:"
+    ),
+    Breakage(
+        "switch.read-back",
+        f"{SCRIPTS}/serving/served.py",
+        "    if not question.accepts(answer):",
+        "    if not question:",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/hand_over.py", "    os.rename(following, public)\n", ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/hand_over.py",
+        "        os.rename(project.kept_socket, project.socket)\n",
+        "        pass\n",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/hand_over.py",
+        "    if _listens(project.kept_socket):",
+        "    if is_away(project):",
+    ),
+    Breakage(
+        "switch.candidate", f"{SCRIPTS}/serving/candidate.py", "    if question.accepts(answer):", "    if question:"
+    ),
+    Breakage(
+        "switch.candidate", f"{SCRIPTS}/serving/candidate.py", "step.data.health.hosts:", "step.data.health.hosts[:1]:"
+    ),
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/serving/candidate.py",
+        "        if units.show(candidate_unit(project.slug)).has_ended:",
+        "        if units.show(candidate_unit(project.slug)) is None:",
+    ),
+    Breakage(
+        "config.health-check",
+        f"{SCRIPTS}/serving/candidate.py",
+        "started + health.timeout, slow)",
+        "started + 100, slow)",
+    ),
+    Breakage(
+        "tls.redirect",
+        f"{SCRIPTS}/serving/health.py",
+        "return accepted and not self._wrong_redirect(answer)",
+        "return accepted",
+    ),
+    Breakage(
+        "causes.disallowed-host",
+        f"{SCRIPTS}/serving/health.py",
+        "        if answer.status == 400 and",
+        "        if answer.status == 404 and",
+    ),
+    Breakage("words.candidate", f"{SCRIPTS}/serving/candidate.py", "str(fitting))", "str(wanted))"),
+    Breakage(
+        "database.credentials-current",
+        f"{SCRIPTS}/serving/candidate.py",
+        ":= jobs.write_credentials(release):",
+        ':= "":',
+    ),
+    Breakage(
+        "database.credentials-current",
+        f"{SCRIPTS}/serving/candidate.py",
+        "project.candidate_programs, credentials, project",
+        "project.candidate_programs, project",
+    ),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/candidate.py",
+        "    if any(map(os.path.lexists, [_unit(step.project), *_traces(step.project)])):",
+        "    if _unit(step.project) is None:",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
+    # Look and manage
+    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step))", ")"),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/steps/look.py",
+        '        elif state.file != "enabled":',
+        "        elif state.file is None:",
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/steps/look.py",
+        '"active", "activating", "reloading"',
+        '"active", "activating", "failed"',
+    ),
+    Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.setgid(files.group_id(user))\n", ""),
+    Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.umask(0o022)\n", ""),
+    Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "PASSED.fullmatch(name)", "name"),
+    Breakage(
+        "paths.manage",
+        f"{SCRIPTS}/steps/manage.py",
+        "        **envfile.parse(project.env_file(now.release).read_bytes().decode()),\n",
+        "",
+    ),
+    Breakage(
+        "paths.manage", f"{SCRIPTS}/steps/manage.py", "os.chdir(project.current / now", "os.chdir(project.root / now"
+    ),
+    # Packages
+    Breakage(
+        "deps.pip",
+        f"{SCRIPTS}/release/install.py",
+        "    if done.ok:\n        return done\n",
+        "    if done:\n        return done\n",
+    ),
+    Breakage(
+        "deps.pip", f"{SCRIPTS}/release/install.py", "self.release.path / self.data.install_from", "self.release.path"
+    ),
+    Breakage(
+        "deps.pip", f"{SCRIPTS}/release/install.py", "    if total > CACHE_BYTES:", "    if total > CACHE_BYTES * 9:"
+    ),
+    Breakage(
+        "deps.root", f"{SCRIPTS}/release/install.py", '    if (venv / ".complete").exists():', "    if venv.exists():"
+    ),
+    Breakage(
+        "deps.root", f"{SCRIPTS}/release/install.py", "    files.remove_path(venv)\n    files.make", "    files.make"
+    ),
+    Breakage("deps.root", f"{SCRIPTS}/release/install.py", "    jobs.end_build_user(step)\n", ""),
+    Breakage(
+        "deps.root", f"{SCRIPTS}/release/install.py", "    seal(venv, step.project.build_user, release.user)\n", ""
+    ),
+    Breakage("deps.reuse", f"{SCRIPTS}/release/install.py", "data.venv_id[:12]", '"packages"'),
+    Breakage(
+        "deps.reuse",
+        f"{SCRIPTS}/release/install.py",
+        "    content = release.name if data.in_place else",
+        "    content =",
+    ),
+    Breakage("deps.reuse", f"{SCRIPTS}/release/install.py", 'f"{content}-py{version}"', "content"),
+    Breakage(
+        "deps.server-missing",
+        f"{SCRIPTS}/release/install.py",
+        '[*_OWN, *pip, "--constraint", str(listed)]',
+        "[*_OWN, *pip]",
+    ),
+    Breakage(
+        "deps.server-missing",
+        f"{SCRIPTS}/release/install.py",
+        '    if not (builder.venv / "bin" / server.name).exists():',
+        "    if server.name is None:",
+    ),
+    Breakage(
+        "deps.uv",
+        f"{SCRIPTS}/release/install.py",
+        '"--allow-existing", "--python", wanted',
+        '"--allow-existing", "--python", python',
+    ),
+    Breakage("config.python", f"{SCRIPTS}/release/install.py", "    if not wanted or data", "    if wanted or data"),
+    Breakage(
+        "order.environment-first",
+        f"{SCRIPTS}/release/jobs.py",
+        '"EnvironmentFile": str(release.env_file)',
+        '"EnvironmentFile": "/dev/null"',
+    ),
+    Breakage("root.never", f"{SCRIPTS}/release/jobs.py", '        "User": user,', '        "User": "root",'),
+    Breakage(
+        "switch.all-or-nothing", f"{SCRIPTS}/release/jobs.py", '        systemctl("stop", unit, check=False)\n', ""
+    ),
 ]
 
 # Noticed on a server: they do not stop a deploy, so one deploy of all of them at once shows each.

@@ -97,6 +97,8 @@ RETIRED = re.compile(r"\b(twins?|mend(s|ed|ing)?|anew|farewell|caution|cures?)\b
 PROSE = (".py", ".sh", ".md", ".toml", ".j2", ".yaml")
 # They speak of the words themselves, or of what earlier versions have written.
 ALLOWED = {"tests/test_imports.py", "codesensei/remote/state.py", "codesensei/remote/destroy_check.py"}
+# What earlier versions kept under such names is still read.
+ALLOWED |= {"tests/scripts/test_live.py", "tests/scripts/test_record.py", "tests/remote/test_step.py"}
 
 
 def texts() -> dict[str, str]:

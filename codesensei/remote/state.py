@@ -19,13 +19,14 @@ from pulumi.runtime import invoke
 
 from codesensei.remote.errors import RemoteError
 from codesensei.wire import digests
+from codesensei.wire.paths import SERVER
 from codesensei.wire.steps import CLAIM, REPAIR
 
 # What the engine says of a state that is just being written; seconds between the attempts to read it.
 HALF_WRITTEN = "failed to load checkpoint"
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _COMMAND, _COPY = "command:remote:Command", "command:remote:CopyToRemote"
-_LAUNCHERS = re.compile(r"(sudo -n )?(/usr/local/lib/codesensei/[a-z0-9-]+/run|sh -s [a-z0-9-]+) ")
+_LAUNCHERS = re.compile(rf"(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s [a-z0-9-]+) ")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,11 @@ class StepState:
 
 @dataclass(frozen=True)
 class State:
-    """`whole` is False until a deploy has come to its end; `copy` is the number in the source's triggers."""
+    """`whole` is False until a deploy has come to its end; `copy` is the number in the source's triggers.
+
+    `steps` has the step's name alone as its key, because a stack has one server; with a second one the server's name
+    belongs into the key, here and in `Look.repairs`.
+    """
 
     whole: bool = False
     steps: Mapping[str, StepState] = field(default_factory=dict)

@@ -109,7 +109,7 @@ def candidate_unit(context: UnitContext, web: Web) -> str:
         user=context.user,
         working_directory=str(paths.release(RELEASE_PLACEHOLDER) / context.directory),
         env_file=str(folder / "env"),
-        # Its HOME too: recent gunicorn has a control socket there, which the live process must keep.
+        # Its HOME too: a server may have a control socket there, which the live process must keep.
         environment=_environment(context, folder / "venv", paths.candidate_home),
         runtime_directory=str(paths.candidate_home.relative_to("/run")),
         command=command,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Bring the toolkit to its place and claim the slug:
-#   sh <dir>/codesensei/scripts/bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <adopt> <hash> [mend=<n>]
+#   sh <dir>/codesensei/scripts/bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <adopt> <hash> [repair=<n>]
 # <dir> is a fresh directory with the unpacked toolkit; it is removed however this ends.
 set -eu
 
@@ -45,7 +45,7 @@ ensure_python() {
     ! python_is_complete || return 0
     command -v apt-get >/dev/null 2>&1 ||
         refuse "python3" "there is no Python 3.10 or newer here, and no apt-get to get it with" \
-            "use a server with Debian 12 or 13, Ubuntu 22.04 or 24.04"
+            "use a server with a supported system, as README names them"
     say "installing python3"
     log=$(mktemp)
     # A fresh image's own timers may hold the lists, which apt-get does not wait for.
@@ -62,7 +62,7 @@ ensure_python() {
     rm -f "$log"
     python_is_complete ||
         refuse "python3" "this server has $(python3 --version 2>&1), and 3.10 or newer is needed" \
-            "use a server with Debian 12 or 13, Ubuntu 22.04 or 24.04"
+            "use a server with a supported system, as README names them"
 }
 
 content_hash() { # directory
@@ -99,7 +99,7 @@ place_toolkit() { # directory; sets $toolkit
 
 main() {
     [ "$#" -eq 8 ] || [ "$#" -eq 9 ] || {
-        printf '%s\n' "usage: bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <true|false> <hash> [mend=<n>]" >&2
+        printf '%s\n' "usage: bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <true|false> <hash> [repair=<n>]" >&2
         exit 2
     }
     directory=$1

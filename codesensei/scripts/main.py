@@ -50,7 +50,9 @@ def main() -> int:
         step = _read_step(kind, slug, words)
         with _lock(kind, step):
             _run(kind, step)
-    except Failure as failure:
+    except (Failure, OSError) as error:
+        # Also locks, notes and logs are files.
+        failure = error if isinstance(error, Failure) else _refused(name, error)
         failure.served = _served(kind, slug)
         # The SSH provider repeats all output in its error: this alone must not be among what it has shown before.
         with contextlib.suppress(OSError):
@@ -87,7 +89,7 @@ def _run(kind: StepKind[object], step: Step[object]) -> None:
         raise
     except OSError as error:
         _failed(kind, step, started)
-        raise Failure(str(error.filename or step.name), error.strerror or str(error), _fix(error)) from error
+        raise _refused(step.name, error) from error
     except Exception as error:
         _failed(kind, step, started)
         raise _mistake(step, error) from error
@@ -101,6 +103,11 @@ def _failed(kind: StepKind[object], step: Step[object], started: float) -> None:
     if kind.of_release and names.RELEASE.fullmatch(step.args[0]):
         record.failed(step.project, step.args[0], step.name)
     _log(step, "failed", started)
+
+
+def _refused(name: str, error: OSError) -> Failure:
+    """What the file system refuses."""
+    return Failure(str(error.filename or name), error.strerror or str(error), _fix(error))
 
 
 def _fix(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with the project's source, told so that the user can mend it at once."""
+"""What is wrong with the project's source, told so that the user can fix it at once."""
 
 from __future__ import annotations
 

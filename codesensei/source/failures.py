@@ -86,7 +86,7 @@ def explain(thing: str, stderr: str) -> SourceError:
             return SourceError(url, cause.format(**words), fix.format(**words))
     said = [line[:_COLUMNS] for line in without_credentials(stderr).splitlines() if line.strip()]
     text = "; ".join(said[-_LINES:]) or "git ended with an error and said nothing"
-    return SourceError(url, text, f"try it by hand: git ls-remote {url}" if "://" in url or "@" in url else "mend it")
+    return SourceError(url, text, f"try it by hand: git ls-remote {url}" if "://" in url or "@" in url else "fix it")
 
 
 def is_known(stderr: str) -> bool:

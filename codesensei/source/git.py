@@ -87,7 +87,7 @@ def _open_url(url: str, revision: str, cache: Path) -> Checkout:
         except GitFailure as failure:
             if is_new or is_known(failure.stderr):
                 raise explain(url, failure.stderr) from None
-        # Nothing but a cache: what a killed run or a full disk has spoilt is made anew.
+        # Nothing but a cache: what a killed run or a full disk has spoilt is made again.
         shutil.rmtree(mirror)
         try:
             return _open_mirror(folder, mirror, url, revision)

@@ -187,11 +187,11 @@ def _base(project: Checkout, local: list[_Local], candidates: tuple[str, ...]) -
     found = join(".", lost.path)
     if project.tree.is_directory(found):
         cause = f"installs {lost.path}, and there is no pyproject.toml or setup.py in it"
-        raise SourceError(lost.place, cause, "commit one, or mend the line")
+        raise SourceError(lost.place, cause, "commit one, or fix the line")
     raise SourceError(
         lost.place,
         f"installs {lost.path}, which is not in commit {project.short}",
-        "commit it, or mend the line (paths are taken from the repository's root)",
+        "commit it, or fix the line (paths are taken from the repository's root)",
     )
 
 
@@ -232,7 +232,7 @@ def logical_lines(text: str) -> list[tuple[int, str]]:
 def _missing(project: Checkout, path: str, included_at: str | None) -> SourceError:
     if included_at:
         names = [name for name in project.files if posixpath.basename(name) == posixpath.basename(path)]
-        found = f"there is {listing(sorted(names))}: mend the line" if names else "commit the file, or mend the line"
+        found = f"there is {listing(sorted(names))}: fix the line" if names else "commit the file, or fix the line"
         return SourceError(included_at, f"includes {path}, which is not in commit {project.short}", found)
     thing = f"project.requirements {path}"
     cause = f"there is no such file in commit {project.short}"

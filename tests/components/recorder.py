@@ -42,6 +42,7 @@ class Registered:
     ignored: tuple[str, ...]
     secret_outputs: tuple[str, ...]
     protect: bool
+    aliases: tuple[str, ...]
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -114,6 +115,7 @@ class _Monitor(MockMonitor):
                     ignored=tuple(request.ignoreChanges),
                     secret_outputs=tuple(sorted(request.additionalSecretOutputs)),
                     protect=bool(request.protect),
+                    aliases=tuple(alias.spec.name for alias in request.aliases),
                 )
             )
         return response

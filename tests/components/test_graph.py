@@ -143,6 +143,12 @@ def test_the_teardown_only_deletes_and_carries_the_key(tmp_path: Path, monkeypat
     assert "agentSocketPath" not in connection
 
 
+def test_what_was_renamed_is_known_under_its_old_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a deploy of this version would delete what the version before has made: the check would run."""
+    registered = run("given", tmp_path, monkeypatch).registered
+    assert {it.name: it.aliases for it in registered if it.aliases} == {"server-destroy-check": ("server-farewell",)}
+
+
 @pytest.mark.proves("switch.manifest")
 def test_no_other_command_deletes_updates_or_is_triggered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in run("given", tmp_path, monkeypatch).commands():

@@ -71,8 +71,7 @@ BAD = [
     ),
     Bad(
         "server-interface",
-        "    interface: auto\n"
-        "    # auto | daphne | gunicorn | uvicorn; auto is gunicorn for wsgi and Daphne for asgi.\n"
+        "    interface: auto\n    # auto | daphne | gunicorn | uvicorn; auto is gunicorn for WSGI, Daphne for ASGI.\n"
         "    server: auto\n",
         "    interface: wsgi\n    server: uvicorn\n",
         "project.server: uvicorn does not serve wsgi, which project.interface says\n"

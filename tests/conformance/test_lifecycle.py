@@ -189,7 +189,7 @@ def others(sshd: Sshd, log: Path, after: bool) -> list[Entry]:
         "log-none": {"create": "echo out; echo err >&2", "logging": "none"},
     }  # fmt: skip
     if not after:
-        simple["farewell"] = {
+        simple["goodbye"] = {
             "create": "echo out", "delete": "MARK $PULUMI_COMMAND_STDOUT", "add_previous_output_in_env": None,
             "connection": {"port": sshd.open_port},
         }  # fmt: skip
@@ -310,7 +310,7 @@ def test_previous_output_is_offered(shown: Lifecycle) -> None:
     """Updates and deletes get the previous output as PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR; creates not."""
     assert shown.output("noted") == "out\n-"
     assert shown.output("noted", 2) == "out --err"
-    assert shown.ran["farewell"] == ["out"]
+    assert shown.ran["goodbye"] == ["out"]
 
 
 def test_refused_previous_output_warns(shown: Lifecycle) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from codesensei.config import validate
 from codesensei.config.database import plan_database
-from components.database import step_data
+from codesensei.wire import codec, steps
+from codesensei.wire.steps import DatabaseAccount
 from tests.host.stack import Json, Stack
 from tools.sandbox.server import Done, Server
 
@@ -91,7 +92,17 @@ class Row:
         config = {"server": raw["server"], "project": project, "database": dict(self.database), "adopt": self.adopt}
         values = {"DATABASE_URL": self.url} if self.url else {}
         given = plan_database(checked := validate(config), values, {"DATABASE_URL": "secretEnv.DATABASE_URL"})
-        return {**step_data(given.plan, checked), "password": given.password or "", "digest": "d1"}
+        plan = given.plan
+        data = steps.Database(
+            account=DatabaseAccount(name=plan.name, role=plan.role, port=plan.port, digest="d1"),
+            host=plan.host,
+            user=self.user_name,
+            extensions=checked.database.extensions,
+            adopt=self.adopt,
+            password=given.password or "",
+        )
+        found: Json = codec.encode(data)
+        return found
 
 
 def provision(stack: Stack, rows: Iterable[Row]) -> dict[str, Any]:

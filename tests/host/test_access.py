@@ -29,7 +29,7 @@ def test_a_rotated_key_runs_nothing_and_is_used_from_then_on(stack: Stack, tmp_p
     stack.server.console("cat > /root/.ssh/authorized_keys", input=public)
     logins = stack.logins()
     stack.set_secret("codesensei:sshPrivateKey", key.read_text())
-    assert stack.up().changes == {"Command server-teardown", "Command server-farewell"}
+    assert stack.up().changes == {"Command server-teardown", "Command server-destroy-check"}
     assert stack.logins() == logins
     stack.set("env.GREETING", "Good evening")
     stack.up()

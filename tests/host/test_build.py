@@ -7,10 +7,13 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from codesensei.wire import steps
+from codesensei.wire.steps import Archive
 from tests.host.stack import Stack
 from tests.host.workshop import START, Workshop
 
@@ -74,22 +77,15 @@ def test_a_hard_link_to_a_file_of_root_s_is_never_taken_over(lab: Workshop) -> N
     lab.server.console("install -m 644 /dev/null /srv/codesensei/victim")
     built = lab.build({**files, "assets/more.txt": "x"}, {"hooks": {"beforeCollectstatic": ["true"]}})
     lab.server.console(f"ln /srv/codesensei/victim {built.path}/assets/victim")
-    ok, said = lab.step(
-        "prepare",
-        {
-            "user": "lab",
-            "directory": ".",
-            "settingsModule": "config.settings",
-            "hooks": {
-                name: [] for name in ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic")
-            },
-            "static": "none",
-            "lockTimeout": 5,
-        },
-        built.release,
-        built.code.project.revision,
-        check=False,
+    data = steps.Prepare(
+        user="lab",
+        directory=".",
+        settings_module="config.settings",
+        hooks=steps.Hooks(),
+        static="none",
+        lock_timeout=5,
     )
+    ok, said = lab.step(steps.PREPARE, data, built.release, built.code.checkout.revision, check=False)
     assert not ok
     assert "victim is a hard link to a file of root's" in said
     assert (
@@ -140,20 +136,19 @@ def test_a_hostile_or_damaged_archive_is_refused_before_anything_is_unpacked(lab
         release, revision = "aaaaaaa-" + built.release[-7:], hashlib.sha1(name.encode()).hexdigest()
         tar = f"/var/lib/codesensei/incoming/lab/{revision[:12]}.tar"
         lab.server.put(tar, data)
-        step = {**built.data, "source": {"tar": tar, "sha256": hashlib.sha256(data).hexdigest()}}
-        ok, said = lab.step("build", step, release, revision, check=False)
+        step = replace(built.data, source=Archive(tar=tar, sha256=hashlib.sha256(data).hexdigest()))
+        ok, said = lab.step(steps.BUILD, step, release, revision, check=False)
         assert not ok, name
         assert said.startswith("error: source on "), said
         assert reason in said, f"{name}: {said}"
         assert lab.server.console(f"test -e {lab.root}/releases/{release}", check=False).returncode == 1
-    damaged = {**built.data, "source": {"tar": tar, "sha256": "0" * 64}}
+    damaged = replace(built.data, source=Archive(tar=tar, sha256="0" * 64))
     lab.server.put(tar, hostile_archive(member("x")))
-    ok, said = lab.step("build", damaged, release, "e" * 40, check=False)
+    ok, said = lab.step(steps.BUILD, damaged, release, "e" * 40, check=False)
     assert not ok
     assert "the archive arrived damaged" in said
-    ok, said = lab.step(
-        "build", {**damaged, "source": {**damaged["source"], "tar": "/x/none.tar"}}, release, "d" * 40, check=False
-    )
+    absent = replace(built.data, source=replace(damaged.source, tar="/x/none.tar"))
+    ok, said = lab.step(steps.BUILD, absent, release, "d" * 40, check=False)
     assert "the archive /var/lib/codesensei/incoming/lab/none.tar is not there" in said
     assert "fix: copy it again: pulumi up --replace '**lab-source'" in said
     assert lab.server.console("find /srv /etc -name 'planted*'").stdout == ""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.host.debians import RELEASES, each_debian
 from tests.host.rows import WORDS, Row, outcome, provision, psql, run_step
-from tests.host.stack import Stack
+from tests.host.stack import Json, Stack
 from tools.sandbox.server import Server
 
 pytestmark = pytest.mark.host
@@ -143,13 +143,19 @@ TRUSTED = (
 PACKAGED: dict[int, tuple[str, ...]] = {12: (), 13: ("vector",)}
 
 
+def with_packages(extensions: list[str]) -> Json:
+    """What the step `packages` gets for a project with these extensions."""
+    rest = {"packages": [], "postgresql": True, "port": 5432, "python": "", "certbot": False}
+    return {**rest, "extensions": extensions}
+
+
 def with_extensions(stack: Stack, *names: str) -> str:
     """Run both steps for a project that asks for them; returns what the last one said."""
     row = Row("extended", f"postgres://extended:{SECRET}@127.0.0.1/extended", database={"extensions": list(names)})
     data = row.data(stack)
     found = provision(stack, [Row("extended", row.url)])
     assert isinstance(found["extended"]["login"], list), found
-    packages = {"packages": [], "postgresql": True, "port": 5432, "extensions": data["extensions"], "broker": True}
+    packages = with_packages(data["extensions"])
     run_step(stack.server, "extended", "packages", packages)
     first, second = (run_step(stack.server, "extended", "database", data) for _ in range(2))
     assert outcome(second) == "unchanged"
@@ -164,7 +170,7 @@ def test_trusted_extensions_and_those_of_known_packages_are_made_for_the_project
     there = psql(stack.server, "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'", "extended").split()
     assert set(there) == set(wanted)
     assert psql(stack.server, "SET ROLE extended; SELECT similarity('abc', 'abd') > 0", "extended") == "t"
-    packages = {"packages": [], "postgresql": True, "port": 5432, "extensions": ["vector"], "broker": True}
+    packages = with_packages(["vector"])
     done = run_step(stack.server, "extended", "packages", packages, check=False)
     if "vector" in wanted:
         assert outcome(done) == "unchanged"

@@ -67,14 +67,14 @@ def test_manage_runs_as_the_app_user_with_the_release_s_environment(deployed: St
 
 @pytest.mark.proves("django.asked")
 def test_what_is_known_of_the_settings_is_what_django_says(deployed: Stack) -> None:
-    names = ("MEDIA_ROOT", "MEDIA_URL", "STATIC_ROOT", "STATIC_URL", "WSGI_APPLICATION")
+    names = {"mediaRoot": "MEDIA_ROOT", "mediaUrl": "MEDIA_URL", "staticRoot": "STATIC_ROOT", "staticUrl": "STATIC_URL"}
     code = (
         "import json; from django.conf import settings as s;"
-        f" found = {{name: str(getattr(s, name)) for name in {names}}};"
-        " found |= {'databases': {'default': {k: str(s.DATABASES['default'][k] or '') for k in"
-        " ('ENGINE', 'NAME', 'USER', 'HOST', 'PORT')}}};"
-        " found |= {'allowedHosts': list(s.ALLOWED_HOSTS), 'debug': s.DEBUG};"
-        " print(json.dumps(found | {'ASGI_APPLICATION': getattr(s, 'ASGI_APPLICATION', None) or ''}))"
+        f" found = {{key: str(getattr(s, name)) for key, name in {names}.items()}};"
+        " found |= {'databases': {'default': {k: str(s.DATABASES['default'][k.upper()] or '') for k in"
+        " ('engine', 'name', 'user', 'host', 'port')}}};"
+        " found |= {'allowedHosts': list(s.ALLOWED_HOSTS), 'debug': s.DEBUG, 'wsgiApplication': s.WSGI_APPLICATION};"
+        " print(json.dumps(found | {'asgiApplication': getattr(s, 'ASGI_APPLICATION', None) or ''}))"
     )
     said = deployed.server.console(f"/srv/codesensei/{deployed.slug}/manage shell -v 0 -c {shlex.quote(code)}").stdout
     notes = f"/var/lib/codesensei/{deployed.slug}/release/{deployed.serving()}.json"

@@ -8,7 +8,7 @@ from tests.host.stack import Stack
 
 pytestmark = [pytest.mark.host, pytest.mark.full]
 
-ANEW = (
+AGAIN = (
     "rm /etc/ssh/ssh_host_* && ssh-keygen -A >/dev/null && systemctl restart ssh"
     " && cat /etc/ssh/ssh_host_ed25519_key.pub"
 )
@@ -21,7 +21,7 @@ def test_everything_comes_again_in_one_run(stack: Stack, drift: bool) -> None:
     stack.set("drift", drift)
     before = stack.outputs()
     server.restore("blank")
-    key = " ".join(server.console(ANEW).stdout.split()[:2])
+    key = " ".join(server.console(AGAIN).stdout.split()[:2])
     if drift:
         cause = "its host key is not the one in codesensei:server.hostKey"
         assert cause in stack.preview().said("warning")

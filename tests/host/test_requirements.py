@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from codesensei.wire import steps
+from codesensei.wire.steps import Packages
 from tests.host import index
 from tests.host.stack import Stack
 from tests.host.test_build import BACKEND, BOTH, ON_12, ON_13
@@ -133,7 +136,7 @@ def test_a_file_as_other_systems_write_it(lab: Workshop) -> None:
     found = lab.packages(built)
     assert (found["acme_theme"], found["django"]) == ("2.0", "5.2.19")
     assert "colorama" not in found
-    assert built.data["requirementsFiles"] == [
+    assert list(built.code.requirements.files) == [
         "requirements/production/all.txt",
         "requirements/base.txt",
         "requirements/production/limits.txt",
@@ -266,21 +269,21 @@ def test_system_packages_and_pythons(lab: Workshop) -> None:
     refused = lab.build(files, succeed=False)
     assert "the system library with magic.h is missing" in refused.error
     assert "-dev package in project.systemPackages" in refused.error
-    packages = {"postgresql": False, "extensions": [], "broker": False, "python": ""}
-    _, said = lab.step("packages", {**packages, "packages": ["libmagic-dev"]})
+    none = Packages(packages=(), postgresql=False, port=None, extensions=(), python="", certbot=False)
+    _, said = lab.step(steps.PACKAGES, replace(none, packages=("libmagic-dev",)))
     assert "installed libmagic-dev" in said
     lab.build(files)
-    ok, said = lab.step("packages", {**packages, "packages": ["libmagick-of-none-dev"]}, check=False)
+    ok, said = lab.step(steps.PACKAGES, replace(none, packages=("libmagick-of-none-dev",)), check=False)
     assert not ok
     assert "error: package libmagick-of-none-dev on debian-12: Debian GNU/Linux 12" in said
     assert "has no package of this name" in said
     assert "apt-cache search" in said
-    ok, said = lab.step("packages", {**packages, "packages": [], "python": "3.12"}, check=False)
+    ok, said = lab.step(steps.PACKAGES, replace(none, python="3.12"), check=False)
     assert not ok
     assert "error: Python 3.12 on debian-12: Debian GNU/Linux 12" in said
     assert "has no package python3.12 (its own Python is 3.11.2)" in said
     assert "set project.installer to uv" in said
-    _, said = lab.step("packages", {**packages, "packages": [], "python": "3.11"})
+    _, said = lab.step(steps.PACKAGES, replace(none, python="3.11"))
     built = lab.build(requiring("gunicorn==23.0.0"), {"python": "3.11"})
     assert lab.python(built, "import sys; print('%d.%d' % sys.version_info[:2])") == "3.11"
 

@@ -12,21 +12,22 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from codesensei import remote
 from codesensei.config import Stack
-from codesensei.remote import step as remote_step
 from codesensei.remote import toolkit
-from codesensei.remote.state import FIRST_STEP
-from codesensei.wire import envfile
-from components.release import Code, build_data, prepare_data, read_code
+from codesensei.source import Code, read_code
+from codesensei.wire import codec, envfile, steps
+from codesensei.wire.steps import StepKind
+from components.release import build_data, prepare_data
 from tests.config.engine import load_text
 from tools.demo.history import git
 from tools.sandbox import Server
 
+D = TypeVar("D")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 SETTINGS = """\
 import os
@@ -70,7 +71,7 @@ class Built:
 
     release: str
     code: Code
-    data: Mapping[str, Any]
+    data: steps.Build
     ok: bool
     said: str
     venv: str
@@ -110,17 +111,24 @@ class Workshop:
         tools = toolkit.pack()
         installed = self.server.console(f"readlink /usr/local/lib/codesensei/{self.slug}", check=False).stdout
         if tools.hash not in installed:
-            words = [FIRST_STEP, toolkit.FORMAT, "org/codesensei/lab", "identity-of-lab", "false", tools.hash]
+            words = [
+                steps.CLAIM.name,
+                str(steps.CLAIM.format),
+                "org/codesensei/lab",
+                "identity-of-lab",
+                "false",
+                tools.hash,
+            ]
             self.server.console(f"sh -s {shlex.join([self.slug, *words])}", input=tools.bundle.encode())
-            self.step("account", {"user": self.slug, "shareUser": False, "mediaServing": "none"})
+            self.step(steps.ACCOUNT, steps.Account(user=self.slug, media_serving="none"))
         return self
 
-    def step(self, name: str, data: Mapping[str, Any], *args: str, check: bool = True) -> tuple[bool, str]:
+    def step(self, step: StepKind[D], data: D, *args: str, check: bool = True) -> tuple[bool, str]:
         """Run a step; whether it succeeded, and what it said."""
-        words = shlex.join([name, str(remote_step.FORMATS[name]), *args])
+        words = shlex.join([step.name, str(step.format), *args])
         done = self.server.console(
             f"/usr/local/lib/codesensei/{self.slug}/run {words}",
-            input=remote_step.to_text(data).encode(),
+            input=codec.to_text(data).encode(),
             check=False,
             timeout=600,
         )
@@ -168,29 +176,35 @@ class Workshop:
     ) -> Built:
         """Build a release of a commit with these files, and prepare it where asked; `succeed`: None for either."""
         stack = self.stack(self.commit(files), project or {})
-        code = read_code(stack, self.directory / "cache")
+        code = read_code(stack.config, self.directory / "cache")
         variables = {**(env or {}), **(secrets or {})}
         variables_id = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()[:7]
         release = f"{code.id[:7]}-{variables_id}"
-        facts = {"secretNames": sorted(secrets or {}), "managedNames": [], "account": {}, "user": self.slug}
-        self.step("environment", {"content": envfile.render(variables), **facts}, variables_id)
+        environment = steps.Environment(
+            content=envfile.render(variables),
+            secret_names=tuple(sorted(secrets or {})),
+            managed_names=(),
+            account=None,
+            user=self.slug,
+        )
+        self.step(steps.ENVIRONMENT, environment, variables_id)
         data = build_data(stack, code)
         self.copy(code, data)
-        ok, said = self.step("build", data, release, code.project.revision, check=False)
+        ok, said = self.step(steps.BUILD, data, release, code.checkout.revision, check=False)
         if ok and prepare:
-            ok, more = self.step("prepare", prepare_data(stack, code), release, code.project.revision, check=False)
+            ok, more = self.step(steps.PREPARE, prepare_data(stack, code), release, code.checkout.revision, check=False)
             said += more
         assert succeed is None or ok is succeed, said
         notes = self.server.console(f"cat /var/lib/codesensei/{self.slug}/release/{release}.json", check=False).stdout
         venv = json.loads(notes or "{}").get("venv", "none")
         return Built(release, code, data, ok, said, f"{self.root}/venvs/{venv}", f"{self.root}/releases/{release}")
 
-    def copy(self, code: Code, data: Mapping[str, Any]) -> None:
+    def copy(self, code: Code, data: steps.Build) -> None:
         """Put the archive where the engine's copy would put it."""
-        tar = data["source"]["tar"]
+        tar = data.source.tar
         self.server.console(
             f"mkdir -p -m 700 {os.path.dirname(tar)} && cat > {shlex.quote(tar)}",
-            input=code.project.tar_path.read_bytes(),
+            input=code.checkout.tar_path.read_bytes(),
         )
 
     def python(self, built: Built, script: str) -> str:

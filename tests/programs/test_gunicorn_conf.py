@@ -13,6 +13,7 @@ import pytest
 from codesensei.programs import gunicorn_conf
 
 FILE = Path(gunicorn_conf.__file__)
+CANDIDATE = FILE.with_name("gunicorn_candidate.py")
 HOSTILE = Path(__file__).parents[1] / "host/desk/backend/gunicorn.conf.py"
 # What the hostile one sets, and has no business to.
 DECIDED = {
@@ -108,3 +109,28 @@ def test_the_project_s_own_hook_runs_too(project: Path, monkeypatch: pytest.Monk
     request = asked([("X-REAL-IP", "198.51.100.7")])
     assert request.seen
     assert request.proxy_protocol_info["client_addr"] == "198.51.100.7"
+
+
+def starting(place: Path, module: str) -> None:
+    """A candidate's gunicorn is about to start with workers of a class whose parent is in this module."""
+    (place / "candidate.py").write_text(FILE.read_text() + CANDIDATE.read_text())
+    parent = type("UvicornWorker", (), {"__module__": module})
+    server = SimpleNamespace(worker_class=type("Worker", (parent,), {"__module__": "shop.workers"}), seen=False)
+    runpy.run_path(str(place / "candidate.py"))["on_starting"](server)
+    assert server.seen
+
+
+@pytest.mark.proves("web.gunicorn-conf")
+@pytest.mark.parametrize("own", ["def on_starting(server): server.seen = True\n", "on_starting = 'marks.mark'\n"])
+def test_a_candidate_runs_no_workers_of_uvicorns(project: Path, monkeypatch: pytest.MonkeyPatch, own: str) -> None:
+    """Wherever they are set: in a file, in a variable, or in a class of the project's own."""
+    (project / "gunicorn.conf.py").write_text(own)
+    (project / "marks.py").write_text("def mark(server): server.seen = True\n")
+    monkeypatch.syspath_prepend(project)
+    starting(project, "gunicorn.workers.sync")
+    starting(project, "uvicorn_workers_of_ours")
+    for module in ("uvicorn.workers", "uvicorn_worker", "uvicorn_worker._workers"):
+        with pytest.raises(
+            SystemExit, match=rf"^gunicorn\.conf\.py: worker_class is {module}.UvicornWorker, which is refused"
+        ):
+            starting(project, module)

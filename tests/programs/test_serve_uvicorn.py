@@ -129,6 +129,7 @@ def close_code(opened: Connection) -> int:
         return closed.rcvd.code if closed.rcvd else 0
 
 
+@pytest.mark.proves("asgi.uvicorn")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_at_its_end_all_that_has_come_is_answered(start: Start, tmp_path: Path, workers: str) -> None:
     path = tmp_path / "web.sock"
@@ -181,6 +182,7 @@ def test_its_own_socket_may_have_another_name(start: Start, tmp_path: Path) -> N
     assert stat.S_IMODE(public.stat().st_mode) == 0o600
 
 
+@pytest.mark.proves("asgi.uvicorn")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_request_has_what_the_proxy_says(start: Start, tmp_path: Path, workers: str) -> None:
     start("--workers", workers)

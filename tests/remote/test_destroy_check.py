@@ -18,7 +18,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5
 FILE = Path(__file__).parents[2] / SCRIPT
 
 
-def farewell(tmp_path: Path, key: str = "", port: int = 22, path: str = "") -> subprocess.CompletedProcess[str]:
+def check(tmp_path: Path, key: str = "", port: int = 22, path: str = "") -> subprocess.CompletedProcess[str]:
     server = ServerConfig.model_validate({"host": "127.0.0.1", "port": port, "hostKey": KEY})
     (tmp_path / "begun").touch()
     environment = {
@@ -46,7 +46,7 @@ def key(tmp_path: Path) -> str:
 def test_a_server_that_is_gone_is_told_with_the_ways_to_go_on(tmp_path: Path, key: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        done = farewell(tmp_path, key, free.getsockname()[1])
+        done = check(tmp_path, key, free.getsockname()[1])
     assert done.returncode == 1
     assert done.stdout.startswith("error: server 127.0.0.1: nothing is removed, for nobody can log in to it: ")
     assert "Connection refused" in done.stdout
@@ -67,7 +67,7 @@ def test_the_key_is_in_an_agent_that_ends_and_in_no_file(tmp_path: Path, key: st
     (programs / "ssh").chmod(0o755)
     (programs / "tail").write_text("#!/bin/sh\ncat\n")
     (programs / "tail").chmod(0o755)
-    done = farewell(tmp_path, key.replace("\n", "\r\n"), path=f"{programs}:{os.environ['PATH']}")
+    done = check(tmp_path, key.replace("\n", "\r\n"), path=f"{programs}:{os.environ['PATH']}")
     said = done.stdout.partition("log in to it: ")[2].splitlines()
     assert said[0].endswith("(ED25519)")
     assert said[2:10] == ["-F", "config", "-T", "server", "true", f"server {KEY}", "config", "known_hosts"]
@@ -92,6 +92,6 @@ def test_a_server_that_answers_needs_no_words(tmp_path: Path) -> None:
     programs.mkdir()
     (programs / "ssh").write_text("#!/bin/sh\nexit 0\n")
     (programs / "ssh").chmod(0o755)
-    done = farewell(tmp_path, path=f"{programs}:{os.environ['PATH']}")
+    done = check(tmp_path, path=f"{programs}:{os.environ['PATH']}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not (tmp_path / "begun").exists()

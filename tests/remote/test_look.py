@@ -17,6 +17,7 @@ from codesensei.remote import Look, RemoteError, State, access, reach
 from codesensei.remote import look as module
 from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
+from codesensei.wire.steps import Seen, SeenStep
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 JUMP_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfV1Y9vDYk9zS3yBmtJxzM7rJ9xkzTzKb7rX0L2pXyZ"
@@ -59,17 +60,17 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
     ssh(out="a banner\n" + json.dumps(ANSWER) + "\n")
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
-    assert (look.mend("claim"), look.mend("switch"), look.copy, look.blank) == (9, 1, 2, False)
+    assert (look.repair("claim"), look.repair("switch"), look.copy, look.blank) == (9, 1, 2, False)
     assert look.warnings == (
-        "203.0.113.7: /etc/x was changed by hand (step switch); pulumi up mends it",
-        "203.0.113.7: shop.service is inactive (step switch); pulumi up mends it",
+        "203.0.113.7: /etc/x was changed by hand (step switch); pulumi up repairs it",
+        "203.0.113.7: shop.service is inactive (step switch); pulumi up repairs it",
     )
 
 
 def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None:
     ssh(out="{}\n")
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
-    assert (look.mend("claim"), look.mend("switch"), look.copy, look.blank) == (10, 1, 3, True)
+    assert (look.repair("claim"), look.repair("switch"), look.copy, look.blank) == (10, 1, 3, True)
     assert look.warnings == (
         "203.0.113.7: this server remembers nothing of the stack; pulumi up brings everything again",
     )
@@ -78,11 +79,11 @@ def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None
 def test_on_a_first_deploy_nothing_has_a_number(ssh: Any) -> None:
     ssh(out="{}\n")
     look = look_at(SERVER, "agent.sock", "", RUN, State())
-    assert (look.mend("claim"), look.copy, look.warnings) == (0, 0, ())
+    assert (look.repair("claim"), look.copy, look.warnings) == (0, 0, ())
 
 
-def step_of(applied: str, *drift: str) -> dict[str, Any]:
-    return {"steps": {"build": {"applied": applied, "drift": list(drift)}}}
+def step_of(applied: str, *drift: str, step: str = "build") -> Seen:
+    return Seen(steps={step: SeenStep(applied=applied, drift=drift)})
 
 
 @pytest.mark.parametrize(
@@ -92,27 +93,27 @@ def step_of(applied: str, *drift: str) -> dict[str, Any]:
         (step_of(OTHER), 5, "is not as the state has it", "an interrupted run has done something else since"),
         (step_of(NOW, "x is gone"), 5, "x is gone", "changed by hand"),
         (step_of("", "an earlier run was interrupted"), 5, "interrupted", "never ended"),
-        ({"steps": {"switch": {"applied": NOW, "drift": []}}}, 5, "is not as the state has it", "never done there"),
+        (step_of(NOW, step="switch"), 5, "is not as the state has it", "never done there"),
     ],
 )
-def test_the_number_of_a_step(answer: dict[str, Any], number: int, warning: str, why: str) -> None:
+def test_the_number_of_a_step(answer: Seen, number: int, warning: str, why: str) -> None:
     look = Look.of(State(True, {"build": StepState(4, NOW)}), answer, "203.0.113.7")
-    assert look.mend("build") == number, why
+    assert look.repair("build") == number, why
     assert len(look.warnings) == bool(warning)
     assert warning in "".join(look.warnings)
 
 
 def test_only_what_is_numbered_by_the_state_is_asked_about() -> None:
     look = Look.of(State(), step_of(OTHER, "x is gone"), "203.0.113.7")
-    assert (look.mend("build"), look.warnings) == (0, ())
+    assert (look.repair("build"), look.warnings) == (0, ())
 
 
 @pytest.mark.parametrize("answer", ["", "Traceback\n", '{"steps": {"build": {}}}', "[1]", '{"steps": 3}'])
 def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: Any) -> None:
-    """A fault in what is installed must not keep its mended version from being brought."""
+    """A fault in what is installed must not keep the version that puts it right from being brought."""
     ssh(out=answer, err="Traceback (most recent call last):", code=1)
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
-    assert (look.mend("claim"), look.mend("switch"), look.copy) == (10, 1, 2)
+    assert (look.repair("claim"), look.repair("switch"), look.copy) == (10, 1, 2)
     assert "every step runs again" in look.warnings[0]
 
 
@@ -272,8 +273,8 @@ def test_without_drift_nobody_connects_and_every_line_stays(ssh: Any, engine: di
     folder = ssh(out=json.dumps(ANSWER))
     look = reached(drift=False)
     assert not (folder / "arguments").exists()
-    assert (look.mend("claim"), look.mend("switch"), look.copy, look.warnings) == (9, 0, 2, ())
-    assert reached().mend("switch") == 1
+    assert (look.repair("claim"), look.repair("switch"), look.copy, look.warnings) == (9, 0, 2, ())
+    assert reached().repair("switch") == 1
     assert len(engine["warnings"]) == 2
 
 
@@ -281,15 +282,15 @@ def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engi
     """Its state cannot be read; where the server was put back since, what the state holds as done must run again."""
     ssh(out="{}")
     engine["state"] = State()
-    assert reached().mend("claim") == 0
-    assert reached().mend("claim") == 0, "previews begin nothing"
+    assert reached().repair("claim") == 0
+    assert reached().repair("claim") == 0, "previews begin nothing"
     engine["preview"] = False
     before = int(time.time())
-    assert reached().mend("claim") == 0
+    assert reached().repair("claim") == 0
     again = reached()
-    assert before <= again.mend("claim") == again.mend("build") == again.copy <= time.time()
+    assert before <= again.repair("claim") == again.repair("build") == again.copy <= time.time()
     ssh(out=json.dumps(ANSWER))
-    assert reached().mend("claim") == 0, "the server is the one that the deploy was begun on"
+    assert reached().repair("claim") == 0, "the server is the one that the deploy was begun on"
     engine["state"] = STATE
-    assert reached().mend("claim") == 9
+    assert reached().repair("claim") == 9
     assert not access.note_of("prod").exists()

@@ -44,9 +44,7 @@ def test_a_stand_in_of_the_language_host_is_refused(home: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("value", "accepted"), [("accept", True), ("1", False), ("", False)])
-def test_only_one_word_accepts_them(
-    home: Path, monkeypatch: pytest.MonkeyPatch, value: str, accepted: bool
-) -> None:
+def test_only_one_word_accepts_them(home: Path, monkeypatch: pytest.MonkeyPatch, value: str, accepted: bool) -> None:
     monkeypatch.setenv(standins.HOST_VARIABLE, standins.MARK)
     monkeypatch.setenv(standins.VARIABLE, value)
     if accepted:

@@ -10,6 +10,8 @@ import pytest
 
 from codesensei.remote import RemoteError
 from codesensei.remote import state as module
+from codesensei.remote.state import StepState
+from codesensei.wire.digests import of_step
 
 HALF_WRITTEN = Exception("invoke of pulumi:pulumi:readStackOutputs failed: … failed to load checkpoint: EOF")
 
@@ -30,6 +32,35 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     for name in ("organization", "project", "stack"):
         monkeypatch.setattr(pulumi, f"get_{name}", lambda name=name: name)
     return answers
+
+
+RUN = "/usr/local/lib/codesensei/shop/run"
+
+
+def command(create: str | None, **outputs: Any) -> dict[str, Any]:
+    return {"type": "command:remote:Command", "outputs": {"create": create, **outputs}}
+
+
+def test_each_step_has_its_number_and_the_digest_of_its_inputs() -> None:
+    resources = {
+        "a": command("sh -s shop claim 1 acme/codesensei/prod x false 0123abc", stdin="the bundle"),
+        "b": command(f"sudo -n {RUN} build 1 'a b' 9c1e repair=3", stdin="data"),
+        "c": command(f"{RUN} switch 1 a b mend=2", stdin=None),
+        "teardown": command(None, delete=f"{RUN} destroy 1"),
+        "hand-made": command("echo hello"),
+        "copied": {"type": "command:remote:CopyToRemote", "outputs": {"triggers": [4.0, "203.0.113.7:22"]}},
+        "local": {"type": "command:local:Command", "outputs": {"create": f"{RUN} build 1 x"}},
+        "stack": {"type": "pulumi:pulumi:Stack", "outputs": {}},
+    }
+    assert module.State.of(resources) == module.State(
+        whole=True,
+        steps={
+            "claim": StepState(0, of_step(["claim", "1", "acme/codesensei/prod", "x", "false", "0123abc"], "")),
+            "build": StepState(3, of_step(["build", "1", "a b", "9c1e"], "data")),
+            "switch": StepState(2, of_step(["switch", "1", "a", "b"], "")),
+        },
+        copy=4,
+    )
 
 
 def test_a_stack_without_state(engine: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The line of a step: its form, its quoting, and its number."""
+"""The line of a step: its form, its quoting, and its number; and its data, which both sides read alike."""
 
 from __future__ import annotations
 
@@ -11,67 +11,72 @@ import yaml
 
 from codesensei.config.server import ServerConfig
 from codesensei.remote import Access, Look
-from codesensei.remote.state import digest_of
-from codesensei.remote.step import FORMATS, HEAD, SECRET_STEPS, line_of, to_text
-from codesensei.scripts import main as server_side
-from codesensei.scripts.base import step as server_step
+from codesensei.remote.state import parted
+from codesensei.remote.step import line_of
+from codesensei.wire import codec, digests
+from codesensei.wire.steps import BUILD, PREFLIGHT, STEPS, SWITCH, Acme, StepKind, Tls
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
+RUN = "/usr/local/lib/codesensei/shop/run"
 
 
-def access(user: str = "root", **mends: int) -> Access:
+def access(user: str = "root", **repairs: int) -> Access:
     server = ServerConfig.model_validate({"host": "203.0.113.7", "user": user, "hostKey": KEY})
-    return Access(server, "shop", "agent.sock", Look(mends))
+    return Access(server, "shop", "agent.sock", Look(repairs))
 
 
 @pytest.mark.parametrize(
-    ("user", "step", "args", "mend", "line"),
+    ("user", "step", "args", "repair", "line"),
     [
-        ("root", "preflight", [], 0, "/usr/local/lib/codesensei/shop/run preflight 1"),
-        ("admin", "preflight", [], 0, "sudo -n /usr/local/lib/codesensei/shop/run preflight 1"),
-        ("root", "build", ["4f2a9c1-8be", "9c1e"], 0, "/usr/local/lib/codesensei/shop/run build 1 4f2a9c1-8be 9c1e"),
-        ("root", "switch", ["a", "b"], 7, "/usr/local/lib/codesensei/shop/run switch 1 a b mend=7"),
-        ("root", "build", ["it's; rm -rf /"], 0, "/usr/local/lib/codesensei/shop/run build 1 'it'\"'\"'s; rm -rf /'"),
-        ("root", "build", ["$(id)", ""], 0, "/usr/local/lib/codesensei/shop/run build 1 '$(id)' ''"),
+        ("root", PREFLIGHT, [], 0, f"{RUN} preflight 1"),
+        ("admin", PREFLIGHT, [], 0, f"sudo -n {RUN} preflight 1"),
+        ("root", BUILD, ["4f2a9c1-8be", "9c1e"], 0, f"{RUN} build 1 4f2a9c1-8be 9c1e"),
+        ("root", SWITCH, ["a", "b"], 7, f"{RUN} switch 1 a b repair=7"),
+        ("root", BUILD, ["it's; rm -rf /"], 0, f"{RUN} build 1 'it'\"'\"'s; rm -rf /'"),
+        ("root", BUILD, ["$(id)", ""], 0, f"{RUN} build 1 '$(id)' ''"),
     ],
 )
-def test_lines(user: str, step: str, args: list[str], mend: int, line: str) -> None:
-    assert line_of(access(user, **{step: mend}), step, args) == line
-    assert shlex.split(line)[-len(args) - bool(mend) :][: len(args)] == args or not args
+def test_lines(user: str, step: StepKind[object], args: list[str], repair: int, line: str) -> None:
+    assert line_of(access(user, **{step.name: repair}), step, args) == line
+    words = shlex.split(line.removeprefix("sudo -n "))
+    assert parted(words) == ([RUN, step.name, "1", *args], repair)
 
 
-def test_every_step_has_a_script_and_every_script_of_a_step_a_format() -> None:
-    called = {*server_side.PROJECT_STEPS, *server_side.SERVER_STEPS} - {"claim"}
-    assert set(FORMATS) == called
-    assert set(FORMATS) >= SECRET_STEPS
-    assert all(number >= 1 for number in FORMATS.values())
+def test_the_number_of_an_earlier_version_is_read() -> None:
+    assert parted(["switch", "1", "a", "b", "mend=7"]) == (["switch", "1", "a", "b"], 7)
+
+
+def test_a_raised_format_changes_the_line_of_that_step_alone() -> None:
+    raised = StepKind("build", BUILD.data, format=2)
+    assert line_of(access(), raised, ["a"]) == f"{RUN} build 2 a"
+    assert all(step.format >= 1 for step in STEPS.values())
 
 
 def test_both_sides_compute_the_same_digest() -> None:
-    words, stdin = ["build", "1", "4f2a9c1-8be01d7", "9c1e"], to_text({"b": "é\n", "a": [1, None]})
-    assert digest_of(words, stdin) == server_step.digest_of(words, stdin)
-    assert digest_of(words, stdin) == hashlib.sha256(f"build 1 4f2a9c1-8be01d7 9c1e\n{stdin}".encode()).hexdigest()
+    """It is kept in states and on servers, so it never changes."""
+    words, stdin = ["build", "1", "4f2a9c1-8be01d7", "9c1e"], codec.to_text(Tls(self_signed=("é", "x\ny")))
+    expected = hashlib.sha256(f"build 1 4f2a9c1-8be01d7 9c1e\n{stdin}".encode()).hexdigest()
+    assert digests.of_step(words, stdin) == expected
 
 
 def test_data_is_one_key_or_line_of_text_a_line_and_always_the_same() -> None:
-    text = to_text({"b": {"d": 1, "c": "é"}, "a": [], "unit": "[Unit]\nAfter=x\n"})
+    text = codec.to_text(Acme(hostnames=("é.example.com",), directory="x", email="", root_certificate="a\nb\n"))
     assert text == (
-        f'{HEAD}\n{{\n "a": [],\n "b": {{\n  "c": "é",\n  "d": 1\n }},\n'
-        ' "unit": {\n  "lines": [\n   "[Unit]",\n   "After=x",\n   ""\n  ]\n }\n}\n'
+        f'{codec.HEAD}\n{{\n "directory": "x",\n "email": "",\n "hostnames": [\n  "é.example.com"\n ],\n'
+        ' "rootCertificate": {\n  "lines": [\n   "a",\n   "b",\n   ""\n  ]\n }\n}\n'
     )
 
 
-@pytest.mark.parametrize(
-    "data",
-    [{}, {"a": ""}, {"a": "\n"}, {"a": "x\n\ny", "b": [{"c": "1\r\n2\u2028"}, ["\n"], None, 1.5, True]}],
-)
-def test_the_server_reads_the_data_that_was_written(data: dict[str, object]) -> None:
-    assert server_side.read_data(to_text(data)) == data
+@pytest.mark.parametrize("certificate", ["", "\n", "x\n\ny", "1\r\n2\u2028", "\ufeff\t\x7f"])
+def test_the_server_reads_the_data_that_was_written(certificate: str) -> None:
+    data = Tls(certificate=certificate, self_signed=("\n", "é"))
+    assert codec.from_text(Tls, codec.to_text(data), "step tls") == data
 
 
-@pytest.mark.parametrize("text", [to_text({"a": 1}), to_text({"a": "x\ny"})])
-def test_the_engine_takes_it_for_text(text: str) -> None:
+@pytest.mark.parametrize("data", [Tls(key="one"), Tls(key="x\ny")])
+def test_the_engine_takes_it_for_text(data: Tls) -> None:
     """What it can read as an object it shows whole, however little of it changed."""
+    text = codec.to_text(data)
     with pytest.raises(ValueError, match="Expecting value"):
         json.loads(text)
     try:

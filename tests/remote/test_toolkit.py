@@ -23,14 +23,17 @@ NASTY = "print('$HOME `id` \\\\ %s \"quoted\" é')\n\n  # === not at the start o
 
 
 @pytest.fixture
-def scripts(tmp_path: Path) -> Path:
-    folder = tmp_path / "scripts"
-    folder.mkdir()
-    (folder / "bootstrap.sh").write_text(BOOTSTRAP)
-    (folder / "nasty.py").write_text(NASTY)
-    (folder / "empty.py").write_text("")
-    (folder / "notes.txt").write_text("not a script\n")
-    return folder
+def package(tmp_path: Path) -> Path:
+    """A package with files of every kind, in a room that travels and in one that does not."""
+    scripts = tmp_path / "package" / "scripts"
+    for room in (*toolkit.ROOMS, "remote"):
+        (scripts.parent / room).mkdir(parents=True)
+    (scripts / "bootstrap.sh").write_text(BOOTSTRAP)
+    (scripts / "nasty.py").write_text(NASTY)
+    (scripts.parent / "wire" / "empty.py").write_text("")
+    (scripts / "notes.txt").write_text("not a script\n")
+    (scripts.parent / "remote" / "operators.py").write_text("import pulumi\n")
+    return scripts.parent
 
 
 def unpack(bundle: str, tmp_path: Path, *words: str, shell: str = "sh") -> subprocess.CompletedProcess[str]:
@@ -42,27 +45,27 @@ def unpack(bundle: str, tmp_path: Path, *words: str, shell: str = "sh") -> subpr
     return subprocess.run(argv, input=bundle, env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_the_same_scripts_make_the_same_bytes(scripts: Path) -> None:
-    first = toolkit.pack(scripts)
-    for file in scripts.iterdir():
+def test_the_same_scripts_make_the_same_bytes(package: Path) -> None:
+    first = toolkit.pack(package)
+    for file in package.rglob("*.*"):
         os.utime(file, (0, 0))
-    assert toolkit.pack(scripts) == first
-    (scripts / "nasty.py").write_text(NASTY + "# one more line\n")
-    assert toolkit.pack(scripts).hash != first.hash
+    assert toolkit.pack(package) == first
+    (package / "scripts" / "nasty.py").write_text(NASTY + "# one more line\n")
+    assert toolkit.pack(package).hash != first.hash
 
 
-def test_an_edited_script_is_a_line_diff(scripts: Path) -> None:
-    before = toolkit.pack(scripts).bundle.splitlines()
-    (scripts / "nasty.py").write_text(NASTY + "# one more line\n")
-    after = toolkit.pack(scripts).bundle.splitlines()
+def test_an_edited_script_is_a_line_diff(package: Path) -> None:
+    before = toolkit.pack(package).bundle.splitlines()
+    (package / "scripts" / "nasty.py").write_text(NASTY + "# one more line\n")
+    after = toolkit.pack(package).bundle.splitlines()
     assert [line for line in after if line not in before] == ["# one more line"]
     assert len(after) == len(before) + 1
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_it_arrives_as_it_was(shell: str, scripts: Path, tmp_path: Path) -> None:
-    words = ["shop", "acme/codesensei/prod", "an identity's", "false", "mend=3"]
-    done = unpack(toolkit.pack(scripts).bundle, tmp_path, *words, shell=shell)
+def test_it_arrives_as_it_was(shell: str, package: Path, tmp_path: Path) -> None:
+    words = ["shop", "acme/codesensei/prod", "an identity's", "false", "repair=3"]
+    done = unpack(toolkit.pack(package).bundle, tmp_path, *words, shell=shell)
     assert done.returncode == 0, done.stderr
     arrived = tmp_path / "kept"
     found = {str(it.relative_to(arrived)): it.read_text() for it in arrived.rglob("*") if it.is_file()}
@@ -70,14 +73,14 @@ def test_it_arrives_as_it_was(shell: str, scripts: Path, tmp_path: Path) -> None
         "__main__.py": toolkit.MAIN,
         "codesensei/__init__.py": "",
         "codesensei/scripts/bootstrap.sh": BOOTSTRAP,
-        "codesensei/scripts/empty.py": "",
+        "codesensei/wire/empty.py": "",
         "codesensei/scripts/nasty.py": NASTY,
         "arguments": "".join(f"{word}\n" for word in words),
     }
 
 
-def test_a_bundle_that_was_cut_off_is_not_used(scripts: Path, tmp_path: Path) -> None:
-    bundle = toolkit.pack(scripts).bundle
+def test_a_bundle_that_was_cut_off_is_not_used(package: Path, tmp_path: Path) -> None:
+    bundle = toolkit.pack(package).bundle
     # Before it nothing can be told of a cut; it is in the first packet of the connection.
     beginning = bundle.index("EXIT\n") + len("EXIT\n")
     lengths = {*range(beginning, len(bundle) - 1, 11), *range(len(bundle) - 30, len(bundle) - 1)}
@@ -96,10 +99,10 @@ def test_a_bundle_that_was_cut_off_is_not_used(scripts: Path, tmp_path: Path) ->
         ("windows\r\n", "a control character"),
     ],
 )
-def test_what_a_bundle_cannot_hold_is_refused(text: str, said: str, scripts: Path) -> None:
-    (scripts / "bad.py").write_bytes(text.encode())
+def test_what_a_bundle_cannot_hold_is_refused(text: str, said: str, package: Path) -> None:
+    (package / "wire" / "bad.py").write_bytes(text.encode())
     with pytest.raises(ValueError, match=f"bad.py .*{said}"):
-        toolkit.pack(scripts)
+        toolkit.pack(package)
 
 
 def test_the_product_s_own_scripts_can_be_packed_and_started(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The two readers of an env file: real shells, and systemd's parser (its rules written anew, and its own code)."""
+"""The two readers of an env file: real shells, and systemd's parser (its rules written again, and its own code)."""
 
 from __future__ import annotations
 

@@ -35,6 +35,11 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "library": "library",
         "config": "etc",
         "candidates": "candidates",
+        "units": "units",
+        "runtime_units": "runtime-units",
+        "nginx": "nginx",
+        "nginx_logs": "log",
+        "rotation": "logrotate.d",
     }
     for place in places.values():
         (tmp_path / place).mkdir()

@@ -10,6 +10,7 @@ from codesensei.wire import steps
 from codesensei.wire.manifest import Candidate, HealthCheck, Manifest, RolePassword, Unit
 from codesensei.wire.steps import DatabaseAccount
 
+STACK, IDENTITY = "org/codesensei/prod", "id1"
 REVISION = "1234567" + "0" * 33
 NAME = "1234567-89abcde"
 
@@ -26,6 +27,25 @@ FACTS = Facts(
     asgi_application="",
     wsgi_application="config.wsgi.application",
 )
+PREFLIGHT = steps.Preflight(
+    stack=STACK,
+    identity=IDENTITY,
+    slug="shop",
+    user="deploy",
+    login_user="root",
+    units=("shop.service", "shop-worker.service"),
+    hostnames=("shop.example.com",),
+    ports=(80, 443),
+    broker_numbers=(0,),
+    database=steps.DatabasePlace(kind="generated", name="shop", role="shop", host="127.0.0.1", port=5432),
+    share_user=False,
+    adopt=False,
+    allow_unsupported=False,
+)
+PACKAGES = steps.Packages(packages=("libmagic1",), postgresql=True, port=None, extensions=(), python="", certbot=False)
+APP_USER = steps.Account(user="deploy", media_serving="none")
+BROKER = steps.Broker(config="appendonly yes\n", version=1, needed=True, adopt=False)
+ACME = steps.Acme(hostnames=("a.example",), directory="https://acme.example/dir", email="", root_certificate="")
 BUILD = steps.Build(
     user="deploy",
     source=steps.Archive(tar="source.tar", sha256="0" * 64),

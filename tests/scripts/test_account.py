@@ -6,15 +6,19 @@ import grp
 import os
 import pwd
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.steps import account
+from codesensei.wire.names import build_user
 from tests.scripts.conftest import fingerprints
+from tests.scripts.examples import APP_USER
 
 MODES = {
     "": 0o751,
@@ -33,7 +37,7 @@ def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
 
     def run(serving: str = "none") -> Any:
-        step = make_step("account", user="deploy", shareUser=False, mediaServing=serving)
+        step = make_step("account", data=replace(APP_USER, media_serving=serving))
         account.run(step)
         return step
 
@@ -115,7 +119,7 @@ def test_a_new_account_has_no_login_and_a_group_of_its_own(monkeypatch: pytest.M
         calls.append(argv)
         return Result("", "", 0)
 
-    monkeypatch.setattr(account, "command", command)
+    monkeypatch.setattr(commands, "run", command)
     assert account.ensure_user("nobody-has-this", account.APP_COMMENT)
     (words,) = calls
     assert words[:2] == ["useradd", "--system"]
@@ -125,7 +129,7 @@ def test_a_new_account_has_no_login_and_a_group_of_its_own(monkeypatch: pytest.M
 
 
 def test_an_account_that_is_there_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account, "command", lambda *words, **options: pytest.fail("nothing is to be run"))
+    monkeypatch.setattr(commands, "run", lambda *words, **options: pytest.fail("nothing is to be run"))
     own = next(user for user in pwd.getpwall() if grp.getgrgid(user.pw_gid).gr_name == user.pw_name)
     assert not account.ensure_user(own.pw_name, account.APP_COMMENT)
 
@@ -135,6 +139,39 @@ def test_an_account_with_another_group_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pwd, "getpwnam", lambda name: found)
     with pytest.raises(Failure, match="primary group is root"):
         account.ensure_user("anna", account.APP_COMMENT)
+
+
+@pytest.mark.proves("user.refused")
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_rule_that_has_waited_for_the_user_is_refused_and_the_user_goes(
+    server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch, waiting: bool
+) -> None:
+    calls: list[list[str]] = []
+
+    def command(argv: list[str], **options: Any) -> Result:
+        calls.append(argv)
+        return Result("", "", 0)
+
+    def check_power(user: str, thing: str, fix: str) -> None:
+        assert calls[-1][0] == "useradd", "sudo knows no rules of a user that is not there"
+        if waiting:
+            raise Failure(thing, "sudo lets it run: (root) NOPASSWD: ALL", fix)
+
+    def nobody(name: str) -> Any:
+        raise KeyError(name)
+
+    monkeypatch.setattr(pwd, "getpwnam", nobody)
+    monkeypatch.setattr(commands, "run", command)
+    monkeypatch.setattr(account, "check_power", check_power)
+    step = make_step("account", data=APP_USER)
+    if waiting:
+        with pytest.raises(Failure, match="user deploy: sudo lets it run"):
+            account.run(step)
+        assert calls[1:] == [["userdel", "--", "deploy"]]
+        assert not (server / "srv/shop").exists()
+    else:
+        account.run(step)
+        assert [(argv[0], argv[-1]) for argv in calls] == [("useradd", "deploy"), ("useradd", build_user("shop"))]
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")

@@ -399,6 +399,7 @@ LOGS = {
         "worker_class is uvicorn.workers.UvicornWorker, which loses requests when it ends",
         "set project.server to uvicorn",
     ),
+    "uvicorn": ("Error: No such option: --timeout-graceful-shutdown", "this Uvicorn cannot end", "uvicorn 0.23"),
     "option": ("Error: No such option: --no-such-option", "does not know: --no-such-option", "stack file"),
     "program": ("/etc/codesensei/shop/x.sh: line 1: npm: command not found", "the program npm", "systemPackages"),
     "mode": ("/srv/x.sh: line 1: ./build.sh: Permission denied", "./build.sh may not be executed", "chmod=+x"),

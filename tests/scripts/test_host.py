@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base import host
+from codesensei.scripts.base import commands, host
+from codesensei.scripts.base.step import Failure
+from codesensei.wire import paths
 
-TCP = """\
-  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:18EB 00000000:0000 0A 00000000:00000000 00:00000000 00000000   109        0 1111 1 0 100 0 0 10 0
-   1: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2222 1 0 100 0 0 10 0
-   2: 0100007F:0050 0100007F:A0B0 01 00000000:00000000 00:00000000 00000000     0        0 3333 1 0 100 0 0 10 0
-"""
-TCP6 = """\
-  sl  local_address                         remote_address                        st tx_queue
-   0: 00000000000000000000000001000000:18EB 00000000000000000000000000000000:0000 0A 0:0 00:0 0   109        0 4444 1 0
+# As ss of iproute2 6.1 prints them.
+LISTENING = """\
+LISTEN 0      128               0.0.0.0:2024  0.0.0.0:*
+LISTEN 0      4096            127.0.0.1:39457 0.0.0.0:* users:(("pulumi",pid=6632,fd=22))
+LISTEN 0      128         127.0.0.53%lo:46797 0.0.0.0:* users:(("python3",pid=14674,fd=5),("python3",pid=14612,fd=5))
+LISTEN 0      4096   [::ffff:127.0.0.1]:39043       *:* users:(("python",pid=6669,fd=7))
+LISTEN 0      128                     *:37235       *:* users:(("python3",pid=14674,fd=8),("python3",pid=14612,fd=8))
+LISTEN 0      128                  *%lo:40383       *:* users:(("python3",pid=14674,fd=11),("python3",pid=14612,fd=11))
+LISTEN 0      128                 [::1]:45323    [::]:* users:(("python3",pid=14674,fd=6),("python3",pid=14612,fd=6))
+LISTEN 0      128                  [::]:58409    [::]:* users:(("python3",pid=14674,fd=9),("python3",pid=14612,fd=9))
+LISTEN 0      128              [::1]%lo:50101    [::]:* users:(("python3",pid=14674,fd=7),("python3",pid=14612,fd=7))
+
 """
 
 
@@ -46,9 +52,31 @@ def test_a_system_without_a_name_is_still_called_something(tmp_path: Path) -> No
     assert host.system(tmp_path / "absent").name == "an unknown system"
 
 
-def test_listening_sockets_are_read_from_the_kernels_tables() -> None:
-    assert list(host.parse_sockets(TCP)) == [("127.0.0.1", 6379, "1111"), ("0.0.0.0", 80, "2222")]
-    assert list(host.parse_sockets(TCP6)) == [("::1", 6379, "4444")]
+def test_listeners_are_read_as_ss_prints_them() -> None:
+    found = host.parse_listeners(LISTENING)
+    assert [(item.address, item.port, item.process, item.pid) for item in found] == [
+        ("0.0.0.0", 2024, "?", None),
+        ("127.0.0.1", 39457, "pulumi", 6632),
+        ("127.0.0.53", 46797, "python3", 14612),
+        ("127.0.0.1", 39043, "python", 6669),
+        ("::", 37235, "python3", 14612),
+        ("::", 40383, "python3", 14612),
+        ("::1", 45323, "python3", 14612),
+        ("::", 58409, "python3", 14612),
+        ("::1", 50101, "python3", 14612),
+    ]
+    loopback = [item.port for item in found if item.loopback]
+    assert loopback == [39457, 46797, 39043, 45323, 50101]
+
+
+def test_two_programs_at_one_address_are_both_told_and_workers_of_one_once() -> None:
+    lines = [
+        'LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=13,fd=6),("nginx",pid=9,fd=6))',
+        'LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=14,fd=7),("nginx",pid=9,fd=7))',
+        'LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("next-server (v1",pid=20,fd=7))',
+    ]
+    found = host.parse_listeners("\n".join(lines))
+    assert [(item.process, item.pid) for item in found] == [("nginx", 9), ("next-server (v1", 20)]
 
 
 @pytest.mark.proves("os.port-80")
@@ -75,5 +103,38 @@ def test_space_is_that_of_the_nearest_directory_that_exists(tmp_path: Path) -> N
     assert host.space(tmp_path / "not" / "there").bytes > 0
 
 
+def test_a_server_without_ss_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "SYSTEM_PATH", "/nonexistent")
+    with pytest.raises(Failure, match="ss is not installed") as failed:
+        host.listeners([80])
+    assert "iproute2" in failed.value.fix
+
+
+def test_systemd_runs_where_its_folder_is(server: Path) -> None:
+    assert host.runs_systemd()
+    paths.SERVER.runtime_units.rmdir()
+    assert not host.runs_systemd()
+
+
 def test_own_process_does_not_mention_anything() -> None:
     assert not host.mentions("a text that is in no command line but this test's own source")
+
+
+@pytest.mark.parametrize(
+    ("command", "but", "mentioned"),
+    [
+        ("sh /lib/toolkit/abc/run shop build", "", True),
+        ("sh /lib/toolkit/abc/run shop build", "shop", False),
+        ("sh /lib/toolkit/abc/run blog build", "shop", True),
+        ("sh /lib/toolkit/old/run blog build", "", False),
+    ],
+)
+def test_a_process_mentions_a_path(
+    server: Path, monkeypatch: pytest.MonkeyPatch, command: str, but: str, mentioned: bool
+) -> None:
+    processes = server / "proc"
+    (processes / "7").mkdir(parents=True)
+    (processes / "7/cmdline").write_bytes(command.replace(" ", "\0").encode() + b"\0")
+    (processes / "8").mkdir()
+    monkeypatch.setattr(paths, "SERVER", replace(paths.SERVER, processes=processes))
+    assert host.mentions("/toolkit/abc", but) is mentioned

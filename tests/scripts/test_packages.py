@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.steps import packages
+from tests.scripts.examples import PACKAGES
 
 
 class FakeSystem:
-    """dpkg-query, apt-cache and apt-get over two sets of names."""
+    """dpkg-query, apt-cache and apt-get over two sets of names, and the clusters of PostgreSQL."""
 
     def __init__(self, installed: set[str], available: set[str]) -> None:
         self.installed, self.available = installed, available
+        self.clusters = ""
         self.calls: list[list[str]] = []
         self.failures: list[Result] = []
 
@@ -30,6 +35,8 @@ class FakeSystem:
         if argv[0] == "apt-cache":
             known = "1.0" if argv[2] in self.available else "(none)"
             return Result(f"{argv[2]}:\n  Installed: (none)\n  Candidate: {known}\n", "", 0)
+        if argv[0] == "pg_lsclusters":
+            return Result(self.clusters, "", 0)
         words = [word for word in argv[1:] if word not in packages.OPTIONS]
         self.calls.append(words)
         assert options["env"]["DEBIAN_FRONTEND"] == "noninteractive"
@@ -46,26 +53,23 @@ class FakeSystem:
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     fake = FakeSystem(set(), {"nginx-light", "redis-server", "postgresql", *packages.BASE, "libmagic1"})
-    monkeypatch.setattr(packages, "command", fake)
+    monkeypatch.setattr(commands, "run", fake)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return fake
 
 
-ALL = {"packages": ["libmagic1"], "postgresql": True, "extensions": [], "broker": True}
-
-
 @pytest.mark.proves("os.needrestart")
 def test_everything_missing_comes_in_one_installation(system: FakeSystem, make_step: Any) -> None:
-    packages.run(make_step("packages", **ALL))
+    packages.run(make_step("packages", data=PACKAGES))
     assert [words[0] for words in system.calls] == ["update", "install"]
     assert system.calls[1][1:3] == ["--no-install-recommends", "--"]
     assert {"nginx-light", "redis-server", "postgresql", "libmagic1"} <= set(system.calls[1])
 
 
 def test_a_second_run_does_not_call_apt_get(system: FakeSystem, make_step: Any) -> None:
-    packages.run(make_step("packages", **ALL))
+    packages.run(make_step("packages", data=PACKAGES))
     system.calls.clear()
-    step = make_step("packages", **ALL)
+    step = make_step("packages", data=PACKAGES)
     packages.run(step)
     assert (system.calls, step.changes) == ([], 0)
 
@@ -73,44 +77,66 @@ def test_a_second_run_does_not_call_apt_get(system: FakeSystem, make_step: Any) 
 def test_an_nginx_and_a_broker_that_are_there_are_kept(system: FakeSystem, make_step: Any) -> None:
     system.installed |= {"nginx-full", "redis-server", *packages.BASE}
     system.available.add("valkey-server")
-    packages.run(make_step("packages", packages=[], postgresql=False, extensions=[], broker=True))
+    packages.run(make_step("packages", data=replace(PACKAGES, packages=(), postgresql=False)))
     assert system.calls == []
 
 
 @pytest.mark.proves("broker.program")
 def test_valkey_is_chosen_where_it_is_to_be_had(system: FakeSystem, make_step: Any) -> None:
     system.available.add("valkey-server")
-    packages.run(make_step("packages", **ALL))
+    packages.run(make_step("packages", data=PACKAGES))
     assert "valkey-server" in system.installed
     assert "redis-server" not in system.installed
 
 
 @pytest.mark.proves("database.extensions")
 def test_packages_of_extensions_match_the_server(system: FakeSystem, make_step: Any) -> None:
-    packages.run(make_step("packages", **{**ALL, "extensions": ["postgis", "pgvector", "pg_trgm"]}))
+    packages.run(make_step("packages", data=replace(PACKAGES, extensions=("postgis", "pgvector", "pg_trgm"))))
     assert system.calls[-1][3:] == ["postgresql-15-pgvector", "postgresql-15-postgis-3"]
+
+
+@pytest.mark.proves("database.extensions")
+def test_packages_of_extensions_match_the_cluster_of_the_port(system: FakeSystem, make_step: Any) -> None:
+    system.installed |= {"postgresql-13", "postgresql-15"}
+    system.clusters = "13 main 5433 online postgres /data /log\n15 main 5432 online postgres /data /log\n"
+    packages.run(make_step("packages", data=replace(PACKAGES, extensions=("vector",), port=5433)))
+    assert system.calls[-1][3:] == ["postgresql-13-pgvector"]
+
+
+def test_certbot_and_another_python_come_on_demand_alone(
+    system: FakeSystem, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.available.add("python3.12")
+    packages.run(make_step("packages", data=PACKAGES))
+    assert not {"certbot", "python3.12"} & system.installed
+    packages.run(make_step("packages", data=replace(PACKAGES, certbot=True, python="3.12")))
+    assert {"certbot", "python3.12", "python3.12-venv", "python3.12-dev"} <= system.installed
+    monkeypatch.setattr(shutil, "which", lambda name, path: "/usr/local/bin/python3.9" if "3.9" in name else None)
+    packages.run(make_step("packages", data=replace(PACKAGES, python="3.9")))
+    with pytest.raises(Failure, match=r"Python 3\.8: .* has no package python3\.8"):
+        packages.run(make_step("packages", data=replace(PACKAGES, python="3.8")))
 
 
 def test_an_extension_without_a_package_names_its_own_key(system: FakeSystem, make_step: Any) -> None:
     absent = failing("E: Unable to locate package postgresql-15-pgvector\n")
     system.failures = [Result("", "", 0)]
-    packages.run(make_step("packages", **ALL))
+    packages.run(make_step("packages", data=PACKAGES))
     system.failures = [Result("", "", 0), absent]
     with pytest.raises(Failure) as failed:
-        packages.run(make_step("packages", **{**ALL, "extensions": ["pgvector"]}))
+        packages.run(make_step("packages", data=replace(PACKAGES, extensions=("pgvector",))))
     assert "codesensei:database.extensions" in failed.value.fix
 
 
-@pytest.mark.parametrize("name", ["-oAPT::x=y", "git-", "--help", "a b", "Git", "", "git=1;2", "git/sid", 7])
-def test_what_is_no_package_name_never_reaches_apt_get(system: FakeSystem, make_step: Any, name: Any) -> None:
+@pytest.mark.parametrize("name", ["-oAPT::x=y", "git-", "--help", "a b", "Git", "", "git=1;2", "git/sid"])
+def test_what_is_no_package_name_never_reaches_apt_get(system: FakeSystem, make_step: Any, name: str) -> None:
     with pytest.raises(Failure, match="no package name"):
-        packages.run(make_step("packages", **{**ALL, "packages": [name]}))
+        packages.run(make_step("packages", data=replace(PACKAGES, packages=(name,))))
     assert system.calls == []
 
 
 @pytest.mark.parametrize("name", ["g++", "libstdc++6", "libc6:i386", "python3.11-dev", "7zip"])
 def test_real_names_are_accepted(system: FakeSystem, make_step: Any, name: str) -> None:
-    packages.run(make_step("packages", **{**ALL, "packages": [name]}))
+    packages.run(make_step("packages", data=replace(PACKAGES, packages=(name,))))
     assert name in system.installed
 
 
@@ -131,7 +157,7 @@ def failing(text: str) -> Result:
 def test_failures_are_explained(system: FakeSystem, make_step: Any, said: str, thing: str, cause: str) -> None:
     system.failures = [Result("", "", 0), failing(said)]
     with pytest.raises(Failure, match=cause) as failed:
-        packages.run(make_step("packages", **ALL))
+        packages.run(make_step("packages", data=PACKAGES))
     assert failed.value.thing == thing
     assert failed.value.fix
 
@@ -140,7 +166,7 @@ def test_failures_are_explained(system: FakeSystem, make_step: Any, said: str, t
 def test_a_held_lock_is_waited_for_and_its_holder_named(system: FakeSystem, make_step: Any) -> None:
     lock = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"
     system.failures = [failing(lock), failing(lock)]
-    step = make_step("packages", **ALL)
+    step = make_step("packages", data=PACKAGES)
     packages.run(step)
     assert "waiting for process 812 (apt-get), which holds apt's lock" in step.said
     assert [words[0] for words in system.calls] == ["update", "update", "update", "install"]
@@ -154,22 +180,22 @@ def test_a_lock_that_is_never_given_up_ends_the_wait(
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     system.failures = [failing("E: Could not get lock /var/lib/dpkg/lock-frontend\n")] * 50
     with pytest.raises(Failure, match="held apt's lock"):
-        packages.run(make_step("packages", **ALL))
+        packages.run(make_step("packages", data=PACKAGES))
     assert len(system.calls) < 20
 
 
 def test_a_passing_network_error_is_tried_again_and_a_lasting_one_named(system: FakeSystem, make_step: Any) -> None:
     bad = failing("E: Failed to fetch http://deb.example/x  Temporary failure resolving 'deb.example'\n")
     system.failures = [Result("", "", 0), bad]
-    packages.run(make_step("packages", **ALL))
+    packages.run(make_step("packages", data=PACKAGES))
     assert [words[0] for words in system.calls] == ["update", "install", "install"]
     system.installed.clear()
     system.failures = [bad] * packages.NETWORK_TRIES
     with pytest.raises(Failure, match="cannot be reached"):
-        packages.run(make_step("packages", **ALL))
+        packages.run(make_step("packages", data=PACKAGES))
 
 
 def test_lists_that_only_half_came_are_no_reason_to_stop(system: FakeSystem, make_step: Any) -> None:
     system.failures = [Result("", "W: Failed to fetch http://other.example/x\n", 0)] * packages.NETWORK_TRIES
-    packages.run(make_step("packages", **ALL))
+    packages.run(make_step("packages", data=PACKAGES))
     assert "nginx-light" in system.installed

@@ -178,7 +178,7 @@ def test_an_include_that_is_not_there(project_of: Make) -> None:
         requirements_closure(project, "requirements.txt")
     assert str(caught.value) == (
         f"requirements.txt:3: includes bsae.txt, which is not in commit {project.short}\n"
-        "    there is deploy/bsae.txt: mend the line"
+        "    there is deploy/bsae.txt: fix the line"
     )
 
 

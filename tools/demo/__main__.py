@@ -130,7 +130,7 @@ def keep_or_end(progress: Progress, before: Target | None, debian: int) -> int |
     if kept != debian:
         raise DemoError(f"The demo's server is a Debian {kept}: end it first with `make demo-down`.")
     if before is None or not stack.exists():
-        progress.say("The server of an earlier run is still there but its stack is not: it is made anew.")
+        progress.say("The server of an earlier run is still there but its stack is not: it is made again.")
         server.end_sandbox()
         return None
     progress.say(f"The server of an earlier run is still there and is used again (Debian {kept}).")

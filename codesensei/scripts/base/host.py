@@ -85,24 +85,25 @@ def space(path: Path) -> Space:
 def listeners(ports: Iterable[int]) -> list[Listener]:
     """Who listens on these TCP ports, over IPv4 and IPv6, each process once per address."""
     wanted = set(ports)
-    said = commands.run(["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes"]).stdout
+    argv = ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes"]
+    said = commands.run(argv, fix="on the server: apt-get install iproute2").stdout
     return [found for found in parse_listeners(said) if found.port in wanted]
 
 
 def parse_listeners(said: str) -> list[Listener]:
     """The listeners as `ss` prints them; of a socket that several processes hold, the first one, their master."""
-    found: dict[tuple[str, int], Listener] = {}
+    found = []
     for line in said.splitlines():
         words = line.split()
         if len(words) < 5 or words[0] != "LISTEN":
             continue
         address, _, port = words[3].rpartition(":")
-        # `*` is every address of both families; a scope (`%lo`) is no part of the address.
-        address = {"*": "::"}.get(address, address.strip("[]")).partition("%")[0]
+        # `*` is every address of both families; an interface (`[::1]%lo`) is no part of the address.
+        address = address.partition("%")[0].strip("[]").removeprefix("::ffff:").replace("*", "::")
         holders = sorted((int(pid), name) for name, pid in re.findall(r'\("([^"]*)",pid=(\d+)', line))
         pid, name = holders[0] if holders else (None, "?")
-        found.setdefault((address, int(port)), Listener(address, int(port), name, pid))
-    return list(found.values())
+        found.append(Listener(address, int(port), name, pid))
+    return list(dict.fromkeys(found))
 
 
 def mentions(text: str, but: str = "") -> bool:

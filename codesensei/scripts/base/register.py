@@ -31,7 +31,8 @@ class Entry:
     stack: str
     identity: str
     user: str = ""
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # No default: an earlier version reads the file too, and misses the key.
+    names: Mapping[str, tuple[str, ...]]
 
     def has(self, kind: str, name: str) -> bool:
         return name in self.names.get(kind, ())
@@ -97,7 +98,7 @@ def claim_slug(slug: str, stack: str, identity: str, adopt: bool = False) -> boo
                 "choose another codesensei:project.slug, or take the data over with codesensei:adopt: true",
             )
         if item is None:
-            data.slugs[slug] = Entry(stack=stack, identity=identity)
+            data.slugs[slug] = Entry(stack=stack, identity=identity, names={})
             return True
         if item.identity != identity and not adopt:
             raise Failure(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import grp
 import pwd
+import shutil
 
 from codesensei.scripts.base import commands, register
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.wire.names import is_system_user
+from codesensei.wire.processes import SYSTEM_PATH
 from codesensei.wire.steps import Preflight
 
 # How destroy knows the accounts that were made here.
@@ -65,11 +67,11 @@ def check_power(user: str, thing: str, fix: str) -> None:
 
 
 def _not_listed_by_sudo(user: str, thing: str, fix: str) -> None:
-    # sudo knows more sources than files (LDAP, sssd), and says so in English only under C.
-    try:
-        said = commands.run(["sudo", "-n", "-l", "-U", user], env={"LC_ALL": "C"}, check=False, timeout=30)
-    except Failure:
+    if shutil.which("sudo", path=SYSTEM_PATH) is None:
         return
+    # sudo knows more sources than files (LDAP, sssd), and says so in English only under C.
+    argv = ["sudo", "-n", "-l", "-U", user]
+    said = commands.run(argv, env={"LC_ALL": "C"}, check=False, timeout=30, fix=f"on the server: {' '.join(argv)}")
     if "may run the following commands" in said.stdout:
         rule = said.stdout.strip().splitlines()[-1].strip()
         raise Failure(thing, f"sudo lets it run: {rule[:120]}", f"{fix}, or take the rule out")

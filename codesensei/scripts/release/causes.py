@@ -427,6 +427,12 @@ KNOWN: tuple[Known, ...] = (
         "remove it from gunicorn.conf.py (or GUNICORN_CMD_ARGS) and set project.server to uvicorn",
     ),
     Known(
+        "Uvicorn is too old",
+        r"No such option:? '?--timeout-graceful-shutdown",
+        "this Uvicorn cannot end without losing requests",
+        "use uvicorn 0.23 or newer in the requirements",
+    ),
+    Known(
         "a request takes too long",
         r"WORKER TIMEOUT",
         "a request took longer than gunicorn waits (30 s), and its worker was ended",

@@ -39,7 +39,7 @@ def _check_applications(facts: Facts, data: Build) -> None:
         raise Failure(
             "ASGI_APPLICATION",
             f"Django says {declared}, which reading the settings did not find",
-            "set project.interface to asgi, and project.asgiApplication to that (or to wsgi, to serve with WSGI anyway)",
+            "set project.interface to asgi, and project.asgiApplication to that; or to wsgi, to serve with WSGI anyway",
         )
     wsgi = facts.wsgi_application
     expected_wsgi = data.wsgi_declared

@@ -16,7 +16,7 @@ from codesensei.scripts.base.step import Failure
 
 DAY = 86400
 SELF_SIGNED_DAYS = 3650
-CURE = "correct codesensei:tls (certificate with its chain, leaf first, and the key that belongs to it, both PEM)"
+FIX = "correct codesensei:tls (certificate with its chain, leaf first, and the key that belongs to it, both PEM)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def check(pair: Pair) -> None:
         ["pkey", "-pubout", "-passin", "pass:"], pair.key, "the key cannot be read (it must not be encrypted)"
     )
     if public.strip() != own.strip():
-        raise Failure("tls", "certificate and key do not belong together", CURE)
+        raise Failure("tls", "certificate and key do not belong together", FIX)
     if not valid_for(pair, 0):
         end = _openssl(["x509", "-noout", "-enddate"], pair.certificate, "the certificate cannot be read")
         raise Failure("tls", f"the certificate has expired ({end.strip()})", "put a current one into codesensei:tls")
@@ -104,5 +104,5 @@ def valid_for(pair: Pair, days: int) -> bool:
 def _openssl(words: list[str], text: str, wrong: str) -> str:
     done = commands.run(["openssl", *words], input=text, check=False, timeout=30)
     if not done.ok:
-        raise Failure("tls", wrong, CURE)
+        raise Failure("tls", wrong, FIX)
     return done.stdout

@@ -17,6 +17,8 @@ PORT = 6379
 START_WAIT = 60.0
 REWRITE_WAIT = 600.0
 POLL = 0.1
+# Where a database cannot be selected, the client goes on in database 0, up to version 6.0 in silence. A script ends.
+IN_DATABASE = "redis.call('SELECT', ARGV[1]) return redis.call(ARGV[2])"
 
 
 def run(step: Step[Broker]) -> None:
@@ -154,11 +156,21 @@ def check_loopback(broker: BrokerProgram) -> None:
         )
 
 
-def ask(broker: BrokerProgram, *words: str, number: str = "0") -> str:
-    """Send a command to one of the broker's databases; returns the answer as text. OSError when it cannot be asked."""
-    argv = [f"{broker.name}-cli", "--raw", "-h", "127.0.0.1", "-p", str(PORT), "-n", number, *words]
-    said = commands.run(argv, check=False, timeout=10)
-    # A database that cannot be selected is told there too, and the command goes to another one.
-    if not said.ok or said.stderr.strip():
+def ask(broker: BrokerProgram, *words: str) -> str:
+    """Send a command; returns the answer as text, also an error. OSError when the broker cannot be asked."""
+    argv = [f"{broker.name}-cli", "--raw", "-h", "127.0.0.1", "-p", str(PORT), *words]
+    try:
+        said = commands.run(argv, check=False, timeout=10)
+    except Failure as failure:
+        raise ConnectionError(failure.cause) from None
+    if not said.ok:
         raise ConnectionError((said.stderr.strip() or said.stdout.strip() or "no answer").splitlines()[0])
     return said.stdout.strip()
+
+
+def in_database(broker: BrokerProgram, number: str, command: str) -> str:
+    """Run DBSIZE or FLUSHDB in one of the broker's databases. OSError when it cannot be done there."""
+    answer = ask(broker, "EVAL", IN_DATABASE, "0", number, command)
+    if answer != "OK" and not answer.isdigit():
+        raise ConnectionError(answer)
+    return answer

@@ -58,11 +58,11 @@ def _empty_broker(step: Step[Destroy], entry: register.Entry, drop: bool) -> Non
         # A broker that is gone or down has nothing to empty now.
         with contextlib.suppress(OSError, Failure):
             program = broker.find()
-            left = broker.ask(program, "DBSIZE", number=number)
-            if left in ("", "0"):
+            left = broker.in_database(program, number, "DBSIZE")
+            if left == "0":
                 continue
             if drop:
-                broker.ask(program, "FLUSHDB", number=number)
+                broker.in_database(program, number, "FLUSHDB")
                 step.changed(f"broker database {number} emptied")
             else:
                 step.say(f"kept: {left} keys in the broker's database {number}")

@@ -1,0 +1,62 @@
+"""nginx: it serves by what it has read last, whatever the files say by now."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.scripts.machine.filesystem import Files
+
+SITES = "/etc/nginx/sites-enabled"
+OWN_PAGE = "<html><body><center><h1>{status}</h1></center><hr><center>nginx</center></body></html>"
+# A text that nginx cannot read, wherever it stands.
+NONSENSE = "nonsense;"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site as nginx has read it."""
+
+    text: str
+
+    @property
+    def names(self) -> list[str]:
+        return [name for line in re.findall(r"server_name ([^;]+);", self.text) for name in line.split()]
+
+    @property
+    def socket(self) -> str:
+        found = re.search(r"unix:([^;\s]+)", self.text)
+        return found[1] if found else ""
+
+
+class Nginx:
+    """The running nginx."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self.loaded: dict[str, Site] = {}
+        self.tls = ""
+
+    def problem(self) -> str:
+        """Why `nginx -t` refuses the files as they are; empty when it does not."""
+        for path in self._enabled():
+            if not path.is_file():
+                return f'open() "{self._files.shown(path)}" failed (2: No such file or directory)'
+            if NONSENSE in path.read_text():
+                return f'unknown directive "nonsense" in {self._files.shown(path)}:1'
+        return ""
+
+    def read(self) -> bool:
+        """Read the files again; what is refused changes nothing."""
+        if self.problem():
+            return False
+        self.loaded = {path.name: Site(path.read_text()) for path in self._enabled()}
+        return True
+
+    def _enabled(self) -> list[Path]:
+        return sorted(self._files.path(SITES).glob("[!.]*"))
+
+    def site(self, host: str) -> Site | None:
+        """The site that answers for a host."""
+        return next((site for site in self.loaded.values() if host in site.names), None)

@@ -1,0 +1,383 @@
+"""What was live, what is asked for, and which calls lead from the one to the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from tests.scripts.machine import doors, stack
+from tests.scripts.machine.calls import Fault, Kind
+from tests.scripts.machine.doors import Ended
+from tests.scripts.machine.machine import Machine
+from tests.scripts.machine.stack import CANDIDATE, ROLE, ROOT, WEB, WEB_SOCKET, Stack
+
+FIRST = Stack()
+MAIL, BEAT = stack.worker_unit("mail"), stack.worker_unit("beat")
+TWO_WORKERS = replace(
+    FIRST, workers={"mail": "celery -A shop worker", "beat": "celery -A shop beat"}, singletons=("beat",)
+)
+OWN_CERTIFICATE = replace(FIRST, default_tls=f"{stack.MEMORY}/tls/d1")
+RENAMED = replace(FIRST, workers={"post": "celery -A shop worker"})
+HOST, OTHER_HOST = "shop.example.com", "other.example.com"
+
+# What every switch does first, and what it makes for processes, tells nothing of what it changes.
+ALWAYS = re.compile(r"systemctl reset-failed codesensei-job-\S+|pkill .*|as \w+: mkdir .*")
+# Of all files, those that lead visitors and processes.
+LEADING = re.compile(r"lead \S+/(current|previous) .*|(link|rename) \S+\.sock .*|lead \S+/sites-enabled/.*")
+
+PROOF = "job: python -B ask_workers.py"
+CANDIDATE_STARTS = ("systemctl daemon-reload", f"systemctl start {CANDIDATE}")
+CANDIDATE_ENDS = (f"systemctl stop {CANDIDATE}", f"systemctl reset-failed {CANDIDATE}", "systemctl daemon-reload")
+TO_CANDIDATE = (
+    "link shared/gunicorn.sock hand-over/live.sock",
+    "link hand-over/candidate/web.sock hand-over/next.sock",
+    "rename hand-over/next.sock shared/gunicorn.sock",
+)
+TO_LIVE = ("rename hand-over/live.sock shared/gunicorn.sock", f"systemctl stop --no-block {CANDIDATE}")
+
+
+def _units(*workers: str) -> tuple[str, ...]:
+    names = " ".join([WEB_SOCKET, WEB, *workers])
+    return "systemctl daemon-reload", f"systemctl enable {names}", f"systemctl start {WEB_SOCKET}"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """From one stack to another. `calls` are what `story` tells of the switch."""
+
+    name: str
+    before: Stack | None
+    after: Stack
+    calls: tuple[str, ...] = ()
+    # What else has happened on the server before the switch.
+    meanwhile: Callable[[Machine], None] = field(default=lambda machine: None)
+    # Whether visitors are served all the time, neither waiting nor with an error.
+    served: bool = True
+
+    @contextmanager
+    def machine(self) -> Iterator[Machine]:
+        """A server on which everything waits for the switch."""
+        found = Machine.make()
+        try:
+            stack.make_server(found)
+            if self.before:
+                stack.stage(found, self.before)
+                assert switch(found, self.before).ok
+            stack.stage(found, self.after)
+            self.meanwhile(found)
+            yield found
+        finally:
+            found.end()
+
+
+def switch(machine: Machine, wanted: Stack, fault: Fault | None = None) -> Ended:
+    """Run the switch to a stack."""
+    return doors.run(machine, "switch", wanted.release, wanted.revision, data=stack.manifest(wanted), fault=fault)
+
+
+def look(machine: Machine) -> dict[str, object]:
+    """All there is to see once every process has loaded, also of what the other stack's visitors are served."""
+    machine.clock.sleep(1.0)
+    return stack.picture(machine, HOST, "www.example.com", OTHER_HOST)
+
+
+def differences(one: dict[str, object], other: dict[str, object]) -> dict[str, tuple[object, object]]:
+    """Where two pictures differ."""
+    return {key: (one.get(key), other.get(key)) for key in sorted({*one, *other}) if one.get(key) != other.get(key)}
+
+
+def story(machine: Machine) -> tuple[str, ...]:
+    """What the last switch has done with processes, visitors and the database, in order."""
+    told = []
+    for call in machine.calls.made:
+        if call.kind is Kind.PROGRAM and not ALWAYS.fullmatch(call.text):
+            told.append(call.text)
+        elif call.kind is Kind.FILE and LEADING.fullmatch(call.text):
+            told.append(call.text.replace(f"{ROOT}/", "").replace("/etc/nginx/", ""))
+    return tuple(told)
+
+
+def _change_password_by_hand(machine: Machine) -> None:
+    machine.postgres.roles[ROLE] = "verifier-of:something else"
+
+
+def _change_site_by_hand(machine: Machine) -> None:
+    machine.write(stack.SITE, "server_name nobody;\n")
+    machine.nginx.read()
+
+
+def _unlink_site_by_hand(machine: Machine) -> None:
+    machine.files.path(stack.SITE_LINK).unlink()
+    machine.nginx.read()
+
+
+def _change_script_by_hand(machine: Machine) -> None:
+    machine.write(f"{stack.CONFIG}/workers/mail.sh", "celery -A shop worker -c 9\n")
+    machine.systemd.control("restart", [MAIL], set())
+
+
+def _lead_certificate_elsewhere(machine: Machine) -> None:
+    machine.link(stack.DEFAULT_TLS, stack.THROW_AWAY)
+
+
+def _disable_web(machine: Machine) -> None:
+    machine.systemd.control("disable", [WEB], set())
+
+
+def _end_mail(machine: Machine) -> None:
+    machine.systemd.control("stop", [MAIL], set())
+
+
+def _end_web(machine: Machine) -> None:
+    machine.systemd.control("stop", [WEB, WEB_SOCKET], set())
+
+
+NOTHING_TO_WEB = (f"systemctl start {WEB}",)
+SCENARIOS = (
+    Scenario(
+        "first deploy",
+        None,
+        FIRST,
+        (
+            PROOF,
+            *CANDIDATE_STARTS,
+            "lead sites-enabled/codesensei-shop.conf to ../sites-available/codesensei-shop.conf",
+            f"lead current to releases/{FIRST.release}",
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            "systemctl reload nginx.service",
+            f"systemctl start {MAIL}",
+            *CANDIDATE_ENDS,
+        ),
+        served=False,
+    ),
+    Scenario(
+        "new commit",
+        FIRST,
+        replace(FIRST, code="c0de002"),
+        (
+            PROOF,
+            *CANDIDATE_STARTS,
+            f"lead previous to releases/{FIRST.release}",
+            "lead current to releases/c0de002-e000001",
+            *TO_CANDIDATE,
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            *TO_LIVE,
+            f"systemctl restart --no-block {MAIL}",
+            *CANDIDATE_ENDS,
+        ),
+    ),
+    Scenario(
+        "one variable",
+        FIRST,
+        replace(FIRST, env="e000002"),
+        (
+            PROOF,
+            *CANDIDATE_STARTS,
+            f"lead previous to releases/{FIRST.release}",
+            "lead current to releases/c0de001-e000002",
+            *TO_CANDIDATE,
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            *TO_LIVE,
+            f"systemctl restart --no-block {MAIL}",
+            *CANDIDATE_ENDS,
+        ),
+    ),
+    Scenario(
+        "workers only",
+        FIRST,
+        replace(FIRST, workers={"mail": "celery -A shop worker -c 2"}),
+        (PROOF, *_units(MAIL), *NOTHING_TO_WEB, f"systemctl restart --no-block {MAIL}"),
+    ),
+    Scenario(
+        "site only",
+        FIRST,
+        replace(FIRST, body_size="20m"),
+        (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
+    ),
+    Scenario("unchanged", FIRST, FIRST),
+    Scenario(
+        "password change",
+        FIRST,
+        replace(FIRST, env="e000002", password="second"),
+        (
+            PROOF,
+            *CANDIDATE_STARTS,
+            "psql ALTER ROLE shop",
+            f"lead previous to releases/{FIRST.release}",
+            "lead current to releases/c0de001-e000002",
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            f"systemctl restart --no-block {MAIL}",
+            *CANDIDATE_ENDS,
+        ),
+        served=False,
+    ),
+    Scenario(
+        "worker removed",
+        TWO_WORKERS,
+        FIRST,
+        (
+            *_units(MAIL),
+            *NOTHING_TO_WEB,
+            f"systemctl stop --no-block {BEAT}",
+            f"systemctl disable --now {BEAT}",
+            "systemctl daemon-reload",
+            f"systemctl start {MAIL}",
+        ),
+    ),
+    Scenario(
+        "worker added",
+        FIRST,
+        TWO_WORKERS,
+        (PROOF, *_units(BEAT, MAIL), *NOTHING_TO_WEB, f"systemctl start {BEAT} {MAIL}"),
+    ),
+    Scenario(
+        "worker renamed",
+        FIRST,
+        RENAMED,
+        (
+            PROOF,
+            *_units("shop-post.service"),
+            *NOTHING_TO_WEB,
+            f"systemctl stop --no-block {MAIL}",
+            f"systemctl disable --now {MAIL}",
+            "systemctl daemon-reload",
+            "systemctl start shop-post.service",
+        ),
+    ),
+    Scenario(
+        "singleton",
+        TWO_WORKERS,
+        replace(TWO_WORKERS, code="c0de002"),
+        (
+            PROOF,
+            *CANDIDATE_STARTS,
+            f"lead previous to releases/{FIRST.release}",
+            "lead current to releases/c0de002-e000001",
+            *TO_CANDIDATE,
+            *_units(BEAT, MAIL),
+            f"systemctl restart {WEB}",
+            *TO_LIVE,
+            f"systemctl restart --no-block {BEAT} {MAIL}",
+            *CANDIDATE_ENDS,
+        ),
+    ),
+    Scenario(
+        "socket only",
+        FIRST,
+        replace(FIRST, backlog=100),
+        (
+            "systemctl daemon-reload",
+            f"systemctl enable {WEB_SOCKET} {WEB} {MAIL}",
+            f"systemctl stop {WEB}",
+            f"systemctl restart {WEB_SOCKET}",
+            *NOTHING_TO_WEB,
+            f"systemctl start {MAIL}",
+        ),
+        served=False,
+    ),
+    Scenario(
+        "web processes",
+        FIRST,
+        replace(FIRST, processes=4),
+        (
+            *CANDIDATE_STARTS,
+            *TO_CANDIDATE,
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            *TO_LIVE,
+            f"systemctl start {MAIL}",
+            *CANDIDATE_ENDS,
+        ),
+    ),
+    Scenario(
+        "web program",
+        FIRST,
+        replace(FIRST, program="workers = 4\n"),
+        (*_units(MAIL), f"systemctl restart {WEB}", f"systemctl start {MAIL}"),
+        served=False,
+    ),
+    Scenario(
+        "another hostname",
+        FIRST,
+        replace(FIRST, hosts=(HOST, "www.example.com")),
+        (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
+    ),
+    Scenario(
+        "certificate for visitors without a name",
+        FIRST,
+        OWN_CERTIFICATE,
+        (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
+    ),
+    Scenario(
+        "password changed by hand",
+        FIRST,
+        FIRST,
+        (
+            PROOF,
+            "psql ALTER ROLE shop",
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            f"systemctl restart --no-block {MAIL}",
+        ),
+        _change_password_by_hand,
+        served=False,
+    ),
+    Scenario(
+        "site changed by hand",
+        FIRST,
+        FIRST,
+        (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
+        _change_site_by_hand,
+        served=False,
+    ),
+    Scenario(
+        "site's link removed by hand",
+        FIRST,
+        FIRST,
+        (
+            "lead sites-enabled/codesensei-shop.conf to ../sites-available/codesensei-shop.conf",
+            *_units(MAIL),
+            *NOTHING_TO_WEB,
+            "systemctl reload nginx.service",
+            f"systemctl start {MAIL}",
+        ),
+        _unlink_site_by_hand,
+        served=False,
+    ),
+    Scenario(
+        "worker's command changed by hand",
+        FIRST,
+        FIRST,
+        (PROOF, *_units(MAIL), *NOTHING_TO_WEB, f"systemctl restart --no-block {MAIL}"),
+        _change_script_by_hand,
+    ),
+    Scenario(
+        "certificate led elsewhere by hand",
+        OWN_CERTIFICATE,
+        OWN_CERTIFICATE,
+        (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service", f"systemctl start {MAIL}"),
+        _lead_certificate_elsewhere,
+    ),
+    Scenario(
+        "web disabled by hand", FIRST, FIRST, (*_units(MAIL), *NOTHING_TO_WEB, f"systemctl start {MAIL}"), _disable_web
+    ),
+    Scenario(
+        "worker stopped by hand", FIRST, FIRST, (*_units(MAIL), *NOTHING_TO_WEB, f"systemctl start {MAIL}"), _end_mail
+    ),
+    Scenario(
+        "web stopped by hand",
+        FIRST,
+        FIRST,
+        (*CANDIDATE_STARTS, *_units(MAIL), *NOTHING_TO_WEB, f"systemctl start {MAIL}", *CANDIDATE_ENDS),
+        _end_web,
+        served=False,
+    ),
+)
+NAMED = {scenario.name: scenario for scenario in SCENARIOS}
+NEW_COMMIT = NAMED["new commit"]

@@ -1,0 +1,277 @@
+"""The packages of a release: made once for the same content, complete or not there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.scripts.machine import doors, stack
+from tests.scripts.machine.calls import Fault, How, Killed
+from tests.scripts.machine.doors import Ended
+from tests.scripts.machine.machine import Machine
+from tests.scripts.machine.packages import Index
+from tests.scripts.machine.scenarios import FIRST
+
+VENV = f"{stack.ROOT}/venvs/5e7ab1e00000-py3.13.5"
+OTHER = replace(FIRST, code="c0de002")
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    found = Machine.make()
+    stack.make_server(found)
+    stack.send(found, FIRST)
+    yield found
+    found.end()
+
+
+def build(machine: Machine, wanted: stack.Stack = FIRST, fault: Fault | None = None, **changes: Any) -> Ended:
+    data = stack.build_data(wanted, **changes)
+    return doors.run(machine, "build", wanted.release, wanted.revision, data=data, fault=fault)
+
+
+def installs(index: Index) -> list[str]:
+    """The commands, without what is the same for all of them."""
+    return [" ".join(words[words.index("install") :]) for words in index.commands if "install" in words]
+
+
+def prepared(machine: Machine, **changes: Any) -> Index:
+    index = Index(machine, **changes)
+    index.install()
+    return index
+
+
+@pytest.mark.proves("deps.pip", "deps.server-missing", "paths.releases.built", "root.never")
+def test_pip_installs_what_the_project_asks_for(machine: Machine) -> None:
+    index = prepared(machine)
+    ended = build(machine)
+    assert ended.ok, ended.error
+    assert installs(index) == [
+        "install pip==25.3",
+        "install --requirement base.txt",
+        f"install --constraint {stack.ROOT}/env/{FIRST.release}.constraints.txt gunicorn==23.0.0",
+    ]
+    assert {ran.user for ran in machine.ran if "pip" in ran.argv} == {"csb-8d9001d3"}
+    # Local paths in a requirements file are relative to where pip runs.
+    [requirements] = [ran for ran in machine.ran if "--requirement" in ran.argv]
+    assert requirements.properties["WorkingDirectory"] == f"{stack.ROOT}/releases/{FIRST.release}/requirements"
+    assert f"{VENV}" in requirements.properties["ReadWritePaths"]
+    assert machine.read(f"{VENV}/.complete") == "3.13.5\n"
+
+
+@pytest.mark.proves("deps.server-missing")
+def test_the_web_server_comes_under_the_projects_own_versions(machine: Machine) -> None:
+    index = prepared(machine, requirements=("Django==5.2", "packaging==21.0"))
+    assert build(machine).ok
+    assert index.constraints == ["Django==5.2", "packaging==21.0"]
+
+
+@pytest.mark.proves("deps.server-missing")
+def test_a_web_server_of_the_projects_own_stays(machine: Machine) -> None:
+    index = prepared(machine, requirements=("Django==5.2", "gunicorn==21.2.0"))
+    assert build(machine).ok
+    assert installs(index)[1:] == ["install --requirement base.txt"]
+
+
+@pytest.mark.proves("deps.server-missing")
+def test_an_older_web_server_where_the_pinned_one_does_not_go(machine: Machine) -> None:
+    index = prepared(machine, failing={"gunicorn==23.0.0": "ResolutionImpossible"})
+    ended = build(machine)
+    assert ended.ok
+    assert installs(index)[-1].endswith("gunicorn<23.0.0")
+    assert "gunicorn 23.0.0 does not go with the project's packages" in ended.said
+
+
+@pytest.mark.proves("deps.pip", "errors.four")
+@pytest.mark.parametrize(
+    ("words", "output", "says"),
+    [
+        ("--requirement", "ERROR: No matching distribution found for nothing==1.0", "install the requirements"),
+        ("-m venv", "The virtual environment was not created", "create the venv"),
+        ("freeze", "Killed", "list the packages"),
+        ("--constraint", "ResolutionImpossible", "install gunicorn"),
+    ],
+)
+def test_what_fails_leaves_no_complete_venv(machine: Machine, words: str, output: str, says: str) -> None:
+    """The next release must not find it; and the same one is built again."""
+    prepared(machine, failing={words: output})
+    ended = build(machine)
+    assert ended.code == 1
+    assert ended.error.startswith(f"error: {says} (release {FIRST.release})")
+    assert machine.read(f"{VENV}/.complete") is None
+    del machine.jobs[1:]
+    prepared(machine)
+    assert build(machine).ok
+    assert machine.read(f"{VENV}/.complete") is not None
+
+
+@pytest.mark.proves("deps.pip")
+def test_without_the_recent_pip_the_servers_own_is_used(machine: Machine) -> None:
+    prepared(machine, failing={"install pip==25.3": "no such package"})
+    ended = build(machine)
+    assert ended.ok
+    assert "pip==25.3 cannot be had from the package index" in ended.said
+
+
+@pytest.mark.proves("deps.pip", "errors.logs")
+def test_why_an_index_has_nothing_is_asked_aloud(machine: Machine) -> None:
+    """Without -vv pip says that there are no versions, and keeps what the index answered to itself."""
+    prepared(
+        machine,
+        failing={
+            "-vv": "Could not fetch URL https://pypi.example.com/simple/x/: 401 Client Error: Unauthorized\n",
+            "--requirement": "Could not find a version that satisfies the requirement x==1 (from versions: none)\n",
+        },
+    )
+    ended = build(machine)
+    assert not ended.ok
+    assert "401" in ended.error
+    asked = [ran.argv for ran in machine.ran if "-vv" in ran.argv]
+    assert [argv[-1] for argv in asked] == ["x==1"]
+
+
+@pytest.mark.proves("deps.reuse")
+def test_packages_of_the_same_content_are_used_again(machine: Machine) -> None:
+    index = prepared(machine)
+    assert build(machine).ok
+    machine.ran.clear()
+    stack.send(machine, OTHER)
+    assert build(machine, OTHER).ok
+    assert installs(index) == []
+    assert f'"venv": "{VENV.rpartition("/")[2]}"' in str(machine.read(f"{stack.MEMORY}/release/{OTHER.release}.json"))
+
+
+@pytest.mark.proves("deps.reuse")
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"venvId": "0" * 40}, "000000000000-py3.13.5"),
+        ({"inPlace": True}, f"{OTHER.release}-py3.13.5"),
+        ({"python": "3.12"}, "5e7ab1e00000-py3.12.9"),
+        ({"installer": "uv", "python": "3.11"}, "5e7ab1e00000-py3.11"),
+    ],
+)
+def test_packages_of_another_content_are_installed(machine: Machine, changes: dict[str, Any], name: str) -> None:
+    prepared(machine)
+    assert build(machine).ok
+    machine.write("/usr/bin/python3.12", "")
+    machine.files.path("/usr/bin/python3.12").chmod(0o755)
+    stack.send(machine, OTHER)
+    assert build(machine, OTHER, **changes).ok
+    assert sorted(path.name for path in machine.files.path(f"{stack.ROOT}/venvs").iterdir()) == sorted(
+        [VENV.rpartition("/")[2], name]
+    )
+
+
+@pytest.mark.proves("deps.root")
+def test_a_venv_without_its_marker_is_made_again(machine: Machine) -> None:
+    index = prepared(machine)
+    machine.write(f"{VENV}/lib/left", "")
+    assert build(machine).ok
+    assert machine.read(f"{VENV}/lib/left") is None
+    assert "install --requirement base.txt" in installs(index)
+
+
+@pytest.mark.proves("deps.root")
+def test_a_killed_build_is_done_again() -> None:
+    """Killed at each call: the next run ends with the same files as one that nobody disturbed."""
+    whole: list[str] = []
+    calls: list[int] = []
+    for number in [None, *range(200)]:
+        if number is not None and number not in calls:
+            continue
+        found = Machine.make()
+        try:
+            stack.make_server(found)
+            stack.send(found, FIRST)
+            prepared(found)
+            if number is None:
+                assert build(found).ok
+                calls, whole = found.calls.changes(), files_of(found)
+                continue
+            with pytest.raises(Killed):
+                build(found, fault=Fault(number, How.KILLED))
+            stack.send(found, FIRST)
+            assert build(found).ok
+            assert files_of(found) == whole
+        finally:
+            found.end()
+    assert len(calls) > 20
+
+
+def files_of(machine: Machine) -> list[str]:
+    folders = [machine.files.path(f"{stack.ROOT}/{name}") for name in ("releases", "venvs", "env")]
+    return sorted(machine.files.shown(path) for folder in folders for path in folder.rglob("*"))
+
+
+@pytest.mark.proves("deps.uv")
+def test_uv_installs_where_it_is_asked_for(machine: Machine) -> None:
+    index = prepared(machine)
+    assert build(machine, installer="uv", python="3.12").ok
+    uv = f"/var/cache/codesensei/{stack.SLUG}/uv-0.9.9/bin/uv"
+    venv = f"{stack.ROOT}/venvs/5e7ab1e00000-py3.12"
+    by_uv = [" ".join(words[words.index(uv) + 1 :]) for words in index.commands if uv in words]
+    constraints = f"--constraint {stack.ROOT}/env/{FIRST.release}.constraints.txt gunicorn==23.0.0"
+    assert by_uv == [
+        f"venv --allow-existing --python 3.12 {venv}",
+        f"pip install --python {venv}/bin/python --requirement base.txt",
+        f"pip freeze --python {venv}/bin/python --exclude-editable",
+        f"pip install --python {venv}/bin/python {constraints}",
+    ]
+    # uv itself is kept for the next release.
+    machine.ran.clear()
+    stack.send(machine, OTHER)
+    assert build(machine, OTHER, installer="uv", python="3.11").ok
+    assert not any("uv==0.9.9" in words for words in index.commands)
+
+
+@pytest.mark.proves("config.python")
+def test_a_python_that_is_not_there_is_named(machine: Machine) -> None:
+    prepared(machine)
+    ended = build(machine, python="3.12")
+    assert "this server has no python3.12" in ended.error
+    machine.write("/usr/bin/python3.12", "")
+    machine.files.path("/usr/bin/python3.12").chmod(0o755)
+    assert build(machine, python="3.12").ok
+    assert machine.read(f"{stack.ROOT}/venvs/5e7ab1e00000-py3.12.9/.complete") is not None
+
+
+@pytest.mark.proves("deps.root", "root.trust")
+def test_no_process_of_the_build_users_is_left_when_root_takes_over(machine: Machine) -> None:
+    """Before the venv is root's, and after the last command that fills it."""
+    prepared(machine)
+    assert build(machine).ok
+    texts = [call.text for call in machine.calls.made]
+    marker = texts.index(f"write {VENV}/.complete")
+    ended = max(number for number, text in enumerate(texts[:marker]) if text.startswith("pkill"))
+    filled = max(number for number, text in enumerate(texts[:marker]) if text.startswith("job:"))
+    assert ended > filled
+    assert machine.files.path(f"{VENV}/bin/python").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.proves("deps.pip")
+def test_the_cache_of_downloads_has_a_bound(machine: Machine) -> None:
+    prepared(machine)
+    cache = f"/var/cache/codesensei/{stack.SLUG}"
+    machine.write(f"{cache}/pip/wheel", "")
+    assert build(machine).ok
+    assert machine.read(f"{cache}/pip/wheel") is not None
+    with machine.files.path(f"{cache}/pip/wheel").open("r+b") as file:
+        file.truncate((1 << 30) + 1)
+    stack.send(machine, OTHER)
+    assert "is emptied" in build(machine, OTHER, inPlace=True).said
+    assert machine.read(f"{cache}/pip/wheel") is None
+
+
+@pytest.mark.proves("secrets.filter")
+def test_what_pip_says_has_no_secret(machine: Machine) -> None:
+    machine.write(f"{stack.ROOT}/env/{FIRST.env}.env", "DATABASE_PASSWORD='tops3cret'\n")
+    prepared(machine, failing={"--requirement": "401 from https://user:tops3cret@pypi.example.com"})
+    ended = build(machine)
+    assert not ended.ok
+    logs = "".join(path.read_text() for path in machine.files.path(f"{stack.MEMORY}/logs").iterdir())
+    assert "tops3cret" not in ended.error + ended.said + logs
+    assert "[secret]" in ended.error

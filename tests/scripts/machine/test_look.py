@@ -1,0 +1,122 @@
+"""The look at what is live: everything that should run and does not, every file that is another, and no change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.scripts.machine import doors, stack
+from tests.scripts.machine.calls import Fault, How, Killed, Kind
+from tests.scripts.machine.machine import Machine
+from tests.scripts.machine.scenarios import FIRST, MAIL, NEW_COMMIT, Scenario, switch
+from tests.scripts.machine.stack import WEB, WEB_SOCKET
+
+pytestmark = pytest.mark.proves("config.drift")
+LIVE = Scenario("", FIRST, FIRST)
+
+
+def look(machine: Machine) -> dict[str, Any]:
+    ended = doors.run(machine, "look")
+    assert ended.code == 0
+    assert [call.text for call in machine.calls.made if call.kind is not Kind.QUERY] == []
+    found: dict[str, Any] = json.loads(ended.said)
+    return found
+
+
+def stop(*names: str) -> Callable[[Machine], object]:
+    return lambda machine: machine.systemd.control("stop", list(names), set())
+
+
+def disable(machine: Machine) -> None:
+    machine.systemd.control("disable", [WEB], set())
+
+
+def fail(machine: Machine) -> None:
+    machine.systemd.units[MAIL].state = "failed"
+
+
+def restarting(machine: Machine) -> None:
+    machine.systemd.units[MAIL].state = "activating"
+
+
+def remove_unit(machine: Machine) -> None:
+    machine.files.path(f"{stack.UNITS}/{MAIL}").unlink()
+
+
+def write_site(machine: Machine) -> None:
+    machine.write(stack.SITE, "x")
+
+
+def unlink_site(machine: Machine) -> None:
+    machine.files.path(stack.SITE_LINK).unlink()
+
+
+def lead_elsewhere(machine: Machine) -> None:
+    machine.link(f"{stack.ROOT}/current", "releases/elsewhere")
+
+
+def chmod(machine: Machine) -> None:
+    machine.files.path(f"{stack.CONFIG}/workers/mail.sh").chmod(0o777)
+
+
+@pytest.mark.parametrize(
+    ("change", "drift"),
+    [
+        (lambda machine: None, []),
+        (restarting, []),
+        (stop(MAIL), [f"{MAIL} is inactive"]),
+        (stop(WEB_SOCKET), [f"{WEB} is inactive", f"{WEB_SOCKET} is inactive"]),
+        (fail, [f"{MAIL} is failed"]),
+        (disable, [f"{WEB} is disabled"]),
+        (remove_unit, [f"{stack.UNITS}/{MAIL} is gone", f"{MAIL} is not enabled"]),
+        (write_site, [f"{stack.SITE} was changed by hand"]),
+        (unlink_site, [f"{stack.SITE_LINK} is gone"]),
+        (lead_elsewhere, [f"{stack.ROOT}/current was changed by hand"]),
+        (chmod, [f"{stack.CONFIG}/workers/mail.sh was changed by hand"]),
+    ],
+)
+def test_what_has_changed_since(change: Callable[[Machine], object], drift: list[str]) -> None:
+    with LIVE.machine() as machine:
+        change(machine)
+        found = look(machine)
+        assert found["identity"] == "i1"
+        assert found["steps"]["switch"]["drift"] == drift
+
+
+def test_what_was_applied_last_is_told() -> None:
+    with NEW_COMMIT.machine() as machine:
+        first = look(machine)["steps"]["switch"]["applied"]
+        assert switch(machine, NEW_COMMIT.after).ok
+        second = look(machine)["steps"]["switch"]["applied"]
+        assert len({first, second, ""}) == 3
+
+
+def test_an_interrupted_switch_is_told_and_a_failed_one_is_not() -> None:
+    with NEW_COMMIT.machine() as machine:
+        assert switch(machine, NEW_COMMIT.after).ok
+        number = [call.text for call in machine.calls.made].index(f"write {stack.MEMORY}/switch/journal.json")
+    with NEW_COMMIT.machine() as machine:
+        assert not switch(machine, NEW_COMMIT.after, Fault(number, How.REFUSED)).ok
+        assert look(machine)["steps"]["switch"]["drift"] == []
+        with pytest.raises(Killed):
+            switch(machine, NEW_COMMIT.after, Fault(number, How.KILLED))
+        assert look(machine)["steps"]["switch"]["drift"] == ["an earlier run was interrupted"]
+
+
+def test_a_server_without_the_project() -> None:
+    found = Machine.make()
+    try:
+        assert look(found) == {}
+    finally:
+        found.end()
+
+
+@pytest.mark.parametrize("change", [stop(MAIL), stop(WEB_SOCKET), disable, remove_unit, write_site, unlink_site])
+def test_the_next_switch_puts_it_right(change: Callable[[Machine], object]) -> None:
+    with LIVE.machine() as machine:
+        change(machine)
+        assert switch(machine, FIRST).ok
+        assert look(machine)["steps"]["switch"]["drift"] == []

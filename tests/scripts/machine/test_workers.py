@@ -1,0 +1,143 @@
+"""Workers in a switch: the old one finishes its work, the new one lives, and two of a kind never run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.scripts.machine.machine import Job, Machine
+from tests.scripts.machine.processes import App
+from tests.scripts.machine.scenarios import BEAT, FIRST, MAIL, NAMED, NEW_COMMIT, RENAMED, TWO_WORKERS, switch
+
+NEW = NEW_COMMIT.after
+
+
+def release_of(machine: Machine, unit: str) -> str:
+    process = machine.systemd.units[unit].process
+    return process.release if process else ""
+
+
+@pytest.mark.proves("workers.drain", "config.stop-timeout")
+def test_an_old_worker_finishes_its_work() -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.systemd.drains[MAIL] = 90.0
+        before = machine.clock.now
+        ended = switch(machine, NEW)
+        assert ended.ok
+        assert machine.clock.now - before > 95.0
+        assert release_of(machine, MAIL) == NEW.release
+        said = [line for line in ended.said.splitlines() if "finishing its work" in line]
+        assert said == [f"{MAIL}: finishing its work for {seconds} s" for seconds in (20, 40, 60, 80)]
+
+
+@pytest.mark.proves("workers.drain", "workers.dying")
+def test_a_new_worker_that_dies_after_a_long_drain_is_noticed() -> None:
+    """The time in which it must live begins with its own start."""
+    with NEW_COMMIT.machine() as machine:
+        machine.systemd.drains[MAIL] = 30.0
+        machine.apps[NEW.release] = App(workers={MAIL: 3.0})
+        assert not switch(machine, NEW).ok
+        assert release_of(machine, MAIL) == FIRST.release
+
+
+@pytest.mark.proves("workers.drain")
+def test_all_drain_at_the_same_time() -> None:
+    with NAMED["singleton"].machine() as machine:
+        machine.systemd.drains |= {MAIL: 60.0, BEAT: 60.0}
+        before = machine.clock.now
+        assert switch(machine, NAMED["singleton"].after).ok
+        assert machine.clock.now - before < 100.0
+
+
+@pytest.mark.proves("workers.drain", "switch.all-or-nothing")
+def test_all_drain_at_the_same_time_when_all_is_put_back() -> None:
+    with NAMED["singleton"].machine() as machine:
+        machine.systemd.drains |= {MAIL: 60.0, BEAT: 60.0}
+        machine.apps[NAMED["singleton"].after.release] = App(workers={MAIL: 1.0})
+        before = machine.clock.now
+        assert not switch(machine, NAMED["singleton"].after).ok
+        assert machine.clock.now - before < 160.0
+
+
+@pytest.mark.proves("workers.singleton", "switch.manifest")
+def test_a_worker_that_left_has_ended_before_another_begins() -> None:
+    """Under another name it is another unit, and would do the same work."""
+    with NAMED["worker renamed"].machine() as machine:
+        machine.systemd.drains[MAIL] = 45.0
+        seen: list[tuple[bool, bool]] = []
+
+        def see(text: str) -> None:
+            units = machine.systemd.units
+            seen.append(tuple(bool(name in units and units[name].process) for name in (MAIL, "shop-post.service")))  # type: ignore[arg-type]
+
+        machine.watch(see)
+        ended = switch(machine, RENAMED)
+        assert ended.ok
+        see("")
+        assert (True, True) not in seen
+        assert seen[-1] == (False, True)
+        assert f"{MAIL}: finishing its work for 20 s" in ended.said
+
+
+@pytest.mark.proves("switch.manifest")
+def test_a_worker_that_left_is_gone() -> None:
+    with NAMED["worker removed"].machine() as machine:
+        ended = switch(machine, FIRST)
+        assert ended.ok
+        assert f"{BEAT} stopped and removed" in ended.said
+        assert machine.read(f"/etc/systemd/system/{BEAT}") is None
+        assert machine.read("/etc/codesensei/shop/workers/beat.sh") is None
+        assert BEAT not in machine.systemd.enabled
+        assert BEAT not in machine.systemd.units
+
+
+@pytest.mark.proves("switch.manifest")
+def test_a_worker_that_left_and_is_gone_already_is_no_problem() -> None:
+    with NAMED["worker removed"].machine() as machine:
+        machine.systemd.control("disable", [BEAT], {"--now"})
+        machine.files.path(f"/etc/systemd/system/{BEAT}").unlink()
+        machine.systemd.control("daemon-reload", [], set())
+        assert switch(machine, FIRST).ok
+
+
+@pytest.mark.proves("workers.proof", "root.never", "order.environment-first")
+def test_the_proof_is_told_each_command_and_runs_as_the_app_user() -> None:
+    with NAMED["singleton"].machine() as machine:
+        machine.ran.clear()
+        assert switch(machine, NAMED["singleton"].after).ok
+        [ran] = machine.ran
+        assert ran.user == "deploy"
+        for command in TWO_WORKERS.workers.values():
+            assert command in ran.argv[-1]
+        assert ran.properties["EnvironmentFile"].endswith(f"/env/{FIRST.env}.env")
+
+
+@pytest.mark.proves("workers.proof")
+@pytest.mark.parametrize("name", ["site only", "unchanged", "web processes", "worker removed"])
+def test_workers_that_stay_are_not_proved_again(name: str) -> None:
+    with NAMED[name].machine() as machine:
+        machine.ran.clear()
+        assert switch(machine, NAMED[name].after).ok
+        assert machine.ran == []
+
+
+@pytest.mark.proves("workers.proof", "secrets.filter")
+def test_what_a_proof_says_has_no_secret() -> None:
+    after = replace(FIRST, code="c0de002", password="first-secret", env="e000003")
+    problem = '{"shop-mail.service": {"cause": "no first-secret", "log": "KeyError: first-secret"}}'
+    with replace(NEW_COMMIT, before=replace(FIRST, password="first-secret"), after=after).machine() as machine:
+        machine.jobs.append(Job("ask_workers.py", output=f"\ncodesensei-workers:{problem}\n"))
+        ended = switch(machine, after)
+        assert not ended.ok
+        assert "first-secret" not in ended.error + ended.said
+
+
+@pytest.mark.proves("workers.dying", "errors.logs")
+def test_the_journal_of_a_dead_worker_is_told() -> None:
+    log = "Traceback\nModuleNotFoundError: No module named 'celery'"
+    with NEW_COMMIT.machine() as machine:
+        machine.apps[f"{MAIL}@{NEW.release}"] = App(workers={MAIL: 1.0}, log=log)
+        ended = switch(machine, NEW)
+        assert "celery" in ended.error
+        assert f"journalctl -u {MAIL}" in ended.error

@@ -146,18 +146,14 @@ def _revision(config: StackConfig) -> Iterable[Problem]:
 
 @_reads("tls", "domains", "appsDomain")
 def _acme(config: StackConfig) -> Iterable[Problem]:
-    if config.tls.kind == "acme" and not config.domains and not config.apps_domain:
+    count = len(config.domains) + bool(config.apps_domain)
+    if config.tls.kind == "acme" and not count:
         yield Problem(
             "acme-needs-name",
             "tls",
             "is acme, but the stack has no host name to get a certificate for",
             "add codesensei:domains, or set tls to selfSigned",
         )
-
-
-@_reads("tls", "domains", "appsDomain")
-def _acme_names(config: StackConfig) -> Iterable[Problem]:
-    count = len(config.domains) + bool(config.apps_domain)
     if config.tls.kind == "acme" and count > _ACME_NAMES:
         yield Problem(
             "acme-names",

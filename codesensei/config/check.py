@@ -81,7 +81,7 @@ def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretT
         return problems
     places = {name: f"env.{name}" for name in config.env} | {name: f"secretEnv.{name}" for name in secrets.env}
     values = {name: meaning(value) for name, value in {**config.env, **secrets.env}.items()}
-    problems += worker_count_problems(values, places)
+    problems += worker_count_problems(config, values, places)
     broker, found = plan_broker(config, values, places)
     problems += found
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,8 @@ def test_a_certificate_that_is_not_valid_now_is_refused(
 def test_what_is_no_pem_is_refused_without_showing_it(
     memory: Path, make_step: Any, pair: certificate.Pair, part: str, reason: str
 ) -> None:
-    data = replace(Tls(certificate=pair.certificate, key=pair.key), **{part: "canary-51f0"})
+    texts = {"certificate": pair.certificate, "key": pair.key, part: "canary-51f0"}
+    data = Tls(certificate=texts["certificate"], key=texts["key"])
     with pytest.raises(Failure, match=reason) as refused:
         tls.run(make_step("tls", "abc", data=data))
     assert "canary" not in refused.value.text()

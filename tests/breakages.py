@@ -216,6 +216,14 @@ UNIT = [
     ),
     Breakage("register.reserved-units", f"{SCRIPTS}/checks/names.py", "    if not ours:\n", "    if not found:\n"),
     Breakage(
+        "user.refused",
+        f"{SCRIPTS}/checks/user.py",
+        'if "may run the following commands" in said.stdout:',
+        'if "may do the following" in said.stdout:',
+    ),
+    Breakage("user.refused", f"{SCRIPTS}/steps/account.py", "        _refuse_waiting_rule(user)\n", "        pass\n"),
+    Breakage("broker.loopback", f"{SCRIPTS}/base/host.py", '.replace("*", "::")', '.replace("*", "::1")'),
+    Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/removal/accounts.py",
         "entry.user in register.users(but=step.slug)",

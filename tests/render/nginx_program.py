@@ -12,7 +12,7 @@ import pytest
 
 from codesensei.render import site
 from codesensei.scripts.steps import proxy
-from codesensei.wire import paths
+from codesensei.wire.paths import SERVER
 from tools.engine.cache import cache_lock, cache_root, make_directory
 
 SECONDS = 300
@@ -60,12 +60,11 @@ def configuration(folder: Path, sites: str, head: str = "") -> Path:
     known = {proxy.http2_fact(said), "ipv6"}
     pair = {"certificate": f"{folder}/certificate.pem", "key": f"{folder}/key.pem"}
     files = {path: proxy.for_server(text, known) for path, text in site.base_files(**pair).items()}
-    place = paths.SERVER.nginx
-    whole = files.pop(f"{place}/conf.d/codesensei.conf") + sites
+    whole = files.pop("/etc/nginx/conf.d/codesensei.conf") + sites
     for name, text in files.items():
-        whole = whole.replace(f"include {name.removeprefix(f'{place}/')};", text)
-    whole = whole.replace("/etc/tls/", f"{folder}/").replace(f"{paths.SERVER.nginx_logs}/", f"{folder}/")
-    whole = whole.replace(str(paths.SERVER.challenges), f"{folder}/challenges")
+        whole = whole.replace(f"include {name.removeprefix('/etc/nginx/')};", text)
+    whole = whole.replace("/etc/tls/", f"{folder}/").replace("/var/log/nginx/", f"{folder}/")
+    whole = whole.replace(str(SERVER.challenges), f"{folder}/challenges")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
     path = folder / "nginx.conf"

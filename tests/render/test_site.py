@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 from codesensei.render import site
-from codesensei.wire import paths
 from codesensei.wire.paths import ProjectPaths
 from tests.render.nginx_program import configuration, nginx
 
@@ -110,6 +109,17 @@ class _Backend(socketserver.ThreadingUnixStreamServer):
 
 
 @dataclass(frozen=True)
+class _Place(ProjectPaths):
+    """Paths of a project in a directory of the test's."""
+
+    place: Path
+
+    @property
+    def root(self) -> Path:
+        return self.place
+
+
+@dataclass(frozen=True)
 class _Served:
     port: int
     root: Path
@@ -157,7 +167,7 @@ def _tested(program: str, file: Path) -> str:
 
 def _fill(folder: Path) -> Path:
     """A project's directory with two releases, uploads, and links that lead out."""
-    root = folder / "shop"
+    root = folder / "srv"
     for release, files in {
         "new": {"app.js": "new", "sub dir/é.css": "css"},
         "old": {"app.js": "old", "app.0ld.js": "only old"},
@@ -191,20 +201,18 @@ def _serve(folder: Path, trusted: list[str]) -> Iterator[_Served]:
     folder.chmod(0o755)
     root = _fill(folder)
     port = _free_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "SERVER", replace(paths.SERVER, projects=folder))
-        live = str(SHOP.socket)
-        text = site.site(
-            SHOP, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/",
-            trusted_proxies=trusted, body_size="1k",
-        )  # fmt: skip
+    place = _Place("shop", root)
+    text = site.site(
+        place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/",
+        trusted_proxies=trusted, body_size="1k",
+    )  # fmt: skip
     owner = "user root;" if os.getuid() == 0 else ""
     file = configuration(folder, text, f"{owner} daemon off; error_log {folder}/error.log;")
     text = file.read_text().replace("listen 80", f"listen 127.0.0.1:{port}")
     text = text.replace("listen [::]:80", f"listen [::1]:{port}")
     text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{_free_port()} ssl")
     file.write_text(text.replace("listen [::]:443 ssl", f"listen [::1]:{_free_port()} ssl"))
-    backend = _Backend(live, _Echo)
+    backend = _Backend(str(place.socket), _Echo)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
     server = subprocess.Popen([program, "-c", str(file), "-p", str(folder)], stderr=subprocess.PIPE)
     try:

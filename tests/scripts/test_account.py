@@ -175,6 +175,22 @@ def test_a_rule_that_has_waited_for_the_user_is_refused_and_the_user_goes(
         assert [(argv[0], argv[-1]) for argv in calls] == [("useradd", "deploy"), ("useradd", build_user("shop"))]
 
 
+def test_a_user_that_was_there_is_asked_about_too_and_stays(
+    server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was cut off may have made it and asked nobody."""
+
+    def check_power(user: str, thing: str, fix: str) -> None:
+        raise Failure(thing, "sudo lets it run: (root) NOPASSWD: ALL", fix)
+
+    monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
+    monkeypatch.setattr(account, "check_power", check_power)
+    monkeypatch.setattr(commands, "run", lambda *words, **options: pytest.fail("nothing is to be run"))
+    with pytest.raises(Failure, match="user deploy: sudo lets it run"):
+        account.run(make_step("account", data=APP_USER))
+    assert not (server / "srv/shop").exists()
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")
 def test_the_manage_helper_says_who_may_use_it(tmp_path: Path) -> None:
     helper = tmp_path / "manage"

@@ -19,7 +19,7 @@ from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving import pair as certificate
 from codesensei.scripts.serving.certificates import Folder, Held
 from codesensei.scripts.steps import acme
-from codesensei.wire import codec
+from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import AcmeSaid
 from tests.scripts.conftest import fingerprints
@@ -97,10 +97,8 @@ class Certbot:
 
 @pytest.fixture
 def certbot(server: Path, monkeypatch: pytest.MonkeyPatch) -> Certbot:
-    fake = Certbot(server / "letsencrypt")
+    fake = Certbot(paths.SERVER.certbot)
     (server / "memory/shop").mkdir()
-    monkeypatch.setattr(certificates, "LETSENCRYPT", fake.folder)
-    monkeypatch.setattr(certificates, "AUTHORITIES", server / "etc")
     monkeypatch.setattr(commands, "run", fake.command)
     for module in (acme, nginx):
         monkeypatch.setattr(module, "systemctl", fake.systemctl)
@@ -257,7 +255,7 @@ def test_an_expired_certificate_covers_nothing() -> None:
 
 
 def test_the_authority_s_root_is_trusted_and_no_longer(obtain: Any, certbot: Certbot, server: Path) -> None:
-    root = server / "etc/codesensei-shop.crt"
+    root = server / "authorities/codesensei-shop.crt"
     obtain("a.example", root="PEM\n\n")
     assert root.read_text() == "PEM\n"
     assert certbot.calls.count(["update-ca-certificates"]) == 1

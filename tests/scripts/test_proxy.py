@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +268,9 @@ def test_lines_are_for_the_server_that_they_suit(
     nginx: FakeNginx, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, ipv6: bool, lines: list[str]
 ) -> None:
     nginx.version = version
-    monkeypatch.setattr(proxy, "IPV6", tmp_path if ipv6 else tmp_path / "none")
+    monkeypatch.setattr(paths, "SERVER", replace(paths.SERVER, processes=tmp_path / "proc"))
+    if ipv6:
+        (tmp_path / "proc/net/if_inet6").mkdir(parents=True)
     text = site.base_files(certificate="/c", key="/k")[f"{nginx.folder}/snippets/codesensei-https.conf"]
     assert [line for line in proxy.for_server(text, proxy.facts()).splitlines() if line[:1] != "#"] == lines
 

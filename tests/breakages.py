@@ -254,6 +254,7 @@ UNIT = [
     Breakage(
         "user.refused", f"{SCRIPTS}/checks/user.py", 'if "may run the following commands" in', 'if "may run all" in'
     ),
+    Breakage("broker.loopback", f"{SCRIPTS}/base/host.py", '.replace("*", "::")', '.replace("*", "::1")'),
     Breakage("user.refused", f"{SCRIPTS}/checks/user.py", "        _not_listed_by_sudo(user, thing, fix)\n", ""),
     Breakage("user.refused", f"{SCRIPTS}/steps/account.py", "    _refuse_power(user, is_new=step.", "    (step."),
     Breakage(

@@ -216,7 +216,13 @@ DATABASES: dict[str, tuple[list[tuple[str, str]], DatabasePlan]] = {
 }
 
 
-@pytest.mark.proves("database.kinds", "database.auto.external", "database.auto.sqlite")
+@pytest.mark.proves(
+    "database.kinds",
+    "database.auto.local",
+    "database.auto.external",
+    "database.auto.sqlite",
+    "database.auto.generated",
+)
 @pytest.mark.parametrize("name", DATABASES)
 def test_database_plan(name: str, tmp_path: Path) -> None:
     changes, plan = DATABASES[name]
@@ -225,6 +231,22 @@ def test_database_plan(name: str, tmp_path: Path) -> None:
     assert "canary" not in repr(stack.database)
     with_password = plan.given_by and plan.kind in {"local", "external"} and name[:8] != "a socket"
     assert (stack.secrets.database_password is not None) == bool(with_password)
+
+
+@pytest.mark.proves("tls.kinds")
+@pytest.mark.parametrize(
+    ("tls", "kind"),
+    [
+        ("off", "off"),
+        (False, "off"),
+        ("selfSigned", "selfSigned"),
+        ({"certificate": "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"}, "files"),
+        ("acme", "acme"),
+        ({"acme": {"email": "ops@example.com"}}, "acme"),
+    ],
+)
+def test_each_kind_of_tls(tls: object, kind: str) -> None:
+    assert validate({**SMALLEST, "domains": ["shop.example.com"], "tls": tls}).tls.kind == kind
 
 
 @pytest.mark.proves("broker.plain-url")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codesensei.config import StackConfig
-from codesensei.config.project import Asked
+from codesensei.config.project import ProjectConfig
 from codesensei.source import Closure, Code, SourceError, ids, read_code
 from codesensei.webservers import SERVERS, Interface
 from tests.source.conftest import Repository
@@ -22,14 +22,14 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/ok
 HOOKS = ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic")
 
 
-def project(**changes: Any) -> Asked:
+def project(**changes: Any) -> ProjectConfig:
     given = {
         "slug": "shop",
         "source": {"path": ".", "revision": "main"},
         "settingsModule": "config.settings",
         **changes,
     }
-    return Asked.model_validate(given)
+    return ProjectConfig.model_validate(given)
 
 
 def of(

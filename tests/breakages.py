@@ -786,8 +786,8 @@ HOST = [
         Breakage(
             "redeploy.unchanged",
             "components/provisioning.py",
-            '"postgresql": postgresql,\n        }\n',
-            '"postgresql": str(__import__("time").time()),\n        }\n',
+            '            "postgresql": postgresql,\n',
+            '            "postgresql": str(__import__("time").time()),\n',
         ),
         "tests/host/test_deploy.py::test_a_second_up_changes_nothing_and_only_looks_for_drift[13-False-0]",
     ),

@@ -1223,7 +1223,7 @@ UNIT = [
     ),
     Breakage(
         "migrations.before-switch",
-        f"{COMPONENTS}/stack.py",
+        "components/stack.py",
         "opts=_after(release, processes, edge),",
         "opts=_after(processes, edge),",
     ),

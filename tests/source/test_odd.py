@@ -268,6 +268,6 @@ def test_a_link_to_itself_leads_nowhere(repository: Repository, tmp_path: Path) 
     (repository.directory / "loop").symlink_to("loop")
     (repository.directory / "here").symlink_to(".")
     repository.commit({"manage.py": ""})
-    tree = open_source(Spec(Source("main", path=str(repository.directory))), cache_dir=tmp_path / "cache").tree
+    tree = open_source(Asked(Source("main", path=str(repository.directory))), cache_dir=tmp_path / "cache").tree
     assert (tree.resolve("here"), tree.is_directory("here")) == (".", True)
     assert (tree.resolve("loop"), tree.is_directory("loop")) == (None, False)

@@ -36,11 +36,8 @@ def database_name(value: str) -> str:
     if is_system_database(value):
         raise reject("database-system", f"{show(value)} is PostgreSQL's own", "choose a name of the project's: shop")
     if not _NAME.fullmatch(value):
-        raise reject(
-            "database-name",
-            f"{show(value)} is not a name for a database",
-            "use lower-case letters, digits and '_', a letter first, at most 63 characters: shop",
-        )
+        fix = "use lower-case letters, digits and '_', a letter first, at most 63 characters: shop"
+        raise reject("database-name", f"{show(value)} is not a name for a database", fix)
     return value
 
 
@@ -48,11 +45,8 @@ def extension(value: str) -> str:
     """An extension that the owner of a database may create, or whose package is known."""
     value = EXTENSION_ALIASES.get(value, value)
     if value not in EXTENSIONS:
-        raise reject(
-            "extension",
-            f"{show(value)} is neither a trusted extension nor one with a known package",
-            f"known are: {', '.join(sorted(EXTENSIONS))}",
-        )
+        fix = f"known are: {', '.join(sorted(EXTENSIONS))}"
+        raise reject("extension", f"{show(value)} is neither a trusted extension nor one with a known package", fix)
     return value
 
 
@@ -120,12 +114,8 @@ def plan_database(config: StackConfig, values: Mapping[str, str], places: Mappin
     if URL_VARIABLE in values and mapping.get(URL_VARIABLE, "url") == "url":
         others = sorted(name for name in given if name != URL_VARIABLE)
         if others:
-            _refuse(
-                "variable-twice",
-                places[others[0]],
-                f"{others[0]} is filled from {URL_VARIABLE}",
-                f"remove it here, or from {URL_VARIABLE} and database.env",
-            )
+            fix = f"remove it here, or from {URL_VARIABLE} and database.env"
+            _refuse("variable-twice", places[others[0]], f"{others[0]} is filled from {URL_VARIABLE}", fix)
         url = _read(values[URL_VARIABLE], places[URL_VARIABLE])
         return _from_url(
             config, url, places[URL_VARIABLE], {n: p for n, p in mapping.items() if n != URL_VARIABLE}, "DATABASE_URL"
@@ -138,29 +128,18 @@ def plan_database(config: StackConfig, values: Mapping[str, str], places: Mappin
 def _generated(config: StackConfig) -> Given:
     database = config.database
     if database.kind == "external":
-        _refuse(
-            "external-without-url",
-            "database.kind",
-            f"is external, but no {URL_VARIABLE} says where it is",
-            f"pulumi config set --secret --path codesensei:secretEnv.{URL_VARIABLE}",
-        )
+        fix = f"pulumi config set --secret --path codesensei:secretEnv.{URL_VARIABLE}"
+        _refuse("external-without-url", "database.kind", f"is external, but no {URL_VARIABLE} says where it is", fix)
     parts = set(database.env.values())
     if database.env and "url" not in parts and not {"name", "user", "password"} <= parts:
         lacking = ", ".join(sorted({"name", "user", "password"} - parts))
-        _refuse(
-            "mapping-incomplete",
-            "database.env",
-            f"maps no variable to: {lacking}",
-            "map url, or name, user and password (host and port where the settings read them)",
-        )
+        fix = "map url, or name, user and password (host and port where the settings read them)"
+        _refuse("mapping-incomplete", "database.env", f"maps no variable to: {lacking}", fix)
     name = database.name or config.project.slug.replace("-", "_")
     if is_system_database(name):
-        _refuse(
-            "database-default-name",
-            "project.slug",
-            f'the database would be named "{name}", which is PostgreSQL\'s own',
-            "set codesensei:database.name",
-        )
+        message = f'the database would be named "{name}", which is PostgreSQL\'s own'
+        fix = "set codesensei:database.name"
+        _refuse("database-default-name", "project.slug", message, fix)
     return Given(
         DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, database.env or {URL_VARIABLE: "url"})
     )
@@ -171,11 +150,9 @@ def _from_parts(
 ) -> Given:
     lacking = sorted(set(config.database.env) - set(given))
     if lacking:
+        fix = "give all of the mapped variables a value, or none: then the program makes the database"
         _refuse(
-            "mapping-partly-given",
-            f"database.env.{lacking[0]}",
-            "has no value, while other mapped variables have",
-            "give all of the mapped variables a value, or none: then the program makes the database",
+            "mapping-partly-given", f"database.env.{lacking[0]}", "has no value, while other mapped variables have", fix
         )
     parts = {part: values[name] for name, part in given.items()}
     naming = [places[name] for name, part in given.items() if part in {"url", "name", "host"}]
@@ -205,19 +182,11 @@ def _from_url(
         return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
     local = url.local and kind != "external"
     if kind == "local" and not url.local:
-        _refuse(
-            "local-elsewhere",
-            "database.kind",
-            f"is local, but {place} leads to another machine",
-            "set it to external, or lead the URL to 127.0.0.1",
-        )
+        fix = "set it to external, or lead the URL to 127.0.0.1"
+        _refuse("local-elsewhere", "database.kind", f"is local, but {place} leads to another machine", fix)
     if kind == "external" and url.local:
-        _refuse(
-            "external-here",
-            "database.kind",
-            f"is external, but {place} leads to the server itself",
-            "set it to local, or lead the URL to the provider's host; for a database that you care for: none",
-        )
+        fix = "set it to local, or lead the URL to the provider's host; for a database that you care for: none"
+        _refuse("external-here", "database.kind", f"is external, but {place} leads to the server itself", fix)
     if not local:
         _need_nothing(config, "the database is elsewhere")
         return Given(
@@ -232,28 +201,18 @@ def _from_url(
 
 def _check_local(config: StackConfig, url: Url, place: str) -> None:
     if url.kind != "postgres":
-        _refuse(
-            "local-not-postgres",
-            place,
-            "leads to a database on the server that is not PostgreSQL",
-            "the program makes PostgreSQL only; for a database that you care for: database.kind: none",
-        )
+        fix = "the program makes PostgreSQL only; for a database that you care for: database.kind: none"
+        _refuse("local-not-postgres", place, "leads to a database on the server that is not PostgreSQL", fix)
     for what, name in (("database", url.name), ("role", url.user or config.project.user)):
         if not name:
-            _refuse(
-                "url-name", place, "names no database", "end it with one: postgres://user:password@127.0.0.1:5432/shop"
-            )
+            fix = "end it with one: postgres://user:password@127.0.0.1:5432/shop"
+            _refuse("url-name", place, "names no database", fix)
         if is_system_database(name):
-            _refuse(
-                "url-system-name", place, f"names a {what} of PostgreSQL's own", "choose a name of the project's: shop"
-            )
+            fix = "choose a name of the project's: shop"
+            _refuse("url-system-name", place, f"names a {what} of PostgreSQL's own", fix)
         if len(name.encode()) > _MAX_NAME or not name.isprintable():
-            _refuse(
-                "url-long-name",
-                place,
-                f"the name of the {what} is longer than 63 bytes or not printable",
-                "choose a shorter name: PostgreSQL would cut it",
-            )
+            fix = "choose a shorter name: PostgreSQL would cut it"
+            _refuse("url-long-name", place, f"the name of the {what} is longer than 63 bytes or not printable", fix)
     if config.database.name and config.database.name != url.name:
         _refuse("database-name-differs", "database.name", f"is not the name in {place}", "remove it: the URL says it")
     if not url.password and not (url.socket and url.user in {"", config.project.user}):
@@ -267,19 +226,13 @@ def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
     paths = ProjectPaths(config.project.slug)
     good = f"sqlite:///{paths.shared}/db.sqlite3"
     if not path.startswith("/"):
+        fix = f"lead it to shared, with four slashes: {good}"
         _refuse(
-            "sqlite-in-release",
-            place,
-            "leads to a SQLite file inside the release: the next deploy would lose it",
-            f"lead it to shared, with four slashes: {good}",
+            "sqlite-in-release", place, "leads to a SQLite file inside the release: the next deploy would lose it", fix
         )
     if path.startswith(f"{paths.root}/") and not path.startswith(f"{paths.shared}/"):
-        _refuse(
-            "sqlite-outside-shared",
-            place,
-            "leads to a SQLite file that no release shares",
-            f"lead it to shared: {good}",
-        )
+        fix = f"lead it to shared: {good}"
+        _refuse("sqlite-outside-shared", place, "leads to a SQLite file that no release shares", fix)
 
 
 def _need_nothing(config: StackConfig, why: str) -> None:
@@ -330,22 +283,13 @@ def plan_broker(
 
 def _number(url: Url) -> int:
     if url.host == "::1":
-        raise UrlError(
-            "broker-address",
-            "leads to ::1, but the server's broker listens on 127.0.0.1 alone",
-            "lead it there: redis://127.0.0.1:6379/0",
-        )
+        fix = "lead it there: redis://127.0.0.1:6379/0"
+        raise UrlError("broker-address", "leads to ::1, but the server's broker listens on 127.0.0.1 alone", fix)
     if url.password or url.user:
-        raise UrlError(
-            "broker-password",
-            "has a password, but the server's broker has none",
-            "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)",
-        )
+        fix = "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)"
+        raise UrlError("broker-password", "has a password, but the server's broker has none", fix)
     number = url.name or "0"
     if not (number.isascii() and number.isdigit() and int(number) < _BROKER_NUMBERS):
-        raise UrlError(
-            "broker-number",
-            "names no database of the broker",
-            f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0",
-        )
+        fix = f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0"
+        raise UrlError("broker-number", "names no database of the broker", fix)
     return int(number)

@@ -28,15 +28,13 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.
 def domain(value: str) -> str:
     """A public host name of the project: lower-case, at least two labels, no address, no pattern."""
     if is_address(value):
-        raise reject(
-            "domain-address", f"{show(value)} is an address", "list names only; without any, the address itself serves"
-        )
+        fix = "list names only; without any, the address itself serves"
+        raise reject("domain-address", f"{show(value)} is an address", fix)
     if "/" in value or ":" in value:
         raise reject("domain-url", f"{show(value)} is more than a host name", "write the name alone: shop.example.com")
     if "*" in value:
-        raise reject(
-            "domain-pattern", f"{show(value)} is a pattern", "list each host name; appsDomain makes names of its own"
-        )
+        fix = "list each host name; appsDomain makes names of its own"
+        raise reject("domain-pattern", f"{show(value)} is a pattern", fix)
     if value != value.lower():
         raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
     if not value.isascii():
@@ -56,17 +54,11 @@ def _punycode(value: str) -> str:
 def certificate(value: str) -> str:
     """The certificate and its chain as PEM text."""
     if "PRIVATE KEY" in value:
-        raise reject(
-            "certificate-key",
-            "contains a private key",
-            "give the key apart: pulumi config set --secret --path codesensei:tls.key < key.pem",
-        )
+        fix = "give the key apart: pulumi config set --secret --path codesensei:tls.key < key.pem"
+        raise reject("certificate-key", "contains a private key", fix)
     if not _PEM.search(value):
-        raise reject(
-            "certificate",
-            "is not a certificate in PEM form",
-            "set it from the file: pulumi config set --path codesensei:tls.certificate < fullchain.pem",
-        )
+        fix = "set it from the file: pulumi config set --path codesensei:tls.certificate < fullchain.pem"
+        raise reject("certificate", "is not a certificate in PEM form", fix)
     return value
 
 
@@ -85,22 +77,16 @@ def directory_url(value: str) -> str:
     """The URL of an ACME authority's directory."""
     parts = urlsplit(value)
     if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/") or re.search(r"[\s'\"\\]", value):
-        raise reject(
-            "acme-directory",
-            f"{show(value)} is not the URL of an ACME directory",
-            "write it like https://acme-staging-v02.api.letsencrypt.org/directory, or remove it for Let's Encrypt",
-        )
+        fix = "write it like https://acme-staging-v02.api.letsencrypt.org/directory, or remove it for Let's Encrypt"
+        raise reject("acme-directory", f"{show(value)} is not the URL of an ACME directory", fix)
     return value
 
 
 def authority_root(value: str) -> str:
     """One certificate as PEM text."""
     if "PRIVATE KEY" in value or not _PEM.search(value):
-        raise reject(
-            "root-certificate",
-            "is not a certificate in PEM form",
-            "set it from the file: pulumi config set --path codesensei:tls.acme.rootCertificate < root.pem",
-        )
+        fix = "set it from the file: pulumi config set --path codesensei:tls.acme.rootCertificate < root.pem"
+        raise reject("root-certificate", "is not a certificate in PEM form", fix)
     return value
 
 

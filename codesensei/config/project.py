@@ -44,18 +44,13 @@ def git_url(value: str) -> str:
         return value
     url = _URL.fullmatch(value)
     if not url or url.group(1).lower() not in {"https", "ssh", "file"}:
-        raise reject(
-            "git-scheme",
-            "is not a git URL of a kind that is allowed",
-            "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path",
-        )
+        fix = "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path"
+        raise reject("git-scheme", "is not a git URL of a kind that is allowed", fix)
     login, _, host = url.group(2).rpartition("@")
     if ":" in login or (login and url.group(1).lower() == "https"):
-        raise reject(
-            "git-credentials",
-            "has credentials in the URL, where the state and every preview would show them",
-            "remove them: git here uses your own SSH agent or credential helper",
-        )
+        message = "has credentials in the URL, where the state and every preview would show them"
+        fix = "remove them: git here uses your own SSH agent or credential helper"
+        raise reject("git-credentials", message, fix)
     if url.group(1).lower() != "file" and not host:
         raise reject("git-host", "names no host", "write https://host/path")
     return value
@@ -64,9 +59,8 @@ def git_url(value: str) -> str:
 def app_user(value: str) -> str:
     """The user that the project runs as: an ordinary one of its own (contract, "App user")."""
     if is_system_user(value):
-        raise reject(
-            "system-user", f"{show(value)} is a user of the system", "name an ordinary user for the project: deploy"
-        )
+        fix = "name an ordinary user for the project: deploy"
+        raise reject("system-user", f"{show(value)} is a user of the system", fix)
     return value
 
 
@@ -81,11 +75,8 @@ def python_version(value: str) -> str:
 def worker_key(value: str) -> str:
     """The name of a worker: it becomes the unit `<slug>-<name>.service`."""
     if not _WORKER.fullmatch(value):
-        raise reject(
-            "worker-name",
-            f"{show(value)} is not the name of a worker",
-            "use lower-case letters, digits and '-', a letter first, at most 31 characters: beat",
-        )
+        fix = "use lower-case letters, digits and '-', a letter first, at most 31 characters: beat"
+        raise reject("worker-name", f"{show(value)} is not the name of a worker", fix)
     if value in RESERVED_WORKERS:
         raise reject("worker-reserved", f"{show(value)} is a name of the product's own", "choose another: worker")
     return value
@@ -108,9 +99,8 @@ def command(value: str) -> str:
 def health_path(value: str) -> str:
     """The path that is asked for when a release is proved."""
     if not re.fullmatch(r"/[!-~]*", value) or "#" in value:
-        raise reject(
-            "health-path", f"{show(value)} is not a path", "start it with '/', percent-encode the rest: /health/"
-        )
+        fix = "start it with '/', percent-encode the rest: /health/"
+        raise reject("health-path", f"{show(value)} is not a path", fix)
     return value
 
 
@@ -127,11 +117,8 @@ def serves(value: str, info: ValidationInfo) -> str:
     interface = info.data.get("interface", "auto")
     if value != "auto" and interface not in ("auto", *SERVERS[value].interfaces):
         others = " or ".join(name for name, server in SERVERS.items() if interface in server.interfaces)
-        raise reject(
-            "server-interface",
-            f"{value} does not serve {interface}, which project.interface says",
-            f"set project.interface to auto, or project.server to {others}",
-        )
+        fix = f"set project.interface to auto, or project.server to {others}"
+        raise reject("server-interface", f"{value} does not serve {interface}, which project.interface says", fix)
     return value
 
 

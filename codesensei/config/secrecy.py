@@ -142,12 +142,8 @@ def _may_be_sealed(place: Place, raw: Mapping[str, object]) -> bool:
 def _in_plain(place: Place) -> Problem:
     path = ".".join(place)
     flag = "--path " if len(place) > 1 else ""
-    return Problem(
-        "secret-in-plain",
-        path,
-        "is not encrypted",
-        f"pulumi config set --secret {flag}codesensei:{path} (with a new value, if others could read this one)",
-    )
+    fix = f"pulumi config set --secret {flag}codesensei:{path} (with a new value, if others could read this one)"
+    return Problem("secret-in-plain", path, "is not encrypted", fix)
 
 
 def _misplaced(place: Place) -> Problem:
@@ -245,11 +241,9 @@ def _ssh_key(key: str | None) -> Iterator[Problem]:
     elif not (found := _PRIVATE_KEY.fullmatch(key)):
         yield Problem("ssh-key", "sshPrivateKey", "is not a whole private key", fix)
     elif _has_passphrase(found.group(1) or "", found.group(2)):
+        fix = "remove this key and use the SSH agent, or set a key of its own without a passphrase"
         yield Problem(
-            "ssh-key-passphrase",
-            "sshPrivateKey",
-            "has a passphrase, which nobody can type during a deploy",
-            "remove this key and use the SSH agent, or set a key of its own without a passphrase",
+            "ssh-key-passphrase", "sshPrivateKey", "has a passphrase, which nobody can type during a deploy", fix
         )
 
 
@@ -271,19 +265,11 @@ def _tls_key(key: object) -> Iterator[Problem]:
     found = _PRIVATE_KEY.search(key) if isinstance(key, str) else None
     whole = found and found.group(1) not in {"OPENSSH ", "ENCRYPTED "} and "ENCRYPTED" not in found.group(2)
     if key is not None and not whole:
-        yield Problem(
-            "tls-key",
-            "tls.key",
-            "is not a private key in PEM form without a passphrase",
-            "set it from the file: pulumi config set --secret --path codesensei:tls.key < key.pem",
-        )
+        fix = "set it from the file: pulumi config set --secret --path codesensei:tls.key < key.pem"
+        yield Problem("tls-key", "tls.key", "is not a private key in PEM form without a passphrase", fix)
 
 
 def _digest_key(key: str | None) -> Iterator[Problem]:
     if key is not None and len(key) < _SHORTEST_DIGEST_KEY:
-        yield Problem(
-            "digest-key",
-            "digestKey",
-            f"is shorter than {_SHORTEST_DIGEST_KEY} characters",
-            "make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
-        )
+        fix = "make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey"
+        yield Problem("digest-key", "digestKey", f"is shorter than {_SHORTEST_DIGEST_KEY} characters", fix)

@@ -89,12 +89,9 @@ def _reads(*paths: str) -> Callable[[Rule], Rule]:
 @_reads("project.user", "server.user")
 def _app_user(config: StackConfig) -> Iterable[Problem]:
     if config.project.user == config.server.user:
-        yield Problem(
-            "user-is-login-user",
-            "project.user",
-            f"{show(config.project.user)} is the login user, who may become root",
-            f"give the project a user of its own: {config.project.slug}",
-        )
+        message = f"{show(config.project.user)} is the login user, who may become root"
+        fix = f"give the project a user of its own: {config.project.slug}"
+        yield Problem("user-is-login-user", "project.user", message, fix)
 
 
 @_reads("project.slug", "project.workers")
@@ -102,19 +99,14 @@ def _units(config: StackConfig) -> Iterable[Problem]:
     slug = config.project.slug
     for unit in (web_unit(slug), socket_unit(slug)):
         if is_system_unit(unit):
-            yield Problem(
-                "slug-reserved", "project.slug", f"{unit} is a unit of the system", f"choose another slug: {slug}-site"
-            )
+            fix = f"choose another slug: {slug}-site"
+            yield Problem("slug-reserved", "project.slug", f"{unit} is a unit of the system", fix)
             return
     for key in config.project.workers:
         unit = worker_unit(slug, key)
         if is_system_unit(unit):
-            yield Problem(
-                "worker-unit-reserved",
-                f"project.workers.{key}",
-                f"{unit} is a unit of the system",
-                "give the worker another name",
-            )
+            fix = "give the worker another name"
+            yield Problem("worker-unit-reserved", f"project.workers.{key}", f"{unit} is a unit of the system", fix)
 
 
 @_reads("project.python", "project.installer")
@@ -122,54 +114,39 @@ def _python(config: StackConfig) -> Iterable[Problem]:
     project = config.project
     if project.python.count(".") == 2 and project.installer == "pip":
         minor = project.python.rpartition(".")[0]
-        yield Problem(
-            "python-needs-uv",
-            "project.python",
-            f"{show(project.python)} names a patch release, which apt cannot choose",
-            f'write "{minor}", or set project.installer to uv',
-        )
+        message = f"{show(project.python)} names a patch release, which apt cannot choose"
+        fix = f'write "{minor}", or set project.installer to uv'
+        yield Problem("python-needs-uv", "project.python", message, fix)
 
 
 @_reads("project.source", "production")
 def _revision(config: StackConfig) -> Iterable[Problem]:
     revision = config.project.source.revision
     if config.production and _MOVING.fullmatch(revision):
-        yield Problem(
-            "production-moving-revision",
-            "project.source.revision",
-            f"{show(revision)} moves, and this stack is production",
-            "give a commit or a tag: v1.4.0",
-        )
+        message = f"{show(revision)} moves, and this stack is production"
+        fix = "give a commit or a tag: v1.4.0"
+        yield Problem("production-moving-revision", "project.source.revision", message, fix)
 
 
 @_reads("tls", "domains", "appsDomain")
 def _acme(config: StackConfig) -> Iterable[Problem]:
     count = len(config.domains) + bool(config.apps_domain)
     if config.tls.kind == "acme" and not count:
-        yield Problem(
-            "acme-needs-name",
-            "tls",
-            "is acme, but the stack has no host name to get a certificate for",
-            "add codesensei:domains, or set tls to selfSigned",
-        )
+        fix = "add codesensei:domains, or set tls to selfSigned"
+        yield Problem("acme-needs-name", "tls", "is acme, but the stack has no host name to get a certificate for", fix)
     if config.tls.kind == "acme" and count > _ACME_NAMES:
+        fix = "remove some, or set tls to a certificate of your own"
         yield Problem(
-            "acme-names",
-            "domains",
-            f"has {count} names with appsDomain's, and a certificate holds {_ACME_NAMES}",
-            "remove some, or set tls to a certificate of your own",
+            "acme-names", "domains", f"has {count} names with appsDomain's, and a certificate holds {_ACME_NAMES}", fix
         )
 
 
 @_reads("domains", "appsDomain")
 def _apps_domain(config: StackConfig) -> Iterable[Problem]:
     if config.apps_domain and config.apps_domain in config.domains:
-        yield Problem(
-            "apps-domain-is-domain",
-            "appsDomain",
-            f"{show(config.apps_domain)} is in domains too, but it only carries generated names",
-            "remove it from one of the two",
-        )
+        message = f"{show(config.apps_domain)} is in domains too, but it only carries generated names"
+        fix = "remove it from one of the two"
+        yield Problem("apps-domain-is-domain", "appsDomain", message, fix)
 
 
 @_reads("env", "secretEnv", "generateSecrets", "database.env", "broker.env")
@@ -184,29 +161,19 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
     ):
         for name in names:
             if name in givers:
-                yield Problem(
-                    _TWICE[place],
-                    f"{place}.{name}" if place != "generateSecrets" else place,
-                    f"{name} is in {givers[name]} too",
-                    f"remove it from {givers[name]} or from {place}",
-                )
+                message = f"{name} is in {givers[name]} too"
+                fix = f"remove it from {givers[name]} or from {place}"
+                yield Problem(_TWICE[place], f"{place}.{name}" if place != "generateSecrets" else place, message, fix)
             givers.setdefault(name, place)
     made = set(config.generate_secrets) | set(config.broker.env)
     for name in config.database.env:
         if name in made:
-            yield Problem(
-                "database-variable-twice",
-                f"database.env.{name}",
-                f"{name} is in {givers[name]} too",
-                f"remove it from {givers[name]} or from database.env",
-            )
+            fix = f"remove it from {givers[name]} or from database.env"
+            yield Problem("database-variable-twice", f"database.env.{name}", f"{name} is in {givers[name]} too", fix)
     if "DATABASE_URL" in made - set(config.database.env):
-        yield Problem(
-            "database-url-made",
-            givers["DATABASE_URL"],
-            "DATABASE_URL is made by the program, with role and password",
-            "remove it here",
-        )
+        message = "DATABASE_URL is made by the program, with role and password"
+        fix = "remove it here"
+        yield Problem("database-url-made", givers["DATABASE_URL"], message, fix)
 
 
 _TWICE = {

@@ -105,11 +105,8 @@ def slug(value: str) -> str:
     """The project's short name (contract: `[a-z][a-z0-9-]*`, at most 31)."""
     if not _SLUG.fullmatch(value):
         near = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-0123456789")[:31].strip("-") or "shop"
-        raise reject(
-            "slug",
-            f"{show(value)} is not a slug",
-            f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}",
-        )
+        fix = f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}"
+        raise reject("slug", f"{show(value)} is not a slug", fix)
     if is_own_slug(value):
         raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
     return value
@@ -119,11 +116,8 @@ def variable_name(value: str) -> str:
     """The name of an environment variable."""
     if not _VARIABLE.fullmatch(value):
         near = re.sub(r"\W+", "_", value, flags=re.ASCII).lstrip("0123456789").strip("_") or "API_TOKEN"
-        raise reject(
-            "variable-name",
-            f"{show(value)} is not the name of a variable",
-            f"use letters, digits and '_', not a digit first: {near}",
-        )
+        fix = f"use letters, digits and '_', not a digit first: {near}"
+        raise reject("variable-name", f"{show(value)} is not the name of a variable", fix)
     return value
 
 
@@ -145,11 +139,8 @@ def server_address(value: str) -> str:
     """The address of a machine: a host name, an IPv4 or an IPv6 address."""
     if is_address(value) or is_hostname(value.lower()):
         return value
-    raise reject(
-        "server-address",
-        f"{show(value)} is not a host name or an IP address",
-        "write the bare address, without user, port, scheme or brackets: 203.0.113.7",
-    )
+    fix = "write the bare address, without user, port, scheme or brackets: 203.0.113.7"
+    raise reject("server-address", f"{show(value)} is not a host name or an IP address", fix)
 
 
 def port(value: int) -> int:
@@ -173,11 +164,8 @@ def source_path(value: str) -> str:
     """A path inside the source, relative to its root."""
     parts = value.split("/")
     if value.startswith("/") or ".." in parts or value.startswith("~"):
-        raise reject(
-            "source-path",
-            f"{show(value)} leads out of the source",
-            "write it relative to the root of the repository, without '..'",
-        )
+        fix = "write it relative to the root of the repository, without '..'"
+        raise reject("source-path", f"{show(value)} leads out of the source", fix)
     return "/".join(part for part in parts if part not in {"", "."}) or "."
 
 

@@ -89,11 +89,8 @@ def _refuse_raw(rest: str) -> None:
     authority, _, path = rest.partition("/")
     raw = "#" in rest or "@" in path or "@" in authority.rpartition("@")[0] or _BAD_PERCENT.search(rest)
     if raw or "?" in authority.rpartition("@")[0]:
-        raise UrlError(
-            "url-encoding",
-            "has a raw character that ends a part of the URL early",
-            "percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25",
-        )
+        fix = "percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25"
+        raise UrlError("url-encoding", "has a raw character that ends a part of the URL early", fix)
 
 
 def _place(text: str) -> tuple[str, int | None]:

@@ -138,8 +138,7 @@ def _generated(config: StackConfig) -> Given:
     name = database.name or config.project.slug.replace("-", "_")
     if is_system_database(name):
         message = f'the database would be named "{name}", which is PostgreSQL\'s own'
-        fix = "set codesensei:database.name"
-        _refuse("database-default-name", "project.slug", message, fix)
+        _refuse("database-default-name", "project.slug", message, "set codesensei:database.name")
     return Given(
         DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, database.env or {URL_VARIABLE: "url"})
     )
@@ -150,10 +149,9 @@ def _from_parts(
 ) -> Given:
     lacking = sorted(set(config.database.env) - set(given))
     if lacking:
+        message = "has no value, while other mapped variables have"
         fix = "give all of the mapped variables a value, or none: then the program makes the database"
-        _refuse(
-            "mapping-partly-given", f"database.env.{lacking[0]}", "has no value, while other mapped variables have", fix
-        )
+        _refuse("mapping-partly-given", f"database.env.{lacking[0]}", message, fix)
     parts = {part: values[name] for name, part in given.items()}
     naming = [places[name] for name, part in given.items() if part in {"url", "name", "host"}]
     place = naming[0] if naming else "database.env"
@@ -226,10 +224,8 @@ def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
     paths = ProjectPaths(config.project.slug)
     good = f"sqlite:///{paths.shared}/db.sqlite3"
     if not path.startswith("/"):
-        fix = f"lead it to shared, with four slashes: {good}"
-        _refuse(
-            "sqlite-in-release", place, "leads to a SQLite file inside the release: the next deploy would lose it", fix
-        )
+        message = "leads to a SQLite file inside the release: the next deploy would lose it"
+        _refuse("sqlite-in-release", place, message, f"lead it to shared, with four slashes: {good}")
     if path.startswith(f"{paths.root}/") and not path.startswith(f"{paths.shared}/"):
         fix = f"lead it to shared: {good}"
         _refuse("sqlite-outside-shared", place, "leads to a SQLite file that no release shares", fix)

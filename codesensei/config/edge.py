@@ -90,15 +90,8 @@ def authority_root(value: str) -> str:
     return value
 
 
-Email: TypeAlias = Annotated[
-    str,
-    matching(
-        r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
-        "email",
-        "an e-mail address",
-        "write it like ops@example.com",
-    ),
-]
+_EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+Email: TypeAlias = Annotated[str, matching(_EMAIL, "email", "an e-mail address", "write it like ops@example.com")]
 Certificate: TypeAlias = Annotated[str, AfterValidator(certificate)]
 
 

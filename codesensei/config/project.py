@@ -28,9 +28,7 @@ from codesensei.wire.names import is_system_user
 
 _SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/\s]*)(/[^\s]*)?", re.IGNORECASE)
-_PYTHON = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?")
-_WORKER = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_STATUS = re.compile(r"[1-5](xx|\d\d)")
+_ACCEPTED = ("2xx", "3xx", "401", "403", "404")
 RESERVED_WORKERS = frozenset({"web", "candidate"})
 
 
@@ -49,8 +47,7 @@ def git_url(value: str) -> str:
     login, _, host = url.group(2).rpartition("@")
     if ":" in login or (login and url.group(1).lower() == "https"):
         message = "has credentials in the URL, where the state and every preview would show them"
-        fix = "remove them: git here uses your own SSH agent or credential helper"
-        raise reject("git-credentials", message, fix)
+        raise reject("git-credentials", message, "remove them: git here uses your own SSH agent or credential helper")
     if url.group(1).lower() != "file" and not host:
         raise reject("git-host", "names no host", "write https://host/path")
     return value
@@ -66,7 +63,7 @@ def app_user(value: str) -> str:
 
 def python_version(value: str) -> str:
     """`""` (the server's own) or 3.x, or 3.x.y."""
-    found = _PYTHON.fullmatch(value)
+    found = re.fullmatch(r"3\.(\d{1,2})(\.\d{1,2})?", value)
     if value and not (found and int(found.group(1)) >= 8):
         raise reject("python", f"{show(value)} is not a version of Python", 'write "3.12", or "" for the server\'s own')
     return value
@@ -74,7 +71,7 @@ def python_version(value: str) -> str:
 
 def worker_key(value: str) -> str:
     """The name of a worker: it becomes the unit `<slug>-<name>.service`."""
-    if not _WORKER.fullmatch(value):
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):
         fix = "use lower-case letters, digits and '-', a letter first, at most 31 characters: beat"
         raise reject("worker-name", f"{show(value)} is not the name of a worker", fix)
     if value in RESERVED_WORKERS:
@@ -107,7 +104,7 @@ def health_path(value: str) -> str:
 def status(value: object) -> str:
     """An HTTP status or a class of them: "200", "2xx"."""
     word = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(word, str) or not _STATUS.fullmatch(word):
+    if not isinstance(word, str) or not re.fullmatch(r"[1-5](xx|\d\d)", word):
         raise reject("health-accept", f"{show(value)} is not an HTTP status", 'write "200", or "2xx" for a class')
     return word
 
@@ -132,22 +129,18 @@ def one_source(value: Any) -> Any:
 
 GitUrl = Annotated[str, AfterValidator(git_url)]
 # One commit, tag or branch, as a single name.
-Revision = Annotated[
-    str,
-    matching(
-        r"(?!.*(\.\.|@\{|//))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,254}",
-        "revision",
-        "a commit or a tag",
-        "give one commit or one tag: v1.4.0 or 4f2a9c1e",
-    ),
-]
-Package = Annotated[
-    str,
-    matching(
-        r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?", "package", "the name of a package", "write it as apt names it: libmagic1"
-    ),
-]
+_REVISION = r"(?!.*(\.\.|@\{|//))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,254}"
+_REVISION_FIX = "give one commit or one tag: v1.4.0 or 4f2a9c1e"
+Revision = Annotated[str, matching(_REVISION, "revision", "a commit or a tag", _REVISION_FIX)]
+_PACKAGE = r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?"
+_PACKAGE_FIX = "write it as apt names it: libmagic1"
+Package = Annotated[str, matching(_PACKAGE, "package", "the name of a package", _PACKAGE_FIX)]
+_KEPT = "the current and the previous release are always kept"
+KeptReleases = Annotated[Whole, at_least(2, "keep-releases", _KEPT, "give 2 or more")]
 Command = Annotated[str, AfterValidator(command)]
+AppUser = Annotated[UnixName, AfterValidator(app_user)]
+WorkerName = Annotated[str, AfterValidator(worker_key)]
+_DEFAULT_SERVERS = [f"{s.name} for {' and '.join(s.interfaces)}" for s in SERVERS.values() if s.is_default]
 SERVER_NAMES = ("auto", *SERVERS)
 if TYPE_CHECKING:
     ServerName = str
@@ -157,11 +150,8 @@ else:
 
 def name_default(value: Any) -> Any:
     """A project without a name for people is called by its slug."""
-    return (
-        {**value, "name": value["slug"]}
-        if isinstance(value, dict) and "slug" in value and "name" not in value
-        else value
-    )
+    lacks = isinstance(value, dict) and "slug" in value and "name" not in value
+    return {**value, "name": value["slug"]} if lacks else value
 
 
 class SourceConfig(Model):
@@ -197,9 +187,7 @@ class HealthCheck(Model):
     path: Annotated[str, AfterValidator(health_path)] = Field(default="/", description="The path that is asked for")
     timeout: Seconds = Field(default=60, description="Seconds until the release must have answered")
     accept: tuple[Annotated[str, BeforeValidator(status)], ...] = Field(
-        default=("2xx", "3xx", "401", "403", "404"),
-        min_length=1,
-        description='HTTP statuses: "200", or "2xx" for a class',
+        default=_ACCEPTED, min_length=1, description='HTTP statuses: "200", or "2xx" for a class'
     )
 
 
@@ -225,19 +213,15 @@ class ProjectConfig(Model):
         default="auto", description="auto: asgi where the settings declare it"
     )
     server: Annotated[ServerName, AfterValidator(serves)] = Field(
-        default="auto",
-        description="auto: "
-        + ", ".join(f"{s.name} for {' and '.join(s.interfaces)}" for s in SERVERS.values() if s.is_default),
+        default="auto", description=f"auto: {', '.join(_DEFAULT_SERVERS)}"
     )
-    user: Annotated[UnixName, AfterValidator(app_user)] = Field(
-        default="deploy", description="User that the project runs as"
-    )
+    user: AppUser = Field(default="deploy", description="User that the project runs as")
     share_user: Flag = Field(default=False, description="Another project on this server runs as the same user")
     python: Annotated[str, AfterValidator(python_version)] = Field(default="", description='"": the server\'s own')
     installer: Literal["pip", "uv"] = "pip"
     system_packages: tuple[Package, ...] = Field(default=(), description="Debian packages")
     rebuild: str = Field(default="", description="Any text; a new one builds the same commit again")
-    workers: dict[Annotated[str, AfterValidator(worker_key)], Annotated[WorkerConfig, BeforeValidator(worker)]] = Field(
+    workers: dict[WorkerName, Annotated[WorkerConfig, BeforeValidator(worker)]] = Field(
         default={}, description="Processes beside the web one, by name"
     )
     hooks: Hooks = Hooks()
@@ -249,11 +233,8 @@ class ProjectConfig(Model):
     media_serving: Literal["none", "proxy"] = Field(
         default="none", description="proxy: nginx serves MEDIA_URL to everybody"
     )
-    keep_releases: Annotated[
-        Whole,
-        AfterValidator(
-            at_least(2, "keep-releases", "the current and the previous release are always kept", "give 2 or more")
-        ),
-    ] = Field(default=5, description="Releases kept on the server, the current and the previous one included")
+    keep_releases: KeptReleases = Field(
+        default=5, description="Releases kept on the server, the current and the previous one included"
+    )
 
     _name_default = model_validator(mode="before")(name_default)

@@ -241,10 +241,9 @@ def _ssh_key(key: str | None) -> Iterator[Problem]:
     elif not (found := _PRIVATE_KEY.fullmatch(key)):
         yield Problem("ssh-key", "sshPrivateKey", "is not a whole private key", fix)
     elif _has_passphrase(found.group(1) or "", found.group(2)):
+        message = "has a passphrase, which nobody can type during a deploy"
         fix = "remove this key and use the SSH agent, or set a key of its own without a passphrase"
-        yield Problem(
-            "ssh-key-passphrase", "sshPrivateKey", "has a passphrase, which nobody can type during a deploy", fix
-        )
+        yield Problem("ssh-key-passphrase", "sshPrivateKey", message, fix)
 
 
 def _has_passphrase(kind: str, body: str) -> bool:

@@ -25,8 +25,7 @@ def host_key(value: str) -> str:
     words = value.split()
     if "ssh-rsa" in words[:2]:
         message = "is an RSA key: it would restrict the connection to SHA-1 signatures, which servers refuse"
-        fix = "give the server's ed25519 key: ssh-keyscan -t ed25519 HOST"
-        raise reject("host-key-rsa", message, fix)
+        raise reject("host-key-rsa", message, "give the server's ed25519 key: ssh-keyscan -t ed25519 HOST")
     kinds = [index for index, word in enumerate(words[:2]) if word in _GOOD_TYPES]
     if not kinds or len(words) < kinds[0] + 2:
         raise reject("host-key", "is not a public key of type ed25519 or ecdsa", KEYSCAN)

@@ -115,8 +115,7 @@ def _python(config: StackConfig) -> Iterable[Problem]:
     if project.python.count(".") == 2 and project.installer == "pip":
         minor = project.python.rpartition(".")[0]
         message = f"{show(project.python)} names a patch release, which apt cannot choose"
-        fix = f'write "{minor}", or set project.installer to uv'
-        yield Problem("python-needs-uv", "project.python", message, fix)
+        yield Problem("python-needs-uv", "project.python", message, f'write "{minor}", or set project.installer to uv')
 
 
 @_reads("project.source", "production")
@@ -135,18 +134,15 @@ def _acme(config: StackConfig) -> Iterable[Problem]:
         fix = "add codesensei:domains, or set tls to selfSigned"
         yield Problem("acme-needs-name", "tls", "is acme, but the stack has no host name to get a certificate for", fix)
     if config.tls.kind == "acme" and count > _ACME_NAMES:
-        fix = "remove some, or set tls to a certificate of your own"
-        yield Problem(
-            "acme-names", "domains", f"has {count} names with appsDomain's, and a certificate holds {_ACME_NAMES}", fix
-        )
+        message = f"has {count} names with appsDomain's, and a certificate holds {_ACME_NAMES}"
+        yield Problem("acme-names", "domains", message, "remove some, or set tls to a certificate of your own")
 
 
 @_reads("domains", "appsDomain")
 def _apps_domain(config: StackConfig) -> Iterable[Problem]:
     if config.apps_domain and config.apps_domain in config.domains:
         message = f"{show(config.apps_domain)} is in domains too, but it only carries generated names"
-        fix = "remove it from one of the two"
-        yield Problem("apps-domain-is-domain", "appsDomain", message, fix)
+        yield Problem("apps-domain-is-domain", "appsDomain", message, "remove it from one of the two")
 
 
 @_reads("env", "secretEnv", "generateSecrets", "database.env", "broker.env")
@@ -172,8 +168,7 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
             yield Problem("database-variable-twice", f"database.env.{name}", f"{name} is in {givers[name]} too", fix)
     if "DATABASE_URL" in made - set(config.database.env):
         message = "DATABASE_URL is made by the program, with role and password"
-        fix = "remove it here"
-        yield Problem("database-url-made", givers["DATABASE_URL"], message, fix)
+        yield Problem("database-url-made", givers["DATABASE_URL"], message, "remove it here")
 
 
 _TWICE = {

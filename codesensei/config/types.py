@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -20,7 +19,6 @@ _SLUG = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
-_SIZE = re.compile(r"[1-9]\d{0,8}[kmg]?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -61,7 +59,7 @@ def flag(value: object) -> bool:
     raise reject("not-a-flag", "must be true or false", "write true or false, without quotes")
 
 
-def at_least(minimum: int, rule: str, what: str, fix: str) -> Callable[[int], int]:
+def at_least(minimum: int, rule: str, what: str, fix: str) -> AfterValidator:
     """A validator for a number that must not be smaller than `minimum`."""
 
     def check(value: int) -> int:
@@ -69,7 +67,7 @@ def at_least(minimum: int, rule: str, what: str, fix: str) -> Callable[[int], in
             raise reject(rule, f"{value} is too small: {what}", fix)
         return value
 
-    return check
+    return AfterValidator(check)
 
 
 def matching(pattern: str, rule: str, what: str, fix: str) -> AfterValidator:
@@ -171,7 +169,7 @@ def source_path(value: str) -> str:
 
 def size(value: str) -> str:
     """A size as nginx reads it: digits with an optional k, m or g."""
-    if not _SIZE.fullmatch(value.lower()):
+    if not re.fullmatch(r"[1-9]\d{0,8}[kmg]?", value.lower()):
         raise reject("size", f"{show(value)} is not a size", "write digits and k, m or g, more than nothing: 25m")
     return value.lower()
 
@@ -192,31 +190,15 @@ def network(value: str) -> str:
 Whole = Annotated[int, BeforeValidator(whole)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 Text = Annotated[str, AfterValidator(text)]
-Seconds = Annotated[
-    Whole, AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60"))
-]
+Seconds = Annotated[Whole, at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60")]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
-UnixName = Annotated[
-    str,
-    matching(
-        r"[a-z_][a-z0-9_-]{0,31}",
-        "user-name",
-        "a user name",
-        "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy",
-    ),
-]
+_USER_FIX = "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy"
+UnixName = Annotated[str, matching(r"[a-z_][a-z0-9_-]{0,31}", "user-name", "a user name", _USER_FIX)]
 VariableName = Annotated[str, AfterValidator(variable_name)]
 ServerAddress = Annotated[str, AfterValidator(server_address)]
 Port = Annotated[Whole, AfterValidator(port), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
-DottedModule = Annotated[
-    str,
-    matching(
-        _DOTTED.pattern,
-        "module-name",
-        "the name of a Python module",
-        "write it with dots, without '.py': config.settings.production",
-    ),
-]
+_MODULE_FIX = "write it with dots, without '.py': config.settings.production"
+DottedModule = Annotated[str, matching(_DOTTED.pattern, "module-name", "the name of a Python module", _MODULE_FIX)]
 Application = Annotated[str, AfterValidator(application)]
 SourcePath = Annotated[Text, AfterValidator(source_path)]
 Size = Annotated[str, AfterValidator(size)]

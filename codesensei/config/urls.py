@@ -65,15 +65,11 @@ def read_url(text: str) -> Url:
     host, port = _place(place)
     host = unquote(host) or options.get("host", "")
     port = port if port is not None else _port(options.get("port", ""))
+    name = unquote(path) or options.get("dbname", "")
+    user = unquote(user) or options.get("user", "")
+    password = unquote(password) or options.get("password", "")
     return Url(
-        kind=kind,
-        scheme=scheme,
-        host=host,
-        port=port,
-        name=unquote(path) or options.get("dbname", ""),
-        user=unquote(user) or options.get("user", ""),
-        socket=host.startswith("/") or (kind == "postgres" and not host),
-        password=unquote(password) or options.get("password", ""),
+        kind, scheme, host, port, name, user, host.startswith("/") or (kind == "postgres" and not host), password
     )
 
 

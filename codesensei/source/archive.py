@@ -124,8 +124,7 @@ def _refuse_files(thing: str, tree: Tree) -> None:
     own = sorted(name for name in tree.files if name == OWN_FOLDER or name.startswith(f"{OWN_FOLDER}/"))
     if own:
         message = f"has files in {OWN_FOLDER}, the product's own folder in a release: {listing(own)}"
-        fix = "remove them from the repository, or move them"
-        raise SourceError(thing, message, fix)
+        raise SourceError(thing, message, "remove them from the repository, or move them")
 
 
 def _forget_old(archives: Path) -> None:

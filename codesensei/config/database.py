@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from codesensei.config.problems import BadConfig, Problem
-from codesensei.config.types import Model, Seconds, distinct, reject, show
+from codesensei.config.types import Model, Seconds, option, reject, show, unique
 from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
 from codesensei.config.variables import OwnVariable
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
@@ -53,25 +53,19 @@ def extension(value: str) -> str:
 class DatabaseConfig(Model):
     """Where the project's data lives."""
 
-    kind: Literal["auto", "local", "external", "none"] = Field(
-        default="auto", description="auto: local unless DATABASE_URL leads elsewhere"
+    kind: Literal["auto", "local", "external", "none"] = option(
+        "auto", "auto: local unless DATABASE_URL leads elsewhere"
     )
-    name: Annotated[str, AfterValidator(database_name)] = Field(
-        default="", description="Default: the slug, with '_' for '-'"
-    )
-    env: dict[OwnVariable, DatabasePart] = Field(
-        default={}, description="Variables by the part they hold: {DB_HOST: host}"
-    )
-    extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(distinct)] = ()
-    lock_timeout: Seconds = Field(default=5, description="Seconds that a migration waits for a lock")
+    name: Annotated[str, AfterValidator(database_name)] = option("", "Default: the slug, with '_' for '-'")
+    env: dict[OwnVariable, DatabasePart] = option({}, "Variables by the part they hold: {DB_HOST: host}")
+    extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(unique)] = ()
+    lock_timeout: Seconds = option(5, "Seconds that a migration waits for a lock")
 
 
 class BrokerConfig(Model):
     """The task broker."""
 
-    env: dict[OwnVariable, Literal["url"]] = Field(
-        default={}, description="Variables to inject: {CELERY_BROKER_URL: url}"
-    )
+    env: dict[OwnVariable, Literal["url"]] = option({}, "Variables to inject: {CELERY_BROKER_URL: url}")
 
 
 @dataclass(frozen=True)
@@ -112,14 +106,12 @@ def plan_database(config: StackConfig, values: Mapping[str, str], places: Mappin
         return Given(DatabasePlan("none"))
     given = {name: part for name, part in mapping.items() if name in values}
     if URL_VARIABLE in values and mapping.get(URL_VARIABLE, "url") == "url":
-        others = sorted(name for name in given if name != URL_VARIABLE)
-        if others:
+        others = {name: part for name, part in mapping.items() if name != URL_VARIABLE}
+        for name in sorted(others.keys() & given):
             fix = f"remove it here, or from {URL_VARIABLE} and database.env"
-            _refuse("variable-twice", places[others[0]], f"{others[0]} is filled from {URL_VARIABLE}", fix)
-        url = _read(values[URL_VARIABLE], places[URL_VARIABLE])
-        return _from_url(
-            config, url, places[URL_VARIABLE], {n: p for n, p in mapping.items() if n != URL_VARIABLE}, "DATABASE_URL"
-        )
+            _refuse("variable-twice", places[name], f"{name} is filled from {URL_VARIABLE}", fix)
+        place = places[URL_VARIABLE]
+        return _from_url(config, _read(values[URL_VARIABLE], place), place, others, "DATABASE_URL")
     if given:
         return _from_parts(config, values, given, places)
     return _generated(config)
@@ -139,9 +131,8 @@ def _generated(config: StackConfig) -> Given:
     if is_system_database(name):
         message = f'the database would be named "{name}", which is PostgreSQL\'s own'
         _refuse("database-default-name", "project.slug", message, "set codesensei:database.name")
-    return Given(
-        DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, database.env or {URL_VARIABLE: "url"})
-    )
+    inject = database.env or {URL_VARIABLE: "url"}
+    return Given(DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, inject))
 
 
 def _from_parts(
@@ -178,19 +169,17 @@ def _from_url(
         _check_sqlite(config, url.name, place)
         _need_nothing(config, "a SQLite file needs nothing made")
         return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
-    local = url.local and kind != "external"
     if kind == "local" and not url.local:
         fix = "set it to external, or lead the URL to 127.0.0.1"
         _refuse("local-elsewhere", "database.kind", f"is local, but {place} leads to another machine", fix)
     if kind == "external" and url.local:
         fix = "set it to local, or lead the URL to the provider's host; for a database that you care for: none"
         _refuse("external-here", "database.kind", f"is external, but {place} leads to the server itself", fix)
-    if not local:
+    if not url.local:
         _need_nothing(config, "the database is elsewhere")
-        return Given(
-            DatabasePlan("external", url.name, url.user, url.host, url.port or url.usual_port, False, inject, by),
-            url.password or None,
-        )
+        port = url.port or url.usual_port
+        plan = DatabasePlan("external", url.name, url.user, url.host, port, False, inject, by)
+        return Given(plan, url.password or None)
     _check_local(config, url, place)
     role = url.user or config.project.user
     plan = DatabasePlan("local", url.name, role, url.host, url.port or POSTGRES_PORT, url.socket, inject, by)

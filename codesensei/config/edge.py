@@ -10,15 +10,15 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesensei.config.types import (
     Model,
-    Network,
     Seconds,
     Size,
-    distinct,
     is_address,
     is_hostname,
     matching,
+    option,
     reject,
     show,
+    unique,
 )
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -117,12 +117,12 @@ class TlsFiles(Model):
 class Acme(Model):
     """The authority, and who is told about the certificate."""
 
-    email: Email | None = Field(default=None, description="Where the authority writes to; default: it cannot write")
-    directory: Annotated[str, AfterValidator(directory_url)] = Field(
-        default=LETS_ENCRYPT, description="The authority's directory; default: Let's Encrypt"
+    email: Email | None = option(None, "Where the authority writes to; default: it cannot write")
+    directory: Annotated[str, AfterValidator(directory_url)] = option(
+        LETS_ENCRYPT, "The authority's directory; default: Let's Encrypt"
     )
-    root_certificate: Annotated[str, AfterValidator(authority_root)] | None = Field(
-        default=None, description="Root certificate of an authority of one's own, PEM text; the server will trust it"
+    root_certificate: Annotated[str, AfterValidator(authority_root)] | None = option(
+        None, "Root certificate of an authority of one's own, PEM text; the server will trust it"
     )
 
 
@@ -130,19 +130,18 @@ class TlsAcme(Model):
     """A certificate from an ACME authority, renewed by itself."""
 
     kind: Literal["acme"] = "acme"
-    acme: Acme = Field(default=Acme(), description="The authority, and who is told about the certificate")
+    acme: Acme = option(Acme(), "The authority, and who is told about the certificate")
 
 
 Tls: TypeAlias = Annotated[
     Annotated[TlsOff | TlsSelfSigned | TlsFiles | TlsAcme, Field(discriminator="kind")], BeforeValidator(tls_choice)
 ]
 Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
-Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(distinct)]
-TrustedProxies: TypeAlias = tuple[Network, ...]
+Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(unique)]
 
 
 class Limits(Model):
     """What the edge proxy allows."""
 
-    body_size: Size = Field(default="25m", description="Largest request body: digits and k, m or g")
-    read_timeout: Seconds = Field(default=60, description="Seconds that the project may take to answer")
+    body_size: Size = option("25m", "Largest request body: digits and k, m or g")
+    read_timeout: Seconds = option(60, "Seconds that the project may take to answer")

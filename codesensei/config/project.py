@@ -20,6 +20,7 @@ from codesensei.config.types import (
     Whole,
     at_least,
     matching,
+    option,
     reject,
     show,
 )
@@ -157,8 +158,8 @@ def name_default(value: Any) -> Any:
 class SourceConfig(Model):
     """Where the project's repository is, and which commit of it is deployed."""
 
-    git: GitUrl | None = Field(default=None, description="git URL: https, ssh or file")
-    path: Text | None = Field(default=None, description="A repository on this machine, relative to the Pulumi project")
+    git: GitUrl | None = option(None, "git URL: https, ssh or file")
+    path: Text | None = option(None, "A repository on this machine, relative to the Pulumi project")
     revision: Revision = Field(description="A commit or a tag")
 
     _one_source = model_validator(mode="before")(one_source)
@@ -168,7 +169,10 @@ class WorkerConfig(Model):
     """A process beside the web one."""
 
     command: Command = Field(description="A shell line")
-    singleton: Flag = Field(default=False, description="True where two must never run at once, e.g. beat")
+    singleton: Flag = option(False, "True where two must never run at once, e.g. beat")
+
+
+Worker = Annotated[WorkerConfig, BeforeValidator(worker)]
 
 
 class Hooks(Model):
@@ -178,14 +182,14 @@ class Hooks(Model):
     after_migrate: tuple[Command, ...] = ()
     before_collectstatic: tuple[Command, ...] = ()
     after_collectstatic: tuple[Command, ...] = ()
-    after_switch: tuple[Command, ...] = Field(default=(), description="Failures here are reported, not undone")
+    after_switch: tuple[Command, ...] = option((), "Failures here are reported, not undone")
 
 
 class HealthCheck(Model):
     """How a release is proved before it gets traffic."""
 
-    path: Annotated[str, AfterValidator(health_path)] = Field(default="/", description="The path that is asked for")
-    timeout: Seconds = Field(default=60, description="Seconds until the release must have answered")
+    path: Annotated[str, AfterValidator(health_path)] = option("/", "The path that is asked for")
+    timeout: Seconds = option(60, "Seconds until the release must have answered")
     accept: tuple[Annotated[str, BeforeValidator(status)], ...] = Field(
         default=_ACCEPTED, min_length=1, description='HTTP statuses: "200", or "2xx" for a class'
     )
@@ -194,47 +198,35 @@ class HealthCheck(Model):
 class StopTimeout(Model):
     """Seconds that a process may take to end its work."""
 
-    web: Seconds = Field(default=40, description="The web process")
-    workers: Seconds = Field(default=600, description="Each worker")
+    web: Seconds = option(40, "The web process")
+    workers: Seconds = option(600, "Each worker")
 
 
 class ProjectConfig(Model):
     """The Django project."""
 
     slug: Slug = Field(description="Short name: units, paths and the database are named after it")
-    name: Text = Field(default="", description="The project's name for people; default: the slug")
+    name: Text = option("", "The project's name for people; default: the slug")
     source: SourceConfig
-    directory: SourcePath = Field(default=".", description="Where manage.py is, relative to the source's root")
-    requirements: SourcePath = Field(default="requirements.txt", description="Relative to the source's root")
+    directory: SourcePath = option(".", "Where manage.py is, relative to the source's root")
+    requirements: SourcePath = option("requirements.txt", "Relative to the source's root")
     settings_module: DottedModule = Field(description="config.settings.production")
-    wsgi_application: Application | None = Field(default=None, description="Default: from the settings")
-    asgi_application: Application | None = Field(default=None, description="Default: from the settings")
-    interface: Literal["auto", "wsgi", "asgi"] = Field(
-        default="auto", description="auto: asgi where the settings declare it"
-    )
-    server: Annotated[ServerName, AfterValidator(serves)] = Field(
-        default="auto", description=f"auto: {', '.join(_DEFAULT_SERVERS)}"
-    )
-    user: AppUser = Field(default="deploy", description="User that the project runs as")
-    share_user: Flag = Field(default=False, description="Another project on this server runs as the same user")
-    python: Annotated[str, AfterValidator(python_version)] = Field(default="", description='"": the server\'s own')
+    wsgi_application: Application | None = option(None, "Default: from the settings")
+    asgi_application: Application | None = option(None, "Default: from the settings")
+    interface: Literal["auto", "wsgi", "asgi"] = option("auto", "auto: asgi where the settings declare it")
+    server: Annotated[ServerName, AfterValidator(serves)] = option("auto", f"auto: {', '.join(_DEFAULT_SERVERS)}")
+    user: AppUser = option("deploy", "User that the project runs as")
+    share_user: Flag = option(False, "Another project on this server runs as the same user")
+    python: Annotated[str, AfterValidator(python_version)] = option("", '"": the server\'s own')
     installer: Literal["pip", "uv"] = "pip"
-    system_packages: tuple[Package, ...] = Field(default=(), description="Debian packages")
-    rebuild: str = Field(default="", description="Any text; a new one builds the same commit again")
-    workers: dict[WorkerName, Annotated[WorkerConfig, BeforeValidator(worker)]] = Field(
-        default={}, description="Processes beside the web one, by name"
-    )
+    system_packages: tuple[Package, ...] = option((), "Debian packages")
+    rebuild: str = option("", "Any text; a new one builds the same commit again")
+    workers: dict[WorkerName, Worker] = option({}, "Processes beside the web one, by name")
     hooks: Hooks = Hooks()
     health_check: HealthCheck = HealthCheck()
     stop_timeout: StopTimeout = StopTimeout()
-    static: Literal["serve", "none"] = Field(
-        default="serve", description="none: static files are elsewhere (S3, a CDN)"
-    )
-    media_serving: Literal["none", "proxy"] = Field(
-        default="none", description="proxy: nginx serves MEDIA_URL to everybody"
-    )
-    keep_releases: KeptReleases = Field(
-        default=5, description="Releases kept on the server, the current and the previous one included"
-    )
+    static: Literal["serve", "none"] = option("serve", "none: static files are elsewhere (S3, a CDN)")
+    media_serving: Literal["none", "proxy"] = option("none", "proxy: nginx serves MEDIA_URL to everybody")
+    keep_releases: KeptReleases = option(5, "Releases kept on the server, the current and the previous one included")
 
     _name_default = model_validator(mode="before")(name_default)

@@ -133,9 +133,7 @@ def _nested(value: object) -> bool:
 
 def _may_be_sealed(place: Place, raw: Mapping[str, object]) -> bool:
     if place[0] == "tls":
-        return place == ("tls", "key") or (
-            place == ("tls",) and isinstance(raw["tls"], Mapping) and "key" in raw["tls"]
-        )
+        return place == ("tls", "key") or (place == ("tls",) and _has(raw, ("tls", "key")))
     return place[0] in {"secretEnv", "sshPrivateKey", "digestKey"}
 
 
@@ -199,27 +197,17 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     secret_env = raw.get("secretEnv")
     given = {str(name): value for name, value in secret_env.items()} if isinstance(secret_env, Mapping) else {}
     env = {name: value for name, value in given.items() if isinstance(value, str)}
+    again = "set it again: pulumi config set --secret --path codesensei:secretEnv."
     problems = [
-        Problem(
-            "secret-not-text",
-            f"secretEnv.{name}",
-            "is not a text",
-            f"set it again: pulumi config set --secret --path codesensei:secretEnv.{name}",
-        )
+        Problem("secret-not-text", f"secretEnv.{name}", "is not a text", f"{again}{name}")
         for name, value in given.items()
         if _nested(value)
     ]
     tls = raw.get("tls")
     tls_key = tls.get("key") if isinstance(tls, Mapping) else None
     if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
-        problems.append(
-            Problem(
-                "tls-key-missing",
-                "tls.key",
-                "is missing: a certificate serves with its key",
-                "pulumi config set --secret --path codesensei:tls.key < key.pem",
-            )
-        )
+        fix = "pulumi config set --secret --path codesensei:tls.key < key.pem"
+        problems.append(Problem("tls-key-missing", "tls.key", "is missing: a certificate serves with its key", fix))
     ssh_key, digest_key = _text(raw, "sshPrivateKey"), _text(raw, "digestKey")
     if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
         ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesensei.config.database import BrokerConfig, DatabaseConfig
-from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff, TrustedProxies
+from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import ServerConfig
-from codesensei.config.types import Flag, Model, distinct, show
+from codesensei.config.types import Flag, Model, TrustedProxies, option, show, unique
 from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
 from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
@@ -40,27 +40,27 @@ class StackConfig(Model):
     """The desired state of one stack. Secrets are here by name only."""
 
     server: ServerConfig
-    production: Flag = Field(default=False, description="True refuses what should not serve the public, e.g. a branch")
+    production: Flag = option(False, "True refuses what should not serve the public, e.g. a branch")
     project: ProjectConfig
-    domains: Domains = Field(default=(), description="Public host names: [shop.example.com]")
-    apps_domain: Annotated[Domain | None, BeforeValidator(_nothing)] = Field(
-        default=None, description="A generated host name below this domain is added"
+    domains: Domains = option((), "Public host names: [shop.example.com]")
+    apps_domain: Annotated[Domain | None, BeforeValidator(_nothing)] = option(
+        None, "A generated host name below this domain is added"
     )
     tls: Tls = TlsOff()
-    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-* headers are believed")
+    trusted_proxies: TrustedProxies = option((), "Networks whose X-Forwarded-* headers are believed")
     limits: Limits = Limits()
     database: DatabaseConfig = DatabaseConfig()
     broker: BrokerConfig = BrokerConfig()
-    env: dict[OwnVariable, EnvValue] = Field(default={}, description="Plain variables")
+    env: dict[OwnVariable, EnvValue] = option({}, "Plain variables")
     secret_names: Annotated[tuple[OwnVariable, ...], BeforeValidator(_names_only)] = Field(
         default=(), alias="secretEnv", description="Names of the secret variables"
     )
-    generate_secrets: Annotated[tuple[OwnVariable, ...], AfterValidator(distinct)] = Field(
-        default=(), description="Variables whose value is made once and never changes by itself: [SECRET_KEY]"
+    generate_secrets: Annotated[tuple[OwnVariable, ...], AfterValidator(unique)] = option(
+        (), "Variables whose value is made once and never changes by itself: [SECRET_KEY]"
     )
-    drift: Flag = Field(default=True, description="Look at the server once per run for what was changed by hand")
-    adopt: Flag = Field(default=False, description="Take over what exists on the server and is not this stack's")
-    allow_unsupported: Flag = Field(default=False, description="Deploy to an untested distribution")
+    drift: Flag = option(True, "Look at the server once per run for what was changed by hand")
+    adopt: Flag = option(False, "Take over what exists on the server and is not this stack's")
+    allow_unsupported: Flag = option(False, "Deploy to an untested distribution")
     on_destroy: OnDestroy = OnDestroy()
 
     def workers_given(self, variable: str) -> int | None:
@@ -97,11 +97,10 @@ def _app_user(config: StackConfig) -> Iterable[Problem]:
 @_reads("project.slug", "project.workers")
 def _units(config: StackConfig) -> Iterable[Problem]:
     slug = config.project.slug
-    for unit in (web_unit(slug), socket_unit(slug)):
-        if is_system_unit(unit):
-            fix = f"choose another slug: {slug}-site"
-            yield Problem("slug-reserved", "project.slug", f"{unit} is a unit of the system", fix)
-            return
+    for unit in filter(is_system_unit, (web_unit(slug), socket_unit(slug))):
+        fix = f"choose another slug: {slug}-site"
+        yield Problem("slug-reserved", "project.slug", f"{unit} is a unit of the system", fix)
+        return
     for key in config.project.workers:
         unit = worker_unit(slug, key)
         if is_system_unit(unit):
@@ -149,19 +148,16 @@ def _apps_domain(config: StackConfig) -> Iterable[Problem]:
 def _variables(config: StackConfig) -> Iterable[Problem]:
     """Every variable has one giver."""
     givers: dict[str, str] = {}
-    for place, names in (
-        ("env", config.env),
-        ("secretEnv", config.secret_names),
-        ("generateSecrets", config.generate_secrets),
-        ("broker.env", config.broker.env),
-    ):
+    generated, broker = config.generate_secrets, config.broker.env
+    given = {"env": config.env, "secretEnv": config.secret_names, "generateSecrets": generated, "broker.env": broker}
+    for place, names in given.items():
         for name in names:
             if name in givers:
                 message = f"{name} is in {givers[name]} too"
                 fix = f"remove it from {givers[name]} or from {place}"
                 yield Problem(_TWICE[place], f"{place}.{name}" if place != "generateSecrets" else place, message, fix)
             givers.setdefault(name, place)
-    made = set(config.generate_secrets) | set(config.broker.env)
+    made = {*generated, *broker}
     for name in config.database.env:
         if name in made:
             fix = f"remove it from {givers[name]} or from database.env"
@@ -171,11 +167,8 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
         yield Problem("database-url-made", givers["DATABASE_URL"], message, "remove it here")
 
 
-_TWICE = {
-    "secretEnv": "secret-and-plain",
-    "generateSecrets": "generated-and-given",
-    "broker.env": "broker-variable-twice",
-}
+_TWICE = {"generateSecrets": "generated-and-given", "broker.env": "broker-variable-twice"}
+_TWICE |= {"secretEnv": "secret-and-plain"}
 
 
 def cross_problems(config: StackConfig, failed: frozenset[str] = frozenset()) -> list[Problem]:
@@ -226,10 +219,9 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
             f"{NAMESPACE}project.shareUser: every project on {config.server.host} that runs as {project.user} can read "
             "and change what the others have there: variables with their secrets, database, uploads, logs, processes"
         )
-    for interface, other, given in (
-        ("wsgi", "asgiApplication", project.asgi_application),
-        ("asgi", "wsgiApplication", project.wsgi_application),
-    ):
-        if project.interface == interface and given:
-            found.append(f"{NAMESPACE}project.{other}: is not used, because project.interface is {interface}")
+    asgi, wsgi = ("asgiApplication", project.asgi_application), ("wsgiApplication", project.wsgi_application)
+    unused = {"wsgi": asgi, "asgi": wsgi}
+    other, application = unused.get(project.interface, ("", None))
+    if application:
+        found.append(f"{NAMESPACE}project.{other}: is not used, because project.interface is {project.interface}")
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -28,6 +28,11 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, validate_default=False
     )
+
+
+def option(default: Any, description: str) -> Any:
+    """A key that may be left out."""
+    return Field(default=default, description=description)
 
 
 def reject(rule: str, message: str, fix: str) -> PydanticCustomError:
@@ -91,7 +96,7 @@ def text(value: str) -> str:
     return value
 
 
-def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+def unique(values: tuple[T, ...]) -> tuple[T, ...]:
     """A list in which nothing stands twice."""
     for index, value in enumerate(values):
         if value in values[:index]:
@@ -202,4 +207,4 @@ DottedModule = Annotated[str, matching(_DOTTED.pattern, "module-name", "the name
 Application = Annotated[str, AfterValidator(application)]
 SourcePath = Annotated[Text, AfterValidator(source_path)]
 Size = Annotated[str, AfterValidator(size)]
-Network = Annotated[str, AfterValidator(network)]
+TrustedProxies = tuple[Annotated[str, AfterValidator(network)], ...]

@@ -114,7 +114,12 @@ def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: Sta
     for key in sorted(sealed_keys & set(raw)):
         places = [place for place in sorted(file.sealed if file else ()) if place[0] == key] or [(key,)]
         problems += [_misplaced(place) for place in places if not _may_be_sealed(place, raw)]
-    return problems + (_changed_numbers(raw, file) if file else [])
+    return problems + [
+        Problem(
+            "env-number-form", f"env.{name}", f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
+        )
+        for name, (text, value) in _changed_numbers(raw, file).items()
+    ]
 
 
 def _secret_places(raw: Mapping[str, object]) -> list[Place]:
@@ -153,16 +158,7 @@ def _misplaced(place: Place) -> Problem:
     return Problem("encrypted", path, "is encrypted, but it is no secret and would be shown", "set it without --secret")
 
 
-def _changed_numbers(raw: Mapping[str, object], file: StackFile) -> list[Problem]:
-    return [
-        Problem(
-            "env-number-form", f"env.{name}", f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
-        )
-        for name, (text, value) in changed_numbers(raw, file).items()
-    ]
-
-
-def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[str, tuple[str, object]]:
+def _changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[str, tuple[str, object]]:
     """Numbers of env that YAML or the engine has changed on the way (0123, 1_000, 1.50, 30 digits): text and number."""
     env = raw.get("env")
     if file is None or not isinstance(env, Mapping):
@@ -175,6 +171,13 @@ def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[s
         and (text := file.plain.get(("env", str(name)))) is not None
         and text != str(value)
     }
+
+
+def as_written(raw: dict[str, object], file: StackFile | None) -> dict[str, object]:
+    """Numbers that came through changed as the file has them: they are refused already, once is enough."""
+    changed = {name: text for name, (text, _) in _changed_numbers(raw, file).items()}
+    env = raw.get("env")
+    return {**raw, "env": {**env, **changed}} if isinstance(env, dict) and changed else raw
 
 
 @dataclass(frozen=True)

@@ -148,16 +148,19 @@ def _apps_domain(config: StackConfig) -> Iterable[Problem]:
 def _variables(config: StackConfig) -> Iterable[Problem]:
     """Every variable has one giver."""
     givers: dict[str, str] = {}
-    generated, broker = config.generate_secrets, config.broker.env
-    given = {"env": config.env, "secretEnv": config.secret_names, "generateSecrets": generated, "broker.env": broker}
-    for place, names in given.items():
+    for place, rule, names in (
+        ("env", "", config.env),
+        ("secretEnv", "secret-and-plain", config.secret_names),
+        ("generateSecrets", "generated-and-given", config.generate_secrets),
+        ("broker.env", "broker-variable-twice", config.broker.env),
+    ):
         for name in names:
             if name in givers:
                 message = f"{name} is in {givers[name]} too"
                 fix = f"remove it from {givers[name]} or from {place}"
-                yield Problem(_TWICE[place], f"{place}.{name}" if place != "generateSecrets" else place, message, fix)
+                yield Problem(rule, f"{place}.{name}" if place != "generateSecrets" else place, message, fix)
             givers.setdefault(name, place)
-    made = {*generated, *broker}
+    made = {*config.generate_secrets, *config.broker.env}
     for name in config.database.env:
         if name in made:
             fix = f"remove it from {givers[name]} or from database.env"
@@ -165,10 +168,6 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
     if "DATABASE_URL" in made - set(config.database.env):
         message = "DATABASE_URL is made by the program, with role and password"
         yield Problem("database-url-made", givers["DATABASE_URL"], message, "remove it here")
-
-
-_TWICE = {"generateSecrets": "generated-and-given", "broker.env": "broker-variable-twice"}
-_TWICE |= {"secretEnv": "secret-and-plain"}
 
 
 def cross_problems(config: StackConfig, failed: frozenset[str] = frozenset()) -> list[Problem]:

@@ -7,17 +7,5 @@ from codesensei.config.load import ConfigError, Secrets, Stack, load
 from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.stack import StackConfig
 
-__all__ = [
-    "URL_VARIABLE",
-    "Acme",
-    "BadConfig",
-    "BrokerPlan",
-    "ConfigError",
-    "DatabasePlan",
-    "Problem",
-    "Secrets",
-    "Stack",
-    "StackConfig",
-    "load",
-    "validate",
-]
+__all__ = ["URL_VARIABLE", "Acme", "BadConfig", "BrokerPlan", "ConfigError", "DatabasePlan", "Problem"]
+__all__ += ["Secrets", "Stack", "StackConfig", "load", "validate"]

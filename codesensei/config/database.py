@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from codesensei.config.problems import BadConfig, Problem
-from codesensei.config.types import Model, Seconds, distinct, reject, show
+from codesensei.config.types import Model, Seconds, option, reject, show, unique
 from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
 from codesensei.config.variables import OwnVariable
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
@@ -36,11 +36,8 @@ def database_name(value: str) -> str:
     if is_system_database(value):
         raise reject("database-system", f"{show(value)} is PostgreSQL's own", "choose a name of the project's: shop")
     if not _NAME.fullmatch(value):
-        raise reject(
-            "database-name",
-            f"{show(value)} is not a name for a database",
-            "use lower-case letters, digits and '_', a letter first, at most 63 characters: shop",
-        )
+        fix = "use lower-case letters, digits and '_', a letter first, at most 63 characters: shop"
+        raise reject("database-name", f"{show(value)} is not a name for a database", fix)
     return value
 
 
@@ -48,36 +45,27 @@ def extension(value: str) -> str:
     """An extension that the owner of a database may create, or whose package is known."""
     value = EXTENSION_ALIASES.get(value, value)
     if value not in EXTENSIONS:
-        raise reject(
-            "extension",
-            f"{show(value)} is neither a trusted extension nor one with a known package",
-            f"known are: {', '.join(sorted(EXTENSIONS))}",
-        )
+        fix = f"known are: {', '.join(sorted(EXTENSIONS))}"
+        raise reject("extension", f"{show(value)} is neither a trusted extension nor one with a known package", fix)
     return value
 
 
 class DatabaseConfig(Model):
     """Where the project's data lives."""
 
-    kind: Literal["auto", "local", "external", "none"] = Field(
-        default="auto", description="auto: local unless DATABASE_URL leads elsewhere"
+    kind: Literal["auto", "local", "external", "none"] = option(
+        "auto", "auto: local unless DATABASE_URL leads elsewhere"
     )
-    name: Annotated[str, AfterValidator(database_name)] = Field(
-        default="", description="Default: the slug, with '_' for '-'"
-    )
-    env: dict[OwnVariable, DatabasePart] = Field(
-        default={}, description="Variables by the part they hold: {DB_HOST: host}"
-    )
-    extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(distinct)] = ()
-    lock_timeout: Seconds = Field(default=5, description="Seconds that a migration waits for a lock")
+    name: Annotated[str, AfterValidator(database_name)] = option("", "Default: the slug, with '_' for '-'")
+    env: dict[OwnVariable, DatabasePart] = option({}, "Variables by the part they hold: {DB_HOST: host}")
+    extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(unique)] = ()
+    lock_timeout: Seconds = option(5, "Seconds that a migration waits for a lock")
 
 
 class BrokerConfig(Model):
     """The task broker."""
 
-    env: dict[OwnVariable, Literal["url"]] = Field(
-        default={}, description="Variables to inject: {CELERY_BROKER_URL: url}"
-    )
+    env: dict[OwnVariable, Literal["url"]] = option({}, "Variables to inject: {CELERY_BROKER_URL: url}")
 
 
 @dataclass(frozen=True)
@@ -118,18 +106,12 @@ def plan_database(config: StackConfig, values: Mapping[str, str], places: Mappin
         return Given(DatabasePlan("none"))
     given = {name: part for name, part in mapping.items() if name in values}
     if URL_VARIABLE in values and mapping.get(URL_VARIABLE, "url") == "url":
-        others = sorted(name for name in given if name != URL_VARIABLE)
-        if others:
-            _refuse(
-                "variable-twice",
-                places[others[0]],
-                f"{others[0]} is filled from {URL_VARIABLE}",
-                f"remove it here, or from {URL_VARIABLE} and database.env",
-            )
-        url = _read(values[URL_VARIABLE], places[URL_VARIABLE])
-        return _from_url(
-            config, url, places[URL_VARIABLE], {n: p for n, p in mapping.items() if n != URL_VARIABLE}, "DATABASE_URL"
-        )
+        others = {name: part for name, part in mapping.items() if name != URL_VARIABLE}
+        for name in sorted(others.keys() & given):
+            fix = f"remove it here, or from {URL_VARIABLE} and database.env"
+            _refuse("variable-twice", places[name], f"{name} is filled from {URL_VARIABLE}", fix)
+        place = places[URL_VARIABLE]
+        return _from_url(config, _read(values[URL_VARIABLE], place), place, others, "DATABASE_URL")
     if given:
         return _from_parts(config, values, given, places)
     return _generated(config)
@@ -138,32 +120,19 @@ def plan_database(config: StackConfig, values: Mapping[str, str], places: Mappin
 def _generated(config: StackConfig) -> Given:
     database = config.database
     if database.kind == "external":
-        _refuse(
-            "external-without-url",
-            "database.kind",
-            f"is external, but no {URL_VARIABLE} says where it is",
-            f"pulumi config set --secret --path codesensei:secretEnv.{URL_VARIABLE}",
-        )
+        fix = f"pulumi config set --secret --path codesensei:secretEnv.{URL_VARIABLE}"
+        _refuse("external-without-url", "database.kind", f"is external, but no {URL_VARIABLE} says where it is", fix)
     parts = set(database.env.values())
     if database.env and "url" not in parts and not {"name", "user", "password"} <= parts:
         lacking = ", ".join(sorted({"name", "user", "password"} - parts))
-        _refuse(
-            "mapping-incomplete",
-            "database.env",
-            f"maps no variable to: {lacking}",
-            "map url, or name, user and password (host and port where the settings read them)",
-        )
+        fix = "map url, or name, user and password (host and port where the settings read them)"
+        _refuse("mapping-incomplete", "database.env", f"maps no variable to: {lacking}", fix)
     name = database.name or config.project.slug.replace("-", "_")
     if is_system_database(name):
-        _refuse(
-            "database-default-name",
-            "project.slug",
-            f'the database would be named "{name}", which is PostgreSQL\'s own',
-            "set codesensei:database.name",
-        )
-    return Given(
-        DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, database.env or {URL_VARIABLE: "url"})
-    )
+        message = f'the database would be named "{name}", which is PostgreSQL\'s own'
+        _refuse("database-default-name", "project.slug", message, "set codesensei:database.name")
+    inject = database.env or {URL_VARIABLE: "url"}
+    return Given(DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, inject))
 
 
 def _from_parts(
@@ -171,12 +140,9 @@ def _from_parts(
 ) -> Given:
     lacking = sorted(set(config.database.env) - set(given))
     if lacking:
-        _refuse(
-            "mapping-partly-given",
-            f"database.env.{lacking[0]}",
-            "has no value, while other mapped variables have",
-            "give all of the mapped variables a value, or none: then the program makes the database",
-        )
+        message = "has no value, while other mapped variables have"
+        fix = "give all of the mapped variables a value, or none: then the program makes the database"
+        _refuse("mapping-partly-given", f"database.env.{lacking[0]}", message, fix)
     parts = {part: values[name] for name, part in given.items()}
     naming = [places[name] for name, part in given.items() if part in {"url", "name", "host"}]
     place = naming[0] if naming else "database.env"
@@ -203,27 +169,17 @@ def _from_url(
         _check_sqlite(config, url.name, place)
         _need_nothing(config, "a SQLite file needs nothing made")
         return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
-    local = url.local and kind != "external"
     if kind == "local" and not url.local:
-        _refuse(
-            "local-elsewhere",
-            "database.kind",
-            f"is local, but {place} leads to another machine",
-            "set it to external, or lead the URL to 127.0.0.1",
-        )
+        fix = "set it to external, or lead the URL to 127.0.0.1"
+        _refuse("local-elsewhere", "database.kind", f"is local, but {place} leads to another machine", fix)
     if kind == "external" and url.local:
-        _refuse(
-            "external-here",
-            "database.kind",
-            f"is external, but {place} leads to the server itself",
-            "set it to local, or lead the URL to the provider's host; for a database that you care for: none",
-        )
-    if not local:
+        fix = "set it to local, or lead the URL to the provider's host; for a database that you care for: none"
+        _refuse("external-here", "database.kind", f"is external, but {place} leads to the server itself", fix)
+    if not url.local:
         _need_nothing(config, "the database is elsewhere")
-        return Given(
-            DatabasePlan("external", url.name, url.user, url.host, url.port or url.usual_port, False, inject, by),
-            url.password or None,
-        )
+        port = url.port or url.usual_port
+        plan = DatabasePlan("external", url.name, url.user, url.host, port, False, inject, by)
+        return Given(plan, url.password or None)
     _check_local(config, url, place)
     role = url.user or config.project.user
     plan = DatabasePlan("local", url.name, role, url.host, url.port or POSTGRES_PORT, url.socket, inject, by)
@@ -232,28 +188,18 @@ def _from_url(
 
 def _check_local(config: StackConfig, url: Url, place: str) -> None:
     if url.kind != "postgres":
-        _refuse(
-            "local-not-postgres",
-            place,
-            "leads to a database on the server that is not PostgreSQL",
-            "the program makes PostgreSQL only; for a database that you care for: database.kind: none",
-        )
+        fix = "the program makes PostgreSQL only; for a database that you care for: database.kind: none"
+        _refuse("local-not-postgres", place, "leads to a database on the server that is not PostgreSQL", fix)
     for what, name in (("database", url.name), ("role", url.user or config.project.user)):
         if not name:
-            _refuse(
-                "url-name", place, "names no database", "end it with one: postgres://user:password@127.0.0.1:5432/shop"
-            )
+            fix = "end it with one: postgres://user:password@127.0.0.1:5432/shop"
+            _refuse("url-name", place, "names no database", fix)
         if is_system_database(name):
-            _refuse(
-                "url-system-name", place, f"names a {what} of PostgreSQL's own", "choose a name of the project's: shop"
-            )
+            fix = "choose a name of the project's: shop"
+            _refuse("url-system-name", place, f"names a {what} of PostgreSQL's own", fix)
         if len(name.encode()) > _MAX_NAME or not name.isprintable():
-            _refuse(
-                "url-long-name",
-                place,
-                f"the name of the {what} is longer than 63 bytes or not printable",
-                "choose a shorter name: PostgreSQL would cut it",
-            )
+            fix = "choose a shorter name: PostgreSQL would cut it"
+            _refuse("url-long-name", place, f"the name of the {what} is longer than 63 bytes or not printable", fix)
     if config.database.name and config.database.name != url.name:
         _refuse("database-name-differs", "database.name", f"is not the name in {place}", "remove it: the URL says it")
     if not url.password and not (url.socket and url.user in {"", config.project.user}):
@@ -267,19 +213,11 @@ def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
     paths = ProjectPaths(config.project.slug)
     good = f"sqlite:///{paths.shared}/db.sqlite3"
     if not path.startswith("/"):
-        _refuse(
-            "sqlite-in-release",
-            place,
-            "leads to a SQLite file inside the release: the next deploy would lose it",
-            f"lead it to shared, with four slashes: {good}",
-        )
+        message = "leads to a SQLite file inside the release: the next deploy would lose it"
+        _refuse("sqlite-in-release", place, message, f"lead it to shared, with four slashes: {good}")
     if path.startswith(f"{paths.root}/") and not path.startswith(f"{paths.shared}/"):
-        _refuse(
-            "sqlite-outside-shared",
-            place,
-            "leads to a SQLite file that no release shares",
-            f"lead it to shared: {good}",
-        )
+        fix = f"lead it to shared: {good}"
+        _refuse("sqlite-outside-shared", place, "leads to a SQLite file that no release shares", fix)
 
 
 def _need_nothing(config: StackConfig, why: str) -> None:
@@ -330,22 +268,13 @@ def plan_broker(
 
 def _number(url: Url) -> int:
     if url.host == "::1":
-        raise UrlError(
-            "broker-address",
-            "leads to ::1, but the server's broker listens on 127.0.0.1 alone",
-            "lead it there: redis://127.0.0.1:6379/0",
-        )
+        fix = "lead it there: redis://127.0.0.1:6379/0"
+        raise UrlError("broker-address", "leads to ::1, but the server's broker listens on 127.0.0.1 alone", fix)
     if url.password or url.user:
-        raise UrlError(
-            "broker-password",
-            "has a password, but the server's broker has none",
-            "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)",
-        )
+        fix = "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)"
+        raise UrlError("broker-password", "has a password, but the server's broker has none", fix)
     number = url.name or "0"
     if not (number.isascii() and number.isdigit() and int(number) < _BROKER_NUMBERS):
-        raise UrlError(
-            "broker-number",
-            "names no database of the broker",
-            f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0",
-        )
+        fix = f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0"
+        raise UrlError("broker-number", "names no database of the broker", fix)
     return int(number)

@@ -10,15 +10,15 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesensei.config.types import (
     Model,
-    Network,
     Seconds,
     Size,
-    distinct,
     is_address,
     is_hostname,
     matching,
+    option,
     reject,
     show,
+    unique,
 )
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -28,15 +28,13 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.
 def domain(value: str) -> str:
     """A public host name of the project: lower-case, at least two labels, no address, no pattern."""
     if is_address(value):
-        raise reject(
-            "domain-address", f"{show(value)} is an address", "list names only; without any, the address itself serves"
-        )
+        fix = "list names only; without any, the address itself serves"
+        raise reject("domain-address", f"{show(value)} is an address", fix)
     if "/" in value or ":" in value:
         raise reject("domain-url", f"{show(value)} is more than a host name", "write the name alone: shop.example.com")
     if "*" in value:
-        raise reject(
-            "domain-pattern", f"{show(value)} is a pattern", "list each host name; appsDomain makes names of its own"
-        )
+        fix = "list each host name; appsDomain makes names of its own"
+        raise reject("domain-pattern", f"{show(value)} is a pattern", fix)
     if value != value.lower():
         raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
     if not value.isascii():
@@ -56,17 +54,11 @@ def _punycode(value: str) -> str:
 def certificate(value: str) -> str:
     """The certificate and its chain as PEM text."""
     if "PRIVATE KEY" in value:
-        raise reject(
-            "certificate-key",
-            "contains a private key",
-            "give the key apart: pulumi config set --secret --path codesensei:tls.key < key.pem",
-        )
+        fix = "give the key apart: pulumi config set --secret --path codesensei:tls.key < key.pem"
+        raise reject("certificate-key", "contains a private key", fix)
     if not _PEM.search(value):
-        raise reject(
-            "certificate",
-            "is not a certificate in PEM form",
-            "set it from the file: pulumi config set --path codesensei:tls.certificate < fullchain.pem",
-        )
+        fix = "set it from the file: pulumi config set --path codesensei:tls.certificate < fullchain.pem"
+        raise reject("certificate", "is not a certificate in PEM form", fix)
     return value
 
 
@@ -85,34 +77,21 @@ def directory_url(value: str) -> str:
     """The URL of an ACME authority's directory."""
     parts = urlsplit(value)
     if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/") or re.search(r"[\s'\"\\]", value):
-        raise reject(
-            "acme-directory",
-            f"{show(value)} is not the URL of an ACME directory",
-            "write it like https://acme-staging-v02.api.letsencrypt.org/directory, or remove it for Let's Encrypt",
-        )
+        fix = "write it like https://acme-staging-v02.api.letsencrypt.org/directory, or remove it for Let's Encrypt"
+        raise reject("acme-directory", f"{show(value)} is not the URL of an ACME directory", fix)
     return value
 
 
 def authority_root(value: str) -> str:
     """One certificate as PEM text."""
     if "PRIVATE KEY" in value or not _PEM.search(value):
-        raise reject(
-            "root-certificate",
-            "is not a certificate in PEM form",
-            "set it from the file: pulumi config set --path codesensei:tls.acme.rootCertificate < root.pem",
-        )
+        fix = "set it from the file: pulumi config set --path codesensei:tls.acme.rootCertificate < root.pem"
+        raise reject("root-certificate", "is not a certificate in PEM form", fix)
     return value
 
 
-Email: TypeAlias = Annotated[
-    str,
-    matching(
-        r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
-        "email",
-        "an e-mail address",
-        "write it like ops@example.com",
-    ),
-]
+_EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+Email: TypeAlias = Annotated[str, matching(_EMAIL, "email", "an e-mail address", "write it like ops@example.com")]
 Certificate: TypeAlias = Annotated[str, AfterValidator(certificate)]
 
 
@@ -138,12 +117,12 @@ class TlsFiles(Model):
 class Acme(Model):
     """The authority, and who is told about the certificate."""
 
-    email: Email | None = Field(default=None, description="Where the authority writes to; default: it cannot write")
-    directory: Annotated[str, AfterValidator(directory_url)] = Field(
-        default=LETS_ENCRYPT, description="The authority's directory; default: Let's Encrypt"
+    email: Email | None = option(None, "Where the authority writes to; default: it cannot write")
+    directory: Annotated[str, AfterValidator(directory_url)] = option(
+        LETS_ENCRYPT, "The authority's directory; default: Let's Encrypt"
     )
-    root_certificate: Annotated[str, AfterValidator(authority_root)] | None = Field(
-        default=None, description="Root certificate of an authority of one's own, PEM text; the server will trust it"
+    root_certificate: Annotated[str, AfterValidator(authority_root)] | None = option(
+        None, "Root certificate of an authority of one's own, PEM text; the server will trust it"
     )
 
 
@@ -151,19 +130,18 @@ class TlsAcme(Model):
     """A certificate from an ACME authority, renewed by itself."""
 
     kind: Literal["acme"] = "acme"
-    acme: Acme = Field(default=Acme(), description="The authority, and who is told about the certificate")
+    acme: Acme = option(Acme(), "The authority, and who is told about the certificate")
 
 
 Tls: TypeAlias = Annotated[
     Annotated[TlsOff | TlsSelfSigned | TlsFiles | TlsAcme, Field(discriminator="kind")], BeforeValidator(tls_choice)
 ]
 Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
-Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(distinct)]
-TrustedProxies: TypeAlias = tuple[Network, ...]
+Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(unique)]
 
 
 class Limits(Model):
     """What the edge proxy allows."""
 
-    body_size: Size = Field(default="25m", description="Largest request body: digits and k, m or g")
-    read_timeout: Seconds = Field(default=60, description="Seconds that the project may take to answer")
+    body_size: Size = option("25m", "Largest request body: digits and k, m or g")
+    read_timeout: Seconds = option(60, "Seconds that the project may take to answer")

@@ -16,14 +16,7 @@ from pulumi.runtime import settings
 from codesensei.config.check import check, known_keys, without_secrets
 from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
-from codesensei.config.secrecy import (
-    SecretTexts,
-    StackFile,
-    changed_numbers,
-    find_stack_file,
-    secrecy_problems,
-    take_secrets,
-)
+from codesensei.config.secrecy import SecretTexts, as_written, find_stack_file, secrecy_problems, take_secrets
 from codesensei.config.stack import StackConfig
 from codesensei.wire.paths import ProjectPaths
 
@@ -90,7 +83,7 @@ def load() -> Stack:
     file = None if other_file else file
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
     problems = secrecy_problems(raw, sealed, file)
-    raw = _as_written(raw, file)
+    raw = as_written(raw, file)
     secrets, found = take_secrets(raw)
     problems += found
     checked = check(*without_secrets(raw), secrets)
@@ -100,14 +93,9 @@ def load() -> Stack:
         raise ConfigError(_once(problems, secrets)) from None
     warnings = checked.warnings + _namespace_warnings(config, set(known_keys(())))
     warnings += OTHER_FILE if other_file else ()
-    return Stack(
-        checked.config,
-        _outputs(secrets, checked.database_password),
-        f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}",
-        checked.database,
-        checked.broker,
-        warnings,
-    )
+    full_name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    outputs = _outputs(secrets, checked.database_password)
+    return Stack(checked.config, outputs, full_name, checked.database, checked.broker, warnings)
 
 
 def _config() -> tuple[dict[str, str], set[str]]:
@@ -115,13 +103,6 @@ def _config() -> tuple[dict[str, str], set[str]]:
     config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
     sealed = {key for key in config if engine_config.is_config_secret(key)}
     return config, sealed | set(engine_config.get_config_secret_keys_env())
-
-
-def _as_written(raw: dict[str, object], file: StackFile | None) -> dict[str, object]:
-    """Numbers that came through changed as the file has them: they are refused already, once is enough."""
-    changed = {name: text for name, (text, _) in changed_numbers(raw, file).items()}
-    env = raw.get("env")
-    return {**raw, "env": {**env, **changed}} if isinstance(env, dict) and changed else raw
 
 
 # The engine hands every top-level value over as text; these are the ones that are text.
@@ -151,13 +132,9 @@ def _outputs(secrets: SecretTexts, password: str | None) -> Secrets:
     def secret(value: str | None) -> pulumi.Output[str] | None:
         return None if value is None else pulumi.Output.secret(value)
 
-    return Secrets(
-        env={name: pulumi.Output.secret(value) for name, value in secrets.env.items()},
-        ssh_private_key=secret(secrets.ssh_private_key),
-        tls_key=secret(secrets.tls_key),
-        digest_key=secret(secrets.digest_key),
-        database_password=secret(password),
-    )
+    env = {name: pulumi.Output.secret(value) for name, value in secrets.env.items()}
+    ssh_key, tls_key, digest_key = secret(secrets.ssh_private_key), secret(secrets.tls_key), secret(secrets.digest_key)
+    return Secrets(env, ssh_key, tls_key, digest_key, secret(password))
 
 
 def _namespace_warnings(keys: Mapping[str, object], known: set[str]) -> tuple[str, ...]:

@@ -114,7 +114,12 @@ def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: Sta
     for key in sorted(sealed_keys & set(raw)):
         places = [place for place in sorted(file.sealed if file else ()) if place[0] == key] or [(key,)]
         problems += [_misplaced(place) for place in places if not _may_be_sealed(place, raw)]
-    return problems + (_changed_numbers(raw, file) if file else [])
+    return problems + [
+        Problem(
+            "env-number-form", f"env.{name}", f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
+        )
+        for name, (text, value) in _changed_numbers(raw, file).items()
+    ]
 
 
 def _secret_places(raw: Mapping[str, object]) -> list[Place]:
@@ -133,21 +138,15 @@ def _nested(value: object) -> bool:
 
 def _may_be_sealed(place: Place, raw: Mapping[str, object]) -> bool:
     if place[0] == "tls":
-        return place == ("tls", "key") or (
-            place == ("tls",) and isinstance(raw["tls"], Mapping) and "key" in raw["tls"]
-        )
+        return place == ("tls", "key") or (place == ("tls",) and _has(raw, ("tls", "key")))
     return place[0] in {"secretEnv", "sshPrivateKey", "digestKey"}
 
 
 def _in_plain(place: Place) -> Problem:
     path = ".".join(place)
     flag = "--path " if len(place) > 1 else ""
-    return Problem(
-        "secret-in-plain",
-        path,
-        "is not encrypted",
-        f"pulumi config set --secret {flag}codesensei:{path} (with a new value, if others could read this one)",
-    )
+    fix = f"pulumi config set --secret {flag}codesensei:{path} (with a new value, if others could read this one)"
+    return Problem("secret-in-plain", path, "is not encrypted", fix)
 
 
 def _misplaced(place: Place) -> Problem:
@@ -159,16 +158,7 @@ def _misplaced(place: Place) -> Problem:
     return Problem("encrypted", path, "is encrypted, but it is no secret and would be shown", "set it without --secret")
 
 
-def _changed_numbers(raw: Mapping[str, object], file: StackFile) -> list[Problem]:
-    return [
-        Problem(
-            "env-number-form", f"env.{name}", f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
-        )
-        for name, (text, value) in changed_numbers(raw, file).items()
-    ]
-
-
-def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[str, tuple[str, object]]:
+def _changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[str, tuple[str, object]]:
     """Numbers of env that YAML or the engine has changed on the way (0123, 1_000, 1.50, 30 digits): text and number."""
     env = raw.get("env")
     if file is None or not isinstance(env, Mapping):
@@ -181,6 +171,13 @@ def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[s
         and (text := file.plain.get(("env", str(name)))) is not None
         and text != str(value)
     }
+
+
+def as_written(raw: dict[str, object], file: StackFile | None) -> dict[str, object]:
+    """Numbers that came through changed as the file has them: they are refused already, once is enough."""
+    changed = {name: text for name, (text, _) in _changed_numbers(raw, file).items()}
+    env = raw.get("env")
+    return {**raw, "env": {**env, **changed}} if isinstance(env, dict) and changed else raw
 
 
 @dataclass(frozen=True)
@@ -203,27 +200,17 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     secret_env = raw.get("secretEnv")
     given = {str(name): value for name, value in secret_env.items()} if isinstance(secret_env, Mapping) else {}
     env = {name: value for name, value in given.items() if isinstance(value, str)}
+    again = "set it again: pulumi config set --secret --path codesensei:secretEnv."
     problems = [
-        Problem(
-            "secret-not-text",
-            f"secretEnv.{name}",
-            "is not a text",
-            f"set it again: pulumi config set --secret --path codesensei:secretEnv.{name}",
-        )
+        Problem("secret-not-text", f"secretEnv.{name}", "is not a text", f"{again}{name}")
         for name, value in given.items()
         if _nested(value)
     ]
     tls = raw.get("tls")
     tls_key = tls.get("key") if isinstance(tls, Mapping) else None
     if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
-        problems.append(
-            Problem(
-                "tls-key-missing",
-                "tls.key",
-                "is missing: a certificate serves with its key",
-                "pulumi config set --secret --path codesensei:tls.key < key.pem",
-            )
-        )
+        fix = "pulumi config set --secret --path codesensei:tls.key < key.pem"
+        problems.append(Problem("tls-key-missing", "tls.key", "is missing: a certificate serves with its key", fix))
     ssh_key, digest_key = _text(raw, "sshPrivateKey"), _text(raw, "digestKey")
     if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
         ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
@@ -245,12 +232,9 @@ def _ssh_key(key: str | None) -> Iterator[Problem]:
     elif not (found := _PRIVATE_KEY.fullmatch(key)):
         yield Problem("ssh-key", "sshPrivateKey", "is not a whole private key", fix)
     elif _has_passphrase(found.group(1) or "", found.group(2)):
-        yield Problem(
-            "ssh-key-passphrase",
-            "sshPrivateKey",
-            "has a passphrase, which nobody can type during a deploy",
-            "remove this key and use the SSH agent, or set a key of its own without a passphrase",
-        )
+        message = "has a passphrase, which nobody can type during a deploy"
+        fix = "remove this key and use the SSH agent, or set a key of its own without a passphrase"
+        yield Problem("ssh-key-passphrase", "sshPrivateKey", message, fix)
 
 
 def _has_passphrase(kind: str, body: str) -> bool:
@@ -271,19 +255,11 @@ def _tls_key(key: object) -> Iterator[Problem]:
     found = _PRIVATE_KEY.search(key) if isinstance(key, str) else None
     whole = found and found.group(1) not in {"OPENSSH ", "ENCRYPTED "} and "ENCRYPTED" not in found.group(2)
     if key is not None and not whole:
-        yield Problem(
-            "tls-key",
-            "tls.key",
-            "is not a private key in PEM form without a passphrase",
-            "set it from the file: pulumi config set --secret --path codesensei:tls.key < key.pem",
-        )
+        fix = "set it from the file: pulumi config set --secret --path codesensei:tls.key < key.pem"
+        yield Problem("tls-key", "tls.key", "is not a private key in PEM form without a passphrase", fix)
 
 
 def _digest_key(key: str | None) -> Iterator[Problem]:
     if key is not None and len(key) < _SHORTEST_DIGEST_KEY:
-        yield Problem(
-            "digest-key",
-            "digestKey",
-            f"is shorter than {_SHORTEST_DIGEST_KEY} characters",
-            "make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
-        )
+        fix = "make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey"
+        yield Problem("digest-key", "digestKey", f"is shorter than {_SHORTEST_DIGEST_KEY} characters", fix)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from codesensei.config.types import Model, Port, ServerAddress, UnixName, reject
+from codesensei.config.types import Model, Port, ServerAddress, UnixName, option, reject
 
 _GOOD_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 KEYSCAN = "read it with: ssh-keyscan -t ed25519 HOST, compare it with what the server's console shows"
@@ -24,11 +24,8 @@ def host_key(value: str) -> str:
         raise reject("host-key-private", "is a private key", f"give the server's public key; {KEYSCAN}")
     words = value.split()
     if "ssh-rsa" in words[:2]:
-        raise reject(
-            "host-key-rsa",
-            "is an RSA key: it would restrict the connection to SHA-1 signatures, which servers refuse",
-            "give the server's ed25519 key: ssh-keyscan -t ed25519 HOST",
-        )
+        message = "is an RSA key: it would restrict the connection to SHA-1 signatures, which servers refuse"
+        raise reject("host-key-rsa", message, "give the server's ed25519 key: ssh-keyscan -t ed25519 HOST")
     kinds = [index for index, word in enumerate(words[:2]) if word in _GOOD_TYPES]
     if not kinds or len(words) < kinds[0] + 2:
         raise reject("host-key", "is not a public key of type ed25519 or ecdsa", KEYSCAN)
@@ -49,8 +46,8 @@ class JumpHost(Model):
     """A host on the way to the server."""
 
     host: ServerAddress = Field(description="Address of the jump host")
-    port: Port = Field(default=22, description="SSH port of the jump host")
-    user: UnixName = Field(default="root", description="Login user on the jump host")
+    port: Port = option(22, "SSH port of the jump host")
+    user: UnixName = option("root", "Login user on the jump host")
     host_key: HostKey = Field(description="Public key of the jump host: ssh-ed25519 AAAA…")
 
 
@@ -58,7 +55,7 @@ class ServerConfig(Model):
     """The machine that the project is deployed to."""
 
     host: ServerAddress = Field(description="Host name or IP address")
-    port: Port = Field(default=22, description="SSH port")
-    user: UnixName = Field(default="root", description="Login user: root, or one with passwordless sudo")
+    port: Port = option(22, "SSH port")
+    user: UnixName = option("root", "Login user: root, or one with passwordless sudo")
     host_key: HostKey = Field(description="The server's public key: ssh-ed25519 AAAA…")
-    proxy: JumpHost | None = Field(default=None, description="A jump host on the way to the server")
+    proxy: JumpHost | None = option(None, "A jump host on the way to the server")

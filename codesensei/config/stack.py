@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesensei.config.database import BrokerConfig, DatabaseConfig
-from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff, TrustedProxies
+from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import ServerConfig
-from codesensei.config.types import Flag, Model, distinct, show
+from codesensei.config.types import Flag, Model, TrustedProxies, option, show, unique
 from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
 from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
@@ -40,27 +40,27 @@ class StackConfig(Model):
     """The desired state of one stack. Secrets are here by name only."""
 
     server: ServerConfig
-    production: Flag = Field(default=False, description="True refuses what should not serve the public, e.g. a branch")
+    production: Flag = option(False, "True refuses what should not serve the public, e.g. a branch")
     project: ProjectConfig
-    domains: Domains = Field(default=(), description="Public host names: [shop.example.com]")
-    apps_domain: Annotated[Domain | None, BeforeValidator(_nothing)] = Field(
-        default=None, description="A generated host name below this domain is added"
+    domains: Domains = option((), "Public host names: [shop.example.com]")
+    apps_domain: Annotated[Domain | None, BeforeValidator(_nothing)] = option(
+        None, "A generated host name below this domain is added"
     )
     tls: Tls = TlsOff()
-    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-* headers are believed")
+    trusted_proxies: TrustedProxies = option((), "Networks whose X-Forwarded-* headers are believed")
     limits: Limits = Limits()
     database: DatabaseConfig = DatabaseConfig()
     broker: BrokerConfig = BrokerConfig()
-    env: dict[OwnVariable, EnvValue] = Field(default={}, description="Plain variables")
+    env: dict[OwnVariable, EnvValue] = option({}, "Plain variables")
     secret_names: Annotated[tuple[OwnVariable, ...], BeforeValidator(_names_only)] = Field(
         default=(), alias="secretEnv", description="Names of the secret variables"
     )
-    generate_secrets: Annotated[tuple[OwnVariable, ...], AfterValidator(distinct)] = Field(
-        default=(), description="Variables whose value is made once and never changes by itself: [SECRET_KEY]"
+    generate_secrets: Annotated[tuple[OwnVariable, ...], AfterValidator(unique)] = option(
+        (), "Variables whose value is made once and never changes by itself: [SECRET_KEY]"
     )
-    drift: Flag = Field(default=True, description="Look at the server once per run for what was changed by hand")
-    adopt: Flag = Field(default=False, description="Take over what exists on the server and is not this stack's")
-    allow_unsupported: Flag = Field(default=False, description="Deploy to an untested distribution")
+    drift: Flag = option(True, "Look at the server once per run for what was changed by hand")
+    adopt: Flag = option(False, "Take over what exists on the server and is not this stack's")
+    allow_unsupported: Flag = option(False, "Deploy to an untested distribution")
     on_destroy: OnDestroy = OnDestroy()
 
     def workers_given(self, variable: str) -> int | None:
@@ -89,32 +89,23 @@ def _reads(*paths: str) -> Callable[[Rule], Rule]:
 @_reads("project.user", "server.user")
 def _app_user(config: StackConfig) -> Iterable[Problem]:
     if config.project.user == config.server.user:
-        yield Problem(
-            "user-is-login-user",
-            "project.user",
-            f"{show(config.project.user)} is the login user, who may become root",
-            f"give the project a user of its own: {config.project.slug}",
-        )
+        message = f"{show(config.project.user)} is the login user, who may become root"
+        fix = f"give the project a user of its own: {config.project.slug}"
+        yield Problem("user-is-login-user", "project.user", message, fix)
 
 
 @_reads("project.slug", "project.workers")
 def _units(config: StackConfig) -> Iterable[Problem]:
     slug = config.project.slug
-    for unit in (web_unit(slug), socket_unit(slug)):
-        if is_system_unit(unit):
-            yield Problem(
-                "slug-reserved", "project.slug", f"{unit} is a unit of the system", f"choose another slug: {slug}-site"
-            )
-            return
+    for unit in filter(is_system_unit, (web_unit(slug), socket_unit(slug))):
+        fix = f"choose another slug: {slug}-site"
+        yield Problem("slug-reserved", "project.slug", f"{unit} is a unit of the system", fix)
+        return
     for key in config.project.workers:
         unit = worker_unit(slug, key)
         if is_system_unit(unit):
-            yield Problem(
-                "worker-unit-reserved",
-                f"project.workers.{key}",
-                f"{unit} is a unit of the system",
-                "give the worker another name",
-            )
+            fix = "give the worker another name"
+            yield Problem("worker-unit-reserved", f"project.workers.{key}", f"{unit} is a unit of the system", fix)
 
 
 @_reads("project.python", "project.installer")
@@ -122,98 +113,61 @@ def _python(config: StackConfig) -> Iterable[Problem]:
     project = config.project
     if project.python.count(".") == 2 and project.installer == "pip":
         minor = project.python.rpartition(".")[0]
-        yield Problem(
-            "python-needs-uv",
-            "project.python",
-            f"{show(project.python)} names a patch release, which apt cannot choose",
-            f'write "{minor}", or set project.installer to uv',
-        )
+        message = f"{show(project.python)} names a patch release, which apt cannot choose"
+        yield Problem("python-needs-uv", "project.python", message, f'write "{minor}", or set project.installer to uv')
 
 
 @_reads("project.source", "production")
 def _revision(config: StackConfig) -> Iterable[Problem]:
     revision = config.project.source.revision
     if config.production and _MOVING.fullmatch(revision):
-        yield Problem(
-            "production-moving-revision",
-            "project.source.revision",
-            f"{show(revision)} moves, and this stack is production",
-            "give a commit or a tag: v1.4.0",
-        )
+        message = f"{show(revision)} moves, and this stack is production"
+        fix = "give a commit or a tag: v1.4.0"
+        yield Problem("production-moving-revision", "project.source.revision", message, fix)
 
 
 @_reads("tls", "domains", "appsDomain")
 def _acme(config: StackConfig) -> Iterable[Problem]:
     count = len(config.domains) + bool(config.apps_domain)
     if config.tls.kind == "acme" and not count:
-        yield Problem(
-            "acme-needs-name",
-            "tls",
-            "is acme, but the stack has no host name to get a certificate for",
-            "add codesensei:domains, or set tls to selfSigned",
-        )
+        fix = "add codesensei:domains, or set tls to selfSigned"
+        yield Problem("acme-needs-name", "tls", "is acme, but the stack has no host name to get a certificate for", fix)
     if config.tls.kind == "acme" and count > _ACME_NAMES:
-        yield Problem(
-            "acme-names",
-            "domains",
-            f"has {count} names with appsDomain's, and a certificate holds {_ACME_NAMES}",
-            "remove some, or set tls to a certificate of your own",
-        )
+        message = f"has {count} names with appsDomain's, and a certificate holds {_ACME_NAMES}"
+        yield Problem("acme-names", "domains", message, "remove some, or set tls to a certificate of your own")
 
 
 @_reads("domains", "appsDomain")
 def _apps_domain(config: StackConfig) -> Iterable[Problem]:
     if config.apps_domain and config.apps_domain in config.domains:
-        yield Problem(
-            "apps-domain-is-domain",
-            "appsDomain",
-            f"{show(config.apps_domain)} is in domains too, but it only carries generated names",
-            "remove it from one of the two",
-        )
+        message = f"{show(config.apps_domain)} is in domains too, but it only carries generated names"
+        yield Problem("apps-domain-is-domain", "appsDomain", message, "remove it from one of the two")
 
 
 @_reads("env", "secretEnv", "generateSecrets", "database.env", "broker.env")
 def _variables(config: StackConfig) -> Iterable[Problem]:
     """Every variable has one giver."""
     givers: dict[str, str] = {}
-    for place, names in (
-        ("env", config.env),
-        ("secretEnv", config.secret_names),
-        ("generateSecrets", config.generate_secrets),
-        ("broker.env", config.broker.env),
+    for place, rule, names in (
+        ("env", "", config.env),
+        ("secretEnv", "secret-and-plain", config.secret_names),
+        ("generateSecrets", "generated-and-given", config.generate_secrets),
+        ("broker.env", "broker-variable-twice", config.broker.env),
     ):
         for name in names:
             if name in givers:
-                yield Problem(
-                    _TWICE[place],
-                    f"{place}.{name}" if place != "generateSecrets" else place,
-                    f"{name} is in {givers[name]} too",
-                    f"remove it from {givers[name]} or from {place}",
-                )
+                message = f"{name} is in {givers[name]} too"
+                fix = f"remove it from {givers[name]} or from {place}"
+                yield Problem(rule, f"{place}.{name}" if place != "generateSecrets" else place, message, fix)
             givers.setdefault(name, place)
-    made = set(config.generate_secrets) | set(config.broker.env)
+    made = {*config.generate_secrets, *config.broker.env}
     for name in config.database.env:
         if name in made:
-            yield Problem(
-                "database-variable-twice",
-                f"database.env.{name}",
-                f"{name} is in {givers[name]} too",
-                f"remove it from {givers[name]} or from database.env",
-            )
+            fix = f"remove it from {givers[name]} or from database.env"
+            yield Problem("database-variable-twice", f"database.env.{name}", f"{name} is in {givers[name]} too", fix)
     if "DATABASE_URL" in made - set(config.database.env):
-        yield Problem(
-            "database-url-made",
-            givers["DATABASE_URL"],
-            "DATABASE_URL is made by the program, with role and password",
-            "remove it here",
-        )
-
-
-_TWICE = {
-    "secretEnv": "secret-and-plain",
-    "generateSecrets": "generated-and-given",
-    "broker.env": "broker-variable-twice",
-}
+        message = "DATABASE_URL is made by the program, with role and password"
+        yield Problem("database-url-made", givers["DATABASE_URL"], message, "remove it here")
 
 
 def cross_problems(config: StackConfig, failed: frozenset[str] = frozenset()) -> list[Problem]:
@@ -264,10 +218,9 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
             f"{NAMESPACE}project.shareUser: every project on {config.server.host} that runs as {project.user} can read "
             "and change what the others have there: variables with their secrets, database, uploads, logs, processes"
         )
-    for interface, other, given in (
-        ("wsgi", "asgiApplication", project.asgi_application),
-        ("asgi", "wsgiApplication", project.wsgi_application),
-    ):
-        if project.interface == interface and given:
-            found.append(f"{NAMESPACE}project.{other}: is not used, because project.interface is {interface}")
+    asgi, wsgi = ("asgiApplication", project.asgi_application), ("wsgiApplication", project.wsgi_application)
+    unused = {"wsgi": asgi, "asgi": wsgi}
+    other, application = unused.get(project.interface, ("", None))
+    if application:
+        found.append(f"{NAMESPACE}project.{other}: is not used, because project.interface is {project.interface}")
     return tuple(found)

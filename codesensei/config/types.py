@@ -5,8 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -20,7 +19,6 @@ _SLUG = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
-_SIZE = re.compile(r"[1-9]\d{0,8}[kmg]?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -30,6 +28,11 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, validate_default=False
     )
+
+
+def option(default: Any, description: str) -> Any:
+    """A key that may be left out."""
+    return Field(default=default, description=description)
 
 
 def reject(rule: str, message: str, fix: str) -> PydanticCustomError:
@@ -61,7 +64,7 @@ def flag(value: object) -> bool:
     raise reject("not-a-flag", "must be true or false", "write true or false, without quotes")
 
 
-def at_least(minimum: int, rule: str, what: str, fix: str) -> Callable[[int], int]:
+def at_least(minimum: int, rule: str, what: str, fix: str) -> AfterValidator:
     """A validator for a number that must not be smaller than `minimum`."""
 
     def check(value: int) -> int:
@@ -69,7 +72,7 @@ def at_least(minimum: int, rule: str, what: str, fix: str) -> Callable[[int], in
             raise reject(rule, f"{value} is too small: {what}", fix)
         return value
 
-    return check
+    return AfterValidator(check)
 
 
 def matching(pattern: str, rule: str, what: str, fix: str) -> AfterValidator:
@@ -93,7 +96,7 @@ def text(value: str) -> str:
     return value
 
 
-def distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+def unique(values: tuple[T, ...]) -> tuple[T, ...]:
     """A list in which nothing stands twice."""
     for index, value in enumerate(values):
         if value in values[:index]:
@@ -105,11 +108,8 @@ def slug(value: str) -> str:
     """The project's short name (contract: `[a-z][a-z0-9-]*`, at most 31)."""
     if not _SLUG.fullmatch(value):
         near = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-0123456789")[:31].strip("-") or "shop"
-        raise reject(
-            "slug",
-            f"{show(value)} is not a slug",
-            f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}",
-        )
+        fix = f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}"
+        raise reject("slug", f"{show(value)} is not a slug", fix)
     if is_own_slug(value):
         raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
     return value
@@ -119,11 +119,8 @@ def variable_name(value: str) -> str:
     """The name of an environment variable."""
     if not _VARIABLE.fullmatch(value):
         near = re.sub(r"\W+", "_", value, flags=re.ASCII).lstrip("0123456789").strip("_") or "API_TOKEN"
-        raise reject(
-            "variable-name",
-            f"{show(value)} is not the name of a variable",
-            f"use letters, digits and '_', not a digit first: {near}",
-        )
+        fix = f"use letters, digits and '_', not a digit first: {near}"
+        raise reject("variable-name", f"{show(value)} is not the name of a variable", fix)
     return value
 
 
@@ -145,11 +142,8 @@ def server_address(value: str) -> str:
     """The address of a machine: a host name, an IPv4 or an IPv6 address."""
     if is_address(value) or is_hostname(value.lower()):
         return value
-    raise reject(
-        "server-address",
-        f"{show(value)} is not a host name or an IP address",
-        "write the bare address, without user, port, scheme or brackets: 203.0.113.7",
-    )
+    fix = "write the bare address, without user, port, scheme or brackets: 203.0.113.7"
+    raise reject("server-address", f"{show(value)} is not a host name or an IP address", fix)
 
 
 def port(value: int) -> int:
@@ -173,17 +167,14 @@ def source_path(value: str) -> str:
     """A path inside the source, relative to its root."""
     parts = value.split("/")
     if value.startswith("/") or ".." in parts or value.startswith("~"):
-        raise reject(
-            "source-path",
-            f"{show(value)} leads out of the source",
-            "write it relative to the root of the repository, without '..'",
-        )
+        fix = "write it relative to the root of the repository, without '..'"
+        raise reject("source-path", f"{show(value)} leads out of the source", fix)
     return "/".join(part for part in parts if part not in {"", "."}) or "."
 
 
 def size(value: str) -> str:
     """A size as nginx reads it: digits with an optional k, m or g."""
-    if not _SIZE.fullmatch(value.lower()):
+    if not re.fullmatch(r"[1-9]\d{0,8}[kmg]?", value.lower()):
         raise reject("size", f"{show(value)} is not a size", "write digits and k, m or g, more than nothing: 25m")
     return value.lower()
 
@@ -204,32 +195,16 @@ def network(value: str) -> str:
 Whole = Annotated[int, BeforeValidator(whole)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 Text = Annotated[str, AfterValidator(text)]
-Seconds = Annotated[
-    Whole, AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60"))
-]
+Seconds = Annotated[Whole, at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60")]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
-UnixName = Annotated[
-    str,
-    matching(
-        r"[a-z_][a-z0-9_-]{0,31}",
-        "user-name",
-        "a user name",
-        "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy",
-    ),
-]
+_USER_FIX = "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy"
+UnixName = Annotated[str, matching(r"[a-z_][a-z0-9_-]{0,31}", "user-name", "a user name", _USER_FIX)]
 VariableName = Annotated[str, AfterValidator(variable_name)]
 ServerAddress = Annotated[str, AfterValidator(server_address)]
 Port = Annotated[Whole, AfterValidator(port), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
-DottedModule = Annotated[
-    str,
-    matching(
-        _DOTTED.pattern,
-        "module-name",
-        "the name of a Python module",
-        "write it with dots, without '.py': config.settings.production",
-    ),
-]
+_MODULE_FIX = "write it with dots, without '.py': config.settings.production"
+DottedModule = Annotated[str, matching(_DOTTED.pattern, "module-name", "the name of a Python module", _MODULE_FIX)]
 Application = Annotated[str, AfterValidator(application)]
 SourcePath = Annotated[Text, AfterValidator(source_path)]
 Size = Annotated[str, AfterValidator(size)]
-Network = Annotated[str, AfterValidator(network)]
+TrustedProxies = tuple[Annotated[str, AfterValidator(network)], ...]

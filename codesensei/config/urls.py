@@ -65,15 +65,11 @@ def read_url(text: str) -> Url:
     host, port = _place(place)
     host = unquote(host) or options.get("host", "")
     port = port if port is not None else _port(options.get("port", ""))
+    name = unquote(path) or options.get("dbname", "")
+    user = unquote(user) or options.get("user", "")
+    password = unquote(password) or options.get("password", "")
     return Url(
-        kind=kind,
-        scheme=scheme,
-        host=host,
-        port=port,
-        name=unquote(path) or options.get("dbname", ""),
-        user=unquote(user) or options.get("user", ""),
-        socket=host.startswith("/") or (kind == "postgres" and not host),
-        password=unquote(password) or options.get("password", ""),
+        kind, scheme, host, port, name, user, host.startswith("/") or (kind == "postgres" and not host), password
     )
 
 
@@ -89,11 +85,8 @@ def _refuse_raw(rest: str) -> None:
     authority, _, path = rest.partition("/")
     raw = "#" in rest or "@" in path or "@" in authority.rpartition("@")[0] or _BAD_PERCENT.search(rest)
     if raw or "?" in authority.rpartition("@")[0]:
-        raise UrlError(
-            "url-encoding",
-            "has a raw character that ends a part of the URL early",
-            "percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25",
-        )
+        fix = "percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25"
+        raise UrlError("url-encoding", "has a raw character that ends a part of the URL early", fix)
 
 
 def _place(text: str) -> tuple[str, int | None]:

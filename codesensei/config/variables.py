@@ -53,9 +53,8 @@ def env_value(value: object) -> str:
         raise reject("env-structure", "is a list or a map, not text", 'write it as one text in quotes: \'["a", "b"]\'')
     if date := _DATE.fullmatch(value):
         day, time = date.group(1), date.group(2)
-        raise reject(
-            "env-date", "is a date without quotes", f'write it in quotes: "{day if time == "00:00:00" else value[:19]}"'
-        )
+        fix = f'write it in quotes: "{day if time == "00:00:00" else value[:19]}"'
+        raise reject("env-date", "is a date without quotes", fix)
     return held(value)
 
 
@@ -67,11 +66,8 @@ def _number(value: int) -> str:
 
 def secret_in_env() -> Exception:
     """An encrypted value in the map of plain variables."""
-    return reject(
-        "secret-in-env",
-        "is encrypted, but env holds plain values: it would be shown",
-        "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME",
-    )
+    fix = "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME"
+    return reject("secret-in-env", "is encrypted, but env holds plain values: it would be shown", fix)
 
 
 def held(value: str) -> str:

@@ -10,18 +10,5 @@ from codesensei.remote.state import State
 from codesensei.remote.step import remote_step, teardown_step
 from codesensei.remote.toolkit import Toolkit, toolkit_step
 
-__all__ = [
-    "Access",
-    "Look",
-    "RemoteError",
-    "State",
-    "Toolkit",
-    "copy_source",
-    "destroy_check",
-    "incoming_path",
-    "reach",
-    "refuse_stand_ins",
-    "remote_step",
-    "teardown_step",
-    "toolkit_step",
-]
+__all__ = ["Access", "Look", "RemoteError", "State", "Toolkit", "copy_source", "destroy_check", "incoming_path"]
+__all__ += ["reach", "refuse_stand_ins", "remote_step", "teardown_step", "toolkit_step"]

@@ -126,23 +126,16 @@ def _add(own: Path, key: str) -> None:
 def _refused(said: str) -> RemoteError:
     thing = "codesensei:sshPrivateKey"
     if "passphrase" in said:
-        return RemoteError(
-            thing,
-            "has a passphrase, which nobody can type during a deploy",
-            "remove this key and use the SSH agent, or set a key of its own without a passphrase",
-        )
-    return RemoteError(
-        thing,
-        "OpenSSH does not take it for a private key",
-        "set it from the file: pulumi config set --secret codesensei:sshPrivateKey < ~/.ssh/id_ed25519",
-    )
+        fix = "remove this key and use the SSH agent, or set a key of its own without a passphrase"
+        return RemoteError(thing, "has a passphrase, which nobody can type during a deploy", fix)
+    fix = "set it from the file: pulumi config set --secret codesensei:sshPrivateKey < ~/.ssh/id_ed25519"
+    return RemoteError(thing, "OpenSSH does not take it for a private key", fix)
 
 
 def missing(program: str) -> RemoteError:
     """OpenSSH's client is not on this machine."""
-    return RemoteError(
-        program, "OpenSSH's client is not installed on this machine", "install it: apt-get install openssh-client"
-    )
+    fix = "install it: apt-get install openssh-client"
+    return RemoteError(program, "OpenSSH's client is not installed on this machine", fix)
 
 
 def _lead(link: Path, target: str) -> None:

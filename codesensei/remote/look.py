@@ -92,11 +92,8 @@ def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state:
     if done.returncode == 255:
         raise _unreachable(server, done.stderr)
     if "sudo:" in done.stderr:
-        raise RemoteError(
-            f"server {server.host}",
-            f"{server.user} may not use sudo without a password",
-            f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}",
-        )
+        fix = f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}"
+        raise RemoteError(f"server {server.host}", f"{server.user} may not use sudo without a password", fix)
     try:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
         return Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
@@ -119,11 +116,8 @@ def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subproces
     except FileNotFoundError:
         raise missing("ssh") from None
     except subprocess.TimeoutExpired:
-        raise RemoteError(
-            f"server {server.host}",
-            f"it did not answer within {LOOK_SECONDS:.0f} s",
-            "look at its console, then run pulumi again",
-        ) from None
+        fix = "look at its console, then run pulumi again"
+        raise RemoteError(f"server {server.host}", f"it did not answer within {LOOK_SECONDS:.0f} s", fix) from None
 
 
 def _write_ssh_config(folder: Path, server: ServerConfig) -> Path:

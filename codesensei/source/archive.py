@@ -104,21 +104,15 @@ def _is_whole(tar: Path) -> bool:
 def _refuse_submodules(thing: str, entries: str) -> None:
     modules = [entry.partition("\t")[2] for entry in entries.split("\0") if entry.startswith("160000 ")]
     if modules:
-        raise SourceError(
-            thing,
-            f"has submodules, whose files are not in the commit: {listing(modules)}",
-            "add their files to the repository (git subtree), or install them by a line in the requirements",
-        )
+        fix = "add their files to the repository (git subtree), or install them by a line in the requirements"
+        raise SourceError(thing, f"has submodules, whose files are not in the commit: {listing(modules)}", fix)
 
 
 def _refuse_files(thing: str, tree: Tree) -> None:
     pointers = tree.lfs_pointers()
     if pointers:
-        raise SourceError(
-            thing,
-            f"keeps files in Git LFS, which are not in the commit: {listing(pointers)}",
-            "move them out of Git LFS (git lfs migrate export), or serve them from elsewhere",
-        )
+        fix = "move them out of Git LFS (git lfs migrate export), or serve them from elsewhere"
+        raise SourceError(thing, f"keeps files in Git LFS, which are not in the commit: {listing(pointers)}", fix)
     links = tree.links_out()
     if links:
         raise SourceError(
@@ -129,11 +123,8 @@ def _refuse_files(thing: str, tree: Tree) -> None:
         )
     own = sorted(name for name in tree.files if name == OWN_FOLDER or name.startswith(f"{OWN_FOLDER}/"))
     if own:
-        raise SourceError(
-            thing,
-            f"has files in {OWN_FOLDER}, the product's own folder in a release: {listing(own)}",
-            "remove them from the repository, or move them",
-        )
+        message = f"has files in {OWN_FOLDER}, the product's own folder in a release: {listing(own)}"
+        raise SourceError(thing, message, "remove them from the repository, or move them")
 
 
 def _forget_old(archives: Path) -> None:

@@ -105,11 +105,8 @@ def _check_scheme(url: str) -> None:
     scheme = urlsplit(url).scheme.lower() if "://" in url else ""
     if scheme in SCHEMES or (not scheme and "::" not in url and _SCP_LIKE.fullmatch(url)):
         return
-    raise SourceError(
-        without_credentials(url),
-        "is not a git URL of a kind that is allowed",
-        "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path",
-    )
+    fix = "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path"
+    raise SourceError(without_credentials(url), "is not a git URL of a kind that is allowed", fix)
 
 
 def _resolve_url(mirror: Path, url: str, revision: str) -> Commit:
@@ -183,11 +180,8 @@ def _abbreviated(mirror: Path, url: str, revision: str) -> str | None:
     objects = plain_git(mirror, "rev-parse", f"--disambiguate={short['digits'].lower()}").split()
     commits = [name for name in objects if plain_git(mirror, "cat-file", "-t", name).strip() == "commit"]
     if len(commits) > 1:
-        raise SourceError(
-            without_credentials(url),
-            f"{revision} is short for several commits: {listing(commits)}",
-            "give more of the digits",
-        )
+        fix = "give more of the digits"
+        raise SourceError(without_credentials(url), f"{revision} is short for several commits: {listing(commits)}", fix)
     return commits[0] if commits else None
 
 
@@ -204,9 +198,8 @@ def _unknown(thing: str, revision: str, refs: dict[str, str]) -> SourceError:
 def _open_path(directory: Path, written: str, revision: str, cache: Path) -> Checkout:
     thing = f"project.source.path {written}"
     if not directory.is_dir():
-        raise SourceError(
-            thing, f"{directory} is not a directory", "give the repository's directory, relative to Pulumi.yaml"
-        )
+        fix = "give the repository's directory, relative to Pulumi.yaml"
+        raise SourceError(thing, f"{directory} is not a directory", fix)
     folder = cache / hashlib.sha256(f"path:{directory}".encode()).hexdigest()[:32]
     try:
         is_bare = _check_root(thing, directory)
@@ -227,16 +220,12 @@ def _check_root(thing: str, directory: Path) -> bool:
     if inside_git == "true":
         if is_bare == "true" and Path(git_directory) == directory:
             return True
-        raise SourceError(
-            thing, "is inside git's own folder of a repository", "give the directory that holds the repository"
-        )
+        fix = "give the directory that holds the repository"
+        raise SourceError(thing, "is inside git's own folder of a repository", fix)
     root = Path(_git_in(directory, "rev-parse", "--show-toplevel").rstrip("\n"))
     if root != directory:
-        raise SourceError(
-            thing,
-            f"is inside the repository {root}",
-            "give that repository's root as path, and the rest as project.directory",
-        )
+        fix = "give that repository's root as path, and the rest as project.directory"
+        raise SourceError(thing, f"is inside the repository {root}", fix)
     return False
 
 
@@ -262,11 +251,8 @@ def _refuse_dirty(thing: str, directory: Path, commit: Commit) -> None:
     status = _git_in(directory, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal")
     changed = [entry[3:] for entry in status.split("\0") if entry]
     if changed:
-        raise SourceError(
-            thing,
-            f"has changes that are in no commit: {listing(changed)}",
-            "commit them (a release is always a commit), or put what does not belong to the project into .gitignore",
-        )
+        fix = "commit them (a release is always a commit), or put what does not belong to the project into .gitignore"
+        raise SourceError(thing, f"has changes that are in no commit: {listing(changed)}", fix)
 
 
 def _git_in(directory: Path, *arguments: str) -> str:
@@ -280,11 +266,8 @@ def _locked(folder: Path, thing: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (folder / "lock").open("a")
     except OSError as error:
-        raise SourceError(
-            thing,
-            f"the cache {folder} cannot be written: {error.strerror}",
-            "make it writable, or set XDG_CACHE_HOME to another directory",
-        ) from None
+        fix = "make it writable, or set XDG_CACHE_HOME to another directory"
+        raise SourceError(thing, f"the cache {folder} cannot be written: {error.strerror}", fix) from None
     with lock:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
@@ -293,8 +276,7 @@ def _locked(folder: Path, thing: str) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise SourceError(
-                        thing, f"another run has held the cache {folder} for too long", "wait for it, or end it"
-                    ) from None
+                    fix = "wait for it, or end it"
+                    raise SourceError(thing, f"another run has held the cache {folder} for too long", fix) from None
                 time.sleep(0.1)
         yield

@@ -172,9 +172,8 @@ def _no_settings(project: Checkout, module: str, directory: str) -> SourceError:
         elsewhere = sorted(name for name in project.files if f"/{name}".endswith(f"/{tail}"))
         if elsewhere:
             place = elsewhere[0].removesuffix(tail).rstrip("/") or "."
-            return SourceError(
-                thing, cause, f"found {elsewhere[0]}: manage.py has to be in {place}, see project.directory"
-            )
+            fix = f"found {elsewhere[0]}: manage.py has to be in {place}, see project.directory"
+            return SourceError(thing, cause, fix)
     known = _modules_like(project, directory, "settings")
     like = near(module, known) or known
     fix = f"found {listing(like)}: set project.settingsModule" if like else "commit the settings"

@@ -188,11 +188,8 @@ def _base(project: Checkout, local: list[_Local], candidates: tuple[str, ...]) -
     if project.tree.is_directory(found):
         cause = f"installs {lost.path}, and there is no pyproject.toml or setup.py in it"
         raise SourceError(lost.place, cause, "commit one, or fix the line")
-    raise SourceError(
-        lost.place,
-        f"installs {lost.path}, which is not in commit {project.short}",
-        "commit it, or fix the line (paths are taken from the repository's root)",
-    )
+    fix = "commit it, or fix the line (paths are taken from the repository's root)"
+    raise SourceError(lost.place, f"installs {lost.path}, which is not in commit {project.short}", fix)
 
 
 def _is_installable(project: Checkout, path: str) -> bool:
@@ -202,9 +199,8 @@ def _is_installable(project: Checkout, path: str) -> bool:
 def _refuse_other_tools(project: Checkout, file: str) -> None:
     command = _EXPORTS.get(posixpath.basename(file))
     if command and project.tree.is_file(file):
-        raise SourceError(
-            f"project.requirements {file}", "is not a requirements file", f"export one and commit it ({command})"
-        )
+        fix = f"export one and commit it ({command})"
+        raise SourceError(f"project.requirements {file}", "is not a requirements file", fix)
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:

@@ -836,8 +836,8 @@ UNIT = [
     Breakage(
         "user.default",
         f"{CONFIG}/project.py",
-        'default="deploy", description="User that',
-        'default="app", description="User that',
+        'option("deploy", "User that',
+        'option("app", "User that',
     ),
     Breakage(
         "register.refused",
@@ -1017,8 +1017,8 @@ UNIT = [
     Breakage(
         "database.auto.local",
         f"{CONFIG}/database.py",
-        '    local = url.local and kind != "external"\n',
-        '    local = url.local and kind == "local"\n',
+        "    if not url.local:\n        _need_nothing",
+        '    if kind != "local":\n        _need_nothing',
     ),
     Breakage(
         "database.encoding",
@@ -1156,9 +1156,7 @@ UNIT = [
         're.fullmatch(r"-?\\d{1,9}", value)',
         're.fullmatch(r"-?\\d{1,9}s?", value)',
     ),
-    Breakage(
-        "config.defaults", f"{CONFIG}/project.py", "web: Seconds = Field(default=40", "web: Seconds = Field(default=30"
-    ),
+    Breakage("config.defaults", f"{CONFIG}/project.py", "web: Seconds = option(40", "web: Seconds = option(30"),
     Breakage(
         "config.server.user", f"{REMOTE}/look.py", '    if "sudo:" in done.stderr:\n', '    if "su:" in done.stderr:\n'
     ),
@@ -1227,7 +1225,7 @@ UNIT = [
         "opts=_after(release, processes, edge),",
         "opts=_after(processes, edge),",
     ),
-    Breakage("database.auto.external", f"{CONFIG}/database.py", "url.port or url.usual_port, False", "url.port, False"),
+    Breakage("database.auto.external", f"{CONFIG}/database.py", "port = url.port or url.usual_port", "port = url.port"),
     Breakage(
         "database.auto.external", f"{SCRIPTS}/checks/database.py", "    if place.port:\n", "    if not place.port:\n"
     ),

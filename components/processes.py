@@ -53,7 +53,7 @@ class Processes(pulumi.ComponentResource):
             user=stack.user,
             title=config.name or slug,
             settings_module=config.settings_module,
-            directory=config.directory,
+            directory=code.settings.django_directory,
         )
         web = units.Web(
             server=server,
@@ -96,9 +96,7 @@ class Processes(pulumi.ComponentResource):
             self.files.append(_program(stack, STOP_WORKER))
         self.homes = ("web", *sorted(config.workers))
         self.candidate = Candidate(
-            unit=units.candidate_unit(context, web, directory=code.settings.django_directory),
-            files=_candidate_files(stack, server),
-            workers=count,
+            unit=units.candidate_unit(context, web), files=_candidate_files(stack, server), workers=count
         )
         self.register_outputs({})
 

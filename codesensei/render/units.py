@@ -31,7 +31,7 @@ _SCHEDULE = re.compile(r"\s(?:-s|--schedule|--schedule-filename)(?:[\s=]|$)|\s-s
 
 @dataclass(frozen=True, kw_only=True)
 class UnitContext:
-    """What all units of a project say. `directory` is where manage.py is, as the stack config has it."""
+    """What all units of a project say. `directory` is where manage.py is, relative to the code."""
 
     paths: ProjectPaths
     user: str
@@ -86,11 +86,11 @@ def web_unit(context: UnitContext, web: Web) -> str:
     )
 
 
-def candidate_unit(context: UnitContext, web: Web, *, directory: str) -> str:
+def candidate_unit(context: UnitContext, web: Web) -> str:
     """The web process of a release that is not live, on a socket of its own, never restarted.
 
-    It is the same text for all releases and servers, with placeholders; `directory` is the project's in the release.
-    What it says of itself goes to its journal; once it is proved it serves while the live process is replaced.
+    It is the same text for all releases and servers, with placeholders. What it says of itself goes to its journal;
+    once it is proved it serves while the live process is replaced.
     """
     paths = context.paths
     folder = paths.own_folder(RELEASE_PLACEHOLDER)
@@ -107,7 +107,7 @@ def candidate_unit(context: UnitContext, web: Web, *, directory: str) -> str:
         "candidate.service.j2",
         title=context.title,
         user=context.user,
-        working_directory=str(paths.release(RELEASE_PLACEHOLDER) / directory),
+        working_directory=str(paths.release(RELEASE_PLACEHOLDER) / context.directory),
         env_file=str(folder / "env"),
         # Its HOME too: a server may have a control socket there, which the live process must keep.
         environment=_environment(context, folder / "venv", paths.candidate_home),

@@ -69,15 +69,9 @@ def test_all_that_runs() -> None:
     ):
         file = found[path]
         assert file == File(path=path, content=file.content, mode="0640", group="deploy", renews=renews)
-
-
-def test_a_live_unit_has_the_directory_as_it_is_given_and_a_candidate_where_links_lead() -> None:
-    """Whatever links a commit has, the texts of live units stay, and nothing is restarted for them."""
-    made = processes("gunicorn", config(directory="link", workers={"mail": "celery -A x worker"}))
-    live = [file.content for file in made.files if file.path.endswith(".service")]
-    assert len(live) == 2
-    assert all("WorkingDirectory=/srv/codesensei/shop/current/link\n" in text for text in live)
-    assert "WorkingDirectory=/srv/codesensei/shop/releases/@release@/backend\n" in made.candidate.unit
+    assert (
+        "WorkingDirectory=/srv/codesensei/shop/current/backend\n" in found["/etc/systemd/system/shop.service"].content
+    )
 
 
 def test_a_candidate_also_runs_with_what_is_refused_of_a_live_process() -> None:

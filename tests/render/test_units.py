@@ -40,11 +40,9 @@ def example_texts() -> dict[str, str]:
         "shop-daphne.service": units.web_unit(shop, served("daphne", ASGI, stop_timeout=20)),
         "shop-uvicorn.service": units.web_unit(shop, served("uvicorn", ASGI)),
         "shop-backend.service": units.web_unit(deeper, served("gunicorn", workers=5, stop_timeout=120)),
-        "candidate.service": units.candidate_unit(shop, served("gunicorn"), directory="."),
-        "candidate-daphne.service": units.candidate_unit(deeper, served("daphne", ASGI), directory="backend"),
-        "candidate-uvicorn.service": units.candidate_unit(
-            deeper, served("uvicorn", ASGI, workers=2), directory="backend"
-        ),
+        "candidate.service": units.candidate_unit(shop, served("gunicorn")),
+        "candidate-daphne.service": units.candidate_unit(deeper, served("daphne", ASGI)),
+        "candidate-uvicorn.service": units.candidate_unit(deeper, served("uvicorn", ASGI, workers=2)),
         "shop-worker.service": units.worker_unit(shop, "worker", stop_timeout=600),
         "shop-worker.sh.txt": units.worker_script(
             PATHS, "worker", command="celery -A config worker -l info -n %n@$HOST"

@@ -106,6 +106,8 @@ UNIT = [
         "if config.production and _MOVING",
         "if config.drift is None and _MOVING",
     ),
+    Breakage("preview.config", f"{CONFIG}/check.py", "left_out.append(name)", "values[name] = info.default"),
+    Breakage("preview.config", f"{CONFIG}/check.py", "elif here not in below and", "elif at and"),
     Breakage("web.workers", f"{CONFIG}/stack.py", 'r"[1-9][0-9]{0,3}"', 'r"\\w+"'),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),

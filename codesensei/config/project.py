@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from codesensei.config.types import (
     Application,
@@ -139,19 +139,6 @@ def status(value: object) -> str:
     return word
 
 
-def serves(value: str, info: ValidationInfo) -> str:
-    """A server that speaks the interface, where both are given."""
-    interface = info.data.get("interface", "auto")
-    if value != "auto" and interface not in ("auto", *SERVERS[value].interfaces):
-        others = " or ".join(name for name, server in SERVERS.items() if interface in server.interfaces)
-        raise reject(
-            "server-interface",
-            f"{value} does not serve {interface}, which project.interface says",
-            f"set project.interface to auto, or project.server to {others}",
-        )
-    return value
-
-
 def one_source(value: Any) -> Any:
     """Exactly one of `git` and `path`."""
     if isinstance(value, dict) and ("git" in value) == ("path" in value):
@@ -239,7 +226,7 @@ class ProjectConfig(Model):
     interface: Literal["auto", "wsgi", "asgi"] = Field(
         default="auto", description="auto: asgi where the settings declare it"
     )
-    server: Annotated[ServerName, AfterValidator(serves)] = Field(
+    server: ServerName = Field(
         default="auto",
         description="auto: "
         + ", ".join(f"{s.name} for {' and '.join(s.interfaces)}" for s in SERVERS.values() if s.is_default),

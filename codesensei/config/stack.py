@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -13,7 +14,7 @@ from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff, Trusted
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import ServerConfig
-from codesensei.config.types import Flag, Model, distinct, show
+from codesensei.config.types import Flag, LeftOut, Model, distinct, show
 from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
 from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
@@ -74,21 +75,7 @@ _ACME_NAMES = 100
 WORKER_COUNTS = sorted({server.workers_variable for server in SERVERS.values()} - {""})
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
-Rule = Callable[["StackConfig"], Iterable[Problem]]
-_RULES: list[tuple[Rule, tuple[str, ...]]] = []
 
-
-def _reads(*paths: str) -> Callable[[Rule], Rule]:
-    """A rule about several keys. It is not asked where something is wrong at one of these paths."""
-
-    def add(rule: Rule) -> Rule:
-        _RULES.append((rule, paths))
-        return rule
-
-    return add
-
-
-@_reads("project.user", "server.user")
 def _app_user(config: StackConfig) -> Iterable[Problem]:
     if config.project.user == config.server.user:
         yield Problem(
@@ -99,7 +86,6 @@ def _app_user(config: StackConfig) -> Iterable[Problem]:
         )
 
 
-@_reads("project.slug", "project.workers")
 def _units(config: StackConfig) -> Iterable[Problem]:
     slug = config.project.slug
     for unit in (web_unit(slug), socket_unit(slug)):
@@ -119,7 +105,18 @@ def _units(config: StackConfig) -> Iterable[Problem]:
             )
 
 
-@_reads("project.python", "project.installer")
+def _server(config: StackConfig) -> Iterable[Problem]:
+    name, interface = config.project.server, config.project.interface
+    if "auto" not in (name, interface) and interface not in SERVERS[name].interfaces:
+        others = " or ".join(other for other, server in SERVERS.items() if interface in server.interfaces)
+        yield Problem(
+            "server-interface",
+            "project.server",
+            f"{name} does not serve {interface}, which project.interface says",
+            f"set project.interface to auto, or project.server to {others}",
+        )
+
+
 def _python(config: StackConfig) -> Iterable[Problem]:
     project = config.project
     if project.python.count(".") == 2 and project.installer == "pip":
@@ -132,7 +129,6 @@ def _python(config: StackConfig) -> Iterable[Problem]:
         )
 
 
-@_reads("project.source", "production")
 def _revision(config: StackConfig) -> Iterable[Problem]:
     revision = config.project.source.revision
     if config.production and _MOVING.fullmatch(revision):
@@ -144,7 +140,6 @@ def _revision(config: StackConfig) -> Iterable[Problem]:
         )
 
 
-@_reads("tls", "domains", "appsDomain")
 def _acme(config: StackConfig) -> Iterable[Problem]:
     if config.tls.kind == "acme" and not config.domains and not config.apps_domain:
         yield Problem(
@@ -155,7 +150,6 @@ def _acme(config: StackConfig) -> Iterable[Problem]:
         )
 
 
-@_reads("tls", "domains", "appsDomain")
 def _acme_names(config: StackConfig) -> Iterable[Problem]:
     count = len(config.domains) + bool(config.apps_domain)
     if config.tls.kind == "acme" and count > _ACME_NAMES:
@@ -167,7 +161,6 @@ def _acme_names(config: StackConfig) -> Iterable[Problem]:
         )
 
 
-@_reads("domains", "appsDomain")
 def _apps_domain(config: StackConfig) -> Iterable[Problem]:
     if config.apps_domain and config.apps_domain in config.domains:
         yield Problem(
@@ -178,7 +171,6 @@ def _apps_domain(config: StackConfig) -> Iterable[Problem]:
         )
 
 
-@_reads("env", "secretEnv", "generateSecrets", "database.env", "broker.env")
 def _variables(config: StackConfig) -> Iterable[Problem]:
     """Every variable has one giver."""
     givers: dict[str, str] = {}
@@ -222,9 +214,26 @@ _TWICE = {
 }
 
 
-def cross_problems(config: StackConfig, failed: frozenset[str] = frozenset()) -> list[Problem]:
-    """Everything that is wrong with combinations of keys, none of which is among the failed paths."""
-    return [problem for rule, paths in _RULES if not touches(failed, paths) for problem in rule(config)]
+_RULES: tuple[Callable[[StackConfig], Iterable[Problem]], ...] = (
+    _app_user,
+    _units,
+    _server,
+    _python,
+    _revision,
+    _acme,
+    _acme_names,
+    _apps_domain,
+    _variables,
+)
+
+
+def cross_problems(config: StackConfig) -> list[Problem]:
+    """Everything that is wrong with combinations of keys; a rule that needs a left out one is not asked."""
+    found: list[Problem] = []
+    for rule in _RULES:
+        with suppress(LeftOut):
+            found.extend(rule(config))
+    return found
 
 
 def worker_count_problems(values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
@@ -237,16 +246,6 @@ def worker_count_problems(values: Mapping[str, str], places: Mapping[str, str]) 
         for name in WORKER_COUNTS
         if name in values and not re.fullmatch(r"[1-9][0-9]{0,3}", values[name])
     ]
-
-
-def touches(failed: frozenset[str], paths: tuple[str, ...]) -> bool:
-    """True where one of the paths is, contains or is part of a failed one."""
-    return any(_related(one, other) for one in failed for other in paths)
-
-
-def _related(one: str, other: str) -> bool:
-    shorter, longer = sorted((one, other), key=len)
-    return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
 
 
 def config_warnings(config: StackConfig) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -25,12 +25,23 @@ _SIZE = re.compile(r"[1-9]\d{0,8}[kmg]?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+class LeftOut(AttributeError):
+    """Something wants to read a key at which something is wrong."""
+
+
 class Model(BaseModel):
     """The base of all parts of a stack config: frozen, camelCase in the file, unknown keys refused."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, validate_default=False
     )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise LeftOut(name)
+            return super().__getattr__(name)
 
 
 def reject(rule: str, message: str, fix: str) -> PydanticCustomError:

@@ -32,21 +32,18 @@ class EdgeProxy(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         config = stack.config
-        super().__init__(
-            "codesensei:index:EdgeProxy",
-            name,
-            {
-                "hostnames": list(hostnames),
-                "tls": config.tls.kind,
-                "authority": config.tls.acme.directory if config.tls.kind == "acme" else "none",
-                "trustedProxies": list(config.trusted_proxies),
-                "bodySize": config.limits.body_size,
-                "readTimeout": config.limits.read_timeout,
-                "static": code.settings.static_url if config.project.static == "serve" else "none",
-                "media": code.settings.media_url if config.project.media_serving == "proxy" else "none",
-            },
-            opts,
-        )
+        # What a preview shows of the component.
+        shown = {
+            "hostnames": list(hostnames),
+            "tls": config.tls.kind,
+            "authority": config.tls.acme.directory if config.tls.kind == "acme" else "none",
+            "trustedProxies": list(config.trusted_proxies),
+            "bodySize": config.limits.body_size,
+            "readTimeout": config.limits.read_timeout,
+            "static": code.settings.static_url if config.project.static == "serve" else "none",
+            "media": code.settings.media_url if config.project.media_serving == "proxy" else "none",
+        }
+        super().__init__("codesensei:index:EdgeProxy", name, shown, opts)
         names: pulumi.Output[list[str]] = pulumi.Output.all(*hostnames)
         self.tls: pulumi.Output[str] | None = None
         if config.tls.kind == "files":

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pulumi
 
 from codesensei import remote
-from codesensei.config import URL_VARIABLE, DatabasePlan, Stack, meaning
+from codesensei.config import URL_VARIABLE, DatabasePlan, Stack
 from codesensei.wire import digests, envfile, names, steps
 from codesensei.wire.steps import MADE_HERE
 from components.database import Database, keyed
@@ -100,7 +100,7 @@ def database_variables(
 
     def part(of: str) -> pulumi.Output[str]:
         if of == "url" and plan.given_by == URL_VARIABLE:
-            return given_url.apply(meaning)
+            return given_url.apply(envfile.meaning)
         return password.apply(lambda known: _part(plan, of, known))
 
     return {name: part(of) for name, of in sorted(plan.variables.items())}

@@ -18,16 +18,13 @@ class Provisioning(pulumi.ComponentResource):
     def __init__(self, name: str, *, stack: Stack, server: Server, opts: pulumi.ResourceOptions | None = None) -> None:
         config, database = stack.config, stack.database
         postgresql = database.kind in MADE_HERE
-        super().__init__(
-            "codesensei:index:Provisioning",
-            name,
-            {
-                "user": stack.user,
-                "systemPackages": list(config.project.system_packages),
-                "postgresql": postgresql,
-            },
-            opts,
-        )
+        # What a preview shows of the component.
+        shown = {
+            "user": stack.user,
+            "systemPackages": list(config.project.system_packages),
+            "postgresql": postgresql,
+        }
+        super().__init__("codesensei:index:Provisioning", name, shown, opts)
         access = server.access
         packages = remote.remote_step(
             f"{name}-packages",

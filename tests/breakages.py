@@ -218,6 +218,11 @@ UNIT = [
     ),
     Breakage("register.reserved-units", f"{SCRIPTS}/checks/names.py", "    if not ours:\n", "    if not found:\n"),
     Breakage(
+        "user.refused", f"{SCRIPTS}/checks/user.py", 'if "may run the following commands" in', 'if "may run all" in'
+    ),
+    Breakage("user.refused", f"{SCRIPTS}/checks/user.py", "        _not_listed_by_sudo(user, thing, fix)\n", ""),
+    Breakage("user.refused", f"{SCRIPTS}/steps/account.py", "    _refuse_power(user, is_new=step.", "    (step."),
+    Breakage(
         "destroy.own-only",
         f"{SCRIPTS}/removal/accounts.py",
         "entry.user in register.users(but=step.slug)",
@@ -237,7 +242,12 @@ UNIT = [
         "config.drift", f"{REMOTE}/look.py", "return cls({step: done.repair for step", "return cls({step: 0 for step"
     ),
     Breakage("config.server.proxy", f"{REMOTE}/look.py", "jump = server.proxy if", "jump = None if"),
-    Breakage("destroy.stays", f"{SCRIPTS}/steps/destroy.py", 'database == "drop"', 'database == "keep"'),
+    Breakage(
+        "destroy.stays",
+        f"{SCRIPTS}/steps/destroy.py",
+        'step.data.on_destroy.database == "drop"',
+        'step.data.on_destroy.database == "keep"',
+    ),
     # The graph
     Breakage(
         "secrets.smallest",

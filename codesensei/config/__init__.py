@@ -6,7 +6,6 @@ from codesensei.config.edge import Acme
 from codesensei.config.load import ConfigError, Secrets, Stack, load
 from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.stack import StackConfig
-from codesensei.wire.envfile import meaning
 
 __all__ = [
     "URL_VARIABLE",
@@ -20,6 +19,5 @@ __all__ = [
     "Stack",
     "StackConfig",
     "load",
-    "meaning",
     "validate",
 ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import PydanticCustomError
 
 from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
 from codesensei.config.problems import BadConfig, Problem
@@ -18,8 +18,8 @@ from codesensei.config.secrecy import SecretTexts
 from codesensei.config.server import KEYSCAN
 from codesensei.config.stack import StackConfig, config_warnings, cross_problems, worker_count_problems
 from codesensei.config.types import LeftOut, Model, show
-from codesensei.config.variables import held
-from codesensei.wire.envfile import meaning
+from codesensei.config.variables import refusal_fix
+from codesensei.wire.envfile import meaning, value_refusal
 
 
 @dataclass(frozen=True)
@@ -33,30 +33,26 @@ class Checked:
     database_password: str | None = field(repr=False)
 
 
-def validate(raw: Mapping[str, object], *, secret_names: Iterable[str] = ()) -> StackConfig:
+def validate(raw: Mapping[str, object]) -> StackConfig:
     """The config of a config that is given as plain data, keys without the namespace.
 
     Values of `secretEnv`, `tls.key`, `sshPrivateKey` and `digestKey` are left aside, whatever they are: of `secretEnv`
-    the names count, together with `secret_names`. Raises BadConfig with every problem.
+    the names count. Raises BadConfig with every problem.
     """
-    public, names = without_secrets(raw, tuple(secret_names))
+    public, names = without_secrets(raw)
     config, problems = read_config(public, names)
     if problems:
         raise BadConfig(tuple(problems))
     return config
 
 
-def without_secrets(
-    raw: Mapping[str, object], names: tuple[str, ...] = ()
-) -> tuple[dict[str, object], tuple[str, ...]]:
+def without_secrets(raw: Mapping[str, object]) -> tuple[dict[str, object], tuple[str, ...]]:
     """The config with its secret places empty, and the names of the secret variables."""
     public = {key: value for key, value in raw.items() if key not in {"sshPrivateKey", "digestKey"}}
+    names: tuple[str, ...] = ()
     secret_env = public.get("secretEnv")
     if isinstance(secret_env, Mapping):
-        names = (*names, *(name for name in map(str, secret_env) if name not in names))
-        del public["secretEnv"]
-    if names:
-        public["secretEnv"] = names
+        public["secretEnv"] = names = tuple(map(str, secret_env))
     tls = public.get("tls")
     if isinstance(tls, Mapping):
         public["tls"] = {key: value for key, value in tls.items() if key != "key"}
@@ -85,28 +81,26 @@ def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretT
         places = {name: f"env.{name}" for name in config.env}
         places |= {name: f"secretEnv.{name}" for name in config.secret_names}
         values = {name: meaning(value) for name, value in {**config.env, **secrets.env}.items()}
-        problems += worker_count_problems(values, places)
+        with suppress(LeftOut):
+            problems += worker_count_problems(config, values, places)
         broker, found = plan_broker(config, values, places)
         problems += found
         given = plan_database(config, values, places)
     except LeftOut:
         return problems
-    if isinstance(given, Problem):
-        return [*problems, given]
+    except BadConfig as error:
+        return [*problems, *error.problems]
     if problems:
         return problems
     return Checked(config, given.plan, broker, config_warnings(config), given.password)
 
 
 def _held(values: Mapping[str, str]) -> list[Problem]:
-    problems = []
-    for name, value in values.items():
-        try:
-            held(value)
-        except PydanticCustomError as error:
-            context = error.context or {}
-            problems.append(Problem(error.type, f"secretEnv.{name}", context["message"], context["fix"]))
-    return problems
+    return [
+        Problem(refused.rule, f"secretEnv.{name}", refused.cause, refusal_fix(refused))
+        for name, value in values.items()
+        if (refused := value_refusal(value))
+    ]
 
 
 _KINDS = {

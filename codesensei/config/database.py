@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from pydantic import AfterValidator, Field
 
-from codesensei.config.problems import Problem
+from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.types import Model, Seconds, distinct, reject, show
 from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
 from codesensei.config.variables import OwnVariable
@@ -107,24 +107,11 @@ class Given:
     password: str | None = field(default=None, repr=False)
 
 
-class _Refused(Exception):
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.rule)
-        self.problem = problem
-
-
-def plan_database(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given | Problem:
-    """Decide what becomes of the database.
+def plan_database(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given:
+    """Decide what becomes of the database. Raises BadConfig with one problem.
 
     `values`: what the project reads in each variable, secret ones included; `places`: each variable's path in the file.
     """
-    try:
-        return _plan(config, values, places)
-    except _Refused as refused:
-        return refused.problem
-
-
-def _plan(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given:
     mapping = config.database.env
     if config.database.kind == "none":
         _need_nothing(config, "kind is none: the program makes no database")
@@ -191,29 +178,18 @@ def _from_parts(
             "give all of the mapped variables a value, or none: then the program makes the database",
         )
     parts = {part: values[name] for name, part in given.items()}
-    place = (
-        places[next(name for name, part in given.items() if part in {"url", "name", "host"})]
-        if ({"url", "name", "host"} & set(parts))
-        else "database.env"
-    )
+    naming = [places[name] for name, part in given.items() if part in {"url", "name", "host"}]
+    place = naming[0] if naming else "database.env"
     if "url" in parts:
         return _from_url(config, _read(parts["url"], place), place, {}, "mapped")
     digits = parts.get("port") or str(POSTGRES_PORT)
     port = int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) else 0
     if not 1 <= port <= 65535:
-        name = next(name for name, part in given.items() if part == "port")
-        _refuse("mapped-port", places[name], "is not a TCP port", "use a number from 1 to 65535")
+        given_port = next(name for name, part in given.items() if part == "port")
+        _refuse("mapped-port", places[given_port], "is not a TCP port", "use a number from 1 to 65535")
     host = parts.get("host", "127.0.0.1")
-    url = Url(
-        "postgres",
-        "postgres",
-        host,
-        port,
-        parts.get("name", ""),
-        parts.get("user", ""),
-        host.startswith("/") or not host,
-        parts.get("password", ""),
-    )
+    name, user, password = (parts.get(part, "") for part in ("name", "user", "password"))
+    url = Url("postgres", "postgres", host, port, name, user, host.startswith("/") or not host, password)
     return _from_url(config, url, place, {}, "mapped")
 
 
@@ -323,7 +299,7 @@ def _read(text: str, place: str) -> Url:
 
 
 def _refuse(rule: str, path: str, message: str, fix: str) -> NoReturn:
-    raise _Refused(Problem(rule, path, message, fix))
+    raise BadConfig((Problem(rule, path, message, fix),))
 
 
 @dataclass(frozen=True)

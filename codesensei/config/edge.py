@@ -8,10 +8,20 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from codesensei.config.types import Model, Network, Seconds, Size, is_address, is_hostname, reject, show
+from codesensei.config.types import (
+    Model,
+    Network,
+    Seconds,
+    Size,
+    distinct,
+    is_address,
+    is_hostname,
+    matching,
+    reject,
+    show,
+)
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -43,14 +53,6 @@ def _punycode(value: str) -> str:
         return "its punycode form, xn--…"
 
 
-def distinct_domains(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Each name once."""
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise reject("domain-twice", f"{show(value)} is listed twice", "remove one of the two")
-    return values
-
-
 def certificate(value: str) -> str:
     """The certificate and its chain as PEM text."""
     if "PRIVATE KEY" in value:
@@ -79,13 +81,6 @@ def tls_choice(value: Any) -> Any:
     raise reject("tls", "is none of off, selfSigned, acme, {acme: …} and {certificate, key}", "write one of these")
 
 
-def email_address(value: str) -> str:
-    """An e-mail address."""
-    if not _EMAIL.fullmatch(value):
-        raise reject("email", f"{show(value)} is not an e-mail address", "write it like ops@example.com")
-    return value
-
-
 def directory_url(value: str) -> str:
     """The URL of an ACME authority's directory."""
     parts = urlsplit(value)
@@ -109,6 +104,15 @@ def authority_root(value: str) -> str:
     return value
 
 
+Email: TypeAlias = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
+        "email",
+        "an e-mail address",
+        "write it like ops@example.com",
+    ),
+]
 Certificate: TypeAlias = Annotated[str, AfterValidator(certificate)]
 
 
@@ -134,9 +138,7 @@ class TlsFiles(Model):
 class Acme(Model):
     """The authority, and who is told about the certificate."""
 
-    email: Annotated[str, AfterValidator(email_address)] | None = Field(
-        default=None, description="Where the authority writes to; default: it cannot write"
-    )
+    email: Email | None = Field(default=None, description="Where the authority writes to; default: it cannot write")
     directory: Annotated[str, AfterValidator(directory_url)] = Field(
         default=LETS_ENCRYPT, description="The authority's directory; default: Let's Encrypt"
     )
@@ -156,7 +158,7 @@ Tls: TypeAlias = Annotated[
     Annotated[TlsOff | TlsSelfSigned | TlsFiles | TlsAcme, Field(discriminator="kind")], BeforeValidator(tls_choice)
 ]
 Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
-Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(distinct_domains)]
+Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(distinct)]
 TrustedProxies: TypeAlias = tuple[Network, ...]
 
 

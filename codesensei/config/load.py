@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -83,12 +84,12 @@ class Stack:
 def load() -> Stack:
     """Read this stack's config. Raises ConfigError with every problem at once."""
     config, sealed_keys = _config()
-    raw, problems = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
+    raw = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
     file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
     other_file = file is not None and not file.is_of(raw)
     file = None if other_file else file
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
-    problems += secrecy_problems(raw, sealed, file)
+    problems = secrecy_problems(raw, sealed, file)
     raw = _as_written(raw, file)
     secrets, found = take_secrets(raw)
     problems += found
@@ -127,16 +128,13 @@ def _as_written(raw: dict[str, object], file: StackFile | None) -> dict[str, obj
 _TEXTS = frozenset({"sshPrivateKey", "digestKey", "appsDomain", "production", "drift", "adopt", "allowUnsupported"})
 
 
-def _parse(config: Mapping[str, str]) -> tuple[dict[str, object], list[Problem]]:
-    raw: dict[str, object] = {}
+def _parse(config: Mapping[str, str]) -> dict[str, object]:
+    raw: dict[str, object] = dict(config)
     for key, text in config.items():
-        raw[key] = text
         if key not in _TEXTS and text[:1] in {"{", "["}:
-            try:
+            with suppress(ValueError):
                 raw[key] = json.loads(text)
-            except ValueError:
-                continue
-    return raw, []
+    return raw
 
 
 def _once(problems: list[Problem], secrets: SecretTexts) -> tuple[Problem, ...]:

@@ -19,6 +19,7 @@ from codesensei.config.types import (
     UnixName,
     Whole,
     at_least,
+    matching,
     reject,
     show,
 )
@@ -27,9 +28,7 @@ from codesensei.wire.names import is_system_user
 
 _SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/\s]*)(/[^\s]*)?", re.IGNORECASE)
-_REVISION = re.compile(r"(?!.*(\.\.|@\{|//))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,254}")
 _PYTHON = re.compile(r"3\.(\d{1,2})(\.\d{1,2})?")
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?")
 _WORKER = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _STATUS = re.compile(r"[1-5](xx|\d\d)")
 RESERVED_WORKERS = frozenset({"web", "candidate"})
@@ -62,15 +61,6 @@ def git_url(value: str) -> str:
     return value
 
 
-def revision(value: str) -> str:
-    """A commit, a tag or a branch, as a single name."""
-    if not _REVISION.fullmatch(value):
-        raise reject(
-            "revision", f"{show(value)} is not a commit or a tag", "give one commit or one tag: v1.4.0 or 4f2a9c1e"
-        )
-    return value
-
-
 def app_user(value: str) -> str:
     """The user that the project runs as: an ordinary one of its own (contract, "App user")."""
     if is_system_user(value):
@@ -85,13 +75,6 @@ def python_version(value: str) -> str:
     found = _PYTHON.fullmatch(value)
     if value and not (found and int(found.group(1)) >= 8):
         raise reject("python", f"{show(value)} is not a version of Python", 'write "3.12", or "" for the server\'s own')
-    return value
-
-
-def package(value: str) -> str:
-    """The name of a Debian package."""
-    if not _PACKAGE.fullmatch(value):
-        raise reject("package", f"{show(value)} is not the name of a package", "write it as apt names it: libmagic1")
     return value
 
 
@@ -148,7 +131,22 @@ def one_source(value: Any) -> Any:
 
 
 GitUrl = Annotated[str, AfterValidator(git_url)]
-Revision = Annotated[str, AfterValidator(revision)]
+# One commit, tag or branch, as a single name.
+Revision = Annotated[
+    str,
+    matching(
+        r"(?!.*(\.\.|@\{|//))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,254}",
+        "revision",
+        "a commit or a tag",
+        "give one commit or one tag: v1.4.0 or 4f2a9c1e",
+    ),
+]
+Package = Annotated[
+    str,
+    matching(
+        r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?", "package", "the name of a package", "write it as apt names it: libmagic1"
+    ),
+]
 Command = Annotated[str, AfterValidator(command)]
 SERVER_NAMES = ("auto", *SERVERS)
 if TYPE_CHECKING:
@@ -237,9 +235,7 @@ class ProjectConfig(Model):
     share_user: Flag = Field(default=False, description="Another project on this server runs as the same user")
     python: Annotated[str, AfterValidator(python_version)] = Field(default="", description='"": the server\'s own')
     installer: Literal["pip", "uv"] = "pip"
-    system_packages: tuple[Annotated[str, AfterValidator(package)], ...] = Field(
-        default=(), description="Debian packages"
-    )
+    system_packages: tuple[Package, ...] = Field(default=(), description="Debian packages")
     rebuild: str = Field(default="", description="Any text; a new one builds the same commit again")
     workers: dict[Annotated[str, AfterValidator(worker_key)], Annotated[WorkerConfig, BeforeValidator(worker)]] = Field(
         default={}, description="Processes beside the web one, by name"

@@ -200,22 +200,19 @@ class SecretTexts:
 
 def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]:
     """The secret values, and what is wrong with their form."""
-    problems: list[Problem] = []
-    env: dict[str, str] = {}
-    secret_env = raw.get("secretEnv", {})
-    if isinstance(secret_env, Mapping):
-        for name, value in secret_env.items():
-            if isinstance(value, str):
-                env[str(name)] = value
-            elif _nested(value):
-                problems.append(
-                    Problem(
-                        "secret-not-text",
-                        f"secretEnv.{name}",
-                        "is not a text",
-                        f"set it again: pulumi config set --secret --path codesensei:secretEnv.{name}",
-                    )
-                )
+    secret_env = raw.get("secretEnv")
+    given = {str(name): value for name, value in secret_env.items()} if isinstance(secret_env, Mapping) else {}
+    env = {name: value for name, value in given.items() if isinstance(value, str)}
+    problems = [
+        Problem(
+            "secret-not-text",
+            f"secretEnv.{name}",
+            "is not a text",
+            f"set it again: pulumi config set --secret --path codesensei:secretEnv.{name}",
+        )
+        for name, value in given.items()
+        if _nested(value)
+    ]
     tls = raw.get("tls")
     tls_key = tls.get("key") if isinstance(tls, Mapping) else None
     if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
@@ -230,7 +227,7 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     ssh_key, digest_key = _text(raw, "sshPrivateKey"), _text(raw, "digestKey")
     if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
         ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
-    problems += [problem for problem in (_ssh_key(ssh_key), _tls_key(tls_key), _digest_key(digest_key)) if problem]
+    problems += [*_ssh_key(ssh_key), *_tls_key(tls_key), *_digest_key(digest_key)]
     return SecretTexts(env, ssh_key, tls_key if isinstance(tls_key, str) else None, digest_key), problems
 
 
@@ -239,23 +236,21 @@ def _text(raw: Mapping[str, object], key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _ssh_key(key: str | None) -> Problem | None:
-    if key is None:
-        return None
+def _ssh_key(key: str | None) -> Iterator[Problem]:
     fix = "set it from the file: pulumi config set --secret codesensei:sshPrivateKey < ~/.ssh/id_ed25519"
+    if key is None:
+        return
     if key.startswith(("ssh-", "ecdsa-")):
-        return Problem("ssh-key-public", "sshPrivateKey", "is a public key", fix)
-    found = _PRIVATE_KEY.fullmatch(key)
-    if not found:
-        return Problem("ssh-key", "sshPrivateKey", "is not a whole private key", fix)
-    if _has_passphrase(found.group(1) or "", found.group(2)):
-        return Problem(
+        yield Problem("ssh-key-public", "sshPrivateKey", "is a public key", fix)
+    elif not (found := _PRIVATE_KEY.fullmatch(key)):
+        yield Problem("ssh-key", "sshPrivateKey", "is not a whole private key", fix)
+    elif _has_passphrase(found.group(1) or "", found.group(2)):
+        yield Problem(
             "ssh-key-passphrase",
             "sshPrivateKey",
             "has a passphrase, which nobody can type during a deploy",
             "remove this key and use the SSH agent, or set a key of its own without a passphrase",
         )
-    return None
 
 
 def _has_passphrase(kind: str, body: str) -> bool:
@@ -272,26 +267,23 @@ def _has_passphrase(kind: str, body: str) -> bool:
     return blob.startswith(magic) and blob[len(magic) + 4 : len(magic) + 4 + length] != b"none"
 
 
-def _tls_key(key: object) -> Problem | None:
-    if key is None:
-        return None
+def _tls_key(key: object) -> Iterator[Problem]:
     found = _PRIVATE_KEY.search(key) if isinstance(key, str) else None
-    if not found or found.group(1) in {"OPENSSH ", "ENCRYPTED "} or "ENCRYPTED" in found.group(2):
-        return Problem(
+    whole = found and found.group(1) not in {"OPENSSH ", "ENCRYPTED "} and "ENCRYPTED" not in found.group(2)
+    if key is not None and not whole:
+        yield Problem(
             "tls-key",
             "tls.key",
             "is not a private key in PEM form without a passphrase",
             "set it from the file: pulumi config set --secret --path codesensei:tls.key < key.pem",
         )
-    return None
 
 
-def _digest_key(key: str | None) -> Problem | None:
+def _digest_key(key: str | None) -> Iterator[Problem]:
     if key is not None and len(key) < _SHORTEST_DIGEST_KEY:
-        return Problem(
+        yield Problem(
             "digest-key",
             "digestKey",
             f"is shorter than {_SHORTEST_DIGEST_KEY} characters",
             "make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
         )
-    return None

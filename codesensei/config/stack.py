@@ -71,8 +71,6 @@ class StackConfig(Model):
 
 
 _ACME_NAMES = 100
-# What web servers read the number of their processes from.
-WORKER_COUNTS = sorted({server.workers_variable for server in SERVERS.values()} - {""})
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
 
@@ -141,17 +139,14 @@ def _revision(config: StackConfig) -> Iterable[Problem]:
 
 
 def _acme(config: StackConfig) -> Iterable[Problem]:
-    if config.tls.kind == "acme" and not config.domains and not config.apps_domain:
+    count = len(config.domains) + bool(config.apps_domain)
+    if config.tls.kind == "acme" and not count:
         yield Problem(
             "acme-needs-name",
             "tls",
             "is acme, but the stack has no host name to get a certificate for",
             "add codesensei:domains, or set tls to selfSigned",
         )
-
-
-def _acme_names(config: StackConfig) -> Iterable[Problem]:
-    count = len(config.domains) + bool(config.apps_domain)
     if config.tls.kind == "acme" and count > _ACME_NAMES:
         yield Problem(
             "acme-names",
@@ -221,7 +216,6 @@ _RULES: tuple[Callable[[StackConfig], Iterable[Problem]], ...] = (
     _python,
     _revision,
     _acme,
-    _acme_names,
     _apps_domain,
     _variables,
 )
@@ -236,15 +230,17 @@ def cross_problems(config: StackConfig) -> list[Problem]:
     return found
 
 
-def worker_count_problems(values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
-    """Variables that give the number of web processes are whole numbers from 1.
+def worker_count_problems(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
+    """The variable that gives the number of web processes is a whole number from 1.
 
     `values` are what the processes read. None is shown, because it may stand in secretEnv.
     """
+    named = config.project.server
+    servers = [SERVERS[named]] if named != "auto" else [server for server in SERVERS.values() if server.is_default]
     return [
         Problem("worker-count", places[name], "is not a whole number from 1", 'write it like "2"')
-        for name in WORKER_COUNTS
-        if name in values and not re.fullmatch(r"[1-9][0-9]{0,3}", values[name])
+        for name in {server.workers_variable for server in servers} & values.keys()
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", values[name])
     ]
 
 

@@ -17,7 +17,6 @@ from codesensei.wire.names import is_own_slug
 T = TypeVar("T")
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_UNIX_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
@@ -84,6 +83,18 @@ def at_least(minimum: int, rule: str, what: str, fix: str) -> Callable[[int], in
     return check
 
 
+def matching(pattern: str, rule: str, what: str, fix: str) -> AfterValidator:
+    """A validator for texts of one form; ASCII only."""
+    form = re.compile(pattern, re.ASCII)
+
+    def check(value: str) -> str:
+        if not form.fullmatch(value):
+            raise reject(rule, f"{show(value)} is not {what}", fix)
+        return value
+
+    return AfterValidator(check)
+
+
 def text(value: str) -> str:
     """One line of text that is not empty."""
     if not value.strip():
@@ -112,17 +123,6 @@ def slug(value: str) -> str:
         )
     if is_own_slug(value):
         raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
-    return value
-
-
-def unix_name(value: str) -> str:
-    """A Unix user name."""
-    if not _UNIX_NAME.fullmatch(value):
-        raise reject(
-            "user-name",
-            f"{show(value)} is not a user name",
-            "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy",
-        )
     return value
 
 
@@ -167,17 +167,6 @@ def port(value: int) -> int:
     """A TCP port."""
     if not 1 <= value <= 65535:
         raise reject("port", f"{value} is not a TCP port", "use a number from 1 to 65535; SSH's usual port is 22")
-    return value
-
-
-def dotted_module(value: str) -> str:
-    """The name of a Python module."""
-    if not _DOTTED.fullmatch(value):
-        raise reject(
-            "module-name",
-            f"{show(value)} is not the name of a Python module",
-            "write it with dots, without '.py': config.settings.production",
-        )
     return value
 
 
@@ -230,11 +219,27 @@ Seconds = Annotated[
     Whole, AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60"))
 ]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
-UnixName = Annotated[str, AfterValidator(unix_name)]
+UnixName = Annotated[
+    str,
+    matching(
+        r"[a-z_][a-z0-9_-]{0,31}",
+        "user-name",
+        "a user name",
+        "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy",
+    ),
+]
 VariableName = Annotated[str, AfterValidator(variable_name)]
 ServerAddress = Annotated[str, AfterValidator(server_address)]
 Port = Annotated[Whole, AfterValidator(port), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
-DottedModule = Annotated[str, AfterValidator(dotted_module)]
+DottedModule = Annotated[
+    str,
+    matching(
+        _DOTTED.pattern,
+        "module-name",
+        "the name of a Python module",
+        "write it with dots, without '.py': config.settings.production",
+    ),
+]
 Application = Annotated[str, AfterValidator(application)]
 SourcePath = Annotated[Text, AfterValidator(source_path)]
 Size = Annotated[str, AfterValidator(size)]

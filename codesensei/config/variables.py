@@ -16,7 +16,6 @@ _SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERE
 _OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
 # How the engine hands over an unquoted date.
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? [+-]\d{4} \S+")
-_TOO_LONG = "put it into a file in shared/, and its path here"
 _FIXES = {
     "ENV": "set it where the project reads it: os.environ.setdefault in the settings, env ENV=… in a worker's command",
     "DJANGO_SETTINGS_MODULE": "set codesensei:project.settingsModule instead",
@@ -78,9 +77,15 @@ def secret_in_env() -> Exception:
 def held(value: str) -> str:
     """Refuse what an environment cannot hold. The value is never shown."""
     if refused := envfile.value_refusal(value):
-        fix = _TOO_LONG if refused.rule == "env-too-long" else "encode the value, e.g. base64"
-        raise reject(refused.rule, refused.cause, fix)
+        raise reject(refused.rule, refused.cause, refusal_fix(refused))
     return value
+
+
+def refusal_fix(refused: envfile.Refusal) -> str:
+    """How to give a project what no environment can hold."""
+    if refused.rule == "env-too-long":
+        return "put it into a file in shared/, and its path here"
+    return "encode the value, e.g. base64"
 
 
 OwnVariable = Annotated[VariableName, AfterValidator(owned_variable)]

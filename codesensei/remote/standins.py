@@ -1,7 +1,7 @@
-"""Stand-ins for Pulumi's own plugins: for demos, tests and trials, and under no production stack without a word.
+"""Stand-ins for Pulumi's own plugins are for demos, tests and trials: a production stack does not run on them unasked.
 
-They say what they are: the language host by a variable of the program's environment, the resource plugins by a file
-beside their program.
+They say what they are: the language host by a variable of the program's environment, a resource plugin by a file
+beside its program.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def stand_ins() -> list[str]:
     """The plugins of this run that are stand-ins."""
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     found = [path.parent.name for path in sorted((home / "plugins").glob(f"resource-*/{MARK}"))]
-    return (["the language host for Python"] if os.environ.get(HOST_VARIABLE) == MARK else []) + found
+    return (["the language host"] if os.environ.get(HOST_VARIABLE) == MARK else []) + found
 
 
 def refuse_stand_ins() -> None:
@@ -30,7 +30,8 @@ def refuse_stand_ins() -> None:
     if found and os.environ.get(VARIABLE) != ACCEPTED:
         raise RemoteError(
             "codesensei:production",
-            f"it is true, and these plugins are stand-ins for Pulumi's own: {', '.join(found)}",
-            "run make engine where get.pulumi.com can be reached, which installs the official ones; "
-            f"or accept the stand-ins with {VARIABLE}={ACCEPTED} in the environment",
+            f"it is true, and this run is on stand-ins for Pulumi's own plugins: {', '.join(found)}",
+            "install Pulumi (https://www.pulumi.com/docs/install/), and where get.pulumi.com can be reached run\n"
+            '    make engine && eval "$(python3 -m tools.engine env)"\n'
+            f"    or deploy on the stand-ins all the same: export {VARIABLE}={ACCEPTED}",
         )

@@ -41,21 +41,25 @@ apt_get() {
         apt-get -q -y -o "DPkg::Lock::Timeout=$DPKG_WAIT" -o Acquire::Retries=3 "$@" </dev/null
 }
 
-ensure_python() {
-    ! python_is_complete || return 0
+# The image may lack ss, by which the preflight sees who listens.
+programs_are_complete() { python_is_complete && command -v ss >/dev/null 2>&1; }
+
+ensure_programs() {
+    ! programs_are_complete || return 0
     command -v apt-get >/dev/null 2>&1 ||
-        refuse "python3" "there is no Python 3.10 or newer here, and no apt-get to get it with" \
+        refuse "python3, iproute2" "there is no Python 3.10 or newer here, or no ss, and no apt-get to get it with" \
             "use a server with a supported system, as README names them"
-    say "installing python3"
+    say "installing python3 and iproute2"
     log=$(mktemp)
     # A fresh image's own timers may hold the lists, which apt-get does not wait for.
     tries=0
-    until { apt_get update && apt_get install --no-install-recommends python3; } >"$log" 2>&1; do
+    until { apt_get update && apt_get install --no-install-recommends python3 iproute2; } >"$log" 2>&1; do
         tries=$((tries + 1))
         if [ "$tries" -ge 60 ] || { [ "$tries" -ge 5 ] && ! grep -q 'Could not get lock' "$log"; }; then
             tail -n 20 "$log" | cut -c1-200 >&2
             rm -f "$log"
-            refuse "python3" "apt-get could not install it" "see the lines above; on the server: apt-get install python3"
+            refuse "python3, iproute2" "apt-get could not install them" \
+                "see the lines above; on the server: apt-get install python3 iproute2"
         fi
         sleep 5
     done
@@ -116,7 +120,7 @@ main() {
             "set codesensei:server.user to root or to a user with passwordless sudo"
     umask 022
     wait_for_cloud_init
-    ensure_python
+    ensure_programs
     (umask 077 && mkdir -p "$LOCKS")
     exec 9>>"$LOCKS/bootstrap.lock"
     flock -w "$LOCK_WAIT" 9 ||

@@ -24,10 +24,15 @@ class ServerPaths:
     candidates: Path = Path("/run/codesensei-candidate")
     units: Path = Path("/etc/systemd/system")
     runtime_units: Path = Path("/run/systemd/system")
+    local_units: Path = Path("/usr/local/lib/systemd/system")
+    packaged_units: Path = Path("/usr/lib/systemd/system")
     nginx: Path = Path("/etc/nginx")
     nginx_logs: Path = Path("/var/log/nginx")
     rotation: Path = Path("/etc/logrotate.d")
     processes: Path = Path("/proc")
+    brokers: Path = Path("/etc")
+    certbot: Path = Path("/etc/letsencrypt")
+    authorities: Path = Path("/usr/local/share/ca-certificates")
 
     @classmethod
     def below(cls, root: Path) -> ServerPaths:

@@ -355,12 +355,6 @@ BAD = [
         'domains[0]: "203.0.113.7" is an address\n    list names only; without any, the address itself serves',
     ),
     Bad(
-        "domain-twice",
-        "[shop.example.com]",
-        "[shop.example.com, www.example.com, shop.example.com]",
-        'domains: "shop.example.com" is listed twice\n    remove one of the two',
-    ),
-    Bad(
         "apps-domain-is-domain",
         "  # codesensei:appsDomain: apps.example.com\n",
         "  codesensei:appsDomain: shop.example.com\n",

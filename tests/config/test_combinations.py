@@ -106,12 +106,12 @@ def rules_of_the_product() -> set[str]:
     """The first text of every call that states a rule."""
     rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of stack.py
     rules |= {"seconds", "keep-releases"}  # named by users of at_least()
-    doors = {"reject", "Problem", "UrlError", "_refuse", "Refusal"}
+    doors = {"reject", "Problem", "UrlError", "_refuse", "Refusal", "matching"}
     product = EXAMPLE.parents[1] / "codesensei"
     for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in doors:
-                first = node.args[0]
+                first = node.args[1 if node.func.id == "matching" else 0]
                 values = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
                 rules |= {str(value.value) for value in values if isinstance(value, ast.Constant)}
     return rules

@@ -260,7 +260,10 @@ def test_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("web.workers")
-@pytest.mark.parametrize("variable", ["GUNICORN_WORKERS", "WEB_CONCURRENCY"])
+@pytest.mark.parametrize(
+    ("server", "variable"),
+    [("auto", "GUNICORN_WORKERS"), ("gunicorn", "GUNICORN_WORKERS"), ("uvicorn", "WEB_CONCURRENCY")],
+)
 @pytest.mark.parametrize(
     ("given", "count"),
     [
@@ -276,19 +279,20 @@ def test_names(tmp_path: Path) -> None:
     ],
 )
 def test_the_number_of_web_processes_is_what_the_processes_read(
-    variable: str, given: str, count: int | None, tmp_path: Path
+    server: str, variable: str, given: str, count: int | None, tmp_path: Path
 ) -> None:
     """One pair of quotes is YAML's, one the env file's; secret ones are checked too, and not given to anybody."""
     line = ('    GUNICORN_WORKERS: "3"\n', f"    {variable}: {given}\n")
     value = yaml.safe_load(given)
+    serving = ("    server: auto\n", f"    server: {server}\n")
     sealed = [(line[0], ""), (SECRET_END, f"{SECRET_END}    {variable}: {{secure: {json.dumps(f'clear:{value}')}}}\n")]
     if count is None:
         for changes in ([line], sealed):
             with pytest.raises(BadConfig, match=f"nv.{variable}: is not a whole number from 1"):
-                loaded(tmp_path, *changes)
+                loaded(tmp_path, serving, *changes)
         return
-    assert loaded(tmp_path, line).config.workers_given(variable) == count
-    assert loaded(tmp_path, *sealed).config.workers_given(variable) is None
+    assert loaded(tmp_path, serving, line).config.workers_given(variable) == count
+    assert loaded(tmp_path, serving, *sealed).config.workers_given(variable) is None
     assert loaded(tmp_path, (line[0], "")).config.workers_given(variable) is None
 
 

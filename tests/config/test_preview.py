@@ -156,15 +156,25 @@ def test_variables_are_imported_and_secrets_encrypted(
 
 
 @pytest.mark.proves("plugins.stand-ins")
-def test_a_production_stack_refuses_stand_ins(project: Project) -> None:
-    if find().plugins != "stand-in":
+def test_a_production_stack_refuses_stand_ins(sound: Callable[[], Project], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = find()
+    if "stand-in" not in (engine.plugins, engine.language):
         pytest.skip("these plugins are Pulumi's own")
-    project.write(changed("production: false", "production: true"))
+    project = sound()
+    project.pulumi("config", "set", "--stack", NAME, "codesensei:production", "true")
+    monkeypatch.delitem(project.environment, "CODESENSEI_STANDINS", raising=False)
     done = project.preview()
     assert done.code != 0
-    assert "codesensei:production: it is true, and these plugins are stand-ins" in done.said("error")
-    assert "CODESENSEI_STANDINS=accept" in done.said("error")
+    error = done.said("error")
+    assert "codesensei:production: it is true, and this run is on stand-ins for Pulumi's own plugins: " in error
+    assert ("the language host" in error, "resource-command-v" in error) == (
+        engine.language == "stand-in",
+        engine.plugins == "stand-in",
+    )
+    assert "export CODESENSEI_STANDINS=accept" in error
     assert "Traceback" not in done.output
-    project.environment["CODESENSEI_STANDINS"] = "accept"
-    assert "stand-ins" not in project.preview().said("error")
-    del project.environment["CODESENSEI_STANDINS"]
+    assert {name for name in done.changes if name != f"Stack codesensei-{NAME}"} == set()
+    monkeypatch.setitem(project.environment, "CODESENSEI_STANDINS", "accept")
+    done = project.preview()
+    assert done.code == 0, done.output
+    assert inputs(done, "Release shop")

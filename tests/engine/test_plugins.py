@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from codesensei.remote import standins
 from tools.engine import EngineError, __main__, find, install, plugins, variables
 from tools.engine.cli import Cli
 from tools.engine.plugins import Plugins
@@ -65,11 +66,9 @@ def test_incomplete_folder(folder: Path) -> None:
         install(lambda line: None)
 
 
-def test_stand_ins(pulumi: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing can be downloaded the stand-ins are copied into the cache, and do not need the checkout.
-
-    When the Python they run with is gone they are installed again.
-    """
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine where nothing can be downloaded, with a Python that only shows what it is to run."""
 
     def make_venv(target: Path, *_: object) -> Path:
         plugins.write_executable(target / "bin" / "python", '#!/bin/sh\necho "$@"\n')
@@ -77,6 +76,19 @@ def test_stand_ins(pulumi: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(plugins, "reachable", lambda url: False)
     monkeypatch.setattr(plugins, "make_venv", make_venv)
+
+
+@pytest.fixture
+def engine_of_stand_ins(pulumi: Path, offline: None) -> Plugins:
+    return install(lambda line: None)
+
+
+@pytest.mark.usefixtures("pulumi", "offline")
+def test_stand_ins(cache: Path) -> None:
+    """Where nothing can be downloaded the stand-ins are copied into the cache, and do not need the checkout.
+
+    When the Python they run with is gone they are installed again.
+    """
     said: list[str] = []
     engine = install(said.append)
     assert (engine.plugins, engine.language) == ("stand-in", "stand-in")
@@ -91,6 +103,33 @@ def test_stand_ins(pulumi: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(EngineError, match="run `make engine`"):
         find()
     assert install(said.append) == find() == engine
+
+
+def test_stand_ins_say_what_they_are(engine_of_stand_ins: Plugins) -> None:
+    """The product looks for this under a production stack, and for nothing else."""
+    marks = {
+        path.parent.name: path.name for path in engine_of_stand_ins.home.glob("plugins/*/*") if path.name.isupper()
+    }
+    assert marks == {"resource-command-v1.2.1": standins.MARK, "resource-random-v4.21.4": standins.MARK}
+
+
+def test_stand_ins_give_way_to_the_official_ones(
+    engine_of_stand_ins: Plugins, pulumi: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as those can be had; until then nothing is said again."""
+    assert install(pytest.fail) == engine_of_stand_ins
+    record = pulumi.with_name("record")
+    plugins.write_executable(pulumi, f'#!/bin/sh\necho v3.274.1\ntest "$1" = version || echo "$@" >>{record}\n')
+    plugins.write_executable(pulumi.with_name("pulumi-language-python"), "#!/bin/sh\n")
+    assert install(lambda line: None).plugins == "stand-in"
+    monkeypatch.setattr(plugins, "reachable", lambda url: True)
+    engine = install(lambda line: None)
+    assert (engine.plugins, engine.language) == ("official", "official")
+    assert record.read_text().splitlines() == [
+        "plugin install resource command v1.2.1",
+        "plugin install resource random v4.21.4",
+    ]
+    assert find() == install(pytest.fail) == engine
 
 
 @pytest.mark.usefixtures("pulumi")
@@ -119,7 +158,7 @@ def test_command_line_with_an_unusable_cache(
 
 @pytest.mark.usefixtures("pulumi", "folder")
 def test_where_and_env(capsys: pytest.CaptureFixture[str]) -> None:
-    """`where` is JSON, and a shell that evaluates `env` has the engine first on its PATH."""
+    """`where` is JSON, and a shell that evaluates `env` has the engine and the checkout's Python first on its PATH."""
     assert __main__.main(["install"]) == 0
     capsys.readouterr()
     assert __main__.main(["where"]) == 0
@@ -127,9 +166,11 @@ def test_where_and_env(capsys: pytest.CaptureFixture[str]) -> None:
     assert where["plugins"] == where["language"] == "folder"
     assert __main__.main(["env"]) == 0
     lines = capsys.readouterr().out
-    script = f'{lines}\ncommand -v pulumi; echo "$PULUMI_HOME"'
-    shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert shell.stdout.splitlines() == [where["pulumi"], where["pulumi_home"]]
+    script = f'{lines}\ncommand -v pulumi; echo "$PULUMI_HOME"; python3 -m codesensei.config.import_env --help'
+    shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    pulumi, home, usage, *_ = shell.stdout.splitlines()
+    assert [pulumi, home] == [where["pulumi"], where["pulumi_home"]]
+    assert usage.startswith("usage: python3 -m codesensei.config.import_env")
 
 
 def test_variables() -> None:

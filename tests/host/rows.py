@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from codesensei.config import Problem, validate
+from codesensei.config import validate
 from codesensei.config.database import plan_database
 from codesensei.wire import codec, steps
 from codesensei.wire.steps import DatabaseAccount
@@ -92,7 +92,6 @@ class Row:
         config = {"server": raw["server"], "project": project, "database": dict(self.database), "adopt": self.adopt}
         values = {"DATABASE_URL": self.url} if self.url else {}
         given = plan_database(checked := validate(config), values, {"DATABASE_URL": "secretEnv.DATABASE_URL"})
-        assert not isinstance(given, Problem), given
         plan = given.plan
         data = steps.Database(
             account=DatabaseAccount(name=plan.name, role=plan.role, port=plan.port, digest="d1"),

@@ -123,8 +123,10 @@ def test_name_role_and_port_of_a_deployed_database_do_not_change(stack: Stack) -
     }
     data = stack.data_of("server-preflight")
     for url, words in moved.items():
-        plan = Row("guestbook", url, user="deploy").data(stack)
-        said = refusal(stack, "preflight", {**data, "database": {**plan, "kind": "local"}})
+        wanted = Row("guestbook", url, user="deploy").data(stack)
+        place = {"kind": "local", "host": wanted["host"], **wanted["account"]}
+        del place["digest"]
+        said = refusal(stack, "preflight", {**data, "database": place})
         assert all(word in said for word in words), said
     # One of them through the whole program: nothing runs after the refusal.
     stack.set_secret("codesensei:secretEnv.DATABASE_URL", next(iter(moved)))
@@ -151,7 +153,7 @@ def test_destroy_takes_what_the_register_says_and_nothing_more(stack: Stack) -> 
     assert [found["step"][0] for found in provision(stack, rows).values()] == ["changed", "changed"]
     psql(server, "CREATE ROLE stranger LOGIN; CREATE DATABASE stranger OWNER stranger")
     for slug, drop in (("kept", "keep"), ("gone", "drop")):
-        data = {"identity": f"id-{slug}", "onDestroy": {"database": drop, "media": drop}}
+        data = {"stack": "x", "slug": slug, "identity": f"id-{slug}", "onDestroy": {"database": drop, "media": drop}}
         said = run_step(server, slug, "destroy", data).stdout
         assert ("kept: database kept" if slug == "kept" else "database gone dropped") in said
     assert psql(server, "SELECT datname FROM pg_database WHERE datname NOT LIKE 'template%' ORDER BY 1").split() == [

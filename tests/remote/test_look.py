@@ -67,6 +67,11 @@ def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
     )
 
 
+def test_what_a_newer_version_tells_besides_is_no_hindrance(ssh: Any) -> None:
+    ssh(out=json.dumps({**ANSWER, "since": 1}))
+    assert look_at(SERVER, "agent.sock", "", RUN, STATE).repairs == {"claim": 9, "switch": 1}
+
+
 def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None:
     ssh(out="{}\n")
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)

@@ -31,15 +31,16 @@ def test_official_plugins_are_taken_without_a_word(home: Path) -> None:
 def test_a_stand_in_of_a_resource_is_refused_by_its_name(home: Path) -> None:
     mark = home / "plugins" / "resource-command-v1.2.1" / plugins.MARK
     mark.touch()
-    with pytest.raises(RemoteError, match=r"stand-ins for Pulumi's own: resource-command-v1\.2\.1\n") as caught:
+    with pytest.raises(RemoteError, match=r"stand-ins for Pulumi's own plugins: resource-command-v1\.2\.1\n") as caught:
         standins.refuse_stand_ins()
-    assert "CODESENSEI_STANDINS=accept" in str(caught.value)
+    assert "CODESENSEI_STANDINS=accept" in caught.value.fix
+    assert "make engine" in caught.value.fix
 
 
 @pytest.mark.proves("plugins.stand-ins")
 def test_a_stand_in_of_the_language_host_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(standins.HOST_VARIABLE, standins.MARK)
-    with pytest.raises(RemoteError, match="the language host for Python"):
+    with pytest.raises(RemoteError, match="plugins: the language host\n"):
         standins.refuse_stand_ins()
 
 

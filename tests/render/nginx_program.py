@@ -12,6 +12,7 @@ import pytest
 
 from codesensei.render import site
 from codesensei.scripts.steps import proxy
+from codesensei.wire.paths import SERVER
 from tools.engine.cache import cache_lock, cache_root, make_directory
 
 SECONDS = 300
@@ -63,7 +64,7 @@ def configuration(folder: Path, sites: str, head: str = "") -> Path:
     for name, text in files.items():
         whole = whole.replace(f"include {name.removeprefix('/etc/nginx/')};", text)
     whole = whole.replace("/etc/tls/", f"{folder}/").replace("/var/log/nginx/", f"{folder}/")
-    whole = whole.replace(site.CHALLENGE_ROOT, f"{folder}/challenges")
+    whole = whole.replace(str(SERVER.challenges), f"{folder}/challenges")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
     path = folder / "nginx.conf"

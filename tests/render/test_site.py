@@ -20,11 +20,12 @@ from typing import Any
 import pytest
 
 from codesensei.render import site
-from tests.render.examples import names
+from codesensei.wire.paths import ProjectPaths
 from tests.render.nginx_program import configuration, nginx
 
 GOLDEN = Path(__file__).parent / "golden_site"
 HOST = "shop.example.com"
+SHOP = ProjectPaths("shop")
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
@@ -33,10 +34,10 @@ def example_texts() -> dict[str, str]:
     tls: dict[str, Any] = {"certificate": "/etc/tls/certificate.pem", "key": "/etc/tls/key.pem"}
     return {
         **{Path(path).name: text for path, text in site.base_files(**tls).items()},
-        "shop.conf": site.site(names(), hostnames=[HOST], static_url="/static/"),
-        "shop-tls.conf": site.site(names(), hostnames=[HOST, "www.example.com"], static_url="/static/", **tls),
+        "shop.conf": site.site(SHOP, hostnames=[HOST], static_url="/static/"),
+        "shop-tls.conf": site.site(SHOP, hostnames=[HOST, "www.example.com"], static_url="/static/", **tls),
         "shop-everything.conf": site.site(
-            names(slug="shop-eu"),
+            ProjectPaths("shop-eu"),
             hostnames=[HOST, "2001:db8::1"],
             static_url="/assets/v1.0/",
             media_url="/media/",
@@ -44,7 +45,7 @@ def example_texts() -> dict[str, str]:
             body_size="1g",
             read_timeout=600,
         ),
-        "shop-no-static.conf": site.site(names(), hostnames=["203.0.113.7"], static_url=None),
+        "shop-no-static.conf": site.site(SHOP, hostnames=["203.0.113.7"], static_url=None),
     }
 
 
@@ -77,7 +78,7 @@ def test_no_golden_text_is_left_over() -> None:
 def test_what_no_site_can_be(changes: dict[str, object], says: str) -> None:
     values: dict[str, object] = {"hostnames": [HOST], "static_url": "/static/", **changes}
     with pytest.raises(ValueError, match=says):
-        site.site(names(), **values)  # type: ignore[arg-type]
+        site.site(SHOP, **values)  # type: ignore[arg-type]
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -108,19 +109,14 @@ class _Backend(socketserver.ThreadingUnixStreamServer):
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Names of a project in a directory of the test's."""
+class _Place(ProjectPaths):
+    """Paths of a project in a directory of the test's."""
 
-    slug: str
-    root: str
-
-    @property
-    def shared(self) -> str:
-        return f"{self.root}/shared"
+    place: Path
 
     @property
-    def socket(self) -> str:
-        return f"{self.root}/shared/gunicorn.sock"
+    def root(self) -> Path:
+        return self.place
 
 
 @dataclass(frozen=True)
@@ -205,7 +201,7 @@ def _serve(folder: Path, trusted: list[str]) -> Iterator[_Served]:
     folder.chmod(0o755)
     root = _fill(folder)
     port = _free_port()
-    place = _Place("shop", str(root))
+    place = _Place("shop", root)
     text = site.site(
         place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/",
         trusted_proxies=trusted, body_size="1k",
@@ -216,7 +212,7 @@ def _serve(folder: Path, trusted: list[str]) -> Iterator[_Served]:
     text = text.replace("listen [::]:80", f"listen [::1]:{port}")
     text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{_free_port()} ssl")
     file.write_text(text.replace("listen [::]:443 ssl", f"listen [::1]:{_free_port()} ssl"))
-    backend = _Backend(place.socket, _Echo)
+    backend = _Backend(str(place.socket), _Echo)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
     server = subprocess.Popen([program, "-c", str(file), "-p", str(folder)], stderr=subprocess.PIPE)
     try:
@@ -257,7 +253,7 @@ def test_the_longest_names_fit(tmp_path: Path) -> None:
     long = ".".join(["a" * 63] * 3 + ["b" * 57, "com"])
     sites = [
         site.site(
-            names(slug=letter * 31),
+            ProjectPaths(letter * 31),
             hostnames=[f"{letter}.{long}"[:253]],
             static_url="/s/",
             trusted_proxies=["10.0.0.0/8"],

@@ -37,9 +37,14 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "candidates": "candidates",
         "units": "units",
         "runtime_units": "runtime-units",
+        "local_units": "local-units",
+        "packaged_units": "packaged",
         "nginx": "nginx",
         "nginx_logs": "log",
         "rotation": "logrotate.d",
+        "brokers": "brokers",
+        "certbot": "letsencrypt",
+        "authorities": "authorities",
     }
     for place in places.values():
         (tmp_path / place).mkdir()

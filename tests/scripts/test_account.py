@@ -8,13 +8,14 @@ import pwd
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.checks.user import APP_COMMENT
 from codesensei.scripts.steps import account
 from codesensei.wire.names import build_user
 from tests.scripts.conftest import fingerprints
@@ -36,7 +37,7 @@ MODES = {
 def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
 
-    def run(serving: str = "none") -> Any:
+    def run(serving: Literal["none", "proxy"] = "none") -> Any:
         step = make_step("account", data=replace(APP_USER, media_serving=serving))
         account.run(step)
         return step
@@ -120,7 +121,7 @@ def test_a_new_account_has_no_login_and_a_group_of_its_own(monkeypatch: pytest.M
         return Result("", "", 0)
 
     monkeypatch.setattr(commands, "run", command)
-    assert account.ensure_user("nobody-has-this", account.APP_COMMENT)
+    assert account.ensure_user("nobody-has-this", APP_COMMENT)
     (words,) = calls
     assert words[:2] == ["useradd", "--system"]
     assert "--user-group" in words
@@ -131,14 +132,14 @@ def test_a_new_account_has_no_login_and_a_group_of_its_own(monkeypatch: pytest.M
 def test_an_account_that_is_there_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "run", lambda *words, **options: pytest.fail("nothing is to be run"))
     own = next(user for user in pwd.getpwall() if grp.getgrgid(user.pw_gid).gr_name == user.pw_name)
-    assert not account.ensure_user(own.pw_name, account.APP_COMMENT)
+    assert not account.ensure_user(own.pw_name, APP_COMMENT)
 
 
 def test_an_account_with_another_group_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     found = pwd.struct_passwd(("anna", "x", 1000, 0, "", "/home/anna", "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwnam", lambda name: found)
     with pytest.raises(Failure, match="primary group is root"):
-        account.ensure_user("anna", account.APP_COMMENT)
+        account.ensure_user("anna", APP_COMMENT)
 
 
 @pytest.mark.proves("user.refused")
@@ -172,6 +173,22 @@ def test_a_rule_that_has_waited_for_the_user_is_refused_and_the_user_goes(
     else:
         account.run(step)
         assert [(argv[0], argv[-1]) for argv in calls] == [("useradd", "deploy"), ("useradd", build_user("shop"))]
+
+
+def test_a_user_that_was_there_is_asked_about_too_and_stays(
+    server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was cut off may have made it and asked nobody."""
+
+    def check_power(user: str, thing: str, fix: str) -> None:
+        raise Failure(thing, "sudo lets it run: (root) NOPASSWD: ALL", fix)
+
+    monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
+    monkeypatch.setattr(account, "check_power", check_power)
+    monkeypatch.setattr(commands, "run", lambda *words, **options: pytest.fail("nothing is to be run"))
+    with pytest.raises(Failure, match="user deploy: sudo lets it run"):
+        account.run(make_step("account", data=APP_USER))
+    assert not (server / "srv/shop").exists()
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")

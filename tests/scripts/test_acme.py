@@ -6,22 +6,26 @@ import json
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import nginx
+from codesensei.scripts.base import commands, nginx
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving import pair as certificate
 from codesensei.scripts.serving.certificates import Folder, Held
 from codesensei.scripts.steps import acme
+from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import AcmeSaid
 from tests.scripts.conftest import fingerprints
+from tests.scripts.examples import ACME, MANIFEST
 
-DIRECTORY = "https://acme.example/dir"
+DIRECTORY = ACME.directory
 DIGEST = "0123456789abcdef"
 FAILED = """Certbot failed to authenticate some domains (authenticator: webroot). The Certificate Authority reported:
   Domain: b.example
@@ -93,12 +97,9 @@ class Certbot:
 
 @pytest.fixture
 def certbot(server: Path, monkeypatch: pytest.MonkeyPatch) -> Certbot:
-    fake = Certbot(server / "letsencrypt")
+    fake = Certbot(paths.SERVER.certbot)
     (server / "memory/shop").mkdir()
-    monkeypatch.setattr(certificates, "LETSENCRYPT", fake.folder)
-    monkeypatch.setattr(certificates, "AUTHORITIES", server / "etc")
-    for module in (acme, certificates, certificate):
-        monkeypatch.setattr(module, "command", fake.command)
+    monkeypatch.setattr(commands, "run", fake.command)
     for module in (acme, nginx):
         monkeypatch.setattr(module, "systemctl", fake.systemctl)
     monkeypatch.setattr(dns, "why_not", lambda name: ("DNS knows no address", "x") if "nowhere" in name else None)
@@ -110,15 +111,16 @@ def obtain(certbot: Certbot, make_step: Any) -> Any:
     """`obtain(*names)`: one run of the step; the step, and its warnings."""
 
     def run(*names: str, directory: str = DIRECTORY, root: str = "", digest: str = DIGEST) -> tuple[Any, list[str]]:
-        step = make_step("acme", digest, hostnames=list(names), directory=directory, email="", rootCertificate=root)
+        data = replace(ACME, hostnames=names, directory=directory, root_certificate=root)
+        step = make_step("acme", digest, data=data)
         acme.run(step)
-        return step, json.loads(step.result)["warnings"]
+        return step, list(codec.decode(AcmeSaid, json.loads(step.result), "acme").warnings)
 
     return run
 
 
 def serve(server: Path, digest: str = DIGEST) -> None:
-    (server / "memory/shop/live.json").write_text(json.dumps({"tls": digest, "acme": True}))
+    write_json(server / "memory/shop/live.json", codec.encode(replace(MANIFEST, tls=digest, acme=True)))
 
 
 def live(server: Path, digest: str = DIGEST) -> Path:
@@ -253,7 +255,7 @@ def test_an_expired_certificate_covers_nothing() -> None:
 
 
 def test_the_authority_s_root_is_trusted_and_no_longer(obtain: Any, certbot: Certbot, server: Path) -> None:
-    root = server / "etc/codesensei-shop.crt"
+    root = server / "authorities/codesensei-shop.crt"
     obtain("a.example", root="PEM\n\n")
     assert root.read_text() == "PEM\n"
     assert certbot.calls.count(["update-ca-certificates"]) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -61,3 +62,21 @@ def test_other_words_are_a_wrong_use(count: int) -> None:
     done = bootstrap(*["x"] * count)
     assert done.returncode == 2
     assert "usage:" in done.stderr
+
+
+@pytest.mark.parametrize("lacking", ["ss", ""])
+def test_what_a_minimal_image_lacks_is_installed_first(tmp_path: Path, lacking: str) -> None:
+    """The preflight asks ss before any package of the product's is there."""
+    (tmp_path / "python3").symlink_to(os.path.realpath(sys.executable))
+    for name in ("sh", "mktemp", "rm"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    (tmp_path / "apt-get").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n')
+    (tmp_path / "apt-get").chmod(0o755)
+    if lacking != "ss":
+        (tmp_path / "ss").symlink_to("apt-get")
+    script = (SCRIPTS / "bootstrap.sh").read_text().replace('main "$@"\n', "ensure_programs\n")
+    argv, environment = [str(tmp_path / "sh"), "-c", script], {"PATH": str(tmp_path)}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = (tmp_path / "asked").read_text().splitlines() if (tmp_path / "asked").exists() else []
+    assert [line.split()[-1] for line in asked] == (["update", "iproute2"] if lacking else [])

@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import host
-from codesensei.scripts.base.broker_program import Broker
+from codesensei.scripts.base import commands, host
+from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.steps import broker, packages
 from tests.scripts.conftest import fingerprints
+from tests.scripts.examples import BROKER
+
+REDIS = BrokerProgram("redis")
+CLIENT = ["redis-cli", "--raw", "-h", "127.0.0.1", "-p", "6379"]
+# As redis-cli 7.0 says it.
+REFUSED = Result("", "Could not connect to Redis at 127.0.0.1:6379: Connection refused\n", 1)
+NO_AUTH = "NOAUTH Authentication required.\n"
+OUT_OF_RANGE = "ERR DB index is out of range script: 30d2866d2ce0059ea2dd6bc241dc6d315119d69e, on @user_script:1.\n"
 
 
 class FakeBroker:
-    """A server that speaks the broker's protocol; `answers` maps a command to its raw answer."""
+    """The broker's client, systemctl and journalctl; `answers` are by command, or for all where `down` is set."""
 
     def __init__(self) -> None:
-        self.answers = {"PING": "+PONG\r\n", "CONFIG GET appendonly": "*2\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n"}
+        self.answers = {"PING": "PONG\n", "CONFIG GET appendonly": "appendonly\nyes\n"}
+        self.down: Result | None = None
         self.asked: list[str] = []
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._serve, daemon=True).start()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listening.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as stream:
-                while head := stream.readline():
-                    words = []
-                    for _ in range(int(head[1:])):
-                        stream.readline()
-                        words.append(stream.readline().strip().decode())
-                    self.asked.append(" ".join(words))
-                    connection.sendall(self.answers.get(" ".join(words), "+OK\r\n").encode())
+    def run(self, argv: Sequence[str], **options: Any) -> Result:
+        if argv[0] == "journalctl":
+            return Result("the journal", "", 0)
+        assert list(argv[:6]) == CLIENT
+        assert options["timeout"] <= 10
+        self.asked.append(" ".join(argv[6:]))
+        return self.down or Result(self.answers.get(self.asked[-1], "OK\n"), "", 0)
+
+    def systemctl(self, *words: str, check: bool = True) -> Result:
+        self.asked.append(words[0])
+        return Result("", "", 0)
 
 
 @pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBroker]:
+def running(monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
     fake = FakeBroker()
-    monkeypatch.setattr(broker, "PORT", fake.listening.getsockname()[1])
-    yield fake
-    fake.listening.close()
+    monkeypatch.setattr(commands, "run", fake.run)
+    monkeypatch.setattr(broker, "systemctl", fake.systemctl)
+    monkeypatch.setattr(broker, "POLL", 0)
+    return fake
 
 
 @pytest.fixture
@@ -56,19 +60,13 @@ def configure(server: Path, running: FakeBroker, make_step: Any, monkeypatch: py
     main = server / "etc/redis.conf"
     main.write_text("bind 127.0.0.1 -::1\nport 6379\n")
     main.chmod(0o640)
-    monkeypatch.setattr(Broker, "main_config", property(lambda self: main))
-    monkeypatch.setattr(Broker, "drop_in", property(lambda self: server / "etc/codesensei.conf"))
+    monkeypatch.setattr(BrokerProgram, "main_config", property(lambda self: main))
+    monkeypatch.setattr(BrokerProgram, "drop_in", property(lambda self: server / "etc/codesensei.conf"))
     monkeypatch.setattr(packages, "installed", lambda names: {"redis-server"})
     monkeypatch.setattr(host, "listeners", lambda ports: [])
 
-    def systemctl(*words: str, check: bool = True) -> Result:
-        running.asked.append(words[0])
-        return Result("", "", 0)
-
-    monkeypatch.setattr(broker, "systemctl", systemctl)
-
-    def run(config: str = "appendonly yes\n", version: int = 1) -> Any:
-        step = make_step("broker", config=config, version=version, needed=True, adopt=False)
+    def run(**changes: Any) -> Any:
+        step = make_step("broker", data=replace(BROKER, **changes))
         broker.run(step)
         return step
 
@@ -106,8 +104,10 @@ def test_a_run_that_was_cut_off_before_the_restart_is_completed(
 def test_what_is_in_memory_is_written_before_persistence_begins_with_a_restart(
     configure: Any, running: FakeBroker
 ) -> None:
-    running.answers["CONFIG GET appendonly"] = "*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n"
-    running.answers["INFO persistence"] = "$26\r\naof_rewrite_in_progress:0\r\n\r\n"
+    running.answers["CONFIG GET appendonly"] = "appendonly\nno\n"
+    running.answers["INFO persistence"] = (
+        "# Persistence\nloading:0\naof_rewrite_in_progress:0\naof_rewrite_scheduled:0\n"
+    )
     configure()
     order = [running.asked.index(word) for word in ("CONFIG SET appendonly yes", "INFO persistence", "restart")]
     assert order == sorted(order)
@@ -127,21 +127,72 @@ def test_the_include_is_the_last_line_and_only_once(text: str, result: str) -> N
     assert broker.include_last(text, "include x") == result
 
 
+def test_it_is_waited_for_until_all_is_written(
+    configure: Any, running: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = ["aof_rewrite_in_progress:0\naof_rewrite_scheduled:1\n", "aof_rewrite_in_progress:1\n"]
+    ask = running.run
+
+    def run(argv: Sequence[str], **options: Any) -> Result:
+        done = ask(argv, **options)
+        return Result(busy.pop(), "", 0) if argv[-1] == "persistence" and busy else done
+
+    monkeypatch.setattr(commands, "run", run)
+    running.answers["CONFIG GET appendonly"] = "appendonly\nno\n"
+    running.answers["INFO persistence"] = "aof_rewrite_in_progress:0\naof_rewrite_scheduled:0\n"
+    configure()
+    assert running.asked.count("INFO persistence") == 3
+
+
+def test_a_broker_that_is_down_has_nothing_in_memory_to_keep(
+    configure: Any, running: FakeBroker, make_step: Any
+) -> None:
+    running.down = REFUSED
+    step = make_step("broker", data=BROKER)
+    broker._keep_data(step, REDIS)
+    assert running.asked == ["CONFIG GET appendonly"]
+
+
+def test_the_older_of_two_versions_writes_the_newer_text(configure: Any, running: FakeBroker, server: Path) -> None:
+    configure(config="appendonly yes\nmaxclients 9\n", version=3)
+    running.asked.clear()
+    assert configure(version=2).changes == 0
+    assert "maxclients" in (server / "etc/codesensei.conf").read_text()
+    assert "restart" not in running.asked
+
+
 def test_a_broker_with_a_password_is_refused(running: FakeBroker) -> None:
-    running.answers["PING"] = "-NOAUTH Authentication required.\r\n"
+    running.answers["PING"] = NO_AUTH
     with pytest.raises(Failure, match="wants a password"):
-        broker.wait_until_it_answers(Broker("redis"))
+        broker.wait_until_it_answers(REDIS)
+
+
+def test_one_that_is_still_loading_is_waited_for(running: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Result | Failure] = [
+        REFUSED,
+        Result("LOADING Redis is loading the dataset in memory\n", "", 0),
+        Failure("redis-cli", "redis-cli did not end within 10 seconds"),
+        Result("PONG\n", "", 0),
+    ]
+
+    def run(argv: Sequence[str], **options: Any) -> Result:
+        answer = answers.pop(0)
+        if isinstance(answer, Failure):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(commands, "run", run)
+    broker.wait_until_it_answers(REDIS)
+    assert answers == []
 
 
 def test_a_broker_that_does_not_answer_ends_in_bounded_time(
-    monkeypatch: pytest.MonkeyPatch,
+    running: FakeBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        monkeypatch.setattr(broker, "PORT", unused.getsockname()[1])
-    monkeypatch.setattr(broker, "START_WAIT", 0.3)
-    monkeypatch.setattr(broker, "command", lambda *words, **options: Result("the journal", "", 0))
-    with pytest.raises(Failure, match="does not answer") as failed:
-        broker.wait_until_it_answers(Broker("redis"))
+    running.down = REFUSED
+    monkeypatch.setattr(broker, "START_WAIT", 0.1)
+    with pytest.raises(Failure, match=r"does not answer at 127\.0\.0\.1:6379: .*Connection refused") as failed:
+        broker.wait_until_it_answers(REDIS)
     assert failed.value.log == "the journal"
 
 
@@ -155,20 +206,41 @@ def test_a_broker_that_others_can_reach_is_refused(
     monkeypatch.setattr(host, "listeners", lambda ports: [host.Listener(address, 6379, "redis-server", 1)])
     if refused:
         with pytest.raises(Failure, match="other machines can reach it"):
-            broker.check_loopback(Broker("redis"))
+            broker.check_loopback(REDIS)
     else:
-        broker.check_loopback(Broker("redis"))
+        broker.check_loopback(REDIS)
 
 
-def test_one_database_is_asked_after_it_was_chosen(running: FakeBroker) -> None:
-    running.answers["DBSIZE"] = ":7\r\n"
-    assert broker.in_database("3", "DBSIZE") == "7"
-    assert running.asked == ["SELECT 3", "DBSIZE"]
-    running.answers["SELECT 9999"] = "-ERR DB index is out of range\r\n"
-    running.asked.clear()
-    with pytest.raises(ConnectionError, match="out of range"):
-        broker.in_database("9999", "FLUSHDB")
-    assert running.asked == ["SELECT 9999"]
+def in_database(number: str, command: str) -> str:
+    """The line that is sent."""
+    return f"EVAL redis.call('SELECT', ARGV[1]) return redis.call(ARGV[2]) 0 {number} {command}"
+
+
+def test_a_database_is_chosen_and_asked_by_one_script(running: FakeBroker) -> None:
+    """With `-n 99` the client goes on in database 0 where there are only 16, and version 6.0 does not even say so."""
+    running.answers[in_database("3", "DBSIZE")] = "7\n"
+    assert broker.in_database(REDIS, "3", "DBSIZE") == "7"
+    assert broker.in_database(REDIS, "3", "FLUSHDB") == "OK"
+    assert running.asked == [in_database("3", "DBSIZE"), in_database("3", "FLUSHDB")]
+
+
+@pytest.mark.parametrize("said", [OUT_OF_RANGE, NO_AUTH, "NOPERM this user has no permissions to run 'eval'\n"])
+@pytest.mark.parametrize("command", ["DBSIZE", "FLUSHDB"])
+def test_what_the_broker_refuses_is_no_answer(running: FakeBroker, command: str, said: str) -> None:
+    running.answers[in_database("99", command)] = said
+    with pytest.raises(ConnectionError, match=said[:6]):
+        broker.in_database(REDIS, "99", command)
+
+
+def test_a_broker_that_cannot_be_asked(running: FakeBroker) -> None:
+    running.down = REFUSED
+    with pytest.raises(ConnectionError, match="Connection refused"):
+        broker.in_database(REDIS, "3", "DBSIZE")
+
+
+def test_valkey_is_asked_by_its_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "run", lambda argv, **options: Result(argv[0], "", 0))
+    assert broker.ask(BrokerProgram("valkey"), "PING") == "valkey-cli"
 
 
 @pytest.mark.proves("broker.program")
@@ -195,7 +267,6 @@ def test_somebodys_own_broker_is_not_touched(
     server: Path,
     running: FakeBroker,
     configure: Any,
-    make_step: Any,
     monkeypatch: pytest.MonkeyPatch,
     stranger: str,
 ) -> None:
@@ -205,10 +276,9 @@ def test_somebodys_own_broker_is_not_touched(
     else:
         main.write_text(stranger)
     before = main.read_text()
-    step = make_step("broker", config="", needed=False, adopt=False)
-    broker.run(step)
+    step = configure(needed=False)
     assert "left alone" in step.said[-1]
     with pytest.raises(Failure, match=stranger.strip()):
-        broker.run(make_step("broker", config="", needed=True, adopt=False))
+        configure(needed=True)
     assert main.read_text() == before
     assert set(running.asked) <= {"is-active"}

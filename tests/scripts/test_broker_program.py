@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.scripts.base import broker_program
+from codesensei.scripts.base.broker_program import BrokerProgram
 
 DEBIANS = "bind 127.0.0.1 -::1\nport 6379\n# requirepass foobared\nsave 3600 1\n"
 
@@ -14,7 +15,7 @@ DEBIANS = "bind 127.0.0.1 -::1\nport 6379\n# requirepass foobared\nsave 3600 1\n
 def reason(folder: Path, text: str, adopt: bool = False) -> str | None:
     main = folder / "redis.conf"
     main.write_text(text)
-    broker = type("Broker", (broker_program.Broker,), {"main_config": main})("redis")
+    broker = type("There", (BrokerProgram,), {"main_config": main})("redis")
     found = broker_program.reason(broker, adopt)
     return found.cause if found else None
 

@@ -16,27 +16,18 @@ NEW = register.Entry(stack="org/codesensei/prod", identity="id1", names={})
 OURS, FOREIGN = "[Unit]\nDescription=Shop (codesensei)\n", "[Unit]\nDescription=by hand\n"
 
 
-@pytest.fixture
-def packaged(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where packages put their units."""
-    folder = server / "packaged"
-    folder.mkdir()
-    monkeypatch.setattr(names, "UNIT_FOLDERS", (str(folder),))
-    return folder
-
-
 @pytest.mark.proves("register.reserved-units")
 @pytest.mark.parametrize(
     "unit", ["ssh.service", "nginx.service", "systemd-logind.service", "postgresql@15-main.service"]
 )
-def test_units_of_the_system_are_refused_even_with_adopt(packaged: Path, unit: str) -> None:
+def test_units_of_the_system_are_refused_even_with_adopt(server: Path, unit: str) -> None:
     with pytest.raises(Failure, match="belongs to the system"):
         names.check_unit(NEW, unit, adopt=True)
 
 
 @pytest.mark.proves("register.reserved-units")
-@pytest.mark.parametrize("place", ["units", "runtime-units", "packaged"])
-def test_a_unit_that_somebody_else_wrote_is_never_taken(packaged: Path, server: Path, place: str) -> None:
+@pytest.mark.parametrize("place", ["units", "runtime-units", "local-units", "packaged"])
+def test_a_unit_that_somebody_else_wrote_is_never_taken(server: Path, place: str) -> None:
     (server / place / "shop.service").write_text(FOREIGN)
     with pytest.raises(Failure, match=rf"{place}/shop\.service was not written by codesensei"):
         names.check_unit(NEW, "shop.service", adopt=True)
@@ -44,14 +35,14 @@ def test_a_unit_that_somebody_else_wrote_is_never_taken(packaged: Path, server: 
 
 
 @pytest.mark.proves("register.reserved-units")
-def test_a_masked_unit_is_somebody_elses(packaged: Path, server: Path) -> None:
+def test_a_masked_unit_is_somebody_elses(server: Path) -> None:
     (server / "units/shop.service").symlink_to("/dev/null")
     with pytest.raises(Failure, match="was not written by codesensei"):
         names.check_unit(NEW, "shop.service", adopt=True)
 
 
 @pytest.mark.proves("register.adopt")
-def test_a_unit_of_ours_that_the_register_does_not_know_is_adopted_only(packaged: Path, server: Path) -> None:
+def test_a_unit_of_ours_that_the_register_does_not_know_is_adopted_only(server: Path) -> None:
     (server / "units/shop.service").write_text(OURS)
     with pytest.raises(Failure, match="a stack that this server no longer knows"):
         names.check_unit(NEW, "shop.service", adopt=False)
@@ -60,7 +51,7 @@ def test_a_unit_of_ours_that_the_register_does_not_know_is_adopted_only(packaged
 
 
 @pytest.mark.proves("register.refused")
-def test_a_unit_of_another_stack_names_it(packaged: Path, server: Path) -> None:
+def test_a_unit_of_another_stack_names_it(server: Path) -> None:
     (server / "units/shop-eu.service").write_text(OURS)
     register.claim_slug("shop-eu", "org/codesensei/eu", "id2")
     register.claim("shop-eu", {"units": ["shop-eu.service"]})

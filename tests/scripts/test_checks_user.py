@@ -153,8 +153,15 @@ def test_a_user_whom_sudo_lets_run_nothing_is_fine(check: Any, machine: Machine)
     machine.add("anna")
     check(user="anna")
     assert len(machine.asked) == 1
-    machine.sudo = Result("", "sudo: unknown user anna\n", 1)
-    check(user="anna")
+
+
+@pytest.mark.parametrize("said", ["sudo: unknown user anna\n", "sudo: error initializing audit plugin\n"])
+def test_a_sudo_that_tells_nothing_is_no_leave(check: Any, machine: Machine, said: str) -> None:
+    machine.add("anna")
+    machine.sudo = Result("", said, 1)
+    with pytest.raises(Failure, match="sudo does not tell what it may run") as refused:
+        check(user="anna")
+    assert said.strip() in refused.value.text()
 
 
 def test_without_sudo_there_are_no_rules(check: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from codesensei.scripts.base import host, register
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.steps import claim
+from codesensei.wire import paths
 from tests.scripts.conftest import fingerprints
 
 WORDS = ("org/codesensei/prod", "id1", "false", "hash")
@@ -18,23 +19,24 @@ WORDS = ("org/codesensei/prod", "id1", "false", "hash")
 @pytest.fixture
 def toolkit(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two toolkits, of which `new` runs the claim."""
-    toolkits = server / "library" / "toolkit"
+    toolkits = paths.SERVER.toolkits
     for name in ("new", "old"):
         (toolkits / name).mkdir(parents=True)
-    shared = [(server / "srv", 0o755), (server / "memory", 0o711), (server / "memory/incoming", 0o711)]
-    monkeypatch.setattr(claim, "SHARED", tuple(shared))
-    monkeypatch.setattr(claim, "TOOLKITS", toolkits)
     monkeypatch.setattr(claim, "own_toolkit", lambda: toolkits / "new")
     monkeypatch.setattr(host, "mentions", lambda text, but="": False)
     return toolkits
 
 
-def test_a_claim_points_the_slug_at_its_toolkit_and_ends_the_others(toolkit: Path, make_step: Any) -> None:
+def test_a_claim_points_the_slug_at_its_toolkit_and_ends_the_others(
+    toolkit: Path, server: Path, make_step: Any
+) -> None:
     step = make_step("claim", *WORDS)
     claim.run(step)
     assert (toolkit.parent / "shop").readlink() == Path("toolkit/new")
     assert [path.name for path in toolkit.iterdir()] == ["new"]
-    assert (toolkit.parent.parent / "memory/incoming/shop").stat().st_mode & 0o777 == 0o700
+    modes = {"memory": 0o711, "memory/incoming": 0o711, "memory/incoming/shop": 0o700, "memory/acme-challenges": 0o755}
+    modes |= {"srv": 0o755, "etc": 0o755, "memory/shop": 0o700, "memory/shop/proofs": 0o700}
+    assert {name: (server / name).stat().st_mode & 0o777 for name in modes} == modes
 
 
 def test_a_second_claim_changes_nothing(toolkit: Path, server: Path, make_step: Any) -> None:
@@ -72,7 +74,7 @@ def test_a_directory_that_is_nobodys_is_refused_and_may_be_adopted(toolkit: Path
     assert register.entry("shop") is not None
 
 
-@pytest.mark.parametrize("slug", claim.RESERVED)
+@pytest.mark.parametrize("slug", ["toolkit", "incoming", "acme-challenges", "unknown-host", "codesensei-shop"])
 def test_names_of_the_product_are_no_slugs(toolkit: Path, make_step: Any, slug: str) -> None:
     with pytest.raises(Failure, match="uses this name itself"):
         claim.run(make_step("claim", *WORDS, slug=slug))
@@ -110,7 +112,6 @@ def test_another_stack_may_have_another_slug(toolkit: Path, server: Path, make_s
     assert set(register.entries()) == {"shop", "store"}
 
 
-def test_a_toolkit_that_is_being_brought_is_noticed(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim, "BOOTSTRAP_LOCK", server / "locks/bootstrap.lock")
+def test_a_toolkit_that_is_being_brought_is_noticed(server: Path) -> None:
     with claim.no_bootstrap() as first, claim.no_bootstrap() as second:
         assert (first, second) == (True, False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import register
+from codesensei.scripts.base import commands, register
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, scram
@@ -316,7 +316,7 @@ def test_a_superuser_is_never_taken(deploy: Any, cluster: FakeCluster) -> None:
 def test_what_a_destroy_kept_is_taken_up_by_its_stack(deploy: Any, cluster: FakeCluster) -> None:
     deploy()
     cluster.roles["shop"]["rolcanlogin"] = False
-    register.forget("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
+    register.forget("shop", register.Kept(stack=PROD, user="deploy", role="shop", database="shop"))
     register.claim_slug("shop", PROD, "id2")
     step = deploy("third", "d3")
     assert any("is used again" in line for line in step.said)
@@ -336,7 +336,7 @@ def test_a_cluster_of_another_port_is_named(cluster: FakeCluster, make_step: Any
 
 def test_clusters_are_read_as_pg_lsclusters_prints_them(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "15 main 5432 online,recovery postgres /var/lib /var/log\n13 old 5433 down postgres /var/lib /var/log\n"
-    monkeypatch.setattr(postgresql, "command", lambda *words, **options: Result(text, "", 0))
+    monkeypatch.setattr(commands, "run", lambda *words, **options: Result(text, "", 0))
     assert postgresql.clusters() == [
         postgresql.Cluster("15", "main", 5432, True),
         postgresql.Cluster("13", "old", 5433, False),

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import socket
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from codesensei.scripts.base import files, host, nginx, register
+from codesensei.scripts.base import commands, files, host, nginx, register
+from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.postgres import hba, postgresql
-from codesensei.scripts.steps import broker, claim, destroy
-from codesensei.wire import paths
+from codesensei.scripts.removal import accounts, processes
+from codesensei.scripts.steps import broker, destroy
+from codesensei.wire import codec, paths
+from codesensei.wire.manifest import File
+from codesensei.wire.steps import Destroy, OnDestroy
+from tests.scripts.examples import IDENTITY, MANIFEST, STACK
 
-PROD = "org/codesensei/prod"
+Fate = Literal["keep", "drop"]
 FOLDERS = """
-    units/shop.service.d nginx/sites-enabled nginx/sites-available logrotate.d log etc/shop/workers library/toolkit/abc
+    units/shop.service.d nginx/sites-enabled nginx/sites-available etc/shop/workers library/toolkit/abc
     srv/shop/releases/x/code srv/shop/venvs/y srv/shop/env srv/shop/shared/media srv/shop/shared/state
     srv/shop/shared/logs srv/shop/shared/uploads memory/shop/proofs memory/incoming/shop
 """
-KEEP = {"database": "keep", "media": "keep"}
-DROP = {"database": "drop", "media": "drop"}
+KEEP = OnDestroy(database="keep", media="keep")
+DROP = OnDestroy(database="drop", media="drop")
 
 
 class Recorded:
@@ -35,12 +39,14 @@ class Recorded:
         self.broker: list[str] = []
         self.nginx_fails = False
         self.login = True
+        self.keys: str | Exception = "4"
 
     def systemctl(self, *words: str, check: bool = True) -> Result:
         self.systemd.append(" ".join(words))
         return Result("active" if words[0] == "is-active" else "", "", 0)
 
-    def command(self, argv: list[str], **options: Any) -> Result:
+    def run(self, argv: list[str], **options: Any) -> Result:
+        assert argv == ["nginx", "-t"]
         return Result("", "bad site", int(self.nginx_fails))
 
     def rows(self, port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:
@@ -50,31 +56,28 @@ class Recorded:
         self.statements.append(text)
         return ""
 
-    def in_database(self, number: str, *words: str) -> str:
-        self.broker.append(f"{number} {' '.join(words)}")
-        return "4"
+    def in_database(self, program: BrokerProgram, number: str, command: str) -> str:
+        self.broker.append(f"{number} {command}")
+        if isinstance(self.keys, Exception):
+            raise self.keys
+        return self.keys
 
 
 @pytest.fixture
 def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     """A deployed project `shop` in the scratch directories."""
     recorded = Recorded()
-    for name in ("systemctl", "command"):
-        monkeypatch.setattr(destroy, name, getattr(recorded, name))
-    monkeypatch.setattr(nginx, "systemctl", recorded.systemctl)
+    monkeypatch.setattr(commands, "run", recorded.run)
+    for module in (nginx, processes):
+        monkeypatch.setattr(module, "systemctl", recorded.systemctl)
     for name in ("rows", "sql"):
         monkeypatch.setattr(postgresql, name, getattr(recorded, name))
     monkeypatch.setattr(hba, "withdraw", lambda step, port: recorded.statements.append("withdraw"))
+    monkeypatch.setattr(broker, "find", lambda: BrokerProgram("redis"))
     monkeypatch.setattr(broker, "in_database", recorded.in_database)
     monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, True)])
-    monkeypatch.setattr(destroy, "_remove_user", lambda step, name, comment: True)
-    monkeypatch.setattr(claim, "BOOTSTRAP_LOCK", server / "locks/bootstrap.lock")
-    monkeypatch.setattr(claim, "TOOLKITS", server / "library/toolkit")
+    monkeypatch.setattr(accounts, "_remove_user", lambda step, name, comment: True)
     monkeypatch.setattr(host, "mentions", lambda text, but="": False)
-    monkeypatch.setattr(destroy, "UNITS", server / "units")
-    monkeypatch.setattr(destroy, "NGINX", server / "nginx")
-    monkeypatch.setattr(destroy, "NGINX_LOGS", server / "log")
-    monkeypatch.setattr(destroy, "ROTATION", server / "logrotate.d")
     for folder in FOLDERS.split():
         (server / folder).mkdir(parents=True)
     for unit in ("shop.socket", "shop.service", "shop-worker.service"):
@@ -89,7 +92,7 @@ def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
         (server / "srv/shop" / link).symlink_to("releases/x")
     (server / "srv/shop/manage").write_text("")
     (server / "library/shop").symlink_to("toolkit/abc")
-    register.claim_slug("shop", PROD, "id1")
+    register.claim_slug("shop", STACK, IDENTITY)
     names = {"units": ["shop.socket", "shop.service", "shop-worker.service"], "databases": ["shop"], "roles": ["shop"]}
     register.claim("shop", {**names, "brokers": ["3"]}, user="deploy")
     return recorded
@@ -97,8 +100,9 @@ def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
 
 @pytest.fixture
 def end(asked: Recorded, make_step: Any) -> Any:
-    def run(on_destroy: dict[str, str], identity: str = "id1") -> Any:
-        step = make_step("destroy", stack=PROD, identity=identity, onDestroy=on_destroy)
+    def run(on_destroy: OnDestroy, identity: str = IDENTITY) -> Any:
+        data = Destroy(stack=STACK, identity=identity, slug="shop", on_destroy=on_destroy)
+        step = make_step("destroy", data=data)
         destroy.run(step)
         return step
 
@@ -147,25 +151,25 @@ def test_dropping_leaves_nothing(end: Any, asked: Recorded, server: Path) -> Non
 
 
 def test_sqlite_goes_with_the_database_and_media_with_media(end: Any, server: Path) -> None:
-    end({"database": "drop", "media": "keep"})
+    end(OnDestroy(database="drop", media="keep"))
     assert left(server) == ["media/photo", "uploads/file"]
 
 
 @pytest.mark.parametrize(("database", "media"), [("drop", "keep"), ("keep", "drop")])
-def test_a_directory_with_both_keeps_what_is_to_be_kept(end: Any, server: Path, database: str, media: str) -> None:
+def test_a_directory_with_both_keeps_what_shall_stay(end: Any, server: Path, database: Fate, media: Fate) -> None:
     data = server / "srv/shop/shared/data"
     (data / "deep").mkdir(parents=True)
     for name in ("shop.sqlite", "shop.sqlite-wal", "deep/picture.png"):
         (data / name).touch()
     (data / "away").symlink_to(server)
-    end({"database": database, "media": media})
+    end(OnDestroy(database=database, media=media))
     left = {str(path.relative_to(data)) for path in data.rglob("*") if path.is_file() and "away" not in str(path)}
     assert left == ({"deep/picture.png"} if media == "keep" else {"shop.sqlite", "shop.sqlite-wal"})
     assert server.is_dir()
 
 
 def test_media_alone_can_be_dropped(end: Any, server: Path) -> None:
-    end({"database": "keep", "media": "drop"})
+    end(OnDestroy(database="keep", media="drop"))
     assert left(server) == ["db.sqlite3", "db.sqlite3-wal"]
 
 
@@ -244,41 +248,50 @@ def test_a_run_that_is_cut_off_anywhere_is_completed_by_the_next(
     assert [path.name for path in (server / "units").glob("shop*.service")] == ["shop-eu.service"]
 
 
-@pytest.mark.proves("destroy.own-only")
-def test_the_user_of_another_project_stays(end: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    register.claim_slug("blog", "org/codesensei/blog", "id2")
-    register.claim("blog", {}, user="deploy")
-    removed: list[str] = []
-
-    def remove(step: Any, name: str, comment: str) -> bool:
-        removed.append(name)
-        return True
-
-    monkeypatch.setattr(destroy, "_remove_user", remove)
-    step = end(DROP)
-    assert removed == [step.project.build_user]
-
-
 def test_files_of_the_last_manifest_go_too_but_no_foreign_ones(end: Any, server: Path) -> None:
     foreign = server / "foreign"
     foreign.write_text("")
-    write_json(paths.SERVER.memory / "shop/live.json", {"files": [{"path": str(foreign)}], "units": []})
-    end(DROP)
+    own = paths.ProjectPaths("shop").worker_script("mail")
+    own.write_text("")
+    written = tuple(File(path=str(path), content="") for path in (foreign, own))
+    write_json(paths.ProjectPaths("shop").live, codec.encode(replace(MANIFEST, files=written)))
+    step = end(DROP)
     assert foreign.exists()
-
-
-def test_a_socket_is_no_data(server: Path, tmp_path: Path) -> None:
-    path = tmp_path / "s"
-    with socket.socket(socket.AF_UNIX) as listening:
-        here = os.open(tmp_path, os.O_RDONLY)
-        listening.bind(f"/proc/self/fd/{here}/s")
-        os.close(here)
-        assert destroy._goes(path, False, False)
+    assert f"{own} removed" in step.said
 
 
 @pytest.mark.parametrize(
-    ("name", "is_database"),
-    [("db.sqlite3", True), ("db.sqlite3-journal", True), ("prod.db", True), ("x.sqlite-shm", True), ("dbs", False)],
+    ("keys", "said"),
+    [
+        ("0", "nothing"),
+        (ConnectionError("ERR index out of range"), "nothing"),
+        ("4", "broker database 3 emptied"),
+    ],
 )
-def test_which_files_are_a_database(name: str, is_database: bool) -> None:
-    assert destroy._is_sqlite(Path(name)) is is_database
+def test_only_a_broker_database_that_tells_its_keys_is_emptied(
+    end: Any, asked: Recorded, keys: str | Exception, said: str
+) -> None:
+    asked.keys = keys
+    step = end(DROP)
+    emptied = said != "nothing"
+    assert asked.broker == ["3 DBSIZE", *(["3 FLUSHDB"] if emptied else [])]
+    assert (said in step.said) is emptied
+    assert not any("keys in the broker" in line for line in step.said)
+
+
+def test_a_server_without_a_broker_has_nothing_to_empty(
+    end: Any, asked: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find() -> BrokerProgram:
+        raise Failure("broker", "neither valkey-server nor redis-server is installed")
+
+    monkeypatch.setattr(broker, "find", find)
+    end(DROP)
+    assert asked.broker == []
+    assert register.entry("shop") is None
+
+
+@pytest.mark.proves("destroy.stays")
+def test_what_is_kept_is_noted_for_the_stack(end: Any) -> None:
+    end(KEEP)
+    assert register.kept("shop") == register.Kept(stack=STACK, user="deploy", role="shop", database="shop")

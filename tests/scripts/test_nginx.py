@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from codesensei.scripts.base import nginx
 from codesensei.scripts.base.commands import Result
+from codesensei.wire import paths
 
 MASTER = "100"
 
@@ -33,7 +35,7 @@ class Processes:
 @pytest.fixture
 def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
     made = Processes(tmp_path)
-    monkeypatch.setattr(nginx, "PROCESSES", tmp_path)
+    monkeypatch.setattr(paths, "SERVER", replace(paths.SERVER, processes=tmp_path))
     return made
 
 

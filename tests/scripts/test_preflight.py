@@ -14,10 +14,10 @@ from codesensei.scripts.checks import names, user
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.steps import preflight
 from codesensei.wire import codec, paths
+from codesensei.wire.steps import DatabasePlace
 from tests.scripts.examples import IDENTITY, MANIFEST, PREFLIGHT, STACK
 
-PLACE = PREFLIGHT.database
-assert PLACE is not None
+PLACE = DatabasePlace(kind="generated", name="shop", role="shop", host="127.0.0.1", port=5432)
 
 
 @pytest.fixture

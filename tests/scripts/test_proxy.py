@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from codesensei.render import site
+from codesensei.scripts.base import commands
 from codesensei.scripts.base import nginx as nginx_program
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.serving import default_tls
 from codesensei.scripts.steps import proxy
+from codesensei.wire import paths
+from codesensei.wire.steps import Proxy, SharedFile
 from tests.scripts.conftest import fingerprints
 
+REAL_RUN = commands.run
 PACKAGED = "server { listen 80 default_server; }\n"
 
 
 class FakeNginx:
-    """`nginx -t`, dpkg-query and systemctl; nginx refuses a file that says `nonsense`."""
+    """`nginx -t`, dpkg-query, ufw and systemctl; nginx refuses a file that says `nonsense`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.calls, self.active, self.version = folder, list[str](), True, "1.26.3"
+        self.default_site, self.default_link = folder / "sites-available/default", folder / "sites-enabled/default"
 
     def command(self, argv: Sequence[str], **options: Any) -> Result:
+        if argv[0] == "openssl":
+            return REAL_RUN(argv, **options)
         self.calls.append(" ".join(argv[:2]))
         if argv[0] == "dpkg-query":
             digest = hashlib.md5(PACKAGED.encode(), usedforsecurity=False).hexdigest()
-            return Result(f" {proxy.DEFAULT_SITE} {digest}\n", "", 0)
+            return Result(f" {self.default_site} {digest}\n", "", 0)
         if argv[1] == "-v":
             return Result("", f"nginx version: nginx/{self.version}\n", 0)
         texts = [path.read_text() for path in self.folder.rglob("*") if path.is_file()]
@@ -48,27 +57,26 @@ class FakeNginx:
 
 @pytest.fixture
 def nginx(server: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
-    folder = server / "nginx"
+    folder = paths.SERVER.nginx
     for name in ("conf.d", "sites-available", "sites-enabled"):
-        (folder / name).mkdir(parents=True)
-    monkeypatch.setattr(proxy, "NGINX", folder)
-    monkeypatch.setattr(proxy, "DEFAULT_SITE", folder / "sites-available/default")
-    monkeypatch.setattr(proxy, "DEFAULT_LINK", folder / "sites-enabled/default")
-    monkeypatch.setattr(proxy, "JOURNAL", server / "memory/proxy.json")
-    monkeypatch.setattr(default_tls, "LINK", server / "etc/default-tls")
-    monkeypatch.setattr(default_tls, "THROW_AWAY", server / "etc/unknown-host")
+        (folder / name).mkdir()
     fake = FakeNginx(folder)
-    monkeypatch.setattr(proxy, "command", fake.command)
+    monkeypatch.setattr(commands, "run", fake.command)
+    monkeypatch.setattr(shutil, "which", lambda name, path: None)
     for module in (proxy, nginx_program):
         monkeypatch.setattr(module, "systemctl", fake.systemctl)
     return fake
+
+
+def proxy_data(path: str, content: str, version: int = 1) -> Proxy:
+    return Proxy(files=(SharedFile(path=path, content=content, version=version),), packages=())
 
 
 @pytest.fixture
 def write(nginx: FakeNginx, make_step: Any) -> Any:
     def run(content: str = "# base default_server\n", version: int = 1) -> Any:
         path = str(nginx.folder / "conf.d/codesensei.conf")
-        step = make_step("proxy", files=[{"path": path, "content": content, "mode": "0644", "version": version}])
+        step = make_step("proxy", data=proxy_data(path, content, version))
         proxy.run(step)
         return step
 
@@ -98,7 +106,7 @@ def test_a_refused_file_is_put_back_and_never_loaded(write: Any, nginx: FakeNgin
     assert (nginx.folder / "conf.d/codesensei.conf").read_text() == "# base default_server\n"
     assert fingerprints(server / "nginx/conf.d").keys() == before
     assert "reload" not in nginx.calls
-    assert not proxy.JOURNAL.exists()
+    assert not (server / "memory/proxy.json").exists()
 
 
 def test_a_first_file_that_is_refused_is_gone_again(write: Any, nginx: FakeNginx) -> None:
@@ -123,30 +131,76 @@ def test_a_run_that_was_cut_off_before_the_reload_is_completed(
     assert write().changes == 0
 
 
+@pytest.mark.parametrize("link", ["../sites-available/default", None])
+def test_a_run_that_an_earlier_version_was_cut_off_in_is_put_back(
+    write: Any, nginx: FakeNginx, server: Path, link: str | None
+) -> None:
+    """Its journal is a map of paths, each with a link, a content with its mode, or null."""
+    base = nginx.folder / "conf.d/codesensei.conf"
+    base.write_text("# half\n")
+    extra = nginx.folder / "conf.d/extra.conf"
+    extra.write_text("# new\n")
+    kept: dict[str, Any] = {str(base): {"content": "# before\n", "mode": 0o640}, str(extra): None}
+    kept[str(nginx.default_link)] = {"link": link} if link else None
+    (server / "memory/proxy.json").write_text(json.dumps(kept))
+    with pytest.raises(Failure, match="everything is as it was"):
+        write("nonsense;\n")
+    assert (base.read_text(), base.stat().st_mode & 0o777) == ("# before\n", 0o640)
+    assert not extra.exists()
+    assert nginx.default_link.is_symlink() is (link is not None)
+    assert not (server / "memory/proxy.json").exists()
+
+
+def test_the_older_of_two_versions_writes_the_newer_text(write: Any, nginx: FakeNginx) -> None:
+    write("# new default_server\n", version=3)
+    assert write("# old default_server\n", version=2).changes == 0
+    assert (nginx.folder / "conf.d/codesensei.conf").read_text() == "# new default_server\n"
+
+
+def test_a_closed_firewall_is_opened_once(write: Any, nginx: FakeNginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = "Status: active\nDefault: deny (incoming)\n\nTo Action From\n-- ------ ----\n"
+    asked: list[Sequence[str]] = []
+
+    def command(argv: Sequence[str], **options: Any) -> Result:
+        nonlocal status
+        if argv[0] != "ufw":
+            return nginx.command(argv, **options)
+        asked.append(argv)
+        if argv[1] == "allow":
+            status += "80,443/tcp ALLOW IN Anywhere\n"
+        return Result(status, "", 0)
+
+    monkeypatch.setattr(commands, "run", command)
+    monkeypatch.setattr(shutil, "which", lambda name, path: f"/usr/sbin/{name}")
+    assert "ufw opened for port 80 and 443" in write().said
+    assert write().changes == 0
+    assert [argv[1] for argv in asked] == ["status", "allow", "status"]
+
+
 def enable_default(nginx: FakeNginx, text: str) -> None:
-    proxy.DEFAULT_SITE.write_text(text)
-    proxy.DEFAULT_LINK.symlink_to("../sites-available/default")
+    nginx.default_site.write_text(text)
+    nginx.default_link.symlink_to("../sites-available/default")
 
 
 def test_the_distributions_own_default_site_is_disabled_and_kept(write: Any, nginx: FakeNginx) -> None:
     enable_default(nginx, PACKAGED)
     write("# base\n")
-    assert not proxy.DEFAULT_LINK.is_symlink()
-    assert proxy.DEFAULT_SITE.read_text() == PACKAGED
+    assert not nginx.default_link.is_symlink()
+    assert nginx.default_site.read_text() == PACKAGED
 
 
 def test_a_default_site_that_somebody_changed_is_refused_when_in_the_way(write: Any, nginx: FakeNginx) -> None:
     enable_default(nginx, "server { listen 80 default_server; root /home/anna; }\n")
     with pytest.raises(Failure, match="somebody has changed it"):
         write()
-    assert proxy.DEFAULT_LINK.is_symlink()
+    assert nginx.default_link.is_symlink()
     assert not (nginx.folder / "conf.d/codesensei.conf").exists()
 
 
 def test_a_changed_default_site_that_is_not_in_the_way_stays(write: Any, nginx: FakeNginx) -> None:
     enable_default(nginx, "server { listen 80; server_name anna.example; }\n")
     write()
-    assert proxy.DEFAULT_LINK.is_symlink()
+    assert nginx.default_link.is_symlink()
 
 
 def test_another_site_that_claims_the_default_is_named(write: Any, nginx: FakeNginx) -> None:
@@ -214,8 +268,10 @@ def test_lines_are_for_the_server_that_they_suit(
     nginx: FakeNginx, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, ipv6: bool, lines: list[str]
 ) -> None:
     nginx.version = version
-    monkeypatch.setattr(proxy, "IPV6", tmp_path if ipv6 else tmp_path / "none")
-    text = site.base_files(certificate="/c", key="/k")["/etc/nginx/snippets/codesensei-https.conf"]
+    monkeypatch.setattr(paths, "SERVER", replace(paths.SERVER, processes=tmp_path / "proc"))
+    if ipv6:
+        (tmp_path / "proc/net/if_inet6").mkdir(parents=True)
+    text = site.base_files(certificate="/c", key="/k")[f"{nginx.folder}/snippets/codesensei-https.conf"]
     assert [line for line in proxy.for_server(text, proxy.facts()).splitlines() if line[:1] != "#"] == lines
 
 
@@ -231,4 +287,4 @@ def test_brotli_is_used_where_its_module_is(nginx: FakeNginx) -> None:
 def test_a_path_outside_nginx_is_refused(nginx: FakeNginx, make_step: Any, path: str) -> None:
     full = path if path.startswith("/") else str(nginx.folder / path)
     with pytest.raises(Failure, match="not below"):
-        proxy.run(make_step("proxy", files=[{"path": full, "content": "", "mode": "0644", "version": 1}]))
+        proxy.run(make_step("proxy", data=proxy_data(full, "")))

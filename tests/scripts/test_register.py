@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from codesensei.wire import paths
 from tests.scripts.conftest import fingerprints
 
 PROD, STAGE = "org/codesensei/prod", "org/codesensei/stage"
+
+KEPT = register.Kept(stack=PROD, user="deploy", role="shop", database="shop")
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -58,7 +62,7 @@ def test_adopt_takes_a_slug_over_with_all_its_names(two: None) -> None:
     assert register.claim_slug("shop", STAGE, "id-stage", adopt=True)
     owner = register.owner("hostnames", "shop.example.com")
     assert owner is not None
-    assert owner.stack == STAGE
+    assert (owner[0], owner[1].stack) == ("shop", STAGE)
 
 
 def test_a_renamed_stack_keeps_its_slug(two: None) -> None:
@@ -98,7 +102,7 @@ def test_a_project_that_is_not_registered_can_claim_nothing(server: Path) -> Non
 
 
 def test_what_a_destroy_kept_is_open_to_the_same_stack_only(two: None) -> None:
-    assert register.forget("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
+    assert register.forget("shop", KEPT)
     with pytest.raises(Failure, match="a destroy of the stack org/codesensei/prod kept"):
         register.claim_slug("shop", STAGE, "id-stage-2")
     assert register.claim_slug("shop", PROD, "id-prod-2")
@@ -106,7 +110,7 @@ def test_what_a_destroy_kept_is_open_to_the_same_stack_only(two: None) -> None:
 
 
 def test_a_release_without_remains_leaves_no_trace(two: None) -> None:
-    register.forget("shop", register.Kept("shop", PROD, "deploy", "shop", "shop"))
+    register.forget("shop", KEPT)
     register.claim_slug("shop", PROD, "id-prod-2")
     assert register.forget("shop")
     assert register.kept("shop") is None
@@ -116,5 +120,55 @@ def test_a_release_without_remains_leaves_no_trace(two: None) -> None:
 def test_users_of_others_are_those_of_projects_and_of_kept_data(two: None) -> None:
     assert register.users(but="blog") == {"deploy"}
     assert register.users(but="shop") == set()
-    register.forget("shop", register.Kept("shop", PROD, "deploy", "", ""))
+    register.forget("shop", replace(KEPT, role="", database=""))
     assert register.users(but="blog") == {"deploy"}
+
+
+# As versions before 1.0 wrote it.
+BEFORE = {
+    "format": 1,
+    "slugs": {
+        "blog": {"stack": STAGE, "identity": "id-stage", "user": "", "names": {}},
+        "shop": {
+            "stack": PROD,
+            "identity": "id-prod",
+            "user": "deploy",
+            "names": {"hostnames": ["shop.example.com"], "units": ["shop.service", "shop.socket"]},
+        },
+    },
+    "kept": {"old": {"stack": PROD, "user": "deploy", "role": "old", "database": ""}},
+}
+
+
+def test_a_register_of_the_version_before_is_read(server: Path) -> None:
+    paths.SERVER.register.write_text(json.dumps(BEFORE))
+    assert register.entries() == {
+        "blog": register.Entry(stack=STAGE, identity="id-stage", names={}),
+        "shop": register.Entry(
+            stack=PROD,
+            identity="id-prod",
+            user="deploy",
+            names={"hostnames": ("shop.example.com",), "units": ("shop.service", "shop.socket")},
+        ),
+    }
+    assert register.kept("old") == register.Kept(stack=PROD, user="deploy", role="old", database="")
+    assert not register.claim_slug("shop", PROD, "id-prod")
+    assert not register.claim("shop", {"units": ["shop.service"]}, user="deploy")
+
+
+def test_the_version_before_can_read_the_register(server: Path) -> None:
+    """Two stacks may be deployed by two versions: it takes these keys for granted, but that of a user."""
+    paths.SERVER.register.write_text(json.dumps(BEFORE))
+    register.claim_slug("new", STAGE, "id-new")
+    register.claim("blog", {"brokers": ["1"]}, user="blog")
+    register.forget("shop", replace(KEPT, role="", database="", user=""))
+    found = json.loads(paths.SERVER.register.read_text())
+    assert {slug: item["names"] for slug, item in found["slugs"].items()} == {"new": {}, "blog": {"brokers": ["1"]}}
+    assert {slug: (item["stack"], item["identity"], item.get("user", "")) for slug, item in found["slugs"].items()} == {
+        "new": (STAGE, "id-new", ""),
+        "blog": (STAGE, "id-stage", "blog"),
+    }
+    assert found["kept"] == {
+        "old": BEFORE["kept"]["old"],  # type: ignore[index]
+        "shop": {"stack": PROD, "user": "", "role": "", "database": ""},
+    }

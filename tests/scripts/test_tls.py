@@ -11,9 +11,10 @@ import pytest
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.serving import pair as certificate
 from codesensei.scripts.steps import tls
+from codesensei.wire.steps import Tls
 from tests.scripts.conftest import fingerprints
 
-HOSTS = ["shop.example.com", "203.0.113.7", "2001:db8::7", "*.apps.example.com"]
+HOSTS = ("shop.example.com", "203.0.113.7", "2001:db8::7", "*.apps.example.com")
 
 
 @pytest.fixture
@@ -34,13 +35,13 @@ def openssl(*words: str) -> str:
 def test_a_given_pair_is_staged_for_root_alone_and_again_unchanged(
     memory: Path, make_step: Any, pair: certificate.Pair
 ) -> None:
-    tls.run(make_step("tls", "abc", certificate=pair.certificate, key=pair.key))
+    tls.run(make_step("tls", "abc", data=Tls(certificate=pair.certificate, key=pair.key)))
     folder = memory / "tls/abc"
     assert (folder / "key.pem").read_text() == pair.key
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     assert folder.stat().st_mode & 0o777 == 0o700
     before = fingerprints(memory)
-    again = make_step("tls", "abc", certificate=pair.certificate, key=pair.key)
+    again = make_step("tls", "abc", data=Tls(certificate=pair.certificate, key=pair.key))
     tls.run(again)
     assert again.changes == 0
     assert fingerprints(memory) == before
@@ -49,7 +50,7 @@ def test_a_given_pair_is_staged_for_root_alone_and_again_unchanged(
 def test_a_key_of_another_certificate_is_refused(memory: Path, make_step: Any, pair: certificate.Pair) -> None:
     other = certificate.self_signed(["other.example.com"])
     with pytest.raises(Failure, match="do not belong together"):
-        tls.run(make_step("tls", "abc", certificate=pair.certificate, key=other.key))
+        tls.run(make_step("tls", "abc", data=Tls(certificate=pair.certificate, key=other.key)))
     assert not (memory / "tls").exists()
 
 
@@ -69,16 +70,17 @@ def test_a_certificate_that_is_not_valid_now_is_refused(
     words = ["ca", "-batch", "-config", str(config), "-selfsign", "-keyfile", str(key), "-in", str(request)]
     openssl(*words, "-out", str(certificate), "-startdate", days[0], "-enddate", days[1], "-notext")
     with pytest.raises(Failure, match="has expired" if days[1] < "2021" else "not valid before 2099-01-01"):
-        tls.run(make_step("tls", "abc", certificate=certificate.read_text(), key=key.read_text()))
+        tls.run(make_step("tls", "abc", data=Tls(certificate=certificate.read_text(), key=key.read_text())))
 
 
 @pytest.mark.parametrize(("part", "reason"), [("certificate", "certificate cannot be read"), ("key", "key cannot be")])
 def test_what_is_no_pem_is_refused_without_showing_it(
     memory: Path, make_step: Any, pair: certificate.Pair, part: str, reason: str
 ) -> None:
-    data = {"certificate": pair.certificate, "key": pair.key, part: "canary-51f0"}
+    texts = {"certificate": pair.certificate, "key": pair.key, part: "canary-51f0"}
+    data = Tls(certificate=texts["certificate"], key=texts["key"])
     with pytest.raises(Failure, match=reason) as refused:
-        tls.run(make_step("tls", "abc", **data))
+        tls.run(make_step("tls", "abc", data=data))
     assert "canary" not in refused.value.text()
 
 
@@ -88,30 +90,30 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked(
     (tmp_path / "plain").write_text(pair.key)
     locked = openssl("pkey", "-in", str(tmp_path / "plain"), "-aes256", "-passout", "pass:secret")
     with pytest.raises(Failure, match="encrypted"):
-        tls.run(make_step("tls", "abc", certificate=pair.certificate, key=locked))
+        tls.run(make_step("tls", "abc", data=Tls(certificate=pair.certificate, key=locked)))
 
 
 def test_a_self_signed_one_names_all_hosts_and_is_kept(memory: Path, make_step: Any) -> None:
-    tls.run(make_step("tls", "abc", selfSigned=HOSTS))
+    tls.run(make_step("tls", "abc", data=Tls(self_signed=HOSTS)))
     text = openssl("x509", "-in", str(memory / "tls/abc/certificate.pem"), "-noout", "-ext", "subjectAltName")
     for name in ("DNS:shop.example.com", "IP Address:203.0.113.7", "IP Address:2001:DB8:0:0:0:0:0:7", "DNS:*.apps"):
         assert name in text
     before = fingerprints(memory)
-    again = make_step("tls", "abc", selfSigned=HOSTS)
+    again = make_step("tls", "abc", data=Tls(self_signed=HOSTS))
     tls.run(again)
     assert again.changes == 0
     assert fingerprints(memory) == before
 
 
-def test_a_self_signed_one_is_made_anew_for_other_hosts_or_near_its_end(
+def test_a_self_signed_one_is_made_again_for_other_hosts_or_near_its_end(
     memory: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tls.run(make_step("tls", "abc", selfSigned=HOSTS))
-    step = make_step("tls", "abc", selfSigned=HOSTS[:1])
+    tls.run(make_step("tls", "abc", data=Tls(self_signed=HOSTS)))
+    step = make_step("tls", "abc", data=Tls(self_signed=HOSTS[:1]))
     tls.run(step)
     assert step.changes == 1
     monkeypatch.setattr(tls, "RENEW_BEFORE_DAYS", certificate.SELF_SIGNED_DAYS + 1)
-    step = make_step("tls", "abc", selfSigned=HOSTS[:1])
+    step = make_step("tls", "abc", data=Tls(self_signed=HOSTS[:1]))
     tls.run(step)
     assert step.changes == 1
 
@@ -125,4 +127,4 @@ def test_what_is_no_hostname_never_reaches_openssl(name: str) -> None:
 @pytest.mark.parametrize("digest", ["../x", "", "a/b"])
 def test_a_digest_is_never_a_path(memory: Path, make_step: Any, digest: str) -> None:
     with pytest.raises(Failure, match="digest is not one"):
-        tls.run(make_step("tls", digest, selfSigned=HOSTS))
+        tls.run(make_step("tls", digest, data=Tls(self_signed=HOSTS)))

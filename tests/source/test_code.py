@@ -103,7 +103,7 @@ def read(repository: Repository, files: dict[str, str], tmp_path: Path, env: dic
     return read_code(config, tmp_path / "cache")
 
 
-@pytest.mark.proves("asgi.daphne", "asgi.interface")
+@pytest.mark.proves("asgi.daphne", "asgi.interface", "asgi.server")
 @pytest.mark.parametrize(
     ("settings", "changes", "server", "application"),
     [

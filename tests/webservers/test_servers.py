@@ -97,7 +97,7 @@ def test_nothing_else_of_the_product_knows_a_server() -> None:
     assert not found
 
 
-@pytest.mark.proves("asgi.daphne")
+@pytest.mark.proves("asgi.daphne", "asgi.server")
 def test_each_interface_has_a_server_of_its_own() -> None:
     assert web_server("auto", "wsgi").name == "gunicorn"
     assert web_server("auto", "asgi").name == "daphne"

@@ -7,6 +7,8 @@ import json
 import shlex
 import sys
 
+from tools.setup import VENV
+
 from . import EngineError, find, install, variables
 from .cache import cache_root
 from .plugins import Plugins
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     installing.add_argument(
         "--install-packages", action="store_true", help="as root on Debian, apt-get install what Python lacks"
     )
-    commands.add_parser("env", help="print the shell's export lines")
+    commands.add_parser("env", help="print the shell's export lines: the engine, and the checkout's Python")
     commands.add_parser("where", help="print where everything is, as JSON")
     options = parser.parse_args(arguments)
     try:
@@ -44,9 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
             say(f"engine: {engine.pulumi} with {engine.plugins} plugins")
         elif options.command == "env":
             engine = find()
+            folders = shlex.quote(f"{engine.pulumi.parent}:{VENV / 'bin'}")
             for name, value in variables(engine).items():
-                first = f'{shlex.quote(str(engine.pulumi.parent))}:"$PATH"'
-                print(f"export {name}={first if name == 'PATH' else shlex.quote(value)}")
+                print(f"export {name}=" + (f'{folders}:"$PATH"' if name == "PATH" else shlex.quote(value)))
         else:
             print(json.dumps(describe(find()), indent=2))
     except EngineError as error:

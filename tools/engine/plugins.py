@@ -94,18 +94,20 @@ def broken(directory: Path) -> bool:
 
 
 def install(cli: Cli, say: Say, install_packages: bool = False) -> Plugins:
-    """The plugins, installed if need be. The caller holds the cache's lock. Raises EngineError."""
+    """The plugins, installed if need be. The caller holds the cache's lock. Raises EngineError.
+
+    Stand-ins give way to the official ones as soon as those can be had.
+    """
     found = find(cli)
-    if found:
+    if found and found.plugins != "stand-in":
         return found
     for kind in ("official", "stand-in"):
         if broken(directory_for(cli, kind)):
             shutil.rmtree(directory_for(cli, kind))
     if folder():
         make_directory(directory_for(cli, "folder"), lambda new: fill_from_folder(cli, new))
-    elif not install_official(cli, say, install_packages):
-        say("engine: the official plugins cannot be downloaded here; their stand-ins serve demos, tests and trials,")
-        say("engine: and refuse production stacks (codesensei:production: true), unless CODESENSEI_STANDINS=accept")
+    elif not install_official(cli, say, install_packages) and not found:
+        say("engine: the official plugins cannot be downloaded here: using stand-ins, for demos, tests and trials")
         make_directory(directory_for(cli, "stand-in"), lambda new: fill_stand_ins(cli, new, say, install_packages))
     installed = find(cli)
     if installed is None:

@@ -25,11 +25,11 @@ class BrokerProgram:
 
     @property
     def main_config(self) -> Path:
-        return Path("/etc") / self.name / f"{self.name}.conf"
+        return paths.SERVER.brokers / self.name / f"{self.name}.conf"
 
     @property
     def drop_in(self) -> Path:
-        return Path("/etc") / self.name / "codesensei.conf"
+        return paths.SERVER.brokers / self.name / "codesensei.conf"
 
     @property
     def pending(self) -> Path:

@@ -70,7 +70,8 @@ def runs_systemd() -> bool:
 
 def available_memory(text: str | None = None) -> int:
     """Bytes that a new process can have, swap included."""
-    facts = dict(re.findall(r"^(\w+):\s+(\d+) kB", text or Path("/proc/meminfo").read_text(), re.MULTILINE))
+    told = text or (paths.SERVER.processes / "meminfo").read_text()
+    facts = dict(re.findall(r"^(\w+):\s+(\d+) kB", told, re.MULTILINE))
     return 1024 * (int(facts.get("MemAvailable", 0)) + int(facts.get("SwapFree", 0)))
 
 

@@ -11,7 +11,6 @@ from codesensei.scripts.base.step import Failure
 from codesensei.wire import paths
 from codesensei.wire.names import is_system_unit
 
-UNIT_FOLDERS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 OUR_UNIT = re.compile(r"^Description=.*\(codesensei\)\s*$", re.MULTILINE)
 OUR_SITE = "codesensei"
 
@@ -21,8 +20,9 @@ def check_unit(entry: register.Entry, unit: str, adopt: bool) -> None:
     fix = "choose another codesensei:project.slug, or another name for the worker"
     if is_system_unit(unit):
         raise Failure(f"unit {unit}", "this name belongs to the system", fix)
-    folders = (paths.SERVER.units, paths.SERVER.runtime_units, *UNIT_FOLDERS)
-    found = next((path for folder in folders if (path := Path(folder, unit)).exists() or path.is_symlink()), None)
+    server = paths.SERVER
+    folders = (server.units, server.runtime_units, server.local_units, server.packaged_units)
+    found = next((path for folder in folders if (path := folder / unit).exists() or path.is_symlink()), None)
     if found is None or entry.has("units", unit):
         return
     whose = register.owner("units", unit)

@@ -48,7 +48,7 @@ def check(step: Step[Preflight], entry: register.Entry) -> None:
 
 
 def check_power(user: str, thing: str, fix: str) -> None:
-    """Raise Failure for a user that could become root; of one that does not exist yet, sudo knows no rules."""
+    """Raise Failure for a user that could become root; of one that does not exist yet sudo tells no rules."""
     groups = [group.gr_name for group in grp.getgrall() if user in group.gr_mem]
     try:
         found = pwd.getpwnam(user)
@@ -75,3 +75,5 @@ def _not_listed_by_sudo(user: str, thing: str, fix: str) -> None:
     if "may run the following commands" in said.stdout:
         rule = said.stdout.strip().splitlines()[-1].strip()
         raise Failure(thing, f"sudo lets it run: {rule[:120]}", f"{fix}, or take the rule out")
+    if "is not allowed to run sudo" not in said.stdout:
+        raise Failure(thing, "sudo does not tell what it may run", f"on the server: {' '.join(argv)}", said.stderr)

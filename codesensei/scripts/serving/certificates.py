@@ -18,14 +18,9 @@ from codesensei.scripts.base import commands, files, nginx
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.serving.pair import Pair, end_of, names_of, self_signed
-from codesensei.wire import codec
+from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
-
-LETSENCRYPT = Path("/etc/letsencrypt")
-AUTHORITIES = Path("/usr/local/share/ca-certificates")
-# Pairs kept in a folder: the live one and the one before.
-KEPT_PAIRS = 2
 
 
 @dataclass(frozen=True)
@@ -62,14 +57,21 @@ def lineage(project: ProjectPaths) -> str:
 
 def obtained(project: ProjectPaths) -> Held | None:
     """What certbot has for the project."""
-    settings = LETSENCRYPT / "renewal" / f"{lineage(project)}.conf"
     try:
-        server = re.search(r"^server\s*=\s*(\S+)", settings.read_text(), re.MULTILINE)
+        server = re.search(r"^server\s*=\s*(\S+)", _renewal(project).read_text(), re.MULTILINE)
     except OSError:
         return None
-    return Held.read(
-        LETSENCRYPT / "live" / lineage(project), "fullchain.pem", "privkey.pem", server[1] if server else "unknown"
-    )
+    folder = paths.SERVER.certbot / "live" / lineage(project)
+    return Held.read(folder, "fullchain.pem", "privkey.pem", server[1] if server else "unknown")
+
+
+def _renewal(project: ProjectPaths) -> Path:
+    return paths.SERVER.certbot / "renewal" / f"{lineage(project)}.conf"
+
+
+def authority(project: ProjectPaths) -> Path:
+    """Where the system finds the root certificate that the project's authority is trusted by."""
+    return paths.SERVER.authorities / f"{lineage(project)}.crt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +211,7 @@ def retire(step: Step[object], digest: str | None, acme: bool) -> None:
 def remove(step: Step[object]) -> None:
     """Let certbot forget the project's certificate, and the system its authority."""
     name = lineage(step.project)
-    if (LETSENCRYPT / "renewal" / f"{name}.conf").exists() and shutil.which("certbot", path=SYSTEM_PATH):
+    if _renewal(step.project).exists() and shutil.which("certbot", path=SYSTEM_PATH):
         done = commands.run(["certbot", "delete", "--non-interactive", "--cert-name", name], check=False, timeout=300)
         if done.ok:
             step.changed(f"certbot forgets {name}")
@@ -220,7 +222,7 @@ def remove(step: Step[object]) -> None:
 
 def trust(step: Step[object], root: str) -> None:
     """Make the system trust the authority's own root certificate, or no longer."""
-    path = AUTHORITIES / f"{lineage(step.project)}.crt"
+    path = authority(step.project)
     changed = files.write_file(path, root.strip() + "\n") if root else files.remove_path(path)
     if changed:
         commands.run(["update-ca-certificates"], thing="the system's authorities")

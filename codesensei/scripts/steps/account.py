@@ -20,20 +20,20 @@ MANAGE = Path(__file__).with_name("manage.sh")
 def run(step: Step[Account]) -> None:
     """Make both accounts and the directories; what is below the app user's own is left alone."""
     user = step.data.user
-    if step.converge(ensure_user(user, APP_COMMENT), f"user {user} made"):
-        _refuse_waiting_rule(user)
+    _refuse_power(user, is_new=step.converge(ensure_user(user, APP_COMMENT), f"user {user} made"))
     build = step.project.build_user
     step.converge(ensure_user(build, BUILD_COMMENT), f"user {build} made")
     _directories(step, user)
     _links(step)
 
 
-def _refuse_waiting_rule(user: str) -> None:
-    """Raise Failure for a new user that a rule of sudo has waited for; preflight cannot see it, nor may it stay."""
+def _refuse_power(user: str, *, is_new: bool) -> None:
+    """Raise Failure for a user that a rule of sudo has waited for: preflight cannot see that, nor may it stay."""
     try:
         check_power(user, f"user {user}", "choose another codesensei:project.user")
     except Failure:
-        commands.run(["userdel", "--", user], check=False)
+        if is_new:
+            commands.run(["userdel", "--", user], check=False)
         raise
 
 

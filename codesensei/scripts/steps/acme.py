@@ -64,7 +64,7 @@ def run(step: Step[Acme]) -> None:
     folder = Folder(step.project, digest)
     folder.make(Wanted(hostnames=data.hostnames, directory=data.directory))
     certificates.trust(step, data.root_certificate)
-    step.manage(certificates.AUTHORITIES / f"{certificates.lineage(step.project)}.crt")
+    step.manage(certificates.authority(step.project))
     _ensure_timer(step)
     reasons = _obtain(step)
     folder.install(step)

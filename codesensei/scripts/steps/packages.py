@@ -20,6 +20,7 @@ BASE = (
     "build-essential",
     "ca-certificates",
     "git",
+    "iproute2",
     "libpq-dev",
     "logrotate",
     "openssl",

@@ -18,7 +18,6 @@ from codesensei.wire import codec, paths
 from codesensei.wire.processes import SYSTEM_PATH
 from codesensei.wire.steps import Proxy, SharedFile
 
-IPV6 = Path("/proc/net/if_inet6")
 # The line of a file that is only for servers with these facts.
 CONDITION = re.compile(r" #if ([a-z0-9 -]+)$")
 # Since when HTTP/2 is a directive; before, it is a parameter of `listen`.
@@ -101,7 +100,7 @@ def _wanted(item: SharedFile, known: set[str]) -> tuple[Path, str, int]:
 def facts() -> set[str]:
     """What the configuration depends on: the version of nginx, its modules, and whether the kernel has IPv6."""
     known = {http2_fact(commands.run(["nginx", "-v"], check=False).stderr)}
-    if IPV6.exists():
+    if (paths.SERVER.processes / "net" / "if_inet6").exists():
         known.add("ipv6")
     if any(paths.SERVER.nginx.glob("modules-enabled/*brotli-static*")):
         known.add("brotli")

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-import pulumi
 import pytest
 from pulumi.runtime import mocks
-from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 
-from codesensei.config import StackConfig
-from codesensei.config.load import Secrets, Stack
+from codesensei.config import Stack, StackConfig
+from codesensei.config.load import Secrets
 from codesensei.render.programs import program
-from codesensei.source import Checkout, Closure, Code, SettingsFacts
 from codesensei.webservers import SERVERS
 from codesensei.wire.manifest import Candidate, File, Unit
 from components.processes import Processes, web_workers
+from tests.components import recorder
 from tests.source.test_code import HOST_KEY
-
-
-class Nothing(Mocks):
-    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(args.token)
 
 
 def config(env: dict[str, str] | None = None, secret: tuple[str, ...] = (), **project: Any) -> StackConfig:
@@ -41,31 +31,15 @@ def config(env: dict[str, str] | None = None, secret: tuple[str, ...] = (), **pr
     )
 
 
-def code(server: str) -> Code:
-    settings = SettingsFacts(
-        asgi_application=None,
-        wsgi_application="config.wsgi:application",
-        settings_file="config/settings.py",
-        interface=SERVERS[server].interfaces[0],
-        application="config.wsgi:application",
-        django_directory="backend",
-        static_url="/static/",
-        media_url="/media/",
-        unsure=(),
-    )
-    checkout = Checkout("a" * 40, "Sell more", None, Path("x.tar"), "b" * 64)
-    closure = Closure(("requirements.txt",), "d" * 64, False, ())
-    return Code(checkout, settings, closure, (), SERVERS[server], "c" * 64, "9" * 64)
-
-
 def processes(server: str, given: StackConfig) -> Processes:
-    mocks.set_mocks(Nothing(), preview=False)
     made: list[Processes] = []
+    settings = replace(recorder.code().settings, django_directory="backend")
+    code = recorder.code(server=SERVERS[server], settings=settings)
     # Database, broker and names are none of its business.
-    stack = Stack(given, Secrets({}), None, None, None, ())  # type: ignore[arg-type]
+    stack = Stack(given, Secrets({}), "acme/codesensei/stack", None, None, ())  # type: ignore[arg-type]
 
     def declare() -> None:
-        made.append(Processes("shop", stack=stack, code=code(server)))
+        made.append(Processes("shop", stack=stack, code=code))
 
     run: Callable[[], None] = mocks.test(declare)  # type: ignore[no-untyped-call]
     run()
@@ -129,10 +103,3 @@ def test_how_many_serve(server: str, env: dict[str, str], secret: tuple[str, ...
     given = config(env, secret)
     assert web_workers(given, SERVERS[server]) == count
     assert processes(server, given).candidate.workers == count
-
-
-@pytest.mark.parametrize("value", ["", "0", "-1", "auto", "2.0", "'\"3\"'", "٣"])
-def test_what_is_no_number_ends_in_one_line(value: str) -> None:
-    with pytest.raises(pulumi.RunError) as caught:
-        web_workers(config({"WEB_CONCURRENCY": value}), SERVERS["uvicorn"])
-    assert str(caught.value) == ('codesensei:env.WEB_CONCURRENCY: is not a whole number from 1\n    write it like "2"')

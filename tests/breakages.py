@@ -35,6 +35,8 @@ UNIT = [
     # Environment
     Breakage("env.data", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["\\`]')"""),
     Breakage("env.same-reading", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["$`]')"""),
+    Breakage("env.data", f"{WIRE}/envfile.py", "quote_data(value) if name in data else ", ""),
+    Breakage("database.env", "components/environment.py", ", data=own)", ")"),
     Breakage("env.quoted-word", f"{WIRE}/envfile.py", "value if is_quoted_word(value) else ", ""),
     Breakage("env.quoted-word", f"{WIRE}/envfile.py", '''[^"$`\\\\]*"''', '''[^"`\\\\]*"'''),
     Breakage(

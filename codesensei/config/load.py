@@ -25,6 +25,7 @@ from codesensei.config.secrecy import (
     take_secrets,
 )
 from codesensei.config.stack import StackConfig
+from codesensei.wire.envfile import Written
 from codesensei.wire.paths import ProjectPaths
 
 OTHER_FILE = (
@@ -41,7 +42,7 @@ class ConfigError(BadConfig, pulumi.RunError):
 class Secrets:
     """Secret values, each an Output that is marked secret."""
 
-    env: Mapping[str, pulumi.Output[str]] = field(repr=False)
+    env: Mapping[str, pulumi.Output[Written]] = field(repr=False)
     ssh_private_key: pulumi.Output[str] | None = field(default=None, repr=False)
     tls_key: pulumi.Output[str] | None = field(default=None, repr=False)
     digest_key: pulumi.Output[str] | None = field(default=None, repr=False)

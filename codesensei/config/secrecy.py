@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from codesensei.config.problems import NAMESPACE, Problem
+from codesensei.wire.envfile import Written
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16
@@ -187,7 +188,7 @@ def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[s
 class SecretTexts:
     """Secret values in clear, on their way from the engine into Outputs; they stay inside this package."""
 
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    env: Mapping[str, Written] = field(default_factory=dict, repr=False)
     ssh_private_key: str | None = field(default=None, repr=False)
     tls_key: str | None = field(default=None, repr=False)
     digest_key: str | None = field(default=None, repr=False)
@@ -202,7 +203,7 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     """The secret values, and what is wrong with their form."""
     secret_env = raw.get("secretEnv")
     given = {str(name): value for name, value in secret_env.items()} if isinstance(secret_env, Mapping) else {}
-    env = {name: value for name, value in given.items() if isinstance(value, str)}
+    env = {name: Written(value) for name, value in given.items() if isinstance(value, str)}
     problems = [
         Problem(
             "secret-not-text",

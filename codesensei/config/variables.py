@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from codesensei.config.types import VariableName, reject
 from codesensei.wire import envfile
-from codesensei.wire.envfile import is_quoted_word
+from codesensei.wire.envfile import Written, is_quoted_word
 
 _SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED")
 _OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
@@ -89,7 +89,7 @@ def refusal_fix(refused: envfile.Refusal) -> str:
 
 
 OwnVariable = Annotated[VariableName, AfterValidator(owned_variable)]
-EnvValue = Annotated[str, BeforeValidator(env_value), WithJsonSchema({"type": ["string", "integer"]})]
+EnvValue = Annotated[Written, BeforeValidator(env_value), WithJsonSchema({"type": ["string", "integer"]})]
 
 
 _NAME = re.compile(r"\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*")
@@ -120,7 +120,7 @@ class UnreadableError(Exception):
     """A text that holds no variables. Never repeats a value."""
 
 
-def read_variables(text: str) -> dict[str, str]:
+def read_variables(text: str) -> dict[str, Written]:
     """Names and the values that the config must hold for the project to read them. Raises UnreadableError.
 
     In JSON a value stands as the config wants it, quoted words included. In a `.env` file quotes belong to the file.
@@ -130,7 +130,7 @@ def read_variables(text: str) -> dict[str, str]:
     return {name: _as_data(name, value) for name, value in _from_env(text).items()}
 
 
-def _from_json(text: str) -> dict[str, str]:
+def _from_json(text: str) -> dict[str, Written]:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
@@ -139,7 +139,7 @@ def _from_json(text: str) -> dict[str, str]:
     for name, value in found.items():
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise UnreadableError(f'{name}: is not text; write the value in quotes: "…"')
-        variables[name] = str(value)
+        variables[name] = Written(str(value))
     return variables
 
 
@@ -183,11 +183,11 @@ def _value(text: str, number: int) -> tuple[str, int]:
     return value, index + 1
 
 
-def _as_data(name: str, value: str) -> str:
+def _as_data(name: str, value: str) -> Written:
     """A value that would be read as a quoted word gets quotes around it, so that its own are kept."""
     if not is_quoted_word(value):
-        return value
+        return Written(value)
     for quote in ("'", '"'):
         if is_quoted_word(f"{quote}{value}{quote}"):
-            return f"{quote}{value}{quote}"
+            return Written(f"{quote}{value}{quote}")
     raise UnreadableError(f"{name}: has quotes around it and inside it, which cannot be told from a quoted word")

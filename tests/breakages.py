@@ -206,6 +206,42 @@ UNIT = [
         "if item.identity != identity and not adopt:",
         "if item.stack != stack and not adopt:",
     ),
+    Breakage(
+        "register.adopt",
+        f"{SCRIPTS}/base/register.py",
+        "        if not adopt:\n            fix = (",
+        "        if True:\n            fix = (",
+    ),
+    Breakage(
+        "register.refused",
+        f"{SCRIPTS}/base/register.py",
+        "        if other == slug or not item.has(kind, name):",
+        "        if item:",
+    ),
+    Breakage("register.reserved-databases", "codesensei/wire/names.py", r"|template\d*|pg_.*", r"|template\d*"),
+    Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("debian", "13"), ', ""),
+    Breakage("os.needrestart", f"{SCRIPTS}/steps/packages.py", '    "NEEDRESTART_SUSPEND": "1",\n', ""),
+    Breakage(
+        "os.port-80",
+        f"{SCRIPTS}/checks/machine.py",
+        "if listener.process not in SERVED_BY:",
+        "if listener.pid is None:",
+    ),
+    Breakage("preflight.ports", f"{SCRIPTS}/checks/database.py", "                connection.connect(address)\n", ""),
+    Breakage("broker.loopback", f"{SCRIPTS}/steps/broker.py", "if not found.loopback]", "if not found.port]"),
+    Breakage(
+        "broker.program",
+        f"{SCRIPTS}/steps/packages.py",
+        '("valkey-server", "redis-server")',
+        '("redis-server", "valkey-server")',
+    ),
+    Breakage("database.extensions", f"{SCRIPTS}/steps/packages.py", "EXTENSION_ALIASES.get(name, name)", "name"),
+    Breakage(
+        "paths.shared.links", f"{SCRIPTS}/steps/account.py", "../current/.codesensei/env", "../previous/.codesensei/env"
+    ),
+    Breakage(
+        "destroy.goes", f"{SCRIPTS}/removal/database.py", "        _end_login(step, port, role)\n", "        pass\n"
+    ),
     Breakage("register.slug-fixed", f"{SCRIPTS}/steps/claim.py", "    _slug_stays(step, identity)\n", ""),
     Breakage("prune.keep", f"{SCRIPTS}/release/prune.py", "(project.current, project.previous)", "(project.current,)"),
     Breakage("os.refused", f"{SCRIPTS}/checks/machine.py", "if not system.supported and", "if not system.name and"),
@@ -222,6 +258,7 @@ UNIT = [
     Breakage(
         "user.refused", f"{SCRIPTS}/checks/user.py", 'if "may run the following commands" in', 'if "may run all" in'
     ),
+    Breakage("broker.loopback", f"{SCRIPTS}/base/host.py", '.replace("*", "::")', '.replace("*", "::1")'),
     Breakage("user.refused", f"{SCRIPTS}/checks/user.py", "        _not_listed_by_sudo(user, thing, fix)\n", ""),
     Breakage("user.refused", f"{SCRIPTS}/steps/account.py", "    _refuse_power(user, is_new=step.", "    (step."),
     Breakage(
@@ -753,8 +790,8 @@ HOST = [
         Breakage(
             "redeploy.unchanged",
             "components/provisioning.py",
-            '"postgresql": postgresql,\n            },\n            opts,',
-            '"postgresql": str(__import__("time").time()),\n            },\n            opts,',
+            '            "postgresql": postgresql,\n',
+            '            "postgresql": str(__import__("time").time()),\n',
         ),
         "tests/host/test_deploy.py::test_a_second_up_changes_nothing_and_only_looks_for_drift[13-False-0]",
     ),

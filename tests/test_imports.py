@@ -113,6 +113,7 @@ ALLOWED = {
     "codesensei/source/tree.py": {"spec"},
     "tests/components/recorder.py": {"spec"},
     "tests/components/test_graph.py": {"farewell"},
+    "tests/source/test_git.py": {"spec"},
     "tests/remote/test_state.py": {"mend"},
     "tests/remote/test_step.py": {"mend"},
     "tests/scripts/test_live.py": {"twin"},

@@ -1,1 +1,1 @@
-"""Spec to text: units, proxy site, env file. Pure functions, no Pulumi, no network."""
+"""Data to text: units, proxy site, env file. Pure functions, no Pulumi, no network."""

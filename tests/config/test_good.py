@@ -216,7 +216,13 @@ DATABASES: dict[str, tuple[list[tuple[str, str]], DatabasePlan]] = {
 }
 
 
-@pytest.mark.proves("database.kinds", "database.auto.external", "database.auto.sqlite")
+@pytest.mark.proves(
+    "database.kinds",
+    "database.auto.local",
+    "database.auto.external",
+    "database.auto.sqlite",
+    "database.auto.generated",
+)
 @pytest.mark.parametrize("name", DATABASES)
 def test_database_plan(name: str, tmp_path: Path) -> None:
     changes, plan = DATABASES[name]
@@ -225,6 +231,22 @@ def test_database_plan(name: str, tmp_path: Path) -> None:
     assert "canary" not in repr(stack.database)
     with_password = plan.given_by and plan.kind in {"local", "external"} and name[:8] != "a socket"
     assert (stack.secrets.database_password is not None) == bool(with_password)
+
+
+@pytest.mark.proves("tls.kinds")
+@pytest.mark.parametrize(
+    ("tls", "kind"),
+    [
+        ("off", "off"),
+        (False, "off"),
+        ("selfSigned", "selfSigned"),
+        ({"certificate": "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"}, "files"),
+        ("acme", "acme"),
+        ({"acme": {"email": "ops@example.com"}}, "acme"),
+    ],
+)
+def test_each_kind_of_tls(tls: object, kind: str) -> None:
+    assert validate({**SMALLEST, "domains": ["shop.example.com"], "tls": tls}).tls.kind == kind
 
 
 @pytest.mark.proves("broker.plain-url")
@@ -260,10 +282,7 @@ def test_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("web.workers")
-@pytest.mark.parametrize(
-    ("server", "variable"),
-    [("auto", "GUNICORN_WORKERS"), ("gunicorn", "GUNICORN_WORKERS"), ("uvicorn", "WEB_CONCURRENCY")],
-)
+@pytest.mark.parametrize(("variable", "server"), [("GUNICORN_WORKERS", "auto"), ("WEB_CONCURRENCY", "uvicorn")])
 @pytest.mark.parametrize(
     ("given", "count"),
     [
@@ -279,21 +298,26 @@ def test_names(tmp_path: Path) -> None:
     ],
 )
 def test_the_number_of_web_processes_is_what_the_processes_read(
-    server: str, variable: str, given: str, count: int | None, tmp_path: Path
+    variable: str, server: str, given: str, count: int | None, tmp_path: Path
 ) -> None:
     """One pair of quotes is YAML's, one the env file's; secret ones are checked too, and not given to anybody."""
+    serves = ("    server: auto\n", f"    server: {server}\n")
     line = ('    GUNICORN_WORKERS: "3"\n', f"    {variable}: {given}\n")
     value = yaml.safe_load(given)
-    serving = ("    server: auto\n", f"    server: {server}\n")
     sealed = [(line[0], ""), (SECRET_END, f"{SECRET_END}    {variable}: {{secure: {json.dumps(f'clear:{value}')}}}\n")]
     if count is None:
-        for changes in ([line], sealed):
+        for changes in ([serves, line], [serves, *sealed]):
             with pytest.raises(BadConfig, match=f"nv.{variable}: is not a whole number from 1"):
-                loaded(tmp_path, serving, *changes)
+                loaded(tmp_path, *changes)
         return
-    assert loaded(tmp_path, serving, line).config.workers_given(variable) == count
-    assert loaded(tmp_path, serving, *sealed).config.workers_given(variable) is None
+    assert loaded(tmp_path, serves, line).config.workers_given(variable) == count
+    assert loaded(tmp_path, serves, *sealed).config.workers_given(variable) is None
     assert loaded(tmp_path, (line[0], "")).config.workers_given(variable) is None
+
+
+def test_a_variable_of_another_web_server_is_the_projects_own(tmp_path: Path) -> None:
+    line = ('    GUNICORN_WORKERS: "3"\n', "    WEB_CONCURRENCY: auto\n")
+    assert loaded(tmp_path, line).config.env["WEB_CONCURRENCY"] == "auto"
 
 
 def test_certificate_of_ones_own(tmp_path: Path) -> None:

@@ -278,3 +278,18 @@ def test_after_the_switch_only_what_is_named_stays(obtain: Any, server: Path, ma
 def test_a_digest_is_never_a_path(obtain: Any, digest: str) -> None:
     with pytest.raises(Failure, match="digest is not one"):
         obtain("a.example", digest=digest)
+
+
+def test_a_folder_of_an_earlier_version_is_taken_as_it_is(
+    obtain: Any, certbot: Certbot, server: Path, make_step: Any
+) -> None:
+    obtain("a.example")
+    serve(server)
+    folder = live(server).parent
+    (folder / "wanted.json").write_text(json.dumps({"directory": DIRECTORY, "hostnames": ["a.example"]}))
+    (folder / "live/from.json").write_text(json.dumps({"directory": DIRECTORY}))
+    assert list(certificates.lacking(ProjectPaths("shop"))) == []
+    found = Folder.served(ProjectPaths("shop"))
+    assert found is not None
+    assert (found.hostnames, found.wanted.directory) == (("a.example",), DIRECTORY)
+    assert not found.install(make_step("renewed"))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release import seal, unpack
+from codesensei.wire.steps import Archive
 
 
 def member(name: str, **fields: object) -> tarfile.TarInfo:
@@ -102,3 +105,26 @@ def test_seal_refuses_what_is_somebody_elses(tmp_path: Path, builder: str) -> No
     with pytest.raises(Failure, match="belongs to user 1"):
         seal.seal(tmp_path, builder, "daemon")
     assert (tmp_path / "theirs").stat().st_uid == 1
+
+
+@pytest.mark.proves("source.checked")
+@pytest.mark.parametrize("arrived", ["whole", "damaged", "a link", "nothing"])
+def test_an_archive_is_taken_as_it_was_sent_or_not_at_all(server: Path, make_step: Any, arrived: str) -> None:
+    step = make_step("build")
+    content = archive(server, member("manage.py")).read_bytes()
+    source = Archive(tar=f"{step.project.incoming}/x.tar", sha256=hashlib.sha256(content).hexdigest())
+    there = step.project.incoming / "x.tar"
+    there.parent.mkdir(parents=True)
+    step.project.memory.mkdir()
+    if arrived == "a link":
+        there.symlink_to(server / "source.tar")
+    elif arrived != "nothing":
+        there.write_bytes(content[:-1] if arrived == "damaged" else content)
+    if arrived == "whole":
+        kept = unpack._archive(step, "c" * 40, source)
+        assert kept.read_bytes() == content
+        assert not there.exists()
+        return
+    with pytest.raises(Failure, match="arrived damaged" if arrived == "damaged" else "is not there"):
+        unpack._archive(step, "c" * 40, source)
+    assert not step.project.archive("c" * 40).exists()

@@ -423,6 +423,7 @@ LOGS = {
     "causes.secret-key",
     "causes.static",
     "causes.module",
+    "causes.settings-module",
     "causes.asgi-not-ready",
     "causes.python-too-old",
     "causes.memory",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from codesensei.scripts.base.excerpt import CHAINED, exception, hang, last_lines, relative, without_code
 from codesensei.scripts.base.step import Failure
 from codesensei.webservers import SERVERS
@@ -106,6 +108,7 @@ def test_paths_are_those_of_the_repository() -> None:
     assert relative("/srv/codesensei/shop/shared/media") == "/srv/codesensei/shop/shared/media"
 
 
+@pytest.mark.proves("errors.length")
 def test_a_failure_has_at_most_25_lines_of_200_characters_of_ours() -> None:
     failure = Failure("thing " * 100, "cause " * 500, "fix\n" * 100, "log\n" * 100, where="/var/log/x")
     failure.served = "release a-b"

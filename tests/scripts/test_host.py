@@ -52,6 +52,7 @@ def test_a_system_without_a_name_is_still_called_something(tmp_path: Path) -> No
     assert host.system(tmp_path / "absent").name == "an unknown system"
 
 
+@pytest.mark.proves("broker.loopback", "os.port-80")
 def test_listeners_are_read_as_ss_prints_them() -> None:
     found = host.parse_listeners(LISTENING)
     assert [(item.address, item.port, item.process, item.pid) for item in found] == [

@@ -58,3 +58,13 @@ def test_an_answer_is_whole_and_in_no_log(server: Path, monkeypatch: pytest.Monk
     assert done.tail.splitlines() == ["user [secret] logs in", "", "[secret] is done"]
     assert "/srv" not in done.log.read_text()
     assert "shop" not in done.log.read_text()
+
+
+@pytest.mark.proves("build.weight")
+def test_a_job_leaves_the_machine_to_what_serves(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
+    for as_build_user in (False, True):
+        words = jobs._systemd_run(release, Job("make", ["true"], as_build_user=as_build_user), None)
+        # systemd's default weight is 100.
+        assert {"--property=CPUWeight=20", "--property=IOWeight=20", "--property=Nice=10"} <= set(words)

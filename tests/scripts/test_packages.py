@@ -58,12 +58,13 @@ def system(monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     return fake
 
 
-@pytest.mark.proves("os.needrestart")
+@pytest.mark.proves("os.needrestart", "config.system-packages")
 def test_everything_missing_comes_in_one_installation(system: FakeSystem, make_step: Any) -> None:
     packages.run(make_step("packages", data=PACKAGES))
     assert [words[0] for words in system.calls] == ["update", "install"]
     assert system.calls[1][1:3] == ["--no-install-recommends", "--"]
     assert {"nginx-light", "redis-server", "postgresql", "libmagic1"} <= set(system.calls[1])
+    assert {"build-essential", "python3-dev", "libpq-dev"} <= set(system.calls[1])
 
 
 def test_a_second_run_does_not_call_apt_get(system: FakeSystem, make_step: Any) -> None:

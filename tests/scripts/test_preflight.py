@@ -10,7 +10,7 @@ import pytest
 
 from codesensei.scripts.base import host, register
 from codesensei.scripts.base.step import Failure, write_json
-from codesensei.scripts.checks import names, user
+from codesensei.scripts.checks import user
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.steps import preflight
 from codesensei.wire import codec, paths
@@ -28,7 +28,6 @@ def fine(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(host, "available_memory", lambda: 10**10)
     monkeypatch.setattr(host, "listeners", lambda ports: [])
     monkeypatch.setattr(user, "check_power", lambda *words: None)
-    monkeypatch.setattr(names, "UNIT_FOLDERS", ())
     monkeypatch.setattr(postgresql, "clusters", lambda: [])
     register.claim_slug("shop", STACK, IDENTITY)
     return server

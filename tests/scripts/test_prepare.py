@@ -14,6 +14,7 @@ from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.steps import build, prepare
+from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Hooks
 from tests.scripts.examples import BUILD, FACTS, NAME, PREPARE, REVISION, database_facts
@@ -91,12 +92,13 @@ def test_a_sqlite_file_is_made_for_nobody_else_to_read(programs: Programs, make_
     assert made[0].private
 
 
-@pytest.mark.proves("config.static")
+@pytest.mark.proves("config.static", "collectstatic")
 @pytest.mark.parametrize("static", ["serve", "none"])
 def test_static_files_are_collected_only_where_they_are_served(programs: Programs, make_step: Any, static: str) -> None:
     make_built()
     run_prepare(make_step, static=static)
-    assert ("collectstatic" in programs.titles) is (static == "serve")
+    collected = [(job.argv[-2:], job.directory) for job in programs.ran if job.title == "collectstatic"]
+    assert collected == ([(["collectstatic", "--noinput"], None)] if static == "serve" else [])
 
 
 @pytest.mark.proves("config.lock-timeout")
@@ -136,6 +138,18 @@ def test_hooks_run_in_the_order_of_the_contract(programs: Programs, make_step: A
         "compile",
     ]
     assert [job.as_build_user for job in programs.ran] == [False, False, False, False, False, True, True, True, True]
+
+
+@pytest.mark.proves("hooks.failing")
+@pytest.mark.parametrize("phase", ["beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic"])
+def test_a_failing_hook_ends_the_release_there(programs: Programs, make_step: Any, phase: str) -> None:
+    programs.failing = {f"hook {phase}: false"}
+    make_built()
+    with pytest.raises(Failure, match=f"hook {phase}: false") as caught:
+        run_prepare(make_step, hooks=codec.decode(Hooks, {phase: ["false"]}, "hooks"))
+    assert caught.value.fix == "fix the hook and deploy again"
+    assert programs.titles[-1] == f"hook {phase}: false"
+    assert record.read(SHOP, NAME).state == "preparing"
 
 
 @pytest.mark.proves("words.release.immutable")
@@ -272,3 +286,18 @@ def test_static_files_out_of_the_release_are_not_served(
     monkeypatch.setattr(jobs, "run_job", run)
     with pytest.raises(Failure, match="leads out of the release"):
         run_prepare(make_step, hooks=Hooks(before_collectstatic=("new",), after_collectstatic=("new",)))
+
+
+@pytest.mark.proves("paths.releases.revision")
+@pytest.mark.parametrize("own", [False, True])
+def test_the_commit_is_named_beside_the_code(server: Path, own: bool) -> None:
+    """Also where the project has a file of this name, which stays its own."""
+    SHOP.record(NAME).parent.mkdir(parents=True)
+    make_built()
+    release = Release(SHOP, NAME, "deploy", ".", "config.settings")
+    release.path.mkdir(parents=True)
+    if own:
+        (release.path / "REVISION").write_text("the project's\n")
+    prepare._add_own_folder(release, None)
+    assert (SHOP.own_folder(NAME) / "REVISION").read_text() == f"{REVISION}\n"
+    assert (release.path / "REVISION").read_text() == ("the project's\n" if own else f"{REVISION}\n")

@@ -76,6 +76,7 @@ def test_a_name_of_another_project_is_refused_and_nothing_is_claimed(two: None) 
     assert register.entries()["blog"].names == {}
 
 
+@pytest.mark.proves("register.adopt")
 def test_adopt_takes_a_name_from_its_owner(two: None) -> None:
     assert register.claim("blog", {"hostnames": ["shop.example.com"]}, adopt=True)
     assert not register.entries()["shop"].has("hostnames", "shop.example.com")

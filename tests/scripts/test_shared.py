@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +58,15 @@ def test_the_same_version_brings_what_it_says(bring: Any) -> None:
     """While a product is made, its texts change without a new number."""
     bring("shop", OLD, 1)
     assert bring("shop", NEW, 1) == NEW
+
+
+def test_the_note_of_an_earlier_version_is_read_and_one_of_ours_is_written_alike(bring: Any, server: Path) -> None:
+    path = server / "etc/base.conf"
+    note = server / "memory/newest" / f"{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.json"
+    note.parent.mkdir()
+    kept = {"path": str(path), "version": 2, "text": NEW}
+    note.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    assert bring("shop", OLD, 1) == NEW
+    before = note.read_text()
+    assert bring("shop", NEW, 2) == NEW
+    assert note.read_text() == before

@@ -21,7 +21,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Spec:
+class Asked:
     """The part of a project's config that this room reads."""
 
     source: Source = Source("main", path="shop")
@@ -89,6 +89,6 @@ def project_of(repository: Repository, tmp_path: Path) -> Callable[[Mapping[str,
 
     def make(files: Mapping[str, str | bytes]) -> Checkout:
         repository.commit(files)
-        return open_source(Spec(), cache_dir=tmp_path / "cache", base=tmp_path)
+        return open_source(Asked(), cache_dir=tmp_path / "cache", base=tmp_path)
 
     return make

@@ -52,7 +52,7 @@ def test_ids_are_what_they_were_where_nothing_new_is_given() -> None:
     assert of(replace(CLOSURE, per_release=True)) == (of()[0], of()[0])
 
 
-@pytest.mark.proves("words.code-id", "config.rebuild")
+@pytest.mark.proves("words.code-id", "config.rebuild", "hooks.changed")
 def test_all_that_a_release_is_made_from_enters_its_id() -> None:
     other = replace(CLOSURE, digest="e" * 64)
     changed = [
@@ -75,6 +75,7 @@ def test_all_that_a_release_is_made_from_enters_its_id() -> None:
     assert len({code for code, _ in changed}) == len(changed)
 
 
+@pytest.mark.proves("hooks.changed")
 def test_packages_are_those_of_what_is_installed_alone() -> None:
     same = [
         of(),

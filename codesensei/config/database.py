@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.types import Model, Seconds, distinct, reject, show
-from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
+from codesensei.config.urls import POSTGRES_PORT, Url, read_url
 from codesensei.config.variables import OwnVariable
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
 from codesensei.wire.paths import ProjectPaths
@@ -294,8 +295,8 @@ def _need_nothing(config: StackConfig, why: str) -> None:
 def _read(text: str, place: str) -> Url:
     try:
         return read_url(text)
-    except UrlError as error:
-        _refuse(error.rule, place, error.message, error.fix)
+    except PydanticCustomError as error:
+        raise BadConfig((Problem.of(error, place),)) from None
 
 
 def _refuse(rule: str, path: str, message: str, fix: str) -> NoReturn:
@@ -323,27 +324,27 @@ def plan_broker(
             url = read_url(value)
             if url.local and (url.port or _BROKER_PORT) == _BROKER_PORT:
                 numbers.add(_number(url))
-        except UrlError as error:
-            problems.append(Problem(error.rule, places[name], error.message, error.fix))
+        except PydanticCustomError as error:
+            problems.append(Problem.of(error, places[name]))
     return BrokerPlan(tuple(sorted(numbers)), tuple(sorted(config.broker.env))), problems
 
 
 def _number(url: Url) -> int:
     if url.host == "::1":
-        raise UrlError(
+        raise reject(
             "broker-address",
             "leads to ::1, but the server's broker listens on 127.0.0.1 alone",
             "lead it there: redis://127.0.0.1:6379/0",
         )
     if url.password or url.user:
-        raise UrlError(
+        raise reject(
             "broker-password",
             "has a password, but the server's broker has none",
             "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)",
         )
     number = url.name or "0"
     if not (number.isascii() and number.isdigit() and int(number) < _BROKER_NUMBERS):
-        raise UrlError(
+        raise reject(
             "broker-number",
             "names no database of the broker",
             f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0",

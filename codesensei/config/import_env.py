@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic_core import PydanticCustomError
 
-from codesensei.config.problems import NAMESPACE
+from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.types import show, variable_name
 from codesensei.config.variables import UnreadableError, held, looks_secret, owned_variable, read_variables
 from codesensei.wire.envfile import Written, meaning
@@ -34,8 +34,8 @@ def sort_out(
             held(value)
             owned_variable(variable_name(name))
         except PydanticCustomError as error:
-            context = error.context or {}
-            refused.append(f"{show(name)} is left out: {context['message']}; {context['fix']}")
+            problem = Problem.of(error, name)
+            refused.append(f"{show(name)} is left out: {problem.message}; {problem.fix}")
             continue
         is_secret = name in secret or (name not in plain and looks_secret(name, meaning(value)))
         taken[is_secret][name] = value

@@ -16,14 +16,7 @@ from pulumi.runtime import settings
 from codesensei.config.check import check, known_keys, without_secrets
 from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
-from codesensei.config.secrecy import (
-    SecretTexts,
-    StackFile,
-    changed_numbers,
-    find_stack_file,
-    secrecy_problems,
-    take_secrets,
-)
+from codesensei.config.secrecy import SecretTexts, as_written, find_stack_file, secrecy_problems, take_secrets
 from codesensei.config.stack import StackConfig
 from codesensei.wire.envfile import Written
 from codesensei.wire.paths import ProjectPaths
@@ -91,9 +84,9 @@ def load() -> Stack:
     file = None if other_file else file
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
     problems = secrecy_problems(raw, sealed, file)
-    raw = _as_written(raw, file)
+    raw, changed = as_written(raw, file)
     secrets, found = take_secrets(raw)
-    problems += found
+    problems += [*changed, *found]
     checked = check(*without_secrets(raw), secrets)
     if isinstance(checked, list):
         problems += checked
@@ -116,13 +109,6 @@ def _config() -> tuple[dict[str, str], set[str]]:
     config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
     sealed = {key for key in config if engine_config.is_config_secret(key)}
     return config, sealed | set(engine_config.get_config_secret_keys_env())
-
-
-def _as_written(raw: dict[str, object], file: StackFile | None) -> dict[str, object]:
-    """Numbers that came through changed as the file has them: they are refused already, once is enough."""
-    changed = {name: text for name, (text, _) in changed_numbers(raw, file).items()}
-    env = raw.get("env")
-    return {**raw, "env": {**env, **changed}} if isinstance(env, dict) and changed else raw
 
 
 # The engine hands every top-level value over as text; these are the ones that are text.

@@ -115,7 +115,7 @@ def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: Sta
     for key in sorted(sealed_keys & set(raw)):
         places = [place for place in sorted(file.sealed if file else ()) if place[0] == key] or [(key,)]
         problems += [_misplaced(place) for place in places if not _may_be_sealed(place, raw)]
-    return problems + (_changed_numbers(raw, file) if file else [])
+    return problems
 
 
 def _secret_places(raw: Mapping[str, object]) -> list[Place]:
@@ -160,28 +160,23 @@ def _misplaced(place: Place) -> Problem:
     return Problem("encrypted", path, "is encrypted, but it is no secret and would be shown", "set it without --secret")
 
 
-def _changed_numbers(raw: Mapping[str, object], file: StackFile) -> list[Problem]:
-    return [
-        Problem(
-            "env-number-form", f"env.{name}", f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
-        )
-        for name, (text, value) in changed_numbers(raw, file).items()
-    ]
+def as_written(raw: Mapping[str, object], file: StackFile | None) -> tuple[dict[str, object], list[Problem]]:
+    """The config with the numbers of env that YAML or the engine has changed (0123, 1_000, 1.50, 30 digits) as texts.
 
-
-def changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[str, tuple[str, object]]:
-    """Numbers of env that YAML or the engine has changed on the way (0123, 1_000, 1.50, 30 digits): text and number."""
+    Each of them is a problem.
+    """
     env = raw.get("env")
     if file is None or not isinstance(env, Mapping):
-        return {}
-    return {
-        str(name): (text, value)
-        for name, value in env.items()
-        if isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and (text := file.plain.get(("env", str(name)))) is not None
-        and text != str(value)
-    }
+        return dict(raw), []
+    texts = {}
+    problems = []
+    for name, value in env.items():
+        text = file.plain.get(("env", str(name)))
+        if isinstance(value, int | float) and not isinstance(value, bool) and text not in {None, str(value)}:
+            texts[name] = text
+            message, fix = f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
+            problems.append(Problem("env-number-form", f"env.{name}", message, fix))
+    return {**raw, "env": {**env, **texts}}, problems
 
 
 @dataclass(frozen=True)

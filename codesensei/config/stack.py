@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from codesensei.config.database import BrokerConfig, DatabaseConfig
+from codesensei.config.database import URL_VARIABLE, BrokerConfig, DatabaseConfig
 from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff, TrustedProxies
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
@@ -169,16 +169,16 @@ def _apps_domain(config: StackConfig) -> Iterable[Problem]:
 def _variables(config: StackConfig) -> Iterable[Problem]:
     """Every variable has one giver."""
     givers: dict[str, str] = {}
-    for place, names in (
-        ("env", config.env),
-        ("secretEnv", config.secret_names),
-        ("generateSecrets", config.generate_secrets),
-        ("broker.env", config.broker.env),
+    for place, names, rule in (
+        ("env", config.env, ""),
+        ("secretEnv", config.secret_names, "secret-and-plain"),
+        ("generateSecrets", config.generate_secrets, "generated-and-given"),
+        ("broker.env", config.broker.env, "broker-variable-twice"),
     ):
         for name in names:
             if name in givers:
                 yield Problem(
-                    _TWICE[place],
+                    rule,
                     f"{place}.{name}" if place != "generateSecrets" else place,
                     f"{name} is in {givers[name]} too",
                     f"remove it from {givers[name]} or from {place}",
@@ -193,20 +193,13 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
                 f"{name} is in {givers[name]} too",
                 f"remove it from {givers[name]} or from database.env",
             )
-    if "DATABASE_URL" in made - set(config.database.env):
+    if URL_VARIABLE in made - set(config.database.env):
         yield Problem(
             "database-url-made",
-            givers["DATABASE_URL"],
-            "DATABASE_URL is made by the program, with role and password",
+            givers[URL_VARIABLE],
+            f"{URL_VARIABLE} is made by the program, with role and password",
             "remove it here",
         )
-
-
-_TWICE = {
-    "secretEnv": "secret-and-plain",
-    "generateSecrets": "generated-and-given",
-    "broker.env": "broker-variable-twice",
-}
 
 
 _RULES: tuple[Callable[[StackConfig], Iterable[Problem]], ...] = (

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl, unquote
 
+from codesensei.config.types import reject
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _POSTGRES = re.compile(r"(postgres|postgresql|pgsql|psql|postgis)(\+\w+)?")
@@ -15,14 +17,6 @@ _LOCAL = frozenset({"127.0.0.1", "localhost", "::1", ""})
 # Where a database listens whose URL names no port.
 _PORTS = {"mysql": 3306, "mariadb": 3306, "mysql2": 3306, "mssql": 1433, "oracle": 1521, "redshift": 5439}
 POSTGRES_PORT = 5432
-
-
-class UrlError(Exception):
-    """A URL that cannot be used: the broken rule, what is wrong, the fix."""
-
-    def __init__(self, rule: str, message: str, fix: str) -> None:
-        super().__init__(rule, message, fix)
-        self.rule, self.message, self.fix = rule, message, fix
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class Url:
 
 
 def read_url(text: str) -> Url:
-    """A URL in parts. Raises UrlError."""
+    """A URL in parts. Raises what `reject` makes."""
     scheme, rest = _scheme(text)
     kind: Literal["postgres", "sqlite", "other"] = "postgres" if _POSTGRES.fullmatch(scheme) else "other"
     if scheme in _SQLITE:
@@ -80,7 +74,7 @@ def read_url(text: str) -> Url:
 def _scheme(text: str) -> tuple[str, str]:
     found = _SCHEME.match(text)
     if not found or not found.group(2) or re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise UrlError("url", "is not a URL", "write it like postgres://user:password@host:5432/name, without spaces")
+        raise reject("url", "is not a URL", "write it like postgres://user:password@host:5432/name, without spaces")
     return found.group(1).lower(), text[found.end() :]
 
 
@@ -89,7 +83,7 @@ def _refuse_raw(rest: str) -> None:
     authority, _, path = rest.partition("/")
     raw = "#" in rest or "@" in path or "@" in authority.rpartition("@")[0] or _BAD_PERCENT.search(rest)
     if raw or "?" in authority.rpartition("@")[0]:
-        raise UrlError(
+        raise reject(
             "url-encoding",
             "has a raw character that ends a part of the URL early",
             "percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25",
@@ -108,5 +102,5 @@ def _port(text: str) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise UrlError("url-port", "has no valid port", "use a number from 1 to 65535, or leave the port out")
+        raise reject("url-port", "has no valid port", "use a number from 1 to 65535, or leave the port out")
     return int(text)

@@ -22,6 +22,17 @@ _FIXES = {
     "HOME": "each process has its own home in shared/state; give the project a variable of another name",
     "PATH": "programs of the virtual environment come first; a worker may change it: env PATH=… celery …",
 }
+_NAME = re.compile(r"\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_SECRET_NAME = re.compile(
+    r"(^|_)(SECRET|PASSWORD|PASSWD|PASS|PWD|TOKEN|CREDENTIALS?|PRIVATE_KEY|API_?KEY|ACCESS_KEY|SECRET_KEY|DSN)(_|$)|SECRET",
+    re.IGNORECASE,
+)
+# Names with such a word that hold no secret: paths, ids, hashers, lifetimes.
+_HARMLESS_NAME = re.compile(
+    r"_(FILE|PATH|NAME|ID|URL|AGE|TIMEOUT|LIFETIME|TTL|DAYS|HOURS|MINUTES|SECONDS|LENGTH|HASHERS?)$"
+)
+_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
 
 
 def owned_variable(name: str) -> str:
@@ -48,7 +59,11 @@ def env_value(value: object) -> str:
     if value is None:
         raise reject("env-null", "has no value", 'write "" for an empty text, or remove the line')
     if isinstance(value, dict) and set(value) == {"secure"}:
-        raise secret_in_env()
+        raise reject(
+            "secret-in-env",
+            "is encrypted, but env holds plain values: it would be shown",
+            "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME",
+        )
     if not isinstance(value, str):
         raise reject("env-structure", "is a list or a map, not text", 'write it as one text in quotes: \'["a", "b"]\'')
     if date := _DATE.fullmatch(value):
@@ -63,15 +78,6 @@ def _number(value: int) -> str:
     if abs(value) >= 2**63:
         raise reject("env-number", "is a number too long to come through unchanged", "write it in quotes")
     return str(value)
-
-
-def secret_in_env() -> Exception:
-    """An encrypted value in the map of plain variables."""
-    return reject(
-        "secret-in-env",
-        "is encrypted, but env holds plain values: it would be shown",
-        "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME",
-    )
 
 
 def held(value: str) -> str:
@@ -90,21 +96,6 @@ def refusal_fix(refused: envfile.Refusal) -> str:
 
 OwnVariable = Annotated[VariableName, AfterValidator(owned_variable)]
 EnvValue = Annotated[Written, BeforeValidator(env_value), WithJsonSchema({"type": ["string", "integer"]})]
-
-
-_NAME = re.compile(r"\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-
-
-_SECRET_NAME = re.compile(
-    r"(^|_)(SECRET|PASSWORD|PASSWD|PASS|PWD|TOKEN|CREDENTIALS?|PRIVATE_KEY|API_?KEY|ACCESS_KEY|SECRET_KEY|DSN)(_|$)|SECRET",
-    re.IGNORECASE,
-)
-# Names with such a word that hold no secret: paths, ids, hashers, lifetimes.
-_HARMLESS_NAME = re.compile(
-    r"_(FILE|PATH|NAME|ID|URL|AGE|TIMEOUT|LIFETIME|TTL|DAYS|HOURS|MINUTES|SECONDS|LENGTH|HASHERS?)$"
-)
-_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
 
 
 def looks_secret(name: str, value: str) -> bool:

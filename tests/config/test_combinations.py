@@ -106,7 +106,7 @@ def rules_of_the_product() -> set[str]:
     """The first text of every call that states a rule."""
     rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of stack.py
     rules |= {"seconds", "keep-releases"}  # named by users of at_least()
-    doors = {"reject", "Problem", "UrlError", "_refuse", "Refusal", "matching"}
+    doors = {"reject", "Problem", "_refuse", "Refusal", "matching"}
     product = EXAMPLE.parents[1] / "codesensei"
     for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -774,7 +774,7 @@ HOST = [
         "tests/host/test_deploy.py::test_a_static_file_has_one_cache_header_of_a_year[13]",
     ),
     (
-        Breakage("env.maps", "components/environment.py", "**secrets.env,\n            **generated", "**generated"),
+        Breakage("env.maps", "components/environment.py", "**secrets.env, **own}", "**own}"),
         "tests/host/test_changes.py::test_a_secret_variable[13]",
     ),
     (

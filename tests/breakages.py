@@ -79,6 +79,7 @@ UNIT = [
         "asgi.uvicorn", f"{PROGRAMS}/serve_uvicorn.py", "        if all(map(_has_begun, ", "        if any(map(bool, "
     ),
     Breakage("web.gunicorn-conf", "codesensei/webservers/gunicorn.py", '"uvicorn_worker."', '"uvicorn_worker!"'),
+    Breakage("asgi.server", f"{SOURCE}/code.py", "web_server(project.server, ", 'web_server("auto", '),
     Breakage("asgi.interface", f"{SOURCE}/inspect.py", 'if config.interface == "auto"', "if config.interface"),
     Breakage(
         "preview.requirements", f"{SOURCE}/requirements.py", "    if included_at:\n", "    if included_at == 0:\n"

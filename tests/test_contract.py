@@ -24,9 +24,10 @@ def test_every_mark_names_a_sentence() -> None:
     assert unknown == {}, "docs/contract.toml has no such id"
 
 
-def test_only_sentences_are_waited_for() -> None:
-    assert [name for name in FOUND.unproved if name not in FOUND.sentences] == []
-    assert [name for name, reason in FOUND.unproved.items() if not reason.strip()] == []
+def test_reasons_are_given_for_sentences() -> None:
+    for reasons in (FOUND.unproved, FOUND.unbroken):
+        assert [name for name in reasons if name not in FOUND.sentences] == []
+        assert [name for name, reason in reasons.items() if not reason.strip()] == []
 
 
 def test_the_document_is_not_stale() -> None:
@@ -98,7 +99,7 @@ def test_two_sentences_have_two_ids() -> None:
 
 
 def test_the_document_lists_sections_sentences_and_tests() -> None:
-    known = Contract({"One": {"a": "A.", "b": "B."}}, {"b": "soon"})
+    known = Contract({"One": {"a": "A.", "b": "B."}}, {"b": "soon"}, {})
     text = contract.document(known, {"a": {Proof("tests/test_a.py", "test_it"), Proof("tests/a.py", "")}})
     assert text == (
         f"{contract.HEADER}\n## One\n\n- **a**: A.\n  - [a](../tests/a.py)\n  - [test_it](../tests/test_a.py)\n"

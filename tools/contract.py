@@ -21,7 +21,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SENTENCES = Path("docs/contract.toml")
 DOCUMENT = Path("docs/CONTRACT.md")
 TESTS = Path("tests")
-UNPROVED = "unproved"
+# Tables of the file that hold no sentences, but reasons by a sentence's id.
+UNPROVED, UNBROKEN = "unproved", "unbroken"
 HEADER = """# The contract, and what proves it
 
 What a Django project gets from `pulumi up`, and what its team may rely on. Below each sentence are the tests that fail
@@ -35,10 +36,14 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class Contract:
-    """Sections, each with sentences by their id; and why some have no test yet."""
+    """Sections, each with sentences by their id.
+
+    `unproved` is why some have no test yet, `unbroken` why no breakage in tests/breakages.py is of some.
+    """
 
     sections: dict[str, dict[str, str]]
     unproved: dict[str, str]
+    unbroken: dict[str, str]
 
     @property
     def sentences(self) -> dict[str, str]:
@@ -63,14 +68,14 @@ class Proof:
 def read_contract(text: str) -> Contract:
     """The contract as docs/contract.toml holds it; ContractError where two sentences have one id."""
     sections = tomllib.loads(text)
-    unproved = sections.pop(UNPROVED, {})
+    unproved, unbroken = sections.pop(UNPROVED, {}), sections.pop(UNBROKEN, {})
     seen: set[str] = set()
     for section in sections.values():
         for name in section:
             if name in seen:
                 raise ContractError(f"{name}: two sentences have this id")
             seen.add(name)
-    return Contract(sections, unproved)
+    return Contract(sections, unproved, unbroken)
 
 
 def find_proofs(root: Path) -> dict[str, set[Proof]]:

@@ -1,1 +1,1 @@
-"""Data to text: units, proxy site, env file. Pure functions, no Pulumi, no network."""
+"""Data to text: units, proxy site, log rotation. Pure functions, no Pulumi, no network."""

@@ -1,4 +1,4 @@
-"""Daphne for a project whose settings declare ASGI_APPLICATION, WebSockets, and their end."""
+"""Daphne and Uvicorn for a project whose settings declare ASGI_APPLICATION, WebSockets, and their end."""
 
 from __future__ import annotations
 
@@ -66,10 +66,16 @@ def open_socket(desk: Desk) -> ClientConnection:
     return connect(f"ws://{desk.hostname}/echo", sock=stream, open_timeout=60, close_timeout=10)
 
 
-@pytest.mark.full
-@pytest.mark.proves("asgi.daphne", "asgi.interface", "asgi.application", "asgi.websockets", "logs.rotation")
-def test_a_channels_project(changing_desk: Desk) -> None:
+DAPHNE = pytest.param("daphne", marks=[pytest.mark.full, pytest.mark.proves("asgi.daphne", "asgi.interface")])
+UVICORN = pytest.param("uvicorn", marks=pytest.mark.proves("asgi.uvicorn", "asgi.server"))
+
+
+@pytest.mark.proves("asgi.application", "asgi.websockets", "logs.rotation")
+@pytest.mark.parametrize("name", [DAPHNE, UVICORN])
+def test_a_channels_project(changing_desk: Desk, name: str) -> None:
     desk, server = changing_desk, changing_desk.server
+    if name != "daphne":
+        desk.set("project.server", name)
     requirements = (desk.repository / "requirements.txt").read_text()
     files = {
         "requirements.txt": f"{requirements}channels==4.3.2\n",
@@ -84,13 +90,13 @@ def test_a_channels_project(changing_desk: Desk) -> None:
     assert load.problems == []
     assert "ASGI_APPLICATION is set under a condition, and taken as set" in done.output
     assert "desk.asgi:application" in server.console("systemctl show -P ExecStart desk.service").stdout
-    assert server.console(f"cat {ROOT}/shared/venv/bin/daphne | head -1").stdout.startswith("#!")
+    assert server.console(f"cat {ROOT}/shared/venv/bin/{name} | head -1").stdout.startswith("#!")
     told, seen = desk.asks_from()
     assert told == seen
     with open_socket(desk) as talk:
         talk.send("hello")
         assert talk.recv(30) == f"hello {desk.main_process()}"
-    # The log that Daphne has open is copied and emptied.
+    # The log that it has open is copied and emptied.
     server.console("logrotate --force /etc/logrotate.d/codesensei-desk")
     desk.asks()
     eventually(server, f"grep -q 'GET /' {ROOT}/shared/logs/access.log")
@@ -114,6 +120,9 @@ def test_a_channels_project(changing_desk: Desk) -> None:
     desk.up_without_changes()
     # What the stack config says wins over the settings.
     desk.set("project.interface", "wsgi")
+    if name == "uvicorn":
+        assert "uvicorn does not serve wsgi, which project.interface says" in desk.preview(succeed=False).said("error")
+        desk.set("project.server", "auto")
     assert "gunicorn desk.wsgi:application, 2 workers" in desk.preview("--diff").output
 
 

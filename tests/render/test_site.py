@@ -390,6 +390,7 @@ def test_a_host_in_the_first_line_wins(served: _Served) -> None:
     assert json.loads(body)["headers"]["host"] == HOST
 
 
+@pytest.mark.proves("asgi.websockets")
 def test_websockets_are_asked_for(served: _Served) -> None:
     seen = served.seen(Upgrade="websocket", Connection="Upgrade")
     assert (seen["upgrade"], seen["connection"]) == ("websocket", "upgrade")

@@ -45,7 +45,7 @@ def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-@pytest.mark.proves("paths.project", "paths.releases", "paths.shared", "paths.shared.data")
+@pytest.mark.proves("paths.project", "paths.releases", "paths.shared", "paths.shared.data", "shared.move-with-current")
 def test_directories_have_the_modes_of_the_contract(make: Any, server: Path) -> None:
     make()
     root = server / "srv/shop"

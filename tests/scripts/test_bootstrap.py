@@ -80,3 +80,26 @@ def test_what_a_minimal_image_lacks_is_installed_first(tmp_path: Path, lacking: 
     assert (done.returncode, done.stderr) == (0, "")
     asked = (tmp_path / "asked").read_text().splitlines() if (tmp_path / "asked").exists() else []
     assert [line.split()[-1] for line in asked] == (["update", "iproute2"] if lacking else [])
+
+
+@pytest.mark.proves("os.cloud-init")
+@pytest.mark.parametrize(("seconds", "fresh"), [("0", True), ("60", True), ("60", False)])
+def test_a_fresh_image_is_waited_for_with_a_bound(tmp_path: Path, seconds: str, fresh: bool) -> None:
+    programs, result = tmp_path / "bin", tmp_path / "result.json"
+    programs.mkdir()
+    (programs / "cloud-init").write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/asked\nexec sleep {seconds}\n')
+    (programs / "cloud-init").chmod(0o755)
+    if not fresh:
+        result.write_text("{}")
+    script = (SCRIPTS / "bootstrap.sh").read_text().replace("/run/cloud-init/result.json", str(result))
+    script = script.replace("CLOUD_INIT_WAIT=900\n", "CLOUD_INIT_WAIT=1\n").replace(
+        'main "$@"\n', "wait_for_cloud_init\n"
+    )
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=False, timeout=30, env=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("waiting for cloud-init (at most 1 s)\n" if fresh else "")
+    assert (tmp_path / "asked").exists() is fresh
+    assert not fresh or (tmp_path / "asked").read_text() == "status --wait\n"

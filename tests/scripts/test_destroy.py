@@ -114,7 +114,7 @@ def left(server: Path) -> list[str]:
     return sorted(str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file())
 
 
-@pytest.mark.proves("destroy.goes", "destroy.stays")
+@pytest.mark.proves("destroy.goes", "destroy.stays", "destroy.says")
 def test_processes_and_configuration_go_and_data_stays(end: Any, asked: Recorded, server: Path) -> None:
     step = end(KEEP)
     assert sorted(path.name for path in (server / "units").iterdir()) == ["shop-eu.service", "shop.service.d"]

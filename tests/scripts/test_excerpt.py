@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from codesensei.scripts.base.excerpt import CHAINED, exception, hang, last_lines, relative, without_code
@@ -121,9 +123,11 @@ def test_a_failure_has_at_most_25_lines_of_200_characters_of_ours() -> None:
     assert len(lines) - len(ours) == 8
 
 
+@pytest.mark.proves("errors.four")
 def test_a_short_failure_is_short() -> None:
-    assert Failure("disk", "it is full").text().splitlines()[0].endswith(": it is full")
-    assert len(Failure("disk", "it is full", "make room").text().splitlines()) == 2
+    here = f"error: disk on {socket.gethostname()}: it is full"
+    assert Failure("disk", "it is full").text().splitlines() == [here]
+    assert Failure("disk", "it is full", "make room").text().splitlines() == [here, "fix: make room"]
 
 
 def test_what_ended_the_worker_counts_and_not_that_gunicorn_s_master_ends() -> None:

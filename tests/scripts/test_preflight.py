@@ -82,7 +82,7 @@ def test_a_hostname_that_another_site_serves_names_the_file_even_with_adopt(chec
         check(adopt=True)
 
 
-@pytest.mark.proves("register.refused")
+@pytest.mark.proves("register.refused", "broker.number-refused")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

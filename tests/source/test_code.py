@@ -38,7 +38,7 @@ def of(
     return ids(REVISION, project(**changes), closure, interface, SERVERS[server])
 
 
-@pytest.mark.proves("words.code-id", "config.rebuild")
+@pytest.mark.proves("words.code-id", "config.rebuild", "words.release.outside", "hooks.changed")
 def test_ids_are_what_they_were_where_nothing_new_is_given() -> None:
     """Another id would build every project again."""
     digest = hashlib.sha256()

@@ -104,15 +104,15 @@ def _held(values: Mapping[str, str]) -> list[Problem]:
 
 
 _KINDS = {
-    "string_type": ("text", 'write it in quotes: "…"'),
+    "string_type": ("text", 'quote it: "…"'),
     "tuple_type": ("a list", "write it with brackets: [one, two]"),
     "dict_type": ("a map", "write keys and values: {name: value}"),
     "model_type": ("a map", "write keys and values: {name: value}"),
     "model_attributes_type": ("a map", "write keys and values: {name: value}"),
 }
 _MISSING = {
-    "hostKey": ("is missing: without it anybody between could be the server", KEYSCAN),
-    "revision": ("is missing: a deploy is of one commit", "name a commit or a tag: v1.4.0"),
+    "hostKey": ("is missing: without it, anyone in between could pose as the server", KEYSCAN),
+    "revision": ("is missing: a deploy needs one commit", "name a commit or a tag: v1.4.0"),
     "server": ("is missing", "take it from stacks/Pulumi.example.yaml"),
     "project": ("is missing", "take it from stacks/Pulumi.example.yaml"),
     "settingsModule": ("is missing", "name the module of your production settings: config.settings.production"),
@@ -144,11 +144,11 @@ def _problem(entry: Mapping[str, Any], secret_names: tuple[str, ...]) -> Problem
         message, fix = _MISSING.get(str(loc[-1]), ("is missing", "add it"))
         return Problem("missing-host-key" if loc[-1] == "hostKey" else "missing-key", path, message, fix)
     if kind == "extra_forbidden":
-        return Problem("unknown-key", path, "there is no such key", _did_you_mean(loc))
+        return Problem("unknown-key", path, "unknown key", _did_you_mean(loc))
     if kind == "literal_error":
-        return Problem("choice", path, "is none of the words allowed here", f"write one of: {_words(context)}")
+        return Problem("choice", path, "is not an allowed value", f"use one of: {_words(context)}")
     if kind == "too_short":
-        return Problem("empty-list", path, "is empty", "list at least one, or remove the line for the default")
+        return Problem("empty-list", path, "is empty", "list at least one, or remove the line to use the default")
     if loc == ("secretEnv",):
         kind = "dict_type"
     what, fix = _KINDS.get(kind, ("of another kind", "see stacks/Pulumi.example.yaml"))

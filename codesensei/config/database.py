@@ -35,7 +35,7 @@ def database_name(value: str) -> str:
     if not value:
         return value
     if is_system_database(value):
-        raise reject("database-system", f"{show(value)} is PostgreSQL's own", "choose a name of the project's: shop")
+        raise reject("database-system", f"{show(value)} is reserved by PostgreSQL", "choose another name: shop")
     if not _NAME.fullmatch(value):
         raise reject(
             "database-name",
@@ -51,8 +51,8 @@ def extension(value: str) -> str:
     if value not in EXTENSIONS:
         raise reject(
             "extension",
-            f"{show(value)} is neither a trusted extension nor one with a known package",
-            f"known are: {', '.join(sorted(EXTENSIONS))}",
+            f"{show(value)} is not a supported extension",
+            f"supported: {', '.join(sorted(EXTENSIONS))}",
         )
     return value
 
@@ -159,7 +159,7 @@ def _generated(config: StackConfig) -> Given:
         _refuse(
             "database-default-name",
             "project.slug",
-            f'the database would be named "{name}", which is PostgreSQL\'s own',
+            f'the database would be named "{name}", which is reserved by PostgreSQL',
             "set codesensei:database.name",
         )
     return Given(
@@ -175,8 +175,8 @@ def _from_parts(
         _refuse(
             "mapping-partly-given",
             f"database.env.{lacking[0]}",
-            "has no value, while other mapped variables have",
-            "give all of the mapped variables a value, or none: then the program makes the database",
+            "has no value, but other mapped variables do",
+            "set all mapped variables, or none to have the database created",
         )
     parts = {part: values[name] for name, part in given.items()}
     naming = [places[name] for name, part in given.items() if part in {"url", "name", "host"}]
@@ -200,7 +200,9 @@ def _from_url(
     kind = config.database.kind
     if url.kind == "sqlite":
         if kind != "auto":
-            _refuse("kind-and-url", "database.kind", f"is {kind}, but {place} leads to a SQLite file", "set it to auto")
+            _refuse(
+                "kind-and-url", "database.kind", f"is {kind}, but {place} points to a SQLite file", "set it to auto"
+            )
         _check_sqlite(config, url.name, place)
         _need_nothing(config, "a SQLite file needs nothing made")
         return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
@@ -209,15 +211,15 @@ def _from_url(
         _refuse(
             "local-elsewhere",
             "database.kind",
-            f"is local, but {place} leads to another machine",
-            "set it to external, or lead the URL to 127.0.0.1",
+            f"is local, but {place} points to another machine",
+            "set it to external, or point the URL to 127.0.0.1",
         )
     if kind == "external" and url.local:
         _refuse(
             "external-here",
             "database.kind",
-            f"is external, but {place} leads to the server itself",
-            "set it to local, or lead the URL to the provider's host; for a database that you care for: none",
+            f"is external, but {place} points to the server itself",
+            "set it to local, or point the URL to the provider's host; for a database of your own: none",
         )
     if not local:
         _need_nothing(config, "the database is elsewhere")
@@ -236,24 +238,25 @@ def _check_local(config: StackConfig, url: Url, place: str) -> None:
         _refuse(
             "local-not-postgres",
             place,
-            "leads to a database on the server that is not PostgreSQL",
-            "the program makes PostgreSQL only; for a database that you care for: database.kind: none",
+            "points to a database on the server that is not PostgreSQL",
+            "codesensei manages PostgreSQL only; for a database of your own, set database.kind to none",
         )
     for what, name in (("database", url.name), ("role", url.user or config.project.user)):
         if not name:
             _refuse(
-                "url-name", place, "names no database", "end it with one: postgres://user:password@127.0.0.1:5432/shop"
+                "url-name",
+                place,
+                "has no database name",
+                "end it with one: postgres://user:password@127.0.0.1:5432/shop",
             )
         if is_system_database(name):
-            _refuse(
-                "url-system-name", place, f"names a {what} of PostgreSQL's own", "choose a name of the project's: shop"
-            )
+            _refuse("url-system-name", place, f"names a {what} reserved by PostgreSQL", "choose another name: shop")
         if len(name.encode()) > _MAX_NAME or not name.isprintable():
             _refuse(
                 "url-long-name",
                 place,
                 f"the name of the {what} is longer than 63 bytes or not printable",
-                "choose a shorter name: PostgreSQL would cut it",
+                "choose a shorter name: PostgreSQL would truncate it",
             )
     if config.database.name and config.database.name != url.name:
         _refuse("database-name-differs", "database.name", f"is not the name in {place}", "remove it: the URL says it")
@@ -271,15 +274,15 @@ def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
         _refuse(
             "sqlite-in-release",
             place,
-            "leads to a SQLite file inside the release: the next deploy would lose it",
-            f"lead it to shared, with four slashes: {good}",
+            "points to a SQLite file inside the release, which the next deploy would lose",
+            f"point it to shared, with four slashes: {good}",
         )
     if path.startswith(f"{paths.root}/") and not path.startswith(f"{paths.shared}/"):
         _refuse(
             "sqlite-outside-shared",
             place,
-            "leads to a SQLite file that no release shares",
-            f"lead it to shared: {good}",
+            "points to a SQLite file that no release shares",
+            f"point it to shared: {good}",
         )
 
 
@@ -333,8 +336,8 @@ def _number(url: Url) -> int:
     if url.host == "::1":
         raise reject(
             "broker-address",
-            "leads to ::1, but the server's broker listens on 127.0.0.1 alone",
-            "lead it there: redis://127.0.0.1:6379/0",
+            "points to ::1, but the server's broker listens on 127.0.0.1 alone",
+            "use redis://127.0.0.1:6379/0",
         )
     if url.password or url.user:
         raise reject(
@@ -346,7 +349,7 @@ def _number(url: Url) -> int:
     if not (number.isascii() and number.isdigit() and int(number) < _BROKER_NUMBERS):
         raise reject(
             "broker-number",
-            "names no database of the broker",
+            "has no valid database number",
             f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0",
         )
     return int(number)

@@ -46,8 +46,8 @@ def git_url(value: str) -> str:
     if not url or url.group(1).lower() not in {"https", "ssh", "file"}:
         raise reject(
             "git-scheme",
-            "is not a git URL of a kind that is allowed",
-            "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path",
+            "is not a supported git URL",
+            "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a local one, use path",
         )
     login, _, host = url.group(2).rpartition("@")
     if ":" in login or (login and url.group(1).lower() == "https"):
@@ -57,16 +57,14 @@ def git_url(value: str) -> str:
             "remove them: git here uses your own SSH agent or credential helper",
         )
     if url.group(1).lower() != "file" and not host:
-        raise reject("git-host", "names no host", "write https://host/path")
+        raise reject("git-host", "has no host", "write https://host/path")
     return value
 
 
 def app_user(value: str) -> str:
     """The user that the project runs as: an ordinary one of its own (contract, "App user")."""
     if is_system_user(value):
-        raise reject(
-            "system-user", f"{show(value)} is a user of the system", "name an ordinary user for the project: deploy"
-        )
+        raise reject("system-user", f"{show(value)} is a system user", "use an ordinary user: deploy")
     return value
 
 
@@ -87,7 +85,7 @@ def worker_key(value: str) -> str:
             "use lower-case letters, digits and '-', a letter first, at most 31 characters: beat",
         )
     if value in RESERVED_WORKERS:
-        raise reject("worker-reserved", f"{show(value)} is a name of the product's own", "choose another: worker")
+        raise reject("worker-reserved", f"{show(value)} is reserved by codesensei", "choose another name: worker")
     return value
 
 
@@ -99,7 +97,7 @@ def worker(value: object) -> object:
 def command(value: str) -> str:
     """A shell line. It may have line breaks: it is run from a file."""
     if not value.strip():
-        raise reject("empty-command", "the command is empty", "give it a shell line, or remove it")
+        raise reject("empty-command", "the command is empty", "set a shell command, or remove it")
     if "\0" in value:
         raise reject("command-nul", "the command has a NUL character", "remove the character")
     return value

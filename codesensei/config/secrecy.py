@@ -157,7 +157,9 @@ def _misplaced(place: Place) -> Problem:
         name = place[1] if len(place) > 1 else "NAME"
         fix = f"remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.{name}"
         return Problem("secret-in-env", path, "is encrypted, but env holds plain values: it would be shown", fix)
-    return Problem("encrypted", path, "is encrypted, but it is no secret and would be shown", "set it without --secret")
+    return Problem(
+        "encrypted", path, "is encrypted, but it is not a secret and would be shown", "set it without --secret"
+    )
 
 
 def as_written(raw: Mapping[str, object], file: StackFile | None) -> tuple[dict[str, object], list[Problem]]:
@@ -174,7 +176,7 @@ def as_written(raw: Mapping[str, object], file: StackFile | None) -> tuple[dict[
         text = file.plain.get(("env", str(name)))
         if isinstance(value, int | float) and not isinstance(value, bool) and text not in {None, str(value)}:
             texts[name] = text
-            message, fix = f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
+            message, fix = f"unquoted {text} becomes {value}", f'quote it: "{text}"'
             problems.append(Problem("env-number-form", f"env.{name}", message, fix))
     return {**raw, "env": {**env, **texts}}, problems
 
@@ -203,7 +205,7 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
         Problem(
             "secret-not-text",
             f"secretEnv.{name}",
-            "is not a text",
+            "is not text",
             f"set it again: pulumi config set --secret --path codesensei:secretEnv.{name}",
         )
         for name, value in given.items()
@@ -216,7 +218,7 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
             Problem(
                 "tls-key-missing",
                 "tls.key",
-                "is missing: a certificate serves with its key",
+                "is missing: a certificate needs its key",
                 "pulumi config set --secret --path codesensei:tls.key < key.pem",
             )
         )
@@ -239,13 +241,13 @@ def _ssh_key(key: str | None) -> Iterator[Problem]:
     if key.startswith(("ssh-", "ecdsa-")):
         yield Problem("ssh-key-public", "sshPrivateKey", "is a public key", fix)
     elif not (found := _PRIVATE_KEY.fullmatch(key)):
-        yield Problem("ssh-key", "sshPrivateKey", "is not a whole private key", fix)
+        yield Problem("ssh-key", "sshPrivateKey", "is not a complete private key", fix)
     elif _has_passphrase(found.group(1) or "", found.group(2)):
         yield Problem(
             "ssh-key-passphrase",
             "sshPrivateKey",
             "has a passphrase, which nobody can type during a deploy",
-            "remove this key and use the SSH agent, or set a key of its own without a passphrase",
+            "remove this key and use the SSH agent, or set a key without one",
         )
 
 
@@ -281,5 +283,5 @@ def _digest_key(key: str | None) -> Iterator[Problem]:
             "digest-key",
             "digestKey",
             f"is shorter than {_SHORTEST_DIGEST_KEY} characters",
-            "make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
+            "generate one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
         )

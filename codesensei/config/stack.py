@@ -79,8 +79,8 @@ def _app_user(config: StackConfig) -> Iterable[Problem]:
         yield Problem(
             "user-is-login-user",
             "project.user",
-            f"{show(config.project.user)} is the login user, who may become root",
-            f"give the project a user of its own: {config.project.slug}",
+            f"{show(config.project.user)} is the login user, who can become root",
+            f"give the project its own user: {config.project.slug}",
         )
 
 
@@ -89,7 +89,7 @@ def _units(config: StackConfig) -> Iterable[Problem]:
     for unit in (web_unit(slug), socket_unit(slug)):
         if is_system_unit(unit):
             yield Problem(
-                "slug-reserved", "project.slug", f"{unit} is a unit of the system", f"choose another slug: {slug}-site"
+                "slug-reserved", "project.slug", f"{unit} is a system unit", f"choose another slug: {slug}-site"
             )
             return
     for key in config.project.workers:
@@ -98,7 +98,7 @@ def _units(config: StackConfig) -> Iterable[Problem]:
             yield Problem(
                 "worker-unit-reserved",
                 f"project.workers.{key}",
-                f"{unit} is a unit of the system",
+                f"{unit} is a system unit",
                 "give the worker another name",
             )
 
@@ -161,7 +161,7 @@ def _apps_domain(config: StackConfig) -> Iterable[Problem]:
         yield Problem(
             "apps-domain-is-domain",
             "appsDomain",
-            f"{show(config.apps_domain)} is in domains too, but it only carries generated names",
+            f"{show(config.apps_domain)} is also in domains, but it is for generated names only",
             "remove it from one of the two",
         )
 
@@ -180,7 +180,7 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
                 yield Problem(
                     rule,
                     f"{place}.{name}" if place != "generateSecrets" else place,
-                    f"{name} is in {givers[name]} too",
+                    f"{name} is also in {givers[name]}",
                     f"remove it from {givers[name]} or from {place}",
                 )
             givers.setdefault(name, place)
@@ -190,7 +190,7 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
             yield Problem(
                 "database-variable-twice",
                 f"database.env.{name}",
-                f"{name} is in {givers[name]} too",
+                f"{name} is also in {givers[name]}",
                 f"remove it from {givers[name]} or from database.env",
             )
     if URL_VARIABLE in made - set(config.database.env):
@@ -231,7 +231,7 @@ def worker_count_problems(config: StackConfig, values: Mapping[str, str], places
     named = config.project.server
     servers = [SERVERS[named]] if named != "auto" else [server for server in SERVERS.values() if server.is_default]
     return [
-        Problem("worker-count", places[name], "is not a whole number from 1", 'write it like "2"')
+        Problem("worker-count", places[name], "is not a positive whole number", 'write it like "2"')
         for name in {server.workers_variable for server in servers} & values.keys()
         if not re.fullmatch(r"[1-9][0-9]{0,3}", values[name])
     ]
@@ -240,13 +240,13 @@ def worker_count_problems(config: StackConfig, values: Mapping[str, str], places
 def config_warnings(config: StackConfig) -> tuple[str, ...]:
     """Sentences for the user; none holds a value of a variable."""
     found = [
-        f"{NAMESPACE}env.{name}: looks like a secret, and stands in plain text in the stack file, the state and every "
+        f"{NAMESPACE}env.{name}: looks like a secret, but is in plain text in the stack file, the state and every "
         f"preview; move it: pulumi config set --secret --path {NAMESPACE}secretEnv.{name}, then remove it from env"
         for name, value in config.env.items()
         if looks_secret(name, value)
     ]
     found += [
-        f"{NAMESPACE}trustedProxies: {network} is everybody: any visitor may then claim another address"
+        f"{NAMESPACE}trustedProxies: {network} is everybody: any visitor could claim another address"
         for network in config.trusted_proxies
         if network.endswith("/0")
     ]
@@ -261,5 +261,5 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
         ("asgi", "wsgiApplication", project.wsgi_application),
     ):
         if project.interface == interface and given:
-            found.append(f"{NAMESPACE}project.{other}: is not used, because project.interface is {interface}")
+            found.append(f"{NAMESPACE}project.{other}: is not used: project.interface is {interface}")
     return tuple(found)

@@ -98,9 +98,9 @@ def matching(pattern: str, rule: str, what: str, fix: str) -> AfterValidator:
 def text(value: str) -> str:
     """One line of text that is not empty."""
     if not value.strip():
-        raise reject("empty-text", "is empty", "give it a text, or remove the line")
+        raise reject("empty-text", "is empty", "set a value, or remove the line")
     if _CONTROL.search(value):
-        raise reject("control-character", "contains a line break or another control character", "write one line")
+        raise reject("control-character", "contains a line break or another control character", "use a single line")
     return value
 
 
@@ -122,7 +122,7 @@ def slug(value: str) -> str:
             f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}",
         )
     if is_own_slug(value):
-        raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
+        raise reject("slug-own", f"{value} is reserved by codesensei", "choose another slug")
     return value
 
 
@@ -186,7 +186,7 @@ def source_path(value: str) -> str:
     if value.startswith("/") or ".." in parts or value.startswith("~"):
         raise reject(
             "source-path",
-            f"{show(value)} leads out of the source",
+            f"{show(value)} points outside the source",
             "write it relative to the root of the repository, without '..'",
         )
     return "/".join(part for part in parts if part not in {"", "."}) or "."
@@ -195,7 +195,7 @@ def source_path(value: str) -> str:
 def size(value: str) -> str:
     """A size as nginx reads it: digits with an optional k, m or g."""
     if not _SIZE.fullmatch(value.lower()):
-        raise reject("size", f"{show(value)} is not a size", "write digits and k, m or g, more than nothing: 25m")
+        raise reject("size", f"{show(value)} is not a size", "use digits and k, m or g, greater than zero: 25m")
     return value.lower()
 
 
@@ -216,7 +216,7 @@ Whole = Annotated[int, BeforeValidator(whole)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 Text = Annotated[str, AfterValidator(text)]
 Seconds = Annotated[
-    Whole, AfterValidator(at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60"))
+    Whole, AfterValidator(at_least(1, "seconds", "times are in seconds, at least 1", "set a number of seconds: 60"))
 ]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
 UnixName = Annotated[

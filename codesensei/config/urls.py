@@ -21,7 +21,7 @@ POSTGRES_PORT = 5432
 
 @dataclass(frozen=True)
 class Url:
-    """A URL in parts, percent-decoded. `socket` is True where it leads to a Unix socket."""
+    """A URL in parts, percent-decoded. `socket` is True where it points to a Unix socket."""
 
     kind: Literal["postgres", "sqlite", "other"]
     scheme: str
@@ -34,7 +34,7 @@ class Url:
 
     @property
     def local(self) -> bool:
-        """True where it leads to the server itself."""
+        """True where it points to the server itself."""
         return self.socket or self.host.lower() in _LOCAL
 
     @property
@@ -85,7 +85,7 @@ def _refuse_raw(rest: str) -> None:
     if raw or "?" in authority.rpartition("@")[0]:
         raise reject(
             "url-encoding",
-            "has a raw character that ends a part of the URL early",
+            "has an unescaped character that ends a part of the URL early",
             "percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25",
         )
 

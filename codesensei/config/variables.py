@@ -51,11 +51,11 @@ def env_value(value: object) -> str:
     """A value as text: integers are taken, whatever YAML would change on the way is refused with the quoted form."""
     if isinstance(value, bool):
         word = str(value).lower()
-        raise reject("env-boolean", f"{word} without quotes is not text", f'write "{word}", or "1" and "0"')
+        raise reject("env-boolean", f"unquoted {word} is not text", f'write "{word}", or "1" and "0"')
     if isinstance(value, int):
         return _number(value)
     if isinstance(value, float):
-        raise reject("env-float", f"{value!r} without quotes is not text", f'write it in quotes: "{value!r}"')
+        raise reject("env-float", f"unquoted {value!r} is not text", f'quote it: "{value!r}"')
     if value is None:
         raise reject("env-null", "has no value", 'write "" for an empty text, or remove the line')
     if isinstance(value, dict) and set(value) == {"secure"}:
@@ -68,15 +68,13 @@ def env_value(value: object) -> str:
         raise reject("env-structure", "is a list or a map, not text", 'write it as one text in quotes: \'["a", "b"]\'')
     if date := _DATE.fullmatch(value):
         day, time = date.group(1), date.group(2)
-        raise reject(
-            "env-date", "is a date without quotes", f'write it in quotes: "{day if time == "00:00:00" else value[:19]}"'
-        )
+        raise reject("env-date", "is an unquoted date", f'quote it: "{day if time == "00:00:00" else value[:19]}"')
     return held(value)
 
 
 def _number(value: int) -> str:
     if abs(value) >= 2**63:
-        raise reject("env-number", "is a number too long to come through unchanged", "write it in quotes")
+        raise reject("env-number", "is too large to be passed on unchanged", "quote it")
     return str(value)
 
 
@@ -90,7 +88,7 @@ def held(value: str) -> str:
 def refusal_fix(refused: envfile.Refusal) -> str:
     """How to give a project what no environment can hold."""
     if refused.rule == "env-too-long":
-        return "put it into a file in shared/, and its path here"
+        return "put it in a file in shared/, and set its path here"
     return "encode the value, e.g. base64"
 
 
@@ -129,7 +127,7 @@ def _from_json(text: str) -> dict[str, Written]:
     variables = {}
     for name, value in found.items():
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise UnreadableError(f'{name}: is not text; write the value in quotes: "…"')
+            raise UnreadableError(f'{name}: is not text; quote the value: "…"')
         variables[name] = Written(str(value))
     return variables
 

@@ -107,8 +107,8 @@ def _check_scheme(url: str) -> None:
         return
     raise SourceError(
         without_credentials(url),
-        "is not a git URL of a kind that is allowed",
-        "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path",
+        "is not a supported git URL",
+        "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a local one, use path",
     )
 
 

@@ -57,7 +57,7 @@ def test_no_two_are_stopped_by_the_same_rule() -> None:
 def test_a_key_that_nothing_reads_is_unknown(place: str, key: str, tmp_path: Path) -> None:
     """Whoever sets one must not believe that it has an effect."""
     prefix = "  codesensei:" if key == "waive" else "    "
-    with pytest.raises(BadConfig, match=f"{key}: there is no such key"):
+    with pytest.raises(BadConfig, match=f"{key}: unknown key"):
         load_text(tmp_path, changed(place, f"{place}{prefix}{key}: 3\n"))
 
 

@@ -62,7 +62,7 @@ def test_pasted_json_keeps_quoted_words() -> None:
         ('A=1\nB="canary', "line 2: the quotes of this value do not end with it"),
         ("B='canary'x", "line 1: the quotes of this value do not end with it"),
         ('{"A": "canary",}', "line 1: this is not JSON (Illegal trailing comma before end of object)"),
-        ('{"A": true}', 'A: is not text; write the value in quotes: "…"'),
+        ('{"A": true}', 'A: is not text; quote the value: "…"'),
         ('A="\'can\\"ary\'"', "A: has quotes around it and inside it, which cannot be told from a quoted word"),
     ],
 )

@@ -781,6 +781,488 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing", f"{SCRIPTS}/release/jobs.py", '        systemctl("stop", unit, check=False)\n', ""
     ),
+    # Sentence by sentence, what no breakage above is of
+    Breakage(
+        "words.release.immutable",
+        f"{SCRIPTS}/steps/prepare.py",
+        "    if known.is_prepared:\n",
+        '    if known.state == "prepared":\n',
+    ),
+    Breakage(
+        "words.release.immutable",
+        f"{SCRIPTS}/steps/build.py",
+        "    if links_to(release):\n",
+        "    if links_to(release) is None:\n",
+    ),
+    Breakage(
+        "words.release.outside",
+        f"{SOURCE}/code.py",
+        '        "afterCollectstatic": hooks.after_collectstatic,\n',
+        '        "afterCollectstatic": hooks.after_collectstatic,\n        "afterSwitch": hooks.after_switch,\n',
+    ),
+    Breakage(
+        "words.process",
+        "components/processes.py",
+        'self.homes = ("web", *sorted(config.workers))',
+        'self.homes = ("web",)',
+    ),
+    Breakage(
+        "words.switch",
+        f"{SCRIPTS}/serving/apply.py",
+        '    files.make_link(project.current, f"releases/{name}")\n',
+        "    pass\n",
+    ),
+    Breakage("paths.root", f"{SCRIPTS}/steps/claim.py", "(server.projects, 0o755)", "(server.projects, 0o775)"),
+    Breakage("paths.project", f"{SCRIPTS}/steps/account.py", "(project.root, 0o751)", "(project.root, 0o755)"),
+    Breakage(
+        "paths.releases.built",
+        f"{SCRIPTS}/release/seal.py",
+        "        os.fchown(handle, 0, gid)\n        os.fchmod(handle, 0o755 if shown else 0o751",
+        "        os.fchmod(handle, 0o755 if shown else 0o751",
+    ),
+    Breakage(
+        "paths.releases.revision",
+        f"{SCRIPTS}/steps/prepare.py",
+        '    revision = f"{known.revision}\\n"\n',
+        '    revision = f"{release.name}\\n"\n',
+    ),
+    Breakage(
+        "paths.env-file", f"{SCRIPTS}/steps/environment.py", '0o640, "root", data.user)', '0o644, "root", data.user)'
+    ),
+    Breakage("paths.shared", f"{SCRIPTS}/steps/account.py", "(project.shared, 0o1771)", "(project.shared, 0o771)"),
+    Breakage(
+        "paths.shared.links",
+        f"{SCRIPTS}/steps/account.py",
+        "        step.converge(files.make_link(path, target), ",
+        "        step.converge(False, ",
+    ),
+    Breakage("paths.shared.data", f"{SCRIPTS}/steps/account.py", "0o755 if served else 0o750", "0o755"),
+    Breakage(
+        "paths.shared.data",
+        f"{SCRIPTS}/steps/account.py",
+        "_directory(step, project.logs, 0o750, user, group)",
+        "_directory(step, project.logs, 0o770, user, group)",
+    ),
+    Breakage("paths.socket", f"{TEMPLATES}/web.socket.j2", "SocketMode=0660\n", "SocketMode=0666\n"),
+    Breakage("paths.units", f"{WIRE}/names.py", 'return f"{slug}-{key}.service"', 'return f"{slug}.{key}.service"'),
+    Breakage("root.env-file", f"{SCRIPTS}/steps/manage.py", "    os.setuid(files.user_id(user))\n", ""),
+    Breakage(
+        "shared.move-with-current",
+        f"{SCRIPTS}/steps/account.py",
+        '("venv", "../current/.codesensei/venv")',
+        '("venv", "../previous/.codesensei/venv")',
+    ),
+    Breakage(
+        "root.locks",
+        f"{SCRIPTS}/main.py",
+        "make_directory(paths.SERVER.locks, 0o700)",
+        "make_directory(paths.SERVER.locks, 0o755)",
+    ),
+    Breakage(
+        "user.default",
+        f"{CONFIG}/project.py",
+        'default="deploy", description="User that',
+        'default="app", description="User that',
+    ),
+    Breakage(
+        "register.refused",
+        f"{SCRIPTS}/checks/names.py",
+        "    if not adopt:\n        owner = f",
+        "    if adopt:\n        owner = f",
+    ),
+    Breakage(
+        "register.database-fixed",
+        f"{SCRIPTS}/checks/database.py",
+        "    if not adopt:\n        ownership.refuse_moved(step, port, name, role)\n",
+        "",
+    ),
+    Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("ubuntu", "22.04"), ', ""),
+    Breakage("os.cloud-init", f"{SCRIPTS}/bootstrap.sh", "cloud-init status --wait >", "cloud-init status >"),
+    Breakage(
+        "preview.config",
+        f"{CONFIG}/check.py",
+        "        config, failed = without_wrong(public, error)\n",
+        "        config, failed = None, frozenset()\n",
+    ),
+    Breakage(
+        "preflight.reachable",
+        f"{REMOTE}/look.py",
+        "    if done.returncode == 255:\n",
+        "    if done.returncode == 254:\n",
+    ),
+    Breakage(
+        "source.archive",
+        f"{SOURCE}/archive.py",
+        '    bare = repository_of_ours(folder / "archive.git")\n',
+        "    bare = objects.parent\n",
+    ),
+    Breakage(
+        "source.checked", f"{SCRIPTS}/release/unpack.py", "    if found != source.sha256:\n", "    if not found:\n"
+    ),
+    Breakage(
+        "source.checked",
+        f"{SCRIPTS}/release/unpack.py",
+        "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
+        "os.O_RDONLY | os.O_NONBLOCK",
+    ),
+    Breakage("source.marker", f"{SCRIPTS}/steps/build.py", ' and (release.venv / ".complete").exists()', ""),
+    Breakage(
+        "source.marker", f"{SCRIPTS}/steps/build.py", "known.is_built and release.path.is_dir()", "known.is_built"
+    ),
+    Breakage("source.new-server", f"{REMOTE}/look.py", "state.copy + forgotten,", "state.copy,"),
+    Breakage(
+        "deps.no-lock-files",
+        f"{SOURCE}/requirements.py",
+        "    for lock, command in _EXPORTS.items():\n        if any",
+        "    for lock, command in ():\n        if any",
+    ),
+    Breakage(
+        "hooks.order",
+        f"{SCRIPTS}/steps/prepare.py",
+        '    _hooks(step, release, "afterMigrate", data.hooks.after_migrate)\n    migrated',
+        "    migrated",
+    ),
+    Breakage(
+        "hooks.order",
+        f"{SCRIPTS}/steps/prepare.py",
+        '"beforeCollectstatic", data.hooks.before_collectstatic, as_build_user=True',
+        '"beforeCollectstatic", data.hooks.before_collectstatic',
+    ),
+    Breakage(
+        "hooks.failing",
+        f"{SCRIPTS}/steps/prepare.py",
+        'require(jobs.run_job(step, release, job), release, title, "fix the hook',
+        '(jobs.run_job(step, release, job), release, title, "fix the hook',
+    ),
+    Breakage(
+        "hooks.changed",
+        f"{SOURCE}/code.py",
+        "built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]",
+        "built_from = [closure.digest, project.python, project.installer, project.rebuild, str(hooks), *other_server]",
+    ),
+    Breakage("migrate.skipped", f"{SCRIPTS}/steps/prepare.py", "    if pending.ok:\n", "    if not pending:\n"),
+    Breakage(
+        "migrate.skipped",
+        f"{SCRIPTS}/steps/prepare.py",
+        '_manage(release, "migrate", "--noinput")',
+        '_manage(release, "migrate")',
+    ),
+    Breakage("collectstatic", f"{SCRIPTS}/steps/prepare.py", '"collectstatic", "--noinput")', '"collectstatic")'),
+    Breakage("build.weight", f"{SCRIPTS}/release/jobs.py", '        "IOWeight": "20",\n', ""),
+    Breakage("errors.four", f"{SCRIPTS}/base/step.py", " on {socket.gethostname()}: ", ": "),
+    Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
+    Breakage("errors.length", f"{SCRIPTS}/base/step.py", "ours[: OURS_LINES - len(after)] + after", "ours + after"),
+    Breakage("errors.length", f"{SCRIPTS}/base/step.py", "OURS_WIDTH = 200\n", "OURS_WIDTH = 300\n"),
+    Breakage(
+        "errors.logs", f"{SCRIPTS}/serving/workers.py", "    log = log_of(release, name, began)\n", '    log = ""\n'
+    ),
+    Breakage(
+        "errors.logs", f"{SCRIPTS}/serving/candidate.py", "    log = log_of(release, name, started)\n", '    log = ""\n'
+    ),
+    Breakage(
+        "errors.logs",
+        f"{SCRIPTS}/release/install.py",
+        'done = replace(done, tail="\\n".join([*why, done.tail]))',
+        "done = replace(done, tail=done.tail)",
+    ),
+    Breakage(
+        "causes.connection-refused",
+        f"{SCRIPTS}/release/causes.py",
+        "failed: (Connection refused|[Cc]onnection timed out",
+        "failed: ([Cc]onnection timed out",
+    ),
+    Breakage(
+        "causes.non-nullable",
+        f"{SCRIPTS}/release/causes.py",
+        "impossible to (?:add a non-nullable field '([^']+)'|",
+        "impossible to (?:",
+    ),
+    Breakage(
+        "causes.secret-key",
+        f"{SCRIPTS}/release/causes.py",
+        "|UndefinedValueError).*?\\bSECRET_KEY\\b",
+        "|UndefinedValueError).*?\\bSECRET\\b",
+    ),
+    Breakage(
+        "causes.static",
+        f"{SCRIPTS}/release/causes.py",
+        "having set the required STATIC_URL|",
+        "having set the STATIC_URL|",
+    ),
+    Breakage(
+        "causes.static",
+        f"{SCRIPTS}/release/causes.py",
+        "without having set the STATIC_ROOT",
+        "without having set STATIC_ROOT",
+    ),
+    Breakage(
+        "causes.module",
+        f"{SCRIPTS}/release/causes.py",
+        "(?:ModuleNotFoundError|ImportError): No module named '?([\\w.]+)",
+        "ImportError: No module named '?([\\w.]+)",
+    ),
+    Breakage(
+        "causes.settings-module",
+        f"{SCRIPTS}/release/causes.py",
+        "|ImportError: Could not import settings '([^']+)'",
+        "",
+    ),
+    Breakage(
+        "causes.asgi-not-ready",
+        f"{SCRIPTS}/release/causes.py",
+        '        r"AppRegistryNotReady: (.+)",\n',
+        '        r"RegistryNotReady: (.+)!",\n',
+    ),
+    Breakage(
+        "causes.python-too-old",
+        f"{SCRIPTS}/release/causes.py",
+        "requires a different Python: ",
+        "requires another Python: ",
+    ),
+    Breakage("causes.memory", f"{SCRIPTS}/release/causes.py", "|out of memory\\?|", "|"),
+    Breakage(
+        "web.directory",
+        f"{RENDER}/units.py",
+        '"working_directory": str(paths.current / context.directory)',
+        '"working_directory": str(paths.current)',
+    ),
+    Breakage(
+        "asgi.server",
+        f"{CONFIG}/project.py",
+        'if value != "auto" and interface not in',
+        "if value is None and interface not in",
+    ),
+    Breakage(
+        "asgi.server",
+        f"{SOURCE}/inspect.py",
+        'served = SERVERS[config.server].interfaces if config.server != "auto" else ()',
+        "served = ()",
+    ),
+    Breakage("asgi.websockets", f"{TEMPLATES}/site.conf.j2", "        proxy_set_header Upgrade $http_upgrade;\n", ""),
+    Breakage(
+        "database.auto.local",
+        f"{CONFIG}/database.py",
+        '    local = url.local and kind != "external"\n',
+        '    local = url.local and kind == "local"\n',
+    ),
+    Breakage(
+        "database.encoding",
+        f"{SCRIPTS}/steps/database.py",
+        "TEMPLATE template0 ENCODING 'UTF8'{locale}",
+        "TEMPLATE template0{locale}",
+    ),
+    Breakage("database.encoding", f"{SCRIPTS}/steps/database.py", "TEMPLATE template0 ENCODING", "ENCODING"),
+    Breakage(
+        "database.auto.generated",
+        "components/stack.py",
+        "        password = made.password(",
+        "        made.password(",
+    ),
+    Breakage(
+        "database.auto.generated", f"{CONFIG}/database.py", 'database.env or {URL_VARIABLE: "url"}', "database.env"
+    ),
+    Breakage(
+        "database.kinds",
+        f"{CONFIG}/database.py",
+        '    if config.database.kind == "none":\n',
+        "    if config.database.kind is None:\n",
+    ),
+    Breakage(
+        "database.env",
+        "components/environment.py",
+        '        "user": plan.role,\n',
+        '        "user": plan.name.upper(),\n',
+    ),
+    Breakage("database.extensions", f"{WIRE}/names.py", '    "vector": "pgvector",\n', ""),
+    Breakage(
+        "database.extensions",
+        f"{SCRIPTS}/steps/packages.py",
+        "*versions or [postgresql_major()])",
+        "postgresql_major())",
+    ),
+    Breakage(
+        "database.scram",
+        f"{SCRIPTS}/steps/database.py",
+        "    return scram.verifier(password)\n",
+        "    return password\n",
+    ),
+    Breakage("broker.loopback", f"{SCRIPTS}/steps/broker.py", "    if open_to:\n", "    if not open_to:\n"),
+    Breakage("broker.loopback", f"{TEMPLATES}/broker.conf.j2", "bind 127.0.0.1\n", "bind *\n"),
+    Breakage("broker.keeps", f"{TEMPLATES}/broker.conf.j2", "appendonly yes\n", ""),
+    Breakage(
+        "broker.keeps", f"{TEMPLATES}/broker.conf.j2", "maxmemory-policy noeviction\n", "maxmemory-policy allkeys-lru\n"
+    ),
+    Breakage("broker.env", "components/environment.py", '{BROKER_ADDRESS}/{known}"', '{BROKER_ADDRESS}/0"'),
+    Breakage(
+        "broker.number-refused",
+        f"{SCRIPTS}/steps/preflight.py",
+        '        "brokers": [str(number) for number in data.broker_numbers],\n',
+        "",
+    ),
+    Breakage(
+        "env.generated",
+        "components/generated.py",
+        "random.RandomPassword(name, length=64, special=False)",
+        "random.RandomPassword(name, length=64, special=False, keepers={'now': name})",
+    ),
+    Breakage("env.import", f"{CONFIG}/import_env.py", "and looks_secret(name, meaning(value)))", "and not name)"),
+    Breakage(
+        "static.served",
+        f"{TEMPLATES}/site.conf.j2",
+        "try_files /{{ release }}/.codesensei/static/",
+        "try_files /{{ release }}/static/",
+    ),
+    Breakage(
+        "proxy.web",
+        f"{TEMPLATES}/site.conf.j2",
+        "    location / {\n        proxy_pass http",
+        "    location = / {\n        proxy_pass http",
+    ),
+    Breakage(
+        "proxy.hostnames",
+        "components/stack.py",
+        "return names or [stack.config.server.host]",
+        "return names or [stack.slug]",
+    ),
+    Breakage(
+        "proxy.hostnames",
+        "components/stack.py",
+        "    if apps is not None:\n",
+        "    if apps is not None and not names:\n",
+    ),
+    Breakage("proxy.url", "components/switch.py", 'return f"{scheme}://[{host}]/" if ":" in host else', "return"),
+    Breakage(
+        "tls.kinds", f"{CONFIG}/edge.py", '    if value is False or value == "false":\n', '    if value == "false":\n'
+    ),
+    Breakage(
+        "tls.kinds",
+        f"{CONFIG}/edge.py",
+        '{"kind": "acme" if "acme" in value else "files", **value}',
+        '{"kind": "files", **value}',
+    ),
+    Breakage(
+        "secrets.never", f"{REMOTE}/step.py", "        stdin=hidden if secret else stdin,\n", "        stdin=stdin,\n"
+    ),
+    Breakage(
+        "secrets.never",
+        f"{REMOTE}/step.py",
+        'additional_secret_outputs=["stdout", "stderr"] if secret else None',
+        "additional_secret_outputs=None",
+    ),
+    Breakage(
+        "secrets.never",
+        f"{CONFIG}/load.py",
+        "        shows = any(value in str(problem) for value in values)\n",
+        "        shows = False\n",
+    ),
+    Breakage(
+        "destroy.goes",
+        f"{SCRIPTS}/removal/data.py",
+        "project.releases, project.venvs, project.environments",
+        "project.venvs, project.environments",
+    ),
+    Breakage(
+        "destroy.says",
+        f"{SCRIPTS}/steps/destroy.py",
+        '        step.say("generated names and secrets end with this stack\'s state")\n',
+        "",
+    ),
+    Breakage("config.camel-case", f"{CONFIG}/types.py", "alias_generator=to_camel, ", ""),
+    Breakage("config.refused", f"{CONFIG}/types.py", 'extra="forbid"', 'extra="ignore"'),
+    Breakage(
+        "config.refused",
+        f"{CONFIG}/check.py",
+        "    lowered = {key.lower(): key for key in known}\n",
+        "    lowered: dict[str, str] = {}\n",
+    ),
+    Breakage(
+        "config.seconds",
+        f"{CONFIG}/types.py",
+        're.fullmatch(r"-?\\d{1,9}", value)',
+        're.fullmatch(r"-?\\d{1,9}s?", value)',
+    ),
+    Breakage(
+        "config.defaults", f"{CONFIG}/project.py", "web: Seconds = Field(default=40", "web: Seconds = Field(default=30"
+    ),
+    Breakage(
+        "config.server.user", f"{REMOTE}/look.py", '    if "sudo:" in done.stderr:\n', '    if "su:" in done.stderr:\n'
+    ),
+    Breakage(
+        "config.server.host-key", f"{REMOTE}/openssh.py", '"StrictHostKeyChecking yes"', '"StrictHostKeyChecking no"'
+    ),
+    Breakage(
+        "config.server.host-key",
+        f"{CONFIG}/server.py",
+        '    host_key: HostKey = Field(description="The server',
+        '    host_key: HostKey = Field(default="ssh-ed25519 A", description="The server',
+    ),
+    Breakage("config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", ""),
+    Breakage(
+        "plugins.stand-ins",
+        f"{REMOTE}/standins.py",
+        "    if found and os.environ",
+        "    if len(found) > 1 and os.environ",
+    ),
+    Breakage("plugins.stand-ins", f"{REMOTE}/standins.py", "resource-*/{MARK}", "resource-random-*/{MARK}"),
+    Breakage("config.source.git", f"{CONFIG}/project.py", '{"https", "ssh", "file"}', '{"https", "ssh"}'),
+    Breakage("config.source.git", f"{SOURCE}/git.py", "    if scheme in SCHEMES or", "    if scheme or"),
+    Breakage(
+        "config.source.path",
+        f"{SOURCE}/git.py",
+        '        if is_bare == "true" and',
+        '        if is_bare == "false" and',
+    ),
+    Breakage("config.source.revision", f"{SOURCE}/git.py", "    if name.startswith(_TAGS):\n        return None\n", ""),
+    Breakage("config.source.revision", f"{SOURCE}/git.py", "    if len(commits) > 1:\n", "    if len(commits) > 9:\n"),
+    Breakage(
+        "config.directory",
+        f"{SOURCE}/inspect.py",
+        '    manage = join(directory, "manage.py")\n',
+        '    manage = "manage.py"\n',
+    ),
+    Breakage(
+        "config.applications",
+        f"{SOURCE}/inspect.py",
+        "    wsgi = config.wsgi_application or declared_wsgi\n",
+        "    wsgi = declared_wsgi or config.wsgi_application\n",
+    ),
+    Breakage("config.system-packages", f"{SCRIPTS}/steps/packages.py", '    "libpq-dev",\n', ""),
+    Breakage(
+        "config.system-packages",
+        f"{SCRIPTS}/steps/packages.py",
+        "[*BASE, *(_valid(name) for name in data.packages)]",
+        "[*BASE]",
+    ),
+    Breakage("config.static", f"{SCRIPTS}/steps/prepare.py", 'if data.static != "serve" or not', "if not"),
+    Breakage(
+        "config.lock-timeout",
+        f"{SCRIPTS}/steps/prepare.py",
+        "lock_timeout={lock_timeout}s",
+        "lock_timeout={lock_timeout}",
+    ),
+    Breakage(
+        "outputs.url",
+        "components/stack.py",
+        "        server=stack.config.server.host,\n    )",
+        "        server=stack.slug,\n    )",
+    ),
+    Breakage(
+        "migrations.before-switch",
+        "components/stack.py",
+        "opts=_after(release, processes, edge),",
+        "opts=_after(processes, edge),",
+    ),
+    Breakage("database.auto.external", f"{CONFIG}/database.py", "url.port or url.usual_port, False", "url.port, False"),
+    Breakage(
+        "database.auto.external", f"{SCRIPTS}/checks/database.py", "    if place.port:\n", "    if not place.port:\n"
+    ),
+    Breakage(
+        "database.auto.sqlite",
+        f"{CONFIG}/database.py",
+        'return Given(DatabasePlan("sqlite", url.name',
+        'return Given(DatabasePlan("local", url.name',
+    ),
+    Breakage("broker.plain-url", f"{CONFIG}/database.py", "_BROKER_PORT = 6379\n", "_BROKER_PORT = 6380\n"),
 ]
 
 # Noticed on a server: they do not stop a deploy, so one deploy of all of them at once shows each.

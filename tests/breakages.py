@@ -109,27 +109,6 @@ UNIT = [
         "if config.production and _MOVING",
         "if config.drift is None and _MOVING",
     ),
-    Breakage("config.refused", f"{CONFIG}/types.py", 'extra="forbid"', 'extra="ignore"'),
-    Breakage("config.camel-case", f"{CONFIG}/types.py", "alias_generator=to_camel", "alias_generator=str"),
-    Breakage("config.defaults", f"{CONFIG}/project.py", "default=5, ", "default=6, "),
-    Breakage("config.seconds", f"{CONFIG}/types.py", 'at_least(1, "seconds"', 'at_least(0, "seconds"'),
-    Breakage("config.server.host-key", f"{CONFIG}/server.py", 'if "ssh-rsa" in words[:2]:', "if not words:"),
-    Breakage("config.source.git", f"{CONFIG}/project.py", 'if ":" in login or (login and ', "if (login == host and "),
-    Breakage("user.default", f"{CONFIG}/project.py", 'default="deploy"', 'default="django"'),
-    Breakage(
-        "database.kinds", f"{CONFIG}/database.py", 'Given(DatabasePlan("none"))', 'Given(DatabasePlan("external"))'
-    ),
-    Breakage("database.auto.external", f"{CONFIG}/database.py", "local = url.local and kind", "local = kind"),
-    Breakage(
-        "database.auto.sqlite",
-        f"{CONFIG}/database.py",
-        'DatabasePlan("sqlite", url.name',
-        'DatabasePlan("none", url.name',
-    ),
-    Breakage("broker.plain-url", f"{CONFIG}/database.py", "numbers.add(_number(url))", "numbers.add(0)"),
-    Breakage("env.import", f"{CONFIG}/import_env.py", '["--secret"] if secret', '["--secret"] if not secret'),
-    Breakage("proxy.hostnames", "components/stack.py", 'f"{label}.{apps}"', "str(label)"),
-    Breakage("proxy.url", "components/switch.py", 'return f"{scheme}://[', 'return f"ftp://['),
     Breakage("preview.config", f"{CONFIG}/check.py", "left_out.append(name)", "values[name] = info.default"),
     Breakage("preview.config", f"{CONFIG}/check.py", "elif here not in below and", "elif at and"),
     Breakage("web.workers", f"{CONFIG}/stack.py", 'r"[1-9][0-9]{0,3}"', 'r"\\w+"'),
@@ -879,12 +858,6 @@ UNIT = [
     Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("ubuntu", "22.04"), ', ""),
     Breakage("os.cloud-init", f"{SCRIPTS}/bootstrap.sh", "cloud-init status --wait >", "cloud-init status >"),
     Breakage(
-        "preview.config",
-        f"{CONFIG}/check.py",
-        "        config, failed = without_wrong(public, error)\n",
-        "        config, failed = None, frozenset()\n",
-    ),
-    Breakage(
         "preflight.reachable",
         f"{REMOTE}/look.py",
         "    if done.returncode == 255:\n",
@@ -1028,9 +1001,9 @@ UNIT = [
     ),
     Breakage(
         "asgi.server",
-        f"{CONFIG}/project.py",
-        'if value != "auto" and interface not in',
-        "if value is None and interface not in",
+        f"{CONFIG}/stack.py",
+        'if "auto" not in (name, interface) and',
+        "if name is None and",
     ),
     Breakage(
         "asgi.server",

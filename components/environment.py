@@ -10,6 +10,7 @@ import pulumi
 from codesensei import remote
 from codesensei.config import URL_VARIABLE, DatabasePlan, Stack
 from codesensei.wire import digests, envfile, names, steps
+from codesensei.wire.envfile import Written
 from codesensei.wire.steps import MADE_HERE
 from components.database import Database, keyed
 from components.server import Server
@@ -39,7 +40,7 @@ class Environment(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         config, secrets = stack.config, stack.secrets
-        given_url = secrets.env.get(URL_VARIABLE, pulumi.Output.secret(config.env.get(URL_VARIABLE, "")))
+        given_url = secrets.env.get(URL_VARIABLE, pulumi.Output.secret(config.env.get(URL_VARIABLE, Written(""))))
         injected_database = database_variables(stack.database, password, given_url)
         injected_broker = broker_variables(stack.broker.variables, broker_number)
         super().__init__(
@@ -53,13 +54,8 @@ class Environment(pulumi.ComponentResource):
             },
             opts,
         )
-        variables: dict[str, pulumi.Input[str]] = {
-            **config.env,
-            **secrets.env,
-            **generated_secrets,
-            **injected_database,
-            **injected_broker,
-        }
+        own = {**generated_secrets, **injected_database, **injected_broker}
+        variables: dict[str, pulumi.Input[str]] = {**config.env, **secrets.env, **own}
         self.release = release_name(code_id, digest_key, variables)
         remote.remote_step(
             f"{name}-environment",
@@ -68,7 +64,7 @@ class Environment(pulumi.ComponentResource):
             args=[self.release.apply(names.variables_of)],
             data=pulumi.Output.all(pulumi.Output.all(**variables), database.account).apply(
                 lambda known: steps.Environment(
-                    content=envfile.render(known[0] or {}),
+                    content=envfile.render(known[0] or {}, data=own),
                     secret_names=tuple(sorted({*secrets.env, *generated_secrets, *secret_parts(stack.database)})),
                     managed_names=tuple(sorted(managed_names(stack))),
                     account=known[1],
@@ -91,7 +87,7 @@ def release_name(
 
 
 def database_variables(
-    plan: DatabasePlan, password: pulumi.Output[str], given_url: pulumi.Output[str]
+    plan: DatabasePlan, password: pulumi.Output[str], given_url: pulumi.Output[Written]
 ) -> dict[str, pulumi.Output[str]]:
     """The variables that the program fills from the database: DATABASE_URL, or those that `database.env` maps.
 

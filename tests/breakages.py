@@ -35,6 +35,8 @@ UNIT = [
     # Environment
     Breakage("env.data", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["\\`]')"""),
     Breakage("env.same-reading", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["$`]')"""),
+    Breakage("env.data", f"{WIRE}/envfile.py", "quote_data(value) if name in data else ", ""),
+    Breakage("database.env", "components/environment.py", ", data=own)", ")"),
     Breakage("env.quoted-word", f"{WIRE}/envfile.py", "value if is_quoted_word(value) else ", ""),
     Breakage("env.quoted-word", f"{WIRE}/envfile.py", '''[^"$`\\\\]*"''', '''[^"`\\\\]*"'''),
     Breakage(
@@ -107,6 +109,8 @@ UNIT = [
         "if config.production and _MOVING",
         "if config.drift is None and _MOVING",
     ),
+    Breakage("preview.config", f"{CONFIG}/check.py", "left_out.append(name)", "values[name] = info.default"),
+    Breakage("preview.config", f"{CONFIG}/check.py", "elif here not in below and", "elif at and"),
     Breakage("web.workers", f"{CONFIG}/stack.py", 'r"[1-9][0-9]{0,3}"', 'r"\\w+"'),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),
@@ -854,12 +858,6 @@ UNIT = [
     Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("ubuntu", "22.04"), ', ""),
     Breakage("os.cloud-init", f"{SCRIPTS}/bootstrap.sh", "cloud-init status --wait >", "cloud-init status >"),
     Breakage(
-        "preview.config",
-        f"{CONFIG}/check.py",
-        "        config, failed = without_wrong(public, error)\n",
-        "        config, failed = None, frozenset()\n",
-    ),
-    Breakage(
         "preflight.reachable",
         f"{REMOTE}/look.py",
         "    if done.returncode == 255:\n",
@@ -1003,9 +1001,9 @@ UNIT = [
     ),
     Breakage(
         "asgi.server",
-        f"{CONFIG}/project.py",
-        'if value != "auto" and interface not in',
-        "if value is None and interface not in",
+        f"{CONFIG}/stack.py",
+        'if "auto" not in (name, interface) and',
+        "if name is None and",
     ),
     Breakage(
         "asgi.server",
@@ -1251,7 +1249,7 @@ HOST = [
         "tests/host/test_deploy.py::test_a_static_file_has_one_cache_header_of_a_year[13]",
     ),
     (
-        Breakage("env.maps", "components/environment.py", "**secrets.env,\n            **generated", "**generated"),
+        Breakage("env.maps", "components/environment.py", "**secrets.env, **own}", "**own}"),
         "tests/host/test_changes.py::test_a_secret_variable[13]",
     ),
     (

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
 from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.secrecy import SecretTexts
 from codesensei.config.server import KEYSCAN
-from codesensei.config.stack import StackConfig, config_warnings, cross_problems, touches, worker_count_problems
-from codesensei.config.types import show
+from codesensei.config.stack import StackConfig, config_warnings, cross_problems, worker_count_problems
+from codesensei.config.types import LeftOut, Model, show
 from codesensei.config.variables import refusal_fix
 from codesensei.wire.envfile import meaning, value_refusal
 
@@ -40,8 +40,8 @@ def validate(raw: Mapping[str, object]) -> StackConfig:
     the names count. Raises BadConfig with every problem.
     """
     public, names = without_secrets(raw)
-    config, problems, _ = read_config(public, names)
-    if config is None or problems:
+    config, problems = read_config(public, names)
+    if problems:
         raise BadConfig(tuple(problems))
     return config
 
@@ -59,33 +59,35 @@ def without_secrets(raw: Mapping[str, object]) -> tuple[dict[str, object], tuple
     return public, names
 
 
-def read_config(
-    public: Mapping[str, object], names: tuple[str, ...]
-) -> tuple[StackConfig | None, list[Problem], frozenset[str]]:
-    """The config, everything that is wrong with it, and the paths at which the config is not what the config says."""
-    failed: frozenset[str] = frozenset()
+def read_config(public: Mapping[str, object], names: tuple[str, ...]) -> tuple[StackConfig, list[Problem]]:
+    """The config and everything that is wrong with it.
+
+    Keys at which something is wrong are left out of it, so that rules about the other ones speak in the same run.
+    """
     problems: list[Problem] = []
     try:
-        config: StackConfig | None = StackConfig.model_validate(dict(public))
+        config = StackConfig.model_validate(dict(public))
     except ValidationError as error:
         problems = problems_of(error, names)
-        config, failed = without_wrong(public, error)
-    return config, problems + (cross_problems(config, failed) if config else []), failed
+        config = _sound_part(StackConfig, public, [_place(entry["loc"], ()) for entry in _entries(error)])
+    return config, problems + cross_problems(config)
 
 
 def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretTexts) -> Checked | list[Problem]:
     """Everything about a config and its secret values."""
-    config, problems, failed = read_config(public, names)
+    config, problems = read_config(public, names)
     problems += _held(secrets.env)
-    if config is None or touches(failed, ("env", "secretEnv", "database", "broker", "project.slug", "project.user")):
-        return problems
-    places = {name: f"env.{name}" for name in config.env} | {name: f"secretEnv.{name}" for name in secrets.env}
-    values = {name: meaning(value) for name, value in {**config.env, **secrets.env}.items()}
-    problems += worker_count_problems(config, values, places)
-    broker, found = plan_broker(config, values, places)
-    problems += found
     try:
+        places = {name: f"env.{name}" for name in config.env}
+        places |= {name: f"secretEnv.{name}" for name in config.secret_names}
+        values = {name: meaning(value) for name, value in {**config.env, **secrets.env}.items()}
+        with suppress(LeftOut):
+            problems += worker_count_problems(config, values, places)
+        broker, found = plan_broker(config, values, places)
+        problems += found
         given = plan_database(config, values, places)
+    except LeftOut:
+        return problems
     except BadConfig as error:
         return [*problems, *error.problems]
     if problems:
@@ -102,15 +104,15 @@ def _held(values: Mapping[str, str]) -> list[Problem]:
 
 
 _KINDS = {
-    "string_type": ("text", 'write it in quotes: "…"'),
+    "string_type": ("text", 'quote it: "…"'),
     "tuple_type": ("a list", "write it with brackets: [one, two]"),
     "dict_type": ("a map", "write keys and values: {name: value}"),
     "model_type": ("a map", "write keys and values: {name: value}"),
     "model_attributes_type": ("a map", "write keys and values: {name: value}"),
 }
 _MISSING = {
-    "hostKey": ("is missing: without it anybody between could be the server", KEYSCAN),
-    "revision": ("is missing: a deploy is of one commit", "name a commit or a tag: v1.4.0"),
+    "hostKey": ("is missing: without it, anyone in between could pose as the server", KEYSCAN),
+    "revision": ("is missing: a deploy needs one commit", "name a commit or a tag: v1.4.0"),
     "server": ("is missing", "take it from stacks/Pulumi.example.yaml"),
     "project": ("is missing", "take it from stacks/Pulumi.example.yaml"),
     "settingsModule": ("is missing", "name the module of your production settings: config.settings.production"),
@@ -118,29 +120,35 @@ _MISSING = {
 }
 # Keys of the file that are no part of the config, because they hold secrets.
 SECRET_KEYS = ("sshPrivateKey", "digestKey", "secretEnv")
+# A key and keys below it, and numbers of a list's entries.
+Place = tuple[int | str, ...]
 _UNION_TAGS = {"off", "selfSigned", "files", "acme"}
 
 
 def problems_of(error: ValidationError, secret_names: tuple[str, ...]) -> list[Problem]:
     """All of pydantic's errors as problems."""
-    return [_problem(entry, secret_names) for entry in error.errors(include_url=False, include_input=False)]
+    return [_problem(entry, secret_names) for entry in _entries(error)]
+
+
+def _entries(error: ValidationError) -> Sequence[Mapping[str, Any]]:
+    return error.errors(include_url=False, include_input=False)
 
 
 def _problem(entry: Mapping[str, Any], secret_names: tuple[str, ...]) -> Problem:
     kind, context = entry["type"], entry.get("ctx", {})
-    loc = location(entry["loc"], secret_names)
-    path = path_of(loc)
+    loc = _place(entry["loc"], secret_names)
+    path = _path_of(loc)
     if "fix" in context:
         return Problem(kind, path, context["message"], context["fix"])
     if kind == "missing":
         message, fix = _MISSING.get(str(loc[-1]), ("is missing", "add it"))
         return Problem("missing-host-key" if loc[-1] == "hostKey" else "missing-key", path, message, fix)
     if kind == "extra_forbidden":
-        return Problem("unknown-key", path, "there is no such key", _did_you_mean(loc))
+        return Problem("unknown-key", path, "unknown key", _did_you_mean(loc))
     if kind == "literal_error":
-        return Problem("choice", path, "is none of the words allowed here", f"write one of: {_words(context)}")
+        return Problem("choice", path, "is not an allowed value", f"use one of: {_words(context)}")
     if kind == "too_short":
-        return Problem("empty-list", path, "is empty", "list at least one, or remove the line for the default")
+        return Problem("empty-list", path, "is empty", "list at least one, or remove the line to use the default")
     if loc == ("secretEnv",):
         kind = "dict_type"
     what, fix = _KINDS.get(kind, ("of another kind", "see stacks/Pulumi.example.yaml"))
@@ -151,7 +159,7 @@ def _words(context: Mapping[str, Any]) -> str:
     return str(context["expected"]).replace("'", "").replace(" or ", ", ")
 
 
-def location(loc: tuple[int | str, ...], secret_names: tuple[str, ...]) -> tuple[int | str, ...]:
+def _place(loc: Place, secret_names: tuple[str, ...]) -> Place:
     """The place in the user's file: without pydantic's own marks."""
     parts = [part for part in loc if part != "[key]"]
     if len(parts) > 1 and parts[0] == "tls" and parts[1] in _UNION_TAGS:
@@ -161,7 +169,7 @@ def location(loc: tuple[int | str, ...], secret_names: tuple[str, ...]) -> tuple
     return tuple(parts)
 
 
-def path_of(loc: tuple[int | str, ...]) -> str:
+def _path_of(loc: Place) -> str:
     """`("project", "hooks", "afterMigrate", 0)` as `project.hooks.afterMigrate[0]`."""
     text = ""
     for part in loc:
@@ -169,7 +177,7 @@ def path_of(loc: tuple[int | str, ...]) -> str:
     return text.lstrip(".")
 
 
-def _did_you_mean(loc: tuple[int | str, ...]) -> str:
+def _did_you_mean(loc: Place) -> str:
     known = known_keys(loc[:-1])
     lowered = {key.lower(): key for key in known}
     word = str(loc[-1]).lower().replace("_", "").replace("-", "")
@@ -179,7 +187,7 @@ def _did_you_mean(loc: tuple[int | str, ...]) -> str:
     return f"known here: {', '.join(sorted(known))}" if known else "remove it"
 
 
-def known_keys(loc: tuple[int | str, ...]) -> list[str]:
+def known_keys(loc: Place) -> list[str]:
     """The keys that may stand at a place of the file."""
     if loc == ("tls",):
         return ["acme", "certificate", "key"]
@@ -198,44 +206,27 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in typing.get_args(annotation) for model in _models(part)]
 
 
-_NEEDED: dict[tuple[int | str, ...], object] = {
-    ("server", "host"): "server.invalid",
-    ("server", "hostKey"): "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43,
-    ("project", "slug"): "placeholder",
-    ("project", "settingsModule"): "placeholder",
-    ("project", "source"): {"path": "placeholder", "revision": "placeholder"},
-}
+M = TypeVar("M", bound=Model)
 
 
-def without_wrong(public: Mapping[str, object], error: ValidationError) -> tuple[StackConfig | None, frozenset[str]]:
-    """The config without what `error` complains of, and the paths that were left out or made up.
-
-    Only rules that look at none of these paths may be asked about the result.
-    """
-    data: dict[str, Any] = copy.deepcopy(dict(public))
-    failed = set()
-    for entry in error.errors(include_url=False, include_input=False):
-        loc = location(entry["loc"], ())
-        failed.add(path_of(loc))
-        if entry["type"] != "missing":
-            _drop(data, loc)
-        elif loc not in _NEEDED and len(loc) > 1:
-            failed.add(path_of(loc[:-1]))
-            _drop(data, loc[:-1])
-    for (top, key), value in _NEEDED.items():
-        data.setdefault(str(top), {}).setdefault(key, value)
-    try:
-        return StackConfig.model_validate(data), frozenset(failed)
-    except ValidationError:
-        return None, frozenset(failed)
-
-
-def _drop(data: Any, loc: tuple[int | str, ...]) -> None:
-    """Remove the place; of a list the whole of it, and all of what is no map where one was expected."""
-    for part, following in zip(loc, (*loc[1:], None), strict=True):
-        if not isinstance(data, dict) or part not in data:
-            return
-        if not isinstance(following, str) or not isinstance(data[part], dict):
-            del data[part]
-            return
-        data = data[part]
+def _sound_part(model: type[M], data: Mapping[str, object], wrong: Sequence[Place], at: Place = ()) -> M:
+    """What is right of `data`, without the keys at or below `at` at which something is `wrong`: those are left out."""
+    values: dict[str, Any] = {}
+    left_out = []
+    for name, info in model.model_fields.items():
+        key = str(info.alias)
+        here = (*at, key)
+        below = [place for place in wrong if place[: len(here)] == here]
+        inner = info.annotation
+        if not below and key in data:
+            values[name] = TypeAdapter(info.rebuild_annotation()).validate_python(data[key])
+        elif not below:
+            values[name] = info.default
+        elif here not in below and isinstance(inner, type) and issubclass(inner, Model):
+            values[name] = _sound_part(inner, cast(Mapping[str, object], data[key]), below, here)
+        else:
+            left_out.append(name)
+    part = model.model_construct(**values)
+    for name in left_out:
+        part.__dict__.pop(name, None)
+    return part

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.types import Model, Seconds, option, reject, show, unique
-from codesensei.config.urls import POSTGRES_PORT, Url, UrlError, read_url
+from codesensei.config.urls import POSTGRES_PORT, Url, read_url
 from codesensei.config.variables import OwnVariable
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
 from codesensei.wire.paths import ProjectPaths
@@ -34,7 +35,7 @@ def database_name(value: str) -> str:
     if not value:
         return value
     if is_system_database(value):
-        raise reject("database-system", f"{show(value)} is PostgreSQL's own", "choose a name of the project's: shop")
+        raise reject("database-system", f"{show(value)} is reserved by PostgreSQL", "choose another name: shop")
     if not _NAME.fullmatch(value):
         fix = "use lower-case letters, digits and '_', a letter first, at most 63 characters: shop"
         raise reject("database-name", f"{show(value)} is not a name for a database", fix)
@@ -45,8 +46,8 @@ def extension(value: str) -> str:
     """An extension that the owner of a database may create, or whose package is known."""
     value = EXTENSION_ALIASES.get(value, value)
     if value not in EXTENSIONS:
-        fix = f"known are: {', '.join(sorted(EXTENSIONS))}"
-        raise reject("extension", f"{show(value)} is neither a trusted extension nor one with a known package", fix)
+        fix = f"supported: {', '.join(sorted(EXTENSIONS))}"
+        raise reject("extension", f"{show(value)} is not a supported extension", fix)
     return value
 
 
@@ -129,7 +130,7 @@ def _generated(config: StackConfig) -> Given:
         _refuse("mapping-incomplete", "database.env", f"maps no variable to: {lacking}", fix)
     name = database.name or config.project.slug.replace("-", "_")
     if is_system_database(name):
-        message = f'the database would be named "{name}", which is PostgreSQL\'s own'
+        message = f'the database would be named "{name}", which is reserved by PostgreSQL'
         _refuse("database-default-name", "project.slug", message, "set codesensei:database.name")
     inject = database.env or {URL_VARIABLE: "url"}
     return Given(DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, inject))
@@ -140,8 +141,8 @@ def _from_parts(
 ) -> Given:
     lacking = sorted(set(config.database.env) - set(given))
     if lacking:
-        message = "has no value, while other mapped variables have"
-        fix = "give all of the mapped variables a value, or none: then the program makes the database"
+        message = "has no value, but other mapped variables do"
+        fix = "set all mapped variables, or none to have the database created"
         _refuse("mapping-partly-given", f"database.env.{lacking[0]}", message, fix)
     parts = {part: values[name] for name, part in given.items()}
     naming = [places[name] for name, part in given.items() if part in {"url", "name", "host"}]
@@ -165,16 +166,17 @@ def _from_url(
     kind = config.database.kind
     if url.kind == "sqlite":
         if kind != "auto":
-            _refuse("kind-and-url", "database.kind", f"is {kind}, but {place} leads to a SQLite file", "set it to auto")
+            message = f"is {kind}, but {place} points to a SQLite file"
+            _refuse("kind-and-url", "database.kind", message, "set it to auto")
         _check_sqlite(config, url.name, place)
         _need_nothing(config, "a SQLite file needs nothing made")
         return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
     if kind == "local" and not url.local:
-        fix = "set it to external, or lead the URL to 127.0.0.1"
-        _refuse("local-elsewhere", "database.kind", f"is local, but {place} leads to another machine", fix)
+        fix = "set it to external, or point the URL to 127.0.0.1"
+        _refuse("local-elsewhere", "database.kind", f"is local, but {place} points to another machine", fix)
     if kind == "external" and url.local:
-        fix = "set it to local, or lead the URL to the provider's host; for a database that you care for: none"
-        _refuse("external-here", "database.kind", f"is external, but {place} leads to the server itself", fix)
+        fix = "set it to local, or point the URL to the provider's host; for a database of your own: none"
+        _refuse("external-here", "database.kind", f"is external, but {place} points to the server itself", fix)
     if not url.local:
         _need_nothing(config, "the database is elsewhere")
         port = url.port or url.usual_port
@@ -188,17 +190,16 @@ def _from_url(
 
 def _check_local(config: StackConfig, url: Url, place: str) -> None:
     if url.kind != "postgres":
-        fix = "the program makes PostgreSQL only; for a database that you care for: database.kind: none"
-        _refuse("local-not-postgres", place, "leads to a database on the server that is not PostgreSQL", fix)
+        fix = "codesensei manages PostgreSQL only; for a database of your own, set database.kind to none"
+        _refuse("local-not-postgres", place, "points to a database on the server that is not PostgreSQL", fix)
     for what, name in (("database", url.name), ("role", url.user or config.project.user)):
         if not name:
             fix = "end it with one: postgres://user:password@127.0.0.1:5432/shop"
-            _refuse("url-name", place, "names no database", fix)
+            _refuse("url-name", place, "has no database name", fix)
         if is_system_database(name):
-            fix = "choose a name of the project's: shop"
-            _refuse("url-system-name", place, f"names a {what} of PostgreSQL's own", fix)
+            _refuse("url-system-name", place, f"names a {what} reserved by PostgreSQL", "choose another name: shop")
         if len(name.encode()) > _MAX_NAME or not name.isprintable():
-            fix = "choose a shorter name: PostgreSQL would cut it"
+            fix = "choose a shorter name: PostgreSQL would truncate it"
             _refuse("url-long-name", place, f"the name of the {what} is longer than 63 bytes or not printable", fix)
     if config.database.name and config.database.name != url.name:
         _refuse("database-name-differs", "database.name", f"is not the name in {place}", "remove it: the URL says it")
@@ -213,11 +214,11 @@ def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
     paths = ProjectPaths(config.project.slug)
     good = f"sqlite:///{paths.shared}/db.sqlite3"
     if not path.startswith("/"):
-        message = "leads to a SQLite file inside the release: the next deploy would lose it"
-        _refuse("sqlite-in-release", place, message, f"lead it to shared, with four slashes: {good}")
+        message = "points to a SQLite file inside the release, which the next deploy would lose"
+        _refuse("sqlite-in-release", place, message, f"point it to shared, with four slashes: {good}")
     if path.startswith(f"{paths.root}/") and not path.startswith(f"{paths.shared}/"):
-        fix = f"lead it to shared: {good}"
-        _refuse("sqlite-outside-shared", place, "leads to a SQLite file that no release shares", fix)
+        fix = f"point it to shared: {good}"
+        _refuse("sqlite-outside-shared", place, "points to a SQLite file that no release shares", fix)
 
 
 def _need_nothing(config: StackConfig, why: str) -> None:
@@ -232,8 +233,8 @@ def _need_nothing(config: StackConfig, why: str) -> None:
 def _read(text: str, place: str) -> Url:
     try:
         return read_url(text)
-    except UrlError as error:
-        _refuse(error.rule, place, error.message, error.fix)
+    except PydanticCustomError as error:
+        raise BadConfig((Problem.of(error, place),)) from None
 
 
 def _refuse(rule: str, path: str, message: str, fix: str) -> NoReturn:
@@ -261,20 +262,20 @@ def plan_broker(
             url = read_url(value)
             if url.local and (url.port or _BROKER_PORT) == _BROKER_PORT:
                 numbers.add(_number(url))
-        except UrlError as error:
-            problems.append(Problem(error.rule, places[name], error.message, error.fix))
+        except PydanticCustomError as error:
+            problems.append(Problem.of(error, places[name]))
     return BrokerPlan(tuple(sorted(numbers)), tuple(sorted(config.broker.env))), problems
 
 
 def _number(url: Url) -> int:
     if url.host == "::1":
-        fix = "lead it there: redis://127.0.0.1:6379/0"
-        raise UrlError("broker-address", "leads to ::1, but the server's broker listens on 127.0.0.1 alone", fix)
+        message = "points to ::1, but the server's broker listens on 127.0.0.1 alone"
+        raise reject("broker-address", message, "use redis://127.0.0.1:6379/0")
     if url.password or url.user:
         fix = "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)"
-        raise UrlError("broker-password", "has a password, but the server's broker has none", fix)
+        raise reject("broker-password", "has a password, but the server's broker has none", fix)
     number = url.name or "0"
     if not (number.isascii() and number.isdigit() and int(number) < _BROKER_NUMBERS):
         fix = f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0"
-        raise UrlError("broker-number", "names no database of the broker", fix)
+        raise reject("broker-number", "has no valid database number", fix)
     return int(number)

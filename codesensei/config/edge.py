@@ -28,17 +28,17 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.
 def domain(value: str) -> str:
     """A public host name of the project: lower-case, at least two labels, no address, no pattern."""
     if is_address(value):
-        fix = "list names only; without any, the address itself serves"
+        fix = "list names only; without any, the server's address is used"
         raise reject("domain-address", f"{show(value)} is an address", fix)
     if "/" in value or ":" in value:
-        raise reject("domain-url", f"{show(value)} is more than a host name", "write the name alone: shop.example.com")
+        raise reject("domain-url", f"{show(value)} is more than a host name", "use the name alone: shop.example.com")
     if "*" in value:
         fix = "list each host name; appsDomain makes names of its own"
         raise reject("domain-pattern", f"{show(value)} is a pattern", fix)
     if value != value.lower():
         raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
     if not value.isascii():
-        raise reject("domain-ascii", f"{show(value)} is not in the form that DNS uses", f"write {_punycode(value)}")
+        raise reject("domain-ascii", f"{show(value)} is not ASCII, as DNS needs it", f"write {_punycode(value)}")
     if "." not in value or not is_hostname(value):
         raise reject("domain", f"{show(value)} is not a host name", "write it like shop.example.com")
     return value
@@ -70,7 +70,7 @@ def tls_choice(value: Any) -> Any:
         return {"kind": value}
     if isinstance(value, dict) and "kind" not in value:
         return {"kind": "acme" if "acme" in value else "files", **value}
-    raise reject("tls", "is none of off, selfSigned, acme, {acme: …} and {certificate, key}", "write one of these")
+    raise reject("tls", "is not off, selfSigned, acme, {acme: …} or {certificate, key}", "use one of these")
 
 
 def directory_url(value: str) -> str:

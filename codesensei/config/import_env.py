@@ -17,25 +17,25 @@ from pathlib import Path
 
 from pydantic_core import PydanticCustomError
 
-from codesensei.config.problems import NAMESPACE
+from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.types import show, variable_name
 from codesensei.config.variables import UnreadableError, held, looks_secret, owned_variable, read_variables
-from codesensei.wire.envfile import meaning
+from codesensei.wire.envfile import Written, meaning
 
 
 def sort_out(
-    variables: Mapping[str, str], secret: Iterable[str] = (), plain: Iterable[str] = ()
-) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    variables: Mapping[str, Written], secret: Iterable[str] = (), plain: Iterable[str] = ()
+) -> tuple[dict[str, Written], dict[str, Written], list[str]]:
     """Plain variables, secret ones, and a sentence for each that cannot be taken. No sentence holds a value."""
-    taken: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    taken: tuple[dict[str, Written], dict[str, Written]] = ({}, {})
     refused = []
     for name, value in variables.items():
         try:
             held(value)
             owned_variable(variable_name(name))
         except PydanticCustomError as error:
-            context = error.context or {}
-            refused.append(f"{show(name)} is left out: {context['message']}; {context['fix']}")
+            problem = Problem.of(error, name)
+            refused.append(f"{show(name)} is left out: {problem.message}; {problem.fix}")
             continue
         is_secret = name in secret or (name not in plain and looks_secret(name, meaning(value)))
         taken[is_secret][name] = value

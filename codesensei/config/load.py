@@ -18,6 +18,7 @@ from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import SecretTexts, as_written, find_stack_file, secrecy_problems, take_secrets
 from codesensei.config.stack import StackConfig
+from codesensei.wire.envfile import Written
 from codesensei.wire.paths import ProjectPaths
 
 OTHER_FILE = (
@@ -34,7 +35,7 @@ class ConfigError(BadConfig, pulumi.RunError):
 class Secrets:
     """Secret values, each an Output that is marked secret."""
 
-    env: Mapping[str, pulumi.Output[str]] = field(repr=False)
+    env: Mapping[str, pulumi.Output[Written]] = field(repr=False)
     ssh_private_key: pulumi.Output[str] | None = field(default=None, repr=False)
     tls_key: pulumi.Output[str] | None = field(default=None, repr=False)
     digest_key: pulumi.Output[str] | None = field(default=None, repr=False)
@@ -83,9 +84,9 @@ def load() -> Stack:
     file = None if other_file else file
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
     problems = secrecy_problems(raw, sealed, file)
-    raw = as_written(raw, file)
+    raw, changed = as_written(raw, file)
     secrets, found = take_secrets(raw)
-    problems += found
+    problems += [*changed, *found]
     checked = check(*without_secrets(raw), secrets)
     if isinstance(checked, list):
         problems += checked

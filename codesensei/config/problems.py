@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic_core import PydanticCustomError
+
 NAMESPACE = "codesensei:"
 
 
@@ -18,6 +20,12 @@ class Problem:
     path: str
     message: str
     fix: str
+
+    @classmethod
+    def of(cls, error: PydanticCustomError, path: str) -> Problem:
+        """What `types.reject` has made, at its place."""
+        context = error.context or {}
+        return cls(error.type, path, context["message"], context["fix"])
 
     def __str__(self) -> str:
         return f"{NAMESPACE}{self.path}: {self.message}\n    {self.fix}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from codesensei.config.types import (
     Application,
@@ -43,22 +43,21 @@ def git_url(value: str) -> str:
         return value
     url = _URL.fullmatch(value)
     if not url or url.group(1).lower() not in {"https", "ssh", "file"}:
-        fix = "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path"
-        raise reject("git-scheme", "is not a git URL of a kind that is allowed", fix)
+        fix = "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a local one, use path"
+        raise reject("git-scheme", "is not a supported git URL", fix)
     login, _, host = url.group(2).rpartition("@")
     if ":" in login or (login and url.group(1).lower() == "https"):
         message = "has credentials in the URL, where the state and every preview would show them"
         raise reject("git-credentials", message, "remove them: git here uses your own SSH agent or credential helper")
     if url.group(1).lower() != "file" and not host:
-        raise reject("git-host", "names no host", "write https://host/path")
+        raise reject("git-host", "has no host", "write https://host/path")
     return value
 
 
 def app_user(value: str) -> str:
     """The user that the project runs as: an ordinary one of its own (contract, "App user")."""
     if is_system_user(value):
-        fix = "name an ordinary user for the project: deploy"
-        raise reject("system-user", f"{show(value)} is a user of the system", fix)
+        raise reject("system-user", f"{show(value)} is a system user", "use an ordinary user: deploy")
     return value
 
 
@@ -76,7 +75,7 @@ def worker_key(value: str) -> str:
         fix = "use lower-case letters, digits and '-', a letter first, at most 31 characters: beat"
         raise reject("worker-name", f"{show(value)} is not the name of a worker", fix)
     if value in RESERVED_WORKERS:
-        raise reject("worker-reserved", f"{show(value)} is a name of the product's own", "choose another: worker")
+        raise reject("worker-reserved", f"{show(value)} is reserved by codesensei", "choose another name: worker")
     return value
 
 
@@ -88,7 +87,7 @@ def worker(value: object) -> object:
 def command(value: str) -> str:
     """A shell line. It may have line breaks: it is run from a file."""
     if not value.strip():
-        raise reject("empty-command", "the command is empty", "give it a shell line, or remove it")
+        raise reject("empty-command", "the command is empty", "set a shell command, or remove it")
     if "\0" in value:
         raise reject("command-nul", "the command has a NUL character", "remove the character")
     return value
@@ -108,16 +107,6 @@ def status(value: object) -> str:
     if not isinstance(word, str) or not re.fullmatch(r"[1-5](xx|\d\d)", word):
         raise reject("health-accept", f"{show(value)} is not an HTTP status", 'write "200", or "2xx" for a class')
     return word
-
-
-def serves(value: str, info: ValidationInfo) -> str:
-    """A server that speaks the interface, where both are given."""
-    interface = info.data.get("interface", "auto")
-    if value != "auto" and interface not in ("auto", *SERVERS[value].interfaces):
-        others = " or ".join(name for name, server in SERVERS.items() if interface in server.interfaces)
-        fix = f"set project.interface to auto, or project.server to {others}"
-        raise reject("server-interface", f"{value} does not serve {interface}, which project.interface says", fix)
-    return value
 
 
 def one_source(value: Any) -> Any:
@@ -214,7 +203,7 @@ class ProjectConfig(Model):
     wsgi_application: Application | None = option(None, "Default: from the settings")
     asgi_application: Application | None = option(None, "Default: from the settings")
     interface: Literal["auto", "wsgi", "asgi"] = option("auto", "auto: asgi where the settings declare it")
-    server: Annotated[ServerName, AfterValidator(serves)] = option("auto", f"auto: {', '.join(_DEFAULT_SERVERS)}")
+    server: ServerName = option("auto", f"auto: {', '.join(_DEFAULT_SERVERS)}")
     user: AppUser = option("deploy", "User that the project runs as")
     share_user: Flag = option(False, "Another project on this server runs as the same user")
     python: Annotated[str, AfterValidator(python_version)] = option("", '"": the server\'s own')

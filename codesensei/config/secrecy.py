@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from codesensei.config.problems import NAMESPACE, Problem
+from codesensei.wire.envfile import Written
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16
@@ -114,12 +115,7 @@ def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: Sta
     for key in sorted(sealed_keys & set(raw)):
         places = [place for place in sorted(file.sealed if file else ()) if place[0] == key] or [(key,)]
         problems += [_misplaced(place) for place in places if not _may_be_sealed(place, raw)]
-    return problems + [
-        Problem(
-            "env-number-form", f"env.{name}", f"{text} without quotes becomes {value}", f'write it in quotes: "{text}"'
-        )
-        for name, (text, value) in _changed_numbers(raw, file).items()
-    ]
+    return problems
 
 
 def _secret_places(raw: Mapping[str, object]) -> list[Place]:
@@ -155,36 +151,34 @@ def _misplaced(place: Place) -> Problem:
         name = place[1] if len(place) > 1 else "NAME"
         fix = f"remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.{name}"
         return Problem("secret-in-env", path, "is encrypted, but env holds plain values: it would be shown", fix)
-    return Problem("encrypted", path, "is encrypted, but it is no secret and would be shown", "set it without --secret")
+    message = "is encrypted, but it is not a secret and would be shown"
+    return Problem("encrypted", path, message, "set it without --secret")
 
 
-def _changed_numbers(raw: Mapping[str, object], file: StackFile | None) -> dict[str, tuple[str, object]]:
-    """Numbers of env that YAML or the engine has changed on the way (0123, 1_000, 1.50, 30 digits): text and number."""
+def as_written(raw: Mapping[str, object], file: StackFile | None) -> tuple[dict[str, object], list[Problem]]:
+    """The config with the numbers of env that YAML or the engine has changed (0123, 1_000, 1.50, 30 digits) as texts.
+
+    Each of them is a problem.
+    """
     env = raw.get("env")
     if file is None or not isinstance(env, Mapping):
-        return {}
-    return {
-        str(name): (text, value)
-        for name, value in env.items()
-        if isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and (text := file.plain.get(("env", str(name)))) is not None
-        and text != str(value)
-    }
-
-
-def as_written(raw: dict[str, object], file: StackFile | None) -> dict[str, object]:
-    """Numbers that came through changed as the file has them: they are refused already, once is enough."""
-    changed = {name: text for name, (text, _) in _changed_numbers(raw, file).items()}
-    env = raw.get("env")
-    return {**raw, "env": {**env, **changed}} if isinstance(env, dict) and changed else raw
+        return dict(raw), []
+    texts = {}
+    problems = []
+    for name, value in env.items():
+        text = file.plain.get(("env", str(name)))
+        if isinstance(value, int | float) and not isinstance(value, bool) and text not in {None, str(value)}:
+            texts[name] = text
+            message, fix = f"unquoted {text} becomes {value}", f'quote it: "{text}"'
+            problems.append(Problem("env-number-form", f"env.{name}", message, fix))
+    return {**raw, "env": {**env, **texts}}, problems
 
 
 @dataclass(frozen=True)
 class SecretTexts:
     """Secret values in clear, on their way from the engine into Outputs; they stay inside this package."""
 
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    env: Mapping[str, Written] = field(default_factory=dict, repr=False)
     ssh_private_key: str | None = field(default=None, repr=False)
     tls_key: str | None = field(default=None, repr=False)
     digest_key: str | None = field(default=None, repr=False)
@@ -199,10 +193,10 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     """The secret values, and what is wrong with their form."""
     secret_env = raw.get("secretEnv")
     given = {str(name): value for name, value in secret_env.items()} if isinstance(secret_env, Mapping) else {}
-    env = {name: value for name, value in given.items() if isinstance(value, str)}
+    env = {name: Written(value) for name, value in given.items() if isinstance(value, str)}
     again = "set it again: pulumi config set --secret --path codesensei:secretEnv."
     problems = [
-        Problem("secret-not-text", f"secretEnv.{name}", "is not a text", f"{again}{name}")
+        Problem("secret-not-text", f"secretEnv.{name}", "is not text", f"{again}{name}")
         for name, value in given.items()
         if _nested(value)
     ]
@@ -210,7 +204,7 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     tls_key = tls.get("key") if isinstance(tls, Mapping) else None
     if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
         fix = "pulumi config set --secret --path codesensei:tls.key < key.pem"
-        problems.append(Problem("tls-key-missing", "tls.key", "is missing: a certificate serves with its key", fix))
+        problems.append(Problem("tls-key-missing", "tls.key", "is missing: a certificate needs its key", fix))
     ssh_key, digest_key = _text(raw, "sshPrivateKey"), _text(raw, "digestKey")
     if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
         ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
@@ -230,10 +224,10 @@ def _ssh_key(key: str | None) -> Iterator[Problem]:
     if key.startswith(("ssh-", "ecdsa-")):
         yield Problem("ssh-key-public", "sshPrivateKey", "is a public key", fix)
     elif not (found := _PRIVATE_KEY.fullmatch(key)):
-        yield Problem("ssh-key", "sshPrivateKey", "is not a whole private key", fix)
+        yield Problem("ssh-key", "sshPrivateKey", "is not a complete private key", fix)
     elif _has_passphrase(found.group(1) or "", found.group(2)):
         message = "has a passphrase, which nobody can type during a deploy"
-        fix = "remove this key and use the SSH agent, or set a key of its own without a passphrase"
+        fix = "remove this key and use the SSH agent, or set a key without one"
         yield Problem("ssh-key-passphrase", "sshPrivateKey", message, fix)
 
 
@@ -261,5 +255,5 @@ def _tls_key(key: object) -> Iterator[Problem]:
 
 def _digest_key(key: str | None) -> Iterator[Problem]:
     if key is not None and len(key) < _SHORTEST_DIGEST_KEY:
-        fix = "make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey"
+        fix = "generate one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey"
         yield Problem("digest-key", "digestKey", f"is shorter than {_SHORTEST_DIGEST_KEY} characters", fix)

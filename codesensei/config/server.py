@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from codesensei.config.types import Model, Port, ServerAddress, UnixName, option, reject
 
 _GOOD_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
-KEYSCAN = "read it with: ssh-keyscan -t ed25519 HOST, compare it with what the server's console shows"
+KEYSCAN = "get it with ssh-keyscan -t ed25519 HOST, and compare it with the server's console"
 
 
 def host_key(value: str) -> str:
@@ -35,7 +35,7 @@ def host_key(value: str) -> str:
     except binascii.Error:
         blob = b""
     if not blob.startswith(len(kind).to_bytes(4, "big") + kind.encode()) or len(blob) < len(kind) + 4 + 32:
-        raise reject("host-key-damaged", f"is not a whole {kind} key: it was cut or changed", KEYSCAN)
+        raise reject("host-key-damaged", f"is not a complete {kind} key: it was truncated or altered", KEYSCAN)
     return f"{kind} {data}"
 
 

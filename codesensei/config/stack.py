@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from codesensei.config.database import BrokerConfig, DatabaseConfig
+from codesensei.config.database import URL_VARIABLE, BrokerConfig, DatabaseConfig
 from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import ServerConfig
-from codesensei.config.types import Flag, Model, TrustedProxies, option, show, unique
+from codesensei.config.types import Flag, LeftOut, Model, TrustedProxies, option, show, unique
 from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
 from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
@@ -72,43 +73,36 @@ class StackConfig(Model):
 _ACME_NAMES = 100
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
-Rule = Callable[["StackConfig"], Iterable[Problem]]
-_RULES: list[tuple[Rule, tuple[str, ...]]] = []
 
-
-def _reads(*paths: str) -> Callable[[Rule], Rule]:
-    """A rule about several keys. It is not asked where something is wrong at one of these paths."""
-
-    def add(rule: Rule) -> Rule:
-        _RULES.append((rule, paths))
-        return rule
-
-    return add
-
-
-@_reads("project.user", "server.user")
 def _app_user(config: StackConfig) -> Iterable[Problem]:
     if config.project.user == config.server.user:
-        message = f"{show(config.project.user)} is the login user, who may become root"
-        fix = f"give the project a user of its own: {config.project.slug}"
+        message = f"{show(config.project.user)} is the login user, who can become root"
+        fix = f"give the project its own user: {config.project.slug}"
         yield Problem("user-is-login-user", "project.user", message, fix)
 
 
-@_reads("project.slug", "project.workers")
 def _units(config: StackConfig) -> Iterable[Problem]:
     slug = config.project.slug
     for unit in filter(is_system_unit, (web_unit(slug), socket_unit(slug))):
         fix = f"choose another slug: {slug}-site"
-        yield Problem("slug-reserved", "project.slug", f"{unit} is a unit of the system", fix)
+        yield Problem("slug-reserved", "project.slug", f"{unit} is a system unit", fix)
         return
     for key in config.project.workers:
         unit = worker_unit(slug, key)
         if is_system_unit(unit):
             fix = "give the worker another name"
-            yield Problem("worker-unit-reserved", f"project.workers.{key}", f"{unit} is a unit of the system", fix)
+            yield Problem("worker-unit-reserved", f"project.workers.{key}", f"{unit} is a system unit", fix)
 
 
-@_reads("project.python", "project.installer")
+def _server(config: StackConfig) -> Iterable[Problem]:
+    name, interface = config.project.server, config.project.interface
+    if "auto" not in (name, interface) and interface not in SERVERS[name].interfaces:
+        others = " or ".join(other for other, server in SERVERS.items() if interface in server.interfaces)
+        message = f"{name} does not serve {interface}, which project.interface says"
+        fix = f"set project.interface to auto, or project.server to {others}"
+        yield Problem("server-interface", "project.server", message, fix)
+
+
 def _python(config: StackConfig) -> Iterable[Problem]:
     project = config.project
     if project.python.count(".") == 2 and project.installer == "pip":
@@ -117,7 +111,6 @@ def _python(config: StackConfig) -> Iterable[Problem]:
         yield Problem("python-needs-uv", "project.python", message, f'write "{minor}", or set project.installer to uv')
 
 
-@_reads("project.source", "production")
 def _revision(config: StackConfig) -> Iterable[Problem]:
     revision = config.project.source.revision
     if config.production and _MOVING.fullmatch(revision):
@@ -126,7 +119,6 @@ def _revision(config: StackConfig) -> Iterable[Problem]:
         yield Problem("production-moving-revision", "project.source.revision", message, fix)
 
 
-@_reads("tls", "domains", "appsDomain")
 def _acme(config: StackConfig) -> Iterable[Problem]:
     count = len(config.domains) + bool(config.apps_domain)
     if config.tls.kind == "acme" and not count:
@@ -137,14 +129,12 @@ def _acme(config: StackConfig) -> Iterable[Problem]:
         yield Problem("acme-names", "domains", message, "remove some, or set tls to a certificate of your own")
 
 
-@_reads("domains", "appsDomain")
 def _apps_domain(config: StackConfig) -> Iterable[Problem]:
     if config.apps_domain and config.apps_domain in config.domains:
-        message = f"{show(config.apps_domain)} is in domains too, but it only carries generated names"
+        message = f"{show(config.apps_domain)} is also in domains, but it is for generated names only"
         yield Problem("apps-domain-is-domain", "appsDomain", message, "remove it from one of the two")
 
 
-@_reads("env", "secretEnv", "generateSecrets", "database.env", "broker.env")
 def _variables(config: StackConfig) -> Iterable[Problem]:
     """Every variable has one giver."""
     givers: dict[str, str] = {}
@@ -156,7 +146,7 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
     ):
         for name in names:
             if name in givers:
-                message = f"{name} is in {givers[name]} too"
+                message = f"{name} is also in {givers[name]}"
                 fix = f"remove it from {givers[name]} or from {place}"
                 yield Problem(rule, f"{place}.{name}" if place != "generateSecrets" else place, message, fix)
             givers.setdefault(name, place)
@@ -164,15 +154,23 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
     for name in config.database.env:
         if name in made:
             fix = f"remove it from {givers[name]} or from database.env"
-            yield Problem("database-variable-twice", f"database.env.{name}", f"{name} is in {givers[name]} too", fix)
-    if "DATABASE_URL" in made - set(config.database.env):
-        message = "DATABASE_URL is made by the program, with role and password"
-        yield Problem("database-url-made", givers["DATABASE_URL"], message, "remove it here")
+            yield Problem("database-variable-twice", f"database.env.{name}", f"{name} is also in {givers[name]}", fix)
+    if URL_VARIABLE in made - set(config.database.env):
+        message = f"{URL_VARIABLE} is made by the program, with role and password"
+        yield Problem("database-url-made", givers[URL_VARIABLE], message, "remove it here")
 
 
-def cross_problems(config: StackConfig, failed: frozenset[str] = frozenset()) -> list[Problem]:
-    """Everything that is wrong with combinations of keys, none of which is among the failed paths."""
-    return [problem for rule, paths in _RULES if not touches(failed, paths) for problem in rule(config)]
+_Rule = Callable[[StackConfig], Iterable[Problem]]
+_RULES: tuple[_Rule, ...] = (_app_user, _units, _server, _python, _revision, _acme, _apps_domain, _variables)
+
+
+def cross_problems(config: StackConfig) -> list[Problem]:
+    """Everything that is wrong with combinations of keys; a rule that needs a left out one is not asked."""
+    found: list[Problem] = []
+    for rule in _RULES:
+        with suppress(LeftOut):
+            found.extend(rule(config))
+    return found
 
 
 def worker_count_problems(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> list[Problem]:
@@ -183,32 +181,22 @@ def worker_count_problems(config: StackConfig, values: Mapping[str, str], places
     named = config.project.server
     servers = [SERVERS[named]] if named != "auto" else [server for server in SERVERS.values() if server.is_default]
     return [
-        Problem("worker-count", places[name], "is not a whole number from 1", 'write it like "2"')
+        Problem("worker-count", places[name], "is not a positive whole number", 'write it like "2"')
         for name in {server.workers_variable for server in servers} & values.keys()
         if not re.fullmatch(r"[1-9][0-9]{0,3}", values[name])
     ]
 
 
-def touches(failed: frozenset[str], paths: tuple[str, ...]) -> bool:
-    """True where one of the paths is, contains or is part of a failed one."""
-    return any(_related(one, other) for one in failed for other in paths)
-
-
-def _related(one: str, other: str) -> bool:
-    shorter, longer = sorted((one, other), key=len)
-    return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
-
-
 def config_warnings(config: StackConfig) -> tuple[str, ...]:
     """Sentences for the user; none holds a value of a variable."""
     found = [
-        f"{NAMESPACE}env.{name}: looks like a secret, and stands in plain text in the stack file, the state and every "
+        f"{NAMESPACE}env.{name}: looks like a secret, but is in plain text in the stack file, the state and every "
         f"preview; move it: pulumi config set --secret --path {NAMESPACE}secretEnv.{name}, then remove it from env"
         for name, value in config.env.items()
         if looks_secret(name, value)
     ]
     found += [
-        f"{NAMESPACE}trustedProxies: {network} is everybody: any visitor may then claim another address"
+        f"{NAMESPACE}trustedProxies: {network} is everybody: any visitor could claim another address"
         for network in config.trusted_proxies
         if network.endswith("/0")
     ]
@@ -222,5 +210,5 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
     unused = {"wsgi": asgi, "asgi": wsgi}
     other, application = unused.get(project.interface, ("", None))
     if application:
-        found.append(f"{NAMESPACE}project.{other}: is not used, because project.interface is {project.interface}")
+        found.append(f"{NAMESPACE}project.{other}: is not used: project.interface is {project.interface}")
     return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -22,12 +22,23 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+class LeftOut(AttributeError):
+    """Something wants to read a key at which something is wrong."""
+
+
 class Model(BaseModel):
     """The base of all parts of a stack config: frozen, camelCase in the file, unknown keys refused."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True, validate_default=False
     )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise LeftOut(name)
+            return super().__getattr__(name)
 
 
 def option(default: Any, description: str) -> Any:
@@ -90,9 +101,9 @@ def matching(pattern: str, rule: str, what: str, fix: str) -> AfterValidator:
 def text(value: str) -> str:
     """One line of text that is not empty."""
     if not value.strip():
-        raise reject("empty-text", "is empty", "give it a text, or remove the line")
+        raise reject("empty-text", "is empty", "set a value, or remove the line")
     if _CONTROL.search(value):
-        raise reject("control-character", "contains a line break or another control character", "write one line")
+        raise reject("control-character", "contains a line break or another control character", "use a single line")
     return value
 
 
@@ -111,7 +122,7 @@ def slug(value: str) -> str:
         fix = f"use lower-case letters, digits and '-', a letter first, at most 31 characters: {near}"
         raise reject("slug", f"{show(value)} is not a slug", fix)
     if is_own_slug(value):
-        raise reject("slug-own", f"{value} is a name of the product's own on the server", "choose another slug")
+        raise reject("slug-own", f"{value} is reserved by codesensei", "choose another slug")
     return value
 
 
@@ -168,14 +179,14 @@ def source_path(value: str) -> str:
     parts = value.split("/")
     if value.startswith("/") or ".." in parts or value.startswith("~"):
         fix = "write it relative to the root of the repository, without '..'"
-        raise reject("source-path", f"{show(value)} leads out of the source", fix)
+        raise reject("source-path", f"{show(value)} points outside the source", fix)
     return "/".join(part for part in parts if part not in {"", "."}) or "."
 
 
 def size(value: str) -> str:
     """A size as nginx reads it: digits with an optional k, m or g."""
     if not re.fullmatch(r"[1-9]\d{0,8}[kmg]?", value.lower()):
-        raise reject("size", f"{show(value)} is not a size", "write digits and k, m or g, more than nothing: 25m")
+        raise reject("size", f"{show(value)} is not a size", "use digits and k, m or g, greater than zero: 25m")
     return value.lower()
 
 
@@ -195,7 +206,7 @@ def network(value: str) -> str:
 Whole = Annotated[int, BeforeValidator(whole)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 Text = Annotated[str, AfterValidator(text)]
-Seconds = Annotated[Whole, at_least(1, "seconds", "a time in seconds, at least 1", "give a number of seconds: 60")]
+Seconds = Annotated[Whole, at_least(1, "seconds", "times are in seconds, at least 1", "set a number of seconds: 60")]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
 _USER_FIX = "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy"
 UnixName = Annotated[str, matching(r"[a-z_][a-z0-9_-]{0,31}", "user-name", "a user name", _USER_FIX)]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl, unquote
 
+from codesensei.config.types import reject
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _POSTGRES = re.compile(r"(postgres|postgresql|pgsql|psql|postgis)(\+\w+)?")
@@ -17,17 +19,9 @@ _PORTS = {"mysql": 3306, "mariadb": 3306, "mysql2": 3306, "mssql": 1433, "oracle
 POSTGRES_PORT = 5432
 
 
-class UrlError(Exception):
-    """A URL that cannot be used: the broken rule, what is wrong, the fix."""
-
-    def __init__(self, rule: str, message: str, fix: str) -> None:
-        super().__init__(rule, message, fix)
-        self.rule, self.message, self.fix = rule, message, fix
-
-
 @dataclass(frozen=True)
 class Url:
-    """A URL in parts, percent-decoded. `socket` is True where it leads to a Unix socket."""
+    """A URL in parts, percent-decoded. `socket` is True where it points to a Unix socket."""
 
     kind: Literal["postgres", "sqlite", "other"]
     scheme: str
@@ -40,7 +34,7 @@ class Url:
 
     @property
     def local(self) -> bool:
-        """True where it leads to the server itself."""
+        """True where it points to the server itself."""
         return self.socket or self.host.lower() in _LOCAL
 
     @property
@@ -50,7 +44,7 @@ class Url:
 
 
 def read_url(text: str) -> Url:
-    """A URL in parts. Raises UrlError."""
+    """A URL in parts. Raises what `reject` makes."""
     scheme, rest = _scheme(text)
     kind: Literal["postgres", "sqlite", "other"] = "postgres" if _POSTGRES.fullmatch(scheme) else "other"
     if scheme in _SQLITE:
@@ -68,15 +62,14 @@ def read_url(text: str) -> Url:
     name = unquote(path) or options.get("dbname", "")
     user = unquote(user) or options.get("user", "")
     password = unquote(password) or options.get("password", "")
-    return Url(
-        kind, scheme, host, port, name, user, host.startswith("/") or (kind == "postgres" and not host), password
-    )
+    socket = host.startswith("/") or (kind == "postgres" and not host)
+    return Url(kind, scheme, host, port, name, user, socket, password)
 
 
 def _scheme(text: str) -> tuple[str, str]:
     found = _SCHEME.match(text)
     if not found or not found.group(2) or re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise UrlError("url", "is not a URL", "write it like postgres://user:password@host:5432/name, without spaces")
+        raise reject("url", "is not a URL", "write it like postgres://user:password@host:5432/name, without spaces")
     return found.group(1).lower(), text[found.end() :]
 
 
@@ -86,7 +79,7 @@ def _refuse_raw(rest: str) -> None:
     raw = "#" in rest or "@" in path or "@" in authority.rpartition("@")[0] or _BAD_PERCENT.search(rest)
     if raw or "?" in authority.rpartition("@")[0]:
         fix = "percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25"
-        raise UrlError("url-encoding", "has a raw character that ends a part of the URL early", fix)
+        raise reject("url-encoding", "has an unescaped character that ends a part of the URL early", fix)
 
 
 def _place(text: str) -> tuple[str, int | None]:
@@ -101,5 +94,5 @@ def _port(text: str) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise UrlError("url-port", "has no valid port", "use a number from 1 to 65535, or leave the port out")
+        raise reject("url-port", "has no valid port", "use a number from 1 to 65535, or leave the port out")
     return int(text)

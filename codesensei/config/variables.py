@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from codesensei.config.types import VariableName, reject
 from codesensei.wire import envfile
-from codesensei.wire.envfile import is_quoted_word
+from codesensei.wire.envfile import Written, is_quoted_word
 
 _SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED")
 _OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
@@ -22,6 +22,17 @@ _FIXES = {
     "HOME": "each process has its own home in shared/state; give the project a variable of another name",
     "PATH": "programs of the virtual environment come first; a worker may change it: env PATH=… celery …",
 }
+_NAME = re.compile(r"\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_SECRET_NAME = re.compile(
+    r"(^|_)(SECRET|PASSWORD|PASSWD|PASS|PWD|TOKEN|CREDENTIALS?|PRIVATE_KEY|API_?KEY|ACCESS_KEY|SECRET_KEY|DSN)(_|$)|SECRET",
+    re.IGNORECASE,
+)
+# Names with such a word that hold no secret: paths, ids, hashers, lifetimes.
+_HARMLESS_NAME = re.compile(
+    r"_(FILE|PATH|NAME|ID|URL|AGE|TIMEOUT|LIFETIME|TTL|DAYS|HOURS|MINUTES|SECONDS|LENGTH|HASHERS?)$"
+)
+_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
 
 
 def owned_variable(name: str) -> str:
@@ -40,34 +51,28 @@ def env_value(value: object) -> str:
     """A value as text: integers are taken, whatever YAML would change on the way is refused with the quoted form."""
     if isinstance(value, bool):
         word = str(value).lower()
-        raise reject("env-boolean", f"{word} without quotes is not text", f'write "{word}", or "1" and "0"')
+        raise reject("env-boolean", f"unquoted {word} is not text", f'write "{word}", or "1" and "0"')
     if isinstance(value, int):
         return _number(value)
     if isinstance(value, float):
-        raise reject("env-float", f"{value!r} without quotes is not text", f'write it in quotes: "{value!r}"')
+        raise reject("env-float", f"unquoted {value!r} is not text", f'quote it: "{value!r}"')
     if value is None:
         raise reject("env-null", "has no value", 'write "" for an empty text, or remove the line')
     if isinstance(value, dict) and set(value) == {"secure"}:
-        raise secret_in_env()
+        fix = "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME"
+        raise reject("secret-in-env", "is encrypted, but env holds plain values: it would be shown", fix)
     if not isinstance(value, str):
         raise reject("env-structure", "is a list or a map, not text", 'write it as one text in quotes: \'["a", "b"]\'')
     if date := _DATE.fullmatch(value):
         day, time = date.group(1), date.group(2)
-        fix = f'write it in quotes: "{day if time == "00:00:00" else value[:19]}"'
-        raise reject("env-date", "is a date without quotes", fix)
+        raise reject("env-date", "is an unquoted date", f'quote it: "{day if time == "00:00:00" else value[:19]}"')
     return held(value)
 
 
 def _number(value: int) -> str:
     if abs(value) >= 2**63:
-        raise reject("env-number", "is a number too long to come through unchanged", "write it in quotes")
+        raise reject("env-number", "is too large to be passed on unchanged", "quote it")
     return str(value)
-
-
-def secret_in_env() -> Exception:
-    """An encrypted value in the map of plain variables."""
-    fix = "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME"
-    return reject("secret-in-env", "is encrypted, but env holds plain values: it would be shown", fix)
 
 
 def held(value: str) -> str:
@@ -80,27 +85,12 @@ def held(value: str) -> str:
 def refusal_fix(refused: envfile.Refusal) -> str:
     """How to give a project what no environment can hold."""
     if refused.rule == "env-too-long":
-        return "put it into a file in shared/, and its path here"
+        return "put it in a file in shared/, and set its path here"
     return "encode the value, e.g. base64"
 
 
 OwnVariable = Annotated[VariableName, AfterValidator(owned_variable)]
-EnvValue = Annotated[str, BeforeValidator(env_value), WithJsonSchema({"type": ["string", "integer"]})]
-
-
-_NAME = re.compile(r"\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-
-
-_SECRET_NAME = re.compile(
-    r"(^|_)(SECRET|PASSWORD|PASSWD|PASS|PWD|TOKEN|CREDENTIALS?|PRIVATE_KEY|API_?KEY|ACCESS_KEY|SECRET_KEY|DSN)(_|$)|SECRET",
-    re.IGNORECASE,
-)
-# Names with such a word that hold no secret: paths, ids, hashers, lifetimes.
-_HARMLESS_NAME = re.compile(
-    r"_(FILE|PATH|NAME|ID|URL|AGE|TIMEOUT|LIFETIME|TTL|DAYS|HOURS|MINUTES|SECONDS|LENGTH|HASHERS?)$"
-)
-_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+EnvValue = Annotated[Written, BeforeValidator(env_value), WithJsonSchema({"type": ["string", "integer"]})]
 
 
 def looks_secret(name: str, value: str) -> bool:
@@ -116,7 +106,7 @@ class UnreadableError(Exception):
     """A text that holds no variables. Never repeats a value."""
 
 
-def read_variables(text: str) -> dict[str, str]:
+def read_variables(text: str) -> dict[str, Written]:
     """Names and the values that the config must hold for the project to read them. Raises UnreadableError.
 
     In JSON a value stands as the config wants it, quoted words included. In a `.env` file quotes belong to the file.
@@ -126,7 +116,7 @@ def read_variables(text: str) -> dict[str, str]:
     return {name: _as_data(name, value) for name, value in _from_env(text).items()}
 
 
-def _from_json(text: str) -> dict[str, str]:
+def _from_json(text: str) -> dict[str, Written]:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
@@ -134,8 +124,8 @@ def _from_json(text: str) -> dict[str, str]:
     variables = {}
     for name, value in found.items():
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise UnreadableError(f'{name}: is not text; write the value in quotes: "…"')
-        variables[name] = str(value)
+            raise UnreadableError(f'{name}: is not text; quote the value: "…"')
+        variables[name] = Written(str(value))
     return variables
 
 
@@ -179,11 +169,11 @@ def _value(text: str, number: int) -> tuple[str, int]:
     return value, index + 1
 
 
-def _as_data(name: str, value: str) -> str:
+def _as_data(name: str, value: str) -> Written:
     """A value that would be read as a quoted word gets quotes around it, so that its own are kept."""
     if not is_quoted_word(value):
-        return value
+        return Written(value)
     for quote in ("'", '"'):
         if is_quoted_word(f"{quote}{value}{quote}"):
-            return f"{quote}{value}{quote}"
+            return Written(f"{quote}{value}{quote}")
     raise UnreadableError(f"{name}: has quotes around it and inside it, which cannot be told from a quoted word")

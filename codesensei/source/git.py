@@ -105,8 +105,8 @@ def _check_scheme(url: str) -> None:
     scheme = urlsplit(url).scheme.lower() if "://" in url else ""
     if scheme in SCHEMES or (not scheme and "::" not in url and _SCP_LIKE.fullmatch(url)):
         return
-    fix = "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path"
-    raise SourceError(without_credentials(url), "is not a git URL of a kind that is allowed", fix)
+    fix = "use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a local one, use path"
+    raise SourceError(without_credentials(url), "is not a supported git URL", fix)
 
 
 def _resolve_url(mirror: Path, url: str, revision: str) -> Commit:

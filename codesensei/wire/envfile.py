@@ -8,8 +8,8 @@ word is written as it stands and read without its quotes (contract, "Environment
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, NewType
 
 HEADER = "# Written by codesensei from the stack config; changes made here are lost at the next deploy.\n"
 # The engine hands the whole config to the program in one variable, and Linux takes no "NAME=value" beyond 128 KiB.
@@ -37,6 +37,10 @@ _NEXT = re.compile(
 )
 
 
+# A value as the stack config has it. Only `meaning` makes of it what processes read, and never twice.
+Written = NewType("Written", str)
+
+
 class EnvError(ValueError):
     """A variable that no env file can hold. The text names the variable, never its value."""
 
@@ -53,12 +57,16 @@ class Refusal(NamedTuple):
     cause: str
 
 
-def render(variables: Mapping[str, str]) -> str:
-    """The whole file: a header, one assignment per variable, sorted by name. EnvError for what cannot be held."""
+def render(variables: Mapping[str, str], data: Collection[str] = ()) -> str:
+    """The whole file: a header, one assignment per variable, sorted by name. EnvError for what cannot be held.
+
+    Values are as the stack config has them, but for those of the variables in `data`, which processes read as they are.
+    """
     for name, value in variables.items():
         if cause := refusal(name, value):
             raise EnvError(name, cause)
-    return HEADER + "".join(f"{name}={quote(variables[name])}\n" for name in sorted(variables))
+    quoted = {name: quote_data(value) if name in data else quote(value) for name, value in variables.items()}
+    return HEADER + "".join(f"{name}={quoted[name]}\n" for name in sorted(variables))
 
 
 def refusal(name: str, value: str) -> str | None:
@@ -91,14 +99,19 @@ def is_quoted_word(value: str) -> bool:
     return bool(_SINGLE.fullmatch(value) or _DOUBLE.fullmatch(value))
 
 
-def meaning(value: str) -> str:
+def meaning(value: Written) -> str:
     """What a process reads for a value of the stack config: without its quotes where it is one quoted word."""
     return value[1:-1] if is_quoted_word(value) else value
 
 
 def quote(value: str) -> str:
-    """The right-hand side of an assignment. Only for values that `refusal` lets through."""
-    return value if is_quoted_word(value) else '"' + _SPECIAL.sub(r"\\\g<0>", value) + '"'
+    """The right-hand side of an assignment, of which `meaning` is read. For values that `refusal` lets through."""
+    return value if is_quoted_word(value) else quote_data(value)
+
+
+def quote_data(value: str) -> str:
+    """The right-hand side of an assignment, of which the value itself is read, with quotes that it may have."""
+    return '"' + _SPECIAL.sub(r"\\\g<0>", value) + '"'
 
 
 def assignments(text: str) -> dict[str, str]:

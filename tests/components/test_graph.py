@@ -12,7 +12,7 @@ import pytest
 
 from codesensei import remote
 from codesensei.config import DatabasePlan
-from codesensei.wire import codec
+from codesensei.wire import codec, envfile, steps
 from codesensei.wire.codec import HEAD
 from codesensei.wire.steps import Seen, SeenStep
 from components.environment import database_url
@@ -167,6 +167,25 @@ def test_a_new_ssh_key_changes_what_runs_at_a_destroy_alone(tmp_path: Path, monk
 
 def by_urn(registered: tuple[Registered, ...]) -> list[Registered]:
     return sorted(registered, key=lambda it: it.urn)
+
+
+@pytest.mark.proves("database.env")
+def test_a_password_that_looks_like_a_quoted_word_keeps_its_quotes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URL has it percent-encoded, and the role gets it so."""
+    url = f"postgres://shop:{stacks.DATABASE_PASSWORD}@"
+    assert url in stacks.GIVEN
+    given = stacks.GIVEN.replace(url, "postgres://shop:%27word%27@")
+    monkeypatch.setattr(stacks, "GIVEN", f"{given}  codesensei:database: {{env: {{DB_PASSWORD: password}}}}\n")
+    declared = run("given", tmp_path, monkeypatch)
+    environment, database = (
+        codec.from_text(kind, recorder.opened(declared.find(f"shop-{step}").inputs)["stdin"], step)
+        for kind, step in ((steps.Environment, "environment"), (steps.Database, "database"))
+    )
+    assert isinstance(environment, steps.Environment)
+    assert isinstance(database, steps.Database)
+    assert envfile.parse(environment.content)["DB_PASSWORD"] == database.password == "'word'"
 
 
 @pytest.mark.proves("secrets.changed")

@@ -13,7 +13,7 @@ class Bad(NamedTuple):
 
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
-KEYSCAN = "read it with: ssh-keyscan -t ed25519 HOST, compare it with what the server's console shows"
+KEYSCAN = "get it with ssh-keyscan -t ed25519 HOST, and compare it with the server's console"
 TOKEN = "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 OWN_KIND = "    kind: auto\n"
 OWN_ENV = "    GUNICORN_WORKERS:"
@@ -53,7 +53,7 @@ BAD = [
         "unknown-key",
         "    directory: .\n",
         "    directory: .\n    requirement: base.txt\n",
-        'project.requirement: there is no such key\n    did you mean "requirements"?',
+        'project.requirement: unknown key\n    did you mean "requirements"?',
     ),
     Bad(
         "missing-key",
@@ -62,12 +62,12 @@ BAD = [
         "project.settingsModule: is missing\n"
         "    name the module of your production settings: config.settings.production",
     ),
-    Bad("wrong-type", 'python: ""', "python: 3.12", 'project.python: must be text\n    write it in quotes: "…"'),
+    Bad("wrong-type", 'python: ""', "python: 3.12", 'project.python: must be text\n    quote it: "…"'),
     Bad(
         "choice",
         "interface: auto",
         "interface: http",
-        "project.interface: is none of the words allowed here\n    write one of: auto, wsgi, asgi",
+        "project.interface: is not an allowed value\n    use one of: auto, wsgi, asgi",
     ),
     Bad(
         "server-interface",
@@ -89,18 +89,18 @@ BAD = [
         "codesensei:drift: yes",
         "drift: must be true or false\n    write true or false, without quotes",
     ),
-    Bad("empty-text", "name: Shop", 'name: ""', "project.name: is empty\n    give it a text, or remove the line"),
+    Bad("empty-text", "name: Shop", 'name: ""', "project.name: is empty\n    set a value, or remove the line"),
     Bad(
         "control-character",
         "name: Shop",
         'name: "Shop\\nExecStart=/bin/sh"',
-        "project.name: contains a line break or another control character\n    write one line",
+        "project.name: contains a line break or another control character\n    use a single line",
     ),
     Bad(
         "empty-list",
         'accept: ["2xx", "3xx", "401", "403", "404"]',
         "accept: []",
-        "project.healthCheck.accept: is empty\n    list at least one, or remove the line for the default",
+        "project.healthCheck.accept: is empty\n    list at least one, or remove the line to use the default",
     ),
     Bad(
         "listed-twice",
@@ -133,7 +133,7 @@ BAD = [
         "missing-host-key",
         f"    hostKey: {HOST_KEY}\n",
         "",
-        f"server.hostKey: is missing: without it anybody between could be the server\n    {KEYSCAN}",
+        f"server.hostKey: is missing: without it, anyone in between could pose as the server\n    {KEYSCAN}",
     ),
     Bad(
         "host-key",
@@ -152,7 +152,7 @@ BAD = [
         "host-key-damaged",
         HOST_KEY,
         HOST_KEY[:50],
-        f"server.hostKey: is not a whole ssh-ed25519 key: it was cut or changed\n    {KEYSCAN}",
+        f"server.hostKey: is not a complete ssh-ed25519 key: it was truncated or altered\n    {KEYSCAN}",
     ),
     Bad(
         "host-key-private",
@@ -172,13 +172,13 @@ BAD = [
         "slug-own",
         "slug: shop",
         "slug: toolkit",
-        "project.slug: toolkit is a name of the product's own on the server\n    choose another slug",
+        "project.slug: toolkit is reserved by codesensei\n    choose another slug",
     ),
     Bad(
         "slug-reserved",
         "slug: shop",
         "slug: nginx",
-        "project.slug: nginx.service is a unit of the system\n    choose another slug: nginx-site",
+        "project.slug: nginx.service is a system unit\n    choose another slug: nginx-site",
     ),
     Bad(
         "one-source",
@@ -191,8 +191,8 @@ BAD = [
         "git-scheme",
         "git: https://github.com/example/shop.git",
         "git: ext::sh -c id",
-        "project.source.git: is not a git URL of a kind that is allowed\n"
-        "    use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a directory here: path",
+        "project.source.git: is not a supported git URL\n"
+        "    use https://host/path, ssh://git@host/path, git@host:path or file:///path; for a local one, use path",
     ),
     Bad(
         "git-credentials",
@@ -205,7 +205,7 @@ BAD = [
         "git-host",
         "git: https://github.com/example/shop.git",
         "git: https:///example/shop.git",
-        "project.source.git: names no host\n    write https://host/path",
+        "project.source.git: has no host\n    write https://host/path",
     ),
     Bad(
         "revision",
@@ -218,7 +218,7 @@ BAD = [
         "source-path",
         "    directory: .\n",
         "    directory: ../other\n",
-        'project.directory: "../other" leads out of the source\n'
+        'project.directory: "../other" points outside the source\n'
         "    write it relative to the root of the repository, without '..'",
     ),
     Bad(
@@ -239,13 +239,13 @@ BAD = [
         "system-user",
         "user: deploy",
         "user: www-data",
-        'project.user: "www-data" is a user of the system\n    name an ordinary user for the project: deploy',
+        'project.user: "www-data" is a system user\n    use an ordinary user: deploy',
     ),
     Bad(
         "user-is-login-user",
         "    user: root\n",
         "    user: deploy\n",
-        'project.user: "deploy" is the login user, who may become root\n    give the project a user of its own: shop',
+        'project.user: "deploy" is the login user, who can become root\n    give the project its own user: shop',
     ),
     Bad(
         "python",
@@ -278,13 +278,13 @@ BAD = [
         "worker-reserved",
         "      beat:\n",
         "      web:\n",
-        'project.workers.web: "web" is a name of the product\'s own\n    choose another: worker',
+        'project.workers.web: "web" is reserved by codesensei\n    choose another name: worker',
     ),
     Bad(
         "empty-command",
         "worker: celery -A config worker -l info",
         'worker: ""',
-        "project.workers.worker.command: the command is empty\n    give it a shell line, or remove it",
+        "project.workers.worker.command: the command is empty\n    set a shell command, or remove it",
     ),
     Bad(
         "command-nul",
@@ -308,7 +308,7 @@ BAD = [
         "seconds",
         "web: 40",
         "web: 0",
-        "project.stopTimeout.web: 0 is too small: a time in seconds, at least 1\n    give a number of seconds: 60",
+        "project.stopTimeout.web: 0 is too small: times are in seconds, at least 1\n    set a number of seconds: 60",
     ),
     Bad(
         "keep-releases",
@@ -328,7 +328,7 @@ BAD = [
         "domain-url",
         "[shop.example.com]",
         '["https://shop.example.com/"]',
-        'domains[0]: "https://shop.example.com/" is more than a host name\n    write the name alone: shop.example.com',
+        'domains[0]: "https://shop.example.com/" is more than a host name\n    use the name alone: shop.example.com',
     ),
     Bad(
         "domain-pattern",
@@ -346,26 +346,26 @@ BAD = [
         "domain-ascii",
         "[shop.example.com]",
         "[bücher.example]",
-        'domains[0]: "bücher.example" is not in the form that DNS uses\n    write xn--bcher-kva.example',
+        'domains[0]: "bücher.example" is not ASCII, as DNS needs it\n    write xn--bcher-kva.example',
     ),
     Bad(
         "domain-address",
         "[shop.example.com]",
         "[203.0.113.7]",
-        'domains[0]: "203.0.113.7" is an address\n    list names only; without any, the address itself serves',
+        'domains[0]: "203.0.113.7" is an address\n    list names only; without any, the server\'s address is used',
     ),
     Bad(
         "apps-domain-is-domain",
         "  # codesensei:appsDomain: apps.example.com\n",
         "  codesensei:appsDomain: shop.example.com\n",
-        'appsDomain: "shop.example.com" is in domains too, but it only carries generated names\n'
+        'appsDomain: "shop.example.com" is also in domains, but it is for generated names only\n'
         "    remove it from one of the two",
     ),
     Bad(
         "tls",
         TLS,
         "  codesensei:tls: letsencrypt\n",
-        "tls: is none of off, selfSigned, acme, {acme: …} and {certificate, key}\n    write one of these",
+        "tls: is not off, selfSigned, acme, {acme: …} or {certificate, key}\n    use one of these",
     ),
     Bad(
         "email",
@@ -414,7 +414,7 @@ BAD = [
         TLS,
         "  codesensei:tls:\n    certificate: |\n      -----BEGIN CERTIFICATE-----\n      MIIB\n"
         "      -----END CERTIFICATE-----\n",
-        "tls.key: is missing: a certificate serves with its key\n"
+        "tls.key: is missing: a certificate needs its key\n"
         "    pulumi config set --secret --path codesensei:tls.key < key.pem",
     ),
     Bad(
@@ -427,7 +427,7 @@ BAD = [
         "size",
         "bodySize: 25m",
         "bodySize: 25 MB",
-        'limits.bodySize: "25 MB" is not a size\n    write digits and k, m or g, more than nothing: 25m',
+        'limits.bodySize: "25 MB" is not a size\n    use digits and k, m or g, greater than zero: 25m',
     ),
     # The database.
     Bad(
@@ -441,21 +441,21 @@ BAD = [
         "database-system",
         'name: ""',
         "name: template1",
-        "database.name: \"template1\" is PostgreSQL's own\n    choose a name of the project's: shop",
+        'database.name: "template1" is reserved by PostgreSQL\n    choose another name: shop',
     ),
     Bad(
         "database-default-name",
         "slug: shop",
         "slug: pg-shop",
-        'project.slug: the database would be named "pg_shop", which is PostgreSQL\'s own\n'
+        'project.slug: the database would be named "pg_shop", which is reserved by PostgreSQL\n'
         "    set codesensei:database.name",
     ),
     Bad(
         "extension",
         "extensions: []",
         "extensions: [timescaledb]",
-        'database.extensions[0]: "timescaledb" is neither a trusted extension nor one with a known package\n'
-        "    known are: btree_gin, btree_gist, citext, cube, dict_int, fuzzystrmatch, hstore, intarray, isn, lo, "
+        'database.extensions[0]: "timescaledb" is not a supported extension\n'
+        "    supported: btree_gin, btree_gist, citext, cube, dict_int, fuzzystrmatch, hstore, intarray, isn, lo, "
         "ltree, pg_trgm, pgcrypto, plperl, postgis, postgis_raster, postgis_tiger_geocoder, postgis_topology, "
         "seg, tablefunc, tcn, tsm_system_rows, tsm_system_time, unaccent, uuid-ossp, vector",
     ),
@@ -474,13 +474,13 @@ BAD = [
     Bad(
         "mapping-partly-given",
         *mapping("CELERY_BROKER_URL: url, MY_DATABASE: url"),
-        "database.env.MY_DATABASE: has no value, while other mapped variables have\n"
-        "    give all of the mapped variables a value, or none: then the program makes the database",
+        "database.env.MY_DATABASE: has no value, but other mapped variables do\n"
+        "    set all mapped variables, or none to have the database created",
     ),
     Bad(
         "database-variable-twice",
         *mapping("SECRET_KEY: url"),
-        "database.env.SECRET_KEY: SECRET_KEY is in generateSecrets too\n"
+        "database.env.SECRET_KEY: SECRET_KEY is also in generateSecrets\n"
         "    remove it from generateSecrets or from database.env",
     ),
     Bad(
@@ -492,7 +492,7 @@ BAD = [
     Bad(
         "url-encoding",
         *secret_url("clear:postgres://shop:canary#1@127.0.0.1/shop"),
-        "secretEnv.DATABASE_URL: has a raw character that ends a part of the URL early\n"
+        "secretEnv.DATABASE_URL: has an unescaped character that ends a part of the URL early\n"
         "    percent-encode user and password: # is %23, / %2F, ? %3F, @ %40, % %25",
     ),
     Bad(
@@ -503,18 +503,18 @@ BAD = [
     Bad(
         "url-name",
         *secret_url("clear:postgres://shop:canary@127.0.0.1/"),
-        "secretEnv.DATABASE_URL: names no database\n    end it with one: postgres://user:password@127.0.0.1:5432/shop",
+        "secretEnv.DATABASE_URL: has no database name\n    end it with one: postgres://user:password@127.0.0.1:5432/shop",
     ),
     Bad(
         "url-system-name",
         *secret_url("clear:postgres://postgres:canary@127.0.0.1/shop"),
-        "secretEnv.DATABASE_URL: names a role of PostgreSQL's own\n    choose a name of the project's: shop",
+        "secretEnv.DATABASE_URL: names a role reserved by PostgreSQL\n    choose another name: shop",
     ),
     Bad(
         "url-long-name",
         *secret_url(f"clear:postgres://shop:canary@127.0.0.1/{'x' * 64}"),
         "secretEnv.DATABASE_URL: the name of the database is longer than 63 bytes or not printable\n"
-        "    choose a shorter name: PostgreSQL would cut it",
+        "    choose a shorter name: PostgreSQL would truncate it",
     ),
     Bad(
         "url-password",
@@ -524,20 +524,20 @@ BAD = [
     Bad(
         "local-not-postgres",
         *secret_url("clear:mysql://shop:canary@127.0.0.1/shop"),
-        "secretEnv.DATABASE_URL: leads to a database on the server that is not PostgreSQL\n"
-        "    the program makes PostgreSQL only; for a database that you care for: database.kind: none",
+        "secretEnv.DATABASE_URL: points to a database on the server that is not PostgreSQL\n"
+        "    codesensei manages PostgreSQL only; for a database of your own, set database.kind to none",
     ),
     Bad(
         "sqlite-in-release",
         *_plain("DATABASE_URL: sqlite:///db.sqlite3"),
-        "env.DATABASE_URL: leads to a SQLite file inside the release: the next deploy would lose it\n"
-        "    lead it to shared, with four slashes: sqlite:////srv/codesensei/shop/shared/db.sqlite3",
+        "env.DATABASE_URL: points to a SQLite file inside the release, which the next deploy would lose\n"
+        "    point it to shared, with four slashes: sqlite:////srv/codesensei/shop/shared/db.sqlite3",
     ),
     Bad(
         "sqlite-outside-shared",
         *_plain("DATABASE_URL: sqlite:////srv/codesensei/shop/current/db.sqlite3"),
-        "env.DATABASE_URL: leads to a SQLite file that no release shares\n"
-        "    lead it to shared: sqlite:////srv/codesensei/shop/shared/db.sqlite3",
+        "env.DATABASE_URL: points to a SQLite file that no release shares\n"
+        "    point it to shared: sqlite:////srv/codesensei/shop/shared/db.sqlite3",
     ),
     # Variables.
     Bad(
@@ -560,12 +560,12 @@ BAD = [
     Bad(
         "env-boolean",
         *_plain("DEBUG: false"),
-        'env.DEBUG: false without quotes is not text\n    write "false", or "1" and "0"',
+        'env.DEBUG: unquoted false is not text\n    write "false", or "1" and "0"',
     ),
     Bad(
         "env-float",
         *_plain("RATE: 1.5"),
-        'env.RATE: 1.5 without quotes is not text\n    write it in quotes: "1.5"',
+        'env.RATE: unquoted 1.5 is not text\n    quote it: "1.5"',
     ),
     Bad(
         "env-null",
@@ -580,17 +580,17 @@ BAD = [
     Bad(
         "env-date",
         *_plain("SINCE: 2024-01-31"),
-        'env.SINCE: is a date without quotes\n    write it in quotes: "2024-01-31"',
+        'env.SINCE: is an unquoted date\n    quote it: "2024-01-31"',
     ),
     Bad(
         "env-number-form",
         *_plain("ZIP: 01234"),
-        'env.ZIP: 01234 without quotes becomes 668\n    write it in quotes: "01234"',
+        'env.ZIP: unquoted 01234 becomes 668\n    quote it: "01234"',
     ),
     Bad(
         "env-number",
         *_plain("BIG: 18446744073709551615"),
-        "env.BIG: is a number too long to come through unchanged\n    write it in quotes",
+        "env.BIG: is too large to be passed on unchanged\n    quote it",
     ),
     Bad(
         "env-nul",
@@ -606,30 +606,30 @@ BAD = [
         "env-too-long",
         *_plain(f"BLOB: {'x' * (96 * 1024 + 1)}"),
         "env.BLOB: is longer than 96 KiB: the engine hands the whole config over in one variable of at most 128 KiB\n"
-        "    put it into a file in shared/, and its path here",
+        "    put it in a file in shared/, and set its path here",
     ),
     Bad(
         "worker-count",
         'GUNICORN_WORKERS: "3"',
         "GUNICORN_WORKERS: auto",
-        'env.GUNICORN_WORKERS: is not a whole number from 1\n    write it like "2"',
+        'env.GUNICORN_WORKERS: is not a positive whole number\n    write it like "2"',
     ),
     Bad(
         "secret-and-plain",
         *_plain("API_TOKEN: x"),
-        "secretEnv.API_TOKEN: API_TOKEN is in env too\n    remove it from env or from secretEnv",
+        "secretEnv.API_TOKEN: API_TOKEN is also in env\n    remove it from env or from secretEnv",
     ),
     Bad(
         "generated-and-given",
         "codesensei:generateSecrets: [SECRET_KEY]",
         "codesensei:generateSecrets: [API_TOKEN]",
-        "generateSecrets: API_TOKEN is in secretEnv too\n    remove it from secretEnv or from generateSecrets",
+        "generateSecrets: API_TOKEN is also in secretEnv\n    remove it from secretEnv or from generateSecrets",
     ),
     Bad(
         "broker-variable-twice",
         "  codesensei:broker:\n    env: {}\n",
         "  codesensei:broker:\n    env: {CELERY_BROKER_URL: url}\n",
-        "broker.env.CELERY_BROKER_URL: CELERY_BROKER_URL is in env too\n    remove it from env or from broker.env",
+        "broker.env.CELERY_BROKER_URL: CELERY_BROKER_URL is also in env\n    remove it from env or from broker.env",
     ),
     Bad(
         "database-url-made",
@@ -641,15 +641,15 @@ BAD = [
         "broker-number",
         "redis://127.0.0.1:6379/0\n  # Secret",
         "redis://127.0.0.1:6379/16\n  # Secret",
-        "env.CELERY_BROKER_URL: names no database of the broker\n"
+        "env.CELERY_BROKER_URL: has no valid database number\n"
         "    end it with a number from 0 to 15: redis://127.0.0.1:6379/0",
     ),
     Bad(
         "broker-address",
         "redis://127.0.0.1:6379/0\n  # Secret",
         "redis://[::1]:6379/0\n  # Secret",
-        "env.CELERY_BROKER_URL: leads to ::1, but the server's broker listens on 127.0.0.1 alone\n"
-        "    lead it there: redis://127.0.0.1:6379/0",
+        "env.CELERY_BROKER_URL: points to ::1, but the server's broker listens on 127.0.0.1 alone\n"
+        "    use redis://127.0.0.1:6379/0",
     ),
     Bad(
         "broker-password",
@@ -676,20 +676,20 @@ BAD = [
         "encrypted",
         "    host: 203.0.113.7\n",
         "    host: {secure: 'clear:203.0.113.7'}\n",
-        "server.host: is encrypted, but it is no secret and would be shown\n    set it without --secret",
+        "server.host: is encrypted, but it is not a secret and would be shown\n    set it without --secret",
     ),
     Bad(
         "secret-not-text",
         f"    API_TOKEN:\n{SECRET_END}",
         "    API_TOKEN: {inner: {secure: 'clear:canary-inner'}}\n",
-        "secretEnv.API_TOKEN: is not a text\n"
+        "secretEnv.API_TOKEN: is not text\n"
         "    set it again: pulumi config set --secret --path codesensei:secretEnv.API_TOKEN",
     ),
     Bad(
         "ssh-key",
         "  # codesensei:sshPrivateKey: {secure: …}\n",
         "  codesensei:sshPrivateKey: {secure: 'clear:canary-no-key'}\n",
-        "sshPrivateKey: is not a whole private key\n"
+        "sshPrivateKey: is not a complete private key\n"
         "    set it from the file: pulumi config set --secret codesensei:sshPrivateKey < ~/.ssh/id_ed25519",
     ),
     Bad(
@@ -705,13 +705,13 @@ BAD = [
         "  codesensei:sshPrivateKey:\n    secure: |\n      clear:-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
         "      MIGbMFcGCSqGSIb3DQEFDTBK\n      -----END ENCRYPTED PRIVATE KEY-----\n",
         "sshPrivateKey: has a passphrase, which nobody can type during a deploy\n"
-        "    remove this key and use the SSH agent, or set a key of its own without a passphrase",
+        "    remove this key and use the SSH agent, or set a key without one",
     ),
     Bad(
         "digest-key",
         "  # codesensei:digestKey: {secure: …}\n",
         "  codesensei:digestKey: {secure: 'clear:canary'}\n",
         "digestKey: is shorter than 16 characters\n"
-        "    make one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
+        "    generate one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
     ),
 ]

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from codesensei.config import BadConfig
-from tests.config.bad import BAD, Bad
+from tests.config.bad import BAD, DOMAINS, OWN_ENV, TLS, Bad, secret_url
 from tests.config.engine import changed, load_text
 
 
@@ -57,7 +57,7 @@ def test_no_two_are_stopped_by_the_same_rule() -> None:
 def test_a_key_that_nothing_reads_is_unknown(place: str, key: str, tmp_path: Path) -> None:
     """Whoever sets one must not believe that it has an effect."""
     prefix = "  codesensei:" if key == "waive" else "    "
-    with pytest.raises(BadConfig, match=f"{key}: there is no such key"):
+    with pytest.raises(BadConfig, match=f"{key}: unknown key"):
         load_text(tmp_path, changed(place, f"{place}{prefix}{key}: 3\n"))
 
 
@@ -87,3 +87,50 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         "worker-count",
     ]
     assert str(caught.value).startswith("the stack config has 5 problems, nothing was run:\n")
+
+
+@pytest.mark.proves("preview.config")
+@pytest.mark.parametrize(
+    "spoilt",
+    ["lockTimeout: 5", "port: 22\n    user: root", "timeout: 60", "singleton: true"],
+    ids=lambda text: text.partition(":")[0],
+)
+def test_a_mistake_hides_no_other_that_has_nothing_to_do_with_it(spoilt: str, tmp_path: Path) -> None:
+    key, _, rest = spoilt.partition(": ")
+    text = changed(*secret_url("clear:postgres://shop@127.0.0.1/shop"))
+    for old, new in (
+        (f" {spoilt}", f" {key}: [x]{rest.removeprefix('22')}" if "\n" in spoilt else f" {key}: [x]"),
+        ("    user: root\n", "    user: deploy\n"),
+        (OWN_ENV, f"    API_TOKEN: x\n{OWN_ENV}"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, text)
+    rules = [problem.rule for problem in caught.value.problems]
+    assert rules[1:] == ["user-is-login-user", "secret-and-plain", "url-password"]
+
+
+ACME = "  codesensei:tls: acme\n"
+
+
+@pytest.mark.proves("preview.config")
+@pytest.mark.parametrize(
+    ("old", "new", "silent"),
+    [
+        ("    user: deploy\n", "    user: www-data\n", "user-is-login-user"),
+        ("  codesensei:env:\n", "  codesensei:env:\n    DB-PASS: x\n", "secret-and-plain"),
+        ("    interface: auto\n", "    interface: http\n", "server-interface"),
+        (DOMAINS + ACME, "  codesensei:domains: [shop_1.example.com]\n" + ACME, "acme-needs-name"),
+    ],
+    ids=["user", "env", "interface", "domains"],
+)
+def test_a_rule_is_not_asked_about_what_is_wrong(old: str, new: str, silent: str, tmp_path: Path) -> None:
+    """Its answer would be about a value that the user did not mean."""
+    text = changed("    server: auto\n", "    server: uvicorn\n").replace("    user: root\n", "    user: www-data\n")
+    text = text.replace(OWN_ENV, f"    API_TOKEN: x\n{OWN_ENV}").replace(TLS, "").replace(DOMAINS, DOMAINS + ACME)
+    assert text.count(old) == 1
+    text = text.replace(old, new)
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, text)
+    assert silent not in [problem.rule for problem in caught.value.problems]

@@ -42,21 +42,21 @@ COMBINATIONS = {
     ),
     "worker-unit-reserved": (
         [("slug: shop", "slug: cloud"), ("      beat:\n", "      init:\n")],
-        "project.workers.init: cloud-init.service is a unit of the system\n    give the worker another name",
+        "project.workers.init: cloud-init.service is a system unit\n    give the worker another name",
     ),
     "local-elsewhere": (
         [kind("local"), ELSEWHERE],
-        "database.kind: is local, but secretEnv.DATABASE_URL leads to another machine\n"
-        "    set it to external, or lead the URL to 127.0.0.1",
+        "database.kind: is local, but secretEnv.DATABASE_URL points to another machine\n"
+        "    set it to external, or point the URL to 127.0.0.1",
     ),
     "external-here": (
         [kind("external"), HERE],
-        "database.kind: is external, but secretEnv.DATABASE_URL leads to the server itself\n"
-        "    set it to local, or lead the URL to the provider's host; for a database that you care for: none",
+        "database.kind: is external, but secretEnv.DATABASE_URL points to the server itself\n"
+        "    set it to local, or point the URL to the provider's host; for a database of your own: none",
     ),
     "kind-and-url": (
         [kind("local"), SQLITE],
-        "database.kind: is local, but env.DATABASE_URL leads to a SQLite file\n    set it to auto",
+        "database.kind: is local, but env.DATABASE_URL points to a SQLite file\n    set it to auto",
     ),
     "database-name-differs": (
         [NAMED, HERE],
@@ -106,7 +106,7 @@ def rules_of_the_product() -> set[str]:
     """The first text of every call that states a rule."""
     rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of stack.py
     rules |= {"seconds", "keep-releases"}  # named by users of at_least()
-    doors = {"reject", "Problem", "UrlError", "_refuse", "Refusal", "matching"}
+    doors = {"reject", "Problem", "_refuse", "Refusal", "matching"}
     product = EXAMPLE.parents[1] / "codesensei"
     for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -307,7 +307,7 @@ def test_the_number_of_web_processes_is_what_the_processes_read(
     sealed = [(line[0], ""), (SECRET_END, f"{SECRET_END}    {variable}: {{secure: {json.dumps(f'clear:{value}')}}}\n")]
     if count is None:
         for changes in ([serves, line], [serves, *sealed]):
-            with pytest.raises(BadConfig, match=f"nv.{variable}: is not a whole number from 1"):
+            with pytest.raises(BadConfig, match=f"nv.{variable}: is not a positive whole number"):
                 loaded(tmp_path, *changes)
         return
     assert loaded(tmp_path, serves, line).config.workers_given(variable) == count
@@ -331,7 +331,7 @@ def test_certificate_of_ones_own(tmp_path: Path) -> None:
 WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
     "a secret by its name": (
         plain("STRIPE_SECRET_KEY: abc"),
-        "codesensei:env.STRIPE_SECRET_KEY: looks like a secret, and stands in plain text in the stack file, the state "
+        "codesensei:env.STRIPE_SECRET_KEY: looks like a secret, but is in plain text in the stack file, the state "
         "and every preview; move it: pulumi config set --secret --path codesensei:secretEnv.STRIPE_SECRET_KEY, "
         "then remove it from env",
     ),
@@ -341,7 +341,7 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "an unused application": (
         ("    interface: auto\n", "    interface: wsgi\n    asgiApplication: a:b\n"),
-        "codesensei:project.asgiApplication: is not used, because project.interface is wsgi",
+        "codesensei:project.asgiApplication: is not used: project.interface is wsgi",
     ),
     "a shared user": (
         ("    shareUser: false\n", "    shareUser: true\n"),
@@ -350,7 +350,7 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "everybody is trusted": (
         ("trustedProxies: []", "trustedProxies: [0.0.0.0/0]"),
-        "codesensei:trustedProxies: 0.0.0.0/0 is everybody: any visitor may then claim another address",
+        "codesensei:trustedProxies: 0.0.0.0/0 is everybody: any visitor could claim another address",
     ),
 }
 

@@ -33,6 +33,7 @@ WINDOWS=x
 """.replace("WINDOWS=x\n", "WINDOWS=x\r\n")
 
 
+@pytest.mark.proves("env.import")
 def test_env_file() -> None:
     found = {name: meaning(value) for name, value in read_variables(ENV_FILE).items()}
     assert found == {
@@ -49,6 +50,7 @@ def test_env_file() -> None:
     }
 
 
+@pytest.mark.proves("env.import")
 def test_pasted_json_keeps_quoted_words() -> None:
     assert read_variables('{"FOO": "\'bar < baz\'", "N": 2}') == {"FOO": "'bar < baz'", "N": "2"}
 
@@ -60,7 +62,7 @@ def test_pasted_json_keeps_quoted_words() -> None:
         ('A=1\nB="canary', "line 2: the quotes of this value do not end with it"),
         ("B='canary'x", "line 1: the quotes of this value do not end with it"),
         ('{"A": "canary",}', "line 1: this is not JSON (Illegal trailing comma before end of object)"),
-        ('{"A": true}', 'A: is not text; write the value in quotes: "…"'),
+        ('{"A": true}', 'A: is not text; quote the value: "…"'),
         ('A="\'can\\"ary\'"', "A: has quotes around it and inside it, which cannot be told from a quoted word"),
     ],
 )
@@ -100,6 +102,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str, fail: 
     return code, log.read_text() if log.exists() else ""
 
 
+@pytest.mark.proves("env.import")
 def test_it_only_shows_names_at_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +116,7 @@ def test_it_only_shows_names_at_first(
     assert "canary" not in shown.out + shown.err
 
 
+@pytest.mark.proves("env.import")
 def test_it_sets_each_value_on_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, log = run(tmp_path, monkeypatch, "--set", "--stack", "prod")
     start = "config|set|--non-interactive|--raw|--stack|prod|"

@@ -28,15 +28,15 @@ LONG = Bad(
     "env-number-form",
     OWN_ENV,
     f"    BIG: 123456789012345678901234567890\n{OWN_ENV}",
-    "env.BIG: 123456789012345678901234567890 without quotes becomes 1.2345678901234568e+29\n"
-    '    write it in quotes: "123456789012345678901234567890"',
+    "env.BIG: unquoted 123456789012345678901234567890 becomes 1.2345678901234568e+29\n"
+    '    quote it: "123456789012345678901234567890"',
 )
 # The processes would read it with quotes.
 QUOTED_TWICE = Bad(
     "worker-count",
     'GUNICORN_WORKERS: "3"',
     "GUNICORN_WORKERS: '''\"3\"'''",
-    'env.GUNICORN_WORKERS: is not a whole number from 1\n    write it like "2"',
+    'env.GUNICORN_WORKERS: is not a positive whole number\n    write it like "2"',
 )
 HEAD = "the stack config has 1 problem, nothing was run:\n  codesensei:"
 

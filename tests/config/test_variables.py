@@ -59,5 +59,5 @@ def test_a_number_that_comes_through_changed_is_told_as_it_was_written(
     with pytest.raises(BadConfig) as caught:
         load_text(tmp_path, changed(OWN_ENV, f"    RATE: {written}\n{OWN_ENV}"))
     assert [str(problem.rule) for problem in caught.value.problems] == ["env-number-form"]
-    assert f"env.RATE: {written} without quotes becomes {becomes}" in str(caught.value)
-    assert f'write it in quotes: "{written}"' in str(caught.value)
+    assert f"env.RATE: unquoted {written} becomes {becomes}" in str(caught.value)
+    assert f'quote it: "{written}"' in str(caught.value)

@@ -89,7 +89,7 @@ def differences(server: Server, batches: list[dict[str, str]]) -> dict[str, list
             ascii(value)[:200]
             for variables, seen in zip(batches, files, strict=True)
             for name, value in variables.items()
-            if seen.get(name) != digest(envfile.meaning(value))
+            if seen.get(name) != digest(envfile.meaning(envfile.Written(value)))
         ]
         for reader, files in read.items()
     }

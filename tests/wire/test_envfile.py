@@ -28,7 +28,7 @@ def differences(read: Callable[[Path], dict[str, str]], folder: Path, found: lis
         except readers.Unreadable:
             wrong += len(variables)
             continue
-        wrong += sum(seen.get(name) != envfile.meaning(value) for name, value in variables.items())
+        wrong += sum(seen.get(name) != envfile.meaning(envfile.Written(value)) for name, value in variables.items())
     return wrong
 
 
@@ -86,8 +86,21 @@ def test_the_rules_of_systemd_are_systemds(tmp_path: Path) -> None:
 
 def test_parse_reads_back_what_render_wrote(ten_thousand: list[dict[str, str]]) -> None:
     for variables in ten_thousand:
-        expected = {name: envfile.meaning(value) for name, value in variables.items()}
+        expected = {name: envfile.meaning(envfile.Written(value)) for name, value in variables.items()}
         assert envfile.parse(envfile.render(variables)) == expected
+
+
+@pytest.mark.proves("env.data")
+def test_data_keeps_the_quotes_that_it_has(tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
+    """A password may look like a quoted word."""
+    words = {"A": "'word'", "B": '"word"', "C": "plain"}
+    for variables in (words, *ten_thousand[:10]):
+        file = tmp_path / "file.env"
+        file.write_bytes(envfile.render(variables, data=variables).encode())
+        assert by_rules(file) == variables
+        assert readers.shell("/bin/sh", file).items() >= variables.items()
+        assert envfile.parse(file.read_bytes().decode()) == variables
+    assert envfile.parse(envfile.render(words, data=["B"])) == {**words, "A": "word"}
 
 
 @pytest.mark.proves("env.data")
@@ -142,7 +155,7 @@ def test_double_quoted_words_are_taken_as_they_are_only_when_both_read_them_the_
 )
 def test_exact_forms(value: str, written: str, read: str) -> None:
     assert envfile.quote(value) == written
-    assert envfile.meaning(value) == read
+    assert envfile.meaning(envfile.Written(value)) == read
 
 
 @pytest.mark.proves("env.one-each")

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from codesensei.source import Checkout, SourceError, open_source
-from tests.source.conftest import Asked, Repository, Source
+from tests.source.conftest import Repository, a_source, asked
 
 
 def by_path(tmp_path: Path, revision: str, path: str = "shop") -> Checkout:
-    return open_source(Asked(Source(revision, path=path)), cache_dir=tmp_path / "cache", base=tmp_path)
+    return open_source(asked(a_source(revision, path=path)), cache_dir=tmp_path / "cache", base=tmp_path)
 
 
 def by_url(repository: Repository, revision: str, tmp_path: Path) -> Checkout:
-    return open_source(Asked(Source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
+    return open_source(asked(a_source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
 
 
 def clone(repository: Repository, tmp_path: Path, *options: str) -> Repository:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -30,7 +30,7 @@ class Model(BaseModel):
     )
 
 
-def option(default: Any, description: str) -> Any:
+def option(default: T, description: str) -> T:
     """A key that may be left out."""
     return Field(default=default, description=description)
 

@@ -48,7 +48,8 @@ def env_value(value: object) -> str:
     if value is None:
         raise reject("env-null", "has no value", 'write "" for an empty text, or remove the line')
     if isinstance(value, dict) and set(value) == {"secure"}:
-        raise secret_in_env()
+        fix = "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME"
+        raise reject("secret-in-env", "is encrypted, but env holds plain values: it would be shown", fix)
     if not isinstance(value, str):
         raise reject("env-structure", "is a list or a map, not text", 'write it as one text in quotes: \'["a", "b"]\'')
     if date := _DATE.fullmatch(value):
@@ -62,12 +63,6 @@ def _number(value: int) -> str:
     if abs(value) >= 2**63:
         raise reject("env-number", "is a number too long to come through unchanged", "write it in quotes")
     return str(value)
-
-
-def secret_in_env() -> Exception:
-    """An encrypted value in the map of plain variables."""
-    fix = "remove it here and set it with: pulumi config set --secret --path codesensei:secretEnv.NAME"
-    return reject("secret-in-env", "is encrypted, but env holds plain values: it would be shown", fix)
 
 
 def held(value: str) -> str:

@@ -65,9 +65,8 @@ def web_unit(context: UnitContext, web: Web) -> str:
     command = _command(
         context, web, paths.venv_link, paths.programs, paths.socket, workers=workers, error_log=error_log
     )
-    socket_unit = names.socket_unit(paths.slug)
     live = _live(context, home="web", stop_timeout=web.stop_timeout)
-    return render("web.service.j2", **live, socket_unit=socket_unit, command=command)
+    return render("web.service.j2", **live, socket_unit=names.socket_unit(paths.slug), command=command)
 
 
 def candidate_unit(context: UnitContext, web: Web) -> str:

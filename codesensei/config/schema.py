@@ -11,12 +11,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from codesensei.config.problems import NAMESPACE
 from codesensei.config.stack import StackConfig
 
-_SECRET = {
-    "type": "object",
-    "properties": {"secure": {"type": "string"}},
-    "required": ["secure"],
-    "additionalProperties": False,
-}
+_KEYS = {"secure": {"type": "string"}}
+_SECRET = {"type": "object", "properties": _KEYS, "required": list(_KEYS), "additionalProperties": False}
 
 
 class _Untitled(GenerateJsonSchema):

@@ -41,7 +41,7 @@ class Model(BaseModel):
             return super().__getattr__(name)
 
 
-def option(default: Any, description: str) -> Any:
+def option(default: T, description: str) -> T:
     """A key that may be left out."""
     return Field(default=default, description=description)
 

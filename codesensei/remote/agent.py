@@ -16,6 +16,7 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 
 from codesensei.remote.errors import RemoteError
 
@@ -30,7 +31,7 @@ NO_KEY = (
 )
 
 # An agent lives while its Popen holds the pipe, and the engine may need it until the very end of the program.
-_held: list[subprocess.Popen[str]] = []
+_held: list[Popen[str]] = []
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ def start_agent(stack: str, key: str | None) -> Agent:
         _lead(link, own.name)
         return Agent(str(link), True)
     operators = os.environ.get("SSH_AUTH_SOCK")
-    if not operators:
+    if operators:
+        _lead(link, str(Path(operators).absolute()))
+    else:
         link.unlink(missing_ok=True)
-        return Agent(str(link), False)
-    _lead(link, str(Path(operators).absolute()))
-    return Agent(str(link), True)
+    return Agent(str(link), bool(operators))
 
 
 def folder_of(stack: str) -> Path:
@@ -84,14 +85,8 @@ def _remove_dead(folder: Path) -> None:
 def _start(own: Path, link: Path) -> None:
     try:
         # A session of its own: Ctrl-C in the terminal is for the engine, which may still need the agent.
-        process = subprocess.Popen(
-            ["ssh-agent", "-a", str(own), "sh", str(SCRIPT), str(link)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+        words = ["ssh-agent", "-a", str(own), "sh", str(SCRIPT), str(link)]
+        process = Popen(words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True, start_new_session=True)
     except FileNotFoundError:
         raise missing("ssh-agent") from None
     _held.append(process)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 from pulumi_command import remote
 
@@ -28,29 +30,10 @@ def connection_with_key(server: ServerConfig, private_key: pulumi.Output[str] | 
 def _connection(
     server: ServerConfig, *, agent_socket: str | None, private_key: pulumi.Output[str] | None
 ) -> remote.ConnectionArgs:
-    return remote.ConnectionArgs(
-        host=server.host,
-        port=server.port,
-        user=server.user,
-        host_key=server.host_key,
-        agent_socket_path=agent_socket,
-        private_key=private_key,
-        dial_error_limit=DIAL_ERROR_LIMIT,
-        per_dial_timeout=DIAL_SECONDS,
-        proxy=_proxy(server.proxy, agent_socket, private_key) if server.proxy else None,
-    )
+    def of(host: ServerConfig | JumpHost) -> dict[str, Any]:
+        where = {"host": host.host, "port": host.port, "user": host.user, "host_key": host.host_key}
+        keys = {"agent_socket_path": agent_socket, "private_key": private_key}
+        return {**where, **keys, "dial_error_limit": DIAL_ERROR_LIMIT, "per_dial_timeout": DIAL_SECONDS}
 
-
-def _proxy(
-    jump: JumpHost, agent_socket: str | None, private_key: pulumi.Output[str] | None
-) -> remote.ProxyConnectionArgs:
-    return remote.ProxyConnectionArgs(
-        host=jump.host,
-        port=jump.port,
-        user=jump.user,
-        host_key=jump.host_key,
-        agent_socket_path=agent_socket,
-        private_key=private_key,
-        dial_error_limit=DIAL_ERROR_LIMIT,
-        per_dial_timeout=DIAL_SECONDS,
-    )
+    proxy = remote.ProxyConnectionArgs(**of(server.proxy)) if server.proxy else None
+    return remote.ConnectionArgs(**of(server), proxy=proxy)

@@ -87,7 +87,9 @@ def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state:
     script = f'if [ -x {run} ]; then exec {run} look; else echo "{{}}"; fi'
     command = f"{sudo}sh -c '{script}'"
     with tempfile.TemporaryDirectory(prefix="codesensei-") as folder:
-        config = _write_ssh_config(Path(folder), server)
+        known, config = Path(folder, "known_hosts"), Path(folder, "config")
+        known.write_text(openssh.known_hosts(server))
+        config.write_text(openssh.settings(server, str(known)))
         done = _ssh(["ssh", "-F", str(config), "-T", "server", command], agent_socket, server)
     if done.returncode == 255:
         raise _unreachable(server, done.stderr)
@@ -120,13 +122,6 @@ def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subproces
         raise RemoteError(f"server {server.host}", f"it did not answer within {LOOK_SECONDS:.0f} s", fix) from None
 
 
-def _write_ssh_config(folder: Path, server: ServerConfig) -> Path:
-    known, path = folder / "known_hosts", folder / "config"
-    known.write_text(openssh.known_hosts(server))
-    path.write_text(openssh.settings(server, str(known)))
-    return path
-
-
 # First match wins: what ssh says, the cause, the fix. `place` is the key of the config that describes the machine.
 _KNOWN = (
     (
@@ -150,11 +145,7 @@ _KNOWN = (
         "the jump host does not let connections through to it",
         "set AllowTcpForwarding yes in the jump host's sshd_config",
     ),
-    (
-        ("Connection refused",),
-        "nothing listens on port {port}",
-        "start sshd there, or correct {place}.port",
-    ),
+    (("Connection refused",), "nothing listens on port {port}", "start sshd there, or correct {place}.port"),
     (
         ("timed out", "No route to host", "Network is unreachable"),
         "it does not answer on port {port}",
@@ -181,11 +172,6 @@ def _is_of_jump(jump: JumpHost | None, said: str) -> bool:
     """Whether ssh complains of the jump host, and not of the server behind it."""
     if jump is None or "open failed" in said:
         return False
-    named = (
-        "known for jump ",
-        "for jump has changed",
-        f"@{jump.host}: ",
-        f"host {jump.host} ",
-        f"hostname {jump.host}:",
-    )
+    host = jump.host
+    named = ("known for jump ", "for jump has changed", f"@{host}: ", f"host {host} ", f"hostname {host}:")
     return any(words in said for words in named)

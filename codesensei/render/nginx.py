@@ -9,9 +9,8 @@ from collections.abc import Iterable
 # The base configuration defines it, because the language has no way to write a dollar sign.
 DOLLAR = "${codesensei_dollar}"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_HOSTNAME = re.compile(
-    r"(\*\.|\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.IGNORECASE
-)
+_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+_HOSTNAME = re.compile(rf"(\*\.|\.)?{_LABEL}(\.{_LABEL})*\.?", re.IGNORECASE)
 
 
 def quote(value: str) -> str:
@@ -21,8 +20,7 @@ def quote(value: str) -> str:
 
 def plain(value: str) -> str:
     """A value of a directive that does not expand variables (location, ssl_certificate)."""
-    found = _CONTROL.search(value)
-    if found:
+    if found := _CONTROL.search(value):
         raise ValueError(f"nginx cannot hold the control character {found.group()!r}")
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

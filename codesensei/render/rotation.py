@@ -10,11 +10,5 @@ from codesensei.wire.paths import ProjectPaths
 
 def logrotate(paths: ProjectPaths, *, user: str, server: WebServer) -> str:
     """Log files that a server does not open again are copied and emptied."""
-    return render(
-        "logrotate.j2",
-        slug=paths.slug,
-        user=user,
-        logs=str(paths.logs),
-        web_unit=names.web_unit(paths.slug),
-        reopen_signal=server.reopen_signal,
-    )
+    logs, web_unit, signal = str(paths.logs), names.web_unit(paths.slug), server.reopen_signal
+    return render("logrotate.j2", slug=paths.slug, user=user, logs=logs, web_unit=web_unit, reopen_signal=signal)

@@ -81,7 +81,7 @@ def site(
         tls=certificate is not None,
         certificate=certificate,
         key=key,
-        trusted_proxies=[_network(network) for network in trusted_proxies],
+        trusted_proxies=[str(ipaddress.ip_network(network, strict=False)) for network in trusted_proxies],
         forwarded=_FORWARDED,
         access_log=str(paths.SERVER.nginx_logs / f"codesensei-{project.slug}.access.log"),
         body_size=body_size,
@@ -109,7 +109,3 @@ def url_path(url: str) -> str:
     if not re.fullmatch(r"/[^?#]*[^/?#][^?#]*/", url) or "//" in url:
         raise ValueError(f"not a path that begins and ends with a slash: {url!r}")
     return unquote(url)
-
-
-def _network(text: str) -> str:
-    return str(ipaddress.ip_network(text, strict=False))

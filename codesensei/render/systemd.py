@@ -15,7 +15,8 @@ def text(value: str) -> str:
 
     ValueError for control characters and a backslash at the end, which would join the next line.
     """
-    _refuse_control(value)
+    if found := _CONTROL.search(value):
+        raise ValueError(f"a unit's setting cannot hold the control character {found.group()!r}")
     if value.endswith("\\"):
         raise ValueError("a unit's setting cannot end with a backslash")
     if value != value.strip():
@@ -59,9 +60,3 @@ def assignment(name: str, value: str) -> str:
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", escaped) + '"'
-
-
-def _refuse_control(value: str) -> None:
-    found = _CONTROL.search(value)
-    if found:
-        raise ValueError(f"a unit's setting cannot hold the control character {found.group()!r}")

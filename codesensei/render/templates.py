@@ -22,14 +22,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        unit_text=systemd.text,
-        unit_path=systemd.path,
-        unit_word=systemd.word,
-        unit_assignment=systemd.assignment,
-        nginx_quote=nginx.quote,
-        nginx_plain=nginx.plain,
-    )
+    environment.filters |= {"unit_text": systemd.text, "unit_path": systemd.path, "unit_word": systemd.word}
+    environment.filters |= {"unit_assignment": systemd.assignment}
+    environment.filters |= {"nginx_quote": nginx.quote, "nginx_plain": nginx.plain}
     return environment
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,37 +52,21 @@ class Web:
     stop_timeout: int
 
 
-def socket_unit(context: UnitContext, *, proxy_group: str = "www-data", backlog: int = 2048) -> str:
+def socket_unit(context: UnitContext) -> str:
     """The socket that the proxy knows. It outlives every release: requests wait in it while the process changes."""
-    return render(
-        "web.socket.j2",
-        title=context.title,
-        socket=str(context.paths.socket),
-        user=context.user,
-        proxy_group=proxy_group,
-        backlog=backlog,
-    )
+    title, user, socket = context.title, context.user, str(context.paths.socket)
+    return render("web.socket.j2", title=title, socket=socket, user=user, proxy_group="www-data", backlog=2048)
 
 
 def web_unit(context: UnitContext, web: Web) -> str:
     """The live web process."""
     paths = context.paths
+    workers, error_log = str(web.workers or ""), str(paths.logs / "error.log")
     command = _command(
-        web,
-        venv=paths.venv_link,
-        program=paths.programs / web.server.program,
-        socket=paths.socket,
-        workers=str(web.workers or ""),
-        logs=paths.logs,
-        error_log=str(paths.logs / "error.log"),
+        context, web, paths.venv_link, paths.programs, paths.socket, workers=workers, error_log=error_log
     )
-    return render(
-        "web.service.j2",
-        **_live(context, home="web"),
-        socket_unit=names.socket_unit(paths.slug),
-        command=command,
-        stop_timeout=web.stop_timeout,
-    )
+    live = _live(context, home="web", stop_timeout=web.stop_timeout)
+    return render("web.service.j2", **live, socket_unit=names.socket_unit(paths.slug), command=command)
 
 
 def candidate_unit(context: UnitContext, web: Web) -> str:
@@ -94,15 +77,7 @@ def candidate_unit(context: UnitContext, web: Web) -> str:
     """
     paths = context.paths
     folder = paths.own_folder(RELEASE_PLACEHOLDER)
-    command = _command(
-        web,
-        venv=folder / "venv",
-        program=paths.candidate_programs / web.server.program,
-        socket=paths.candidate_socket,
-        workers=WORKERS_PLACEHOLDER if web.workers else "",
-        logs=paths.logs,
-        error_log="",
-    )
+    venv, workers = folder / "venv", WORKERS_PLACEHOLDER if web.workers else ""
     return render(
         "candidate.service.j2",
         title=context.title,
@@ -110,9 +85,9 @@ def candidate_unit(context: UnitContext, web: Web) -> str:
         working_directory=str(paths.release(RELEASE_PLACEHOLDER) / context.directory),
         env_file=str(folder / "env"),
         # Its HOME too: a server may have a control socket there, which the live process must keep.
-        environment=_environment(context, folder / "venv", paths.candidate_home),
+        environment=_environment(context, venv, paths.candidate_home),
         runtime_directory=str(paths.candidate_home.relative_to("/run")),
-        command=command,
+        command=_command(context, web, venv, paths.candidate_programs, paths.candidate_socket, workers=workers),
         stop_timeout=web.stop_timeout,
     )
 
@@ -120,16 +95,14 @@ def candidate_unit(context: UnitContext, web: Web) -> str:
 def worker_unit(context: UnitContext, key: str, *, stop_timeout: int) -> str:
     """A worker's process: the line in its command file, run by bash. `stop_timeout` in seconds."""
     paths = context.paths
-    unit = names.worker_unit(paths.slug, key)
     return render(
         "worker.service.j2",
-        **_live(context, home=key),
+        **_live(context, home=key, stop_timeout=stop_timeout),
         key=key,
         web_unit=names.web_unit(paths.slug),
         command=systemd.command(["/bin/bash", "-c", RUN_FILE, str(paths.worker_script(key))]),
         stop=systemd.command(["/bin/bash", str(paths.programs / STOP_WORKER)]),
-        identifier=unit.removesuffix(".service"),
-        stop_timeout=stop_timeout,
+        identifier=names.worker_unit(paths.slug, key).removesuffix(".service"),
     )
 
 
@@ -152,7 +125,7 @@ def with_schedule(command: str) -> str:
     return _CELERY.sub(extended, command)
 
 
-def _live(context: UnitContext, *, home: str) -> dict[str, object]:
+def _live(context: UnitContext, *, home: str, stop_timeout: int) -> dict[str, object]:
     """What the units of the serving release have in common."""
     paths = context.paths
     return {
@@ -161,6 +134,7 @@ def _live(context: UnitContext, *, home: str) -> dict[str, object]:
         "working_directory": str(paths.current / context.directory),
         "env_file": str(paths.env_link),
         "environment": _environment(context, paths.venv_link, paths.home(home)),
+        "stop_timeout": stop_timeout,
     }
 
 
@@ -169,20 +143,18 @@ def _environment(context: UnitContext, venv: Path, home: Path) -> list[str]:
     return [systemd.assignment(name, value) for name, value in variables.items()]
 
 
-def _command(web: Web, *, venv: Path, program: Path, socket: Path, workers: str, logs: Path, error_log: str) -> str:
+def _command(
+    context: UnitContext, web: Web, venv: Path, programs: Path, socket: Path, *, workers: str, error_log: str = ""
+) -> str:
     process = Process(
         programs=str(venv / "bin"),
-        program=str(program),
+        program=str(programs / web.server.program),
         application=web.application,
         socket=str(socket),
         workers=workers,
-        access_log=str(logs / "access.log"),
+        access_log=str(context.paths.logs / "access.log"),
         error_log=error_log,
         drain=max(1, web.stop_timeout - STOP_MARGIN),
     )
-    return _folded(web.server.command(process))
-
-
-def _folded(lines: Sequence[Sequence[str]]) -> str:
-    first, *others = lines
+    first, *others = web.server.command(process)
     return " \\\n  ".join([systemd.command(first), *(" ".join(map(systemd.word, line)) for line in others)])

@@ -16,9 +16,9 @@ from pathlib import Path
 from codesensei.source.command import plain_git, repository_of_ours
 from codesensei.source.errors import SourceError, listing, printable
 from codesensei.source.tree import Tree
+from codesensei.wire.paths import OWN_FOLDER
 
 KEPT_ARCHIVES = 20
-OWN_FOLDER = ".codesensei"
 _END = bytes(1024)
 
 
@@ -75,7 +75,8 @@ def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Check
         plain_git(bare, "archive", "--format=tar", f"--output={unfinished}", commit.revision, borrowed=objects)
         unfinished.rename(tar)
     os.utime(tar)
-    _forget_old(archives)
+    for old in sorted(archives.glob("*.tar"), key=lambda tar: tar.stat().st_mtime)[:-KEPT_ARCHIVES]:
+        old.unlink(missing_ok=True)
     subject = _subject(plain_git(bare, "cat-file", "commit", commit.revision, borrowed=objects))
     project = Checkout(commit.revision, subject, commit.branch, tar, _sha256(tar))
     _refuse_files(thing, project.tree)
@@ -125,12 +126,6 @@ def _refuse_files(thing: str, tree: Tree) -> None:
     if own:
         message = f"has files in {OWN_FOLDER}, the product's own folder in a release: {listing(own)}"
         raise SourceError(thing, message, "remove them from the repository, or move them")
-
-
-def _forget_old(archives: Path) -> None:
-    newest_first = sorted(archives.glob("*.tar"), key=lambda tar: tar.stat().st_mtime, reverse=True)
-    for tar in newest_first[KEPT_ARCHIVES:]:
-        tar.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

@@ -46,15 +46,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     if server.own_settings and server.own_settings.moved_by not in {*config.env, *config.secret_names}:
         _refuse_own_settings(checkout, directory, server)
     code_id, packages_id = ids(checkout.revision, project, closure, settings.interface, server)
-    return Code(
-        checkout=checkout,
-        settings=settings,
-        requirements=closure,
-        migrations=tuple(migrations(checkout)),
-        server=server,
-        id=code_id,
-        packages_id=packages_id,
-    )
+    return Code(checkout, settings, closure, tuple(migrations(checkout)), server, code_id, packages_id)
 
 
 def ids(

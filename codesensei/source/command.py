@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 
 from codesensei.source.errors import SourceError
 
@@ -50,13 +50,8 @@ def repository_of_ours(directory: Path) -> Path:
 
 def _git(arguments: list[str], seconds: float, environment: dict[str, str]) -> str:
     try:
-        process = subprocess.Popen(
-            ["git", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,
+        process = Popen(
+            ["git", *arguments], stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment, start_new_session=True
         )
     except FileNotFoundError:
         raise SourceError("git", "is not installed on this machine", "install git (apt-get install git)") from None
@@ -67,7 +62,7 @@ def _git(arguments: list[str], seconds: float, environment: dict[str, str]) -> s
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        if isinstance(error, subprocess.TimeoutExpired):
+        if isinstance(error, TimeoutExpired):
             raise GitFailure(f"no answer within {seconds:.0f} seconds") from None
         raise
     if process.returncode:

@@ -12,75 +12,64 @@ _LINES = 5
 _COLUMNS = 200
 
 # First match wins. {host} is the URL's host.
-_KNOWN: tuple[tuple[str, str, str], ...] = (
-    (
-        r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|No .* host key is known",
+_KNOWN = {
+    r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|No .* host key is known": (
         "{host}'s SSH host key is not known here, or it changed",
         "connect once by hand (ssh -T git@{host}) and compare the fingerprint with the one that the host publishes",
     ),
-    (
-        r"Permission denied \(|Too many authentication failures|no mutual signature",
+    r"Permission denied \(|Too many authentication failures|no mutual signature": (
         "{host} does not accept your SSH key",
         "load the key into your SSH agent (ssh-add), or name it in ~/.ssh/config; then: git ls-remote {url}",
     ),
-    (
-        r"Repository not found|does not appear to be a git repository|repository '[^']*' (does not exist|not found)"
-        r"|The requested URL returned error: 404|project you were looking for could not be found|not a git repository",
+    r"Repository not found|does not appear to be a git repository|repository '[^']*' (does not exist|not found)"
+    r"|The requested URL returned error: 404|project you were looking for could not be found|not a git repository": (
         "there is no repository, or you may not see it",
         "check the address, and your access with: git ls-remote {url}",
     ),
-    (
-        r"could not read (Username|Password)|terminal prompts disabled|Authentication failed"
-        r"|The requested URL returned error: 40[13]|Invalid username or (password|token)|Access denied",
+    r"could not read (Username|Password)|terminal prompts disabled|Authentication failed"
+    r"|The requested URL returned error: 40[13]|Invalid username or (password|token)|Access denied": (
         "{host} wants credentials, and git has none that it accepts",
         "store them in a credential helper (git credential, gh auth setup-git), or use an SSH URL; "
         "then: git ls-remote {url}",
     ),
-    (
-        r"transport '[^']*' not allowed",
+    r"transport '[^']*' not allowed": (
         "leads to a kind of transport that is not allowed",
         "use https, ssh or file, also in git's url.<base>.insteadOf",
     ),
-    (
-        r"SSL certificate problem|server (certificate )?verification failed|SSL_ERROR|certificate verify",
+    r"SSL certificate problem|server (certificate )?verification failed|SSL_ERROR|certificate verify": (
         "{host}'s TLS certificate is not trusted on this machine",
         "install the certificate authority that signed it, or name it in git's http.sslCAInfo",
     ),
-    (
-        r"Could not resolve host(name)?|Name or service not known|Temporary failure in name resolution",
+    r"Could not resolve host(name)?|Name or service not known|Temporary failure in name resolution": (
         "the name {host} cannot be resolved",
         "check the address and this machine's network; a full commit that was fetched before needs no network",
     ),
-    (
-        r"Connection refused|Connection timed out|Network is unreachable|No route to host|Failed to connect"
-        r"|Connection reset|Operation timed out|no answer within|unexpected disconnect|Could not connect",
+    r"Connection refused|Connection timed out|Network is unreachable|No route to host|Failed to connect"
+    r"|Connection reset|Operation timed out|no answer within|unexpected disconnect|Could not connect": (
         "{host} does not answer",
         "check this machine's network; a full commit that was fetched before needs no network",
     ),
-    (
-        r"unable to read (tree|sha1 file|[0-9a-f]{40})|cannot read '[0-9a-f]{40}'"
-        r"|missing (blob|tree|object)|promisor remote"
-        r"|could not fetch [0-9a-f]{40}|bad tree object|not a tree object",
+    r"unable to read (tree|sha1 file|[0-9a-f]{40})|cannot read '[0-9a-f]{40}'"
+    r"|missing (blob|tree|object)|promisor remote"
+    r"|could not fetch [0-9a-f]{40}|bad tree object|not a tree object": (
         "the repository lacks files of this commit (a partial or damaged clone)",
         "fetch them (git fetch --refetch), clone it without --filter, or name it by its URL: project.source.git",
     ),
-    (
-        r"dubious ownership",
+    r"dubious ownership": (
         "the repository belongs to another user of this machine",
         "if you trust it: git config --global --add safe.directory DIRECTORY",
     ),
-    (
-        r"No space left on device",
+    r"No space left on device": (
         "there is no space left for git's cache on this machine",
         "make room, or set XDG_CACHE_HOME to another directory",
     ),
-)
+}
 
 
 def explain(thing: str, stderr: str) -> SourceError:
     """The error for what git wrote while it worked on `thing`: a URL or a name."""
     url = without_credentials(thing)
-    for pattern, cause, fix in _KNOWN:
+    for pattern, (cause, fix) in _KNOWN.items():
         if re.search(pattern, stderr):
             words = {"host": _host(thing), "url": url}
             return SourceError(url, cause.format(**words), fix.format(**words))
@@ -91,7 +80,7 @@ def explain(thing: str, stderr: str) -> SourceError:
 
 def is_known(stderr: str) -> bool:
     """Whether `explain` knows the cause: nothing in git's cache is to blame for it."""
-    return any(re.search(pattern, stderr) for pattern, _, _ in _KNOWN)
+    return any(re.search(pattern, stderr) for pattern in _KNOWN)
 
 
 def without_credentials(text: str) -> str:
@@ -99,9 +88,7 @@ def without_credentials(text: str) -> str:
 
     def hide(found: re.Match[str]) -> str:
         login = found["login"][:-1]
-        if found["scheme"].lower() == "ssh://" and ":" not in login:
-            return found[0]
-        return found["scheme"]
+        return found[0] if found["scheme"].lower() == "ssh://" and ":" not in login else found["scheme"]
 
     return _CREDENTIALS.sub(hide, text)
 

@@ -14,9 +14,9 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
+from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout, Commit, archive_of
 from codesensei.source.command import SCHEMES, GitFailure, operators_git, plain_git, repository_of_ours
 from codesensei.source.errors import SourceError, listing, near
@@ -34,25 +34,7 @@ _HEADS = "refs/heads/"
 _TAGS = "refs/tags/"
 
 
-class SourceSpec(Protocol):
-    """Where the project is: exactly one of `git` (a URL) and `path` (a directory here), and a revision."""
-
-    @property
-    def git(self) -> str | None: ...
-    @property
-    def path(self) -> str | None: ...
-    @property
-    def revision(self) -> str: ...
-
-
-class HasSource(Protocol):
-    """The part of the project's config that says where the source is."""
-
-    @property
-    def source(self) -> SourceSpec: ...
-
-
-def open_source(project: HasSource, *, cache_dir: Path | None = None, base: Path | None = None) -> Checkout:
+def open_source(project: ProjectConfig, *, cache_dir: Path | None = None, base: Path | None = None) -> Checkout:
     """The project at its revision. `base` is what `source.path` is relative to (default: the working directory).
 
     SourceError names what cannot be had: the repository, the revision, a clean tree, files kept elsewhere.

@@ -5,31 +5,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
+from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, listing, near
 from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, read_names
 from codesensei.source.tree import join
 from codesensei.webservers import SERVERS, Interface
-
-
-class DjangoConfig(Protocol):
-    """The part of the project's config that says where Django is."""
-
-    @property
-    def directory(self) -> str: ...
-    @property
-    def settings_module(self) -> str: ...
-    @property
-    def wsgi_application(self) -> str | None: ...
-    @property
-    def asgi_application(self) -> str | None: ...
-    @property
-    def interface(self) -> Literal["auto", "wsgi", "asgi"]: ...
-    @property
-    def server(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +37,7 @@ class SettingsFacts:
     unsure: tuple[str, ...]
 
 
-def read_settings(project: Checkout, config: DjangoConfig, closure: Closure | None = None) -> SettingsFacts:
+def read_settings(project: Checkout, config: ProjectConfig, closure: Closure | None = None) -> SettingsFacts:
     """Find manage.py, the settings and the application module. SourceError for what is not there.
 
     `closure` says which modules may come with the packages; what Django says of them is asked on the server alone.

@@ -56,10 +56,7 @@ class Modules:
         return False
 
     def _file(self, stem: str) -> str | None:
-        for candidate in (f"{stem}/__init__.py", f"{stem}.py"):
-            if self.project.tree.is_file(candidate):
-                return candidate
-        return None
+        return next(filter(self.project.tree.is_file, (f"{stem}/__init__.py", f"{stem}.py")), None)
 
     def target(self, importer: str, importer_file: str, node: ast.ImportFrom) -> str | None:
         """The absolute name of the module that a `from … import` names."""
@@ -91,15 +88,13 @@ class Names:
 
 def read_names(modules: Modules, module: str, wanted: Sequence[str]) -> Names:
     """Follow `module` and the project's modules that it takes names from; the last assignment counts."""
-    reader = _Reader(modules, frozenset(wanted))
-    texts = reader.module(module)
-    return Names({name: texts.get(name) for name in wanted}, reader.notes, reader.elsewhere)
+    return read_file_names(modules, modules.find(module), wanted, module)
 
 
-def read_file_names(modules: Modules, file: str, wanted: Sequence[str]) -> Names:
-    """The same for a file that is no module, as the settings of a server."""
+def read_file_names(modules: Modules, file: str | None, wanted: Sequence[str], module: str = "") -> Names:
+    """The same for a file, also one that is no module, as the settings of a server."""
     reader = _Reader(modules, frozenset(wanted))
-    texts = reader.parse("", file)
+    texts = reader.parse(module, file) if file else {}
     return Names({name: texts.get(name) for name in wanted}, reader.notes, reader.elsewhere)
 
 
@@ -111,10 +106,6 @@ class _Reader:
         self._read = 0
         self.notes: list[str] = []
         self.elsewhere: list[str] = []
-
-    def module(self, name: str) -> dict[str, str | None]:
-        file = self._modules.find(name)
-        return self.parse(name, file) if file else {}
 
     def parse(self, name: str, file: str, texts: dict[str, str | None] | None = None) -> dict[str, str | None]:
         texts = {} if texts is None else texts
@@ -151,14 +142,10 @@ class _Reader:
         else:
             for block in ("body", "handlers", "orelse", "finalbody"):
                 if isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
-                    self._inner(module, getattr(node, block, []))
-
-    def _inner(self, module: _Module, nodes: Iterable[ast.stmt | ast.ExceptHandler]) -> None:
-        for node in nodes:
-            if isinstance(node, ast.ExceptHandler):
-                self._block(module, node.body, certain=False)
-            else:
-                self._statement(module, node, certain=False)
+                    for inner in getattr(node, block, []):
+                        self._block(
+                            module, inner.body if isinstance(inner, ast.ExceptHandler) else [inner], certain=False
+                        )
 
     def _assign(self, module: _Module, target: ast.expr, value: ast.expr, *, certain: bool) -> None:
         if not isinstance(target, ast.Name):

@@ -55,13 +55,11 @@ class Tree:
 
     def is_file(self, path: str) -> bool:
         """Whether `path` leads to a file."""
-        found = self.resolve(path)
-        return found is not None and found in self._offsets
+        return self.resolve(path) in self._offsets
 
     def is_directory(self, path: str) -> bool:
         """Whether `path` leads to a directory."""
-        found = self.resolve(path)
-        return found is not None and found in self._directories
+        return self.resolve(path) in self._directories
 
     def read_bytes(self, path: str) -> bytes:
         """A file's content; FileNotFoundError when there is none."""

@@ -6,31 +6,23 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import pytest
 
+from codesensei.config.project import ProjectConfig, SourceConfig
 from codesensei.source import Checkout, open_source
 
 
-@dataclass(frozen=True)
-class Source:
-    revision: str
-    git: str | None = None
-    path: str | None = None
+def a_source(revision: str, git: str | None = None, path: str | None = None) -> SourceConfig:
+    """Unchecked, because this room refuses bad URLs too."""
+    return SourceConfig.model_construct(revision=revision, git=git, path=path)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The part of a project's config that this room reads."""
-
-    source: Source = Source("main", path="shop")
-    directory: str = "."
-    settings_module: str = "config.settings"
-    wsgi_application: str | None = None
-    asgi_application: str | None = None
-    interface: Literal["auto", "wsgi", "asgi"] = "auto"
-    server: str = "auto"
+def asked(source: SourceConfig | None = None, **changes: Any) -> ProjectConfig:
+    """A project's config: the main branch of `shop`, unless another source is given."""
+    source = source or a_source("main", path="shop")
+    return ProjectConfig.model_construct(**{"source": source, "settings_module": "config.settings", **changes})
 
 
 @dataclass(frozen=True)
@@ -89,6 +81,6 @@ def project_of(repository: Repository, tmp_path: Path) -> Callable[[Mapping[str,
 
     def make(files: Mapping[str, str | bytes]) -> Checkout:
         repository.commit(files)
-        return open_source(Asked(), cache_dir=tmp_path / "cache", base=tmp_path)
+        return open_source(asked(), cache_dir=tmp_path / "cache", base=tmp_path)
 
     return make

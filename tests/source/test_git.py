@@ -13,18 +13,18 @@ import pytest
 
 from codesensei.source import Checkout, SourceError, archive, open_source
 from codesensei.source import git as room
-from tests.source.conftest import Asked, Repository, Source
+from tests.source.conftest import Repository, a_source, asked
 
 Opener = Callable[[Repository, str, Path], Checkout]
 
 
 def by_url(repository: Repository, revision: str, tmp_path: Path) -> Checkout:
-    return open_source(Asked(Source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
+    return open_source(asked(a_source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
 
 
 def by_path(repository: Repository, revision: str, tmp_path: Path) -> Checkout:
     return open_source(
-        Asked(Source(revision, path=repository.directory.name)), cache_dir=tmp_path / "cache", base=tmp_path
+        asked(a_source(revision, path=repository.directory.name)), cache_dir=tmp_path / "cache", base=tmp_path
     )
 
 
@@ -145,7 +145,7 @@ def test_a_revision_is_never_an_option(repository: Repository, tmp_path: Path, o
 )
 def test_other_transports_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="not a supported git URL"):
-        open_source(Asked(Source("main", git=url)), cache_dir=tmp_path)
+        open_source(asked(a_source("main", git=url)), cache_dir=tmp_path)
     assert not list(tmp_path.glob("*/mirror.git"))
 
 
@@ -153,14 +153,14 @@ def test_a_transport_that_the_operators_settings_lead_to_is_refused(repository: 
     with (tmp_path / "home/.gitconfig").open("a") as settings:
         settings.write('[url "ext::sh -c id "]\n\tinsteadOf = https://evil.example/\n')
     with pytest.raises(SourceError, match="transport that is not allowed"):
-        open_source(Asked(Source("main", git="https://evil.example/x")), cache_dir=tmp_path / "cache")
+        open_source(asked(a_source("main", git="https://evil.example/x")), cache_dir=tmp_path / "cache")
 
 
 def test_the_operators_settings_lead_to_a_repository(repository: Repository, tmp_path: Path) -> None:
     commit = repository.commit({"a.txt": "1"})
     with (tmp_path / "home/.gitconfig").open("a") as settings:
         settings.write(f'[url "{repository.url}"]\n\tinsteadOf = https://git.example/shop\n')
-    project = open_source(Asked(Source("main", git="https://git.example/shop")), cache_dir=tmp_path / "cache")
+    project = open_source(asked(a_source("main", git="https://git.example/shop")), cache_dir=tmp_path / "cache")
     assert project.revision == commit
 
 
@@ -195,9 +195,9 @@ def test_the_same_commit_gives_the_same_bytes_everywhere(
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "tar.umask")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "0007")
     for again in (
-        open_source(Asked(Source(commit, git=repository.url)), cache_dir=tmp_path / "other"),
-        open_source(Asked(Source("v9", git=repository.url)), cache_dir=tmp_path / "third"),
-        open_source(Asked(Source("v9", path="shop")), cache_dir=tmp_path / "fourth", base=tmp_path),
+        open_source(asked(a_source(commit, git=repository.url)), cache_dir=tmp_path / "other"),
+        open_source(asked(a_source("v9", git=repository.url)), cache_dir=tmp_path / "third"),
+        open_source(asked(a_source("v9", path="shop")), cache_dir=tmp_path / "fourth", base=tmp_path),
     ):
         assert again.tar_path.read_bytes() == plain
         assert again.tar_sha256 == first.tar_sha256
@@ -213,11 +213,11 @@ def test_the_archive_is_outside_the_checkout_and_made_once(
 ) -> None:
     repository.commit({"a.txt": "1"})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    first = open_source(Asked(Source("main", git=repository.url)))
+    first = open_source(asked(a_source("main", git=repository.url)))
     assert first.tar_path.is_relative_to(tmp_path / "xdg/codesensei/git")
     assert first.tar_path.name == f"{first.revision}.tar"
     inode = first.tar_path.stat().st_ino
-    assert open_source(Asked(Source("main", git=repository.url))).tar_path.stat().st_ino == inode
+    assert open_source(asked(a_source("main", git=repository.url))).tar_path.stat().st_ino == inode
 
 
 def test_old_archives_are_forgotten(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +320,7 @@ def test_a_path_is_a_repositorys_root(repository: Repository, tmp_path: Path, pa
     repository.commit({"inner/a.txt": "1"})
     (tmp_path / "plain").mkdir()
     with pytest.raises(SourceError, match=says) as caught:
-        open_source(Asked(Source("main", path=path)), cache_dir=tmp_path / "cache", base=tmp_path)
+        open_source(asked(a_source("main", path=path)), cache_dir=tmp_path / "cache", base=tmp_path)
     assert caught.value.thing == f"project.source.path {path}"
 
 
@@ -331,7 +331,7 @@ def test_a_worktree_and_a_hooks_environment(
     repository.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "tree"))
     monkeypatch.setenv("GIT_DIR", "/nonexistent")
     monkeypatch.setenv("GIT_WORK_TREE", "/nonexistent")
-    project = open_source(Asked(Source(commit, path="tree")), cache_dir=tmp_path / "cache", base=tmp_path)
+    project = open_source(asked(a_source(commit, path="tree")), cache_dir=tmp_path / "cache", base=tmp_path)
     assert project.read("a.txt") == "1"
 
 
@@ -349,7 +349,7 @@ def test_git_that_hangs_ends(repository: Repository, tmp_path: Path, monkeypatch
     monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
     monkeypatch.setattr(room, "ASK_SECONDS", 0.3)
     with pytest.raises(SourceError, match=r"host\.example does not answer"):
-        open_source(Asked(Source("main", git="git@host.example:shop.git")), cache_dir=tmp_path / "cache")
+        open_source(asked(a_source("main", git="git@host.example:shop.git")), cache_dir=tmp_path / "cache")
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert str(ssh) not in running
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.source import Checkout, SourceError, open_source
-from tests.source.conftest import Asked, Repository, Source
+from tests.source.conftest import Repository, a_source, asked
 from tests.source.https import PASSWORD, USER, GitServer, run_git_server
 
 pytestmark = pytest.mark.proves("config.source.git")
@@ -29,7 +29,7 @@ def settings(tmp_path: Path, text: str) -> None:
 
 
 def opened(server: GitServer, revision: str, tmp_path: Path) -> Checkout:
-    return open_source(Asked(Source(revision, git=f"{server.url}/shop/.git")), cache_dir=tmp_path / "cache")
+    return open_source(asked(a_source(revision, git=f"{server.url}/shop/.git")), cache_dir=tmp_path / "cache")
 
 
 def by_header(server: GitServer, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_commit_on_no_branch_and_a_rewritten_branch(
     second = repository.git("rev-parse", "HEAD")
     assert opened(server, "main", tmp_path).revision == second
     # The first is on no branch any more; another machine, without it in its cache, asks for it by name.
-    elsewhere = open_source(Asked(Source(first, git=f"{server.url}/shop/.git")), cache_dir=tmp_path / "other")
+    elsewhere = open_source(asked(a_source(first, git=f"{server.url}/shop/.git")), cache_dir=tmp_path / "other")
     assert elsewhere.revision == first
 
 
@@ -107,4 +107,4 @@ def test_a_certificate_that_nobody_trusts(server: GitServer, repository: Reposit
 def test_no_repository_at_the_address(server: GitServer, tmp_path: Path) -> None:
     by_header(server, tmp_path)
     with pytest.raises(SourceError, match="there is no repository, or you may not see it"):
-        open_source(Asked(Source("main", git=f"{server.url}/none/.git")), cache_dir=tmp_path / "cache")
+        open_source(asked(a_source("main", git=f"{server.url}/none/.git")), cache_dir=tmp_path / "cache")

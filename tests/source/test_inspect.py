@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from codesensei.config.project import ProjectConfig
 from codesensei.source import Checkout, SourceError, migrations, open_source, read_settings
-from tests.source.conftest import Asked, Repository
+from tests.source.conftest import Repository, asked
 
 Make = Callable[[Mapping[str, str | bytes]], Checkout]
 START = {
@@ -22,7 +22,7 @@ START = {
 
 
 def test_djangos_own_layout(project_of: Make) -> None:
-    facts = read_settings(project_of(START), Asked())
+    facts = read_settings(project_of(START), asked())
     assert facts.settings_file == "config/settings.py"
     assert (facts.interface, facts.application) == ("wsgi", "config.wsgi:application")
     assert (facts.wsgi_application, facts.asgi_application) == ("config.wsgi:application", None)
@@ -48,7 +48,7 @@ def test_djangos_own_layout(project_of: Make) -> None:
     ],
 )
 def test_asgi_in_the_settings(project_of: Make, settings: str, asgi: str | None) -> None:
-    facts = read_settings(project_of({**START, "config/settings.py": settings}), Asked())
+    facts = read_settings(project_of({**START, "config/settings.py": settings}), asked())
     assert facts.asgi_application == asgi
     assert facts.interface == ("asgi" if asgi else "wsgi")
     assert facts.application == (asgi or "config.wsgi:application")
@@ -73,14 +73,14 @@ ROUTING = {"config/routing.py": "", "config/settings.py": 'ASGI_APPLICATION = "c
 )
 def test_a_routing_module_is_reached_by_the_asgi_module(project_of: Make, asgi: str, application: str) -> None:
     project = project_of({**START, **ROUTING, "config/asgi.py": asgi})
-    assert read_settings(project, Asked()).application == application
-    given = Asked(asgi_application="config.routing:application")
+    assert read_settings(project, asked()).application == application
+    given = asked(asgi_application="config.routing:application")
     assert read_settings(project, given).application == "config.routing:application"
 
 
 def test_a_routing_module_without_an_asgi_module_is_what_it_is(project_of: Make) -> None:
     files = {name: text for name, text in START.items() if name != "config/asgi.py"}
-    assert read_settings(project_of({**files, **ROUTING}), Asked()).application == "config.routing:application"
+    assert read_settings(project_of({**files, **ROUTING}), asked()).application == "config.routing:application"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_routing_module_without_an_asgi_module_is_what_it_is(project_of: Make)
 )
 def test_what_only_running_would_tell(project_of: Make, settings: str, asgi: str | None, doubt: str) -> None:
     extra = 'ASGI_APPLICATION = "config.asgi.application"\n'
-    facts = read_settings(project_of({**START, "config/settings.py": settings, "config/extra.py": extra}), Asked())
+    facts = read_settings(project_of({**START, "config/settings.py": settings, "config/extra.py": extra}), asked())
     assert facts.asgi_application == asgi
     assert facts.unsure == (doubt,)
 
@@ -138,7 +138,7 @@ def test_settings_in_several_files(project_of: Make, files: dict[str, str]) -> N
     base = 'OTHER = ASGI_APPLICATION = "config.asgi.application"\n'
     layout = {**START, "config/settings/__init__.py": "", "config/settings/base.py": base, **files}
     del layout["config/settings.py"]
-    facts = read_settings(project_of(layout), Asked(settings_module="config.settings.production"))
+    facts = read_settings(project_of(layout), asked(settings_module="config.settings.production"))
     assert (facts.asgi_application, facts.unsure) == ("config.asgi:application", ())
 
 
@@ -148,10 +148,10 @@ def test_the_last_file_counts(project_of: Make) -> None:
         "config/base.py": 'WSGI_APPLICATION = "config.other.application"\n',
         "config/settings.py": 'from .base import *\nWSGI_APPLICATION = "config.wsgi.application"\n',
     }
-    assert read_settings(project_of(layout), Asked()).application == "config.wsgi:application"
+    assert read_settings(project_of(layout), asked()).application == "config.wsgi:application"
     layout["config/settings.py"] = 'WSGI_APPLICATION = "config.wsgi.application"\nfrom .base import *\n'
     with pytest.raises(SourceError, match=r"there is no module config.other"):
-        read_settings(project_of(layout), Asked())
+        read_settings(project_of(layout), asked())
 
 
 @pytest.mark.proves("asgi.interface", "asgi.application", "config.applications")
@@ -168,7 +168,7 @@ def test_the_last_file_counts(project_of: Make) -> None:
     ],
 )
 def test_the_stack_config_decides(project_of: Make, changes: dict[str, str], interface: str, application: str) -> None:
-    facts = read_settings(project_of(START), replace(Asked(), **changes))  # type: ignore[arg-type]
+    facts = read_settings(project_of(START), asked(**changes))  # type: ignore[arg-type]
     assert (facts.interface, facts.application) == (interface, application)
 
 
@@ -185,13 +185,13 @@ def test_the_stack_config_decides(project_of: Make, changes: dict[str, str], int
 )
 def test_an_application_that_nothing_declares(project_of: Make, settings_module: str, module: str, found: str) -> None:
     layout = {"manage.py": "", f"{settings_module.replace('.', '/')}.py": "", module: ""}
-    assert read_settings(project_of(layout), Asked(settings_module=settings_module)).application == found
+    assert read_settings(project_of(layout), asked(settings_module=settings_module)).application == found
 
 
 @pytest.mark.proves("config.directory")
 def test_a_directory(project_of: Make) -> None:
     project = project_of({f"backend/{name}": text for name, text in START.items()})
-    facts = read_settings(project, Asked(directory="backend"))
+    facts = read_settings(project, asked(directory="backend"))
     assert (facts.settings_file, facts.django_directory) == ("backend/config/settings.py", "backend")
 
 
@@ -200,8 +200,8 @@ def test_a_manage_py_that_is_a_link_counts_as_where_it_leads(repository: Reposit
     repository.write({f"src/shop/{name}": text for name, text in START.items()})
     (repository.directory / "manage.py").symlink_to("src/shop/manage.py")
     repository.commit()
-    project = open_source(Asked(), cache_dir=tmp_path / "cache", base=tmp_path)
-    facts = read_settings(project, Asked())
+    project = open_source(asked(), cache_dir=tmp_path / "cache", base=tmp_path)
+    facts = read_settings(project, asked())
     assert (facts.django_directory, facts.settings_file) == ("src/shop", "src/shop/config/settings.py")
 
 
@@ -211,9 +211,9 @@ def test_a_manage_py_that_leads_nowhere(repository: Repository, tmp_path: Path, 
     repository.write({name: text for name, text in START.items() if name != "manage.py"})
     (repository.directory / "manage.py").symlink_to(target)
     repository.commit()
-    project = open_source(Asked(), cache_dir=tmp_path / "cache", base=tmp_path)
+    project = open_source(asked(), cache_dir=tmp_path / "cache", base=tmp_path)
     with pytest.raises(SourceError, match="is a link that leads out of the repository or nowhere"):
-        read_settings(project, Asked())
+        read_settings(project, asked())
 
 
 def _without(name: str, **more: str) -> dict[str, str | bytes]:
@@ -226,51 +226,51 @@ def _without(name: str, **more: str) -> dict[str, str | bytes]:
     [
         (
             {"backend/manage.py": "", "a/b/c/manage.py": ""},
-            Asked(),
+            asked(),
             "project.directory .: there is no manage.py in commit {short}\n"
             "    found manage.py in backend, a/b/c: set project.directory: backend",
         ),
         (
             {"README": ""},
-            Asked(directory="src"),
+            asked(directory="src"),
             "project.directory src: there is no src/manage.py in commit {short}\n"
             "    commit manage.py (django-admin startproject makes one)",
         ),
         (
             START,
-            Asked(settings_module="config.setings"),
+            asked(settings_module="config.setings"),
             "project.settingsModule config.setings: there is no config/setings.py (or config/setings/__init__.py) "
             "in commit {short}\n    found config.settings: set project.settingsModule",
         ),
         (
             {"manage.py": "", "backend/manage.py": "", "backend/config/settings.py": ""},
-            Asked(),
+            asked(),
             "project.settingsModule config.settings: there is no config/settings.py (or config/settings/__init__.py) "
             "in commit {short}\n    found backend/config/settings.py: "
             "manage.py has to be in backend, see project.directory",
         ),
         (
             {**_without("config/wsgi.py"), "config/server/wsgi.py": ""},
-            Asked(),
+            asked(),
             "the wsgi application config.wsgi:application: there is no module config.wsgi in . of commit {short}\n"
             "    found config.server.wsgi: set project.wsgiApplication: config.server.wsgi:application",
         ),
         (
             {**_without("config/wsgi.py"), "config/settings.py": "from squad.settings import *\n"},
-            Asked(),
+            asked(),
             "the wsgi application config.wsgi:application: there is no module config.wsgi in . of commit {short}\n"
             "    set project.wsgiApplication to what WSGI_APPLICATION is in squad.settings, "
             "for example squad.wsgi:application",
         ),
         (
             _without("config/asgi.py"),
-            Asked(interface="asgi"),
+            asked(interface="asgi"),
             "the asgi application config.asgi:application: there is no module config.asgi in . of commit {short}\n"
             "    set project.asgiApplication",
         ),
     ],
 )
-def test_what_is_not_there(project_of: Make, files: dict[str, str | bytes], config: Asked, text: str) -> None:
+def test_what_is_not_there(project_of: Make, files: dict[str, str | bytes], config: ProjectConfig, text: str) -> None:
     project = project_of(files)
     with pytest.raises(SourceError) as caught:
         read_settings(project, config)
@@ -297,6 +297,6 @@ def test_nothing_of_the_project_is_run(project_of: Make, tmp_path: Path) -> None
     trap = f"open({str(tmp_path / 'ran')!r}, 'w')\n"
     read_settings(
         project_of({**START, "config/settings.py": trap, "manage.py": trap, "config/__init__.py": trap}),
-        Asked(),
+        asked(),
     )
     assert not (tmp_path / "ran").exists()

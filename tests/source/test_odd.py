@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from codesensei.source import Checkout, SourceError, open_source
-from tests.source.conftest import Asked, Repository, Source
+from tests.source.conftest import Repository, a_source, asked
 
 
 def by_path(tmp_path: Path, revision: str, path: str = "shop") -> Checkout:
-    return open_source(Asked(Source(revision, path=path)), cache_dir=tmp_path / "cache", base=tmp_path)
+    return open_source(asked(a_source(revision, path=path)), cache_dir=tmp_path / "cache", base=tmp_path)
 
 
 def by_url(repository: Repository, revision: str, tmp_path: Path) -> Checkout:
-    return open_source(Asked(Source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
+    return open_source(asked(a_source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
 
 
 def clone(repository: Repository, tmp_path: Path, *options: str) -> Repository:
@@ -268,6 +268,6 @@ def test_a_link_to_itself_leads_nowhere(repository: Repository, tmp_path: Path) 
     (repository.directory / "loop").symlink_to("loop")
     (repository.directory / "here").symlink_to(".")
     repository.commit({"manage.py": ""})
-    tree = open_source(Asked(Source("main", path=str(repository.directory))), cache_dir=tmp_path / "cache").tree
+    tree = open_source(asked(a_source("main", path=str(repository.directory))), cache_dir=tmp_path / "cache").tree
     assert (tree.resolve("here"), tree.is_directory("here")) == (".", True)
     assert (tree.resolve("loop"), tree.is_directory("loop")) == (None, False)

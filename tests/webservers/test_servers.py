@@ -57,7 +57,7 @@ web = units.Web(server=server, application="a:b", workers=web_workers(config, se
 print(json.dumps({
     "schema": "swan" in schema.text(),
     "unit": units.web_unit(context, web),
-    "candidate": units.candidate_unit(context, web, directory="."),
+    "candidate": units.candidate_unit(context, web),
     "rotation": rotation.logrotate(paths, user="deploy", server=server),
     "error": excerpt.last_lines("honk\\nwhy\\n", 9),
     "toolkit": "codesensei/webservers/swan.py" in toolkit.pack().bundle,

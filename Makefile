@@ -1,5 +1,5 @@
-# Targets for people: `make help`. Everything that a target installs goes into .venv, .codesensei or the cache
-# (~/.cache/codesensei), except Debian packages that the sandbox needs, which it names before it installs them.
+# Run `make help` for a list of targets. Targets install only into .venv, .codesensei or the cache
+# (~/.cache/codesensei), except for Debian packages that the sandbox needs, which it names before it installs them.
 
 PYTHON ?= python3
 DEBIAN ?= 13
@@ -9,7 +9,7 @@ HOST_KEY ?=
 
 VENV := .venv/bin
 TYPED := __main__.py codesensei components tools tests
-# The golden files are lines of a stack file, not scripts of ours.
+# The golden files are lines of a stack file, not scripts.
 SHELL_FILES = $(shell git ls-files '*.sh' .ci/run)
 PYTEST := $(VENV)/pytest
 export HOST_KEY
@@ -21,52 +21,52 @@ export HOST_KEY
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-setup: ## Check this machine and make .venv
+setup: ## Check this machine and create .venv
 	@$(PYTHON) -m tools.setup
 
-engine: setup ## Install Pulumi and its plugins into the cache, unless they are there
+engine: setup ## Install Pulumi and its plugins into the cache, if missing
 	@$(PYTHON) -m tools.engine install --install-packages
 
-demo: ## Deploy the example project to a throw-away server (DEBIAN=12|13), or to SERVER=user@host
+demo: ## Deploy the example project to a throwaway server (DEBIAN=12|13), or to SERVER=user@host
 	@$(PYTHON) -m tools.setup --check
 	@$(PYTHON) -m tools.demo up --debian '$(DEBIAN)' --server '$(SERVER)'
 
 demo-down: ## Remove the demo: its server, state and keys
 	@$(PYTHON) -m tools.demo down
 
-lint: setup ## Style, types and shell scripts
+lint: setup ## Check style, types and shell scripts
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict $(TYPED)
 	$(VENV)/shellcheck $(SHELL_FILES)
 
-format: setup ## Put the Python files into their one format
+format: setup ## Format the Python files and fix lint errors
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
 
 contract: setup ## Write docs/CONTRACT.md from docs/contract.toml and the tests
 	$(VENV)/python -m tools.contract
 
-test: lint test-unit test-engine test-host ## All that a change must pass (the sandbox needs root on Linux)
+test: lint test-unit test-engine test-host ## Run all tests that a change must pass (the sandbox needs root on Linux)
 
-test-unit: setup ## Tests without engine and servers
+test-unit: setup ## Run the tests that need no engine and no servers
 	$(PYTEST) -n auto -m 'not engine and not host and not full'
 
-test-engine: engine ## Tests of the resource graph and of the plugins' behaviour
+test-engine: engine ## Test the resource graph and the plugins' behavior
 	@$(PYTHON) -m tools.setup --check --tests
 	$(PYTEST) -n auto --dist loadfile -m 'engine and not host and not full'
 
-test-host: engine ## Tests that deploy to sandbox servers
+test-host: engine ## Run the tests that deploy to sandbox servers
 	$(PYTEST) -n 2 --dist loadgroup -m 'host and not full'
 
-test-full: test ## The long ones too: hours
+test-full: test ## Run the long tests too (hours)
 	$(PYTEST) -n auto -m 'full and not host'
 	$(PYTEST) -n 2 --dist loadgroup -m 'full and host'
 
-sandbox-up: ## Start the throw-away server NAME (DEBIAN=12|13)
+sandbox-up: ## Start the throwaway server NAME (DEBIAN=12|13)
 	@$(PYTHON) -m tools.sandbox up '$(NAME)' --debian '$(DEBIAN)'
 
-sandbox-down: ## End the server NAME, or all of them with NAME=all
+sandbox-down: ## Stop and remove the server NAME, or all servers with NAME=all
 	@$(PYTHON) -m tools.sandbox down $(if $(filter all,$(NAME)),--all,'$(NAME)')
 
 sandbox-list: ## Show this checkout's servers
@@ -75,7 +75,7 @@ sandbox-list: ## Show this checkout's servers
 sandbox-ssh: ## Log in to the server NAME
 	@$(PYTHON) -m tools.sandbox ssh '$(NAME)'
 
-clean: ## End the demo and all servers, remove .venv and what tools left in the checkout (the cache stays)
+clean: ## Remove the demo, all servers, .venv and what tools left in the checkout (the cache stays)
 	@$(PYTHON) -m tools.demo down
 	@if command -v systemd-nspawn >/dev/null && [ "$$(id -u)" = 0 ]; then $(PYTHON) -m tools.sandbox down --all; fi
 	rm -rf .venv .codesensei .mypy_cache .ruff_cache .pytest_cache

@@ -78,7 +78,8 @@ def test_a_channels_project(changing_desk: Desk, name: str) -> None:
         desk.set("project.server", name)
     requirements = (desk.repository / "requirements.txt").read_text()
     files = {
-        "requirements.txt": f"{requirements}channels==4.3.2\n",
+        # Celery's Redis transport imports packaging without requiring it; gunicorn and Daphne bring it along.
+        "requirements.txt": f"{requirements}channels==4.3.2\npackaging==25.0\n",
         "backend/desk/routing.py": ROUTING,
         "backend/desk/asgi.py": ASGI,
         "backend/jobs/socket.py": ECHO,

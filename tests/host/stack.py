@@ -204,8 +204,8 @@ class Stack:
             place[keys[-1]] = value
 
     def set_secret(self, path: str, value: str) -> None:
-        """Encrypt a value as a user does."""
-        self.pulumi("config", "set", "--secret", "--path", path, input=value)
+        """Encrypt a value as a user does from a file: without --raw the command would cut a last newline off."""
+        self.pulumi("config", "set", "--secret", "--raw", "--path", path, input=value)
 
     def commit(
         self,

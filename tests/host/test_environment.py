@@ -86,13 +86,11 @@ def test_each_escape_of_the_renderer_is_needed(deployed: Stack, monkeypatch: pyt
 def test_hard_values_reach_every_process(stack: Stack) -> None:
     # The engine hands all config to the program in one variable, which Linux bounds, and escapes these three twice.
     big = "".join(secrets.choice([c for c in HARD + "abc" if c not in '"\\\n']) for _ in range(64 * 1024))
-    hard = "".join(secrets.choice(HARD) for _ in range(8 * 1024))
+    hard = "".join(secrets.choice(HARD) for _ in range(8 * 1024)) + "\n"
     with stack.editing() as config:
         config["codesensei:env"] |= {name: given for name, (given, _) in PLAIN.items()}
         config["codesensei:env"] |= {"PORT_NUMBER": 8025, "CHAIN": PEM.read_text()[:6000], "GUNICORN_WORKERS": "2"}
-    # As a person does from a file: without --raw the command would cut the last newline off.
-    secret = ("config", "set", "--secret", "--raw", "--path")
-    stack.pulumi(*secret, "codesensei:secretEnv.SIGNING_KEY", input=KEY)
+    stack.set_secret("codesensei:secretEnv.SIGNING_KEY", KEY)
     stack.set_secret("codesensei:secretEnv.BIG", big)
     stack.set_secret("codesensei:secretEnv.HARD", hard)
     stack.up()

@@ -983,8 +983,8 @@ UNIT = [
     Breakage(
         "causes.asgi-not-ready",
         f"{SCRIPTS}/release/causes.py",
-        '        r"AppRegistryNotReady: (.+)",\n',
-        '        r"RegistryNotReady: (.+)!",\n',
+        "    AppRegistryNotReady: (.+)\n",
+        "    RegistryNotReady: (.+)!\n",
     ),
     Breakage(
         "causes.python-too-old",

@@ -24,7 +24,7 @@ CASES = (
     Broken(
         "a template names a missing file",
         revision="broken",
-        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a template names the static file entries/logo.svg, which is not among the collected ones",
+        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a template names the static file entries/logo.svg, which was not collected",
         fix="commit the file (is it in .gitignore?), or fix its name in the template",
     ),
     Broken(
@@ -43,7 +43,7 @@ CASES = (
         "a hook may not be executed",
         write={"build.sh": "#!/bin/sh\ntrue\n"},
         config={"project.hooks": {"beforeMigrate": ["./build.sh"]}},
-        error="hook beforeMigrate: ./build.sh (release RELEASE) on SERVER: the file ./build.sh may not be executed",
+        error="hook beforeMigrate: ./build.sh (release RELEASE) on SERVER: the file ./build.sh is not executable",
         fix="commit it with its mode (git update-index --chmod=+x), or call its interpreter (bash ./build.sh)",
     ),
     Broken(
@@ -56,7 +56,7 @@ CASES = (
         "a management command is missing",
         config={"project.hooks": {"afterMigrate": ["python manage.py compress"]}},
         error="hook afterMigrate: python manage.py compress (release RELEASE) on SERVER: manage.py has no command compress",
-        fix="check its name, and that its app is in INSTALLED_APPS of the settings module that is deployed",
+        fix="check its name, and that its app is in INSTALLED_APPS of the deployed settings module",
     ),
     Broken(
         "the hostname is not allowed",
@@ -99,7 +99,7 @@ CASES = (
         "a view takes longer than gunicorn waits",
         replace=view("import time", "", "time.sleep(1000)"),
         config={"project.healthCheck": {"timeout": 45}},
-        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a request took longer than gunicorn waits (30 s), and its worker was ended",
+        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a request took longer than gunicorn waits (30 s), and its worker was killed",
         fix="find what it waits for in the log: a service that does not answer, or a lock",
     ),
     Broken(
@@ -126,7 +126,7 @@ CASES = (
         before="mkdir -p /etc/systemd/system/codesensei-candidate-guestbook.service.d; printf '[Service]\\nLimitAS=900M\\n'"
         " >/etc/systemd/system/codesensei-candidate-guestbook.service.d/memory.conf",
         after="rm -r /etc/systemd/system/codesensei-candidate-guestbook.service.d",
-        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the server has no memory left for it",
+        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the server ran out of memory",
         fix="use fewer GUNICORN_WORKERS or a lower --concurrency, or a larger server",
     ),
 )

@@ -708,7 +708,10 @@ UNIT = [
         "    if done:\n        return done\n",
     ),
     Breakage(
-        "deps.pip", f"{SCRIPTS}/release/install.py", "self.release.path / self.data.install_from", "self.release.path"
+        "deps.pip",
+        f"{SCRIPTS}/release/install.py",
+        "self.release.path / self.step.data.install_from",
+        "self.release.path",
     ),
     Breakage(
         "deps.pip", f"{SCRIPTS}/release/install.py", "    if total > CACHE_BYTES:", "    if total > CACHE_BYTES * 9:"

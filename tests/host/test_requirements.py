@@ -234,7 +234,7 @@ def test_a_server_is_added_under_the_project_s_own_versions(lab: Workshop) -> No
     found = lab.packages(built)
     assert (found["django"], found["asgiref"]) == ("3.2.25", "3.4.1")
     assert found["daphne"].startswith("3.")
-    assert "daphne 4.1.2 does not go with the project's packages" in built.said
+    assert "daphne 4.1.2 does not work with the project's packages" in built.said
     # More packages than a log's last lines hold: each of them is a constraint.
     many = {f"filler_{number:03}-1.0": index.wheel(f"filler_{number:03}", "1.0", {}) for number in range(90)}
     url = index.start_index(lab.server, {"aaa-1.0": index.wheel("aaa", "1.0", {}), **many})

@@ -73,7 +73,7 @@ CASES = (
         "STATIC_URL is another one",
         replace=setting('STATIC_URL = os.environ.get("CDN", "") + "/assets/"'),
         error="STATIC_URL on SERVER: Django says /assets/, and the proxy serves /static/",
-        fix="write STATIC_URL as a plain string in the settings; for files served elsewhere (S3, CDN) set project.static to none",
+        fix="write STATIC_URL as a plain string in the settings; with S3 or a CDN, set project.static to none",
     ),
     Broken(
         "STATIC_ROOT is not set",

@@ -1,4 +1,4 @@
-"""Known causes: from the words of pip, Django, gunicorn and others to what to change."""
+"""Known causes: what the output of pip, Django, gunicorn and others means, and what to change."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ a command refuses
 
 @dataclass(frozen=True)
 class Known:
-    """A cause that a log may tell of. `title` is its name in the documentation; {0}, {1} are what `pattern` captures."""
+    """A cause that a log may show. `title` is its name in the documentation; {0}, {1} are what `pattern` captures."""
 
     title: str
     pattern: str
@@ -344,7 +344,7 @@ KNOWN = tuple(_read(_TABLE.replace("{uvicorn}", UVICORN_WORKERS.cause)))
 
 
 def explain(log: str) -> tuple[str, str] | None:
-    """The cause and the fix that `log` tells of; None when it tells of nothing known."""
+    """The known cause that `log` shows, and its fix; None if it shows none."""
     text = excerpt.without_code(log)
     for known in KNOWN:
         match = re.search(known.pattern, text, re.MULTILINE)
@@ -357,5 +357,5 @@ def explain(log: str) -> tuple[str, str] | None:
 
 
 def explain_any(log: str, otherwise: str) -> tuple[str, str]:
-    """`explain`, or the exception that ended the program, or else `otherwise`; the fix may be empty."""
+    """`explain`, or the exception that ended the program, or `otherwise`; the fix may be empty."""
     return explain(log) or (excerpt.exception(log) or otherwise, "")

@@ -71,7 +71,7 @@ CASES = (
         "an external database cannot be reached",
         secrets={"DATABASE_URL": "postgres://shop:word@127.0.0.2:5433/shop"},
         error="database 127.0.0.2:5433 on SERVER: it cannot be reached from this server (127.0.0.2: [Errno 111] Connection refused)",
-        fix="let this server's address in at the database's firewall, and check host and port of DATABASE_URL",
+        fix="let this server's address through the database's firewall, and check host and port in DATABASE_URL",
     ),
     Broken(
         "a migration fails in the middle",

@@ -1197,7 +1197,7 @@ UNIT = [
         "    wsgi = config.wsgi_application or declared_wsgi\n",
         "    wsgi = declared_wsgi or config.wsgi_application\n",
     ),
-    Breakage("config.system-packages", f"{SCRIPTS}/steps/packages.py", '    "libpq-dev",\n', ""),
+    Breakage("config.system-packages", f"{SCRIPTS}/steps/packages.py", " libpq-dev logrotate", " logrotate"),
     Breakage(
         "config.system-packages",
         f"{SCRIPTS}/steps/packages.py",

@@ -792,7 +792,7 @@ UNIT = [
         "    pass\n",
     ),
     Breakage("paths.root", f"{SCRIPTS}/steps/claim.py", "(server.projects, 0o755)", "(server.projects, 0o775)"),
-    Breakage("paths.project", f"{SCRIPTS}/steps/account.py", "(project.root, 0o751)", "(project.root, 0o755)"),
+    Breakage("paths.project", f"{SCRIPTS}/steps/account.py", "{project.root: 0o751", "{project.root: 0o755"),
     Breakage(
         "paths.releases.built",
         f"{SCRIPTS}/release/seal.py",
@@ -808,7 +808,7 @@ UNIT = [
     Breakage(
         "paths.env-file", f"{SCRIPTS}/steps/environment.py", '0o640, "root", data.user)', '0o644, "root", data.user)'
     ),
-    Breakage("paths.shared", f"{SCRIPTS}/steps/account.py", "(project.shared, 0o1771)", "(project.shared, 0o771)"),
+    Breakage("paths.shared", f"{SCRIPTS}/steps/account.py", "[project.shared] = 0o1771", "[project.shared] = 0o771"),
     Breakage(
         "paths.shared.links",
         f"{SCRIPTS}/steps/account.py",
@@ -828,8 +828,8 @@ UNIT = [
     Breakage(
         "shared.move-with-current",
         f"{SCRIPTS}/steps/account.py",
-        '("venv", "../current/.codesensei/venv")',
-        '("venv", "../previous/.codesensei/venv")',
+        '(venv, "../current/.codesensei/venv")',
+        '(venv, "../previous/.codesensei/venv")',
     ),
     Breakage(
         "root.locks",
@@ -1240,7 +1240,7 @@ UNIT = [
 HOST = [
     (
         Breakage(
-            "paths.shared", f"{SCRIPTS}/steps/account.py", "(project.shared, 0o1771),", "(project.shared, 0o1775),"
+            "paths.shared", f"{SCRIPTS}/steps/account.py", "[project.shared] = 0o1771", "[project.shared] = 0o1775"
         ),
         "tests/host/test_ownership.py::test_the_table_of_owners_holds[13]",
     ),

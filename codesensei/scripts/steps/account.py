@@ -19,13 +19,18 @@ MANAGE = Path(__file__).with_name("manage.sh")
 
 
 def run(step: Step[Account]) -> None:
-    """Make both accounts and the directories; what is inside the app user's own is left alone."""
+    """Make both accounts, the directories, the links; what is inside the app user's own directories is left alone."""
     user = step.data.user
     _refuse_power(user, is_new=step.converge(ensure_user(user, APP_COMMENT), f"user {user} made"))
     build = step.project.build_user
     step.converge(ensure_user(build, BUILD_COMMENT), f"user {build} made")
     _directories(step, user)
-    _links(step)
+    manage, env, venv = step.project.manage, step.project.env_link, step.project.venv_link
+    for path, target in ((env, "../current/.codesensei/env"), (venv, "../current/.codesensei/venv")):
+        step.converge(files.make_link(path, target), f"{path} leads to {target}")
+        step.manage(path)
+    step.converge(files.write_file(manage, MANAGE.read_bytes(), 0o755), f"{manage} written")
+    step.manage(manage)
 
 
 def _refuse_power(user: str, *, is_new: bool) -> None:
@@ -80,12 +85,3 @@ def _directory(step: Step[object], path: Path, mode: int, owner: str, group: str
         fix = f"look at it on the server and move it away: ls -ld {path}"
         raise Failure(str(path), "a directory belongs there, and something else has its name", fix) from None
     step.converge(made, f"directory {path}: {owner}:{group} {mode:04o}")
-
-
-def _links(step: Step[object]) -> None:
-    manage, env, venv = step.project.manage, step.project.env_link, step.project.venv_link
-    for path, target in ((env, "../current/.codesensei/env"), (venv, "../current/.codesensei/venv")):
-        step.converge(files.make_link(path, target), f"{path} leads to {target}")
-        step.manage(path)
-    step.converge(files.write_file(manage, MANAGE.read_bytes(), 0o755), f"{manage} written")
-    step.manage(manage)

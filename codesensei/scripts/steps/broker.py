@@ -34,8 +34,7 @@ def run(step: Step[Broker]) -> None:
         step.say(f"{broker.name}: {reason.cause}; no variable of this project leads to it, so it is left alone")
         return
     unfinished = broker.pending.exists()
-    changed = _configure(step, broker)
-    if changed or unfinished:
+    if _configure(step, broker) or unfinished:
         _keep_data(step, broker)
         systemctl("restart", broker.unit)
         step.changed(f"{broker.name} restarted")
@@ -59,12 +58,13 @@ def find() -> BrokerProgram:
 
 def _stranger() -> Reason | None:
     """Why the broker cannot have the port: another program listens there."""
-    found = next((found for found in host.listeners([PORT]) if found.process not in packages.BROKERS), None)
-    if found is None:
-        return None
-    where = f"{found.address}:{PORT}, which the broker needs"
-    fix = "end it, or point the project's variables at another broker"
-    return Reason(f"the process {found.process} ({found.pid}) listens on {where}", fix)
+    for found in host.listeners([PORT]):
+        if found.process not in packages.BROKERS:
+            cause = (
+                f"the process {found.process} ({found.pid}) listens on {found.address}:{PORT}, which the broker needs"
+            )
+            return Reason(cause, "end it, or point the project's variables at another broker")
+    return None
 
 
 def _configure(step: Step[Broker], broker: BrokerProgram) -> bool:

@@ -27,8 +27,7 @@ def run(step: Step[Database]) -> None:
         _contents(step, port, name, role)
     for extension in data.extensions:
         _extension(step, port, name, role, extension)
-    way = hba.Way(port, name, role, data.host, data.user, bool(data.password))
-    hba.check_access(step, way)
+    hba.check_access(step, hba.Way(port, name, role, data.host, data.user, bool(data.password)))
     live = passwords.live_account(step.project)
     passwords.prune(step.project, data.account.digest, *([live.digest] if live else []))
 

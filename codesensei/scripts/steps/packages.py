@@ -152,8 +152,7 @@ class Apt:
             self.fresh = True
 
     def _apt_get(self, words: list[str], key: str = "") -> None:
-        deadline = time.monotonic() + LOCK_WAIT
-        tries = 0
+        tries, deadline = 0, time.monotonic() + LOCK_WAIT
         while True:
             done = commands.run(["apt-get", *OPTIONS, *words], env=QUIET, check=False)
             said = done.stdout + done.stderr
@@ -165,16 +164,15 @@ class Apt:
                 who = f"process {holder[1]} ({holder[2]})" if holder else "another process"
                 self.step.say(f"waiting for {who}, which holds apt's lock")
                 time.sleep(PAUSE)
-                continue
-            tries += 1
-            if NETWORK.search(said) and tries < NETWORK_TRIES:
+            elif NETWORK.search(said) and tries + 1 < NETWORK_TRIES:
+                tries += 1
                 self.step.say(f"apt-get {words[0]} met a network error, trying again ({tries})")
                 time.sleep(PAUSE * tries)
-                continue
-            if done.ok:
-                self.step.say("some package lists could not be fetched; going on with what is here")
+            elif done.ok:
+                self.step.say("some package lists could not be fetched; continuing with those that are here")
                 return
-            raise _explained(words, done, key)
+            else:
+                raise _explained(words, done, key)
 
 
 def _explained(words: list[str], done: Result, key: str) -> Failure:

@@ -42,13 +42,13 @@ class Picture:
 def run(step: Step[Proxy]) -> None:
     """Bring the newest version of each file into use."""
     known = facts()
-    wanted = [_wanted(item, known) for item in step.data.files]
+    wanted = dict(_wanted(item, known) for item in step.data.files)
     default_tls.ensure(step)
     default_goes = _default_goes()
-    needed = default_goes or _journal().exists() or any(_before(path) != file for path, file in wanted)
+    needed = default_goes or _journal().exists() or any(_before(path) != file for path, file in wanted.items())
     if needed:
         _write(step, wanted, default_goes)
-    for path, _ in wanted:
+    for path in wanted:
         step.manage_shared(path)
     units.ensure_running(step, nginx.UNIT, "nginx")
     if needed:
@@ -68,14 +68,16 @@ def _journal() -> Path:
     return paths.SERVER.memory / "proxy.json"
 
 
-def _write(step: Step[object], wanted: list[tuple[Path, Place]], default_goes: bool) -> None:
+def _write(step: Step[object], wanted: dict[Path, Place], default_goes: bool) -> None:
     """Write the files, disable the distribution's default site; put everything back if `nginx -t` refuses them."""
-    before = _picture([path for path, _ in wanted])
+    link = _default("sites-enabled")
+    before = Picture(paths={str(path): _before(path) for path in (*wanted, link)})
+    if kept := read_json(_journal(), None):
+        before = codec.decode(Picture, {"paths": kept}, str(_journal()), kept=True)
     write_json(_journal(), codec.encode(before)["paths"])
-    for path, file in wanted:
+    for path, file in wanted.items():
         step.converge(files.write_file(path, file.content or "", file.mode), f"{path} written")
     if default_goes:
-        link = _default("sites-enabled")
         link.unlink()
         step.changed(f"{link} disabled: the distribution's own page")
     check = commands.run(["nginx", "-t"], check=False)
@@ -86,7 +88,12 @@ def _write(step: Step[object], wanted: list[tuple[Path, Place]], default_goes: b
 
 
 def _wanted(item: SharedFile, known: set[str]) -> tuple[Path, Place]:
-    path = _checked_path(item.path)
+    path = Path(item.path)
+    if not path.is_relative_to(paths.SERVER.nginx) or ".." in path.parts:
+        raise Failure(f"file {path}", "it is not below /etc/nginx", "this is a fault of codesensei: please report it")
+    if not path.parent.is_dir():
+        cause = "nginx is not laid out as Debian's package does it"
+        raise Failure(f"directory {path.parent}", cause, "install nginx-light")
     newest = shared.newest(path, item.content, item.version)
     return path, Place(content=for_server(newest, known), mode=int(item.mode, 8))
 
@@ -120,24 +127,6 @@ def for_server(content: str, known: set[str]) -> str:
     return "".join(lines)
 
 
-def _checked_path(text: str) -> Path:
-    path = Path(text)
-    if not path.is_relative_to(paths.SERVER.nginx) or ".." in path.parts:
-        raise Failure(f"file {text}", "it is not below /etc/nginx", "this is a fault of codesensei: please report it")
-    if not path.parent.is_dir():
-        raise Failure(
-            f"directory {path.parent}", "nginx is not laid out as Debian's package does it", "install nginx-light"
-        )
-    return path
-
-
-def _picture(changed: list[Path]) -> Picture:
-    """What an unfinished change has noted, else the files as they are."""
-    if kept := read_json(_journal(), None):
-        return codec.decode(Picture, {"paths": kept}, str(_journal()), kept=True)
-    return Picture(paths={str(path): _before(path) for path in [*changed, _default("sites-enabled")]})
-
-
 def _before(path: Path) -> Place | None:
     if path.is_symlink():
         return Place(link=os.readlink(path))
@@ -146,11 +135,11 @@ def _before(path: Path) -> Place | None:
 
 def _put_back(picture: Picture) -> None:
     for name, before in picture.paths.items():
-        path = Path(name)
-        if before is not None and before.link is not None:
-            files.make_link(path, before.link)
-        elif before is not None and before.content is not None:
-            files.write_file(path, before.content, before.mode)
+        path, was = Path(name), before or Place()
+        if was.link is not None:
+            files.make_link(path, was.link)
+        elif was.content is not None:
+            files.write_file(path, was.content, was.mode)
         else:
             files.remove_path(path)
 

@@ -221,7 +221,7 @@ UNIT = [
     ),
     Breakage("register.reserved-databases", "codesensei/wire/names.py", r"|template\d*|pg_.*", r"|template\d*"),
     Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("debian", "13"), ', ""),
-    Breakage("os.needrestart", f"{SCRIPTS}/steps/packages.py", '    "NEEDRESTART_SUSPEND": "1",\n', ""),
+    Breakage("os.needrestart", f"{SCRIPTS}/steps/packages.py", '"NEEDRESTART_SUSPEND": "1", ', ""),
     Breakage(
         "os.port-80",
         f"{SCRIPTS}/checks/machine.py",

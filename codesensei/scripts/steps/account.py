@@ -20,12 +20,21 @@ MANAGE = Path(__file__).with_name("manage.sh")
 
 def run(step: Step[Account]) -> None:
     """Make both accounts, the directories, the links; what is inside the app user's own directories is left alone."""
-    user = step.data.user
+    project = step.project
+    user = group = step.data.user
     _refuse_power(user, is_new=step.converge(ensure_user(user, APP_COMMENT), f"user {user} made"))
-    build = step.project.build_user
-    step.converge(ensure_user(build, BUILD_COMMENT), f"user {build} made")
-    _directories(step, user)
-    manage, env, venv = step.project.manage, step.project.env_link, step.project.venv_link
+    step.converge(ensure_user(project.build_user, BUILD_COMMENT), f"user {project.build_user} made")
+    roots = {project.root: 0o751, project.releases: 0o751, project.environments: 0o750, project.venvs: 0o751}
+    # Sticky: the app may add files, but not replace root's.
+    roots[project.shared] = 0o1771
+    for path, mode in roots.items():
+        _directory(step, path, mode, "root", group)
+        step.manage(path)
+    served = step.data.media_serving == "proxy"
+    _directory(step, project.media, 0o755 if served else 0o750, user, group)
+    _directory(step, project.logs, 0o750, user, group)
+    _directory(step, project.shared / "state", 0o750, user, group)
+    manage, env, venv = project.manage, project.env_link, project.venv_link
     for path, target in ((env, "../current/.codesensei/env"), (venv, "../current/.codesensei/venv")):
         step.converge(files.make_link(path, target), f"{path} leads to {target}")
         step.manage(path)
@@ -59,20 +68,6 @@ def ensure_user(name: str, comment: str) -> bool:
         fix = f"choose another codesensei:project.user; or on the server: groupadd {name}; usermod -g {name} {name}"
         raise Failure(f"user {name}", f"its primary group is {group}, not {name}", fix)
     return False
-
-
-def _directories(step: Step[Account], user: str) -> None:
-    project, group = step.project, user
-    roots = {project.root: 0o751, project.releases: 0o751, project.environments: 0o750, project.venvs: 0o751}
-    # Sticky: the app may add files, not replace root's.
-    roots[project.shared] = 0o1771
-    for path, mode in roots.items():
-        _directory(step, path, mode, "root", group)
-        step.manage(path)
-    served = step.data.media_serving == "proxy"
-    _directory(step, project.media, 0o755 if served else 0o750, user, group)
-    _directory(step, project.logs, 0o750, user, group)
-    _directory(step, project.shared / "state", 0o750, user, group)
 
 
 def _directory(step: Step[object], path: Path, mode: int, owner: str, group: str) -> None:

@@ -60,9 +60,7 @@ def _stranger() -> Reason | None:
     """Why the broker cannot have the port: another program listens there."""
     for found in host.listeners([PORT]):
         if found.process not in packages.BROKERS:
-            cause = (
-                f"the process {found.process} ({found.pid}) listens on {found.address}:{PORT}, which the broker needs"
-            )
+            cause = f"process {found.process} ({found.pid}) listens on {found.address}:{PORT}, which the broker needs"
             return Reason(cause, "end it, or point the project's variables at another broker")
     return None
 

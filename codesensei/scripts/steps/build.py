@@ -62,9 +62,7 @@ def _is_built(release: Release) -> bool:
         return True
     if links_to(release):
         fix = f"set project.rebuild: {release.settings_module}, so that a new release is made"
-        cause = (
-            f"it serves, made with the settings {made_for[0]} for the user {made_for[1]}, and a release never changes"
-        )
+        cause = f"it serves with the settings {made_for[0]} as the user {made_for[1]}, and a release never changes"
         raise Failure(f"release {release.name}", cause, fix)
     return False
 

@@ -1,4 +1,4 @@
-"""Install what is missing, and touch apt only then."""
+"""Install what is missing; apt is touched only then."""
 
 from __future__ import annotations
 
@@ -27,15 +27,10 @@ NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9-]+)?")
 LOCK_WAIT = 900.0
 NETWORK_TRIES = 4
 PAUSE = 5.0
-QUIET = {
-    "DEBIAN_FRONTEND": "noninteractive",
-    "DEBCONF_NONINTERACTIVE_SEEN": "true",
-    # needrestart would ask, or restart services that are none of ours.
-    "NEEDRESTART_SUSPEND": "1",
-    "NEEDRESTART_MODE": "l",
-    "APT_LISTCHANGES_FRONTEND": "none",
-    "UCF_FORCE_CONFFOLD": "1",
-}
+QUIET = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
+QUIET |= {"APT_LISTCHANGES_FRONTEND": "none", "UCF_FORCE_CONFFOLD": "1"}
+# needrestart would ask questions, or restart services that are not ours.
+QUIET |= {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l"}
 OPTIONS = (
     f"-q -y -oDPkg::Lock::Timeout={LOCK_WAIT:.0f} -oAcquire::Retries=3 -oDpkg::Use-Pty=0"
     " -oDpkg::Options::=--force-confdef -oDpkg::Options::=--force-confold"
@@ -67,10 +62,8 @@ def run(step: Step[Packages]) -> None:
 
 def _python(apt: Apt, wanted: str) -> list[str]:
     """The packages of a Python other than the server's own; one that was installed by hand is used as it is."""
-    if not wanted:
-        return []
     names = [f"python{wanted}", f"python{wanted}-venv", f"python{wanted}-dev"]
-    if set(names) <= installed(names):
+    if not wanted or set(names) <= installed(names):
         return []
     apt.refresh()
     if apt.candidate(names[0]):
@@ -141,8 +134,7 @@ class Apt:
     def candidate(self, name: str) -> bool:
         """Whether apt has a version of `name` to install."""
         policy = commands.run(["apt-cache", "policy", name], check=False).stdout
-        found = re.search(r"^ +Candidate: (\S+)", policy, re.MULTILINE)
-        return bool(found and found[1] != "(none)")
+        return bool(re.search(r"^ +Candidate: (?!\(none\)$)\S", policy, re.MULTILINE))
 
     def refresh(self) -> None:
         """Fetch the package lists, once."""

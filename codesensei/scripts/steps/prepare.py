@@ -69,7 +69,7 @@ def _hooks(
 
 
 def _make_sqlite_files(step: Step[Prepare], release: Release) -> None:
-    """Make them private: others, the proxy among them, may read what the app user makes, but no database or journal."""
+    """Make them private: others may read the app user's files, as the proxy must, but no database or journal."""
     for database in release.facts.databases.values():
         path = sqlite_path(database.name) if is_sqlite(database) else None
         if path and not os.path.lexists(os.path.join(release.code, path)):

@@ -32,13 +32,6 @@ class Place:
     link: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """What stood at each path before a change: the next run completes or undoes one that was cut off."""
-
-    paths: Mapping[str, Place | None]
-
-
 def run(step: Step[Proxy]) -> None:
     """Bring the newest version of each file into use."""
     known = facts()
@@ -71,10 +64,13 @@ def _journal() -> Path:
 def _write(step: Step[object], wanted: dict[Path, Place], default_goes: bool) -> None:
     """Write the files, disable the distribution's default site; put everything back if `nginx -t` refuses them."""
     link = _default("sites-enabled")
-    before = Picture(paths={str(path): _before(path) for path in (*wanted, link)})
+    before = {str(path): _before(path) for path in (*wanted, link)}
+    # What a run that was cut off has kept counts instead: this one completes or undoes its change.
     if kept := read_json(_journal(), None):
-        before = codec.decode(Picture, {"paths": kept}, str(_journal()), kept=True)
-    write_json(_journal(), codec.encode(before)["paths"])
+        before = {
+            path: was and codec.decode(Place, was, f"{_journal()}: {path}", kept=True) for path, was in kept.items()
+        }
+    write_json(_journal(), codec.encode(before))
     for path, file in wanted.items():
         step.converge(files.write_file(path, file.content or "", file.mode), f"{path} written")
     if default_goes:
@@ -133,8 +129,8 @@ def _before(path: Path) -> Place | None:
     return Place(content=path.read_text(), mode=path.stat().st_mode & 0o7777) if path.is_file() else None
 
 
-def _put_back(picture: Picture) -> None:
-    for name, before in picture.paths.items():
+def _put_back(places: Mapping[str, Place | None]) -> None:
+    for name, before in places.items():
         path, was = Path(name), before or Place()
         if was.link is not None:
             files.make_link(path, was.link)

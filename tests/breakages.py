@@ -221,7 +221,7 @@ UNIT = [
     ),
     Breakage("register.reserved-databases", "codesensei/wire/names.py", r"|template\d*|pg_.*", r"|template\d*"),
     Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("debian", "13"), ', ""),
-    Breakage("os.needrestart", f"{SCRIPTS}/steps/packages.py", '    "NEEDRESTART_SUSPEND": "1",\n', ""),
+    Breakage("os.needrestart", f"{SCRIPTS}/steps/packages.py", '"NEEDRESTART_SUSPEND": "1", ', ""),
     Breakage(
         "os.port-80",
         f"{SCRIPTS}/checks/machine.py",
@@ -795,7 +795,7 @@ UNIT = [
         "    pass\n",
     ),
     Breakage("paths.root", f"{SCRIPTS}/steps/claim.py", "(server.projects, 0o755)", "(server.projects, 0o775)"),
-    Breakage("paths.project", f"{SCRIPTS}/steps/account.py", "(project.root, 0o751)", "(project.root, 0o755)"),
+    Breakage("paths.project", f"{SCRIPTS}/steps/account.py", "{project.root: 0o751", "{project.root: 0o755"),
     Breakage(
         "paths.releases.built",
         f"{SCRIPTS}/release/seal.py",
@@ -811,7 +811,7 @@ UNIT = [
     Breakage(
         "paths.env-file", f"{SCRIPTS}/steps/environment.py", '0o640, "root", data.user)', '0o644, "root", data.user)'
     ),
-    Breakage("paths.shared", f"{SCRIPTS}/steps/account.py", "(project.shared, 0o1771)", "(project.shared, 0o771)"),
+    Breakage("paths.shared", f"{SCRIPTS}/steps/account.py", "[project.shared] = 0o1771", "[project.shared] = 0o771"),
     Breakage(
         "paths.shared.links",
         f"{SCRIPTS}/steps/account.py",
@@ -831,8 +831,8 @@ UNIT = [
     Breakage(
         "shared.move-with-current",
         f"{SCRIPTS}/steps/account.py",
-        '("venv", "../current/.codesensei/venv")',
-        '("venv", "../previous/.codesensei/venv")',
+        '(venv, "../current/.codesensei/venv")',
+        '(venv, "../previous/.codesensei/venv")',
     ),
     Breakage(
         "root.locks",
@@ -1200,7 +1200,7 @@ UNIT = [
         "    wsgi = config.wsgi_application or declared_wsgi\n",
         "    wsgi = declared_wsgi or config.wsgi_application\n",
     ),
-    Breakage("config.system-packages", f"{SCRIPTS}/steps/packages.py", '    "libpq-dev",\n', ""),
+    Breakage("config.system-packages", f"{SCRIPTS}/steps/packages.py", " libpq-dev logrotate", " logrotate"),
     Breakage(
         "config.system-packages",
         f"{SCRIPTS}/steps/packages.py",
@@ -1243,7 +1243,7 @@ UNIT = [
 HOST = [
     (
         Breakage(
-            "paths.shared", f"{SCRIPTS}/steps/account.py", "(project.shared, 0o1771),", "(project.shared, 0o1775),"
+            "paths.shared", f"{SCRIPTS}/steps/account.py", "[project.shared] = 0o1771", "[project.shared] = 0o1775"
         ),
         "tests/host/test_ownership.py::test_the_table_of_owners_holds[13]",
     ),

@@ -307,8 +307,8 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "    try:\n        restore(step)\n",
-        "    try:\n        pass\n",
+        "        try:\n            restore(step)\n",
+        "        try:\n            pass\n",
     ),
     Breakage(
         "switch.all-or-nothing", f"{SCRIPTS}/steps/switch.py", "    if journal.exists(project):", "    if not journal:"
@@ -438,18 +438,16 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        files.remove_path(path)\n    else:\n        files.write",
-        "        pass\n    else:\n        files.write",
+        "        files.remove_path(path)\n    elif",
+        "        pass\n    elif",
     ),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        files.make_link(link, target)\n",
+        "        files.make_link(path, saved)\n",
         "        pass\n",
     ),
-    Breakage(
-        "switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "        files.remove_path(link)\n", "        pass\n"
-    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", ", **was.links}", "}"),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
@@ -485,8 +483,8 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "    if left:\n        raise Failure(\n",
-        "    if left is None:\n        raise Failure(\n",
+        "    if left:\n        cause",
+        "    if left is None:\n        cause",
     ),
     Breakage(
         "switch.all-or-nothing",

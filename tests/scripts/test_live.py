@@ -279,7 +279,7 @@ def test_one_part_that_fails_keeps_the_journal(
     before = picture()
     with monkeypatch.context() as patch:
         if part == "file":
-            patch.setattr(live, "_put_back_file", _refuse)
+            patch.setattr(grp, "getgrgid", _refuse)
         elif part == "proxy":
             patch.setattr(nginx, "reload", _refuse)
         else:

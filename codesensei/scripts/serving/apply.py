@@ -63,7 +63,7 @@ def _write_files(change: Change) -> bool:
             changed = files.make_link(link, f"../sites-available/{path.name}") or changed
             proxy_changed = proxy_changed or changed
         step.converge(changed, f"{path} written")
-    for gone in sorted(set(change.now.paths) - {file.path for file in change.manifest.files}):
+    for gone in sorted(set(change.now.contents) - {file.path for file in change.manifest.files}):
         path = Path(gone)
         if link := paths.site_link(path):
             proxy_changed = files.remove_path(link) or proxy_changed

@@ -76,18 +76,14 @@ def unloadable(words: list[str]) -> Problem | None:
     program, *arguments = words[1:] if python and words[1:2] == ["manage.py"] else words
     try:
         if os.path.basename(program) == "celery":
-            load_celery(arguments)
+            name = application(arguments)
+            if name is not None and not COMPUTED.search(name):
+                importlib.import_module("celery.app.utils").find_app(name)
         elif os.path.basename(program) == "manage.py":
             return command_problem(arguments)
     except Exception:  # noqa: BLE001  # whatever the project raises would end the worker, too
         return {"cause": f"{' '.join(words[:4])} cannot load the project", "log": traceback.format_exc()}
     return None
-
-
-def load_celery(arguments: list[str]) -> None:
-    name = application(arguments)
-    if name is not None and not COMPUTED.search(name):
-        importlib.import_module("celery.app.utils").find_app(name)
 
 
 def command_problem(arguments: list[str]) -> Problem | None:

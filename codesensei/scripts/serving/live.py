@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import grp
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
-from codesensei.scripts.serving import default_tls, hand_over, journal
+from codesensei.scripts.serving import default_tls, hand_over
 from codesensei.scripts.serving.health import Question
-from codesensei.scripts.serving.journal import Journal, SavedFile, SavedPassword, SavedUnit
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import Manifest, RolePassword
 from codesensei.wire.paths import ProjectPaths
@@ -48,6 +47,72 @@ class Live:
         return dict(self.manifest.contents()) if self.manifest else {}
 
 
+@dataclass(frozen=True, kw_only=True)
+class SavedFile:
+    """A file as it was; `group` is a number."""
+
+    text: str
+    mode: int
+    group: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedUnit:
+    """A unit as it was; `invocation` tells whether its process is still the same one."""
+
+    exists: bool
+    active: bool
+    invocation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedPassword:
+    """The verifier that the role `name` had; None for no password."""
+
+    name: str
+    verifier: str | None = field(repr=False)
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journal:
+    """Everything that a switch may change, as it was before; kept until the switch ends or all of it is put back.
+
+    None is what was not there. `renewed` are the units whose process the switch replaces, `role` is None where the
+    password stays.
+    """
+
+    live: Manifest | None
+    links: Mapping[str, str | None]
+    files: Mapping[str, SavedFile | None]
+    units: Mapping[str, SavedUnit]
+    renewed: tuple[str, ...]
+    role: SavedPassword | None
+
+    @classmethod
+    def read(cls, project: ProjectPaths) -> Journal | None:
+        """The journal of a switch that neither ended nor was wholly put back; None where there is none."""
+        data = read_json(_journal(project), None)
+        if data is None:
+            return None
+        # Versions before 1.0 wrote an empty map for nothing.
+        return codec.decode(cls, {**data, "live": data["live"] or None}, str(_journal(project)), kept=True)
+
+    @property
+    def running(self) -> list[str]:
+        """The units that ran and can run again."""
+        return sorted(name for name, unit in self.units.items() if unit.active and unit.exists)
+
+
+def _journal(project: ProjectPaths) -> Path:
+    return project.memory / "switch" / "journal.json"
+
+
+def is_interrupted(project: ProjectPaths) -> bool:
+    """Whether a switch was interrupted, or not wholly put back."""
+    return _journal(project).exists()
+
+
 def is_own_path(project: ProjectPaths, path: str) -> bool:
     """Whether this project's manifest may put a file there."""
     own = (paths.unit(project.slug), project.site, project.rotation, f"{project.config}/")
@@ -71,7 +136,7 @@ def all_or_nothing(step: Step[Manifest], now: Live, renewed: Collection[str]) ->
     try:
         yield
         write_json(step.project.live, codec.encode(step.data))
-        journal.forget(step.project)
+        _journal(step.project).unlink(missing_ok=True)
     except Exception as error:
         unforeseen = Failure(f"switch to {step.args[0]}", f"{error.__class__.__name__}: {error}")
         failure = error if isinstance(error, Failure) else unforeseen
@@ -102,7 +167,8 @@ def save(step: Step[Manifest], now: Live, renewed: Collection[str]) -> None:
         renewed=tuple(sorted(renewed)),
         role=_password(step.slug, manifest.database) if manifest.database else None,
     )
-    journal.write(project, was)
+    files.make_directory(_journal(project).parent, 0o700)
+    write_json(_journal(project), codec.encode(was))
 
 
 def _file(path: Path) -> SavedFile | None:
@@ -128,19 +194,19 @@ def _password(slug: str, role: RolePassword) -> SavedPassword | None:
 def restore(step: Step[object]) -> None:
     """Put everything back as the journal says, and start what ran.
 
-    Every part is tried, even when others fail. Raises Failure for those that failed: the journal stays, and the next
-    run tries again.
+    Every part is tried. Raises Failure for those that failed: the journal stays, and the next run tries again.
     """
-    project, was = step.project, journal.read(step.project)
+    project, was = step.project, Journal.read(step.project)
     if was is None:
         return
-    places: dict[str, SavedFile | str | None] = {**was.files, **was.links}
     put_back = functools.partial
+    places: dict[str, SavedFile | str | None] = {**was.files, **was.links}
+    live = put_back(write_json, project.live, codec.encode(was.live)) if was.live else None
     # What visitors need comes first; the password before the processes that log in with it.
     parts: list[tuple[str, Callable[[], object]]] = [
         ("other units", put_back(_end_others, was)),
         *((path, put_back(_put_back_path, Path(path), saved)) for path, saved in places.items()),
-        (str(project.live), put_back(_put_back_manifest, project, was.live)),
+        (str(project.live), live or put_back(files.remove_path, project.live)),
         ("sockets", put_back(_start_sockets, was)),
         ("units", put_back(systemctl, "enable", "--quiet", *was.running) if was.running else lambda: None),
         ("proxy", _reload_proxy),
@@ -158,7 +224,7 @@ def restore(step: Step[object]) -> None:
         cause = "it could not all be put back:\n" + "\n".join(left)
         fix = "correct that on the server, then run pulumi up again: it starts by putting the rest back"
         raise Failure("what was live before the switch", cause, fix)
-    journal.forget(project)
+    _journal(project).unlink(missing_ok=True)
 
 
 def _end_others(was: Journal) -> None:
@@ -178,13 +244,6 @@ def _put_back_path(path: Path, saved: SavedFile | str | None) -> None:
         files.make_link(path, saved)
     else:
         files.write_file(path, saved.text, saved.mode, "root", grp.getgrgid(saved.group).gr_name)
-
-
-def _put_back_manifest(project: ProjectPaths, manifest: Manifest | None) -> None:
-    if manifest is None:
-        files.remove_path(project.live)
-    else:
-        write_json(project.live, codec.encode(manifest))
 
 
 def _start_sockets(was: Journal) -> None:
@@ -235,7 +294,6 @@ def _lead_back(project: ProjectPaths, manifest: Manifest | None) -> None:
     if not hand_over.is_away(project):
         return
     if manifest:
-        question = Question(manifest.health, manifest.health.hosts[0])
-        seconds = manifest.health.timeout
+        question, seconds = Question(manifest.health, manifest.health.hosts[0]), manifest.health.timeout
         units.wait_until(lambda: question.ask(seconds, project.kept_socket).status != 0, seconds)
     hand_over.to_live(project)

@@ -110,6 +110,7 @@ def _site(stack: Stack, code: Code, hostnames: list[str], tls: str) -> str:
         hostnames=hostnames,
         static_url=code.settings.static_url if config.project.static == "serve" else None,
         media_url=code.settings.media_url if config.project.media_serving == "proxy" else None,
+        media=config.project.media,
         certificate=f"{folder}/certificate.pem" if tls else None,
         key=f"{folder}/key.pem" if tls else None,
         trusted_proxies=config.trusted_proxies,

@@ -45,7 +45,12 @@ class Provisioning(pulumi.ComponentResource):
             f"{name}-account",
             access,
             steps.ACCOUNT,
-            data=steps.Account(user=stack.user, media_serving=config.project.media_serving),
+            data=steps.Account(
+                user=stack.user,
+                media_serving=config.project.media_serving,
+                shared_paths=config.project.shared_paths,
+                media=config.project.media,
+            ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
         )
         # A throw-away certificate that the step makes, or that of the project which serves by address.

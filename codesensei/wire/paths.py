@@ -9,6 +9,8 @@ from codesensei.wire import names
 
 # The product's own folder in a release: links to its env file, venv and static files.
 OWN_FOLDER = ".codesensei"
+# Uploaded files, in shared.
+MEDIA = "media"
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class ProjectPaths:
     @property
     def media(self) -> Path:
         """Uploaded files."""
-        return self.shared / "media"
+        return self.shared / MEDIA
 
     @property
     def logs(self) -> Path:

@@ -15,6 +15,7 @@ from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
+from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import extract
 from codesensei.wire.steps import Prepare
 
@@ -39,6 +40,7 @@ def run(step: Step[Prepare]) -> None:
     if known.state != "built":
         # An earlier run was cut off; its hooks may have changed the code.
         extract(step, release, project.archive(known.revision))
+        share(step, release, data.shared_paths)
     record.preparing(project, name)
     started = time.monotonic()
     _make_sqlite_files(step, release)

@@ -113,6 +113,7 @@ def prepare_data(stack: Stack, code: Code) -> steps.Prepare:
         static=config.static,
         lock_timeout=stack.config.database.lock_timeout,
         shared_paths=config.shared_paths,
+        collectstatic=config.collectstatic,
     )
 
 

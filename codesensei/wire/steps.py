@@ -230,6 +230,7 @@ class Prepare:
     static: Literal["serve", "none"]
     lock_timeout: int
     shared_paths: tuple[str, ...] = ()
+    collectstatic: Literal["afterMigrate", "beforeMigrate"] = "afterMigrate"
 
 
 @dataclass(frozen=True, kw_only=True)

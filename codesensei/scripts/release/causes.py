@@ -100,6 +100,9 @@ a package cannot be compiled
     pkg-config --exists ([\w.+-]+)' returned non-zero|No package '([^']+)' found|Package ([\w.+-]+) was not found in the pkg-config
     a package must be compiled, and the system library {0} is missing
     name the library's -dev package in project.systemPackages, for example default-libmysqlclient-dev for mysqlclient
+    Processing (\./\S+).*\n(?:[ ]{2}.*\n)*?\s+error: subprocess-exited-with-error|Failed to build `\S+ @ file://\S*?/releases/[^/]+/([^`]+)`
+    the package in {0}, a path of the repository, cannot be built
+    fix its pyproject.toml or setup.py (the log says where), or name what it lacks in project.systemPackages
     Failed building wheel for ([\w.-]+)|Failed to build '?([\w.-]+)|error: command '\S*(?:gcc|cc|c\+\+)' failed
     the package {0} cannot be built on this server
     choose a version with a wheel for this Python, or name what it lacks in project.systemPackages
@@ -208,6 +211,10 @@ a package is too old for the Python
     No module named '((?:aifc|asynchat|asyncore|cgi|cgitb|crypt|distutils|imghdr|imp|nntplib|pipes|smtpd|sndhdr|telnetlib|uu)(?:\.\w+)*)'
     a package is too old for this Python, which no longer has the module {0}
     use newer versions of Django and the packages in the log, or an older Python (project.python, project.installer: uv)
+pkg_resources is missing
+    No module named '?pkg_resources
+    a package needs pkg_resources, which Python and newer versions of setuptools lack
+    add the line setuptools<81 to the requirements file, or use a newer version of that package
 the settings module is wrong
     No module named '([\w.]+)'(?:(?!Traceback).*\n)*?.*ImportError: Could not import settings|ImportError: Could not import settings '([^']+)'
     the settings module {0} cannot be imported

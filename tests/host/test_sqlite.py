@@ -94,7 +94,8 @@ def test_files_in_shared_outlive_releases_and_inside_one_they_are_refused(stack:
 @each_debian(13)
 @pytest.mark.proves("shared-paths", "shared-paths.contents")
 def test_folders_of_the_source_outlive_releases(stack: Stack) -> None:
-    stack.set("project.source.revision", stack.commit({"config/settings/media.py": MEDIA, "data/seed/a.txt": "first"}))
+    commit = {"config/settings/media.py": MEDIA, "data/seed/a.txt": "first"}
+    stack.set("project.source.revision", stack.commit(commit))
     stack.set("project.settingsModule", "config.settings.media")
     stack.set("project.sharedPaths", ["media", "data/seed"])
     stack.up()
@@ -107,7 +108,7 @@ def test_folders_of_the_source_outlive_releases(stack: Stack) -> None:
     shell(stack, STORE)
     shell(stack, "import os; os.remove('data/seed/a.txt')")
     first = stack.serving()
-    stack.set("project.source.revision", stack.commit({"data/seed/a.txt": "second"}))
+    stack.set("project.source.revision", stack.commit({**commit, "data/seed/a.txt": "second"}))
     stack.up()
     assert stack.serving() != first
     assert shell(stack, READ) == "uploaded"

@@ -60,7 +60,7 @@ UNIT = [
     # Sources
     Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
     Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),
-    Breakage("words.code-id", f"{SOURCE}/code.py", "[*built, *static, *given]", "[*built, *static]"),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "[*built, *static, *shared, *given]", "[*built, *static, *shared]"),
     Breakage("config.rebuild", f"{SOURCE}/code.py", "project.rebuild, interface", "interface"),
     Breakage("preview.manage", f"{SOURCE}/inspect.py", "tree.resolve(manage) or manage", "manage"),
     Breakage(
@@ -909,14 +909,14 @@ UNIT = [
     Breakage(
         "hooks.order",
         f"{SCRIPTS}/steps/prepare.py",
-        '    _hooks(step, release, "afterMigrate", data.hooks.after_migrate)\n    migrated',
-        "    migrated",
+        '    _hooks(step, release, "afterMigrate", hooks.after_migrate)\n',
+        "",
     ),
     Breakage(
         "hooks.order",
         f"{SCRIPTS}/steps/prepare.py",
-        '"beforeCollectstatic", data.hooks.before_collectstatic, as_build_user=True',
-        '"beforeCollectstatic", data.hooks.before_collectstatic',
+        '"beforeCollectstatic", hooks.before_collectstatic, as_build_user=True',
+        '"beforeCollectstatic", hooks.before_collectstatic',
     ),
     Breakage(
         "hooks.failing",

@@ -101,7 +101,7 @@ class Broker:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccount:
-    """Which database is used under which role, with a digest of the password, the only one of them that changes."""
+    """Which database is used under which role, with a digest of the password; only the digest may change."""
 
     name: str
     role: str

@@ -115,7 +115,7 @@ class ProjectPaths:
     # The product's own programs that a candidate runs with.
     candidate_programs = _Place(lambda self: SERVER.candidates / f"{self.slug}.programs")
 
-    # Root's own records of this project; nobody else reads or writes there.
+    # Root's own notes on this project; nobody else reads or writes there.
     memory = _Place(lambda self: SERVER.memory / self.slug)
     live = _Place(lambda self: self.memory / "live.json")  # the manifest that is live
     history = _Place(lambda self: self.memory / "history.jsonl")  # what was switched to, and when

@@ -1184,7 +1184,9 @@ UNIT = [
         '    host_key: HostKey = Field(description="The server',
         '    host_key: HostKey = Field(default="ssh-ed25519 A", description="The server',
     ),
-    Breakage("config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", ""),
+    Breakage(
+        "config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", "    pass\n"
+    ),
     Breakage(
         "plugins.stand-ins",
         f"{REMOTE}/standins.py",

@@ -1096,6 +1096,12 @@ UNIT = [
         "random.RandomPassword(name, length=64, special=False, keepers={'now': name})",
     ),
     Breakage("env.import", f"{CONFIG}/import_env.py", "and looks_secret(name, meaning(value)))", "and not name)"),
+    Breakage("env.import", f"{CONFIG}/import_env.py", "        return 1 if refused else 0\n", "        return 0\n"),
+    Breakage("env.import-alike", f"{CONFIG}/dotenv.py", "if name in names:", "if not names:"),
+    Breakage(
+        "env.import-alike", f"{CONFIG}/dotenv.py", "if lines.setdefault(name, number) != number:", "if not number:"
+    ),
+    Breakage("env.import-alike", f"{CONFIG}/dotenv.py", 'codecs.BOM_UTF16_LE: "utf-16", ', ""),
     Breakage(
         "static.served",
         f"{TEMPLATES}/site.conf.j2",

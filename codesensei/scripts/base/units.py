@@ -17,6 +17,7 @@ _PROPERTIES = {
     "restarts": "NRestarts",
     "result": "Result",
     "exit_status": "ExecMainStatus",
+    "active_enter": "ActiveEnterTimestampMonotonic",
 }
 
 
@@ -32,6 +33,12 @@ class UnitState:
     restarts: str = ""
     result: str = ""
     exit_status: str = ""
+    active_enter: str = ""
+
+    @property
+    def active_since(self) -> float:
+        """When it last became active, in seconds of the monotonic clock; 0 where it never did."""
+        return int(self.active_enter or 0) / 1e6
 
     @property
     def has_ended(self) -> bool:

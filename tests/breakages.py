@@ -690,6 +690,15 @@ UNIT = [
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
     Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step))", ")"),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: findings.stopped_proxy,\n", ""),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "BROKER.name: findings.stopped_broker", "BROKER.name: list"),
+    Breakage("look.services", f"{SCRIPTS}/serving/findings.py", "        return False\n", "        return True\n"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "restarts >= OFTEN or young", "young"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", 'r"^oom_kill (', 'r"^oom ('),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "and program.is_file())", "or program.is_file())"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "<> pg_database_coll", "= pg_database_coll"),
+    Breakage("look.findings", f"{SCRIPTS}/steps/look.py", "yield from findings.of_project(live)", "yield from ()"),
+    Breakage("look.findings", f"{REMOTE}/look.py", "for finding in answer.findings", "for finding in ()"),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/steps/look.py",

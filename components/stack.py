@@ -22,7 +22,7 @@ from components.switch import Switch
 
 @dataclass(frozen=True)
 class Outputs:
-    """The stack's outputs: `url`, `release` and `revision` are read back from what is served."""
+    """The stack's outputs, under their names: `url`, `release` and `revision` are read back from what is served."""
 
     url: Output[str]
     hostnames: Output[list[str]]

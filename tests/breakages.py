@@ -996,8 +996,8 @@ UNIT = [
     Breakage(
         "web.directory",
         f"{RENDER}/units.py",
-        '"working_directory": str(paths.current / context.directory)',
-        '"working_directory": str(paths.current)',
+        '"working_directory": str(code / context.directory)',
+        '"working_directory": str(code)',
     ),
     Breakage(
         "asgi.server",

@@ -9,10 +9,5 @@ import pulumi  # noqa: E402  # nothing of the engine before the signal handler
 from codesensei.config import load  # noqa: E402
 from components import deploy  # noqa: E402
 
-outputs = deploy(load())
-
-pulumi.export("url", outputs.url)
-pulumi.export("hostnames", outputs.hostnames)
-pulumi.export("release", outputs.release)
-pulumi.export("revision", outputs.revision)
-pulumi.export("server", outputs.server)
+for name, value in vars(deploy(load())).items():
+    pulumi.export(name, value)

@@ -802,8 +802,8 @@ UNIT = [
     Breakage(
         "words.release.outside",
         f"{SOURCE}/code.py",
-        '        "afterCollectstatic": hooks.after_collectstatic,\n',
-        '        "afterCollectstatic": hooks.after_collectstatic,\n        "afterSwitch": hooks.after_switch,\n',
+        'by_alias=True, exclude={"after_switch"}',
+        "by_alias=True",
     ),
     Breakage(
         "words.process",
@@ -1022,8 +1022,8 @@ UNIT = [
     Breakage(
         "web.directory",
         f"{RENDER}/units.py",
-        '"working_directory": str(paths.current / context.directory)',
-        '"working_directory": str(paths.current)',
+        '"working_directory": str(code / context.directory)',
+        '"working_directory": str(code)',
     ),
     Breakage(
         "asgi.server",
@@ -1053,9 +1053,9 @@ UNIT = [
     Breakage("database.encoding", f"{SCRIPTS}/steps/database.py", "TEMPLATE template0 ENCODING", "ENCODING"),
     Breakage(
         "database.auto.generated",
-        "components/stack.py",
-        "        password = made.password(",
-        "        made.password(",
+        "components/generated.py",
+        "            self.database_password = self._password(",
+        "            self._password(",
     ),
     Breakage(
         "database.auto.generated", f"{CONFIG}/database.py", 'database.env or {URL_VARIABLE: "url"}', "database.env"
@@ -1069,8 +1069,8 @@ UNIT = [
     Breakage(
         "database.env",
         "components/environment.py",
-        '        "user": plan.role,\n',
-        '        "user": plan.name.upper(),\n',
+        '"user": plan.role}',
+        '"user": plan.name.upper()}',
     ),
     Breakage("database.extensions", f"{WIRE}/names.py", '    "vector": "pgvector",\n', ""),
     Breakage(
@@ -1125,17 +1125,17 @@ UNIT = [
     ),
     Breakage(
         "proxy.hostnames",
-        "components/stack.py",
+        "components/generated.py",
         "return names or [stack.config.server.host]",
         "return names or [stack.slug]",
     ),
     Breakage(
         "proxy.hostnames",
-        "components/stack.py",
-        "    if apps is not None:\n",
-        "    if apps is not None and not names:\n",
+        "components/generated.py",
+        "        if apps is not None:\n",
+        "        if apps is not None and not names:\n",
     ),
-    Breakage("proxy.url", "components/switch.py", 'return f"{scheme}://[{host}]/" if ":" in host else', "return"),
+    Breakage("proxy.url", "components/switch.py", 'f"[{hosts[0]}]" if ":" in hosts[0] else ', ""),
     Breakage(
         "tls.kinds", f"{CONFIG}/edge.py", '    if value is False or value == "false":\n', '    if value == "false":\n'
     ),
@@ -1248,8 +1248,8 @@ UNIT = [
     Breakage(
         "outputs.url",
         "components/stack.py",
-        "        server=stack.config.server.host,\n    )",
-        "        server=stack.slug,\n    )",
+        "switch.revision, config.server.host)",
+        "switch.revision, stack.slug)",
     ),
     Breakage(
         "migrations.before-switch",
@@ -1299,8 +1299,8 @@ HOST = [
         Breakage(
             "redeploy.unchanged",
             "components/provisioning.py",
-            '            "postgresql": postgresql,\n',
-            '            "postgresql": str(__import__("time").time()),\n',
+            '"postgresql": postgresql}',
+            '"postgresql": str(__import__("time").time())}',
         ),
         "tests/host/test_deploy.py::test_a_second_up_changes_nothing_and_only_looks_for_drift[13-False-0]",
     ),

@@ -50,7 +50,9 @@ def env_value(value: object) -> str:
         word = str(value).lower()
         raise reject("env-boolean", f"unquoted {word} is not text", f'write "{word}", or "1" and "0"')
     if isinstance(value, int):
-        return _number(value)
+        if abs(value) >= 2**63:
+            raise reject("env-number", "is too large to be passed on unchanged", "quote it")
+        return str(value)
     if isinstance(value, float):
         raise reject("env-float", f"unquoted {value!r} is not text", f'quote it: "{value!r}"')
     if value is None:
@@ -64,12 +66,6 @@ def env_value(value: object) -> str:
         day, time = date.group(1), date.group(2)
         raise reject("env-date", "is an unquoted date", f'quote it: "{day if time == "00:00:00" else value[:19]}"')
     return held(value)
-
-
-def _number(value: int) -> str:
-    if abs(value) >= 2**63:
-        raise reject("env-number", "is too large to be passed on unchanged", "quote it")
-    return str(value)
 
 
 def held(value: str) -> str:

@@ -51,7 +51,8 @@ def env_value(value: object) -> str:
     """A value as text: integers are taken, whatever YAML would change on the way is refused with the quoted form."""
     if isinstance(value, bool):
         word = str(value).lower()
-        raise reject("env-boolean", f"unquoted {word} is not text", f'write "{word}", or "1" and "0"')
+        fix = f'write "{word}" (pulumi config set: --type string), or "1" and "0"'
+        raise reject("env-boolean", f"unquoted {word} is not text", fix)
     if isinstance(value, int):
         return _number(value)
     if isinstance(value, float):

@@ -60,7 +60,8 @@ BAD = [
         "  codesensei:secretEnv:\n",
         "  codesensei:secretEnv.TOKEN: {secure: clear:canary-of-a-token}\n  codesensei:secretEnv:\n",
         "secretEnv.TOKEN: was set without --path, and nothing reads it\n"
-        "    pulumi config rm codesensei:secretEnv.TOKEN, then pulumi config set --secret --path codesensei:secretEnv.TOKEN",
+        "    pulumi config rm codesensei:secretEnv.TOKEN,"
+        " then pulumi config set --secret --path codesensei:secretEnv.TOKEN",
     ),
     Bad(
         "missing-key",

@@ -704,6 +704,15 @@ UNIT = [
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
     Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step))", ")"),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: findings.stopped_proxy,\n", ""),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "BROKER.name: findings.stopped_broker", "BROKER.name: list"),
+    Breakage("look.services", f"{SCRIPTS}/serving/findings.py", "        return False\n", "        return True\n"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "restarts >= OFTEN or young", "young"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", 'r"^oom_kill (', 'r"^oom ('),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "and program.is_file())", "or program.is_file())"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "<> pg_database_coll", "= pg_database_coll"),
+    Breakage("look.findings", f"{SCRIPTS}/steps/look.py", "yield from findings.of_project(live)", "yield from ()"),
+    Breakage("look.findings", f"{REMOTE}/look.py", "for finding in answer.findings", "for finding in ()"),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/steps/look.py",
@@ -1110,6 +1119,12 @@ UNIT = [
         "random.RandomPassword(name, length=64, special=False, keepers={'now': name})",
     ),
     Breakage("env.import", f"{CONFIG}/import_env.py", "and looks_secret(name, meaning(value)))", "and not name)"),
+    Breakage("env.import", f"{CONFIG}/import_env.py", "        return 1 if refused else 0\n", "        return 0\n"),
+    Breakage("env.import-alike", f"{CONFIG}/dotenv.py", "if name in names:", "if not names:"),
+    Breakage(
+        "env.import-alike", f"{CONFIG}/dotenv.py", "if lines.setdefault(name, number) != number:", "if not number:"
+    ),
+    Breakage("env.import-alike", f"{CONFIG}/dotenv.py", 'codecs.BOM_UTF16_LE: "utf-16", ', ""),
     Breakage(
         "static.served",
         f"{TEMPLATES}/site.conf.j2",
@@ -1198,7 +1213,9 @@ UNIT = [
         '    host_key: HostKey = Field(description="The server',
         '    host_key: HostKey = Field(default="ssh-ed25519 A", description="The server',
     ),
-    Breakage("config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", ""),
+    Breakage(
+        "config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", "    pass\n"
+    ),
     Breakage(
         "plugins.stand-ins",
         f"{REMOTE}/standins.py",

@@ -51,7 +51,8 @@ class Look:
         """The look that the server's own answer means, held against the state."""
         found = answer.steps
         blank = not found
-        repairs, warnings = {}, []
+        repairs = {}
+        warnings = [f"{host}: {finding.thing}: {finding.cause}; {finding.fix}" for finding in answer.findings]
         for step, done in sorted(state.steps.items()):
             seen = found.get(step, NOTHING)
             drift, differs = seen.drift, seen.applied != done.digest

@@ -164,7 +164,8 @@ def _wait(step: Step[object], handle: TextIO, holder: str) -> None:
 
 
 def _holder(path: str) -> str:
-    with contextlib.suppress(OSError, ValueError):
+    # Between taking the lock and writing the note there is none.
+    with contextlib.suppress(OSError, ValueError, KeyError):
         note = read_json(Path(path), {})
         return f"{note['step']} of {note['slug']} (process {note['pid']}, since {note['since']})"
     return "another step"

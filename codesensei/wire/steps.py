@@ -276,11 +276,21 @@ class SeenStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is wrong on the server and that no step repairs by running again."""
+
+    thing: str
+    cause: str
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """What one look at the server finds; nothing where nothing was deployed."""
 
     identity: str = ""
     steps: Mapping[str, SeenStep] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from codesensei.scripts.base import host
 from codesensei.scripts.base.step import Failure
@@ -24,19 +24,25 @@ def check(*, allow_unsupported: bool) -> None:
         raise Failure(system.name, f"this system is not supported (supported: {host.SUPPORTED_TEXT})", fix)
     if not host.runs_systemd():
         raise Failure("systemd", "it is not process 1 of this machine", "use a server that boots with systemd")
+    for full in full_disks():
+        raise full
+    memory = host.available_memory()
+    if memory < MEMORY_NEEDED:
+        cause = f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed"
+        raise Failure("memory", cause, "add memory or a swap file, or stop something on the server (free -m)")
+
+
+def full_disks() -> Iterator[Failure]:
+    """Each file system that has no room for another release."""
     for path, needed in ((paths.SERVER.projects, PROJECTS_NEED), (paths.SERVER.memory, MEMORY_NEEDS)):
         space = host.space(path)
         if space.bytes < needed:
             cause = f"{space.bytes // MEBIBYTE} MiB are free, and {needed // MEBIBYTE} MiB are needed"
             fix = "free some space (df -h; apt-get clean; journalctl --vacuum-size=200M) or use a bigger disk"
-            raise Failure(f"disk of {path}", cause, fix)
+            yield Failure(f"disk of {path}", cause, fix)
         if space.inodes is not None and space.inodes < INODES:
-            fix = "remove directories with many small files (on the server: df -i)"
-            raise Failure(f"disk of {path}", f"{space.inodes} inodes are free, and {INODES} are needed", fix)
-    memory = host.available_memory()
-    if memory < MEMORY_NEEDED:
-        cause = f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed"
-        raise Failure("memory", cause, "add memory or a swap file, or stop something on the server (free -m)")
+            cause = f"{space.inodes} inodes are free, and {INODES} are needed"
+            yield Failure(f"disk of {path}", cause, "remove directories with many small files (on the server: df -i)")
 
 
 def check_ports(ports: Iterable[int]) -> None:

@@ -112,6 +112,20 @@ UNIT = [
     Breakage("preview.config", f"{CONFIG}/check.py", "left_out.append(name)", "values[name] = info.default"),
     Breakage("preview.config", f"{CONFIG}/check.py", "elif here not in below and", "elif at and"),
     Breakage("web.workers", f"{CONFIG}/stack.py", 'r"[1-9][0-9]{0,3}"', 'r"\\w+"'),
+    Breakage("config.switches", f"{CONFIG}/types.py", '        return value == "true"\n', "        return True\n"),
+    Breakage("config.switches", f"{CONFIG}/types.py", '[True, False, "true", "false"]', "[True, False]"),
+    Breakage("config.refused", f"{CONFIG}/check.py", "if len(loc) > 1 or path.partition", "if loc or path.partition"),
+    Breakage("config.refused", f"{CONFIG}/secrecy.py", 'if "." not in key and not _may_be', "if not _may_be"),
+    # Documents
+    Breakage("docs.commands", "docs/operating.md", "## Drift\n", "## Drift\n\n```sh\npulumi refresh --yes\n```\n"),
+    Breakage(
+        "docs.commands", "docs/operating.md", "config set --secret codesensei:sshPrivate", "config set codesensei:ssh"
+    ),
+    Breakage(
+        "docs.commands", "docs/database.md", "{env: {CELERY_BROKER_URL: url}}\n```", "{CELERY_BROKER_URL: url}\n```"
+    ),
+    Breakage("docs.commands", "docs/troubleshooting.md", "`make sandbox-list` finds", "`make sandboxes` finds"),
+    Breakage("docs.commands", "README.md", "```sh\npulumi destroy\n```", "    pulumi destroy"),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),
     Breakage("web.restart", f"{TEMPLATES}/web.service.j2", "KillMode=mixed\n", ""),

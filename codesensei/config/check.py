@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
-from codesensei.config.problems import BadConfig, Problem
+from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import SecretTexts
 from codesensei.config.server import KEYSCAN
 from codesensei.config.stack import StackConfig, config_warnings, cross_problems, worker_count_problems
@@ -136,7 +136,7 @@ def _problem(kind: str, found_at: Place, context: Mapping[str, Any], secret_name
         message, fix = _MISSING.get(str(loc[-1]), ("is missing", "add it"))
         return Problem("missing-host-key" if loc[-1] == "hostKey" else "missing-key", path, message, fix)
     if kind == "extra_forbidden":
-        return Problem("unknown-key", path, "unknown key", _did_you_mean(loc))
+        return _unknown(loc, path)
     if kind == "literal_error":
         words = str(context["expected"]).replace("'", "").replace(" or ", ", ")
         return Problem("choice", path, "is not an allowed value", f"use one of: {words}")
@@ -164,6 +164,16 @@ def _path_of(loc: Place) -> str:
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".")
+
+
+def _unknown(loc: Place, path: str) -> Problem:
+    if len(loc) > 1 or path.partition(".")[0] not in known_keys(()):
+        return Problem("unknown-key", path, "unknown key", _did_you_mean(loc))
+    # What `pulumi config set` makes of a key with a dot when --path is forgotten.
+    name = f"{NAMESPACE}{path}"
+    secret = "--secret " if path.startswith(("secretEnv.", "tls.key")) else ""
+    fix = f"pulumi config rm {name}, then pulumi config set {secret}--path {name}"
+    return Problem("key-without-path", path, "was set without --path, and nothing reads it", fix)
 
 
 def _did_you_mean(loc: Place) -> str:

@@ -48,7 +48,8 @@ def env_value(value: object) -> str:
     """A value as text: integers are taken, whatever YAML would change on the way is refused with the quoted form."""
     if isinstance(value, bool):
         word = str(value).lower()
-        raise reject("env-boolean", f"unquoted {word} is not text", f'write "{word}", or "1" and "0"')
+        fix = f'write "{word}" (pulumi config set: --type string), or "1" and "0"'
+        raise reject("env-boolean", f"unquoted {word} is not text", fix)
     if isinstance(value, int):
         if abs(value) >= 2**63:
             raise reject("env-number", "is too large to be passed on unchanged", "quote it")

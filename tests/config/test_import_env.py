@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,6 @@ import pytest
 from codesensei.config.dotenv import UnreadableError, decode, read_variables
 from codesensei.config.import_env import main
 from codesensei.wire.envfile import meaning
-
-CHECKOUT = Path(__file__).parents[2]
 
 ENV_FILE = r"""
 # A comment
@@ -176,24 +172,3 @@ def test_it_stops_at_the_first_failure(
     code, log = run(tmp_path, monkeypatch, "--set", fail="yes")
     assert (code, log.count("--non-interactive")) == (1, 1)
     assert "DJANGO_ALLOWED_HOSTS was not set, and none after it" in capsys.readouterr().err
-
-
-@pytest.mark.proves("env.import")
-def test_the_documented_commands_work_as_documented(tmp_path: Path) -> None:
-    """In a checkout with `.venv`, with the system's own Python first on the PATH."""
-    lines = [line.strip() for line in (CHECKOUT / "docs" / "operating.md").read_text().splitlines()]
-    shows, sets = (line for line in lines if "codesensei.config.import_env" in line)
-    for folder, target in (("codesensei", CHECKOUT / "codesensei"), (".venv", Path(sys.prefix))):
-        (tmp_path / folder).symlink_to(target)
-    (tmp_path / "pulumi").write_text(FAKE_PULUMI)
-    (tmp_path / "pulumi").chmod(0o755)
-    (tmp_path / "old.env").write_text("DEBUG=0\nSECRET_KEY=canary\n")
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(tmp_path / "log"), "FAIL": ""}
-    for line in (shows, sets):
-        done = subprocess.run(
-            ["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("plain: DEBUG\nsecret: SECRET_KEY\n")
-        assert (tmp_path / "log").exists() == (line == sets)
-    assert "codesensei:secretEnv.SECRET_KEY|\ncanary" in (tmp_path / "log").read_text()

@@ -49,19 +49,19 @@ CASES = (
         "a package is not in the requirements",
         replace={"config/settings/base.py": ('    "entries",', '    "corsheaders",\n    "entries",')},
         error="Django's settings (release RELEASE) on SERVER: the module corsheaders cannot be found",
-        fix="add its package to the requirements file; if it is the project's own, commit it and check project.directory and project.settingsModule",
+        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory",
     ),
     Broken(
         "the settings import a module that is not committed",
         replace={PRODUCTION: (IMPORTS, IMPORTS + "from config.settings.local import *  # noqa: F403\n")},
         error="Django's settings (release RELEASE) on SERVER: the module config.settings.local cannot be found",
-        fix="add its package to the requirements file; if it is the project's own, commit it and check project.directory and project.settingsModule",
+        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory",
     ),
     Broken(
         "the settings are incomplete",
         replace=setting('AUTH_USER_MODEL = "shop.User"'),
         error="Django's settings (release RELEASE) on SERVER: Django's settings are incomplete: AUTH_USER_MODEL refers to model 'shop.User' that has not been installed",
-        fix="set what it names in codesensei:env or codesensei:secretEnv, or change the settings",
+        fix="change what it names in the settings; if it is a variable, set it in codesensei:env or codesensei:secretEnv",
     ),
     Broken(
         "STATIC_URL is not set",
@@ -154,6 +154,6 @@ CASES = (
         },
         config={"project.interface": "asgi"},
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: its process ended before it answered: a module imports models before Django is set up (AppRegistryNotReady)",
-        fix="in asgi.py call get_asgi_application() before importing routing or consumers, or set project.asgiApplication",
+        fix="in asgi.py call get_asgi_application() before importing routing or consumers, and set project.asgiApplication to asgi.py's application",
     ),
 )

@@ -156,6 +156,6 @@ def _line(variables: Mapping[str, str]) -> str:
     by_part = {part: name for name, part in variables.items()}
     if name := by_part.get("url"):
         given = "" if name == "DATABASE_URL" else f'env="{name}"'
-        return f'DATABASES = {{"default": dj_database_url.config({given})}}'
+        return f'DATABASES = {{"default": dj_database_url.config({given})}}  # from the package dj-database-url'
     parts = [f'"{part.upper()}": os.environ["{by_part[part]}"]' for part in PARTS if part in by_part]
     return f'DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", {", ".join(parts)}}}}}'

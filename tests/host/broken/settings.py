@@ -100,13 +100,13 @@ CASES = (
             'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}'
         ),
         error="DATABASES['default'] on SERVER: the SQLite file /srv/codesensei/guestbook/releases/RELEASE/db.sqlite3 lies inside the release; the next release would start without its data",
-        fix="set DATABASE_URL to sqlite:////srv/codesensei/guestbook/shared/db.sqlite3 and read it in the settings",
+        fix='write in config.settings.production: DATABASES = {"default": dj_database_url.config()}  # from the package dj-database-url or, to keep SQLite, set DATABASE_URL to sqlite:////srv/codesensei/guestbook/shared/db.sqlite3 and read it in the settings',
     ),
     Broken(
         "the generated database is not used",
         replace=setting('DATABASES["default"]["NAME"] = "shop"'),
         error="DATABASES on SERVER: the settings do not use the generated database guestbook (default: postgresql shop)",
-        fix='write in config.settings.production: DATABASES = {"default": dj_database_url.config()} or map codesensei:database.env to the variables that the settings read, or set database.kind to none',
+        fix='write in config.settings.production: DATABASES = {"default": dj_database_url.config()}  # from the package dj-database-url or map codesensei:database.env to the variables that the settings read, or set database.kind to none',
     ),
     Broken(
         "a log file has no folder",

@@ -11,7 +11,7 @@ from pulumi_command import remote
 
 from codesensei.config.server import ServerConfig
 from codesensei.remote.agent import NO_KEY, folder_of, start_agent
-from codesensei.remote.connection import connection, connection_with_key
+from codesensei.remote.connection import connection
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look, look_at
 from codesensei.remote.state import State, read_state
@@ -30,13 +30,13 @@ class Access:
 
     @property
     def connection(self) -> remote.ConnectionArgs:
-        """The connection of a step."""
-        return connection(self.server, self.agent_socket)
+        """The connection of every step: its key is in the agent, so a new key changes no input."""
+        return connection(self.server, agent_socket=self.agent_socket)
 
     @property
     def connection_with_key(self) -> remote.ConnectionArgs:
-        """The connection of the one delete, which must work without the program."""
-        return connection_with_key(self.server, self.private_key)
+        """The connection of the one delete, which works where no program runs and so no agent of ours."""
+        return connection(self.server, private_key=self.private_key)
 
     @property
     def sudo(self) -> str:

@@ -1,4 +1,4 @@
-"""One read-only look at the server per run: what was changed by hand, and what an interrupted run has left.
+"""One read-only look at the server per run: what was changed by hand, and what an interrupted run left.
 
 The engine knows its state and not the server. Where the two differ, the step's line gets the next number
 (`repair=<n>`), a difference that the engine sees; from then on the state has that number, and the line keeps it.
@@ -164,8 +164,8 @@ def _unreachable(server: ServerConfig, said: str) -> RemoteError:
         if any(word in said for word in words):
             return RemoteError(thing, cause.format(**facts), fix.format(**facts))
     last = (said.strip().splitlines() or ["ssh said nothing"])[-1][:200]
-    by_hand = f"try by hand: ssh -p {host.port} {host.user}@{host.host}"
-    return RemoteError(thing, f"it cannot be reached: {last}", by_hand)
+    fix = f"try by hand: ssh -p {host.port} {host.user}@{host.host}"
+    return RemoteError(thing, f"it cannot be reached: {last}", fix)
 
 
 def _is_of_jump(jump: JumpHost | None, said: str) -> bool:

@@ -84,7 +84,7 @@ def _ask(question: str, **names: str) -> Any:
             if HALF_WRITTEN not in str(error):
                 raise
             time.sleep(pause)
-    raise RemoteError("the stack's state", "it cannot be read, as if it was written all the time", "run pulumi again")
+    raise RemoteError("the stack's state", "it cannot be read: it seems to be written all the time", "run pulumi again")
 
 
 def parted(words: Sequence[str]) -> tuple[list[str], int]:

@@ -13,8 +13,8 @@ from codesensei.render import shell
 from codesensei.wire.codec import to_text
 from codesensei.wire.steps import DESTROY, REPAIR, Destroy, StepKind
 
-# A step writes its progress to standard output, and why it failed to standard error: that stands in the engine's error,
-# with everything else, and need not be shown twice.
+# A step writes its progress to standard output, and why it failed to standard error; the engine's error has that
+# already, so it need not be shown twice.
 PROGRESS = remote.Logging.STDOUT
 D = TypeVar("D")
 
@@ -35,6 +35,7 @@ def remote_step(
     secret = step.secret
     stdin: pulumi.Output[str] = pulumi.Output.from_input(data).apply(to_text)
     hidden: pulumi.Output[str] = pulumi.Output.secret(stdin)
+    own = pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if secret else None)
     return remote.Command(
         name,
         connection=access.connection,
@@ -42,9 +43,7 @@ def remote_step(
         stdin=hidden if secret else stdin,
         add_previous_output_in_env=False,
         logging=remote.Logging.NONE if secret else PROGRESS,
-        opts=pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if secret else None)
-        ),
+        opts=pulumi.ResourceOptions.merge(opts, own),
     )
 
 
@@ -68,7 +67,7 @@ def teardown_step(
 
 
 def _teardown_line(access: Access) -> str:
-    """The delete's line; a destroy that is repeated finds neither the launcher nor anything to remove."""
+    """The delete's line; a repeated destroy finds neither the launcher nor anything to remove."""
     run = line_of(access, DESTROY, [])
     return f"if {access.sudo}test -e {access.launcher.split()[-1]}; then {run}; else echo 'nothing is left'; fi"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 
 import pulumi
@@ -12,7 +11,7 @@ from codesensei import remote
 from codesensei.config import Acme, Stack
 from codesensei.render import site
 from codesensei.source import Code
-from codesensei.wire import codec, steps
+from codesensei.wire import steps
 from codesensei.wire.manifest import File
 from codesensei.wire.steps import AcmeSaid
 from components.server import Server
@@ -89,13 +88,13 @@ class EdgeProxy(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        obtained.stdout.apply(_warn)
+        remote.result_of(obtained, steps.ACME, AcmeSaid).apply(_warn)
         return digest
 
 
-def _warn(said: str) -> None:
-    for warning in codec.decode(AcmeSaid, json.loads(said.splitlines()[-1]), "step acme", kept=True).warnings:
-        pulumi.warn(warning)
+def _warn(said: AcmeSaid) -> None:
+    for warning in said.warnings:
+        remote.warn(warning)
 
 
 def _digest(text: str) -> str:

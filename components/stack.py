@@ -35,11 +35,11 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     if stack.config.production:
         remote.refuse_stand_ins()
     for warning in stack.warnings:
-        pulumi.warn(warning)
+        remote.warn(warning)
     code = source.read_code(stack.config)
     _name_branch(stack, code)
     for note in code.settings.unsure:
-        pulumi.warn(note)
+        remote.warn(note)
     if access is None:
         access = remote.reach(
             stack.config.server,
@@ -84,6 +84,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         # Both: a database that is elsewhere has no step that could be waited for.
         opts=_after(provisioning, database),
     )
+    _say_what_comes(access, code, environment.release)
     release = Release(name, stack=stack, server=server, environment=environment, code=code, opts=_after(environment))
     processes = Processes(name, stack=stack, code=code, opts=_after(environment))
     edge = EdgeProxy(name, stack=stack, server=server, code=code, hostnames=hostnames, opts=_after(provisioning))
@@ -119,6 +120,18 @@ def _hostnames(name: str, stack: Stack, made: Generated) -> list[pulumi.Input[st
     if apps is not None:
         names.append(made.hostname(f"{name}-hostname").apply(lambda label: f"{label}.{apps}"))
     return names or [stack.config.server.host]
+
+
+def _say_what_comes(access: remote.Access, code: source.Code, release: pulumi.Output[str]) -> None:
+    """In a preview: after a failed deploy the state differs from the stack file in nothing that would show it."""
+
+    def say(name: str) -> None:
+        if name != access.served:
+            commit = f"{code.checkout.short} ({code.checkout.subject})"
+            pulumi.info(f"to be deployed: {commit} as release {name}; served now: {access.served}")
+
+    if access.served and pulumi.runtime.is_dry_run():
+        release.apply(say)
 
 
 def _name_branch(stack: Stack, code: source.Code) -> None:

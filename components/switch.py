@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pulumi
@@ -10,7 +9,7 @@ import pulumi
 from codesensei import remote
 from codesensei.config import Stack
 from codesensei.source import Code
-from codesensei.wire import codec, steps
+from codesensei.wire import steps
 from codesensei.wire.manifest import File, HealthCheck, Manifest, RolePassword, Switched
 from codesensei.wire.steps import DatabaseAccount
 from components.database import Database
@@ -62,18 +61,16 @@ class Switch(pulumi.ComponentResource):
             data=_manifest(stack, code, database, processes, edge, hostnames),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        said = switched.stdout.apply(_said)
+        said = remote.result_of(switched, steps.SWITCH, Switched).apply(_warned)
         self.release: pulumi.Output[str] = said.apply(lambda known: known.release)
         self.revision: pulumi.Output[str] = said.apply(lambda known: known.revision)
         self.url: pulumi.Output[str] = said.apply(lambda known: known.url)
         self.register_outputs({"release": self.release, "revision": self.revision, "url": self.url})
 
 
-def _said(text: str) -> Switched:
-    # Said by the version of the program that made the switch.
-    said = codec.decode(Switched, json.loads(text.splitlines()[-1]), "step switch", kept=True)
+def _warned(said: Switched) -> Switched:
     for warning in said.warnings:
-        pulumi.warn(warning)
+        remote.warn(warning)
     return said
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pulumi
 from pulumi_command import remote
 
 from codesensei.remote.access import Access
 from codesensei.render import shell
+from codesensei.wire import codec
 from codesensei.wire.codec import to_text
-from codesensei.wire.steps import DESTROY, REPAIR, Destroy, StepKind
+from codesensei.wire.steps import DESTROY, REPAIR, RESULT, Destroy, StepKind
 
 # A step writes its progress to standard output, and why it failed to standard error; the engine's error has that
 # already, so it need not be shown twice.
 PROGRESS = remote.Logging.STDOUT
 D = TypeVar("D")
+R = TypeVar("R")
 
 
 def remote_step(
@@ -47,6 +50,18 @@ def remote_step(
     )
 
 
+def result_of(command: remote.Command, step: StepKind[Any], kind: type[R]) -> pulumi.Output[R]:
+    """What a step told the program."""
+
+    def read(stdout: str, stderr: str | None) -> R:
+        told = [line.removeprefix(RESULT) for line in (stderr or "").splitlines() if line.startswith(RESULT)]
+        # Before version 1.0 it was the last line of standard output.
+        text = told[-1] if told else stdout.splitlines()[-1]
+        return codec.decode(kind, json.loads(text), f"step {step.name}", kept=True)
+
+    return pulumi.Output.all(command.stdout, command.stderr).apply(lambda said: read(said[0], said[1]))
+
+
 def teardown_step(
     name: str, access: Access, *, data: pulumi.Input[Destroy], opts: pulumi.ResourceOptions
 ) -> remote.Command:
@@ -68,7 +83,8 @@ def teardown_step(
 
 def _teardown_line(access: Access) -> str:
     """The delete's line; a repeated destroy finds neither the launcher nor anything to remove."""
-    run = line_of(access, DESTROY, [])
+    # Without a number: the state says of no delete what its line was, so a number would be gone in the next run.
+    run = f"{access.launcher} {shell.join([DESTROY.name, str(DESTROY.format)])}"
     return f"if {access.sudo}test -e {access.launcher.split()[-1]}; then {run}; else echo 'nothing is left'; fi"
 
 

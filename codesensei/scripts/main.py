@@ -24,7 +24,7 @@ from codesensei.scripts.release import record
 from codesensei.wire import codec, digests, names, paths
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import RENEWED, REPAIR, STEPS, StepKind
+from codesensei.wire.steps import RENEWED, REPAIR, RESULT, STEPS, StepKind
 
 READ_ONLY = ("look", "manage")
 # Set for the programs that a step runs: `renewed`, called by one of them, leaves the work to that step.
@@ -67,9 +67,11 @@ def main() -> int:
         with contextlib.suppress(OSError):
             print(failure.text(), file=sys.stderr, flush=True)
         return 1
-    if step.result or not step.changes:
-        with contextlib.suppress(OSError):
-            print(step.result or "unchanged", flush=True)
+    with contextlib.suppress(OSError):
+        if step.result:
+            print(f"{RESULT}{step.result}", file=sys.stderr, flush=True)
+        elif not step.changes:
+            print("unchanged", flush=True)
     return 0
 
 

@@ -155,6 +155,11 @@ UNIT = [
         "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
+    Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
+    Breakage("preview.after-failure", "components/stack.py", "if name != access.served:", "if not access.served:"),
+    Breakage(
+        "errors.progress", f"{SCRIPTS}/release/jobs.py", "pause = min(2 * pause, LONGEST_QUIET)", "pause = pause * 1"
+    ),
     Breakage(
         "errors.all-at-once",
         f"{SCRIPTS}/base/together.py",

@@ -6,6 +6,7 @@ The engine knows its state and not the server. Where the two differ, the step's 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -93,14 +94,16 @@ def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state:
         done = _ssh(["ssh", "-F", str(config), "-T", "server", command], agent_socket, server)
     if done.returncode == 255:
         raise _unreachable(server, done.stderr)
+    for line in reversed(done.stdout.splitlines()):
+        # A shell's profile may print before the answer, and after it.
+        with contextlib.suppress(ValueError, WireError):
+            if isinstance(answer := json.loads(line), dict):
+                return Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
+    # It also warns of a hostname that it cannot resolve, and goes on.
     if "sudo:" in done.stderr:
         fix = f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}"
         raise RemoteError(f"server {server.host}", f"{server.user} may not use sudo without a password", fix)
-    try:
-        answer = json.loads(done.stdout.strip().splitlines()[-1])
-        return Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
-    except (ValueError, LookupError, WireError):
-        return Look.unknown(state, server.host)
+    return Look.unknown(state, server.host)
 
 
 def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subprocess.CompletedProcess[str]:

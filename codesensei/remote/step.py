@@ -52,14 +52,15 @@ def remote_step(
 
 def result_of(command: remote.Command, step: StepKind[Any], kind: type[R]) -> pulumi.Output[R]:
     """What a step told the program."""
+    said = pulumi.Output.all(command.stdout, command.stderr)
+    return said.apply(lambda known: read_result(known[0], known[1], step, kind))
 
-    def read(stdout: str, stderr: str | None) -> R:
-        told = [line.removeprefix(RESULT) for line in (stderr or "").splitlines() if line.startswith(RESULT)]
-        # Before version 1.0 it was the last line of standard output.
-        text = told[-1] if told else stdout.splitlines()[-1]
-        return codec.decode(kind, json.loads(text), f"step {step.name}", kept=True)
 
-    return pulumi.Output.all(command.stdout, command.stderr).apply(lambda said: read(said[0], said[1]))
+def read_result(stdout: str, stderr: str | None, step: StepKind[Any], kind: type[R]) -> R:
+    """The result among the words of banners and shells. Before version 1.0 it was the last line of standard output."""
+    told = [line.removeprefix(RESULT) for line in (stderr or "").splitlines() if line.startswith(RESULT)]
+    text = told[-1] if told else stdout.splitlines()[-1]
+    return codec.decode(kind, json.loads(text), f"step {step.name}", kept=True)
 
 
 def teardown_step(

@@ -299,3 +299,11 @@ def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engi
     engine["state"] = STATE
     assert reached().repair("claim") == 9
     assert not access.note_of("prod").exists()
+
+
+@pytest.mark.proves("errors.result")
+@pytest.mark.parametrize("after", ["", "see you\n", "[1]\n"])
+def test_the_answer_is_found_among_the_words_of_a_shell_s_profile_and_of_sudo(ssh: Any, after: str) -> None:
+    said = f"Welcome to Ubuntu\n{json.dumps(ANSWER)}\n{after}"
+    ssh(out=said, err="sudo: unable to resolve host shop: Name or service not known\n")
+    assert look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE).repairs == {"claim": 9, "switch": 1}

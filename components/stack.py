@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pulumi
 
 from codesensei import remote, source
-from codesensei.config import Stack
+from codesensei.config import ConfigError, Stack
+from codesensei.config.types import LeftOut
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -37,7 +38,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     for warning in stack.warnings:
         remote.warn(warning)
     code = source.read_code(stack.config)
-    _name_branch(stack, code)
+    _name_branch(code)
     for note in code.settings.unsure:
         remote.warn(note)
     if access is None:
@@ -109,6 +110,17 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     )
 
 
+def with_source(error: ConfigError) -> pulumi.RunError:
+    """The error about the stack config, and what is wrong with the source as far as the config names one."""
+    try:
+        source.read_code(error.sound)
+    except source.SourceError as found:
+        return pulumi.RunError(f"{error}\nand the project's source:\n{found}")
+    except LeftOut:
+        pass
+    return error
+
+
 def _after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(depends_on=list(components))
 
@@ -134,14 +146,9 @@ def _say_what_comes(access: remote.Access, code: source.Code, release: pulumi.Ou
         release.apply(say)
 
 
-def _name_branch(stack: Stack, code: source.Code) -> None:
-    """A branch moves: the preview says where it is now, and production refuses it."""
+def _name_branch(code: source.Code) -> None:
+    """A branch moves: the preview says where it is now."""
     branch, commit = code.checkout.branch, f"{code.checkout.short} ({code.checkout.subject})"
     if branch is None:
         return
-    if stack.config.production:
-        raise pulumi.RunError(
-            f"codesensei:project.source.revision: {branch} is a branch, which moves; it is at {commit} now\n"
-            f"    production deploys a commit or a tag: set it to {code.checkout.revision}"
-        )
     pulumi.info(f"branch {branch} is at {commit}")

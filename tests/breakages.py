@@ -155,6 +155,20 @@ UNIT = [
         "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
+    Breakage(
+        "errors.all-at-once",
+        f"{SOURCE}/errors.py",
+        "        return isinstance(error, SourceError)\n",
+        "        return False\n",
+    ),
+    Breakage(
+        "errors.all-at-once",
+        "components/stack.py",
+        'return pulumi.RunError(f"{error}\\nand',
+        'return pulumi.RunError(f"and',
+    ),
+    Breakage("look.deploying", f"{REMOTE}/look.py", "if answer.deploying:", "if not answer:"),
+    Breakage("look.deploying", f"{SCRIPTS}/base/locks.py", "return who", 'return ""'),
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", "components/stack.py", "if name != access.served:", "if not access.served:"),
     Breakage(

@@ -62,6 +62,9 @@ class Look:
                 warnings.append(f"{host}: step {step} is not as the state has it; pulumi up runs it again")
         if blank and state.steps:
             warnings.append(f"{host}: this server remembers nothing of the stack; pulumi up brings everything again")
+        if answer.deploying:
+            # What its steps have left so far looks like drift, or like an interrupted deploy.
+            warnings = [f"{host}: somebody is deploying this stack: {answer.deploying}; wait for that"]
         forgotten = bool(state.steps) and not found.get(CLAIM.name, NOTHING).applied
         return cls(repairs, state.copy + forgotten, warnings=tuple(warnings), blank=blank)
 

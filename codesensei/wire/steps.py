@@ -279,10 +279,14 @@ class SeenStep:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What one look at the server finds; nothing where nothing was deployed."""
+    """What one look at the server finds; nothing where nothing was deployed.
+
+    `deploying` is the step of the project that runs right now, with its process and since when.
+    """
 
     identity: str = ""
     steps: Mapping[str, SeenStep] = field(default_factory=dict)
+    deploying: str = ""
 
 
 @dataclass(frozen=True)

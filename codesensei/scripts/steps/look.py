@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from codesensei.scripts.base import proofs, register, units
+from codesensei.scripts.base import locks, proofs, register, units
 from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec
@@ -18,7 +18,11 @@ def run(slug: str, words: list[str]) -> int:
     project = ProjectPaths(slug)
     steps = sorted(path.stem for path in project.proofs.glob("*.json"))
     owner = register.entry(slug)
-    seen = Seen(identity=owner.identity if owner else "", steps={step: _seen(project, step) for step in steps})
+    seen = Seen(
+        identity=owner.identity if owner else "",
+        steps={step: _seen(project, step) for step in steps},
+        deploying=locks.deploying(slug),
+    )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0
 

@@ -13,9 +13,9 @@ from codesensei.scripts.base import locks
 
 @pytest.mark.proves("look.deploying")
 @pytest.mark.parametrize(
-    ("name", "slug", "told"), [("project-shop", "shop", True), ("server", "shop", True), ("server", "desk", False)]
+    ("name", "slug", "told"), [("project-shop", "shop", 1), ("server", "shop", 1), ("server", "desk", 0)]
 )
-def test_a_held_lock_names_the_step_that_runs_and_since_when(server: Path, name: str, slug: str, told: bool) -> None:
+def test_a_held_lock_names_the_step_that_runs_and_since_when(server: Path, name: str, slug: str, told: int) -> None:
     file = locks.file_of(name)
     file.parent.mkdir(parents=True, exist_ok=True)
     assert locks.deploying("shop") == ""

@@ -13,10 +13,5 @@ try:
     stack = load()
 except ConfigError as error:
     raise with_source(error) from None
-outputs = deploy(stack)
-
-pulumi.export("url", outputs.url)
-pulumi.export("hostnames", outputs.hostnames)
-pulumi.export("release", outputs.release)
-pulumi.export("revision", outputs.revision)
-pulumi.export("server", outputs.server)
+for name, value in vars(deploy(stack)).items():
+    pulumi.export(name, value)

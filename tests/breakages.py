@@ -726,6 +726,15 @@ UNIT = [
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
     Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step))", ")"),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: findings.stopped_proxy,\n", ""),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "BROKER.name: findings.stopped_broker", "BROKER.name: list"),
+    Breakage("look.services", f"{SCRIPTS}/serving/findings.py", "        return False\n", "        return True\n"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "restarts >= OFTEN or young", "young"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", 'r"^oom_kill (', 'r"^oom ('),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "and program.is_file())", "or program.is_file())"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "<> pg_database_coll", "= pg_database_coll"),
+    Breakage("look.findings", f"{SCRIPTS}/steps/look.py", "yield from findings.of_project(live)", "yield from ()"),
+    Breakage("look.findings", f"{REMOTE}/look.py", "for finding in answer.findings", "for finding in ()"),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/steps/look.py",
@@ -829,8 +838,8 @@ UNIT = [
     Breakage(
         "words.release.outside",
         f"{SOURCE}/code.py",
-        '        "afterCollectstatic": hooks.after_collectstatic,\n',
-        '        "afterCollectstatic": hooks.after_collectstatic,\n        "afterSwitch": hooks.after_switch,\n',
+        'by_alias=True, exclude={"after_switch"}',
+        "by_alias=True",
     ),
     Breakage(
         "words.process",
@@ -1049,8 +1058,8 @@ UNIT = [
     Breakage(
         "web.directory",
         f"{RENDER}/units.py",
-        '"working_directory": str(paths.current / context.directory)',
-        '"working_directory": str(paths.current)',
+        '"working_directory": str(code / context.directory)',
+        '"working_directory": str(code)',
     ),
     Breakage(
         "asgi.server",
@@ -1080,9 +1089,9 @@ UNIT = [
     Breakage("database.encoding", f"{SCRIPTS}/steps/database.py", "TEMPLATE template0 ENCODING", "ENCODING"),
     Breakage(
         "database.auto.generated",
-        "components/stack.py",
-        "        password = made.password(",
-        "        made.password(",
+        "components/generated.py",
+        "            self.database_password = self._password(",
+        "            self._password(",
     ),
     Breakage(
         "database.auto.generated", f"{CONFIG}/database.py", 'database.env or {URL_VARIABLE: "url"}', "database.env"
@@ -1096,8 +1105,8 @@ UNIT = [
     Breakage(
         "database.env",
         "components/environment.py",
-        '        "user": plan.role,\n',
-        '        "user": plan.name.upper(),\n',
+        '"user": plan.role}',
+        '"user": plan.name.upper()}',
     ),
     Breakage("database.extensions", f"{WIRE}/names.py", '    "vector": "pgvector",\n', ""),
     Breakage(
@@ -1132,6 +1141,12 @@ UNIT = [
         "random.RandomPassword(name, length=64, special=False, keepers={'now': name})",
     ),
     Breakage("env.import", f"{CONFIG}/import_env.py", "and looks_secret(name, meaning(value)))", "and not name)"),
+    Breakage("env.import", f"{CONFIG}/import_env.py", "        return 1 if refused else 0\n", "        return 0\n"),
+    Breakage("env.import-alike", f"{CONFIG}/dotenv.py", "if name in names:", "if not names:"),
+    Breakage(
+        "env.import-alike", f"{CONFIG}/dotenv.py", "if lines.setdefault(name, number) != number:", "if not number:"
+    ),
+    Breakage("env.import-alike", f"{CONFIG}/dotenv.py", 'codecs.BOM_UTF16_LE: "utf-16", ', ""),
     Breakage(
         "static.served",
         f"{TEMPLATES}/site.conf.j2",
@@ -1146,17 +1161,17 @@ UNIT = [
     ),
     Breakage(
         "proxy.hostnames",
-        "components/stack.py",
+        "components/generated.py",
         "return names or [stack.config.server.host]",
         "return names or [stack.slug]",
     ),
     Breakage(
         "proxy.hostnames",
-        "components/stack.py",
-        "    if apps is not None:\n",
-        "    if apps is not None and not names:\n",
+        "components/generated.py",
+        "        if apps is not None:\n",
+        "        if apps is not None and not names:\n",
     ),
-    Breakage("proxy.url", "components/switch.py", 'return f"{scheme}://[{host}]/" if ":" in host else', "return"),
+    Breakage("proxy.url", "components/switch.py", 'f"[{hosts[0]}]" if ":" in hosts[0] else ', ""),
     Breakage(
         "tls.kinds", f"{CONFIG}/edge.py", '    if value is False or value == "false":\n', '    if value == "false":\n'
     ),
@@ -1220,7 +1235,9 @@ UNIT = [
         '    host_key: HostKey = Field(description="The server',
         '    host_key: HostKey = Field(default="ssh-ed25519 A", description="The server',
     ),
-    Breakage("config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", ""),
+    Breakage(
+        "config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", "    pass\n"
+    ),
     Breakage(
         "plugins.stand-ins",
         f"{REMOTE}/standins.py",
@@ -1267,8 +1284,8 @@ UNIT = [
     Breakage(
         "outputs.url",
         "components/stack.py",
-        "        server=stack.config.server.host,\n    )",
-        "        server=stack.slug,\n    )",
+        "switch.revision, config.server.host)",
+        "switch.revision, stack.slug)",
     ),
     Breakage(
         "migrations.before-switch",
@@ -1318,8 +1335,8 @@ HOST = [
         Breakage(
             "redeploy.unchanged",
             "components/provisioning.py",
-            '            "postgresql": postgresql,\n',
-            '            "postgresql": str(__import__("time").time()),\n',
+            '"postgresql": postgresql}',
+            '"postgresql": str(__import__("time").time())}',
         ),
         "tests/host/test_deploy.py::test_a_second_up_changes_nothing_and_only_looks_for_drift[13-False-0]",
     ),

@@ -81,7 +81,8 @@ class Stack:
 
 def load() -> Stack:
     """Read this stack's config. Raises ConfigError with every problem at once."""
-    config, sealed_keys = _config()
+    config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+    sealed_keys = {*filter(engine_config.is_config_secret, config), *engine_config.get_config_secret_keys_env()}
     raw = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
     file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
     other_file = file is not None and not file.is_of(raw)
@@ -101,13 +102,6 @@ def load() -> Stack:
     full_name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     outputs = _outputs(secrets, checked.database_password)
     return Stack(checked.config, outputs, full_name, checked.database, checked.broker, warnings)
-
-
-def _config() -> tuple[dict[str, str], set[str]]:
-    """All config of the run, of every namespace, and the keys under which something was encrypted."""
-    config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
-    sealed = {key for key in config if engine_config.is_config_secret(key)}
-    return config, sealed | set(engine_config.get_config_secret_keys_env())
 
 
 # The engine hands every top-level value over as text; these are the ones that are text.

@@ -52,7 +52,9 @@ class Look:
         """The look that the server's own answer means, held against the state."""
         found = answer.steps
         blank = not found
-        repairs, warnings = {}, []
+        repairs = {}
+        found_wrong = [f"{host}: {finding.thing}: {finding.cause}; {finding.fix}" for finding in answer.findings]
+        warnings = [*found_wrong]
         for step, done in sorted(state.steps.items()):
             seen = found.get(step, NOTHING)
             drift, differs = seen.drift, seen.applied != done.digest
@@ -64,7 +66,7 @@ class Look:
             warnings.append(f"{host}: this server remembers nothing of the stack; pulumi up brings everything again")
         if answer.deploying:
             # What its steps have left so far looks like drift, or like an interrupted deploy.
-            warnings = [f"{host}: somebody is deploying this stack: {answer.deploying}; wait for that"]
+            warnings = [*found_wrong, f"{host}: somebody is deploying this stack: {answer.deploying}; wait for that"]
         forgotten = bool(state.steps) and not found.get(CLAIM.name, NOTHING).applied
         return cls(repairs, state.copy + forgotten, warnings=tuple(warnings), blank=blank)
 

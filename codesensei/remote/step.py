@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pulumi
 from pulumi_command import remote
 
 from codesensei.remote.access import Access
 from codesensei.render import shell
-from codesensei.wire import codec
 from codesensei.wire.codec import to_text
 from codesensei.wire.steps import DESTROY, REPAIR, RESULT, Destroy, StepKind
 
@@ -19,7 +17,6 @@ from codesensei.wire.steps import DESTROY, REPAIR, RESULT, Destroy, StepKind
 # already, so it need not be shown twice.
 PROGRESS = remote.Logging.STDOUT
 D = TypeVar("D")
-R = TypeVar("R")
 
 
 def remote_step(
@@ -50,17 +47,13 @@ def remote_step(
     )
 
 
-def result_of(command: remote.Command, step: StepKind[Any], kind: type[R]) -> pulumi.Output[R]:
-    """What a step told the program."""
-    said = pulumi.Output.all(command.stdout, command.stderr)
-    return said.apply(lambda known: read_result(known[0], known[1], step, kind))
+def answer_of(stdout: str, stderr: str | None) -> str:
+    """What a step told the program, among the words of banners and shells.
 
-
-def read_result(stdout: str, stderr: str | None, step: StepKind[Any], kind: type[R]) -> R:
-    """The result among the words of banners and shells. Before version 1.0 it was the last line of standard output."""
+    Before version 1.0 it was the last line of standard output.
+    """
     told = [line.removeprefix(RESULT) for line in (stderr or "").splitlines() if line.startswith(RESULT)]
-    text = told[-1] if told else stdout.splitlines()[-1]
-    return codec.decode(kind, json.loads(text), f"step {step.name}", kept=True)
+    return (told or stdout.splitlines() or [""])[-1]
 
 
 def teardown_step(

@@ -65,13 +65,7 @@ def ids(
 
     What runs after the switch is in neither. What is not given adds nothing, so ids stay when there is more to give.
     """
-    hooks = project.hooks
-    before_the_switch = {
-        "beforeMigrate": hooks.before_migrate,
-        "afterMigrate": hooks.after_migrate,
-        "beforeCollectstatic": hooks.before_collectstatic,
-        "afterCollectstatic": hooks.after_collectstatic,
-    }
+    before_the_switch = project.hooks.model_dump(by_alias=True, exclude={"after_switch"})
     other_server = [] if server == web_server("auto", interface) else ["server", server.name]
     built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]
     built = [revision, project.directory, *built_from]

@@ -31,6 +31,8 @@ class ServerPaths:
     nginx_logs: Path = Path("/var/log/nginx")
     rotation: Path = Path("/etc/logrotate.d")
     processes: Path = Path("/proc")
+    cgroups: Path = Path("/sys/fs/cgroup")
+    postgresql_sockets: Path = Path("/var/run/postgresql")
     brokers: Path = Path("/etc")
     certbot: Path = Path("/etc/letsencrypt")
     authorities: Path = Path("/usr/local/share/ca-certificates")

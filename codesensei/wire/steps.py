@@ -278,14 +278,22 @@ class SeenStep:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What one look at the server finds; nothing where nothing was deployed.
+class Finding:
+    """Something that is wrong on the server and that no step repairs by running again."""
 
-    `deploying` is the step of the project that runs right now, with its process and since when.
-    """
+    thing: str
+    cause: str
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one look at the server finds; nothing where nothing was deployed."""
 
     identity: str = ""
     steps: Mapping[str, SeenStep] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    # The step of the project that runs right now, with its process and since when.
     deploying: str = ""
 
 

@@ -67,6 +67,16 @@ def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
     )
 
 
+@pytest.mark.proves("look.findings")
+def test_what_no_step_repairs_is_told_and_runs_nothing(ssh: Any) -> None:
+    steps = {"claim": {"applied": "c" * 64, "drift": []}, "switch": {"applied": "a" * 64, "drift": []}}
+    finding = {"thing": "shop.service", "cause": "systemd has restarted it 9 times", "fix": "look at its journal"}
+    ssh(out=json.dumps({"identity": "i", "steps": steps, "findings": [finding]}))
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    assert look.repairs == {"claim": 9, "switch": 0}
+    assert look.warnings == ("203.0.113.7: shop.service: systemd has restarted it 9 times; look at its journal",)
+
+
 def test_what_a_newer_version_tells_besides_is_no_hindrance(ssh: Any) -> None:
     ssh(out=json.dumps({**ANSWER, "since": 1}))
     assert look_at(SERVER, "agent.sock", "", RUN, STATE).repairs == {"claim": 9, "switch": 1}

@@ -21,7 +21,7 @@ def note_of(name: str) -> Path:
 
 
 def holder(name: str) -> str:
-    """Who has, or had, the lock."""
+    """Who has, or had, the lock. Between taking it and writing the note there is none."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         note = read_json(note_of(name), {})
         return f"{note['step']} of {note['slug']} (process {note['pid']}, since {note['since']})"

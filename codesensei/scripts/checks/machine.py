@@ -29,6 +29,15 @@ def _problems(allow_unsupported: bool) -> Iterator[Failure]:
         yield Failure(system.name, f"this system is not supported (supported: {host.SUPPORTED_TEXT})", fix)
     if not host.runs_systemd():
         yield Failure("systemd", "it is not process 1 of this machine", "use a server that boots with systemd")
+    yield from full_disks()
+    memory = host.available_memory()
+    if memory < MEMORY_NEEDED:
+        cause = f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed"
+        yield Failure("memory", cause, "add memory or a swap file, or stop something on the server (free -m)")
+
+
+def full_disks() -> Iterator[Failure]:
+    """Each file system that has no room for another release."""
     for path, needed in ((paths.SERVER.projects, PROJECTS_NEED), (paths.SERVER.memory, MEMORY_NEEDS)):
         space = host.space(path)
         if space.bytes < needed:
@@ -36,12 +45,8 @@ def _problems(allow_unsupported: bool) -> Iterator[Failure]:
             fix = "free some space (df -h; apt-get clean; journalctl --vacuum-size=200M) or use a bigger disk"
             yield Failure(f"disk of {path}", cause, fix)
         if space.inodes is not None and space.inodes < INODES:
-            fix = "remove directories with many small files (on the server: df -i)"
-            yield Failure(f"disk of {path}", f"{space.inodes} inodes are free, and {INODES} are needed", fix)
-    memory = host.available_memory()
-    if memory < MEMORY_NEEDED:
-        cause = f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed"
-        yield Failure("memory", cause, "add memory or a swap file, or stop something on the server (free -m)")
+            cause = f"{space.inodes} inodes are free, and {INODES} are needed"
+            yield Failure(f"disk of {path}", cause, "remove directories with many small files (on the server: df -i)")
 
 
 def check_ports(ports: Iterable[int]) -> None:

@@ -6,8 +6,12 @@ stop_quietly_on_interrupt()
 
 import pulumi  # noqa: E402  # nothing of the engine before the signal handler
 
-from codesensei.config import load  # noqa: E402
-from components import deploy  # noqa: E402
+from codesensei.config import ConfigError, load  # noqa: E402
+from components import deploy, with_source  # noqa: E402
 
-for name, value in vars(deploy(load())).items():
+try:
+    stack = load()
+except ConfigError as error:
+    raise with_source(error) from None
+for name, value in vars(deploy(stack)).items():
     pulumi.export(name, value)

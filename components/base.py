@@ -31,17 +31,17 @@ class Component(pulumi.ComponentResource):
     def step(
         self, access: remote.Access, kind: StepKind[D], data: pulumi.Input[D], *args: pulumi.Input[str]
     ) -> Output[str]:
-        """Run a step after the previous one, as a child with its name. Returns what it writes to standard output."""
+        """Run a step after the previous one, as a child with its name. Returns what it tells the program."""
         opts = ResourceOptions(parent=self, depends_on=self.before)
         name = f"{self.pulumi_resource_name}-{kind.name}"
         made = remote.remote_step(name, access, kind, args=args, data=data, opts=opts)
         self.before = [made]
-        return made.stdout
+        return Output.all(made.stdout, made.stderr).apply(lambda said: remote.answer_of(said[0], said[1]))
 
 
-def read_answer(kind: type[Said], stdout: str, step: str) -> Said:
-    """The last line of a step, which an earlier version of the program may have run. Shows its warnings."""
-    said = codec.decode(kind, json.loads(stdout.splitlines()[-1]), step, kept=True)
+def read_answer(kind: type[Said], answer: str, step: str) -> Said:
+    """The answer of a step, which an earlier version of the program may have run. Shows its warnings."""
+    said = codec.decode(kind, json.loads(answer), step, kept=True)
     for warning in said.warnings:
-        pulumi.warn(warning)
+        remote.warn(warning)
     return said

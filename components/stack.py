@@ -8,7 +8,8 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 from codesensei import remote, source
-from codesensei.config import Stack
+from codesensei.config import ConfigError, Stack
+from codesensei.config.types import LeftOut
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -37,11 +38,11 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     if config.production:
         remote.refuse_stand_ins()
     for warning in stack.warnings:
-        pulumi.warn(warning)
+        remote.warn(warning)
     code = source.read_code(config)
-    _name_branch(stack, code)
+    _name_branch(code)
     for note in code.settings.unsure:
-        pulumi.warn(note)
+        remote.warn(note)
     if access is None:
         key = stack.secrets.ssh_private_key
         access = remote.reach(config.server, slug=stack.slug, drift=config.drift, private_key=key)
@@ -58,6 +59,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         # Both, because a database on another machine has no step to wait for.
         opts=_after(provisioning, database),
     )
+    _say_what_comes(access, code, environment.release)
     release = Release(stack=stack, server=server, environment=environment, code=code, opts=_after(environment))
     processes = Processes(stack=stack, code=code, opts=_after(environment))
     edge = EdgeProxy(stack=stack, server=server, code=code, generated=generated, opts=_after(provisioning))
@@ -76,18 +78,36 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     return Outputs(switch.url, hostnames, switch.release, switch.revision, config.server.host)
 
 
+def with_source(error: ConfigError) -> pulumi.RunError:
+    """The error about the stack config, and what is wrong with the source as far as the config names one."""
+    try:
+        source.read_code(error.sound)
+    except source.SourceError as found:
+        return pulumi.RunError(f"{error}\nand the project's source:\n{found}")
+    except LeftOut:
+        pass
+    return error
+
+
 def _after(*components: pulumi.Resource) -> ResourceOptions:
     return ResourceOptions(depends_on=list(components))
 
 
-def _name_branch(stack: Stack, code: source.Code) -> None:
-    """A branch moves: a preview says where it is now, and production refuses it."""
+def _say_what_comes(access: remote.Access, code: source.Code, release: Output[str]) -> None:
+    """In a preview: after a failed deploy the state differs from the stack file in nothing that would show it."""
+
+    def say(name: str) -> None:
+        if name != access.served:
+            commit = f"{code.checkout.short} ({code.checkout.subject})"
+            pulumi.info(f"to be deployed: {commit} as release {name}; served now: {access.served}")
+
+    if access.served and pulumi.runtime.is_dry_run():
+        release.apply(say)
+
+
+def _name_branch(code: source.Code) -> None:
+    """A branch moves: the preview says where it is now."""
     branch, commit = code.checkout.branch, f"{code.checkout.short} ({code.checkout.subject})"
     if branch is None:
         return
-    if stack.config.production:
-        raise pulumi.RunError(
-            f"codesensei:project.source.revision: {branch} is a branch, which moves; it is at {commit} now\n"
-            f"    production deploys a commit or a tag: set it to {code.checkout.revision}"
-        )
     pulumi.info(f"branch {branch} is at {commit}")

@@ -169,19 +169,55 @@ UNIT = [
         "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
-    Breakage("django.sqlite-inside", f"{SCRIPTS}/release/checks.py", "    _check_sqlite(facts, release)\n", ""),
-    Breakage("django.media-inside", f"{SCRIPTS}/release/checks.py", "    _check_media(facts, release)\n", ""),
+    Breakage(
+        "errors.all-at-once",
+        f"{SOURCE}/errors.py",
+        "        return isinstance(error, SourceError)\n",
+        "        return False\n",
+    ),
+    Breakage(
+        "errors.all-at-once",
+        "components/stack.py",
+        'return pulumi.RunError(f"{error}\\nand',
+        'return pulumi.RunError(f"and',
+    ),
+    Breakage("look.deploying", f"{REMOTE}/look.py", "if answer.deploying:", "if not answer:"),
+    Breakage("look.deploying", f"{SCRIPTS}/base/locks.py", "return who", 'return ""'),
+    Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
+    Breakage("preview.after-failure", "components/stack.py", "if name != access.served:", "if not access.served:"),
+    Breakage(
+        "errors.progress", f"{SCRIPTS}/release/jobs.py", "pause = min(2 * pause, LONGEST_QUIET)", "pause = pause * 1"
+    ),
+    Breakage(
+        "errors.all-at-once",
+        f"{SCRIPTS}/base/together.py",
+        "        return isinstance(error, Failure)\n",
+        "        return False\n",
+    ),
+    Breakage(
+        "errors.all-at-once",
+        f"{SCRIPTS}/base/together.py",
+        "raise failures[0] if len(failures) == 1 else Failures(failures)",
+        "raise failures[0]",
+    ),
+    Breakage(
+        "django.sqlite-inside",
+        f"{SCRIPTS}/release/checks.py",
+        "    yield from _check_sqlite(facts, release, data)\n",
+        "",
+    ),
+    Breakage("django.media-inside", f"{SCRIPTS}/release/checks.py", " or _check_media(facts, release)\n", "\n"),
     Breakage(
         "django.static-root-outside",
         f"{SCRIPTS}/release/checks.py",
-        "if not inside(path, release.path) or",
-        "if not path or",
+        "if root and (not inside(path, release.path) or",
+        "if root and (not path or",
     ),
     Breakage(
         "django.static-url-other",
         f"{SCRIPTS}/release/checks.py",
-        "if _local_path(facts.static_url) != expected:",
-        'if "://" in facts.static_url:',
+        "elif _local_path(facts.static_url) != expected:",
+        'elif "://" in facts.static_url:',
     ),
     Breakage(
         "django.database-unused",

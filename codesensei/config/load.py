@@ -13,7 +13,7 @@ import pulumi
 from pulumi.runtime import config as engine_config
 from pulumi.runtime import settings
 
-from codesensei.config.check import check, known_keys, without_secrets
+from codesensei.config.check import check, known_keys, read_config, without_secrets
 from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import SecretTexts, as_written, find_stack_file, secrecy_problems, take_secrets
@@ -28,7 +28,11 @@ OTHER_FILE = (
 
 
 class ConfigError(BadConfig, pulumi.RunError):
-    """A BadConfig that ends the program without a traceback."""
+    """A BadConfig that ends the program without a traceback. `sound` is the config without what is wrong in it."""
+
+    def __init__(self, problems: tuple[Problem, ...], sound: StackConfig) -> None:
+        super().__init__(problems)
+        self.sound = sound
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def load() -> Stack:
     if isinstance(checked, list):
         problems += checked
     if problems or isinstance(checked, list):
-        raise ConfigError(_once(problems, secrets)) from None
+        raise ConfigError(_once(problems, secrets), read_config(*without_secrets(raw))[0]) from None
     warnings = checked.warnings + _namespace_warnings(config, set(known_keys(())))
     warnings += OTHER_FILE if other_file else ()
     full_name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"

@@ -11,7 +11,7 @@ from pulumi_command import remote
 from codesensei.remote.access import Access
 from codesensei.render import shell
 from codesensei.wire.codec import to_text
-from codesensei.wire.steps import DESTROY, REPAIR, Destroy, StepKind
+from codesensei.wire.steps import DESTROY, REPAIR, RESULT, Destroy, StepKind
 
 # A step writes its progress to standard output, and why it failed to standard error; the engine's error has that
 # already, so it need not be shown twice.
@@ -47,6 +47,15 @@ def remote_step(
     )
 
 
+def answer_of(stdout: str, stderr: str | None) -> str:
+    """What a step told the program, among the words of banners and shells.
+
+    Before version 1.0 it was the last line of standard output.
+    """
+    told = [line.removeprefix(RESULT) for line in (stderr or "").splitlines() if line.startswith(RESULT)]
+    return (told or stdout.splitlines() or [""])[-1]
+
+
 def teardown_step(
     name: str, access: Access, *, data: pulumi.Input[Destroy], opts: pulumi.ResourceOptions
 ) -> remote.Command:
@@ -68,7 +77,8 @@ def teardown_step(
 
 def _teardown_line(access: Access) -> str:
     """The delete's line; a repeated destroy finds neither the launcher nor anything to remove."""
-    run = line_of(access, DESTROY, [])
+    # Without a number: the state says of no delete what its line was, so a number would be gone in the next run.
+    run = f"{access.launcher} {shell.join([DESTROY.name, str(DESTROY.format)])}"
     return f"if {access.sudo}test -e {access.launcher.split()[-1]}; then {run}; else echo 'nothing is left'; fi"
 
 

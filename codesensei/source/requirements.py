@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from codesensei.source.archive import Checkout
-from codesensei.source.errors import SourceError, listing
+from codesensei.source.errors import SourceError, Together, listing
 from codesensei.source.tree import join
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -71,6 +71,7 @@ class _Walk:
     local: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     in_place: bool = False
+    checks: Together = field(default_factory=Together)
 
     def read(self, path: str, included_at: str | None) -> None:
         if path in self.files:
@@ -79,7 +80,8 @@ class _Walk:
             raise _missing(self.project, path, included_at)
         self.files.append(path)
         for number, line in logical_lines(self.project.read(path)):
-            self._line(path, f"{path}:{number}", line)
+            with self.checks:
+                self._line(path, f"{path}:{number}", line)
 
     def _line(self, path: str, place: str, line: str) -> None:
         include = _INCLUDE.fullmatch(line) if _INCLUDE_START.match(line) else None
@@ -153,6 +155,7 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".") -> 
     _refuse_other_tools(project, file)
     walk = _Walk(project)
     walk.read(file, None)
+    walk.checks.end()
     digest = hashlib.sha256()
     for name in sorted(walk.files):
         for part in (name.encode("utf-8", "surrogateescape"), project.tree.read_bytes(name)):

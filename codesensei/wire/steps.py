@@ -14,6 +14,8 @@ DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
 MADE_HERE: tuple[DatabaseKind, ...] = ("generated", "local")
 # Begins a word of a step's line that makes the engine run the step again, and means nothing to the step.
 REPAIR = "repair="
+# Begins the line on standard error with which a step tells the program what it did; nobody is shown it.
+RESULT = "codesensei-result: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,6 +293,8 @@ class Seen:
     identity: str = ""
     steps: Mapping[str, SeenStep] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    # The step of the project that runs right now, with its process and since when.
+    deploying: str = ""
 
 
 @dataclass(frozen=True)

@@ -309,3 +309,20 @@ def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engi
     engine["state"] = STATE
     assert reached().repair("claim") == 9
     assert not access.note_of("prod").exists()
+
+
+@pytest.mark.proves("errors.result")
+@pytest.mark.parametrize("after", ["", "see you\n", "[1]\n"])
+def test_the_answer_is_found_among_the_words_of_a_shell_s_profile_and_of_sudo(ssh: Any, after: str) -> None:
+    said = f"Welcome to Ubuntu\n{json.dumps(ANSWER)}\n{after}"
+    ssh(out=said, err="sudo: unable to resolve host shop: Name or service not known\n")
+    assert look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE).repairs == {"claim": 9, "switch": 1}
+
+
+@pytest.mark.proves("look.deploying")
+def test_a_deploy_under_way_is_told_instead_of_what_it_has_left_so_far(ssh: Any) -> None:
+    ssh(out=json.dumps({**ANSWER, "deploying": "build of shop (process 7, since 08:10:03)"}))
+    found = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    said = "203.0.113.7: somebody is deploying this stack: build of shop (process 7, since 08:10:03); wait for that"
+    assert found.warnings == (said,)
+    assert found.repairs == {"claim": 9, "switch": 1}

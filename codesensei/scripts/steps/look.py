@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 
-from codesensei.scripts.base import proofs, register, units
+from codesensei.scripts.base import locks, proofs, register, units
 from codesensei.scripts.checks import machine
 from codesensei.scripts.serving import certificates, findings
 from codesensei.scripts.serving.live import Live
@@ -23,6 +23,7 @@ def run(slug: str, words: list[str]) -> int:
         identity=owner.identity if owner else "",
         steps={step: _seen(project, step) for step in steps},
         findings=tuple(_findings(project)),
+        deploying=locks.deploying(slug),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0

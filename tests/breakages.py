@@ -1292,14 +1292,14 @@ UNIT = [
     ),
     Breakage("config.static", f"{SCRIPTS}/steps/prepare.py", 'return step.data.static == "serve" and ', "return "),
     Breakage("config.collectstatic", f"{SCRIPTS}/steps/prepare.py", 'data.collectstatic == "beforeMigrate"', "False"),
-    Breakage("shared-paths", f"{SCRIPTS}/release/share.py", 'ln -s -- "$2" "$1"', 'mkdir -- "$1"'),
+    Breakage("shared-paths", f"{SCRIPTS}/release/share_link.sh", 'ln -s -- "$2" "$1"', 'mkdir -- "$1"'),
     Breakage(
         "shared-paths",
         f"{SCRIPTS}/steps/account.py",
         '_directory(step, folder, 0o751, "root", step.data.user)',
         "_directory(step, folder, 0o751, step.data.user, step.data.user)",
     ),
-    Breakage("shared-paths.contents", f"{SCRIPTS}/release/share.py", ' && [ -z "$(ls -A -- "$2")" ]', ""),
+    Breakage("shared-paths.contents", f"{SCRIPTS}/release/share_copy.sh", ' && [ -z "$(ls -A -- "$2")" ]', ""),
     Breakage(
         "shared-paths.contents",
         f"{SCRIPTS}/release/share.py",

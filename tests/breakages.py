@@ -172,8 +172,8 @@ UNIT = [
     Breakage(
         "errors.all-at-once",
         f"{SOURCE}/errors.py",
-        "        return isinstance(error, SourceError)\n",
-        "        return False\n",
+        "raise SourceError(first.thing, first.cause, first.fix, others)",
+        "raise first",
     ),
     Breakage(
         "errors.all-at-once",
@@ -190,15 +190,20 @@ UNIT = [
     ),
     Breakage(
         "errors.all-at-once",
-        f"{SCRIPTS}/base/together.py",
-        "        return isinstance(error, Failure)\n",
+        "codesensei/wire/together.py",
+        "        return True\n",
         "        return False\n",
     ),
+    Breakage("errors.all-at-once", f"{SCRIPTS}/base/together.py", "        last.served = self.served\n", ""),
     Breakage(
         "errors.all-at-once",
         f"{SCRIPTS}/base/together.py",
         "raise failures[0] if len(failures) == 1 else Failures(failures)",
         "raise failures[0]",
+    ),
+    Breakage("django.media-inside", f"{SCRIPTS}/release/ask_django.py", ' if alias != "staticfiles"]', "]"),
+    Breakage(
+        "django.media-inside", f"{SCRIPTS}/release/ask_django.py", "        return True\n", "        return False\n"
     ),
     Breakage(
         "django.sqlite-inside",

@@ -244,7 +244,7 @@ class ProjectConfig(Model):
     stop_timeout: StopTimeout = StopTimeout()
     static: Literal["serve", "none"] = option("serve", "none: static files are elsewhere (S3, a CDN)")
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = option(
-        "afterMigrate", "When static files are collected; hooks around it move along"
+        "afterMigrate", "When static files are collected, from the next release on; hooks around it move along"
     )
     media_serving: Literal["none", "proxy"] = option("none", "proxy: nginx serves MEDIA_URL to everybody")
     keep_releases: KeptReleases = option(5, "Releases kept on the server, the current and the previous one included")

@@ -9,7 +9,7 @@ from pathlib import Path
 from codesensei.config import StackConfig
 from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
-from codesensei.source.errors import SourceError, Together
+from codesensei.source.errors import SourceError, together
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.requirements import Closure, requirements_closure
@@ -40,7 +40,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     """
     project = config.project
     checkout = open_source(project, cache_dir=cache)
-    checks, directory = Together(), project.directory
+    checks, directory = together(), project.directory
     closure: Closure | None = None
     with checks:
         _refuse_branch(config, checkout)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 
 from pulumi import RunError
+
+from codesensei.wire.together import Together
 
 
 class SourceError(RunError):
@@ -28,25 +29,17 @@ class SourceError(RunError):
         return [SourceError(self.thing, self.cause, self.fix), *self.others]
 
 
-class Together:
-    """Checks that are all made before the first error counts: `with checks: check()`, then `checks.end()`."""
+def raise_all(found: Iterable[SourceError]) -> None:
+    """Raise one SourceError that tells every error, each once; nothing where there are none."""
+    errors = {str(one): one for error in found for one in error.all}
+    if errors:
+        first, *others = errors.values()
+        raise SourceError(first.thing, first.cause, first.fix, others)
 
-    def __init__(self) -> None:
-        self.found: list[SourceError] = []
 
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if isinstance(error, SourceError):
-            self.found += error.all
-        return isinstance(error, SourceError)
-
-    def end(self) -> None:
-        """Raise one SourceError that tells every error, each once."""
-        if self.found:
-            first, *others = {str(error): error for error in self.found}.values()
-            raise SourceError(first.thing, first.cause, first.fix, others)
+def together() -> Together[SourceError]:
+    """Checks of the source, of which none hides another's error."""
+    return Together(SourceError, raise_all)
 
 
 def printable(text: str) -> str:

@@ -9,9 +9,10 @@ import shlex
 from dataclasses import dataclass, field
 
 from codesensei.source.archive import Checkout
-from codesensei.source.errors import SourceError, Together, listing
+from codesensei.source.errors import SourceError, listing, together
 from codesensei.source.leftovers import refuse_leftover
 from codesensei.source.tree import join
+from codesensei.wire.together import Together
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _INCLUDE = re.compile(r"(?:-r|-c|--requirements?|--constraints?)(?:\s+|=)?(?P<path>.+)")
@@ -72,7 +73,7 @@ class _Walk:
     local: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     in_place: bool = False
-    checks: Together = field(default_factory=Together)
+    checks: Together[SourceError] = field(default_factory=together)
 
     def read(self, path: str, included_at: str | None) -> None:
         if path in self.files:

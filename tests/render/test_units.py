@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -206,9 +207,9 @@ def test_a_simple_line_replaces_its_shell(line: str, program: str, tmp_path: Pat
         executable, arguments = Path(f"/proc/{process.pid}/exe"), Path(f"/proc/{process.pid}/cmdline")
         expected = Path(program).resolve()
         done = f"{line}\0".encode() if program == "/bin/bash" else b"/bin/sleep\0"
-        for _ in range(2000):
-            if executable.resolve() == expected and done in arguments.read_bytes():
-                break
+        deadline = time.monotonic() + 30
+        while (executable.resolve() != expected or done not in arguments.read_bytes()) and time.monotonic() < deadline:
+            time.sleep(0.001)
         assert executable.resolve() == expected
     finally:
         process.kill()

@@ -20,7 +20,18 @@ def reason(folder: Path, text: str, adopt: bool = False) -> str | None:
     return found.cause if found else None
 
 
-@pytest.mark.parametrize("more", ["", "maxmemory 100mb\n", 'user ""\n', "maxmemory-policy allkeys-lru\n", "bind ::1\n"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "maxmemory 100mb\n",
+        'user ""\n',
+        "maxmemory-policy allkeys-lru\n",
+        "bind ::1\n",
+        "replicaof no one\n",
+        "include\nport\nreplicaof\n",
+    ],
+)
 def test_a_broker_as_the_distribution_makes_it_is_the_projects(tmp_path: Path, more: str) -> None:
     assert reason(tmp_path, DEBIANS + more) is None
 

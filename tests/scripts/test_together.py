@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from codesensei.scripts.base.step import OURS_LINES, Failure
-from codesensei.scripts.base.together import Failures, Together, raise_all
+from codesensei.scripts.base.together import Failures, raise_all, together
+
+pytestmark = pytest.mark.proves("errors.all-at-once")
 
 
 def refuse(thing: str) -> None:
@@ -13,7 +15,7 @@ def refuse(thing: str) -> None:
 
 
 def test_all_checks_run_and_all_refusals_are_told() -> None:
-    checks = Together()
+    checks = together()
     for thing in ("a", "b"):
         with checks:
             refuse(thing)
@@ -29,7 +31,7 @@ def test_all_checks_run_and_all_refusals_are_told() -> None:
 
 
 def test_another_exception_is_not_kept_for_later() -> None:
-    with pytest.raises(KeyError), Together():
+    with pytest.raises(KeyError), together():
         raise KeyError("x")
 
 
@@ -39,10 +41,12 @@ def test_one_failure_is_itself_and_none_is_nothing() -> None:
         raise_all([only])
     assert caught.value is only
     raise_all([])
-    Together().end()
+    together().end()
 
 
 def test_a_long_list_stays_short_and_says_so() -> None:
-    text = Failures([Failure(f"thing {number}", "it is wrong", "change it") for number in range(40)]).text()
-    assert len(text.splitlines()) <= OURS_LINES
-    assert text.splitlines()[-1] == "and 28 more, told once these are fixed"
+    failures = Failures([Failure(f"thing {number}", "it is wrong", "change it") for number in range(40)])
+    failures.served = "release x"
+    lines = failures.text().splitlines()
+    assert len(lines) <= OURS_LINES
+    assert lines[-2:] == ["still served: release x", "and 29 more, told once these are fixed"]

@@ -56,9 +56,9 @@ def reason(broker: BrokerProgram, adopt: bool) -> Reason | None:
             return Reason(f"{here} {what}, and projects at redis://127.0.0.1:{PORT}/<number> give none", fix)
     if settings.get("port", [PORT]) != [PORT]:
         fix = f"set port {PORT} in {broker.main_config}, {elsewhere}"
-        return Reason(f"{here} listens on port {settings['port'][0]}, not {PORT}", fix)
+        return Reason(f"{here} listens on port {' '.join(settings['port'])}, not {PORT}", fix)
     for name in ("replicaof", "slaveof"):
-        if settings.get(name, ["no"])[0] != "no":
+        if settings.get(name, ["no"])[:1] != ["no"]:
             return Reason(f"{here} is a copy of another", f"take {name} out of {broker.main_config}, {elsewhere}")
     take_over = f"{elsewhere}, or take it over with codesensei:adopt: true"
     if not adopt and not _loopback_only(settings.get("bind")):
@@ -67,7 +67,7 @@ def reason(broker: BrokerProgram, adopt: bool) -> Reason | None:
     policy = settings.get("maxmemory-policy", ["noeviction"])
     if not adopt and settings.get("maxmemory", ["0"]) != ["0"] and policy != ["noeviction"]:
         fix = f"set maxmemory-policy noeviction in {broker.main_config}, {take_over}"
-        return Reason(f"{here} is a cache: when it is full, it drops keys ({policy[0]}), tasks among them", fix)
+        return Reason(f"{here} is a cache: when it is full, it drops keys ({' '.join(policy)}), tasks among them", fix)
     return None
 
 
@@ -91,9 +91,12 @@ def _settings(path: Path, seen: set[Path]) -> Iterator[tuple[str, list[str]]]:
             words = shlex.split(line, comments=line.lstrip().startswith("#"))
         except ValueError:
             continue
-        if words and words[0].lower() == "include":
+        # The broker itself refuses a directive without a value.
+        if len(words) < 2:
+            continue
+        if words[0].lower() == "include":
             pattern = path.parent / words[1]
             for found in sorted(pattern.parent.glob(pattern.name)):
                 yield from _settings(found, seen)
-        elif words:
+        else:
             yield words[0].lower(), [word for word in words[1:] if word]

@@ -1,11 +1,11 @@
-"""Checks that are all made before the first refusal counts, so that one run tells everything that is wrong."""
+"""Several failures of a step, told as one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 
 from codesensei.scripts.base.step import OURS_LINES, Failure
+from codesensei.wire.together import Together
 
 
 class Failures(Failure):
@@ -19,10 +19,13 @@ class Failures(Failure):
 
     def text(self) -> str:
         """Each as it is told alone, in at most 25 lines; the number of those left out."""
-        self.found[-1].served = self.served
         texts = [failure.text() for failure in self.found]
-        while len(texts) > 1 and sum(len(text.splitlines()) for text in texts) >= OURS_LINES:
+        room = OURS_LINES - bool(self.served)
+        while len(texts) > 1 and sum(len(text.splitlines()) for text in texts) >= room:
             texts.pop()
+        last = self.found[len(texts) - 1]
+        last.served = self.served
+        texts[-1] = last.text()
         left = len(self.found) - len(texts)
         return "\n".join([*texts, *([f"and {left} more, told once these are fixed"] if left else [])])
 
@@ -34,20 +37,6 @@ def raise_all(found: Iterable[Failure]) -> None:
         raise failures[0] if len(failures) == 1 else Failures(failures)
 
 
-class Together:
-    """`with checks: check()` for each check, then `checks.end()`, which raises what they refused."""
-
-    def __init__(self) -> None:
-        self._found: list[Failure] = []
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if isinstance(error, Failure):
-            self._found.append(error)
-        return isinstance(error, Failure)
-
-    def end(self) -> None:
-        """Raise one Failure that tells everything that the checks refused."""
-        raise_all(self._found)
+def together() -> Together[Failure]:
+    """Checks of a step, of which none hides another's refusal."""
+    return Together(Failure, raise_all)

@@ -37,7 +37,7 @@ def _check_applications(facts: Facts, data: Build) -> Iterator[Failure]:
         yield Failure(thing, f"Django says {declared}, which reading the settings did not find", fix)
     wsgi, expected = facts.wsgi_application, data.wsgi_declared
     if wsgi and expected and wsgi.replace(":", ".") != expected.replace(":", "."):
-        fix = f"set project.wsgiApplication: {':'.join(wsgi.rsplit('.', 1))}"
+        fix = f"set project.wsgiApplication: {':'.join(wsgi.replace(':', '.').rsplit('.', 1))}"
         yield Failure("WSGI_APPLICATION", f"Django says {wsgi}, and reading the settings found {expected}", fix)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codesensei.scripts.base import register
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.base.together import Together
+from codesensei.scripts.base.together import together
 from codesensei.scripts.checks import database, machine, names, user
 from codesensei.scripts.serving.live import Live
 from codesensei.wire.steps import MADE_HERE, Preflight
@@ -12,7 +12,7 @@ from codesensei.wire.steps import MADE_HERE, Preflight
 
 def run(step: Step[Preflight]) -> None:
     """Check the machine, the app user and every name, tell all that is wrong; else claim the names in the register."""
-    data, checks = step.data, Together()
+    data, checks = step.data, together()
     entry = register.entry(step.slug)
     if entry is None or entry.identity != data.identity:
         whose = f"it belongs to the stack {entry.stack} now" if entry else "the register does not know it"

@@ -88,7 +88,7 @@ def stage(project: ProjectPaths, digest: str, waits: Staged) -> None:
 
 def _staged_place(project: ProjectPaths, digest: str) -> Path:
     if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest) or digest == ownership.APPLIED:
-        raise Failure("database", "the password's digest is not one", "this is a fault of codesensei: please report it")
+        raise Failure("database", "the password's digest is not one", "this is a bug in codesensei: please report it")
     return project.memory / "database" / f"{digest}.json"
 
 

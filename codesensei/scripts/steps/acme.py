@@ -55,7 +55,7 @@ def run(step: Step[Acme]) -> None:
     """Obtain what is missing, put the best certificate into its place, and say what could not be obtained."""
     (digest,) = step.args
     if not re.fullmatch(r"[0-9a-f]{16}", digest):
-        raise Failure("acme", "the digest is not one", "this is a fault of codesensei: please report it")
+        raise Failure("acme", "the digest is not one", "this is a bug in codesensei: please report it")
     data = step.data
     folder = Folder(step.project, digest)
     folder.make(Wanted(hostnames=data.hostnames, directory=data.directory))

@@ -23,7 +23,7 @@ from codesensei.wire.steps import Nothing
 def run(step: Step[Nothing]) -> None:
     """Make root's own directories, claim the slug, point it at this toolkit, remove unused toolkits."""
     if len(step.args) != 4:
-        fix = "this is a fault of codesensei: please report it"
+        fix = "this is a bug in codesensei: please report it"
         raise Failure("claim", "it needs a stack, an identity, true or false, and a hash", fix)
     stack, identity, adopt, _ = step.args
     if is_own_slug(step.slug):

@@ -86,7 +86,7 @@ def _write(step: Step[object], wanted: dict[Path, Place], default_goes: bool) ->
 def _wanted(item: SharedFile, known: set[str]) -> tuple[Path, Place]:
     path = Path(item.path)
     if not path.is_relative_to(paths.SERVER.nginx) or ".." in path.parts:
-        raise Failure(f"file {path}", "it is not below /etc/nginx", "this is a fault of codesensei: please report it")
+        raise Failure(f"file {path}", "it is not below /etc/nginx", "this is a bug in codesensei: please report it")
     if not path.parent.is_dir():
         cause = "nginx is not laid out as Debian's package does it"
         raise Failure(f"directory {path.parent}", cause, "replace it by Debian's: apt-get install nginx-light")

@@ -19,7 +19,7 @@ def run(step: Step[Tls]) -> None:
     """Write tls/<digest>/{certificate.pem,key.pem} below the project's memory."""
     (digest,) = step.args
     if not re.fullmatch(r"[0-9A-Za-z_-]{1,80}", digest):
-        raise Failure("tls", "the digest is not one", "this is a fault of codesensei: please report it")
+        raise Failure("tls", "the digest is not one", "this is a bug in codesensei: please report it")
     folder, data = step.project.tls(digest), step.data
     if data.self_signed:
         pair = _kept(folder, data.self_signed) or self_signed(data.self_signed)

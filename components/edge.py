@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 
 import pulumi
@@ -12,8 +11,9 @@ from codesensei import remote
 from codesensei.config import Acme, Stack
 from codesensei.render import site
 from codesensei.source import Code
-from codesensei.wire import codec, steps
+from codesensei.wire import steps
 from codesensei.wire.manifest import File
+from codesensei.wire.said import from_line
 from codesensei.wire.steps import AcmeSaid
 from components.server import Server
 
@@ -94,7 +94,7 @@ class EdgeProxy(pulumi.ComponentResource):
 
 
 def _warn(said: str) -> None:
-    for warning in codec.decode(AcmeSaid, json.loads(said.splitlines()[-1]), "step acme", kept=True).warnings:
+    for warning in from_line(AcmeSaid, said, "acme").warnings:
         pulumi.warn(warning)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pulumi
@@ -10,8 +9,9 @@ import pulumi
 from codesensei import remote
 from codesensei.config import Stack
 from codesensei.source import Code
-from codesensei.wire import codec, steps
+from codesensei.wire import steps
 from codesensei.wire.manifest import File, HealthCheck, Manifest, RolePassword, Switched
+from codesensei.wire.said import from_line
 from codesensei.wire.steps import DatabaseAccount
 from components.database import Database
 from components.edge import EdgeProxy
@@ -70,8 +70,7 @@ class Switch(pulumi.ComponentResource):
 
 
 def _said(text: str) -> Switched:
-    # Said by the version of the program that made the switch.
-    said = codec.decode(Switched, json.loads(text.splitlines()[-1]), "step switch", kept=True)
+    said = from_line(Switched, text, "switch")
     for warning in said.warnings:
         pulumi.warn(warning)
     return said

@@ -943,6 +943,9 @@ UNIT = [
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "ours[: OURS_LINES - len(after)] + after", "ours + after"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "OURS_WIDTH = 200\n", "OURS_WIDTH = 300\n"),
+    Breakage("errors.line", f"{WIRE}/said.py", "LINE_BYTES = 60_000\n", "LINE_BYTES = 70_000\n"),
+    Breakage("errors.line", f"{WIRE}/said.py", "[_left_out(left)] if left else []", ""),
+    Breakage("errors.line", f"{SCRIPTS}/base/step.py", "shortened(text)", "text"),
     Breakage(
         "errors.logs", f"{SCRIPTS}/serving/workers.py", "    log = log_of(release, name, began)\n", '    log = ""\n'
     ),

@@ -21,7 +21,7 @@ from codesensei.scripts.base.files import link_target, make_directory
 from codesensei.scripts.base.lines import StepRun
 from codesensei.scripts.base.step import Failure, Step, read_json
 from codesensei.scripts.release import record
-from codesensei.wire import codec, digests, names, paths
+from codesensei.wire import codec, digests, names, paths, said
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import RENEWED, REPAIR, STEPS, StepKind
@@ -69,7 +69,7 @@ def main() -> int:
         return 1
     if step.result or not step.changes:
         with contextlib.suppress(OSError):
-            print(step.result or "unchanged", flush=True)
+            print(said.to_line(step.result) if step.result else "unchanged", flush=True)
     return 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.said import Said
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
@@ -243,10 +244,8 @@ class Acme:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcmeSaid:
-    """What could not be had, as sentences."""
-
-    warnings: tuple[str, ...] = ()
+class AcmeSaid(Said):
+    """What could not be had, as warnings."""
 
 
 @dataclass(frozen=True, kw_only=True)

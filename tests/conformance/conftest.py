@@ -44,7 +44,7 @@ def stand_in(engine: dict[str, str]) -> bool:
 def only_stand_ins(stand_in: bool) -> None:
     """Skips a test of what the stand-ins do better; tools/plugins/README.md lists it."""
     if not stand_in:
-        pytest.skip("a known fault of the official plugins, which only the stand-ins mend (tools/plugins/README.md)")
+        pytest.skip("a known fault of the official plugins, which only the stand-ins repair (tools/plugins/README.md)")
 
 
 @pytest.fixture(scope="session")

@@ -186,7 +186,7 @@ class Stack:
         return self.run("preview", *arguments, succeed=succeed)
 
     def record(self) -> Path:
-        """Have the engine write its calls to the plugins into a file from now on; returns the file, made anew."""
+        """Have the engine write its calls to the plugins into a file from now on; returns the new file."""
         self.counter += 1
         calls = self.directory / f"calls-{self.counter}.json"
         self.environment["PULUMI_DEBUG_GRPC"] = str(calls)

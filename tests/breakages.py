@@ -432,6 +432,29 @@ UNIT = [
         "        jobs.make_app_home(change.release, process)\n",
         "        pass\n",
     ),
+    Breakage(
+        "state.size",
+        f"{REMOTE}/toolkit.py",
+        "source=pulumi.FileAsset(str(toolkit.write(folder_of(pulumi.get_stack())).absolute()))",
+        "source=pulumi.StringAsset(toolkit.bundle)",
+    ),
+    Breakage(
+        "state.size",
+        f"{REMOTE}/toolkit.py",
+        "        logging=PROGRESS,\n",
+        "        logging=PROGRESS, stdin=toolkit.bundle,\n",
+    ),
+    Breakage(
+        "source.new-server",
+        f"{REMOTE}/toolkit.py",
+        "{server.user}@{server.host}:{server.port} {machine}",
+        "{server.host}",
+    ),
+    Breakage("source.new-server", f"{REMOTE}/toolkit.py", "            access.look.copy,\n", "            0,\n"),
+    Breakage(
+        "config.drift", f"{REMOTE}/toolkit.py", "            access.look.repair(CLAIM.name),\n", "            0,\n"
+    ),
+    Breakage("source.new-server", f"{REMOTE}/state.py", "copy = max(copy, int(", "copy = min(99, int("),
     Breakage("redeploy.unchanged", f"{SCRIPTS}/steps/switch.py", "    if change.is_needed():", "    if change:"),
     # What is put back
     Breakage(

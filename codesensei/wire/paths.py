@@ -229,6 +229,10 @@ class ProjectPaths:
         """The product's own programs that the processes run with."""
         return self.config / "programs"
 
+    def sent_toolkit(self, digest: str) -> str:
+        """The file, in the login user's home, in which the toolkit with this digest arrives."""
+        return f".codesensei-{self.slug}-{digest}.sh"
+
     @property
     def library(self) -> Path:
         """Link to the toolkit that this project's steps run."""

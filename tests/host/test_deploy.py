@@ -85,6 +85,16 @@ def test_what_is_known_of_the_settings_is_what_django_says(deployed: Stack) -> N
     assert known["debug"] is False
 
 
+@pytest.mark.proves("state.size")
+def test_the_state_is_small(deployed: Stack) -> None:
+    """The engine keeps a copy of it for each update, and the toolkit alone would be seven times as much."""
+    state = deployed.backend / ".pulumi/stacks/codesensei" / f"{deployed.name}.json"
+    assert state.stat().st_size < 100_000
+    resources = deployed.resources()
+    largest = max(resources, key=lambda name: len(json.dumps(resources[name])))
+    assert len(json.dumps(resources[largest])) < 40_000, largest
+
+
 @pytest.mark.proves("redeploy.unchanged", "config.drift")
 @pytest.mark.parametrize(("drift", "looks"), [(False, 0), (True, 1)])
 def test_a_second_up_changes_nothing_and_only_looks_for_drift(stack: Stack, drift: bool, looks: int) -> None:

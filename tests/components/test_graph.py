@@ -244,7 +244,7 @@ def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.proves("state.size")
 @pytest.mark.parametrize("name", STACKS)
 def test_the_state_is_small(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With all scripts: the engine keeps each resource's inputs, and for most again as outputs (and 50 KB of its own)."""
+    """With all scripts. The engine keeps inputs and outputs, which are mostly the same, and some 50 KB of its own."""
     declared = recorder.run(STACKS[name](tmp_path), remote.Look(), monkeypatch, pack())
     assert len(pack().bundle) > 200_000
     assert 2 * sum(len(json.dumps(it.inputs)) for it in declared.registered) < 100_000

@@ -1,10 +1,9 @@
-"""What a step says to the program: the last line of its output, never longer than the SSH provider can take."""
+"""What a step says to the program: one line of its output, never longer than the SSH provider can take."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from codesensei.wire import codec
 
@@ -20,9 +19,6 @@ class Said:
     warnings: tuple[str, ...] = ()
 
 
-S = TypeVar("S", bound=Said)
-
-
 def to_line(said: Said) -> str:
     """The line. A long warning loses its middle, and warnings for which there is no room are counted."""
     told = [shortened(text) for text in said.warnings]
@@ -30,11 +26,6 @@ def to_line(said: Said) -> str:
     while len(line := _line(said, told, kept)) > LINE_BYTES and kept:
         kept = min(kept - 1, kept * LINE_BYTES // len(line))
     return line
-
-
-def from_line(kind: type[S], output: str, step: str) -> S:
-    """What a step's output ends with; said by the version of the program that ran it."""
-    return codec.decode(kind, json.loads(output.rstrip("\n").rpartition("\n")[2]), f"step {step}", kept=True)
 
 
 def _line(said: Said, told: list[str], kept: int) -> str:

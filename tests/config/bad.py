@@ -56,6 +56,14 @@ BAD = [
         'project.requirement: unknown key\n    did you mean "requirements"?',
     ),
     Bad(
+        "key-without-path",
+        "  codesensei:secretEnv:\n",
+        "  codesensei:secretEnv.TOKEN: {secure: clear:canary-of-a-token}\n  codesensei:secretEnv:\n",
+        "secretEnv.TOKEN: was set without --path, and nothing reads it\n"
+        "    pulumi config rm codesensei:secretEnv.TOKEN,"
+        " then pulumi config set --secret --path codesensei:secretEnv.TOKEN",
+    ),
+    Bad(
         "missing-key",
         "    settingsModule: config.settings.production\n",
         "",
@@ -87,7 +95,7 @@ BAD = [
         "not-a-flag",
         "codesensei:drift: true",
         "codesensei:drift: yes",
-        "drift: must be true or false\n    write true or false, without quotes",
+        "drift: must be true or false\n    write true or false",
     ),
     Bad("empty-text", "name: Shop", 'name: ""', "project.name: is empty\n    set a value, or remove the line"),
     Bad(
@@ -220,6 +228,25 @@ BAD = [
         "    directory: ../other\n",
         'project.directory: "../other" points outside the source\n'
         "    write it relative to the root of the repository, without '..'",
+    ),
+    Bad(
+        "shared-path-own",
+        "    sharedPaths: []\n",
+        "    sharedPaths: [state/x]\n",
+        'project.sharedPaths[0]: "state/x" cannot be shared\n    name a folder of uploads or data: media',
+    ),
+    Bad(
+        "shared-path-file",
+        "    sharedPaths: []\n",
+        "    sharedPaths: [data/shop.sqlite3]\n",
+        'project.sharedPaths[0]: "data/shop.sqlite3" is named like a file, and only folders are shared\n'
+        "    share the folder that it is in, and let the settings name the file there: data",
+    ),
+    Bad(
+        "shared-path-overlap",
+        "    sharedPaths: []\n",
+        "    sharedPaths: [media/cache, ./media]\n",
+        'project.sharedPaths: "media" contains "media/cache"\n    list media alone',
     ),
     Bad(
         "module-name",
@@ -560,7 +587,7 @@ BAD = [
     Bad(
         "env-boolean",
         *_plain("DEBUG: false"),
-        'env.DEBUG: unquoted false is not text\n    write "false", or "1" and "0"',
+        'env.DEBUG: unquoted false is not text\n    write "false" (pulumi config set: --type string), or "1" and "0"',
     ),
     Bad(
         "env-float",
@@ -605,7 +632,7 @@ BAD = [
     Bad(
         "env-too-long",
         *_plain(f"BLOB: {'x' * (96 * 1024 + 1)}"),
-        "env.BLOB: is longer than 96 KiB: the engine hands the whole config over in one variable of at most 128 KiB\n"
+        "env.BLOB: is longer than 96 KiB: the engine passes the whole config in one variable of at most 128 KiB\n"
         "    put it in a file in shared/, and set its path here",
     ),
     Bad(

@@ -9,11 +9,13 @@ import os
 import time
 
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release import checks, jobs, record, settings
 from codesensei.scripts.release.install import install, require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, links_to, redactor
+from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import unpack
 from codesensei.wire.steps import Build
 
@@ -34,6 +36,7 @@ def run(step: Step[Build]) -> None:
     started = time.monotonic()
     jobs.make_home(step)
     unpack(step, release, revision, data.source)
+    share(step, release, data.shared_paths)
     record.unpacked(project, name)
     unpacked = time.monotonic()
     install(step, release)
@@ -70,7 +73,4 @@ def _is_built(release: Release) -> bool:
 def _check(facts: Facts, release: Release, data: Build) -> None:
     """Refuse settings that would lose data or not work; a message may quote a secret variable."""
     clean = redactor(release.project, release.name).clean
-    try:
-        checks.check(facts, release, data)
-    except Failure as failure:
-        raise Failure(failure.thing, clean(failure.cause), clean(failure.fix)) from None
+    raise_all(Failure(bad.thing, clean(bad.cause), clean(bad.fix)) for bad in checks.problems(facts, release, data))

@@ -26,13 +26,13 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def processes_of(stack: Stack) -> list[str]:
+def processes_of(stack: Stack) -> dict[int, str]:
     """The command lines of the processes that run in the stack's directory: plugins and program."""
-    found = []
+    found = {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             if (directory / "cwd").readlink() == stack.program:
-                found.append((directory / "cmdline").read_text().replace("\0", " "))
+                found[int(directory.name)] = (directory / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
     return found
@@ -99,7 +99,10 @@ def test_plugins_of_a_killed_engine(new_stack: StackFactory, sshd: Sshd) -> None
     while len(processes_of(stack)) > 0 and time.monotonic() < deadline:
         time.sleep(0.1)
     end.touch()
-    assert processes_of(stack) == []
+    left = processes_of(stack)
+    for number in left:
+        os.kill(number, signal.SIGKILL)
+    assert left == {}
 
 
 @pytest.mark.usefixtures("only_stand_ins")

@@ -11,11 +11,11 @@ from pulumi import Output, ResourceOptions
 
 from codesensei import remote
 from codesensei.wire import codec
-from codesensei.wire.manifest import Switched
-from codesensei.wire.steps import AcmeSaid, StepKind
+from codesensei.wire.said import Said
+from codesensei.wire.steps import StepKind
 
 D = TypeVar("D")
-Said = TypeVar("Said", AcmeSaid, Switched)
+S = TypeVar("S", bound=Said)
 
 
 class Component(pulumi.ComponentResource):
@@ -39,7 +39,7 @@ class Component(pulumi.ComponentResource):
         return Output.all(made.stdout, made.stderr).apply(lambda said: remote.answer_of(said[0], said[1]))
 
 
-def read_answer(kind: type[Said], answer: str, step: str) -> Said:
+def read_answer(kind: type[S], answer: str, step: str) -> S:
     """The answer of a step, which an earlier version of the program may have run. Shows its warnings."""
     said = codec.decode(kind, json.loads(answer), step, kept=True)
     for warning in said.warnings:

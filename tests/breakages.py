@@ -487,6 +487,29 @@ UNIT = [
         "        jobs.make_app_home(change.release, process)\n",
         "        pass\n",
     ),
+    Breakage(
+        "state.size",
+        f"{REMOTE}/toolkit.py",
+        "source=pulumi.FileAsset(str(toolkit.write(folder_of(pulumi.get_stack())).absolute()))",
+        "source=pulumi.StringAsset(toolkit.bundle)",
+    ),
+    Breakage(
+        "state.size",
+        f"{REMOTE}/toolkit.py",
+        "        logging=PROGRESS,\n",
+        "        logging=PROGRESS, stdin=toolkit.bundle,\n",
+    ),
+    Breakage(
+        "source.new-server",
+        f"{REMOTE}/toolkit.py",
+        "{server.user}@{server.host}:{server.port} {machine}",
+        "{server.host}",
+    ),
+    Breakage("source.new-server", f"{REMOTE}/toolkit.py", "            access.look.copy,\n", "            0,\n"),
+    Breakage(
+        "config.drift", f"{REMOTE}/toolkit.py", "            access.look.repair(CLAIM.name),\n", "            0,\n"
+    ),
+    Breakage("source.new-server", f"{REMOTE}/state.py", "copy = max(copy, int(", "copy = min(99, int("),
     Breakage("redeploy.unchanged", f"{SCRIPTS}/steps/switch.py", "    if change.is_needed():", "    if change:"),
     # What is put back
     Breakage(
@@ -1009,6 +1032,9 @@ UNIT = [
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "ours[: OURS_LINES - len(after)] + after", "ours + after"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "OURS_WIDTH = 200\n", "OURS_WIDTH = 300\n"),
+    Breakage("errors.line", f"{WIRE}/said.py", "LINE_BYTES = 60_000\n", "LINE_BYTES = 70_000\n"),
+    Breakage("errors.line", f"{WIRE}/said.py", "[_left_out(left)] if left else []", ""),
+    Breakage("errors.line", f"{SCRIPTS}/base/step.py", "shortened(text)", "text"),
     Breakage(
         "errors.logs", f"{SCRIPTS}/serving/workers.py", "    log = log_of(release, name, began)\n", '    log = ""\n'
     ),

@@ -31,7 +31,7 @@ NOTHING = SeenStep(applied="", drift=())
 
 @dataclass(frozen=True)
 class Look:
-    """The number of each step's line, and of the source's triggers, in this run.
+    """The number of each step's line, and of the triggers of what is copied, in this run.
 
     `others` is the number of the steps that the state does not hold.
     """

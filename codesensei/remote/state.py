@@ -26,7 +26,7 @@ from codesensei.wire.steps import CLAIM, REPAIR
 HALF_WRITTEN = "failed to load checkpoint"
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _COMMAND, _COPY = "command:remote:Command", "command:remote:CopyToRemote"
-_LAUNCHERS = re.compile(rf"(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s [a-z0-9-]+) ")
+_LAUNCHERS = re.compile(rf"(?:^|; )(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s [a-z0-9-]+) ")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class StepState:
 
 @dataclass(frozen=True)
 class State:
-    """`whole` is False until a deploy has come to its end; `copy` is the number in the source's triggers,
+    """`whole` is False until a deploy has come to its end; `copy` is the number in the triggers of what is copied,
     `outputs` are the stack's.
 
     `steps` has the step's name alone as its key, because a stack has one server; with a second one the server's name
@@ -59,11 +59,12 @@ class State:
         for resource in resources.values():
             outputs = resource["outputs"]
             if resource["type"] == _COPY:
-                copy = int((outputs.get("triggers") or [0])[0])
-            found = _LAUNCHERS.match(outputs.get("create") or "") if resource["type"] == _COMMAND else None
+                # A deploy may have ended between the two that are copied.
+                copy = max(copy, int((outputs.get("triggers") or [0])[0]))
+            found = _LAUNCHERS.search(outputs.get("create") or "") if resource["type"] == _COMMAND else None
             if found:
-                words, repair = parted(shlex.split(outputs["create"][found.end() :]))
-                # The bundle on its standard input is named by the hash in its line.
+                words, repair = parted(shlex.split(outputs["create"][found.end() :].partition(" <")[0]))
+                # What a version before 1.0 gave it on standard input is named by the hash in its line.
                 stdin = "" if words[0] == CLAIM.name else outputs.get("stdin") or ""
                 steps[words[0]] = StepState(repair, digests.of_step(words, stdin))
         return cls(True, steps, copy)

@@ -1,4 +1,4 @@
-"""The scripts that run on the server, as one readable text: a new version of the product shows as a line diff."""
+"""The scripts that run on the server, as one text that travels as a file: the engine's state has its digest alone."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pulumi
 from pulumi_command import remote
 
 from codesensei.remote.access import Access
+from codesensei.remote.agent import folder_of
 from codesensei.remote.step import PROGRESS, repair_words
 from codesensei.render import shell
+from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import CLAIM
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -40,6 +42,17 @@ class Toolkit:
     def hash(self) -> str:
         """12 hexadecimal digits that name this version of the scripts."""
         return hashlib.sha256(self.bundle.encode()).hexdigest()[:12]
+
+    def write(self, folder: Path) -> Path:
+        """Its file in a folder on this machine, in the place of an older one."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file, new = folder / f"toolkit-{self.hash}.sh", folder / f"toolkit-{self.hash}.new"
+        new.write_text(self.bundle)
+        new.replace(file)
+        for old in folder.glob("toolkit-*.sh"):
+            if old != file:
+                old.unlink(missing_ok=True)
+        return file
 
 
 def pack(package: Path = PACKAGE) -> Toolkit:
@@ -72,17 +85,35 @@ def toolkit_step(
     opts: pulumi.ResourceOptions,
 ) -> remote.Command:
     """Bring the scripts and claim the slug for the stack (its full name, and its generated identity)."""
+    server, sent = access.server, ProjectPaths(access.slug).sent_toolkit(toolkit.hash)
+    # It arrives in the login user's home, because on a new server there is no place of ours yet. It is sent again to
+    # what may be another machine, and whenever the step is repaired. A replacement only copies.
+    machine = hashlib.sha256(server.host_key.encode()).hexdigest()[:8]
+    copied = remote.CopyToRemote(
+        f"{name}-file",
+        connection=access.connection,
+        source=pulumi.FileAsset(str(toolkit.write(folder_of(pulumi.get_stack())).absolute())),
+        remote_path=sent,
+        triggers=[
+            access.look.copy,
+            access.look.repair(CLAIM.name),
+            f"{server.user}@{server.host}:{server.port} {machine}",
+        ],
+        opts=opts,
+    )
+    lost = f"error: toolkit: {sent} has gone from the home of {server.user}"
+    lost += f'\\nfix: pulumi up --replace "**::{name}-file"\\n'
 
     def line(identity: str) -> str:
         words = [CLAIM.name, str(CLAIM.format), stack, identity, str(adopt).lower(), toolkit.hash]
-        return f"{access.sudo}sh -s {shell.join([access.slug, *words, *repair_words(access, CLAIM.name)])}"
+        run = f"{access.sudo}sh -s {shell.join([access.slug, *words, *repair_words(access, CLAIM.name)])}"
+        return f"test -r {sent} || {{ printf {shell.quote(lost)} >&2; exit 1; }}; {run} <{sent}"
 
     return remote.Command(
         name,
         connection=access.connection,
         create=pulumi.Output.from_input(identity).apply(line),
-        stdin=toolkit.bundle,
         add_previous_output_in_env=False,
         logging=PROGRESS,
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copied])),
     )

@@ -21,7 +21,7 @@ from codesensei.scripts.base.files import link_target, make_directory
 from codesensei.scripts.base.lines import StepRun
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import record
-from codesensei.wire import codec, digests, names, paths
+from codesensei.wire import codec, digests, names, paths, said
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import RENEWED, REPAIR, RESULT, STEPS, StepKind
@@ -69,7 +69,7 @@ def main() -> int:
         return 1
     with contextlib.suppress(OSError):
         if step.result:
-            print(f"{RESULT}{step.result}", file=sys.stderr, flush=True)
+            print(f"{RESULT}{said.to_line(step.result)}", file=sys.stderr, flush=True)
         elif not step.changes:
             print("unchanged", flush=True)
     return 0

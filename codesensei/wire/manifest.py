@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from codesensei.wire.said import Said
+
 UnitKind = Literal["socket", "web", "worker"]
 
 
@@ -104,10 +106,9 @@ class Manifest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Switched:
+class Switched(Said):
     """What the switch says of what it serves, read back."""
 
     release: str
     revision: str
     url: str
-    warnings: tuple[str, ...] = ()

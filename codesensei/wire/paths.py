@@ -144,6 +144,10 @@ class ProjectPaths:
         """The unprivileged user that owns a release while it is made."""
         return names.build_user(self.slug)
 
+    def sent_toolkit(self, digest: str) -> str:
+        """The file, in the login user's home, in which the toolkit with this digest arrives."""
+        return f".codesensei-{self.slug}-{digest}.sh"
+
     def home(self, process: str) -> Path:
         """HOME of a process."""
         return self.shared / "state" / process

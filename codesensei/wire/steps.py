@@ -8,6 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import MEDIA
+from codesensei.wire.said import Said
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
@@ -255,10 +256,8 @@ class Acme:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcmeSaid:
-    """What could not be obtained, as sentences."""
-
-    warnings: tuple[str, ...] = ()
+class AcmeSaid(Said):
+    """What could not be obtained, as warnings."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,9 @@ def opened(value: Any) -> Any:
     return value
 
 
+EMPTY = Toolkit("=== end\n")
+
+
 class _Answers(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         state = dict(args.inputs)
@@ -169,10 +172,11 @@ def select() -> _Monitor:
     return monitor
 
 
-def run(stack: Stack, look: remote.Look, monkeypatch: Any, **changes: Any) -> Run:
+def run(stack: Stack, look: remote.Look, monkeypatch: Any, toolkit: Toolkit = EMPTY, **changes: Any) -> Run:
     """Declare `stack` as the program does, on a server of which the look is `look`."""
     monkeypatch.setattr(source, "read_code", lambda _: code(**changes))
-    monkeypatch.setattr("codesensei.remote.toolkit.pack", lambda: Toolkit("=== end\n"))
+    monkeypatch.setattr("codesensei.remote.toolkit.pack", lambda: toolkit)
+    monkeypatch.setattr(Toolkit, "write", lambda self, folder: Path(__file__))
     monitor = select()
     access = remote.Access(
         stack.config.server,

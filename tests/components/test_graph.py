@@ -14,6 +14,7 @@ import pytest
 
 from codesensei import remote
 from codesensei.config import DatabasePlan
+from codesensei.remote.toolkit import pack
 from codesensei.wire import codec, envfile, steps
 from codesensei.wire.codec import HEAD
 from codesensei.wire.steps import Seen, SeenStep
@@ -258,14 +259,55 @@ def test_without_any_name_the_address_serves(tmp_path: Path, monkeypatch: pytest
     assert manifest["url"] == "https://203.0.113.7/"
 
 
+@pytest.mark.proves("state.size")
+@pytest.mark.parametrize("name", STACKS)
+def test_the_state_is_small(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all scripts. The engine keeps inputs and outputs, which are mostly the same, and some 50 KB of its own."""
+    declared = recorder.run(STACKS[name](tmp_path), remote.Look(), monkeypatch, pack())
+    assert len(pack().bundle) > 200_000
+    assert 2 * sum(len(json.dumps(it.inputs)) for it in declared.registered) < 100_000
+
+
+@pytest.mark.proves("source.new-server")
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("host: 203.0.113.7", "host: 203.0.113.8"),
+        ("user: admin", "user: ops"),
+        (stacks.HOST_KEY, f"{stacks.HOST_KEY[:-4]}abcI"),
+    ],
+    ids=["host", "user", "host key"],
+)
+def test_what_may_be_another_machine_is_sent_the_toolkit_again(
+    change: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def triggers() -> Any:
+        return run("given", tmp_path, monkeypatch).find("server-toolkit-file").inputs["triggers"]
+
+    before = triggers()
+    assert before == triggers()
+    assert change[0] in stacks.GIVEN
+    monkeypatch.setattr(stacks, "GIVEN", stacks.GIVEN.replace(*change))
+    assert triggers() != before
+
+
+@pytest.mark.proves("config.drift")
+def test_a_repaired_claim_is_sent_the_toolkit_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim before it has removed every other version of it."""
+    looks = (remote.Look({"claim": 1}, copy=3), remote.Look({"claim": 2}, copy=3))
+    found = [run("given", tmp_path, monkeypatch, look).find("server-toolkit-file").inputs for look in looks]
+    assert [inputs["triggers"][:2] for inputs in found] == [[3, 1], [3, 2]]
+
+
 @pytest.mark.proves("source.new-server")
 def test_a_server_that_lost_its_memory_gets_everything_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = state_of(run("given", tmp_path, monkeypatch))
     declared = run("given", tmp_path, monkeypatch, remote.Look.of(state, Seen(), "203.0.113.7"))
     for command in declared.commands():
         if command.name != "server-teardown":
-            assert command.inputs["create"].endswith(" repair=1"), command.name
+            assert command.inputs["create"].partition(" <")[0].endswith(" repair=1"), command.name
     assert declared.find("shop-source").inputs["triggers"] == [1, "203.0.113.7:22"]
+    assert declared.find("server-toolkit-file").inputs["triggers"][:2] == [1, 1]
 
 
 @pytest.mark.parametrize("name", STACKS)

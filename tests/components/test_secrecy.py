@@ -93,7 +93,7 @@ def test_a_secret_step_shows_and_keeps_nothing(
 ) -> None:
     run = recorder.run(make(tmp_path), remote.Look(), monkeypatch)
     for command in run.commands():
-        if recorder.is_secret(command.inputs["stdin"]):
+        if recorder.is_secret(command.inputs.get("stdin")):
             assert command.inputs["logging"] == "none", command.name
             assert {"stdout", "stderr"} <= set(command.secret_outputs), command.name
         else:

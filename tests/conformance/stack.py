@@ -82,6 +82,17 @@ class Run:
         return {}
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """One call that the engine made to a plugin, and what the plugin answered."""
+
+    plugin: str
+    method: str
+    request: Json
+    answer: Json
+    errors: list[str]
+
+
 @dataclass
 class Stack:
     """A stack with its own directory, backend and program."""
@@ -174,6 +185,13 @@ class Stack:
             self.declare(resources)
         return self.run("preview", *arguments, succeed=succeed)
 
+    def record(self) -> Path:
+        """Have the engine write its calls to the plugins into a file from now on; returns the new file."""
+        self.counter += 1
+        calls = self.directory / f"calls-{self.counter}.json"
+        self.environment["PULUMI_DEBUG_GRPC"] = str(calls)
+        return calls
+
     def checkpoint(self) -> Path:
         """The file that holds the state."""
         return self.directory / "backend" / ".pulumi" / "stacks" / "conformance" / f"{NAME}.json"
@@ -187,6 +205,20 @@ class Stack:
         """The stored resources by name; secrets decrypted."""
         exported = json.loads(self.pulumi("stack", "export", "--stack", NAME, "--show-secrets").stdout)
         return {item["urn"].rsplit("::", 1)[-1]: reveal(item) for item in exported["deployment"]["resources"]}
+
+
+def exchanges(calls: Path, plugin: str, method: str, name: str = "") -> list[Exchange]:
+    """The recorded calls of one method of "language", "command" or "random", for one resource or for all."""
+    found = []
+    for line in calls.read_text().splitlines():
+        entry = json.loads(line)
+        about = entry["metadata"].get("name") or entry["metadata"].get("kind")
+        called, request = entry["method"].rsplit("/", 1)[-1], entry.get("request") or {}
+        if (about, called, entry["progress"]) != (plugin, method, "response_completed"):
+            continue
+        if not name or request.get("urn", "").endswith(f"::{name}"):
+            found.append(Exchange(about, called, request, entry.get("response") or {}, entry.get("errors") or []))
+    return found
 
 
 def reveal(value: Any) -> Any:

@@ -8,11 +8,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.conformance.conftest import StackFactory
 from tests.conformance.servers import Sshd
 from tests.conformance.stack import Stack, resource
 
 END_SECONDS = 15
+RACES = 5  # the interrupt comes last in two of three runs where nothing is done about it
 
 
 def wait_for(path: Path) -> None:
@@ -23,13 +26,13 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def processes_of(stack: Stack) -> list[str]:
+def processes_of(stack: Stack) -> dict[int, str]:
     """The command lines of the processes that run in the stack's directory: plugins and program."""
-    found = []
+    found = {}
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             if (directory / "cwd").readlink() == stack.program:
-                found.append((directory / "cmdline").read_text().replace("\0", " "))
+                found[int(directory.name)] = (directory / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
     return found
@@ -65,21 +68,15 @@ def test_one_interrupt_waits(new_stack: StackFactory, sshd: Sshd) -> None:
     assert "next" not in stack.state()
 
 
-def test_killed_engine(new_stack: StackFactory, sshd: Sshd, stand_in: bool) -> None:
+def test_killed_engine(new_stack: StackFactory, sshd: Sshd) -> None:
     """After kill -9 the command on the server runs to its end, and the stack is locked until `pulumi cancel`.
 
-    The next run warns of the pending operation and creates again. The stand-ins and the program end by themselves,
-    which the official plugins do only after minutes.
+    The next run warns of the pending operation and creates again.
     """
     stack = new_stack("killed")
     process, _, end = start(stack, sshd, f"echo x >> {stack.directory}/ended")
-    assert processes_of(stack)
     process.kill()
     process.wait()
-    deadline = time.monotonic() + END_SECONDS
-    while stand_in and len(processes_of(stack)) > 0 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not stand_in or processes_of(stack) == []
     end.touch()
     wait_for(stack.directory / "ended")
     assert "currently locked by 1 lock(s)" in stack.up(succeed=False).output
@@ -88,6 +85,39 @@ def test_killed_engine(new_stack: StackFactory, sshd: Sshd, stand_in: bool) -> N
     assert "1 pending operations" in again.output
     assert again.operations() == {"running": ["create"], "next": ["create"]}
     assert (stack.directory / "ended").read_text() == "x\nx\n"
+
+
+@pytest.mark.usefixtures("only_stand_ins")
+def test_plugins_of_a_killed_engine(new_stack: StackFactory, sshd: Sshd) -> None:
+    """After kill -9 the stand-ins and the program end by themselves; the official plugins outlive it for minutes."""
+    stack = new_stack("orphans")
+    process, _, end = start(stack, sshd, "true")
+    assert processes_of(stack)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + END_SECONDS
+    while len(processes_of(stack)) > 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    end.touch()
+    left = processes_of(stack)
+    for number in left:
+        os.kill(number, signal.SIGKILL)
+    assert left == {}
+
+
+@pytest.mark.usefixtures("only_stand_ins")
+def test_failure_is_all_that_is_said(new_stack: StackFactory) -> None:
+    """A program that is interrupted because a resource failed adds no error of its own.
+
+    It would where it notices the end of the run before the interrupt comes, which nothing but speed prevents: with
+    the official plugins the interrupt is always first in practice, but nothing can hold them to it.
+    """
+    stack = new_stack("one-failure")
+    stack.declare([resource("local.Command", "failing", create="exit 3")])
+    for _ in range(RACES):
+        run = stack.up(succeed=False)
+        assert "exit status 3" in run.error("failing")
+        assert not [text for text in run.messages(severity="error") if "Resource monitor" in text]
 
 
 def test_interrupt_kills_local_commands(new_stack: StackFactory) -> None:
@@ -104,10 +134,9 @@ def test_interrupt_kills_local_commands(new_stack: StackFactory) -> None:
     assert "signal: killed" in run.error("running")
 
 
-def test_line_of_any_length(new_stack: StackFactory, sshd: Sshd, stand_in: bool) -> None:
+@pytest.mark.usefixtures("only_stand_ins")
+def test_line_of_any_length(new_stack: StackFactory, sshd: Sshd) -> None:
     """A line over 64 KiB with logging on ends like any other with the stand-in; the official plugin hangs on it."""
-    if not stand_in:
-        return
     stack = new_stack("long-line")
     create = "head -c 300000 /dev/zero | tr '\\0' x"
     run = stack.up([resource("remote.Command", "long", create=create, connection=sshd.connection())])

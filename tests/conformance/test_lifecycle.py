@@ -375,6 +375,8 @@ def test_no_defaults_for_the_rest(lifecycle: Lifecycle, shown: Lifecycle) -> Non
 
 def test_connection_is_secret(lifecycle: Lifecycle) -> None:
     """The connection is stored as a secret in inputs and outputs: no private key lies in the state file."""
+    stored = lifecycle.stack.state()["connection"]
+    assert all("ciphertext" in stored[side]["connection"] for side in ("inputs", "outputs"))
     assert "PRIVATE KEY" not in lifecycle.stack.checkpoint().read_text()
 
 

@@ -90,6 +90,13 @@ def test_what_is_known_of_the_settings_is_what_django_says(deployed: Stack) -> N
     assert known["debug"] is False
 
 
+@pytest.mark.proves("state.size")
+def test_the_state_is_small(deployed: Stack) -> None:
+    """The engine keeps a copy of it for each update, and the toolkit's text alone would be 700 KB in each."""
+    state = deployed.backend / ".pulumi/stacks/codesensei" / f"{deployed.name}.json"
+    assert state.stat().st_size < 200_000
+
+
 @pytest.mark.proves("redeploy.unchanged", "config.drift")
 @pytest.mark.parametrize(("drift", "looks"), [(False, 0), (True, 1)])
 def test_a_second_up_changes_nothing_and_only_looks_for_drift(stack: Stack, drift: bool, looks: int) -> None:

@@ -41,14 +41,16 @@ def command(create: str | None, **outputs: Any) -> dict[str, Any]:
     return {"type": "command:remote:Command", "outputs": {"create": create, **outputs}}
 
 
+@pytest.mark.proves("source.new-server")
 def test_each_step_has_its_number_and_the_digest_of_its_inputs() -> None:
     resources = {
         "a": command("sh -s shop claim 1 acme/codesensei/prod x false 0123abc", stdin="the bundle"),
+        "copied-first": {"type": "command:remote:CopyToRemote", "outputs": {"triggers": [4.0, 7.0, "a machine"]}},
         "b": command(f"sudo -n {RUN} build 1 'a b' 9c1e repair=3", stdin="data"),
         "c": command(f"{RUN} switch 1 a b mend=2", stdin=None),
         "teardown": command(None, delete=f"{RUN} destroy 1"),
         "hand-made": command("echo hello"),
-        "copied": {"type": "command:remote:CopyToRemote", "outputs": {"triggers": [4.0, "203.0.113.7:22"]}},
+        "copied-last": {"type": "command:remote:CopyToRemote", "outputs": {"triggers": [3.0, "203.0.113.7:22"]}},
         "local": {"type": "command:local:Command", "outputs": {"create": f"{RUN} build 1 x"}},
         "stack": {"type": "pulumi:pulumi:Stack", "outputs": {}},
     }
@@ -61,6 +63,16 @@ def test_each_step_has_its_number_and_the_digest_of_its_inputs() -> None:
         },
         copy=4,
     )
+
+
+@pytest.mark.parametrize("sudo", ["", "sudo -n "])
+def test_the_claim_that_reads_a_file_is_the_one_that_read_the_bundle(sudo: str) -> None:
+    """A stack of the version before is taken over without drift."""
+    guard = "test -r f.sh || { printf 'a; %s' 'sh -s b claim 9' >&2; exit 1; }; "
+    line = f"{sudo}sh -s shop claim 1 acme/codesensei/prod x false 0123abc repair=2"
+    states = [module.State.of({"a": command(create)}) for create in (line, f"{guard}{line} <f.sh")]
+    assert states[0].steps.keys() == {"claim"}
+    assert states[1] == states[0]
 
 
 def test_a_stack_without_state(engine: list[Any]) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Step
+from codesensei.scripts.steps import claim
 from codesensei.wire import paths
 from codesensei.wire.paths import ServerPaths
 from codesensei.wire.steps import Nothing
@@ -54,6 +57,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(paths, "SERVER", ServerPaths(**here))
     monkeypatch.setattr(files, "user_id", lambda name: os.getuid())
     monkeypatch.setattr(files, "group_id", lambda name: os.getgid())
+    (tmp_path / "home").mkdir()
+    user = pwd.getpwuid(os.getuid())
+    login = SimpleNamespace(pw_name=user.pw_name, pw_gid=user.pw_gid, pw_dir=str(tmp_path / "home"))
+    monkeypatch.setattr(claim, "login_user", lambda: login)
     return tmp_path
 
 

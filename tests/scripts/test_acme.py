@@ -21,7 +21,6 @@ from codesensei.scripts.serving.certificates import Folder, Held
 from codesensei.scripts.steps import acme
 from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import AcmeSaid
 from tests.scripts.conftest import fingerprints
 from tests.scripts.examples import ACME, MANIFEST
 
@@ -114,7 +113,7 @@ def obtain(certbot: Certbot, make_step: Any) -> Any:
         data = replace(ACME, hostnames=names, directory=directory, root_certificate=root)
         step = make_step("acme", digest, data=data)
         acme.run(step)
-        return step, list(codec.decode(AcmeSaid, json.loads(step.result), "acme").warnings)
+        return step, list(step.result.warnings)
 
     return run
 

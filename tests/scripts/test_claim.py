@@ -13,7 +13,7 @@ from codesensei.scripts.steps import claim
 from codesensei.wire import paths
 from tests.scripts.conftest import fingerprints
 
-WORDS = ("org/codesensei/prod", "id1", "false", "hash")
+WORDS = ("org/codesensei/prod", "id1", "false", "0123456789ab")
 
 
 @pytest.fixture
@@ -37,6 +37,23 @@ def test_a_claim_points_the_slug_at_its_toolkit_and_ends_the_others(
     modes = {"memory": 0o711, "memory/incoming": 0o711, "memory/incoming/shop": 0o700, "memory/acme-challenges": 0o755}
     modes |= {"srv": 0o755, "etc": 0o755, "memory/shop": 0o700, "memory/shop/proofs": 0o700}
     assert {name: (server / name).stat().st_mode & 0o777 for name in modes} == modes
+
+
+def test_only_the_sent_toolkit_of_this_claim_stays(toolkit: Path, server: Path, make_step: Any) -> None:
+    """In the login user's home; other projects' and other people's files there are not ours."""
+    old, own, *others = names = (
+        ".codesensei-shop-ba9876543210.sh",
+        ".codesensei-shop-0123456789ab.sh",
+        ".codesensei-shop-two-ba9876543210.sh",
+        ".codesensei-blog-ba9876543210.sh",
+        ".codesensei-shop-notes.sh",
+    )
+    for name in names:
+        (server / "home" / name).touch()
+    claim.run(make_step("claim", *WORDS))
+    assert {path.name for path in (server / "home").iterdir()} == {own, *others}
+    claim.run(make_step("claim", *WORDS[:3], old[-15:-3]))
+    assert {path.name for path in (server / "home").iterdir()} == {*others}
 
 
 def test_a_second_claim_changes_nothing(toolkit: Path, server: Path, make_step: Any) -> None:

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from codesensei.scripts.base.excerpt import CHAINED, exception, hang, last_lines, relative, without_code
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import Failure, Step
 from codesensei.webservers import SERVERS
 
 HALT = SERVERS["gunicorn"].halt
@@ -121,6 +121,19 @@ def test_a_failure_has_at_most_25_lines_of_200_characters_of_ours() -> None:
     assert ours[0].startswith("error: thing thing")
     assert ours[-2:] == ["still served: release a-b", "full log: /var/log/x"]
     assert len(lines) - len(ours) == 8
+
+
+@pytest.mark.proves("errors.line")
+def test_progress_is_one_line_that_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    step = Step("shop", "build", (), None)
+    step.say("two\nlines")
+    step.say(f"names: {'é ' * 50_000}and the last")
+    short, cut = capsys.readouterr().out.splitlines()
+    assert short == "two lines"
+    assert cut.startswith("names: é é é")
+    assert "characters left out) … " in cut
+    assert cut.endswith("é and the last")
+    assert len(cut.encode()) < 64 * 1024
 
 
 @pytest.mark.proves("errors.four")

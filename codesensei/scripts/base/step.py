@@ -16,14 +16,13 @@ from typing import Any, Generic, TypeVar
 
 from codesensei.scripts.base import excerpt, files
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.said import Said, shortened
 
 D_co = TypeVar("D_co", covariant=True)
 
 OURS_LINES = 25
 OURS_WIDTH = 200
 LOG_LINES = 8
-# One longer line stalls some versions of the SSH provider forever (they read lines into a 64 KiB buffer).
-LINE_LIMIT = 2000
 
 
 class Failure(Exception):
@@ -69,7 +68,7 @@ class Step(Generic[D_co]):
     data: D_co
     digest: str = ""
     changes: int = 0
-    result: str = ""
+    result: Said | None = None
     managed: dict[str, None] = field(default_factory=dict)
     shared: dict[str, None] = field(default_factory=dict)
 
@@ -80,7 +79,7 @@ class Step(Generic[D_co]):
     def say(self, text: str) -> None:
         """One progress line for the person who runs `pulumi up`; a closed connection does not stop it."""
         with contextlib.suppress(OSError):
-            sys.stdout.write(text[:LINE_LIMIT].replace("\n", " ") + "\n")
+            sys.stdout.write(shortened(text).replace("\n", " ") + "\n")
             sys.stdout.flush()
 
     def changed(self, text: str) -> None:

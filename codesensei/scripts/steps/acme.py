@@ -7,7 +7,6 @@ first, and the result says which names lack one, why, and what to do. certbot's 
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from codesensei.scripts.base.commands import Result, systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving.certificates import Folder, Held, Wanted
-from codesensei.wire import codec, paths
+from codesensei.wire import paths
 from codesensei.wire.steps import Acme, AcmeSaid
 
 TIMER = "certbot.timer"
@@ -72,7 +71,7 @@ def run(step: Step[Acme]) -> None:
     warnings = [_sentence(name, reasons.get(name) or reasons.get("")) for name in missing]
     if not missing and reasons.get(""):
         warnings = [f"the certificate was not replaced: {': '.join(reasons[''])}"]
-    step.result = json.dumps(codec.encode(AcmeSaid(warnings=tuple(warnings))), ensure_ascii=False)
+    step.result = AcmeSaid(warnings=tuple(warnings))
 
 
 Reasons = dict[str, tuple[str, str]]

@@ -25,7 +25,7 @@ def run(step: Step[Nothing]) -> None:
     if len(step.args) != 4:
         fix = "this is a bug in codesensei: please report it"
         raise Failure("claim", "it needs a stack, an identity, true or false, and a hash", fix)
-    stack, identity, adopt, _ = step.args
+    stack, identity, adopt, digest = step.args
     if is_own_slug(step.slug):
         raise Failure(f"slug {step.slug}", "codesensei uses this name itself", "choose another codesensei:project.slug")
     server = paths.SERVER
@@ -46,6 +46,9 @@ def run(step: Step[Nothing]) -> None:
     link, target = step.project.library, f"toolkit/{own_toolkit().name}"
     step.converge(files.make_link(link, target), f"{link} leads to {target}")
     step.manage(link)
+    for path in sent_toolkits(step.slug):
+        if path.name != step.project.sent_toolkit(digest):
+            files.remove_path(path)
     for name in remove_unused_toolkits():
         step.changed(f"toolkit {name} removed: no project uses it")
 
@@ -79,10 +82,20 @@ def _directories(step: Step[object], wanted: Iterable[tuple[Path, int]]) -> None
 
 def _incoming(step: Step[object]) -> None:
     """Where the source arrives: the login user uploads it by SFTP, without sudo."""
-    login = pwd.getpwnam(os.environ.get("SUDO_USER") or "root")
+    login = login_user()
     group = grp.getgrgid(login.pw_gid).gr_name
     made = files.make_directory(step.project.incoming, 0o700, login.pw_name, group)
     step.converge(made, f"directory {step.project.incoming} made for {login.pw_name}")
+
+
+def login_user() -> pwd.struct_passwd:
+    """Who has logged in, and brings what is copied."""
+    return pwd.getpwnam(os.environ.get("SUDO_USER") or "root")
+
+
+def sent_toolkits(slug: str) -> list[Path]:
+    """The files in which this project's toolkits have arrived."""
+    return sorted(Path(login_user().pw_dir).glob(paths.ProjectPaths(slug).sent_toolkit("[0-9a-f]" * 12)))
 
 
 def remove_unused_toolkits(ended: str = "") -> list[str]:

@@ -29,7 +29,8 @@ def run(step: Step[Destroy]) -> None:
         register.forget(step.slug, kept)
         step.changed(f"the register forgets {step.slug}")
         step.say("generated names and secrets end with this stack's state")
-    files.remove_path(step.project.incoming)
+    for path in (step.project.incoming, *claim.sent_toolkits(step.slug)):
+        files.remove_path(path)
     files.remove_path(step.project.cache)
     files.remove_path(step.project.library)
     with claim.no_bootstrap() as alone:

@@ -7,7 +7,6 @@ the manifest applied, and the served release read back through the proxy. On any
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import apply, candidate, certificates, hand_over, health, live, workers
 from codesensei.scripts.serving.change import Change
 from codesensei.scripts.serving.live import Live
-from codesensei.wire import codec, paths
+from codesensei.wire import paths
 from codesensei.wire.manifest import Manifest, Switched
 
 
@@ -49,8 +48,7 @@ def run(step: Step[Manifest]) -> None:
         step.say(f"unchanged: {name} is live")
     _manage(step)
     warnings = _finish(step, release, seconds)
-    said = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings))
-    step.result = json.dumps(codec.encode(said), sort_keys=True)
+    step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings))
 
 
 def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:

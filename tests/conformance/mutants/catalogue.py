@@ -47,14 +47,14 @@ MUTANTS = [
     ),
     Mutant(
         "provider.py",
-        "found = differences(old, plain(decode(request.news)))",
-        'found = differences(old, plain(decode(request.news)))\n        found.pop("delete", None)',
+        "found = differences(decode(request.old_inputs), decode(request.news))",
+        'found = differences(decode(request.old_inputs), decode(request.news))\n        found.pop("delete", None)',
         "test_lifecycle.py::test_change",
     ),
     Mutant(
         "provider.py",
-        "old = plain(decode(request.old_inputs))",
-        "old = plain(decode(request.olds))",
+        "differences(decode(request.old_inputs)",
+        "differences(decode(request.olds)",
         "test_previews.py::test_same_inputs_are_same",
     ),
     Mutant(
@@ -150,7 +150,7 @@ MUTANTS = [
         "command.py",
         'failures = [("", f"connection:',
         'failures = [("connection", f"connection:',
-        "test_failures.py::test_unknown_connection_field",
+        "test_failures.py::test_unknown_connection_field_shows_no_key",
     ),
     # Errors, dialling, logging in
     Mutant("command.py", "running {go_quote(command)}", "running {command!r}", "test_failures.py::test_exit_status"),
@@ -356,8 +356,80 @@ MUTANTS = [
         "",
         "test_language.py::test_missing_virtual_environment",
     ),
+    # What the engine is told
+    Mutant(
+        "language.py",
+        "GetRequiredPackagesResponse(packages=required_packages(request.info))",
+        "GetRequiredPackagesResponse()",
+        "test_protocol.py::test_required_packages",
+    ),
+    Mutant(
+        "command.py",
+        'response.inputs["__pulumi-go-provider-version"] = FRAMEWORK',
+        "pass",
+        "test_protocol.py::test_command_configuration",
+    ),
+    Mutant(
+        "command.py",
+        "response.acceptSecrets = response.acceptOutputs = True",
+        "response.acceptSecrets = True",
+        "test_protocol.py::test_command_configuration",
+    ),
+    Mutant(
+        "random.py",
+        "return provider_pb2.DiffResponse()",
+        "return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)",
+        "test_protocol.py::test_random_configuration",
+    ),
+    Mutant(
+        "random.py",
+        "response.supports_autonaming_configuration = True",
+        "response.acceptSecrets = True",
+        "test_protocol.py::test_random_configuration",
+    ),
+    Mutant(
+        "random.py",
+        "detailed_differences = False",
+        "detailed_differences = True",
+        "test_protocol.py::test_random_difference",
+    ),
+    Mutant(
+        "provider.py",
+        "            response.diffs.append(path)\n",
+        "            response.diffs.append(path)\n            response.detailedDiff[path].inputDiff = True\n",
+        "test_protocol.py::test_difference_is_of_no_known_side",
+    ),
+    Mutant(
+        "command.py",
+        "secret(value) if key in CONNECTION_SECRETS else value",
+        "value",
+        "test_protocol.py::test_secrets_inside_the_connection",
+    ),
+    Mutant(
+        "command.py",
+        '{**dict.fromkeys(parts, ""), **source}',
+        "source",
+        "test_protocol.py::test_parts_of_a_source",
+    ),
+    Mutant(
+        "command.py",
+        'return {**news, "source": UNKNOWN}',
+        "return news",
+        "test_protocol.py::test_source_is_unknown_in_a_preview",
+    ),
     # The end
-    Mutant("serve.py", " and os.getppid() == engine", "", "test_interruption.py::test_killed_engine"),
+    Mutant(
+        "serve.py",
+        "while os.getppid() == engine:",
+        "while True:",
+        "test_interruption.py::test_plugins_of_a_killed_engine",
+    ),
+    Mutant(
+        "launcher/program.py",
+        "time.sleep(INTERRUPT_SECONDS)",
+        "pass",
+        "test_interruption.py::test_failure_is_all_that_is_said",
+    ),
     Mutant(
         "command.py",
         '        if b"\\n" not in data:\n            return\n',

@@ -78,7 +78,7 @@ def _install(machine: Machine, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(probe, "ask_socket", _ask_socket(machine))
     patch.setattr(probe, "ask_proxy", _ask_proxy(machine))
     # Every account is the one that runs the tests, so that everybody can give files away.
-    user = SimpleNamespace(pw_uid=os.getuid(), pw_gid=os.getgid(), pw_name="root", pw_shell="/bin/sh")
+    user = SimpleNamespace(pw_uid=os.getuid(), pw_gid=os.getgid(), pw_name="root", pw_shell="/bin/sh", pw_dir="/root")
     group = SimpleNamespace(gr_gid=os.getgid(), gr_name="root", gr_mem=[])
     for module, names, found in ((pwd, ("getpwnam", "getpwuid"), user), (grp, ("getgrnam", "getgrgid"), group)):
         for name in names:

@@ -40,6 +40,18 @@ def test_a_hook_after_the_switch_is_reported_and_not_undone(code: int) -> None:
         assert machine.ran == []
 
 
+@pytest.mark.proves("errors.line")
+def test_no_line_is_longer_than_the_provider_takes() -> None:
+    """However much there is to say, as progress and in the end."""
+    hooks = tuple(f"false {number} {'é' * 70_000}" for number in range(90))
+    with replace(NEW_COMMIT, after=replace(NEW, after_switch=hooks)).machine() as machine:
+        machine.jobs += [Job(f".afterSwitch-{number}.sh", 7) for number in range(len(hooks))]
+        ended = switch(machine, replace(NEW, after_switch=hooks))
+    assert ended.ok
+    assert max(len(line.encode()) for line in [*ended.said.splitlines(), *ended.error.splitlines()]) < 64 * 1024
+    assert "more warnings are left out" in ended.result["warnings"][-1]
+
+
 @pytest.mark.proves("hooks.after-switch")
 def test_a_hook_after_the_switch_does_not_run_when_that_fails() -> None:
     with replace(NEW_COMMIT, after=HOOKED).machine() as machine:

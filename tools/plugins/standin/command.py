@@ -12,12 +12,14 @@ from .provider import Call, OperationError, Provider, Resource, unique_id
 from .wire import ARCHIVE, ASSET, SIGNATURE, UNKNOWN, Properties, is_asset, is_secret, plain, secret
 
 VERSION = "1.2.1"
+FRAMEWORK = "v1.3.0"
 CONNECTION_DEFAULTS: Properties = {
     "user": "root",
     "port": 22.0,
     "dialErrorLimit": 10.0,
     "perDialTimeout": 15.0,
 }
+CONNECTION_SECRETS = ("password", "privateKey", "privateKeyPassword")
 CONNECTION_FIELDS = {
     "host",
     "hostKey",
@@ -106,7 +108,7 @@ def go_quote(text: str) -> str:
 
 
 def check_connection(news: Properties) -> tuple[Properties, list[tuple[str, str]]]:
-    """The inputs with the connection completed and secret.
+    """The inputs with the connection completed and secret, and so once more the secrets inside it.
 
     Failures name no property: the engine would show its value, and with it the private key.
     """
@@ -118,10 +120,16 @@ def check_connection(news: Properties) -> tuple[Properties, list[tuple[str, str]
     failures = [("", f"connection: unknown property '{key}'") for key in unknown]
     if "host" not in connection:
         failures.append(("", "connection: missing required property 'host'"))
-    filled = {**CONNECTION_DEFAULTS, **connection}
+    filled = fill_connection(connection)
     if "proxy" in filled:
-        filled["proxy"] = {**CONNECTION_DEFAULTS, **plain(filled["proxy"])}
+        filled["proxy"] = fill_connection(plain(filled["proxy"]))
     return {**news, "connection": secret(filled)}, failures
+
+
+def fill_connection(given: Properties) -> Properties:
+    """The connection, or its proxy, with the defaults and the secret marks of its own."""
+    filled = {**CONNECTION_DEFAULTS, **given}
+    return {key: secret(value) if key in CONNECTION_SECRETS else value for key, value in filled.items()}
 
 
 class Command(Resource):
@@ -289,7 +297,14 @@ class CopyToRemote(Resource):
             more.append(("asset", "asset must be a path-based file asset or a text asset"))
         elif source[SIGNATURE] == ARCHIVE and "path" not in source:
             more.append(("archive", "archive must be a path to a file or directory"))
+        else:
+            parts = ("path", "uri", "text") if source[SIGNATURE] == ASSET else ("path", "uri")
+            inputs = {**inputs, "source": {**dict.fromkeys(parts, ""), **source}}
         return inputs, failures + more
+
+    def preview(self, news: Properties, old: Properties | None) -> Properties:
+        """The source is unknown: with the parts that the check has added it is not the one that was declared."""
+        return {**news, "source": UNKNOWN}
 
     def replaces(self, path: str) -> bool:
         """As with commands."""
@@ -329,5 +344,22 @@ RESOURCES: dict[str, Resource] = {
     "command:local:Command": LocalCommand(),
 }
 
+
+class CommandProvider(Provider):
+    """Made with pulumi-go-provider, which leaves its version in the provider's configuration."""
+
+    def CheckConfig(self, request: Any, context: Any) -> Any:
+        """The configuration with that version."""
+        response = super().CheckConfig(request, context)
+        response.inputs["__pulumi-go-provider-version"] = FRAMEWORK
+        return response
+
+    def Configure(self, request: Any, context: Any) -> Any:
+        """As others, and it takes every kind of value."""
+        response = super().Configure(request, context)
+        response.acceptSecrets = response.acceptOutputs = True
+        return response
+
+
 if __name__ == "__main__":
-    Provider(VERSION, RESOURCES, {"command:local:run": local_run}).run()
+    CommandProvider(VERSION, RESOURCES, {"command:local:run": local_run}).run()

@@ -19,10 +19,10 @@ async def copy(connection: Any, source: Properties, target: str) -> None:
     """Copy an asset or an archive, as the engine sends it, to the remote path. Raises OperationError."""
     try:
         async with connection.start_sftp_client() as sftp:
-            if "text" in source:
-                await _copy_text(sftp, source["text"], target)
-            else:
+            if source.get("path"):
                 await _copy_path(sftp, source["path"], target)
+            else:
+                await _copy_text(sftp, source["text"], target)
     except asyncssh.Error as error:
         raise OperationError(f"failed to copy to remote path {target}: {error.reason}") from error
     except OSError as error:

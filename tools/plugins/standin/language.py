@@ -46,10 +46,10 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.AboutResponse(executable=python, version=reported.stdout.strip().removeprefix("Python "))
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
-        """Make a missing virtual environment. The SDK itself names the plugins it needs when it registers."""
+        """Make a missing virtual environment; say which plugins the packages in it need."""
         for _ in self._install(request.info, context):
             pass
-        return language_pb2.GetRequiredPackagesResponse()
+        return language_pb2.GetRequiredPackagesResponse(packages=required_packages(request.info))
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
         """Make the virtual environment if it is missing and install requirements.txt, saying what is done."""
@@ -133,6 +133,19 @@ def virtual_environment(info: Any) -> Path | None:
     """The project's virtual environment, from the runtime option of that name, relative to the project."""
     options = dict(info.options.items())
     return Path(info.root_directory) / options["virtualenv"] if options.get("virtualenv") else None
+
+
+def required_packages(info: Any) -> list[Any]:
+    """The plugins of the packages that the program can import, each as its package's own file names it."""
+    python, _ = interpreter(info)
+    command = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = [json.loads(file.read_text()) for file in sorted(Path(asked.stdout.strip()).glob("*/pulumi-plugin.json"))]
+    return [
+        plugin_pb2.PackageDependency(kind="resource", name=plugin["name"], version=f"v{plugin['version']}")
+        for plugin in found
+        if plugin.get("resource")
+    ]
 
 
 def interpreter(info: Any) -> tuple[str, dict[str, str]]:

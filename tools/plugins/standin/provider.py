@@ -11,7 +11,7 @@ import grpc
 from google.protobuf import empty_pb2
 
 from .serve import EngineLog, engine_address, serve
-from .wire import Properties, decode, differences, encode, plain
+from .wire import Properties, decode, differences, encode, plain, property_of
 
 from pulumi.runtime.proto import (  # isort: skip  # after serve, which makes them importable
     plugin_pb2,
@@ -85,7 +85,9 @@ Function = Callable[[Properties, Call], Properties]
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """The gRPC face of a set of resource types."""
+    """The gRPC face of a set of resource types. Calls that are not here are refused as not implemented."""
+
+    detailed_differences = True
 
     def __init__(
         self, version: str, resources: dict[str, Resource], functions: dict[str, Function] | None = None
@@ -108,13 +110,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """The provider has no configuration to check."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, request: Any, context: Any) -> Any:
-        """No configuration change touches a resource."""
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
-
     def Configure(self, request: Any, context: Any) -> Any:
-        """Ask the engine for secret marks and previews."""
-        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=True)
+        """Tell the engine which kinds of values to send, and that previews are answered."""
+        return provider_pb2.ConfigureResponse(supportsPreview=True, acceptResources=True)
 
     def Check(self, request: Any, context: Any) -> Any:
         """Validate and complete the inputs."""
@@ -128,15 +126,17 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: Any, context: Any) -> Any:
         """Compare the old inputs with the new: any difference is an update, some keys are a replacement."""
         resource = self._resource(request, context)
-        old = plain(decode(request.old_inputs))
-        found = differences(old, plain(decode(request.news)))
-        response = provider_pb2.DiffResponse(hasDetailedDiff=True)
+        found = differences(decode(request.old_inputs), decode(request.news))
+        response = provider_pb2.DiffResponse(hasDetailedDiff=self.detailed_differences)
         response.changes = response.DIFF_SOME if found else response.DIFF_NONE
+        if not self.detailed_differences:
+            response.diffs.extend(sorted({property_of(path) for path in found}))
+            response.replaces.extend(name for name in response.diffs if resource.replaces(name))
+            return response
         for path, kind in found.items():
             replaces = resource.replaces(path)
             name = f"{kind}_REPLACE" if replaces else kind
             response.detailedDiff[path].kind = provider_pb2.PropertyDiff.Kind.Value(name)
-            response.detailedDiff[path].inputDiff = True
             response.diffs.append(path)
             if replaces:
                 response.replaces.append(path)

@@ -8,9 +8,12 @@ import uuid
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from .provider import Call, OperationError, Provider, Resource
 from .wire import UNKNOWN, Properties, plain, secret
+
+from pulumi.runtime.proto import provider_pb2  # isort: skip  # after provider, which makes it importable
 
 VERSION = "4.21.4"
 SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
@@ -141,5 +144,22 @@ RESOURCES: dict[str, Resource] = {
     "random:index/randomInteger:RandomInteger": RandomResource("min max", "seed", "result", integer),
 }
 
+
+class RandomProvider(Provider):
+    """Made from a Terraform provider: it is sent no secret marks, and names only the properties that differ."""
+
+    detailed_differences = False
+
+    def DiffConfig(self, request: Any, context: Any) -> Any:
+        """Leave it to the engine to compare."""
+        return provider_pb2.DiffResponse()
+
+    def Configure(self, request: Any, context: Any) -> Any:
+        """As others, and it takes the engine's wishes for names (its resources have none)."""
+        response = super().Configure(request, context)
+        response.supports_autonaming_configuration = True
+        return response
+
+
 if __name__ == "__main__":
-    Provider(VERSION, RESOURCES).run()
+    RandomProvider(VERSION, RESOURCES).run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
@@ -56,16 +56,19 @@ def serve(register: Callable[[Any], None], on_end: Callable[[], None] = lambda: 
     register: adds the plugin's servicer to the gRPC server it is given.
     """
     engine = os.getppid()
-    ended = threading.Event()
+
+    def end(*_: object) -> NoReturn:
+        on_end()
+        os._exit(0)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, end)
     server = grpc.server(ThreadPoolExecutor(max_workers=WORKERS), options=CHANNEL_OPTIONS)
     register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    while not ended.wait(PARENT_CHECK_SECONDS) and os.getppid() == engine:
-        pass
-    on_end()
-    os._exit(0)
+    while os.getppid() == engine:
+        time.sleep(PARENT_CHECK_SECONDS)
+    end()

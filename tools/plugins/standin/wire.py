@@ -11,6 +11,7 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 ASSET = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
+OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 Properties = dict[str, Any]
@@ -40,10 +41,18 @@ def decode(struct: Any) -> Properties:
 def _decode_value(value: Any) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
-        return decode(value.struct_value)
+        return _open_output(decode(value.struct_value))
     if kind == "list_value":
         return [_decode_value(item) for item in value.list_value.values]
     return None if kind in (None, "null_value") else getattr(value, kind)
+
+
+def _open_output(value: Properties) -> Any:
+    """An output value (what a plugin that accepts them may be sent) as a plain, secret or unknown value."""
+    if value.get(SIGNATURE) != OUTPUT:
+        return value
+    known = value.get("value", UNKNOWN)
+    return secret(known) if value.get("secret") else known
 
 
 def encode(properties: Properties, struct: Any) -> Any:
@@ -79,12 +88,13 @@ def is_asset(value: Any) -> bool:
 
 
 def differences(old: Any, new: Any, path: str = "") -> dict[str, str]:
-    """Where two plain values differ: property path to "ADD", "DELETE" or "UPDATE".
+    """Where two values differ: property path to "ADD", "DELETE" or "UPDATE".
 
-    Paths have the engine's form, `connection.port` and `triggers[0]`. Of assets the engine sends hashes here.
+    Paths have the engine's form, `environment.A` and `triggers[0]`. Of assets the engine sends hashes here. Secrets
+    and assets differ as a whole; a value also differs from the same one marked as secret.
     """
     found: dict[str, str] = {}
-    if is_asset(old) and is_asset(new):
+    if any(is_secret(value) or is_asset(value) for value in (old, new)):
         return {} if old == new else {path: "UPDATE"}
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
@@ -103,3 +113,8 @@ def differences(old: Any, new: Any, path: str = "") -> dict[str, str]:
     elif old != new:
         found[path] = "UPDATE"
     return found
+
+
+def property_of(path: str) -> str:
+    """The property that a path begins with."""
+    return path.partition(".")[0].partition("[")[0]

@@ -8,11 +8,14 @@ import logging
 import os
 import runpy
 import sys
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 EXIT_AFTER_MESSAGE = 32
+MONITOR_GONE = "Resource monitor has terminated, shutting down"
+INTERRUPT_SECONDS = 10
 HINT = """It looks like the Pulumi SDK has not been installed. Have you run pip install?
 If you are running in a virtualenv, you must run pip install -r requirements.txt from inside the \
 virtualenv."""
@@ -91,6 +94,10 @@ def main() -> int:
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(run))
     except pulumi.RunError as error:
+        if str(error) == MONITOR_GONE:
+            # A resource has failed: the engine ends its plugins one after the other, and the interrupt for the program
+            # comes last. The official plugins end before the program gets here, the stand-ins may not.
+            time.sleep(INTERRUPT_SECONDS)
         pulumi.log.error(str(error))
         return 1
     except Exception as error:  # noqa: BLE001  # whatever the program raises is shown to its author

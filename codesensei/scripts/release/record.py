@@ -7,7 +7,7 @@ once that step has succeeded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -51,7 +51,8 @@ class Facts:
 class Record:
     """One release. `venv` is the name of its packages' directory; `seconds` how long each phase took.
 
-    `settings_module` and `user` are what it was made for; others need another release.
+    `settings_module` and `user` are what it was made for; others need another release. `warnings` are said when it is
+    switched to.
     """
 
     state: State
@@ -62,6 +63,7 @@ class Record:
     venv: str = ""
     facts: Facts | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_built(self) -> bool:
@@ -104,10 +106,11 @@ def preparing(project: ProjectPaths, name: str) -> None:
     _write(project, name, replace(read(project, name), state="preparing"))
 
 
-def prepared(project: ProjectPaths, name: str, seconds: Mapping[str, float]) -> None:
+def prepared(project: ProjectPaths, name: str, seconds: Mapping[str, float], warnings: Iterable[str] = ()) -> None:
     """The release is complete and root's, and never changes again."""
     record = read(project, name)
-    _write(project, name, replace(record, state="prepared", failed="", seconds={**record.seconds, **seconds}))
+    seconds = {**record.seconds, **seconds}
+    _write(project, name, replace(record, state="prepared", failed="", seconds=seconds, warnings=tuple(warnings)))
 
 
 def served(project: ProjectPaths, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 
@@ -13,15 +12,11 @@ from codesensei.scripts.release import jobs, record
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.migrate import migrate
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.unpack import extract
 from codesensei.wire.steps import Prepare
-
-# Large projects start with many hundreds of migrations, some of which print more than their name.
-MIGRATE_LINES = 20_000
-APPLIED = re.compile(r"^\s*Applying \S+\.\.\.", re.MULTILINE)
-MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 
 
 def run(step: Step[Prepare]) -> None:
@@ -43,7 +38,7 @@ def run(step: Step[Prepare]) -> None:
     started = time.monotonic()
     _make_sqlite_files(step, release)
     _hooks(step, release, "beforeMigrate", data.hooks.before_migrate)
-    _migrate(step, release, data.lock_timeout)
+    warnings = migrate(step, release, data.lock_timeout)
     _hooks(step, release, "afterMigrate", data.hooks.after_migrate)
     migrated = time.monotonic()
     _hooks(step, release, "beforeCollectstatic", data.hooks.before_collectstatic, as_build_user=True)
@@ -51,7 +46,7 @@ def run(step: Step[Prepare]) -> None:
     _hooks(step, release, "afterCollectstatic", data.hooks.after_collectstatic, as_build_user=True)
     _finish(step, release, collected)
     seconds = {"migrate": round(migrated - started, 1), "static": round(time.monotonic() - migrated, 1)}
-    record.prepared(project, name, seconds)
+    record.prepared(project, name, seconds, warnings)
     step.changed(f"release {name} is prepared")
 
 
@@ -77,28 +72,15 @@ def _make_sqlite_files(step: Step[Prepare], release: Release) -> None:
             jobs.run_job(step, release, Job("make the SQLite file", ["touch", "--", path], private=True))
 
 
-def _manage(release: Release, *arguments: str) -> list[str]:
-    return [f"{release.venv}/bin/python", "-B", "manage.py", *arguments]
-
-
-def _migrate(step: Step[Prepare], release: Release, lock_timeout: int) -> None:
-    pending = jobs.run_job(step, release, Job("migrate --check", _manage(release, "migrate", "--check")))
-    if pending.ok:
-        step.say("no migrations to run")
-        return
-    variables = {"PGOPTIONS": f"-c lock_timeout={lock_timeout}s"} if lock_timeout else {}
-    job = Job("migrate", _manage(release, "migrate", "--noinput"), variables=variables, lines=MIGRATE_LINES)
-    done = jobs.run_job(step, release, job)
-    what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
-    require(done, release, "manage.py migrate", f"fix {what} and deploy again")
-    step.changed(f"migrations have run ({len(APPLIED.findall(done.tail))} applied)")
-
-
 def _collect(step: Step[Prepare], release: Release, data: Prepare) -> bool:
     """Run collectstatic where the proxy serves static files; returns whether it does."""
     if data.static != "serve" or not release.facts.installed_staticfiles:
         return False
-    job = Job("collectstatic", _manage(release, "collectstatic", "--noinput"), as_build_user=True)
+    job = Job(
+        "collectstatic",
+        [f"{release.venv}/bin/python", "-B", "manage.py", "collectstatic", "--noinput"],
+        as_build_user=True,
+    )
     done = jobs.run_job(step, release, job)
     require(done, release, "manage.py collectstatic", "fix what it names and deploy again")
     step.changed("static files are collected")

@@ -291,5 +291,5 @@ def test_a_folder_of_an_earlier_version_is_taken_as_it_is(
     assert list(certificates.lacking(ProjectPaths("shop"))) == []
     found = Folder.served(ProjectPaths("shop"))
     assert found is not None
-    assert (found.hostnames, found.wanted.directory) == (("a.example",), DIRECTORY)
+    assert (found.wanted.hostnames, found.wanted.directory) == (("a.example",), DIRECTORY)
     assert not found.install(make_step("renewed"))

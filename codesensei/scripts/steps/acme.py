@@ -67,8 +67,8 @@ def run(step: Step[Acme]) -> None:
     reasons = _obtain(step)
     folder.install(step)
     live = folder.live
-    covered = live.covers(folder.hostnames) if live else set()
-    missing = [name for name in folder.hostnames if name not in covered]
+    covered = live.covers(data.hostnames) if live else set()
+    missing = [name for name in data.hostnames if name not in covered]
     warnings = [_sentence(name, reasons.get(name) or reasons.get("")) for name in missing]
     if not missing and reasons.get(""):
         warnings = [f"the certificate was not replaced: {': '.join(reasons[''])}"]

@@ -43,7 +43,7 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
     served = Live.read(step.project)
     drop_database, drop_media = step.data.on_destroy.database == "drop", step.data.on_destroy.media == "drop"
     processes.remove(step, {*entry.names.get("units", ()), *served.units})
-    configuration.remove(step, served.paths)
+    configuration.remove(step, served.contents)
     certificates.remove(step)
     database_kept = database.remove(step, entry, drop_database)
     _empty_broker(step, entry, drop_database)

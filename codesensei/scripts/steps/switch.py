@@ -18,7 +18,7 @@ from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import causes, jobs, phases, prune, record
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.serving import apply, candidate, certificates, hand_over, journal, live, served, workers
+from codesensei.scripts.serving import apply, candidate, certificates, hand_over, health, live, workers
 from codesensei.scripts.serving.change import Change
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec, paths
@@ -33,7 +33,7 @@ def run(step: Step[Manifest]) -> None:
     release = Release(project, name, manifest.user, manifest.directory, manifest.settings_module)
     if not release.record.is_prepared:
         raise Failure(f"release {name}", "it is not complete on this server", "run pulumi up again")
-    if journal.exists(project):
+    if live.is_interrupted(project):
         step.changed("an interrupted switch is put back first")
         live.restore(step)
     jobs.end_orphans(step)
@@ -44,7 +44,7 @@ def run(step: Step[Manifest]) -> None:
         _prove_and_switch(change, seconds)
         step.changed(f"{name} is live")
     else:
-        served.read_back(change)
+        health.read_back(release, manifest)
         step.say(f"unchanged: {name} is live")
     _manage(step)
     warnings = _finish(step, release, seconds)
@@ -80,12 +80,12 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
                 hand_over.to_candidate(project)
             apply.start_web(change, stale)
             if candidate_serves:
-                served.read_back(change, project.kept_socket)
+                health.read_back(change.release, change.manifest, project.kept_socket)
                 hand_over.to_live(project)
                 candidate.retire(project)
             if proxy_changed:
                 apply.reload_proxy()
-            served.read_back(change)
+            health.read_back(change.release, change.manifest)
         with _timed(seconds, "workers"):
             workers.renew(change, stale, grace)
 

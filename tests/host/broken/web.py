@@ -62,13 +62,13 @@ CASES = (
         "the hostname is not allowed",
         config={"env.DJANGO_ALLOWED_HOSTS": "shop.example"},
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 400: Django refuses the host guestbook.example (DisallowedHost): ALLOWED_HOSTS is ['shop.example']",
-        fix="let ALLOWED_HOSTS have guestbook.example, or .example for all names below example",
+        fix="add guestbook.example to ALLOWED_HOSTS, or .example for all names below example",
     ),
     Broken(
         "the hostname is not allowed in DEBUG",
         replace=setting("DEBUG = True\nALLOWED_HOSTS = []"),
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 400: Django refuses the host guestbook.example (DisallowedHost): ALLOWED_HOSTS is []",
-        fix="let ALLOWED_HOSTS have guestbook.example, or .example for all names below example",
+        fix="add guestbook.example to ALLOWED_HOSTS, or .example for all names below example",
     ),
     Broken(
         "a view fails",
@@ -93,7 +93,7 @@ CASES = (
         replace=view("import time", "", "time.sleep(1000)"),
         config={"project.healthCheck": {"timeout": 8}},
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: it did not answer within 8 s: it hangs in entries/views.py, line 33",
-        fix="let it wait for nothing so long, or raise project.healthCheck.timeout",
+        fix="make it wait less, or raise project.healthCheck.timeout",
     ),
     Broken(
         "a view takes longer than gunicorn waits",

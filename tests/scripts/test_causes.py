@@ -130,7 +130,11 @@ LOGS = {
         "the migration app.0002_index makes note_text_idx, which the database has already",
         "[python manage.py migrate --fake app 0002_index]",
     ),
-    "table exists, no migration": ("(1050, \"Table 'app_note' already exists\")", "app_note already exists", "by a hook"),
+    "table exists, no migration": (
+        "(1050, \"Table 'app_note' already exists\")",
+        "app_note already exists",
+        "by a hook",
+    ),
     "foreign table": (
         "django.db.utils.ProgrammingError: must be owner of table app_note",
         "app_note in the database belongs to another role",

@@ -68,3 +68,11 @@ def test_a_job_leaves_the_machine_to_what_serves(server: Path, monkeypatch: pyte
         words = jobs._systemd_run(release, Job("make", ["true"], as_build_user=as_build_user), None)
         # systemd's default weight is 100.
         assert {"--property=CPUWeight=20", "--property=IOWeight=20", "--property=Nice=10"} <= set(words)
+
+
+@pytest.mark.proves("migrate.weight")
+def test_a_migration_is_as_important_as_what_serves(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
+    words = jobs._systemd_run(release, Job("migrate", ["true"], low_weight=False), None)
+    assert [word for word in words if "Weight" in word or "Nice" in word] == []

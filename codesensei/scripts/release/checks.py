@@ -70,6 +70,8 @@ def _check_sqlite(facts: Facts, release: Release) -> None:
         if path is not None and not outlives(path, release):
             cause = f"the SQLite file {path} lies inside the release; the next release would start without its data"
             fix = f"set DATABASE_URL to sqlite:///{release.project.shared}/db.sqlite3 and read it in the settings"
+            if alias != "default":
+                fix = f'set DATABASES[{alias!r}]["NAME"] = "{release.project.shared}/{alias}.sqlite3" in the settings'
             raise Failure(f"DATABASES[{alias!r}]", cause, fix)
 
 

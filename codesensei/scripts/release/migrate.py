@@ -142,12 +142,14 @@ def _with_indexes(failure: Failure, said: Migrated, how_to_drop: str) -> Failure
     plain = {name.rpartition(".")[2].strip('"'): name for name in said.invalid}
     there = re.search(r'relation "([^"]+)" already exists', failure.log)
     if there and there[1] in plain:
-        failure.cause = f"the index {there[1]} exists already and is invalid: an earlier attempt to create it failed"
-        failure.fix = f"{how_to_drop}; then deploy again"
+        cause = f"the index {there[1]} exists already and is invalid: an earlier attempt to create it failed"
+        fix = f"{how_to_drop}; then deploy again"
     elif said.left:
-        failure.cause += f"; it left an invalid index: {', '.join(said.left[:SHOWN])}"
-        failure.fix = f"{how_to_drop}; then {failure.fix}"
-    return failure
+        cause = f"{failure.cause}; it left an invalid index: {_few(said.left)}"
+        fix = f"{how_to_drop}; then {failure.fix}"
+    else:
+        return failure
+    return Failure(failure.thing, cause, fix, failure.log, where=failure.where)
 
 
 def _in_database(release: Release, alias: str, statements: Iterable[str]) -> str:

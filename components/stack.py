@@ -38,7 +38,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         pulumi.warn(warning)
     code = source.read_code(stack.config)
     _name_branch(stack, code)
-    for note in code.settings.unsure:
+    for note in (*code.settings.unsure, *code.warnings):
         pulumi.warn(note)
     if access is None:
         access = remote.reach(

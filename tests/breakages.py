@@ -155,6 +155,14 @@ UNIT = [
         "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
+    Breakage("preview.models", f"{SOURCE}/models.py", "if not migrations and", "if migrations and"),
+    Breakage("preview.models", f"{SOURCE}/models.py", 'not line.startswith(("#", "!"))', "not line"),
+    Breakage(
+        "config.source.encrypted",
+        f"{SOURCE}/archive.py",
+        "for tool, files in tree.encrypted().items():",
+        "for tool, files in dict[str, list[str]]().items():",
+    ),
     Breakage("django.database-port", f"{SCRIPTS}/checks/database.py", "check_reachable(host, int(number))", "return"),
     Breakage("django.sqlite-inside", f"{SCRIPTS}/release/checks.py", "    _check_sqlite(facts, release)\n", ""),
     Breakage("django.media-inside", f"{SCRIPTS}/release/checks.py", "    _check_media(facts, release)\n", ""),

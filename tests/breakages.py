@@ -1277,6 +1277,12 @@ UNIT = [
         "opts=_after(processes, edge),",
     ),
     Breakage(
+        "database.cluster",
+        f"{SCRIPTS}/postgres/postgresql.py",
+        "if step and not found and (",
+        "if step and found and (",
+    ),
+    Breakage(
         "database.collation", f"{SCRIPTS}/release/migrate.py", "        if database.collation:", "        if False:"
     ),
     Breakage("database.auto.external", f"{CONFIG}/database.py", "port = url.port or url.usual_port", "port = url.port"),

@@ -63,7 +63,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("entries", "0001_initial")]
+    dependencies = [("entries", "0002_entry_place")]
     operations = [AddIndexConcurrently("entry", models.Index(fields=["name"], name="entry_name_idx"))]
 """
 # A report that stays open.
@@ -115,7 +115,7 @@ def test_migrations_behind_a_pooler(stack: Stack) -> None:
     stack.set("database.lockTimeout", 1)
     server.console(REPORT)
     served = stack.serving()
-    stack.set("project.source.revision", stack.commit({"entries/migrations/0002_index.py": INDEX}, several))
+    stack.set("project.source.revision", stack.commit({"entries/migrations/0003_index.py": INDEX}, several))
     with always_served(stack):
         error = stack.up(succeed=False).said("error")
     assert (

@@ -90,6 +90,16 @@ def test_static_files_are_collected_only_where_they_are_served(programs: Program
     assert collected == ([(["collectstatic", "--noinput"], None)] if static == "serve" else [])
 
 
+@pytest.mark.proves("migrate.models-ahead")
+def test_what_migrate_warns_of_is_kept_for_the_switch(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "migrate", lambda *_: ["notes has no migrations"])
+    make_built()
+    run_prepare(make_step)
+    assert record.read(SHOP, NAME).warnings == ("notes has no migrations",)
+
+
 @pytest.mark.proves("hooks.order")
 def test_hooks_run_in_the_order_of_the_contract(programs: Programs, make_step: Any) -> None:
     programs.failing = {"migrate --check"}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,3 +79,20 @@ def test_a_migration_is_as_important_as_what_serves(server: Path, monkeypatch: p
     release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
     words = jobs._systemd_run(release, Job("migrate", ["true"], low_weight=False), None)
     assert [word for word in words if "Weight" in word or "Nice" in word] == []
+
+
+@pytest.mark.proves("errors.progress")
+def test_a_long_job_says_less_and_less_often_that_it_runs() -> None:
+    told = list(itertools.takewhile(lambda at: at <= 3600, itertools.accumulate(jobs.quiet_times())))
+    assert told[:3] == [20, 60, 140]
+    assert len(told) < 12
+    assert told[-1] > 2400
+
+
+def test_a_job_that_prints_nothing_is_said_to_run(make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "QUIET_SECONDS", 0.001)
+    said = threading.Event()
+    step = make_step("build", data=BUILD)
+    monkeypatch.setattr(step, "say", lambda text: said.set() if "install: still running" in text else None)
+    with jobs._telling(step, "install"):
+        assert said.wait(10)

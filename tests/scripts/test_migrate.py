@@ -117,7 +117,7 @@ def test_tables_of_another_program_are_left_alone_with_a_warning(project: Projec
 
 @pytest.mark.proves("migrate.unfinished")
 def test_what_did_not_end_well_runs_again_though_the_check_finds_nothing(project: Project, run: Migrate) -> None:
-    """Also for another release: the next commit mends the handler of post_migrate."""
+    """Also for another release: the next commit fixes the handler of post_migrate."""
     project.asked["databases"].append({"alias": "users"})
     project.failing = {"default": "CommandError: the handler fails"}
     for _ in range(2):

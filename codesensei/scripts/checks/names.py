@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from codesensei.scripts.base import register
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.together import raise_all
 from codesensei.wire import paths
 from codesensei.wire.names import is_system_unit
 
@@ -37,12 +38,16 @@ def check_unit(entry: register.Entry, unit: str, adopt: bool) -> None:
 
 def check_hostnames(hostnames: Iterable[str]) -> None:
     """Raise Failure for a hostname of an nginx site that is not ours."""
+    raise_all(_taken(hostnames))
+
+
+def _taken(hostnames: Iterable[str]) -> Iterator[Failure]:
     wanted = {name.lower() for name in hostnames}
     for path, names in served_names().items():
         if taken := sorted(wanted & names):
             cause = f"the nginx site {path}, which codesensei did not write, already serves it"
             fix = f"remove the name (or the whole site) from {path}, or choose another hostname"
-            raise Failure(f"hostname {', '.join(taken)}", cause, fix)
+            yield Failure(f"hostname {', '.join(taken)}", cause, fix)
 
 
 def served_names() -> dict[Path, set[str]]:

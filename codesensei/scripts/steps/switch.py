@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codesensei.scripts.base import files, register
+from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import causes, jobs, phases, prune, record
@@ -32,7 +33,7 @@ def run(step: Step[Manifest]) -> None:
     live.refuse_foreign_paths(project, manifest)
     release = Release(project, name, manifest.user, manifest.directory, manifest.settings_module)
     if not release.record.is_prepared:
-        raise Failure(f"release {name}", "it is not complete on this server", "run pulumi up again")
+        raise Failure(f"release {name}", "it is not complete on this server", again(step.slug, "build", "prepare"))
     if live.is_interrupted(project):
         step.changed("an interrupted switch is put back first")
         live.restore(step)

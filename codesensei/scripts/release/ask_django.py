@@ -8,6 +8,7 @@ sys.path.insert(0, os.getcwd())
 
 import django  # type: ignore[import-not-found]
 from django.conf import settings  # type: ignore[import-not-found]
+from django.core.files import storage  # type: ignore[import-not-found]
 
 
 def text(name: str) -> str:
@@ -20,6 +21,20 @@ def databases() -> dict[str, dict[str, str]]:
     return {
         alias: {key: str(values.get(key.upper()) or "") for key in keys} for alias, values in settings.DATABASES.items()
     }
+
+
+def uploads_on_disk() -> bool:
+    """Whether a storage of uploads writes below MEDIA_ROOT; one that cannot be asked counts as one that does."""
+    root = os.path.realpath(text("MEDIA_ROOT"))
+    try:
+        if hasattr(storage, "storages"):
+            used = [storage.storages[alias] for alias in settings.STORAGES if alias != "staticfiles"]
+        else:  # Django before 4.2
+            used = [storage.default_storage]
+        places = [os.path.realpath(one.location) for one in used if isinstance(one, storage.FileSystemStorage)]
+        return any(os.path.commonpath([root, place]) == root for place in places)
+    except Exception:  # noqa: BLE001
+        return True
 
 
 django.setup()
@@ -35,5 +50,6 @@ facts = {
     "staticUrl": text("STATIC_URL"),
     "asgiApplication": text("ASGI_APPLICATION"),
     "wsgiApplication": text("WSGI_APPLICATION"),
+    "uploadsOnDisk": uploads_on_disk(),
 }
 print("\ncodesensei-facts:" + json.dumps(facts))

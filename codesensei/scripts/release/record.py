@@ -45,6 +45,8 @@ class Facts:
     static_url: str
     asgi_application: str
     wsgi_application: str
+    # Whether any storage for uploads writes to MEDIA_ROOT; S3's does not.
+    uploads_on_disk: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +108,16 @@ def preparing(project: ProjectPaths, name: str) -> None:
     _write(project, name, replace(read(project, name), state="preparing"))
 
 
-def prepared(project: ProjectPaths, name: str, seconds: Mapping[str, float], warnings: Iterable[str] = ()) -> None:
+def warned(project: ProjectPaths, name: str, warnings: Iterable[str]) -> None:
+    """What the switch shall say of the release."""
+    _write(project, name, replace(read(project, name), warnings=tuple(warnings)))
+
+
+def prepared(project: ProjectPaths, name: str, seconds: Mapping[str, float]) -> None:
     """The release is complete and root's, and never changes again."""
     record = read(project, name)
     seconds = {**record.seconds, **seconds}
-    _write(project, name, replace(record, state="prepared", failed="", seconds=seconds, warnings=tuple(warnings)))
+    _write(project, name, replace(record, state="prepared", failed="", seconds=seconds))
 
 
 def served(project: ProjectPaths, name: str) -> None:

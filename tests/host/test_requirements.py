@@ -323,7 +323,7 @@ def test_a_version_of_django(lab: Workshop, version: str) -> None:
         pytest.param(
             12, "6.0.10", "Django==6.0.10 needs Python >=3.12, which this server does not have", marks=pytest.mark.full
         ),
-        (13, "3.2.25", "a package is too old for this Python, which has no module"),
+        (13, "3.2.25", "a package is too old for this Python, which no longer has the module"),
     ],
 )
 def test_a_django_that_does_not_go_with_the_python(lab: Workshop, version: str, says: str) -> None:

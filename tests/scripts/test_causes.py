@@ -511,7 +511,7 @@ LOGS = {
         "Collecting Django==5.2\n  Using cached django-5.2-py3-none-any.whl\nProcessing ./vendor/shop\n"
         "  Getting requirements to build wheel: started\n  error: subprocess-exited-with-error\n\n"
         "  x Getting requirements to build wheel did not run successfully.\n",
-        "the package at ./vendor/shop, which the requirements install from the repository, cannot be built",
+        "the package in ./vendor/shop, a path of the repository, cannot be built",
         "pyproject.toml or setup.py",
     ),
     "pkg_resources": (

@@ -93,9 +93,6 @@ a path of the requirements
     Directory '([^']+)' is not installable|Distribution not found at: (?:file://)?(\S+)|(/\S+|\./\S+) does not appear to be a Python project
     the requirements file installs {path}, which is no Python package
     commit a pyproject.toml or setup.py in it, or fix the path
-    ^\s*(?:Processing|Obtaining) (\.{0,2}/\S*|file:\S+)\n(?:(?!\s*(?:Collecting|Processing|Obtaining) ).*\n)*?\s*error: subprocess-exited-with-error
-    the package at {path}, which the requirements install from the repository, cannot be built
-    fix its pyproject.toml or setup.py; the full log has what it says
 a line of the requirements is invalid
     Invalid requirement: ['"]?([^'"\n:]+)
     the requirements file has a line that is not a requirement: {0}
@@ -161,7 +158,7 @@ a package cannot be compiled
     pkg-config --exists ([\w.+-]+)' returned non-zero|No package '([^']+)' found|Package ([\w.+-]+) was not found in the pkg-config|ERROR: Dependency "([^"]+)" not found, tried pkg
     a package must be compiled, and the system library {0} is missing
     name pkg-config and the library's -dev package in project.systemPackages (find it at https://packages.debian.org/file:{0}.pc)
-    Processing (\./\S+).*\n(?:[ ]{2}.*\n)*?\s+error: subprocess-exited-with-error|Failed to build `\S+ @ file://\S*?/releases/[^/]+/([^`]+)`
+    ^\s*(?:Processing|Obtaining) (\.{0,2}/\S*|file:\S+).*\n(?:(?!\s*(?:Collecting|Processing|Obtaining) ).*\n)*?\s*error: subprocess-exited-with-error|Failed to build `\S+ @ file://\S*?/releases/[^/]+/([^`]+)`
     the package in {0}, a path of the repository, cannot be built
     fix its pyproject.toml or setup.py (the log says where), or name what it lacks in project.systemPackages
     Failed building wheel for ([\w.-]+)|Failed to build '?([\w.-]+)|error: command '\S*(?:gcc|cc|c\+\+)' failed

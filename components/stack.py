@@ -41,7 +41,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         remote.warn(warning)
     code = source.read_code(config)
     _name_branch(code)
-    for note in code.settings.unsure:
+    for note in (*code.settings.unsure, *code.warnings):
         remote.warn(note)
     if access is None:
         key = stack.secrets.ssh_private_key

@@ -169,6 +169,15 @@ UNIT = [
         "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
+    Breakage("preview.models", f"{SOURCE}/models.py", "if not migrations and", "if migrations and"),
+    Breakage("preview.models", f"{SOURCE}/models.py", 'not line.startswith(("#", "!"))', "not line"),
+    Breakage(
+        "config.source.encrypted",
+        f"{SOURCE}/archive.py",
+        "for tool, files in tree.encrypted().items():",
+        "for tool, files in dict[str, list[str]]().items():",
+    ),
+    Breakage("django.database-port", f"{SCRIPTS}/checks/database.py", "check_reachable(host, int(number))", "return"),
     Breakage(
         "errors.all-at-once",
         f"{SOURCE}/errors.py",
@@ -465,7 +474,7 @@ UNIT = [
         "        passwords.prune(step.project, manifest.database.digest)\n",
         "        pass\n",
     ),
-    Breakage("hooks.after-switch", f"{SCRIPTS}/steps/switch.py", " if step.changes else []\n", "\n"),
+    Breakage("hooks.after-switch", f"{SCRIPTS}/steps/switch.py", " if step.changes else [])]", ")]"),
     Breakage("hooks.after-switch", f"{SCRIPTS}/steps/switch.py", '        warnings.append(f"', '        step.say(f"'),
     Breakage(
         "config.drift",
@@ -1019,15 +1028,43 @@ UNIT = [
         "built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]",
         "built_from = [closure.digest, project.python, project.installer, project.rebuild, str(hooks), *other_server]",
     ),
-    Breakage("migrate.skipped", f"{SCRIPTS}/steps/prepare.py", "    if pending.ok:\n", "    if not pending:\n"),
+    Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "low_weight=False)).ok:", "low_weight=False)):"),
+    Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", '"migrate", "--noinput", *', '"migrate", *'),
+    Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", '["--database", alias]', "[]"),
     Breakage(
-        "migrate.skipped",
-        f"{SCRIPTS}/steps/prepare.py",
-        '_manage(release, "migrate", "--noinput")',
-        '_manage(release, "migrate")',
+        "migrate.all-databases",
+        f"{SCRIPTS}/release/migrate.py",
+        "        if not database.why_not:\n",
+        "        if True:\n",
     ),
+    Breakage(
+        "migrate.all-databases", f"{SCRIPTS}/release/migrate.py", "if database.why_not == FOREIGN:", "if not database:"
+    ),
+    Breakage(
+        "migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "write_json(note, sorted({*unfinished, alias}))", ""
+    ),
+    Breakage(
+        "migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "sorted(unfinished - {alias})", "sorted(unfinished)"
+    ),
+    Breakage("migrate.models-ahead", f"{SCRIPTS}/release/migrate.py", "if app.own and app.changes:", "if app.own:"),
+    Breakage("migrate.models-ahead", f"{SCRIPTS}/steps/switch.py", "[*release.record.warnings, *(", "[*("),
+    Breakage("migrate.invalid-index", f"{SCRIPTS}/release/migrate.py", "there and there[1] in plain", "there is plain"),
+    Breakage("migrate.invalid-index", f"{SCRIPTS}/release/run_migrate.py", "if name not in earlier", "if name"),
+    Breakage(
+        "migrate.lock-timeout.poolers",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "cursor.fetchone()[0] == connection.connection.info.backend_pid",
+        "cursor.fetchone()",
+    ),
+    Breakage(
+        "migrate.lock-timeout.poolers",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "SET LOCAL lock_timeout",
+        "SET lock_timeout",
+    ),
+    Breakage("migrate.weight", f"{SCRIPTS}/release/jobs.py", "    if job.low_weight:\n", "    if job:\n"),
     Breakage("collectstatic", f"{SCRIPTS}/steps/prepare.py", '"collectstatic", "--noinput")', '"collectstatic")'),
-    Breakage("build.weight", f"{SCRIPTS}/release/jobs.py", '        "IOWeight": "20",\n', ""),
+    Breakage("build.weight", f"{SCRIPTS}/release/jobs.py", '"IOWeight": "20", ', ""),
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", " on {socket.gethostname()}: ", ": "),
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "ours[: OURS_LINES - len(after)] + after", "ours + after"),
@@ -1345,9 +1382,9 @@ UNIT = [
     Breakage("preview.leftovers", f"{SOURCE}/leftovers.py", "    if _ELSEWHERE.match(target):", "    if False:"),
     Breakage(
         "config.lock-timeout",
-        f"{SCRIPTS}/steps/prepare.py",
-        "lock_timeout={lock_timeout}s",
-        "lock_timeout={lock_timeout}",
+        f"{SCRIPTS}/release/migrate.py",
+        "MIGRATE, str(lock_timeout)",
+        'MIGRATE, "60"',
     ),
     Breakage(
         "outputs.url",
@@ -1360,6 +1397,15 @@ UNIT = [
         "components/stack.py",
         "opts=_after(release, processes, edge),",
         "opts=_after(processes, edge),",
+    ),
+    Breakage(
+        "database.cluster",
+        f"{SCRIPTS}/postgres/postgresql.py",
+        "if not found and (",
+        "if found and (",
+    ),
+    Breakage(
+        "database.collation", f"{SCRIPTS}/release/migrate.py", "        if database.collation:", "        if False:"
     ),
     Breakage("database.auto.external", f"{CONFIG}/database.py", "port = url.port or url.usual_port", "port = url.port"),
     Breakage(

@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from codesensei.config.problems import BadConfig, Problem
-from codesensei.config.types import Model, Seconds, option, reject, show, unique
+from codesensei.config.types import Model, Whole, at_least, option, reject, show, unique
 from codesensei.config.urls import POSTGRES_PORT, Url, read_url
 from codesensei.config.variables import OwnVariable
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
@@ -52,6 +52,9 @@ def extension(value: str) -> str:
     return value
 
 
+LockTimeout = Annotated[Whole, at_least(0, "lock-timeout", "times are in seconds, 0 for no limit", "set 5, or 0")]
+
+
 class DatabaseConfig(Model):
     """Where the project's data lives."""
 
@@ -61,7 +64,7 @@ class DatabaseConfig(Model):
     name: Annotated[str, AfterValidator(database_name)] = option("", "Default: the slug, with '_' for '-'")
     env: dict[OwnVariable, DatabasePart] = option({}, "Variables by the part they hold: {DB_HOST: host}")
     extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(unique)] = ()
-    lock_timeout: Seconds = option(5, "Seconds that a migration waits for a lock")
+    lock_timeout: LockTimeout = option(5, "Seconds that a migration waits for a lock; 0: for ever")
 
 
 class BrokerConfig(Model):

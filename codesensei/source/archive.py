@@ -63,7 +63,8 @@ class Checkout:
 def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Checkout:
     """The archive of a commit whose objects are in `objects`, made in `folder` unless it is there.
 
-    SourceError, about `thing`, for submodules, Git LFS, links that lead out of the tree and the product's own folder.
+    SourceError, about `thing`, for submodules, Git LFS, encrypted files, links that lead out of the tree and the
+    product's own folder.
     """
     bare = repository_of_ours(folder / "archive.git")
     archives = folder / "tar"
@@ -123,6 +124,13 @@ def _refuse_files(thing: str, tree: Tree) -> None:
             f"releases by a line in .gitattributes: {printable(pointers[0])} export-ignore"
         )
         raise SourceError(thing, f"keeps files in Git LFS, which are not in the commit: {listing(pointers)}", fix)
+    for tool, files in tree.encrypted().items():
+        message = f"has files that {tool} has encrypted, and a server has no key: {listing(files)}"
+        fix = (
+            "set what they hold in codesensei:secretEnv, and keep them out of releases by a line in .gitattributes: "
+            f"{printable(files[0])} export-ignore"
+        )
+        raise SourceError(thing, message, fix)
     links = tree.links_out()
     if links:
         raise SourceError(

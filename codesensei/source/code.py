@@ -12,6 +12,7 @@ from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, together
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
+from codesensei.source.models import without_migrations
 from codesensei.source.requirements import Closure, requirements_closure
 from codesensei.source.settings import Modules, read_file_names
 from codesensei.source.shared import refuse_shared_code
@@ -22,7 +23,10 @@ from codesensei.wire import digests
 
 @dataclass(frozen=True)
 class Code:
-    """One commit, ready to be built. `packages_id` names what is installed; releases with the same share it."""
+    """One commit, ready to be built. `packages_id` names what is installed; releases with the same share it.
+
+    `warnings` are sentences about what may go wrong.
+    """
 
     checkout: Checkout
     settings: SettingsFacts
@@ -31,6 +35,7 @@ class Code:
     server: WebServer
     id: str
     packages_id: str
+    warnings: tuple[str, ...] = ()
 
 
 def read_code(config: StackConfig, cache: Path | None = None) -> Code:
@@ -59,7 +64,9 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     checks.end()
     assert closure is not None
     code_id, packages_id = ids(checkout.revision, project, closure, settings.interface, server)
-    return Code(checkout, settings, closure, tuple(migrations(checkout)), server, code_id, packages_id)
+    warnings = without_migrations(Modules(checkout, directory, closure.roots), project.settings_module)
+    known = tuple(migrations(checkout))
+    return Code(checkout, settings, closure, known, server, code_id, packages_id, tuple(warnings))
 
 
 def ids(

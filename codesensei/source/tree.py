@@ -5,12 +5,17 @@ from __future__ import annotations
 import codecs
 import posixpath
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from codesensei.wire import links
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LFS_MAX_BYTES = 1024
+# How files begin that a filter of git has encrypted, by the name of the tool.
+_ENCRYPTED = {"git-crypt": b"\0GITCRYPT\0", "transcrypt": b"U2FsdGVkX1", "git-agecrypt": b"age-encryption.org/v1\n"}
+# These can also begin a file that nobody's filter has made.
+_NEED_FILTER = {"transcrypt": b"filter=crypt", "git-agecrypt": b"filter=git-agecrypt"}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -85,14 +90,29 @@ class Tree:
 
     def lfs_pointers(self) -> list[str]:
         """Files whose content is in Git LFS and not here."""
+        small = [name for name, (_, size) in self._offsets.items() if size <= _LFS_MAX_BYTES]
+        return self._beginning_with(_LFS_POINTER, small)
+
+    def encrypted(self) -> dict[str, list[str]]:
+        """Files that only a clone with a key can read, by the tool that has encrypted them."""
+        attributes = [self.read_bytes(name) for name in self.files if posixpath.basename(name) == ".gitattributes"]
+        return {
+            tool: found
+            for tool, mark in _ENCRYPTED.items()
+            if tool not in _NEED_FILTER or any(_NEED_FILTER[tool] in text for text in attributes)
+            if (found := self._beginning_with(mark, self._offsets))
+        }
+
+    def _beginning_with(self, mark: bytes, names: Iterable[str]) -> list[str]:
         with self._archive.open("rb") as archive:
 
-            def is_pointer(offset: int) -> bool:
+            def begins(offset: int) -> bool:
                 archive.seek(offset)
-                return archive.read(len(_LFS_POINTER)) == _LFS_POINTER
+                return archive.read(len(mark)) == mark
 
-            small = [(name, offset) for name, (offset, size) in self._offsets.items() if size <= _LFS_MAX_BYTES]
-            return sorted(name for name, offset in small if is_pointer(offset))
+            # An empty file's content would be the next one's.
+            sized = [(name, *self._offsets[name]) for name in names]
+            return sorted(name for name, offset, size in sized if size >= len(mark) and begins(offset))
 
 
 def join(directory: str, path: str) -> str:

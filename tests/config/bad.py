@@ -338,6 +338,12 @@ BAD = [
         "project.stopTimeout.web: 0 is too small: times are in seconds, at least 1\n    set a number of seconds: 60",
     ),
     Bad(
+        "lock-timeout",
+        "lockTimeout: 5",
+        "lockTimeout: -1",
+        "database.lockTimeout: -1 is too small: times are in seconds, 0 for no limit\n    set 5, or 0",
+    ),
+    Bad(
         "keep-releases",
         "keepReleases: 5",
         "keepReleases: 1",

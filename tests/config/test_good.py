@@ -34,6 +34,11 @@ def loaded(directory: Path, *changes: tuple[str, str]) -> Stack:
     return load_text(directory, text)
 
 
+@pytest.mark.proves("config.lock-timeout")
+def test_migrations_may_wait_for_ever(tmp_path: Path) -> None:
+    assert loaded(tmp_path, ("lockTimeout: 5", "lockTimeout: 0")).config.database.lock_timeout == 0
+
+
 @pytest.mark.proves("config.defaults", "user.default")
 def test_the_example_states_the_defaults(tmp_path: Path) -> None:
     """What the example gives beyond the smallest config is what it would be without."""

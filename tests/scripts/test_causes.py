@@ -132,8 +132,53 @@ LOGS = {
     ),
     "table exists": (
         'psycopg.errors.DuplicateTable: relation "shop_product" already exists',
-        "the table shop_product already exists",
+        "shop_product already exists in the database",
         "--fake",
+    ),
+    "table of a migration": (
+        "  Applying app.0001_initial... OK\n  Applying app.0002_index...Traceback (most recent call last):\n"
+        'psycopg.errors.DuplicateTable: relation "note_text_idx" already exists',
+        "the migration app.0002_index makes note_text_idx, which the database has already",
+        "[python manage.py migrate --fake app 0002_index]",
+    ),
+    "table exists, no migration": (
+        "(1050, \"Table 'app_note' already exists\")",
+        "app_note already exists",
+        "by a hook",
+    ),
+    "foreign table": (
+        "django.db.utils.ProgrammingError: must be owner of table app_note",
+        "app_note in the database belongs to another role",
+        "codesensei:adopt: true",
+    ),
+    "foreign rows": ("permission denied for table app_note", "app_note in the database belongs to", "OWNER TO"),
+    "foreign schema": ("permission denied for schema public", "in the schema public", "GRANT ALL ON SCHEMA public"),
+    "postgis": (
+        'django.db.utils.NotSupportedError: extension "postgis" is not available\n'
+        'DETAIL:  Could not open extension control file "/usr/share/postgresql/17/extension/postgis.control"',
+        "lacks the extension postgis",
+        "codesensei:database.extensions: [postgis]",
+    ),
+    "pgvector": ('permission denied to create extension "vector"', "the extension vector", "extensions: [vector]"),
+    "other extension": ('permission denied to create extension "dblink"', "the extension dblink", "administrator"),
+    "geometry": (
+        'django.db.utils.ProgrammingError: type "geometry" does not exist\nLINE 1: ...',
+        "lacks the extension postgis",
+        "extensions: [postgis]",
+    ),
+    "hstore": ('type "hstore" does not exist', "lacks the extension hstore", "extensions: [hstore]"),
+    "trigrams": ('operator class "gin_trgm_ops" does not exist for access method "gin"', "pg_trgm", "[pg_trgm]"),
+    "exclusion": (
+        'data type integer has no default operator class for access method "gist"',
+        "lacks the extension btree_gist",
+        "extensions: [btree_gist]",
+    ),
+    "unaccent": ("function unaccent(character varying) does not exist", "the extension unaccent", "[unaccent]"),
+    "uuid": ("function uuid_generate_v4() does not exist", "the extension uuid-ossp", "[uuid-ossp]"),
+    "geographic engine": (
+        "AttributeError: 'DatabaseOperations' object has no attribute 'geo_db_type'",
+        "ENGINE of the database is none of GeoDjango's",
+        '"django.contrib.gis.db.backends.postgis"',
     ),
     "lock": ("canceling statement due to lock timeout", "a table stayed locked", "lockTimeout"),
     "no such column": (
@@ -754,7 +799,7 @@ def rows() -> list[str]:
     first = {known.title: known for known in reversed(KNOWN)}
     names = ["…", "…", "…"]
     cells = [
-        (title, first[title].cause.format(*names, path="…"), first[title].fix.format("NAME"))
+        (title, first[title].cause.format(*names, path="…"), first[title].fix.format("NAME", "NAME"))
         for title in dict.fromkeys(known.title for known in KNOWN)
     ]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]

@@ -88,6 +88,12 @@ def test_sound_settings_pass() -> None:
             "sqlite:////srv/codesensei/shop/shared/db.sqlite3",
         ),
         ({"databases": sqlite("db.sqlite3")}, {}, r"DATABASES\['default'\]", "DATABASE_URL"),
+        (
+            {"databases": {"default": POSTGRES, "logs": sqlite("logs.sqlite3")["default"]}},
+            {},
+            r"DATABASES\['logs'\]",
+            'DATABASES[\'logs\']["NAME"] = "/srv/codesensei/shop/shared/logs.sqlite3"',
+        ),
         ({"media_root": f"{HERE}/media"}, {}, "MEDIA_ROOT", "/srv/codesensei/shop/shared/media"),
         ({"media_root": f"{HERE}/var/media"}, {}, "MEDIA_ROOT", "add var/media to project.sharedPaths, or set MEDIA"),
         (

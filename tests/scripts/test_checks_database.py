@@ -94,3 +94,32 @@ def test_one_of_two_addresses_is_enough(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_database_host_without_an_address_is_named() -> None:
     with pytest.raises(Failure, match=r"database host database.invalid: its name cannot be resolved"):
         database.check_reachable("database.invalid", 5432)
+
+
+@pytest.mark.proves("django.database-port")
+@pytest.mark.parametrize(
+    ("engine", "host", "port", "tried"),
+    [
+        ("django.db.backends.postgresql", "db.example", "6432", ("db.example", 6432)),
+        ("django.contrib.gis.db.backends.postgis", "127.0.0.1", "", ("127.0.0.1", 5432)),
+        ("django.db.backends.mysql", "db.example", "", ("db.example", 3306)),
+        ("django.db.backends.mysql", "localhost", "", None),
+        ("django.db.backends.postgresql", "/run/postgresql", "5432", None),
+        ("django.db.backends.postgresql", "", "5432", None),
+        ("django.db.backends.postgresql", "one.example,two.example", "5432", None),
+        ("an.other.engine", "db.example", "", None),
+    ],
+)
+def test_the_port_of_every_entry_of_the_settings_is_tried(
+    monkeypatch: pytest.MonkeyPatch, engine: str, host: str, port: str, tried: tuple[str, int] | None
+) -> None:
+    def refuse(name: str, number: int) -> None:
+        raise Failure(f"database {name}:{number}", "it cannot be reached", "")
+
+    monkeypatch.setattr(database, "check_reachable", refuse)
+    if not tried:
+        database.check_entry("logs", engine, host, port)
+        return
+    with pytest.raises(Failure, match=rf"DATABASES\['logs'\], database {tried[0]}:{tried[1]}") as caught:
+        database.check_entry("logs", engine, host, port)
+    assert "HOST and PORT of DATABASES['logs']" in caught.value.fix

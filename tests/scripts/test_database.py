@@ -334,6 +334,27 @@ def test_a_cluster_of_another_port_is_named(cluster: FakeCluster, make_step: Any
         postgresql.ensure_cluster(make_step("database"), 5433)
 
 
+@pytest.mark.proves("database.cluster")
+@pytest.mark.parametrize("port", [5432, 5433])
+def test_a_server_without_any_cluster_gets_one(make_step: Any, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """As Debian's package leaves it where the locale of whoever installed it does not exist."""
+    ran: list[list[str]] = []
+
+    def run(argv: list[str], **_: Any) -> Result:
+        listed = f"15 main {port} {'online' if len(ran) > 1 else 'down'} postgres /data /log\n" if ran else ""
+        if argv[0] != "pg_lsclusters":
+            ran.append(argv)
+        return Result(listed, "", 0)
+
+    monkeypatch.setattr(commands, "run", run)
+    monkeypatch.setattr(postgresql, "_version", lambda: "15")
+    step = make_step("database")
+    assert postgresql.ensure_cluster(step, port) == port
+    assert ran[0] == ["pg_createcluster", "--locale", "C.UTF-8", "--port", str(port), "15", "main"]
+    assert ran[1][-2:] == ["start", "postgresql@15-main.service"]
+    assert step.said[0] == "PostgreSQL had no cluster: 15/main made, with the locale C.UTF-8"
+
+
 def test_clusters_are_read_as_pg_lsclusters_prints_them(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "15 main 5432 online,recovery postgres /var/lib /var/log\n13 old 5433 down postgres /var/lib /var/log\n"
     monkeypatch.setattr(commands, "run", lambda *words, **options: Result(text, "", 0))

@@ -73,6 +73,14 @@ def test_a_job_leaves_the_machine_to_what_serves(server: Path, monkeypatch: pyte
         assert {"--property=CPUWeight=20", "--property=IOWeight=20", "--property=Nice=10"} <= set(words)
 
 
+@pytest.mark.proves("migrate.weight")
+def test_a_migration_is_as_important_as_what_serves(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
+    words = jobs._systemd_run(release, Job("migrate", ["true"], low_weight=False), None)
+    assert [word for word in words if "Weight" in word or "Nice" in word] == []
+
+
 @pytest.mark.proves("errors.progress")
 def test_a_long_job_says_less_and_less_often_that_it_runs() -> None:
     told = list(itertools.takewhile(lambda at: at <= 3600, itertools.accumulate(jobs.quiet_times())))

@@ -322,6 +322,33 @@ def test_git_lfs_is_refused_by_name(repository: Repository, tmp_path: Path, open
         opened(repository, "main", tmp_path)
 
 
+ENCRYPTED = {
+    "git-crypt": ({"secret.py": b"\0GITCRYPT\0\x01\x02"}, ""),
+    "transcrypt": ({"secret.py": b"U2FsdGVkX1/4cJ4Vb2M="}, "secret.py filter=crypt diff=crypt\n"),
+    "git-agecrypt": ({"secret.py": b"age-encryption.org/v1\n-> X25519"}, "secret.py filter=git-agecrypt\n"),
+}
+
+
+@pytest.mark.proves("config.source.encrypted")
+@pytest.mark.parametrize("tool", ENCRYPTED)
+def test_encrypted_files_are_refused_by_name(repository: Repository, tmp_path: Path, opened: Opener, tool: str) -> None:
+    files, attributes = ENCRYPTED[tool]
+    repository.git("config", "filter.crypt.clean", "cat")
+    repository.commit({**files, ".gitattributes": attributes, "empty": ""})
+    with pytest.raises(SourceError, match=f"has files that {tool} has encrypted.*: secret.py") as caught:
+        opened(repository, "main", tmp_path)
+    assert caught.value.fix.endswith("secret.py export-ignore")
+    repository.commit({".gitattributes": f"{attributes}secret.py export-ignore\n"})
+    assert opened(repository, "main", tmp_path).files == {".gitattributes", "empty"}
+
+
+def test_what_no_filter_has_encrypted_is_a_file_like_others(
+    repository: Repository, tmp_path: Path, opened: Opener
+) -> None:
+    repository.commit({"backup.age": "age-encryption.org/v1\n-> X25519", "vault": "U2FsdGVkX1/4cJ4Vb2M="})
+    assert opened(repository, "main", tmp_path).files == {"backup.age", "vault"}
+
+
 @pytest.mark.proves("config.source.path")
 @pytest.mark.parametrize(
     ("path", "says"),

@@ -9,6 +9,7 @@ from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.wire.steps import DatabasePlace, Preflight
 
 DATABASE_WAIT = 5.0
+USUAL_PORTS = {"post": 5432, "mysql": 3306, "mssql": 1433}
 
 
 def check_local(step: Step[Preflight], place: DatabasePlace) -> dict[str, list[str]]:
@@ -32,6 +33,21 @@ def check_external(step: Step[Preflight], place: DatabasePlace) -> None:
         check_reachable(place.host, place.port)
     else:
         step.say(f"database host {place.host}: not tried, because its URL names no port")
+
+
+def check_entry(alias: str, engine: str, host: str, port: str) -> None:
+    """Raise Failure if an entry of DATABASES leads to a port that cannot be reached; sockets are not tried."""
+    usual = next((str(usual) for word, usual in USUAL_PORTS.items() if word in engine), "")
+    number = port or usual
+    # MySQL's client takes localhost for its socket.
+    socket_alone = host == "localhost" and usual == "3306"
+    if not host or "/" in host or "," in host or socket_alone or not number.isdigit():
+        return
+    try:
+        check_reachable(host, int(number))
+    except Failure as failure:
+        fix = f"let this server's address through its firewall, and check HOST and PORT of DATABASES[{alias!r}]"
+        raise Failure(f"DATABASES[{alias!r}], {failure.thing}", failure.cause, fix) from None
 
 
 def check_reachable(name: str, port: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import commands
@@ -49,8 +50,14 @@ def _held(text: str) -> str:
 
 
 def ensure_cluster(step: Step[object], port: int = PORT) -> int:
-    """Start the cluster of this port when it is down; returns the port. Failure when there is none."""
+    """Start the cluster of this port when it is down; returns the port. Failure when there are only others."""
     found = clusters()
+    if not found and (version := _version()):
+        # Debian's package makes none where the environment names a locale that the server does not have.
+        argv = ["pg_createcluster", "--locale", "C.UTF-8", "--port", str(port), version, "main"]
+        commands.run(argv, thing="PostgreSQL", fix=CLUSTERS_TEXT)
+        step.changed(f"PostgreSQL had no cluster: {version}/main made, with the locale C.UTF-8")
+        found = clusters()
     chosen = next((cluster for cluster in found if cluster.port == port), None)
     if chosen is None:
         there = ", ".join(f"{item.version}/{item.name} at {item.port}" for item in found) or "none"
@@ -64,6 +71,12 @@ def ensure_cluster(step: Step[object], port: int = PORT) -> int:
             raise Failure("PostgreSQL", cause, CLUSTERS_TEXT, log.stdout)
         step.changed(f"PostgreSQL cluster {chosen.version}/{chosen.name} started")
     return port
+
+
+def _version() -> str:
+    """The newest PostgreSQL server whose programs are here; empty where there is none."""
+    versions = [path.parts[-3] for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    return max(versions, key=int, default="")
 
 
 def clusters() -> list[Cluster]:

@@ -212,6 +212,41 @@ the database does not exist
     (?:FATAL|failed):.*?(database|role) "([^"]+)" does not exist
     there is no {0} {1} on the database server
     check the name in DATABASE_URL, or create it there
+an extension is missing
+    (?:extension "|permission denied to create extension "|/)(postgis\w*|vector)(?:" is not available|"|\.control")
+    the database lacks the extension {0}, which the role may not create
+    set codesensei:database.extensions: [{0}]; in a database elsewhere, as its administrator: CREATE EXTENSION {0}
+    extension "([\w-]+)" is not available|could not open extension control file "[^"]*/([\w-]+)\.control"|permission denied to create extension "([\w-]+)"
+    the database lacks the extension {0}, which the role may not create
+    install its package (project.systemPackages), and let PostgreSQL's administrator run in that database: CREATE EXTENSION {0}
+    type "(?:\w+\.)?(?:geometry|geography|raster)" does not exist|function (?:st|postgis)_\w+\([^)]*\) does not exist|Cannot determine PostGIS version
+    the database lacks the extension postgis
+    set codesensei:database.extensions: [postgis]; in a database elsewhere, as its administrator: CREATE EXTENSION postgis
+    type "(?:\w+\.)?(?:vector|halfvec|sparsevec)" does not exist|vector type not found in the database
+    the database lacks the extension vector (pgvector)
+    set codesensei:database.extensions: [pgvector]; in a database elsewhere, as its administrator: CREATE EXTENSION vector
+    type "(?:\w+\.)?(hstore|citext|ltree|cube)" does not exist|(hstore) type not found in the database
+    the database lacks the extension {0}
+    set codesensei:database.extensions: [{0}]; in a database elsewhere: CREATE EXTENSION {0}
+    operator class "\w*_trgm_ops" does not exist|function (?:word_)?similarity\([^)]*\) does not exist
+    the database lacks the extension pg_trgm
+    set codesensei:database.extensions: [pg_trgm]; in a database elsewhere: CREATE EXTENSION pg_trgm
+    no default operator class for access method "(gin|gist)"
+    the database lacks the extension btree_{0}
+    set codesensei:database.extensions: [btree_{0}]; in a database elsewhere: CREATE EXTENSION btree_{0}
+    function (unaccent)\([^)]*\) does not exist|text search \w+ "(unaccent)" does not exist
+    the database lacks the extension unaccent
+    set codesensei:database.extensions: [unaccent]; in a database elsewhere: CREATE EXTENSION unaccent
+    function (?:crypt|gen_salt|digest|hmac|pgp_\w+)\([^)]*\) does not exist
+    the database lacks the extension pgcrypto
+    set codesensei:database.extensions: [pgcrypto]; in a database elsewhere: CREATE EXTENSION pgcrypto
+    function uuid_generate_v\w+\([^)]*\) does not exist
+    the database lacks the extension uuid-ossp
+    set codesensei:database.extensions: [uuid-ossp]; in a database elsewhere: CREATE EXTENSION "uuid-ossp"
+the database's engine knows no geography
+    '(?:Database\w+|\w*SchemaEditor)' object has no attribute '(?:geo_db_type|get_geom_placeholder\w*|gis_\w+|spatial\w*|geometry_\w+)'
+    models have geographic fields, and the ENGINE of the database is none of GeoDjango's
+    write in the settings: DATABASES["default"]["ENGINE"] = "django.contrib.gis.db.backends.postgis" (or postgis:// in a DATABASE_URL of your own), and set codesensei:database.extensions: [postgis]
 too many connections
     (sorry, too many clients already|remaining connection slots are reserved)
     the database accepts no more connections
@@ -237,9 +272,19 @@ migrations out of order
     migrations were applied in another order than the commit's: {0}
     restore the migrations that were applied, or write new ones that follow them
 a table already exists
-    (?:relation|table) "?([\w.]+)"? already exists
-    the table {0} already exists
-    the database was changed without this migration; if the table is right: manage migrate --fake APP NAME
+    Applying (\w+)\.(\w+)\.\.\.(?:(?!Applying )[\s\S])*?(?:relation|table|Table) ["']?([\w.]+)["']? already exists
+    the migration {0}.{1} makes {2}, which the database has already
+    compare both; if they are the same, record the migration by a hook for one deploy: hooks.beforeMigrate: [python manage.py migrate --fake {0} {1}]
+    (?:relation|table|Table) ["']?([\w.]+)["']? already exists
+    {0} already exists in the database
+    compare it with what makes it; a migration that has made it can be recorded by a hook for one deploy: hooks.beforeMigrate: [python manage.py migrate --fake APP NAME]
+a table belongs to somebody else
+    must be owner of (?:table|relation|sequence|index|view|materialized view|type|function|schema) ("?[\w.]+"?)|permission denied for (?:table|relation|sequence|view|materialized view) ("?[\w.]+"?)
+    {0} in the database belongs to another role, often because another one has restored a dump
+    set codesensei:adopt: true for one deploy: all that is in the stack's database gets its role; in a database elsewhere: ALTER TABLE … OWNER TO, for each table
+    permission denied for schema (\w+)
+    the database role may not make tables in the schema {0}
+    set codesensei:adopt: true for one deploy, if the schema is the stack's; in a database elsewhere, as its owner: GRANT ALL ON SCHEMA {0} TO the role
 a table is locked
     canceling statement due to lock timeout|could not obtain lock on relation "([^"]+)"
     a table stayed locked for longer than database.lockTimeout

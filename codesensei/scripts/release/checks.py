@@ -75,6 +75,8 @@ def _check_sqlite(facts: Facts, release: Release, data: Build) -> Iterator[Failu
     for alias, path in _lost_sqlite(facts, release).items():
         cause = f"the SQLite file {path} lies inside the release; the next release would start without its data"
         fix = f"set DATABASE_URL to sqlite:///{release.project.shared}/db.sqlite3 and read it in the settings"
+        if alias != "default":
+            fix = f'set DATABASES[{alias!r}]["NAME"] = "{release.project.shared}/{alias}.sqlite3" in the settings'
         if alias == "default" and data.database.kind == "generated":
             fix = f"write in {data.settings_module}: {_line(data.database.variables)}\nor, to keep SQLite, {fix}"
         yield Failure(f"DATABASES[{alias!r}]", cause, fix)

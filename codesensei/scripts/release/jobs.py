@@ -1,4 +1,4 @@
-"""Programs of the project (pip, manage.py, hooks): never as root, with the release's environment, at low weight.
+"""Programs of the project (pip, manage.py, hooks): never as root, with the release's environment, most at low weight.
 
 Each runs as a transient unit: systemd reads the env file exactly as it will for the live process, no secret is on a
 command line, and what is left of a killed run can be found and ended by name.
@@ -67,6 +67,8 @@ class Job:
     argv: Sequence[str]
     as_build_user: bool = False
     private: bool = False
+    # Everything but migrations, which may hold locks that the live site waits for.
+    low_weight: bool = True
     directory: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     # Bounds a hung install or migration; long data migrations need hours.
@@ -185,13 +187,12 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "WorkingDirectory": str(job.directory or release.code),
         # The app user's files in shared/media are like those of its live processes: the proxy can read them.
         "UMask": "0027" if job.as_build_user or job.private else "0022",
-        "CPUWeight": "20",
-        "IOWeight": "20",
-        "Nice": "10",
         "KillMode": "control-group",
         "RuntimeMaxSec": str(job.seconds),
         "EnvironmentFile": str(release.env_file),
     }
+    if job.low_weight:
+        properties |= {"CPUWeight": "20", "IOWeight": "20", "Nice": "10"}
     if job.as_build_user:
         properties |= _confinement(release, job)
     arguments = [f"--property={name}={value}" for name, value in properties.items()]

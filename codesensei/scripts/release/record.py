@@ -7,7 +7,7 @@ once that step has succeeded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -53,7 +53,8 @@ class Facts:
 class Record:
     """One release. `venv` is the name of its packages' directory; `seconds` how long each phase took.
 
-    `settings_module` and `user` are what it was made for; others need another release.
+    `settings_module` and `user` are what it was made for; others need another release. `warnings` are said when it is
+    switched to.
     """
 
     state: State
@@ -64,6 +65,7 @@ class Record:
     venv: str = ""
     facts: Facts | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_built(self) -> bool:
@@ -106,10 +108,16 @@ def preparing(project: ProjectPaths, name: str) -> None:
     _write(project, name, replace(read(project, name), state="preparing"))
 
 
+def warned(project: ProjectPaths, name: str, warnings: Iterable[str]) -> None:
+    """What the switch shall say of the release."""
+    _write(project, name, replace(read(project, name), warnings=tuple(warnings)))
+
+
 def prepared(project: ProjectPaths, name: str, seconds: Mapping[str, float]) -> None:
     """The release is complete and root's, and never changes again."""
     record = read(project, name)
-    _write(project, name, replace(record, state="prepared", failed="", seconds={**record.seconds, **seconds}))
+    seconds = {**record.seconds, **seconds}
+    _write(project, name, replace(record, state="prepared", failed="", seconds=seconds))
 
 
 def served(project: ProjectPaths, name: str) -> None:

@@ -10,6 +10,7 @@ import time
 
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all
+from codesensei.scripts.checks.database import check_entry
 from codesensei.scripts.release import checks, jobs, record, settings
 from codesensei.scripts.release.install import install, require
 from codesensei.scripts.release.jobs import Job
@@ -43,6 +44,9 @@ def run(step: Step[Build]) -> None:
     installed = time.monotonic()
     facts = settings.ask(step, release)
     _check(facts, release, data)
+    if data.database.kind != "none":
+        for alias, found in facts.databases.items():
+            check_entry(alias, found.engine, found.host, found.port)
     if data.static == "serve" and facts.installed_staticfiles:
         # Many settings create the folder themselves, which the app user cannot do in a release.
         argv = ["mkdir", "-p", os.path.join(release.code, facts.static_root)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 
@@ -14,16 +13,12 @@ from codesensei.scripts.release import jobs, record
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.migrate import migrate
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import extract
 from codesensei.wire.steps import Prepare
-
-# Large projects start with many hundreds of migrations, some of which print more than their name.
-MIGRATE_LINES = 20_000
-APPLIED = re.compile(r"^\s*Applying \S+\.\.\.", re.MULTILINE)
-MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 
 
 def run(step: Step[Prepare]) -> None:
@@ -86,21 +81,8 @@ def _manage(release: Release, *arguments: str) -> list[str]:
 def _migrate(step: Step[Prepare], release: Release) -> None:
     hooks = step.data.hooks
     _hooks(step, release, "beforeMigrate", hooks.before_migrate)
-    _run_migrations(step, release, step.data.lock_timeout)
+    record.warned(step.project, release.name, migrate(step, release, step.data.lock_timeout))
     _hooks(step, release, "afterMigrate", hooks.after_migrate)
-
-
-def _run_migrations(step: Step[Prepare], release: Release, lock_timeout: int) -> None:
-    pending = jobs.run_job(step, release, Job("migrate --check", _manage(release, "migrate", "--check")))
-    if pending.ok:
-        step.say("no migrations to run")
-        return
-    variables = {"PGOPTIONS": f"-c lock_timeout={lock_timeout}s"} if lock_timeout else {}
-    job = Job("migrate", _manage(release, "migrate", "--noinput"), variables=variables, lines=MIGRATE_LINES)
-    done = jobs.run_job(step, release, job)
-    what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
-    require(done, release, "manage.py migrate", f"fix {what} and deploy again")
-    step.changed(f"migrations have run ({len(APPLIED.findall(done.tail))} applied)")
 
 
 def _collect(step: Step[Prepare], release: Release) -> None:

@@ -109,7 +109,7 @@ def _manage(step: Step[Manifest]) -> None:
 def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -> list[str]:
     """After the switch: its hooks, the register, old releases, the record; returns warnings."""
     manifest = step.data
-    warnings = _after_switch(step, release) if step.changes else []
+    warnings = [*release.record.warnings, *(_after_switch(step, release) if step.changes else [])]
     register.settle(step.slug, {"units": [unit.name for unit in manifest.units], "hostnames": manifest.health.hosts})
     if manifest.database:
         passwords.prune(step.project, manifest.database.digest)

@@ -63,8 +63,7 @@ CASES = (
     Broken(
         "the database does not exist",
         replace=setting('DATABASES["counts"] = {**DATABASES["default"], "NAME": "counts"}'),
-        config={"project.hooks": {"afterMigrate": ["python manage.py migrate --noinput --database counts"]}},
-        error="hook afterMigrate: python manage.py migrate --noinput --database counts (release RELEASE) on SERVER: there is no database counts on the database server",
+        error="manage.py migrate --database counts (release RELEASE) on SERVER: there is no database counts on the database server",
         fix="check the name in DATABASE_URL, or create it there",
     ),
     Broken(
@@ -110,8 +109,8 @@ CASES = (
         write=migration(
             "migrations.CreateModel('Person', [('id', models.BigAutoField(primary_key=True))], {'db_table': 'auth_user'})"
         ),
-        error="manage.py migrate (release RELEASE) on SERVER: the table auth_user already exists",
-        fix="the database was changed without this migration; if the table is right: manage migrate --fake APP NAME",
+        error="manage.py migrate (release RELEASE) on SERVER: the migration entries.0002_change makes auth_user, which the database has already",
+        fix="compare both; if they are the same, record the migration by a hook for one deploy: hooks.beforeMigrate: [python manage.py migrate --fake entries 0002_change]",
     ),
     Broken(
         "a table is locked",

@@ -52,6 +52,14 @@ def test_no_line_is_longer_than_the_provider_takes() -> None:
     assert "more warnings are left out" in ended.result["warnings"][-1]
 
 
+@pytest.mark.proves("migrate.models-ahead")
+def test_what_was_warned_of_while_the_release_was_made_is_said_by_the_switch() -> None:
+    with NEW_COMMIT.machine() as machine:
+        path = f"{stack.MEMORY}/release/{NEW.release}.json"
+        machine.write(path, {**json.loads(machine.read(path) or ""), "warnings": ["notes has no migrations"]})
+        assert switch(machine, NEW).result["warnings"] == ["notes has no migrations"]
+
+
 @pytest.mark.proves("hooks.after-switch")
 def test_a_hook_after_the_switch_does_not_run_when_that_fails() -> None:
     with replace(NEW_COMMIT, after=HOOKED).machine() as machine:

@@ -1,0 +1,130 @@
+"""Runs inside the project's own Python, as the app user: which databases migrate has work in, and what models lack.
+
+`ask_databases.py RELEASE`: apps in that directory are the project's own. The answer holds no secret.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+sys.path.pop(0)
+sys.path.insert(0, os.getcwd())
+
+import django  # type: ignore[import-not-found]
+from django.apps import apps  # type: ignore[import-not-found]
+from django.db import connections, router  # type: ignore[import-not-found]
+from django.db.migrations.autodetector import MigrationAutodetector  # type: ignore[import-not-found]
+from django.db.migrations.loader import MigrationLoader  # type: ignore[import-not-found]
+from django.db.migrations.questioner import MigrationQuestioner  # type: ignore[import-not-found]
+from django.db.migrations.state import ProjectState  # type: ignore[import-not-found]
+
+READ_ONLY = {"postgresql": "SELECT current_setting('transaction_read_only') = 'on'", "mysql": "SELECT @@read_only"}
+COLLATION = """
+    SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database
+    WHERE datname = current_database() AND datcollversion <> pg_database_collation_actual_version(oid)
+"""
+
+
+def rows(connection: Any, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query; none where the database cannot answer: migrate says what is wrong with it."""
+    with contextlib.suppress(Exception), connection.cursor() as cursor:
+        cursor.execute(query)
+        return list(cursor.fetchall())
+    return []
+
+
+def tables(connection: Any) -> set[str]:
+    with contextlib.suppress(Exception):
+        return set(connection.introspection.table_names())
+    return set()
+
+
+def place(alias: str) -> list[str]:
+    """What two entries of DATABASES have in common if they lead to the same tables."""
+    values = connections[alias].settings_dict
+    options = values.get("OPTIONS") or {}
+    leads = [values[key] for key in ("NAME", "HOST", "PORT")] + [options.get(key) for key in ("options", "service")]
+    return [str(value or "") for value in leads]
+
+
+def models() -> list[Any]:
+    return [model for model in apps.get_models(include_auto_created=True) if model._meta.managed]
+
+
+def is_named(alias: str) -> bool:
+    """Whether a router says by name that a model belongs into this database."""
+    return any(
+        each.allow_migrate(alias, model._meta.app_label, model_name=model._meta.model_name, model=model)
+        for each in router.routers
+        if hasattr(each, "allow_migrate")
+        for model in models()
+    )
+
+
+def reasons(alias: str, earlier: list[str]) -> Iterator[str]:
+    """Why migrate has no work in a database."""
+    connection = connections[alias]
+    values = connection.settings_dict
+    if values["ENGINE"] == "django.db.backends.dummy":
+        yield "it has no ENGINE"
+    if not any(router.allow_migrate_model(alias, model) for model in models()):
+        yield "the routers allow no model in it"
+    if alias == "default":
+        return
+    if mirrored := values["TEST"].get("MIRROR"):
+        yield f"it is a mirror of {mirrored}"
+    yield from (f"it is the same database as {other}" for other in earlier if place(other) == place(alias))
+    read_only = rows(connection, READ_ONLY.get(connection.vendor, "SELECT 0"))
+    if "mode=ro" in str(values["NAME"]) or (read_only and read_only[0][0]):
+        yield "it is read-only"
+    there = tables(connection)
+    if there and "django_migrations" not in there and not is_named(alias):
+        # Another program's, as far as anybody says.
+        yield "foreign"
+
+
+def databases() -> list[dict[str, Any]]:
+    aliases = sorted(connections, key=lambda alias: str(alias) != "default")
+    found = []
+    for number, alias in enumerate(aliases):
+        connection = connections[alias]
+        collation = rows(connection, COLLATION) if connection.vendor == "postgresql" else []
+        versions = [str(version) for version in collation[0]] if collation else []
+        why_not = next(reasons(alias, aliases[:number]), "")
+        found.append({"alias": alias, "whyNot": why_not, "collation": versions})
+    return found
+
+
+def is_own(label: str) -> bool:
+    path: str = os.path.realpath(apps.get_app_config(label).path)
+    return path.startswith(f"{os.path.realpath(sys.argv[1])}/")
+
+
+def behind() -> list[dict[str, Any]]:
+    """The apps whose migrations do not make what their models say, as `makemigrations --check` finds them."""
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    detector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps), MigrationQuestioner())
+    lacking = {
+        label: [operation.describe() for migration in migrations for operation in migration.operations]
+        for label, migrations in detector.changes(graph=loader.graph).items()
+    }
+    found = [{"app": label, "own": is_own(label), "changes": lacking[label]} for label in sorted(lacking)]
+    there = {table for connection in connections.all() for table in tables(connection)}
+    for label in sorted(loader.unmigrated_apps):
+        managed = [model for model in apps.get_app_config(label).get_models() if model._meta.managed]
+        unmade = [model.__name__ for model in managed if not model._meta.proxy and model._meta.db_table not in there]
+        if unmade:
+            found.append({"app": label, "own": is_own(label), "models": unmade})
+    return found
+
+
+django.setup()
+said: dict[str, Any] = {"databases": databases(), "apps": []}
+try:
+    said["apps"] = behind()
+except Exception as error:  # noqa: BLE001  # what is wrong with the migrations is migrate's to say
+    said["unknown"] = f"{type(error).__name__}: {error}"
+print("\ncodesensei-databases:" + json.dumps(said))

@@ -1,0 +1,197 @@
+"""`manage.py migrate` for all databases of the settings, and what is said of databases and models that it leaves alone.
+
+Which of them were not migrated to the end is kept on the server: a handler of post_migrate may have failed after all
+migrations were recorded, and then `migrate --check` finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.release import jobs
+from codesensei.scripts.release.install import require
+from codesensei.scripts.release.jobs import Job, JobResult
+from codesensei.scripts.release.release import Release, redactor
+from codesensei.wire import codec
+from codesensei.wire.codec import WireError
+
+A = TypeVar("A")
+ASK = Path(__file__).with_name("ask_databases.py")
+ASKED = "codesensei-databases:"
+MIGRATE = Path(__file__).with_name("run_migrate.py")
+MIGRATED = "codesensei-migrate:"
+# Large projects start with many hundreds of migrations, some of which print more than their name.
+LINES = 20_000
+SHOWN = 3
+APPLIED = re.compile(r"^\s*Applying \S+\.\.\.", re.MULTILINE)
+MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
+FOREIGN = "foreign"
+LOCAL = ("", "localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """An entry of DATABASES. `why_not`: why migrate leaves it alone; `collation`: two versions that differ."""
+
+    alias: str
+    why_not: str = ""
+    collation: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """An app that is ahead of its migrations by `changes`, or has `models` and no migrations package at all."""
+
+    app: str
+    own: bool
+    changes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What `ask_databases.py` says. `unknown`: why it cannot tell of the models."""
+
+    databases: tuple[Database, ...]
+    apps: tuple[App, ...] = ()
+    unknown: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migrated:
+    """What `run_migrate.py` says: why the limit is refused, which indexes are invalid, which of them are new."""
+
+    refused: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def migrate(step: Step[object], release: Release, lock_timeout: int) -> list[str]:
+    """Migrate every database in which there is work, `default` first; returns what to warn of."""
+    job = Job("ask Django for its databases", _python(release, ASK, str(release.path)), answer=ASKED)
+    done = require(jobs.run_job(step, release, job), release, "Django's databases")
+    asked = _answer(Asked, done, release, ASKED)
+    if asked.unknown:
+        step.say(f"models and migrations cannot be compared: {asked.unknown}")
+    if theirs := [app.app for app in asked.apps if app.changes and not app.own]:
+        step.say(
+            f"installed apps have models ahead of their own migrations, often by DEFAULT_AUTO_FIELD: {_few(theirs)}"
+        )
+    warnings = [*_of_models(asked.apps), *_of_databases(release, asked.databases)]
+    for database in asked.databases:
+        if not database.why_not:
+            where = f" in {database.alias}" if len(asked.databases) > 1 else ""
+            warnings += _migrate(step, release, database.alias, where, lock_timeout)
+        elif database.why_not != FOREIGN:
+            step.say(f"DATABASES[{database.alias!r}] is not migrated: {database.why_not}")
+    for warning in warnings:
+        step.say(f"warning: {warning}")
+    return warnings
+
+
+def _migrate(step: Step[object], release: Release, alias: str, where: str, lock_timeout: int) -> Iterator[str]:
+    chosen = [] if alias == "default" else ["--database", alias]
+    note = step.project.memory / "unfinished-migrate.json"
+    unfinished = set(read_json(note, []))
+    if alias not in unfinished:
+        check = _python(release, "manage.py", "migrate", "--check", *chosen)
+        if jobs.run_job(step, release, Job(f"migrate --check{where}", check, low_weight=False)).ok:
+            step.say(f"no migrations to run{where}")
+            return
+    write_json(note, sorted({*unfinished, alias}))
+    argv = _python(release, MIGRATE, str(lock_timeout), "migrate", "--noinput", *chosen)
+    job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, low_weight=False)
+    done = jobs.run_job(step, release, job)
+    said = _answer(Migrated, done, release, MIGRATED) if done.answer else Migrated()
+    what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
+    try:
+        require(done, release, " ".join(["manage.py migrate", *chosen]), f"fix {what} and deploy again")
+    except Failure as failure:
+        drop = [f"DROP INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
+        raise _with_indexes(failure, said, _in_database(release, alias, drop)) from None
+    write_json(note, sorted(unfinished - {alias}))
+    step.changed(f"migrations have run{where} ({len(APPLIED.findall(done.tail))} applied)")
+    if said.refused:
+        yield f"the database{where} refuses lock_timeout ({said.refused[0]}): migrations wait for locks without a limit"
+    if said.invalid:
+        rebuild = [f"REINDEX INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
+        how = _in_database(release, alias, rebuild)
+        yield f"invalid indexes{where}, which PostgreSQL keeps and does not use ({_few(said.invalid)}); {how}"
+
+
+def _python(release: Release, program: Path | str, *words: str) -> list[str]:
+    return [f"{release.venv}/bin/python", "-B", str(program), *words]
+
+
+def _answer(kind: type[A], done: JobResult, release: Release, what: str) -> A:
+    text = redactor(release.project, release.name).clean(done.answer)
+    try:
+        return codec.decode(kind, json.loads(text), what)
+    except (ValueError, WireError):
+        raise Failure("Django's databases", "the project printed no answer", log=done.tail) from None
+
+
+def _with_indexes(failure: Failure, said: Migrated, how_to_drop: str) -> Failure:
+    """The failure, with what to do about an index that CREATE INDEX CONCURRENTLY has begun and not ended."""
+    plain = {name.rpartition(".")[2].strip('"'): name for name in said.invalid}
+    there = re.search(r'relation "([^"]+)" already exists', failure.log)
+    if there and there[1] in plain:
+        cause = f"the index {there[1]} exists already and is invalid: an earlier attempt to create it failed"
+        fix = f"{how_to_drop}; then deploy again"
+    elif said.left:
+        cause = f"{failure.cause}; it left an invalid index: {_few(said.left)}"
+        fix = f"{how_to_drop}; then {failure.fix}"
+    else:
+        return failure
+    return Failure(failure.thing, cause, fix, failure.log, where=failure.where)
+
+
+def _in_database(release: Release, alias: str, statements: Iterable[str]) -> str:
+    """How to run statements that want no transaction around them."""
+    facts = release.facts.databases[alias]
+    if facts.host not in LOCAL and not facts.host.startswith("/"):
+        return f"in the database {facts.name} at {facts.host}: {'; '.join(statements)}"
+    port = f" -p {facts.port}" if facts.port not in ("", "5432") else ""
+    commands = "".join(f" -c '{statement}'" for statement in statements)
+    return f"on the server: sudo -u postgres psql{port} {facts.name}{commands}"
+
+
+def _of_databases(release: Release, databases: Iterable[Database]) -> Iterator[str]:
+    for database in databases:
+        if database.why_not == FOREIGN:
+            yield (
+                f"DATABASES[{database.alias!r}] is not migrated: it has tables, and none of Django's; if migrate shall"
+                " make tables there, let allow_migrate of a router return True for their models, else False"
+            )
+        if database.collation:
+            name = release.facts.databases[database.alias].name
+            made, now = database.collation
+            fix = [f'REINDEX DATABASE "{name}"', f'ALTER DATABASE "{name}" REFRESH COLLATION VERSION']
+            yield (
+                f"the database {name} sorts text by version {made} of its collation, and the system has {now} now:"
+                f" indexes on text may miss rows; {_in_database(release, database.alias, fix)}"
+            )
+
+
+def _of_models(apps: Iterable[App]) -> Iterator[str]:
+    for app in apps:
+        if app.own and app.changes:
+            yield (
+                f"the models of {app.app} are ahead of its migrations ({_few(app.changes)}): run manage.py"
+                f" makemigrations {app.app} and commit the migrations (.gitignore may leave them out)"
+            )
+        elif app.models:
+            fix = f"run manage.py makemigrations {app.app} and commit the migrations"
+            if not app.own:
+                fix = "the app is an installed one: add python manage.py migrate --run-syncdb to hooks.afterMigrate"
+            yield f"{app.app} has no migrations, so no tables are made for its models ({_few(app.models)}): {fix}"
+
+
+def _few(words: Sequence[str]) -> str:
+    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")

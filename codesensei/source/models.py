@@ -1,0 +1,128 @@
+"""Apps of the project that have models and no migrations, found by reading: `migrate` would make no tables for them."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from codesensei.source.errors import listing
+from codesensei.source.settings import Modules
+from codesensei.source.tree import join
+
+_BASES = {"AbstractBaseUser", "AbstractUser"}
+_NO_TABLE = {("abstract", True), ("managed", False), ("proxy", True)}
+
+
+def without_migrations(modules: Modules, settings_module: str) -> list[str]:
+    """A sentence for each such app that the settings install; none where they say where migrations are."""
+    settings = _Words(modules)
+    if file := modules.find(settings_module):
+        settings.read(settings_module, file)
+    if settings.moves_migrations:
+        return []
+    files = modules.project.files
+    found = []
+    for folder, app in sorted(set(_apps(modules))):
+        if not any(word == app or word.startswith(f"{app}.apps.") for word in settings.words):
+            continue
+        migrations = [name for name in fnmatch.filter(files, f"{folder}/migrations/*.py") if "__init__" not in name]
+        if not migrations and (models := _models(modules, folder)):
+            label = app.rpartition(".")[2]
+            found.append(
+                f"{app} has no migrations in commit {modules.project.short}, so no tables are made for its models"
+                f" ({listing(models)}): run manage.py makemigrations {label} and commit them{_ignored(modules)}"
+            )
+    return found
+
+
+def _apps(modules: Modules) -> Iterator[tuple[str, str]]:
+    """Folders that have a module `models`, and the names that each can be imported by."""
+    for name in modules.project.files:
+        folder, _, rest = name.rpartition("/models")
+        if rest in (".py", "/__init__.py"):
+            for root in modules.roots:
+                if root == "." or folder.startswith(f"{root}/"):
+                    yield folder, (folder if root == "." else folder.removeprefix(f"{root}/")).replace("/", ".")
+
+
+def _models(modules: Modules, folder: str) -> list[str]:
+    """The models in a folder that certainly have a table."""
+    files = [f"{folder}/models.py", *fnmatch.filter(sorted(modules.project.files), f"{folder}/models/*.py")]
+    trees = [tree for file in files if (tree := _parse(modules, file)) and _imports_django(tree)]
+    classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
+
+    def is_model(node: ast.ClassDef, seen: frozenset[str] = frozenset()) -> bool:
+        names = {ast.unparse(base).rpartition(".")[2] for base in node.bases} - seen
+        own = [classes[name] for name in names if name in classes]
+        return any(is_model(base, seen | {node.name}) for base in own) or any(
+            name in _BASES or name.endswith("Model") for name in names - classes.keys()
+        )
+
+    return [name for name, node in classes.items() if is_model(node) and _has_table(node)]
+
+
+def _has_table(model: ast.ClassDef) -> bool:
+    metas = [node for node in model.body if isinstance(node, ast.ClassDef) and node.name == "Meta"]
+    said = {
+        (target.id, statement.value.value)
+        for meta in metas
+        for statement in meta.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    return not said & _NO_TABLE
+
+
+def _imports_django(tree: ast.Module) -> bool:
+    return any(isinstance(node, ast.ImportFrom) and str(node.module).startswith("django.") for node in tree.body)
+
+
+def _ignored(modules: Modules) -> str:
+    """Where git is told to leave migrations out."""
+    for file in sorted(name for name in modules.project.files if posixpath.basename(name) == ".gitignore"):
+        for line in modules.project.read(file).splitlines():
+            if "migrations" in line and not line.startswith(("#", "!")):
+                return f"; {file} keeps them out by the line {line.strip()}"
+    return ""
+
+
+def _parse(modules: Modules, file: str) -> ast.Module | None:
+    try:
+        return ast.parse(modules.project.tree.read_bytes(file), file)
+    except (FileNotFoundError, SyntaxError, ValueError):
+        return None
+
+
+@dataclass
+class _Words:
+    """Every text in the settings, and in the project's modules that they take names from."""
+
+    modules: Modules
+    words: set[str] = field(default_factory=set)
+    moves_migrations: bool = False
+    seen: set[str] = field(default_factory=set)
+
+    def read(self, name: str, file: str) -> None:
+        if file in self.seen or (tree := _parse(self.modules, file)) is None:
+            return
+        self.seen.add(file)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                self.words.add(node.value)
+                for included in self._included(file, node.value):
+                    self.read(name, included)
+            elif isinstance(node, ast.ImportFrom) and (target := self.modules.target(name, file, node)):
+                if other := self.modules.find(target):
+                    self.read(target, other)
+            elif isinstance(node, ast.Name) and node.id == "MIGRATION_MODULES":
+                self.moves_migrations = True
+
+    def _included(self, file: str, text: str) -> Iterator[str]:
+        """Files that django-split-settings reads as part of this one."""
+        if text.endswith(".py") and "/" not in text[:1]:
+            pattern = join(posixpath.dirname(file), text)
+            yield from sorted(fnmatch.filter(self.modules.project.files, pattern))

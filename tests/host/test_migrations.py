@@ -1,0 +1,136 @@
+"""Migrations as real databases see them: a pooler, several databases, locks, and models that are ahead."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.host.debians import each_debian
+from tests.host.rows import psql
+from tests.host.stack import Stack
+from tests.host.test_interruptions import always_served
+
+pytestmark = pytest.mark.host
+
+# With its default startup parameters, as managed databases put one in front.
+POOLER = r"""
+apt-get install -y -q pgbouncer >/dev/null
+runuser -u postgres -- psql -qc "CREATE ROLE pool LOGIN PASSWORD 'secret'" -c 'CREATE DATABASE pool OWNER pool' \
+    -c 'CREATE DATABASE logs OWNER pool' -c 'CREATE DATABASE legacy OWNER pool'
+runuser -u postgres -- psql -q legacy -c 'CREATE TABLE invoice (number int)'
+cat >/etc/pgbouncer/pgbouncer.ini <<'INI'
+[databases]
+* = host=127.0.0.1 port=5432 user=pool password=secret
+[pgbouncer]
+listen_addr = *
+listen_port = 6432
+auth_type = plain
+auth_file = /etc/pgbouncer/userlist.txt
+pool_mode = transaction
+INI
+echo '"pool" "secret"' >/etc/pgbouncer/userlist.txt
+chown postgres: /etc/pgbouncer/*
+systemctl restart pgbouncer
+echo '127.0.0.1 db.example.org server.example.org' >>/etc/hosts
+"""
+SETTINGS = """
+from config.settings.production import *
+
+OTHER = DATABASES["default"]
+DATABASES["logs"] = {**OTHER, "NAME": "logs"}
+DATABASES["again"] = {**OTHER, "USER": "reader"}
+DATABASES["replica"] = {**OTHER, "NAME": "replica", "TEST": {"MIRROR": "default"}}
+DATABASES["legacy"] = {**OTHER, "NAME": "legacy"}
+DATABASE_ROUTERS = ["config.routers.Logs"]
+INSTALLED_APPS += ["notes"]
+"""
+ROUTERS = """
+class Logs:
+    def allow_migrate(self, db, app_label, **hints):
+        if db == "logs":
+            return app_label == "entries"
+"""
+NOTES = """
+from django.db import models
+
+
+class Note(models.Model):
+    text = models.CharField(max_length=50)
+"""
+INDEX = """
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("entries", "0002_entry_place")]
+    operations = [AddIndexConcurrently("entry", models.Index(fields=["name"], name="entry_name_idx"))]
+"""
+# A report that stays open.
+REPORT = (
+    "systemd-run -q --unit=report --uid=postgres psql -d pool -c"
+    " 'BEGIN; SELECT count(*) FROM entries_entry; SELECT pg_sleep(600); COMMIT'"
+)
+# Its session does not notice that the client has gone.
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'pool' AND query ~ 'pg_sleep'"
+VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'entry_name_idx'::regclass"
+
+
+@each_debian(13)
+@pytest.mark.proves(
+    "migrate.all-databases", "migrate.models-ahead", "migrate.lock-timeout.poolers", "migrate.invalid-index"
+)
+def test_migrations_behind_a_pooler(stack: Stack) -> None:
+    server = stack.server
+    server.console(POOLER)
+    stack.set_secret("codesensei:secretEnv.DATABASE_URL", "postgres://pool:secret@db.example.org:6432/pool")
+    stack.set("database.kind", "external")
+    stack.set("project.settingsModule", "config.settings.several")
+    commit = {
+        "config/settings/several.py": SETTINGS,
+        "config/routers.py": ROUTERS,
+        "notes/__init__.py": "",
+        "notes/models.py": NOTES,
+        "notes/migrations/__init__.py": "",
+    }
+    several = stack.commit(commit)
+    stack.set("project.source.revision", several)
+    done = stack.up()
+    for said in (
+        "migrations have run in default",
+        "migrations have run in logs",
+        "DATABASES['again'] is not migrated: it is the same database as default",
+        "DATABASES['replica'] is not migrated: it is a mirror of default",
+    ):
+        assert said in done.output
+    warning = done.said("warning")
+    assert "the models of notes are ahead of its migrations (Create model Note)" in warning
+    assert "DATABASES['legacy'] is not migrated: it has tables, and none of Django's" in warning
+    assert psql(server, "SELECT count(*) FROM entries_entry", "logs") == "0"
+    assert psql(server, "SELECT to_regclass('django_migrations')", "legacy") == ""
+    stack.site.write()
+    # No session of the pool keeps the limit.
+    asked = server.console("psql postgres://pool:secret@127.0.0.1:6432/pool -Atc 'SHOW lock_timeout'")
+    assert asked.stdout.strip() == "0"
+    # Without the pooler: an index that is not made to its end.
+    stack.set_secret("codesensei:secretEnv.DATABASE_URL", "postgres://pool:secret@server.example.org/pool")
+    stack.set("database.lockTimeout", 1)
+    server.console(REPORT)
+    served = stack.serving()
+    stack.set("project.source.revision", stack.commit({"entries/migrations/0003_index.py": INDEX}, several))
+    with always_served(stack):
+        error = stack.up(succeed=False).said("error")
+    assert (
+        "a table stayed locked for longer than database.lockTimeout; it left an invalid index: entry_name_idx" in error
+    )
+    psql(server, END)
+    error = stack.up(succeed=False).said("error")
+    assert "the index entry_name_idx exists already and is invalid" in error
+    assert (
+        "in the database pool at server.example.org: DROP INDEX CONCURRENTLY entry_name_idx; then deploy again" in error
+    )
+    assert "--fake" not in error
+    assert stack.serving() == served
+    psql(server, "DROP INDEX CONCURRENTLY entry_name_idx", "pool")
+    stack.up()
+    assert psql(server, VALID, "pool") == "t"

@@ -1,0 +1,233 @@
+"""Which databases are migrated, what of a migrate is remembered, and what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.release import jobs, migrate, record
+from codesensei.scripts.release.jobs import Job, JobResult
+from codesensei.scripts.release.record import DatabaseFacts
+from codesensei.scripts.release.release import Release
+from codesensei.wire.paths import ProjectPaths
+from tests.scripts.examples import FACTS, NAME, REVISION, database_facts
+
+SHOP = ProjectPaths("shop")
+RELEASE = Release(SHOP, NAME, "deploy", ".", "config.settings")
+POSTGRES = database_facts("django.db.backends.postgresql", "shop")
+LOCKED = "django.db.utils.OperationalError: canceling statement due to lock timeout"
+IN_THE_WAY = 'Applying app.0002_index...\npsycopg.errors.DuplicateTable: relation "note_idx" already exists'
+
+
+class Project:
+    """A project whose databases have migrations to run, and whose programs end as they are told to."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Any] = {"databases": [{"alias": "default"}]}
+        self.pending = {"default"}
+        self.failing: dict[str, str] = {}
+        self.said: dict[str, Any] = {}
+        self.ran: list[Job] = []
+
+    def run(self, step: Any, release: Release, job: Job) -> JobResult:
+        log = Path("log")
+        if job.answer == migrate.ASKED:
+            return JobResult(0, "", log, answer=json.dumps(self.asked))
+        self.ran.append(job)
+        words = list(job.argv)
+        alias = words[words.index("--database") + 1] if "--database" in words else "default"
+        if "--check" in words:
+            return JobResult(int(alias in self.pending), "", log)
+        self.pending.discard(alias)
+        answer = json.dumps(self.said)
+        return JobResult(int(alias in self.failing), self.failing.get(alias, "Applying a.1... OK"), log, answer=answer)
+
+    @property
+    def titles(self) -> list[str]:
+        return [job.title for job in self.ran]
+
+
+Migrate = Callable[..., list[str]]
+
+
+@pytest.fixture
+def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    found = Project()
+    monkeypatch.setattr(jobs, "run_job", found.run)
+    SHOP.record(NAME).parent.mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def run(make_step: Any) -> Migrate:
+    def run(seconds: int = 5, **databases: DatabaseFacts) -> list[str]:
+        record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
+        record.built(SHOP, NAME, replace(FACTS, databases={"default": POSTGRES, **databases}), {})
+        run.step = make_step("prepare")  # type: ignore[attr-defined]
+        return migrate.migrate(run.step, RELEASE, seconds)  # type: ignore[attr-defined]
+
+    return run
+
+
+@pytest.mark.proves("migrate.skipped")
+@pytest.mark.parametrize("pending", [False, True])
+def test_migrate_runs_only_where_the_check_finds_something(project: Project, run: Migrate, pending: bool) -> None:
+    project.pending = {"default"} if pending else set()
+    assert run() == []
+    assert project.titles == ["migrate --check", "migrate"][: 1 + pending]
+    assert list(project.ran[0].argv[-3:]) == ["manage.py", "migrate", "--check"]
+    if pending:
+        assert list(project.ran[1].argv[-2:]) == ["migrate", "--noinput"]
+
+
+@pytest.mark.proves("migrate.all-databases")
+def test_every_database_with_work_is_migrated_in_order(project: Project, run: Migrate) -> None:
+    project.asked["databases"] += [
+        {"alias": "logs"},
+        {"alias": "replica", "whyNot": "it is read-only"},
+        {"alias": "users"},
+    ]
+    project.pending = {"default", "replica", "users"}
+    assert run(logs=POSTGRES, replica=POSTGRES, users=POSTGRES) == []
+    migrated = [list(job.argv[5:]) for job in project.ran if "--noinput" in job.argv]
+    assert migrated == [["--noinput"], ["--noinput", "--database", "users"]]
+    assert run.step.said == [  # type: ignore[attr-defined]
+        "migrations have run in default (1 applied)",
+        "no migrations to run in logs",
+        "DATABASES['replica'] is not migrated: it is read-only",
+        "migrations have run in users (1 applied)",
+    ]
+
+
+@pytest.mark.proves("migrate.all-databases")
+def test_tables_of_another_program_are_left_alone_with_a_warning(project: Project, run: Migrate) -> None:
+    project.asked["databases"].append({"alias": "legacy", "whyNot": "foreign"})
+    [warning] = run(legacy=POSTGRES)
+    assert "DATABASES['legacy'] is not migrated: it has tables, and none of Django's" in warning
+    assert "allow_migrate" in warning
+    assert project.titles == ["migrate --check in default", "migrate in default"]
+
+
+@pytest.mark.proves("migrate.unfinished")
+def test_what_did_not_end_well_runs_again_though_the_check_finds_nothing(project: Project, run: Migrate) -> None:
+    """Also for another release: the next commit fixes the handler of post_migrate."""
+    project.asked["databases"].append({"alias": "users"})
+    project.failing = {"default": "CommandError: the handler fails"}
+    for _ in range(2):
+        with pytest.raises(Failure, match="the handler"):
+            run(users=POSTGRES)
+    assert project.titles == ["migrate --check in default", "migrate in default", "migrate in default"]
+    project.failing, project.ran = {}, []
+    run(users=POSTGRES)
+    assert project.titles == ["migrate in default", "migrate --check in users"]
+    project.ran = []
+    run(users=POSTGRES)
+    assert project.titles == ["migrate --check in default", "migrate --check in users"]
+
+
+@pytest.mark.proves("config.lock-timeout")
+@pytest.mark.parametrize("seconds", [5, 0])
+def test_a_migration_waits_for_a_lock_so_long(project: Project, run: Migrate, seconds: int) -> None:
+    run(seconds)
+    assert list(project.ran[1].argv[2:4]) == [str(migrate.MIGRATE), str(seconds)]
+    assert project.ran[1].variables == {}
+
+
+@pytest.mark.proves("migrate.weight")
+def test_migrations_have_the_weight_of_what_serves(project: Project, run: Migrate) -> None:
+    run()
+    assert [job.low_weight for job in project.ran] == [False, False]
+
+
+def test_a_limit_that_is_refused_is_a_warning(project: Project, run: Migrate) -> None:
+    project.said = {"refused": ["unrecognized configuration parameter"]}
+    assert run() == [
+        "the database refuses lock_timeout (unrecognized configuration parameter): migrations wait for locks without"
+        " a limit"
+    ]
+
+
+DROP = "on the server: sudo -u postgres psql shop -c 'DROP INDEX CONCURRENTLY note_idx'"
+
+
+@pytest.mark.proves("migrate.invalid-index")
+@pytest.mark.parametrize(
+    ("log", "said", "cause", "fix"),
+    [
+        (
+            LOCKED,
+            {"invalid": ["note_idx"], "left": ["note_idx"]},
+            "it left an invalid index: note_idx",
+            f"{DROP}; then",
+        ),
+        (IN_THE_WAY, {"invalid": ["note_idx"]}, "note_idx exists already and is invalid", f"{DROP}; then deploy again"),
+        # What was invalid before has nothing to do with it.
+        (LOCKED, {"invalid": ["note_idx"]}, "a table stayed locked", "run pulumi up again at a quieter time"),
+        (IN_THE_WAY, {}, "app.0002_index makes note_idx", "migrate --fake app 0002_index"),
+    ],
+)
+def test_an_invalid_index_is_dropped_and_no_migration_with_it_recorded(
+    project: Project, run: Migrate, log: str, said: dict[str, Any], cause: str, fix: str
+) -> None:
+    project.failing, project.said = {"default": log}, said
+    with pytest.raises(Failure, match=re.escape(cause)) as caught:
+        run()
+    assert fix in caught.value.fix
+    assert ("--fake" in caught.value.fix) is (said == {} and log == IN_THE_WAY)
+
+
+@pytest.mark.proves("migrate.invalid-index")
+def test_an_invalid_index_that_a_migration_skips_is_a_warning(project: Project, run: Migrate) -> None:
+    """CREATE INDEX CONCURRENTLY IF NOT EXISTS is content with one."""
+    project.said = {"invalid": ['"Note Idx"', "other_idx"]}
+    elsewhere = replace(POSTGRES, host="db.example.com")
+    [warning] = run(default=elsewhere)
+    assert 'invalid indexes, which PostgreSQL keeps and does not use ("Note Idx", other_idx)' in warning
+    how = 'REINDEX INDEX CONCURRENTLY "Note Idx"; REINDEX INDEX CONCURRENTLY other_idx'
+    assert warning.endswith(f"in the database shop at db.example.com: {how}")
+
+
+@pytest.mark.proves("migrate.models-ahead")
+@pytest.mark.parametrize(
+    ("app", "said", "warning"),
+    [
+        (
+            {"app": "notes", "own": True, "changes": ["Create model Note"]},
+            [],
+            "the models of notes are ahead of its migrations (Create model Note): run manage.py makemigrations notes",
+        ),
+        (
+            {"app": "notes", "own": True, "models": ["A", "B", "C", "D"]},
+            [],
+            "notes has no migrations, so no tables are made for its models (A, B, C and 1 more): run manage.py",
+        ),
+        ({"app": "blog", "own": False, "models": ["Post"]}, [], "migrate --run-syncdb to hooks.afterMigrate"),
+        ({"app": "blog", "own": False, "changes": ["Alter field id"]}, ["DEFAULT_AUTO_FIELD: blog"], ""),
+    ],
+)
+def test_models_ahead_of_their_migrations_are_named(
+    project: Project, run: Migrate, app: dict[str, Any], said: list[str], warning: str
+) -> None:
+    project.asked["apps"] = [app]
+    warnings = run()
+    assert [warning in text for text in warnings] == ([True] if warning else [])
+    first = run.step.said[: len(said)]  # type: ignore[attr-defined]
+    assert [words in text for words, text in zip(said, first, strict=True)] == [True] * len(said)
+
+
+@pytest.mark.proves("database.collation")
+def test_a_collation_that_no_longer_fits_is_a_warning_with_what_to_run(project: Project, run: Migrate) -> None:
+    project.asked["databases"][0]["collation"] = ["2.36", "2.41"]
+    [warning] = run(default=replace(POSTGRES, host="127.0.0.1", port="5433"))
+    assert "the database shop sorts text by version 2.36 of its collation, and the system has 2.41 now" in warning
+    assert warning.endswith(
+        "on the server: sudo -u postgres psql -p 5433 shop -c 'REINDEX DATABASE \"shop\"'"
+        " -c 'ALTER DATABASE \"shop\" REFRESH COLLATION VERSION'"
+    )

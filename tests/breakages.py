@@ -137,7 +137,7 @@ UNIT = [
     Breakage(
         "tls.never-down",
         f"{SCRIPTS}/serving/certificates.py",
-        "best or self.live or Held(self_signed(self.hostnames))",
+        "best or self.live or Held(self_signed(self.wanted.hostnames))",
         "best",
     ),
     Breakage("proxy.forwarded", f"{RENDER}/site.py", '"for", "$remote_addr",', '"for", "$proxy_add_x_forwarded_for",'),
@@ -221,7 +221,7 @@ UNIT = [
     ),
     Breakage("register.reserved-databases", "codesensei/wire/names.py", r"|template\d*|pg_.*", r"|template\d*"),
     Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("debian", "13"), ', ""),
-    Breakage("os.needrestart", f"{SCRIPTS}/steps/packages.py", '    "NEEDRESTART_SUSPEND": "1",\n', ""),
+    Breakage("os.needrestart", f"{SCRIPTS}/steps/packages.py", '"NEEDRESTART_SUSPEND": "1", ', ""),
     Breakage(
         "os.port-80",
         f"{SCRIPTS}/checks/machine.py",
@@ -307,16 +307,24 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "    try:\n        restore(step)\n",
-        "    try:\n        pass\n",
+        "        try:\n            restore(step)\n",
+        "        try:\n            pass\n",
     ),
     Breakage(
-        "switch.all-or-nothing", f"{SCRIPTS}/steps/switch.py", "    if journal.exists(project):", "    if not journal:"
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/steps/switch.py",
+        "    if live.is_interrupted(project):",
+        "    if not live:",
     ),
     Breakage(
         "switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "    save(step, now, renewed)\n    try:", "    try:"
     ),
-    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "        journal.forget(step.project)\n", ""),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "        _journal(step.project).unlink(missing_ok=True)\n",
+        "",
+    ),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
@@ -337,13 +345,16 @@ UNIT = [
         "",
     ),
     Breakage(
-        "words.current", f"{SCRIPTS}/serving/apply.py", '    files.make_link(project.current, f"releases/{name}")\n', ""
+        "words.current",
+        f"{SCRIPTS}/serving/apply.py",
+        '        files.make_link(project.current, f"releases/{name}")\n',
+        "",
     ),
     Breakage(
         "words.current",
         f"{SCRIPTS}/serving/apply.py",
-        '        files.make_link(project.previous, f"releases/{before}")\n',
-        "        pass\n",
+        '            files.make_link(project.previous, f"releases/{before}")\n',
+        "            pass\n",
     ),
     Breakage(
         "words.release",
@@ -361,13 +372,13 @@ UNIT = [
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "            served.read_back(change)\n        with",
+        "            health.read_back(change.release, change.manifest)\n        with",
         "        with",
     ),
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "                served.read_back(change, project.kept_socket)\n",
+        "                health.read_back(change.release, change.manifest, project.kept_socket)\n",
         "",
     ),
     Breakage(
@@ -438,23 +449,21 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        files.remove_path(path)\n    else:\n        files.write",
-        "        pass\n    else:\n        files.write",
+        "        files.remove_path(path)\n    elif",
+        "        pass\n    elif",
     ),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        files.make_link(link, target)\n",
+        "        files.make_link(path, saved)\n",
         "        pass\n",
     ),
-    Breakage(
-        "switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "        files.remove_path(link)\n", "        pass\n"
-    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", ", **was.links}", "}"),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        files.remove_path(project.live)\n",
-        "        pass\n",
+        "live or put_back(files.remove_path, project.live)",
+        "live or bool",
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '    systemctl("daemon-reload")\n', ""),
     Breakage(
@@ -485,8 +494,8 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "    if left:\n        raise Failure(\n",
-        "    if left is None:\n        raise Failure(\n",
+        "    if left:\n        cause",
+        "    if left is None:\n        cause",
     ),
     Breakage(
         "switch.all-or-nothing",
@@ -579,7 +588,12 @@ UNIT = [
         '        systemctl("start", "--no-block", *old)',
     ),
     Breakage("workers.drain", f"{SCRIPTS}/serving/workers.py", '.main_pid not in (old[name], "0") or', ".main_pid or"),
-    Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if problems:", "    if not problems:"),
+    Breakage(
+        "workers.proof",
+        f"{SCRIPTS}/serving/workers.py",
+        "if problems := json.loads(done.answer):",
+        "if not (problems := json.loads(done.answer)):",
+    ),
     Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if not done.answer:", "    if not done:"),
     Breakage(
         "workers.singleton",
@@ -594,20 +608,20 @@ UNIT = [
         "            pass",
     ),
     Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "files.remove_path(paths.unit(name))", "False"),
-    Breakage("secrets.filter", f"{SCRIPTS}/serving/workers.py", "log=clean(found.log)", "log=found.log"),
+    Breakage("secrets.filter", f"{SCRIPTS}/serving/workers.py", "log = clean(problem.log)", "log = problem.log"),
     # What visitors are served
     Breakage(
         "switch.read-back",
-        f"{SCRIPTS}/serving/served.py",
+        f"{SCRIPTS}/serving/health.py",
         '    if not f"{directory}/".startswith',
         '    if f"{directory}/" is None and not "".startswith',
     ),
     Breakage(
-        "switch.read-back", f"{SCRIPTS}/serving/served.py", "    if probe.is_nginx_own(answer):", "    if not answer:"
+        "switch.read-back", f"{SCRIPTS}/serving/health.py", "    if probe.is_nginx_own(answer):", "    if not answer:"
     ),
     Breakage(
         "switch.read-back",
-        f"{SCRIPTS}/serving/served.py",
+        f"{SCRIPTS}/serving/health.py",
         "    if not question.accepts(answer):",
         "    if not question:",
     ),
@@ -670,8 +684,8 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/candidate.py",
-        "    if any(map(os.path.lexists, [_unit(step.project), *_traces(step.project)])):",
-        "    if _unit(step.project) is None:",
+        "    if any(map(os.path.lexists, _traces(step.project))):",
+        "    if not _traces(step.project):",
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
@@ -708,7 +722,10 @@ UNIT = [
         "    if done:\n        return done\n",
     ),
     Breakage(
-        "deps.pip", f"{SCRIPTS}/release/install.py", "self.release.path / self.data.install_from", "self.release.path"
+        "deps.pip",
+        f"{SCRIPTS}/release/install.py",
+        "self.release.path / self.step.data.install_from",
+        "self.release.path",
     ),
     Breakage(
         "deps.pip", f"{SCRIPTS}/release/install.py", "    if total > CACHE_BYTES:", "    if total > CACHE_BYTES * 9:"
@@ -788,11 +805,11 @@ UNIT = [
     Breakage(
         "words.switch",
         f"{SCRIPTS}/serving/apply.py",
-        '    files.make_link(project.current, f"releases/{name}")\n',
-        "    pass\n",
+        '        files.make_link(project.current, f"releases/{name}")\n',
+        "        pass\n",
     ),
     Breakage("paths.root", f"{SCRIPTS}/steps/claim.py", "(server.projects, 0o755)", "(server.projects, 0o775)"),
-    Breakage("paths.project", f"{SCRIPTS}/steps/account.py", "(project.root, 0o751)", "(project.root, 0o755)"),
+    Breakage("paths.project", f"{SCRIPTS}/steps/account.py", "{project.root: 0o751", "{project.root: 0o755"),
     Breakage(
         "paths.releases.built",
         f"{SCRIPTS}/release/seal.py",
@@ -808,7 +825,7 @@ UNIT = [
     Breakage(
         "paths.env-file", f"{SCRIPTS}/steps/environment.py", '0o640, "root", data.user)', '0o644, "root", data.user)'
     ),
-    Breakage("paths.shared", f"{SCRIPTS}/steps/account.py", "(project.shared, 0o1771)", "(project.shared, 0o771)"),
+    Breakage("paths.shared", f"{SCRIPTS}/steps/account.py", "[project.shared] = 0o1771", "[project.shared] = 0o771"),
     Breakage(
         "paths.shared.links",
         f"{SCRIPTS}/steps/account.py",
@@ -828,8 +845,8 @@ UNIT = [
     Breakage(
         "shared.move-with-current",
         f"{SCRIPTS}/steps/account.py",
-        '("venv", "../current/.codesensei/venv")',
-        '("venv", "../previous/.codesensei/venv")',
+        '(venv, "../current/.codesensei/venv")',
+        '(venv, "../previous/.codesensei/venv")',
     ),
     Breakage(
         "root.locks",
@@ -983,8 +1000,8 @@ UNIT = [
     Breakage(
         "causes.asgi-not-ready",
         f"{SCRIPTS}/release/causes.py",
-        '        r"AppRegistryNotReady: (.+)",\n',
-        '        r"RegistryNotReady: (.+)!",\n',
+        "    AppRegistryNotReady: (.+)\n",
+        "    RegistryNotReady: (.+)!\n",
     ),
     Breakage(
         "causes.python-too-old",
@@ -1197,7 +1214,7 @@ UNIT = [
         "    wsgi = config.wsgi_application or declared_wsgi\n",
         "    wsgi = declared_wsgi or config.wsgi_application\n",
     ),
-    Breakage("config.system-packages", f"{SCRIPTS}/steps/packages.py", '    "libpq-dev",\n', ""),
+    Breakage("config.system-packages", f"{SCRIPTS}/steps/packages.py", " libpq-dev logrotate", " logrotate"),
     Breakage(
         "config.system-packages",
         f"{SCRIPTS}/steps/packages.py",
@@ -1240,7 +1257,7 @@ UNIT = [
 HOST = [
     (
         Breakage(
-            "paths.shared", f"{SCRIPTS}/steps/account.py", "(project.shared, 0o1771),", "(project.shared, 0o1775),"
+            "paths.shared", f"{SCRIPTS}/steps/account.py", "[project.shared] = 0o1771", "[project.shared] = 0o1775"
         ),
         "tests/host/test_ownership.py::test_the_table_of_owners_holds[13]",
     ),

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Bring the toolkit to its place and claim the slug:
+# Install the toolkit and claim the slug:
 #   sh <dir>/codesensei/scripts/bootstrap.sh <dir> <slug> claim <format> <stack> <identity> <adopt> <hash> [repair=<n>]
-# <dir> is a fresh directory with the unpacked toolkit; it is removed however this ends.
+# <dir> is a new directory with the unpacked toolkit; it is removed however this ends.
 set -eu
 
 LIBRARY=/usr/local/lib/codesensei
@@ -15,21 +15,19 @@ refuse() { # thing, cause, fix
     exit 1
 }
 
-# Progress; what goes wrong is written to standard error, and the SSH provider shows that once.
+# Progress. Errors go to standard error, which the SSH provider shows once.
 say() { printf '%s\n' "$1"; }
 
 wait_for_cloud_init() {
     command -v cloud-init >/dev/null 2>&1 || return 0
     [ ! -e /run/cloud-init/result.json ] || return 0
     say "waiting for cloud-init (at most $CLOUD_INIT_WAIT s)"
-    # Its own failure is none of ours: the checks that follow say what is missing.
+    # Its failures do not matter here: the checks that follow say what is missing.
     timeout "$CLOUD_INIT_WAIT" cloud-init status --wait >/dev/null 2>&1 </dev/null || true
 }
 
 python_is_complete() {
-    python3 -I -c '
-import sys
-sys.exit(sys.version_info < (3, 10))' 2>/dev/null || return 1
+    python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || return 1
     python3 -I -c '
 import ast, base64, contextlib, dataclasses, fcntl, grp, hashlib, hmac, importlib, ipaddress, json, logging, pwd, re
 import secrets, shutil, signal, socket, ssl, stringprep, subprocess, tarfile, tempfile, threading, unicodedata
@@ -41,17 +39,17 @@ apt_get() {
         apt-get -q -y -o "DPkg::Lock::Timeout=$DPKG_WAIT" -o Acquire::Retries=3 "$@" </dev/null
 }
 
-# The image may lack ss, by which the preflight sees who listens.
+# The image may lack ss, which the preflight uses to see who listens.
 programs_are_complete() { python_is_complete && command -v ss >/dev/null 2>&1; }
 
 ensure_programs() {
     ! programs_are_complete || return 0
     command -v apt-get >/dev/null 2>&1 ||
-        refuse "python3, iproute2" "there is no Python 3.10 or newer here, or no ss, and no apt-get to get it with" \
-            "use a server with a supported system, as README names them"
+        refuse "python3, iproute2" "Python 3.10 or newer, or ss, is missing, and there is no apt-get to install it" \
+            "use a server with a supported system (README lists them)"
     say "installing python3 and iproute2"
     log=$(mktemp)
-    # A fresh image's own timers may hold the lists, which apt-get does not wait for.
+    # A new image's own timers may lock the package lists; apt-get does not wait for that lock.
     tries=0
     until { apt_get update && apt_get install --no-install-recommends python3 iproute2; } >"$log" 2>&1; do
         tries=$((tries + 1))
@@ -66,7 +64,7 @@ ensure_programs() {
     rm -f "$log"
     python_is_complete ||
         refuse "python3" "this server has $(python3 --version 2>&1), and 3.10 or newer is needed" \
-            "use a server with a supported system, as README names them"
+            "use a server with a supported system (README lists them)"
 }
 
 content_hash() { # directory
@@ -75,12 +73,12 @@ content_hash() { # directory
 
 place_toolkit() { # directory; sets $toolkit
     if [ -n "$(find "$1" ! -type f ! -type d -print)" ]; then
-        refuse "toolkit" "it contains something that is neither file nor directory" "run pulumi up again"
+        refuse "toolkit" "it contains something other than files and directories" "run pulumi up again"
     fi
     cp "$1/codesensei/scripts/run.sh" "$1/run"
     hash=$(content_hash "$1")
     toolkit=$LIBRARY/toolkit/$hash
-    # Mode and owner are part of being complete: the launcher must run, and be root's alone.
+    # Mode and owner count, too: the launcher must be executable, and only root may write there.
     if [ -x "$toolkit/run" ] && [ "$(content_hash "$toolkit")" = "$hash" ] &&
         [ -z "$(find "$toolkit" \( ! -user root -o -perm /022 \) -print)" ]; then
         return 0
@@ -98,7 +96,7 @@ place_toolkit() { # directory; sets $toolkit
     fi
     mv -T "$LIBRARY/toolkit/.$hash" "$toolkit"
     rm -rf "$LIBRARY/toolkit/.broken"
-    say "toolkit $hash brought"
+    say "toolkit $hash installed"
 }
 
 main() {
@@ -124,7 +122,8 @@ main() {
     (umask 077 && mkdir -p "$LOCKS")
     exec 9>>"$LOCKS/bootstrap.lock"
     flock -w "$LOCK_WAIT" 9 ||
-        refuse "toolkit" "another run brings one and did not end within $LOCK_WAIT s" "wait for it, then run pulumi up again"
+        refuse "toolkit" "another run is installing one and did not end within $LOCK_WAIT s" \
+            "wait for it, then run pulumi up again"
     place_toolkit "$directory"
     python3 -I -B -X utf8 "$toolkit" "$@" </dev/null
 }

@@ -27,13 +27,20 @@ from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import RENEWED, REPAIR, STEPS, StepKind
 
 READ_ONLY = ("look", "manage")
-# What other programs call between deploys; called inside a step, they leave the work to it.
+# Set for the programs that a step runs: `renewed`, called by one of them, leaves the work to that step.
 CALLED_BY_STEP = "CODESENSEI_STEP"
 LOCK_WAIT = 3600.0
 
+_FREE_SPACE = "free some space on the server (df -h, df -i), then run pulumi up again"
+FIXES = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EROFS: "the file system is read-only: look at the server's kernel log (dmesg)",
+}
+
 
 def main() -> int:
-    """Run one step; 0 when it is as asked, 1 with the reason on standard error otherwise."""
+    """Run one step. Returns 0 on success, 1 with the reason on standard error, 2 for an unknown step."""
     slug, name, *words = sys.argv[1:]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -51,10 +58,12 @@ def main() -> int:
         with _lock(kind, step):
             _run(kind, step)
     except (Failure, OSError) as error:
-        # Also locks, notes and logs are files.
+        # Locks, notes and logs are files, too.
         failure = error if isinstance(error, Failure) else _refused(name, error)
-        failure.served = _served(kind, slug)
-        # The SSH provider repeats all output in its error: this alone must not be among what it has shown before.
+        # The release that keeps serving although a step on the way to the next one failed.
+        served = link_target(ProjectPaths(slug).current) if kind.of_release else None
+        failure.served = f"release {Path(served).name}" if served else ""
+        # The SSH provider shows standard output as it arrives, and again in its error: the reason must not be in it.
         with contextlib.suppress(OSError):
             print(failure.text(), file=sys.stderr, flush=True)
         return 1
@@ -71,8 +80,8 @@ def _read_step(kind: StepKind[object], slug: str, words: list[str]) -> Step[obje
     try:
         data = codec.from_text(kind.data, stdin, f"step {kind.name}")
     except WireError as error:
-        fix = "the program and its toolkit are of two versions: run pulumi up again"
-        raise Failure(error.what, f"its data is not as expected: {error.key}: {error.cause}", fix) from None
+        fix = "the program and the toolkit on the server are of different versions: run pulumi up again"
+        raise Failure(error.what, f"its data is invalid: {error.key}: {error.cause}", fix) from None
     return Step(slug, kind.name, tuple(plain[1:]), data, digests.of_step([kind.name, *plain], stdin))
 
 
@@ -84,54 +93,32 @@ def _run(kind: StepKind[object], step: Step[object]) -> None:
         proofs.begin(step)
     try:
         module.run(step)
-    except Failure:
-        _failed(kind, step, started)
-        raise
-    except OSError as error:
-        _failed(kind, step, started)
-        raise _refused(step.name, error) from error
     except Exception as error:
-        _failed(kind, step, started)
-        raise _mistake(step, error) from error
+        proofs.abandon(step)
+        if kind.of_release and names.RELEASE.fullmatch(step.args[0]):
+            record.failed(step.project, step.args[0], step.name)
+        _log(step, "failed", started)
+        if isinstance(error, (Failure, OSError)):
+            raise
+        raise _bug(step, error) from error
     if recorded:
         proofs.finish(step)
     _log(step, "changed" if step.changes else "unchanged", started)
 
 
-def _failed(kind: StepKind[object], step: Step[object], started: float) -> None:
-    proofs.abandon(step)
-    if kind.of_release and names.RELEASE.fullmatch(step.args[0]):
-        record.failed(step.project, step.args[0], step.name)
-    _log(step, "failed", started)
-
-
 def _refused(name: str, error: OSError) -> Failure:
-    """What the file system refuses."""
-    return Failure(str(error.filename or name), error.strerror or str(error), _fix(error))
+    fix = FIXES.get(error.errno or 0, "look at that path on the server, then run pulumi up again")
+    return Failure(str(error.filename or name), error.strerror or str(error), fix)
 
 
-def _fix(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space on the server (df -h, df -i), then run pulumi up again"
-    if error.errno == errno.EROFS:
-        return "the file system is read-only: look at the server's kernel log (dmesg)"
-    return "look at that path on the server, then run pulumi up again"
-
-
-def _mistake(step: Step[object], error: Exception) -> Failure:
-    """What nobody foresaw; where it happened is for those who fix it, so it stays on the server."""
+def _bug(step: Step[object], error: Exception) -> Failure:
+    """An exception that nobody expected; its traceback stays on the server, for whoever fixes it."""
     log = (step.project.memory if step.project.memory.is_dir() else paths.SERVER.locks) / f"mistake-{step.slug}.log"
     name = error.__class__.__name__
     with open(log, "a", opener=_private) as file:
-        # Without the exception's own words, which may hold a value.
+        # Without the exception's message, which may contain a secret.
         file.write("".join(traceback.format_tb(error.__traceback__)) + f"{name}\n")
-    return Failure(f"step {step.name}", f"a mistake in codesensei itself ({name})", "report it", where=str(log))
-
-
-def _served(kind: StepKind[object], slug: str) -> str:
-    """The release that serves on although a step on the way to the next one has failed."""
-    target = link_target(ProjectPaths(slug).current) if kind.of_release else None
-    return f"release {Path(target).name}" if target else ""
+    return Failure(f"step {step.name}", f"a bug in codesensei ({name})", "please report it", where=str(log))
 
 
 def _log(step: Step[object], result: Literal["changed", "unchanged", "failed"], started: float) -> None:
@@ -148,21 +135,14 @@ def _private(path: str, flags: int) -> int:
 
 @contextlib.contextmanager
 def _lock(kind: StepKind[object], step: Step[object]) -> Iterator[None]:
-    """Hold the lock of the project or of the server; it is gone with this process, however that ends."""
+    """Hold the lock of the project or of the server; the kernel releases it when this process ends, however it ends."""
     make_directory(paths.SERVER.locks, 0o700)
     name = "server" if kind.lock == "server" else f"project-{step.slug}"
     with open(paths.SERVER.locks / f"{name}.lock", "a+", opener=_private) as handle:
         _wait(step, handle, str(paths.SERVER.locks / f"{name}.holder"))
         with open(paths.SERVER.locks / f"{name}.holder", "w", opener=_private) as holder:
-            json.dump(
-                {
-                    "step": step.name,
-                    "slug": step.slug,
-                    "pid": os.getpid(),
-                    "since": time.strftime("%H:%M:%S"),
-                },
-                holder,
-            )
+            since = time.strftime("%H:%M:%S")
+            json.dump({"step": step.name, "slug": step.slug, "pid": os.getpid(), "since": since}, holder)
         yield
 
 
@@ -170,20 +150,16 @@ def _wait(step: Step[object], handle: TextIO, holder: str) -> None:
     deadline = time.monotonic() + LOCK_WAIT
     told = ""
     while True:
-        try:
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        except BlockingIOError:
-            who = _holder(holder)
+        who = _holder(holder)
         if who != told:
             step.say(f"{step.name} waits for {who}")
             told = who
         if time.monotonic() > deadline:
-            raise Failure(
-                f"lock of {step.slug}",
-                f"{who} still holds it after {LOCK_WAIT / 60:.0f} minutes",
-                "wait for it, or end that process on the server",
-            )
+            cause = f"{who} still holds it after {LOCK_WAIT / 60:.0f} minutes"
+            raise Failure(f"lock of {step.slug}", cause, "wait for it, or end that process on the server")
         time.sleep(0.3)
 
 

@@ -1,6 +1,6 @@
-"""The web servers that can serve a project, each a module of this room: it is found by being there.
+"""The web servers that can serve a project, each a module in this package, found by being there.
 
-Python's standard library only: this room travels to the server with the toolkit.
+Standard library only: this package is part of the toolkit.
 """
 
 from __future__ import annotations

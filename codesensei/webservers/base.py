@@ -1,4 +1,4 @@
-"""What a web server is to the product: one value holds all that is peculiar to one of them."""
+"""What the product knows of a web server: everything specific to one of them is in one value."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Literal
 from codesensei.wire.steps import WebServerPackage
 
 Interface = Literal["wsgi", "asgi"]
-# The words of a command, in the lines in which a unit has them.
+# The words of a command, line by line as they stand in a unit.
 Lines = list[list[str]]
-# Starts the program of the packages that are there now, so that its later imports are of the same packages, and appends
-# its standard error to the file named first: the app user opens it, never root.
+# Resolves the program's path, so that all later imports come from the same packages, and appends its standard error to
+# the file named first, which the app user opens, never root.
 START_LOGGED = 'exec "$(readlink -f "${1%/*}")/${1##*/}" "${@:2}" 2>>"$0"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A web process to be started. Paths are on the server; `drain` is seconds for what has begun.
+    """A web process to start. Paths are on the server; `drain` is how many seconds its open requests get at its end.
 
-    `workers` is how many processes it has, empty where the server itself knows. `error_log` is empty for a candidate:
-    that makes `socket` itself, where the live process is passed it by systemd, and says all to its journal.
+    `workers` is its number of processes, empty where the server itself decides. `error_log` is empty for a candidate,
+    which makes `socket` itself and logs to the journal; systemd passes the socket to the live process.
     """
 
     programs: str
@@ -38,7 +38,7 @@ class Process:
 class OwnSettings:
     """A project's own settings for its server, in `file` beside manage.py or where the variable `moved_by` says.
 
-    With a text for `name` that begins with one of `refused` the server is not run: `cause` and `fix` say why.
+    If the value of `name` begins with one of `refused`, the server is not run: `cause` and `fix` say why.
     """
 
     file: str
@@ -51,14 +51,14 @@ class OwnSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class WebServer:
-    """One web server; its package and its program in a venv have the same name, by which the stack config knows it.
+    """One web server; its package, its program in a venv and its name in the stack config are the same word.
 
-    `is_default`: it serves its interfaces where the stack config names no server. `program` is the product's own that
-    it runs with, `candidate_program` what follows that in a candidate's. `workers_variable` says how many processes it
-    has, else they are `default_workers`; empty: one, whatever any variable says. It opens its log files again on
-    `reopen_signal`; empty: never, so they are copied and emptied. At its end WebSockets close with `close_code`.
-    `noise` are lines of its log that say nothing of why something failed, `halt` begins the last line of a traceback
-    that does not either; both are left out of an error.
+    `is_default`: it serves its interfaces where the stack config names no server. `program` is the product's own
+    program that it runs with, `candidate_program` is appended to that for a candidate. The variable `workers_variable`
+    sets its number of processes, `default_workers` by default; empty: always one. It reopens its log files on
+    `reopen_signal`; empty: never, so they are copied and emptied. When it ends, WebSockets close with `close_code`.
+    `noise` matches lines of its log that do not tell why something failed, `halt` begins the last line of a traceback
+    that does not either; both are left out of errors.
     """
 
     interfaces: tuple[Interface, ...]

@@ -1,4 +1,4 @@
-"""Daphne: what serves ASGI, unless another is named."""
+"""Daphne: serves ASGI by default."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from codesensei.wire.steps import WebServerPackage
 
 
 def _command(process: Process) -> Lines:
-    # Not --fd, which takes a passed socket for one of the Internet.
+    # Not --fd, which takes a passed socket for an Internet socket.
     listen = ["-e", "systemd:domain=UNIX:index=0"] if process.error_log else ["-u", process.socket]
     return [
         *([["/bin/bash", "-c", START_LOGGED, process.error_log]] if process.error_log else []),

@@ -1,4 +1,4 @@
-"""gunicorn: what serves WSGI."""
+"""gunicorn: serves WSGI."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _command(process: Process) -> Lines:
     ]
 
 
-# Uvicorn's workers for it. They close connections that they have accepted and not read, and call no `pre_request`.
+# Uvicorn's workers for it: they close connections that they accepted and did not read, and never call `pre_request`.
 UVICORN_WORKERS = OwnSettings(
     file="gunicorn.conf.py",
     moved_by="GUNICORN_CMD_ARGS",
@@ -38,7 +38,7 @@ SERVER = WebServer(
     default_workers=3,
     reopen_signal="USR1",
     noise=r"\[INFO\]",
-    # Its master says that a worker has ended; the worker has said why.
+    # Its master says that a worker ended; the worker said why.
     halt="gunicorn.errors.HaltServer",
     own_settings=UVICORN_WORKERS,
 )

@@ -7,7 +7,7 @@ from codesensei.wire.steps import Companion, WebServerPackage
 
 
 def _command(process: Process) -> Lines:
-    # --fd 3 is the first socket that systemd passes.
+    # The first socket that systemd passes is file descriptor 3.
     listen = ["--fd", "3"] if process.error_log else ["--uds", process.socket]
     workers = ["--workers", process.workers] if process.workers else []
     return [
@@ -23,7 +23,7 @@ SERVER = WebServer(
     package=WebServerPackage(
         name="uvicorn",
         version="0.54.0",
-        # Without one of them it refuses every WebSocket, and says so in its log alone.
+        # Without one of them it refuses every WebSocket, and says so only in its log.
         companions=(Companion(modules=("websockets", "wsproto"), name="websockets", version="16.0"),),
     ),
     command=_command,

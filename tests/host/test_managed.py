@@ -44,7 +44,7 @@ def test_a_project_moves_to_a_managed_database_at_an_ipv6_address(stack: Stack, 
     where = provider.server.host6
     assert f"error: database {where}:5999 on {stack.server.name}: it cannot be reached from this server" in error
     assert f"{where}: [Errno 111] Connection refused" in error
-    assert "let this server's address in at the database's firewall" in error
+    assert "let this server's address through the database's firewall" in error
     assert stack.serving() == first
     stack.set_secret(VARIABLE, provider.url(address, "sslmode=require"))
     with always_served(stack):

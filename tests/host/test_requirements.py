@@ -114,7 +114,7 @@ def test_hash_pinned_files_and_a_wrong_hash(lab: Workshop) -> None:
     refused = lab.build({**START, "requirements.txt": wrong}, succeed=False)
     assert "does not match its hash" in refused.error
     refused = lab.build({**START, "requirements.txt": HASHED + "gunicorn==23.0.0\n"}, succeed=False)
-    assert "some requirements have a hash and gunicorn==23.0.0 has none" in refused.error
+    assert "some requirements have a hash, but gunicorn==23.0.0 has none" in refused.error
 
 
 @ON_13
@@ -234,7 +234,7 @@ def test_a_server_is_added_under_the_project_s_own_versions(lab: Workshop) -> No
     found = lab.packages(built)
     assert (found["django"], found["asgiref"]) == ("3.2.25", "3.4.1")
     assert found["daphne"].startswith("3.")
-    assert "daphne 4.1.2 does not go with the project's packages" in built.said
+    assert "daphne 4.1.2 does not work with the project's packages" in built.said
     # More packages than a log's last lines hold: each of them is a constraint.
     many = {f"filler_{number:03}-1.0": index.wheel(f"filler_{number:03}", "1.0", {}) for number in range(90)}
     url = index.start_index(lab.server, {"aaa-1.0": index.wheel("aaa", "1.0", {}), **many})
@@ -321,7 +321,7 @@ def test_a_version_of_django(lab: Workshop, version: str) -> None:
     ("debian", "version", "says"),
     [
         pytest.param(
-            12, "6.0.10", "Django==6.0.10 needs Python >=3.12, which is not this server's", marks=pytest.mark.full
+            12, "6.0.10", "Django==6.0.10 needs Python >=3.12, which this server does not have", marks=pytest.mark.full
         ),
         (13, "3.2.25", "a package is too old for this Python, which has no module"),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import commands, nginx
+from codesensei.scripts.base import commands, nginx, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.serving import certificates, dns
@@ -100,7 +100,7 @@ def certbot(server: Path, monkeypatch: pytest.MonkeyPatch) -> Certbot:
     fake = Certbot(paths.SERVER.certbot)
     (server / "memory/shop").mkdir()
     monkeypatch.setattr(commands, "run", fake.command)
-    for module in (acme, nginx):
+    for module in (acme, nginx, units):
         monkeypatch.setattr(module, "systemctl", fake.systemctl)
     monkeypatch.setattr(dns, "why_not", lambda name: ("DNS knows no address", "x") if "nowhere" in name else None)
     return fake
@@ -291,5 +291,5 @@ def test_a_folder_of_an_earlier_version_is_taken_as_it_is(
     assert list(certificates.lacking(ProjectPaths("shop"))) == []
     found = Folder.served(ProjectPaths("shop"))
     assert found is not None
-    assert (found.hostnames, found.wanted.directory) == (("a.example",), DIRECTORY)
+    assert (found.wanted.hostnames, found.wanted.directory) == (("a.example",), DIRECTORY)
     assert not found.install(make_step("renewed"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import commands, host
+from codesensei.scripts.base import commands, host, units
 from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
@@ -50,7 +50,9 @@ class FakeBroker:
 def running(monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
     fake = FakeBroker()
     monkeypatch.setattr(commands, "run", fake.run)
-    monkeypatch.setattr(broker, "systemctl", fake.systemctl)
+    for module in (broker, units):
+        monkeypatch.setattr(module, "systemctl", fake.systemctl)
+    monkeypatch.setattr(units, "run", fake.run)
     monkeypatch.setattr(broker, "POLL", 0)
     return fake
 

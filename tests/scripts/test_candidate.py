@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import host as host_facts
+from codesensei.scripts.base import host
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.release import jobs
 from codesensei.scripts.release.release import Release
@@ -45,7 +45,7 @@ def test_the_unit_runs_the_release_that_is_proved_with_what_fits(
     monkeypatch: pytest.MonkeyPatch, workers: int | None, used: str, words: str
 ) -> None:
     monkeypatch.setattr(candidate, "systemctl", lambda *words, check: Result(f"{used}\n", "", 0))
-    monkeypatch.setattr(host_facts, "available_memory", lambda: 400 * MEBIBYTE)
+    monkeypatch.setattr(host, "available_memory", lambda: 400 * MEBIBYTE)
     wanted = manifest()
     wanted = replace(wanted, candidate=replace(wanted.candidate, workers=workers))
     release = Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")

@@ -59,7 +59,7 @@ LOGS = {
     ),
     "database of docker": (
         'could not translate host name "db" to address: Temporary failure in name resolution',
-        "the database's host db has no address here",
+        "the database host db cannot be resolved on this server",
         "docker compose",
     ),
     "database's socket": (
@@ -100,7 +100,7 @@ LOGS = {
     ),
     "null values": (
         'psycopg.errors.NotNullViolation: column "sku" of relation "shop_product" contains null values',
-        "the table shop_product has already have no value for sku",
+        "existing rows of the table shop_product have no value for sku",
         "freshly migrated database",
     ),
     "leaf nodes": (
@@ -117,14 +117,14 @@ LOGS = {
     "history": (
         "InconsistentMigrationHistory: Migration admin.0001 is applied before its dependency auth.0001",
         "admin.0001 is applied before",
-        "bring back",
+        "restore the migrations",
     ),
     "table exists": (
         'psycopg.errors.DuplicateTable: relation "shop_product" already exists',
-        "the table shop_product exists already",
+        "the table shop_product already exists",
         "--fake",
     ),
-    "lock": ("canceling statement due to lock timeout", "a table is locked", "lockTimeout"),
+    "lock": ("canceling statement due to lock timeout", "a table stayed locked", "lockTimeout"),
     "no such column": (
         "psycopg.errors.UndefinedColumn: column shop_product.sku does not exist",
         "no column shop_product.sku",
@@ -229,8 +229,8 @@ LOGS = {
         "ERROR: Ignored the following versions that require a different python version: 6.0 Requires-Python >=3.12;"
         " 6.1.2 Requires-Python >=3.12\nERROR: Could not find a version that satisfies the requirement Django<6.2,>=6.1"
         " (from versions: 5.1, 5.2)\nERROR: No matching distribution found for Django<6.2,>=6.1",
-        "no version of Django<6.2,>=6.1 runs on this server's Python (pip left out versions, 6.1.2 the last of them,"
-        " which needs Python >=3.12)",
+        "no version of Django<6.2,>=6.1 runs on this server's Python (the last one that pip skipped, 6.1.2,"
+        " needs Python >=3.12)",
         "project.python",
     ),
     "python": (
@@ -248,13 +248,13 @@ LOGS = {
         "ERROR: Cannot install -r x.txt (line 2) and Django==5.2 because these package versions have conflicting"
         " dependencies.\n\nThe conflict is caused by:\n    The user requested Django==5.2\n"
         "    shop 1.0 depends on Django<5.0\n\nTo fix this you could try to:\n1. loosen\n",
-        "exclude each other: The user requested Django==5.2; shop 1.0 depends on Django<5.0",
-        "one of their versions",
+        "requirements conflict: The user requested Django==5.2; shop 1.0 depends on Django<5.0",
+        "one of the versions",
     ),
     "conflict": (
         "ERROR: Cannot install Django==5.2 and shop==1.0 because these package versions have conflicting dependencies.",
-        "exclude each other: Django==5.2 and shop==1.0",
-        "one of their versions",
+        "requirements conflict: Django==5.2 and shop==1.0",
+        "one of the versions",
     ),
     "uv": (
         "No solution found when resolving dependencies:\n  ╰─▶ Because there is no version of django==99.0 and you"
@@ -262,7 +262,7 @@ LOGS = {
         "Because there is no version of django==99.0",
         "UV_INDEX_URL",
     ),
-    "hashes": ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash", "again"),
+    "hashes": ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hash", "regenerate"),
     "hash of": (
         "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated\n"
         "    packaging==26.3 from https://files.example/packaging.whl (from -r requirements.txt (line 1)):",
@@ -277,7 +277,7 @@ LOGS = {
     ),
     "requirement": (
         "ERROR: Invalid requirement: 'Django=5.2': Expected end or semicolon",
-        "no requirement: Django=5.2",
+        "not a requirement: Django=5.2",
         "name==version",
     ),
     "index login": (
@@ -298,7 +298,7 @@ LOGS = {
     "no package": (
         "ERROR: Could not find a version that satisfies the requirement shop-core==1.0 (from versions: none)\n"
         "ERROR: No matching distribution found for shop-core==1.0",
-        "knows no shop-core==1.0",
+        "has no shop-core==1.0",
         "PIP_INDEX_URL",
     ),
     "repository": (
@@ -324,7 +324,7 @@ LOGS = {
     ),
     "memory": (
         "Worker (pid:12) was sent SIGKILL! Perhaps out of memory?",
-        "no memory",
+        "out of memory",
         "GUNICORN_WORKERS",
     ),
     "timeout": (
@@ -357,7 +357,7 @@ LOGS = {
     ),
     "removed module": (
         "  File \"django/http/request.py\", line 1\nModuleNotFoundError: No module named 'cgi'",
-        "too old for this Python, which has no module cgi",
+        "too old for this Python, which no longer has the module cgi",
         "newer versions of Django",
     ),
     "version from git": (
@@ -399,10 +399,10 @@ LOGS = {
         "worker_class is uvicorn.workers.UvicornWorker, which loses requests when it ends",
         "set project.server to uvicorn",
     ),
-    "uvicorn": ("Error: No such option: --timeout-graceful-shutdown", "this Uvicorn cannot end", "uvicorn 0.23"),
+    "uvicorn": ("Error: No such option: --timeout-graceful-shutdown", "this Uvicorn cannot stop", "uvicorn 0.23"),
     "option": ("Error: No such option: --no-such-option", "does not know: --no-such-option", "stack file"),
     "program": ("/etc/codesensei/shop/x.sh: line 1: npm: command not found", "the program npm", "systemPackages"),
-    "mode": ("/srv/x.sh: line 1: ./build.sh: Permission denied", "./build.sh may not be executed", "chmod=+x"),
+    "mode": ("/srv/x.sh: line 1: ./build.sh: Permission denied", "./build.sh is not executable", "chmod=+x"),
     "port": ("OSError: [Errno 98] Address already in use", "in use", "ss -tlnp"),
     "command": ("Unknown command: 'compress'", "no command compress", "INSTALLED_APPS"),
     "incomplete": ("ImproperlyConfigured: The EMAIL must be set", "The EMAIL must be set", "codesensei:env"),

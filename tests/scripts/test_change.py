@@ -154,7 +154,7 @@ def test_what_was_never_live_has_no_manifest(machine: Path) -> None:
     assert Live.read(PROJECT).manifest is None
     PROJECT.live.write_text("{}")
     now = Live.read(PROJECT)
-    assert (now.manifest, now.units, now.paths, now.release) == (None, [], [], None)
+    assert (now.manifest, now.units, now.contents, now.release) == (None, [], {}, None)
 
 
 def test_the_manifest_survives_being_kept(machine: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_user_whom_sudo_lets_run_something_is_refused(check: Any, machine: Mac
     assert refused.value.cause == (
         "sudo lets it run: (root) NOPASSWD: /usr/bin/systemctl restart shop, /usr/bin/reboot"
     )
-    assert "take the rule out" in refused.value.fix
+    assert "remove the rule" in refused.value.fix
     assert machine.asked == [(["sudo", "-n", "-l", "-U", "anna"], {"LC_ALL": "C"})]
 
 
@@ -159,7 +159,7 @@ def test_a_user_whom_sudo_lets_run_nothing_is_fine(check: Any, machine: Machine)
 def test_a_sudo_that_tells_nothing_is_no_leave(check: Any, machine: Machine, said: str) -> None:
     machine.add("anna")
     machine.sudo = Result("", said, 1)
-    with pytest.raises(Failure, match="sudo does not tell what it may run") as refused:
+    with pytest.raises(Failure, match="sudo does not say what it may run") as refused:
         check(user="anna")
     assert said.strip() in refused.value.text()
 

@@ -67,12 +67,12 @@ def test_a_redirect_to_another_host_is_told_as_such(release: Release) -> None:
         (
             "shop.example.org",
             f"HTTP status 400: {REFUSED.format(host='shop.example.org')}",
-            "let ALLOWED_HOSTS have shop.example.com, www.example.com, or .example.org for all names below example.org",
+            "add shop.example.com, www.example.com to ALLOWED_HOSTS, or .example.org for all names below example.org",
         ),
         (
             "203.0.113.7",
             f"HTTP status 400: {REFUSED.format(host='203.0.113.7')}",
-            "let ALLOWED_HOSTS have shop.example.com, www.example.com",
+            "add shop.example.com, www.example.com to ALLOWED_HOSTS",
         ),
     ],
 )

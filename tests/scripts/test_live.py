@@ -19,8 +19,8 @@ from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.postgres.passwords import Password
-from codesensei.scripts.serving import journal, live
-from codesensei.scripts.serving.live import Live
+from codesensei.scripts.serving import live
+from codesensei.scripts.serving.live import Journal, Live, SavedPassword
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import File, Manifest, RolePassword, Unit
 from codesensei.wire.paths import ServerPaths
@@ -128,7 +128,7 @@ def apply() -> None:
 def test_what_has_gone_well_is_live(systemd: Systemd, switch: Callable[..., Any]) -> None:
     switch(apply)
     assert Live.read(PROJECT).manifest == other()
-    assert not journal.exists(PROJECT)
+    assert not live.is_interrupted(PROJECT)
     assert systemd.calls == []
 
 
@@ -138,7 +138,7 @@ def test_everything_is_put_back(systemd: Systemd, switch: Callable[..., Any]) ->
         switch(apply, lambda: systemd.call("restart", WEB, MAIL), lambda: systemd.call("start", NEW), fail)
     assert raised.value.fix == "look at it"
     assert picture() == before
-    assert not journal.exists(PROJECT)
+    assert not live.is_interrupted(PROJECT)
     assert systemd.calls[2:] == [
         f"stop {NEW}",
         f"disable {NEW}",
@@ -207,10 +207,10 @@ def test_an_interrupted_switch_is_put_back_by_the_next_run(
     before = picture()
     with pytest.raises(KeyboardInterrupt):
         switch(apply, lambda: systemd.call("restart", WEB), _kill)
-    assert journal.exists(PROJECT)
+    assert live.is_interrupted(PROJECT)
     live.restore(make_step("switch", AFTER, data=other()))
     assert picture() == before
-    assert not journal.exists(PROJECT)
+    assert not live.is_interrupted(PROJECT)
 
 
 def _kill() -> None:
@@ -252,7 +252,7 @@ def test_a_database_that_is_down_keeps_nothing_else_from_being_put_back(
     assert "password: PostgreSQL: it does not answer" in raised.value.cause
     assert raised.value.fix.startswith("look at it\n")
     assert (picture(), systemd.calls[-1]) == (before, f"restart {WEB}")
-    assert journal.exists(PROJECT)
+    assert live.is_interrupted(PROJECT)
     step = make_step("switch", AFTER, data=wanted)
     with pytest.raises(Failure, match="could not all be put back"):
         live.restore(step)
@@ -260,7 +260,7 @@ def test_a_database_that_is_down_keeps_nothing_else_from_being_put_back(
     systemd.calls.clear()
     live.restore(step)
     assert cluster.verifier == "old"
-    assert not journal.exists(PROJECT)
+    assert not live.is_interrupted(PROJECT)
 
 
 def test_a_password_that_stays_is_not_looked_at(switch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +269,7 @@ def test_a_password_that_stays_is_not_looked_at(switch: Callable[..., Any], monk
     with pytest.raises(Failure) as raised:
         switch(cluster.stop, fail, wanted=replace(other(), database=RolePassword(role="shop", digest="d2")))
     assert raised.value.cause == "it does not answer"
-    assert not journal.exists(PROJECT)
+    assert not live.is_interrupted(PROJECT)
 
 
 @pytest.mark.parametrize("part", ["file", "proxy", "stop"])
@@ -279,7 +279,7 @@ def test_one_part_that_fails_keeps_the_journal(
     before = picture()
     with monkeypatch.context() as patch:
         if part == "file":
-            patch.setattr(live, "_put_back_file", _refuse)
+            patch.setattr(grp, "getgrgid", _refuse)
         elif part == "proxy":
             patch.setattr(nginx, "reload", _refuse)
         else:
@@ -287,10 +287,10 @@ def test_one_part_that_fails_keeps_the_journal(
         with pytest.raises(Failure) as raised:
             switch(apply, lambda: systemd.call("start", NEW), lambda: systemd.call("restart", WEB), fail)
         assert "Read-only file system" in raised.value.cause
-    assert journal.exists(PROJECT)
+    assert live.is_interrupted(PROJECT)
     assert files.link_target(PROJECT.current) == f"releases/{BEFORE}"
     live.restore(make_step("switch", AFTER, data=other()))
-    assert (picture(), journal.exists(PROJECT)) == (before, False)
+    assert (picture(), live.is_interrupted(PROJECT)) == (before, False)
     assert systemd.show(NEW).active == "inactive"
 
 
@@ -308,7 +308,7 @@ def test_a_process_that_could_not_be_replaced_is_told(
     with pytest.raises(Failure) as raised:
         switch(apply, lambda: systemd.call("restart", WEB), fail)
     assert f"processes: {WEB}: not started again" in raised.value.cause
-    assert journal.exists(PROJECT)
+    assert live.is_interrupted(PROJECT)
 
 
 def test_the_journal_of_the_commit_before_is_read(systemd: Systemd, make_step: Any) -> None:
@@ -327,6 +327,6 @@ def test_the_journal_of_the_commit_before_is_read(systemd: Systemd, make_step: A
     # It did not note which processes it had replaced.
     assert f"restart {WEB}" in systemd.calls
     write_json(place, {**kept, "live": {}, "role": role})
-    found = journal.read(PROJECT)
+    found = Journal.read(PROJECT)
     assert found is not None
-    assert (found.live, found.role) == (None, journal.SavedPassword(name="shop", verifier=None, port=5432))
+    assert (found.live, found.role) == (None, SavedPassword(name="shop", verifier=None, port=5432))

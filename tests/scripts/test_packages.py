@@ -130,7 +130,7 @@ def test_an_extension_without_a_package_names_its_own_key(system: FakeSystem, ma
 
 @pytest.mark.parametrize("name", ["-oAPT::x=y", "git-", "--help", "a b", "Git", "", "git=1;2", "git/sid"])
 def test_what_is_no_package_name_never_reaches_apt_get(system: FakeSystem, make_step: Any, name: str) -> None:
-    with pytest.raises(Failure, match="no package name"):
+    with pytest.raises(Failure, match="not a package name"):
         packages.run(make_step("packages", data=replace(PACKAGES, packages=(name,))))
     assert system.calls == []
 

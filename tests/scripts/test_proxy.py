@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from codesensei.render import site
-from codesensei.scripts.base import commands
+from codesensei.scripts.base import commands, units
 from codesensei.scripts.base import nginx as nginx_program
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
@@ -63,7 +63,7 @@ def nginx(server: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNginx:
     fake = FakeNginx(folder)
     monkeypatch.setattr(commands, "run", fake.command)
     monkeypatch.setattr(shutil, "which", lambda name, path: None)
-    for module in (proxy, nginx_program):
+    for module in (units, nginx_program):
         monkeypatch.setattr(module, "systemctl", fake.systemctl)
     return fake
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from codesensei.scripts.base.commands import run, systemctl
+from codesensei.scripts.base.step import Failure, Step
 
 _PROPERTIES = {
     "active": "ActiveState",
@@ -54,6 +55,22 @@ def restart_socket(name: str) -> None:
     """Let a socket listen as its file has it now; its service is stopped: under one that runs, it cannot."""
     systemctl("stop", name.replace(".socket", ".service"), check=False)
     systemctl("restart", name)
+
+
+def ensure_running(step: Step[object], unit: str, name: str, *, check: bool = True) -> None:
+    """Enable and start a unit that is not; with `check`, Failure with its journal where it does not start."""
+    if not systemctl("is-enabled", "--quiet", unit, check=False).ok:
+        systemctl("enable", "--quiet", unit)
+        step.changed(f"{name} enabled")
+    if not systemctl("is-active", "--quiet", unit, check=False).ok:
+        if not systemctl("start", unit, check=False).ok and check:
+            raise Failure(name, "it does not start", f"on the server: systemctl status {unit}", last_words(unit))
+        step.changed(f"{name} started")
+
+
+def last_words(unit: str) -> str:
+    """The end of the unit's journal."""
+    return run(["journalctl", "-u", unit, "-n", "20", "--no-pager", "-o", "cat"], check=False).stdout
 
 
 def journal_of(unit: str, since: float) -> str:

@@ -1,1 +1,1 @@
-"""What is checked on the server before anything is changed there, one subject each."""
+"""What is checked on the server before anything changes there; one module for each subject."""

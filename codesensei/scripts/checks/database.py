@@ -1,4 +1,4 @@
-"""Whether the database is there, or may be made."""
+"""Whether the database exists, or may be created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DATABASE_WAIT = 5.0
 
 
 def check_local(step: Step[Preflight], place: DatabasePlace) -> dict[str, list[str]]:
-    """Check the names of role and database; returns those that can be claimed now."""
+    """Check the names of role and database; return those that can be claimed now."""
     name, role, port, adopt = place.name, place.role, place.port or postgresql.PORT, step.data.adopt
     ownership.refuse_reserved(name, role)
     if not adopt:
@@ -21,13 +21,13 @@ def check_local(step: Step[Preflight], place: DatabasePlace) -> dict[str, list[s
     if any(cluster.online and cluster.port == port for cluster in there):
         ownership.refuse_foreign(step, port, name, role, adopt)
     elif there:
-        # Nobody can look into a cluster that is down: the step that starts it looks, and claims what it finds free.
+        # A cluster that is down cannot be searched: the step that starts it does that, and claims what is free.
         return {}
     return {"databases": [name], "roles": [role]}
 
 
 def check_external(step: Step[Preflight], place: DatabasePlace) -> None:
-    """Raise Failure where the database cannot be reached from this server."""
+    """Raise Failure if the database cannot be reached from this server."""
     if place.port:
         check_reachable(place.host, place.port)
     else:
@@ -35,12 +35,12 @@ def check_external(step: Step[Preflight], place: DatabasePlace) -> None:
 
 
 def check_reachable(name: str, port: int) -> None:
-    """Raise Failure unless one of the host's addresses, IPv4 or IPv6, takes a connection from this server."""
-    fix = "let this server's address in at the database's firewall, and check host and port of DATABASE_URL"
+    """Raise Failure unless one of the host's addresses, IPv4 or IPv6, accepts a connection from this server."""
+    fix = "let this server's address through the database's firewall, and check host and port in DATABASE_URL"
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Failure(f"database host {name}", f"its name cannot be resolved from here ({error})", fix) from None
+        raise Failure(f"database host {name}", f"its name cannot be resolved on this server ({error})", fix) from None
     errors = []
     for family, kind, protocol, _, address in found[:6]:
         try:

@@ -17,46 +17,33 @@ SERVED_BY = ("nginx",)
 
 
 def check(*, allow_unsupported: bool) -> None:
-    """Raise Failure for a system that is not supported, or has no room."""
+    """Raise Failure for an unsupported system, or one without enough space or memory."""
     system = host.system()
     if not system.supported and not allow_unsupported:
-        raise Failure(
-            system.name,
-            f"this system is not supported (supported: {host.SUPPORTED_TEXT})",
-            "use a server with one of them, or try it with codesensei:allowUnsupported: true",
-        )
+        fix = "use a server with one of them, or try it with codesensei:allowUnsupported: true"
+        raise Failure(system.name, f"this system is not supported (supported: {host.SUPPORTED_TEXT})", fix)
     if not host.runs_systemd():
         raise Failure("systemd", "it is not process 1 of this machine", "use a server that boots with systemd")
     for path, needed in ((paths.SERVER.projects, PROJECTS_NEED), (paths.SERVER.memory, MEMORY_NEEDS)):
         space = host.space(path)
         if space.bytes < needed:
-            raise Failure(
-                f"disk of {path}",
-                f"{space.bytes // MEBIBYTE} MiB are free, and {needed // MEBIBYTE} MiB are needed",
-                "free some space (df -h; apt-get clean; journalctl --vacuum-size=200M) or use a bigger disk",
-            )
+            cause = f"{space.bytes // MEBIBYTE} MiB are free, and {needed // MEBIBYTE} MiB are needed"
+            fix = "free some space (df -h; apt-get clean; journalctl --vacuum-size=200M) or use a bigger disk"
+            raise Failure(f"disk of {path}", cause, fix)
         if space.inodes is not None and space.inodes < INODES:
-            raise Failure(
-                f"disk of {path}",
-                f"{space.inodes} inodes are free, and {INODES} are needed",
-                "remove directories with many small files (on the server: df -i)",
-            )
+            fix = "remove directories with many small files (on the server: df -i)"
+            raise Failure(f"disk of {path}", f"{space.inodes} inodes are free, and {INODES} are needed", fix)
     memory = host.available_memory()
     if memory < MEMORY_NEEDED:
-        raise Failure(
-            "memory",
-            f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed beside what runs",
-            "add memory or a swap file, or end something on the server (free -m)",
-        )
+        cause = f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed"
+        raise Failure("memory", cause, "add memory or a swap file, or stop something on the server (free -m)")
 
 
 def check_ports(ports: Iterable[int]) -> None:
-    """Raise Failure where another program than nginx has one of these ports."""
+    """Raise Failure if a program other than nginx has one of these ports."""
     for listener in host.listeners(ports):
         if listener.process not in SERVED_BY:
             who = f"the process {listener.process} ({listener.pid})" if listener.pid else "an unknown process"
-            raise Failure(
-                f"port {listener.port}",
-                f"{who} listens on {listener.address}:{listener.port}, and nginx needs this port",
-                f"on the server: systemctl disable --now the service of {listener.process}, or use another server",
-            )
+            cause = f"{who} listens on {listener.address}:{listener.port}, and nginx needs this port"
+            fix = f"on the server: systemctl disable --now the service of {listener.process}, or use another server"
+            raise Failure(f"port {listener.port}", cause, fix)

@@ -28,29 +28,25 @@ def check_unit(entry: register.Entry, unit: str, adopt: bool) -> None:
     whose = register.owner("units", unit)
     ours = found.is_file() and OUR_UNIT.search(found.read_text(errors="replace")) is not None
     if not ours:
-        raise Failure(
-            f"unit {unit}", f"{found} was not written by codesensei", f"{fix}; or remove that unit on the server first"
-        )
+        fix += "; or remove that unit on the server first"
+        raise Failure(f"unit {unit}", f"{found} was not written by codesensei", fix)
     if not adopt:
         owner = f"the stack {whose[1].stack} (slug {whose[0]})" if whose else "a stack that this server no longer knows"
         raise Failure(f"unit {unit}", f"it belongs to {owner}", f"{fix}, or take it over with codesensei:adopt: true")
 
 
 def check_hostnames(hostnames: Iterable[str]) -> None:
-    """Raise Failure for a hostname that a site of nginx serves which is not ours."""
+    """Raise Failure for a hostname of an nginx site that is not ours."""
     wanted = {name.lower() for name in hostnames}
     for path, names in served_names().items():
-        taken = sorted(wanted & names)
-        if taken:
-            raise Failure(
-                f"hostname {', '.join(taken)}",
-                f"the nginx site {path}, which codesensei did not write, serves it already",
-                f"take the name (or the whole site) out of {path}, or choose another hostname",
-            )
+        if taken := sorted(wanted & names):
+            cause = f"the nginx site {path}, which codesensei did not write, already serves it"
+            fix = f"remove the name (or the whole site) from {path}, or choose another hostname"
+            raise Failure(f"hostname {', '.join(taken)}", cause, fix)
 
 
 def served_names() -> dict[Path, set[str]]:
-    """The server names of the nginx files that are in use and not ours, by file."""
+    """The server names in nginx's active files that are not ours, by file."""
     found: dict[Path, set[str]] = {}
     for pattern in ("nginx.conf", "conf.d/*.conf", "sites-enabled/*"):
         for path in sorted(paths.SERVER.nginx.glob(pattern)):
@@ -60,7 +56,7 @@ def served_names() -> dict[Path, set[str]]:
 
 
 def server_names(text: str) -> set[str]:
-    """What the server_name lines of an nginx file name, in lower case, without quotes."""
+    """The names in the server_name lines of an nginx file, in lower case, without quotes."""
     plain = re.sub(r"(^|\s)#.*", "", text)
     names: set[str] = set()
     for found in re.finditer(r"(?:^|[\s;{}])server_name\s+([^;]*);", plain):

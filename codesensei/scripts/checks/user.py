@@ -12,7 +12,7 @@ from codesensei.wire.names import is_system_user
 from codesensei.wire.processes import SYSTEM_PATH
 from codesensei.wire.steps import Preflight
 
-# How destroy knows the accounts that were made here.
+# How destroy knows the accounts that codesensei made.
 APP_COMMENT = "codesensei application"
 BUILD_COMMENT = "codesensei builds"
 POWERFUL_GROUPS = frozenset(
@@ -21,34 +21,27 @@ POWERFUL_GROUPS = frozenset(
 
 
 def check(step: Step[Preflight], entry: register.Entry) -> None:
-    """Raise Failure for a user with power, of the system, or of another project."""
-    data = step.data
-    user = data.user
+    """Raise Failure for a user with root's power, of the system, or of another project."""
+    data, user = step.data, step.data.user
     thing, other = f"user {user}", "choose another codesensei:project.user"
     if user == data.login_user:
         raise Failure(thing, "codesensei logs in as this user, and the app user must have no such power", other)
     if is_system_user(user):
         raise Failure(thing, "this account belongs to the system", other)
     check_power(user, thing, other)
-    others = register.entries().items()
-    sharing = [slug for slug, item in others if item.user == user and slug != step.slug]
+    sharing = [slug for slug, item in register.entries().items() if item.user == user and slug != step.slug]
     if sharing and entry.user != user and not data.share_user:
-        raise Failure(
-            thing,
-            f"the project {', '.join(sharing)} runs as this user: each could read the other's secrets and files",
-            f"{other}, or accept that with codesensei:project.shareUser: true",
-        )
+        cause = f"the project {', '.join(sharing)} runs as this user: each could read the other's secrets and files"
+        raise Failure(thing, cause, f"{other}, or accept that with codesensei:project.shareUser: true")
     if entry.user and entry.user != user and step.project.shared.exists() and not data.adopt:
-        raise Failure(
-            thing,
-            f"this project runs as {entry.user}, and its media, logs and state belong to that user",
-            f"put codesensei:project.user: {entry.user} back; or stop the project, give the files to {user} on the "
-            f"server (chown -hR --from={entry.user} {user}:{user} {step.project.shared}/*), and set adopt: true once",
-        )
+        cause = f"this project runs as {entry.user}, and its media, logs and state belong to that user"
+        chown = f"chown -hR --from={entry.user} {user}:{user} {step.project.shared}/*"
+        fix = f"put codesensei:project.user: {entry.user} back; or stop the project, give the files to {user} on the"
+        raise Failure(thing, cause, f"{fix} server ({chown}), and set adopt: true once")
 
 
 def check_power(user: str, thing: str, fix: str) -> None:
-    """Raise Failure for a user that could become root; of one that does not exist yet sudo tells no rules."""
+    """Raise Failure for a user that could become root; sudo lists no rules for one that does not exist yet."""
     groups = [group.gr_name for group in grp.getgrall() if user in group.gr_mem]
     try:
         found = pwd.getpwnam(user)
@@ -61,19 +54,18 @@ def check_power(user: str, thing: str, fix: str) -> None:
         if found.pw_gecos != APP_COMMENT and found.pw_uid < 100:
             raise Failure(thing, "this account belongs to the system", fix)
         _not_listed_by_sudo(user, thing, fix)
-    powerful = sorted(set(groups) & POWERFUL_GROUPS)
-    if powerful:
+    if powerful := sorted(set(groups) & POWERFUL_GROUPS):
         raise Failure(thing, f"it is in the group {', '.join(powerful)}, which gives it the power of root", fix)
 
 
 def _not_listed_by_sudo(user: str, thing: str, fix: str) -> None:
     if shutil.which("sudo", path=SYSTEM_PATH) is None:
         return
-    # sudo knows more sources than files (LDAP, sssd), and says so in English only under C.
+    # sudo knows sources other than files (LDAP, sssd), and answers in English only under C.
     argv = ["sudo", "-n", "-l", "-U", user]
     said = commands.run(argv, env={"LC_ALL": "C"}, check=False, timeout=30, fix=f"on the server: {' '.join(argv)}")
     if "may run the following commands" in said.stdout:
         rule = said.stdout.strip().splitlines()[-1].strip()
-        raise Failure(thing, f"sudo lets it run: {rule[:120]}", f"{fix}, or take the rule out")
+        raise Failure(thing, f"sudo lets it run: {rule[:120]}", f"{fix}, or remove the rule")
     if "is not allowed to run sudo" not in said.stdout:
-        raise Failure(thing, "sudo does not tell what it may run", f"on the server: {' '.join(argv)}", said.stderr)
+        raise Failure(thing, "sudo does not say what it may run", f"on the server: {' '.join(argv)}", said.stderr)

@@ -1,1 +1,1 @@
-"""A release: unpacked, installed, sealed, asked; jobs of the project's own code, and why one has failed."""
+"""A release: unpacked, installed, sealed, inspected; jobs that run the project's code, and why one failed."""

@@ -1,4 +1,4 @@
-"""What Django's own settings must say before a release may go on; each refusal names the line to change."""
+"""What Django's settings must say before a release may go on; each refusal names the line to change."""
 
 from __future__ import annotations
 
@@ -26,37 +26,23 @@ def check(facts: Facts, release: Release, data: Build) -> None:
 
 
 def _check_applications(facts: Facts, data: Build) -> None:
-    """What was read of the settings on the operator's machine must be what Django says."""
-    declared = facts.asgi_application
-    expected = data.asgi_declared
-    if expected is True and not declared:
-        raise Failure(
-            "ASGI_APPLICATION",
-            "the settings seem to declare it, and Django says that they do not",
-            "set project.interface to wsgi (or to asgi, to serve with ASGI anyway)",
-        )
-    if expected is False and declared:
-        raise Failure(
-            "ASGI_APPLICATION",
-            f"Django says {declared}, which reading the settings did not find",
-            "set project.interface to asgi, and project.asgiApplication to that; or to wsgi, to serve with WSGI anyway",
-        )
-    wsgi = facts.wsgi_application
-    expected_wsgi = data.wsgi_declared
-    if wsgi and expected_wsgi and wsgi.replace(":", ".") != expected_wsgi.replace(":", "."):
-        module, _, name = wsgi.rpartition(".")
-        raise Failure(
-            "WSGI_APPLICATION",
-            f"Django says {wsgi}, and reading the settings found {expected_wsgi}",
-            f"set project.wsgiApplication: {module}:{name}",
-        )
+    """What was read from the settings on the operator's machine must be what Django says."""
+    declared, thing = facts.asgi_application, "ASGI_APPLICATION"
+    if data.asgi_declared is True and not declared:
+        fix = "set project.interface to wsgi (or to asgi, to serve with ASGI anyway)"
+        raise Failure(thing, "the settings seem to declare it, and Django says that they do not", fix)
+    if data.asgi_declared is False and declared:
+        fix = "set project.interface to asgi and project.asgiApplication to that, or to wsgi, to serve with WSGI anyway"
+        raise Failure(thing, f"Django says {declared}, which reading the settings did not find", fix)
+    wsgi, expected = facts.wsgi_application, data.wsgi_declared
+    if wsgi and expected and wsgi.replace(":", ".") != expected.replace(":", "."):
+        fix = f"set project.wsgiApplication: {':'.join(wsgi.rsplit('.', 1))}"
+        raise Failure("WSGI_APPLICATION", f"Django says {wsgi}, and reading the settings found {expected}", fix)
 
 
 def inside(path: str, tree: Path) -> bool:
     """Whether `path` lies in `tree`, links resolved."""
-    resolved = Path(os.path.realpath(path))
-    tree = Path(os.path.realpath(tree))
-    return resolved == tree or tree in resolved.parents
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(tree))
 
 
 def outlives(path: str, release: Release) -> bool:
@@ -80,48 +66,36 @@ def sqlite_path(name: str) -> str | None:
 
 def _check_sqlite(facts: Facts, release: Release) -> None:
     for alias, database in facts.databases.items():
-        if not is_sqlite(database):
-            continue
-        path = sqlite_path(database.name)
+        path = sqlite_path(database.name) if is_sqlite(database) else None
         if path is not None and not outlives(path, release):
-            raise Failure(
-                f"DATABASES[{alias!r}]",
-                f"the SQLite file {path} lies inside the release; the next release would start without its data",
-                f"set DATABASE_URL to sqlite:///{release.project.shared}/db.sqlite3 and read it in the settings",
-            )
+            cause = f"the SQLite file {path} lies inside the release; the next release would start without its data"
+            fix = f"set DATABASE_URL to sqlite:///{release.project.shared}/db.sqlite3 and read it in the settings"
+            raise Failure(f"DATABASES[{alias!r}]", cause, fix)
 
 
 def _check_media(facts: Facts, release: Release) -> None:
     root = facts.media_root
     if root and not outlives(root, release):
-        raise Failure(
-            "MEDIA_ROOT",
-            f"{root} lies inside the release; the next release would lose what people uploaded",
-            f'set MEDIA_ROOT = "{release.project.shared}/media" in the production settings',
-        )
+        cause = f"{root} lies inside the release; the next release would lose what people uploaded"
+        fix = f'set MEDIA_ROOT = "{release.project.shared}/media" in the production settings'
+        raise Failure("MEDIA_ROOT", cause, fix)
 
 
 def _check_served_media(facts: Facts, release: Release, url: str | None) -> None:
-    """Where the proxy serves uploads (`url` is where), Django must put them there and say so."""
+    """If the proxy serves uploads (at `url`), Django must store them there and say so."""
     root, folder = facts.media_root, release.project.media
     if url is None or not root:
         return
     if os.path.realpath(os.path.join(release.code, root)) != os.path.realpath(folder):
-        raise Failure(
-            "MEDIA_ROOT",
-            f"it is {root}, and with project.mediaServing: proxy nginx serves {folder}",
-            f'set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none',
-        )
+        fix = f'set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none'
+        raise Failure("MEDIA_ROOT", f"it is {root}, and with project.mediaServing: proxy nginx serves {folder}", fix)
     if facts.media_url and _local_path(facts.media_url) != url:
-        raise Failure(
-            "MEDIA_URL",
-            f"Django says {facts.media_url}, and the proxy serves {url}",
-            "write MEDIA_URL as a plain string in the settings, or set project.mediaServing to none",
-        )
+        fix = "write MEDIA_URL as a plain string in the settings, or set project.mediaServing to none"
+        raise Failure("MEDIA_URL", f"Django says {facts.media_url}, and the proxy serves {url}", fix)
 
 
 def _local_path(url: str) -> str:
-    """The path of a STATIC_URL or MEDIA_URL; one with a host is no path of this site, and stays whole."""
+    """The path of a STATIC_URL or MEDIA_URL; one with a host is not on this site, and stays whole."""
     found = urlsplit(url)
     return url if found.netloc else f"/{found.path.lstrip('/')}"
 
@@ -131,32 +105,22 @@ def _check_static(facts: Facts, release: Release, data: Build) -> None:
         return
     root = facts.static_root
     if not root:
-        raise Failure(
-            "STATIC_ROOT",
-            "it is not set, and collectstatic needs it",
-            'add STATIC_ROOT = BASE_DIR / "staticfiles" to the settings, or set project.static to none',
-        )
+        fix = 'add STATIC_ROOT = BASE_DIR / "staticfiles" to the settings, or set project.static to none'
+        raise Failure("STATIC_ROOT", "it is not set, and collectstatic needs it", fix)
     path = os.path.join(release.code, root)
     if not inside(path, release.path) or os.path.realpath(path) == os.path.realpath(release.path):
-        raise Failure(
-            "STATIC_ROOT",
-            f"{root} lies outside the release; old and new releases would overwrite each other's files",
-            'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings',
-        )
+        cause = f"{root} lies outside the release; old and new releases would overwrite each other's files"
+        raise Failure("STATIC_ROOT", cause, 'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings')
     expected = data.static_url
     if not facts.static_url:
         raise Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')
     if _local_path(facts.static_url) != expected:
-        raise Failure(
-            "STATIC_URL",
-            f"Django says {facts.static_url}, and the proxy serves {expected}",
-            "write STATIC_URL as a plain string in the settings; for files served elsewhere (S3, CDN) set"
-            " project.static to none",
-        )
+        fix = "write STATIC_URL as a plain string in the settings; with S3 or a CDN, set project.static to none"
+        raise Failure("STATIC_URL", f"Django says {facts.static_url}, and the proxy serves {expected}", fix)
 
 
 def _check_database(facts: Facts, data: Build) -> None:
-    """A DATABASE_URL that the program made must be what the settings use."""
+    """The settings must use a DATABASE_URL that the program generated."""
     expected = data.database
     if expected.kind != "generated":
         return
@@ -167,12 +131,11 @@ def _check_database(facts: Facts, data: Build) -> None:
         f"{alias}: {database.engine.rpartition('.')[2] or 'nothing'} {database.name}".rstrip()
         for alias, database in sorted(used.items())
     )
-    raise Failure(
-        "DATABASES",
-        f"the settings do not use the generated database {expected.name} ({says})",
+    fix = (
         f"write in {data.settings_module}: {_line(expected.variables)}\n"
-        "or map codesensei:database.env to the variables that the settings read, or set database.kind to none",
+        "or map codesensei:database.env to the variables that the settings read, or set database.kind to none"
     )
+    raise Failure("DATABASES", f"the settings do not use the generated database {expected.name} ({says})", fix)
 
 
 def _is_generated(database: DatabaseFacts, expected: BuildDatabase) -> bool:
@@ -182,10 +145,9 @@ def _is_generated(database: DatabaseFacts, expected: BuildDatabase) -> bool:
 
 
 def _line(variables: Mapping[str, str]) -> str:
-    """The line of the settings that reads the variables which the program fills."""
+    """The line of the settings that reads the variables that the program sets."""
     by_part = {part: name for name, part in variables.items()}
-    if "url" in by_part:
-        name = by_part["url"]
+    if name := by_part.get("url"):
         given = "" if name == "DATABASE_URL" else f'env="{name}"'
         return f'DATABASES = {{"default": dj_database_url.config({given})}}'
     parts = [f'"{part.upper()}": os.environ["{by_part[part]}"]' for part in PARTS if part in by_part]

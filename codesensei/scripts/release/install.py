@@ -1,4 +1,4 @@
-"""The packages of a release: a venv made by the build user, found again by the content of what it was made from."""
+"""The packages of a release: a venv made by the build user, and reused by releases with the same requirements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UV = "uv==0.9.9"
 CACHE_BYTES = 1 << 30
 SYSTEM_PYTHON = "/usr/bin/python3"
 UV_SCRIPT = Path(__file__).with_name("uv.sh")
-# The project's options are for its own requirements; these would refuse what the product installs beside them.
+# The project's options are for its own requirements: they would refuse what the product installs beside those.
 _OWN = ["env", *(f"-u{tool}_{name}" for tool in ("PIP", "UV") for name in ("REQUIRE_HASHES", "CONSTRAINT", "NO_DEPS"))]
 _FREEZE_LINES = 20_000
 _NOTHING = re.compile(r"satisfies the requirement (\S+) \(from versions: none\)")
@@ -48,29 +48,25 @@ class Builder:
         return [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
     @property
-    def data(self) -> Build:
-        return self.step.data
-
-    @property
     def uses_uv(self) -> bool:
-        return self.data.installer == "uv"
+        return self.step.data.installer == "uv"
 
     @property
     def uv(self) -> list[str]:
         return ["sh", str(UV_SCRIPT), f"{self.step.project.cache}/{UV.replace('==', '-')}/bin/uv"]
 
     def run(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> JobResult:
-        """One command as the build user, where the requirements' local paths are taken from."""
+        """One command as the build user, in the directory that local paths in the requirements are relative to."""
         variables = {
             "PIP_PROGRESS_BAR": "off",
             "UV_LINK_MODE": "copy",
             "UV_PYTHON_INSTALL_DIR": f"{self.venv}/python",
-            # Both names, for older and newer ones: certificates that the server trusts are trusted, as pip does.
+            # Trust the certificates that the server trusts, as pip does; newer versions of uv have the second name.
             "UV_NATIVE_TLS": "true",
             "UV_SYSTEM_CERTS": "true",
             "GIT_TERMINAL_PROMPT": "0",
         }
-        directory = self.release.path / self.data.install_from
+        directory = self.release.path / self.step.data.install_from
         writable = (self.release.path, self.venv)
         job = Job(title, list(argv), True, directory=directory, variables=variables, writable=writable, lines=lines)
         return jobs.run_job(self.step, self.release, job)
@@ -81,12 +77,12 @@ class Builder:
 
 
 def install(step: Step[Build], release: Release) -> None:
-    """Make the release's packages: an existing venv of the same content, or a new one, root's once it is complete."""
+    """Give the release its packages: an existing venv of the same content, or a new one, root's once complete."""
     data = step.data
     python = _python(data)
     version = commands.run([python, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]).stdout.strip()
     version = data.python if data.installer == "uv" and data.python else version
-    # Packages that are used where they lie in the release's directory cannot serve another release.
+    # Packages used in place, in the release's directory, cannot serve another release.
     content = release.name if data.in_place else data.venv_id[:12]
     venv = step.project.venvs / f"{content}-py{version}"
     record.uses(step.project, release.name, venv.name)
@@ -110,27 +106,24 @@ def _python(data: Build) -> str:
         return SYSTEM_PYTHON
     path = shutil.which(f"python{wanted}", path=SYSTEM_PATH)
     if path is None:
-        raise Failure(
-            f"Python {wanted}",
-            f"this server has no python{wanted}",
-            "leave project.python empty for the server's own, or set project.installer to uv, which brings its own",
-        )
+        fix = "leave project.python empty for the server's own, or set project.installer to uv, which brings its own"
+        raise Failure(f"Python {wanted}", f"this server has no python{wanted}", fix)
     return path
 
 
 def _requirements(builder: Builder) -> str:
-    return posixpath.relpath(builder.data.requirements, builder.data.install_from)
+    return posixpath.relpath(builder.step.data.requirements, builder.step.data.install_from)
 
 
 def _with_pip(builder: Builder, python: str) -> None:
     builder.require("create the venv", [python, "-m", "venv", str(builder.venv)])
     if not builder.run("install pip", [*_OWN, *builder.pip, "install", PIP]).ok:
-        # A private index may have the project's packages alone.
-        builder.step.say(f"{PIP} cannot be had from the package index, so the server's own pip is used")
+        # A private index may have only the project's packages.
+        builder.step.say(f"the package index does not have {PIP}, so the server's own pip is used")
     title = "install the requirements"
     done = builder.run(title, [*builder.pip, "install", "--requirement", _requirements(builder)])
     if found := _NOTHING.search(done.tail):
-        # Only aloud pip says what an index answered, where that was no list of versions.
+        # Only a verbose pip tells what an index answered that was not a list of versions.
         ask = [*builder.pip, "-vv", "install", "--dry-run", "--no-deps", found[1]]
         asked = builder.run(f"ask for {found[1]}", ask).tail.splitlines()
         why = [line for line in asked if line.strip().startswith("Could not fetch URL")]
@@ -144,14 +137,14 @@ def _with_uv(builder: Builder, python: str) -> None:
         pip = [f"{tool}/bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
         builder.require("create uv's venv", [python, "-m", "venv", "--clear", str(tool)])
         builder.require("install uv", [*_OWN, *pip, "install", UV])
-    wanted = builder.data.python or python
+    wanted = builder.step.data.python or python
     builder.require("create the venv", [*builder.uv, "venv", "--allow-existing", "--python", wanted, str(builder.venv)])
     pip = [*builder.uv, "pip", "install", "--python", builder.python]
     builder.require("install the requirements", [*pip, "--requirement", _requirements(builder)])
 
 
 def _web_server(builder: Builder, server: WebServerPackage) -> None:
-    """What serves, when the requirements do not bring it, under the project's own versions; and what it lacks."""
+    """Add the web server and its companions if the requirements lack them; the project's versions stay."""
     if not (builder.venv / "bin" / server.name).exists():
         _install_beside(builder, server.name, server.version)
     for companion in server.companions:
@@ -161,7 +154,7 @@ def _web_server(builder: Builder, server: WebServerPackage) -> None:
 
 
 def _install_beside(builder: Builder, name: str, version: str) -> None:
-    """A package that the requirements do not bring; an older one where the project's own versions want that."""
+    """Add a package that the requirements lack, an older one if the project's own versions need that."""
     if builder.uses_uv:
         freeze = [*builder.uv, "pip", "freeze", "--python", builder.python, "--exclude-editable"]
         pip = [*builder.uv, "pip", "install", "--python", builder.python]
@@ -176,28 +169,24 @@ def _install_beside(builder: Builder, name: str, version: str) -> None:
     if builder.run(f"install {name}=={version}", [*install, f"{name}=={version}"]).ok:
         return
     older = f"{name}<{version}"
-    done = require(
-        builder.run(f"install {older}", [*install, older]),
-        release,
-        f"install {name}",
-        f"the project's own packages do not go with any {name} up to {version}: add one that does to the requirements",
-    )
+    fix = f"no {name} up to {version} works with the project's packages: add one that does to the requirements"
+    done = require(builder.run(f"install {older}", [*install, older]), release, f"install {name}", fix)
     found = next((line for line in done.tail.splitlines() if f"{name}-" in line or f"{name}==" in line), older)
-    builder.step.say(f"{name} {version} does not go with the project's packages, so an older one is used: {found}")
+    builder.step.say(f"{name} {version} does not work with the project's packages, so an older one is used: {found}")
 
 
 def _trim_cache(step: Step[object]) -> None:
-    """Downloads are kept for the next release, up to a bound."""
+    """Keep downloads for the next release, up to CACHE_BYTES."""
     total = 0
     for _, _, names, handle in os.fwalk(step.project.cache, follow_symlinks=False):
         total += sum(os.lstat(name, dir_fd=handle).st_size for name in names)
     if total > CACHE_BYTES:
         files.remove_path(step.project.cache)
-        step.say(f"the cache of downloaded packages had {total >> 20} MB and is emptied")
+        step.say(f"emptied the cache of downloaded packages ({total >> 20} MB)")
 
 
 def require(done: JobResult, release: Release, title: str, fix: str = "") -> JobResult:
-    """`done`, or Failure with the known cause that its output tells of."""
+    """`done`, or Failure with the known cause in its output."""
     if done.ok:
         return done
     ended = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}

@@ -1,7 +1,7 @@
 """Programs of the project (pip, manage.py, hooks): never as root, with the release's environment, at low weight.
 
-Each runs as a transient unit, so systemd reads the env file exactly as it will for the live process, no secret is on a
-command line, and whatever is left of a killed run can be found and ended by name.
+Each runs as a transient unit: systemd reads the env file exactly as it will for the live process, no secret is on a
+command line, and what is left of a killed run can be found and ended by name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.commands import run, systemctl
@@ -24,19 +26,21 @@ from codesensei.wire import envfile, paths, processes
 from codesensei.wire.names import job_unit
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
-from codesensei.wire.steps import DatabaseAccount
 
 TAIL = 400
 QUIET_SECONDS = 20.0
 LONGEST_SECONDS = 6 * 3600
+_DENIED_TO_BUILDS = (
+    "PrivateTmp PrivateDevices ProtectHome ProtectKernelTunables ProtectControlGroups NoNewPrivileges RestrictSUIDSGID"
+)
 
 
 @dataclass(frozen=True)
 class JobResult:
     """How a job ended.
 
-    `tail` is the end of its output without secrets, `result` systemd's word for a failure, `answer` what it printed
-    for the step alone: as it is, and in no log.
+    `tail` is the end of its output without secrets, `result` systemd's word for a failure, and `answer` what it
+    printed for the step alone: unfiltered, and in no log.
     """
 
     code: int
@@ -54,8 +58,8 @@ class JobResult:
 class Job:
     """One program to run for a release.
 
-    The build user may write in `writable` (default: the release's directory) and nowhere else; `lines` of the output
-    are kept; what a `private` one makes, nobody else may read.
+    The build user may write only in `writable` (default: the release's directory). `lines` of the output are kept.
+    Nobody else may read what a `private` job makes.
     """
 
     title: str
@@ -68,12 +72,12 @@ class Job:
     seconds: float = LONGEST_SECONDS
     writable: Sequence[Path] = ()
     lines: int = TAIL
-    # What a line that is for the step begins with; filtered, a path in it would no longer be that path.
+    # How a line for the step alone begins. It is not filtered: a masked path would be another path.
     answer: str = ""
 
 
 def end_orphans(step: Step[object]) -> None:
-    """End what a killed run of this project has left running; the lock says that nobody else started it."""
+    """End what a killed run of this project left running; the lock proves that nobody else started it."""
     unit = job_unit(step.project.slug)
     if systemctl("is-active", unit, check=False).stdout.strip() in ("active", "activating", "deactivating"):
         step.say(f"ending {unit}, left by an interrupted run")
@@ -84,7 +88,7 @@ def end_orphans(step: Step[object]) -> None:
 
 
 def end_build_user(step: Step[object]) -> None:
-    """End every process of the build user: none may be left when root takes over what it made."""
+    """End every process of the build user: none may be left when root takes over its files."""
     run(["pkill", "-KILL", "-U", step.project.build_user], check=False)
 
 
@@ -95,9 +99,8 @@ def make_home(step: Step[object]) -> None:
 
 
 def make_app_home(release: Release, process: str) -> None:
-    """A process's HOME; made by the app user, whose folder it is in."""
-    path = release.project.home(process)
-    user = release.user
+    """A process's HOME, made by the app user, who owns the folder around it."""
+    path, user = release.project.home(process), release.user
     run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "mkdir", "-p", str(path)])
 
 
@@ -111,16 +114,12 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
     clean = redactor(project, release.name)
     answer = ""
     tail: deque[str] = deque(maxlen=job.lines)
-    with _credentials(release) as credentials, open(log, "a", opener=_private) as full, _telling(step, job.title):
+    only_root = partial(os.open, mode=0o600)
+    with _credentials(release) as credentials, open(log, "a", opener=only_root) as full, _telling(step, job.title):
         full.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {job.title}\n")
+        argv, env = _systemd_run(release, job, credentials), {"PATH": SYSTEM_PATH}
         process = subprocess.Popen(
-            _systemd_run(release, job, credentials),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={"PATH": SYSTEM_PATH},
+            argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True, errors="replace", env=env
         )
         assert process.stdout is not None
         for line in process.stdout:
@@ -136,7 +135,7 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
 
 @contextlib.contextmanager
 def _telling(step: Step[object], title: str) -> Iterator[None]:
-    """Say every 20 s that the job still runs, also where it is silent itself."""
+    """Say every 20 s that the job still runs, even if it prints nothing."""
     ended, started = threading.Event(), time.monotonic()
 
     def tell() -> None:
@@ -153,7 +152,7 @@ def _telling(step: Step[object], title: str) -> Iterator[None]:
 
 
 def _result(project: ProjectPaths) -> str:
-    """Why systemd says that the job failed; the unit is kept until it is asked."""
+    """Why the job failed, in systemd's word; systemd keeps the failed unit until it is reset."""
     unit = job_unit(project.slug)
     result = systemctl("show", "--property=Result", "--value", unit, check=False).stdout.strip()
     systemctl("reset-failed", unit, check=False)
@@ -164,9 +163,8 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
     project = release.project
     user = project.build_user if job.as_build_user else release.user
     home = project.cache if job.as_build_user else project.home("manage")
-    venv = release.venv
     variables = {
-        **processes.environment(venv=str(venv), settings_module=release.settings_module, home=str(home)),
+        **processes.environment(venv=str(release.venv), settings_module=release.settings_module, home=str(home)),
         "LANG": "C.UTF-8",
         **job.variables,
     }
@@ -174,7 +172,7 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "User": user,
         "Group": release.user,
         "WorkingDirectory": str(job.directory or release.code),
-        # What the app user makes in shared/media is made as its live processes make it: for the proxy to read.
+        # The app user's files in shared/media are like those of its live processes: the proxy can read them.
         "UMask": "0027" if job.as_build_user or job.private else "0022",
         "CPUWeight": "20",
         "IOWeight": "20",
@@ -183,44 +181,29 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "RuntimeMaxSec": str(job.seconds),
         "EnvironmentFile": str(release.env_file),
     }
+    if job.as_build_user:
+        properties |= _confinement(release, job)
     arguments = [f"--property={name}={value}" for name, value in properties.items()]
     if credentials:
         arguments.append(f"--property=EnvironmentFile={credentials}")
-    if job.as_build_user:
-        arguments += [f"--property={text}" for text in _confinement(release, job)]
     arguments += [f"--setenv={name}={value}" for name, value in variables.items()]
     # systemd expands $ in the command of a transient unit.
     argv = [word.replace("$", "$$") for word in job.argv]
-    return [
-        "systemd-run",
-        "--quiet",
-        "--pipe",
-        "--wait",
-        "--service-type=exec",
-        f"--unit={job_unit(project.slug)}",
-        *arguments,
-        "--",
-        *argv,
-    ]
+    start = ["systemd-run", "--quiet", "--pipe", "--wait", "--service-type=exec", f"--unit={job_unit(project.slug)}"]
+    return [*start, *arguments, "--", *argv]
 
 
-def _confinement(release: Release, job: Job) -> list[str]:
+def _confinement(release: Release, job: Job) -> dict[str, str]:
     """What a package's setup.py, or a hook that writes code, may do: fill its directory, and use the network."""
     writable = [*(job.writable or (release.path,)), release.project.cache]
-    return [
-        "ProtectSystem=strict",
-        f"ReadWritePaths={' '.join(map(str, writable))}",
-        # Log files of the live site are not the build user's to write; what a build logs there goes nowhere.
-        f"TemporaryFileSystem={release.project.logs}:mode=1777",
-        "PrivateTmp=yes",
-        "PrivateDevices=yes",
-        "ProtectHome=yes",
-        "ProtectKernelTunables=yes",
-        "ProtectControlGroups=yes",
-        "NoNewPrivileges=yes",
-        "RestrictSUIDSGID=yes",
-        "CapabilityBoundingSet=",
-    ]
+    return {
+        "ProtectSystem": "strict",
+        "ReadWritePaths": " ".join(map(str, writable)),
+        # The build user may not write the live site's log files; what a build logs there is lost.
+        "TemporaryFileSystem": f"{release.project.logs}:mode=1777",
+        "CapabilityBoundingSet": "",
+        **dict.fromkeys(_DENIED_TO_BUILDS.split(), "yes"),
+    }
 
 
 @contextlib.contextmanager
@@ -234,33 +217,26 @@ def _credentials(release: Release) -> Iterator[Path | None]:
 
 
 def credentials_of(project: ProjectPaths) -> Path:
-    """Where `write_credentials` writes; the file is there only while something runs with it."""
+    """Where `write_credentials` writes; the file exists only while something runs with it."""
     return paths.SERVER.locks / f"credentials-{project.slug}.env"
 
 
 def write_credentials(release: Release) -> Path | None:
-    """An env file with the live release's database credentials, where the new release's password is another.
+    """An env file with the live release's database credentials if only the new release's password differs.
 
-    The role's password changes at the switch; until then what is staged logs in with the one in force. A release that
-    uses another role, or a database elsewhere, is proved with its own variables alone.
+    The role's password changes at the switch; until then, what is staged logs in with the old one. A release with
+    another role, or another database, runs with its own variables alone.
     """
     project = release.project
     serving = files.link_target(project.current)
     if serving is None:
         return None
     staged, live = (variable_notes(project, name) for name in (release.name, Path(serving).name))
-    if not _only_password_differs(staged.account, live.account):
+    new, old = staged.account, live.account
+    if not new or not old or new == old or replace(new, digest=old.digest) != old:
         return None
     names = set(staged.managed_names) & set(live.managed_names)
     values = envfile.assignments(project.env_file(Path(serving).name).read_bytes().decode())
     path = credentials_of(project)
     files.write_file(path, "".join(f"{name}={values[name]}\n" for name in sorted(names & set(values))), 0o600)
     return path
-
-
-def _only_password_differs(staged: DatabaseAccount | None, live: DatabaseAccount | None) -> bool:
-    return bool(staged and live and staged != live and replace(staged, digest=live.digest) == live)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -10,12 +10,12 @@ from codesensei.scripts.release.release import Release
 from codesensei.wire.paths import ProjectPaths
 
 SWITCH = "switch"
-# What the long steps consist of, as their notes have it.
+# The parts of the long steps, under their names in the record.
 PARTS = {"build": ("code", "packages", "settings"), "prepare": ("migrate", "static")}
 
 
 def describe(project: ProjectPaths, release: Release, switch: Mapping[str, float]) -> str:
-    """Every step since the last switch, the long ones with their parts, and the switch's own parts."""
+    """Every step since the last switch, the long ones with their parts, and the switch with its parts."""
     known = release.record.seconds
     phases = []
     for name, run in _steps(project).items():
@@ -31,7 +31,7 @@ def _phase(name: str, seconds: float, parts: Mapping[str, float]) -> str:
 
 
 def _steps(project: ProjectPaths) -> dict[str, StepRun]:
-    """The last run of each step since the switch before, in their order."""
+    """The last run of each step since the switch before, in the order of these runs."""
     found: dict[str, StepRun] = {}
     for run in lines.read(project.steps, StepRun):
         if run.step == SWITCH and run.result != "failed":

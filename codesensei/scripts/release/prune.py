@@ -1,4 +1,4 @@
-"""The record of what served, and the end of what is kept no longer."""
+"""The history of what served, and the removal of what is no longer kept."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def record(step: Step[object], release: Release, seconds: dict[str, float]) -> N
 
 
 def served(project: ProjectPaths) -> list[str]:
-    """Releases that have served, the latest first, each once."""
+    """Releases that have served, each once, the latest first."""
     return list(dict.fromkeys(run.release for run in reversed(lines.read(project.history, SwitchRun))))
 
 
 def kept(project: ProjectPaths, keep: int) -> set[str]:
-    """The releases that stay: of the last `keep` commits that served the newest variables, and what is linked."""
+    """The releases that stay: the newest one of each of the last `keep` commits that served, and what is linked."""
     links = (project.current, project.previous)
     linked = {Path(target).name for link in links if (target := files.link_target(link))}
     newest: dict[str, str] = {}
@@ -39,7 +39,7 @@ def kept(project: ProjectPaths, keep: int) -> set[str]:
 
 
 def prune(step: Step[object], keep: int) -> None:
-    """Remove releases beyond those of the last `keep` commits, and what they used; never current or previous."""
+    """Remove releases older than the last `keep` commits, and what only they used; never current or previous."""
     project = step.project
     stay = kept(project, keep)
     for folder in sorted(project.releases.iterdir()):

@@ -1,8 +1,8 @@
-"""What a release has gone through: one record of root's for each, and the only functions that change it.
+"""What a release has gone through: root keeps one record for each, and only the functions here change it.
 
-unpacking -> unpacked -> built -> preparing -> prepared -> served. A release that is being made again begins again; one
-that another took the place of before it ever served is abandoned. `failed` names the step that ended in an error, and
-is empty again once that step has succeeded.
+unpacking -> unpacked -> built -> preparing -> prepared -> served. A release that is made again starts over; one that
+another replaced before it ever served is abandoned. `failed` names the step that ended in an error, and is empty again
+once that step has succeeded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNMADE: State = "unpacking"
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseFacts:
-    """An entry of DATABASES; empty texts for what it does not have."""
+    """An entry of DATABASES; what it does not have is empty."""
 
     engine: str
     name: str
@@ -32,7 +32,7 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What Django says of the project's settings, without any secret; empty texts for what is not set."""
+    """What Django says about the project's settings, without any secret; what is not set is empty."""
 
     django: str
     databases: Mapping[str, DatabaseFacts]
@@ -51,7 +51,7 @@ class Facts:
 class Record:
     """One release. `venv` is the name of its packages' directory; `seconds` how long each phase took.
 
-    `settings_module` and `user` are what it was made for: with others it would have to be another release.
+    `settings_module` and `user` are what it was made for; others need another release.
     """
 
     state: State
@@ -73,19 +73,19 @@ class Record:
 
 
 def read(project: ProjectPaths, name: str) -> Record:
-    """The record of a release; that of an unmade one where there is none."""
+    """The record of a release; if there is none, that of a release that is not made yet."""
     path = project.record(name)
     data = read_json(path, {})
     return codec.decode(Record, data if "state" in data else _earlier(data), str(path), kept=True)
 
 
 def begin(project: ProjectPaths, name: str, *, revision: str, settings_module: str, user: str) -> None:
-    """The release is made from the beginning."""
+    """Start over: the release is about to be made."""
     _write(project, name, Record(state=UNMADE, revision=revision, settings_module=settings_module, user=user))
 
 
 def unpacked(project: ProjectPaths, name: str) -> None:
-    """The code is there."""
+    """The code is in place."""
     _write(project, name, replace(read(project, name), state="unpacked"))
 
 
@@ -95,17 +95,17 @@ def uses(project: ProjectPaths, name: str, venv: str) -> None:
 
 
 def built(project: ProjectPaths, name: str, facts: Facts, seconds: Mapping[str, float]) -> None:
-    """Code and packages are there, and Django was asked."""
+    """Code and packages are in place, and Django was asked for its settings."""
     _write(project, name, replace(read(project, name), state="built", failed="", facts=facts, seconds=seconds))
 
 
 def preparing(project: ProjectPaths, name: str) -> None:
-    """Hooks may change the code from now on: an interrupted release gets it again."""
+    """Hooks may change the code from now on: an interrupted release is unpacked again."""
     _write(project, name, replace(read(project, name), state="preparing"))
 
 
 def prepared(project: ProjectPaths, name: str, seconds: Mapping[str, float]) -> None:
-    """The release is complete, root's, and never changed again."""
+    """The release is complete and root's, and never changes again."""
     record = read(project, name)
     _write(project, name, replace(record, state="prepared", failed="", seconds={**record.seconds, **seconds}))
 
@@ -116,13 +116,13 @@ def served(project: ProjectPaths, name: str) -> None:
 
 
 def failed(project: ProjectPaths, name: str, step: str) -> None:
-    """A step ended in an error; what the release has gone through before stands."""
+    """A step ended in an error; the state stays."""
     if project.record(name).exists():
         _write(project, name, replace(read(project, name), failed=step))
 
 
 def abandon_others(project: ProjectPaths, name: str) -> None:
-    """Another release is made now: those that never served will not."""
+    """Another release is being made: those that never served never will."""
     for path in project.record(name).parent.glob("*-*.json"):
         record = read(project, path.stem)
         if path.stem != name and record.state not in ("served", "abandoned"):
@@ -134,7 +134,7 @@ def _write(project: ProjectPaths, name: str, record: Record) -> None:
 
 
 def _earlier(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The record as versions of the program before 1.0 have kept it."""
+    """A record as versions of the program before 1.0 kept it."""
     facts, made_for = data.get("facts"), data.get("prepared") or {}
     known: dict[str, State] = {"served": "served", "prepared": "prepared", "built": "built"}
     state = next((state for key, state in known.items() if data.get(key)), UNMADE)

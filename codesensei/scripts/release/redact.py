@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 MASK = "[secret]"
-# Shorter values (a port, "no") would blank half of a log; they are masked only where they stand alone.
+# Shorter values (a port, "no") would blank half of a log; they are masked only as whole words.
 WHOLE_WORD_BELOW = 6
 NEVER_BELOW = 3
 
@@ -39,7 +39,7 @@ class Redactor:
 
 
 def _parts(value: str) -> set[str]:
-    """The value, its lines when it has several, and the password when it is a URL."""
+    """The value, its lines if it has several, and its password if it is a URL."""
     parts = {value, value.strip()}
     lines = [line.strip() for line in value.splitlines()]
     if len(lines) > 1:
@@ -75,7 +75,7 @@ def _spellings(value: str) -> set[str]:
 
 
 def _base64_cores(raw: bytes, encode: object) -> set[str]:
-    """The characters that `raw` fixes wherever it stands inside a longer text that is encoded as a whole."""
+    """The characters that encode `raw` at any place in a longer text that is encoded as a whole."""
     assert callable(encode)
     cores = set()
     for offset in range(3):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base.files import link_target
@@ -36,17 +36,17 @@ class Release:
 
     @property
     def record(self) -> Record:
-        """What it has gone through, as of now."""
+        """What it has gone through so far."""
         return record.read(self.project, self.name)
 
     @property
     def venv(self) -> Path:
-        """The packages that it uses; several releases may share them."""
+        """Its packages; several releases may share them."""
         return self.project.venvs / (self.record.venv or "none")
 
     @property
     def facts(self) -> Facts:
-        """What Django has said of its settings; only of a release that is built."""
+        """What Django said about its settings; only for a built release."""
         facts = self.record.facts
         assert facts is not None
         return facts
@@ -58,16 +58,16 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class VariableNotes:
-    """What the step `environment` has noted of an env file."""
+    """What the step `environment` noted about an env file."""
 
     secret_names: tuple[str, ...] = ()
     managed_names: tuple[str, ...] = ()
     account: DatabaseAccount | None = None
-    user: str = field(default="")
+    user: str = ""
 
 
 def variable_notes(project: ProjectPaths, release: str) -> VariableNotes:
-    """The notes of a release's variables; empty ones where there are none."""
+    """The notes about a release's variables; empty if there are none."""
     path = project.variable_notes(release)
     return codec.decode(VariableNotes, read_json(path, {}), str(path), kept=True)
 
@@ -82,6 +82,6 @@ def redactor(project: ProjectPaths, release: str) -> Redactor:
 
 
 def links_to(release: Release) -> bool:
-    """Whether the release serves, or is the one to go back to first."""
+    """Whether the release is current or previous."""
     links = (release.project.current, release.project.previous)
     return release.name in [Path(target).name for link in links if (target := link_target(link))]

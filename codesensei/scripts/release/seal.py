@@ -1,4 +1,4 @@
-"""Give to root what the build user has made."""
+"""Give root what the build user has made."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from codesensei.scripts.base.step import Failure
 def seal(tree: Path, build_user: str, group: str, public: Path | None = None) -> None:
     """Make `tree` root's: directories 0750, files 0640 or 0750; below `public` 0755 and 0644.
 
-    Only what belongs to the build user is taken over, or is root's already because an earlier seal was interrupted:
-    a hard link to somebody else's file is refused. No link is followed. The caller has ended the build user's
-    processes.
+    Only files of the build user are taken over, or of root, because an earlier seal was interrupted: a hard link to
+    somebody else's file is refused. No link is followed. The caller has ended the build user's processes.
     """
     allowed = {user_id(build_user), 0}
     gid = group_id(group)
@@ -53,16 +52,12 @@ def _seal_entry(path: str, name: str, folder: int, allowed: set[int], taken: set
 
 
 def _may_take(path: str, found: os.stat_result, allowed: set[int], taken: set[int]) -> None:
-    """Refuse what is somebody else's, by a hard link too; `taken` are files with several names that were ours."""
+    """Refuse what is somebody else's, also by a hard link; `taken` are files with several names that were ours."""
     if found.st_uid not in allowed:
-        raise Failure(
-            "build",
-            f"{path} belongs to user {found.st_uid}, not to the build user",
-            "remove it and deploy again",
-        )
+        cause = f"{path} belongs to user {found.st_uid}, not to the build user"
+        raise Failure("build", cause, "remove it and deploy again")
     if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
         if found.st_uid == 0 and found.st_ino not in taken:
-            raise Failure(
-                "build", f"{path} is a hard link to a file of root's", "find the package or the hook that makes it"
-            )
+            fix = "find the package or the hook that makes it"
+            raise Failure("build", f"{path} is a hard link to a file of root's", fix)
         taken.add(found.st_ino)

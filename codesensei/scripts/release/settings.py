@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("ask_django.py")
 
 
 def ask(step: Step[object], release: Release) -> Facts:
-    """The facts that `ask_django.py` prints, run as the app user in the release's own Python."""
+    """The facts that `ask_django.py` prints as the app user in the release's own Python."""
     argv = [f"{release.venv}/bin/python", "-B", str(SCRIPT)]
     job = Job("ask Django for its settings", argv, answer=FACTS)
     done = require(jobs.run_job(step, release, job), release, "Django's settings")

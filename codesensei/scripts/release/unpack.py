@@ -1,4 +1,4 @@
-"""The code of a release, from one archive whose SHA-256 is known: nothing in it reaches outside its new directory."""
+"""The code of a release, from one archive with a known SHA-256: nothing in it reaches outside its new directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPARE_INODES = 20_000
 
 
 def unpack(step: Step[object], release: Release, revision: str, source: Archive) -> None:
-    """Make the release's directory from what is in the archive, as the build user's."""
+    """Make the release's directory from the archive, owned by the build user."""
     _check_room(step, 0, 0)
     archive = _archive(step, revision, source)
     content = read_index(archive)
@@ -35,19 +35,13 @@ def unpack(step: Step[object], release: Release, revision: str, source: Archive)
 
 
 def extract(step: Step[object], release: Release, archive: Path) -> None:
-    """Unpack a checked archive into a new directory of the build user's, in place of what is there."""
+    """Unpack a checked archive into a new directory of the build user's, replacing what is there."""
     files.remove_path(release.path)
     files.make_directory(release.path, 0o700, step.project.build_user, release.user)
+    tar = ["tar", "--extract", "--file=-", "--no-same-owner", "--no-overwrite-dir", f"--directory={release.path}"]
     with open(archive, "rb") as stream:
         done = subprocess.run(
-            [
-                "tar",
-                "--extract",
-                "--file=-",
-                "--no-same-owner",
-                "--no-overwrite-dir",
-                f"--directory={release.path}",
-            ],
+            tar,
             stdin=stream,
             capture_output=True,
             text=True,
@@ -70,29 +64,23 @@ def _check_room(step: Step[object], size: int, members: int) -> None:
     free, inodes = room.f_bavail * room.f_frsize // 2**20, room.f_favail
     megabytes, entries = SPARE_MEGABYTES + size // 2**20, SPARE_INODES + members
     if free < megabytes or (room.f_files and inodes < entries):
-        raise Failure(
-            "disk",
-            f"{free} MB and {inodes} inodes are free at {step.project.root}, this release needs {megabytes} MB"
-            f" and {entries} inodes",
-            "make room, or lower project.keepReleases",
-        )
+        there = f"{free} MB and {inodes} inodes are free at {step.project.root}"
+        cause = f"{there}, this release needs {megabytes} MB and {entries} inodes"
+        raise Failure("disk", cause, "free some space, or lower project.keepReleases")
 
 
 def _archive(step: Step[object], revision: str, source: Archive) -> Path:
-    """Root's own copy of the source archive, checked; taken from where the login user's copy arrived."""
+    """Root's own checked copy of the source archive, made from the login user's copy."""
     kept = step.project.archive(revision)
     if kept.exists() and _sha256(kept) == source.sha256:
         return kept
     arrived = step.project.incoming / Path(source.tar).name
     files.make_directory(kept.parent, 0o700)
+    fix = f"copy it again: pulumi up --replace '**{step.slug}-source'"
     try:
         handle = os.open(arrived, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise Failure(
-            "source",
-            f"the archive {arrived} is not there ({error.strerror})",
-            f"copy it again: pulumi up --replace '**{step.slug}-source'",
-        ) from None
+        raise Failure("source", f"the archive {arrived} is not there ({error.strerror})", fix) from None
     temporary = kept.with_suffix(".part")
     with os.fdopen(handle, "rb") as stream, open(temporary, "wb") as copy:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -100,11 +88,8 @@ def _archive(step: Step[object], revision: str, source: Archive) -> Path:
         shutil.copyfileobj(stream, copy)
     found = _sha256(temporary)
     if found != source.sha256:
-        raise Failure(
-            "source",
-            f"the archive arrived damaged (SHA-256 {found[:16]}, expected {source.sha256[:16]})",
-            f"copy it again: pulumi up --replace '**{step.slug}-source'; if it stays so, the disk may be full",
-        )
+        cause = f"the archive arrived damaged (SHA-256 {found[:16]}, expected {source.sha256[:16]})"
+        raise Failure("source", cause, f"{fix}; if it arrives damaged again, the disk may be full")
     os.rename(temporary, kept)
     arrived.unlink(missing_ok=True)
     return kept
@@ -120,7 +105,7 @@ def _sha256(path: Path) -> str:
 
 @dataclass
 class Index:
-    """What an archive holds: links with their targets, and members that no project has."""
+    """What an archive holds: links with their targets, and members that no project may have."""
 
     links: dict[str, str] = field(default_factory=dict)
     hard: dict[str, str] = field(default_factory=dict)
@@ -133,7 +118,7 @@ class Index:
         return len(self.names)
 
     def refuse_unsafe(self) -> None:
-        """Raise Failure for the first member that could reach outside the directory that it is unpacked into."""
+        """Raise Failure for the first member that could reach outside the directory it is unpacked into."""
         reasons = dict(self.odd)
         for name in self.names:
             if links.resolve(self.links, posixpath.dirname(name)) != _plain(posixpath.dirname(name)):

@@ -1,1 +1,1 @@
-"""How the parts of a project are taken off the server, one subject each."""
+"""How the parts of a project are removed from the server; one module for each subject."""

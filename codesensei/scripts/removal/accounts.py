@@ -15,7 +15,7 @@ from codesensei.wire import paths
 
 
 def remove(step: Step[object], entry: register.Entry, remains: list[Path]) -> bool:
-    """Remove the accounts that were made here and are of no more use; returns whether the app user stays."""
+    """Remove the accounts that codesensei made and nothing needs; return whether the app user stays."""
     _remove_user(step, step.project.build_user, BUILD_COMMENT)
     if not entry.user or entry.user in register.users(but=step.slug):
         return bool(entry.user)
@@ -26,7 +26,7 @@ def remove(step: Step[object], entry: register.Entry, remains: list[Path]) -> bo
 
 
 def _remove_user(step: Step[object], name: str, comment: str) -> bool:
-    """Remove an account that was made here; True when there is none afterwards."""
+    """Remove an account that codesensei made; return whether it is gone."""
     try:
         found = pwd.getpwnam(name)
     except KeyError:
@@ -34,8 +34,7 @@ def _remove_user(step: Step[object], name: str, comment: str) -> bool:
     if found.pw_gecos != comment:
         step.say(f"kept: user {name}, which codesensei did not make")
         return False
-    busy = sorted(_processes_of(found.pw_uid))
-    if busy:
+    if busy := sorted(_processes_of(found.pw_uid)):
         step.say(f"kept: user {name}, which still runs {', '.join(busy)}")
         return False
     commands.run(["userdel", "--", name], thing=f"user {name}")

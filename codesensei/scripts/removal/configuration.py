@@ -1,4 +1,4 @@
-"""Remove a project's site, log rotation and workers' commands, and whatever else its manifest wrote."""
+"""Remove a project's site, log rotation and workers' commands, and everything else that its manifest wrote."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from codesensei.wire.paths import site_link
 
 
 def remove(step: Step[object], written: Iterable[str]) -> None:
-    """Site, log rotation, workers' commands, and what of `written` is in a place of this project's own."""
+    """Remove site, log rotation, workers' commands, and the paths in `written` that belong to this project."""
     project = step.project
     sites = [path for path in (site_link(project.site), project.site) if path]
     listed = [Path(path) for path in written if is_own_path(project, path)]
-    # There until nginx has forgotten the site: a run that was cut off, or refused by nginx -t, is completed.
+    # It exists until nginx has dropped the site: the next run completes one that was cut off, or refused by nginx -t.
     pending = project.memory / "destroy.pending"
     shown = default_tls.wanted(step, None) is not None
     if shown or any(path.is_symlink() or path.exists() for path in sites):
@@ -36,10 +36,7 @@ def remove(step: Step[object], written: Iterable[str]) -> None:
 def _reload_proxy(step: Step[object]) -> None:
     check = commands.run(["nginx", "-t"], check=False)
     if not check.ok:
-        raise Failure(
-            "nginx configuration",
-            f"the site of {step.slug} is removed, but nginx -t refuses what is left, so the old one is still in use",
-            "correct the file that is named, then run pulumi destroy again",
-            check.stderr,
-        )
+        cause = f"the site of {step.slug} is removed, but nginx -t refuses what is left, so nginx still serves it"
+        fix = "correct the file that nginx names, then run pulumi destroy again"
+        raise Failure("nginx configuration", cause, fix, check.stderr)
     nginx.reload()

@@ -1,4 +1,4 @@
-"""Remove a project's directories; data stay unless they are to go."""
+"""Remove a project's directories; data stays unless the stack config drops it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ SQLITE = re.compile(r".*\.(sqlite3?|db)(-wal|-shm|-journal)?")
 
 
 def remove(step: Step[object], drop_database: bool, drop_media: bool) -> list[Path]:
-    """Remove the project's directories; returns what is kept in shared."""
+    """Remove the project's directories; return what is kept in shared."""
     project = step.project
-    for path in (project.current, project.previous, project.manage):
-        step.converge(files.remove_path(path), f"{path} removed")
-    for path in (project.releases, project.venvs, project.environments, project.hand_over):
+    links = (project.current, project.previous, project.manage)
+    for path in (*links, project.releases, project.venvs, project.environments, project.hand_over):
         step.converge(files.remove_path(path), f"{path} removed")
     remains = []
     if project.shared.is_dir():
@@ -33,8 +32,7 @@ def remove(step: Step[object], drop_database: bool, drop_media: bool) -> list[Pa
     for path in remains:
         step.say(f"kept: {path} (a deployed onDestroy.{'database' if _is_sqlite(path) else 'media'}: drop removes it)")
     if not remains and project.root.is_dir():
-        left = sorted(project.root.iterdir())
-        if left:
+        if left := sorted(project.root.iterdir()):
             step.say(f"kept: {', '.join(map(str, left))}, which codesensei did not make")
         else:
             project.root.rmdir()
@@ -58,10 +56,10 @@ def _goes(path: Path, drop_database: bool, drop_media: bool) -> bool:
 
 
 def _sifted(step: Step[object], path: Path, drop_database: bool, drop_media: bool) -> bool:
-    """Remove from a directory that has both what is to go of it, a database or media; whether nothing is left."""
+    """Remove databases or media, whichever is dropped, from a directory with both; return whether it is gone."""
     if drop_database == drop_media or path.is_symlink() or not path.is_dir():
         return False
-    # By open directories: what a process of the app user puts in their place meanwhile is not followed.
+    # Through open directories: a link that the app user puts in place of one meanwhile is not followed.
     removed = 0
     for _, folders, names, handle in os.fwalk(path, topdown=False):
         for name in names:
@@ -69,7 +67,7 @@ def _sifted(step: Step[object], path: Path, drop_database: bool, drop_media: boo
                 os.unlink(name, dir_fd=handle)
                 removed += 1
         for name in folders:
-            # Those with something left in them stay.
+            # Directories that are not empty stay.
             with contextlib.suppress(OSError):
                 os.rmdir(name, dir_fd=handle)
     step.converge(removed > 0, f"{removed} {'databases' if drop_database else 'files'} in {path} removed")

@@ -1,4 +1,4 @@
-"""End what a project may do in PostgreSQL, or drop its role and database."""
+"""End a project's access to PostgreSQL, or drop its role and database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from codesensei.scripts.postgres import hba, ownership, postgresql
 
 
 def remove(step: Step[object], entry: register.Entry, drop: bool) -> tuple[str, str] | None:
-    """End the role's login and connections, or drop role and database; returns what is kept: role, database."""
+    """End the role's login and connections, or drop role and database; return the role and database that are kept."""
     roles, databases = entry.names.get("roles", ()), entry.names.get("databases", ())
     if not roles or not postgresql.clusters():
         return None
@@ -20,14 +20,13 @@ def remove(step: Step[object], entry: register.Entry, drop: bool) -> tuple[str, 
     if drop:
         for name in databases:
             if postgresql.rows(port, f"SELECT 1 FROM pg_database WHERE datname = {postgresql.literal(name)}"):
-                postgresql.sql(
-                    port, f"DROP DATABASE {postgresql.identifier(name)} WITH (FORCE);", thing=f"database {name}"
-                )
+                drop_database = f"DROP DATABASE {postgresql.identifier(name)} WITH (FORCE);"
+                postgresql.sql(port, drop_database, thing=f"database {name}")
                 step.changed(f"database {name} dropped")
         dropped = [_drop_role(step, port, role) for role in roles]
         return None if all(dropped) else (roles[-1], "")
     for name in databases:
-        step.say(f"kept: database {name} (a deployed onDestroy.database: drop removes it; {roles[-1]} may not log in)")
+        step.say(f"kept: database {name} (a deployed onDestroy.database: drop removes it; {roles[-1]} cannot log in)")
     return roles[-1], databases[-1] if databases else ""
 
 
@@ -37,7 +36,7 @@ def _end_login(step: Step[object], port: int, role: str) -> None:
         return
     if found[0]["rolcanlogin"]:
         postgresql.sql(port, f"ALTER ROLE {postgresql.identifier(role)} NOLOGIN;", thing=f"role {role}")
-        step.changed(f"role {role} may not log in any more")
+        step.changed(f"role {role} can no longer log in")
     ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {postgresql.literal(role)};"
     postgresql.sql(port, ended, thing=f"role {role}")
 

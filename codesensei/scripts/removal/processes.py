@@ -20,10 +20,9 @@ def remove(step: Step[object], units: Iterable[str]) -> None:
     ours = [name for name in names if _is_ours(name) or name == job]
     running = [name for name in ours if not _inactive(name)]
     if running:
-        step.say(f"stopping {', '.join(running)} (workers may finish what they do)")
+        step.say(f"stopping {', '.join(running)} (workers may finish their tasks)")
         systemctl("stop", *running)
-    present = [name for name in ours if paths.unit(name).exists()]
-    if present:
+    if present := [name for name in ours if paths.unit(name).exists()]:
         systemctl("disable", "--quiet", *present, check=False)
     for name in present:
         step.converge(files.remove_path(paths.unit(name)), f"unit {name} removed")

@@ -1,6 +1,6 @@
-"""Runs inside the project's own Python, as the app user: make one request and print what Django says or where it hangs.
+"""Runs in the project's own Python, as the app user: makes one request and prints what Django says or where it hangs.
 
-With DEBUG off and no LOGGING of the project's own, Django tells of an error by mail alone.
+With DEBUG off and no LOGGING of the project's own, Django reports an error by mail only.
 """
 
 import faulthandler
@@ -26,15 +26,8 @@ for name in [*logging.root.manager.loggerDict, "django"]:
 logging.getLogger("django").addHandler(logging.StreamHandler(sys.stdout))
 
 path, _, query = asked["path"].partition("?")
-environ = {
-    "REQUEST_METHOD": "GET",
-    "PATH_INFO": path,
-    "QUERY_STRING": query,
-    "HTTP_HOST": asked["host"],
-    "HTTP_X_FORWARDED_HOST": asked["host"],
-    "HTTP_X_FORWARDED_PROTO": asked["scheme"],
-    "HTTP_X_FORWARDED_FOR": "127.0.0.1",
-    "REMOTE_ADDR": "127.0.0.1",
-}
+environ = {"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": asked["host"], "HTTP_X_FORWARDED_HOST": asked["host"]}
+environ |= {"HTTP_X_FORWARDED_PROTO": asked["scheme"], "HTTP_X_FORWARDED_FOR": "127.0.0.1", "REMOTE_ADDR": "127.0.0.1"}
+# The method is GET by default.
 setup_testing_defaults(environ)
 next(iter(WSGIHandler()(environ, lambda *_: None)), b"")

@@ -1,11 +1,12 @@
-"""Runs inside the project's own Python, as the app user: say which workers could not start. Takes no work.
+"""Runs in the project's own Python, as the app user: says which workers could not start. Takes no work.
 
-Only what is certain counts: the first command of a line, where it is a plain one.
+Checks only what it can be sure of: the first command of a line, if that is a plain one.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import re
@@ -46,55 +47,42 @@ def bash(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def first_command(line: str) -> list[str]:
-    """The words of the first command, without what is before its program; empty where that is not certain."""
+    """The words of the first command, from its program on; empty where they are not certain."""
     text = line.strip()
     if "\n" in text:
         return []
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexer.commenters = ""
-    words: list[str] = []
     try:
-        for word in lexer:
-            if set(word) <= OPERATORS:
-                break
-            words.append(word)
+        return without_prefix(list(itertools.takewhile(lambda word: not OPERATORS.issuperset(word), lexer)))
     except ValueError:
         return []
-    return without_prefix(words)
 
 
 def without_prefix(words: list[str]) -> list[str]:
-    rest = list(words)
-    while rest and (ASSIGNMENT.match(rest[0]) or rest[0] in ("exec", "env")):
+    while words and (ASSIGNMENT.match(words[0]) or words[0] in ("exec", "env")):
         # Another PATH finds other programs, and options of env are not followed.
-        if rest[0].startswith("PATH=") or (rest[0] in ("exec", "env") and rest[1:2] and rest[1].startswith("-")):
+        if words[0].startswith("PATH=") or (words[0] in ("exec", "env") and words[1:2] and words[1].startswith("-")):
             return []
-        rest.pop(0)
-    return rest
+        words = words[1:]
+    return words
 
 
 def unloadable(words: list[str]) -> Problem | None:
-    """What of the project this command would load at its start, and cannot be."""
-    program = os.path.basename(words[0])
-    if re.fullmatch(r"python[\d.]*", program) and words[1:3] == ["-m", "celery"]:
-        program, words = "celery", words[2:]
+    """Load what this command would load of the project at its start; what kept that from loading."""
+    python = re.fullmatch(r"python[\d.]*", os.path.basename(words[0]))
+    if python and words[1:3] == ["-m", "celery"]:
+        words, python = words[2:], None
+    program, *arguments = words[1:] if python and words[1:2] == ["manage.py"] else words
     try:
-        if program == "celery":
-            return celery_problem(words[1:])
-        if program == "manage.py":
-            return command_problem(words[1:])
-        if re.fullmatch(r"python[\d.]*", program) and words[1:2] == ["manage.py"]:
-            return command_problem(words[2:])
-    except Exception:  # noqa: BLE001  # whatever the project raises is what the worker would end with
+        if os.path.basename(program) == "celery":
+            name = application(arguments)
+            if name is not None and not COMPUTED.search(name):
+                importlib.import_module("celery.app.utils").find_app(name)
+        elif os.path.basename(program) == "manage.py":
+            return command_problem(arguments)
+    except Exception:  # noqa: BLE001  # whatever the project raises would end the worker, too
         return {"cause": f"{' '.join(words[:4])} cannot load the project", "log": traceback.format_exc()}
-    return None
-
-
-def celery_problem(arguments: list[str]) -> Problem | None:
-    name = option(arguments, "-A", "--app")
-    if name is None or COMPUTED.search(name):
-        return None
-    importlib.import_module("celery.app.utils").find_app(name)
     return None
 
 
@@ -107,14 +95,13 @@ def command_problem(arguments: list[str]) -> Problem | None:
     return None
 
 
-def option(arguments: list[str], short: str, long: str) -> str | None:
+def application(arguments: list[str]) -> str | None:
+    """The value of celery's option -A or --app."""
     for number, word in enumerate(arguments):
-        if word in (short, long):
+        if word in ("-A", "--app"):
             return arguments[number + 1] if number + 1 < len(arguments) else None
-        if word.startswith(f"{long}="):
-            return word.partition("=")[2]
-        if word.startswith(short) and not word.startswith("--") and len(word) > len(short):
-            return word[len(short) :]
+        if found := re.match("-A|--app=", word):
+            return word[found.end() :]
     return None
 
 

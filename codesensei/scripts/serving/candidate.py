@@ -1,4 +1,4 @@
-"""Prove a release before it gets traffic: it starts beside the live one and must answer on a socket of its own."""
+"""Prove a release before it gets traffic: it runs beside the live one and must answer on a socket of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from codesensei.scripts.base import files, probe, units
-from codesensei.scripts.base import host as host_facts
+from codesensei.scripts.base import files, host, probe, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.probe import Answer
 from codesensei.scripts.base.step import Step
@@ -20,43 +19,43 @@ from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import hand_over
 from codesensei.scripts.serving.health import Question, log_of
 from codesensei.wire import paths
-from codesensei.wire.manifest import HealthCheck, Manifest
+from codesensei.wire.manifest import Manifest
 from codesensei.wire.names import RELEASE_PLACEHOLDER, WORKERS_PLACEHOLDER, candidate_unit
 from codesensei.wire.paths import ProjectPaths
 
-# After which an answer counts as never coming, where the request is made again to see what it waits for.
+# Seconds after which a request counts as hanging, when it is repeated to see what it waits for.
 HANG_SECONDS = 10
-# How much of the available memory the candidate may take.
+# The share of the available memory that the candidate may use.
 SPARE = 0.8
 
 
 @contextlib.contextmanager
 def proved(step: Step[Manifest], release: Release) -> Iterator[float]:
-    """The candidate, running and proved, during the block; gives the seconds until it had answered.
+    """Run the candidate during the block, proved; yields the seconds until it answered.
 
-    Raises Failure with status, body, journal and error log when it does not answer as the health check accepts.
+    Raises Failure with status, body, journal and error log where the health check does not accept its answer.
     """
     try:
         hand_over.make_place(step.project, release.user)
         _write_files(release, step.data)
         started = time.time()
         systemctl("start", candidate_unit(step.slug), check=False)
-        for host in step.data.health.hosts:
-            _prove(step, release, Question(step.data.health, host), started)
+        for name in step.data.health.hosts:
+            _prove(step, release, Question(step.data.health, name), started)
         yield time.time() - started
     finally:
         _end(step.project)
 
 
 def end_orphan(step: Step[object]) -> None:
-    """End a candidate that a killed run has left running; the lock says that nobody else started it."""
-    if any(map(os.path.lexists, [_unit(step.project), *_traces(step.project)])):
+    """End a candidate that a killed run left; it is nobody else's, because this run holds the lock."""
+    if any(map(os.path.lexists, _traces(step.project))):
         step.say(f"ending {candidate_unit(step.slug)}, left by an interrupted run")
         _end(step.project)
 
 
 def retire(project: ProjectPaths) -> None:
-    """Let the candidate finish what it has begun, and wait for nothing."""
+    """Let the candidate finish its requests and end, without waiting for it."""
     systemctl("stop", "--no-block", candidate_unit(project.slug), check=False)
 
 
@@ -64,55 +63,48 @@ def _end(project: ProjectPaths) -> None:
     name = candidate_unit(project.slug)
     stopped = systemctl("stop", name, check=False).ok
     systemctl("reset-failed", name, check=False)
-    for path in _traces(project):
+    unit, *others = _traces(project)
+    for path in others:
         files.remove_path(path)
-    # By its unit the next run finds one that still runs.
+    # The next run recognizes a candidate that still runs by its unit.
     if stopped:
-        files.remove_path(_unit(project))
+        files.remove_path(unit)
     systemctl("daemon-reload")
 
 
-def _unit(project: ProjectPaths) -> Path:
-    return paths.SERVER.runtime_units / candidate_unit(project.slug)
-
-
-def _drop_in(project: ProjectPaths) -> Path:
-    return paths.SERVER.runtime_units / f"{candidate_unit(project.slug)}.d"
-
-
 def _traces(project: ProjectPaths) -> list[Path]:
-    """What is there beside its unit while it runs."""
+    """What is there while it runs: its unit, the unit's drop-ins, and the rest."""
+    unit = paths.SERVER.runtime_units / candidate_unit(project.slug)
     credentials = jobs.credentials_of(project)
-    return [_drop_in(project), project.candidate_programs, credentials, project.candidate_place]
+    return [unit, unit.with_suffix(".service.d"), project.candidate_programs, credentials, project.candidate_place]
 
 
 def _write_files(release: Release, manifest: Manifest) -> None:
-    project, programs = release.project, release.project.candidate_programs
+    unit, drop_in, programs, *_ = _traces(release.project)
     files.make_directory(programs.parent, 0o755)
     files.make_directory(programs, 0o750, "root", release.user)
     for file in manifest.candidate.files:
         files.write_file(Path(file.path), file.content, 0o640, "root", release.user)
-    files.write_file(_unit(project), unit_text(release, manifest), 0o644)
-    files.remove_path(_drop_in(project))
+    files.write_file(unit, unit_text(release, manifest), 0o644)
+    files.remove_path(drop_in)
     if credentials := jobs.write_credentials(release):
-        files.make_directory(_drop_in(project), 0o755)
-        text = f"[Service]\nEnvironmentFile={credentials}\n"
-        files.write_file(_drop_in(project) / "server.conf", text, 0o644)
+        files.make_directory(drop_in, 0o755)
+        files.write_file(drop_in / "server.conf", f"[Service]\nEnvironmentFile={credentials}\n", 0o644)
     systemctl("daemon-reload")
 
 
 def unit_text(release: Release, manifest: Manifest) -> str:
-    """The candidate's unit, with fewer processes where memory is short beside those that are live."""
+    """The candidate's unit, with fewer processes where memory is short beside the live ones."""
     text, wanted = manifest.candidate.unit.replace(RELEASE_PLACEHOLDER, release.name), manifest.candidate.workers
     if wanted is None:
         return text
     used = systemctl("show", "--value", "--property=MemoryCurrent", manifest.web, check=False).stdout.strip()
-    fitting = fitting_workers(wanted, int(used), host_facts.available_memory()) if used.isdigit() else wanted
+    fitting = fitting_workers(wanted, int(used), host.available_memory()) if used.isdigit() else wanted
     return text.replace(WORKERS_PLACEHOLDER, str(fitting))
 
 
 def fitting_workers(wanted: int, used: int, available: int) -> int:
-    """How many of `wanted` processes fit beside as many live ones that use `used` bytes together with their master."""
+    """How many of `wanted` processes fit into `available` bytes; so many live ones, with their master, use `used`."""
     each = max(1, used // (wanted + 1))
     return max(1, min(wanted, int(available * SPARE) // each - 1))
 
@@ -123,16 +115,16 @@ def _prove(step: Step[Manifest], release: Release, question: Question, started: 
     answer = _answer(step.project, question, started + health.timeout, slow)
     if question.accepts(answer):
         return
-    # Its error log goes to the journal as well.
+    # Its error log goes to the journal, too.
     log = log_of(release, name, started)
     refused = answer.status >= 400 and not probe.accepted(answer, health.accept)
     if (refused or answer == slow) and not causes.explain(log):
-        log = _ask_why(step, release, health, question.host) or log
+        log = _ask_why(step, release, question) or log
     raise question.failure(release, answer, log, where=f"on the server: journalctl -u {name}")
 
 
 def _answer(project: ProjectPaths, question: Question, deadline: float, slow: Answer) -> Answer:
-    """The candidate's first answer; `slow` where it gives none in time."""
+    """The candidate's first answer; `slow` where there is none in time."""
     answer = slow
     while time.time() < deadline:
         if project.candidate_socket.exists():
@@ -147,10 +139,10 @@ def _answer(project: ProjectPaths, question: Question, deadline: float, slow: An
     return answer
 
 
-def _ask_why(step: Step[Manifest], release: Release, health: HealthCheck, host: str) -> str:
-    """What Django itself says of such a request, where its log says nothing."""
-    script = Path(__file__).with_name("ask_why.py")
+def _ask_why(step: Step[Manifest], release: Release, question: Question) -> str:
+    """What Django itself says about such a request, where its log says nothing."""
+    health, script = question.health, Path(__file__).with_name("ask_why.py")
     seconds = min(health.timeout, HANG_SECONDS)
-    asked = json.dumps({"host": host, "path": health.path, "scheme": health.scheme, "seconds": seconds})
+    asked = json.dumps({"host": question.host, "path": health.path, "scheme": health.scheme, "seconds": seconds})
     argv = [f"{release.venv}/bin/python", "-B", str(script), asked]
     return jobs.run_job(step, release, Job("ask Django why", argv, seconds=health.timeout + HANG_SECONDS)).tail

@@ -1,7 +1,7 @@
-"""A project's certificate from an ACME authority: which one it has, and the copy of it that nginx reads.
+"""A project's certificate from an ACME authority, and the copy of it that nginx reads.
 
-certbot keeps its own files in its own way. nginx reads `tls/<digest>/live`, a link to a pair that is never changed, so
-certificate and key change together, and what nginx refuses is put back by one rename.
+nginx reads not certbot's own files but `tls/<digest>/live`, a link to a pair that never changes: certificate and key
+are replaced together, and a pair that nginx refuses is taken back by one rename.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from codesensei.wire.processes import SYSTEM_PATH
 
 @dataclass(frozen=True)
 class Held:
-    """A pair with what it is for. `directory` is the URL of the authority that issued it; empty: self-signed."""
+    """A pair and what it is for. `directory` is the URL of the issuing authority, empty for a self-signed one."""
 
     pair: Pair
     directory: str = ""
@@ -46,7 +46,7 @@ class Held:
         return hashlib.sha256(self.pair.certificate.encode()).hexdigest()[:16]
 
     def covers(self, hostnames: Iterable[str]) -> set[str]:
-        """Those of `hostnames` for which browsers may accept it now."""
+        """Those of `hostnames` for which browsers can accept it now."""
         return set(hostnames) & self.names if self.directory and self.end > time.time() else set()
 
 
@@ -70,13 +70,13 @@ def _renewal(project: ProjectPaths) -> Path:
 
 
 def authority(project: ProjectPaths) -> Path:
-    """Where the system finds the root certificate that the project's authority is trusted by."""
+    """Where the system finds the root certificate of the project's authority."""
     return paths.SERVER.authorities / f"{lineage(project)}.crt"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """For which names, from which authority (the URL of its directory)."""
+    """A certificate that is wanted: its names, and the URL of the authority's directory."""
 
     hostnames: tuple[str, ...] = ()
     directory: str = ""
@@ -84,7 +84,7 @@ class Wanted:
 
 @dataclass
 class Folder:
-    """`tls/<digest>`: for which names, from which authority, and the pair that nginx reads."""
+    """`tls/<digest>`: the certificate that is wanted, and the pair that nginx reads."""
 
     project: ProjectPaths
     digest: str
@@ -97,7 +97,7 @@ class Folder:
 
     @classmethod
     def served(cls, project: ProjectPaths) -> Folder | None:
-        """The one that the live site names; None where its certificate is not an authority's."""
+        """The folder of the live site; None where its certificate is not from an authority."""
         manifest = Live.read(project).manifest
         return cls.open(project, manifest.tls) if manifest and manifest.acme and manifest.tls else None
 
@@ -106,46 +106,39 @@ class Folder:
         return self.project.tls(self.digest)
 
     @property
-    def hostnames(self) -> tuple[str, ...]:
-        return self.wanted.hostnames
-
-    @property
     def live(self) -> Held | None:
-        """The pair that the link leads to."""
-        # Beside the pair stands only which authority it is from.
+        """The pair that the link points to."""
+        # from.json holds only the authority.
         path = self.path / "live" / "from.json"
         source = codec.decode(Wanted, read_json(path, {}), str(path), kept=True)
         return Held.read(self.path / "live", "certificate.pem", "key.pem", source.directory)
 
     def make(self, wanted: Wanted) -> None:
-        """Write down what is wanted."""
+        """Record what is wanted."""
         for path in (self.path.parent, self.path, self.path / "pairs"):
             files.make_directory(path, 0o700)
         self.wanted = wanted
         write_json(self.path / "wanted.json", codec.encode(wanted))
 
     def best(self) -> Held:
-        """The pair to show: for the most names, from the authority that is asked for now, valid the longest.
-
-        Also what another folder shows is taken, so that a name keeps its certificate while others wait for theirs.
-        """
+        """The pair to serve: for the most names, then from the wanted authority, then valid the longest."""
+        # From other folders, too: a name keeps its certificate while others wait for theirs.
         others = [Folder.open(self.project, path.name).live for path in self.path.parent.iterdir() if path != self.path]
         found = [held for held in (obtained(self.project), self.live, *others) if held and held.directory]
 
         def merit(held: Held) -> tuple[int, bool, float]:
-            return len(held.covers(self.hostnames)), held.directory == self.wanted.directory, held.end
+            return len(held.covers(self.wanted.hostnames)), held.directory == self.wanted.directory, held.end
 
         best = max(found, key=merit, default=None)
-        return best or self.live or Held(self_signed(self.hostnames))
+        return best or self.live or Held(self_signed(self.wanted.hostnames))
 
     def install(self, step: Step[object]) -> bool:
-        """Make the best pair the live one; nginx reads it again where the site serves with it. True when changed.
+        """Make the best pair the live one, and have nginx read it if the site serves with it. True when changed.
 
-        Raises Failure where nginx refuses it; the one before stays.
+        Raises Failure where nginx refuses it; the previous one stays.
         """
         best, before = self.best(), files.link_target(self.path / "live")
-        loaded = self.path / "loaded"
-        target = f"pairs/{best.id}"
+        loaded, target = self.path / "loaded", f"pairs/{best.id}"
         if before == target and loaded.is_file() and loaded.read_text() == target:
             return False
         pair = self.path / target
@@ -158,9 +151,11 @@ class Folder:
         if served and served.digest == self.digest:
             self._reload(before)
         files.write_file(loaded, target, 0o600)
-        self._forget(before)
+        for old in pair.parent.iterdir():
+            if f"pairs/{old.name}" not in (target, before):
+                files.remove_path(old)
         where = best.directory or "this server itself (self-signed)"
-        step.changed(f"certificate for {', '.join(sorted(best.names))} from {where} is in its place")
+        step.changed(f"certificate for {', '.join(sorted(best.names))} from {where} installed")
         return True
 
     def _reload(self, before: str | None) -> None:
@@ -168,40 +163,30 @@ class Folder:
         if not check.ok:
             if before:
                 files.make_link(self.path / "live", before)
-            raise Failure(
-                "nginx configuration",
-                "nginx -t refuses it, so the new certificate is not in use; the one before is",
-                "correct the file that is named, then run pulumi up again",
-                check.stderr,
-            )
+            cause = "nginx -t refuses it, so the new certificate is not in use; the one before is"
+            fix = "correct the file that is named, then run pulumi up again"
+            raise Failure("nginx configuration", cause, fix, check.stderr)
         nginx.reload()
-
-    def _forget(self, before: str | None) -> None:
-        keep = {files.link_target(self.path / "live"), before}
-        for pair in (self.path / "pairs").iterdir():
-            if f"pairs/{pair.name}" not in keep:
-                files.remove_path(pair)
 
 
 def lacking(project: ProjectPaths) -> Iterator[str]:
-    """What is not as the stack asks, one sentence each: read-only."""
+    """What differs from what the stack asks for, one sentence each. Changes nothing."""
     folder = Folder.served(project)
     if folder is None:
         return
-    live, held = folder.live, obtained(project)
-    covered = live.covers(folder.hostnames) if live else set()
-    for name in sorted(set(folder.hostnames) - covered):
+    wanted, live, held = folder.wanted, folder.live, obtained(project)
+    covered = live.covers(wanted.hostnames) if live else set()
+    for name in sorted(set(wanted.hostnames) - covered):
         yield f"there is no valid certificate for {name}"
-    if held and live and held.id != live.id and held.end >= live.end and held.covers(folder.hostnames) >= covered:
+    if held and live and held.id != live.id and held.end >= live.end and held.covers(wanted.hostnames) >= covered:
         yield "a renewed certificate is not in use"
-    if held and held.directory != folder.wanted.directory:
+    if held and held.directory != wanted.directory:
         yield f"the certificate is from {held.directory}"
 
 
 def retire(step: Step[object], digest: str | None, acme: bool) -> None:
-    """After a switch: certificates that nothing names any more go."""
-    folder = step.project.memory / "tls"
-    for path in folder.iterdir() if folder.is_dir() else ():
+    """After a switch: remove the certificates that are not in use any more."""
+    for path in step.project.memory.glob("tls/*"):
         if path.name != digest:
             files.remove_path(path)
     if not acme:
@@ -209,19 +194,19 @@ def retire(step: Step[object], digest: str | None, acme: bool) -> None:
 
 
 def remove(step: Step[object]) -> None:
-    """Let certbot forget the project's certificate, and the system its authority."""
+    """Delete the project's certificate from certbot, and its authority from those that the system trusts."""
     name = lineage(step.project)
     if _renewal(step.project).exists() and shutil.which("certbot", path=SYSTEM_PATH):
         done = commands.run(["certbot", "delete", "--non-interactive", "--cert-name", name], check=False, timeout=300)
         if done.ok:
-            step.changed(f"certbot forgets {name}")
+            step.changed(f"{name} deleted from certbot")
         else:
             step.say(f"kept: {name}, which certbot could not delete; on the server: certbot delete --cert-name {name}")
     trust(step, "")
 
 
 def trust(step: Step[object], root: str) -> None:
-    """Make the system trust the authority's own root certificate, or no longer."""
+    """Make the system trust this root certificate of the project's authority; an empty one: trust none."""
     path = authority(step.project)
     changed = files.write_file(path, root.strip() + "\n") if root else files.remove_path(path)
     if changed:

@@ -1,4 +1,4 @@
-"""What a switch has to change: the manifest it was given, held against what is live."""
+"""What a switch has to change: its manifest compared with what is live."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from codesensei.wire.manifest import File, Manifest
 
 @dataclass(frozen=True)
 class Change:
-    """From what is live, `now`, to the step's manifest, with which `release` serves.
-
-    Every answer is asked of the server again: after the switch has applied the manifest it is another.
-    """
+    """From what is live, `now`, to the step's manifest with `release`. Each answer is read from the server again."""
 
     step: Step[Manifest]
     now: Live
@@ -44,33 +41,28 @@ class Change:
         )
 
     def of_code(self) -> bool:
-        """Whether another release gets live."""
+        """Whether another release becomes live."""
         return self.now.release != self.release.name
 
     def of_password(self) -> bool:
         """Whether the database role gets another password."""
         role = self.manifest.database
-        if role is None:
-            return False
-        found = passwords.find(self.step.slug, role.role, role.digest)
-        return found.live != found.staged
+        found = passwords.find(self.step.slug, role.role, role.digest) if role else None
+        return found is not None and found.live != found.staged
 
     def of_web(self) -> bool:
-        """Whether the web process must be another one: other code, another unit, or it does not run."""
+        """Whether the web process must be replaced: other code, another unit, or it does not run."""
         web = self.manifest.web
         path = str(paths.unit(web))
         another = self.now.contents.get(path) != dict(self.manifest.contents()).get(path)
         return self.of_code() or another or not units.is_active(web)
 
     def stale(self) -> set[str]:
-        """Units whose process must be a new one: the code is another, or what the unit runs is."""
-        before = self.now.contents
-        changed = {
-            file.renews or Path(file.path).name
-            for file in self.manifest.files
-            if before.get(file.path) != file.content or _differs(file)
-        }
-        stale = {unit.name for unit in self.manifest.units} & changed
+        """Units whose process must be replaced: the code is another, or what the unit runs is."""
+        was, wanted = self.now.contents, self.manifest.files
+        changed = [file for file in wanted if was.get(file.path) != file.content or _differs(file)]
+        renewed = {file.renews or Path(file.path).name for file in changed}
+        stale = {unit.name for unit in self.manifest.units} & renewed
         if self.of_code() or self.of_password():
             stale |= set(self.manifest.named("web", "worker"))
         return stale

@@ -1,4 +1,4 @@
-"""The certificate of visitors whose TLS names no host: thrown away, or that of the project that serves by address."""
+"""The certificate for visitors whose TLS names no host: a throw-away one, or that of the project served by address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codesensei.wire import paths
 
 
 def ensure(step: Step[object]) -> None:
-    """Make the throw-away certificate and the link to it, where there is none."""
+    """Make the throw-away certificate and a link to it, where there is none."""
     folder, link = paths.SERVER.unknown_host, paths.SERVER.default_tls
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     if not (certificate.is_file() and key.is_file()):
@@ -21,11 +21,11 @@ def ensure(step: Step[object]) -> None:
         files.write_file(certificate, made.certificate, 0o644)
         step.changed(f"throw-away certificate {certificate} made")
     if not (link / "certificate.pem").is_file():
-        step.converge(files.make_link(link, str(folder)), f"{link} leads to {folder}")
+        step.converge(files.make_link(link, str(folder)), f"{link} points to {folder}")
 
 
 def wanted(step: Step[object], folder: str | None) -> str | None:
-    """Where the link shall lead when this project shows `folder` to them, or nothing; None: it may stay as it is."""
+    """Where the link must point if this project serves `folder` to them, or nothing; None: it can stay as it is."""
     now = files.link_target(paths.SERVER.default_tls)
     if folder is not None:
         return folder if now != folder else None
@@ -34,6 +34,6 @@ def wanted(step: Step[object], folder: str | None) -> str | None:
 
 
 def point(step: Step[object], folder: str | None) -> bool:
-    """Lead the link where it belongs now; True when it has changed, and nginx must read it again."""
+    """Point the link where it belongs now; True when it changed, and nginx must reload."""
     link, target = paths.SERVER.default_tls, wanted(step, folder)
-    return target is not None and step.converge(files.make_link(link, target), f"{link} leads to {target}")
+    return target is not None and step.converge(files.make_link(link, target), f"{link} points to {target}")

@@ -1,21 +1,20 @@
-"""What is live for a project: links, files, units. Saved before the switch changes it, and put back when it fails."""
+"""What is live for a project: links, files, units. Saved before a switch changes it, put back when the switch fails."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import grp
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
-from codesensei.scripts.serving import default_tls, hand_over, journal
+from codesensei.scripts.serving import default_tls, hand_over
 from codesensei.scripts.serving.health import Question
-from codesensei.scripts.serving.journal import Journal, SavedFile, SavedPassword, SavedUnit
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import Manifest, RolePassword
 from codesensei.wire.paths import ProjectPaths
@@ -23,7 +22,7 @@ from codesensei.wire.paths import ProjectPaths
 
 @dataclass(frozen=True)
 class Live:
-    """The last manifest that was switched to, as root keeps it; None where nothing is live."""
+    """The manifest of the last switch, as root keeps it; None where nothing is live."""
 
     project: ProjectPaths
     manifest: Manifest | None
@@ -47,19 +46,81 @@ class Live:
         """The text of each file, by its path."""
         return dict(self.manifest.contents()) if self.manifest else {}
 
+
+@dataclass(frozen=True, kw_only=True)
+class SavedFile:
+    """A file as it was; `group` is a number."""
+
+    text: str
+    mode: int
+    group: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedUnit:
+    """A unit as it was; `invocation` tells whether its process is still the same one."""
+
+    exists: bool
+    active: bool
+    invocation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedPassword:
+    """The verifier that the role `name` had; None for no password."""
+
+    name: str
+    verifier: str | None = field(repr=False)
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journal:
+    """Everything that a switch may change, as it was before; kept until the switch ends or all of it is put back.
+
+    None is what was not there. `renewed` are the units whose process the switch replaces, `role` is None where the
+    password stays.
+    """
+
+    live: Manifest | None
+    links: Mapping[str, str | None]
+    files: Mapping[str, SavedFile | None]
+    units: Mapping[str, SavedUnit]
+    renewed: tuple[str, ...]
+    role: SavedPassword | None
+
+    @classmethod
+    def read(cls, project: ProjectPaths) -> Journal | None:
+        """The journal of a switch that neither ended nor was wholly put back; None where there is none."""
+        data = read_json(_journal(project), None)
+        if data is None:
+            return None
+        # Versions before 1.0 wrote an empty map for nothing.
+        return codec.decode(cls, {**data, "live": data["live"] or None}, str(_journal(project)), kept=True)
+
     @property
-    def paths(self) -> list[str]:
-        return list(self.contents)
+    def running(self) -> list[str]:
+        """The units that ran and can run again."""
+        return sorted(name for name, unit in self.units.items() if unit.active and unit.exists)
+
+
+def _journal(project: ProjectPaths) -> Path:
+    return project.memory / "switch" / "journal.json"
+
+
+def is_interrupted(project: ProjectPaths) -> bool:
+    """Whether a switch was interrupted, or not wholly put back."""
+    return _journal(project).exists()
 
 
 def is_own_path(project: ProjectPaths, path: str) -> bool:
-    """Whether a file is in a place where the manifest of this project may put one."""
+    """Whether this project's manifest may put a file there."""
     own = (paths.unit(project.slug), project.site, project.rotation, f"{project.config}/")
     return path.startswith(tuple(map(str, own))) and ".." not in path
 
 
 def refuse_foreign_paths(project: ProjectPaths, manifest: Manifest) -> None:
-    """Raise Failure for a file that is not in a place of this project's own."""
+    """Raise Failure for a file outside this project's own places."""
     programs = f"{project.candidate_programs}/"
     foreign = [file.path for file in manifest.files if not is_own_path(project, file.path)]
     candidate = [file.path for file in manifest.candidate.files]
@@ -70,36 +131,31 @@ def refuse_foreign_paths(project: ProjectPaths, manifest: Manifest) -> None:
 
 @contextlib.contextmanager
 def all_or_nothing(step: Step[Manifest], now: Live, renewed: Collection[str]) -> Iterator[None]:
-    """What the block does makes the manifest live; where it fails, everything is put back. `renewed` as in Journal."""
+    """Make live what the block applies; where that fails, put everything back. `renewed` as in Journal."""
     save(step, now, renewed)
     try:
         yield
         write_json(step.project.live, codec.encode(step.data))
-        journal.forget(step.project)
-    except Failure as failure:
-        _undo(step, failure)
-        raise
+        _journal(step.project).unlink(missing_ok=True)
     except Exception as error:
         unforeseen = Failure(f"switch to {step.args[0]}", f"{error.__class__.__name__}: {error}")
-        _undo(step, unforeseen)
-        unforeseen.fix = unforeseen.fix or "everything was put back"
-        raise unforeseen from error
-
-
-def _undo(step: Step[object], failure: Failure) -> None:
-    """Put everything back; the failure of the switch also tells of what could not be."""
-    step.say("putting everything back as it was")
-    try:
-        restore(step)
-    except Failure as left:
-        failure.cause += f"\n{left.thing}: {left.cause}"
-        failure.fix = f"{failure.fix}\n{left.fix}".strip()
+        failure = error if isinstance(error, Failure) else unforeseen
+        step.say("putting everything back as it was")
+        try:
+            restore(step)
+        except Failure as left:
+            failure.cause += f"\n{left.thing}: {left.cause}"
+            failure.fix = f"{failure.fix}\n{left.fix}".strip()
+        if failure is error:
+            raise
+        failure.fix = failure.fix or "everything was put back"
+        raise failure from error
 
 
 def save(step: Step[Manifest], now: Live, renewed: Collection[str]) -> None:
-    """Write down everything that the switch may change, before it changes anything."""
+    """Record everything that the switch may change, before it changes anything."""
     project, manifest = step.project, step.data
-    touched = sorted({*now.paths, *(file.path for file in manifest.files)})
+    touched = sorted({*now.contents, *(file.path for file in manifest.files)})
     links = [project.current, project.previous, *(link for path in touched if (link := paths.site_link(Path(path))))]
     if default_tls.wanted(step, manifest.default_tls) is not None:
         links.append(paths.SERVER.default_tls)
@@ -111,7 +167,8 @@ def save(step: Step[Manifest], now: Live, renewed: Collection[str]) -> None:
         renewed=tuple(sorted(renewed)),
         role=_password(step.slug, manifest.database) if manifest.database else None,
     )
-    journal.write(project, was)
+    files.make_directory(_journal(project).parent, 0o700)
+    write_json(_journal(project), codec.encode(was))
 
 
 def _file(path: Path) -> SavedFile | None:
@@ -124,7 +181,7 @@ def _file(path: Path) -> SavedFile | None:
 
 def _unit(name: str) -> SavedUnit:
     state = units.show(name)
-    # One that has ended and is about to be started again runs, too.
+    # A unit that ended and is about to be started again counts as running.
     active = state.active in ("active", "activating", "reloading")
     return SavedUnit(exists=paths.unit(name).exists(), active=active, invocation=state.invocation)
 
@@ -135,21 +192,21 @@ def _password(slug: str, role: RolePassword) -> SavedPassword | None:
 
 
 def restore(step: Step[object]) -> None:
-    """Put back everything as the journal says, and start what ran.
+    """Put everything back as the journal says, and start what ran.
 
-    Each part is tried, whatever becomes of the others. Raises Failure for those that failed: the journal stays, and the
-    next run tries again.
+    Every part is tried. Raises Failure for those that failed: the journal stays, and the next run tries again.
     """
-    project, was = step.project, journal.read(step.project)
+    project, was = step.project, Journal.read(step.project)
     if was is None:
         return
     put_back = functools.partial
+    places: dict[str, SavedFile | str | None] = {**was.files, **was.links}
+    live = put_back(write_json, project.live, codec.encode(was.live)) if was.live else None
     # What visitors need comes first; the password before the processes that log in with it.
     parts: list[tuple[str, Callable[[], object]]] = [
         ("other units", put_back(_end_others, was)),
-        *((path, put_back(_put_back_file, Path(path), saved)) for path, saved in was.files.items()),
-        *((link, put_back(_put_back_link, Path(link), target)) for link, target in was.links.items()),
-        (str(project.live), put_back(_put_back_manifest, project, was.live)),
+        *((path, put_back(_put_back_path, Path(path), saved)) for path, saved in places.items()),
+        (str(project.live), live or put_back(files.remove_path, project.live)),
         ("sockets", put_back(_start_sockets, was)),
         ("units", put_back(systemctl, "enable", "--quiet", *was.running) if was.running else lambda: None),
         ("proxy", _reload_proxy),
@@ -157,56 +214,36 @@ def restore(step: Step[object]) -> None:
         ("processes", put_back(_start_processes, was)),
         ("visitors", put_back(_lead_back, project, was.live)),
     ]
-    left = [f"{name}: {problem}" for name, part in parts if (problem := _problem_of(part))]
+    left = []
+    for name, part in parts:
+        try:
+            part()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other parts are put back
+            left.append(f"{name}: {str(error) or error.__class__.__name__}")
     if left:
-        raise Failure(
-            "what was live before the switch",
-            "it could not all be put back:\n" + "\n".join(left),
-            "correct that on the server, then run pulumi up again: it is put back first",
-        )
-    journal.forget(project)
-
-
-def _problem_of(part: Callable[[], object]) -> str:
-    try:
-        part()
-    except Exception as error:  # noqa: BLE001  # whatever it is, the other parts are put back
-        return str(error) or error.__class__.__name__
-    return ""
+        cause = "it could not all be put back:\n" + "\n".join(left)
+        fix = "correct that on the server, then run pulumi up again: it starts by putting the rest back"
+        raise Failure("what was live before the switch", cause, fix)
+    _journal(project).unlink(missing_ok=True)
 
 
 def _end_others(was: Journal) -> None:
-    """Stop what did not run, and disable what was not there; sockets first, or they would start their service again."""
+    """Stop what did not run, sockets first, or they would start their service again; disable what was not there."""
     others = [name for name, unit in was.units.items() if not unit.active]
-    if running := sorted((name for name in others if not units.show(name).has_ended), key=_sockets_first):
-        systemctl("stop", *running)
+    if running := [name for name in others if not units.show(name).has_ended]:
+        systemctl("stop", *sorted(running, key=lambda name: (not _is_socket(name), name)))
     if new := [name for name in others if not was.units[name].exists and paths.unit(name).exists()]:
         systemctl("disable", "--quiet", *new)
 
 
-def _sockets_first(name: str) -> tuple[bool, str]:
-    return not _is_socket(name), name
-
-
-def _put_back_file(path: Path, saved: SavedFile | None) -> None:
+def _put_back_path(path: Path, saved: SavedFile | str | None) -> None:
+    """Put back a file, or a link by its target; None: there was nothing."""
     if saved is None:
         files.remove_path(path)
+    elif isinstance(saved, str):
+        files.make_link(path, saved)
     else:
         files.write_file(path, saved.text, saved.mode, "root", grp.getgrgid(saved.group).gr_name)
-
-
-def _put_back_link(link: Path, target: str | None) -> None:
-    if target is None:
-        files.remove_path(link)
-    else:
-        files.make_link(link, target)
-
-
-def _put_back_manifest(project: ProjectPaths, manifest: Manifest | None) -> None:
-    if manifest is None:
-        files.remove_path(project.live)
-    else:
-        write_json(project.live, codec.encode(manifest))
 
 
 def _start_sockets(was: Journal) -> None:
@@ -224,7 +261,7 @@ def _is_socket(name: str) -> bool:
 
 
 def _reload_proxy() -> None:
-    # Where a file of somebody else's keeps nginx from reading, it serves by what it has read before.
+    # Where another site's file keeps nginx from reloading, it goes on with the configuration that it has.
     if commands.run(["nginx", "-t", "-q"], check=False).ok:
         nginx.reload()
 
@@ -235,35 +272,28 @@ def _put_back_password(role: SavedPassword | None) -> None:
 
 
 def _start_processes(was: Journal) -> None:
-    """Start what ran, and replace each process that the switch has replaced; others go on."""
+    """Start what ran, and replace each process that the switch replaced; leave the others alone."""
     before = {name: units.show(name) for name in was.running if not _is_socket(name)}
-    renewed, ended = [], []
-    for name, state in before.items():
-        if name in was.renewed and (state.active != "active" or state.invocation != was.units[name].invocation):
-            renewed.append(name)
-        elif name not in was.renewed and state.active != "active":
-            ended.append(name)
-    # Each verb for all at once: several workers finish their work at the same time.
+    ended = [name for name, state in before.items() if state.active != "active"]
+    others = [name for name, state in before.items() if state.invocation != was.units[name].invocation]
+    renewed = [name for name in before if name in was.renewed and name in (*ended, *others)]
+    ended = [name for name in ended if name not in was.renewed]
+    # Each verb once for all: several workers finish their work at the same time.
     for verb, names in (("restart", renewed), ("start", ended)):
         if names:
             systemctl(verb, *names, check=False)
-    # One that was started and has failed by itself again is as it was.
+    # A unit that was started and failed by itself again is as it was.
     after = {name: units.show(name) for name in (*renewed, *ended)}
-    left = [
-        name
-        for name, state in after.items()
-        if state.active == "inactive" or state.invocation == before[name].invocation != ""
-    ]
-    if left:
+    same = [name for name, state in after.items() if state.invocation == before[name].invocation != ""]
+    if left := [name for name, state in after.items() if state.active == "inactive" or name in same]:
         raise Failure(", ".join(left), "not started again")
 
 
 def _lead_back(project: ProjectPaths, manifest: Manifest | None) -> None:
-    """Visitors go to the live process again once it answers; what it answers was judged when it was new."""
+    """Send visitors to the live process again once it answers, whatever it answers: that was checked at its switch."""
     if not hand_over.is_away(project):
         return
     if manifest:
-        question = Question(manifest.health, manifest.health.hosts[0])
-        seconds = manifest.health.timeout
+        question, seconds = Question(manifest.health, manifest.health.hosts[0]), manifest.health.timeout
         units.wait_until(lambda: question.ask(seconds, project.kept_socket).status != 0, seconds)
     hand_over.to_live(project)

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from codesensei.scripts.base import commands
+from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 
 DAY = 86400
@@ -29,21 +30,22 @@ class Pair:
 
 def check(pair: Pair) -> None:
     """Raise Failure unless both are readable, belong together and the certificate is valid now."""
-    public = _openssl(["x509", "-noout", "-pubkey"], pair.certificate, "the certificate cannot be read")
+    public = _x509(pair, "-pubkey")
     # An empty pass phrase makes openssl fail on an encrypted key instead of asking for one.
-    own = _openssl(
-        ["pkey", "-pubout", "-passin", "pass:"], pair.key, "the key cannot be read (it must not be encrypted)"
-    )
-    if public.strip() != own.strip():
+    words = ["openssl", "pkey", "-pubout", "-passin", "pass:"]
+    own = commands.run(words, input=pair.key, check=False, timeout=30)
+    if not public.ok:
+        raise Failure("tls", "the certificate cannot be read", FIX)
+    if not own.ok:
+        raise Failure("tls", "the key cannot be read (it must not be encrypted)", FIX)
+    if public.stdout.strip() != own.stdout.strip():
         raise Failure("tls", "certificate and key do not belong together", FIX)
     if not valid_for(pair, 0):
-        end = _openssl(["x509", "-noout", "-enddate"], pair.certificate, "the certificate cannot be read")
-        raise Failure("tls", f"the certificate has expired ({end.strip()})", "put a current one into codesensei:tls")
-    words = ["openssl", "x509", "-noout", "-startdate", "-dateopt", "iso_8601"]
-    begins = commands.run(words, input=pair.certificate, check=False)
-    found = re.search(r"notBefore=(\S+ \S+)Z", begins.stdout)
-    if found and datetime.fromisoformat(found[1]).replace(tzinfo=timezone.utc) > datetime.now(timezone.utc):
-        cause = f"the certificate is not valid before {found[1]} UTC"
+        end = _x509(pair, "-enddate").stdout.strip()
+        raise Failure("tls", f"the certificate has expired ({end})", "put a current one into codesensei:tls")
+    begins = re.search(r"notBefore=(\S+ \S+)Z", _x509(pair, "-startdate", "-dateopt", "iso_8601").stdout)
+    if begins and datetime.fromisoformat(begins[1]).replace(tzinfo=timezone.utc) > datetime.now(timezone.utc):
+        cause = f"the certificate is not valid before {begins[1]} UTC"
         raise Failure("tls", cause, "check the server's clock (timedatectl)")
 
 
@@ -59,35 +61,32 @@ def self_signed(hostnames: Sequence[str]) -> Pair:
 
 
 def alternative_names(hostnames: Sequence[str]) -> str:
-    """`DNS:a,IP:b` as openssl takes it; Failure for what is no hostname."""
+    """`DNS:a,IP:b`, as openssl expects it. Raises Failure for an invalid hostname."""
     parts = []
     for name in hostnames:
         try:
             parts.append(f"IP:{ipaddress.ip_address(name.strip('[]'))}")
         except ValueError:
             if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?", name):
-                raise Failure("tls", f"{name!r} is no hostname", "correct codesensei:domains") from None
+                raise Failure("tls", f"{name!r} is not a hostname", "correct codesensei:domains") from None
             parts.append(f"DNS:{name}")
     return ",".join(parts)
 
 
 def names_of(pair: Pair) -> set[str]:
-    """The host names and addresses that a certificate is for."""
-    said = commands.run(
-        ["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=pair.certificate, check=False
-    ).stdout
+    """The hostnames and addresses that a certificate is for."""
+    said = _x509(pair, "-ext", "subjectAltName").stdout
     return {plain(part) for part in re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)}
 
 
 def end_of(pair: Pair) -> float:
     """When a certificate ends, seconds since the epoch; 0 where it cannot be read."""
-    said = commands.run(["openssl", "x509", "-noout", "-enddate"], input=pair.certificate, check=False).stdout
-    found = re.search(r"notAfter=(.+ GMT)", said)
+    found = re.search(r"notAfter=(.+ GMT)", _x509(pair, "-enddate").stdout)
     return float(ssl.cert_time_to_seconds(found[1])) if found else 0.0
 
 
 def plain(name: str) -> str:
-    """A host name or an address in the one way to write it."""
+    """The canonical form of a hostname or an address."""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
@@ -95,14 +94,9 @@ def plain(name: str) -> str:
 
 
 def valid_for(pair: Pair, days: int) -> bool:
-    """Whether it is still valid in so many days."""
-    return commands.run(
-        ["openssl", "x509", "-noout", "-checkend", str(days * DAY)], input=pair.certificate, check=False
-    ).ok
+    """Whether it will still be valid in `days` days."""
+    return _x509(pair, "-checkend", str(days * DAY)).ok
 
 
-def _openssl(words: list[str], text: str, wrong: str) -> str:
-    done = commands.run(["openssl", *words], input=text, check=False, timeout=30)
-    if not done.ok:
-        raise Failure("tls", wrong, FIX)
-    return done.stdout
+def _x509(pair: Pair, *words: str) -> Result:
+    return commands.run(["openssl", "x509", "-noout", *words], input=pair.certificate, check=False, timeout=30)

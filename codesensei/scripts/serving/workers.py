@@ -1,4 +1,4 @@
-"""The workers in a switch: proved as far as they take no work, replaced when the old ones have ended their own."""
+"""Workers in a switch: proved without taking work, replaced once the old ones have finished theirs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from codesensei.scripts.serving.health import log_of
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import Manifest
 
-# How long a worker must live before it counts as started, seconds: longer where the project is slow to load.
+# Seconds that a worker must live before it counts as started: longer where the project is slow to load.
 GRACE = 5.0
 AFTER_LOADING = 3.0
 PAUSE = 0.1
@@ -37,44 +37,35 @@ class Problem:
 
 
 def prove(step: Step[Manifest], release: Release) -> float:
-    """Raise Failure for a worker whose program is not there or whose project cannot be imported.
-
-    Returns the seconds that a new worker must live.
-    """
+    """Raise Failure for a missing program or a project that does not load. Returns the seconds a worker must live."""
     lines = {unit.name: unit.command for unit in step.data.units if unit.kind == "worker"}
     started = time.monotonic()
     argv = [f"{release.venv}/bin/python", "-B", str(PROOF), json.dumps(lines)]
     done = jobs.run_job(step, release, Job("prove the workers", argv, answer=ANSWER))
     if not done.answer:
         raise Failure("workers", "their proof did not end", log=done.tail, where=str(done.log))
-    clean = redactor(release.project, release.name).clean
-    problems = {}
-    for name, said in json.loads(done.answer).items():
-        found = codec.decode(Problem, said, "answer of ask_workers.py")
-        problems[name] = Problem(cause=clean(found.cause), log=clean(found.log))
-    if problems:
-        raise _refused(problems)
+    if problems := json.loads(done.answer):
+        raise _refused(release, problems)
     return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started))
 
 
-def _refused(problems: dict[str, Problem]) -> Failure:
-    known = {name: causes.explain(problem.log) for name, problem in problems.items()}
-    told = [
-        f"{name}: {problem.cause}" + (f": {explained[0]}" if (explained := known[name]) else "")
-        for name, problem in problems.items()
-    ]
-    fixes = list(dict.fromkeys(explained[1] for explained in known.values() if explained))
-    if None in known.values():
-        fixes.append("fix the command in project.workers")
-    log = "\n".join(problem.log for problem in problems.values() if problem.log)
-    return Failure("workers that cannot start", "\n".join(told), "\n".join(fixes), log)
+def _refused(release: Release, problems: dict[str, object]) -> Failure:
+    clean, general = redactor(release.project, release.name).clean, "fix the command in project.workers"
+    told, fixes, logs = [], [], []
+    for name, said in problems.items():
+        problem = codec.decode(Problem, said, "answer of ask_workers.py")
+        log = clean(problem.log)
+        known, fix = causes.explain(log) or ("", general)
+        told.append(": ".join(filter(None, (name, clean(problem.cause), known))))
+        fixes.append(fix)
+        logs.append(log)
+    # The general one comes last.
+    fix = "\n".join(dict.fromkeys(sorted(fixes, key=lambda fix: fix == general)))
+    return Failure("workers that cannot start", "\n".join(told), fix, "\n".join(filter(None, logs)))
 
 
 def renew(change: Change, stale: Collection[str], grace: float) -> None:
-    """Make the manifest's workers the ones that run, those in `stale` with a new process.
-
-    Raises Failure for one that does not live for `grace` seconds.
-    """
+    """Run the manifest's workers, those in `stale` afresh. Raises Failure for one that ends within `grace` seconds."""
     _stop_departed(change)
     if names := change.manifest.named("worker"):
         began = time.time()
@@ -83,13 +74,12 @@ def renew(change: Change, stale: Collection[str], grace: float) -> None:
 
 
 def _stop_departed(change: Change) -> None:
-    """End the processes that are in the manifest no more, before new ones begin: one may have another's work."""
+    """End processes that left the manifest, before new ones start: a new one may take over an old one's work."""
     step = change.step
     departed = sorted(set(change.now.units) - {unit.name for unit in change.manifest.units})
     if not departed:
         return
-    running = [name for name in departed if not units.show(name).has_ended]
-    if running:
+    if running := [name for name in departed if not units.show(name).has_ended]:
         systemctl("stop", "--no-block", *running)
     _wait_for_end(step, running, lambda name: units.show(name).has_ended)
     for name in departed:
@@ -102,21 +92,20 @@ def _stop_departed(change: Change) -> None:
 def _start(step: Step[object], names: list[str], stale: Collection[str]) -> None:
     """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout."""
     old = {name: state.main_pid for name in names if name in stale and (state := units.show(name)).active == "active"}
-    # Waits until the program runs and no longer: a unit whose start is only queued would look like one that has ended.
-    missing = [name for name in names if name not in old]
-    if missing:
+    # Without --no-block: a unit whose start is only queued looks like one that has ended.
+    if missing := [name for name in names if name not in old]:
         systemctl("start", *missing, check=False)
     if old:
         systemctl("restart", "--no-block", *old)
-    _wait_for_end(
-        step,
-        list(old),
-        lambda name: (state := units.show(name)).main_pid not in (old[name], "0") or state.active == "failed",
-    )
+
+    def is_replaced(name: str) -> bool:
+        return (state := units.show(name)).main_pid not in (old[name], "0") or state.active == "failed"
+
+    _wait_for_end(step, list(old), is_replaced)
 
 
 def _wait_for_end(step: Step[object], names: list[str], has_ended: Callable[[str], bool]) -> None:
-    """Wait for processes that finish their work; systemd itself ends that at TimeoutStopSec, so this ends."""
+    """Wait for processes to finish their work. It ends: systemd kills them after TimeoutStopSec."""
     told = began = time.monotonic()
     while draining := [name for name in names if not has_ended(name)]:
         if time.monotonic() - told > jobs.QUIET_SECONDS:
@@ -126,7 +115,7 @@ def _wait_for_end(step: Step[object], names: list[str], has_ended: Callable[[str
 
 
 def _await_grace(release: Release, names: list[str], began: float, grace: float) -> None:
-    """Every worker must live for `grace` seconds without a restart. `began` is seconds since the epoch."""
+    """Raise Failure unless all live for `grace` seconds without a restart. `began` is seconds since the epoch."""
     first = {name: units.show(name) for name in names}
     deadline = time.monotonic() + grace
     while time.monotonic() < deadline:
@@ -138,7 +127,7 @@ def _await_grace(release: Release, names: list[str], began: float, grace: float)
 
 
 def _lives(state: UnitState) -> bool:
-    """Whether the unit runs or is just being started, and does not wait to be started again after it has ended."""
+    """Whether the unit runs or starts, other than by waiting for a restart after it ended."""
     return state.active in ("active", "activating") and state.sub != "auto-restart"
 
 
@@ -146,10 +135,5 @@ def _died(release: Release, name: str, state: UnitState, began: float, grace: fl
     log = log_of(release, name, began)
     ended = f"it ended within {grace:.0f} s of its start ({state.result}, status {state.exit_status})"
     cause, fix = causes.explain_any(f"{log}\n{state.result}", "")
-    return Failure(
-        name,
-        f"{ended}: {cause}" if cause else ended,
-        fix or "fix its command in project.workers",
-        log,
-        where=f"on the server: journalctl -u {name}",
-    )
+    cause, fix = f"{ended}: {cause}" if cause else ended, fix or "fix its command in project.workers"
+    return Failure(name, cause, fix, log, where=f"on the server: journalctl -u {name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -18,17 +19,31 @@ MANAGE = Path(__file__).with_name("manage.sh")
 
 
 def run(step: Step[Account]) -> None:
-    """Make both accounts and the directories; what is below the app user's own is left alone."""
-    user = step.data.user
+    """Make both accounts, the directories, the links; what is inside the app user's own directories is left alone."""
+    project = step.project
+    user = group = step.data.user
     _refuse_power(user, is_new=step.converge(ensure_user(user, APP_COMMENT), f"user {user} made"))
-    build = step.project.build_user
-    step.converge(ensure_user(build, BUILD_COMMENT), f"user {build} made")
-    _directories(step, user)
-    _links(step)
+    step.converge(ensure_user(project.build_user, BUILD_COMMENT), f"user {project.build_user} made")
+    roots = {project.root: 0o751, project.releases: 0o751, project.environments: 0o750, project.venvs: 0o751}
+    # Sticky: the app may add files, but not replace root's.
+    roots[project.shared] = 0o1771
+    for path, mode in roots.items():
+        _directory(step, path, mode, "root", group)
+        step.manage(path)
+    served = step.data.media_serving == "proxy"
+    _directory(step, project.media, 0o755 if served else 0o750, user, group)
+    _directory(step, project.logs, 0o750, user, group)
+    _directory(step, project.shared / "state", 0o750, user, group)
+    manage, env, venv = project.manage, project.env_link, project.venv_link
+    for path, target in ((env, "../current/.codesensei/env"), (venv, "../current/.codesensei/venv")):
+        step.converge(files.make_link(path, target), f"{path} leads to {target}")
+        step.manage(path)
+    step.converge(files.write_file(manage, MANAGE.read_bytes(), 0o755), f"{manage} written")
+    step.manage(manage)
 
 
 def _refuse_power(user: str, *, is_new: bool) -> None:
-    """Raise Failure for a user that a rule of sudo has waited for: preflight cannot see that, nor may it stay."""
+    """Refuse and remove a new user whose name already has a sudo rule: preflight cannot see that before it exists."""
     try:
         check_power(user, f"user {user}", "choose another codesensei:project.user")
     except Failure:
@@ -38,77 +53,30 @@ def _refuse_power(user: str, *, is_new: bool) -> None:
 
 
 def ensure_user(name: str, comment: str) -> bool:
-    """Make a system user without login and with a group of its own; an existing user stays as it is."""
+    """Make a system user without login and with its own group; an existing user stays as it is."""
     try:
         found = pwd.getpwnam(name)
     except KeyError:
-        pass
-    else:
-        group = grp.getgrgid(found.pw_gid).gr_name
-        if group != name:
-            raise Failure(
-                f"user {name}",
-                f"its primary group is {group}, not {name}",
-                f"choose another codesensei:project.user; or on the server: groupadd {name}; usermod -g {name} {name}",
-            )
-        return False
-    group_option = ["--gid", name] if _group_exists(name) else ["--user-group"]
-    options = ["--system", "--no-create-home", "--home-dir", NOBODY_HOME, "--shell", NO_LOGIN, "--comment", comment]
-    commands.run(["useradd", *options, *group_option, "--", name], thing=f"user {name}")
-    return True
-
-
-def _group_exists(name: str) -> bool:
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True
-
-
-def _directories(step: Step[Account], user: str) -> None:
-    project, group = step.project, user
-    for path, mode in (
-        (project.root, 0o751),
-        (project.releases, 0o751),
-        (project.environments, 0o750),
-        (project.venvs, 0o751),
-        # Sticky: the app may add files, not replace root's.
-        (project.shared, 0o1771),
-    ):
-        _directory(step, path, mode, "root", group)
-        step.manage(path)
-    served = step.data.media_serving == "proxy"
-    _directory(step, project.media, 0o755 if served else 0o750, user, group)
-    _directory(step, project.logs, 0o750, user, group)
-    _directory(step, project.shared / "state", 0o750, user, group)
+        options = ["--system", "--no-create-home", "--home-dir", NOBODY_HOME, "--shell", NO_LOGIN, "--comment", comment]
+        group_option = ["--user-group"]
+        with contextlib.suppress(KeyError):
+            group_option = ["--gid", grp.getgrnam(name).gr_name]
+        commands.run(["useradd", *options, *group_option, "--", name], thing=f"user {name}")
+        return True
+    group = grp.getgrgid(found.pw_gid).gr_name
+    if group != name:
+        fix = f"choose another codesensei:project.user; or on the server: groupadd {name}; usermod -g {name} {name}"
+        raise Failure(f"user {name}", f"its primary group is {group}, not {name}", fix)
+    return False
 
 
 def _directory(step: Step[object], path: Path, mode: int, owner: str, group: str) -> None:
-    if path.parent == step.project.shared and _roots_link(path):
+    # Root may have led it elsewhere (a bigger disk); nobody else's link is accepted.
+    if path.parent == step.project.shared and path.is_symlink() and os.lstat(path).st_uid == 0:
         return
     try:
         made = files.make_directory(path, mode, owner, group)
     except NotADirectoryError:
-        raise Failure(
-            str(path),
-            "a directory belongs there, and something else has its name",
-            f"look at it on the server and move it away: ls -ld {path}",
-        ) from None
+        fix = f"look at it on the server and move it away: ls -ld {path}"
+        raise Failure(str(path), "a directory belongs there, and something else has its name", fix) from None
     step.converge(made, f"directory {path}: {owner}:{group} {mode:04o}")
-
-
-def _roots_link(path: Path) -> bool:
-    """Whether root has led this directory elsewhere (a bigger disk); nobody else's link is accepted."""
-    return path.is_symlink() and os.lstat(path).st_uid == 0
-
-
-def _links(step: Step[object]) -> None:
-    project = step.project
-    for name, target in (("env", "../current/.codesensei/env"), ("venv", "../current/.codesensei/venv")):
-        path = project.env_link if name == "env" else project.venv_link
-        step.converge(files.make_link(path, target), f"{path} leads to {target}")
-        step.manage(path)
-    manage = project.manage
-    step.converge(files.write_file(manage, MANAGE.read_bytes(), 0o755), f"{manage} written")
-    step.manage(manage)

@@ -1,7 +1,8 @@
-"""Step `acme`: have a certificate for the stack's names before the switch, from an ACME authority, by certbot.
+"""Step `acme`: get a certificate for the stack's names from an ACME authority, with certbot, before the switch.
 
-What cannot be had stops nothing: the best certificate there is goes into its place, a self-signed one at first, and the
-result says for which names, why, and what to do. certbot's own timer renews; its deploy hook is `renewed`.
+A name without a certificate stops nothing: the best certificate there is goes into its place, a self-signed one at
+first, and the result says which names lack one, why, and what to do. certbot's own timer renews; its deploy hook is
+`renewed`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from codesensei.scripts.base import commands
+from codesensei.scripts.base import commands, units
 from codesensei.scripts.base.commands import Result, systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.serving import certificates, dns
@@ -24,39 +25,34 @@ TIMER = "certbot.timer"
 BUSY_WAIT = 300.0
 CERTBOT_TIMEOUT = 600.0
 AGAIN = "then run pulumi up again"
-# What the client says, the cause, the fix.
-KNOWN = (
-    (
-        r"CERTIFICATE_VERIFY_FAILED",
+# What certbot says; the cause, the fix.
+KNOWN = {
+    r"CERTIFICATE_VERIFY_FAILED": (
         "this server does not trust the authority's own certificate ({directory})",
-        "set codesensei:tls.acme.rootCertificate to the root certificate of that authority",
+        "set codesensei:tls.acme.rootCertificate to the authority's root certificate",
     ),
-    (
-        r"rateLimited|too many (certificates|failed|new|requests|currently)|rate limit",
+    r"rateLimited|too many (certificates|failed|new|requests|currently)|rate limit": (
         "the authority refuses it for now (rate limit): {detail}",
         f"wait as long as it says, {AGAIN}; for trials use a staging directory in codesensei:tls.acme.directory",
     ),
-    (
-        r"ConnectionError|NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Max retries exceeded"
-        r"|ValueError: Requesting \S+: ",
+    r"ConnectionError|NewConnectionError|ConnectTimeout|ReadTimeout|NameResolutionError|Max retries exceeded"
+    r"|ValueError: Requesting \S+: ": (
         "the authority {directory} cannot be reached from this server",
         f"check the server's network and DNS, and codesensei:tls.acme.directory, {AGAIN}",
     ),
-    (
-        r"externalAccountRequired|External account binding",
-        "the authority {directory} wants an account that was made beforehand (external account binding)",
-        "use an authority without it, or register there by hand (certbot register --eab-kid …) " + AGAIN,
+    r"externalAccountRequired|External account binding": (
+        "the authority {directory} requires an existing account (external account binding)",
+        f"use an authority that does not, or register there by hand (certbot register --eab-kid …), {AGAIN}",
     ),
-    (
-        r"invalidContact|unsupportedContact|invalid email|invalid contact",
-        "the authority does not take the address of codesensei:tls.acme.email: {detail}",
+    r"invalidContact|unsupportedContact|invalid email|invalid contact": (
+        "the authority rejects the address in codesensei:tls.acme.email: {detail}",
         f"correct it, {AGAIN}",
     ),
-)
+}
 
 
 def run(step: Step[Acme]) -> None:
-    """Obtain what is missing, put the best certificate into its place, and say what could not be had."""
+    """Obtain what is missing, put the best certificate into its place, and say what could not be obtained."""
     (digest,) = step.args
     if not re.fullmatch(r"[0-9a-f]{16}", digest):
         raise Failure("acme", "the digest is not one", "this is a fault of codesensei: please report it")
@@ -65,15 +61,17 @@ def run(step: Step[Acme]) -> None:
     folder.make(Wanted(hostnames=data.hostnames, directory=data.directory))
     certificates.trust(step, data.root_certificate)
     step.manage(certificates.authority(step.project))
-    _ensure_timer(step)
+    # The distribution's timer renews: it must be on.
+    if systemctl("cat", TIMER, check=False).ok:
+        units.ensure_running(step, TIMER, TIMER)
     reasons = _obtain(step)
     folder.install(step)
     live = folder.live
-    covered = live.covers(folder.hostnames) if live else set()
-    missing = [name for name in folder.hostnames if name not in covered]
+    covered = live.covers(data.hostnames) if live else set()
+    missing = [name for name in data.hostnames if name not in covered]
     warnings = [_sentence(name, reasons.get(name) or reasons.get("")) for name in missing]
     if not missing and reasons.get(""):
-        warnings = [f"the certificate was not exchanged: {': '.join(reasons[''])}"]
+        warnings = [f"the certificate was not replaced: {': '.join(reasons[''])}"]
     for warning in warnings:
         step.say(f"warning: {warning}")
     step.result = json.dumps(codec.encode(AcmeSaid(warnings=tuple(warnings))), ensure_ascii=False)
@@ -87,40 +85,18 @@ def _sentence(name: str, reason: tuple[str, str] | None) -> str:
     return f"no valid certificate for {name}, and browsers refuse it: {cause}\nfix: {fix}"
 
 
-def _ensure_timer(step: Step[object]) -> None:
-    """Renewals are the distribution's: its timer must be on."""
-    if not systemctl("cat", TIMER, check=False).ok:
-        return
-    if not systemctl("is-enabled", "--quiet", TIMER, check=False).ok:
-        systemctl("enable", "--quiet", TIMER)
-        step.changed(f"{TIMER} enabled")
-    if not systemctl("is-active", "--quiet", TIMER, check=False).ok:
-        systemctl("start", TIMER)
-        step.changed(f"{TIMER} started")
-
-
 def _obtain(step: Step[Acme]) -> Reasons:
-    """Ask for a certificate unless there is the right one; reasons by name, under "" those that concern all."""
-    data = step.data
-    wanted = set(data.hostnames)
-    held = certificates.obtained(step.project)
-    if held and held.directory == data.directory and held.names == wanted and held.covers(wanted) == wanted:
-        return {}
+    """Ask for a certificate unless the right one is there; reasons by name, those that concern all under ""."""
+    data, wanted, held = step.data, set(step.data.hostnames), certificates.obtained(step.project)
     present = wanted & held.names if held else set()
     reasons = {name: why for name in sorted(wanted - present) if (why := dns.why_not(name))}
     names = sorted(wanted - reasons.keys())
-    if not names:
-        return reasons
-    if held and not _needed(held, data.directory, set(names), wanted):
+    fits = held and held.directory == data.directory and held.names <= wanted and held.covers(names) == set(names)
+    if fits or not names:
         return reasons
     step.say(f"asking {urlsplit(data.directory).hostname} for a certificate for {', '.join(names)}")
     done = _certbot(step, [*_words(step, held), *(f"--domain={name}" for name in names)])
     return {**_explained(done, data.directory, names), **reasons}
-
-
-def _needed(held: Held, directory: str, names: set[str], wanted: set[str]) -> bool:
-    """Whether another certificate would be a better one."""
-    return held.directory != directory or not names <= held.covers(wanted) or bool(held.names - wanted)
 
 
 def _words(step: Step[Acme], held: Held | None) -> list[str]:
@@ -130,12 +106,12 @@ def _words(step: Step[Acme], held: Held | None) -> list[str]:
     words += ["--keep-until-expiring", "--renew-with-new-domains", "--key-type=ecdsa", f"--server={data.directory}"]
     words += [f"--deploy-hook={step.project.launcher} renewed"]
     words += [f"--email={data.email}"] if data.email else ["--register-unsafely-without-email"]
-    # certbot looks at names and age alone; a certificate from elsewhere would stay.
+    # certbot looks only at names and age: it would keep a certificate from another authority.
     return words + (["--force-renewal"] if held and held.directory != data.directory else [])
 
 
 def _certbot(step: Step[object], words: list[str]) -> Result:
-    """Run certbot, waiting for another one; its hook leaves the certificate to this step."""
+    """Run certbot, after another one has ended; its hook leaves the certificate to this step."""
     deadline = time.monotonic() + BUSY_WAIT
     told = False
     while True:
@@ -149,19 +125,16 @@ def _certbot(step: Step[object], words: list[str]) -> Result:
 
 
 def _explained(done: Result, directory: str, names: Iterable[str]) -> Reasons:
-    """Why, by name: the authority's own words where there are some."""
+    """Why, by name: in the authority's own words where it gave any."""
     said = f"{done.stdout}\n{done.stderr}"
-    reasons: Reasons = {}
-    for name, detail in re.findall(
-        r"Domain:\s*(\S+)\s+Type:\s*\S+\s+Detail:\s*(.+?)(?=\n\s*\n|\n\s*Domain:|\Z)", said, re.S
-    ):
-        fix = f"open port 80 to the world, and let no other DNS record (AAAA) lead elsewhere; {AGAIN}"
-        reasons[name] = (f"the authority says: {' '.join(detail.split())}"[:600], fix)
+    fix = f"open port 80 to the world, and let no other DNS record (AAAA) lead elsewhere; {AGAIN}"
+    told = re.findall(r"Domain:\s*(\S+)\s+Type:\s*\S+\s+Detail:\s*(.+?)(?=\n\s*\n|\n\s*Domain:|\Z)", said, re.S)
+    reasons = {name: (f"the authority says: {' '.join(detail.split())}"[:600], fix) for name, detail in told}
     if done.ok:
         return reasons
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     detail = next((line for line in reversed(lines) if "letsencrypt.log" not in line and "community" not in line), "")
-    for pattern, cause, fix in KNOWN:
+    for pattern, (cause, fix) in KNOWN.items():
         if re.search(pattern, said, re.IGNORECASE):
             return {**reasons, "": (cause.format(directory=directory, detail=detail[:400]), fix)}
     if set(names) <= reasons.keys():

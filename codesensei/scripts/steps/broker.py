@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import grp
-import pwd
+import re
 import time
 
-from codesensei.scripts.base import broker_program, commands, files, host, shared
+from codesensei.scripts.base import broker_program, commands, files, host, shared, units
 from codesensei.scripts.base.broker_program import BrokerProgram, Reason
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
@@ -17,35 +16,30 @@ PORT = 6379
 START_WAIT = 60.0
 REWRITE_WAIT = 600.0
 POLL = 0.1
-# Where a database cannot be selected, the client goes on in database 0, up to version 6.0 in silence. A script ends.
+# Where a database cannot be selected, the client continues in database 0, silently up to version 6.0. A script ends.
 IN_DATABASE = "redis.call('SELECT', ARGV[1]) return redis.call(ARGV[2])"
 
 
 def run(step: Step[Broker]) -> None:
-    """Write the drop-in, include it last, restart when it changed, and see that it answers on loopback only.
+    """Write the drop-in, include it last, restart when it changed, and check that it answers on loopback only.
 
-    A broker that was here before, and is used in a way that ours would break, is left alone where no variable of the
-    project leads to it, and refused by name where one does.
+    A broker that was here before, and whose use our settings would break, is left alone unless a variable of the
+    project leads to it; then it is refused by name.
     """
     broker = find()
     reason = _stranger() or (None if broker.drop_in.is_file() else broker_program.reason(broker, step.data.adopt))
-    if reason is not None and step.data.needed:
-        raise Failure(broker.name, reason.cause, reason.fix)
     if reason is not None:
+        if step.data.needed:
+            raise Failure(broker.name, reason.cause, reason.fix)
         step.say(f"{broker.name}: {reason.cause}; no variable of this project leads to it, so it is left alone")
         return
     unfinished = broker.pending.exists()
-    changed = _configure(step, broker)
-    if changed or unfinished:
+    if _configure(step, broker) or unfinished:
         _keep_data(step, broker)
         systemctl("restart", broker.unit)
         step.changed(f"{broker.name} restarted")
-    if not systemctl("is-enabled", "--quiet", broker.unit, check=False).ok:
-        systemctl("enable", "--quiet", broker.unit)
-        step.changed(f"{broker.name} enabled")
-    if not systemctl("is-active", "--quiet", broker.unit, check=False).ok:
-        systemctl("start", broker.unit, check=False)
-        step.changed(f"{broker.name} started")
+    # One that does not start is explained below.
+    units.ensure_running(step, broker.unit, broker.name, check=False)
     wait_until_it_answers(broker)
     check_loopback(broker)
     broker.pending.unlink(missing_ok=True)
@@ -53,7 +47,7 @@ def run(step: Step[Broker]) -> None:
 
 
 def find() -> BrokerProgram:
-    """The broker that is installed, of two the one that runs; Failure when none is."""
+    """The installed broker, of two the one that runs; Failure when there is none."""
     there = packages.installed(packages.BROKERS)
     found = [BrokerProgram(name.removesuffix("-server")) for name in packages.BROKERS if name in there]
     if not found:
@@ -63,13 +57,11 @@ def find() -> BrokerProgram:
 
 
 def _stranger() -> Reason | None:
-    """Why the port is not the broker's to have: another program listens there."""
+    """Why the broker cannot have the port: another program listens there."""
     for found in host.listeners([PORT]):
         if found.process not in packages.BROKERS:
-            return Reason(
-                f"the process {found.process} ({found.pid}) listens on {found.address}:{PORT}, which the broker needs",
-                "end it, or lead the project's variables to another broker",
-            )
+            cause = f"process {found.process} ({found.pid}) listens on {found.address}:{PORT}, which the broker needs"
+            return Reason(cause, "end it, or point the project's variables at another broker")
     return None
 
 
@@ -78,41 +70,33 @@ def _configure(step: Step[Broker], broker: BrokerProgram) -> bool:
     if not main.is_file():
         fix = f"apt-get install --reinstall {broker.name}-server"
         raise Failure(str(main), f"{broker.name}'s configuration is not there", fix)
-    found = main.stat()
-    owner, group = _names(found.st_uid, found.st_gid)
     text = include_last(main.read_text(), f"include {drop_in}")
     config = shared.newest(drop_in, step.data.config, step.data.version)
     same = main.read_text() == text and drop_in.is_file() and drop_in.read_text() == config
     if not same:
         files.write_file(broker.pending, "", 0o600)
-    # Both writes happen: a mode or an owner may differ though the text does not.
-    wrote = files.write_file(drop_in, config, 0o640, "root", group)
-    wrote = files.write_file(main, text, found.st_mode & 0o7777, owner, group) or wrote
+    # Both are always written: the mode or owner may differ where the text does not.
+    wrote = files.write_file(drop_in, config, 0o640, "root", main.group())
+    wrote = files.write_file(main, text, main.stat().st_mode & 0o7777, main.owner(), main.group()) or wrote
     step.converge(wrote, f"{drop_in} written, included by {main.name}")
     step.manage_shared(drop_in)
     return not same
 
 
-def _names(uid: int, gid: int) -> tuple[str, str]:
-    return pwd.getpwuid(uid).pw_name, grp.getgrgid(gid).gr_name
-
-
 def include_last(text: str, line: str) -> str:
-    """`text` with the include line at its end, where it wins over all before it."""
+    """`text` with the include line at its end, where it overrides everything before it."""
     lines = [old for old in text.splitlines() if old.strip() != line]
     return "\n".join([*lines, line]) + "\n"
 
 
 def _keep_data(step: Step[Broker], broker: BrokerProgram) -> None:
-    """Turn persistence on in the running broker first: started with it, it ignores an older snapshot file."""
+    """Turn persistence on in the running broker: a broker that starts with it ignores an older snapshot file."""
     try:
         if ask(broker, "CONFIG", "GET", "appendonly").split()[-1:] != ["no"]:
             return
         ask(broker, "CONFIG", "SET", "appendonly", "yes")
         deadline = time.monotonic() + REWRITE_WAIT
-        while "aof_rewrite_in_progress:1" in (facts := ask(broker, "INFO", "persistence")) or (
-            "aof_rewrite_scheduled:1" in facts
-        ):
+        while re.search("aof_rewrite_(in_progress|scheduled):1", ask(broker, "INFO", "persistence")):
             if time.monotonic() > deadline:
                 raise Failure("broker", "it did not write its data within 10 minutes", "look at its log on the server")
             time.sleep(POLL)
@@ -133,31 +117,25 @@ def wait_until_it_answers(broker: BrokerProgram) -> None:
         if said == "PONG":
             return
         if said.startswith("NOAUTH"):
-            raise Failure(
-                broker.name,
-                "it wants a password, which projects at redis://127.0.0.1:6379/<number> do not give",
-                f"take requirepass out of {broker.main_config}, or give the projects a broker of their own",
-            )
+            cause = "it wants a password, which projects at redis://127.0.0.1:6379/<number> do not give"
+            fix = f"remove requirepass from {broker.main_config}, or give the projects a broker of their own"
+            raise Failure(broker.name, cause, fix)
         time.sleep(POLL)
-    log = commands.run(["journalctl", "-u", broker.unit, "-n", "20", "--no-pager", "-o", "cat"], check=False)
-    cause = f"it does not answer at 127.0.0.1:{PORT}: {said}"
-    raise Failure(broker.name, cause, f"on the server: systemctl status {broker.unit}", log.stdout)
+    cause, fix = f"it does not answer at 127.0.0.1:{PORT}: {said}", f"on the server: systemctl status {broker.unit}"
+    raise Failure(broker.name, cause, fix, units.last_words(broker.unit))
 
 
 def check_loopback(broker: BrokerProgram) -> None:
     """Refuse a broker that other machines can reach."""
     open_to = [found.address for found in host.listeners([PORT]) if not found.loopback]
     if open_to:
-        raise Failure(
-            broker.name,
-            f"it listens on {', '.join(open_to)}, so other machines can reach it",
-            f"take the bind lines out of the files that {broker.main_config} includes after codesensei.conf, "
-            f"or of the unit's own command line (systemctl cat {broker.unit})",
-        )
+        fix = f"remove the bind lines from the files that {broker.main_config} includes after codesensei.conf, "
+        fix += f"or from the unit's own command line (systemctl cat {broker.unit})"
+        raise Failure(broker.name, f"it listens on {', '.join(open_to)}, so other machines can reach it", fix)
 
 
 def ask(broker: BrokerProgram, *words: str) -> str:
-    """Send a command; returns the answer as text, also an error. OSError when the broker cannot be asked."""
+    """Send a command; returns the answer as text, an error included. OSError when the broker cannot be asked."""
     argv = [f"{broker.name}-cli", "--raw", "-h", "127.0.0.1", "-p", str(PORT), *words]
     try:
         said = commands.run(argv, check=False, timeout=10)

@@ -19,14 +19,14 @@ from codesensei.wire.steps import Build
 
 
 def run(step: Step[Build]) -> None:
-    """Unpack, install, ask Django; done once for a release, which never changes afterwards."""
+    """Unpack, install, ask Django, once for each release, which never changes afterwards."""
     name, revision = step.args
     data, project = step.data, step.project
     release = Release(project, name, data.user, data.directory, data.settings_module)
     jobs.end_orphans(step)
     record.abandon_others(project, name)
     if _is_built(release):
-        # What is asked of the settings may be another now.
+        # What the stack config asks of the settings may have changed.
         _check(release.facts, release, data)
         step.say(f"release {name} is built already")
         return
@@ -40,7 +40,10 @@ def run(step: Step[Build]) -> None:
     installed = time.monotonic()
     facts = settings.ask(step, release)
     _check(facts, release, data)
-    _make_static_root(step, release, facts, data)
+    if data.static == "serve" and facts.installed_staticfiles:
+        # Many settings create the folder themselves, which the app user cannot do in a release.
+        argv = ["mkdir", "-p", os.path.join(release.code, facts.static_root)]
+        require(jobs.run_job(step, release, Job("make STATIC_ROOT", argv, as_build_user=True)), release, "STATIC_ROOT")
     if facts.debug:
         step.say(f"warning: DEBUG is on in {data.settings_module}: every error shows visitors code and settings")
     seconds = {"code": unpacked - started, "packages": installed - unpacked, "settings": time.monotonic() - installed}
@@ -49,32 +52,23 @@ def run(step: Step[Build]) -> None:
 
 
 def _is_built(release: Release) -> bool:
-    """Whether the release is there, complete and for these settings. One that serves is not made again for others."""
+    """Whether the release is complete and made for these settings; one that serves is not made again for others."""
     known = release.record
     if not (known.is_built and release.path.is_dir() and (release.venv / ".complete").exists()):
         return False
-    # An earlier version of the program did not write them down for a release that was never prepared.
+    # An earlier version of the program did not record them for a release that was never prepared.
     made_for = (known.settings_module or release.settings_module, known.user or release.user)
     if made_for == (release.settings_module, release.user):
         return True
     if links_to(release):
-        raise Failure(
-            f"release {release.name}",
-            f"it serves, made with the settings {made_for[0]} for the user {made_for[1]}, and a release never changes",
-            f"set project.rebuild: {release.settings_module}, so that a new release is made",
-        )
+        fix = f"set project.rebuild: {release.settings_module}, so that a new release is made"
+        cause = f"it serves with the settings {made_for[0]} as the user {made_for[1]}, and a release never changes"
+        raise Failure(f"release {release.name}", cause, fix)
     return False
 
 
-def _make_static_root(step: Step[Build], release: Release, facts: Facts, data: Build) -> None:
-    """Many settings make sure of the folder themselves, which the app user may not do in a release."""
-    if data.static == "serve" and facts.installed_staticfiles:
-        argv = ["mkdir", "-p", os.path.join(release.code, facts.static_root)]
-        require(jobs.run_job(step, release, Job("make STATIC_ROOT", argv, as_build_user=True)), release, "STATIC_ROOT")
-
-
 def _check(facts: Facts, release: Release, data: Build) -> None:
-    """Refuse settings that would lose data or not work; what they say may quote a secret variable."""
+    """Refuse settings that would lose data or not work; a message may quote a secret variable."""
     clean = redactor(release.project, release.name).clean
     try:
         checks.check(facts, release, data)

@@ -21,7 +21,7 @@ from codesensei.wire.steps import Nothing
 
 
 def run(step: Step[Nothing]) -> None:
-    """Make root's own directories, claim the slug, point the slug at this toolkit, drop unused toolkits."""
+    """Make root's own directories, claim the slug, point it at this toolkit, remove unused toolkits."""
     if len(step.args) != 4:
         raise Failure("claim", "it needs a stack, an identity, true or false, and a hash", "run pulumi up again")
     stack, identity, adopt, _ = step.args
@@ -33,23 +33,16 @@ def run(step: Step[Nothing]) -> None:
     _slug_stays(step, identity)
     before = register.entry(step.slug)
     if before is None and register.kept(step.slug) is None and step.project.root.exists() and adopt != "true":
-        raise Failure(
-            str(step.project.root),
-            "it exists, and no stack of this server has it",
-            "choose another codesensei:project.slug, or take it over with codesensei:adopt: true, or move it away",
-        )
+        fix = "choose another codesensei:project.slug, or take it over with codesensei:adopt: true, or move it away"
+        raise Failure(str(step.project.root), "it exists, and no stack of this server has it", fix)
     if register.claim_slug(step.slug, stack, identity, adopt == "true"):
-        taken = before is not None and before.identity != identity
-        step.changed(
-            f"slug {step.slug} taken over from the stack {before.stack} (identity {before.identity})"
-            if before and taken
-            else f"slug {step.slug} belongs to the stack {stack} now"
-        )
-    own = ("", "proofs", "release", "logs")
-    _directories(step, [(step.project.memory / name, 0o700) for name in own])
+        said = f"now belongs to the stack {stack}"
+        if before and before.identity != identity:
+            said = f"taken over from the stack {before.stack} (identity {before.identity})"
+        step.changed(f"slug {step.slug} {said}")
+    _directories(step, [(step.project.memory / name, 0o700) for name in ("", "proofs", "release", "logs")])
     _incoming(step)
-    link = step.project.library
-    target = f"toolkit/{own_toolkit().name}"
+    link, target = step.project.library, f"toolkit/{own_toolkit().name}"
     step.converge(files.make_link(link, target), f"{link} leads to {target}")
     step.manage(link)
     for name in remove_unused_toolkits():
@@ -57,20 +50,18 @@ def run(step: Step[Nothing]) -> None:
 
 
 def _slug_stays(step: Step[object], identity: str) -> None:
-    """Refuse another slug for a stack that serves already; what a first deploy that failed has claimed is free."""
+    """Refuse another slug for a stack that serves; a slug that only a failed first deploy has claimed is freed."""
     for slug, other in list(register.entries().items()):
         if slug == step.slug or other.identity != identity:
             continue
-        if files.link_target(paths.ProjectPaths(slug).current):
-            raise Failure(
-                f"slug {step.slug}",
-                f"this stack is deployed as {slug}, and its slug does not change",
-                f"put codesensei:project.slug: {slug} back; or move: make another stack with the slug "
-                f"{step.slug}, deploy it, bring database and {paths.ProjectPaths(slug).media} over to it, "
-                "then destroy this one",
-            )
+        project = paths.ProjectPaths(slug)
+        if files.link_target(project.current):
+            fix = f"put codesensei:project.slug: {slug} back; or move: make another stack with the slug {step.slug}, "
+            fix += f"deploy it, copy the database and {project.media} to it, then destroy this one"
+            cause = f"this stack is deployed as {slug}, and its slug does not change"
+            raise Failure(f"slug {step.slug}", cause, fix)
         register.forget(slug)
-        files.remove_path(paths.ProjectPaths(slug).library)
+        files.remove_path(project.library)
         step.changed(f"slug {slug}, which this stack never served under, is free again")
 
 
@@ -86,7 +77,7 @@ def _directories(step: Step[object], wanted: Iterable[tuple[Path, int]]) -> None
 
 
 def _incoming(step: Step[object]) -> None:
-    """Where the source arrives: the login user writes there by SFTP, without sudo."""
+    """Where the source arrives: the login user uploads it by SFTP, without sudo."""
     login = pwd.getpwnam(os.environ.get("SUDO_USER") or "root")
     group = grp.getgrgid(login.pw_gid).gr_name
     made = files.make_directory(step.project.incoming, 0o700, login.pw_name, group)
@@ -109,7 +100,7 @@ def remove_unused_toolkits(ended: str = "") -> list[str]:
 
 @contextlib.contextmanager
 def no_bootstrap() -> Iterator[bool]:
-    """Hold the lock under which a toolkit is brought; False when somebody brings one now."""
+    """Hold the lock under which a toolkit is installed; False while somebody installs one."""
     handle = os.open(paths.SERVER.locks / "bootstrap.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
 """The role and the database of a project in the server's own PostgreSQL.
 
-The password is only ever sent as a SCRAM-SHA-256 verifier, computed here. A role that serves already gets nothing new
-in this step: the verifier is staged, and the switch applies it with `passwords.apply`.
+The password is only ever sent as a SCRAM-SHA-256 verifier, computed here. A role that already serves keeps its password
+in this step: the new verifier is staged, and the switch applies it with `passwords.apply`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ def run(step: Step[Database]) -> None:
         _contents(step, port, name, role)
     for extension in data.extensions:
         _extension(step, port, name, role, extension)
-    way = hba.Way(port, name, role, data.host, data.user, bool(data.password))
-    hba.check_access(step, way)
+    hba.check_access(step, hba.Way(port, name, role, data.host, data.user, bool(data.password)))
     live = passwords.live_account(step.project)
     passwords.prune(step.project, data.account.digest, *([live.digest] if live else []))
 
@@ -37,7 +36,7 @@ def _role(step: Step[Database], port: int) -> None:
     name, role, digest = step.data.account.name, step.data.account.role, step.data.account.digest
     found = postgresql.rows(port, f"SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(role)}")
     project = step.project
-    # A role that this stack's live release uses already waits for the switch; not where its data was moved by hand.
+    # A role that this stack's live release uses waits for the switch, unless its data was moved by hand.
     was, account = ownership.applied(project), passwords.live_account(project)
     moved = was is not None and (was.name, was.port) != (name, port)
     serves = bool(found) and found[0]["rolcanlogin"] and account is not None and account.role == role and not moved
@@ -47,8 +46,8 @@ def _role(step: Step[Database], port: int) -> None:
     passwords.stage(project, digest, Staged(role=role, verifier=text, port=port))
     ownership.apply(project, Applied(name=name, role=role, port=port))
     if not found:
-        value = passwords.in_sql(text)
-        postgresql.sql(port, f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {value};", thing=f"role {role}")
+        create = f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {passwords.in_sql(text)};"
+        postgresql.sql(port, create, thing=f"role {role}")
         step.changed(f"role {role} made")
     elif not serves and (live != text or not found[0]["rolcanlogin"]):
         passwords.restore(role, text, port)
@@ -58,7 +57,7 @@ def _role(step: Step[Database], port: int) -> None:
 
 
 def _verifier(role: str, password: str, live: str | None, staged: Staged | None) -> str | None:
-    """The verifier in force or the staged one where it is of this password, else a new one; None for no password."""
+    """The live or the staged verifier if it is of this password, else a new one; None for no password."""
     if not password:
         return None
     if scram.matches(live, password):
@@ -77,10 +76,9 @@ def _database(step: Step[object], port: int, name: str, role: str) -> None:
     if not found:
         _create_database(step, port, name, role)
     elif found[0]["owner"] != role:
-        postgresql.sql(
-            port, f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(role)};", thing=f"database {name}"
-        )
-        step.changed(f"database {name} belongs to {role} now")
+        alter = f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(role)};"
+        postgresql.sql(port, alter, thing=f"database {name}")
+        step.changed(f"database {name} now belongs to {role}")
     elif not found[0]["open"]:
         _open_database(port, name)
         step.changed(f"database {name} opened")
@@ -95,29 +93,22 @@ def _database(step: Step[object], port: int, name: str, role: str) -> None:
 def _create_database(step: Step[object], port: int, name: str, role: str) -> None:
     query = "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'"
     template = postgresql.rows(port, query)
-    # The cluster's own locale where it can hold UTF-8; C.UTF-8 is on every supported system.
+    # The cluster's own locale where it can hold UTF-8; every supported system has C.UTF-8.
     locale = "" if template[0]["encoding"] == "UTF8" else " LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
-    postgresql.sql(
-        port,
-        f"CREATE DATABASE {identifier(name)} OWNER {identifier(role)} TEMPLATE template0 ENCODING 'UTF8'{locale}"
-        " ALLOW_CONNECTIONS false;",
-        thing=f"database {name}",
-    )
+    create = f"CREATE DATABASE {identifier(name)} OWNER {identifier(role)} TEMPLATE template0 ENCODING 'UTF8'{locale}"
+    postgresql.sql(port, f"{create} ALLOW_CONNECTIONS false;", thing=f"database {name}")
     _open_database(port, name)
     step.changed(f"database {name} made")
 
 
 def _open_database(port: int, name: str) -> None:
-    """Let its owner in, and no other role. Closed until then, so a run that was cut off between is completed."""
+    """Let in its owner and no other role. Until then it is closed, so the next run completes one that was cut off."""
     quoted = identifier(name)
-    postgresql.sql(
-        port,
-        f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted} FROM PUBLIC;\nALTER DATABASE {quoted} ALLOW_CONNECTIONS true;",
-        thing=f"database {name}",
-    )
+    text = f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted} FROM PUBLIC;\n"
+    postgresql.sql(port, f"{text}ALTER DATABASE {quoted} ALLOW_CONNECTIONS true;", thing=f"database {name}")
 
 
-# Everything in a database that can have an owner, the system's own and parts of extensions aside, as ALTER statements.
+# An ALTER statement for everything in a database that has an owner, except the system's own and parts of extensions.
 _FOREIGN_CONTENTS = """
     WITH members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
     things(class, oid, owner, words) AS (
@@ -140,11 +131,11 @@ _FOREIGN_CONTENTS = """
 
 
 def _contents(step: Step[object], port: int, name: str, role: str) -> None:
-    """Give what is in an adopted database to its new owner, who could not even read it otherwise."""
+    """Give the contents of an adopted database to its new owner, who otherwise could not even read them."""
     foreign = postgresql.rows(port, _FOREIGN_CONTENTS.replace("ROLE", literal(role)), name)
     if foreign:
         postgresql.sql(port, "\n".join(row["statement"] for row in foreign), name, f"contents of the database {name}")
-        step.changed(f"{len(foreign)} tables and other things in {name} belong to {role} now")
+        step.changed(f"{len(foreign)} tables and other things in {name} now belong to {role}")
 
 
 def _extension(step: Step[object], port: int, database: str, role: str, asked: str) -> None:
@@ -155,17 +146,11 @@ def _extension(step: Step[object], port: int, database: str, role: str, asked: s
     found = postgresql.rows(port, f"SELECT bool_or(trusted) AS trusted, count(*) AS count FROM {versions}", database)[0]
     thing = f"extension {asked}"
     if not found["count"]:
-        raise Failure(
-            thing,
-            "this server's PostgreSQL does not have it",
-            "correct codesensei:database.extensions, or name its package in codesensei:project.systemPackages",
-        )
+        fix = "correct codesensei:database.extensions, or name its package in codesensei:project.systemPackages"
+        raise Failure(thing, "this server's PostgreSQL does not have it", fix)
     if not found["trusted"] and extension not in EXTENSION_PACKAGES:
-        raise Failure(
-            thing,
-            "it is not a trusted extension: it would give the project more than its database",
-            f"create it on the server once: sudo -u postgres psql {database} -c 'CREATE EXTENSION …'",
-        )
+        fix = f"create it on the server once: sudo -u postgres psql {database} -c 'CREATE EXTENSION …'"
+        raise Failure(thing, "it is not a trusted extension: it would give the project more than its database", fix)
     as_owner = f"SET ROLE {identifier(role)};\n" if found["trusted"] else ""
     postgresql.sql(port, f"{as_owner}CREATE EXTENSION {identifier(extension)} CASCADE;", database, thing)
     step.changed(f"{thing} made in {database}")

@@ -1,7 +1,7 @@
 """Remove what the register says is this stack's; keep data unless `onDestroy` says `drop`.
 
-Every part looks at what is there, so a run that was cut off is completed by the next one. The register's entry goes
-last but one, the toolkit's link last: until then a second run still knows everything.
+Every part looks at what is there, so the next run completes one that was cut off. The register's entry goes last but
+one, the toolkit's link last: until then a second run still knows everything.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def run(step: Step[Destroy]) -> None:
         step.say("generated names and secrets end with this stack's state")
     files.remove_path(step.project.incoming)
     files.remove_path(step.project.cache)
-    _remove_toolkit(step)
+    files.remove_path(step.project.library)
+    with claim.no_bootstrap() as alone:
+        if alone:
+            claim.remove_unused_toolkits(ended=step.slug)
     if not step.changes:
         step.say(f"nothing is left of {step.slug}")
 
@@ -40,7 +43,7 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
     served = Live.read(step.project)
     drop_database, drop_media = step.data.on_destroy.database == "drop", step.data.on_destroy.media == "drop"
     processes.remove(step, {*entry.names.get("units", ()), *served.units})
-    configuration.remove(step, served.paths)
+    configuration.remove(step, served.contents)
     certificates.remove(step)
     database_kept = database.remove(step, entry, drop_database)
     _empty_broker(step, entry, drop_database)
@@ -53,24 +56,14 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
 
 
 def _empty_broker(step: Step[Destroy], entry: register.Entry, drop: bool) -> None:
-    """Empty the broker databases that were this stack's alone, when its data is to go."""
+    """Empty the broker databases that were this stack's alone, if its data is dropped."""
     for number in entry.names.get("brokers", ()):
         # A broker that is gone or down has nothing to empty now.
         with contextlib.suppress(OSError, Failure):
             program = broker.find()
             left = broker.in_database(program, number, "DBSIZE")
-            if left == "0":
-                continue
-            if drop:
+            if left != "0" and drop:
                 broker.in_database(program, number, "FLUSHDB")
                 step.changed(f"broker database {number} emptied")
-            else:
+            elif left != "0":
                 step.say(f"kept: {left} keys in the broker's database {number}")
-
-
-def _remove_toolkit(step: Step[Destroy]) -> None:
-    """Take the project's name from the toolkit that runs this; its files go when no project uses them."""
-    files.remove_path(step.project.library)
-    with claim.no_bootstrap() as alone:
-        if alone:
-            claim.remove_unused_toolkits(ended=step.slug)

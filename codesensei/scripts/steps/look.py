@@ -1,4 +1,4 @@
-"""Read-only: what each step did last and what has changed since, as JSON on standard output."""
+"""Read-only: what each step did last, and what has changed since, as JSON on standard output."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def _seen(project: ProjectPaths, step: str) -> SeenStep:
 
 
 def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
-    """What a step left in order and is no longer so, beside its files."""
+    """What a step left in order, apart from files, and no longer is."""
     if step == ACME.name:
         return certificates.lacking(project)
     return _stopped(project) if step == SWITCH.name else ()
 
 
 def _stopped(project: ProjectPaths) -> Iterator[str]:
-    """Units that should run and do not; one that restarts again and again is ill, not changed by hand."""
+    """Units that should run and do not; one that keeps restarting is broken, not changed by hand."""
     for name in sorted(Live.read(project).units):
         state = units.show(name)
         if state.active not in ("active", "activating", "reloading"):

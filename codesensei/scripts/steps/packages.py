@@ -1,4 +1,4 @@
-"""Install what is missing, and touch apt only then."""
+"""Install what is missing; apt is touched only then."""
 
 from __future__ import annotations
 
@@ -17,18 +17,9 @@ from codesensei.wire.processes import SYSTEM_PATH
 from codesensei.wire.steps import Packages
 
 BASE = (
-    "build-essential",
-    "ca-certificates",
-    "git",
-    "iproute2",
-    "libpq-dev",
-    "logrotate",
-    "openssl",
-    "pkg-config",
-    "python3-dev",
-    "python3-venv",
-)
-# Any of these serves; the first is installed where none is there.
+    "build-essential ca-certificates git iproute2 libpq-dev logrotate openssl pkg-config python3-dev python3-venv"
+).split()
+# Any of these will do; the first is installed where there is none.
 NGINX = ("nginx-light", "nginx-core", "nginx-full", "nginx-extras", "nginx")
 BROKERS = ("valkey-server", "redis-server")
 EXTENSIONS_KEY = "codesensei:database.extensions"
@@ -36,24 +27,14 @@ NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9-]+)?")
 LOCK_WAIT = 900.0
 NETWORK_TRIES = 4
 PAUSE = 5.0
-QUIET = {
-    "DEBIAN_FRONTEND": "noninteractive",
-    "DEBCONF_NONINTERACTIVE_SEEN": "true",
-    # needrestart would ask, or restart services that are none of ours.
-    "NEEDRESTART_SUSPEND": "1",
-    "NEEDRESTART_MODE": "l",
-    "APT_LISTCHANGES_FRONTEND": "none",
-    "UCF_FORCE_CONFFOLD": "1",
-}
+QUIET = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
+QUIET |= {"APT_LISTCHANGES_FRONTEND": "none", "UCF_FORCE_CONFFOLD": "1"}
+# needrestart would ask questions, or restart services that are not ours.
+QUIET |= {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l"}
 OPTIONS = (
-    "-q",
-    "-y",
-    f"-oDPkg::Lock::Timeout={LOCK_WAIT:.0f}",
-    "-oAcquire::Retries=3",
-    "-oDpkg::Use-Pty=0",
-    "-oDpkg::Options::=--force-confdef",
-    "-oDpkg::Options::=--force-confold",
-)
+    f"-q -y -oDPkg::Lock::Timeout={LOCK_WAIT:.0f} -oAcquire::Retries=3 -oDpkg::Use-Pty=0"
+    " -oDpkg::Options::=--force-confdef -oDpkg::Options::=--force-confold"
+).split()
 LOCKED = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock directory")
 NETWORK = re.compile(
     r"Temporary failure resolving|Could not resolve|Could not connect|Connection (timed out|failed|refused|reset)"
@@ -64,18 +45,14 @@ ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no
 
 
 def run(step: Step[Packages]) -> None:
-    """Make sure of the product's own packages, the database server, the broker and the project's packages."""
+    """Install the product's own packages, the database server, the broker and the project's packages."""
     data = step.data
     apt = Apt(step)
     wanted = [*BASE, *(_valid(name) for name in data.packages)]
-    wanted += apt.one_of(NGINX)
-    wanted += _python(apt, data.python)
-    wanted += apt.one_of(BROKERS)
-    if data.certbot:
-        wanted.append("certbot")
-    if data.postgresql and not postgresql_major():
-        wanted.append("postgresql")
-    apt.ensure(wanted)
+    wanted += [*apt.one_of(NGINX), *_python(apt, data.python), *apt.one_of(BROKERS)]
+    wanted += ["certbot"] if data.certbot else []
+    wanted += ["postgresql"] if data.postgresql and not postgresql_major() else []
+    apt.ensure(wanted, "codesensei:project.systemPackages")
     if data.postgresql:
         port = data.port or postgresql.PORT
         versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
@@ -84,32 +61,28 @@ def run(step: Step[Packages]) -> None:
 
 
 def _python(apt: Apt, wanted: str) -> list[str]:
-    """The packages of another Python than the server's own; one that was put there by hand is taken as it is."""
-    if not wanted:
-        return []
+    """The packages of a Python other than the server's own; one that was installed by hand is used as it is."""
     names = [f"python{wanted}", f"python{wanted}-venv", f"python{wanted}-dev"]
-    if set(names) <= installed(names):
+    if not wanted or set(names) <= installed(names):
         return []
     apt.refresh()
     if apt.candidate(names[0]):
         return names
     if shutil.which(names[0], path=SYSTEM_PATH):
         return []
-    raise Failure(
-        f"Python {wanted}",
-        f"{host.system().name} has no package {names[0]} (its own Python is {platform.python_version()})",
-        "leave project.python empty for the server's own, or set project.installer to uv, which brings its own",
-    )
+    cause = f"{host.system().name} has no package {names[0]} (its own Python is {platform.python_version()})"
+    fix = "leave project.python empty for the server's own, or set project.installer to uv, which brings its own"
+    raise Failure(f"Python {wanted}", cause, fix)
 
 
 def extension_packages(extensions: Iterable[str], major: str) -> list[str]:
-    """The packages that these extensions need; those of PostgreSQL itself need none."""
+    """The packages that these extensions need; PostgreSQL's own need none."""
     named = (EXTENSION_ALIASES.get(name, name) for name in extensions)
     return sorted({f"postgresql-{major}-{EXTENSION_PACKAGES[name]}" for name in named if name in EXTENSION_PACKAGES})
 
 
 def postgresql_major() -> str:
-    """The newest PostgreSQL server that is installed, as `15`; empty when there is none."""
+    """The newest installed PostgreSQL server, as `15`; empty when there is none."""
     found = commands.run(["dpkg-query", "-W", "-f=${db:Status-Status} ${Package}\n", "postgresql-*"], check=False)
     majors = re.findall(r"^installed postgresql-(\d+)$", found.stdout, re.MULTILINE)
     return max(majors, key=int, default="")
@@ -117,8 +90,7 @@ def postgresql_major() -> str:
 
 def installed(names: Iterable[str]) -> set[str]:
     """Those of `names` that are installed."""
-    names = list(names)
-    if not names:
+    if not (names := list(names)):
         return set()
     pattern = "-f=${db:Status-Status} ${Package}\n${db:Status-Status} ${Package}:${Architecture}\n"
     found = commands.run(["dpkg-query", "-W", pattern, *names], check=False)
@@ -129,11 +101,8 @@ def installed(names: Iterable[str]) -> set[str]:
 def _valid(name: str) -> str:
     """Refuse what apt-get would read as an option or as a request to remove (`name-`)."""
     if not NAME.fullmatch(name):
-        raise Failure(
-            f"package {name!r}"[:120],
-            "this is no package name",
-            "correct codesensei:project.systemPackages (lower-case letters, digits, + . -)",
-        )
+        fix = "correct codesensei:project.systemPackages (lower-case letters, digits, + . -)"
+        raise Failure(f"package {name!r}"[:120], "this is not a package name", fix)
     return name
 
 
@@ -144,10 +113,10 @@ class Apt:
         self.step = step
         self.fresh = False
 
-    def ensure(self, names: Iterable[str], key: str = "codesensei:project.systemPackages") -> None:
-        """Install those of `names` that are missing; `key` of the stack config has asked for them."""
-        wanted = list(dict.fromkeys(names))
-        missing = [name for name in wanted if name not in installed(wanted)] if wanted else []
+    def ensure(self, names: list[str], key: str) -> None:
+        """Install those of `names` that are missing; `key` of the stack config asks for them."""
+        there = installed(names)
+        missing = [name for name in dict.fromkeys(names) if name not in there]
         if not missing:
             return
         self.refresh()
@@ -156,17 +125,16 @@ class Apt:
         self.step.changed(f"installed {', '.join(missing)}")
 
     def one_of(self, names: tuple[str, ...]) -> list[str]:
-        """The first of `names` that there is to install; none where one is installed."""
+        """The first of `names` that can be installed; none where one is installed."""
         if installed(names):
             return []
         self.refresh()
         return [next((name for name in names if self.candidate(name)), names[-1])]
 
     def candidate(self, name: str) -> bool:
-        """Whether apt knows a version of `name` to install."""
+        """Whether apt has a version of `name` to install."""
         policy = commands.run(["apt-cache", "policy", name], check=False).stdout
-        found = re.search(r"^ +Candidate: (\S+)", policy, re.MULTILINE)
-        return bool(found and found[1] != "(none)")
+        return bool(re.search(r"^ +Candidate: (?!\(none\)$)\S", policy, re.MULTILINE))
 
     def refresh(self) -> None:
         """Fetch the package lists, once."""
@@ -176,46 +144,37 @@ class Apt:
             self.fresh = True
 
     def _apt_get(self, words: list[str], key: str = "") -> None:
-        deadline = time.monotonic() + LOCK_WAIT
-        tries = 0
+        tries, deadline = 0, time.monotonic() + LOCK_WAIT
         while True:
             done = commands.run(["apt-get", *OPTIONS, *words], env=QUIET, check=False)
             said = done.stdout + done.stderr
-            # `update` ends with 0 also when nothing could be fetched.
+            # `update` ends with 0 even when nothing could be fetched.
             if done.ok and not (words == ["update"] and NETWORK.search(done.stderr)):
                 return
             if LOCKED.search(said) and time.monotonic() < deadline:
-                self._wait_for_lock(said)
-                continue
-            tries += 1
-            if NETWORK.search(said) and tries < NETWORK_TRIES:
+                holder = re.search(r"held by process (\d+) \(([^)]*)\)", said)
+                who = f"process {holder[1]} ({holder[2]})" if holder else "another process"
+                self.step.say(f"waiting for {who}, which holds apt's lock")
+                time.sleep(PAUSE)
+            elif NETWORK.search(said) and tries + 1 < NETWORK_TRIES:
+                tries += 1
                 self.step.say(f"apt-get {words[0]} met a network error, trying again ({tries})")
                 time.sleep(PAUSE * tries)
-                continue
-            if done.ok:
-                self.step.say("some package lists could not be fetched; going on with what is here")
+            elif done.ok:
+                self.step.say("some package lists could not be fetched; continuing with those that are here")
                 return
-            raise _explained(words, done, key)
-
-    def _wait_for_lock(self, said: str) -> None:
-        holder = re.search(r"held by process (\d+) \(([^)]*)\)", said)
-        who = f"process {holder[1]} ({holder[2]})" if holder else "another process"
-        self.step.say(f"waiting for {who}, which holds apt's lock")
-        time.sleep(PAUSE)
+            else:
+                raise _explained(words, done, key)
 
 
 def _explained(words: list[str], done: Result, key: str) -> Failure:
     said = done.stdout + done.stderr
-    absent = [first or second for first, second in ABSENT.findall(said)]
-    system = host.system().name
-    if absent:
-        fix = f"correct {key}; what there is, on the server: apt-cache search <word>"
+    if absent := [first or second for first, second in ABSENT.findall(said)]:
+        fix = f"correct {key}; to search, on the server: apt-cache search <word>"
         if key == EXTENSIONS_KEY:
-            fix = (
-                f"take it out of {key}; or add PostgreSQL's own apt repository on the server first (apt.postgresql.org)"
-            )
+            fix = f"remove it from {key}, or add PostgreSQL's own apt repository on the server (apt.postgresql.org)"
         names = ", ".join(dict.fromkeys(absent))
-        return Failure(f"package {names}", f"{system} has no package of this name", fix)
+        return Failure(f"package {names}", f"{host.system().name} has no package of this name", fix)
     if LOCKED.search(said):
         cause, fix = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
     elif "dpkg was interrupted" in said:

@@ -1,4 +1,4 @@
-"""What is checked on the server before anything is changed there: each refusal names the thing, its owner, the fix."""
+"""What is checked on the server before anything changes there; each refusal names the thing, its owner, the fix."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(step: Step[Preflight]) -> None:
     if place is not None and place.kind in MADE_HERE:
         wanted |= database.check_local(step, place)
     claimed = register.claim(step.slug, wanted, user=data.user, adopt=data.adopt)
-    # What an earlier deploy claimed and never made live is free again; what is served stays until the switch ends it.
+    # What an earlier deploy claimed and never made live is freed; what is served stays until the switch ends it.
     live = Live.read(step.project).manifest
     served = {"units": [unit.name for unit in live.units], "hostnames": list(live.health.hosts)} if live else {}
     kept = {kind: {*wanted[kind], *served.get(kind, [])} for kind in ("units", "hostnames")}

@@ -1,4 +1,4 @@
-"""Step `prepare`: hooks, migrations and static files of a built release; at its end the release is root's and fixed."""
+"""Step `prepare`: hooks, migrations and static files of a built release, which then is root's and never changes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.unpack import extract
 from codesensei.wire.steps import Prepare
 
-# Large projects begin with many hundreds of migrations, some of which say more than their name.
+# Large projects start with many hundreds of migrations, some of which print more than their name.
 MIGRATE_LINES = 20_000
 APPLIED = re.compile(r"^\s*Applying \S+\.\.\.", re.MULTILINE)
 MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 
 
 def run(step: Step[Prepare]) -> None:
-    """Run what comes before the switch, in the contract's order; done once for a release."""
+    """Run everything that comes before the switch, in the contract's order, once for each release."""
     name, _ = step.args
     data, project = step.data, step.project
     release = Release(project, name, data.user, data.directory, data.settings_module)
@@ -37,7 +37,7 @@ def run(step: Step[Prepare]) -> None:
         step.say(f"release {name} is prepared already")
         return
     if known.state != "built":
-        # An earlier run was cut off, and its hooks may have changed the code.
+        # An earlier run was cut off; its hooks may have changed the code.
         extract(step, release, project.archive(known.revision))
     record.preparing(project, name)
     started = time.monotonic()
@@ -58,7 +58,7 @@ def run(step: Step[Prepare]) -> None:
 def _hooks(
     step: Step[Prepare], release: Release, phase: str, lines: tuple[str, ...], *, as_build_user: bool = False
 ) -> None:
-    """Those around the migration run as the app user; those around collectstatic may write code: as the build user."""
+    """Those around migrate run as the app user; those around collectstatic as the build user: they may write code."""
     for number, line in enumerate(lines):
         script = step.project.environments / f"{release.name}.{phase}-{number}.sh"
         files.write_file(script, line + "\n", 0o640, "root", release.user)
@@ -69,7 +69,7 @@ def _hooks(
 
 
 def _make_sqlite_files(step: Step[Prepare], release: Release) -> None:
-    """What the app user makes may be read by others, for the proxy has to; a database may not, nor its journals."""
+    """Make them private: others may read the app user's files, as the proxy must, but no database or journal."""
     for database in release.facts.databases.values():
         path = sqlite_path(database.name) if is_sqlite(database) else None
         if path and not os.path.lexists(os.path.join(release.code, path)):
@@ -95,7 +95,7 @@ def _migrate(step: Step[Prepare], release: Release, lock_timeout: int) -> None:
 
 
 def _collect(step: Step[Prepare], release: Release, data: Prepare) -> bool:
-    """Run collectstatic, where the proxy serves static files; whether it does."""
+    """Run collectstatic where the proxy serves static files; returns whether it does."""
     if data.static != "serve" or not release.facts.installed_staticfiles:
         return False
     job = Job("collectstatic", _manage(release, "collectstatic", "--noinput"), as_build_user=True)
@@ -110,25 +110,19 @@ def _finish(step: Step[Prepare], release: Release, collected: bool) -> None:
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
     jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))
     jobs.end_build_user(step)
-    public = _public(release) if collected else None
+    public = None
+    if collected:
+        # Only now, without any process of the build user: a hook may have made it a link to what must not be served.
+        static_root = release.code / release.facts.static_root
+        if not inside(str(static_root), release.path):
+            raise Failure("STATIC_ROOT", f"{release.facts.static_root} leads out of the release", "remove the link")
+        public = Path(os.path.realpath(static_root))
     seal(release.path, step.project.build_user, release.user, public)
     _add_own_folder(release, public)
 
 
-def _public(release: Release) -> Path:
-    """Where the static files are that the proxy serves; asked when no process of the build user is left.
-
-    A hook may have made a link of it, and what the proxy serves is nobody's to choose.
-    """
-    root = release.facts.static_root
-    public = release.code / root
-    if not inside(str(public), release.path):
-        raise Failure("STATIC_ROOT", f"{root} leads out of the release", "remove the link")
-    return Path(os.path.realpath(public))
-
-
 def _add_own_folder(release: Release, public: Path | None) -> None:
-    """The product's own folder in the sealed release: where its env file, venv and static files are."""
+    """Make the product's own folder in the sealed release: links to its env file, venv and static files."""
     own, known = release.project.own_folder(release.name), release.record
     revision = f"{known.revision}\n"
     files.remove_path(own)

@@ -1,7 +1,7 @@
-"""Step `switch`: the one step that changes what is live, wholly or not at all.
+"""Step `switch`: the only step that changes what is live, either completely or not at all.
 
-It gets the manifest of everything that shall be live. A candidate is proved first; then what is live is written down,
-the manifest applied, and the served release read back through the proxy. On any failure all is put back as it was.
+It gets the manifest of everything that must be live. A candidate is proved first; then what is live is written down,
+the manifest applied, and the served release read back through the proxy. On any failure, everything is put back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import causes, jobs, phases, prune, record
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.serving import apply, candidate, certificates, hand_over, journal, live, served, workers
+from codesensei.scripts.serving import apply, candidate, certificates, hand_over, health, live, workers
 from codesensei.scripts.serving.change import Change
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec, paths
@@ -33,7 +33,7 @@ def run(step: Step[Manifest]) -> None:
     release = Release(project, name, manifest.user, manifest.directory, manifest.settings_module)
     if not release.record.is_prepared:
         raise Failure(f"release {name}", "it is not complete on this server", "run pulumi up again")
-    if journal.exists(project):
+    if live.is_interrupted(project):
         step.changed("an interrupted switch is put back first")
         live.restore(step)
     jobs.end_orphans(step)
@@ -44,7 +44,7 @@ def run(step: Step[Manifest]) -> None:
         _prove_and_switch(change, seconds)
         step.changed(f"{name} is live")
     else:
-        served.read_back(change)
+        health.read_back(release, manifest)
         step.say(f"unchanged: {name} is live")
     _manage(step)
     warnings = _finish(step, release, seconds)
@@ -53,10 +53,9 @@ def run(step: Step[Manifest]) -> None:
 
 
 def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
-    """Prove what is new beside what is live, then switch to it; `seconds` are those of each part."""
+    """Prove what is new beside what is live, then switch to it; notes the `seconds` of each part."""
     step, release, manifest = change.step, change.release, change.manifest
-    stale = change.stale()
-    grace = workers.GRACE
+    stale, grace = change.stale(), workers.GRACE
     if stale & set(manifest.named("worker")):
         with _timed(seconds, "proof"):
             grace = workers.prove(step, release)
@@ -66,15 +65,13 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
     with candidate.proved(step, release) as taken:
         seconds["candidate"] = round(taken, 1)
         step.say(f"candidate {release.name} has answered")
-        # It serves visitors meanwhile, unless it has a password that ends at the switch, or nothing is live.
+        # It serves visitors during the switch, unless its password ends with it, or nothing is live.
         serves = not change.of_password() and not stale & set(manifest.named("socket"))
         serves = serves and hand_over.is_possible(step.project, manifest.named("socket", "web"))
         _switch(change, stale, seconds, grace, candidate_serves=serves)
 
 
-def _switch(
-    change: Change, stale: set[str], seconds: dict[str, float], grace: float, *, candidate_serves: bool
-) -> None:
+def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: float, candidate_serves: bool) -> None:
     project = change.step.project
     with live.all_or_nothing(change.step, change.now, stale):
         with _timed(seconds, "web"):
@@ -83,12 +80,12 @@ def _switch(
                 hand_over.to_candidate(project)
             apply.start_web(change, stale)
             if candidate_serves:
-                served.read_back(change, project.kept_socket)
+                health.read_back(change.release, change.manifest, project.kept_socket)
                 hand_over.to_live(project)
                 candidate.retire(project)
             if proxy_changed:
                 apply.reload_proxy()
-            served.read_back(change)
+            health.read_back(change.release, change.manifest)
         with _timed(seconds, "workers"):
             workers.renew(change, stale, grace)
 
@@ -101,7 +98,7 @@ def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
 
 
 def _manage(step: Step[Manifest]) -> None:
-    """What of the live state is ours, so that a change by hand is seen."""
+    """Note the files and links of the live state, so that a change by hand is seen."""
     for file in step.data.files:
         step.manage(file.path)
         if link := paths.site_link(Path(file.path)):
@@ -111,11 +108,10 @@ def _manage(step: Step[Manifest]) -> None:
 
 
 def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -> list[str]:
-    """After the switch: its hooks, the register, old releases, the record; what to warn of."""
+    """After the switch: its hooks, the register, old releases, the record; returns warnings."""
     manifest = step.data
     warnings = _after_switch(step, release) if step.changes else []
-    names = {"units": [unit.name for unit in manifest.units], "hostnames": manifest.health.hosts}
-    register.settle(step.slug, names)
+    register.settle(step.slug, {"units": [unit.name for unit in manifest.units], "hostnames": manifest.health.hosts})
     if manifest.database:
         passwords.prune(step.project, manifest.database.digest)
     prune.record(step, release, seconds)
@@ -128,7 +124,7 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
 
 
 def _after_switch(step: Step[Manifest], release: Release) -> list[str]:
-    """Run the hooks that are reported and not undone; what to warn of."""
+    """Run the hooks whose failure is only reported; returns warnings."""
     warnings = []
     for number, hook in enumerate(step.data.after_switch):
         script = step.project.environments / f"{release.name}.afterSwitch-{number}.sh"
@@ -140,6 +136,6 @@ def _after_switch(step: Step[Manifest], release: Release) -> list[str]:
         ended = f"status {done.code}"
         cause, _ = causes.explain_any(done.tail, ended)
         why = ended if cause == ended else f"{ended}: {cause}"
-        warnings.append(f"{release.name} is live, and its hook afterSwitch failed with {why} ({hook}); see {done.log}")
-        step.say(f"hook afterSwitch failed with status {done.code}, see {done.log}: {hook[:60]}")
+        warnings.append(f"{release.name} is live, but its hook afterSwitch failed with {why} ({hook}); see {done.log}")
+        step.say(f"hook afterSwitch failed with {ended}, see {done.log}: {hook[:60]}")
     return warnings

@@ -26,7 +26,8 @@ def run(step: Step[Tls]) -> None:
     else:
         pair = Pair(data.certificate, data.key)
         check(pair)
-        _warn(step, pair)
+        if not valid_for(pair, WARN_BEFORE_DAYS):
+            step.say(f"warning: the certificate expires within {WARN_BEFORE_DAYS} days")
     files.make_directory(folder.parent, 0o700)
     files.make_directory(folder, 0o700)
     wrote = files.write_file(folder / "key.pem", pair.key, 0o600)
@@ -36,13 +37,8 @@ def run(step: Step[Tls]) -> None:
     step.manage(folder / "key.pem")
 
 
-def _warn(step: Step[object], pair: Pair) -> None:
-    if not valid_for(pair, WARN_BEFORE_DAYS):
-        step.say(f"warning: the certificate expires within {WARN_BEFORE_DAYS} days")
-
-
 def _kept(folder: Path, hostnames: Sequence[str]) -> Pair | None:
-    """The certificate made earlier, while it serves for the same names and long enough."""
+    """The certificate made earlier, if it is for the same names and valid long enough."""
     try:
         pair = Pair((folder / "certificate.pem").read_text(), (folder / "key.pem").read_text())
         check(pair)

@@ -51,7 +51,7 @@ CASES = (
     Broken(
         "the database's host has no address",
         replace=elsewhere(HOST="db"),
-        error="manage.py migrate (release RELEASE) on SERVER: the database's host db has no address here",
+        error="manage.py migrate (release RELEASE) on SERVER: the database host db cannot be resolved on this server",
         fix="name the database's real host in DATABASE_URL; the service names of docker compose do not exist on a server",
     ),
     Broken(
@@ -65,13 +65,13 @@ CASES = (
         replace=setting('DATABASES["counts"] = {**DATABASES["default"], "NAME": "counts"}'),
         config={"project.hooks": {"afterMigrate": ["python manage.py migrate --noinput --database counts"]}},
         error="hook afterMigrate: python manage.py migrate --noinput --database counts (release RELEASE) on SERVER: there is no database counts on the database server",
-        fix="check the name in DATABASE_URL, or make it there",
+        fix="check the name in DATABASE_URL, or create it there",
     ),
     Broken(
         "an external database cannot be reached",
         secrets={"DATABASE_URL": "postgres://shop:word@127.0.0.2:5433/shop"},
         error="database 127.0.0.2:5433 on SERVER: it cannot be reached from this server (127.0.0.2: [Errno 111] Connection refused)",
-        fix="let this server's address in at the database's firewall, and check host and port of DATABASE_URL",
+        fix="let this server's address through the database's firewall, and check host and port in DATABASE_URL",
     ),
     Broken(
         "a migration fails in the middle",
@@ -84,7 +84,7 @@ CASES = (
         write=migration("migrations.RunSQL('SELECT 1')", "0002_left")
         | migration("migrations.RunSQL('SELECT 1')", "0002_right"),
         error="manage.py migrate (release RELEASE) on SERVER: two migrations follow the same one: 0002_left, 0002_right in entries",
-        fix="run manage.py makemigrations --merge in the project and commit the migration that it writes",
+        fix="run manage.py makemigrations --merge in the project and commit the new migration",
     ),
     Broken(
         "a migration is not committed",
@@ -95,7 +95,7 @@ CASES = (
     Broken(
         "a new column has no value for old rows",
         write=migration(f"migrations.AddField('entry', 'mood', {MOOD})"),
-        error="manage.py migrate (release RELEASE) on SERVER: the rows that the table entries_entry has already have no value for mood, which may not be null",
+        error="manage.py migrate (release RELEASE) on SERVER: existing rows of the table entries_entry have no value for mood, which may not be null",
         fix="generate the migration again against a freshly migrated database, with a default, and commit it",
     ),
     Broken(
@@ -106,12 +106,12 @@ CASES = (
         fix="generate the migration again against a freshly migrated database, with a default, and commit it",
     ),
     Broken(
-        "a table exists already",
+        "a table already exists",
         write=migration(
             "migrations.CreateModel('Person', [('id', models.BigAutoField(primary_key=True))], {'db_table': 'auth_user'})"
         ),
-        error="manage.py migrate (release RELEASE) on SERVER: the table auth_user exists already",
-        fix="the database was changed without this migration; where the table is right: manage migrate --fake APP NAME",
+        error="manage.py migrate (release RELEASE) on SERVER: the table auth_user already exists",
+        fix="the database was changed without this migration; if the table is right: manage migrate --fake APP NAME",
     ),
     Broken(
         "a table is locked",
@@ -119,7 +119,7 @@ CASES = (
         config={"database.lockTimeout": 1},
         before=LOCK,
         after=UNLOCK,
-        error="manage.py migrate (release RELEASE) on SERVER: a table is locked by something that takes longer than database.lockTimeout",
+        error="manage.py migrate (release RELEASE) on SERVER: a table stayed locked for longer than database.lockTimeout",
         fix="run pulumi up again at a quieter time, end what holds the lock (pg_stat_activity), or raise database.lockTimeout",
     ),
     Broken(
@@ -131,6 +131,6 @@ CASES = (
             )
         },
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the database has no column entries_entry.mood, which the models have: a migration is missing",
-        fix="run manage.py makemigrations in the project and commit the migration that it writes",
+        fix="run manage.py makemigrations in the project and commit the new migration",
     ),
 )

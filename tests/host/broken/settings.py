@@ -22,14 +22,14 @@ CASES = (
         "SECRET_KEY is not set",
         config={"generateSecrets": []},
         error="Django's settings (release RELEASE) on SERVER: SECRET_KEY is not set",
-        fix="add SECRET_KEY to codesensei:generateSecrets, or set it: pulumi config set --secret --path codesensei:secretEnv.SECRET_KEY",
+        fix="add it to codesensei:generateSecrets, or run pulumi config set --secret --path codesensei:secretEnv.SECRET_KEY",
         quick=True,
     ),
     Broken(
         "a variable is not set",
         replace=setting('STRIPE_KEY = os.environ["STRIPE_KEY"]'),
-        error="Django's settings (release RELEASE) on SERVER: the settings need the variable STRIPE_KEY, and it is not set",
-        fix="set it in codesensei:env; where it is secret: pulumi config set --secret --path codesensei:secretEnv.STRIPE_KEY",
+        error="Django's settings (release RELEASE) on SERVER: the settings need the variable STRIPE_KEY, which is not set",
+        fix="set it in codesensei:env; for a secret: pulumi config set --secret --path codesensei:secretEnv.STRIPE_KEY",
     ),
     Broken(
         "a variable is not set, and a helper says so",
@@ -42,25 +42,25 @@ CASES = (
                 'SENTRY_DSN = env("SENTRY_DSN")\nDEBUG = False',
             )
         },
-        error="Django's settings (release RELEASE) on SERVER: the settings need the variable SENTRY_DSN, and it is not set",
-        fix="set it in codesensei:env; where it is secret: pulumi config set --secret --path codesensei:secretEnv.SENTRY_DSN",
+        error="Django's settings (release RELEASE) on SERVER: the settings need the variable SENTRY_DSN, which is not set",
+        fix="set it in codesensei:env; for a secret: pulumi config set --secret --path codesensei:secretEnv.SENTRY_DSN",
     ),
     Broken(
         "a package is not in the requirements",
         replace={"config/settings/base.py": ('    "entries",', '    "corsheaders",\n    "entries",')},
         error="Django's settings (release RELEASE) on SERVER: the module corsheaders cannot be found",
-        fix="add its package to the requirements file; where it is a module of the project, commit it, and check project.directory and project.settingsModule",
+        fix="add its package to the requirements file; if it is the project's own, commit it and check project.directory and project.settingsModule",
     ),
     Broken(
         "the settings import a module that is not committed",
         replace={PRODUCTION: (IMPORTS, IMPORTS + "from config.settings.local import *  # noqa: F403\n")},
         error="Django's settings (release RELEASE) on SERVER: the module config.settings.local cannot be found",
-        fix="add its package to the requirements file; where it is a module of the project, commit it, and check project.directory and project.settingsModule",
+        fix="add its package to the requirements file; if it is the project's own, commit it and check project.directory and project.settingsModule",
     ),
     Broken(
         "the settings are incomplete",
         replace=setting('AUTH_USER_MODEL = "shop.User"'),
-        error="Django's settings (release RELEASE) on SERVER: Django's settings are not complete: AUTH_USER_MODEL refers to model 'shop.User' that has not been installed",
+        error="Django's settings (release RELEASE) on SERVER: Django's settings are incomplete: AUTH_USER_MODEL refers to model 'shop.User' that has not been installed",
         fix="set what it names in codesensei:env or codesensei:secretEnv, or change the settings",
     ),
     Broken(
@@ -73,7 +73,7 @@ CASES = (
         "STATIC_URL is another one",
         replace=setting('STATIC_URL = os.environ.get("CDN", "") + "/assets/"'),
         error="STATIC_URL on SERVER: Django says /assets/, and the proxy serves /static/",
-        fix="write STATIC_URL as a plain string in the settings; for files served elsewhere (S3, CDN) set project.static to none",
+        fix="write STATIC_URL as a plain string in the settings; with S3 or a CDN, set project.static to none",
     ),
     Broken(
         "STATIC_ROOT is not set",
@@ -117,8 +117,8 @@ CASES = (
     Broken(
         "a log file is in the release",
         replace=log_file('BASE_DIR / "django.log"'),
-        error="Django's settings (release RELEASE) on SERVER: the project writes django.log, and a release is never changed",
-        fix="let it write below the project's shared folder, for example shared/logs or shared/cache; a folder that it only makes sure of can be committed (with a .gitkeep)",
+        error="Django's settings (release RELEASE) on SERVER: the project writes django.log into the release, which must not change",
+        fix="let it write to shared/logs or shared/cache, for example; a folder that must only exist can be committed (.gitkeep)",
     ),
     Broken(
         "a library is not installed",
@@ -130,7 +130,7 @@ CASES = (
         "the settings have a syntax error",
         replace={PRODUCTION: ("DEBUG = False", "DEBUG = = False")},
         error="Django's settings (release RELEASE) on SERVER: config/settings/production.py, line 9: SyntaxError: invalid syntax",
-        fix="fix that line; if it runs on your machine, it has syntax of a newer Python than this server's: see project.python",
+        fix="fix that line; if it runs on your machine, it needs a newer Python than this server's: set project.python",
         quick=True,
     ),
     Broken(
@@ -142,7 +142,7 @@ CASES = (
             ),
         },
         error="Django's settings (release RELEASE) on SERVER: the import of entries.models leads back to itself (a circular import)",
-        fix="import inside the function that needs it, or move what both modules need into a third",
+        fix="import inside the function that needs it, or move what both modules share into a third",
     ),
     Broken(
         "models are imported before Django is ready",
@@ -154,6 +154,6 @@ CASES = (
         },
         config={"project.interface": "asgi"},
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: its process ended before it answered: a module imports models before Django is set up (AppRegistryNotReady)",
-        fix="in asgi.py call get_asgi_application() before importing routing or consumers, or name another module in project.asgiApplication",
+        fix="in asgi.py call get_asgi_application() before importing routing or consumers, or set project.asgiApplication",
     ),
 )

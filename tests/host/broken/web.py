@@ -24,7 +24,7 @@ CASES = (
     Broken(
         "a template names a missing file",
         revision="broken",
-        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a template names the static file entries/logo.svg, which is not among the collected ones",
+        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a template names the static file entries/logo.svg, which was not collected",
         fix="commit the file (is it in .gitignore?), or fix its name in the template",
     ),
     Broken(
@@ -43,7 +43,7 @@ CASES = (
         "a hook may not be executed",
         write={"build.sh": "#!/bin/sh\ntrue\n"},
         config={"project.hooks": {"beforeMigrate": ["./build.sh"]}},
-        error="hook beforeMigrate: ./build.sh (release RELEASE) on SERVER: the file ./build.sh may not be executed",
+        error="hook beforeMigrate: ./build.sh (release RELEASE) on SERVER: the file ./build.sh is not executable",
         fix="commit it with its mode (git update-index --chmod=+x), or call its interpreter (bash ./build.sh)",
     ),
     Broken(
@@ -56,19 +56,19 @@ CASES = (
         "a management command is missing",
         config={"project.hooks": {"afterMigrate": ["python manage.py compress"]}},
         error="hook afterMigrate: python manage.py compress (release RELEASE) on SERVER: manage.py has no command compress",
-        fix="check its name, and that its app is in INSTALLED_APPS of the settings module that is deployed",
+        fix="check its name, and that its app is in INSTALLED_APPS of the deployed settings module",
     ),
     Broken(
         "the hostname is not allowed",
         config={"env.DJANGO_ALLOWED_HOSTS": "shop.example"},
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 400: Django refuses the host guestbook.example (DisallowedHost): ALLOWED_HOSTS is ['shop.example']",
-        fix="let ALLOWED_HOSTS have guestbook.example, or .example for all names below example",
+        fix="add guestbook.example to ALLOWED_HOSTS, or .example for all names below example",
     ),
     Broken(
         "the hostname is not allowed in DEBUG",
         replace=setting("DEBUG = True\nALLOWED_HOSTS = []"),
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 400: Django refuses the host guestbook.example (DisallowedHost): ALLOWED_HOSTS is []",
-        fix="let ALLOWED_HOSTS have guestbook.example, or .example for all names below example",
+        fix="add guestbook.example to ALLOWED_HOSTS, or .example for all names below example",
     ),
     Broken(
         "a view fails",
@@ -93,13 +93,13 @@ CASES = (
         replace=view("import time", "", "time.sleep(1000)"),
         config={"project.healthCheck": {"timeout": 8}},
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: it did not answer within 8 s: it hangs in entries/views.py, line 33",
-        fix="let it wait for nothing so long, or raise project.healthCheck.timeout",
+        fix="make it wait less, or raise project.healthCheck.timeout",
     ),
     Broken(
         "a view takes longer than gunicorn waits",
         replace=view("import time", "", "time.sleep(1000)"),
         config={"project.healthCheck": {"timeout": 45}},
-        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a request took longer than gunicorn waits (30 s), and its worker was ended",
+        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a request took longer than gunicorn waits (30 s), and its worker was killed",
         fix="find what it waits for in the log: a service that does not answer, or a lock",
     ),
     Broken(
@@ -126,7 +126,7 @@ CASES = (
         before="mkdir -p /etc/systemd/system/codesensei-candidate-guestbook.service.d; printf '[Service]\\nLimitAS=900M\\n'"
         " >/etc/systemd/system/codesensei-candidate-guestbook.service.d/memory.conf",
         after="rm -r /etc/systemd/system/codesensei-candidate-guestbook.service.d",
-        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the server has no memory left for it",
+        error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the server ran out of memory",
         fix="use fewer GUNICORN_WORKERS or a lower --concurrency, or a larger server",
     ),
 )

@@ -7,7 +7,7 @@ CASES = (
         "a worker's option does not exist",
         config={"project.workers.mail": "celery -A config worker --no-such-option"},
         switched=True,
-        error="guestbook-mail.service on SERVER: it ended within SECONDS s of its start (exit-code, status 2): the command has an option that its program does not know: --no-such-option",
+        error="guestbook-mail.service on SERVER: it ended within SECONDS s of its start (exit-code, status 2): the command has an option that the program does not know: --no-such-option",
         fix="fix the command in the stack file",
     ),
     Broken(
@@ -20,14 +20,14 @@ CASES = (
         "a worker's application does not exist",
         config={"project.workers.mail": "celery -A shop worker"},
         error="workers that cannot start on SERVER: guestbook-mail.service: celery -A shop worker cannot load the project: the module shop cannot be found",
-        fix="add its package to the requirements file; where it is a module of the project, commit it, and check project.directory and project.settingsModule",
+        fix="add its package to the requirements file; if it is the project's own, commit it and check project.directory and project.settingsModule",
     ),
     Broken(
         "a worker's port is in use",
         config={"project.workers.mail": "python -m http.server 5432 --bind 127.0.0.1"},
         switched=True,
-        error="guestbook-mail.service on SERVER: it ended within SECONDS s of its start (exit-code, status 1): the port that it listens on is in use already",
-        fix="choose another port, or end what listens there (on the server: ss -tlnp)",
+        error="guestbook-mail.service on SERVER: it ended within SECONDS s of its start (exit-code, status 1): the port that it listens on is already in use",
+        fix="choose another port, or stop what listens there (on the server: ss -tlnp)",
     ),
     Broken(
         "a worker ends at once",

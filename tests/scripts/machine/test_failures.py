@@ -135,7 +135,7 @@ CASES = [
             of(status=400),
             (
                 "Django refuses the host www.other.com (DisallowedHost)",
-                "let ALLOWED_HOSTS have www.other.com, or .other.com",
+                "add www.other.com to ALLOWED_HOSTS, or .other.com",
             ),
             replace(NEW, hosts=("www.other.com",), allowed=(HOST,)),
             inert=True,

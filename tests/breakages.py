@@ -204,14 +204,14 @@ UNIT = [
     Breakage(
         "register",
         f"{SCRIPTS}/base/register.py",
-        "if item.identity != identity and not adopt:",
-        "if item.stack != stack and not adopt:",
+        "if item and item.identity != identity and not adopt:",
+        "if item and item.stack != stack and not adopt:",
     ),
     Breakage(
         "register.adopt",
         f"{SCRIPTS}/base/register.py",
-        "        if not adopt:\n            fix = (",
-        "        if True:\n            fix = (",
+        "        if not adopt:\n            fix = ",
+        "        if True:\n            fix = ",
     ),
     Breakage(
         "register.refused",

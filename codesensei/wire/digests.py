@@ -1,4 +1,4 @@
-"""Digests that both sides compute, and keyed ones, which show that a value changed and tell nothing about it."""
+"""Digests that both sides compute, and keyed ones, which show that a value changed and reveal nothing about it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ def of_step(words: Sequence[str], stdin: str) -> str:
 
 def of_texts(texts: Iterable[str]) -> str:
     """64 hexadecimal digits over a list of texts; no two lists give the same."""
-    digest = hashlib.sha256()
-    for part in _framed(text.encode() for text in texts):
-        digest.update(part)
-    return digest.hexdigest()
+    return hashlib.sha256(_framed(text.encode() for text in texts)).hexdigest()
 
 
 def env_id(key: str, variables: Mapping[str, str]) -> str:
@@ -38,14 +35,9 @@ def keyed(key: str, value: str) -> str:
 def _hmac(key: str, purpose: bytes, parts: list[bytes]) -> str:
     if not key:
         raise ValueError("a keyed digest needs a key")
-    digest = hmac.new(key.encode(), digestmod=hashlib.sha256)
-    for part in _framed((purpose, *parts)):
-        digest.update(part)
-    return digest.hexdigest()
+    return hmac.new(key.encode(), _framed((purpose, *parts)), hashlib.sha256).hexdigest()
 
 
-def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:
-    """Each length goes before its text, so no two lists of values make the same stream."""
-    for part in parts:
-        yield len(part).to_bytes(8, "big")
-        yield part
+def _framed(parts: Iterable[bytes]) -> bytes:
+    """Each length goes before its text, so no two lists of values give the same bytes."""
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple, NewType
 
 HEADER = "# Written by codesensei from the stack config; changes made here are lost at the next deploy.\n"
-# The engine hands the whole config to the program in one variable, and Linux takes no "NAME=value" beyond 128 KiB.
+# The engine passes the whole config to the program in one variable, and Linux takes no "NAME=value" beyond 128 KiB.
 MAX_VALUE_BYTES = 96 * 1024
 # Names that a shell keeps read-only or computes itself: the file could not be sourced, or would read back differently.
 SHELL_NAMES = frozenset(
@@ -45,8 +45,7 @@ class EnvError(ValueError):
     """A variable that no env file can hold. The text names the variable, never its value."""
 
     def __init__(self, name: str, cause: str) -> None:
-        self.name = name
-        self.cause = cause
+        self.name, self.cause = name, cause
         super().__init__(f"{name}: {cause}")
 
 
@@ -86,10 +85,9 @@ def value_refusal(value: str) -> Refusal | None:
     if _NOT_TEXT.search(value):
         return Refusal("env-not-text", "has a character that is not valid text")
     if len(value.encode()) > MAX_VALUE_BYTES:
+        too_long = f"is longer than {MAX_VALUE_BYTES >> 10} KiB"
         return Refusal(
-            "env-too-long",
-            f"is longer than {MAX_VALUE_BYTES >> 10} KiB: the engine hands the whole config over in one variable of at "
-            "most 128 KiB",
+            "env-too-long", f"{too_long}: the engine passes the whole config in one variable of at most 128 KiB"
         )
     return None
 
@@ -118,10 +116,7 @@ def assignments(text: str) -> dict[str, str]:
     """Each variable's assignment as it is written, without its name; as `sh` and systemd find them."""
     found: dict[str, str] = {}
     position = 0
-    while position < len(text):
-        match = _NEXT.match(text, position)
-        if match is None:
-            break
+    while match := _NEXT.match(text, position):
         if match["name"]:
             found[match["name"]] = match["value"]
         position = match.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -13,7 +14,7 @@ OWN_FOLDER = ".codesensei"
 
 @dataclass(frozen=True)
 class ServerPaths:
-    """What all projects of a server share. Nobody but a test uses other values than the defaults."""
+    """What all projects of a server share. Only tests use values other than the defaults."""
 
     projects: Path = Path("/srv/codesensei")
     memory: Path = Path("/var/lib/codesensei")
@@ -73,181 +74,71 @@ class ServerPaths:
 SERVER = ServerPaths()
 
 
+class _Place:
+    """A path of a project, made from its slug at each use."""
+
+    def __init__(self, of: Callable[[ProjectPaths], Path]) -> None:
+        self._of = of
+
+    def __get__(self, project: ProjectPaths, _: type[ProjectPaths]) -> Path:
+        return self._of(project)
+
+
 @dataclass(frozen=True)
 class ProjectPaths:
     """The paths of one project; `slug` names it on its server."""
 
     slug: str
 
-    @property
-    def root(self) -> Path:
-        return SERVER.projects / self.slug
+    root = _Place(lambda self: SERVER.projects / self.slug)
+    current = _Place(lambda self: self.root / "current")  # link to the serving release
+    previous = _Place(lambda self: self.root / "previous")  # link to the release that served before
+    manage = _Place(lambda self: self.root / "manage")  # runs manage.py of the serving release
+    releases = _Place(lambda self: self.root / "releases")
+    venvs = _Place(lambda self: self.root / "venvs")
+    environments = _Place(lambda self: self.root / "env")
+
+    shared = _Place(lambda self: self.root / "shared")  # what outlives releases
+    media = _Place(lambda self: self.shared / "media")  # uploaded files
+    logs = _Place(lambda self: self.shared / "logs")  # log files of the web process
+    env_link = _Place(lambda self: self.shared / ".env")  # link to the env file of the serving release
+    venv_link = _Place(lambda self: self.shared / "venv")  # link to the virtual environment of the serving release
+    socket = _Place(lambda self: self.shared / "gunicorn.sock")  # where the proxy finds the web process
+
+    # Root's place for the sockets of a hand-over, in the same file system as the live socket.
+    hand_over = _Place(lambda self: self.root / "hand-over")
+    candidate_place = _Place(lambda self: self.hand_over / "candidate")  # where the candidate makes its socket
+    candidate_socket = _Place(lambda self: self.candidate_place / "web.sock")
+    # The live socket's second name, while the first one leads to the candidate.
+    kept_socket = _Place(lambda self: self.hand_over / "live.sock")
+    candidate_home = _Place(lambda self: SERVER.candidates / self.slug)  # HOME of a candidate
+    # The product's own programs that a candidate runs with.
+    candidate_programs = _Place(lambda self: SERVER.candidates / f"{self.slug}.programs")
+
+    # Root's own records of this project; nobody else reads or writes there.
+    memory = _Place(lambda self: SERVER.memory / self.slug)
+    live = _Place(lambda self: self.memory / "live.json")  # the manifest that is live
+    history = _Place(lambda self: self.memory / "history.jsonl")  # what was switched to, and when
+    steps = _Place(lambda self: self.memory / "steps.jsonl")  # each run of a step, and how it ended
+    proofs = _Place(lambda self: self.memory / "proofs")  # what each step did last
+    job_logs = _Place(lambda self: self.memory / "logs")  # full output of the project's programs, without secrets
+    sources = _Place(lambda self: self.memory / "source")  # root's own copies of the commits' archives
+
+    # The build user's home: what pip and uv keep from one build to the next.
+    cache = _Place(lambda self: SERVER.cache / self.slug)
+    incoming = _Place(lambda self: SERVER.incoming / self.slug)  # where the login user's copies of the source arrive
+    config = _Place(lambda self: SERVER.config / self.slug)  # workers' commands and the product's own programs
+    programs = _Place(lambda self: self.config / "programs")  # the product's own programs that the processes run with
+    library = _Place(lambda self: SERVER.library / self.slug)  # link to the toolkit that this project's steps run
+    launcher = _Place(lambda self: self.library / "run")  # the program that runs a step
+    # The project's nginx site.
+    site = _Place(lambda self: SERVER.nginx / "sites-available" / f"codesensei-{self.slug}.conf")
+    rotation = _Place(lambda self: SERVER.rotation / f"codesensei-{self.slug}")  # rotation of the project's logs
 
     @property
     def build_user(self) -> str:
         """The unprivileged user that owns a release while it is made."""
         return names.build_user(self.slug)
-
-    @property
-    def current(self) -> Path:
-        """Link to the serving release."""
-        return self.root / "current"
-
-    @property
-    def previous(self) -> Path:
-        """Link to the release that served before."""
-        return self.root / "previous"
-
-    @property
-    def manage(self) -> Path:
-        """Runs manage.py of the serving release."""
-        return self.root / "manage"
-
-    @property
-    def releases(self) -> Path:
-        return self.root / "releases"
-
-    @property
-    def venvs(self) -> Path:
-        return self.root / "venvs"
-
-    @property
-    def environments(self) -> Path:
-        return self.root / "env"
-
-    @property
-    def shared(self) -> Path:
-        """What outlives releases."""
-        return self.root / "shared"
-
-    @property
-    def media(self) -> Path:
-        """Uploaded files."""
-        return self.shared / "media"
-
-    @property
-    def logs(self) -> Path:
-        """Log files of the web process."""
-        return self.shared / "logs"
-
-    @property
-    def env_link(self) -> Path:
-        """Leads to the env file of the serving release."""
-        return self.shared / ".env"
-
-    @property
-    def venv_link(self) -> Path:
-        """Leads to the virtual environment of the serving release."""
-        return self.shared / "venv"
-
-    @property
-    def socket(self) -> Path:
-        """Where the proxy finds the web process."""
-        return self.shared / "gunicorn.sock"
-
-    @property
-    def hand_over(self) -> Path:
-        """Root's place for the sockets of a hand-over; in one file system with the live socket."""
-        return self.root / "hand-over"
-
-    @property
-    def candidate_place(self) -> Path:
-        """Where the candidate makes its socket."""
-        return self.hand_over / "candidate"
-
-    @property
-    def candidate_socket(self) -> Path:
-        return self.candidate_place / "web.sock"
-
-    @property
-    def kept_socket(self) -> Path:
-        """The live socket's second name, while the first one leads to the candidate."""
-        return self.hand_over / "live.sock"
-
-    @property
-    def candidate_home(self) -> Path:
-        """HOME of a candidate."""
-        return SERVER.candidates / self.slug
-
-    @property
-    def candidate_programs(self) -> Path:
-        """The product's own programs that a candidate runs with."""
-        return SERVER.candidates / f"{self.slug}.programs"
-
-    @property
-    def memory(self) -> Path:
-        """Root's own notes about this project; nobody else reads or writes there."""
-        return SERVER.memory / self.slug
-
-    @property
-    def live(self) -> Path:
-        """The manifest that is live."""
-        return self.memory / "live.json"
-
-    @property
-    def history(self) -> Path:
-        """What was switched to, and when."""
-        return self.memory / "history.jsonl"
-
-    @property
-    def steps(self) -> Path:
-        """Each run of a step, and how it ended."""
-        return self.memory / "steps.jsonl"
-
-    @property
-    def proofs(self) -> Path:
-        """What each step did last."""
-        return self.memory / "proofs"
-
-    @property
-    def job_logs(self) -> Path:
-        """Full output of the project's programs, filtered of secrets."""
-        return self.memory / "logs"
-
-    @property
-    def sources(self) -> Path:
-        """Root's own copies of the commits' archives."""
-        return self.memory / "source"
-
-    @property
-    def cache(self) -> Path:
-        """The build user's home: what pip and uv keep from one build to the next."""
-        return SERVER.cache / self.slug
-
-    @property
-    def incoming(self) -> Path:
-        """Where the login user's copies of the source arrive."""
-        return SERVER.incoming / self.slug
-
-    @property
-    def config(self) -> Path:
-        """Workers' commands and the product's own programs."""
-        return SERVER.config / self.slug
-
-    @property
-    def programs(self) -> Path:
-        """The product's own programs that the processes run with."""
-        return self.config / "programs"
-
-    @property
-    def library(self) -> Path:
-        """Link to the toolkit that this project's steps run."""
-        return SERVER.library / self.slug
-
-    @property
-    def launcher(self) -> Path:
-        """The program that runs a step."""
-        return self.library / "run"
-
-    @property
-    def site(self) -> Path:
-        """The project's nginx site."""
-        return SERVER.nginx / "sites-available" / f"codesensei-{self.slug}.conf"
-
-    @property
-    def rotation(self) -> Path:
-        """Rotation of the project's logs."""
-        return SERVER.rotation / f"codesensei-{self.slug}"
 
     def home(self, process: str) -> Path:
         """HOME of a process."""

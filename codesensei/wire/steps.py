@@ -1,4 +1,4 @@
-"""Every step on the server: what it is called, what it is given, which lock it takes."""
+"""Every step on the server: its name, its data, its lock."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from codesensei.wire.manifest import Manifest
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
-# Kinds of databases that are made on the server.
+# The kinds that are created on the server.
 MADE_HERE: tuple[DatabaseKind, ...] = ("generated", "local")
-# What a word of a step's line begins with that makes the engine run the step again, and means nothing to the step.
+# Begins a word of a step's line that makes the engine run the step again, and means nothing to the step.
 REPAIR = "repair="
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nothing:
-    """A step that is told everything in its line."""
+    """For a step whose line says everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Preflight:
 
 @dataclass(frozen=True, kw_only=True)
 class Packages:
-    """What is to be installed. `python` is a version like 3.12, or empty for the server's own."""
+    """What to install. `python` is a version like 3.12, or empty for the server's own."""
 
     packages: tuple[str, ...]
     postgresql: bool
@@ -101,7 +101,7 @@ class Broker:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseAccount:
-    """Which database is used under which role, with a digest of the password; only that changes."""
+    """Which database is used under which role, with a digest of the password; only the digest may change."""
 
     name: str
     role: str
@@ -111,7 +111,7 @@ class DatabaseAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """Role and database to be made. An empty password: the role logs in over the socket under its own name."""
+    """The role and database to create. An empty password: the role logs in over the socket under its own name."""
 
     account: DatabaseAccount
     host: str
@@ -126,7 +126,7 @@ class Environment:
     """A release's env file, and what must be known of its variables.
 
     `secret_names` are filtered out of every output; `managed_names` hold credentials that the program keeps in force,
-    so a release that is brought back gets today's.
+    so a release that is brought back gets the current ones.
     """
 
     content: str = field(repr=False)
@@ -213,7 +213,7 @@ class Hooks:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare:
-    """Hooks, migrations and static files. `lock_timeout` in seconds; 0: migrations wait for ever."""
+    """Hooks, migrations and static files. `lock_timeout` in seconds; 0: migrations wait forever."""
 
     user: str
     directory: str
@@ -234,7 +234,7 @@ class Tls:
 
 @dataclass(frozen=True, kw_only=True)
 class Acme:
-    """A certificate from an authority; `root_certificate` is PEM text of one that the server shall trust."""
+    """A certificate from an authority; `root_certificate` is PEM text of one that the server must trust."""
 
     hostnames: tuple[str, ...]
     directory: str
@@ -244,14 +244,14 @@ class Acme:
 
 @dataclass(frozen=True, kw_only=True)
 class AcmeSaid:
-    """What could not be had, as sentences."""
+    """What could not be obtained, as sentences."""
 
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnDestroy:
-    """What becomes of data."""
+    """What happens to the data."""
 
     database: Literal["keep", "drop"]
     media: Literal["keep", "drop"]
@@ -259,7 +259,7 @@ class OnDestroy:
 
 @dataclass(frozen=True, kw_only=True)
 class Destroy:
-    """What is removed is what the register says is this stack's."""
+    """Whose things to remove: all that the register has for this stack."""
 
     stack: str
     identity: str
@@ -277,7 +277,7 @@ class SeenStep:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What one look at the server tells; a server that nothing was deployed to tells nothing."""
+    """What one look at the server finds; nothing where nothing was deployed."""
 
     identity: str = ""
     steps: Mapping[str, SeenStep] = field(default_factory=dict)
@@ -319,23 +319,6 @@ DESTROY = StepKind("destroy", Destroy)
 # Not a resource: certbot calls it after a renewal.
 RENEWED = StepKind("renewed", Nothing)
 
-STEPS: Mapping[str, StepKind[object]] = {
-    step.name: step  # type: ignore[misc]
-    for step in (
-        CLAIM,
-        PREFLIGHT,
-        PACKAGES,
-        ACCOUNT,
-        PROXY,
-        BROKER,
-        DATABASE,
-        ENVIRONMENT,
-        BUILD,
-        PREPARE,
-        TLS,
-        ACME,
-        SWITCH,
-        DESTROY,
-        RENEWED,
-    )
-}
+_OF_SERVER = (CLAIM, PREFLIGHT, PACKAGES, ACCOUNT, PROXY, BROKER)
+_OF_PROJECT = (DATABASE, ENVIRONMENT, BUILD, PREPARE, TLS, ACME, SWITCH, DESTROY, RENEWED)
+STEPS: Mapping[str, StepKind[object]] = {step.name: step for step in (*_OF_SERVER, *_OF_PROJECT)}  # type: ignore[misc]

@@ -605,7 +605,7 @@ BAD = [
     Bad(
         "env-too-long",
         *_plain(f"BLOB: {'x' * (96 * 1024 + 1)}"),
-        "env.BLOB: is longer than 96 KiB: the engine hands the whole config over in one variable of at most 128 KiB\n"
+        "env.BLOB: is longer than 96 KiB: the engine passes the whole config in one variable of at most 128 KiB\n"
         "    put it in a file in shared/, and set its path here",
     ),
     Bad(

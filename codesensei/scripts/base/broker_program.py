@@ -1,4 +1,4 @@
-"""A broker that was on the server before: whether it may be made the projects' own, and why not."""
+"""A broker that was on the server before: whether projects may use it, and why not."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class BrokerProgram:
 
     @property
     def pending(self) -> Path:
-        """There while a change is written and not yet in use; a killed run is found by it."""
+        """Exists while a written change is not yet in use; shows that a run was killed."""
         return paths.SERVER.memory / "broker.pending"
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why it is left as it is, and what to do about that."""
+    """Why the broker is left as it is, and what to do about it."""
 
     cause: str
     fix: str
 
 
 def reason(broker: BrokerProgram, adopt: bool) -> Reason | None:
-    """Why this broker is somebody's own; None where projects may use it, or where `adopt` takes it over."""
+    """Why projects may not use this broker; None where they may, or where `adopt` takes it over."""
     settings = dict(_settings(broker.main_config, set()))
-    elsewhere = "or lead the project's variables to another broker"
+    elsewhere = "or point the project's variables at another broker"
     here = f"{broker.name} was on this server before and"
     for name, what in (("requirepass", "wants a password"), ("aclfile", "has users"), ("user", "has users")):
         if settings.get(name):
@@ -64,14 +64,10 @@ def reason(broker: BrokerProgram, adopt: bool) -> Reason | None:
     if not adopt and not _loopback_only(settings.get("bind")):
         fix = f"set bind 127.0.0.1 in {broker.main_config}, {take_over}"
         return Reason(f"{here} serves other machines too (bind {' '.join(settings.get('bind', ['*']))})", fix)
-    if (
-        not adopt
-        and settings.get("maxmemory", ["0"]) != ["0"]
-        and settings.get("maxmemory-policy", ["noeviction"]) != ["noeviction"]
-    ):
-        policy = settings["maxmemory-policy"][0]
+    policy = settings.get("maxmemory-policy", ["noeviction"])
+    if not adopt and settings.get("maxmemory", ["0"]) != ["0"] and policy != ["noeviction"]:
         fix = f"set maxmemory-policy noeviction in {broker.main_config}, {take_over}"
-        return Reason(f"{here} is a cache: it forgets keys when it is full ({policy}), tasks among them", fix)
+        return Reason(f"{here} is a cache: when it is full, it drops keys ({policy[0]}), tasks among them", fix)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Run a program of the system (apt-get, systemctl, psql) and fail with its own words."""
+"""Run a system program (apt-get, systemctl, psql); a failure carries its own words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from codesensei.wire.processes import SYSTEM_PATH
 
 @dataclass(frozen=True)
 class Result:
-    """What a program said; `code` is its exit status."""
+    """A program's output; `code` is its exit status."""
 
     stdout: str
     stderr: str
@@ -34,7 +34,7 @@ def run(
     thing: str = "",
     fix: str = "",
 ) -> Result:
-    """Run `argv` and return what it said.
+    """Run `argv` and return its output.
 
     `timeout` is in seconds. With `check`, an exit status other than 0 raises Failure with `thing` (default: the
     program's name), the exit status and the last lines of its output.

@@ -15,7 +15,7 @@ HEADER = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^(?P<indent>\s*)File "(?P<path>[^"]+)", line (?P<line>\d+)')
 # What Python and compilers draw below the code that failed.
 _MARKS = re.compile(r"^[\s|~^]*[~^][\s|~^]*$")
-# What says nothing of why something failed: starts of units and servers, our own probe, where it hung, pip's advice.
+# What tells nothing about the cause: starts of units and servers, our own probe, where it hung, pip's advice.
 _NOISE = re.compile(
     r"^(?:Starting|Started|Stopping|Stopped|Scheduled restart) |^\s*- - \[|^\s*\[end of output\]$"
     r"|^\s*note: This error originates|^\s*File \"/usr/local/lib/codesensei/[^\"]+\", line \d+ in "
@@ -37,7 +37,7 @@ def last_lines(log: str, count: int) -> list[str]:
 
 
 def _without_halt(lines: list[str]) -> list[str]:
-    """Without a server's own traceback, in which it says that a process of it has ended: that one has said why."""
+    """Without a server's own traceback about the end of one of its processes, which has already said why."""
     while ends := [number for number, line in enumerate(lines) if line.strip().startswith(_HALTS)]:
         begin = end = ends[-1]
         starts = [number for number in range(end) if lines[number].rstrip().endswith(HEADER)]
@@ -92,7 +92,7 @@ def hang(log: str) -> str:
 
 
 def without_code(log: str) -> str:
-    """The log without the lines of code that tracebacks show: they have words of errors that did not happen."""
+    """The log without the code in its tracebacks, which may name errors that did not happen."""
     found: list[str] = []
     lines = log.splitlines()
     at = 0
@@ -105,7 +105,7 @@ def without_code(log: str) -> str:
 def exception(log: str) -> str:
     """The exception that ended the program, and the project's own line that led to it; empty where there is none.
 
-    Where another exception is given as its direct cause, and it does not repeat that one's words, they follow.
+    The words of its direct cause follow, unless it repeats them.
     """
     lines = _without_halt(log.splitlines())
     # A program may have begun the line with words of its own.
@@ -122,7 +122,7 @@ def exception(log: str) -> str:
 
 
 def _ended(lines: list[str], start: int) -> tuple[str, str]:
-    """What the traceback that begins at `start` ends with, and the project's own last line in it."""
+    """The last line of the traceback that begins at `start`, and the project's own last line in it."""
     # Behind words of the program's own it is not indented.
     alone = lines[start].strip() == HEADER
     indent = len(lines[start]) - len(lines[start].lstrip()) if alone else 0

@@ -32,7 +32,7 @@ class System:
 
 @dataclass(frozen=True)
 class Listener:
-    """A listening TCP socket; `process` is `?` when the kernel tells no owner."""
+    """A listening TCP socket; `process` is `?` when the kernel names no owner."""
 
     address: str
     port: int
@@ -108,7 +108,7 @@ def parse_listeners(said: str) -> list[Listener]:
 
 
 def mentions(text: str, but: str = "") -> bool:
-    """Whether a running process other than this one, and without the argument `but`, names `text` in its command."""
+    """Whether `text` is in the command of another running process; one with the argument `but` does not count."""
     for name in os.listdir(paths.SERVER.processes):
         if name.isdigit() and int(name) != os.getpid():
             with contextlib.suppress(OSError):

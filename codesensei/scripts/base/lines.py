@@ -1,4 +1,4 @@
-"""Files of root's with one JSON object in each line, appended to and never rewritten."""
+"""Root's files with one JSON object per line, appended to and never rewritten."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def append(path: Path, entry: object) -> None:
 
 
 def read(path: Path, kind: type[T]) -> list[T]:
-    """The lines, the oldest first. One that a power cut has torn means nothing."""
+    """The lines, the oldest first. One cut short by a power failure is skipped."""
     try:
         lines = path.read_text().splitlines()
     except FileNotFoundError:

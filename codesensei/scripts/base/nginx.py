@@ -1,4 +1,4 @@
-"""Let the running nginx read its configuration again, and wait until it answers by it."""
+"""Let the running nginx reload its configuration, and wait until it serves by it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PATIENCE = 10.0
 
 
 def reload(*, start: bool = False) -> None:
-    """Read the configuration again; afterwards no new connection is answered by the old one.
+    """Reload the configuration; afterwards no new connection is answered by the old one.
 
-    The signal alone returns at once, and for a moment the old workers go on accepting; what they have begun they
-    finish. With `start` an nginx that is stopped is started.
+    The signal alone returns at once, and for a moment the old workers still accept connections; they finish what they
+    have begun. With `start` an nginx that is stopped is started.
     """
     if not systemctl("is-active", "--quiet", UNIT, check=False).ok:
         if start:
@@ -40,9 +40,8 @@ def accepting(master: str) -> set[str]:
 
 
 def _title(process: str) -> str:
+    command = paths.SERVER.processes / process / "cmdline"
     try:
-        return (
-            (paths.SERVER.processes / process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-        )
+        return command.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         return "worker process is shutting down"

@@ -42,7 +42,7 @@ class _SocketConnection(http.client.HTTPConnection):
 
 
 class _SniConnection(http.client.HTTPSConnection):
-    """TLS to loopback under the site's own name; who signed the certificate is not in question here."""
+    """TLS to loopback under the site's own name; who signed the certificate does not matter here."""
 
     def __init__(self, name: str, timeout: float) -> None:
         context = ssl.create_default_context()
@@ -58,23 +58,15 @@ class _SniConnection(http.client.HTTPSConnection):
 
 def ask_socket(path: str, *, host: str, scheme: str, url_path: str, timeout: float) -> Answer:
     """GET `url_path` from the process behind a unix socket, with the headers that the proxy would send."""
-    headers = {
-        "X-Forwarded-Proto": scheme,
-        "X-Forwarded-For": "127.0.0.1",
-        "X-Forwarded-Host": host,
-        "X-Real-IP": "127.0.0.1",
-    }
+    visitor = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}
+    headers = {"X-Forwarded-Proto": scheme, "X-Forwarded-Host": host, **visitor}
     return _ask(_SocketConnection(path, timeout), host, url_path, headers)
 
 
 def ask_proxy(*, host: str, scheme: str, url_path: str, timeout: float) -> Answer:
     """GET `url_path` through the proxy on this server."""
-    connection: http.client.HTTPConnection
-    if scheme == "https":
-        connection = _SniConnection(host, timeout)
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=timeout)
-    return _ask(connection, host, url_path, {})
+    plain = http.client.HTTPConnection("127.0.0.1", 80, timeout=timeout)
+    return _ask(_SniConnection(host, timeout) if scheme == "https" else plain, host, url_path, {})
 
 
 def _ask(connection: http.client.HTTPConnection, host: str, url_path: str, headers: dict[str, str]) -> Answer:
@@ -92,7 +84,7 @@ def _ask(connection: http.client.HTTPConnection, host: str, url_path: str, heade
 
 
 def head_of(body: str) -> str:
-    """The first words of a page, without its mark-up."""
+    """The first words of a page, without its markup."""
     plain = re.sub(r"(?is)<(head|style|script|svg)\b.*?(</\1>|$)|<!--.*?-->|<[^>]*>", " ", body)
     words = " ".join(html.unescape(plain).split())
     return words if len(words) <= BODY_HEAD else words[:BODY_HEAD] + "..."

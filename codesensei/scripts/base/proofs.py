@@ -1,4 +1,4 @@
-"""What each step did last, kept on the server: the look for drift compares it with what is there now."""
+"""What each step did last, kept on the server: the look compares it with what is there now."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _write(step: Step[object], proof: Proof) -> None:
 
 
 def shared_path() -> Path:
-    """What the files are like that belong to all projects; written under the server's lock alone."""
+    """The fingerprints of the files that all projects share; written only under the server's lock."""
     return paths.SERVER.memory / "shared.json"
 
 
@@ -50,12 +50,12 @@ def _shared() -> dict[str, str]:
 
 
 def begin(step: Step[object]) -> None:
-    """Note that the step has started; an interrupted one is found by this."""
+    """Note that the step has started; the note shows that a run was interrupted."""
     _write(step, replace(read(step.project, step.name), running=step.digest))
 
 
 def finish(step: Step[object]) -> None:
-    """Note what the step ended with."""
+    """Note how the step left its files."""
     if step.shared:
         write_json(shared_path(), _shared() | {name: fingerprint(name) for name in step.shared})
     managed = {name: fingerprint(name) for name in step.managed}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.wire import codec, paths
 
-# The kinds of names, and what one is called in a sentence.
+# The kinds of names, and what messages call one.
 KINDS = {
     "units": "unit",
     "hostnames": "hostname",
@@ -68,7 +68,7 @@ def entry(slug: str) -> Entry | None:
 
 
 def owner(kind: str, name: str) -> tuple[str, Entry] | None:
-    """Whose this name is: slug and project; None when it is nobody's."""
+    """Who owns this name: slug and project; None when nobody does."""
     return next(((slug, item) for slug, item in entries().items() if item.has(kind, name)), None)
 
 
@@ -85,33 +85,24 @@ def kept(slug: str) -> Kept | None:
 
 
 def claim_slug(slug: str, stack: str, identity: str, adopt: bool = False) -> bool:
-    """Make the slug this stack's; True when the register changed.
+    """Give the slug to this stack; True when the register changed.
 
     Raises Failure when another stack has it and `adopt` is not given.
     """
     with _changing() as data:
         item, left = data.slugs.get(slug), data.kept.get(slug)
         if item is None and left is not None and left.stack != stack and not adopt:
-            raise Failure(
-                f"slug {slug}",
-                f"data that a destroy of the stack {left.stack} kept is still here",
-                "choose another codesensei:project.slug, or take the data over with codesensei:adopt: true",
-            )
-        if item is None:
-            data.slugs[slug] = Entry(stack=stack, identity=identity, names={})
-            return True
-        if item.identity != identity and not adopt:
-            raise Failure(
-                f"slug {slug}",
-                f"it belongs to the stack {item.stack} (identity {item.identity}); "
-                f"this is the stack {stack} (identity {identity})",
-                "choose another codesensei:project.slug, or destroy that stack, "
-                "or take its place with codesensei:adopt: true",
-            )
-        if (item.stack, item.identity) == (stack, identity):
-            return False
-        data.slugs[slug] = replace(item, stack=stack, identity=identity)
-        return True
+            cause = f"data that a destroy of the stack {left.stack} kept is still here"
+            fix = "choose another codesensei:project.slug, or take the data over with codesensei:adopt: true"
+            raise Failure(f"slug {slug}", cause, fix)
+        if item and item.identity != identity and not adopt:
+            cause = f"it belongs to the stack {item.stack} (identity {item.identity}); "
+            cause += f"this is the stack {stack} (identity {identity})"
+            fix = "choose another codesensei:project.slug, destroy that stack, or take over with codesensei:adopt: true"
+            raise Failure(f"slug {slug}", cause, fix)
+        known = item or Entry(stack=stack, identity=identity, names={})
+        data.slugs[slug] = replace(known, stack=stack, identity=identity)
+        return data.slugs[slug] != item
 
 
 def claim(slug: str, names: Mapping[str, Iterable[str]], *, user: str | None = None, adopt: bool = False) -> bool:
@@ -119,33 +110,31 @@ def claim(slug: str, names: Mapping[str, Iterable[str]], *, user: str | None = N
 
     Raises Failure for a name of another project; with `adopt` the name is taken from it.
     """
-    with _changing() as data:
-        before = _own(data, slug)
-        names_now = {kind: set(held) for kind, held in before.names.items()}
-        for kind, wanted in names.items():
-            have = names_now.setdefault(kind, set())
-            for name in sorted(set(wanted) - have):
-                _take(data, slug, kind, name, adopt)
-                have.add(name)
-        mine = replace(before, user=before.user if user is None else user, names=_sorted(names_now))
-        data.slugs[slug] = mine
-        return mine != before
+    return _hold(slug, names, user, adopt, only=False)
 
 
 def settle(slug: str, names: Mapping[str, Iterable[str]]) -> bool:
     """Make `names` the only ones of their kinds, once nothing else is served; True when the register changed."""
+    return _hold(slug, names, user=None, adopt=False, only=True)
+
+
+def _hold(slug: str, names: Mapping[str, Iterable[str]], user: str | None, adopt: bool, *, only: bool) -> bool:
     with _changing() as data:
-        before = _own(data, slug)
-        for kind, values in names.items():
-            for name in set(values) - set(before.names.get(kind, ())):
-                _take(data, slug, kind, name, adopt=False)
-        mine = replace(before, names={**before.names, **_sorted(names)})
-        data.slugs[slug] = mine
-        return mine != before
+        before = data.slugs.get(slug)
+        if before is None:
+            raise Failure(f"slug {slug}", "this server's register does not know it", "run pulumi up again")
+        held = dict(before.names)
+        for kind, wanted in names.items():
+            mine, added = set(before.names.get(kind, ())), set(wanted)
+            for name in sorted(added - mine):
+                _take(data, slug, kind, name, adopt)
+            held[kind] = tuple(sorted(added if only else added | mine))
+        data.slugs[slug] = replace(before, user=before.user if user is None else user, names=held)
+        return data.slugs[slug] != before
 
 
 def forget(slug: str, keep: Kept | None = None) -> bool:
-    """Forget the project; `keep` notes what stays, so that a stack of the same name may take it up again."""
+    """Forget the project; `keep` notes what stays, so that a stack of the same name may use it again."""
     with _changing() as data:
         found = data.slugs.pop(slug, None) is not None
         data.kept.pop(slug, None)
@@ -159,30 +148,14 @@ def _take(data: Register, slug: str, kind: str, name: str, adopt: bool) -> None:
         if other == slug or not item.has(kind, name):
             continue
         if not adopt:
-            fix = (
-                "choose another name, or take it out of that stack and deploy it, "
-                "or take it over with codesensei:adopt: true"
-            )
+            fix = "choose another name, or deploy that stack without it, or take it over with codesensei:adopt: true"
             if kind == "brokers":
-                fix = (
-                    "two projects on one number take each other's tasks: choose another number in the URL, or let "
-                    "codesensei:broker.env give one;\n"
-                    f"where that gave this one: pulumi up --replace '**{slug}-broker-number'"
-                )
+                fix = "two projects on one number take each other's tasks: choose another number in the URL, or let "
+                fix += "codesensei:broker.env give one;\n"
+                fix += f"if it gave this one: pulumi up --replace '**{slug}-broker-number'"
             raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item.stack} (slug {other})", fix)
         left = tuple(held for held in item.names[kind] if held != name)
         data.slugs[other] = replace(item, names={**item.names, kind: left})
-
-
-def _own(data: Register, slug: str) -> Entry:
-    item = data.slugs.get(slug)
-    if item is None:
-        raise Failure(f"slug {slug}", "the register of this server does not know it", "run pulumi up again")
-    return item
-
-
-def _sorted(names: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
-    return {kind: tuple(sorted(set(values))) for kind, values in names.items()}
 
 
 def _read() -> Register:

@@ -1,7 +1,7 @@
-"""Files that belong to all projects of a server, which may be deployed by different versions of the product.
+"""Files that all projects of a server share, whatever version of the product deploys them.
 
-Each such file has a version number. The newest text that ever was in use is kept in root's memory, and an older
-version of the product writes that one instead of its own: two stacks never undo each other's work.
+Each such file has a version number. Root keeps the newest text that was ever in use, and an older version of the
+product writes that one instead of its own: two stacks never undo each other's work.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from codesensei.wire import codec, paths
 
 @dataclass(frozen=True, kw_only=True)
 class Newest:
-    """The newest text that ever was in use."""
+    """The newest text that was ever in use."""
 
     path: str = ""
     version: int = 0

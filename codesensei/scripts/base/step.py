@@ -1,4 +1,4 @@
-"""What a step works with: its data, its words to the user, its memory, and how it fails."""
+"""What a step works with: its data, its output to the user, its files, and how it fails."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ D_co = TypeVar("D_co", covariant=True)
 OURS_LINES = 25
 OURS_WIDTH = 200
 LOG_LINES = 8
-# One longer line stalls some versions of the SSH provider for ever (they read lines into a 64 KiB buffer).
+# One longer line stalls some versions of the SSH provider forever (they read lines into a 64 KiB buffer).
 LINE_LIMIT = 2000
 
 
 class Failure(Exception):
     """A step cannot go on: what failed, why, and what to do about it.
 
-    `log` is the relevant output, filtered; `where` says where all of it is; `served` is the release that goes on
-    serving.
+    `log` is the relevant output, filtered; `where` says where all of it is; `served` is the release that still serves.
     """
 
     def __init__(self, thing: str, cause: str, fix: str = "", log: str = "", *, where: str = "") -> None:
@@ -79,7 +78,7 @@ class Step(Generic[D_co]):
         return ProjectPaths(self.slug)
 
     def say(self, text: str) -> None:
-        """One progress line for the person who runs `pulumi up`; a closed connection is no reason to stop."""
+        """One progress line for the person who runs `pulumi up`; a closed connection does not stop it."""
         with contextlib.suppress(OSError):
             sys.stdout.write(text[:LINE_LIMIT].replace("\n", " ") + "\n")
             sys.stdout.flush()
@@ -90,17 +89,17 @@ class Step(Generic[D_co]):
         self.say(text)
 
     def converge(self, did_change: bool, text: str) -> bool:
-        """Count and say a change; stay silent about what was so already."""
+        """Count and say a change; stay silent if there was none."""
         if did_change:
             self.changed(text)
         return did_change
 
     def manage(self, path: Path | str) -> None:
-        """Remember a file or link of which a later change by hand is drift."""
+        """Remember a file or link; a later change to it by hand is drift."""
         self.managed[str(path)] = None
 
     def manage_shared(self, path: Path | str) -> None:
-        """The same for a file that all projects on the server write alike: what another one made of it is no drift."""
+        """The same for a file that all projects of the server share: what another project writes there is no drift."""
         self.shared[str(path)] = None
 
 

@@ -9,21 +9,13 @@ from dataclasses import dataclass
 from codesensei.scripts.base.commands import run, systemctl
 from codesensei.scripts.base.step import Failure, Step
 
-_PROPERTIES = {
-    "active": "ActiveState",
-    "sub": "SubState",
-    "file": "UnitFileState",
-    "main_pid": "MainPID",
-    "invocation": "InvocationID",
-    "restarts": "NRestarts",
-    "result": "Result",
-    "exit_status": "ExecMainStatus",
-}
+# In the order of UnitState's fields.
+_PROPERTIES = "ActiveState SubState UnitFileState MainPID InvocationID NRestarts Result ExecMainStatus".split()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class UnitState:
-    """One unit, in systemd's own words. `invocation` is another one after each start."""
+    """One unit, in systemd's own words. `invocation` changes with each start."""
 
     active: str = ""
     sub: str = ""
@@ -42,9 +34,9 @@ class UnitState:
 
 def show(name: str) -> UnitState:
     """What systemd says of a unit; one that it does not know is inactive."""
-    said = systemctl("show", f"--property={','.join(_PROPERTIES.values())}", name).stdout
+    said = systemctl("show", f"--property={','.join(_PROPERTIES)}", name).stdout
     found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    return UnitState(**{field: found.get(name, "") for field, name in _PROPERTIES.items()})
+    return UnitState(*(found.get(name, "") for name in _PROPERTIES))
 
 
 def is_active(name: str) -> bool:
@@ -52,7 +44,7 @@ def is_active(name: str) -> bool:
 
 
 def restart_socket(name: str) -> None:
-    """Let a socket listen as its file has it now; its service is stopped: under one that runs, it cannot."""
+    """Let a socket listen as its file says now; its service is stopped, because a socket cannot start under one."""
     systemctl("stop", name.replace(".socket", ".service"), check=False)
     systemctl("restart", name)
 
@@ -75,18 +67,10 @@ def last_words(unit: str) -> str:
 
 def journal_of(unit: str, since: float) -> str:
     """The unit's journal since a moment (seconds since the epoch)."""
-    argv = [
-        "journalctl",
-        "--no-pager",
-        "--quiet",
-        f"--unit={unit}",
-        # Rounded down: the first words of a unit are the ones that matter.
-        f"--since=@{int(since)}",
-        "--lines=400",
-        "--output=cat",
-    ]
     run(["journalctl", "--sync"], check=False)
-    return run(argv, check=False).stdout
+    # Rounded down: the first words of a unit are the ones that matter.
+    part = [f"--unit={unit}", f"--since=@{int(since)}", "--lines=400"]
+    return run(["journalctl", "--no-pager", "--quiet", *part, "--output=cat"], check=False).stdout
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.1) -> bool:

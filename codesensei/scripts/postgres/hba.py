@@ -38,7 +38,7 @@ class Way:
 
 
 def check_access(step: Step[object], way: Way) -> None:
-    """Raise Failure where the project could not log in; lets a password in over the socket, where nothing does yet."""
+    """Raise Failure where the project could not log in; allow a password over the socket where nothing does yet."""
     if way.over_socket:
         _check_socket(step, way)
     else:
@@ -49,13 +49,9 @@ def _check_tcp(way: Way) -> None:
     address = _listening(way)
     rule = first_rule(_rules(way.port), way, lambda rule: over_tcp(rule, address))
     if rule is None or rule["auth_method"] not in (*PASSWORD_METHODS, "trust"):
-        cause = f"line {rule['line_number']} says {rule['auth_method']}" if rule else "no line allows it"
-        raise Failure(
-            "PostgreSQL's pg_hba.conf",
-            f"a password over {address} does not work for {way.role}: {cause}",
-            f"add above it: host {quoted(way.database)} {quoted(way.role)} {ipaddress.ip_network(address)} "
-            "scram-sha-256; then: systemctl reload postgresql",
-        )
+        cause = f"a password over {address} does not work for {way.role}: {_says(rule)}"
+        line = f"host {quoted(way.database)} {quoted(way.role)} {ipaddress.ip_network(address)} scram-sha-256"
+        raise Failure("PostgreSQL's pg_hba.conf", cause, f"add above it: {line}; then: systemctl reload postgresql")
 
 
 def _listening(way: Way) -> str:
@@ -69,11 +65,8 @@ def _listening(way: Way) -> str:
                 return str(address[0])
         except OSError as error:
             errors.append(f"{address[0]}: {error}")
-    raise Failure(
-        "PostgreSQL",
-        f"it does not listen on {way.host}:{way.port} ({'; '.join(errors)})",
-        "set listen_addresses = 'localhost' in postgresql.conf and restart it",
-    )
+    fix = "set listen_addresses = 'localhost' in postgresql.conf and restart it"
+    raise Failure("PostgreSQL", f"it does not listen on {way.host}:{way.port} ({'; '.join(errors)})", fix)
 
 
 def _check_socket(step: Step[object], way: Way) -> None:
@@ -82,39 +75,33 @@ def _check_socket(step: Step[object], way: Way) -> None:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(place)
     except OSError as error:
-        raise Failure(
-            "PostgreSQL", f"it has no socket {place} ({error.strerror})", f"lead DATABASE_URL to its own: {SOCKETS}"
-        ) from None
+        fix = f"point DATABASE_URL at its own: {SOCKETS}"
+        raise Failure("PostgreSQL", f"it has no socket {place} ({error.strerror})", fix) from None
     rule = first_rule(_rules(way.port), way, lambda rule: rule["type"] == "local")
     if rule is not None and _lets_in(rule, way):
         return
-    says = f"line {rule['line_number']} says {rule['auth_method']}" if rule else "no line allows it"
+    line = f"local {quoted(way.database)} {quoted(way.role)} {'scram-sha-256' if way.has_password else 'peer'}"
     if not way.has_password or PATTERN in (way.database[:1], way.role[:1]):
-        raise Failure(
-            "PostgreSQL's pg_hba.conf",
-            f"the user {way.user} cannot log in as {way.role} over the socket: {says}",
-            f"add above it: local {quoted(way.database)} {quoted(way.role)} "
-            f"{'scram-sha-256' if way.has_password else 'peer'}; then: systemctl reload postgresql",
-        )
-    _add(step, way)
+        cause = f"the user {way.user} cannot log in as {way.role} over the socket: {_says(rule)}"
+        raise Failure("PostgreSQL's pg_hba.conf", cause, f"add above it: {line}; then: systemctl reload postgresql")
+    # For this role and database alone: it says nothing about anybody else's logins.
+    _write(step, way.port, [f"{line} {MARK}{step.slug}"], f"{way.role} may log in with its password over the socket")
+
+
+def _says(rule: Rule | None) -> str:
+    return f"line {rule['line_number']} says {rule['auth_method']}" if rule else "no line allows it"
 
 
 def _lets_in(rule: Rule, way: Way) -> bool:
     method = rule["auth_method"]
     if method == "peer":
-        # What a map says is the administrator's own affair.
+        # What a map says is up to the administrator.
         return way.role == way.user or any(str(option).startswith("map=") for option in rule["options"] or [])
     return method == "trust" or (method in PASSWORD_METHODS and way.has_password)
 
 
-def _add(step: Step[object], way: Way) -> None:
-    """A line for this role and database alone: it says nothing of anybody else's logins."""
-    line = f"local {quoted(way.database)} {quoted(way.role)} scram-sha-256 {MARK}{step.slug}"
-    _write(step, way.port, [line], f"a password of {way.role} is taken over the socket")
-
-
 def withdraw(step: Step[object], port: int) -> None:
-    """Take the project's line out again."""
+    """Remove the project's line."""
     _write(step, port, [], "its line in pg_hba.conf removed")
 
 
@@ -132,7 +119,7 @@ def _write(step: Step[object], port: int, lines: list[str], text: str) -> None:
 
 
 def quoted(name: str) -> str:
-    """A name as pg_hba.conf takes it: in quotes no word has a meaning of its own."""
+    """A name as pg_hba.conf takes it: in quotes, no word is special."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -141,7 +128,7 @@ def _rules(port: int) -> list[Rule]:
 
 
 def first_rule(rules: Iterable[Rule], way: Way, matches: Callable[[Rule], bool]) -> Rule | None:
-    """The rule that decides over this login; None when there is none."""
+    """The rule that decides this login; None when there is none."""
     own = {"all", way.database} | ({"sameuser", "samerole", "samegroup"} if way.database == way.role else set())
     for rule in rules:
         databases, users = rule["database"] or [], rule["user_name"] or []

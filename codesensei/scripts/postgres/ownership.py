@@ -15,10 +15,8 @@ from codesensei.wire.paths import ProjectPaths
 
 NAME_BYTES = 63
 APPLIED = "applied"
-MOVE = (
-    "or move it: stop the project's units, then on the server {command}, "
-    "and run pulumi up with codesensei:adopt: true once"
-)
+MOVE = "or move it: stop the project's units, then on the server {command}, and run pulumi up once with "
+MOVE += "codesensei:adopt: true"
 
 
 def forbidden(name: str) -> bool:
@@ -74,25 +72,16 @@ def refuse_moved(step: Step[object], port: int, name: str, role: str) -> None:
         return
     if was.name != name:
         command = f'sudo -u postgres psql -c \'ALTER DATABASE "{was.name}" RENAME TO "{name}"\''
-        raise Failure(
-            f"database {name}",
-            f"this project's database is {was.name}, and its name does not change by itself",
-            f"put the name {was.name} back; {MOVE.format(command=command)}",
-        )
+        cause = f"this project's database is {was.name}, and its name does not change by itself"
+        raise Failure(f"database {name}", cause, f"put the name {was.name} back; {MOVE.format(command=command)}")
     if was.role != role and _exists(was.port, "role", was.role):
         command = f'sudo -u postgres psql -c \'ALTER ROLE "{was.role}" RENAME TO "{role}"\''
-        raise Failure(
-            f"role {role}",
-            f"this project's role is {was.role}, to which its tables belong, and its name does not change by itself",
-            f"put the name {was.role} back; {MOVE.format(command=command)}",
-        )
+        cause = f"this project's role is {was.role}, which owns its tables, and its name does not change by itself"
+        raise Failure(f"role {role}", cause, f"put the name {was.role} back; {MOVE.format(command=command)}")
     if was.port != port:
         command = f"pg_dump it from port {was.port} into one of this name at port {port}"
-        raise Failure(
-            f"database {name}",
-            f"it is in the cluster at port {was.port}, and does not move to port {port} by itself",
-            f"put the port {was.port} back; {MOVE.format(command=command)}",
-        )
+        cause = f"it is in the cluster at port {was.port}, and does not move to port {port} by itself"
+        raise Failure(f"database {name}", cause, f"put the port {was.port} back; {MOVE.format(command=command)}")
 
 
 def refuse_foreign(step: Step[object], port: int, name: str, role: str, adopt: bool) -> None:
@@ -106,19 +95,15 @@ def refuse_foreign(step: Step[object], port: int, name: str, role: str, adopt: b
     for what, text, kind in (("database", name, "databases"), ("role", role, "roles")):
         if entry.has(kind, text) or register.owner(kind, text) or not _exists(port, what, text):
             continue
-        if what == "role" and postgresql.rows(
-            port, f"SELECT 1 FROM pg_roles WHERE rolname = {literal(text)} AND rolsuper"
-        ):
+        superuser = f"SELECT 1 FROM pg_roles WHERE rolname = {literal(text)} AND rolsuper"
+        if what == "role" and postgresql.rows(port, superuser):
             raise Failure(f"role {text}", "it is a superuser of the cluster", "choose another role for the project")
         if text in own:
             step.say(f"{what} {text}, which an earlier destroy of this stack kept, is used again")
         elif not adopt:
-            raise Failure(
-                f"{what} {text}",
-                "it exists in this server's PostgreSQL, and no stack here has it",
-                "choose another name (codesensei:database.name, or DATABASE_URL), "
-                "or take it over with codesensei:adopt: true",
-            )
+            cause = "it exists in this server's PostgreSQL, and no stack here has it"
+            fix = "choose another (codesensei:database.name, DATABASE_URL), or take it over with codesensei:adopt: true"
+            raise Failure(f"{what} {text}", cause, fix)
 
 
 def _exists(port: int, what: str, name: str) -> bool:

@@ -48,25 +48,21 @@ def _held(text: str) -> str:
     return text
 
 
-def ensure_cluster(step: Step[object] | None, port: int = PORT) -> int:
+def ensure_cluster(step: Step[object], port: int = PORT) -> int:
     """Start the cluster of this port when it is down; returns the port. Failure when there is none."""
     found = clusters()
     chosen = next((cluster for cluster in found if cluster.port == port), None)
     if chosen is None:
         there = ", ".join(f"{item.version}/{item.name} at {item.port}" for item in found) or "none"
-        raise Failure(
-            "PostgreSQL",
-            f"no cluster of this server has port {port} (there is: {there})",
-            "name the cluster's port in DATABASE_URL, or give the cluster this port in its postgresql.conf",
-        )
+        fix = "name the cluster's port in DATABASE_URL, or give the cluster this port in its postgresql.conf"
+        raise Failure("PostgreSQL", f"no cluster of this server has port {port} (there is: {there})", fix)
     if not chosen.online:
         unit = f"postgresql@{chosen.version}-{chosen.name}.service"
         if not systemctl("start", unit, check=False).ok:
             log = commands.run(["journalctl", "-u", unit, "-n", "20", "--no-pager", "-o", "cat"], check=False)
             cause = f"the cluster {chosen.version}/{chosen.name} does not start"
             raise Failure("PostgreSQL", cause, CLUSTERS_TEXT, log.stdout)
-        if step:
-            step.changed(f"PostgreSQL cluster {chosen.version}/{chosen.name} started")
+        step.changed(f"PostgreSQL cluster {chosen.version}/{chosen.name} started")
     return port
 
 

@@ -37,27 +37,15 @@ def saslprep(text: str) -> str:
     """`text` as RFC 4013 prepares it; unchanged where that refuses it, as PostgreSQL and libpq do."""
     if text.isascii():
         return text
-    mapped = "".join(
-        " " if stringprep.in_table_c12(char) else char for char in text if not stringprep.in_table_b1(char)
-    )
+    kept = [char for char in text if not stringprep.in_table_b1(char)]
+    mapped = "".join(" " if stringprep.in_table_c12(char) else char for char in kept)
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
     return prepared if prepared and not _prohibited(prepared) else text
 
 
 def _prohibited(text: str) -> bool:
-    tables = (
-        stringprep.in_table_a1,
-        stringprep.in_table_c12,
-        stringprep.in_table_c21_c22,
-        stringprep.in_table_c3,
-        stringprep.in_table_c4,
-        stringprep.in_table_c5,
-        stringprep.in_table_c6,
-        stringprep.in_table_c7,
-        stringprep.in_table_c8,
-        stringprep.in_table_c9,
-    )
-    if any(table(char) for char in text for table in tables):
+    tables = [getattr(stringprep, f"in_table_{table}") for table in "a1 c12 c21_c22 c3 c4 c5 c6 c7 c8 c9".split()]
+    if any(is_in(char) for char in text for is_in in tables):
         return True
     if any(stringprep.in_table_d1(char) for char in text):
         both = any(stringprep.in_table_d2(char) for char in text)

@@ -97,6 +97,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         database=steps.BuildDatabase(
             kind=database.kind, name=database.name, role=database.role, variables=database.variables
         ),
+        production=stack.config.production,
     )
 
 

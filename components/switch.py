@@ -119,6 +119,9 @@ def _manifest(
             tls=tls,
             acme=stack.config.tls.kind == "acme",
             default_tls=default_tls,
+            production=stack.config.production,
+            adopt=stack.config.adopt,
+            media_url=code.settings.media_url if config.media_serving == "proxy" else None,
         )
 
     known = pulumi.Output.all(pulumi.Output.all(*hostnames), edge.files, database.account, edge.tls, edge.default_tls)

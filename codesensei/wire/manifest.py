@@ -68,7 +68,8 @@ class Manifest:
     """What is not in it is not live.
 
     `homes` are the processes that have a HOME; `tls` is the digest of the certificate, `acme` whether an authority
-    renews it, `default_tls` its folder where it is shown to visitors who name no host.
+    renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
+    `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads.
     """
 
     slug: str
@@ -87,6 +88,9 @@ class Manifest:
     tls: str | None
     acme: bool
     default_tls: str | None
+    production: bool = False
+    adopt: bool = False
+    media_url: str | None = None
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

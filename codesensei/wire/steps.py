@@ -179,7 +179,7 @@ class Build:
     `directory` is where manage.py is, `requirements` relative to the source's root, `install_from` the folder that its
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
     names their content. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack
-    config decides. `media_url` where the proxy serves uploads.
+    config decides. `media_url` where the proxy serves uploads. `production` refuses DEBUG.
     """
 
     user: str
@@ -199,6 +199,7 @@ class Build:
     static_url: str
     media_url: str | None
     database: BuildDatabase
+    production: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

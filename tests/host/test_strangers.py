@@ -20,7 +20,9 @@ OLD_SITE = """server {{
 
 def hand_made(stack: Stack, *names: str, file: str = OLD) -> None:
     """A site that somebody has made by hand and that nginx has read."""
-    stack.server.console(f"cat > {file}; nginx -t && systemctl restart nginx", input=OLD_SITE.format(" ".join(names)).encode())
+    stack.server.console(
+        f"cat > {file}; nginx -t && systemctl restart nginx", input=OLD_SITE.format(" ".join(names)).encode()
+    )
 
 
 @each_debian(13)

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from codesensei.programs import candidate
+from codesensei.programs import gunicorn_conf
 from codesensei.scripts.release.settings import SCRIPT
 
-PROGRAMS = Path(candidate.__file__).parent
+PROGRAMS = Path(gunicorn_conf.__file__).parent
 SECONDS = 30.0
 DJANGO = """
 def get_version():
@@ -117,7 +117,9 @@ def test_daphne(place: Path) -> None:
 
 
 @pytest.mark.proves("switch.same-settings")
-@pytest.mark.parametrize("own", ["def post_worker_init(worker): worker.seen = True\n", "post_worker_init = 'own.mark'\n", ""])
+@pytest.mark.parametrize(
+    "own", ["def post_worker_init(worker): worker.seen = True\n", "post_worker_init = 'own.mark'\n", ""]
+)
 def test_gunicorn(place: Path, own: str) -> None:
     """gunicorn reads its settings from the program, loads the application and calls a hook."""
     (place / "gunicorn.conf.py").write_text(own)

@@ -21,13 +21,17 @@ NO_NAMES = {"", "_"}
 
 @dataclass(frozen=True)
 class Rival:
-    """A file of nginx: what it has, how it does so, and the fix. `removable`: it serves nothing else, so `adopt` disables it."""
+    """A file of nginx's: what of the project's it has, why, and the fix.
+
+    `removable`: it serves nothing else, so `adopt` disables it. `of_stack`: another project's site.
+    """
 
     file: str
     thing: str
     cause: str
     fix: str
     removable: bool = False
+    of_stack: bool = False
 
 
 def find(project: ProjectPaths, hostnames: Iterable[str]) -> list[Rival]:
@@ -65,7 +69,7 @@ def rivals(
 
 
 def displaced(configuration: Configuration, project: ProjectPaths, hostnames: Iterable[str]) -> list[str]:
-    """Which other sites have had these hostnames by a pattern, as sentences: nginx prefers a name that is written out."""
+    """Sentences: which other sites had these hostnames by a pattern. nginx prefers a name that is written out."""
     return [
         f"{file} has served {name} as {pattern}; this project does now"
         for file, group in _by_file(configuration, project).items()
@@ -101,20 +105,19 @@ def _by_file(configuration: Configuration, project: ProjectPaths) -> dict[str, l
 
 def _named(file: str, taken: str, others: list[str]) -> Rival:
     slugs = register.entries()
-    slug = next((slug for slug in slugs if os.path.realpath(file) == str(ProjectPaths(slug).site)), None)
-    thing, choose = f"hostname {taken}", "choose another hostname"
+    slug = next((slug for slug in slugs if os.path.realpath(file) == str(ProjectPaths(slug).site)), "")
+    cause = f"the nginx site {file}, which codesensei did not write, already serves it"
+    fix = f"remove the name (or the whole site) from {file}, or choose another hostname"
     if slug:
         cause = f"the nginx site of the stack {slugs[slug].stack} (slug {slug}) serves it"
-        return Rival(file, thing, cause, f"take it out of that stack and deploy it, or {choose}")
-    cause = f"the nginx site {file}, which codesensei did not write, serves it already"
-    if others:
-        also = ", ".join(others)
-        return Rival(file, thing, cause, f"take the name out of {file}, which serves {also} too, or {choose}")
-    fix = f"take the name (or the whole site) out of {file}, or {choose}"
+        fix = "remove it from that stack and deploy that, or choose another hostname"
     folder = Path(file).parent
-    if folder.parent != paths.SERVER.nginx or folder.name not in ("sites-enabled", "conf.d"):
-        return Rival(file, thing, cause, fix)
-    return Rival(file, thing, cause, f"{fix}, or take the site over with codesensei:adopt: true", removable=True)
+    removable = not others and folder.parent == paths.SERVER.nginx and folder.name in ("sites-enabled", "conf.d")
+    if removable:
+        fix += ", or take the site's place with codesensei:adopt: true"
+    elif others:
+        fix += f" (adopt cannot take its place: it serves {', '.join(others)} too)"
+    return Rival(file, f"hostname {taken}", cause, fix, removable, of_stack=bool(slug))
 
 
 def _claims(pattern: str, name: str) -> bool:

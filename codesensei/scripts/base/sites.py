@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from codesensei.scripts.base import commands
+from codesensei.scripts.base.step import Failure
 
 _FILE = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
 # As nginx itself cuts its files: a comment, a quoted word, a sign of its own, or a word up to one.
@@ -57,7 +58,11 @@ class _Directive:
 
 def configuration() -> Configuration:
     """The configuration of this server's nginx."""
-    done = commands.run(["nginx", "-T"], check=False)
+    try:
+        done = commands.run(["nginx", "-T"], check=False)
+    except Failure:
+        # It is not installed yet.
+        return Configuration()
     warnings = tuple(dict.fromkeys(_WARNING.findall(done.stderr)))
     return read(done.stdout, warnings) if done.ok else Configuration(warnings=warnings, problem=done.stderr)
 

@@ -10,19 +10,44 @@ from urllib.parse import unquote, urlsplit
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
+from codesensei.wire import envfile
 from codesensei.wire.steps import Build, BuildDatabase
 
+OVERRIDDEN_FIX = (
+    "remove what overrides them: a committed .env (load_dotenv with override=True), or lines of the settings"
+)
 PARTS = ("name", "user", "password", "host", "port")
 
 
 def check(facts: Facts, release: Release, data: Build) -> None:
     """Raise Failure for settings with which the site would lose data or not work."""
+    refuse_debug(facts, release, production=data.production)
     _check_applications(facts, data)
     _check_sqlite(facts, release)
     _check_media(facts, release)
     _check_served_media(facts, release, data.media_url)
     _check_static(facts, release, data)
     _check_database(facts, data)
+
+
+def refuse_debug(facts: Facts, release: Release, *, production: bool) -> None:
+    """Raise Failure where DEBUG is on in production."""
+    if not facts.debug or not production:
+        return
+    module = facts.settings_module or release.settings_module
+    cause = f"it is on in {module}, and codesensei:production is true: every error shows visitors code and settings"
+    fix = f"set DEBUG = False in {module}"
+    if names := overridden(facts, release):
+        cause += f"\nthe project does not have the stack's values of {', '.join(names)}"
+        fix += f"; {OVERRIDDEN_FIX}"
+    raise Failure("DEBUG", cause, fix)
+
+
+def overridden(facts: Facts, release: Release) -> list[str]:
+    """The stack's variables that the project has with another value."""
+    if not release.env_file.exists():
+        return []
+    return sorted(set(facts.overridden) & set(envfile.assignments(release.env_file.read_bytes().decode())))
 
 
 def _check_applications(facts: Facts, data: Build) -> None:

@@ -45,6 +45,9 @@ class Facts:
     static_url: str
     asgi_application: str
     wsgi_application: str
+    settings_module: str = ""
+    # Of all variables, the stack's and others, those that are no longer as the process was given them.
+    overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,11 @@ def uses(project: ProjectPaths, name: str, venv: str) -> None:
 def built(project: ProjectPaths, name: str, facts: Facts, seconds: Mapping[str, float]) -> None:
     """Code and packages are in place, and Django was asked for its settings."""
     _write(project, name, replace(read(project, name), state="built", failed="", facts=facts, seconds=seconds))
+
+
+def serves_with(project: ProjectPaths, name: str, facts: Facts) -> None:
+    """What Django says in the process that serves is what counts."""
+    _write(project, name, replace(read(project, name), facts=facts))
 
 
 def preparing(project: ProjectPaths, name: str) -> None:

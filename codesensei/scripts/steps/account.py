@@ -73,6 +73,8 @@ def ensure_user(name: str, comment: str) -> bool:
 def _directory(step: Step[object], path: Path, mode: int, owner: str, group: str) -> None:
     # Root may have led it elsewhere (a bigger disk); nobody else's link is accepted.
     if path.parent == step.project.shared and path.is_symlink() and os.lstat(path).st_uid == 0:
+        if mode & 0o005:
+            step.converge(files.open_directory(path, mode, owner), f"{path}, where root led it: mode {mode:04o}")
         return
     try:
         made = files.make_directory(path, mode, owner, group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from codesensei.scripts.base import proofs, register, units
+from codesensei.scripts.base import proofs, register, rivals, units
 from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec
@@ -32,7 +32,14 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
     """What a step left in order, apart from files, and no longer is."""
     if step == ACME.name:
         return certificates.lacking(project)
-    return _stopped(project) if step == SWITCH.name else ()
+    return (*_stopped(project), *_rivals(project)) if step == SWITCH.name else ()
+
+
+def _rivals(project: ProjectPaths) -> Iterator[str]:
+    """Sites of nginx that somebody has made since, and that have the project's hostnames."""
+    manifest = Live.read(project).manifest
+    for rival in rivals.find(project, manifest.health.hosts) if manifest else ():
+        yield f"{rival.thing}: {rival.cause}"
 
 
 def _stopped(project: ProjectPaths) -> Iterator[str]:

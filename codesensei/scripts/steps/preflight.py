@@ -21,7 +21,7 @@ def run(step: Step[Preflight]) -> None:
     user.check(step, entry)
     for unit in data.units:
         names.check_unit(entry, unit, data.adopt)
-    names.check_hostnames(data.hostnames)
+    names.check_hostnames(step.project, data.hostnames, adopt=data.adopt)
     wanted: dict[str, list[str]] = {
         "units": list(data.units),
         "hostnames": list(data.hostnames),

@@ -106,7 +106,7 @@ def _taken(step: Step[Manifest], question: Question, answer: Answer) -> Failure:
     configuration, project = sites.configuration(), step.project
     rivals.refuse(rivals.rivals(configuration, project, [question.host], host.own_addresses()), adopt=False)
     thing, site = f"hostname {question.host}", paths.site_link(project.site)
-    if configuration.sites and str(site) not in configuration.files:
+    if configuration.files and str(site) not in configuration.files:
         return Failure(thing, f"nginx does not read {site}", "in nginx.conf's http block: include sites-enabled/*;")
     fix = f"find it on the server: nginx -T, and ss -ltnp 'sport = :{probe.PORTS[question.health.scheme]}'"
     return Failure(thing, answer.error or f"not this project's site has answered, with {answer.words()}", fix)

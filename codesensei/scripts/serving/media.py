@@ -28,10 +28,10 @@ def read_back(step: Step[Manifest], release: Release) -> None:
     word = secrets.token_hex(8)
     path = folder / f".codesensei-{word}.txt"
     written = _as(release.user, "sh", "-c", WRITE, str(path), given=word)
-    if not written.ok:
-        fix = f"let the user {release.user} write there: on the server, chown {release.user}: {folder.resolve()}"
-        raise Failure(str(folder), f"{release.user} cannot write uploads into it", fix, written.stderr)
     try:
+        if not written.ok:
+            fix = f"on the server: chown {release.user}: {folder.resolve()}"
+            raise _failure(folder, release.user, "write", written.stderr.strip(), fix)
         if manifest.media_url is not None:
             _read(manifest, folder, f"{manifest.media_url}{path.name}", word)
     finally:
@@ -42,16 +42,20 @@ def _read(manifest: Manifest, folder: Path, page: str, word: str) -> None:
     health = manifest.health
     url = probe.url_of(health.scheme, health.hosts[0], page)
     answer = probe.ask(Door(address=edge.addresses(health.scheme)[0]), url, CookieJar(), health.timeout)
-    if answer.status == 200 and word in answer.body:
-        return
+    if answer.status != 200 or word not in answer.body:
+        raise _failure(
+            folder, NGINX_USER, "read", f"nginx answers {answer.words()}", "see /var/log/nginx/error.log there"
+        )
+
+
+def _failure(folder: Path, user: str, what: str, otherwise: str, fix: str) -> Failure:
+    """What keeps `user` from the uploads: a directory on the way to them, or what is said `otherwise`."""
     place = folder.resolve()
-    closed = [way for way in (*reversed(place.parents), place) if not _as(NGINX_USER, "test", "-x", str(way)).ok]
+    closed = [way for way in (*reversed(place.parents), place) if not _as(user, "test", "-x", str(way)).ok]
     if closed:
-        mode = stat.filemode(closed[0].stat().st_mode)
-        cause = f"nginx cannot read uploads: its user {NGINX_USER} may not enter {closed[0]} ({mode})"
-        raise Failure(str(folder), cause, f"on the server: chmod o+x {closed[0]}")
-    fix = f"look why nginx does not read {place}: its error log is /var/log/nginx/error.log"
-    raise Failure(str(folder), f"nginx does not serve uploads: {answer.words()} for {url}", fix)
+        otherwise = f"it may not enter {closed[0]} ({stat.filemode(closed[0].stat().st_mode)})"
+        fix = f"on the server: chmod o+x {closed[0]}"
+    return Failure(str(folder), f"the user {user} cannot {what} uploads: {otherwise}", fix)
 
 
 def _as(user: str, *argv: str, given: str = "") -> Result:

@@ -116,13 +116,13 @@ def _popen(machine: Machine) -> Any:
 
 def _ask(machine: Machine) -> Any:
     def ask(door: Door, url: str, _cookies: CookieJar, timeout: float) -> Answer:
-        host, page = urlsplit(url).hostname or "", urlsplit(url).path
+        host = urlsplit(url).hostname
         place = machine.files.shown(door.socket).rpartition("/")[2] or "the proxy"
         how = machine.calls.begin(Kind.QUERY, f"ask {place} for {host}")
         if how in (How.REFUSED, How.LATE):
             return Answer(error="no answer (ConnectionResetError)", url=url)
         with machine.files.quiet():
-            answer = _answer(machine, door.socket, page, timeout) if door.socket else _edge(machine, door, url, timeout)
+            answer = _answer(machine, door.socket, url, timeout) if door.socket else _edge(machine, door, url, timeout)
         return replace(answer, url=url)
 
     return ask
@@ -136,14 +136,15 @@ def _edge(machine: Machine, door: Door, url: str, timeout: float) -> Answer:
     log = machine.files.path(f"/var/log/nginx/{site.log}")
     with log.open("a") as lines:
         lines.write(f"GET {url} {door.word}\n")
-    answer = _answer(machine, site.socket, urlsplit(url).path, timeout)
+    answer = _answer(machine, site.socket, url, timeout)
     if answer.status or answer.error == probe.SLOW:
         return answer
     return Answer(502, body=nginx.OWN_PAGE.format(status=502))
 
 
-def _answer(machine: Machine, path: str, page: str, timeout: float) -> Answer:
+def _answer(machine: Machine, path: str, url: str, timeout: float) -> Answer:
     """What is behind a socket says, as the product's own client would tell it."""
+    host, page = urlsplit(url).hostname, urlsplit(url).path
     listener = machine.sockets.behind(path)
     if listener is None:
         return Answer(error="no answer (ConnectionRefusedError: [Errno 111] Connection refused)")
@@ -154,6 +155,8 @@ def _answer(machine: Machine, path: str, page: str, timeout: float) -> Answer:
             app = found[1]
             if app.log:
                 machine.systemd.journal[found[0].unit].append((machine.clock.now, app.log))
+            if host in app.refuses:
+                return Answer(400)
             if page in app.pages:
                 return Answer(app.pages[page], body=app.body)
             return Answer(app.status, app.location, app.body)

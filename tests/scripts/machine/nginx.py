@@ -45,6 +45,7 @@ class Nginx:
         self.tls = ""
         # What it complains of and takes all the same.
         self.warnings = ""
+        self.includes_sites = True
 
     def problem(self) -> str:
         """Why `nginx -t` refuses the files as they are; empty when it does not."""
@@ -58,8 +59,11 @@ class Nginx:
     def dump(self) -> str:
         """The files as `nginx -T` prints them."""
         head = "# configuration file /etc/nginx/nginx.conf:\nhttp { include sites-enabled/*; }\n"
-        texts = {self._files.shown(path): path.read_text() for path in self._enabled()}
-        return head + "".join(f"# configuration file {name}:\nserver {{ {text} }}\n" for name, text in texts.items())
+        found = self._enabled() if self.includes_sites else []
+        texts = [
+            f"# configuration file {self._files.shown(path)}:\nserver {{ {path.read_text()} }}\n" for path in found
+        ]
+        return head + "".join(texts)
 
     def read(self) -> bool:
         """Read the files again; what is refused changes nothing."""

@@ -6,13 +6,12 @@ stop_quietly_on_interrupt()
 
 import pulumi  # noqa: E402  # nothing of the engine before the signal handler
 
-from codesensei.config import load  # noqa: E402
-from components import deploy  # noqa: E402
+from codesensei.config import ConfigError, load  # noqa: E402
+from components import deploy, with_source  # noqa: E402
 
-outputs = deploy(load())
-
-pulumi.export("url", outputs.url)
-pulumi.export("hostnames", outputs.hostnames)
-pulumi.export("release", outputs.release)
-pulumi.export("revision", outputs.revision)
-pulumi.export("server", outputs.server)
+try:
+    stack = load()
+except ConfigError as error:
+    raise with_source(error) from None
+for name, value in vars(deploy(stack)).items():
+    pulumi.export(name, value)

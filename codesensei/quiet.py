@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-# What Pulumi's own Python host exits with for a program that was told to stop.
+# The exit code of Pulumi's own Python host for a program that was told to stop.
 _STOPPED = 32
 
 

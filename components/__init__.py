@@ -1,5 +1,5 @@
 """Which things exist on a server for a Django project, and in which order they are made."""
 
-from components.stack import Outputs, deploy
+from components.stack import Outputs, deploy, with_source
 
-__all__ = ["Outputs", "deploy"]
+__all__ = ["Outputs", "deploy", "with_source"]

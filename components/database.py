@@ -1,57 +1,39 @@
-"""The database and its role, where the project's data is on the server itself."""
+"""The database and its role, if the project's data is on the server itself."""
 
 from __future__ import annotations
 
-import pulumi
+from pulumi import Output, ResourceOptions
 
-from codesensei import remote
 from codesensei.config import Stack
 from codesensei.wire import digests, steps
 from codesensei.wire.steps import MADE_HERE, DatabaseAccount
+from components.base import Component
+from components.generated import Generated
 from components.server import Server
 
 
-class Database(pulumi.ComponentResource):
-    """A role and a database of its own, made on the first deploy and never dropped but by `onDestroy`.
+class Database(Component):
+    """The project's own role and database, made on the first deploy and dropped only by `onDestroy`.
 
-    The password takes two ways: as text into the project's variables, and as a verifier, which the step stages and the
-    switch alone puts into force. `account` tells by a digest that it changed; None where nothing is made.
+    The password goes two ways: as text into the project's variables, and as a verifier, which the step stages and only
+    the switch puts into force. `account` has a digest that changes with it; None if nothing is made on the server.
     """
 
-    account: pulumi.Output[DatabaseAccount] | None
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        stack: Stack,
-        server: Server,
-        password: pulumi.Output[str],
-        digest_key: pulumi.Output[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        plan = stack.database
-        # What a preview shows of the component.
+    def __init__(self, *, stack: Stack, server: Server, generated: Generated, opts: ResourceOptions) -> None:
+        plan, password = stack.database, generated.database_password
         shown = {"kind": plan.kind, "name": plan.name, "role": plan.role, "host": plan.host, "port": plan.port}
-        super().__init__("codesensei:index:Database", name, shown, opts)
-        self.account = None
+        super().__init__(stack.slug, shown, opts)
+        self.account: Output[DatabaseAccount] | None = None
         if plan.kind in MADE_HERE:
-            self.account = keyed(digest_key, password).apply(
+            self.account = keyed(generated.digest_key, password).apply(
                 lambda digest: DatabaseAccount(name=plan.name, role=plan.role, port=plan.port, digest=digest)
             )
-            both = pulumi.Output.all(self.account, password)
-            remote.remote_step(
-                f"{name}-database",
-                server.access,
-                steps.DATABASE,
-                data=both.apply(lambda known: step_data(stack, known[0], known[1])),
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+            data = Output.all(self.account, password).apply(lambda known: _step_data(stack, *known))
+            self.step(server.access, steps.DATABASE, data)
         self.register_outputs({"name": plan.name, "role": plan.role})
 
 
-def step_data(stack: Stack, account: DatabaseAccount, password: str) -> steps.Database:
-    """What the step `database` gets. An empty password: a role that logs in over the socket under its own name."""
+def _step_data(stack: Stack, account: DatabaseAccount, password: str) -> steps.Database:
     return steps.Database(
         account=account,
         host=stack.database.host,
@@ -62,7 +44,6 @@ def step_data(stack: Stack, account: DatabaseAccount, password: str) -> steps.Da
     )
 
 
-def keyed(key: pulumi.Output[str], value: pulumi.Output[str]) -> pulumi.Output[str]:
+def keyed(key: Output[str], value: Output[str]) -> Output[str]:
     """10 hexadecimal digits that change with the value, and may be read."""
-    both = pulumi.Output.all(key, value)
-    return pulumi.Output.unsecret(both.apply(lambda known: digests.keyed(known[0], known[1])))
+    return Output.unsecret(Output.all(key, value).apply(lambda known: digests.keyed(*known)))

@@ -1,115 +1,92 @@
-"""The edge proxy: under which names and with which certificate the project answers."""
+"""The edge proxy: the host names and the certificate that the project is served with."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Sequence
 
-import pulumi
+from pulumi import Output, ResourceOptions
 
-from codesensei import remote
-from codesensei.config import Acme, Stack
+from codesensei.config import Stack
 from codesensei.render import site
 from codesensei.source import Code
-from codesensei.wire import codec, steps
+from codesensei.wire import steps
 from codesensei.wire.manifest import File
 from codesensei.wire.steps import AcmeSaid
+from components.base import Component, read_answer
+from components.generated import Generated
 from components.server import Server
 
 
-class EdgeProxy(pulumi.ComponentResource):
-    """The project's nginx site, and its certificate, which is staged under its digest before the switch names it."""
+class EdgeProxy(Component):
+    """The project's nginx site and its certificate, which is staged under its digest before the switch uses it."""
 
     def __init__(
-        self,
-        name: str,
-        *,
-        stack: Stack,
-        server: Server,
-        code: Code,
-        hostnames: Sequence[pulumi.Input[str]],
-        opts: pulumi.ResourceOptions | None = None,
+        self, *, stack: Stack, server: Server, code: Code, generated: Generated, opts: ResourceOptions
     ) -> None:
-        config = stack.config
-        # What a preview shows of the component.
+        config, settings, hostnames = stack.config, code.settings, generated.hostnames
+        static = settings.static_url if config.project.static == "serve" else None
+        media = settings.media_url if config.project.media_serving == "proxy" else None
         shown = {
-            "hostnames": list(hostnames),
+            "hostnames": hostnames,
             "tls": config.tls.kind,
             "authority": config.tls.acme.directory if config.tls.kind == "acme" else "none",
             "trustedProxies": list(config.trusted_proxies),
             "bodySize": config.limits.body_size,
             "readTimeout": config.limits.read_timeout,
-            "static": code.settings.static_url if config.project.static == "serve" else "none",
-            "media": code.settings.media_url if config.project.media_serving == "proxy" else "none",
+            "static": static or "none",
+            "media": media or "none",
         }
-        super().__init__("codesensei:index:EdgeProxy", name, shown, opts)
-        names: pulumi.Output[list[str]] = pulumi.Output.all(*hostnames)
-        self.tls: pulumi.Output[str] | None = None
-        if config.tls.kind == "files":
-            certificate = config.tls.certificate
-            self.tls = pulumi.Output.from_input(_digest(certificate))
-            key = stack.secrets.tls_key or pulumi.Output.secret("")
-            self._stage(f"{name}-tls", server, key.apply(lambda known: steps.Tls(certificate=certificate, key=known)))
-        if config.tls.kind == "selfSigned":
-            self.tls = names.apply(lambda known: _digest("\n".join(known)))
-            self._stage(f"{name}-tls", server, names.apply(lambda known: steps.Tls(self_signed=tuple(known))))
-        if config.tls.kind == "acme":
-            self.tls = self._obtain(f"{name}-acme", server, config.tls.acme, names)
-        # TLS names no host where the address is asked for, so this certificate is shown to all who name none.
-        self.default_tls: pulumi.Output[str] | None = None
+        super().__init__(stack.slug, shown, opts)
+        names: Output[list[str]] = Output.all(*hostnames)
+        self.tls = self._certificate(stack, server, names)
+        # TLS sends no host name for an address, so everyone who sends none gets this certificate.
+        self.default_tls: Output[str] | None = None
         if self.tls is not None and not (config.domains or config.apps_domain):
             self.default_tls = self.tls.apply(lambda digest: str(stack.paths.tls(digest)))
-        tls = self.tls if self.tls is not None else pulumi.Output.from_input("")
-        text = pulumi.Output.all(names, tls).apply(lambda known: _site(stack, code, known[0], known[1]))
+        text = Output.all(names, self.tls).apply(lambda known: _site(stack, known[0], known[1], static, media))
         self.files = text.apply(lambda known: (File(path=str(stack.paths.site), content=known),))
-        self.register_outputs({"hostnames": list(hostnames)})
+        self.register_outputs({"hostnames": hostnames})
 
-    def _stage(self, name: str, server: Server, data: pulumi.Output[steps.Tls]) -> None:
-        assert self.tls is not None
-        remote.remote_step(
-            name, server.access, steps.TLS, args=[self.tls], data=data, opts=pulumi.ResourceOptions(parent=self)
-        )
-
-    def _obtain(self, name: str, server: Server, acme: Acme, names: pulumi.Output[list[str]]) -> pulumi.Output[str]:
-        """Have a certificate before the switch. What cannot be had is a warning: the site serves with what there is."""
-        digest: pulumi.Output[str] = names.apply(lambda known: _digest("\n".join([acme.directory, *known])))
-        obtained = remote.remote_step(
-            name,
-            server.access,
-            steps.ACME,
-            args=[digest],
-            data=names.apply(
+    def _certificate(self, stack: Stack, server: Server, names: Output[list[str]]) -> Output[str] | None:
+        """Stage the certificate. Returns its digest; None without TLS."""
+        tls = stack.config.tls
+        if tls.kind == "files":
+            certificate, key = tls.certificate, stack.secrets.tls_key or Output.secret("")
+            digest = Output.from_input(_digest(certificate))
+            data = key.apply(lambda known: steps.Tls(certificate=certificate, key=known))
+            self.step(server.access, steps.TLS, data, digest)
+            return digest
+        if tls.kind == "selfSigned":
+            digest = names.apply(lambda known: _digest("\n".join(known)))
+            self.step(server.access, steps.TLS, names.apply(lambda known: steps.Tls(self_signed=tuple(known))), digest)
+            return digest
+        if tls.kind == "acme":
+            # Before the switch. What the authority refuses is a warning: the site serves with what is there.
+            directory, email, root = tls.acme.directory, tls.acme.email or "", tls.acme.root_certificate or ""
+            digest = names.apply(lambda known: _digest("\n".join([directory, *known])))
+            wanted = names.apply(
                 lambda known: steps.Acme(
-                    hostnames=tuple(known),
-                    directory=acme.directory,
-                    email=acme.email or "",
-                    root_certificate=acme.root_certificate or "",
+                    hostnames=tuple(known), directory=directory, email=email, root_certificate=root
                 )
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        obtained.stdout.apply(_warn)
-        return digest
-
-
-def _warn(said: str) -> None:
-    for warning in codec.decode(AcmeSaid, json.loads(said.splitlines()[-1]), "step acme", kept=True).warnings:
-        pulumi.warn(warning)
+            )
+            said = self.step(server.access, steps.ACME, wanted, digest)
+            said.apply(lambda text: read_answer(AcmeSaid, text, "step acme"))
+            return digest
+        return None
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _site(stack: Stack, code: Code, hostnames: list[str], tls: str) -> str:
+def _site(stack: Stack, hostnames: list[str], tls: str | None, static: str | None, media: str | None) -> str:
     config = stack.config
-    folder = stack.paths.tls(tls) / ("live" if config.tls.kind == "acme" else "")
+    folder = stack.paths.tls(tls or "") / ("live" if config.tls.kind == "acme" else "")
     return site.site(
         stack.paths,
         hostnames=hostnames,
-        static_url=code.settings.static_url if config.project.static == "serve" else None,
-        media_url=code.settings.media_url if config.project.media_serving == "proxy" else None,
+        static_url=static,
+        media_url=media,
         certificate=f"{folder}/certificate.pem" if tls else None,
         key=f"{folder}/key.pem" if tls else None,
         trusted_proxies=config.trusted_proxies,

@@ -1,46 +1,53 @@
-"""What is made once for a stack and kept in its state: it never changes by itself, and ends with the stack.
+"""Values that are made once for a stack and kept in its state, or given in their place.
 
-No argument here may ever change: a random resource with another argument is replaced, and its value with it.
+Never change an argument of a random resource: the engine would replace it, and its value with it.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_random as random
+from pulumi import Output
+
+from codesensei.config import Stack
 
 
 class Generated:
-    """Makes the stack's random values, all of them before anything else is declared.
+    """The stack's own values, declared before anything else.
 
-    `resources` are what the teardown must come after: so a destroy that fails, because the server cannot be reached,
-    leaves every generated value in the state.
+    The teardown runs after `resources`, so if a destroy fails because the server cannot be reached, every generated
+    value stays in the state.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stack: Stack) -> None:
+        name, given = stack.slug, stack.secrets
         self.resources: list[pulumi.Resource] = []
+        self.digest_key = given.digest_key or self._password(f"{name}-digest-key")
+        self.database_password = given.database_password or Output.secret("")
+        if stack.database.kind == "generated":
+            self.database_password = self._password(f"{name}-database-password")
+        self.secrets = {key: self._password(f"{name}-{key}") for key in stack.config.generate_secrets}
+        self.hostnames = self._hostnames(stack)
+        # The stack's own database of the server's broker; 0 to 15 are left to URLs that people write.
+        self.broker_number: Output[int] | None = None
+        if stack.broker.variables:
+            self.broker_number = self._kept(random.RandomInteger(f"{name}-broker-number", min=16, max=1023)).result
 
-    def password(self, name: str) -> pulumi.Output[str]:
+    def _kept(self, made: Any) -> Any:
+        self.resources.append(made)
+        return made
+
+    def _password(self, name: str) -> Output[str]:
         """64 letters and digits: nothing in them means anything to a URL, a shell or an env file."""
-        made = random.RandomPassword(name, length=64, special=False)
-        self.resources.append(made)
-        return pulumi.Output.secret(made.result)
+        return Output.secret(self._kept(random.RandomPassword(name, length=64, special=False)).result)
 
-    def hostname(self, name: str) -> pulumi.Output[str]:
-        """The label below `appsDomain`."""
-        made = random.RandomUuid(name)
-        self.resources.append(made)
-        label: pulumi.Output[str] = made.result
-        return label
-
-    def broker_number(self, name: str) -> pulumi.Output[int]:
-        """The stack's own database of the server's broker; 0 to 15 are left to URLs that people write."""
-        made = random.RandomInteger(name, min=16, max=1023)
-        self.resources.append(made)
-        number: pulumi.Output[int] = made.result
-        return number
-
-
-def identity(name: str, opts: pulumi.ResourceOptions | None = None) -> pulumi.Output[str]:
-    """The stack's identity, by which a server knows whose a project is, whatever the stack is called."""
-    made: pulumi.Output[str] = random.RandomUuid(name, opts=opts).result
-    return made
+    def _hostnames(self, stack: Stack) -> list[pulumi.Input[str]]:
+        """`domains`, then the generated name below `appsDomain`; with neither, the server's address."""
+        names: list[pulumi.Input[str]] = [*stack.config.domains]
+        apps = stack.config.apps_domain
+        if apps is not None:
+            label = self._kept(random.RandomUuid(f"{stack.slug}-hostname")).result
+            names.append(label.apply(lambda known: f"{known}.{apps}"))
+        return names or [stack.config.server.host]

@@ -1,8 +1,10 @@
-"""What runs: the web process and the named workers, as systemd units."""
+"""What runs: the web process and the workers, as systemd units."""
 
 from __future__ import annotations
 
-import pulumi
+from pathlib import Path
+
+from pulumi import ResourceOptions
 
 from codesensei.config import Stack, StackConfig
 from codesensei.render import rotation, units
@@ -11,43 +13,28 @@ from codesensei.source import Code
 from codesensei.webservers import WebServer
 from codesensei.wire import names, paths
 from codesensei.wire.manifest import Candidate, File, Unit
+from components.base import Component
 
 
-class Processes(pulumi.ComponentResource):
-    """The texts of all units. They reach the server in the switch's manifest and nowhere else.
+class Processes(Component):
+    """The texts of all units. They reach the server only in the switch's manifest.
 
     `homes` are the processes that get a directory for what they keep: their HOME.
     """
 
-    files: list[File]
-    units: list[Unit]
-    homes: tuple[str, ...]
-    candidate: Candidate
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        stack: Stack,
-        code: Code,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        config, server, slug = stack.config.project, code.server, stack.slug
+    def __init__(self, *, stack: Stack, code: Code, opts: ResourceOptions | None = None) -> None:
+        config, server, slug, stop = stack.config.project, code.server, stack.slug, stack.config.project.stop_timeout
         count = web_workers(stack.config, server)
         counted = f", {count or 'a secret number of'} workers" if server.workers_variable else ""
-        super().__init__(
-            "codesensei:index:Processes",
-            name,
-            {
-                "web": f"{server.name} {code.settings.application}{counted}",
-                "workers": {
-                    key: worker.command + (" (singleton)" if worker.singleton else "")
-                    for key, worker in config.workers.items()
-                },
-                "stopTimeout": {"web": config.stop_timeout.web, "workers": config.stop_timeout.workers},
+        shown = {
+            "web": f"{server.name} {code.settings.application}{counted}",
+            "workers": {
+                key: worker.command + (" (singleton)" if worker.singleton else "")
+                for key, worker in config.workers.items()
             },
-            opts,
-        )
+            "stopTimeout": {"web": stop.web, "workers": stop.workers},
+        }
+        super().__init__(slug, shown, opts)
         context = units.UnitContext(
             paths=stack.paths,
             user=stack.user,
@@ -55,54 +42,39 @@ class Processes(pulumi.ComponentResource):
             settings_module=config.settings_module,
             directory=code.settings.django_directory,
         )
-        web = units.Web(
-            server=server,
-            application=code.settings.application,
-            workers=count,
-            stop_timeout=config.stop_timeout.web,
-        )
+        application, programs = code.settings.application, stack.paths.programs
+        web = units.Web(server=server, application=application, workers=count, stop_timeout=stop.web)
         web_name, socket_name = names.web_unit(slug), names.socket_unit(slug)
+        rotated = rotation.logrotate(stack.paths, user=stack.user, server=server)
         self.files = [
             _unit(socket_name, units.socket_unit(context)),
             _unit(web_name, units.web_unit(context, web)),
-            File(
-                path=str(stack.paths.rotation),
-                content=rotation.logrotate(stack.paths, user=stack.user, server=server),
-            ),
+            File(path=str(stack.paths.rotation), content=rotated),
         ]
         if server.program:
-            self.files.append(_program(stack, server.program, renews=web_name))
+            self.files.append(_run_by(stack.user, programs / server.program, program(server.program), web_name))
         self.units = [
-            Unit(name=socket_name, kind="socket", stop_timeout=web.stop_timeout),
-            Unit(name=web_name, kind="web", stop_timeout=web.stop_timeout),
+            Unit(name=socket_name, kind="socket", stop_timeout=stop.web),
+            Unit(name=web_name, kind="web", stop_timeout=stop.web),
         ]
-        stop = config.stop_timeout.workers
         for key, worker in sorted(config.workers.items()):
-            unit = names.worker_unit(slug, key)
-            self.files += [
-                _unit(unit, units.worker_unit(context, key, stop_timeout=stop)),
-                File(
-                    path=str(stack.paths.worker_script(key)),
-                    content=units.worker_script(stack.paths, key, command=worker.command),
-                    mode="0640",
-                    group=stack.user,
-                    renews=unit,
-                ),
-            ]
+            name, command = names.worker_unit(slug, key), worker.command
+            script = units.worker_script(stack.paths, key, command=command)
+            self.files.append(_unit(name, units.worker_unit(context, key, stop_timeout=stop.workers)))
+            self.files.append(_run_by(stack.user, stack.paths.worker_script(key), script, name))
             self.units.append(
-                Unit(name=unit, kind="worker", stop_timeout=stop, singleton=worker.singleton, command=worker.command)
+                Unit(name=name, kind="worker", stop_timeout=stop.workers, singleton=worker.singleton, command=command)
             )
         if config.workers:
-            self.files.append(_program(stack, STOP_WORKER))
+            self.files.append(_run_by(stack.user, programs / STOP_WORKER, program(STOP_WORKER)))
         self.homes = ("web", *sorted(config.workers))
-        self.candidate = Candidate(
-            unit=units.candidate_unit(context, web), files=_candidate_files(stack, server), workers=count
-        )
+        files = _candidate_files(stack, server)
+        self.candidate = Candidate(unit=units.candidate_unit(context, web), files=files, workers=count)
         self.register_outputs({})
 
 
 def web_workers(config: StackConfig, server: WebServer) -> int | None:
-    """How many processes serve. None where there is no such number: the server has one, or the variable is secret."""
+    """How many processes serve. None if there is no such number: the server has none, or the variable is secret."""
     variable = server.workers_variable
     if not variable or variable in config.secret_names:
         return None
@@ -113,9 +85,8 @@ def _unit(name: str, text: str) -> File:
     return File(path=str(paths.unit(name)), content=text)
 
 
-def _program(stack: Stack, name: str, *, renews: str = "") -> File:
-    path = str(stack.paths.programs / name)
-    return File(path=path, content=program(name), mode="0640", group=stack.user, renews=renews)
+def _run_by(user: str, path: Path, text: str, renews: str = "") -> File:
+    return File(path=str(path), content=text, mode="0640", group=user, renews=renews)
 
 
 def _candidate_files(stack: Stack, server: WebServer) -> tuple[File, ...]:

@@ -2,79 +2,42 @@
 
 from __future__ import annotations
 
-import pulumi
+from pulumi import ResourceOptions
 
-from codesensei import remote
 from codesensei.config import Stack
 from codesensei.render import broker, site
 from codesensei.wire import paths, steps
-from codesensei.wire.steps import MADE_HERE
+from codesensei.wire.steps import MADE_HERE, SharedFile
+from components.base import Component
 from components.server import Server
 
 
-class Provisioning(pulumi.ComponentResource):
-    """Packages, accounts and directories, nginx, the broker: none of it is live for visitors yet."""
+class Provisioning(Component):
+    """Packages, accounts and directories, nginx, the broker: visitors see none of it yet."""
 
-    def __init__(self, name: str, *, stack: Stack, server: Server, opts: pulumi.ResourceOptions | None = None) -> None:
-        config, database = stack.config, stack.database
+    def __init__(self, *, stack: Stack, server: Server, opts: ResourceOptions) -> None:
+        config, project, database, access = stack.config, stack.config.project, stack.database, server.access
         postgresql = database.kind in MADE_HERE
-        # What a preview shows of the component.
-        shown = {
-            "user": stack.user,
-            "systemPackages": list(config.project.system_packages),
-            "postgresql": postgresql,
-        }
-        super().__init__("codesensei:index:Provisioning", name, shown, opts)
-        access = server.access
-        packages = remote.remote_step(
-            f"{name}-packages",
-            access,
-            steps.PACKAGES,
-            data=steps.Packages(
-                packages=config.project.system_packages,
-                postgresql=postgresql,
-                port=database.port if postgresql else None,
-                extensions=config.database.extensions if postgresql else (),
-                # uv brings its own.
-                python=config.project.python if config.project.installer == "pip" else "",
-                certbot=config.tls.kind == "acme",
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
+        shown = {"user": stack.user, "systemPackages": list(project.system_packages), "postgresql": postgresql}
+        super().__init__(stack.slug, shown, opts)
+        packages = steps.Packages(
+            packages=project.system_packages,
+            postgresql=postgresql,
+            port=database.port if postgresql else None,
+            extensions=config.database.extensions if postgresql else (),
+            # uv brings its own.
+            python=project.python if project.installer == "pip" else "",
+            certbot=config.tls.kind == "acme",
         )
-        account = remote.remote_step(
-            f"{name}-account",
-            access,
-            steps.ACCOUNT,
-            data=steps.Account(user=stack.user, media_serving=config.project.media_serving),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[packages]),
-        )
-        # A throw-away certificate that the step makes, or that of the project which serves by address.
+        self.step(access, steps.PACKAGES, packages)
+        self.step(access, steps.ACCOUNT, steps.Account(user=stack.user, media_serving=project.media_serving))
+        # A throwaway certificate that the step makes, or that of the project that serves by address.
         default = paths.SERVER.default_tls
-        shared = site.base_files(certificate=f"{default}/certificate.pem", key=f"{default}/key.pem")
-        proxy = remote.remote_step(
-            f"{name}-proxy",
-            access,
-            steps.PROXY,
-            data=steps.Proxy(
-                files=tuple(
-                    steps.SharedFile(path=path, content=text, version=site.BASE_VERSION)
-                    for path, text in shared.items()
-                ),
-                packages=config.project.system_packages,
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
-        )
-        # Always there: projects name redis://127.0.0.1:6379 in their settings as often as in a variable.
-        remote.remote_step(
-            f"{name}-broker",
-            access,
-            steps.BROKER,
-            data=steps.Broker(
-                config=broker.config(),
-                version=broker.VERSION,
-                needed=bool(stack.broker.numbers or stack.broker.variables),
-                adopt=config.adopt,
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
-        )
+        shared = site.base_files(certificate=f"{default}/certificate.pem", key=f"{default}/key.pem").items()
+        files = tuple(SharedFile(path=path, content=text, version=site.BASE_VERSION) for path, text in shared)
+        self.step(access, steps.PROXY, steps.Proxy(files=files, packages=project.system_packages))
+        # Even without a variable: projects write redis://127.0.0.1:6379 into their settings just as often.
+        needed = bool(stack.broker.numbers or stack.broker.variables)
+        drop_in = steps.Broker(config=broker.config(), version=broker.VERSION, needed=needed, adopt=config.adopt)
+        self.step(access, steps.BROKER, drop_in)
         self.register_outputs({})

@@ -2,71 +2,42 @@
 
 from __future__ import annotations
 
-import pulumi
+from pulumi import ResourceOptions
 
 from codesensei import remote
 from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.wire import codec, steps
+from components.base import Component
 from components.environment import Environment
 from components.server import Server
 
 
-class Release(pulumi.ComponentResource):
-    """`releases/<release>` on the server: built by an unprivileged user, then root's and never changed again."""
+class Release(Component):
+    """`releases/<release>` on the server: built by an unprivileged user, then owned by root and never changed."""
 
     def __init__(
-        self,
-        name: str,
-        *,
-        stack: Stack,
-        server: Server,
-        environment: Environment,
-        code: Code,
-        opts: pulumi.ResourceOptions | None = None,
+        self, *, stack: Stack, server: Server, environment: Environment, code: Code, opts: ResourceOptions
     ) -> None:
-        config, checkout = stack.config.project, code.checkout
-        super().__init__(
-            "codesensei:index:Release",
-            name,
-            {
-                "revision": checkout.revision,
-                "subject": checkout.subject,
-                "release": environment.release,
-                "python": config.python or "the server's",
-                "interface": code.settings.interface,
-                "application": code.settings.application,
-                "requirements": list(code.requirements.files),
-                "migrations": list(code.migrations),
-                "hooks": codec.encode(hooks(stack)),
-            },
-            opts,
-        )
-        access = server.access
-        copied = remote.copy_source(
-            f"{name}-source",
-            access,
-            tar=checkout.tar_path,
-            revision=checkout.revision,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        built = remote.remote_step(
-            f"{name}-build",
-            access,
-            steps.BUILD,
-            args=[environment.release, checkout.revision],
-            data=build_data(stack, code),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[copied]),
-        )
-        remote.remote_step(
-            f"{name}-prepare",
-            access,
-            steps.PREPARE,
-            args=[environment.release, checkout.revision],
-            data=prepare_data(stack, code),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[built]),
-        )
-        self.register_outputs({"release": environment.release, "revision": checkout.revision})
+        checkout, access, release = code.checkout, server.access, environment.release
+        shown = {
+            "revision": checkout.revision,
+            "subject": checkout.subject,
+            "release": release,
+            "python": stack.config.project.python or "the server's",
+            "interface": code.settings.interface,
+            "application": code.settings.application,
+            "requirements": list(code.requirements.files),
+            "migrations": list(code.migrations),
+            "hooks": codec.encode(hooks(stack)),
+        }
+        super().__init__(stack.slug, shown, opts)
+        name, child = f"{stack.slug}-source", ResourceOptions(parent=self)
+        copied = remote.copy_source(name, access, tar=checkout.tar_path, revision=checkout.revision, opts=child)
+        self.before = [copied]
+        self.step(access, steps.BUILD, build_data(stack, code), release, checkout.revision)
+        self.step(access, steps.PREPARE, prepare_data(stack, code), release, checkout.revision)
+        self.register_outputs({"release": release, "revision": checkout.revision})
 
 
 def build_data(stack: Stack, code: Code) -> steps.Build:
@@ -74,12 +45,10 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
     config, settings, database = stack.config.project, code.settings, stack.database
     asgi_decided = {config.interface, config.server} != {"auto"} or config.asgi_application
     wsgi_decided = config.wsgi_application or settings.interface == "asgi"
+    tar = remote.incoming_path(stack.slug, code.checkout.revision, stack.config.server.host_key)
     return steps.Build(
         user=stack.user,
-        source=steps.Archive(
-            tar=remote.incoming_path(stack.slug, code.checkout.revision, stack.config.server.host_key),
-            sha256=code.checkout.tar_sha256,
-        ),
+        source=steps.Archive(tar=tar, sha256=code.checkout.tar_sha256),
         directory=settings.django_directory,
         settings_module=config.settings_module,
         requirements=config.requirements,
@@ -115,11 +84,5 @@ def prepare_data(stack: Stack, code: Code) -> steps.Prepare:
 
 
 def hooks(stack: Stack) -> steps.Hooks:
-    """The hooks that belong to a release; those after the switch are the switch's."""
-    given = stack.config.project.hooks
-    return steps.Hooks(
-        before_migrate=given.before_migrate,
-        after_migrate=given.after_migrate,
-        before_collectstatic=given.before_collectstatic,
-        after_collectstatic=given.after_collectstatic,
-    )
+    """The hooks of a release; those that run after the switch belong to the switch."""
+    return steps.Hooks(**stack.config.project.hooks.model_dump(exclude={"after_switch"}))

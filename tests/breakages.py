@@ -112,6 +112,20 @@ UNIT = [
     Breakage("preview.config", f"{CONFIG}/check.py", "left_out.append(name)", "values[name] = info.default"),
     Breakage("preview.config", f"{CONFIG}/check.py", "elif here not in below and", "elif at and"),
     Breakage("web.workers", f"{CONFIG}/stack.py", 'r"[1-9][0-9]{0,3}"', 'r"\\w+"'),
+    Breakage("config.switches", f"{CONFIG}/types.py", '        return value == "true"\n', "        return True\n"),
+    Breakage("config.switches", f"{CONFIG}/types.py", '[True, False, "true", "false"]', "[True, False]"),
+    Breakage("config.refused", f"{CONFIG}/check.py", "if len(loc) > 1 or path.partition", "if loc or path.partition"),
+    Breakage("config.refused", f"{CONFIG}/secrecy.py", 'if "." not in key and not _may_be', "if not _may_be"),
+    # Documents
+    Breakage("docs.commands", "docs/operating.md", "## Drift\n", "## Drift\n\n```sh\npulumi refresh --yes\n```\n"),
+    Breakage(
+        "docs.commands", "docs/operating.md", "config set --secret codesensei:sshPrivate", "config set codesensei:ssh"
+    ),
+    Breakage(
+        "docs.commands", "docs/database.md", "{env: {CELERY_BROKER_URL: url}}\n```", "{CELERY_BROKER_URL: url}\n```"
+    ),
+    Breakage("docs.commands", "docs/troubleshooting.md", "`make sandbox-list` finds", "`make sandboxes` finds"),
+    Breakage("docs.commands", "README.md", "```sh\npulumi destroy\n```", "    pulumi destroy"),
     # Units
     Breakage("web.unit", f"{TEMPLATES}/web.service.j2", "Restart=always\n", "Restart=on-failure\n"),
     Breakage("web.restart", f"{TEMPLATES}/web.service.j2", "KillMode=mixed\n", ""),
@@ -155,19 +169,55 @@ UNIT = [
         "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
-    Breakage("django.sqlite-inside", f"{SCRIPTS}/release/checks.py", "    _check_sqlite(facts, release)\n", ""),
-    Breakage("django.media-inside", f"{SCRIPTS}/release/checks.py", "    _check_media(facts, release)\n", ""),
+    Breakage(
+        "errors.all-at-once",
+        f"{SOURCE}/errors.py",
+        "        return isinstance(error, SourceError)\n",
+        "        return False\n",
+    ),
+    Breakage(
+        "errors.all-at-once",
+        "components/stack.py",
+        'return pulumi.RunError(f"{error}\\nand',
+        'return pulumi.RunError(f"and',
+    ),
+    Breakage("look.deploying", f"{REMOTE}/look.py", "if answer.deploying:", "if not answer:"),
+    Breakage("look.deploying", f"{SCRIPTS}/base/locks.py", "return who", 'return ""'),
+    Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
+    Breakage("preview.after-failure", "components/stack.py", "if name != access.served:", "if not access.served:"),
+    Breakage(
+        "errors.progress", f"{SCRIPTS}/release/jobs.py", "pause = min(2 * pause, LONGEST_QUIET)", "pause = pause * 1"
+    ),
+    Breakage(
+        "errors.all-at-once",
+        f"{SCRIPTS}/base/together.py",
+        "        return isinstance(error, Failure)\n",
+        "        return False\n",
+    ),
+    Breakage(
+        "errors.all-at-once",
+        f"{SCRIPTS}/base/together.py",
+        "raise failures[0] if len(failures) == 1 else Failures(failures)",
+        "raise failures[0]",
+    ),
+    Breakage(
+        "django.sqlite-inside",
+        f"{SCRIPTS}/release/checks.py",
+        "    yield from _check_sqlite(facts, release, data)\n",
+        "",
+    ),
+    Breakage("django.media-inside", f"{SCRIPTS}/release/checks.py", " or _check_media(facts, release)\n", "\n"),
     Breakage(
         "django.static-root-outside",
         f"{SCRIPTS}/release/checks.py",
-        "if not inside(path, release.path) or",
-        "if not path or",
+        "if root and (not inside(path, release.path) or",
+        "if root and (not path or",
     ),
     Breakage(
         "django.static-url-other",
         f"{SCRIPTS}/release/checks.py",
-        "if _local_path(facts.static_url) != expected:",
-        'if "://" in facts.static_url:',
+        "elif _local_path(facts.static_url) != expected:",
+        'elif "://" in facts.static_url:',
     ),
     Breakage(
         "django.database-unused",
@@ -690,6 +740,15 @@ UNIT = [
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
     Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step))", ")"),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: findings.stopped_proxy,\n", ""),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "BROKER.name: findings.stopped_broker", "BROKER.name: list"),
+    Breakage("look.services", f"{SCRIPTS}/serving/findings.py", "        return False\n", "        return True\n"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "restarts >= OFTEN or young", "young"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", 'r"^oom_kill (', 'r"^oom ('),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "and program.is_file())", "or program.is_file())"),
+    Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "<> pg_database_coll", "= pg_database_coll"),
+    Breakage("look.findings", f"{SCRIPTS}/steps/look.py", "yield from findings.of_project(live)", "yield from ()"),
+    Breakage("look.findings", f"{REMOTE}/look.py", "for finding in answer.findings", "for finding in ()"),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/steps/look.py",
@@ -793,8 +852,8 @@ UNIT = [
     Breakage(
         "words.release.outside",
         f"{SOURCE}/code.py",
-        '        "afterCollectstatic": hooks.after_collectstatic,\n',
-        '        "afterCollectstatic": hooks.after_collectstatic,\n        "afterSwitch": hooks.after_switch,\n',
+        'by_alias=True, exclude={"after_switch"}',
+        "by_alias=True",
     ),
     Breakage(
         "words.process",
@@ -1013,8 +1072,8 @@ UNIT = [
     Breakage(
         "web.directory",
         f"{RENDER}/units.py",
-        '"working_directory": str(paths.current / context.directory)',
-        '"working_directory": str(paths.current)',
+        '"working_directory": str(code / context.directory)',
+        '"working_directory": str(code)',
     ),
     Breakage(
         "asgi.server",
@@ -1044,9 +1103,9 @@ UNIT = [
     Breakage("database.encoding", f"{SCRIPTS}/steps/database.py", "TEMPLATE template0 ENCODING", "ENCODING"),
     Breakage(
         "database.auto.generated",
-        "components/stack.py",
-        "        password = made.password(",
-        "        made.password(",
+        "components/generated.py",
+        "            self.database_password = self._password(",
+        "            self._password(",
     ),
     Breakage(
         "database.auto.generated", f"{CONFIG}/database.py", 'database.env or {URL_VARIABLE: "url"}', "database.env"
@@ -1060,8 +1119,8 @@ UNIT = [
     Breakage(
         "database.env",
         "components/environment.py",
-        '        "user": plan.role,\n',
-        '        "user": plan.name.upper(),\n',
+        '"user": plan.role}',
+        '"user": plan.name.upper()}',
     ),
     Breakage("database.extensions", f"{WIRE}/names.py", '    "vector": "pgvector",\n', ""),
     Breakage(
@@ -1096,6 +1155,12 @@ UNIT = [
         "random.RandomPassword(name, length=64, special=False, keepers={'now': name})",
     ),
     Breakage("env.import", f"{CONFIG}/import_env.py", "and looks_secret(name, meaning(value)))", "and not name)"),
+    Breakage("env.import", f"{CONFIG}/import_env.py", "        return 1 if refused else 0\n", "        return 0\n"),
+    Breakage("env.import-alike", f"{CONFIG}/dotenv.py", "if name in names:", "if not names:"),
+    Breakage(
+        "env.import-alike", f"{CONFIG}/dotenv.py", "if lines.setdefault(name, number) != number:", "if not number:"
+    ),
+    Breakage("env.import-alike", f"{CONFIG}/dotenv.py", 'codecs.BOM_UTF16_LE: "utf-16", ', ""),
     Breakage(
         "static.served",
         f"{TEMPLATES}/site.conf.j2",
@@ -1110,17 +1175,17 @@ UNIT = [
     ),
     Breakage(
         "proxy.hostnames",
-        "components/stack.py",
+        "components/generated.py",
         "return names or [stack.config.server.host]",
         "return names or [stack.slug]",
     ),
     Breakage(
         "proxy.hostnames",
-        "components/stack.py",
-        "    if apps is not None:\n",
-        "    if apps is not None and not names:\n",
+        "components/generated.py",
+        "        if apps is not None:\n",
+        "        if apps is not None and not names:\n",
     ),
-    Breakage("proxy.url", "components/switch.py", 'return f"{scheme}://[{host}]/" if ":" in host else', "return"),
+    Breakage("proxy.url", "components/switch.py", 'f"[{hosts[0]}]" if ":" in hosts[0] else ', ""),
     Breakage(
         "tls.kinds", f"{CONFIG}/edge.py", '    if value is False or value == "false":\n', '    if value == "false":\n'
     ),
@@ -1184,7 +1249,9 @@ UNIT = [
         '    host_key: HostKey = Field(description="The server',
         '    host_key: HostKey = Field(default="ssh-ed25519 A", description="The server',
     ),
-    Breakage("config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", ""),
+    Breakage(
+        "config.ssh-key", f"{REMOTE}/agent.py", "    _lead(link, str(Path(operators).absolute()))\n", "    pass\n"
+    ),
     Breakage(
         "plugins.stand-ins",
         f"{REMOTE}/standins.py",
@@ -1231,8 +1298,8 @@ UNIT = [
     Breakage(
         "outputs.url",
         "components/stack.py",
-        "        server=stack.config.server.host,\n    )",
-        "        server=stack.slug,\n    )",
+        "switch.revision, config.server.host)",
+        "switch.revision, stack.slug)",
     ),
     Breakage(
         "migrations.before-switch",
@@ -1282,8 +1349,8 @@ HOST = [
         Breakage(
             "redeploy.unchanged",
             "components/provisioning.py",
-            '            "postgresql": postgresql,\n',
-            '            "postgresql": str(__import__("time").time()),\n',
+            '"postgresql": postgresql}',
+            '"postgresql": str(__import__("time").time())}',
         ),
         "tests/host/test_deploy.py::test_a_second_up_changes_nothing_and_only_looks_for_drift[13-False-0]",
     ),

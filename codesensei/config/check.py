@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
-from codesensei.config.problems import BadConfig, Problem
+from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import SecretTexts
 from codesensei.config.server import KEYSCAN
 from codesensei.config.stack import StackConfig, config_warnings, cross_problems, worker_count_problems
@@ -68,8 +68,9 @@ def read_config(public: Mapping[str, object], names: tuple[str, ...]) -> tuple[S
     try:
         config = StackConfig.model_validate(dict(public))
     except ValidationError as error:
-        problems = problems_of(error, names)
-        config = _sound_part(StackConfig, public, [_place(entry["loc"], ()) for entry in _entries(error)])
+        entries = error.errors(include_url=False, include_input=False)
+        problems = [_problem(entry["type"], entry["loc"], entry.get("ctx", {}), names) for entry in entries]
+        config = _sound_part(StackConfig, public, [_place(entry["loc"], ()) for entry in entries])
     return config, problems + cross_problems(config)
 
 
@@ -106,9 +107,9 @@ def _held(values: Mapping[str, str]) -> list[Problem]:
 _KINDS = {
     "string_type": ("text", 'quote it: "…"'),
     "tuple_type": ("a list", "write it with brackets: [one, two]"),
-    "dict_type": ("a map", "write keys and values: {name: value}"),
-    "model_type": ("a map", "write keys and values: {name: value}"),
-    "model_attributes_type": ("a map", "write keys and values: {name: value}"),
+    **dict.fromkeys(
+        ("dict_type", "model_type", "model_attributes_type"), ("a map", "write keys and values: {name: value}")
+    ),
 }
 _MISSING = {
     "hostKey": ("is missing: without it, anyone in between could pose as the server", KEYSCAN),
@@ -125,18 +126,9 @@ Place = tuple[int | str, ...]
 _UNION_TAGS = {"off", "selfSigned", "files", "acme"}
 
 
-def problems_of(error: ValidationError, secret_names: tuple[str, ...]) -> list[Problem]:
-    """All of pydantic's errors as problems."""
-    return [_problem(entry, secret_names) for entry in _entries(error)]
-
-
-def _entries(error: ValidationError) -> Sequence[Mapping[str, Any]]:
-    return error.errors(include_url=False, include_input=False)
-
-
-def _problem(entry: Mapping[str, Any], secret_names: tuple[str, ...]) -> Problem:
-    kind, context = entry["type"], entry.get("ctx", {})
-    loc = _place(entry["loc"], secret_names)
+def _problem(kind: str, found_at: Place, context: Mapping[str, Any], secret_names: tuple[str, ...]) -> Problem:
+    """One of pydantic's errors as a problem."""
+    loc = _place(found_at, secret_names)
     path = _path_of(loc)
     if "fix" in context:
         return Problem(kind, path, context["message"], context["fix"])
@@ -144,19 +136,16 @@ def _problem(entry: Mapping[str, Any], secret_names: tuple[str, ...]) -> Problem
         message, fix = _MISSING.get(str(loc[-1]), ("is missing", "add it"))
         return Problem("missing-host-key" if loc[-1] == "hostKey" else "missing-key", path, message, fix)
     if kind == "extra_forbidden":
-        return Problem("unknown-key", path, "unknown key", _did_you_mean(loc))
+        return _unknown(loc, path)
     if kind == "literal_error":
-        return Problem("choice", path, "is not an allowed value", f"use one of: {_words(context)}")
+        words = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        return Problem("choice", path, "is not an allowed value", f"use one of: {words}")
     if kind == "too_short":
         return Problem("empty-list", path, "is empty", "list at least one, or remove the line to use the default")
     if loc == ("secretEnv",):
         kind = "dict_type"
     what, fix = _KINDS.get(kind, ("of another kind", "see stacks/Pulumi.example.yaml"))
     return Problem("wrong-type", path, f"must be {what}", fix)
-
-
-def _words(context: Mapping[str, Any]) -> str:
-    return str(context["expected"]).replace("'", "").replace(" or ", ", ")
 
 
 def _place(loc: Place, secret_names: tuple[str, ...]) -> Place:
@@ -175,6 +164,16 @@ def _path_of(loc: Place) -> str:
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".")
+
+
+def _unknown(loc: Place, path: str) -> Problem:
+    if len(loc) > 1 or path.partition(".")[0] not in known_keys(()):
+        return Problem("unknown-key", path, "unknown key", _did_you_mean(loc))
+    # What `pulumi config set` makes of a key with a dot when --path is forgotten.
+    name = f"{NAMESPACE}{path}"
+    secret = "--secret " if path.startswith(("secretEnv.", "tls.key")) else ""
+    fix = f"pulumi config rm {name}, then pulumi config set {secret}--path {name}"
+    return Problem("key-without-path", path, "was set without --path, and nothing reads it", fix)
 
 
 def _did_you_mean(loc: Place) -> str:

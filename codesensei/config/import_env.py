@@ -17,9 +17,10 @@ from pathlib import Path
 
 from pydantic_core import PydanticCustomError
 
+from codesensei.config.dotenv import UnreadableError, decode, read_variables
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.types import show, variable_name
-from codesensei.config.variables import UnreadableError, held, looks_secret, owned_variable, read_variables
+from codesensei.config.variables import held, looks_secret, owned_variable
 from codesensei.wire.envfile import Written, meaning
 
 
@@ -51,14 +52,16 @@ def command(name: str, secret: bool, stack: str | None) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the importer; returns its exit code."""
+    """Run the importer; returns its exit code, which is not 0 where a variable is left out."""
     options = _options(arguments)
     try:
-        text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text()
-        plain, secret, refused = sort_out(read_variables(text), options.secret, options.plain)
-    except (OSError, UnicodeError, UnreadableError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        print(f"{options.file} cannot be read: {reason}", file=sys.stderr)
+        content = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+        plain, secret, refused = sort_out(read_variables(decode(content)), options.secret, options.plain)
+    except OSError as error:
+        print(f"{options.file} cannot be read: {error.strerror}", file=sys.stderr)
+        return 1
+    except UnreadableError as error:
+        print(f"{options.file} cannot be imported:\n{error}", file=sys.stderr)
         return 1
     for sentence in refused:
         print(sentence, file=sys.stderr)
@@ -66,12 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{kind}: {', '.join(names) or 'none'}")
     if not options.set:
         print("nothing was set; run this again with --set (to decide otherwise: --secret NAME, --plain NAME)")
-        return 0
+        return 1 if refused else 0
     for name, value in {**plain, **secret}.items():
         if code := _set(command(name, name in secret, options.stack), value):
             print(f"{name} was not set, and none after it", file=sys.stderr)
             return code
-    return 0
+    return 1 if refused else 0
 
 
 def _set(argv: list[str], value: str) -> int:

@@ -13,7 +13,7 @@ import pulumi
 from pulumi.runtime import config as engine_config
 from pulumi.runtime import settings
 
-from codesensei.config.check import check, known_keys, without_secrets
+from codesensei.config.check import check, known_keys, read_config, without_secrets
 from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import SecretTexts, as_written, find_stack_file, secrecy_problems, take_secrets
@@ -28,7 +28,11 @@ OTHER_FILE = (
 
 
 class ConfigError(BadConfig, pulumi.RunError):
-    """A BadConfig that ends the program without a traceback."""
+    """A BadConfig that ends the program without a traceback. `sound` is the config without what is wrong in it."""
+
+    def __init__(self, problems: tuple[Problem, ...], sound: StackConfig) -> None:
+        super().__init__(problems)
+        self.sound = sound
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class Stack:
 
 def load() -> Stack:
     """Read this stack's config. Raises ConfigError with every problem at once."""
-    config, sealed_keys = _config()
+    config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+    sealed_keys = {*filter(engine_config.is_config_secret, config), *engine_config.get_config_secret_keys_env()}
     raw = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
     file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
     other_file = file is not None and not file.is_of(raw)
@@ -91,19 +96,12 @@ def load() -> Stack:
     if isinstance(checked, list):
         problems += checked
     if problems or isinstance(checked, list):
-        raise ConfigError(_once(problems, secrets)) from None
+        raise ConfigError(_once(problems, secrets), read_config(*without_secrets(raw))[0]) from None
     warnings = checked.warnings + _namespace_warnings(config, set(known_keys(())))
     warnings += OTHER_FILE if other_file else ()
     full_name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     outputs = _outputs(secrets, checked.database_password)
     return Stack(checked.config, outputs, full_name, checked.database, checked.broker, warnings)
-
-
-def _config() -> tuple[dict[str, str], set[str]]:
-    """All config of the run, of every namespace, and the keys under which something was encrypted."""
-    config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
-    sealed = {key for key in config if engine_config.is_config_secret(key)}
-    return config, sealed | set(engine_config.get_config_secret_keys_env())
 
 
 # The engine hands every top-level value over as text; these are the ones that are text.

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -67,12 +67,12 @@ def whole(value: object) -> int:
 
 
 def flag(value: object) -> bool:
-    """True or false; the words are taken too, because the engine hands top-level values over as text."""
+    """True or false; the words are taken too: `pulumi config set` writes them as text unless it has `--path`."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value in {"true", "false"}:
         return value == "true"
-    raise reject("not-a-flag", "must be true or false", "write true or false, without quotes")
+    raise reject("not-a-flag", "must be true or false", "write true or false")
 
 
 def at_least(minimum: int, rule: str, what: str, fix: str) -> AfterValidator:
@@ -204,7 +204,7 @@ def network(value: str) -> str:
 
 
 Whole = Annotated[int, BeforeValidator(whole)]
-Flag = Annotated[bool, BeforeValidator(flag)]
+Flag = Annotated[bool, BeforeValidator(flag), WithJsonSchema({"enum": [True, False, "true", "false"]})]
 Text = Annotated[str, AfterValidator(text)]
 Seconds = Annotated[Whole, at_least(1, "seconds", "times are in seconds, at least 1", "set a number of seconds: 60")]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]

@@ -1,8 +1,7 @@
-"""The variables of the project: which may be given, which look like secrets, and reading them from other files."""
+"""The variables of the project: which may be given, and which look like secrets."""
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from codesensei.config.types import VariableName, reject
 from codesensei.wire import envfile
-from codesensei.wire.envfile import Written, is_quoted_word
+from codesensei.wire.envfile import Written
 
 _SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED")
 _OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
@@ -22,8 +21,6 @@ _FIXES = {
     "HOME": "each process has its own home in shared/state; give the project a variable of another name",
     "PATH": "programs of the virtual environment come first; a worker may change it: env PATH=… celery …",
 }
-_NAME = re.compile(r"\s*(?:export\s+)?([^\s=#]+)\s*=[ \t]*")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _SECRET_NAME = re.compile(
     r"(^|_)(SECRET|PASSWORD|PASSWD|PASS|PWD|TOKEN|CREDENTIALS?|PRIVATE_KEY|API_?KEY|ACCESS_KEY|SECRET_KEY|DSN)(_|$)|SECRET",
     re.IGNORECASE,
@@ -51,9 +48,12 @@ def env_value(value: object) -> str:
     """A value as text: integers are taken, whatever YAML would change on the way is refused with the quoted form."""
     if isinstance(value, bool):
         word = str(value).lower()
-        raise reject("env-boolean", f"unquoted {word} is not text", f'write "{word}", or "1" and "0"')
+        fix = f'write "{word}" (pulumi config set: --type string), or "1" and "0"'
+        raise reject("env-boolean", f"unquoted {word} is not text", fix)
     if isinstance(value, int):
-        return _number(value)
+        if abs(value) >= 2**63:
+            raise reject("env-number", "is too large to be passed on unchanged", "quote it")
+        return str(value)
     if isinstance(value, float):
         raise reject("env-float", f"unquoted {value!r} is not text", f'quote it: "{value!r}"')
     if value is None:
@@ -67,12 +67,6 @@ def env_value(value: object) -> str:
         day, time = date.group(1), date.group(2)
         raise reject("env-date", "is an unquoted date", f'quote it: "{day if time == "00:00:00" else value[:19]}"')
     return held(value)
-
-
-def _number(value: int) -> str:
-    if abs(value) >= 2**63:
-        raise reject("env-number", "is too large to be passed on unchanged", "quote it")
-    return str(value)
 
 
 def held(value: str) -> str:
@@ -100,80 +94,3 @@ def looks_secret(name: str, value: str) -> bool:
     if _URL_WITH_PASSWORD.search(value) or "PRIVATE KEY-----" in value:
         return True
     return bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name.upper())
-
-
-class UnreadableError(Exception):
-    """A text that holds no variables. Never repeats a value."""
-
-
-def read_variables(text: str) -> dict[str, Written]:
-    """Names and the values that the config must hold for the project to read them. Raises UnreadableError.
-
-    In JSON a value stands as the config wants it, quoted words included. In a `.env` file quotes belong to the file.
-    """
-    if text.lstrip().startswith("{"):
-        return _from_json(text)
-    return {name: _as_data(name, value) for name, value in _from_env(text).items()}
-
-
-def _from_json(text: str) -> dict[str, Written]:
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UnreadableError(f"line {error.lineno}: this is not JSON ({error.msg})") from None
-    variables = {}
-    for name, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise UnreadableError(f'{name}: is not text; quote the value: "…"')
-        variables[name] = Written(str(value))
-    return variables
-
-
-def _from_env(text: str) -> dict[str, str]:
-    variables: dict[str, str] = {}
-    rest = text.replace("\r\n", "\n")
-    number = 1
-    while rest:
-        line, _, after = rest.partition("\n")
-        if not line.strip() or line.lstrip().startswith("#"):
-            rest, number = after, number + 1
-            continue
-        found = _NAME.match(line)
-        if not found:
-            raise UnreadableError(f"line {number}: this is not NAME=value")
-        value, length = _value(rest[found.end() :], number)
-        variables[found.group(1)] = value
-        taken = rest[: found.end() + length]
-        rest = rest[found.end() + length :].partition("\n")[2]
-        number += taken.count("\n") + 1
-    return variables
-
-
-def _value(text: str, number: int) -> tuple[str, int]:
-    """The value at the start of a text, and how long it is there; a quoted one may have line breaks."""
-    quote = text[:1]
-    if quote not in {"'", '"'}:
-        line = text.partition("\n")[0]
-        return re.sub(r"\s+#.*$", "", line).strip(), len(line)
-    value, index = "", 1
-    while index < len(text) and text[index] != quote:
-        if quote == '"' and text[index] == "\\" and index + 1 < len(text):
-            index += 1
-            value += _ESCAPES.get(text[index], text[index] if text[index] in '\\"$`' else f"\\{text[index]}")
-        else:
-            value += text[index]
-        index += 1
-    after = text[index + 1 :].partition("\n")[0].strip()
-    if index >= len(text) or (after and not after.startswith("#")):
-        raise UnreadableError(f"line {number}: the quotes of this value do not end with it")
-    return value, index + 1
-
-
-def _as_data(name: str, value: str) -> Written:
-    """A value that would be read as a quoted word gets quotes around it, so that its own are kept."""
-    if not is_quoted_word(value):
-        return Written(value)
-    for quote in ("'", '"'):
-        if is_quoted_word(f"{quote}{value}{quote}"):
-            return Written(f"{quote}{value}{quote}")
-    raise UnreadableError(f"{name}: has quotes around it and inside it, which cannot be told from a quoted word")

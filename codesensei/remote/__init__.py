@@ -7,8 +7,9 @@ from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look
 from codesensei.remote.standins import refuse_stand_ins
 from codesensei.remote.state import State
-from codesensei.remote.step import remote_step, teardown_step
+from codesensei.remote.step import answer_of, remote_step, teardown_step
+from codesensei.remote.told import warn
 from codesensei.remote.toolkit import Toolkit, toolkit_step
 
 __all__ = ["Access", "Look", "RemoteError", "State", "Toolkit", "copy_source", "destroy_check", "incoming_path"]
-__all__ += ["reach", "refuse_stand_ins", "remote_step", "teardown_step", "toolkit_step"]
+__all__ += ["answer_of", "reach", "refuse_stand_ins", "remote_step", "teardown_step", "toolkit_step", "warn"]

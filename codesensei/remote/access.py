@@ -6,37 +6,43 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pulumi
+from pulumi.runtime import settings
 from pulumi.runtime.config import get_config
 from pulumi_command import remote
 
 from codesensei.config.server import ServerConfig
 from codesensei.remote.agent import NO_KEY, folder_of, start_agent
-from codesensei.remote.connection import connection, connection_with_key
+from codesensei.remote.connection import connection
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look, look_at
 from codesensei.remote.state import State, read_state
+from codesensei.remote.told import warn
 from codesensei.wire.paths import ProjectPaths
 
 
 @dataclass(frozen=True)
 class Access:
-    """What a step needs to run for the project `slug` on one server."""
+    """What a step needs to run for the project `slug` on one server.
+
+    `served` is the release that the stack's outputs name, empty before the first deploy.
+    """
 
     server: ServerConfig
     slug: str
     agent_socket: str
     look: Look
     private_key: pulumi.Output[str] | None = field(default=None, repr=False)
+    served: str = ""
 
     @property
     def connection(self) -> remote.ConnectionArgs:
-        """The connection of a step."""
-        return connection(self.server, self.agent_socket)
+        """The connection of every step: its key is in the agent, so a new key changes no input."""
+        return connection(self.server, agent_socket=self.agent_socket)
 
     @property
     def connection_with_key(self) -> remote.ConnectionArgs:
-        """The connection of the one delete, which must work without the program."""
-        return connection_with_key(self.server, self.private_key)
+        """The connection of the one delete, which works where no program runs and so no agent of ours."""
+        return connection(self.server, private_key=self.private_key)
 
     @property
     def sudo(self) -> str:
@@ -58,7 +64,8 @@ def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.O
     key = get_config("codesensei:sshPrivateKey") if private_key is not None else None
     agent = start_agent(pulumi.get_stack(), key)
     state = read_state()
-    access = Access(server, slug, agent.socket, Look.none(state), private_key)
+    _keep_outputs(state)
+    access = Access(server, slug, agent.socket, Look.none(state), private_key, str(state.outputs.get("release", "")))
     try:
         if not agent.has_keys:
             raise RemoteError(f"server {server.host}", *NO_KEY)
@@ -68,11 +75,18 @@ def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.O
     except RemoteError as error:
         if not pulumi.runtime.is_dry_run():
             raise
-        pulumi.warn(f"{error}\n    this preview is against the state alone; pulumi up would stop here")
+        warn(f"{error}\n    this preview is against the state alone; pulumi up would stop here")
         return access
     for warning in look.warnings:
-        pulumi.warn(warning)
+        warn(warning)
     return replace(access, look=_after_begun(look, state, server))
+
+
+def _keep_outputs(state: State) -> None:
+    """Give the stack the outputs that it has: else the engine shows them as removed where a deploy fails."""
+    root = settings.get_root_resource()
+    if isinstance(root, pulumi.ComponentResource) and state.outputs and not pulumi.runtime.is_dry_run():
+        root.register_outputs(dict(state.outputs))
 
 
 def note_of(stack: str) -> Path:

@@ -2,8 +2,8 @@
 
 The provider is told one path relative to the program, the same in every run and on every machine, so neither a new key
 nor another checkout changes a resource's inputs. The path is a link: to the agent that this run has started, whose name
-is its own, or to the operator's agent. Two runs of one stack may be under way at once: each replaces the link in one
-rename, and a run that ends leads it to one that is still alive (agent.sh).
+is its own, or to the operator's agent. Two runs of one stack may go on at once: each replaces the link in one
+rename, and a run that ends points it at an agent that is still alive (agent.sh).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _add(own: Path, key: str) -> None:
             capture_output=True,
             text=True,
             timeout=START_SECONDS,
-            # Without a terminal it cannot ask for a passphrase and wait for ever.
+            # Without a terminal it cannot ask for a passphrase and wait forever.
             start_new_session=True,
             check=False,
         )
@@ -134,7 +134,7 @@ def missing(program: str) -> RemoteError:
 
 
 def _lead(link: Path, target: str) -> None:
-    """Make `link` lead to `target` in one step, so that no run ever finds it absent."""
+    """Point `link` at `target` in one rename, so that no run ever finds it absent."""
     temporary = link.with_name(f"{link.name}.{secrets.token_hex(4)}")
     temporary.symlink_to(target)
     temporary.replace(link)

@@ -14,22 +14,14 @@ DIAL_ERROR_LIMIT = 5
 DIAL_SECONDS = 15
 
 
-def connection(server: ServerConfig, agent_socket: str) -> remote.ConnectionArgs:
-    """The connection of every step: its key is in the agent, so a new key changes no input."""
-    return _connection(server, agent_socket=agent_socket, private_key=None)
-
-
-def connection_with_key(server: ServerConfig, private_key: pulumi.Output[str] | None) -> remote.ConnectionArgs:
-    """A connection that works where no program runs and so no agent of ours (`pulumi destroy`).
-
-    Without a key the provider takes the operator's own agent.
-    """
-    return _connection(server, agent_socket=None, private_key=private_key)
-
-
-def _connection(
-    server: ServerConfig, *, agent_socket: str | None, private_key: pulumi.Output[str] | None
+def connection(
+    server: ServerConfig, *, agent_socket: str | None = None, private_key: pulumi.Output[str] | None = None
 ) -> remote.ConnectionArgs:
+    """The connection to `server` with the keys of the agent, or with `private_key`.
+
+    With neither, the provider takes the operator's own agent.
+    """
+
     def of(host: ServerConfig | JumpHost) -> dict[str, Any]:
         where = {"host": host.host, "port": host.port, "user": host.user, "host_key": host.host_key}
         keys = {"agent_socket_path": agent_socket, "private_key": private_key}

@@ -1,4 +1,4 @@
-"""What stands between the program and a server, told so that the user can fix it at once."""
+"""Why a server cannot be used, told so that the user can fix it at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One read-only look at the server per run: what was changed by hand, and what an interrupted run has left.
+"""One read-only look at the server per run: what was changed by hand, and what an interrupted run left.
 
 The engine knows its state and not the server. Where the two differ, the step's line gets the next number
 (`repair=<n>`), a difference that the engine sees; from then on the state has that number, and the line keeps it.
@@ -6,6 +6,7 @@ The engine knows its state and not the server. Where the two differ, the step's 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -51,7 +52,9 @@ class Look:
         """The look that the server's own answer means, held against the state."""
         found = answer.steps
         blank = not found
-        repairs, warnings = {}, []
+        repairs = {}
+        found_wrong = [f"{host}: {finding.thing}: {finding.cause}; {finding.fix}" for finding in answer.findings]
+        warnings = [*found_wrong]
         for step, done in sorted(state.steps.items()):
             seen = found.get(step, NOTHING)
             drift, differs = seen.drift, seen.applied != done.digest
@@ -61,6 +64,9 @@ class Look:
                 warnings.append(f"{host}: step {step} is not as the state has it; pulumi up runs it again")
         if blank and state.steps:
             warnings.append(f"{host}: this server remembers nothing of the stack; pulumi up brings everything again")
+        if answer.deploying:
+            # What its steps have left so far looks like drift, or like an interrupted deploy.
+            warnings = [*found_wrong, f"{host}: somebody is deploying this stack: {answer.deploying}; wait for that"]
         forgotten = bool(state.steps) and not found.get(CLAIM.name, NOTHING).applied
         return cls(repairs, state.copy + forgotten, warnings=tuple(warnings), blank=blank)
 
@@ -93,14 +99,16 @@ def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state:
         done = _ssh(["ssh", "-F", str(config), "-T", "server", command], agent_socket, server)
     if done.returncode == 255:
         raise _unreachable(server, done.stderr)
+    for line in reversed(done.stdout.splitlines()):
+        # A shell's profile may print before the answer, and after it.
+        with contextlib.suppress(ValueError, WireError):
+            if isinstance(answer := json.loads(line), dict):
+                return Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
+    # It also warns of a hostname that it cannot resolve, and goes on.
     if "sudo:" in done.stderr:
         fix = f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}"
         raise RemoteError(f"server {server.host}", f"{server.user} may not use sudo without a password", fix)
-    try:
-        answer = json.loads(done.stdout.strip().splitlines()[-1])
-        return Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
-    except (ValueError, LookupError, WireError):
-        return Look.unknown(state, server.host)
+    return Look.unknown(state, server.host)
 
 
 def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subprocess.CompletedProcess[str]:
@@ -164,8 +172,8 @@ def _unreachable(server: ServerConfig, said: str) -> RemoteError:
         if any(word in said for word in words):
             return RemoteError(thing, cause.format(**facts), fix.format(**facts))
     last = (said.strip().splitlines() or ["ssh said nothing"])[-1][:200]
-    by_hand = f"try by hand: ssh -p {host.port} {host.user}@{host.host}"
-    return RemoteError(thing, f"it cannot be reached: {last}", by_hand)
+    fix = f"try by hand: ssh -p {host.port} {host.user}@{host.host}"
+    return RemoteError(thing, f"it cannot be reached: {last}", fix)
 
 
 def _is_of_jump(jump: JumpHost | None, said: str) -> bool:

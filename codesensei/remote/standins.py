@@ -1,4 +1,4 @@
-"""Stand-ins for Pulumi's own plugins are for demos, tests and trials: a production stack does not run on them unasked.
+"""Stand-ins for Pulumi's plugins are for demos, tests and trials: a production stack runs on them only if asked to.
 
 They say what they are: the language host by a variable of the program's environment, a resource plugin by a file
 beside its program.
@@ -13,7 +13,7 @@ from codesensei.remote.errors import RemoteError
 
 HOST_VARIABLE = "CODESENSEI_LANGUAGE_HOST"
 MARK = "STAND-IN"
-# What somebody says who wants them all the same.
+# Set by a user who wants them anyway.
 VARIABLE, ACCEPTED = "CODESENSEI_STANDINS", "accept"
 
 
@@ -28,10 +28,8 @@ def refuse_stand_ins() -> None:
     """Raise RemoteError where this run has a stand-in, unless the environment accepts it."""
     found = stand_ins()
     if found and os.environ.get(VARIABLE) != ACCEPTED:
-        raise RemoteError(
-            "codesensei:production",
-            f"it is true, and this run is on stand-ins for Pulumi's own plugins: {', '.join(found)}",
-            "install Pulumi (https://www.pulumi.com/docs/install/), and where get.pulumi.com can be reached run\n"
-            '    make engine && eval "$(python3 -m tools.engine env)"\n'
-            f"    or deploy on the stand-ins all the same: export {VARIABLE}={ACCEPTED}",
-        )
+        cause = f"it is true, and this run is on stand-ins for Pulumi's own plugins: {', '.join(found)}"
+        fix = "install Pulumi (https://www.pulumi.com/docs/install/), and where get.pulumi.com can be reached run\n"
+        fix += '    make engine && eval "$(python3 -m tools.engine env)"\n'
+        fix += f"    or deploy on the stand-ins anyway: export {VARIABLE}={ACCEPTED}"
+        raise RemoteError("codesensei:production", cause, fix)

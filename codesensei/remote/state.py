@@ -11,7 +11,7 @@ import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -39,7 +39,8 @@ class StepState:
 
 @dataclass(frozen=True)
 class State:
-    """`whole` is False until a deploy has come to its end; `copy` is the number in the source's triggers.
+    """`whole` is False until a deploy has come to its end; `copy` is the number in the source's triggers,
+    `outputs` are the stack's.
 
     `steps` has the step's name alone as its key, because a stack has one server; with a second one the server's name
     belongs into the key, here and in `Look.repairs`.
@@ -48,6 +49,7 @@ class State:
     whole: bool = False
     steps: Mapping[str, StepState] = field(default_factory=dict)
     copy: int = 0
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, resources: Mapping[str, Mapping[str, Any]]) -> State:
@@ -70,9 +72,10 @@ class State:
 def read_state() -> State:
     """Ask the engine. Nothing is connected to."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    if not _ask("readStackOutputs", name=name):
+    outputs = _ask("readStackOutputs", name=name)
+    if not outputs:
         return State()
-    return State.of(_ask("readStackResourceOutputs", stackName=name))
+    return replace(State.of(_ask("readStackResourceOutputs", stackName=name)), outputs=outputs)
 
 
 def _ask(question: str, **names: str) -> Any:
@@ -84,7 +87,7 @@ def _ask(question: str, **names: str) -> Any:
             if HALF_WRITTEN not in str(error):
                 raise
             time.sleep(pause)
-    raise RemoteError("the stack's state", "it cannot be read, as if it was written all the time", "run pulumi again")
+    raise RemoteError("the stack's state", "it cannot be read: it seems to be written all the time", "run pulumi again")
 
 
 def parted(words: Sequence[str]) -> tuple[list[str], int]:

@@ -11,10 +11,10 @@ from pulumi_command import remote
 from codesensei.remote.access import Access
 from codesensei.render import shell
 from codesensei.wire.codec import to_text
-from codesensei.wire.steps import DESTROY, REPAIR, Destroy, StepKind
+from codesensei.wire.steps import DESTROY, REPAIR, RESULT, Destroy, StepKind
 
-# A step writes its progress to standard output, and why it failed to standard error: that stands in the engine's error,
-# with everything else, and need not be shown twice.
+# A step writes its progress to standard output, and why it failed to standard error; the engine's error has that
+# already, so it need not be shown twice.
 PROGRESS = remote.Logging.STDOUT
 D = TypeVar("D")
 
@@ -35,6 +35,7 @@ def remote_step(
     secret = step.secret
     stdin: pulumi.Output[str] = pulumi.Output.from_input(data).apply(to_text)
     hidden: pulumi.Output[str] = pulumi.Output.secret(stdin)
+    own = pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if secret else None)
     return remote.Command(
         name,
         connection=access.connection,
@@ -42,10 +43,17 @@ def remote_step(
         stdin=hidden if secret else stdin,
         add_previous_output_in_env=False,
         logging=remote.Logging.NONE if secret else PROGRESS,
-        opts=pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"] if secret else None)
-        ),
+        opts=pulumi.ResourceOptions.merge(opts, own),
     )
+
+
+def answer_of(stdout: str, stderr: str | None) -> str:
+    """What a step told the program, among the words of banners and shells.
+
+    Before version 1.0 it was the last line of standard output.
+    """
+    told = [line.removeprefix(RESULT) for line in (stderr or "").splitlines() if line.startswith(RESULT)]
+    return (told or stdout.splitlines() or [""])[-1]
 
 
 def teardown_step(
@@ -68,8 +76,9 @@ def teardown_step(
 
 
 def _teardown_line(access: Access) -> str:
-    """The delete's line; a destroy that is repeated finds neither the launcher nor anything to remove."""
-    run = line_of(access, DESTROY, [])
+    """The delete's line; a repeated destroy finds neither the launcher nor anything to remove."""
+    # Without a number: the state says of no delete what its line was, so a number would be gone in the next run.
+    run = f"{access.launcher} {shell.join([DESTROY.name, str(DESTROY.format)])}"
     return f"if {access.sudo}test -e {access.launcher.split()[-1]}; then {run}; else echo 'nothing is left'; fi"
 
 

@@ -1,4 +1,4 @@
-"""The one door to nginx configuration: quoted values, location prefixes, server names."""
+"""Quoting for nginx, done only here: values, patterns, server names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-# The base configuration defines it, because the language has no way to write a dollar sign.
+# nginx cannot escape a dollar sign, so the base configuration defines this variable.
 DOLLAR = "${codesensei_dollar}"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
@@ -31,7 +31,7 @@ def pattern(value: str) -> str:
 
 
 def server_names(hostnames: Iterable[str]) -> str:
-    """The values of server_name, in the order given; an IPv6 address gets its brackets. ValueError for other text."""
+    """The values of server_name, in the given order; IPv6 addresses get brackets. ValueError for other text."""
     return " ".join(_server_name(hostname) for hostname in hostnames)
 
 

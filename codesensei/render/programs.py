@@ -1,4 +1,4 @@
-"""The texts of `codesensei/programs`, sent to the server as they are."""
+"""The programs in `codesensei/programs`, sent to the server unchanged."""
 
 from __future__ import annotations
 

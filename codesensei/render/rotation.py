@@ -1,4 +1,4 @@
-"""Log rotation of one project, done as the app user, who owns the directory."""
+"""Log rotation of one project, run as the app user, who owns the directory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from codesensei.wire.paths import ProjectPaths
 
 
 def logrotate(paths: ProjectPaths, *, user: str, server: WebServer) -> str:
-    """Log files that a server does not open again are copied and emptied."""
+    """Log files that a web server cannot reopen are copied and truncated."""
     logs, web_unit, signal = str(paths.logs), names.web_unit(paths.slug), server.reopen_signal
     return render("logrotate.j2", slug=paths.slug, user=user, logs=logs, web_unit=web_unit, reopen_signal=signal)

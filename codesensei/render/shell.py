@@ -1,4 +1,4 @@
-"""The one door to POSIX shell: a value becomes exactly one word."""
+"""Quoting for POSIX shell, done only here: a value becomes exactly one word."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from codesensei.render.templates import render
 from codesensei.wire import paths
 from codesensei.wire.paths import ProjectPaths
 
-# Raise it with every change of base.conf.j2: of two stacks on one server, the newer text wins.
+# Raise it with every change to base.conf.j2: if two stacks on a server differ, the newer text wins.
 BASE_VERSION = 2
 _SIZE = re.compile(r"[0-9]+[kKmMgG]?")
-# What sites include because it depends on the server: `base_files` brings it.
+# What sites include, because it depends on the server; `base_files` provides it.
 SNIPPETS = ("http", "https", "precompressed")
 
 
@@ -31,7 +31,7 @@ class _Forwarded:
     passed: str
 
 
-# Not $proxy_add_x_forwarded_for: behind a trusted proxy nginx's $remote_addr is the client already.
+# Not $proxy_add_x_forwarded_for: behind a trusted proxy nginx's $remote_addr already is the client.
 _ONE_MORE_HOP = '"$http_x_forwarded_for, $realip_remote_addr"'
 _FORWARDED = (
     _Forwarded("X-Forwarded-For", "for", "$remote_addr", "$http_x_forwarded_for", _ONE_MORE_HOP),
@@ -57,9 +57,9 @@ def site(
     """One project's site.
 
     `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. With `certificate` and `key`
-    (paths on the server) the project is served with TLS and HTTP leads there. `trusted_proxies` are networks whose
-    X-Forwarded-* headers are believed. `body_size` is nginx's (`25m`), `read_timeout` in seconds. ValueError for what
-    cannot be written.
+    (paths on the server) the project is served over TLS, and HTTP redirects to it. `trusted_proxies` are networks whose
+    X-Forwarded-* headers are believed. `body_size` is nginx's (`25m`), `read_timeout` in seconds. ValueError for a
+    value that nginx cannot take.
     """
     if (certificate is None) != (key is None):
         raise ValueError("a certificate and its key go together")
@@ -93,10 +93,10 @@ def site(
 def base_files(*, certificate: str, key: str) -> dict[str, str]:
     """Path to text of what all projects of a server share: the default servers, which belong to none, and snippets.
 
-    Debian's own default site also claims port 80's default_server: its link `sites-enabled/default` has to go (the file
-    in sites-available stays), or nginx refuses the pair. Over TLS unknown hosts meet `certificate` and get 421: a
-    rejected handshake would need nginx 1.19.4. A line that ends with `#if <facts>` is for the servers that have all of
-    these facts; the step `proxy` knows them.
+    Debian's own default site also claims port 80's default_server: its link `sites-enabled/default` must go (the file
+    in sites-available stays), or nginx refuses the pair. Over TLS, unknown hosts get `certificate` and 421: rejecting
+    the handshake needs nginx 1.19.4. A line that ends with `#if <facts>` stays only on servers that have all these
+    facts, which the step `proxy` knows.
     """
     shared = render("base.conf.j2", certificate=certificate, key=key, challenge_root=str(paths.SERVER.challenges))
     nginx_root = paths.SERVER.nginx

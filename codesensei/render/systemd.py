@@ -1,4 +1,4 @@
-"""The one door to unit files. Each kind of setting reads `%`, `$`, quotes and backslashes in its own way."""
+"""Quoting for unit files, done only here. Each kind of setting reads `%`, `$`, quotes and backslashes its own way."""
 
 from __future__ import annotations
 

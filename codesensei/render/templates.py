@@ -1,4 +1,4 @@
-"""The one jinja2 environment. A name that a template uses and nobody gave is an error, never an empty string."""
+"""The only jinja2 environment. A value that a template lacks is an error, never an empty string."""
 
 from __future__ import annotations
 

@@ -14,15 +14,15 @@ from codesensei.wire import names, processes
 from codesensei.wire.names import RELEASE_PLACEHOLDER, WORKERS_PLACEHOLDER
 from codesensei.wire.paths import ProjectPaths
 
-# What is left between the last request's end and systemd's SIGKILL.
+# Seconds between the end of the last request and systemd's SIGKILL.
 STOP_MARGIN = 5
-# Becomes the shell line in the file, with the packages that are there now. A simple command replaces the shell, so
-# SIGTERM reaches it directly.
+# Runs the shell line in the file, with the packages that are there now. A simple command replaces the shell, so SIGTERM
+# reaches it directly.
 RUN_FILE = (
     'VIRTUAL_ENV=$(readlink -f "$VIRTUAL_ENV"); PATH=$VIRTUAL_ENV/bin:${PATH#*:}; exec /bin/bash -c "$(<"$0")" "$0"'
 )
 SCHEDULE = ' -s "$HOME/celerybeat-schedule"'
-# One call of Celery's program, as far as its command goes.
+# One call of celery, up to the end of its command.
 _CELERY = re.compile(r"(?:^|(?<=[\s/]))celery\s[^|&;<>\n]*", re.MULTILINE)
 _BEAT = re.compile(r"(?<!-A)(?<!--app)\sbeat(?=\s|$)|\sworker(?=\s(?:.*\s)?(?:-B|--beat)(?:\s|$))")
 _SCHEDULE = re.compile(r"\s(?:-s|--schedule|--schedule-filename)(?:[\s=]|$)|\s-s[^\s-]")
@@ -30,7 +30,7 @@ _SCHEDULE = re.compile(r"\s(?:-s|--schedule|--schedule-filename)(?:[\s=]|$)|\s-s
 
 @dataclass(frozen=True, kw_only=True)
 class UnitContext:
-    """What all units of a project say. `directory` is where manage.py is, relative to the code."""
+    """What all units of a project have in common. `directory` is where manage.py is, relative to the code."""
 
     paths: ProjectPaths
     user: str
@@ -41,10 +41,7 @@ class UnitContext:
 
 @dataclass(frozen=True, kw_only=True)
 class Web:
-    """How the project is served. `workers` is how many processes; None: one, or as a secret variable says.
-
-    `stop_timeout` in seconds.
-    """
+    """How the project is served. `workers` processes (None: one, or a secret number); `stop_timeout` in seconds."""
 
     server: WebServer
     application: str
@@ -53,7 +50,7 @@ class Web:
 
 
 def socket_unit(context: UnitContext) -> str:
-    """The socket that the proxy knows. It outlives every release: requests wait in it while the process changes."""
+    """The socket that the proxy connects to. It outlives every release: requests wait in it during a switch."""
     title, user, socket = context.title, context.user, str(context.paths.socket)
     return render("web.socket.j2", title=title, socket=socket, user=user, proxy_group="www-data", backlog=2048)
 
@@ -65,30 +62,26 @@ def web_unit(context: UnitContext, web: Web) -> str:
     command = _command(
         context, web, paths.venv_link, paths.programs, paths.socket, workers=workers, error_log=error_log
     )
-    live = _live(context, home="web", stop_timeout=web.stop_timeout)
+    live = _live(context, "web", web.stop_timeout)
     return render("web.service.j2", **live, socket_unit=names.socket_unit(paths.slug), command=command)
 
 
 def candidate_unit(context: UnitContext, web: Web) -> str:
     """The web process of a release that is not live, on a socket of its own, never restarted.
 
-    It is the same text for all releases and servers, with placeholders. What it says of itself goes to its journal;
-    once it is proved it serves while the live process is replaced.
+    It is the same text for all releases and servers, with placeholders. Its own messages go to the journal. Once it is
+    proved, it serves while the live process is replaced.
     """
     paths = context.paths
     folder = paths.own_folder(RELEASE_PLACEHOLDER)
-    venv, workers = folder / "venv", WORKERS_PLACEHOLDER if web.workers else ""
+    release, home, venv = paths.release(RELEASE_PLACEHOLDER), paths.candidate_home, folder / "venv"
+    workers = WORKERS_PLACEHOLDER if web.workers else ""
     return render(
         "candidate.service.j2",
-        title=context.title,
-        user=context.user,
-        working_directory=str(paths.release(RELEASE_PLACEHOLDER) / context.directory),
-        env_file=str(folder / "env"),
-        # Its HOME too: a server may have a control socket there, which the live process must keep.
-        environment=_environment(context, venv, paths.candidate_home),
-        runtime_directory=str(paths.candidate_home.relative_to("/run")),
+        # Its own HOME too: a server may have a control socket there, which the live process must keep.
+        **_common(context, release, folder / "env", venv, home, web.stop_timeout),
+        runtime_directory=str(home.relative_to("/run")),
         command=_command(context, web, venv, paths.candidate_programs, paths.candidate_socket, workers=workers),
-        stop_timeout=web.stop_timeout,
     )
 
 
@@ -97,7 +90,7 @@ def worker_unit(context: UnitContext, key: str, *, stop_timeout: int) -> str:
     paths = context.paths
     return render(
         "worker.service.j2",
-        **_live(context, home=key, stop_timeout=stop_timeout),
+        **_live(context, key, stop_timeout),
         key=key,
         web_unit=names.web_unit(paths.slug),
         command=systemd.command(["/bin/bash", "-c", RUN_FILE, str(paths.worker_script(key))]),
@@ -112,9 +105,9 @@ def worker_script(paths: ProjectPaths, key: str, *, command: str) -> str:
 
 
 def with_schedule(command: str) -> str:
-    """The line, in which a `celery … beat` (or `worker -B`) without a schedule file has one in its HOME.
+    """The line, with a schedule file in HOME for each `celery … beat` (or `worker -B`) that names none.
 
-    Celery's own place for it is the current directory, where the release is and nothing can be written.
+    Celery's default is the current directory: the release, where nothing can be written.
     """
 
     def extended(found: re.Match[str]) -> str:
@@ -125,22 +118,23 @@ def with_schedule(command: str) -> str:
     return _CELERY.sub(extended, command)
 
 
-def _live(context: UnitContext, *, home: str, stop_timeout: int) -> dict[str, object]:
-    """What the units of the serving release have in common."""
+def _live(context: UnitContext, process: str, stop_timeout: int) -> dict[str, object]:
     paths = context.paths
+    return _common(context, paths.current, paths.env_link, paths.venv_link, paths.home(process), stop_timeout)
+
+
+def _common(
+    context: UnitContext, code: Path, env_file: Path, venv: Path, home: Path, stop_timeout: int
+) -> dict[str, object]:
+    variables = processes.environment(venv=str(venv), settings_module=context.settings_module, home=str(home))
     return {
         "title": context.title,
         "user": context.user,
-        "working_directory": str(paths.current / context.directory),
-        "env_file": str(paths.env_link),
-        "environment": _environment(context, paths.venv_link, paths.home(home)),
+        "working_directory": str(code / context.directory),
+        "env_file": str(env_file),
+        "environment": [systemd.assignment(name, value) for name, value in variables.items()],
         "stop_timeout": stop_timeout,
     }
-
-
-def _environment(context: UnitContext, venv: Path, home: Path) -> list[str]:
-    variables = processes.environment(venv=str(venv), settings_module=context.settings_module, home=str(home))
-    return [systemd.assignment(name, value) for name, value in variables.items()]
 
 
 def _command(

@@ -16,15 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TextIO
 
-from codesensei.scripts.base import lines, proofs
+from codesensei.scripts.base import lines, locks, proofs
 from codesensei.scripts.base.files import link_target, make_directory
 from codesensei.scripts.base.lines import StepRun
-from codesensei.scripts.base.step import Failure, Step, read_json
+from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import record
 from codesensei.wire import codec, digests, names, paths
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import RENEWED, REPAIR, STEPS, StepKind
+from codesensei.wire.steps import RENEWED, REPAIR, RESULT, STEPS, StepKind
 
 READ_ONLY = ("look", "manage")
 # Set for the programs that a step runs: `renewed`, called by one of them, leaves the work to that step.
@@ -67,9 +67,11 @@ def main() -> int:
         with contextlib.suppress(OSError):
             print(failure.text(), file=sys.stderr, flush=True)
         return 1
-    if step.result or not step.changes:
-        with contextlib.suppress(OSError):
-            print(step.result or "unchanged", flush=True)
+    with contextlib.suppress(OSError):
+        if step.result:
+            print(f"{RESULT}{step.result}", file=sys.stderr, flush=True)
+        elif not step.changes:
+            print("unchanged", flush=True)
     return 0
 
 
@@ -138,22 +140,22 @@ def _lock(kind: StepKind[object], step: Step[object]) -> Iterator[None]:
     """Hold the lock of the project or of the server; the kernel releases it when this process ends, however it ends."""
     make_directory(paths.SERVER.locks, 0o700)
     name = "server" if kind.lock == "server" else f"project-{step.slug}"
-    with open(paths.SERVER.locks / f"{name}.lock", "a+", opener=_private) as handle:
-        _wait(step, handle, str(paths.SERVER.locks / f"{name}.holder"))
-        with open(paths.SERVER.locks / f"{name}.holder", "w", opener=_private) as holder:
+    with open(locks.file_of(name), "a+", opener=_private) as handle:
+        _wait(step, handle, name)
+        with open(locks.note_of(name), "w", opener=_private) as holder:
             since = time.strftime("%H:%M:%S")
             json.dump({"step": step.name, "slug": step.slug, "pid": os.getpid(), "since": since}, holder)
         yield
 
 
-def _wait(step: Step[object], handle: TextIO, holder: str) -> None:
+def _wait(step: Step[object], handle: TextIO, name: str) -> None:
     deadline = time.monotonic() + LOCK_WAIT
     told = ""
     while True:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        who = _holder(holder)
+        who = locks.holder(name)
         if who != told:
             step.say(f"{step.name} waits for {who}")
             told = who
@@ -161,13 +163,6 @@ def _wait(step: Step[object], handle: TextIO, holder: str) -> None:
             cause = f"{who} still holds it after {LOCK_WAIT / 60:.0f} minutes"
             raise Failure(f"lock of {step.slug}", cause, "wait for it, or end that process on the server")
         time.sleep(0.3)
-
-
-def _holder(path: str) -> str:
-    with contextlib.suppress(OSError, ValueError):
-        note = read_json(Path(path), {})
-        return f"{note['step']} of {note['slug']} (process {note['pid']}, since {note['since']})"
-    return "another step"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from codesensei.config import StackConfig
 from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
-from codesensei.source.errors import SourceError
+from codesensei.source.errors import SourceError, Together
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.requirements import Closure, requirements_closure
@@ -39,12 +39,21 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     """
     project = config.project
     checkout = open_source(project, cache_dir=cache)
-    directory = django_directory(checkout, project.directory)
-    closure = requirements_closure(checkout, project.requirements, directory)
-    settings = read_settings(checkout, project, closure)
-    server = web_server(project.server, settings.interface)
-    if server.own_settings and server.own_settings.moved_by not in {*config.env, *config.secret_names}:
-        _refuse_own_settings(checkout, directory, server)
+    checks, directory = Together(), project.directory
+    closure: Closure | None = None
+    with checks:
+        _refuse_branch(config, checkout)
+    with checks:
+        directory = django_directory(checkout, project.directory)
+    with checks:
+        closure = requirements_closure(checkout, project.requirements, directory)
+    with checks:
+        settings = read_settings(checkout, project, closure)
+        server = web_server(project.server, settings.interface)
+        if server.own_settings and server.own_settings.moved_by not in {*config.env, *config.secret_names}:
+            _refuse_own_settings(checkout, directory, server)
+    checks.end()
+    assert closure is not None
     code_id, packages_id = ids(checkout.revision, project, closure, settings.interface, server)
     return Code(checkout, settings, closure, tuple(migrations(checkout)), server, code_id, packages_id)
 
@@ -56,13 +65,7 @@ def ids(
 
     What runs after the switch is in neither. What is not given adds nothing, so ids stay when there is more to give.
     """
-    hooks = project.hooks
-    before_the_switch = {
-        "beforeMigrate": hooks.before_migrate,
-        "afterMigrate": hooks.after_migrate,
-        "beforeCollectstatic": hooks.before_collectstatic,
-        "afterCollectstatic": hooks.after_collectstatic,
-    }
+    before_the_switch = project.hooks.model_dump(by_alias=True, exclude={"after_switch"})
     other_server = [] if server == web_server("auto", interface) else ["server", server.name]
     built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]
     built = [revision, project.directory, *built_from]
@@ -74,6 +77,15 @@ def ids(
         digests.of_texts(built) if closure.per_release else hashlib.sha256("\n".join(built_from).encode()).hexdigest()
     )
     return digests.of_texts([*built, *static, *given]), packages
+
+
+def _refuse_branch(config: StackConfig, checkout: Checkout) -> None:
+    """A branch moves, so production does not deploy one."""
+    if config.production and checkout.branch is not None:
+        commit = f"{checkout.short} ({checkout.subject})"
+        cause = f"{checkout.branch} is a branch, which moves; it is at {commit} now"
+        fix = f"production deploys a commit or a tag: set it to {checkout.revision}"
+        raise SourceError("codesensei:project.source.revision", cause, fix)
 
 
 def _refuse_own_settings(checkout: Checkout, directory: str, server: WebServer) -> None:

@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from types import TracebackType
 
 from pulumi import RunError
 
 
 class SourceError(RunError):
-    """The source cannot be deployed. A RunError, so the engine prints its text and no traceback."""
+    """The source cannot be deployed. A RunError, so the engine prints its text and no traceback.
 
-    def __init__(self, thing: str, cause: str, fix: str) -> None:
+    `others` are further errors that it tells too.
+    """
+
+    def __init__(self, thing: str, cause: str, fix: str, others: Sequence[SourceError] = ()) -> None:
         self.thing = _encodable(thing)
         self.cause = _encodable(cause)
         self.fix = _encodable(fix)
-        super().__init__(f"{self.thing}: {self.cause}\n    {self.fix}")
+        self.others = tuple(others)
+        super().__init__("\n".join([f"{self.thing}: {self.cause}\n    {self.fix}", *map(str, self.others)]))
+
+    @property
+    def all(self) -> list[SourceError]:
+        """Every error that this one tells, itself alone for a single one."""
+        return [SourceError(self.thing, self.cause, self.fix), *self.others]
+
+
+class Together:
+    """Checks that are all made before the first error counts: `with checks: check()`, then `checks.end()`."""
+
+    def __init__(self) -> None:
+        self.found: list[SourceError] = []
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        if isinstance(error, SourceError):
+            self.found += error.all
+        return isinstance(error, SourceError)
+
+    def end(self) -> None:
+        """Raise one SourceError that tells every error, each once."""
+        if self.found:
+            first, *others = {str(error): error for error in self.found}.values()
+            raise SourceError(first.thing, first.cause, first.fix, others)
 
 
 def printable(text: str) -> str:

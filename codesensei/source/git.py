@@ -127,8 +127,7 @@ def _moving(name: str) -> str | None:
 
 def _remote_refs(url: str) -> dict[str, str]:
     refs: dict[str, str] = {}
-    text = operators_git("ls-remote", "--quiet", "--", url, seconds=ASK_SECONDS)
-    for line in text.splitlines():
+    for line in operators_git("ls-remote", "--quiet", "--", url, seconds=ASK_SECONDS).splitlines():
         commit, _, name = line.partition("\t")
         # A tag object's own line comes first, then the one of the commit that it leads to.
         refs[name.removesuffix("^{}")] = commit

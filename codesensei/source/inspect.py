@@ -178,6 +178,8 @@ def _no_application(
         setting = f"{interface.upper()}_APPLICATION"
         example = f"{elsewhere[0].split('.')[0]}.{interface}:application"
         fix += f" to what {setting} is in {listing(elsewhere)}, for example {example}"
+    elif interface == "wsgi" and not like and (asgi := _modules_like(project, directory, "asgi")):
+        fix = f"found {listing(asgi)}: set project.interface: asgi"
     return SourceError(f"the {interface} application {application}", cause, fix)
 
 

@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from codesensei.source.archive import Checkout
-from codesensei.source.errors import SourceError, listing
+from codesensei.source.errors import SourceError, Together, listing
 from codesensei.source.tree import join
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -61,22 +61,17 @@ class Closure:
     roots: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Local:
-    """A path of the repository that a line installs."""
-
-    place: str
-    path: str
-
-
 @dataclass
 class _Walk:
+    """What has been read so far. `local`: paths of the repository that are installed, each by its line."""
+
     project: Checkout
     files: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
-    local: list[_Local] = field(default_factory=list)
+    local: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     in_place: bool = False
+    checks: Together = field(default_factory=Together)
 
     def read(self, path: str, included_at: str | None) -> None:
         if path in self.files:
@@ -85,7 +80,8 @@ class _Walk:
             raise _missing(self.project, path, included_at)
         self.files.append(path)
         for number, line in logical_lines(self.project.read(path)):
-            self._line(path, f"{path}:{number}", line)
+            with self.checks:
+                self._line(path, f"{path}:{number}", line)
 
     def _line(self, path: str, place: str, line: str) -> None:
         include = _INCLUDE.fullmatch(line) if _INCLUDE_START.match(line) else None
@@ -138,7 +134,7 @@ class _Walk:
         self.why.append(f"{place}: installs {_shown(target)} from the repository itself")
         path = re.sub(r"\[[^\]]*\]$", "", target).removeprefix("file:").split("#")[0]
         if not path.startswith("/") and not _VARIABLE.search(path):
-            self.local.append(_Local(place, path))
+            self.local[place] = path
 
     def _is_local(self, target: str) -> bool:
         bare = target.partition("[")[0].strip()
@@ -159,13 +155,14 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".") -> 
     _refuse_other_tools(project, file)
     walk = _Walk(project)
     walk.read(file, None)
+    walk.checks.end()
     digest = hashlib.sha256()
     for name in sorted(walk.files):
         for part in (name.encode("utf-8", "surrogateescape"), project.tree.read_bytes(name)):
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
     base = _base(project, walk.local, (".", posixpath.dirname(file) or ".", directory))
-    places = [join(base, local.path) for local in walk.local]
+    places = [join(base, path) for path in walk.local.values()]
     return Closure(
         files=tuple(walk.files),
         digest=digest.hexdigest(),
@@ -178,18 +175,17 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".") -> 
     )
 
 
-def _base(project: Checkout, local: list[_Local], candidates: tuple[str, ...]) -> str:
+def _base(project: Checkout, local: dict[str, str], candidates: tuple[str, ...]) -> str:
     """The directory from which all local paths lead to something that can be installed."""
     for base in dict.fromkeys(candidates):
-        if all(_is_installable(project, join(base, item.path)) for item in local):
+        if all(_is_installable(project, join(base, path)) for path in local.values()):
             return base
-    lost = next(item for item in local if not _is_installable(project, join(".", item.path)))
-    found = join(".", lost.path)
-    if project.tree.is_directory(found):
-        cause = f"installs {lost.path}, and there is no pyproject.toml or setup.py in it"
-        raise SourceError(lost.place, cause, "commit one, or fix the line")
+    place, path = next(item for item in local.items() if not _is_installable(project, join(".", item[1])))
+    if project.tree.is_directory(join(".", path)):
+        cause = f"installs {path}, and there is no pyproject.toml or setup.py in it"
+        raise SourceError(place, cause, "commit one, or fix the line")
     fix = "commit it, or fix the line (paths are taken from the repository's root)"
-    raise SourceError(lost.place, f"installs {lost.path}, which is not in commit {project.short}", fix)
+    raise SourceError(place, f"installs {path}, which is not in commit {project.short}", fix)
 
 
 def _is_installable(project: Checkout, path: str) -> bool:

@@ -175,13 +175,10 @@ class _Reader:
                 taken = {alias.asname or alias.name: imported[alias.name]}
             else:
                 continue
-            if not certain:
-                self._note_import(module, node, taken)
+            doubtful = [] if certain else sorted(self._wanted & taken.keys())
+            place = f"{module.file}:{node.lineno}"
+            self.notes += [f"{place}: {name} is imported under a condition, and taken as set" for name in doubtful]
             module.texts.update(taken)
-
-    def _note_import(self, module: _Module, node: ast.ImportFrom, taken: dict[str, str | None]) -> None:
-        for name in sorted(self._wanted & taken.keys()):
-            self.notes.append(f"{module.file}:{node.lineno}: {name} is imported under a condition, and taken as set")
 
     def _split_settings(self, module: _Module, call: ast.Call) -> None:
         """`include("base.py", optional("local.py"))` of django-split-settings: files read as part of this one."""

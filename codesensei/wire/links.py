@@ -26,8 +26,7 @@ def resolve(links: Mapping[str, str], path: str) -> str | None:
             done.pop()
             continue
         done.append(part)
-        target = links.get("/".join(done))
-        if target is not None:
+        if (target := links.get("/".join(done))) is not None:
             followed += 1
             if target.startswith("/"):
                 return None

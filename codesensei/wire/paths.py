@@ -31,6 +31,8 @@ class ServerPaths:
     nginx_logs: Path = Path("/var/log/nginx")
     rotation: Path = Path("/etc/logrotate.d")
     processes: Path = Path("/proc")
+    cgroups: Path = Path("/sys/fs/cgroup")
+    postgresql_sockets: Path = Path("/var/run/postgresql")
     brokers: Path = Path("/etc")
     certbot: Path = Path("/etc/letsencrypt")
     authorities: Path = Path("/usr/local/share/ca-certificates")
@@ -120,7 +122,7 @@ class ProjectPaths:
     # The product's own programs that a candidate runs with.
     candidate_programs = _Place(lambda self: SERVER.candidates / f"{self.slug}.programs")
 
-    # Root's own records of this project; nobody else reads or writes there.
+    # Root's own notes on this project; nobody else reads or writes there.
     memory = _Place(lambda self: SERVER.memory / self.slug)
     live = _Place(lambda self: self.memory / "live.json")  # the manifest that is live
     history = _Place(lambda self: self.memory / "history.jsonl")  # what was switched to, and when

@@ -14,6 +14,8 @@ DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
 MADE_HERE: tuple[DatabaseKind, ...] = ("generated", "local")
 # Begins a word of a step's line that makes the engine run the step again, and means nothing to the step.
 REPAIR = "repair="
+# Begins the line on standard error with which a step tells the program what it did; nobody is shown it.
+RESULT = "codesensei-result: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,11 +279,23 @@ class SeenStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is wrong on the server and that no step repairs by running again."""
+
+    thing: str
+    cause: str
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """What one look at the server finds; nothing where nothing was deployed."""
 
     identity: str = ""
     steps: Mapping[str, SeenStep] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    # The step of the project that runs right now, with its process and since when.
+    deploying: str = ""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def processes(server: str, given: StackConfig) -> Processes:
     stack = Stack(given, Secrets({}), "acme/codesensei/stack", None, None, ())  # type: ignore[arg-type]
 
     def declare() -> None:
-        made.append(Processes("shop", stack=stack, code=code))
+        made.append(Processes(stack=stack, code=code))
 
     run: Callable[[], None] = mocks.test(declare)  # type: ignore[no-untyped-call]
     run()

@@ -114,4 +114,4 @@ def test_only_what_holds_the_password_is_blanked_in_logs(tmp_path: Path) -> None
     """The database's name is often the slug, and a word of every path."""
     plan = stacks.generated(tmp_path).database
     mapped = replace(plan, variables={"DB_NAME": "name", "DB_HOST": "host", "DB_PASSWORD": "password", "DB": "url"})
-    assert secret_parts(mapped) == {"DB_PASSWORD", "DB"}
+    assert secret_parts(mapped.variables) == {"DB_PASSWORD", "DB"}

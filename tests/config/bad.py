@@ -56,6 +56,14 @@ BAD = [
         'project.requirement: unknown key\n    did you mean "requirements"?',
     ),
     Bad(
+        "key-without-path",
+        "  codesensei:secretEnv:\n",
+        "  codesensei:secretEnv.TOKEN: {secure: clear:canary-of-a-token}\n  codesensei:secretEnv:\n",
+        "secretEnv.TOKEN: was set without --path, and nothing reads it\n"
+        "    pulumi config rm codesensei:secretEnv.TOKEN,"
+        " then pulumi config set --secret --path codesensei:secretEnv.TOKEN",
+    ),
+    Bad(
         "missing-key",
         "    settingsModule: config.settings.production\n",
         "",
@@ -87,7 +95,7 @@ BAD = [
         "not-a-flag",
         "codesensei:drift: true",
         "codesensei:drift: yes",
-        "drift: must be true or false\n    write true or false, without quotes",
+        "drift: must be true or false\n    write true or false",
     ),
     Bad("empty-text", "name: Shop", 'name: ""', "project.name: is empty\n    set a value, or remove the line"),
     Bad(
@@ -560,7 +568,7 @@ BAD = [
     Bad(
         "env-boolean",
         *_plain("DEBUG: false"),
-        'env.DEBUG: unquoted false is not text\n    write "false", or "1" and "0"',
+        'env.DEBUG: unquoted false is not text\n    write "false" (pulumi config set: --type string), or "1" and "0"',
     ),
     Bad(
         "env-float",

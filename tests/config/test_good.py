@@ -84,12 +84,13 @@ GOOD_PARTS: list[tuple[str, object, str]] = [
     ("trustedProxies", ["10.0.0.0/8", "2001:db8::/32"], "trusted_proxies"),
     ("limits.bodySize", "1g", "limits.body_size"),
     ("production", "true", "production"),
+    ("drift", "false", "drift"),
     ("onDestroy.database", "drop", "on_destroy.database"),
     ("env.NUMBER", 5, "env"),
 ]
 
 
-@pytest.mark.proves("env.integers", "config.source.git")
+@pytest.mark.proves("env.integers", "config.source.git", "config.switches")
 @pytest.mark.parametrize(("key", "value", "attribute"), GOOD_PARTS, ids=lambda part: str(part)[:30])
 def test_a_good_value_is_taken(key: str, value: object, attribute: str) -> None:
     raw: dict[str, Any] = copy.deepcopy(SMALLEST)
@@ -104,6 +105,7 @@ def test_a_good_value_is_taken(key: str, value: object, attribute: str) -> None:
     expected: dict[str, object] = {
         "server.port": 2222,
         "production": True,
+        "drift": False,
         "env.NUMBER": {"NUMBER": "5"},
     }
     if key == "project.workers":

@@ -92,6 +92,7 @@ def test_the_example_fits() -> None:
         ("codesensei:env.DEBUG", False),
         ("codesensei:env.DB-PASS", "x"),
         ("codesensei:tls", "letsencrypt"),
+        ("codesensei:drift", "yes"),
         ("codesensei:tls", {"certificate": "x"}),
     ],
 )
@@ -105,9 +106,12 @@ def test_a_mistake_is_marked(path: str, value: object) -> None:
     assert faults(file, SCHEMA) != []
 
 
+@pytest.mark.proves("config.switches")
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("codesensei:production", "true"),
+        ("codesensei:drift", "false"),
         ("codesensei:tls", {"certificate": "x", "key": {"secure": "v1:x"}}),
         ("codesensei:tls", False),
         ("codesensei:digestKey", {"secure": "v1:x"}),

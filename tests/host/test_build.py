@@ -150,7 +150,7 @@ def test_a_hostile_or_damaged_archive_is_refused_before_anything_is_unpacked(lab
     absent = replace(built.data, source=replace(damaged.source, tar="/x/none.tar"))
     ok, said = lab.step(steps.BUILD, absent, release, "d" * 40, check=False)
     assert "the archive /var/lib/codesensei/incoming/lab/none.tar is not there" in said
-    assert "fix: copy it again: pulumi up --replace '**lab-source'" in said
+    assert "fix: run it again: pulumi up --replace '**lab-source'" in said
     assert lab.server.console("find /srv /etc -name 'planted*'").stdout == ""
     modes = lab.server.console("stat -c '%a %U' /var/lib/codesensei/incoming/lab /var/lib/codesensei/lab/source").stdout
     assert modes == "700 root\n700 root\n"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 
+from tests.docs.reader import Reader
+from tests.docs.table import SERVER
+from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint
 from tests.host.stack import Stack
+from tests.host.test_ways import agent
 from tools.demo import checks
 from tools.demo.browser import Browser
 
@@ -96,3 +101,29 @@ def test_a_second_up_changes_nothing_and_only_looks_for_drift(stack: Stack, drif
     assert stack.preview("--expect-no-changes").changes == set()
     assert stack.logins() == logins + 2 * looks
     assert difference(before, fingerprint(stack.server, stack.slug)) == {}
+
+
+@pytest.mark.proves("docs.commands", "paths.manage")
+@each_debian(13)
+def test_recipes_for_a_server(stack: Stack, tmp_path: Path) -> None:
+    """What the documents print for a server on which a project runs, typed as it is printed."""
+    operating, trouble, server = "docs/operating.md", "docs/troubleshooting.md", stack.server
+    with agent(server.private_key_path) as socket:
+        replaced = {"203.0.113.7": server.host, "shop": stack.slug}
+        reader = Reader(SERVER, tmp_path / "home", replaced, {"SSH_AUTH_SOCK": socket})
+        reader.may_log_in(server)
+        assert "ED25519" in reader.types(f"{trouble}#the-connection")
+    reader.types(f"{operating}#what-to-keep-safe")
+    [dump], [media] = reader.home.glob("*.dump"), reader.home.glob("*.tar.gz")
+    assert dump.read_bytes().startswith(b"PGDMP")
+    assert "media/" in reader.shell(f"tar --list --gzip --file={media}")
+
+    (reader.home / "ada-password.txt").write_text("correct horse\n")
+    assert "Superuser created" in reader.types(f"{operating}#web-process-and-workers")
+    know = "from django.contrib.auth.models import User; print(User.objects.get().check_password('correct horse'))"
+    manage = f"/srv/codesensei/{stack.slug}/manage shell -v 0 -c {shlex.quote(know)}"
+    assert server.console(manage).stdout.splitlines()[-1] == "True"
+    assert "Installed 1 object(s)" in reader.types(f"{operating}#web-process-and-workers.2")
+    assert "guestbook-worker.service" in reader.types_on(server, f"{trouble}#the-site")
+    assert "pong" in reader.types_on(server, f"{trouble}#the-project")
+    reader.ends()

@@ -23,6 +23,11 @@ HANDS = {
     "the site edited": (f"sed -i s/max-age=31536000/max-age=5/ {SITE} && nginx -s reload", f"{SITE} was changed"),
     "current moved": ("ln -sfn releases/none /srv/codesensei/guestbook/current", "/current was changed by hand"),
 }
+SERVICES = {
+    "postgresql": ("systemctl stop 'postgresql@*'", "PostgreSQL (port 5432) does not run", "database"),
+    "broker": ("systemctl stop valkey-server redis-server", "-server.service is inactive", "broker"),
+    "nginx": ("systemctl stop nginx", "nginx.service is inactive", "proxy"),
+}
 RARE = {"a service disabled", "current moved"}
 
 
@@ -48,6 +53,36 @@ def test_a_change_by_hand_is_shown_and_mended(stack: Stack, hand: str) -> None:
     assert {path for path in changed if not path.startswith("/var/lib/codesensei/guestbook/")} == set()
     again = stack.up_without_changes()
     assert again.said("warning") == ""
+
+
+@pytest.mark.proves("look.services")
+@each_debian(13)
+def test_a_stopped_service_is_shown_and_started(stack: Stack) -> None:
+    for command, _, _ in SERVICES.values():
+        stack.server.console(command, check=False)
+    shown = stack.preview()
+    for _, warning, _ in SERVICES.values():
+        assert warning in shown.said("warning")
+    assert shown.changes == {f"Command guestbook-{step}" for _, _, step in SERVICES.values()}
+    assert stack.up().changes == shown.changes
+    assert stack.site.greets("Hello")
+    stack.site.await_job(stack.site.write())
+    assert stack.up_without_changes().said("warning") == ""
+
+
+@pytest.mark.proves("look.findings")
+@each_debian(13)
+def test_a_worker_that_does_not_stay_up_is_told(stack: Stack) -> None:
+    unit = "guestbook-worker.service"
+    began = stack.server.console(f"systemctl show -P InvocationID {unit}").stdout
+    stack.server.console(f"systemctl kill --signal=KILL {unit}")
+    again = f"until [ $(systemctl show -P InvocationID {unit}) != {began.strip()} ]; do sleep 0.1; done"
+    stack.server.console(f"{again}; systemctl is-active --wait {unit} || true")
+    shown = stack.preview()
+    assert f"{unit}: systemd has restarted it 1 time since it was deployed" in shown.said("warning")
+    assert shown.changes == set()
+    stack.server.console(f"systemctl restart {unit}")
+    assert stack.preview().said("warning") == ""
 
 
 @each_debian(12)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from http.cookies import SimpleCookie
-from urllib.parse import urlencode
 
 import pytest
 
+from tests.host.authority import sign
 from tests.host.debians import each_debian
 from tests.host.stack import CHECKOUT, Stack
-from tests.host.visitor import Reply, ask, certificate, context_of, protocol
+from tests.host.visitor import ask, certificate, context_of, protocol, sign_guestbook
 
 pytestmark = [pytest.mark.host, pytest.mark.full]
 
@@ -51,44 +50,6 @@ def strict(stack: Stack) -> str:
     )
 
 
-def sign(name: str) -> tuple[str, str]:
-    """A certificate of one's own for a name or an address, and its key."""
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    kind = "IP" if re.fullmatch(r"[0-9.]+", name) else "DNS"
-    words += [
-        "-keyout",
-        "-",
-        "-out",
-        "-",
-        "-days",
-        "30",
-        "-subj",
-        "/CN=ours",
-        "-addext",
-        f"subjectAltName={kind}:{name}",
-    ]
-    text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    key, rest = text.split("-----END PRIVATE KEY-----\n", 1)
-    return rest, f"{key}-----END PRIVATE KEY-----\n"
-
-
-def write_entry(host: str, text: str) -> Reply:
-    """Sign the guestbook over HTTPS as a browser does."""
-    page = ask(host, NAME, https=True)
-    cookie = SimpleCookie(page.headers["set-cookie"])["csrftoken"]
-    assert cookie["secure"]
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.body)
-    assert token is not None
-    fields = {"csrfmiddlewaretoken": token[1], "name": "Ada", "message": text}
-    headers = {
-        "Cookie": f"csrftoken={cookie.value}",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Origin": f"https://{NAME}",
-        "Referer": f"https://{NAME}/",
-    }
-    return ask(host, NAME, https=True, method="POST", body=urlencode(fields).encode(), headers=headers)
-
-
 @pytest.mark.proves("tls.kinds")
 @each_debian(12)
 def test_a_project_that_insists_on_https(stack: Stack) -> None:
@@ -114,7 +75,8 @@ def test_a_project_that_insists_on_https(stack: Stack) -> None:
     assert (leads.status, leads.headers["location"]) == (301, f"https://{NAME}/a?b=%20")
     assert protocol(host, NAME) == "h2"
     assert "warn" not in stack.server.console("nginx -t 2>&1").stdout
-    assert write_entry(host, "over https").status == 302
+    assert SimpleCookie(ask(host, NAME, https=True).headers["set-cookie"])["csrftoken"]["secure"]
+    assert sign_guestbook(host, NAME, "over https").status == 302
     assert "over https" in ask(host, NAME, https=True).body
 
     for other in ("unknown.example", host, f"x.{NAME}", ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -10,6 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from urllib.parse import urlencode
 
 SECONDS = 15.0
 
@@ -77,6 +80,22 @@ def ask(
         return Reply(answer.status, found, text, _issuer(connection))
     finally:
         connection.close()
+
+
+def sign_guestbook(address: str, name: str, text: str) -> Reply:
+    """Sign the example project's guestbook over HTTPS as a browser does."""
+    page = ask(address, name, https=True)
+    cookie = SimpleCookie(page.headers["set-cookie"])["csrftoken"]
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.body)
+    assert token is not None
+    fields = {"csrfmiddlewaretoken": token[1], "name": "Ada", "message": text}
+    headers = {
+        "Cookie": f"csrftoken={cookie.value}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": f"https://{name}",
+        "Referer": f"https://{name}/",
+    }
+    return ask(address, name, https=True, method="POST", body=urlencode(fields).encode(), headers=headers)
 
 
 def _issuer(connection: http.client.HTTPConnection) -> str:

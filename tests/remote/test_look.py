@@ -67,6 +67,16 @@ def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
     )
 
 
+@pytest.mark.proves("look.findings")
+def test_what_no_step_repairs_is_told_and_runs_nothing(ssh: Any) -> None:
+    steps = {"claim": {"applied": "c" * 64, "drift": []}, "switch": {"applied": "a" * 64, "drift": []}}
+    finding = {"thing": "shop.service", "cause": "systemd has restarted it 9 times", "fix": "look at its journal"}
+    ssh(out=json.dumps({"identity": "i", "steps": steps, "findings": [finding]}))
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    assert look.repairs == {"claim": 9, "switch": 0}
+    assert look.warnings == ("203.0.113.7: shop.service: systemd has restarted it 9 times; look at its journal",)
+
+
 def test_what_a_newer_version_tells_besides_is_no_hindrance(ssh: Any) -> None:
     ssh(out=json.dumps({**ANSWER, "since": 1}))
     assert look_at(SERVER, "agent.sock", "", RUN, STATE).repairs == {"claim": 9, "switch": 1}
@@ -299,3 +309,20 @@ def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engi
     engine["state"] = STATE
     assert reached().repair("claim") == 9
     assert not access.note_of("prod").exists()
+
+
+@pytest.mark.proves("errors.result")
+@pytest.mark.parametrize("after", ["", "see you\n", "[1]\n"])
+def test_the_answer_is_found_among_the_words_of_a_shell_s_profile_and_of_sudo(ssh: Any, after: str) -> None:
+    said = f"Welcome to Ubuntu\n{json.dumps(ANSWER)}\n{after}"
+    ssh(out=said, err="sudo: unable to resolve host shop: Name or service not known\n")
+    assert look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE).repairs == {"claim": 9, "switch": 1}
+
+
+@pytest.mark.proves("look.deploying")
+def test_a_deploy_under_way_is_told_instead_of_what_it_has_left_so_far(ssh: Any) -> None:
+    ssh(out=json.dumps({**ANSWER, "deploying": "build of shop (process 7, since 08:10:03)"}))
+    found = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    said = "203.0.113.7: somebody is deploying this stack: build of shop (process 7, since 08:10:03); wait for that"
+    assert found.warnings == (said,)
+    assert found.repairs == {"claim": 9, "switch": 1}

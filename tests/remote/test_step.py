@@ -12,9 +12,9 @@ import yaml
 from codesensei.config.server import ServerConfig
 from codesensei.remote import Access, Look
 from codesensei.remote.state import parted
-from codesensei.remote.step import line_of
+from codesensei.remote.step import _teardown_line, answer_of, line_of
 from codesensei.wire import codec, digests
-from codesensei.wire.steps import BUILD, PREFLIGHT, STEPS, SWITCH, Acme, StepKind, Tls
+from codesensei.wire.steps import BUILD, PREFLIGHT, RESULT, STEPS, SWITCH, Acme, StepKind, Tls
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 RUN = "/usr/local/lib/codesensei/shop/run"
@@ -44,6 +44,25 @@ def test_lines(user: str, step: StepKind[object], args: list[str], repair: int, 
 
 def test_the_number_of_an_earlier_version_is_read() -> None:
     assert parted(["switch", "1", "a", "b", "mend=7"]) == (["switch", "1", "a", "b"], 7)
+
+
+def test_the_line_of_the_teardown_has_no_number() -> None:
+    """The state does not tell it, so the next run would see a change."""
+    server = ServerConfig.model_validate({"host": "203.0.113.7", "user": "root", "hostKey": KEY})
+    assert "repair=" not in _teardown_line(Access(server, "shop", "agent.sock", Look.again()))
+
+
+@pytest.mark.proves("errors.result")
+@pytest.mark.parametrize(
+    ("stdout", "stderr"),
+    [
+        ("candidate has answered", f'sudo: unable to resolve host shop\nWelcome\n{RESULT}{{"warnings": ["a"]}}\nbye'),
+        ('Welcome\n{"warnings": ["a"]}', ""),
+        ('{"warnings": ["a"]}', None),
+    ],
+)
+def test_a_result_is_found_among_the_words_of_others(stdout: str, stderr: str | None) -> None:
+    assert json.loads(answer_of(stdout, stderr)) == {"warnings": ["a"]}
 
 
 def test_a_raised_format_changes_the_line_of_that_step_alone() -> None:

@@ -115,7 +115,7 @@ class _Place(ProjectPaths):
     place: Path
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Path:  # type: ignore[override]  # of a class that works its paths out by descriptors
         return self.place
 
 

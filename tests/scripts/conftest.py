@@ -43,6 +43,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "nginx_logs": "log",
         "rotation": "logrotate.d",
         "brokers": "brokers",
+        "cgroups": "cgroup",
+        "postgresql_sockets": "postgresql",
         "certbot": "letsencrypt",
         "authorities": "authorities",
     }

@@ -39,7 +39,7 @@ LOGS = {
     "libmagic": (
         "ImportError: failed to find libmagic.  Check your installation",
         "the system library libmagic is missing",
-        "apt-file search libmagic",
+        "[libmagic1]",
     ),
     "host": (
         "django.core.exceptions.DisallowedHost: Invalid HTTP_HOST header: 'shop.example.com'. You may need to add"
@@ -204,9 +204,23 @@ LOGS = {
         "project.python",
     ),
     "registry": (
+        '  File "/srv/codesensei/shop/current/config/asgi.py", line 5, in <module>\n    import chat.routing\n'
+        '  File "/srv/codesensei/shop/current/chat/models.py", line 3, in <module>\n    class A(models.Model):\n'
         "django.core.exceptions.AppRegistryNotReady: Apps aren't loaded yet.",
         "AppRegistryNotReady",
         "get_asgi_application()",
+    ),
+    "registry without ASGI": (
+        '  File "/srv/codesensei/shop/current/shop/__init__.py", line 1, in <module>\n    from .models import A\n'
+        "django.core.exceptions.AppRegistryNotReady: Apps aren't loaded yet.",
+        "AppRegistryNotReady",
+        "AppConfig.ready()",
+    ),
+    "registry and gettext": (
+        "django.core.exceptions.AppRegistryNotReady: The translation infrastructure cannot be initialized before the"
+        " apps registry is ready. Check that you don't make non-lazy gettext calls at import time.",
+        "translated before Django is set up",
+        "gettext_lazy",
     ),
     "version": ("ERROR: No matching distribution found for Django==99.0", "Django==99.0", "PIP_INDEX_URL"),
     "newer Django": (
@@ -412,6 +426,262 @@ LOGS = {
         " port=443): Failed to establish a new connection: [Errno -3] Temporary failure in name resolution\")'",
         "the package index at pypi.example cannot be reached: Temporary failure in name resolution",
         "PIP_INDEX_URL",
+    ),
+    "windows": (
+        "ERROR: Could not find a version that satisfies the requirement pywin32==306 (from versions: none)\n"
+        "ERROR: No matching distribution found for pywin32==306",
+        "pywin32==306 is for Windows or macOS",
+        'sys_platform == "win32"',
+    ),
+    "path that is not there": (
+        "ERROR: Invalid requirement: './vendor/shop': Expected package name at the start of dependency specifier\n"
+        "    ./vendor/shop\n    ^ (from line 3 of requirements.txt)\n"
+        "Hint: It looks like a path. File './vendor/shop' does not exist.",
+        "installs the path ./vendor/shop",
+        "commit it",
+    ),
+    "path without a package": (
+        "ERROR: Directory '/srv/codesensei/shop/releases/aaaaaaa-bbbbbbb/vendor/shop' is not installable. Neither"
+        " 'setup.py' nor 'pyproject.toml' found.",
+        "installs vendor/shop, which is no Python package",
+        "pyproject.toml",
+    ),
+    "path without a package (uv)": (
+        "error: Distribution not found at: file:///srv/codesensei/shop/releases/aaaaaaa-bbbbbbb/vendor/shop",
+        "vendor/shop, which is no Python package",
+        "fix the path",
+    ),
+    "path that cannot be built": (
+        "Collecting Django==5.2\n  Using cached django-5.2-py3-none-any.whl\nProcessing ./vendor/shop\n"
+        "  Getting requirements to build wheel: started\n  error: subprocess-exited-with-error\n\n"
+        "  x Getting requirements to build wheel did not run successfully.\n",
+        "the package at ./vendor/shop, which the requirements install from the repository, cannot be built",
+        "pyproject.toml or setup.py",
+    ),
+    "pkg_resources": (
+        "ModuleNotFoundError: No module named 'pkg_resources'",
+        "needs pkg_resources",
+        "add setuptools<81 to the requirements",
+    ),
+    "pkg_resources in a build": (
+        "  Getting requirements to build wheel: finished with status 'error'\n  error: subprocess-exited-with-error\n\n"
+        "      ModuleNotFoundError: No module named 'pkg_resources'\n",
+        "needs pkg_resources to be built",
+        "PIP_BUILD_CONSTRAINT",
+    ),
+    "PyYAML": (
+        "Getting requirements to build wheel did not run successfully.\n      AttributeError: cython_sources",
+        "PyYAML is too old",
+        "6.0.1",
+    ),
+    "Python.h": ("fatal error: Python.h: No such file or directory", "headers of this Python", "python3-dev"),
+    "mysqlclient": (
+        "/bin/sh: 1: pkg-config: not found\nException: Can not find valid pkg-config name.\n"
+        "Specify MYSQLCLIENT_CFLAGS and MYSQLCLIENT_LDFLAGS env vars manually",
+        "mysqlclient must be compiled",
+        "default-libmysqlclient-dev",
+    ),
+    "older mysqlclient": ("OSError: mysql_config not found", "mysqlclient must be compiled", "pkg-config"),
+    "python-ldap": (
+        "Modules/common.h:15:10: fatal error: lber.h: No such file or directory",
+        "library with lber.h is missing",
+        "[libldap-dev, libsasl2-dev]",
+    ),
+    "xmlsec": ("Unable to find xmlsec1 using pkg-config.  Please make sure it is", "xmlsec must", "libxmlsec1-dev"),
+    "xmlsec and lxml": (
+        "xmlsec.InternalError: (-1, 'lxml & xmlsec libxml2 library version mismatch')",
+        "different versions of libxml2",
+        "--no-binary",
+    ),
+    "lxml": (
+        "Error: Please make sure the libxml2 and libxslt development packages are installed.",
+        "lxml must be compiled",
+        "libxslt1-dev",
+    ),
+    "Pillow": (
+        "The headers or library files could not be found for jpeg,\na required dependency when compiling Pillow",
+        "the system library jpeg is missing",
+        "libjpeg-dev",
+    ),
+    "rust": ("error: can't find Rust compiler", "Rust is missing", "[cargo]"),
+    "pycairo": (
+        '../cairo/meson.build:31:12: ERROR: Dependency "cairo" not found, tried pkgconfig and cmake',
+        "cairo is missing",
+        "libcairo2-dev",
+    ),
+    "cairocffi": (
+        'OSError: no library called "cairo-2" was found\nno library called "cairo" was found',
+        "cairo is missing",
+        "libcairo2-dev",
+    ),
+    "meson": (
+        '../meson.build:41:13: ERROR: Dependency "dbus-1" not found, tried pkgconfig',
+        "library dbus-1 is missing",
+        "https://packages.debian.org/file:dbus-1.pc",
+    ),
+    "WeasyPrint": (
+        "OSError: cannot load library 'gobject-2.0-0': gobject-2.0-0: cannot open shared object file: No such file or"
+        " directory.  Additionally, ctypes.util.find_library() did not manage to locate a library called 'gobject-2.0-0'",
+        "gobject-2.0-0, which WeasyPrint needs",
+        "libpangoft2-1.0-0",
+    ),
+    "OpenCV": (
+        "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
+        "OpenCV needs libGL.so.1",
+        "opencv-python-headless",
+    ),
+    "psycopg": (
+        "ImportError: no pq wrapper available.\nAttempts made:\n- couldn't import psycopg 'c' implementation: No module"
+        " named 'psycopg_c'\n- couldn't import psycopg 'python' implementation: libpq library not found",
+        "libpq",
+        "psycopg[binary]",
+    ),
+    "secret key of a longer name": (
+        "django.core.exceptions.ImproperlyConfigured: Set the DJANGO_SECRET_KEY environment variable",
+        "the variable DJANGO_SECRET_KEY",
+        "generateSecrets",
+    ),
+    "django-configurations": (
+        "ValueError: Value 'API_TOKEN' is required to be set as the environment variable 'DJANGO_API_TOKEN'",
+        "the variable DJANGO_API_TOKEN",
+        "codesensei:env",
+    ),
+    "pydantic": (
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings\nstripe_key\n"
+        "  Field required [type=missing, input_value={}, input_type=dict]",
+        "the variable stripe_key",
+        "codesensei:env",
+    ),
+    "database URL": (
+        "dj_database_url.UnknownSchemeError: Scheme 'shop://' is unknown. Did you forget to register custom backend?",
+        "cannot read a URL",
+        "percent-encoded",
+    ),
+    "boolean": ("ValueError: Not a boolean: maybe", "true or false", '"true"'),
+    "driver": (
+        "ModuleNotFoundError: No module named 'psycopg2'\n\nDuring handling of the above exception, another exception"
+        " occurred:\n\ndjango.core.exceptions.ImproperlyConfigured: Error loading psycopg2 or psycopg module",
+        "PostgreSQL's driver",
+        "psycopg[binary]",
+    ),
+    "driver of MySQL": (
+        "django.core.exceptions.ImproperlyConfigured: Error loading MySQLdb module.\nDid you install mysqlclient?",
+        "MySQL's driver",
+        "mysqlclient",
+    ),
+    "backend": (
+        "django.core.exceptions.ImproperlyConfigured: 'django.db.backends.postgresql_psycopg2' isn't an available"
+        " database backend or couldn't be imported.",
+        "no database backend django.db.backends.postgresql_psycopg2",
+        "django.db.backends.postgresql",
+    ),
+    "old database": (
+        "django.db.utils.NotSupportedError: MariaDB 10.6 or later is required (found 10.5.29).",
+        "needs MariaDB 10.6 or later, and the database is 10.5.29",
+        "older Django",
+    ),
+    "SQLite": (
+        "django.db.utils.OperationalError: unable to open database file",
+        "unable to open database file",
+        "shared/db.sqlite3",
+    ),
+    "app": (
+        "RuntimeError: Model class shop.models.Item doesn't declare an explicit app_label and isn't in an application in"
+        " INSTALLED_APPS.",
+        "not in INSTALLED_APPS",
+        "add its app",
+    ),
+    "app twice": (
+        "django.core.exceptions.ImproperlyConfigured: Application labels aren't unique, duplicates: shop",
+        "the app shop twice",
+        "AppConfig",
+    ),
+    "tag library": (
+        "django.template.exceptions.TemplateSyntaxError: 'shop_tags' is not a registered tag library. Must be one of:",
+        "the tag library shop_tags",
+        "__init__.py",
+    ),
+    "old setuptools": (
+        "AttributeError: module 'pkgutil' has no attribute 'ImpImporter'. Did you mean: 'zipimporter'?",
+        "no longer has ImpImporter",
+        "newer version",
+    ),
+    "collections": (
+        "ImportError: cannot import name 'Mapping' from 'collections' (/usr/lib/python3.11/collections/__init__.py)",
+        "no longer has Mapping",
+        "project.python",
+    ),
+    "time zone": (
+        "zoneinfo._common.ZoneInfoNotFoundError: 'No time zone found with key Asia/Calcutta'",
+        "the time zone Asia/Calcutta",
+        "tzdata",
+    ),
+    "locale": ("locale.Error: unsupported locale setting", "sets a locale", "locales-all"),
+    "development": (
+        "ModuleNotFoundError: No module named 'debug_toolbar'",
+        "debug_toolbar, a tool for development",
+        "production settings",
+    ),
+    "compressor": (
+        "compressor.exceptions.OfflineGenerationError: You have offline compression enabled but key"
+        ' "d61d41e4" is missing from offline manifest. You may need to run "python manage.py compress".',
+        "compresses offline",
+        "afterCollectstatic: [python manage.py compress --force]",
+    ),
+    "compressor's file": (
+        "compressor.exceptions.UncompressableFileError: 'shop/site.scss' could not be found in the COMPRESS_ROOT"
+        " '/srv/codesensei/shop/releases/a-b/staticfiles' or with staticfiles.",
+        "does not find shop/site.scss",
+        "commit the file",
+    ),
+    "terser": (
+        "compressor.exceptions.FilterError: /bin/sh: 1: terser: not found",
+        "the program terser",
+        "npx terser",
+    ),
+    "yuglify": (
+        "pipeline.exceptions.CompressorError: b'/usr/bin/env: \xe2\x80\x98yuglify\xe2\x80\x99: No such file'\n"
+        "/usr/bin/env: \u2018yuglify\u2019: No such file or directory",
+        "the program yuglify",
+        "beforeCollectstatic",
+    ),
+    "node": (
+        "FileNotFoundError: [Errno 2] No such file or directory: 'npm'",
+        "the program npm is not on the server",
+        "[nodejs, npm]",
+    ),
+    "tailwind": (
+        "CommandError: \nIt looks like node.js and/or npm is not installed or cannot be found.\n",
+        "node.js is not on the server",
+        "[nodejs, npm]",
+    ),
+    "gettext": (
+        "CommandError: Can't find msgfmt. Make sure you have GNU gettext tools 0.15 or newer installed.",
+        "msgfmt of GNU gettext",
+        "[gettext]",
+    ),
+    "wkhtmltopdf": ("OSError: No wkhtmltopdf executable found: \"b''\"", "wkhtmltopdf", "[wkhtmltopdf]"),
+    "xmlsec1": ("saml2.sigver.SigverError: Cannot find ['xmlsec1']", "program xmlsec1", "[xmlsec1]"),
+    "program of a subprocess": (
+        "FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'",
+        "no file or program ffmpeg",
+        "systemPackages",
+    ),
+    "file of another machine": (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/app/shop/version.txt'",
+        "opens /app/shop/version.txt",
+        "BASE_DIR",
+    ),
+    "program of dash": ("/bin/sh: 1: ffmpeg: not found", "the program ffmpeg", "systemPackages"),
+    "redis of docker": (
+        "redis.exceptions.ConnectionError: Error -2 connecting to redis:6379. Name or service not known.",
+        "the host of Redis, redis,",
+        "docker compose",
+    ),
+    "redis": (
+        "redis.exceptions.ConnectionError: Error 111 connecting to localhost:6380. Connection refused.",
+        "Redis at localhost:6380 cannot be reached: Connection refused",
+        "broker.env",
     ),
 }
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release import checks
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
 from codesensei.wire import paths
-from codesensei.wire.steps import BuildDatabase
+from codesensei.wire.steps import Build, BuildDatabase
 from tests.scripts import examples
 from tests.scripts.examples import BUILD, database_facts
 
@@ -37,6 +38,10 @@ def facts(**changes: Any) -> Facts:
     return replace(known, **changes)
 
 
+def refuse(facts: Facts, release: Release, data: Build) -> None:
+    raise_all(checks.problems(facts, release, data))
+
+
 def sqlite(name: str) -> dict[str, DatabaseFacts]:
     return {"default": database_facts("django.db.backends.sqlite3", name)}
 
@@ -53,17 +58,17 @@ def test_what_was_read_is_not_what_django_says(
     asgi: str, wsgi: str, data: dict[str, Any], thing: str, fix: str
 ) -> None:
     with pytest.raises(Failure, match=thing) as caught:
-        checks.check(facts(asgi_application=asgi, wsgi_application=wsgi), RELEASE, replace(DATA, **data))
+        refuse(facts(asgi_application=asgi, wsgi_application=wsgi), RELEASE, replace(DATA, **data))
     assert fix in caught.value.fix
 
 
 @pytest.mark.parametrize("data", [{"asgi_declared": None}, {"asgi_declared": True, "wsgi_declared": None}])
 def test_what_the_stack_config_decides_is_not_held_against_django(data: dict[str, Any]) -> None:
-    checks.check(facts(asgi_application="a.b.c", wsgi_application=""), RELEASE, replace(DATA, **data))
+    refuse(facts(asgi_application="a.b.c", wsgi_application=""), RELEASE, replace(DATA, **data))
 
 
 def test_sound_settings_pass() -> None:
-    checks.check(facts(), RELEASE, DATA)
+    refuse(facts(), RELEASE, DATA)
 
 
 @pytest.mark.proves(
@@ -125,7 +130,7 @@ def test_sound_settings_pass() -> None:
 )
 def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, fix: str) -> None:
     with pytest.raises(Failure, match=thing) as caught:
-        checks.check(facts(**changes), RELEASE, replace(DATA, **data))
+        refuse(facts(**changes), RELEASE, replace(DATA, **data))
     assert fix in caught.value.fix
 
 
@@ -145,7 +150,7 @@ def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, fix:
     ],
 )
 def test_allowed(changes: dict[str, Any], data: dict[str, Any]) -> None:
-    checks.check(facts(**changes), RELEASE, replace(DATA, **data))
+    refuse(facts(**changes), RELEASE, replace(DATA, **data))
 
 
 def test_links_are_resolved_before_they_are_judged(tmp_path: Path) -> None:
@@ -153,3 +158,28 @@ def test_links_are_resolved_before_they_are_judged(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("release")
     assert checks.inside(str(tmp_path / "link" / "db.sqlite3"), tmp_path / "release")
     assert not checks.inside(str(tmp_path / "release-2"), tmp_path / "release")
+
+
+@pytest.mark.proves("errors.all-at-once")
+def test_everything_wrong_in_the_settings_is_told_at_once() -> None:
+    wrong = facts(
+        databases=sqlite("db.sqlite3"),
+        media_root="media",
+        static_root="",
+        static_url="/assets/",
+        asgi_application="a.b.c",
+    )
+    with pytest.raises(Failure) as caught:
+        refuse(wrong, RELEASE, replace(DATA, asgi_declared=False))
+    text = caught.value.text()
+    for thing in ("ASGI_APPLICATION", "DATABASES['default']", "MEDIA_ROOT", "STATIC_ROOT", "STATIC_URL"):
+        assert text.count(f"error: {thing} ") == 1
+    assert text.count("fix: ") == 5
+    # The generated database is the first way out, and told once.
+    assert "write in config.settings: DATABASES" in text
+
+
+def test_what_follows_from_a_problem_is_not_told_as_another_one() -> None:
+    with pytest.raises(Failure) as caught:
+        refuse(facts(media_root="media"), RELEASE, replace(DATA, media_url="/media/"))
+    assert caught.value.text().count("MEDIA_ROOT on ") == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +71,20 @@ def test_a_job_leaves_the_machine_to_what_serves(server: Path, monkeypatch: pyte
         words = jobs._systemd_run(release, Job("make", ["true"], as_build_user=as_build_user), None)
         # systemd's default weight is 100.
         assert {"--property=CPUWeight=20", "--property=IOWeight=20", "--property=Nice=10"} <= set(words)
+
+
+@pytest.mark.proves("errors.progress")
+def test_a_long_job_says_less_and_less_often_that_it_runs() -> None:
+    told = list(itertools.takewhile(lambda at: at <= 3600, itertools.accumulate(jobs.quiet_times())))
+    assert told[:3] == [20, 60, 140]
+    assert len(told) < 12
+    assert told[-1] > 2400
+
+
+def test_a_job_that_prints_nothing_is_said_to_run(make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "QUIET_SECONDS", 0.001)
+    said = threading.Event()
+    step = make_step("build", data=BUILD)
+    monkeypatch.setattr(step, "say", lambda text: said.set() if "install: still running" in text else None)
+    with jobs._telling(step, "install"):
+        assert said.wait(10)

@@ -135,3 +135,20 @@ def test_an_external_database_claims_no_name_here(check: Any) -> None:
     assert "databases" not in register.entries()["shop"].names
     check(database=None)
     assert "databases" not in register.entries()["shop"].names
+
+
+@pytest.mark.proves("errors.all-at-once")
+def test_everything_wrong_on_the_server_is_told_at_once(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    apache = host.Listener("0.0.0.0", 80, "apache2", 812)
+    monkeypatch.setattr(host, "listeners", lambda ports: [apache])
+    monkeypatch.setattr(host, "system", lambda: host.System("debian", "11", "Debian GNU/Linux 11 (bullseye)"))
+    monkeypatch.setattr(host, "space", lambda path: host.Space(10, 10))
+    site = paths.SERVER.nginx / "conf.d/old.conf"
+    site.parent.mkdir()
+    site.write_text("server { server_name shop.example.com; }")
+    with pytest.raises(Failure) as caught:
+        check(login_user="deploy", units=("ssh.service", "nginx.service"))
+    text = caught.value.text()
+    for words in ("bullseye", "MiB are needed", "apache2 (812)", "old.conf", "user deploy", "ssh.service", "nginx."):
+        assert words in text
+    assert not register.entries()["shop"].names

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from codesensei.config import StackConfig
+from codesensei import source
+from codesensei.config import ConfigError, Problem, StackConfig
 from codesensei.config.project import ProjectConfig
+from codesensei.config.types import LeftOut
 from codesensei.source import Closure, Code, SourceError, ids, read_code
 from codesensei.webservers import SERVERS, Interface
+from components import with_source
 from tests.source.conftest import Repository
 from tests.source.test_inspect import START
 
@@ -93,11 +96,11 @@ def test_packages_are_those_of_what_is_installed_alone() -> None:
 
 def read(repository: Repository, files: dict[str, str], tmp_path: Path, env: dict[str, str], **changes: Any) -> Code:
     repository.commit({**START, "requirements.txt": "django\n", **files})
-    source = {"path": str(repository.directory), "revision": "main"}
+    place = {"path": str(repository.directory), "revision": "main"}
     config = StackConfig.model_validate(
         {
             "server": {"host": "203.0.113.7", "hostKey": HOST_KEY},
-            "project": {"slug": "shop", "source": source, "settingsModule": "config.settings", **changes},
+            "project": {"slug": "shop", "source": place, "settingsModule": "config.settings", **changes},
             "env": env,
         }
     )
@@ -158,3 +161,38 @@ def test_other_settings_of_a_server_are_the_projects(
     repository: Repository, tmp_path: Path, text: str, env: dict[str, str], changes: dict[str, str]
 ) -> None:
     assert read(repository, {"gunicorn.conf.py": text}, tmp_path, env, **changes)
+
+
+@pytest.mark.proves("errors.all-at-once")
+def test_everything_wrong_in_the_source_is_told_at_once(repository: Repository, tmp_path: Path) -> None:
+    files = {"requirements.txt": "-r base.txt\n-c /etc/pins.txt\n"}
+    with pytest.raises(SourceError) as caught:
+        read(repository, files, tmp_path, {}, settingsModule="config.gone")
+    text = str(caught.value)
+    assert text.count("requirements.txt:1: includes base.txt") == 1
+    assert text.count("requirements.txt:2: includes /etc/pins.txt, outside the repository") == 1
+    assert text.count("project.settingsModule config.gone") == 1
+    assert len(caught.value.all) == 3
+
+
+def test_a_project_with_an_asgi_module_alone_is_told_to_serve_it(repository: Repository, tmp_path: Path) -> None:
+    files = {"sub/manage.py": "", "sub/plant/settings.py": "", "sub/plant/asgi.py": ""}
+    with pytest.raises(SourceError, match=r"found plant\.asgi: set project\.interface: asgi"):
+        read(repository, files, tmp_path, {}, directory="sub", settingsModule="plant.settings")
+
+
+@pytest.mark.proves("errors.all-at-once")
+def test_the_source_is_told_with_what_is_wrong_in_the_stack_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(config: object) -> None:
+        raise SourceError("project.requirements x", "there is no such file", "commit one")
+
+    def left_out(config: object) -> None:
+        raise LeftOut("project")
+
+    error = ConfigError((Problem("rule", "project.slug", "is missing", "choose one"),), None)  # type: ignore[arg-type]
+    monkeypatch.setattr(source, "read_code", refuse)
+    text = str(with_source(error))
+    assert "codesensei:project.slug: is missing" in text
+    assert text.endswith("and the project's source:\nproject.requirements x: there is no such file\n    commit one")
+    monkeypatch.setattr(source, "read_code", left_out)
+    assert with_source(error) is error

@@ -12,6 +12,7 @@ from pathlib import Path
 from codesensei.scripts.base import host, register, sites
 from codesensei.scripts.base.sites import Configuration, Site
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.together import raise_all
 from codesensei.wire import paths
 from codesensei.wire.paths import ProjectPaths
 
@@ -42,10 +43,7 @@ def find(project: ProjectPaths, hostnames: Iterable[str]) -> list[Rival]:
 def refuse(found: Iterable[Rival], *, adopt: bool) -> None:
     """Raise Failure for rivals, but those that `adopt` disables."""
     left = [rival for rival in found if not (adopt and rival.removable)]
-    if left:
-        first, *more = left
-        cause = "\n".join([first.cause, *(f"{rival.thing}: {rival.cause}" for rival in more)])
-        raise Failure(first.thing, cause, "\n".join(dict.fromkeys(rival.fix for rival in left)))
+    raise_all(Failure(rival.thing, rival.cause, rival.fix) for rival in left)
 
 
 def rivals(

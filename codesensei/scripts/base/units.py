@@ -10,7 +10,10 @@ from codesensei.scripts.base.commands import run, systemctl
 from codesensei.scripts.base.step import Failure, Step
 
 # In the order of UnitState's fields.
-_PROPERTIES = "ActiveState SubState UnitFileState MainPID InvocationID NRestarts Result ExecMainStatus".split()
+_PROPERTIES = (
+    "ActiveState SubState UnitFileState MainPID InvocationID NRestarts Result ExecMainStatus"
+    " ActiveEnterTimestampMonotonic"
+).split()
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class UnitState:
     restarts: str = ""
     result: str = ""
     exit_status: str = ""
+    active_enter: str = ""
+
+    @property
+    def active_since(self) -> float:
+        """When it last became active, in seconds of the monotonic clock; 0 where it never did."""
+        return int(self.active_enter or 0) / 1e6
 
     @property
     def has_ended(self) -> bool:

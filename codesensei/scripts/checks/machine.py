@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from codesensei.scripts.base import host
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.together import raise_all
 from codesensei.wire import paths
 
 MEBIBYTE = 1024 * 1024
@@ -18,32 +19,45 @@ SERVED_BY = ("nginx",)
 
 def check(*, allow_unsupported: bool) -> None:
     """Raise Failure for an unsupported system, or one without enough space or memory."""
+    raise_all(_problems(allow_unsupported))
+
+
+def _problems(allow_unsupported: bool) -> Iterator[Failure]:
     system = host.system()
     if not system.supported and not allow_unsupported:
         fix = "use a server with one of them, or try it with codesensei:allowUnsupported: true"
-        raise Failure(system.name, f"this system is not supported (supported: {host.SUPPORTED_TEXT})", fix)
+        yield Failure(system.name, f"this system is not supported (supported: {host.SUPPORTED_TEXT})", fix)
     if not host.runs_systemd():
-        raise Failure("systemd", "it is not process 1 of this machine", "use a server that boots with systemd")
+        yield Failure("systemd", "it is not process 1 of this machine", "use a server that boots with systemd")
+    yield from full_disks()
+    memory = host.available_memory()
+    if memory < MEMORY_NEEDED:
+        cause = f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed"
+        yield Failure("memory", cause, "add memory or a swap file, or stop something on the server (free -m)")
+
+
+def full_disks() -> Iterator[Failure]:
+    """Each file system that has no room for another release."""
     for path, needed in ((paths.SERVER.projects, PROJECTS_NEED), (paths.SERVER.memory, MEMORY_NEEDS)):
         space = host.space(path)
         if space.bytes < needed:
             cause = f"{space.bytes // MEBIBYTE} MiB are free, and {needed // MEBIBYTE} MiB are needed"
             fix = "free some space (df -h; apt-get clean; journalctl --vacuum-size=200M) or use a bigger disk"
-            raise Failure(f"disk of {path}", cause, fix)
+            yield Failure(f"disk of {path}", cause, fix)
         if space.inodes is not None and space.inodes < INODES:
-            fix = "remove directories with many small files (on the server: df -i)"
-            raise Failure(f"disk of {path}", f"{space.inodes} inodes are free, and {INODES} are needed", fix)
-    memory = host.available_memory()
-    if memory < MEMORY_NEEDED:
-        cause = f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed"
-        raise Failure("memory", cause, "add memory or a swap file, or stop something on the server (free -m)")
+            cause = f"{space.inodes} inodes are free, and {INODES} are needed"
+            yield Failure(f"disk of {path}", cause, "remove directories with many small files (on the server: df -i)")
 
 
 def check_ports(ports: Iterable[int]) -> None:
     """Raise Failure if a program other than nginx has one of these ports."""
+    raise_all(_taken(ports))
+
+
+def _taken(ports: Iterable[int]) -> Iterator[Failure]:
     for listener in host.listeners(ports):
         if listener.process not in SERVED_BY:
             who = f"the process {listener.process} ({listener.pid})" if listener.pid else "an unknown process"
             cause = f"{who} listens on {listener.address}:{listener.port}, and nginx needs this port"
             fix = f"on the server: systemctl disable --now the service of {listener.process}, or use another server"
-            raise Failure(f"port {listener.port}", cause, fix)
+            yield Failure(f"port {listener.port}", cause, fix)

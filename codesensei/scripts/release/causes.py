@@ -66,6 +66,10 @@ conflicting requirements
     Cannot install (.+?) because these package versions have conflicting dependencies
     the requirements conflict: {0}
     change one of the versions
+a package for Windows or macOS alone
+    (?:satisfies the requirement|No matching distribution found for|Because) (?:.*no (?:versions?|wheels?).* )?((?:pywin32|pypiwin32|pywinpty|pywin32-ctypes|wmi|windows-curses|win-inet-pton|twisted-iocpsupport|appnope|pyobjc[\w-]*)\b[^\s,]*)
+    {0} is for Windows or macOS, and this server runs Linux
+    remove it from the requirements file, or add a marker to its line: ; sys_platform == "win32" (or "darwin")
 no such package
     Could not find a version that satisfies the requirement (\S+) \(from versions: none\)
     the package index has no {0} for this Python, or cannot be reached
@@ -82,34 +86,107 @@ a repository cannot be fetched
     Running command git (?:clone|fetch|checkout) .*\n(?:.*\n)*?\s*(?:fatal|ERROR|error|remote): (.+)
     the git repository of a requirement cannot be fetched: {0}
     check its address; if it is private, write https://${{TOKEN}}@… there and set TOKEN in codesensei:secretEnv
+a path of the requirements
+    Invalid requirement: ['"]?(\.{0,2}/[^'"\n:]*)
+    the requirements file installs the path {0}, which is not in the release
+    commit it, and write the path as seen from the directory of the requirements file or of manage.py
+    Directory '([^']+)' is not installable|Distribution not found at: (?:file://)?(\S+)|(/\S+|\./\S+) does not appear to be a Python project
+    the requirements file installs {path}, which is no Python package
+    commit a pyproject.toml or setup.py in it, or fix the path
+    ^\s*(?:Processing|Obtaining) (\.{0,2}/\S*|file:\S+)\n(?:(?!\s*(?:Collecting|Processing|Obtaining) ).*\n)*?\s*error: subprocess-exited-with-error
+    the package at {path}, which the requirements install from the repository, cannot be built
+    fix its pyproject.toml or setup.py; the full log has what it says
 a line of the requirements is invalid
     Invalid requirement: ['"]?([^'"\n:]+)
     the requirements file has a line that is not a requirement: {0}
     write it as name==version
+pkg_resources is missing
+    (?:Getting requirements to build|get_requires_for_build|Preparing metadata)(?:.*\n)*?.*No module named '?pkg_resources
+    a package needs pkg_resources to be built, which newer versions of setuptools no longer have
+    use a newer version of it; or commit build.txt with the line setuptools<81, and set PIP_BUILD_CONSTRAINT and UV_BUILD_CONSTRAINT to build.txt in codesensei:env
+    No module named '?pkg_resources
+    a package needs pkg_resources, which newer versions of setuptools no longer have
+    add setuptools<81 to the requirements file, or use a newer version of the package in the log
+a package needs an older Cython
+    AttributeError: (?:.* has no attribute ')?cython_sources
+    PyYAML is too old to be built here
+    use PyYAML 6.0.1 or newer in the requirements
+Python's headers are missing
+    fatal error: Python\.h: No such file
+    a package must be compiled, and the headers of this Python are missing
+    name them in project.systemPackages: python3-dev, or python3.12-dev for project.python: "3.12"
+mysqlclient cannot be built
+    Can not find valid pkg-config name|(?:mysql_config|mariadb_config)(?: executable)? not found
+    mysqlclient must be compiled, and MySQL's library is missing
+    set project.systemPackages: [pkg-config, default-libmysqlclient-dev]
+python-ldap cannot be built
+    fatal error: ((?:lber|ldap|sasl/sasl)\.h): No such file
+    python-ldap must be compiled, and the system library with {0} is missing
+    set project.systemPackages: [libldap-dev, libsasl2-dev]
+xmlsec cannot be built
+    Unable to find xmlsec1 using pkg-config|xmlsec1 is not installed or not in path|pkg-config --exists xmlsec1'
+    xmlsec must be compiled, and its system library is missing
+    set project.systemPackages: [pkg-config, libxml2-dev, libxmlsec1-dev, libxmlsec1-openssl]
+xmlsec and lxml do not fit
+    lxml & xmlsec libxml2 library version mismatch
+    xmlsec and lxml were built with different versions of libxml2
+    add the lines --no-binary lxml and --no-binary xmlsec to the requirements file, and set project.systemPackages: [pkg-config, libxml2-dev, libxslt1-dev, libxmlsec1-dev, libxmlsec1-openssl]
+lxml cannot be built
+    make sure the libxml2 and libxslt development packages are installed|fatal error: libx(?:ml|slt)/\S+: No such file
+    lxml must be compiled, and its system libraries are missing
+    use a version with a wheel for this Python, or set project.systemPackages: [libxml2-dev, libxslt1-dev]
+Pillow cannot be built
+    headers or library files could not be found for (\w+)
+    Pillow must be compiled, and the system library {0} is missing
+    use a version with a wheel for this Python, or set project.systemPackages: [libjpeg-dev, zlib1g-dev, libfreetype-dev]
+Rust is missing
+    can't find Rust compiler|Cargo, the Rust package manager, is not installed
+    a package must be compiled, and Rust is missing
+    use a version with a wheel for this Python, or set project.systemPackages: [cargo]
+cairo is missing
+    [Dd]ependency "?(?:py)?cairo"? not found|no library called "(?:lib)?cairo(?:-2)?" was found
+    the system library cairo is missing
+    set project.systemPackages: [libcairo2-dev, pkg-config]
 a build tool is missing
-    Cannot find command '([\w-]+)'|(mysql_config|pg_config)(?: executable)? not found|(pkg-config): (?:command )?not found|(cmake|cargo|rustc|swig|ninja)(?:: command)? not found
+    Cannot find command '([\w-]+)'|(pg_config)(?: executable)? not found|(pkg-config): (?:command )?not found|(cmake|cargo|rustc|swig|ninja)(?:: command)? not found
     a package cannot be built without the program {0}
-    name its Debian package in project.systemPackages, for example [git, pkg-config, default-libmysqlclient-dev]
+    name its Debian package in project.systemPackages, for example [git, pkg-config, cmake]
 a package cannot be compiled
     fatal error: ([\w/.+-]+\.h(?:pp)?): No such file
     a package must be compiled, and the system library with {0} is missing
-    name the library's -dev package in project.systemPackages (on the server: apt-file search {0})
+    name the library's -dev package in project.systemPackages (find the package at https://packages.debian.org/file:{0})
     cannot find -l([\w+.-]+)
     a package must be compiled, and the system library {0} is missing
     name the library's -dev package in project.systemPackages
-    pkg-config --exists ([\w.+-]+)' returned non-zero|No package '([^']+)' found|Package ([\w.+-]+) was not found in the pkg-config
+    pkg-config --exists ([\w.+-]+)' returned non-zero|No package '([^']+)' found|Package ([\w.+-]+) was not found in the pkg-config|ERROR: Dependency "([^"]+)" not found, tried pkg
     a package must be compiled, and the system library {0} is missing
-    name the library's -dev package in project.systemPackages, for example default-libmysqlclient-dev for mysqlclient
+    name pkg-config and the library's -dev package in project.systemPackages (find it at https://packages.debian.org/file:{0}.pc)
     Failed building wheel for ([\w.-]+)|Failed to build '?([\w.-]+)|error: command '\S*(?:gcc|cc|c\+\+)' failed
     the package {0} cannot be built on this server
     choose a version with a wheel for this Python, or name what it lacks in project.systemPackages
+WeasyPrint's libraries are missing
+    cannot load library '?(?:lib)?((?:gobject|pango|pangoft2|harfbuzz|fontconfig)[\w.-]*)
+    the system library {0}, which WeasyPrint needs, is missing
+    set project.systemPackages: [libpango-1.0-0, libpangoft2-1.0-0, libharfbuzz-subset0]
+OpenCV needs a display
+    ImportError: (libGL\.so[\w.]*|libgthread\S+?):
+    OpenCV needs {0}, which a server does not have
+    use opencv-python-headless in the requirements instead of opencv-python
+libmagic is missing
+    failed to find libmagic
+    the system library libmagic is missing
+    set project.systemPackages: [libmagic1]
+psycopg finds no libpq
+    no pq wrapper available
+    psycopg has neither its binary part nor the system library libpq
+    write psycopg[binary] in the requirements, or set project.systemPackages: [libpq5]
 a system library is missing
-    (?:ImportError|OSError): (?:cannot load library '?)?(lib[\w.+-]+\.so[\w.]*)\b.*(?:cannot open shared object|not found)|ImportError: failed to find (lib\w+)
+    (?:ImportError|OSError): (?:cannot load library '?)?(lib[\w.+-]+\.so[\w.]*)\b.*(?:cannot open shared object|not found)
     the system library {0} is missing
-    name its package in project.systemPackages (on the server: apt-file search {0})
+    name its package in project.systemPackages (find the package at https://packages.debian.org/file:{0})
     ValueError: Namespace (\w+) not available
     the system library {0}, which Python uses through GObject introspection, is missing
-    name its package in project.systemPackages: gir1.2-… (on the server: apt-cache search gir1.2)
+    name its package, gir1.2-…, in project.systemPackages (on the server: apt-cache search gir1.2)
     Could not find the (\w+) library
     the system library {0} is missing
     name its packages in project.systemPackages, for example [gdal-bin, libgdal-dev] for GeoDjango
@@ -170,7 +247,7 @@ a table is locked
 a table or column is missing
     (relation|column) "?([\w.]+)"? does not exist|no such (table|column): ([\w.]+)
     the database has no {0} {1}, which the models have: a migration is missing
-    run manage.py makemigrations in the project and commit the new migration
+    run manage.py makemigrations in the project and commit the migration; if a module asks the database while it is imported (forms, urls, apps), move that into a function
 Django's system check fails
     SystemCheckError: System check identified(?s:.)*?^(\S+: \([\w.]+\.[EC]\d+\) .+)$
     Django's system check finds an error: {0}
@@ -180,6 +257,9 @@ SECRET_KEY is missing
     The SECRET_KEY setting must not be empty|(?:KeyError|ImproperlyConfigured|EnvError|UndefinedValueError).*?\bSECRET_KEY\b
     SECRET_KEY is not set
     add it to codesensei:generateSecrets, or run pulumi config set --secret --path codesensei:secretEnv.SECRET_KEY
+    (?:KeyError|ImproperlyConfigured|EnvError|UndefinedValueError|environment variable).*?\b(\w+_SECRET_KEY)\b
+    the settings need the variable {0}, which is not set
+    add it to codesensei:generateSecrets where any random value will do; else run pulumi config set --secret --path codesensei:secretEnv.{0}
 STATIC_URL is missing
     using the staticfiles app without having set the required STATIC_URL|Empty static prefix not permitted
     STATIC_URL is not set
@@ -188,14 +268,57 @@ STATIC_ROOT is missing
     using the staticfiles app without having set the STATIC_ROOT
     STATIC_ROOT is not set
     add STATIC_ROOT = BASE_DIR / "staticfiles" to the settings, or set project.static to none
+a database URL cannot be read
+    UnknownSchemeError|No support for '[^']*'\. We support:|ParseError: This string is not a valid url|Port could not be cast to integer value
+    the settings cannot read a URL, such as DATABASE_URL
+    write it as postgres://user:password@host:5432/name; special characters in the password must be percent-encoded
+a variable has another type
+    (?:ValueError: Not a boolean|ValueError: [Ii]nvalid truth value)
+    the settings want true or false for a variable that has another value
+    set it to "true" or "false" in codesensei:env
+a database driver is missing
+    Error loading (psycopg)\w*(?: or psycopg)? module
+    Django cannot load PostgreSQL's driver
+    add psycopg[binary] (or psycopg2-binary) to the requirements file; if it is there, the log has why it does not load
+    Error loading MySQLdb module
+    Django cannot load MySQL's driver
+    add mysqlclient to the requirements file, and set project.systemPackages: [pkg-config, default-libmysqlclient-dev]
+a database backend does not exist
+    '([\w.]+)' isn't an available database backend
+    Django has no database backend {0}
+    correct ENGINE in DATABASES (django.db.backends.postgresql), or add the package that brings it to the requirements file
+the database is too old
+    NotSupportedError: (\w+ [\d.]+) or later is required \(found ([\d.]+)
+    this Django needs {0} or later, and the database is {1}
+    use an older Django in the requirements, or a newer database
+the SQLite file cannot be opened
+    (unable to open database file|attempt to write a readonly database)
+    the SQLite file cannot be opened for writing ({0})
+    keep it in the project's shared folder, where the app user may write: /srv/codesensei/<slug>/shared/db.sqlite3
+an app is missing
+    doesn't declare an explicit app_label and isn't in an application in INSTALLED_APPS
+    a model is imported whose app is not in INSTALLED_APPS
+    add its app to INSTALLED_APPS of the deployed settings, and import it by the same path everywhere
+    Application labels aren't unique, duplicates: (\S+)
+    INSTALLED_APPS has the app {0} twice
+    remove one of them, or give one another label in its AppConfig
+    '(\w+)' is not a registered tag library
+    a template loads the tag library {0}, which no installed app has
+    add its app to INSTALLED_APPS of the deployed settings, or commit its templatetags package with __init__.py
 a variable is missing
-    ImproperlyConfigured: Set the (\w+) environment variable|UndefinedValueError: (\w+) not found|Environment variable "(\w+)" not set|(?:<frozen os>|/os\.py)", line \d+, in __getitem__\n(?:\s+.*\n)?KeyError: '(\w+)'
+    ImproperlyConfigured: Set the (\w+) environment variable|UndefinedValueError: (\w+) not found|Environment variable "(\w+)" not set|as the environment variable '(\w+)'|validation errors? for \w+\n(\w+)\n\s+Field required|(?:<frozen os>|/os\.py)", line \d+, in __getitem__\n(?:\s+.*\n)?KeyError: '(\w+)'
     the settings need the variable {0}, which is not set
     set it in codesensei:env; for a secret: pulumi config set --secret --path codesensei:secretEnv.{0}
 AppRegistryNotReady
+    (?:/|")(?:asgi|routing|consumers)\.py"(?:.*\n)*?.*AppRegistryNotReady: (.+)
+    a module imports models before Django is set up (AppRegistryNotReady)
+    in asgi.py call get_asgi_application() before importing routing or consumers, and set project.asgiApplication to asgi.py's application
+    AppRegistryNotReady: The translation infrastructure
+    a text is translated before Django is set up (AppRegistryNotReady)
+    use gettext_lazy instead of gettext at the line in the log
     AppRegistryNotReady: (.+)
     a module imports models before Django is set up (AppRegistryNotReady)
-    in asgi.py call get_asgi_application() before importing routing or consumers, or set project.asgiApplication
+    import models neither in the settings nor in an app's __init__.py: do it in AppConfig.ready() or inside the function
 a circular import
     partially initialized module '([^']+)'
     the import of {0} leads back to itself (a circular import)
@@ -208,14 +331,30 @@ a package is too old for the Python
     No module named '((?:aifc|asynchat|asyncore|cgi|cgitb|crypt|distutils|imghdr|imp|nntplib|pipes|smtpd|sndhdr|telnetlib|uu)(?:\.\w+)*)'
     a package is too old for this Python, which no longer has the module {0}
     use newer versions of Django and the packages in the log, or an older Python (project.python, project.installer: uv)
+a package is too old to be built here
+    module 'pkgutil' has no attribute '(ImpImporter)'|cannot import name '(\w+)' from 'collections'|module 'collections' has no attribute '(\w+)'|module 'inspect' has no attribute '(getargspec)'|use_2to3 is (invalid)
+    a package is too old for this Python, which no longer has {0}
+    use a newer version of the package in the log, or an older Python (project.python, project.installer: uv)
+a time zone is unknown
+    No time zone found with key ([\w/+-]+)|Incorrect timezone setting: (\S+)
+    this server does not know the time zone {0}
+    add tzdata to the requirements file (it has the old names too), or correct TIME_ZONE
+a locale is unknown
+    locale\.Error: unsupported locale setting
+    the project sets a locale that this server does not have
+    use C.UTF-8, or set project.systemPackages: [locales-all]
 the settings module is wrong
     No module named '([\w.]+)'(?:(?!Traceback).*\n)*?.*ImportError: Could not import settings|ImportError: Could not import settings '([^']+)'
     the settings module {0} cannot be imported
     check project.settingsModule and what it imports
+a tool for development is missing
+    No module named '(debug_toolbar|django_extensions|django_browser_reload|silk|nplusone|pytest\w*)[\w.]*'
+    the deployed settings load {0}, a tool for development that is not in the requirements
+    take it out of the production settings (INSTALLED_APPS, MIDDLEWARE, urls.py), or add it to the requirements file
 a module is missing
     (?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)
     the module {0} cannot be found
-    add its package to the requirements file; if it is the project's own, commit it and check project.directory and project.settingsModule
+    add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory
 a name cannot be imported
     ImportError: cannot import name '([^']+)' from '([^']+)'
     {0} cannot be imported from {1}
@@ -225,13 +364,20 @@ the disk is full
     No space left on device|Disk quota exceeded
     the server's disk is full
     free some space (on the server: df -h), or lower project.keepReleases
+compressed files are missing
+    offline compression enabled but key
+    django-compressor compresses offline, and its manifest is missing or of other templates
+    set project.hooks.afterCollectstatic: [python manage.py compress --force]
+    UncompressableFileError: '([^']+)' could not be found
+    django-compressor does not find {0}
+    commit the file (is it in .gitignore?), or fix its name in the template
 a static file is missing
     Missing staticfiles manifest entry for '([^']+)'
     a template names the static file {0}, which was not collected
-    commit the file (is it in .gitignore?), or fix its name in the template
+    commit the file (is it in .gitignore?), build it in hooks.beforeCollectstatic, or fix its name in the template
     The file '([^']+)' could not be found with
     a style sheet names the static file {0}, which is not in the commit
-    commit the file (is it in .gitignore?), or fix its name in the style sheet
+    commit the file (is it in .gitignore?), build it in hooks.beforeCollectstatic, or fix its name in the style sheet
 the project writes where it may not
     (?:PermissionError|OSError): \[Errno (?:13|30)\] [\w -]+: '(/srv/codesensei/[^/]+/(?:releases|current)/[^']+)'
     the project writes {path} into the release, which must not change
@@ -244,6 +390,33 @@ a log file cannot be opened
     (?:FileNotFoundError|PermissionError|OSError): \[Errno \d+\] [\w -]+: '([^']+)'\n(?:.*\n){0,60}?ValueError: Unable to configure handler '([^']+)'
     the log handler {1} cannot open {0}
     log to standard error, which the journal keeps, or to a file in shared/logs, where processes and builds may write
+Node is missing
+    (?:sh: (?:\d+: )?|line \d+: |env: )\W?(?:\S*/)?(node(?:js)?|np[mx])\W?: (?:command )?(?:not found|No such file)|No such file or directory: '(?:\S*/)?(node(?:js)?|np[mx])'|(node\.js) and/or npm is not installed
+    the program {0} is not on the server
+    set project.systemPackages: [nodejs, npm] and build the assets in hooks.beforeCollectstatic (npm ci, npm run build); or commit what the build makes
+a program of Node is missing
+    (?:sh: (?:\d+: )?|line \d+: |env: )\W?(?:\S*/)?(yarn|pnpm|terser|uglifyjs|yuglify|cleancss|csso|lessc|sass|postcss|webpack|vite|esbuild|rollup|gulp|grunt|tailwindcss|babel|tsc|coffee|stylus)\W?: (?:command )?(?:not found|No such file)|No such file or directory: '(?:\S*/)?(yarn|pnpm|terser|uglifyjs|yuglify|cleancss|csso|lessc|sass|postcss|webpack|vite|esbuild|rollup|gulp|grunt|tailwindcss|babel|tsc|coffee|stylus)'
+    the program {0}, which Node installs, is not on the server
+    install it in hooks.beforeCollectstatic (npm ci, with project.systemPackages: [nodejs, npm]) and call it by npx {0}; or commit what the build makes
+gettext is missing
+    Can't find (msgfmt|msgmerge|xgettext|msguniq|msgattrib)
+    the program {0} of GNU gettext is not on the server
+    set project.systemPackages: [gettext]
+wkhtmltopdf is missing
+    No wkhtmltopdf executable found
+    the program wkhtmltopdf is not on the server
+    set project.systemPackages: [wkhtmltopdf]; Debian 13 has no such package: use WeasyPrint there
+xmlsec1 is missing
+    Cannot find \['?xmlsec1|xmlsec1 binary
+    the program xmlsec1 is not on the server
+    set project.systemPackages: [xmlsec1]
+a file or a program is missing
+    FileNotFoundError: \[Errno 2\] No such file or directory: '([\w.-]+)'$
+    there is no file or program {0}
+    for a program, name its package in project.systemPackages; a file must be in the commit, and be opened below BASE_DIR
+    FileNotFoundError: \[Errno 2\] No such file or directory: '(/[^']+)'$
+    the project opens {0}, which this server does not have
+    build the path from BASE_DIR, or set it by a variable to a path in the project's shared folder
 the project opens what it may not
     PermissionError: \[Errno 13\] [\w -]+: '([^']+)'
     the project may not open or write {0}
@@ -273,14 +446,14 @@ a request takes too long
 out of memory
     MemoryError|Out of memory|oom-kill|OOM killer|out of memory\?|Cannot allocate memory|signal: killed
     the server ran out of memory
-    use fewer GUNICORN_WORKERS or a lower --concurrency, or a larger server
+    use fewer GUNICORN_WORKERS or a lower --concurrency, add swap, or use a larger server
 the application is missing
     Failed to find attribute '([^']+)' in '([^']+)'
     the module {1} has no {0}
-    set project.wsgiApplication (project.asgiApplication for Daphne), or the same in the settings, as module:name
+    set project.wsgiApplication, or project.asgiApplication where Daphne or Uvicorn serves, as module:name
     module '([\w.]+)' has no attribute '(app\w*)'
     the module {0} has no {1}
-    set project.wsgiApplication (project.asgiApplication for Daphne), or the same in the settings, as module:name
+    set project.wsgiApplication, or project.asgiApplication where Daphne or Uvicorn serves, as module:name
 the Celery application is missing
     Unable to load celery application\.\s+(.+)
     Celery finds no application: {0}
@@ -289,12 +462,19 @@ the broker cannot be reached
     Cannot connect to (\S+?): (?:Error \d+ connecting to \S+ )?(.+?)\.?$
     the broker at {0} cannot be reached: {1}
     check the broker's URL; codesensei:broker.env sets one for the broker of this server
+Redis cannot be reached
+    Error -?\d+ connecting to ([\w.-]+):\d+\. (?:Name or service not known|Temporary failure in name|No address associated)
+    the host of Redis, {0}, cannot be resolved
+    name its real host: the service names of docker compose do not exist on a server; codesensei:broker.env sets the URL of the broker of this server
+    Error \d+ connecting to (\S+?:\d+)\. (.+?)\.?$
+    Redis at {0} cannot be reached: {1}
+    check the URL in the settings; codesensei:broker.env sets the URL of the broker of this server
 an option does not exist
     (?:Error: )?No such option:? '?(--?[\w-]+)|unrecognized arguments: (.+)
     the command has an option that the program does not know: {0}
     fix the command in the stack file
 a program is missing
-    (?:line \d+: )([^\s:]+): (?:command not found|No such file or directory)|exec: ([^\s:]+): not found
+    (?:line \d+: )([^\s:]+): (?:command not found|No such file or directory)|(?:sh: \d+|exec): ([^\s:]+): not found
     the program {0} does not exist on the server
     add its package to the requirements file (the venv's bin is first on PATH), or to project.systemPackages
 a program is not executable
@@ -312,7 +492,7 @@ a management command is missing
 the settings are incomplete
     ImproperlyConfigured: (.+)
     Django's settings are incomplete: {0}
-    set what it names in codesensei:env or codesensei:secretEnv, or change the settings
+    change what it names in the settings; if it is a variable, set it in codesensei:env or codesensei:secretEnv
 a command refuses
     ^CommandError: (.+)
     {0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -13,25 +13,24 @@ from codesensei.scripts.release.release import Release
 from codesensei.wire import envfile
 from codesensei.wire.steps import Build, BuildDatabase
 
-OVERRIDDEN_FIX = (
-    "remove what overrides them: a committed .env (load_dotenv with override=True), or lines of the settings"
-)
+OVERRIDDEN_FIX = "remove what overrides them: a committed .env (loaded with override=True), or lines of the settings"
 PARTS = ("name", "user", "password", "host", "port")
 
 
-def check(facts: Facts, release: Release, data: Build) -> None:
-    """Raise Failure for settings with which the site would lose data or not work."""
-    refuse_debug(facts, release, production=data.production)
-    _check_applications(facts, data)
-    _check_sqlite(facts, release)
-    _check_media(facts, release)
-    _check_served_media(facts, release, data.media_url)
-    _check_static(facts, release, data)
-    _check_database(facts, data)
+def problems(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
+    """All settings with which the site would lose data or not work."""
+    yield from debug_in_production(facts, release, production=data.production)
+    yield from _check_applications(facts, data)
+    yield from _check_sqlite(facts, release, data)
+    yield from [*_check_served_media(facts, release, data.media_url)] or _check_media(facts, release)
+    yield from _check_static(facts, release, data)
+    # A SQLite file that would be lost has been told with the line for the generated database.
+    if "default" not in _lost_sqlite(facts, release):
+        yield from _check_database(facts, data)
 
 
-def refuse_debug(facts: Facts, release: Release, *, production: bool) -> None:
-    """Raise Failure where DEBUG is on in production."""
+def debug_in_production(facts: Facts, release: Release, *, production: bool) -> Iterator[Failure]:
+    """DEBUG, where it is on in production."""
     if not facts.debug or not production:
         return
     module = facts.settings_module or release.settings_module
@@ -40,7 +39,7 @@ def refuse_debug(facts: Facts, release: Release, *, production: bool) -> None:
     if names := overridden(facts, release):
         cause += f"\nthe project does not have the stack's values of {', '.join(names)}"
         fix += f"; {OVERRIDDEN_FIX}"
-    raise Failure("DEBUG", cause, fix)
+    yield Failure("DEBUG", cause, fix)
 
 
 def overridden(facts: Facts, release: Release) -> list[str]:
@@ -50,19 +49,19 @@ def overridden(facts: Facts, release: Release) -> list[str]:
     return sorted(set(facts.overridden) & set(envfile.assignments(release.env_file.read_bytes().decode())))
 
 
-def _check_applications(facts: Facts, data: Build) -> None:
+def _check_applications(facts: Facts, data: Build) -> Iterator[Failure]:
     """What was read from the settings on the operator's machine must be what Django says."""
     declared, thing = facts.asgi_application, "ASGI_APPLICATION"
     if data.asgi_declared is True and not declared:
         fix = "set project.interface to wsgi (or to asgi, to serve with ASGI anyway)"
-        raise Failure(thing, "the settings seem to declare it, and Django says that they do not", fix)
+        yield Failure(thing, "the settings seem to declare it, and Django says that they do not", fix)
     if data.asgi_declared is False and declared:
         fix = "set project.interface to asgi and project.asgiApplication to that, or to wsgi, to serve with WSGI anyway"
-        raise Failure(thing, f"Django says {declared}, which reading the settings did not find", fix)
+        yield Failure(thing, f"Django says {declared}, which reading the settings did not find", fix)
     wsgi, expected = facts.wsgi_application, data.wsgi_declared
     if wsgi and expected and wsgi.replace(":", ".") != expected.replace(":", "."):
         fix = f"set project.wsgiApplication: {':'.join(wsgi.rsplit('.', 1))}"
-        raise Failure("WSGI_APPLICATION", f"Django says {wsgi}, and reading the settings found {expected}", fix)
+        yield Failure("WSGI_APPLICATION", f"Django says {wsgi}, and reading the settings found {expected}", fix)
 
 
 def inside(path: str, tree: Path) -> bool:
@@ -89,34 +88,40 @@ def sqlite_path(name: str) -> str | None:
     return None if found.path == ":memory:" or "mode=memory" in found.query else unquote(found.path)
 
 
-def _check_sqlite(facts: Facts, release: Release) -> None:
-    for alias, database in facts.databases.items():
-        path = sqlite_path(database.name) if is_sqlite(database) else None
-        if path is not None and not outlives(path, release):
-            cause = f"the SQLite file {path} lies inside the release; the next release would start without its data"
-            fix = f"set DATABASE_URL to sqlite:///{release.project.shared}/db.sqlite3 and read it in the settings"
-            raise Failure(f"DATABASES[{alias!r}]", cause, fix)
+def _lost_sqlite(facts: Facts, release: Release) -> dict[str, str]:
+    """By alias, the SQLite files that the next release would not have."""
+    paths = {alias: sqlite_path(known.name) for alias, known in facts.databases.items() if is_sqlite(known)}
+    return {alias: path for alias, path in paths.items() if path is not None and not outlives(path, release)}
 
 
-def _check_media(facts: Facts, release: Release) -> None:
+def _check_sqlite(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
+    for alias, path in _lost_sqlite(facts, release).items():
+        cause = f"the SQLite file {path} lies inside the release; the next release would start without its data"
+        fix = f"set DATABASE_URL to sqlite:///{release.project.shared}/db.sqlite3 and read it in the settings"
+        if alias == "default" and data.database.kind == "generated":
+            fix = f"write in {data.settings_module}: {_line(data.database.variables)}\nor, to keep SQLite, {fix}"
+        yield Failure(f"DATABASES[{alias!r}]", cause, fix)
+
+
+def _check_media(facts: Facts, release: Release) -> Iterator[Failure]:
     root = facts.media_root
     if root and not outlives(root, release):
         cause = f"{root} lies inside the release; the next release would lose what people uploaded"
         fix = f'set MEDIA_ROOT = "{release.project.shared}/media" in the production settings'
-        raise Failure("MEDIA_ROOT", cause, fix)
+        yield Failure("MEDIA_ROOT", cause, fix)
 
 
-def _check_served_media(facts: Facts, release: Release, url: str | None) -> None:
+def _check_served_media(facts: Facts, release: Release, url: str | None) -> Iterator[Failure]:
     """If the proxy serves uploads (at `url`), Django must store them there and say so."""
     root, folder = facts.media_root, release.project.media
     if url is None or not root:
         return
     if os.path.realpath(os.path.join(release.code, root)) != os.path.realpath(folder):
         fix = f'set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none'
-        raise Failure("MEDIA_ROOT", f"it is {root}, and with project.mediaServing: proxy nginx serves {folder}", fix)
+        yield Failure("MEDIA_ROOT", f"it is {root}, and with project.mediaServing: proxy nginx serves {folder}", fix)
     if facts.media_url and _local_path(facts.media_url) != url:
         fix = "write MEDIA_URL as a plain string in the settings, or set project.mediaServing to none"
-        raise Failure("MEDIA_URL", f"Django says {facts.media_url}, and the proxy serves {url}", fix)
+        yield Failure("MEDIA_URL", f"Django says {facts.media_url}, and the proxy serves {url}", fix)
 
 
 def _local_path(url: str) -> str:
@@ -125,26 +130,26 @@ def _local_path(url: str) -> str:
     return url if found.netloc else f"/{found.path.lstrip('/')}"
 
 
-def _check_static(facts: Facts, release: Release, data: Build) -> None:
+def _check_static(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
     if data.static == "none" or not facts.installed_staticfiles:
         return
     root = facts.static_root
     if not root:
         fix = 'add STATIC_ROOT = BASE_DIR / "staticfiles" to the settings, or set project.static to none'
-        raise Failure("STATIC_ROOT", "it is not set, and collectstatic needs it", fix)
+        yield Failure("STATIC_ROOT", "it is not set, and collectstatic needs it", fix)
     path = os.path.join(release.code, root)
-    if not inside(path, release.path) or os.path.realpath(path) == os.path.realpath(release.path):
+    if root and (not inside(path, release.path) or os.path.realpath(path) == os.path.realpath(release.path)):
         cause = f"{root} lies outside the release; old and new releases would overwrite each other's files"
-        raise Failure("STATIC_ROOT", cause, 'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings')
+        yield Failure("STATIC_ROOT", cause, 'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings')
     expected = data.static_url
     if not facts.static_url:
-        raise Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')
-    if _local_path(facts.static_url) != expected:
+        yield Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')
+    elif _local_path(facts.static_url) != expected:
         fix = "write STATIC_URL as a plain string in the settings; with S3 or a CDN, set project.static to none"
-        raise Failure("STATIC_URL", f"Django says {facts.static_url}, and the proxy serves {expected}", fix)
+        yield Failure("STATIC_URL", f"Django says {facts.static_url}, and the proxy serves {expected}", fix)
 
 
-def _check_database(facts: Facts, data: Build) -> None:
+def _check_database(facts: Facts, data: Build) -> Iterator[Failure]:
     """The settings must use a DATABASE_URL that the program generated."""
     expected = data.database
     if expected.kind != "generated":
@@ -160,7 +165,7 @@ def _check_database(facts: Facts, data: Build) -> None:
         f"write in {data.settings_module}: {_line(expected.variables)}\n"
         "or map codesensei:database.env to the variables that the settings read, or set database.kind to none"
     )
-    raise Failure("DATABASES", f"the settings do not use the generated database {expected.name} ({says})", fix)
+    yield Failure("DATABASES", f"the settings do not use the generated database {expected.name} ({says})", fix)
 
 
 def _is_generated(database: DatabaseFacts, expected: BuildDatabase) -> bool:
@@ -174,6 +179,6 @@ def _line(variables: Mapping[str, str]) -> str:
     by_part = {part: name for name, part in variables.items()}
     if name := by_part.get("url"):
         given = "" if name == "DATABASE_URL" else f'env="{name}"'
-        return f'DATABASES = {{"default": dj_database_url.config({given})}}'
+        return f'DATABASES = {{"default": dj_database_url.config({given})}}  # from the package dj-database-url'
     parts = [f'"{part.upper()}": os.environ["{by_part[part]}"]' for part in PARTS if part in by_part]
     return f'DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", {", ".join(parts)}}}}}'

@@ -29,6 +29,7 @@ from codesensei.wire.processes import SYSTEM_PATH
 
 TAIL = 400
 QUIET_SECONDS = 20.0
+LONGEST_QUIET = 600.0
 LONGEST_SECONDS = 6 * 3600
 _DENIED_TO_BUILDS = (
     "PrivateTmp PrivateDevices ProtectHome ProtectKernelTunables ProtectControlGroups NoNewPrivileges RestrictSUIDSGID"
@@ -133,13 +134,23 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
     return JobResult(code, "\n".join(tail), log, _result(project) if code else "", answer)
 
 
+def quiet_times() -> Iterator[float]:
+    """Seconds until each next word that something still runs: all of them stand before the error, should it fail."""
+    pause = QUIET_SECONDS
+    while True:
+        yield pause
+        pause = min(2 * pause, LONGEST_QUIET)
+
+
 @contextlib.contextmanager
 def _telling(step: Step[object], title: str) -> Iterator[None]:
-    """Say every 20 s that the job still runs, even if it prints nothing."""
+    """Say that the job still runs, even if it prints nothing: after 20 s, and then less and less often."""
     ended, started = threading.Event(), time.monotonic()
 
     def tell() -> None:
-        while not ended.wait(QUIET_SECONDS):
+        for pause in quiet_times():
+            if ended.wait(pause):
+                return
             step.say(f"{title}: still running after {time.monotonic() - started:.0f} s")
 
     teller = threading.Thread(target=tell, daemon=True)

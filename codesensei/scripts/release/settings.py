@@ -15,6 +15,7 @@ from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 
 FACTS = "codesensei-facts:"
+FIX = "take out of them what ends the program or closes its standard output (sys.exit, os._exit)"
 SCRIPT = Path(__file__).with_name("ask_django.py")
 
 
@@ -26,4 +27,4 @@ def ask(step: Step[object], release: Release) -> Facts:
     try:
         return codec.decode(Facts, json.loads(done.answer), FACTS)
     except (ValueError, WireError):
-        raise Failure("Django's settings", "the project's settings printed no facts", log=done.tail) from None
+        raise Failure("Django's settings", "the project's settings printed no facts", FIX, done.tail) from None

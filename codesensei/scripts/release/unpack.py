@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codesensei.scripts.base import files
+from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release
 from codesensei.wire import links
@@ -76,7 +77,7 @@ def _archive(step: Step[object], revision: str, source: Archive) -> Path:
         return kept
     arrived = step.project.incoming / Path(source.tar).name
     files.make_directory(kept.parent, 0o700)
-    fix = f"copy it again: pulumi up --replace '**{step.slug}-source'"
+    fix = again(step.slug, "source")
     try:
         handle = os.open(arrived, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -84,7 +85,7 @@ def _archive(step: Step[object], revision: str, source: Archive) -> Path:
     temporary = kept.with_suffix(".part")
     with os.fdopen(handle, "rb") as stream, open(temporary, "wb") as copy:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise Failure("source", f"{arrived} is not a regular file", "remove it and run pulumi up again")
+            raise Failure("source", f"{arrived} is not a regular file", f"remove it on the server, then {fix}")
         shutil.copyfileobj(stream, copy)
     found = _sha256(temporary)
     if found != source.sha256:

@@ -6,6 +6,7 @@ import json
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release import checks, record
 from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, redactor
@@ -34,7 +35,7 @@ def hold(project: ProjectPaths, release: Release, *, production: bool) -> None:
         if one != other:
             cause = f"the process that serves has another {name} than manage.py"
             raise Failure(thing, clean(f"{cause}: {codec.encode(one)}, not {codec.encode(other)}"), FIX)
-    checks.refuse_debug(said, release, production=production)
+    raise_all(checks.debug_in_production(said, release, production=production))
     record.serves_with(project, release.name, said)
 
 

@@ -72,8 +72,6 @@ def run(step: Step[Acme]) -> None:
     warnings = [_sentence(name, reasons.get(name) or reasons.get("")) for name in missing]
     if not missing and reasons.get(""):
         warnings = [f"the certificate was not replaced: {': '.join(reasons[''])}"]
-    for warning in warnings:
-        step.say(f"warning: {warning}")
     step.result = json.dumps(codec.encode(AcmeSaid(warnings=tuple(warnings))), ensure_ascii=False)
 
 

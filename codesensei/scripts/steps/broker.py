@@ -51,7 +51,8 @@ def find() -> BrokerProgram:
     there = packages.installed(packages.BROKERS)
     found = [BrokerProgram(name.removesuffix("-server")) for name in packages.BROKERS if name in there]
     if not found:
-        raise Failure("broker", "neither valkey-server nor redis-server is installed", "run pulumi up again")
+        fix = "install one on the server (apt-get install redis-server), then run pulumi up again"
+        raise Failure("broker", "neither valkey-server nor redis-server is installed", fix)
     running = [broker for broker in found if systemctl("is-active", "--quiet", broker.unit, check=False).ok]
     return (running or found)[0]
 

@@ -9,6 +9,7 @@ import os
 import time
 
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release import checks, jobs, record, settings
 from codesensei.scripts.release.install import install, require
 from codesensei.scripts.release.jobs import Job
@@ -68,7 +69,4 @@ def _is_built(release: Release) -> bool:
 def _check(facts: Facts, release: Release, data: Build) -> None:
     """Refuse settings that would lose data or not work; a message may quote a secret variable."""
     clean = redactor(release.project, release.name).clean
-    try:
-        checks.check(facts, release, data)
-    except Failure as failure:
-        raise Failure(failure.thing, clean(failure.cause), clean(failure.fix)) from None
+    raise_all(Failure(bad.thing, clean(bad.cause), clean(bad.fix)) for bad in checks.problems(facts, release, data))

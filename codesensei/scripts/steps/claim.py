@@ -23,7 +23,8 @@ from codesensei.wire.steps import Nothing
 def run(step: Step[Nothing]) -> None:
     """Make root's own directories, claim the slug, point it at this toolkit, remove unused toolkits."""
     if len(step.args) != 4:
-        raise Failure("claim", "it needs a stack, an identity, true or false, and a hash", "run pulumi up again")
+        fix = "this is a fault of codesensei: please report it"
+        raise Failure("claim", "it needs a stack, an identity, true or false, and a hash", fix)
     stack, identity, adopt, _ = step.args
     if is_own_slug(step.slug):
         raise Failure(f"slug {step.slug}", "codesensei uses this name itself", "choose another codesensei:project.slug")

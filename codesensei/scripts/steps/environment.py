@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codesensei.scripts.base import files
+from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step, write_json
 from codesensei.scripts.release.release import VariableNotes
 from codesensei.wire import codec
@@ -16,7 +17,9 @@ def run(step: Step[Environment]) -> None:
     try:
         files.group_id(data.user)
     except KeyError:
-        raise Failure(f"user {data.user}", "there is no such user on this server", "run pulumi up again") from None
+        raise Failure(
+            f"user {data.user}", "there is no such user on this server", again(step.slug, "account")
+        ) from None
     path = step.project.env_file(variables)
     wrote = files.write_file(path, data.content, 0o640, "root", data.user)
     step.converge(wrote, f"environment {path} written")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from codesensei.scripts.base import proofs, register, rivals, units
-from codesensei.scripts.serving import certificates
+from codesensei.scripts.base import locks, proofs, register, rivals, units
+from codesensei.scripts.checks import machine
+from codesensei.scripts.serving import certificates, findings
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import ACME, SWITCH, Seen, SeenStep
+from codesensei.wire.steps import ACME, BROKER, DATABASE, PROXY, SWITCH, Finding, Seen, SeenStep
 
 
 def run(slug: str, words: list[str]) -> int:
@@ -18,7 +19,12 @@ def run(slug: str, words: list[str]) -> int:
     project = ProjectPaths(slug)
     steps = sorted(path.stem for path in project.proofs.glob("*.json"))
     owner = register.entry(slug)
-    seen = Seen(identity=owner.identity if owner else "", steps={step: _seen(project, step) for step in steps})
+    seen = Seen(
+        identity=owner.identity if owner else "",
+        steps={step: _seen(project, step) for step in steps},
+        findings=tuple(_findings(project)),
+        deploying=locks.deploying(slug),
+    )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0
 
@@ -30,9 +36,22 @@ def _seen(project: ProjectPaths, step: str) -> SeenStep:
 
 def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
     """What a step left in order, apart from files, and no longer is."""
-    if step == ACME.name:
-        return certificates.lacking(project)
-    return (*_stopped(project), *_rivals(project)) if step == SWITCH.name else ()
+    lacking: dict[str, Callable[[], Iterable[str]]] = {
+        ACME.name: lambda: certificates.lacking(project),
+        DATABASE.name: lambda: findings.stopped_postgresql(project),
+        BROKER.name: findings.stopped_broker,
+        PROXY.name: findings.stopped_proxy,
+        SWITCH.name: lambda: (*_stopped(project), *_rivals(project)),
+    }
+    return lacking[step]() if step in lacking else ()
+
+
+def _findings(project: ProjectPaths) -> Iterator[Finding]:
+    """What a person must repair; a server without this project has nothing to find."""
+    live = Live.read(project)
+    if live.manifest:
+        yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
+        yield from findings.of_project(live)
 
 
 def _rivals(project: ProjectPaths) -> Iterator[str]:

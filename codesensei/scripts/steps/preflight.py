@@ -4,34 +4,43 @@ from __future__ import annotations
 
 from codesensei.scripts.base import register
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.together import Together
 from codesensei.scripts.checks import database, machine, names, user
 from codesensei.scripts.serving.live import Live
 from codesensei.wire.steps import MADE_HERE, Preflight
 
 
 def run(step: Step[Preflight]) -> None:
-    """Check the machine, the app user and every name; then claim the names in the register."""
-    data = step.data
-    machine.check(allow_unsupported=data.allow_unsupported)
-    machine.check_ports(data.ports)
+    """Check the machine, the app user and every name, tell all that is wrong; else claim the names in the register."""
+    data, checks = step.data, Together()
     entry = register.entry(step.slug)
     if entry is None or entry.identity != data.identity:
         whose = f"it belongs to the stack {entry.stack} now" if entry else "the register does not know it"
         raise Failure(f"slug {step.slug}", whose, "run pulumi up again, with codesensei:adopt: true to take it over")
-    user.check(step, entry)
-    for unit in data.units:
-        names.check_unit(entry, unit, data.adopt)
-    names.check_hostnames(step.project, data.hostnames, adopt=data.adopt)
     wanted: dict[str, list[str]] = {
         "units": list(data.units),
         "hostnames": list(data.hostnames),
         "brokers": [str(number) for number in data.broker_numbers],
     }
+    with checks:
+        machine.check(allow_unsupported=data.allow_unsupported)
+    with checks:
+        machine.check_ports(data.ports)
+    with checks:
+        names.check_hostnames(step.project, data.hostnames, adopt=data.adopt)
     place = data.database
     if place is not None and place.kind == "external":
-        database.check_external(step, place)
+        with checks:
+            database.check_external(step, place)
+    with checks:
+        user.check(step, entry)
+    for unit in data.units:
+        with checks:
+            names.check_unit(entry, unit, data.adopt)
     if place is not None and place.kind in MADE_HERE:
-        wanted |= database.check_local(step, place)
+        with checks:
+            wanted |= database.check_local(step, place)
+    checks.end()
     claimed = register.claim(step.slug, wanted, user=data.user, adopt=data.adopt)
     # What an earlier deploy claimed and never made live is freed; what is served stays until the switch ends it.
     live = Live.read(step.project).manifest

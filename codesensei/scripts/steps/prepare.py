@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from codesensei.scripts.base import files
+from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import jobs, record
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
@@ -32,7 +33,7 @@ def run(step: Step[Prepare]) -> None:
     jobs.end_orphans(step)
     known = release.record
     if not known.is_built:
-        raise Failure(f"release {name}", "it is not built on this server", "run pulumi up again")
+        raise Failure(f"release {name}", "it is not built on this server", again(step.slug, "build"))
     if known.is_prepared:
         step.say(f"release {name} is prepared already")
         return

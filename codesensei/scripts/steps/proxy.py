@@ -89,7 +89,7 @@ def _wanted(item: SharedFile, known: set[str]) -> tuple[Path, Place]:
         raise Failure(f"file {path}", "it is not below /etc/nginx", "this is a fault of codesensei: please report it")
     if not path.parent.is_dir():
         cause = "nginx is not laid out as Debian's package does it"
-        raise Failure(f"directory {path.parent}", cause, "install nginx-light")
+        raise Failure(f"directory {path.parent}", cause, "replace it by Debian's: apt-get install nginx-light")
     newest = shared.newest(path, item.content, item.version)
     return path, Place(content=for_server(newest, known), mode=int(item.mode, 8))
 

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codesensei.scripts.base import files, host, register, rivals, sites
+from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import causes, checks, jobs, phases, prune, record
 from codesensei.scripts.release.jobs import Job
@@ -32,7 +34,7 @@ def run(step: Step[Manifest]) -> None:
     live.refuse_foreign_paths(project, manifest)
     release = Release(project, name, manifest.user, manifest.directory, manifest.settings_module)
     if not release.record.is_prepared:
-        raise Failure(f"release {name}", "it is not complete on this server", "run pulumi up again")
+        raise Failure(f"release {name}", "it is not complete on this server", again(step.slug, "build", "prepare"))
     if live.is_interrupted(project):
         step.changed("an interrupted switch is put back first")
         live.restore(step)
@@ -42,7 +44,7 @@ def run(step: Step[Manifest]) -> None:
     nginx = sites.configuration()
     found = rivals.rivals(nginx, project, hosts, host.own_addresses())
     rivals.refuse(found, adopt=manifest.adopt)
-    checks.refuse_debug(release.facts, release, production=manifest.production)
+    raise_all(checks.debug_in_production(release.facts, release, production=manifest.production))
     change = Change(step, now, release, tuple(rival.file for rival in found))
     served = now.manifest.health.hosts if now.manifest else ()
     warnings = rivals.displaced(nginx, project, [name for name in hosts if name not in served])

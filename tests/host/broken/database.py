@@ -131,6 +131,6 @@ CASES = (
             )
         },
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the database has no column entries_entry.mood, which the models have: a migration is missing",
-        fix="run manage.py makemigrations in the project and commit the new migration",
+        fix="run manage.py makemigrations in the project and commit the migration; if a module asks the database while it is imported (forms, urls, apps), move that into a function",
     ),
 )

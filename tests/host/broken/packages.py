@@ -56,14 +56,14 @@ CASES = (
     Broken(
         "a system library for a build is missing",
         replace={"requirements.txt": ("redis==", "python-ldap==3.4.4\nredis==")},
-        error="install the requirements (release RELEASE) on SERVER: a package must be compiled, and the system library with lber.h is missing",
-        fix="name the library's -dev package in project.systemPackages (on the server: apt-file search lber.h)",
+        error="install the requirements (release RELEASE) on SERVER: python-ldap must be compiled, and the system library with lber.h is missing",
+        fix="set project.systemPackages: [libldap-dev, libsasl2-dev]",
     ),
     Broken(
         "a program for a build is missing",
         replace={"requirements.txt": ("redis==", "mysqlclient==2.2.7\nredis==")},
-        error="install the requirements (release RELEASE) on SERVER: a package must be compiled, and the system library mysqlclient is missing",
-        fix="name the library's -dev package in project.systemPackages, for example default-libmysqlclient-dev for mysqlclient",
+        error="install the requirements (release RELEASE) on SERVER: mysqlclient must be compiled, and MySQL's library is missing",
+        fix="set project.systemPackages: [pkg-config, default-libmysqlclient-dev]",
     ),
     Broken(
         "a requirement's repository cannot be fetched",

@@ -49,19 +49,19 @@ CASES = (
         "a package is not in the requirements",
         replace={"config/settings/base.py": ('    "entries",', '    "corsheaders",\n    "entries",')},
         error="Django's settings (release RELEASE) on SERVER: the module corsheaders cannot be found",
-        fix="add its package to the requirements file; if it is the project's own, commit it and check project.directory and project.settingsModule",
+        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory",
     ),
     Broken(
         "the settings import a module that is not committed",
         replace={PRODUCTION: (IMPORTS, IMPORTS + "from config.settings.local import *  # noqa: F403\n")},
         error="Django's settings (release RELEASE) on SERVER: the module config.settings.local cannot be found",
-        fix="add its package to the requirements file; if it is the project's own, commit it and check project.directory and project.settingsModule",
+        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory",
     ),
     Broken(
         "the settings are incomplete",
         replace=setting('AUTH_USER_MODEL = "shop.User"'),
         error="Django's settings (release RELEASE) on SERVER: Django's settings are incomplete: AUTH_USER_MODEL refers to model 'shop.User' that has not been installed",
-        fix="set what it names in codesensei:env or codesensei:secretEnv, or change the settings",
+        fix="change what it names in the settings; if it is a variable, set it in codesensei:env or codesensei:secretEnv",
     ),
     Broken(
         "STATIC_URL is not set",
@@ -100,13 +100,13 @@ CASES = (
             'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}'
         ),
         error="DATABASES['default'] on SERVER: the SQLite file /srv/codesensei/guestbook/releases/RELEASE/db.sqlite3 lies inside the release; the next release would start without its data",
-        fix="set DATABASE_URL to sqlite:////srv/codesensei/guestbook/shared/db.sqlite3 and read it in the settings",
+        fix='write in config.settings.production: DATABASES = {"default": dj_database_url.config()}  # from the package dj-database-url or, to keep SQLite, set DATABASE_URL to sqlite:////srv/codesensei/guestbook/shared/db.sqlite3 and read it in the settings',
     ),
     Broken(
         "the generated database is not used",
         replace=setting('DATABASES["default"]["NAME"] = "shop"'),
         error="DATABASES on SERVER: the settings do not use the generated database guestbook (default: postgresql shop)",
-        fix='write in config.settings.production: DATABASES = {"default": dj_database_url.config()} or map codesensei:database.env to the variables that the settings read, or set database.kind to none',
+        fix='write in config.settings.production: DATABASES = {"default": dj_database_url.config()}  # from the package dj-database-url or map codesensei:database.env to the variables that the settings read, or set database.kind to none',
     ),
     Broken(
         "a log file has no folder",
@@ -154,6 +154,6 @@ CASES = (
         },
         config={"project.interface": "asgi"},
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: its process ended before it answered: a module imports models before Django is set up (AppRegistryNotReady)",
-        fix="in asgi.py call get_asgi_application() before importing routing or consumers, or set project.asgiApplication",
+        fix="in asgi.py call get_asgi_application() before importing routing or consumers, and set project.asgiApplication to asgi.py's application",
     ),
 )

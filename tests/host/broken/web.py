@@ -19,13 +19,13 @@ CASES = (
         "a style sheet names a missing file",
         replace={"entries/static/entries/guestbook.css": ("body {", "body { background: url(paper.png);")},
         error="manage.py collectstatic (release RELEASE) on SERVER: a style sheet names the static file entries/paper.png, which is not in the commit",
-        fix="commit the file (is it in .gitignore?), or fix its name in the style sheet",
+        fix="commit the file (is it in .gitignore?), build it in hooks.beforeCollectstatic, or fix its name in the style sheet",
     ),
     Broken(
         "a template names a missing file",
         revision="broken",
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: a template names the static file entries/logo.svg, which was not collected",
-        fix="commit the file (is it in .gitignore?), or fix its name in the template",
+        fix="commit the file (is it in .gitignore?), build it in hooks.beforeCollectstatic, or fix its name in the template",
     ),
     Broken(
         "a template is missing",
@@ -106,7 +106,7 @@ CASES = (
         "the application has another name",
         config={"project.wsgiApplication": "config.wsgi:app"},
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: its process ended before it answered: the module config.wsgi has no app",
-        fix="set project.wsgiApplication (project.asgiApplication for Daphne), or the same in the settings, as module:name",
+        fix="set project.wsgiApplication, or project.asgiApplication where Daphne or Uvicorn serves, as module:name",
     ),
     Broken(
         "everything is sent to https",
@@ -127,6 +127,6 @@ CASES = (
         " >/etc/systemd/system/codesensei-candidate-guestbook.service.d/memory.conf",
         after="rm -r /etc/systemd/system/codesensei-candidate-guestbook.service.d",
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the server ran out of memory",
-        fix="use fewer GUNICORN_WORKERS or a lower --concurrency, or a larger server",
+        fix="use fewer GUNICORN_WORKERS or a lower --concurrency, add swap, or use a larger server",
     ),
 )

@@ -19,9 +19,12 @@ class TerminalError(AssertionError):
 def dialog(server: Server, command: str, answers: list[tuple[str, str]]) -> str:
     """Run `command` on a terminal over ssh, give each answer when its question has come; returns what was shown."""
     ssh, *rest = server.ssh_argv()
-    process = subprocess.Popen(
-        [ssh, "-tt", *rest, "--", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    return converse([ssh, "-tt", *rest, "--", command], answers)
+
+
+def converse(argv: list[str], answers: list[tuple[str, str]]) -> str:
+    """Run a program, give each answer when its question has come; returns what was shown."""
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdin is not None
     shown, deadline = "", time.monotonic() + SECONDS
     try:
@@ -34,7 +37,7 @@ def dialog(server: Server, command: str, answers: list[tuple[str, str]]) -> str:
         while text := _more(process, deadline, f"waiting for the end of:\n{shown}", at_end=True):
             shown += text
         if process.wait(SECONDS) != 0:
-            raise TerminalError(f"{command} ended with {process.returncode}:\n{shown}")
+            raise TerminalError(f"{argv[-1]} ended with {process.returncode}:\n{shown}")
         return shown
     finally:
         process.kill()

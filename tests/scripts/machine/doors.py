@@ -22,6 +22,7 @@ import pytest
 from codesensei.scripts import main
 from codesensei.scripts.base import host, probe
 from codesensei.scripts.base.probe import Answer, Door
+from codesensei.wire.steps import RESULT
 from tests.scripts.machine import nginx
 from tests.scripts.machine.calls import Fault, How, Kind
 from tests.scripts.machine.machine import Machine, Unknown
@@ -44,8 +45,8 @@ class Ended:
 
     @property
     def result(self) -> Any:
-        """What the step says for the program, as its last line."""
-        return json.loads(self.said.splitlines()[-1])
+        """What the step says for the program, which people are not shown."""
+        return json.loads(self.error.splitlines()[-1].removeprefix(RESULT))
 
 
 def run(

@@ -323,6 +323,7 @@ class Systemd:
             "UnitFileState": ("enabled" if name in self.enabled else "disabled") if self.exists(name) else "",
             "NeedDaemonReload": "no",
             "ExecMainStatus": str(unit.status),
+            "ActiveEnterTimestampMonotonic": "0",
             "MemoryCurrent": self.memory,
         }
         for key in wanted:

@@ -1,0 +1,40 @@
+"""Who holds a lock: what a step waits for, and what the look tells while somebody deploys."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from pathlib import Path
+
+from codesensei.scripts.base.step import read_json
+from codesensei.wire import paths
+
+
+def file_of(name: str) -> Path:
+    """The lock of the server, or of a project (`project-<slug>`)."""
+    return paths.SERVER.locks / f"{name}.lock"
+
+
+def note_of(name: str) -> Path:
+    """What the holder of a lock says of itself; it stays when the lock is free again."""
+    return paths.SERVER.locks / f"{name}.holder"
+
+
+def holder(name: str) -> str:
+    """Who has, or had, the lock. Between taking it and writing the note there is none."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        note = read_json(note_of(name), {})
+        return f"{note['step']} of {note['slug']} (process {note['pid']}, since {note['since']})"
+    return "another step"
+
+
+def deploying(slug: str) -> str:
+    """Which step of the project runs right now, and since when; empty where none does."""
+    for name in (f"project-{slug}", "server"):
+        with contextlib.suppress(FileNotFoundError), open(file_of(name)) as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if f" of {slug} (" in (who := holder(name)):
+                    return who
+    return ""

@@ -1,0 +1,129 @@
+"""What is wrong with a deployed project though nobody changed anything by hand: read-only, for every look."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from codesensei.scripts.base import units
+from codesensei.scripts.base.broker_program import BrokerProgram
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.units import UnitState
+from codesensei.scripts.postgres import ownership, postgresql
+from codesensei.scripts.postgres.ownership import Applied
+from codesensei.scripts.postgres.postgresql import identifier, literal
+from codesensei.scripts.release import causes
+from codesensei.scripts.release.record import read as read_record
+from codesensei.scripts.serving.live import Live
+from codesensei.wire import paths
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import Finding
+
+# A unit that systemd has restarted once long ago has recovered.
+OFTEN = 3
+RECENT_SECONDS = 600.0
+JOURNAL_SECONDS = 3600.0
+ANSWER_SECONDS = 2.0
+
+
+def of_project(live: Live) -> Iterator[Finding]:
+    """Processes that do not stay up, packages whose Python is gone, a database whose sorting has changed."""
+    for name in live.units:
+        if not name.endswith(".socket"):
+            yield from _of_unit(name, units.show(name))
+    if live.release:
+        yield from _of_python(live.project, live.release)
+    applied = ownership.applied(live.project)
+    if applied and postgresql_answers(applied.port):
+        yield from _of_collation(applied)
+
+
+def _of_unit(name: str, state: UnitState) -> Iterator[Finding]:
+    restarts = int(state.restarts or 0)
+    young = restarts > 0 and time.clock_gettime(time.CLOCK_MONOTONIC) - state.active_since < RECENT_SECONDS
+    look = f"look on the server: journalctl -u {name}"
+    if state.sub == "auto-restart" or restarts >= OFTEN or young:
+        cause, fix = causes.explain_any(units.journal_of(name, time.time() - JOURNAL_SECONDS), "")
+        often = f"systemd has restarted it {restarts} {'time' if restarts == 1 else 'times'} since it was deployed"
+        yield Finding(thing=name, cause=f"{often}: {cause}" if cause else often, fix=fix or look)
+    elif killed := _killed_for_memory(name):
+        cause = f"{killed} of its processes were killed because memory ran out"
+        yield Finding(thing=name, cause=cause, fix="add memory or a swap file, or run fewer processes")
+
+
+def _killed_for_memory(name: str) -> int:
+    """How many processes of a running unit the kernel has killed; its workers come back, and systemd sees nothing."""
+    try:
+        events = (paths.SERVER.cgroups / "system.slice" / name / "memory.events").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^oom_kill (\d+)$", events, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _of_python(project: ProjectPaths, release: str) -> Iterator[Finding]:
+    venv = project.venvs / (read_record(project, release).venv or "none")
+    installed = sorted(path.name for path in (venv / "lib").glob("python3*"))
+    program = Path(os.path.realpath(venv / "bin" / "python"))
+    if not installed or (installed == [program.name] and program.is_file()):
+        return
+    now = f"{program} is not there" if not program.is_file() else f"the server's Python is {program.name} now"
+    cause = f"its packages were installed for {installed[0]}, and {now}"
+    fix = "set codesensei:project.rebuild to a new text and run pulumi up"
+    yield Finding(thing=f"release {release}", cause=cause, fix=fix)
+
+
+def _of_collation(applied: Applied) -> Iterator[Finding]:
+    query = (
+        "SELECT datcollversion AS was, pg_database_collation_actual_version(oid) AS now FROM pg_database"
+        f" WHERE datname = {literal(applied.name)} AND datcollversion <> pg_database_collation_actual_version(oid)"
+    )
+    try:
+        found = postgresql.rows(applied.port, query)
+    except Failure:
+        # Before PostgreSQL 15 a database does not know its collation's version.
+        return
+    name = identifier(applied.name)
+    for row in found:
+        cause = f"it was made with version {row['was']} of its collation, and the system has {row['now']} now"
+        fix = (
+            f"indexes of text may miss rows; on the server, as postgres: psql -p {applied.port} -d {applied.name},"
+            f" then REINDEX DATABASE {name}; ALTER DATABASE {name} REFRESH COLLATION VERSION;"
+        )
+        yield Finding(thing=f"database {applied.name}", cause=cause, fix=fix)
+
+
+def stopped_postgresql(project: ProjectPaths) -> Iterator[str]:
+    """Whether the server's own PostgreSQL, which this project uses, does not run."""
+    applied = ownership.applied(project)
+    if applied and not postgresql_answers(applied.port):
+        yield f"PostgreSQL (port {applied.port}) does not run"
+
+
+def stopped_broker() -> Iterator[str]:
+    """The server's broker, where it is one that we configured and it does not run."""
+    for broker in map(BrokerProgram, ("valkey", "redis")):
+        if broker.drop_in.is_file() and (state := units.show(broker.unit)).has_ended:
+            yield f"{broker.unit} is {state.active}"
+
+
+def stopped_proxy() -> Iterator[str]:
+    """nginx, where it does not run."""
+    state = units.show("nginx.service")
+    if state.has_ended:
+        yield f"nginx.service is {state.active}"
+
+
+def postgresql_answers(port: int) -> bool:
+    """Whether something accepts connections on the cluster's own socket."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_SECONDS)
+            connection.connect(str(paths.SERVER.postgresql_sockets / f".s.PGSQL.{port}"))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,47 @@
+"""What the components share: a type named after the class, and steps that run one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import pulumi
+from pulumi import Output, ResourceOptions
+
+from codesensei import remote
+from codesensei.wire import codec
+from codesensei.wire.manifest import Switched
+from codesensei.wire.steps import AcmeSaid, StepKind
+
+D = TypeVar("D")
+Said = TypeVar("Said", AcmeSaid, Switched)
+
+
+class Component(pulumi.ComponentResource):
+    """A component. Never rename one: the engine knows it by the name of its class.
+
+    `shown` is what a preview shows of it; `before` is what its next step waits for.
+    """
+
+    def __init__(self, name: str, shown: Mapping[str, Any], opts: ResourceOptions | None) -> None:
+        super().__init__(f"codesensei:index:{type(self).__name__}", name, shown, opts)
+        self.before: list[pulumi.Resource] = []
+
+    def step(
+        self, access: remote.Access, kind: StepKind[D], data: pulumi.Input[D], *args: pulumi.Input[str]
+    ) -> Output[str]:
+        """Run a step after the previous one, as a child with its name. Returns what it tells the program."""
+        opts = ResourceOptions(parent=self, depends_on=self.before)
+        name = f"{self.pulumi_resource_name}-{kind.name}"
+        made = remote.remote_step(name, access, kind, args=args, data=data, opts=opts)
+        self.before = [made]
+        return Output.all(made.stdout, made.stderr).apply(lambda said: remote.answer_of(said[0], said[1]))
+
+
+def read_answer(kind: type[Said], answer: str, step: str) -> Said:
+    """The answer of a step, which an earlier version of the program may have run. Shows its warnings."""
+    said = codec.decode(kind, json.loads(answer), step, kept=True)
+    for warning in said.warnings:
+        remote.warn(warning)
+    return said

@@ -1,0 +1,56 @@
+"""Which test runs each block of the documents. A place is a page, a section as links name it, and from the second block
+of a section on its number. Blocks of stack files are in no row: all are read by the program, in test_pages.py."""
+
+from __future__ import annotations
+
+# `make`: the target exists, and make would know what to run.
+MAKE = "tests/docs/test_pages.py::test_targets"
+# The README from top to bottom, two operators and a CI job, on a server as it is bought.
+BOUGHT = "tests/host/test_access.py::test_a_server_as_it_is_bought"
+# Recipes for a server on which a project runs.
+SERVER = "tests/host/test_deploy.py::test_recipes_for_a_server"
+# What Pulumi does on the operator's machine: states, passphrases, values of a stack that is never deployed.
+DESK = "tests/docs/test_desk.py::test_at_the_operator_s_desk"
+
+RUN_BY = {
+    "README.md#see-it-work": BOUGHT,
+    "README.md#see-it-work.2": MAKE,
+    "README.md#what-your-project-must-have": BOUGHT,
+    "README.md#1-tools-and-a-place-for-the-state": BOUGHT,
+    "README.md#2-the-stack": BOUGHT,
+    "README.md#2-the-stack.2": BOUGHT,
+    "README.md#3-the-project": BOUGHT,
+    "README.md#3-the-project.2": BOUGHT,
+    "README.md#4-dns-and-https": BOUGHT,
+    "README.md#5-preview-then-deploy": BOUGHT,
+    "README.md#everyday-tasks": BOUGHT,
+    "README.md#everyday-tasks.2": BOUGHT,
+    "README.md#everyday-tasks.3": BOUGHT,
+    "README.md#everyday-tasks.4": BOUGHT,
+    "README.md#everyday-tasks.5": BOUGHT,
+    "CONTRIBUTING.md#set-up": MAKE,
+    "CONTRIBUTING.md#test": MAKE,
+    "CONTRIBUTING.md#test.2": MAKE,
+    "docs/database.md#which-database": DESK,
+    "docs/operating.md#where-the-state-is": DESK,
+    "docs/operating.md#where-the-state-is.2": DESK,
+    "docs/operating.md#what-to-keep-safe": SERVER,
+    "docs/operating.md#a-second-operator": BOUGHT,
+    "docs/operating.md#a-second-operator.2": DESK,
+    "docs/operating.md#keys": DESK,
+    "docs/operating.md#keys.2": DESK,
+    "docs/operating.md#variables-from-elsewhere": DESK,
+    "docs/operating.md#staging-and-production": BOUGHT,
+    "docs/operating.md#ci": BOUGHT,
+    "docs/operating.md#web-process-and-workers": SERVER,
+    "docs/operating.md#web-process-and-workers.2": SERVER,
+    "docs/operating.md#when-a-run-was-interrupted": DESK,
+    "docs/operating.md#when-a-run-was-interrupted.2": DESK,
+    "docs/operating.md#removing-a-stack.2": BOUGHT,
+    "docs/operating.md#removing-a-stack.3": DESK,
+    "docs/troubleshooting.md#the-connection": SERVER,
+    "docs/troubleshooting.md#the-site": SERVER,
+    "docs/troubleshooting.md#the-project": SERVER,
+}
+# Blocks that no test can run, each with the reason.
+NOT_RUN: dict[str, str] = {}

@@ -1,0 +1,196 @@
+"""What a look finds wrong though nobody changed anything: processes, packages, database, services, disks."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from codesensei.scripts.base import host, units
+from codesensei.scripts.base.broker_program import BrokerProgram
+from codesensei.scripts.base.host import Space
+from codesensei.scripts.base.step import Failure, write_json
+from codesensei.scripts.base.units import UnitState
+from codesensei.scripts.postgres import ownership, postgresql
+from codesensei.scripts.postgres.ownership import Applied
+from codesensei.scripts.release import record
+from codesensei.scripts.serving import findings
+from codesensei.scripts.serving.live import Live
+from codesensei.scripts.steps import look
+from codesensei.wire import codec, paths
+from codesensei.wire.steps import Finding, Seen
+from tests.scripts.manifests import MAIL, PROJECT, WEB, manifest
+
+NAME = "aaaaaaa-bbbbbbb"
+STEADY = UnitState(active="active", sub="running", file="enabled", restarts="0")
+CLASH = """Traceback (most recent call last):
+  File "x.py", line 1
+kombu.exceptions.VersionMismatch: Redis transport requires redis-py versions 3.2.0 or later"""
+
+pytestmark = pytest.mark.proves("look.findings")
+
+
+@pytest.fixture
+def states(server: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, UnitState]:
+    """A project that is well; a test changes what systemd says of it."""
+    states = {WEB: STEADY, MAIL: STEADY}
+    monkeypatch.setattr(units, "show", lambda name: states.get(name, STEADY))
+    monkeypatch.setattr(units, "journal_of", lambda name, since: f"{CLASH}\n" if name == MAIL else "")
+    PROJECT.live.parent.mkdir(parents=True)
+    write_json(PROJECT.live, codec.encode(manifest()))
+    PROJECT.record(NAME).parent.mkdir()
+    PROJECT.root.mkdir(parents=True)
+    PROJECT.current.symlink_to(f"releases/{NAME}")
+    record.begin(PROJECT, NAME, revision="c", settings_module="s", user="deploy")
+    return states
+
+
+def found() -> list[Finding]:
+    return list(findings.of_project(Live.read(PROJECT)))
+
+
+def test_a_project_that_is_well(states: dict[str, UnitState]) -> None:
+    assert found() == []
+
+
+def seconds_ago(seconds: float) -> str:
+    return str(int((time.clock_gettime(time.CLOCK_MONOTONIC) - seconds) * 1e6))
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (UnitState(active="activating", sub="auto-restart", restarts="1"), "restarted it 1 time since"),
+        (UnitState(active="active", sub="running", restarts="3", active_enter=seconds_ago(9000)), "it 3 times since"),
+        (UnitState(active="active", sub="running", restarts="1", active_enter=seconds_ago(5)), "it 1 time since"),
+        (UnitState(active="active", sub="running", restarts="2", active_enter=seconds_ago(9000)), ""),
+    ],
+)
+def test_a_process_that_does_not_stay_up(states: dict[str, UnitState], state: UnitState, told: str) -> None:
+    states[MAIL] = state
+    assert [finding.thing for finding in found()] == ([MAIL] if told else [])
+    for finding in found():
+        assert told in finding.cause
+        assert "requires redis-py versions 3.2.0 or later" in finding.cause
+    states[WEB], states[MAIL] = state, STEADY
+    for finding in found():
+        assert (finding.thing, finding.fix) == (WEB, f"look on the server: journalctl -u {WEB}")
+
+
+def test_processes_that_were_killed_for_memory(states: dict[str, UnitState]) -> None:
+    folder = paths.SERVER.cgroups / "system.slice" / WEB
+    folder.mkdir(parents=True)
+    (folder / "memory.events").write_text("low 0\nhigh 0\noom 2\noom_kill 0\n")
+    assert found() == []
+    (folder / "memory.events").write_text("low 0\nhigh 0\noom 2\noom_kill 2\n")
+    (only,) = found()
+    assert (only.thing, only.cause) == (WEB, "2 of its processes were killed because memory ran out")
+
+
+def test_packages_of_another_python(states: dict[str, UnitState], tmp_path: Path) -> None:
+    record.uses(PROJECT, NAME, "v1")
+    venv = PROJECT.venvs / "v1"
+    (venv / "lib" / "python3.11").mkdir(parents=True)
+    (venv / "bin").mkdir()
+    (venv / "bin" / "python").symlink_to(tmp_path / "python3.11")
+    (only,) = found()
+    assert only.cause == f"its packages were installed for python3.11, and {tmp_path / 'python3.11'} is not there"
+    (tmp_path / "python3.11").touch()
+    assert found() == []
+    (tmp_path / "python3.11").unlink()
+    (tmp_path / "python3.13").touch()
+    (tmp_path / "python3.11").symlink_to(tmp_path / "python3.13")
+    (only,) = found()
+    assert only.thing == f"release {NAME}"
+    assert only.cause.endswith("and the server's Python is python3.13 now")
+    assert "project.rebuild" in only.fix
+
+
+@pytest.fixture
+def database(states: dict[str, UnitState]) -> Path:
+    """A project with a local database; returns the socket of its cluster, which is not there yet."""
+    place = PROJECT.memory / "database"
+    place.mkdir(parents=True, exist_ok=True)
+    ownership.apply(PROJECT, Applied(name="shop db", role="shop", port=5433))
+    return paths.SERVER.postgresql_sockets / ".s.PGSQL.5433"
+
+
+def listen(path: Path) -> socket.socket:
+    opened = socket.socket(socket.AF_UNIX)
+    os.chdir(path.parent)
+    opened.bind(path.name)
+    opened.listen()
+    return opened
+
+
+def test_a_database_whose_collation_has_changed(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def rows(port: int, query: str) -> list[dict[str, str]]:
+        asked.append((port, query))
+        return [{"was": "2.36", "now": "2.41"}]
+
+    monkeypatch.setattr(postgresql, "rows", rows)
+    assert found() == []
+    monkeypatch.chdir(database.parent)
+    with listen(database):
+        (only,) = found()
+    assert asked[0][0] == 5433
+    assert "datname = 'shop db' AND datcollversion <> pg_database_collation_actual_version(oid)" in asked[0][1]
+    assert only.cause == "it was made with version 2.36 of its collation, and the system has 2.41 now"
+    assert 'REINDEX DATABASE "shop db"; ALTER DATABASE "shop db" REFRESH COLLATION VERSION;' in only.fix
+
+
+def test_an_old_postgresql_that_cannot_tell(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(port: int, query: str) -> None:
+        raise Failure("PostgreSQL", "no such function")
+
+    monkeypatch.setattr(postgresql, "rows", refuses)
+    monkeypatch.chdir(database.parent)
+    with listen(database):
+        assert found() == []
+
+
+@pytest.mark.proves("look.services")
+def test_services_that_a_deploy_starts_again(database: Path, states: dict[str, UnitState]) -> None:
+    assert list(findings.stopped_postgresql(PROJECT)) == ["PostgreSQL (port 5433) does not run"]
+    states["valkey-server.service"] = states["redis-server.service"] = UnitState(active="inactive")
+    assert list(findings.stopped_broker()) == []
+    broker = BrokerProgram("valkey")
+    broker.drop_in.parent.mkdir()
+    broker.drop_in.touch()
+    assert list(findings.stopped_broker()) == ["valkey-server.service is inactive"]
+    assert list(findings.stopped_proxy()) == []
+    states["nginx.service"] = UnitState(active="failed")
+    assert list(findings.stopped_proxy()) == ["nginx.service is failed"]
+
+
+@pytest.mark.proves("look.services")
+@pytest.mark.parametrize("step", ["database", "broker", "proxy"])
+def test_the_step_that_starts_a_service_sees_that_it_stopped(
+    step: str, database: Path, states: dict[str, UnitState], capsys: pytest.CaptureFixture[str]
+) -> None:
+    states["valkey-server.service"] = states["nginx.service"] = UnitState(active="inactive")
+    BrokerProgram("valkey").drop_in.parent.mkdir()
+    BrokerProgram("valkey").drop_in.touch()
+    PROJECT.proofs.mkdir(parents=True, exist_ok=True)
+    write_json(PROJECT.proofs / f"{step}.json", {"applied": "d1"})
+    assert look.run("shop", []) == 0
+    (drift,) = codec.from_text(Seen, capsys.readouterr().out, "look").steps[step].drift
+    assert "is inactive" in drift or "does not run" in drift
+
+
+def test_a_full_disk_is_told_with_the_rest(
+    states: dict[str, UnitState], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(host, "space", lambda path: Space(1024, None))
+    states[MAIL] = UnitState(active="activating", sub="auto-restart", restarts="9")
+    assert look.run("shop", []) == 0
+    told = codec.from_text(Seen, capsys.readouterr().out, "look").findings
+    assert [finding.thing.split()[0] for finding in told] == ["disk", "disk", MAIL]
+    PROJECT.live.unlink()
+    look.run("shop", [])
+    assert codec.from_text(Seen, capsys.readouterr().out, "look").findings == ()

@@ -50,7 +50,9 @@ def make_site(stack: Stack, file: str) -> None:
     assert stack.site.get().body == "the old site\n"
 
 
-@pytest.mark.proves("switch.read-back", "register.refused", "register.adopt", "config.drift")
+@pytest.mark.proves(
+    "switch.read-back", "switch.edge", "register.sites", "register.refused", "register.adopt", "config.drift"
+)
 @each_debian(13)
 def test_a_hand_made_site_is_refused_or_gives_way(stack: Stack) -> None:
     """Also where nothing else has changed."""
@@ -90,7 +92,7 @@ def test_a_new_hostname_is_asked_for(stack: Stack) -> None:
     stack.shared_in = __name__
 
 
-@pytest.mark.proves("switch.redirects", "switch.same-settings", "config.production-debug")
+@pytest.mark.proves("switch.redirects", "switch.same-settings", "django.debug")
 @each_debian(13)
 def test_what_is_asked_is_what_is_served(stack: Stack) -> None:
     """The end of a redirect; the settings that a committed file overrides; another settings module of wsgi.py."""
@@ -127,7 +129,7 @@ def test_what_is_asked_is_what_is_served(stack: Stack) -> None:
     stack.shared_in = __name__
 
 
-@pytest.mark.proves("proxy.media")
+@pytest.mark.proves("media.readable")
 @each_debian(13)
 def test_uploads_on_a_bigger_disk(stack: Stack) -> None:
     """Where root led them: nginx can read them, or the deploy says why not."""

@@ -97,7 +97,7 @@ def test_a_redirect_to_another_host_is_told_as_such(fail: Any) -> None:
 def test_a_circle_has_its_own_fix(fail: Any) -> None:
     failure = fail(visit(LEADS, problem=probe.CIRCLE))
     assert failure.cause.endswith(": it redirects in a circle")
-    assert 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")' in failure.fix
+    assert 'SECURE_PROXY_SSL_HEADER must be ("HTTP_X_FORWARDED_PROTO", "https")' in failure.fix
 
 
 @pytest.mark.proves("switch.redirects")

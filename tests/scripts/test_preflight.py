@@ -143,9 +143,8 @@ def test_everything_wrong_on_the_server_is_told_at_once(check: Any, monkeypatch:
     monkeypatch.setattr(host, "listeners", lambda ports: [apache])
     monkeypatch.setattr(host, "system", lambda: host.System("debian", "11", "Debian GNU/Linux 11 (bullseye)"))
     monkeypatch.setattr(host, "space", lambda path: host.Space(10, 10))
-    site = paths.SERVER.nginx / "conf.d/old.conf"
-    site.parent.mkdir()
-    site.write_text("server { server_name shop.example.com; }")
+    site = Site(str(paths.SERVER.nginx / "conf.d/old.conf"), ("shop.example.com",), (Listen("", 80),))
+    monkeypatch.setattr(sites, "configuration", lambda: Configuration((site,)))
     with pytest.raises(Failure) as caught:
         check(login_user="deploy", units=("ssh.service", "nginx.service"))
     text = caught.value.text()

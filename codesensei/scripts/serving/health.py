@@ -57,9 +57,8 @@ class Question:
     def _cause(self, release: Release, visit: Visit, text: str) -> tuple[str, str]:
         """What is known beyond the answer itself, and the fix; `text` is the log with the body."""
         if visit.problem == probe.CIRCLE:
-            fix = "behind this proxy, SECURE_SSL_REDIRECT needs SECURE_PROXY_SSL_HEADER ="
-            fix += ' ("HTTP_X_FORWARDED_PROTO", "https"); a login page must not need a login'
-            return f": {visit.problem}", fix
+            fix = 'with SECURE_SSL_REDIRECT, SECURE_PROXY_SSL_HEADER must be ("HTTP_X_FORWARDED_PROTO", "https")'
+            return f": {visit.problem}", f"{fix}; the page of the login must not need a login"
         if visit.problem:
             fix = "set codesensei:tls and codesensei:domains to what the project redirects to, or change"
             return f": {visit.problem}", f"{fix} SECURE_SSL_REDIRECT and PREPEND_WWW in its settings"

@@ -239,7 +239,7 @@ def test_what_serves_with_other_values_is_told_as_long_as_it_serves() -> None:
         )
 
 
-@pytest.mark.proves("config.production-debug")
+@pytest.mark.proves("django.debug")
 def test_debug_of_a_candidate_is_refused_in_production() -> None:
     with replace(NEW_COMMIT, meanwhile=says(debug=True)).machine() as machine:
         refused(machine, NEW, "error: DEBUG on vm: it is on in", "set DEBUG = False", production=True)

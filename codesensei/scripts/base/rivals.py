@@ -93,7 +93,7 @@ def nameless(configuration: Configuration, project: ProjectPaths) -> list[Rival]
 
 def _by_file(configuration: Configuration, project: ProjectPaths) -> dict[str, list[Site]]:
     """The sites for visitors that are not the project's or shared by all projects, by the file that they are in."""
-    ours = {str(project.site), str(paths.SERVER.nginx_base)}
+    ours = {os.path.realpath(path) for path in (project.site, paths.SERVER.nginx_base)}
     found: dict[str, list[Site]] = {}
     for site in configuration.sites:
         if os.path.realpath(site.file) not in ours and any(listen.port in PORTS for listen in site.listens):
@@ -103,7 +103,7 @@ def _by_file(configuration: Configuration, project: ProjectPaths) -> dict[str, l
 
 def _named(file: str, taken: str, others: list[str]) -> Rival:
     slugs = register.entries()
-    slug = next((slug for slug in slugs if os.path.realpath(file) == str(ProjectPaths(slug).site)), "")
+    slug = next((slug for slug in slugs if os.path.realpath(file) == os.path.realpath(ProjectPaths(slug).site)), "")
     cause = f"the nginx site {file}, which codesensei did not write, already serves it"
     fix = f"remove the name (or the whole site) from {file}, or choose another hostname"
     if slug:

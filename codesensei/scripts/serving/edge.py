@@ -74,7 +74,7 @@ def _proved(step: Step[Manifest], question: Question, address: str) -> Visit:
         word, began = secrets.token_hex(8), log.stat().st_size if log.is_file() else 0
         visit = _visit(step, question, Door(address=address, word=word))
         noted = functools.partial(_is_noted, log, began, word, visit)
-        if not visit.end.status or units.wait_until(noted, NOTED_SECONDS):
+        if not visit.end.status or units.wait_until(noted, NOTED_SECONDS, pause=0.02):
             return visit
     raise _taken(step, question, visit.end)
 

@@ -223,7 +223,7 @@ def test_other_settings_than_those_that_were_checked(changes: dict[str, Any], sa
         refused(machine, NEW, said)
 
 
-@pytest.mark.proves("switch.same-settings")
+@pytest.mark.proves("switch.same-settings", "django.debug")
 def test_what_serves_with_other_values_is_told_as_long_as_it_serves() -> None:
     overridden = ("DATABASE_PASSWORD", "GREETING", "HOME", "OTHER")
     change = says(debug=True, overridden=overridden, settings_module="shop.settings")
@@ -243,6 +243,8 @@ def test_what_serves_with_other_values_is_told_as_long_as_it_serves() -> None:
 def test_debug_of_a_candidate_is_refused_in_production() -> None:
     with replace(NEW_COMMIT, meanwhile=says(debug=True)).machine() as machine:
         refused(machine, NEW, "error: DEBUG on vm: it is on in", "set DEBUG = False", production=True)
+    with NEW_COMMIT.machine() as machine:
+        assert switch(machine, NEW, production=True).ok
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"django": 5}'])

@@ -87,6 +87,7 @@ def _site(stack: Stack, hostnames: list[str], tls: str | None, static: str | Non
         hostnames=hostnames,
         static_url=static,
         media_url=media,
+        media=config.project.media,
         certificate=f"{folder}/certificate.pem" if tls else None,
         key=f"{folder}/key.pem" if tls else None,
         trusted_proxies=config.trusted_proxies,

@@ -29,8 +29,14 @@ class Provisioning(Component):
             python=project.python if project.installer == "pip" else "",
             certbot=config.tls.kind == "acme",
         )
+        account = steps.Account(
+            user=stack.user,
+            media_serving=project.media_serving,
+            shared_paths=project.shared_paths,
+            media=project.media,
+        )
         self.step(access, steps.PACKAGES, packages)
-        self.step(access, steps.ACCOUNT, steps.Account(user=stack.user, media_serving=project.media_serving))
+        self.step(access, steps.ACCOUNT, account)
         # A throwaway certificate that the step makes, or that of the project that serves by address.
         default = paths.SERVER.default_tls
         shared = site.base_files(certificate=f"{default}/certificate.pem", key=f"{default}/key.pem").items()

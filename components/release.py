@@ -66,6 +66,8 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         database=steps.BuildDatabase(
             kind=database.kind, name=database.name, role=database.role, variables=database.variables
         ),
+        shared_paths=config.shared_paths,
+        media=config.media,
         production=stack.config.production,
     )
 
@@ -80,6 +82,8 @@ def prepare_data(stack: Stack, code: Code) -> steps.Prepare:
         hooks=hooks(stack),
         static=config.static,
         lock_timeout=stack.config.database.lock_timeout,
+        shared_paths=config.shared_paths,
+        collectstatic=config.collectstatic,
     )
 
 

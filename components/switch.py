@@ -94,4 +94,5 @@ def _manifest(
         production=stack.config.production,
         adopt=stack.config.adopt,
         media_url=code.settings.media_url if config.media_serving == "proxy" else None,
+        media=config.media,
     )

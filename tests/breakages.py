@@ -60,7 +60,7 @@ UNIT = [
     # Sources
     Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
     Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),
-    Breakage("words.code-id", f"{SOURCE}/code.py", "[*built, *static, *given]", "[*built, *static]"),
+    Breakage("words.code-id", f"{SOURCE}/code.py", "[*built, *static, *shared, *given]", "[*built, *static, *shared]"),
     Breakage("config.rebuild", f"{SOURCE}/code.py", "project.rebuild, interface", "interface"),
     Breakage("preview.manage", f"{SOURCE}/inspect.py", "tree.resolve(manage) or manage", "manage"),
     Breakage(
@@ -824,6 +824,8 @@ UNIT = [
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
     Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step))", ")"),
+    Breakage("outputs.kept", f"{REMOTE}/access.py", "root.register_outputs(dict(state.outputs))", "pass"),
+    Breakage("warnings.once", f"{REMOTE}/told.py", "or text not in told:", "or text:"),
     Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: findings.stopped_proxy,\n", ""),
     Breakage("look.services", f"{SCRIPTS}/steps/look.py", "BROKER.name: findings.stopped_broker", "BROKER.name: list"),
     Breakage("look.services", f"{SCRIPTS}/serving/findings.py", "        return False\n", "        return True\n"),
@@ -975,12 +977,12 @@ UNIT = [
         "        step.converge(files.make_link(path, target), ",
         "        step.converge(False, ",
     ),
-    Breakage("paths.shared.data", f"{SCRIPTS}/steps/account.py", "0o755 if served else 0o750", "0o755"),
+    Breakage("paths.shared.data", f"{SCRIPTS}/steps/account.py", "0o755 if path == served else 0o750", "0o755"),
     Breakage(
         "paths.shared.data",
         f"{SCRIPTS}/steps/account.py",
-        "_directory(step, project.logs, 0o750, user, group)",
-        "_directory(step, project.logs, 0o770, user, group)",
+        "0o755 if path == served else 0o750, user",
+        "0o755 if path == served else 0o770, user",
     ),
     Breakage("paths.socket", f"{TEMPLATES}/web.socket.j2", "SocketMode=0660\n", "SocketMode=0666\n"),
     Breakage("paths.units", f"{WIRE}/names.py", 'return f"{slug}-{key}.service"', 'return f"{slug}.{key}.service"'),
@@ -1052,14 +1054,14 @@ UNIT = [
     Breakage(
         "hooks.order",
         f"{SCRIPTS}/steps/prepare.py",
-        '    _hooks(step, release, "afterMigrate", data.hooks.after_migrate)\n    migrated',
-        "    migrated",
+        '    _hooks(step, release, "afterMigrate", hooks.after_migrate)\n',
+        "",
     ),
     Breakage(
         "hooks.order",
         f"{SCRIPTS}/steps/prepare.py",
-        '"beforeCollectstatic", data.hooks.before_collectstatic, as_build_user=True',
-        '"beforeCollectstatic", data.hooks.before_collectstatic',
+        '"beforeCollectstatic", hooks.before_collectstatic, as_build_user=True',
+        '"beforeCollectstatic", hooks.before_collectstatic',
     ),
     Breakage(
         "hooks.failing",
@@ -1375,7 +1377,28 @@ UNIT = [
         "[*BASE, *(_valid(name) for name in data.packages)]",
         "[*BASE]",
     ),
-    Breakage("config.static", f"{SCRIPTS}/steps/prepare.py", 'if data.static != "serve" or not', "if not"),
+    Breakage("config.static", f"{SCRIPTS}/steps/prepare.py", 'return step.data.static == "serve" and ', "return "),
+    Breakage("config.collectstatic", f"{SCRIPTS}/steps/prepare.py", 'data.collectstatic == "beforeMigrate"', "False"),
+    Breakage("shared-paths", f"{SCRIPTS}/release/share_link.sh", 'ln -s -- "$2" "$1"', 'mkdir -- "$1"'),
+    Breakage(
+        "shared-paths",
+        f"{SCRIPTS}/steps/account.py",
+        '_directory(step, folder, 0o751, "root", step.data.user)',
+        "_directory(step, folder, 0o751, step.data.user, step.data.user)",
+    ),
+    Breakage("shared-paths.contents", f"{SCRIPTS}/release/share_copy.sh", ' && [ -z "$(ls -A -- "$2")" ]', ""),
+    Breakage(
+        "shared-paths.contents",
+        f"{SCRIPTS}/release/share.py",
+        "if not (release.project.current / path).is_symlink():",
+        "if True:",
+    ),
+    Breakage(
+        "shared-paths.refused", f"{SOURCE}/shared.py", "        if project.tree.is_file(path):", "        if False:"
+    ),
+    Breakage("preview.media", f"{SOURCE}/shared.py", "or names.notes or", "or"),
+    Breakage("preview.media", f"{SOURCE}/inspect.py", "    refuse_lost_uploads(project, config, modules)\n", ""),
+    Breakage("preview.leftovers", f"{SOURCE}/leftovers.py", "    if _ELSEWHERE.match(target):", "    if False:"),
     Breakage(
         "config.lock-timeout",
         f"{SCRIPTS}/steps/prepare.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -213,6 +214,9 @@ def _check_local(config: StackConfig, url: Url, place: str) -> None:
 def _check_sqlite(config: StackConfig, path: str, place: str) -> None:
     paths = ProjectPaths(config.project.slug)
     good = f"sqlite:///{paths.shared}/db.sqlite3"
+    inside = posixpath.relpath(posixpath.join(paths.current / config.project.directory, path), paths.current)
+    if any(inside.startswith(f"{folder}/") for folder in config.project.shared_paths):
+        return
     if not path.startswith("/"):
         message = "points to a SQLite file inside the release, which the next deploy would lose"
         _refuse("sqlite-in-release", place, message, f"point it to shared, with four slashes: {good}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,13 +24,18 @@ from codesensei.config.types import (
     option,
     reject,
     show,
+    source_path,
+    unique,
 )
 from codesensei.webservers import SERVERS
 from codesensei.wire.names import is_system_user
+from codesensei.wire.paths import MEDIA, OWN_FOLDER
 
 _SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/\s]*)(/[^\s]*)?", re.IGNORECASE)
 _ACCEPTED = ("2xx", "3xx", "401", "403", "404")
+# The product's own names in shared, and in a release.
+_OWN_IN_SHARED = frozenset({OWN_FOLDER, ".env", "venv", "state", "gunicorn.sock", "db.sqlite3"})
 RESERVED_WORKERS = frozenset({"web", "candidate"})
 
 
@@ -109,6 +115,25 @@ def status(value: object) -> str:
     return word
 
 
+def shared_path(value: str) -> str:
+    """A folder of the source that lives in shared. What the product has there itself keeps its place."""
+    path = source_path(value)
+    if path == "." or path.split("/")[0] in _OWN_IN_SHARED:
+        raise reject("shared-path-own", f"{show(value)} cannot be shared", "name a folder of uploads or data: media")
+    if re.fullmatch(r"\.[a-zA-Z]\w{1,7}", posixpath.splitext(path)[1]):
+        fix = "share the folder that it is in, and let the settings name the file there: data"
+        raise reject("shared-path-file", f"{show(value)} is named like a file, and only folders are shared", fix)
+    return path
+
+
+def apart(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Paths of which none contains another."""
+    for path in unique(values):
+        if inner := next((other for other in values if other.startswith(f"{path}/")), None):
+            raise reject("shared-path-overlap", f"{show(path)} contains {show(inner)}", f"list {path} alone")
+    return values
+
+
 def one_source(value: Any) -> Any:
     """Exactly one of `git` and `path`."""
     if isinstance(value, dict) and ("git" in value) == ("path" in value):
@@ -126,6 +151,8 @@ _PACKAGE = r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?"
 _PACKAGE_FIX = "write it as apt names it: libmagic1"
 Package = Annotated[str, matching(_PACKAGE, "package", "the name of a package", _PACKAGE_FIX)]
 _KEPT = "the current and the previous release are always kept"
+SharedPath = Annotated[Text, AfterValidator(shared_path)]
+SharedPaths = Annotated[tuple[SharedPath, ...], AfterValidator(apart)]
 KeptReleases = Annotated[Whole, at_least(2, "keep-releases", _KEPT, "give 2 or more")]
 Command = Annotated[str, AfterValidator(command)]
 AppUser = Annotated[UnixName, AfterValidator(app_user)]
@@ -206,6 +233,7 @@ class ProjectConfig(Model):
     server: ServerName = option("auto", f"auto: {', '.join(_DEFAULT_SERVERS)}")
     user: AppUser = option("deploy", "User that the project runs as")
     share_user: Flag = option(False, "Another project on this server runs as the same user")
+    shared_paths: SharedPaths = option((), "Folders that outlive releases, relative to the source's root")
     python: Annotated[str, AfterValidator(python_version)] = option("", '"": the server\'s own')
     installer: Literal["pip", "uv"] = "pip"
     system_packages: tuple[Package, ...] = option((), "Debian packages")
@@ -215,7 +243,15 @@ class ProjectConfig(Model):
     health_check: HealthCheck = HealthCheck()
     stop_timeout: StopTimeout = StopTimeout()
     static: Literal["serve", "none"] = option("serve", "none: static files are elsewhere (S3, a CDN)")
+    collectstatic: Literal["afterMigrate", "beforeMigrate"] = option(
+        "afterMigrate", "When static files are collected; hooks around it move along"
+    )
     media_serving: Literal["none", "proxy"] = option("none", "proxy: nginx serves MEDIA_URL to everybody")
     keep_releases: KeptReleases = option(5, "Releases kept on the server, the current and the previous one included")
 
     _name_default = model_validator(mode="before")(name_default)
+
+    @property
+    def media(self) -> str:
+        """The folder in shared of which nginx serves uploads: the shared path of that name, however deep."""
+        return next((path for path in self.shared_paths if posixpath.basename(path) == MEDIA), MEDIA)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from codesensei.render import nginx
 from codesensei.render.templates import render
 from codesensei.wire import paths
-from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.paths import MEDIA, ProjectPaths
 
 # Raise it with every change to base.conf.j2: if two stacks on a server differ, the newer text wins.
 BASE_VERSION = 2
@@ -48,6 +48,7 @@ def site(
     hostnames: Iterable[str],
     static_url: str | None,
     media_url: str | None = None,
+    media: str = MEDIA,
     certificate: str | None = None,
     key: str | None = None,
     trusted_proxies: Iterable[str] = (),
@@ -73,7 +74,7 @@ def site(
         slug=project.slug,
         prefix="codesensei_" + project.slug.replace("-", "_"),
         root=str(project.root),
-        media=str(project.media),
+        media=str(project.shared / media),
         socket=str(project.socket),
         server_names=server_names,
         static_pattern=static_url and f"^{nginx.pattern(url_path(static_url))}(?<codesensei_file>.+)$",

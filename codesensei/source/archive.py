@@ -66,7 +66,6 @@ def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Check
     SourceError, about `thing`, for submodules, Git LFS, links that lead out of the tree and the product's own folder.
     """
     bare = repository_of_ours(folder / "archive.git")
-    _refuse_submodules(thing, plain_git(bare, "ls-tree", "-r", "-z", "--full-tree", commit.revision, borrowed=objects))
     archives = folder / "tar"
     archives.mkdir(exist_ok=True)
     tar = archives / f"{commit.revision}.tar"
@@ -79,6 +78,8 @@ def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Check
         old.unlink(missing_ok=True)
     subject = _subject(plain_git(bare, "cat-file", "commit", commit.revision, borrowed=objects))
     project = Checkout(commit.revision, subject, commit.branch, tar, _sha256(tar))
+    entries = plain_git(bare, "ls-tree", "-r", "-z", "--full-tree", commit.revision, borrowed=objects)
+    _refuse_submodules(thing, entries, project.tree)
     _refuse_files(thing, project.tree)
     return project
 
@@ -102,17 +103,25 @@ def _is_whole(tar: Path) -> bool:
         return False
 
 
-def _refuse_submodules(thing: str, entries: str) -> None:
-    modules = [entry.partition("\t")[2] for entry in entries.split("\0") if entry.startswith("160000 ")]
+def _refuse_submodules(thing: str, entries: str, tree: Tree) -> None:
+    links = [entry.partition("\t")[2] for entry in entries.split("\0") if entry.startswith("160000 ")]
+    # An archive has an empty directory for each that no export-ignore leaves out.
+    modules = [name for name in links if tree.is_directory(name)]
     if modules:
-        fix = "add their files to the repository (git subtree), or install them by a line in the requirements"
+        fix = (
+            "add their files to the repository (git subtree), install them by a line in the requirements, or keep them "
+            f"out of releases by a line in .gitattributes: {printable(modules[0])} export-ignore"
+        )
         raise SourceError(thing, f"has submodules, whose files are not in the commit: {listing(modules)}", fix)
 
 
 def _refuse_files(thing: str, tree: Tree) -> None:
     pointers = tree.lfs_pointers()
     if pointers:
-        fix = "move them out of Git LFS (git lfs migrate export), or serve them from elsewhere"
+        fix = (
+            "move them out of Git LFS (git lfs migrate export), serve them from elsewhere, or keep them out of "
+            f"releases by a line in .gitattributes: {printable(pointers[0])} export-ignore"
+        )
         raise SourceError(thing, f"keeps files in Git LFS, which are not in the commit: {listing(pointers)}", fix)
     links = tree.links_out()
     if links:

@@ -14,6 +14,7 @@ from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.requirements import Closure, requirements_closure
 from codesensei.source.settings import Modules, read_file_names
+from codesensei.source.shared import refuse_shared_code
 from codesensei.source.tree import join
 from codesensei.webservers import Interface, WebServer, web_server
 from codesensei.wire import digests
@@ -48,6 +49,9 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     with checks:
         closure = requirements_closure(checkout, project.requirements, directory)
     with checks:
+        if closure:
+            refuse_shared_code(checkout, project, closure)
+    with checks:
         settings = read_settings(checkout, project, closure)
         server = web_server(project.server, settings.interface)
         if server.own_settings and server.own_settings.moved_by not in {*config.env, *config.secret_names}:
@@ -70,13 +74,14 @@ def ids(
     built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]
     built = [revision, project.directory, *built_from]
     static = [] if project.static == "serve" else ["static", project.static]
+    shared = ["sharedPaths", str(len(project.shared_paths)), *project.shared_paths] if project.shared_paths else []
     # With their number, a command that moves from one hook to another gives another list.
     given = [text for name, lines in before_the_switch.items() if lines for text in (name, str(len(lines)), *lines)]
     # Requirements that are not fixed by their text alone (a local path, a moving branch) belong to one commit.
     packages = (
         digests.of_texts(built) if closure.per_release else hashlib.sha256("\n".join(built_from).encode()).hexdigest()
     )
-    return digests.of_texts([*built, *static, *given]), packages
+    return digests.of_texts([*built, *static, *shared, *given]), packages
 
 
 def _refuse_branch(config: StackConfig, checkout: Checkout) -> None:

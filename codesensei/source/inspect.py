@@ -11,6 +11,7 @@ from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, listing, near
 from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, read_names
+from codesensei.source.shared import refuse_lost_uploads
 from codesensei.source.tree import join
 from codesensei.webservers import SERVERS, Interface
 
@@ -53,6 +54,7 @@ def read_settings(project: Checkout, config: ProjectConfig, closure: Closure | N
         notes.append(f"the settings {config.settings_module} come with an installed package; the server reads them")
     names = read_names(modules, config.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
     declared_asgi, declared_wsgi = names.values["ASGI_APPLICATION"], names.values["WSGI_APPLICATION"]
+    refuse_lost_uploads(project, config, modules)
     urls = read_names(modules, config.settings_module, ("STATIC_URL", "MEDIA_URL")).values
     asgi = config.asgi_application or _for_a_server(modules, declared_asgi, config.settings_module)
     wsgi = config.wsgi_application or declared_wsgi

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, Together, listing
+from codesensei.source.leftovers import refuse_leftover
 from codesensei.source.tree import join
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -79,8 +80,11 @@ class _Walk:
         if not self.project.tree.is_file(path):
             raise _missing(self.project, path, included_at)
         self.files.append(path)
-        for number, line in logical_lines(self.project.read(path)):
+        text = self.project.read(path)
+        above = ["", *text.splitlines()]
+        for number, line in logical_lines(text):
             with self.checks:
+                refuse_leftover(f"{path}:{number}", line, above[number - 1])
                 self._line(path, f"{path}:{number}", line)
 
     def _line(self, path: str, place: str, line: str) -> None:
@@ -98,14 +102,14 @@ class _Walk:
             self._requirement(place, line)
 
     def _include(self, path: str, place: str, what: str) -> None:
-        if _URL.match(what):
+        if _URL.match(what) and not what.lower().startswith("file:"):
             self.why.append(f"{place}: includes {_shown(what)}, whose content can change")
             return
         if _VARIABLE.search(what):
             self.why.append(f"{place}: includes {what}, which a variable names")
             self.in_place = True
             return
-        if what.startswith("/"):
+        if what.startswith(("/", "file:")):
             raise SourceError(place, f"includes {what}, outside the repository", "name a file of the repository")
         self.read(join(posixpath.dirname(path), what), place)
 

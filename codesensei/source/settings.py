@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from codesensei.source.archive import Checkout
+from codesensei.source.places import ROOT, inside, place
 from codesensei.source.tree import join
 
 _MAX_MODULES = 60
@@ -148,9 +149,11 @@ class _Reader:
                         )
 
     def _assign(self, module: _Module, target: ast.expr, value: ast.expr, *, certain: bool) -> None:
+        if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id in self._wanted:
+            self.notes.append(f"{module.file}:{target.lineno}: {target.value.id} is changed")
         if not isinstance(target, ast.Name):
             return
-        text = _text(value, module.texts)
+        text = _text(value, module.known)
         if target.id in self._wanted:
             place = f"{module.file}:{target.lineno}"
             if text is None and not (isinstance(value, ast.Constant) and value.value is None):
@@ -186,11 +189,11 @@ class _Reader:
             return
         for argument in call.args:
             inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
-            text = _text(inner, module.texts)
+            text = _text(inner, module.known)
             if text is None:
                 self.notes.append(f"{module.file}:{call.lineno}: includes files whose names are computed")
                 continue
-            pattern = join(posixpath.dirname(module.file), text)
+            pattern = inside(join(f"{ROOT}/{posixpath.dirname(module.file)}", text)) or ""
             for file in sorted(fnmatch.filter(self._modules.project.files, pattern)):
                 self.parse(module.name, file, module.texts)
 
@@ -201,19 +204,29 @@ class _Module:
     file: str
     texts: dict[str, str | None]
 
+    @property
+    def known(self) -> dict[str, str | None]:
+        return {**self.texts, "__file__": f"{ROOT}/{self.file}"}
+
 
 def _text(node: ast.expr, known: dict[str, str | None]) -> str | None:
     """The text of an expression made of literals and names with known texts, else None."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.Name):
-        return known.get(node.id)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _joined([_text(node.left, known), _text(node.right, known)])
     if isinstance(node, ast.JoinedStr):
         return _joined([_text(part, known) for part in node.values])
+    if isinstance(node, ast.Dict):
+        return _backend(node, known)
     if isinstance(node, ast.FormattedValue) and node.conversion == -1 and node.format_spec is None:
         return _text(node.value, known)
+    return place(node, known)
+
+
+def _backend(node: ast.Dict, known: dict[str, str | None]) -> str | None:
+    """What a map as STORAGES uses by default: the text of `BACKEND`, in the map of `default`."""
+    for key, value in zip(node.keys, node.values, strict=True):
+        if isinstance(key, ast.Constant) and key.value in ("default", "BACKEND"):
+            return _text(value, known)
     return None
 
 

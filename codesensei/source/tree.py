@@ -53,6 +53,10 @@ class Tree:
         """Links that lead out of the tree, however they are written, and where each says that it leads."""
         return {name: to for name, to in sorted(self._links.items()) if links.resolve(self._links, name) is None}
 
+    def is_plain(self, path: str) -> bool:
+        """Whether `path`, there or not, is no link and lies behind none."""
+        return links.resolve(self._links, path) == path
+
     def is_file(self, path: str) -> bool:
         """Whether `path` leads to a file."""
         return self.resolve(path) in self._offsets

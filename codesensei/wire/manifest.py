@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from codesensei.wire.paths import MEDIA
+
 UnitKind = Literal["socket", "web", "worker"]
 
 
@@ -69,7 +71,8 @@ class Manifest:
 
     `homes` are the processes that have a HOME; `tls` is the digest of the certificate, `acme` whether an authority
     renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
-    `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads.
+    `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
+    which are in the folder `media` of shared.
     """
 
     slug: str
@@ -91,6 +94,7 @@ class Manifest:
     production: bool = False
     adopt: bool = False
     media_url: str | None = None
+    media: str = MEDIA
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

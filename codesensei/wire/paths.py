@@ -10,6 +10,8 @@ from codesensei.wire import names
 
 # The product's own folder in a release: links to its env file, venv and static files.
 OWN_FOLDER = ".codesensei"
+# Uploaded files, in shared.
+MEDIA = "media"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class ProjectPaths:
     environments = _Place(lambda self: self.root / "env")
 
     shared = _Place(lambda self: self.root / "shared")  # what outlives releases
-    media = _Place(lambda self: self.shared / "media")  # uploaded files
+    media = _Place(lambda self: self.shared / MEDIA)  # uploaded files
     logs = _Place(lambda self: self.shared / "logs")  # log files of the web process
     env_link = _Place(lambda self: self.shared / ".env")  # link to the env file of the serving release
     venv_link = _Place(lambda self: self.shared / "venv")  # link to the virtual environment of the serving release

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.paths import MEDIA
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
@@ -67,10 +68,15 @@ class Packages:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The app user, and who may read uploads."""
+    """The app user, who may read uploads, and what else it writes below shared.
+
+    `shared_paths` are folders of the source, `media` that of the uploads, all relative to shared.
+    """
 
     user: str
     media_serving: Literal["none", "proxy"]
+    shared_paths: tuple[str, ...] = ()
+    media: str = MEDIA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +187,8 @@ class Build:
     `directory` is where manage.py is, `requirements` relative to the source's root, `install_from` the folder that its
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
     names their content. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack
-    config decides. `media_url` where the proxy serves uploads. `production` refuses DEBUG.
+    config decides. `media_url` where the proxy serves uploads. `shared_paths` are the folders that lead to shared.
+    `production` refuses DEBUG.
     """
 
     user: str
@@ -201,6 +208,8 @@ class Build:
     static_url: str
     media_url: str | None
     database: BuildDatabase
+    shared_paths: tuple[str, ...] = ()
+    media: str = MEDIA
     production: bool = False
 
 
@@ -224,6 +233,8 @@ class Prepare:
     hooks: Hooks
     static: Literal["serve", "none"]
     lock_timeout: int
+    shared_paths: tuple[str, ...] = ()
+    collectstatic: Literal["afterMigrate", "beforeMigrate"] = "afterMigrate"
 
 
 @dataclass(frozen=True, kw_only=True)

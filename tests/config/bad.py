@@ -230,6 +230,25 @@ BAD = [
         "    write it relative to the root of the repository, without '..'",
     ),
     Bad(
+        "shared-path-own",
+        "    sharedPaths: []\n",
+        "    sharedPaths: [state/x]\n",
+        'project.sharedPaths[0]: "state/x" cannot be shared\n    name a folder of uploads or data: media',
+    ),
+    Bad(
+        "shared-path-file",
+        "    sharedPaths: []\n",
+        "    sharedPaths: [data/shop.sqlite3]\n",
+        'project.sharedPaths[0]: "data/shop.sqlite3" is named like a file, and only folders are shared\n'
+        "    share the folder that it is in, and let the settings name the file there: data",
+    ),
+    Bad(
+        "shared-path-overlap",
+        "    sharedPaths: []\n",
+        "    sharedPaths: [media/cache, ./media]\n",
+        'project.sharedPaths: "media" contains "media/cache"\n    list media alone',
+    ),
+    Bad(
         "module-name",
         "settingsModule: config.settings.production",
         "settingsModule: config/settings/production.py",

@@ -195,6 +195,10 @@ DATABASES: dict[str, tuple[list[tuple[str, str]], DatabasePlan]] = {
         [secret_url("clear:mysql://u:canary@db.example.com/db")],
         DatabasePlan("external", "db", "u", "db.example.com", 3306, given_by="DATABASE_URL"),
     ),
+    "sqlite in a shared path": (
+        [("sharedPaths: []", "sharedPaths: [data]"), plain("DATABASE_URL: sqlite:///data/shop.sqlite3")],
+        DatabasePlan("sqlite", "data/shop.sqlite3", given_by="DATABASE_URL"),
+    ),
     "sqlite": (
         [plain("DATABASE_URL: sqlite:////srv/codesensei/shop/shared/db.sqlite3")],
         DatabasePlan("sqlite", "/srv/codesensei/shop/shared/db.sqlite3", given_by="DATABASE_URL"),

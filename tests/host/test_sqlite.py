@@ -64,7 +64,8 @@ def test_files_in_shared_outlive_releases_and_inside_one_they_are_refused(stack:
         "media": (
             f"error: MEDIA_ROOT on {stack.server.name}: /srv/codesensei/guestbook/releases/",
             "media lies inside the release; the next release would lose what people uploaded",
-            f'fix: set MEDIA_ROOT = "{SHARED}/media" in the production settings',
+            "fix: add media to project.sharedPaths",
+            f'or set MEDIA_ROOT = "{SHARED}/media" in the production settings',
         ),
     }
     with always_served(stack):
@@ -88,6 +89,30 @@ def test_files_in_shared_outlive_releases_and_inside_one_they_are_refused(stack:
     assert stack.serving() != second
     assert stack.site.shows(entry)
     assert shell(stack, READ) == "uploaded"
+
+
+@each_debian(13)
+@pytest.mark.proves("shared-paths", "shared-paths.contents")
+def test_folders_of_the_source_outlive_releases(stack: Stack) -> None:
+    commit = {"config/settings/media.py": MEDIA, "data/seed/a.txt": "first"}
+    stack.set("project.source.revision", stack.commit(commit))
+    stack.set("project.settingsModule", "config.settings.media")
+    stack.set("project.sharedPaths", ["media", "data/seed"])
+    stack.up()
+    assert files(stack, "data", "data/seed", "data/seed/a.txt", "media") == [
+        "root:deploy 751 data",
+        "deploy:deploy 750 data/seed",
+        "deploy:deploy 644 data/seed/a.txt",
+        "deploy:deploy 750 media",
+    ]
+    shell(stack, STORE)
+    shell(stack, "import os; os.remove('data/seed/a.txt')")
+    first = stack.serving()
+    stack.set("project.source.revision", stack.commit({**commit, "data/seed/a.txt": "second"}))
+    stack.up()
+    assert stack.serving() != first
+    assert shell(stack, READ) == "uploaded"
+    assert shell(stack, "import os; print(os.listdir('data/seed'), os.path.realpath('media'))") == f"[] {SHARED}/media"
 
 
 @pytest.mark.full

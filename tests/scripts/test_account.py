@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from codesensei.scripts.base import commands
+from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.checks.user import APP_COMMENT
@@ -37,8 +37,8 @@ MODES = {
 def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
 
-    def run(serving: Literal["none", "proxy"] = "none") -> Any:
-        step = make_step("account", data=replace(APP_USER, media_serving=serving))
+    def run(serving: Literal["none", "proxy"] = "none", **changes: Any) -> Any:
+        step = make_step("account", data=replace(APP_USER, media_serving=serving, **changes))
         account.run(step)
         return step
 
@@ -69,6 +69,40 @@ def test_media_is_readable_by_the_proxy_only_where_it_serves_them(make: Any, ser
     assert media.stat().st_mode & 0o777 == 0o755
     make("none")
     assert media.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.proves("shared-paths", "media.proxy")
+def test_shared_folders_are_the_apps_and_those_around_them_roots(
+    make: Any, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners: dict[str, str] = {}
+    made = files.make_directory
+
+    def remember(path: Path, mode: int, owner: str = "root", group: str = "root") -> bool:
+        owners[path.name] = owner
+        return made(path, mode, owner, group)
+
+    monkeypatch.setattr(files, "make_directory", remember)
+    step = make("proxy", shared_paths=("server/deep/media", "logs"), media="server/deep/media")
+    shared = server / "srv/shop/shared"
+    modes = {name: (shared / name).stat().st_mode & 0o777 for name in ("server/deep", "server/deep/media", "media")}
+    assert modes == {"server/deep": 0o751, "server/deep/media": 0o755, "media": 0o750}
+    assert (owners["server"], owners["deep"], owners["logs"], owners["media"]) == ("root", "root", "deploy", "deploy")
+    assert step.changes
+    assert make("proxy", shared_paths=("server/deep/media", "logs"), media="server/deep/media").changes == 0
+
+
+@pytest.mark.proves("root.trust")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_folder_of_the_apps_around_a_shared_one_is_named(make: Any, server: Path) -> None:
+    make()
+    folder = server / "srv/shop/shared/server"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(Failure, match="must be root's") as caught:
+        make(shared_paths=("server/media",))
+    assert caught.value.fix.endswith(f"chown -h root:deploy {folder}")
+    assert not (folder / "media").exists()
 
 
 @pytest.mark.proves("root.trust")

@@ -22,6 +22,17 @@ Traceback (most recent call last):
 ValueError: Unable to configure handler 'file'"""
 # Log, words of the cause, words of the fix.
 LOGS = {
+    "local path": (
+        "Processing ./vendor/x (from -r requirements.txt (line 3))\n  Installing build dependencies: started\n"
+        "  Preparing metadata (pyproject.toml): finished with status 'error'\n  error: subprocess-exited-with-error\n",
+        "the package in ./vendor/x",
+        "pyproject.toml or setup.py",
+    ),
+    "local path with uv": (
+        "  Failed to build `x @ file:///srv/codesensei/shop/releases/1234567-89abcde/vendor/x`\n",
+        "the package in vendor/x",
+        "pyproject.toml or setup.py",
+    ),
     "log file": (LOG_HANDLER, "handler file cannot open /opt/mailman/web/logs/mailmanweb.log", "shared/logs"),
     "log file of others": (
         LOG_HANDLER.replace(

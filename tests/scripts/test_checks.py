@@ -105,6 +105,13 @@ def test_sound_settings_pass() -> None:
         ),
         ({"databases": sqlite("db.sqlite3")}, {}, r"DATABASES\['default'\]", "DATABASE_URL"),
         ({"media_root": f"{HERE}/media"}, {}, "MEDIA_ROOT", "/srv/codesensei/shop/shared/media"),
+        ({"media_root": f"{HERE}/var/media"}, {}, "MEDIA_ROOT", "add var/media to project.sharedPaths, or set MEDIA"),
+        (
+            {"media_root": "/srv/codesensei/shop/shared/media"},
+            {"media_url": "/media/", "media": "server/media"},
+            "MEDIA_ROOT: it is /srv/codesensei/shop/shared/media, and .* nginx serves",
+            'set MEDIA_ROOT = "/srv/codesensei/shop/shared/server/media"',
+        ),
         ({"media_root": "media"}, {}, "MEDIA_ROOT", "shared/media"),
         (
             {"media_root": "/srv/codesensei/shop/shared/data/media"},
@@ -160,6 +167,7 @@ def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, fix:
         ({"databases": {**sqlite(":memory:"), "main": POSTGRES}}, {}),
         ({"databases": {"default": replace(POSTGRES, engine="django_tenants.postgresql_backend")}}, {}),
         ({"media_root": ""}, {}),
+        ({"media_root": f"{HERE}/media", "uploads_on_disk": False}, {}),
         ({"static_root": "", "static_url": "https://cdn.example.com/"}, {"static": "none"}),
         ({"static_root": "", "installed_staticfiles": False}, {}),
         ({"static_root": "staticfiles"}, {}),

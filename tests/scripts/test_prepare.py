@@ -140,6 +140,27 @@ def test_hooks_run_in_the_order_of_the_contract(programs: Programs, make_step: A
     assert [job.as_build_user for job in programs.ran] == [False, False, False, False, False, True, True, True, True]
 
 
+@pytest.mark.proves("config.collectstatic")
+def test_static_files_are_collected_before_migrations_where_the_stack_says_so(
+    programs: Programs, make_step: Any
+) -> None:
+    programs.failing = {"migrate --check"}
+    make_built()
+    hooks = Hooks(before_migrate=("1",), after_migrate=("2",), before_collectstatic=("3",), after_collectstatic=("4",))
+    run_prepare(make_step, collectstatic="beforeMigrate", hooks=hooks)
+    assert programs.titles == [
+        "hook beforeCollectstatic: 3",
+        "collectstatic",
+        "hook afterCollectstatic: 4",
+        "hook beforeMigrate: 1",
+        "migrate --check",
+        "migrate",
+        "hook afterMigrate: 2",
+        "compile",
+    ]
+    assert record.read(SHOP, NAME).seconds.keys() == {"migrate", "static"}
+
+
 @pytest.mark.proves("hooks.failing")
 @pytest.mark.parametrize("phase", ["beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic"])
 def test_a_failing_hook_ends_the_release_there(programs: Programs, make_step: Any, phase: str) -> None:

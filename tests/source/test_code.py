@@ -69,6 +69,8 @@ def test_all_that_a_release_is_made_from_enters_its_id() -> None:
         of(interface="asgi", server="daphne"),
         of(interface="asgi", server="uvicorn"),
         of(static="none"),
+        of(sharedPaths=["media"]),
+        of(sharedPaths=["media", "data"]),
         *(of(hooks={name: lines}) for name in HOOKS for lines in (["a"], ["b"], ["a", "b"], ["b", "a"])),
         of(hooks={"beforeMigrate": ["a"], "afterMigrate": ["b"]}),
         # What looks like the frame of another hook.
@@ -85,6 +87,7 @@ def test_packages_are_those_of_what_is_installed_alone() -> None:
         ids("b" * 40, project(), CLOSURE, "wsgi", SERVERS["gunicorn"]),
         of(directory="src"),
         of(static="none"),
+        of(sharedPaths=["media"]),
         *(of(hooks={name: ["a"]}) for name in HOOKS),
     ]
     assert len({packages for _, packages in same}) == 1

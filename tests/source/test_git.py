@@ -300,6 +300,21 @@ def test_submodules_are_refused_by_name(repository: Repository, tmp_path: Path, 
 
 
 @pytest.mark.proves("config.source.unusable")
+@pytest.mark.parametrize("pattern", ["docs", "docs/theme", "docs/"])
+def test_what_an_archive_leaves_out_is_not_refused(
+    repository: Repository, tmp_path: Path, opened: Opener, pattern: str
+) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 5\n"
+    commit = repository.commit({"a.txt": "1", "logo.png": pointer})
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{commit},docs/theme")
+    repository.write({".gitattributes": f"{pattern} export-ignore\n/logo.png export-ignore\n"})
+    (repository.directory / "docs/theme").mkdir(parents=True)
+    repository.git("add", ".gitattributes")
+    repository.git("commit", "--quiet", "-m", "Add a submodule")
+    assert opened(repository, "main", tmp_path).files == {"a.txt", ".gitattributes"}
+
+
+@pytest.mark.proves("config.source.unusable")
 def test_git_lfs_is_refused_by_name(repository: Repository, tmp_path: Path, opened: Opener) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 5\n"
     repository.commit({"logo.png": pointer, "about.txt": "version https://git-lfs.github.com/"})

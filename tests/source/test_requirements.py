@@ -60,7 +60,6 @@ def test_includes_and_constraints_are_relative_to_their_file(project_of: Make) -
         "./lib",
         "lib/thing",
         "shop @ file:lib/shop",
-        "file:///srv/x.whl",
         "wheels/x-1.0-py3-none-any.whl",
         "x-1.0-py3-none-any.whl ; python_version > '3'",
         "x-1.0.tar.gz",

@@ -96,6 +96,14 @@ def open_directory(path: Path, mode: int, owner: str) -> bool:
         os.close(handle)
 
 
+def owner(path: Path) -> int | None:
+    """The number of the user who owns what is at `path`, a link itself included; None where nothing is."""
+    try:
+        return os.lstat(path).st_uid
+    except FileNotFoundError:
+        return None
+
+
 def make_link(path: Path, target: str) -> bool:
     """Make `path` a symbolic link to `target`, by one rename."""
     if path.is_symlink() and os.readlink(path) == target:

@@ -37,9 +37,24 @@ def facts() -> dict[str, Any]:
         "staticUrl": text("STATIC_URL"),
         "asgiApplication": text("ASGI_APPLICATION"),
         "wsgiApplication": text("WSGI_APPLICATION"),
+        "uploadsOnDisk": _uploads_on_disk(settings),
         "settingsModule": text("SETTINGS_MODULE"),
         "overridden": sorted(name for name, value in given.items() if _is_overridden(name, value, settings)),
     }
+
+
+def _uploads_on_disk(settings: Any) -> bool:
+    """Whether a storage of uploads writes below MEDIA_ROOT; one that cannot be asked counts as one that does."""
+    try:
+        storage, root = import_module("django.core.files.storage"), os.path.realpath(settings.MEDIA_ROOT)
+        if hasattr(storage, "storages"):
+            used = [storage.storages[alias] for alias in settings.STORAGES if alias != "staticfiles"]
+        else:  # Django before 4.2
+            used = [storage.default_storage]
+        places = [os.path.realpath(one.location) for one in used if isinstance(one, storage.FileSystemStorage)]
+        return any(os.path.commonpath([root, place]) == root for place in places)
+    except Exception:  # noqa: BLE001
+        return True
 
 
 def _is_overridden(name: str, value: str, settings: Any) -> bool:

@@ -161,6 +161,9 @@ a package cannot be compiled
     pkg-config --exists ([\w.+-]+)' returned non-zero|No package '([^']+)' found|Package ([\w.+-]+) was not found in the pkg-config|ERROR: Dependency "([^"]+)" not found, tried pkg
     a package must be compiled, and the system library {0} is missing
     name pkg-config and the library's -dev package in project.systemPackages (find it at https://packages.debian.org/file:{0}.pc)
+    Processing (\./\S+).*\n(?:[ ]{2}.*\n)*?\s+error: subprocess-exited-with-error|Failed to build `\S+ @ file://\S*?/releases/[^/]+/([^`]+)`
+    the package in {0}, a path of the repository, cannot be built
+    fix its pyproject.toml or setup.py (the log says where), or name what it lacks in project.systemPackages
     Failed building wheel for ([\w.-]+)|Failed to build '?([\w.-]+)|error: command '\S*(?:gcc|cc|c\+\+)' failed
     the package {0} cannot be built on this server
     choose a version with a wheel for this Python, or name what it lacks in project.systemPackages

@@ -22,7 +22,7 @@ def problems(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
     yield from debug_in_production(facts, release, production=data.production)
     yield from _check_applications(facts, data)
     yield from _check_sqlite(facts, release, data)
-    yield from [*_check_served_media(facts, release, data.media_url)] or _check_media(facts, release)
+    yield from [*_check_served_media(facts, release, data)] or _check_media(facts, release)
     yield from _check_static(facts, release, data)
     # A SQLite file that would be lost has been told with the line for the generated database.
     if "default" not in _lost_sqlite(facts, release):
@@ -105,15 +105,21 @@ def _check_sqlite(facts: Facts, release: Release, data: Build) -> Iterator[Failu
 
 def _check_media(facts: Facts, release: Release) -> Iterator[Failure]:
     root = facts.media_root
-    if root and not outlives(root, release):
+    if root and facts.uploads_on_disk and not outlives(root, release):
         cause = f"{root} lies inside the release; the next release would lose what people uploaded"
-        fix = f'set MEDIA_ROOT = "{release.project.shared}/media" in the production settings'
-        yield Failure("MEDIA_ROOT", cause, fix)
+        fix = f'set MEDIA_ROOT = "{release.project.media}" in the production settings'
+        yield Failure("MEDIA_ROOT", cause, _shared_fix(root, release) + fix)
 
 
-def _check_served_media(facts: Facts, release: Release, url: str | None) -> Iterator[Failure]:
-    """If the proxy serves uploads (at `url`), Django must store them there and say so."""
-    root, folder = facts.media_root, release.project.media
+def _shared_fix(path: str, release: Release) -> str:
+    """How to keep the folder of the release that `path` names; empty where it is none of its own."""
+    folder = os.path.relpath(os.path.realpath(os.path.join(release.code, path)), os.path.realpath(release.path))
+    return "" if folder == "." or folder.startswith("..") else f"add {folder} to project.sharedPaths, or "
+
+
+def _check_served_media(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
+    """If the proxy serves uploads, Django must store them there and say so."""
+    root, folder, url = facts.media_root, release.project.shared / data.media, data.media_url
     if url is None or not root:
         return
     if os.path.realpath(os.path.join(release.code, root)) != os.path.realpath(folder):

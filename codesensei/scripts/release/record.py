@@ -45,6 +45,8 @@ class Facts:
     static_url: str
     asgi_application: str
     wsgi_application: str
+    # Whether any storage for uploads writes to MEDIA_ROOT; S3's does not.
+    uploads_on_disk: bool = True
     settings_module: str = ""
     # Of all variables, the stack's and others, those that are no longer as the process was given them.
     overridden: tuple[str, ...] = ()

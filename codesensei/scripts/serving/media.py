@@ -22,7 +22,7 @@ WRITE = 'umask 0022; exec cat > "$0"'
 
 def read_back(step: Step[Manifest], release: Release) -> None:
     """Raise Failure where uploads cannot be written or, if the proxy serves them, read; root may have moved them."""
-    folder, manifest = step.project.media, step.data
+    manifest, folder = step.data, step.project.shared / step.data.media
     if manifest.media_url is None and not folder.is_symlink():
         return
     word = secrets.token_hex(8)

@@ -30,10 +30,12 @@ def run(step: Step[Account]) -> None:
     for path, mode in roots.items():
         _directory(step, path, mode, "root", group)
         step.manage(path)
-    served = step.data.media_serving == "proxy"
-    _directory(step, project.media, 0o755 if served else 0o750, user, group)
-    _directory(step, project.logs, 0o750, user, group)
-    _directory(step, project.shared / "state", 0o750, user, group)
+    for path in map(Path, step.data.shared_paths):
+        _make_parents(step, path)
+    served = project.shared / step.data.media if step.data.media_serving == "proxy" else None
+    shared = [project.shared / path for path in step.data.shared_paths]
+    for path in dict.fromkeys([project.media, project.logs, project.shared / "state", *shared]):
+        _directory(step, path, 0o755 if path == served else 0o750, user, group)
     manage, env, venv = project.manage, project.env_link, project.venv_link
     for path, target in ((env, "../current/.codesensei/env"), (venv, "../current/.codesensei/venv")):
         step.converge(files.make_link(path, target), f"{path} leads to {target}")
@@ -70,9 +72,19 @@ def ensure_user(name: str, comment: str) -> bool:
     return False
 
 
+def _make_parents(step: Step[Account], path: Path) -> None:
+    """Make the folders around a shared one root's, so that nobody puts a link in its place."""
+    for folder in reversed([step.project.shared / parent for parent in path.parents][:-1]):
+        if files.owner(folder) not in (None, files.user_id("root")):
+            cause = "it is the app user's, and what contains a shared folder must be root's"
+            fix = f"share it as a whole, or on the server: chown -h root:{step.data.user} {folder}"
+            raise Failure(str(folder), cause, fix)
+        _directory(step, folder, 0o751, "root", step.data.user)
+
+
 def _directory(step: Step[object], path: Path, mode: int, owner: str, group: str) -> None:
     # Root may have led it elsewhere (a bigger disk); nobody else's link is accepted.
-    if path.parent == step.project.shared and path.is_symlink() and os.lstat(path).st_uid == 0:
+    if step.project.shared in path.parents and path.is_symlink() and os.lstat(path).st_uid == 0:
         if mode & 0o005:
             step.converge(files.open_directory(path, mode, owner), f"{path}, where root led it: mode {mode:04o}")
         return

@@ -15,6 +15,7 @@ from codesensei.scripts.release.install import install, require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, links_to, redactor
+from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import unpack
 from codesensei.wire.steps import Build
 
@@ -35,6 +36,7 @@ def run(step: Step[Build]) -> None:
     started = time.monotonic()
     jobs.make_home(step)
     unpack(step, release, revision, data.source)
+    share(step, release, data.shared_paths)
     record.unpacked(project, name)
     unpacked = time.monotonic()
     install(step, release)

@@ -16,6 +16,7 @@ from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
+from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import extract
 from codesensei.wire.steps import Prepare
 
@@ -40,18 +41,18 @@ def run(step: Step[Prepare]) -> None:
     if known.state != "built":
         # An earlier run was cut off; its hooks may have changed the code.
         extract(step, release, project.archive(known.revision))
+        share(step, release, data.shared_paths)
     record.preparing(project, name)
-    started = time.monotonic()
     _make_sqlite_files(step, release)
-    _hooks(step, release, "beforeMigrate", data.hooks.before_migrate)
-    _migrate(step, release, data.lock_timeout)
-    _hooks(step, release, "afterMigrate", data.hooks.after_migrate)
-    migrated = time.monotonic()
-    _hooks(step, release, "beforeCollectstatic", data.hooks.before_collectstatic, as_build_user=True)
-    collected = _collect(step, release, data)
-    _hooks(step, release, "afterCollectstatic", data.hooks.after_collectstatic, as_build_user=True)
-    _finish(step, release, collected)
-    seconds = {"migrate": round(migrated - started, 1), "static": round(time.monotonic() - migrated, 1)}
+    phases = {"migrate": _migrate, "static": _collect}
+    seconds = {}
+    for phase in reversed(phases) if data.collectstatic == "beforeMigrate" else phases:
+        started = time.monotonic()
+        phases[phase](step, release)
+        seconds[phase] = round(time.monotonic() - started, 1)
+    started = time.monotonic()
+    _finish(step, release)
+    seconds["static"] = round(seconds["static"] + time.monotonic() - started, 1)
     record.prepared(project, name, seconds)
     step.changed(f"release {name} is prepared")
 
@@ -82,7 +83,14 @@ def _manage(release: Release, *arguments: str) -> list[str]:
     return [f"{release.venv}/bin/python", "-B", "manage.py", *arguments]
 
 
-def _migrate(step: Step[Prepare], release: Release, lock_timeout: int) -> None:
+def _migrate(step: Step[Prepare], release: Release) -> None:
+    hooks = step.data.hooks
+    _hooks(step, release, "beforeMigrate", hooks.before_migrate)
+    _run_migrations(step, release, step.data.lock_timeout)
+    _hooks(step, release, "afterMigrate", hooks.after_migrate)
+
+
+def _run_migrations(step: Step[Prepare], release: Release, lock_timeout: int) -> None:
     pending = jobs.run_job(step, release, Job("migrate --check", _manage(release, "migrate", "--check")))
     if pending.ok:
         step.say("no migrations to run")
@@ -95,24 +103,32 @@ def _migrate(step: Step[Prepare], release: Release, lock_timeout: int) -> None:
     step.changed(f"migrations have run ({len(APPLIED.findall(done.tail))} applied)")
 
 
-def _collect(step: Step[Prepare], release: Release, data: Prepare) -> bool:
-    """Run collectstatic where the proxy serves static files; returns whether it does."""
-    if data.static != "serve" or not release.facts.installed_staticfiles:
-        return False
+def _collect(step: Step[Prepare], release: Release) -> None:
+    hooks = step.data.hooks
+    _hooks(step, release, "beforeCollectstatic", hooks.before_collectstatic, as_build_user=True)
+    if _serves_static(step, release):
+        _run_collectstatic(step, release)
+    _hooks(step, release, "afterCollectstatic", hooks.after_collectstatic, as_build_user=True)
+
+
+def _serves_static(step: Step[Prepare], release: Release) -> bool:
+    return step.data.static == "serve" and release.facts.installed_staticfiles
+
+
+def _run_collectstatic(step: Step[Prepare], release: Release) -> None:
     job = Job("collectstatic", _manage(release, "collectstatic", "--noinput"), as_build_user=True)
     done = jobs.run_job(step, release, job)
     require(done, release, "manage.py collectstatic", "fix what it names and deploy again")
     step.changed("static files are collected")
-    return True
 
 
-def _finish(step: Step[Prepare], release: Release, collected: bool) -> None:
+def _finish(step: Step[Prepare], release: Release) -> None:
     """Compile, end the build user's processes, and give the release to root."""
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
     jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))
     jobs.end_build_user(step)
     public = None
-    if collected:
+    if _serves_static(step, release):
         # Only now, without any process of the build user: a hook may have made it a link to what must not be served.
         static_root = release.code / release.facts.static_root
         if not inside(str(static_root), release.path):

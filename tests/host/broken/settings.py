@@ -90,8 +90,15 @@ CASES = (
     Broken(
         "uploads would be lost",
         replace=setting('MEDIA_ROOT = BASE_DIR / "media"  # noqa: F405'),
+        preview=True,
+        error="MEDIA_ROOT: it is media inside the release; the next release would lose what people uploaded",
+        fix='keep it by a line in the stack file, project.sharedPaths: [media]; or set MEDIA_ROOT = "/srv/codesensei/guestbook/shared/media" in the production settings',
+    ),
+    Broken(
+        "uploads would be lost, as only Django knows",
+        replace=setting('MEDIA_ROOT = os.path.join(*[BASE_DIR, "media"])  # noqa: F405'),
         error="MEDIA_ROOT on SERVER: /srv/codesensei/guestbook/releases/RELEASE/media lies inside the release; the next release would lose what people uploaded",
-        fix='set MEDIA_ROOT = "/srv/codesensei/guestbook/shared/media" in the production settings',
+        fix='add media to project.sharedPaths, or set MEDIA_ROOT = "/srv/codesensei/guestbook/shared/media" in the production settings',
         quick=True,
     ),
     Broken(

@@ -24,20 +24,22 @@ from codesensei.wire import paths
 from codesensei.wire.manifest import Manifest
 
 LOOPBACK = "127.0.0.1"
+# What nginx itself says where no process answers yet.
+NOBODY_YET = (502, 504)
 # nginx writes its line when the answer has gone out.
 NOTED_SECONDS = 3.0
 
 
-def read_back(step: Step[Manifest], release: Release, since: float, socket: Path | None = None) -> None:
-    """Ask for every hostname, over `socket` or through the proxy, and make sure that this release's process answers.
+def read_back(step: Step[Manifest], release: Release, since: float, own_socket: Path | None = None) -> None:
+    """Ask for every hostname, over its socket or through the proxy, and make sure that this release's process answers.
 
     Its log from `since` on, seconds since the epoch, may have the cause of a failure.
     """
     manifest, web = step.data, step.data.web
     where = f"on the server: journalctl -u {web}, and {release.project.logs}/error.log"
-    places = [] if socket else addresses(manifest.health.scheme)
+    places = [] if own_socket else addresses(manifest.health.scheme)
     for question in (Question(manifest.health, name) for name in manifest.health.hosts):
-        visits = [_visit(step, question, Door(socket=str(socket)))] if socket else []
+        visits = [_visit(step, question, Door(socket=str(own_socket)))] if own_socket else []
         for visit in (*visits, *(_through(step, question, address) for address in places)):
             if not question.accepts(visit):
                 raise question.failure(step, release, visit, log_of(release, web, since), where=where)
@@ -92,7 +94,8 @@ def _visit(step: Step[Manifest], question: Question, door: Door) -> Visit:
         if units.show(step.data.web).active == "failed":
             return True
         visit = question.ask(door, question.health.timeout)
-        return visit.end.status != 0 and not probe.is_nginx_own(visit.end)
+        is_yet_to_come = probe.is_nginx_own(visit.end) and visit.end.status in NOBODY_YET
+        return visit.end.status != 0 and not is_yet_to_come
 
     units.wait_until(answers, question.health.timeout)
     if probe.is_nginx_own(visit.end):

@@ -43,9 +43,8 @@ def _read(manifest: Manifest, folder: Path, page: str, word: str) -> None:
     url = probe.url_of(health.scheme, health.hosts[0], page)
     answer = probe.ask(Door(address=edge.addresses(health.scheme)[0]), url, CookieJar(), health.timeout)
     if answer.status != 200 or word not in answer.body:
-        raise _failure(
-            folder, NGINX_USER, "read", f"nginx answers {answer.words()}", "see /var/log/nginx/error.log there"
-        )
+        otherwise, fix = f"nginx answers {answer.words()}", "on the server: tail /var/log/nginx/error.log"
+        raise _failure(folder, NGINX_USER, "read", otherwise, fix)
 
 
 def _failure(folder: Path, user: str, what: str, otherwise: str, fix: str) -> Failure:
@@ -59,6 +58,5 @@ def _failure(folder: Path, user: str, what: str, otherwise: str, fix: str) -> Fa
 
 
 def _as(user: str, *argv: str, given: str = "") -> Result:
-    return commands.run(
-        ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *argv], input=given, check=False
-    )
+    run_as = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    return commands.run([*run_as, *argv], input=given, check=False)

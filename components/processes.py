@@ -8,7 +8,7 @@ from pulumi import ResourceOptions
 
 from codesensei.config import Stack, StackConfig
 from codesensei.render import rotation, units
-from codesensei.render.programs import STOP_WORKER, program
+from codesensei.render.programs import CANDIDATE, LIVE, STOP_WORKER, program
 from codesensei.source import Code
 from codesensei.webservers import WebServer
 from codesensei.wire import names, paths
@@ -92,6 +92,8 @@ def _run_by(user: str, path: Path, text: str, renews: str = "") -> File:
 def _candidate_files(stack: Stack, server: WebServer) -> tuple[File, ...]:
     if not server.program:
         return ()
-    more = program(server.candidate_program) if server.candidate_program else ""
-    path = str(stack.paths.candidate_programs / server.program)
-    return (File(path=path, content=program(server.program) + more),)
+    names = {server.program: server.program}
+    if server.candidate_program:
+        names = {server.program: server.candidate_program, LIVE: server.program, CANDIDATE: CANDIDATE}
+    folder = stack.paths.candidate_programs
+    return tuple(File(path=str(folder / name), content=program(source)) for name, source in names.items())

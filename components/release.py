@@ -68,6 +68,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         ),
         shared_paths=config.shared_paths,
         media=config.media,
+        production=stack.config.production,
     )
 
 

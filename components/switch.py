@@ -91,4 +91,8 @@ def _manifest(
         tls=tls,
         acme=stack.config.tls.kind == "acme",
         default_tls=default_tls,
+        production=stack.config.production,
+        adopt=stack.config.adopt,
+        media_url=code.settings.media_url if config.media_serving == "proxy" else None,
+        media=config.media,
     )

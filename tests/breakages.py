@@ -164,7 +164,9 @@ UNIT = [
     ),
     Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.hostname not in hosts:", "if not target.hostname:"),
     Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
-    Breakage("tls.probe", f"{SCRIPTS}/base/probe.py", '"X-Forwarded-Proto": scheme,', '"X-Forwarded-Proto": "http",'),
+    Breakage(
+        "tls.probe", f"{SCRIPTS}/base/probe.py", '"X-Forwarded-Proto": parts.scheme,', '"X-Forwarded-Proto": "http",'
+    ),
     Breakage(
         "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
@@ -381,7 +383,10 @@ UNIT = [
         "    if not live:",
     ),
     Breakage(
-        "switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", "    save(step, now, renewed)\n    try:", "    try:"
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/live.py",
+        "    save(step, now, renewed, others)\n    try:",
+        "    try:",
     ),
     Breakage(
         "switch.all-or-nothing",
@@ -436,13 +441,13 @@ UNIT = [
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "            health.read_back(change.release, change.manifest)\n        with",
-        "        with",
+        "            edge.read_back(step, release, began)\n            media",
+        "            media",
     ),
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "                health.read_back(change.release, change.manifest, project.kept_socket)\n",
+        "                edge.read_back(step, release, began, project.kept_socket)\n",
         "",
     ),
     Breakage(
@@ -699,19 +704,95 @@ UNIT = [
     # What visitors are served
     Breakage(
         "switch.read-back",
-        f"{SCRIPTS}/serving/health.py",
+        f"{SCRIPTS}/serving/edge.py",
         '    if not f"{directory}/".startswith',
         '    if f"{directory}/" is None and not "".startswith',
     ),
     Breakage(
-        "switch.read-back", f"{SCRIPTS}/serving/health.py", "    if probe.is_nginx_own(answer):", "    if not answer:"
+        "switch.read-back",
+        f"{SCRIPTS}/serving/edge.py",
+        "    if probe.is_nginx_own(visit.end):",
+        "    if not visit.end:",
     ),
     Breakage(
         "switch.read-back",
-        f"{SCRIPTS}/serving/health.py",
-        "    if not question.accepts(answer):",
-        "    if not question:",
+        f"{SCRIPTS}/serving/edge.py",
+        "            if not question.accepts(visit):",
+        "            if not question:",
     ),
+    Breakage(
+        "switch.edge", f"{SCRIPTS}/serving/edge.py", ".count(word.encode()) >= len(visit.answers)", ".count(b'') > 0"
+    ),
+    Breakage("switch.edge", f"{SCRIPTS}/serving/edge.py", "host.own_addresses() or [LOOPBACK]", "[LOOPBACK]"),
+    Breakage(
+        "switch.edge", f"{SCRIPTS}/serving/edge.py", '    if question.health.scheme == "https":', "    if not visit:"
+    ),
+    Breakage(
+        "switch.every-hostname",
+        f"{SCRIPTS}/serving/edge.py",
+        "for name in manifest.health.hosts):",
+        "for name in manifest.health.hosts[:1]):",
+    ),
+    Breakage(
+        "switch.every-hostname",
+        f"{SCRIPTS}/steps/switch.py",
+        "            edge.read_back(step, release, time.time(), step.project.socket)\n",
+        "            pass\n",
+    ),
+    Breakage("switch.redirects", f"{SCRIPTS}/base/probe.py", "    cookies.add_cookie_header(request)\n", ""),
+    Breakage("switch.redirects", f"{SCRIPTS}/base/probe.py", "len(answers) > FOLLOWED", "len(answers) > 10**6"),
+    Breakage(
+        "switch.redirects",
+        f"{SCRIPTS}/serving/health.py",
+        "        first, end = visit.answers[0], visit.end",
+        "        first = end = visit.answers[0]",
+    ),
+    Breakage(
+        "switch.cause",
+        f"{SCRIPTS}/serving/health.py",
+        "_ask_why(step, release, visit.end) or log",
+        "_ask_why(step, release, visit.end) and log",
+    ),
+    Breakage("switch.same-settings", f"{SCRIPTS}/serving/said.py", "        if one != other:", "        if not one:"),
+    Breakage("switch.same-settings", f"{SCRIPTS}/serving/said.py", '("", release.settings_module)', '("", module)'),
+    Breakage("switch.same-settings", f"{PROGRAMS}/uvicorn_candidate.py", '    candidate["say"]()\n', ""),
+    Breakage("switch.same-settings", f"{PROGRAMS}/daphne_candidate.py", '    candidate["say"]()\n', ""),
+    Breakage("switch.same-settings", f"{PROGRAMS}/gunicorn_candidate.py", '    _candidate["say"]()\n', ""),
+    Breakage(
+        "switch.same-settings",
+        f"{SCRIPTS}/release/ask_django.py",
+        "    if os.environ.get(name) != value:",
+        "    if not value:",
+    ),
+    Breakage(
+        "django.debug",
+        f"{SCRIPTS}/release/checks.py",
+        "    if not facts.debug or not production:",
+        "    if not production:",
+    ),
+    Breakage("django.debug", f"{SCRIPTS}/serving/said.py", "    if facts.debug:", "    if not facts:"),
+    Breakage("register.sites", f"{SCRIPTS}/base/rivals.py", "    removable = not others and", "    removable ="),
+    Breakage("register.sites", f"{SCRIPTS}/steps/switch.py", "    rivals.refuse(found, adopt=manifest.adopt)\n", ""),
+    Breakage(
+        "register.sites",
+        f"{SCRIPTS}/serving/apply.py",
+        "    return files.remove_path(path)\n\n\ndef reload",
+        "    return True\n\n\ndef reload",
+    ),
+    Breakage(
+        "register.sites",
+        f"{SCRIPTS}/base/sites.py",
+        'if directive.words[0] == "include" and',
+        'if directive.words[0] == "included" and',
+    ),
+    Breakage(
+        "media.readable",
+        f"{SCRIPTS}/serving/media.py",
+        "    if answer.status != 200 or word not in answer.body:",
+        "    if answer.status == 500:",
+    ),
+    Breakage("media.readable", f"{SCRIPTS}/serving/media.py", "        if not written.ok:", "        if not written:"),
+    Breakage("media.readable", f"{SCRIPTS}/steps/account.py", "        if mode & 0o005:", "        if mode & 0o002:"),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/hand_over.py", "    os.rename(following, public)\n", ""),
     Breakage(
         "switch.all-or-nothing",
@@ -726,7 +807,10 @@ UNIT = [
         "    if is_away(project):",
     ),
     Breakage(
-        "switch.candidate", f"{SCRIPTS}/serving/candidate.py", "    if question.accepts(answer):", "    if question:"
+        "switch.candidate",
+        f"{SCRIPTS}/serving/candidate.py",
+        "    if not question.accepts(visit):",
+        "    if not question:",
     ),
     Breakage(
         "switch.candidate", f"{SCRIPTS}/serving/candidate.py", "step.data.health.hosts:", "step.data.health.hosts[:1]:"
@@ -740,20 +824,20 @@ UNIT = [
     Breakage(
         "config.health-check",
         f"{SCRIPTS}/serving/candidate.py",
-        "started + health.timeout, slow)",
-        "started + 100, slow)",
+        "started + question.health.timeout)",
+        "started + 100)",
     ),
     Breakage(
         "tls.redirect",
         f"{SCRIPTS}/serving/health.py",
-        "return accepted and not self._wrong_redirect(answer)",
-        "return accepted",
+        "return not end.error and not visit.problem and sound",
+        "return not end.error and sound",
     ),
     Breakage(
         "causes.disallowed-host",
         f"{SCRIPTS}/serving/health.py",
-        "        if answer.status == 400 and",
-        "        if answer.status == 404 and",
+        "        if visit.end.status == 400 and",
+        "        if visit.end.status == 404 and",
     ),
     Breakage("words.candidate", f"{SCRIPTS}/serving/candidate.py", "str(fitting))", "str(wanted))"),
     Breakage(
@@ -1076,7 +1160,10 @@ UNIT = [
         "errors.logs", f"{SCRIPTS}/serving/workers.py", "    log = log_of(release, name, began)\n", '    log = ""\n'
     ),
     Breakage(
-        "errors.logs", f"{SCRIPTS}/serving/candidate.py", "    log = log_of(release, name, started)\n", '    log = ""\n'
+        "errors.logs",
+        f"{SCRIPTS}/serving/candidate.py",
+        "log, where = log_of(release, name, started), f",
+        'log, where = "", f',
     ),
     Breakage(
         "errors.logs",

@@ -41,7 +41,7 @@ class StackConfig(Model):
     """The desired state of one stack. Secrets are here by name only."""
 
     server: ServerConfig
-    production: Flag = option(False, "True refuses what should not serve the public, e.g. a branch")
+    production: Flag = option(False, "True refuses what should not serve the public: a branch, DEBUG")
     project: ProjectConfig
     domains: Domains = option((), "Public host names: [shop.example.com]")
     apps_domain: Annotated[Domain | None, BeforeValidator(_nothing)] = option(

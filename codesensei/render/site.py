@@ -84,7 +84,7 @@ def site(
         key=key,
         trusted_proxies=[str(ipaddress.ip_network(network, strict=False)) for network in trusted_proxies],
         forwarded=_FORWARDED,
-        access_log=str(paths.SERVER.nginx_logs / f"codesensei-{project.slug}.access.log"),
+        access_log=str(project.site_log),
         body_size=body_size,
         read_timeout=read_timeout,
         challenge_root=str(paths.SERVER.challenges),
@@ -102,7 +102,7 @@ def base_files(*, certificate: str, key: str) -> dict[str, str]:
     shared = render("base.conf.j2", certificate=certificate, key=key, challenge_root=str(paths.SERVER.challenges))
     nginx_root = paths.SERVER.nginx
     snippets = {f"{nginx_root}/snippets/codesensei-{name}.conf": render(f"{name}.conf.j2") for name in SNIPPETS}
-    return {**snippets, f"{nginx_root}/conf.d/codesensei.conf": shared}
+    return {**snippets, str(paths.SERVER.nginx_base): shared}
 
 
 def url_path(url: str) -> str:

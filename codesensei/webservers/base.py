@@ -54,11 +54,11 @@ class WebServer:
     """One web server; its package, its program in a venv and its name in the stack config are the same word.
 
     `is_default`: it serves its interfaces where the stack config names no server. `program` is the product's own
-    program that it runs with, `candidate_program` is appended to that for a candidate. The variable `workers_variable`
-    sets its number of processes, `default_workers` by default; empty: always one. It reopens its log files on
-    `reopen_signal`; empty: never, so they are copied and emptied. When it ends, WebSockets close with `close_code`.
-    `noise` matches lines of its log that do not tell why something failed, `halt` begins the last line of a traceback
-    that does not either; both are left out of errors.
+    program that it runs with, `candidate_program` what a candidate runs, which runs that in turn. The variable
+    `workers_variable` sets its number of processes, `default_workers` by default; empty: always one. It reopens its log
+    files on `reopen_signal`; empty: never, so they are copied and emptied. When it ends, WebSockets close with
+    `close_code`. `noise` matches lines of its log that do not tell why something failed, `halt` begins the last line of
+    a traceback that does not either; both are left out of errors.
     """
 
     interfaces: tuple[Interface, ...]

@@ -24,5 +24,6 @@ SERVER = WebServer(
     package=WebServerPackage(name="daphne", version="4.1.2"),
     command=_command,
     program="serve_asgi.py",
+    candidate_program="daphne_candidate.py",
     close_code=1012,
 )

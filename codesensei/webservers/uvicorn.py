@@ -28,6 +28,7 @@ SERVER = WebServer(
     ),
     command=_command,
     program="serve_uvicorn.py",
+    candidate_program="uvicorn_candidate.py",
     workers_variable="WEB_CONCURRENCY",
     close_code=1012,
     noise=r"\[INFO\]",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from codesensei.wire.paths import MEDIA
 from codesensei.wire.said import Said
 
 UnitKind = Literal["socket", "web", "worker"]
@@ -70,7 +71,9 @@ class Manifest:
     """What is not in it is not live.
 
     `homes` are the processes that have a HOME; `tls` is the digest of the certificate, `acme` whether an authority
-    renews it, `default_tls` its folder where it is shown to visitors who name no host.
+    renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
+    `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
+    which are in the folder `media` of shared.
     """
 
     slug: str
@@ -89,6 +92,10 @@ class Manifest:
     tls: str | None
     acme: bool
     default_tls: str | None
+    production: bool = False
+    adopt: bool = False
+    media_url: str | None = None
+    media: str = MEDIA
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

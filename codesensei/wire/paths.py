@@ -70,6 +70,11 @@ class ServerPaths:
         return self.config / "default-tls"
 
     @property
+    def nginx_base(self) -> Path:
+        """nginx's configuration that all projects share."""
+        return self.nginx / "conf.d" / "codesensei.conf"
+
+    @property
     def unknown_host(self) -> Path:
         """A throw-away certificate for them."""
         return self.config / "unknown-host"
@@ -137,6 +142,8 @@ class ProjectPaths:
     launcher = _Place(lambda self: self.library / "run")  # the program that runs a step
     # The project's nginx site.
     site = _Place(lambda self: SERVER.nginx / "sites-available" / f"codesensei-{self.slug}.conf")
+    # What nginx writes of each request that the site took, and no other site of nginx.
+    site_log = _Place(lambda self: SERVER.nginx_logs / f"codesensei-{self.slug}.access.log")
     rotation = _Place(lambda self: SERVER.rotation / f"codesensei-{self.slug}")  # rotation of the project's logs
 
     @property
@@ -192,3 +199,8 @@ def unit(name: str) -> Path:
 def site_link(site: Path) -> Path | None:
     """The link that enables a site of nginx; None for a file that is no site."""
     return site.parent.parent / "sites-enabled" / site.name if site.parent.name == "sites-available" else None
+
+
+def taken_copy(site: Path) -> Path:
+    """Where a site of nginx is kept when a project takes its hostnames; one that is a link needs no copy."""
+    return SERVER.nginx / "sites-available" / f"{site.name}.before-codesensei"

@@ -189,6 +189,7 @@ class Build:
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
     names their content. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack
     config decides. `media_url` where the proxy serves uploads. `shared_paths` are the folders that lead to shared.
+    `production` refuses DEBUG.
     """
 
     user: str
@@ -210,6 +211,7 @@ class Build:
     database: BuildDatabase
     shared_paths: tuple[str, ...] = ()
     media: str = MEDIA
+    production: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

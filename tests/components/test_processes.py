@@ -78,9 +78,14 @@ def test_a_candidate_also_runs_with_what_is_refused_of_a_live_process() -> None:
     made = processes("gunicorn", config())
     live = next(file.content for file in made.files if file.path.endswith("gunicorn_conf.py"))
     assert live == program("gunicorn_conf.py")
-    path = "/run/codesensei-candidate/shop.programs/gunicorn_conf.py"
-    text = live + program("gunicorn_candidate.py")
-    assert made.candidate == Candidate(unit=made.candidate.unit, files=(File(path=path, content=text),), workers=3)
+    folder = "/run/codesensei-candidate/shop.programs"
+    texts = {
+        "gunicorn_conf.py": program("gunicorn_candidate.py"),
+        "live.py": live,
+        "candidate.py": program("candidate.py"),
+    }
+    files = tuple(File(path=f"{folder}/{name}", content=text) for name, text in texts.items())
+    assert made.candidate == Candidate(unit=made.candidate.unit, files=files, workers=3)
     assert " --workers @workers@ " in made.candidate.unit
 
 

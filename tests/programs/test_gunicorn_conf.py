@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from codesensei.programs import gunicorn_conf
+from codesensei.scripts.release.settings import SCRIPT
 
 FILE = Path(gunicorn_conf.__file__)
 CANDIDATE = FILE.with_name("gunicorn_candidate.py")
@@ -113,10 +114,16 @@ def test_the_project_s_own_hook_runs_too(project: Path, monkeypatch: pytest.Monk
 
 def starting(place: Path, module: str) -> None:
     """A candidate's gunicorn is about to start with workers of a class whose parent is in this module."""
-    (place / "candidate.py").write_text(FILE.read_text() + CANDIDATE.read_text())
+    for name, program in {
+        "live.py": FILE,
+        "candidate.py": FILE.with_name("candidate.py"),
+        "ask_django.py": SCRIPT,
+    }.items():
+        (place / name).write_text(program.read_text())
+    (place / "gunicorn_candidate.py").write_text(CANDIDATE.read_text())
     parent = type("UvicornWorker", (), {"__module__": module})
     server = SimpleNamespace(worker_class=type("Worker", (parent,), {"__module__": "shop.workers"}), seen=False)
-    runpy.run_path(str(place / "candidate.py"))["on_starting"](server)
+    runpy.run_path(str(place / "gunicorn_candidate.py"))["on_starting"](server)
     assert server.seen
 
 

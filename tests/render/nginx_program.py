@@ -12,7 +12,7 @@ import pytest
 
 from codesensei.render import site
 from codesensei.scripts.steps import proxy
-from codesensei.wire.paths import SERVER
+from codesensei.wire import paths
 from tools.engine.cache import cache_lock, cache_root, make_directory
 
 SECONDS = 300
@@ -60,11 +60,11 @@ def configuration(folder: Path, sites: str, head: str = "") -> Path:
     known = {proxy.http2_fact(said), "ipv6"}
     pair = {"certificate": f"{folder}/certificate.pem", "key": f"{folder}/key.pem"}
     files = {path: proxy.for_server(text, known) for path, text in site.base_files(**pair).items()}
-    whole = files.pop("/etc/nginx/conf.d/codesensei.conf") + sites
+    whole = files.pop(str(paths.SERVER.nginx_base)) + sites
     for name, text in files.items():
-        whole = whole.replace(f"include {name.removeprefix('/etc/nginx/')};", text)
+        whole = whole.replace(f"include {name.removeprefix(f'{paths.SERVER.nginx}/')};", text)
     whole = whole.replace("/etc/tls/", f"{folder}/").replace("/var/log/nginx/", f"{folder}/")
-    whole = whole.replace(str(SERVER.challenges), f"{folder}/challenges")
+    whole = whole.replace(str(paths.SERVER.challenges), f"{folder}/challenges")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
     path = folder / "nginx.conf"

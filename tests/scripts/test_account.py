@@ -127,6 +127,7 @@ def test_what_the_app_put_in_a_directorys_place_is_named_and_not_followed(make: 
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root makes root's links")
+@pytest.mark.proves("media.readable")
 def test_roots_own_link_to_a_bigger_disk_is_accepted(make: Any, server: Path) -> None:
     make()
     media, target = server / "srv/shop/shared/media", server / "elsewhere"
@@ -135,6 +136,8 @@ def test_roots_own_link_to_a_bigger_disk_is_accepted(make: Any, server: Path) ->
     media.symlink_to(target)
     assert make().changes == 0
     assert target.stat().st_mode & 0o777 == 0o700
+    assert make("proxy").changes == 1
+    assert target.stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.proves("paths.shared.links")

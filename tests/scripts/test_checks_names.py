@@ -9,7 +9,6 @@ import pytest
 from codesensei.scripts.base import register
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.checks import names
-from codesensei.wire import paths
 
 ENTRY = register.Entry(stack="org/codesensei/prod", identity="id1", names={"units": ("shop.service",)})
 NEW = register.Entry(stack="org/codesensei/prod", identity="id1", names={})
@@ -57,27 +56,3 @@ def test_a_unit_of_another_stack_names_it(server: Path) -> None:
     register.claim("shop-eu", {"units": ["shop-eu.service"]})
     with pytest.raises(Failure, match=r"it belongs to the stack org/codesensei/eu \(slug shop-eu\)"):
         names.check_unit(NEW, "shop-eu.service", adopt=False)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("server { server_name a.example.com B.example.com; }", {"a.example.com", "b.example.com"}),
-        ("server_name\n  a.example.com\n  'c.example.com';", {"a.example.com", "c.example.com"}),
-        ("# server_name a.example.com;\nserver_name _;", set()),
-        ("server_names_hash_max_size 64; server_name_in_redirect on;", set()),
-    ],
-)
-def test_server_names_are_read_from_sites(text: str, found: set[str]) -> None:
-    assert names.server_names(text) == found
-
-
-def test_our_own_sites_are_not_in_the_way(server: Path) -> None:
-    folder = paths.SERVER.nginx / "sites-enabled"
-    folder.mkdir()
-    for name in ("codesensei-shop.conf", "old"):
-        (folder / name).write_text("server { server_name shop.example.com; }")
-    assert list(names.served_names()) == [folder / "old"]
-    names.check_hostnames(["www.example.com"])
-    with pytest.raises(Failure, match=rf"hostname shop\.example\.com: the nginx site {folder}/old"):
-        names.check_hostnames(["www.example.com", "Shop.example.com"])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from codesensei.scripts.base.probe import Answer
-from codesensei.scripts.base.step import write_json
+from codesensei.scripts.base import probe
+from codesensei.scripts.base.probe import Answer, Visit
+from codesensei.scripts.base.step import Failure, write_json
+from codesensei.scripts.release import jobs
+from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving.health import Question
-from codesensei.wire import codec
 from tests.scripts.manifests import PROJECT, manifest
 
 NAME = "4f2a9c1-8be01d7"
@@ -35,29 +40,75 @@ def release(server: Path) -> Release:
     return Release(PROJECT, NAME, "deploy", ".", "shop.settings")
 
 
+def visit(*answers: Answer, problem: str = "") -> Visit:
+    return Visit(tuple(replace(answer, url=answer.url or "https://shop.example.com/") for answer in answers), problem)
+
+
+LEADS = Answer(302, "/login/")
+TRACEBACK = "Traceback (most recent call last):\n  File \"/srv/shop/views.py\", line 3, in get\nKeyError: 'greeting'\n"
+
+
 @pytest.mark.parametrize(
-    ("answer", "accepted"),
+    ("accept", "visit", "accepted"),
     [
-        (Answer(200), True),
-        (Answer(404), False),
-        (Answer(error="it did not answer"), False),
-        (Answer(302, "https://shop.example.com/login"), False),
+        (("2xx",), visit(Answer(200)), True),
+        (("2xx",), visit(Answer(404)), False),
+        (("2xx",), visit(Answer(error="it did not answer")), False),
+        (("2xx",), visit(LEADS, Answer(200)), False),
+        (("2xx", "3xx"), visit(LEADS, Answer(200)), True),
+        (("3xx",), visit(LEADS, Answer(200)), True),
+        (("3xx",), visit(LEADS, Answer(404)), False),
+        (("2xx", "3xx", "404"), visit(LEADS, Answer(404)), True),
+        (("2xx", "3xx"), visit(LEADS, Answer(500)), False),
+        (("2xx", "3xx"), visit(LEADS, Answer(error="no answer")), False),
+        (("2xx", "3xx"), visit(Answer(302, "https://x.org/"), problem="it redirects to the host x.org"), False),
     ],
 )
-def test_what_is_accepted(answer: Answer, accepted: bool) -> None:
-    assert question().accepts(answer) is accepted
+@pytest.mark.proves("switch.redirects", "config.health-check")
+def test_what_is_accepted(accept: tuple[str, ...], visit: Visit, accepted: bool) -> None:
+    assert Question(replace(manifest().health, accept=accept), "shop.example.com").accepts(visit) is accepted
 
 
-def test_a_redirect_to_another_host_is_told_as_such(release: Release) -> None:
-    health = codec.decode(type(manifest().health), {**codec.encode(manifest().health), "accept": ["3xx"]}, "x")
-    asked, answer = Question(health, "shop.example.com"), Answer(301, "https://elsewhere.example.org/")
-    assert not asked.accepts(answer)
-    failure = asked.failure(release, answer, "", where="there")
+@pytest.fixture
+def fail(release: Release, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The failure of a visit; what Django says of it is kept in `asked`."""
+
+    def make(visit: Visit, log: str = "", host: str = "shop.example.com", said: str = "") -> Failure:
+        def run_job(step: object, release: object, job: Job) -> JobResult:
+            make.asked.append(json.loads(job.argv[-1]))  # type: ignore[attr-defined]
+            return JobResult(0, said, Path("/log"))
+
+        monkeypatch.setattr(jobs, "run_job", run_job)
+        return question(host).failure(make_step("switch"), release, visit, log, where="there")
+
+    make.asked = []  # type: ignore[attr-defined]
+    return make
+
+
+@pytest.mark.proves("tls.redirect")
+def test_a_redirect_to_another_host_is_told_as_such(fail: Any) -> None:
+    failure = fail(visit(Answer(301, "https://x.org/"), problem="it redirects to the host x.org"))
     assert failure.thing == f"release {NAME}, asked for https://shop.example.com/"
-    assert failure.cause.startswith(
-        "HTTP status 301, Location: https://elsewhere.example.org/: it redirects to the host"
-    )
+    assert failure.cause == "HTTP status 301, Location: https://x.org/: it redirects to the host x.org"
     assert "SECURE_SSL_REDIRECT" in failure.fix
+    assert fail.asked == []
+
+
+def test_a_circle_has_its_own_fix(fail: Any) -> None:
+    failure = fail(visit(LEADS, problem=probe.CIRCLE))
+    assert failure.cause.endswith(": it redirects in a circle")
+    assert 'SECURE_PROXY_SSL_HEADER must be ("HTTP_X_FORWARDED_PROTO", "https")' in failure.fix
+
+
+@pytest.mark.proves("switch.redirects")
+def test_the_page_at_the_end_of_a_redirect_is_the_one_that_is_judged(fail: Any) -> None:
+    end = Answer(500, url="https://www.example.com/login/?next=/")
+    failure = fail(visit(LEADS, end), said=TRACEBACK)
+    assert failure.cause.startswith(
+        "HTTP status 500 at https://www.example.com/login/?next=/, to which it redirects: KeyError: 'greeting'"
+    )
+    asked = {"host": "www.example.com", "path": "/login/?next=/", "scheme": "https", "seconds": 5}
+    assert fail.asked == [asked]
 
 
 @pytest.mark.parametrize(
@@ -76,11 +127,26 @@ def test_a_redirect_to_another_host_is_told_as_such(release: Release) -> None:
         ),
     ],
 )
-def test_a_host_that_django_refuses(release: Release, host: str, words: str, fix: str) -> None:
-    failure = question(host).failure(release, Answer(400), "", where="there")
+@pytest.mark.proves("causes.disallowed-host")
+def test_a_host_that_django_refuses(fail: Any, host: str, words: str, fix: str) -> None:
+    failure = fail(visit(Answer(400, url=f"https://{host}/")), host=host)
     assert (failure.cause, failure.fix) == (words, fix)
 
 
-def test_the_body_stands_in_the_log(release: Release) -> None:
-    failure = question().failure(release, Answer(500, body="<h1>Server Error</h1>"), "a line", where="there")
+def test_the_body_stands_in_the_log(fail: Any) -> None:
+    failure = fail(visit(Answer(500, body="<h1>Server Error</h1>")), "a line")
     assert (failure.cause, failure.log) == ("HTTP status 500", "a line\nbody: Server Error")
+
+
+@pytest.mark.parametrize(
+    ("answer", "log", "asked"),
+    [
+        (Answer(500), "", True),
+        (Answer(error="it did not answer within 5 s"), "", True),
+        (Answer(500), "ModuleNotFoundError: No module named 'shop'", False),
+        (Answer(error="its process ended before it answered"), "", False),
+    ],
+)
+def test_django_is_asked_where_the_log_says_nothing(fail: Any, answer: Answer, log: str, asked: bool) -> None:
+    fail(visit(answer), log)
+    assert bool(fail.asked) is asked

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import host, register
+from codesensei.scripts.base import host, register, sites
+from codesensei.scripts.base.sites import Configuration, Listen, Site
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.checks import user
 from codesensei.scripts.postgres import postgresql
@@ -27,6 +28,7 @@ def fine(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(host, "space", lambda path: host.Space(10**12, 10**9))
     monkeypatch.setattr(host, "available_memory", lambda: 10**10)
     monkeypatch.setattr(host, "listeners", lambda ports: [])
+    monkeypatch.setattr(sites, "configuration", Configuration)
     monkeypatch.setattr(user, "check_power", lambda *words: None)
     monkeypatch.setattr(postgresql, "clusters", lambda: [])
     register.claim_slug("shop", STACK, IDENTITY)
@@ -74,12 +76,16 @@ def test_a_port_that_another_program_has_is_refused(check: Any, monkeypatch: pyt
     check(ports=(443,))
 
 
-def test_a_hostname_that_another_site_serves_names_the_file_even_with_adopt(check: Any) -> None:
-    site = paths.SERVER.nginx / "conf.d/old.conf"
-    site.parent.mkdir()
-    site.write_text("server { server_name shop.example.com; }")
-    with pytest.raises(Failure, match=str(site)):
-        check(adopt=True)
+def test_a_hostname_that_another_site_serves_names_the_file(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that serves nothing else gives way with `adopt`; what only an unknown host has found is never taken."""
+    named = Site(str(paths.SERVER.nginx / "conf.d/old.conf"), ("shop.example.com",), (Listen("", 80),))
+    nameless = Site(str(paths.SERVER.nginx / "conf.d/any.conf"), ("_",), (Listen("", 80),))
+    for site, adopt in ((named, False), (nameless, False), (nameless, True)):
+        monkeypatch.setattr(sites, "configuration", lambda site=site: Configuration((site,)))
+        with pytest.raises(Failure, match=site.file):
+            check(adopt=adopt)
+    monkeypatch.setattr(sites, "configuration", lambda: Configuration((named,)))
+    check(adopt=True)
 
 
 @pytest.mark.proves("register.refused", "broker.number-refused")
@@ -137,9 +143,8 @@ def test_everything_wrong_on_the_server_is_told_at_once(check: Any, monkeypatch:
     monkeypatch.setattr(host, "listeners", lambda ports: [apache])
     monkeypatch.setattr(host, "system", lambda: host.System("debian", "11", "Debian GNU/Linux 11 (bullseye)"))
     monkeypatch.setattr(host, "space", lambda path: host.Space(10, 10))
-    site = paths.SERVER.nginx / "conf.d/old.conf"
-    site.parent.mkdir()
-    site.write_text("server { server_name shop.example.com; }")
+    site = Site(str(paths.SERVER.nginx / "conf.d/old.conf"), ("shop.example.com",), (Listen("", 80),))
+    monkeypatch.setattr(sites, "configuration", lambda: Configuration((site,)))
     with pytest.raises(Failure) as caught:
         check(login_user="deploy", units=("ssh.service", "nginx.service"))
     text = caught.value.text()

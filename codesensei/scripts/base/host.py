@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import os
 import re
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,17 @@ def listeners(ports: Iterable[int]) -> list[Listener]:
     argv = ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes"]
     said = commands.run(argv, fix="on the server: apt-get install iproute2").stdout
     return [found for found in parse_listeners(said) if found.port in wanted]
+
+
+def own_addresses() -> list[str]:
+    """The addresses by which others reach this server, IPv4 first: those that its own way out begins with."""
+    found = []
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        # Nothing is sent: the kernel only chooses the way.
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as way:
+            way.connect((far, 9))
+            found.append(way.getsockname()[0])
+    return [address for address in found if not address.startswith("fe80:")]
 
 
 def parse_listeners(said: str) -> list[Listener]:

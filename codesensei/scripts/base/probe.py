@@ -1,4 +1,4 @@
-"""Ask a web process over its socket, or the proxy over TCP, as a visitor would."""
+"""Ask a web process over its socket, or the edge proxy over TCP, as a visitor would: also where a redirect leads."""
 
 from __future__ import annotations
 
@@ -7,27 +7,65 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from http.cookiejar import CookieJar
+from urllib.parse import quote, urljoin, urlsplit
+from urllib.request import Request
 
 # Pages in DEBUG begin with their style sheet.
 BODY_READ = 20_000
 BODY_HEAD = 300
 SLOW = "it did not answer in time"
+AGENT = "codesensei-probe"
+# More redirects in a row than any sound page has: a login page that needs a login, for example, never ends.
+FOLLOWED = 10
+CIRCLE = "it redirects in a circle"
+PORTS = {"http": 80, "https": 443}
+# What may stand in an address as it is; browsers percent-encode the rest.
+_PLAIN = "%!#$&'()*+,/:;=?@[]~"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; `error` instead of a status when there was none."""
+    """A response; `error` instead of a status when there was none. `url` is what was asked for."""
 
     status: int = 0
     location: str = ""
     body: str = ""
     error: str = ""
+    url: str = ""
+
+    @property
+    def redirects(self) -> bool:
+        return 300 <= self.status < 400 and self.location != ""
 
     def words(self) -> str:
         return self.error or f"HTTP status {self.status}" + (f", Location: {self.location}" if self.location else "")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The answers on the way from a page to where its redirects end; `problem` is why the last one leads nowhere."""
+
+    answers: tuple[Answer, ...]
+    problem: str = ""
+
+    @property
+    def end(self) -> Answer:
+        return self.answers[-1]
+
+
+@dataclass(frozen=True)
+class Door:
+    """The way to a web process: its own socket, or the edge proxy at an address of this server's.
+
+    `word` is said to the edge proxy, which writes it into its log.
+    """
+
+    socket: str = ""
+    address: str = ""
+    word: str = ""
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -42,45 +80,92 @@ class _SocketConnection(http.client.HTTPConnection):
 
 
 class _SniConnection(http.client.HTTPSConnection):
-    """TLS to loopback under the site's own name; who signed the certificate does not matter here."""
+    """TLS under the site's own name; who signed the certificate does not matter here."""
 
-    def __init__(self, name: str, timeout: float) -> None:
+    def __init__(self, address: str, name: str, timeout: float) -> None:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        super().__init__("127.0.0.1", 443, timeout=timeout, context=context)
+        super().__init__(address, PORTS["https"], timeout=timeout, context=context)
         self._name, self._tls = name, context
 
     def connect(self) -> None:
-        plain = socket.create_connection(("127.0.0.1", 443), self.timeout)
+        plain = socket.create_connection((self.host, self.port), self.timeout)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
 
 
-def ask_socket(path: str, *, host: str, scheme: str, url_path: str, timeout: float) -> Answer:
-    """GET `url_path` from the process behind a unix socket, with the headers that the proxy would send."""
-    visitor = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}
-    headers = {"X-Forwarded-Proto": scheme, "X-Forwarded-Host": host, **visitor}
-    return _ask(_SocketConnection(path, timeout), host, url_path, headers)
+def url_of(scheme: str, host: str, path: str) -> str:
+    """The address of a page; IPv6 gets its brackets."""
+    return f"{scheme}://[{host}]{path}" if ":" in host else f"{scheme}://{host}{path}"
 
 
-def ask_proxy(*, host: str, scheme: str, url_path: str, timeout: float) -> Answer:
-    """GET `url_path` through the proxy on this server."""
-    plain = http.client.HTTPConnection("127.0.0.1", 80, timeout=timeout)
-    return _ask(_SniConnection(host, timeout) if scheme == "https" else plain, host, url_path, {})
+def visit(door: Door, url: str, hosts: Collection[str], timeout: float) -> Visit:
+    """GET `url`, keep cookies, and follow redirects within `hosts`; `timeout` in seconds for each answer."""
+    cookies, answers, asked = CookieJar(), list[Answer](), set[tuple[str, str]]()
+    while True:
+        asked.add((url, _kept(cookies)))
+        answers.append(answer := ask(door, url, cookies, timeout))
+        if not answer.redirects:
+            return Visit(tuple(answers))
+        try:
+            url, problem = _target(answer, hosts)
+        except ValueError:
+            problem = "it redirects to what is no address"
+        if not problem and ((url, _kept(cookies)) in asked or len(answers) > FOLLOWED):
+            problem = CIRCLE
+        if problem:
+            return Visit(tuple(answers), problem)
 
 
-def _ask(connection: http.client.HTTPConnection, host: str, url_path: str, headers: dict[str, str]) -> Answer:
+def _target(answer: Answer, hosts: Collection[str]) -> tuple[str, str]:
+    """Where a redirect leads, and why that is not what the stack serves; ValueError for no address at all."""
+    scheme = urlsplit(answer.url).scheme
+    url = quote(urljoin(answer.url, answer.location).encode("latin-1", "replace"), safe=_PLAIN).partition("#")[0]
+    target = urlsplit(url)
+    if target.hostname not in hosts:
+        return url, f"it redirects to the host {target.hostname}, which is none of this stack's ({', '.join(hosts)})"
+    if target.scheme != scheme:
+        return url, f"it redirects to {target.scheme}, and this stack is served over {scheme}"
+    if target.port not in (None, PORTS[scheme]):
+        return url, f"it redirects to port {target.port}, and this stack is served on port {PORTS[scheme]}"
+    return url, ""
+
+
+def _kept(cookies: CookieJar) -> str:
+    return repr(sorted((cookie.domain, cookie.path, cookie.name, cookie.value) for cookie in cookies))
+
+
+def ask(door: Door, url: str, cookies: CookieJar, timeout: float) -> Answer:
+    """One GET: to the process itself with the headers that the proxy would send."""
+    parts = urlsplit(url)
+    request = Request(url)
+    cookies.add_cookie_header(request)
+    headers = {"Host": parts.netloc, "User-Agent": f"{AGENT} {door.word}".rstrip(), **dict(request.header_items())}
+    if door.socket:
+        headers |= {"X-Forwarded-Proto": parts.scheme, "X-Forwarded-Host": parts.netloc}
+        headers |= {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}
+    connection = _connection(door, parts.scheme, parts.hostname or "", timeout)
+    path = parts._replace(scheme="", netloc="", path=parts.path or "/").geturl()
     try:
-        connection.request("GET", url_path, headers={"Host": host, "User-Agent": "codesensei-probe", **headers})
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
+        cookies.extract_cookies(response, request)
         body = response.read(BODY_READ).decode("utf-8", "replace")
-        return Answer(response.status, response.getheader("Location") or "", body)
+        return Answer(response.status, response.getheader("Location") or "", body, url=url)
     except TimeoutError:
-        return Answer(error=SLOW)
+        return Answer(error=SLOW, url=url)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(error=f"no answer ({error.__class__.__name__}: {error})")
+        return Answer(error=f"no answer ({error.__class__.__name__}: {error})", url=url)
     finally:
         connection.close()
+
+
+def _connection(door: Door, scheme: str, host: str, timeout: float) -> http.client.HTTPConnection:
+    if door.socket:
+        return _SocketConnection(door.socket, timeout)
+    if scheme == "https":
+        return _SniConnection(door.address, host, timeout)
+    return http.client.HTTPConnection(door.address, PORTS["http"], timeout=timeout)
 
 
 def head_of(body: str) -> str:
@@ -98,15 +183,3 @@ def is_nginx_own(answer: Answer) -> bool:
 def accepted(answer: Answer, patterns: Sequence[str]) -> bool:
     """Whether the status is one of `patterns` ("2xx", "404")."""
     return any(f"{answer.status:03d}" == pattern or pattern == f"{answer.status // 100}xx" for pattern in patterns)
-
-
-def wrong_redirect(answer: Answer, *, host: str, scheme: str, url_path: str, hosts: Sequence[str]) -> str:
-    """Why a redirect leads away from what the stack serves; empty when it does not."""
-    if not 300 <= answer.status < 400 or not answer.location:
-        return ""
-    target = urlsplit(urljoin(f"{scheme}://{host}{url_path}", answer.location))
-    if target.hostname not in hosts:
-        return f"it redirects to the host {target.hostname}, which is none of this stack's ({', '.join(hosts)})"
-    if target.scheme != scheme:
-        return f"it redirects to {target.scheme}, and this stack is served over {scheme}"
-    return ""

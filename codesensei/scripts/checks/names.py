@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
-from codesensei.scripts.base import register
+from codesensei.scripts.base import host, register, rivals, sites
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.base.together import raise_all
 from codesensei.wire import paths
 from codesensei.wire.names import is_system_unit
+from codesensei.wire.paths import ProjectPaths
 
 OUR_UNIT = re.compile(r"^Description=.*\(codesensei\)\s*$", re.MULTILINE)
-OUR_SITE = "codesensei"
 
 
 def check_unit(entry: register.Entry, unit: str, adopt: bool) -> None:
@@ -36,34 +34,9 @@ def check_unit(entry: register.Entry, unit: str, adopt: bool) -> None:
         raise Failure(f"unit {unit}", f"it belongs to {owner}", f"{fix}, or take it over with codesensei:adopt: true")
 
 
-def check_hostnames(hostnames: Iterable[str]) -> None:
-    """Raise Failure for a hostname of an nginx site that is not ours."""
-    raise_all(_taken(hostnames))
-
-
-def _taken(hostnames: Iterable[str]) -> Iterator[Failure]:
-    wanted = {name.lower() for name in hostnames}
-    for path, names in served_names().items():
-        if taken := sorted(wanted & names):
-            cause = f"the nginx site {path}, which codesensei did not write, already serves it"
-            fix = f"remove the name (or the whole site) from {path}, or choose another hostname"
-            yield Failure(f"hostname {', '.join(taken)}", cause, fix)
-
-
-def served_names() -> dict[Path, set[str]]:
-    """The server names in nginx's active files that are not ours, by file."""
-    found: dict[Path, set[str]] = {}
-    for pattern in ("nginx.conf", "conf.d/*.conf", "sites-enabled/*"):
-        for path in sorted(paths.SERVER.nginx.glob(pattern)):
-            if path.is_file() and not path.name.startswith(OUR_SITE):
-                found[path] = server_names(path.read_text(errors="replace"))
-    return {path: names for path, names in found.items() if names}
-
-
-def server_names(text: str) -> set[str]:
-    """The names in the server_name lines of an nginx file, in lower case, without quotes."""
-    plain = re.sub(r"(^|\s)#.*", "", text)
-    names: set[str] = set()
-    for found in re.finditer(r"(?:^|[\s;{}])server_name\s+([^;]*);", plain):
-        names |= {name.strip("\"'").lower() for name in found[1].split()}
-    return names - {"_", ""}
+def check_hostnames(project: ProjectPaths, hostnames: Iterable[str], *, adopt: bool) -> None:
+    """Raise Failure for a hostname of an nginx site that is no stack's; whose a stack's is, the register says."""
+    configuration = sites.configuration()
+    found = rivals.rivals(configuration, project, hostnames, host.own_addresses())
+    found = [rival for rival in found if not rival.of_stack]
+    rivals.refuse([*found, *rivals.nameless(configuration, project)], adopt=adopt)

@@ -1,32 +1,52 @@
-"""Runs inside the project's own Python, as the app user: print what its settings say, and no secret."""
+"""Prints what the project's settings say, and no secret. Runs in the project's Python as the app user.
+
+A candidate's program runs it too, to say what the process that serves has.
+"""
 
 import json
 import os
 import sys
+from importlib import import_module
+from typing import Any
 
-sys.path.insert(0, os.getcwd())
-
-import django  # type: ignore[import-not-found]
-from django.conf import settings  # type: ignore[import-not-found]
-from django.core.files import storage  # type: ignore[import-not-found]
-
-
-def text(name: str) -> str:
-    value = getattr(settings, name, None)
-    return "" if value is None else str(value)
+# The variables as this process was given them, before the project can change them.
+given = dict(os.environ)
 
 
-def databases() -> dict[str, dict[str, str]]:
+def facts() -> dict[str, Any]:
+    """What Django says in this process, once the project is loaded."""
+    settings = import_module("django.conf").settings
+
+    def text(name: str) -> str:
+        value = getattr(settings, name, None)
+        return "" if value is None else str(value)
+
     keys = ("engine", "name", "user", "host", "port")
     return {
-        alias: {key: str(values.get(key.upper()) or "") for key in keys} for alias, values in settings.DATABASES.items()
+        "django": import_module("django").get_version(),
+        "databases": {
+            alias: {key: str(values.get(key.upper()) or "") for key in keys}
+            for alias, values in settings.DATABASES.items()
+        },
+        "allowedHosts": [str(host) for host in settings.ALLOWED_HOSTS],
+        "debug": bool(settings.DEBUG),
+        "installedStaticfiles": "django.contrib.staticfiles" in settings.INSTALLED_APPS,
+        "mediaRoot": text("MEDIA_ROOT"),
+        "mediaUrl": text("MEDIA_URL"),
+        "staticRoot": text("STATIC_ROOT"),
+        "staticUrl": text("STATIC_URL"),
+        "asgiApplication": text("ASGI_APPLICATION"),
+        "wsgiApplication": text("WSGI_APPLICATION"),
+        "uploadsOnDisk": _uploads_on_disk(settings),
+        "settingsModule": text("SETTINGS_MODULE"),
+        "overridden": sorted(name for name, value in given.items() if _is_overridden(name, value, settings)),
     }
 
 
-def uploads_on_disk() -> bool:
+def _uploads_on_disk(settings: Any) -> bool:
     """Whether a storage of uploads writes below MEDIA_ROOT; one that cannot be asked counts as one that does."""
-    root = os.path.realpath(text("MEDIA_ROOT"))
     try:
+        storage, root = import_module("django.core.files.storage"), os.path.realpath(settings.MEDIA_ROOT)
         if hasattr(storage, "storages"):
             used = [storage.storages[alias] for alias in settings.STORAGES if alias != "staticfiles"]
         else:  # Django before 4.2
@@ -37,19 +57,18 @@ def uploads_on_disk() -> bool:
         return True
 
 
-django.setup()
-facts = {
-    "django": django.get_version(),
-    "databases": databases(),
-    "allowedHosts": [str(host) for host in settings.ALLOWED_HOSTS],
-    "debug": bool(settings.DEBUG),
-    "installedStaticfiles": "django.contrib.staticfiles" in settings.INSTALLED_APPS,
-    "mediaRoot": text("MEDIA_ROOT"),
-    "mediaUrl": text("MEDIA_URL"),
-    "staticRoot": text("STATIC_ROOT"),
-    "staticUrl": text("STATIC_URL"),
-    "asgiApplication": text("ASGI_APPLICATION"),
-    "wsgiApplication": text("WSGI_APPLICATION"),
-    "uploadsOnDisk": uploads_on_disk(),
-}
-print("\ncodesensei-facts:" + json.dumps(facts))
+def _is_overridden(name: str, value: str, settings: Any) -> bool:
+    """Whether the process has another value by now, or the setting of this name has a text that is no part of it."""
+    if os.environ.get(name) != value:
+        return True
+    try:
+        setting = getattr(settings, name, "") if name.isupper() else ""
+    except Exception:  # noqa: BLE001  # Django shows no SECRET_KEY that is empty
+        return False
+    return isinstance(setting, str) and bool(setting and value) and setting not in value and value not in setting
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.getcwd())
+    import_module("django").setup()
+    print("\ncodesensei-facts:" + json.dumps(facts()))

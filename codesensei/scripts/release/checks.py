@@ -10,13 +10,16 @@ from urllib.parse import unquote, urlsplit
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
+from codesensei.wire import envfile
 from codesensei.wire.steps import Build, BuildDatabase
 
+OVERRIDDEN_FIX = "remove what overrides them: a committed .env (loaded with override=True), or lines of the settings"
 PARTS = ("name", "user", "password", "host", "port")
 
 
 def problems(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
     """All settings with which the site would lose data or not work."""
+    yield from debug_in_production(facts, release, production=data.production)
     yield from _check_applications(facts, data)
     yield from _check_sqlite(facts, release, data)
     yield from [*_check_served_media(facts, release, data)] or _check_media(facts, release)
@@ -24,6 +27,26 @@ def problems(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
     # A SQLite file that would be lost has been told with the line for the generated database.
     if "default" not in _lost_sqlite(facts, release):
         yield from _check_database(facts, data)
+
+
+def debug_in_production(facts: Facts, release: Release, *, production: bool) -> Iterator[Failure]:
+    """DEBUG, where it is on in production."""
+    if not facts.debug or not production:
+        return
+    module = facts.settings_module or release.settings_module
+    cause = f"it is on in {module}, and codesensei:production is true: every error shows visitors code and settings"
+    fix = f"set DEBUG = False in {module}"
+    if names := overridden(facts, release):
+        cause += f"\nthe project does not have the stack's values of {', '.join(names)}"
+        fix += f"; {OVERRIDDEN_FIX}"
+    yield Failure("DEBUG", cause, fix)
+
+
+def overridden(facts: Facts, release: Release) -> list[str]:
+    """The stack's variables that the project has with another value."""
+    if not release.env_file.exists():
+        return []
+    return sorted(set(facts.overridden) & set(envfile.assignments(release.env_file.read_bytes().decode())))
 
 
 def _check_applications(facts: Facts, data: Build) -> Iterator[Failure]:

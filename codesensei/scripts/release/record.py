@@ -47,6 +47,9 @@ class Facts:
     wsgi_application: str
     # Whether any storage for uploads writes to MEDIA_ROOT; S3's does not.
     uploads_on_disk: bool = True
+    settings_module: str = ""
+    # Of all variables, the stack's and others, those that are no longer as the process was given them.
+    overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,11 @@ def uses(project: ProjectPaths, name: str, venv: str) -> None:
 def built(project: ProjectPaths, name: str, facts: Facts, seconds: Mapping[str, float]) -> None:
     """Code and packages are in place, and Django was asked for its settings."""
     _write(project, name, replace(read(project, name), state="built", failed="", facts=facts, seconds=seconds))
+
+
+def serves_with(project: ProjectPaths, name: str, facts: Facts) -> None:
+    """What Django says in the process that serves is what counts."""
+    _write(project, name, replace(read(project, name), facts=facts))
 
 
 def preparing(project: ProjectPaths, name: str) -> None:

@@ -22,6 +22,8 @@ def write(change: Change) -> bool:
         jobs.make_app_home(change.release, process)
     proxy_changed = _write_files(change)
     proxy_changed = default_tls.point(step, manifest.default_tls) or proxy_changed
+    for name in change.taken:
+        proxy_changed = step.converge(_disable(Path(name)), f"{name} disabled: this project has its hostnames now")
     if role := manifest.database:
         passwords.apply(step.slug, role.role, role.digest)
     if change.of_code():
@@ -44,6 +46,12 @@ def start_web(change: Change, stale: Collection[str]) -> None:
             systemctl("start", name)
     web = change.manifest.web
     systemctl("restart" if web in stale else "start", web)
+
+
+def _disable(path: Path) -> bool:
+    if not path.is_symlink():
+        files.write_file(paths.taken_copy(path), path.read_bytes())
+    return files.remove_path(path)
 
 
 def reload_proxy() -> None:

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from codesensei.scripts.base import files, host, probe, units
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.probe import Answer
+from codesensei.scripts.base.probe import Answer, Door, Visit
 from codesensei.scripts.base.step import Step
-from codesensei.scripts.release import causes, jobs
-from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release import jobs
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.serving import hand_over
+from codesensei.scripts.release.settings import SCRIPT
+from codesensei.scripts.serving import hand_over, said
 from codesensei.scripts.serving.health import Question, log_of
 from codesensei.wire import paths
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.names import RELEASE_PLACEHOLDER, WORKERS_PLACEHOLDER, candidate_unit
 from codesensei.wire.paths import ProjectPaths
 
-# Seconds after which a request counts as hanging, when it is repeated to see what it waits for.
-HANG_SECONDS = 10
 # The share of the available memory that the candidate may use.
 SPARE = 0.8
 
@@ -33,7 +31,8 @@ SPARE = 0.8
 def proved(step: Step[Manifest], release: Release) -> Iterator[float]:
     """Run the candidate during the block, proved; yields the seconds until it answered.
 
-    Raises Failure with status, body, journal and error log where the health check does not accept its answer.
+    Raises Failure with status, body, journal and error log where the health check does not accept its answer, and for
+    settings other than those that were checked.
     """
     try:
         hand_over.make_place(step.project, release.user)
@@ -42,6 +41,7 @@ def proved(step: Step[Manifest], release: Release) -> Iterator[float]:
         systemctl("start", candidate_unit(step.slug), check=False)
         for name in step.data.health.hosts:
             _prove(step, release, Question(step.data.health, name), started)
+        said.hold(step.project, release, production=step.data.production)
         yield time.time() - started
     finally:
         _end(step.project)
@@ -85,6 +85,7 @@ def _write_files(release: Release, manifest: Manifest) -> None:
     files.make_directory(programs, 0o750, "root", release.user)
     for file in manifest.candidate.files:
         files.write_file(Path(file.path), file.content, 0o640, "root", release.user)
+    files.write_file(programs / SCRIPT.name, SCRIPT.read_text(), 0o640, "root", release.user)
     files.write_file(unit, unit_text(release, manifest), 0o644)
     files.remove_path(drop_in)
     if credentials := jobs.write_credentials(release):
@@ -110,39 +111,26 @@ def fitting_workers(wanted: int, used: int, available: int) -> int:
 
 
 def _prove(step: Step[Manifest], release: Release, question: Question, started: float) -> None:
-    health, name = question.health, candidate_unit(step.slug)
-    slow = Answer(error=f"it did not answer within {health.timeout} s")
-    answer = _answer(step.project, question, started + health.timeout, slow)
-    if question.accepts(answer):
-        return
-    # Its error log goes to the journal, too.
-    log = log_of(release, name, started)
-    refused = answer.status >= 400 and not probe.accepted(answer, health.accept)
-    if (refused or answer == slow) and not causes.explain(log):
-        log = _ask_why(step, release, question) or log
-    raise question.failure(release, answer, log, where=f"on the server: journalctl -u {name}")
+    visit = _visit(step.project, question, started + question.health.timeout)
+    if not question.accepts(visit):
+        name = candidate_unit(step.slug)
+        # Its error log goes to the journal, too.
+        log, where = log_of(release, name, started), f"on the server: journalctl -u {name}"
+        raise question.failure(step, release, visit, log, where=where)
 
 
-def _answer(project: ProjectPaths, question: Question, deadline: float, slow: Answer) -> Answer:
-    """The candidate's first answer; `slow` where there is none in time."""
-    answer = slow
+def _visit(project: ProjectPaths, question: Question, deadline: float) -> Visit:
+    """What the candidate answers first, and where that leads."""
+    slow = visit = Visit((Answer(error=f"it did not answer within {question.health.timeout} s", url=question.url),))
+    door = Door(socket=str(project.candidate_socket))
     while time.time() < deadline:
         if project.candidate_socket.exists():
-            answer = question.ask(max(1.0, deadline - time.time()), project.candidate_socket)
-            if answer.error == probe.SLOW:
-                answer = slow
-            if answer.status:
-                return answer
+            visit = question.ask(door, max(1.0, deadline - time.time()))
+            if visit.end.error == probe.SLOW:
+                visit = replace(slow, answers=(*visit.answers[:-1], replace(slow.end, url=visit.end.url)))
+            if visit.end.status:
+                return visit
         if units.show(candidate_unit(project.slug)).has_ended:
-            return Answer(error="its process ended before it answered")
+            return Visit((Answer(error="its process ended before it answered"),))
         time.sleep(0.1)
-    return answer
-
-
-def _ask_why(step: Step[Manifest], release: Release, question: Question) -> str:
-    """What Django itself says about such a request, where its log says nothing."""
-    health, script = question.health, Path(__file__).with_name("ask_why.py")
-    seconds = min(health.timeout, HANG_SECONDS)
-    asked = json.dumps({"host": question.host, "path": health.path, "scheme": health.scheme, "seconds": seconds})
-    argv = [f"{release.venv}/bin/python", "-B", str(script), asked]
-    return jobs.run_job(step, release, Job("ask Django why", argv, seconds=health.timeout + HANG_SECONDS)).tail
+    return visit

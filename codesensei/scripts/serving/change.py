@@ -22,16 +22,24 @@ class Change:
     step: Step[Manifest]
     now: Live
     release: Release
+    # Files of nginx that the switch disables.
+    taken: tuple[str, ...] = ()
 
     @property
     def manifest(self) -> Manifest:
         return self.step.data
+
+    def others(self) -> list[Path]:
+        """What of somebody else's the switch changes."""
+        taken = [Path(name) for name in self.taken]
+        return [*taken, *(paths.taken_copy(path) for path in taken if not path.is_symlink())]
 
     def is_needed(self) -> bool:
         """Whether anything differs, or does not run, or would not after a reboot."""
         links = [link for file in self.manifest.files if (link := paths.site_link(Path(file.path)))]
         return (
             self.of_code()
+            or bool(self.taken)
             or self.now.manifest != self.manifest
             or any(map(_differs, self.manifest.files))
             or any(files.link_target(link) is None for link in links)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import ipaddress
-import os
-import time
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from codesensei.scripts.base import excerpt, probe, units
-from codesensei.scripts.base.probe import Answer
-from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import causes
+from codesensei.scripts.base.probe import Answer, Door, Visit
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.release import causes, jobs
+from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
-from codesensei.wire import paths
-from codesensei.wire.manifest import HealthCheck, Manifest
+from codesensei.wire.manifest import HealthCheck
+
+# Seconds after which a request counts as hanging, when it is repeated to see what it waits for.
+HANG_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -27,71 +29,64 @@ class Question:
     health: HealthCheck
     host: str
 
-    def ask(self, seconds: float, socket: Path | None = None) -> Answer:
-        """The answer of the process behind `socket`, or of the proxy."""
-        ask: Callable[..., Answer] = functools.partial(probe.ask_socket, str(socket)) if socket else probe.ask_proxy
-        return ask(host=self.host, scheme=self.health.scheme, url_path=self.health.path, timeout=seconds)
+    @property
+    def url(self) -> str:
+        return probe.url_of(self.health.scheme, self.host, self.health.path)
 
-    def accepts(self, answer: Answer) -> bool:
-        """Whether the stack accepts the answer, and it does not redirect to elsewhere."""
-        accepted = not answer.error and probe.accepted(answer, self.health.accept)
-        return accepted and not self._wrong_redirect(answer)
+    def ask(self, door: Door, seconds: float) -> Visit:
+        """What a visitor meets who comes by `door`; `seconds` for each answer."""
+        return probe.visit(door, self.url, self.health.hosts, seconds)
 
-    def failure(self, release: Release, answer: Answer, log: str, *, where: str) -> Failure:
-        """What to raise for an answer that is not accepted."""
-        body = probe.head_of(redactor(release.project, release.name).clean(answer.body))
-        cause, fix = self._cause(release, answer, f"{log}\n{body}")
+    def accepts(self, visit: Visit) -> bool:
+        """Whether the stack accepts the first answer, and the page at the end of its redirects is a sound one."""
+        first, end = visit.answers[0], visit.end
+        sound = probe.accepted(end, (*self.health.accept, "2xx"))
+        return not end.error and not visit.problem and sound and probe.accepted(first, self.health.accept)
+
+    def failure(self, step: Step[object], release: Release, visit: Visit, log: str, *, where: str) -> Failure:
+        """What to raise for a visit that is not accepted; where `log` has no cause, Django is asked for one."""
+        if not visit.problem and not causes.explain(log):
+            log = self._ask_why(step, release, visit.end) or log
+        body = probe.head_of(redactor(release.project, release.name).clean(visit.end.body))
+        cause, fix = self._cause(release, visit, f"{log}\n{body}")
         tail = "\n".join(filter(None, (log, body and f"body: {body}")))
-        thing = f"release {release.name}, asked for {self.health.scheme}://{self.host}{self.health.path}"
-        return Failure(thing, f"{answer.words()}{cause}", fix, tail, where=where)
+        at = f" at {visit.end.url}, to which it redirects" if len(visit.answers) > 1 else ""
+        thing = f"release {release.name}, asked for {self.url}"
+        return Failure(thing, f"{visit.end.words()}{at}{cause}", fix, tail, where=where)
 
-    def _wrong_redirect(self, answer: Answer) -> str:
-        scheme, path, hosts = self.health.scheme, self.health.path, self.health.hosts
-        return probe.wrong_redirect(answer, host=self.host, scheme=scheme, url_path=path, hosts=hosts)
-
-    def _cause(self, release: Release, answer: Answer, text: str) -> tuple[str, str]:
+    def _cause(self, release: Release, visit: Visit, text: str) -> tuple[str, str]:
         """What is known beyond the answer itself, and the fix; `text` is the log with the body."""
-        if wrong := self._wrong_redirect(answer):
+        if visit.problem == probe.CIRCLE:
+            fix = 'with SECURE_SSL_REDIRECT, SECURE_PROXY_SSL_HEADER must be ("HTTP_X_FORWARDED_PROTO", "https")'
+            return f": {visit.problem}", f"{fix}; the page of the login must not need a login"
+        if visit.problem:
             fix = "set codesensei:tls and codesensei:domains to what the project redirects to, or change"
-            return f": {wrong}", f"{fix} SECURE_SSL_REDIRECT and PREPEND_WWW in its settings"
-        facts = release.record.facts
-        allowed = facts.allowed_hosts if facts else ()
-        if answer.status == 400 and not _allows(allowed, self.host):
-            refused = f"Django refuses the host {self.host} (DisallowedHost): ALLOWED_HOSTS is {list(allowed)}"
-            return f": {refused}", _allowing(self.health.hosts, self.host)
+            return f": {visit.problem}", f"{fix} SECURE_SSL_REDIRECT and PREPEND_WWW in its settings"
+        facts, end = release.record.facts, urlsplit(visit.end.url)
+        allowed, host = facts.allowed_hosts if facts else (), end.hostname or self.host
+        if visit.end.status == 400 and not _allows(allowed, host):
+            refused = f"Django refuses the host {host} (DisallowedHost): ALLOWED_HOSTS is {list(allowed)}"
+            return f": {refused}", _allowing(self.health.hosts, host)
         if hang := excerpt.hang(text):
             return f": {hang}", "make it wait less, or raise project.healthCheck.timeout"
         cause, fix = causes.explain_any(text, "")
         if cause:
             return f": {cause}", fix or "fix it; the same request on your machine, with DEBUG off, shows it too"
         accepted = ", ".join(self.health.accept)
-        return "", f"make the project answer {self.health.path} with {accepted}, or change project.healthCheck"
+        page = end.path or self.health.path
+        return "", f"make the project answer {page} with {accepted}, or change project.healthCheck"
 
-
-def read_back(release: Release, manifest: Manifest, socket: Path | None = None) -> None:
-    """Ask through the proxy, or over a socket, and make sure that this release's process answers."""
-    health, web = manifest.health, manifest.web
-    question, since = Question(health, health.hosts[0]), time.time() - 30
-    answer = Answer(error="it was not asked")
-
-    def answers() -> bool:
-        nonlocal answer
-        if units.show(web).active == "failed":
-            return True
-        answer = question.ask(health.timeout, socket)
-        return answer.status != 0 and not probe.is_nginx_own(answer)
-
-    units.wait_until(answers, health.timeout)
-    if probe.is_nginx_own(answer):
-        answer = Answer(answer.status, error=f"nginx itself answered with status {answer.status}, not the project")
-    if not question.accepts(answer):
-        where = f"on the server: journalctl -u {web}, and {release.project.logs}/error.log"
-        raise question.failure(release, answer, log_of(release, web, since), where=where)
-    process = units.show(web).main_pid
-    directory = os.path.realpath(paths.SERVER.processes / process / "cwd") if process != "0" else "nothing"
-    if not f"{directory}/".startswith(f"{release.path}/"):
-        log = log_of(release, web, since)
-        raise Failure(web, f"it serves {directory}, not {release.path}", "run pulumi up again", log)
+    def _ask_why(self, step: Step[object], release: Release, answer: Answer) -> str:
+        """What Django itself says about a refused or unanswered request, where its log says nothing."""
+        refused = answer.status >= 400 and not probe.accepted(answer, self.health.accept)
+        if not refused and not answer.error.startswith("it did not answer"):
+            return ""
+        parts, script = urlsplit(answer.url or self.url), Path(__file__).with_name("ask_why.py")
+        seconds = min(self.health.timeout, HANG_SECONDS)
+        asked = {"host": parts.netloc, "path": parts._replace(scheme="", netloc="").geturl(), "scheme": parts.scheme}
+        argv = [f"{release.venv}/bin/python", "-B", str(script), json.dumps({**asked, "seconds": seconds})]
+        job = Job("ask Django why", argv, seconds=self.health.timeout + HANG_SECONDS)
+        return jobs.run_job(step, release, job).tail
 
 
 def log_of(release: Release, unit: str, since: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import systemctl
+from codesensei.scripts.base.probe import Door
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.serving import default_tls, hand_over
@@ -130,9 +131,14 @@ def refuse_foreign_paths(project: ProjectPaths, manifest: Manifest) -> None:
 
 
 @contextlib.contextmanager
-def all_or_nothing(step: Step[Manifest], now: Live, renewed: Collection[str]) -> Iterator[None]:
-    """Make live what the block applies; where that fails, put everything back. `renewed` as in Journal."""
-    save(step, now, renewed)
+def all_or_nothing(
+    step: Step[Manifest], now: Live, renewed: Collection[str], others: Collection[Path] = ()
+) -> Iterator[None]:
+    """Make live what the block applies; where that fails, put everything back. `renewed` as in Journal.
+
+    `others` are files or links that the block changes, and that are not the project's own.
+    """
+    save(step, now, renewed, others)
     try:
         yield
         write_json(step.project.live, codec.encode(step.data))
@@ -152,13 +158,15 @@ def all_or_nothing(step: Step[Manifest], now: Live, renewed: Collection[str]) ->
         raise failure from error
 
 
-def save(step: Step[Manifest], now: Live, renewed: Collection[str]) -> None:
+def save(step: Step[Manifest], now: Live, renewed: Collection[str], others: Collection[Path] = ()) -> None:
     """Record everything that the switch may change, before it changes anything."""
     project, manifest = step.project, step.data
     touched = sorted({*now.contents, *(file.path for file in manifest.files)})
     links = [project.current, project.previous, *(link for path in touched if (link := paths.site_link(Path(path))))]
     if default_tls.wanted(step, manifest.default_tls) is not None:
         links.append(paths.SERVER.default_tls)
+    links += [path for path in others if path.is_symlink()]
+    touched += [str(path) for path in others if not path.is_symlink()]
     was = Journal(
         live=now.manifest,
         links={str(link): files.link_target(link) for link in links},
@@ -295,5 +303,6 @@ def _lead_back(project: ProjectPaths, manifest: Manifest | None) -> None:
         return
     if manifest:
         question, seconds = Question(manifest.health, manifest.health.hosts[0]), manifest.health.timeout
-        units.wait_until(lambda: question.ask(seconds, project.kept_socket).status != 0, seconds)
+        door = Door(socket=str(project.kept_socket))
+        units.wait_until(lambda: question.ask(door, seconds).answers[0].status != 0, seconds)
     hand_over.to_live(project)

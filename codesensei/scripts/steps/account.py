@@ -85,6 +85,8 @@ def _make_parents(step: Step[Account], path: Path) -> None:
 def _directory(step: Step[object], path: Path, mode: int, owner: str, group: str) -> None:
     # Root may have led it elsewhere (a bigger disk); nobody else's link is accepted.
     if step.project.shared in path.parents and path.is_symlink() and os.lstat(path).st_uid == 0:
+        if mode & 0o005:
+            step.converge(files.open_directory(path, mode, owner), f"{path}, where root led it: mode {mode:04o}")
         return
     try:
         made = files.make_directory(path, mode, owner, group)

@@ -51,8 +51,6 @@ def run(step: Step[Build]) -> None:
         # Many settings create the folder themselves, which the app user cannot do in a release.
         argv = ["mkdir", "-p", os.path.join(release.code, facts.static_root)]
         require(jobs.run_job(step, release, Job("make STATIC_ROOT", argv, as_build_user=True)), release, "STATIC_ROOT")
-    if facts.debug:
-        step.say(f"warning: DEBUG is on in {data.settings_module}: every error shows visitors code and settings")
     seconds = {"code": unpacked - started, "packages": installed - unpacked, "settings": time.monotonic() - installed}
     record.built(project, name, facts, {phase: round(taken, 1) for phase, taken in seconds.items()})
     step.changed(f"release {name} is built")

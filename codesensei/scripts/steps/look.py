@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 
-from codesensei.scripts.base import locks, proofs, register, units
+from codesensei.scripts.base import locks, proofs, register, rivals, units
 from codesensei.scripts.checks import machine
 from codesensei.scripts.serving import certificates, findings
 from codesensei.scripts.serving.live import Live
@@ -41,7 +41,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         DATABASE.name: lambda: findings.stopped_postgresql(project),
         BROKER.name: findings.stopped_broker,
         PROXY.name: findings.stopped_proxy,
-        SWITCH.name: lambda: _stopped(project),
+        SWITCH.name: lambda: (*_stopped(project), *_rivals(project)),
     }
     return lacking[step]() if step in lacking else ()
 
@@ -52,6 +52,13 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
     if live.manifest:
         yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
         yield from findings.of_project(live)
+
+
+def _rivals(project: ProjectPaths) -> Iterator[str]:
+    """Sites of nginx that somebody has made since, and that have the project's hostnames."""
+    manifest = Live.read(project).manifest
+    for rival in rivals.find(project, manifest.health.hosts) if manifest else ():
+        yield f"{rival.thing}: {rival.cause}"
 
 
 def _stopped(project: ProjectPaths) -> Iterator[str]:

@@ -27,7 +27,7 @@ def run(step: Step[Preflight]) -> None:
     with checks:
         machine.check_ports(data.ports)
     with checks:
-        names.check_hostnames(data.hostnames)
+        names.check_hostnames(step.project, data.hostnames, adopt=data.adopt)
     place = data.database
     if place is not None and place.kind == "external":
         with checks:

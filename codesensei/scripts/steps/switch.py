@@ -11,14 +11,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from codesensei.scripts.base import files, register
+from codesensei.scripts.base import files, host, register, rivals, sites
 from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.postgres import passwords
-from codesensei.scripts.release import causes, jobs, phases, prune, record
+from codesensei.scripts.release import causes, checks, jobs, phases, prune, record
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.serving import apply, candidate, certificates, hand_over, health, live, workers
+from codesensei.scripts.serving import apply, candidate, certificates, edge, hand_over, live, media, said, workers
 from codesensei.scripts.serving.change import Change
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
@@ -38,16 +39,25 @@ def run(step: Step[Manifest]) -> None:
         live.restore(step)
     jobs.end_orphans(step)
     candidate.end_orphan(step)
-    change = Change(step, Live.read(project), release)
+    now, hosts = Live.read(project), manifest.health.hosts
+    nginx = sites.configuration()
+    found = rivals.rivals(nginx, project, hosts, host.own_addresses())
+    rivals.refuse(found, adopt=manifest.adopt)
+    raise_all(checks.debug_in_production(release.facts, release, production=manifest.production))
+    change = Change(step, now, release, tuple(rival.file for rival in found))
+    served = now.manifest.health.hosts if now.manifest else ()
+    warnings = rivals.displaced(nginx, project, [name for name in hosts if name not in served])
     seconds: dict[str, float] = {}
     if change.is_needed():
         _prove_and_switch(change, seconds)
         step.changed(f"{name} is live")
     else:
-        health.read_back(release, manifest)
+        edge.read_back(step, release, time.time())
+        media.read_back(step, release)
         step.say(f"unchanged: {name} is live")
     _manage(step)
-    warnings = _finish(step, release, seconds)
+    warnings += [*said.warnings(release), *(f"nginx: {text}" for text in sites.configuration().warnings)]
+    warnings += _finish(step, release, seconds)
     step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings))
 
 
@@ -59,6 +69,8 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
         with _timed(seconds, "proof"):
             grace = workers.prove(step, release)
     if not change.of_web():
+        if change.now.manifest and change.now.manifest.health != manifest.health:
+            edge.read_back(step, release, time.time(), step.project.socket)
         _switch(change, stale, seconds, grace, candidate_serves=False)
         return
     with candidate.proved(step, release) as taken:
@@ -71,20 +83,21 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
 
 
 def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: float, candidate_serves: bool) -> None:
-    project = change.step.project
-    with live.all_or_nothing(change.step, change.now, stale):
+    step, release, project, began = change.step, change.release, change.step.project, time.time()
+    with live.all_or_nothing(step, change.now, stale, change.others()):
         with _timed(seconds, "web"):
             proxy_changed = apply.write(change)
             if candidate_serves:
                 hand_over.to_candidate(project)
             apply.start_web(change, stale)
             if candidate_serves:
-                health.read_back(change.release, change.manifest, project.kept_socket)
+                edge.read_back(step, release, began, project.kept_socket)
                 hand_over.to_live(project)
                 candidate.retire(project)
             if proxy_changed:
                 apply.reload_proxy()
-            health.read_back(change.release, change.manifest)
+            edge.read_back(step, release, began)
+            media.read_back(step, release)
         with _timed(seconds, "workers"):
             workers.renew(change, stale, grace)
 

@@ -11,21 +11,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http.cookiejar import CookieJar
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from codesensei.scripts import main
-from codesensei.scripts.base import probe
-from codesensei.scripts.base.probe import Answer
+from codesensei.scripts.base import host, probe
+from codesensei.scripts.base.probe import Answer, Door
 from codesensei.wire.steps import RESULT
 from tests.scripts.machine import nginx
 from tests.scripts.machine.calls import Fault, How, Kind
 from tests.scripts.machine.machine import Machine, Unknown
 
 FORMAT = "1"
+ADDRESS = "203.0.113.7"
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def _install(machine: Machine, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(time, "time", machine.clock.time)
     patch.setattr(time, "monotonic", machine.clock.time)
     patch.setattr(time, "sleep", _sleep(machine))
-    patch.setattr(probe, "ask_socket", _ask_socket(machine))
-    patch.setattr(probe, "ask_proxy", _ask_proxy(machine))
+    patch.setattr(probe, "ask", _ask(machine))
+    patch.setattr(host, "own_addresses", lambda: [ADDRESS])
     # Every account is the one that runs the tests, so that everybody can give files away.
     user = SimpleNamespace(pw_uid=os.getuid(), pw_gid=os.getgid(), pw_name="root", pw_shell="/bin/sh", pw_dir="/root")
     group = SimpleNamespace(gr_gid=os.getgid(), gr_name="root", gr_mem=[])
@@ -112,37 +115,37 @@ def _popen(machine: Machine) -> Any:
     return popen
 
 
-def _ask_socket(machine: Machine) -> Any:
-    def ask_socket(path: str, *, host: str, scheme: str, url_path: str, timeout: float) -> Answer:
-        how = machine.calls.begin(Kind.QUERY, f"ask {machine.files.shown(path).rpartition('/')[2]} for {host}")
-        with machine.files.quiet():
-            answer = _answer(machine, path, timeout)
-        return Answer(error="no answer (ConnectionResetError)") if how in (How.REFUSED, How.LATE) else answer
-
-    return ask_socket
-
-
-def _ask_proxy(machine: Machine) -> Any:
-    def ask_proxy(*, host: str, scheme: str, url_path: str, timeout: float) -> Answer:
-        how = machine.calls.begin(Kind.QUERY, f"ask the proxy for {host}")
+def _ask(machine: Machine) -> Any:
+    def ask(door: Door, url: str, _cookies: CookieJar, timeout: float) -> Answer:
+        host = urlsplit(url).hostname
+        place = machine.files.shown(door.socket).rpartition("/")[2] or "the proxy"
+        how = machine.calls.begin(Kind.QUERY, f"ask {place} for {host}")
         if how in (How.REFUSED, How.LATE):
-            return Answer(error="no answer (ConnectionResetError)")
-        site = machine.nginx.site(host)
-        if site is None:
-            return Answer(404, body=nginx.OWN_PAGE.format(status=404))
+            return Answer(error="no answer (ConnectionResetError)", url=url)
         with machine.files.quiet():
-            answer = _answer(machine, site.socket, timeout)
-        return (
-            answer
-            if answer.status or answer.error == probe.SLOW
-            else Answer(502, body=nginx.OWN_PAGE.format(status=502))
-        )
+            answer = _answer(machine, door.socket, url, timeout) if door.socket else _edge(machine, door, url, timeout)
+        return replace(answer, url=url)
 
-    return ask_proxy
+    return ask
 
 
-def _answer(machine: Machine, path: str, timeout: float) -> Answer:
+def _edge(machine: Machine, door: Door, url: str, timeout: float) -> Answer:
+    """nginx: it says in the log of the site who has asked, and answers itself where nobody else does."""
+    site = machine.nginx.site(urlsplit(url).hostname or "")
+    if site is None:
+        return Answer(404, body=nginx.OWN_PAGE.format(status=404))
+    log = machine.files.path(f"/var/log/nginx/{site.log}")
+    with log.open("a") as lines:
+        lines.write(f"GET {url} {door.word}\n")
+    answer = _answer(machine, site.socket, url, timeout)
+    if answer.status or answer.error == probe.SLOW:
+        return answer
+    return Answer(502, body=nginx.OWN_PAGE.format(status=502))
+
+
+def _answer(machine: Machine, path: str, url: str, timeout: float) -> Answer:
     """What is behind a socket says, as the product's own client would tell it."""
+    host, page = urlsplit(url).hostname, urlsplit(url).path
     listener = machine.sockets.behind(path)
     if listener is None:
         return Answer(error="no answer (ConnectionRefusedError: [Errno 111] Connection refused)")
@@ -153,6 +156,10 @@ def _answer(machine: Machine, path: str, timeout: float) -> Answer:
             app = found[1]
             if app.log:
                 machine.systemd.journal[found[0].unit].append((machine.clock.now, app.log))
+            if host in app.refuses:
+                return Answer(400)
+            if page in app.pages:
+                return Answer(app.pages[page], body=app.body)
             return Answer(app.status, app.location, app.body)
         machine.clock.sleep(0.1)
     return Answer(error=probe.SLOW)

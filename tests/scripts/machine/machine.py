@@ -210,7 +210,7 @@ class Machine:
 
     def _test_nginx(self) -> Result:
         problem = self.nginx.problem()
-        return (1, "", f"nginx: [emerg] {problem}") if problem else ANSWERED
+        return (1, "", f"nginx: [emerg] {problem}") if problem else (0, self.nginx.dump(), self.nginx.warnings)
 
     def job(self, argv: Sequence[str]) -> tuple[int, str]:
         """Run a job of a release by `systemd-run`; its status and output."""

@@ -19,6 +19,12 @@ class Site:
     """One site as nginx has read it."""
 
     text: str
+    name: str = ""
+
+    @property
+    def log(self) -> str:
+        """The file that it writes its log into."""
+        return f"{self.name.removesuffix('.conf')}.access.log"
 
     @property
     def names(self) -> list[str]:
@@ -37,6 +43,9 @@ class Nginx:
         self._files = files
         self.loaded: dict[str, Site] = {}
         self.tls = ""
+        # What it complains of and takes all the same.
+        self.warnings = ""
+        self.includes_sites = True
 
     def problem(self) -> str:
         """Why `nginx -t` refuses the files as they are; empty when it does not."""
@@ -47,11 +56,20 @@ class Nginx:
                 return f'unknown directive "nonsense" in {self._files.shown(path)}:1'
         return ""
 
+    def dump(self) -> str:
+        """The files as `nginx -T` prints them."""
+        head = "# configuration file /etc/nginx/nginx.conf:\nhttp { include sites-enabled/*; }\n"
+        found = self._enabled() if self.includes_sites else []
+        texts = [
+            f"# configuration file {self._files.shown(path)}:\nserver {{ {path.read_text()} }}\n" for path in found
+        ]
+        return head + "".join(texts)
+
     def read(self) -> bool:
         """Read the files again; what is refused changes nothing."""
         if self.problem():
             return False
-        self.loaded = {path.name: Site(path.read_text()) for path in self._enabled()}
+        self.loaded = {path.name: Site(path.read_text(), path.name) for path in self._enabled()}
         return True
 
     def _enabled(self) -> list[Path]:

@@ -19,6 +19,10 @@ class App:
     status: int = 200
     location: str = ""
     body: str = ""
+    # Hosts that Django refuses.
+    refuses: tuple[str, ...] = ()
+    # The status of pages that answer with another one.
+    pages: Mapping[str, int] = field(default_factory=dict)
     # Seconds until the process listens on a socket that it makes itself, and until it answers at all.
     boots: float = 0.3
     loads: float = 0.3

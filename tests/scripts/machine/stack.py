@@ -186,7 +186,14 @@ def make_server(machine: Machine) -> None:
         *(f"{ROOT}/{name}" for name in ("releases", "env", "venvs", "shared/media", "shared/logs", "shared/state")),
         *(f"{MEMORY}/{name}" for name in ("release", "proofs", "database")),
         *("/etc/nginx/sites-available", "/etc/nginx/sites-enabled", "/etc/logrotate.d", UNITS, THROW_AWAY),
-        *("/run/systemd/system", "/run/codesensei", "/proc", "/usr/local/share/ca-certificates", "/etc/letsencrypt"),
+        *(
+            "/run/systemd/system",
+            "/run/codesensei",
+            "/proc",
+            "/var/log/nginx",
+            "/usr/local/share/ca-certificates",
+            "/etc/letsencrypt",
+        ),
         "/var/cache/codesensei",
     ):
         machine.files.path(path).mkdir(parents=True, exist_ok=True)

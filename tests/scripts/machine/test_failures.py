@@ -39,13 +39,6 @@ def stuck(machine: Machine) -> None:
     machine.systemd.stuck.add(WEB)
 
 
-def other_site(machine: Machine) -> None:
-    """Somebody else's site for the same name comes first."""
-    text = f"server_name {HOST}; proxy_pass http://unix:/run/nobody.sock;\n"
-    machine.write("/etc/nginx/sites-enabled/00-other.conf", text)
-    machine.nginx.read()
-
-
 def no_site(machine: Machine) -> None:
     """nginx does not reload, and by what it has read it knows no such host."""
     machine.nginx.loaded.clear()
@@ -157,12 +150,6 @@ CASES = [
             (f"it serves {stack.ROOT}/releases/{FIRST.release}, not {stack.ROOT}/releases/{NEW.release}",),
         ),
         marks=pytest.mark.proves("switch.read-back", "outputs.served"),
-    ),
-    pytest.param(
-        Case(
-            "somebody else's site comes first", other_site, ("nginx itself answered with status 502, not the project",)
-        ),
-        marks=pytest.mark.proves("switch.read-back"),
     ),
     pytest.param(
         Case(
@@ -300,7 +287,7 @@ def test_a_page_of_nginx_itself_is_no_answer_of_the_project() -> None:
     """Also where its status would be accepted."""
     after = replace(FIRST, code="c0de002", accept=("2xx", "5xx"))
     assert "nginx" in OWN_PAGE
-    with replace(NEW_COMMIT, after=after, meanwhile=other_site).machine() as machine:
+    with replace(NEW_COMMIT, after=after, meanwhile=no_site).machine() as machine:
         ended = switch(machine, after)
         assert not ended.ok
         assert "nginx itself answered" in ended.error

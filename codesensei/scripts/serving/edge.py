@@ -1,0 +1,115 @@
+"""What visitors are served, read back through the edge proxy as strangers reach it.
+
+Each visit says a word of its own, as the name of its browser. nginx writes that into the log of the site that took the
+request, and only the project's site writes into the project's log: no other site that has the hostname passes for it.
+Visitors notice nothing, and nothing has to change on a server for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+from codesensei.scripts.base import files, host, probe, rivals, sites, units
+from codesensei.scripts.base.probe import Answer, Door, Visit
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.release.release import Release
+from codesensei.scripts.serving.health import Question, log_of
+from codesensei.wire import paths
+from codesensei.wire.manifest import Manifest
+
+LOOPBACK = "127.0.0.1"
+# What nginx itself says where no process answers yet.
+NOBODY_YET = (502, 504)
+# nginx writes its line when the answer has gone out.
+NOTED_SECONDS = 3.0
+
+
+def read_back(step: Step[Manifest], release: Release, since: float, own_socket: Path | None = None) -> None:
+    """Ask for every hostname, over its socket or through the proxy, and make sure that this release's process answers.
+
+    Its log from `since` on, seconds since the epoch, may have the cause of a failure.
+    """
+    manifest, web = step.data, step.data.web
+    where = f"on the server: journalctl -u {web}, and {release.project.logs}/error.log"
+    places = [] if own_socket else addresses(manifest.health.scheme)
+    for question in (Question(manifest.health, name) for name in manifest.health.hosts):
+        visits = [_visit(step, question, Door(socket=str(own_socket)))] if own_socket else []
+        for visit in (*visits, *(_through(step, question, address) for address in places)):
+            if not question.accepts(visit):
+                raise question.failure(step, release, visit, log_of(release, web, since), where=where)
+    process = units.show(web).main_pid
+    directory = os.path.realpath(paths.SERVER.processes / process / "cwd") if process != "0" else "nothing"
+    if not f"{directory}/".startswith(f"{release.path}/"):
+        log = log_of(release, web, since)
+        raise Failure(web, f"it serves {directory}, not {release.path}", "run pulumi up again", log)
+
+
+def addresses(scheme: str) -> list[str]:
+    """Where strangers find this server; nobody needs to listen at another than the first."""
+    first, *others = host.own_addresses() or [LOOPBACK]
+    found = [first]
+    for address in others:
+        with contextlib.suppress(OSError), socket.create_connection((address, probe.PORTS[scheme]), 1.0):
+            found.append(address)
+    return found
+
+
+def _through(step: Step[Manifest], question: Question, address: str) -> Visit:
+    """A visit through the proxy. Raises Failure where another site than the project's takes a request of it."""
+    visit = _proved(step, question, address)
+    if question.health.scheme == "https":
+        # Visitors who type the name alone come over HTTP first, and are led on.
+        _proved(step, Question(replace(question.health, scheme="http"), question.host), address)
+    return visit
+
+
+def _proved(step: Step[Manifest], question: Question, address: str) -> Visit:
+    log, visit = step.project.site_log, Visit(())
+    # Twice, because a log that is rotated in between loses the word.
+    for _ in range(2):
+        word, began = secrets.token_hex(8), log.stat().st_size if log.is_file() else 0
+        visit = _visit(step, question, Door(address=address, word=word))
+        noted = functools.partial(_is_noted, log, began, word, visit)
+        if not visit.end.status or units.wait_until(noted, NOTED_SECONDS, pause=0.02):
+            return visit
+    raise _taken(step, question, visit.end)
+
+
+def _is_noted(log: Path, began: int, word: str, visit: Visit) -> bool:
+    return files.read_foreign(log, began).count(word.encode()) >= len(visit.answers)
+
+
+def _visit(step: Step[Manifest], question: Question, door: Door) -> Visit:
+    """The first visit on which the project answers, in the time that it has."""
+    visit = Visit((Answer(error="it was not asked"),))
+
+    def answers() -> bool:
+        nonlocal visit
+        if units.show(step.data.web).active == "failed":
+            return True
+        visit = question.ask(door, question.health.timeout)
+        is_yet_to_come = probe.is_nginx_own(visit.end) and visit.end.status in NOBODY_YET
+        return visit.end.status != 0 and not is_yet_to_come
+
+    units.wait_until(answers, question.health.timeout)
+    if probe.is_nginx_own(visit.end):
+        error = f"nginx itself answered with status {visit.end.status}, not the project"
+        return Visit((*visit.answers[:-1], replace(visit.end, error=error)))
+    return visit
+
+
+def _taken(step: Step[Manifest], question: Question, answer: Answer) -> Failure:
+    """Who has answered in the place of the project's own site."""
+    configuration, project = sites.configuration(), step.project
+    rivals.refuse(rivals.rivals(configuration, project, [question.host], host.own_addresses()), adopt=False)
+    thing, site = f"hostname {question.host}", paths.site_link(project.site)
+    if configuration.files and str(site) not in configuration.files:
+        return Failure(thing, f"nginx does not read {site}", "in nginx.conf's http block: include sites-enabled/*;")
+    fix = f"find it on the server: nginx -T, and ss -ltnp 'sport = :{probe.PORTS[question.health.scheme]}'"
+    return Failure(thing, answer.error or f"not this project's site has answered, with {answer.words()}", fix)

@@ -1,0 +1,59 @@
+"""What a candidate said it serves with, held against what Django was asked before it, and against the stack."""
+
+from __future__ import annotations
+
+import json
+
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.together import raise_all
+from codesensei.scripts.release import checks, record
+from codesensei.scripts.release.record import Facts
+from codesensei.scripts.release.release import Release, redactor
+from codesensei.wire import codec
+from codesensei.wire.codec import WireError
+from codesensei.wire.paths import ProjectPaths
+
+# What the deploy has checked: with others in the process that serves, data or files would be missing.
+MUST_AGREE = {name.lower(): name for name in ("DATABASES", "MEDIA_ROOT", "MEDIA_URL", "STATIC_URL")}
+FIX = "what wsgi.py or asgi.py loads when it starts (a .env file, another settings module), manage.py must load too"
+
+
+def hold(project: ProjectPaths, release: Release, *, production: bool) -> None:
+    """Take what the candidate says as the release's facts. Raises Failure where it serves with other settings."""
+    said = _read(project)
+    if said is None:
+        return
+    asked, clean = release.facts, redactor(project, release.name).clean
+    thing, module = f"release {release.name}", said.settings_module
+    if module not in ("", release.settings_module):
+        cause = f"it serves with the settings {module}, and project.settingsModule is {release.settings_module}"
+        fix = "in wsgi.py or asgi.py, only os.environ.setdefault may set DJANGO_SETTINGS_MODULE; or set"
+        raise Failure(thing, cause, f"{fix} project.settingsModule to {module}")
+    for key, name in MUST_AGREE.items():
+        one, other = getattr(said, key), getattr(asked, key)
+        if one != other:
+            cause = f"the process that serves has another {name} than manage.py"
+            raise Failure(thing, clean(f"{cause}: {codec.encode(one)}, not {codec.encode(other)}"), FIX)
+    raise_all(checks.debug_in_production(said, release, production=production))
+    record.serves_with(project, release.name, said)
+
+
+def warnings(release: Release) -> list[str]:
+    """What of the settings that serve its team should know, as sentences."""
+    facts, module = release.facts, release.settings_module
+    told = []
+    if facts.debug:
+        told.append(f"DEBUG is on in {module}: every error shows visitors code and settings")
+    if names := checks.overridden(facts, release):
+        told.append(f"the project does not have the stack's values of {', '.join(names)}: {checks.OVERRIDDEN_FIX}")
+    return told
+
+
+def _read(project: ProjectPaths) -> Facts | None:
+    """The facts in the candidate's HOME, which is the app user's; None where it wrote none."""
+    path = project.candidate_home / "settings.json"
+    try:
+        return codec.decode(Facts, json.loads(files.read_foreign(path)), str(path))
+    except (ValueError, WireError):
+        return None

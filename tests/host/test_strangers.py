@@ -1,0 +1,156 @@
+"""A green deploy is what strangers get: hand-made sites, hostnames, the end of a redirect, settings, uploads."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.host.debians import each_debian
+from tests.host.stack import Stack
+from tests.host.visitor import ask
+
+pytestmark = pytest.mark.host
+
+ENABLED = "/etc/nginx/sites-enabled"
+OLD_SITE = """server {{
+    listen 80;
+    server_name {};
+    location / {{ default_type text/plain; return 200 "the old site\\n"; }}
+}}
+"""
+OTHER = "guestbook.test"
+# The front page leads to one that fails.
+URLS = """
+from config.urls import urlpatterns as others
+from django.shortcuts import redirect
+from django.urls import path
+
+urlpatterns = [path("", lambda request: redirect("/desk/")), path("desk/", lambda request: {}["greeting"]), *others]
+"""
+# As load_dotenv does with override=True.
+LOAD = """
+for line in (BASE_DIR / ".env").read_text().splitlines():
+    os.environ.update([line.split("=", 1)])
+GREETING = os.environ["GREETING"]
+DEBUG = os.environ["SHOP_DEBUG"] == "1"
+"""
+ENV = "SHOP_DEBUG=1\nGREETING=from the repository\n"
+OTHER_MODULE = 'import os\n\nos.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.other"\n'
+
+
+def settings(stack: Stack, more: str) -> dict[str, str]:
+    """The production settings with more lines at their end."""
+    name = "config/settings/production.py"
+    return {name: (stack.repository / name).read_text() + more}
+
+
+def make_site(stack: Stack, file: str) -> None:
+    """A site of the stack's name that somebody has made by hand, and that nginx has read."""
+    command = f"cat > {ENABLED}/{file}; nginx -t && systemctl restart nginx"
+    stack.server.console(command, input=OLD_SITE.format(stack.hostname).encode())
+    assert stack.site.get().body == "the old site\n"
+
+
+@pytest.mark.proves(
+    "switch.read-back", "switch.edge", "register.sites", "register.refused", "register.adopt", "config.drift"
+)
+@each_debian(13)
+def test_a_hand_made_site_is_refused_or_gives_way(stack: Stack) -> None:
+    """Also where nothing else has changed."""
+    make_site(stack, "0-old.conf")
+    named = f"the nginx site {ENABLED}/0-old.conf, which codesensei did not write, already serves it"
+    assert named in stack.preview().said("warning")
+    before = stack.processes()
+    error = stack.up(succeed=False).said("error")
+    assert f"error: hostname {stack.hostname} on {stack.server.name}: {named}" in error
+    assert "or take the site's place with codesensei:adopt: true" in error
+    stack.set("adopt", True)
+    stack.up()
+    assert stack.site.greets("Hello")
+    assert stack.processes() == before
+    assert stack.server.console("cat /etc/nginx/sites-available/0-old.conf.before-codesensei").stdout
+    stack.set("adopt", False)
+    stack.up()
+    stack.up_without_changes()
+    stack.shared_in = __name__
+
+
+@pytest.mark.proves("switch.every-hostname", "causes.disallowed-host")
+@each_debian(13)
+def test_a_new_hostname_is_asked_for(stack: Stack) -> None:
+    """By whatever serves already; what comes next is not held up by it."""
+    before = stack.processes()
+    stack.set("domains", [stack.hostname, OTHER])
+    error = stack.up(succeed=False).said("error")
+    assert (
+        f"asked for http://{OTHER}/ on {stack.server.name}: HTTP status 400: Django refuses the host {OTHER}" in error
+    )
+    assert ask(stack.server.host, OTHER).status == 404
+    stack.set("domains", [stack.hostname])
+    stack.set("limits", {"bodySize": "31m"})
+    stack.up()
+    assert stack.processes() == before
+    stack.shared_in = __name__
+
+
+@pytest.mark.proves("switch.redirects", "switch.same-settings", "django.debug")
+@each_debian(13)
+def test_what_is_asked_is_what_is_served(stack: Stack) -> None:
+    """The end of a redirect; the settings that a committed file overrides; another settings module of wsgi.py."""
+    first = stack.serving()
+    revision = stack.revision("main")
+    files = {"config/urls_desk.py": URLS, **settings(stack, 'ROOT_URLCONF = "config.urls_desk"\n')}
+    stack.set("project.source.revision", stack.commit(files))
+    error = stack.up(succeed=False).said("error")
+    assert f"HTTP status 500 at http://{stack.hostname}/desk/, to which it redirects: KeyError: 'greeting'" in error
+    stack.set("env.SHOP_DEBUG", "0")
+    stack.set("production", True)
+    overriding = {".env": ENV, **settings(stack, LOAD)}
+    stack.set("project.source.revision", stack.commit(overriding))
+    error = stack.up(succeed=False).said("error")
+    assert (
+        f"error: DEBUG on {stack.server.name}: it is on in config.settings.production, and codesensei:production"
+        in error
+    )
+    assert "the project does not have the stack's values of GREETING, SHOP_DEBUG" in error
+    wsgi = (stack.repository / "config/wsgi.py").read_text()
+    files = {"config/wsgi.py": OTHER_MODULE + wsgi, "config/settings/other.py": "from .production import *\n"}
+    stack.set("project.source.revision", stack.commit(files))
+    error = stack.up(succeed=False).said("error")
+    assert "it serves with the settings config.settings.other, and project.settingsModule is config.settings" in error
+    assert stack.serving() == first
+    stack.set("production", False)
+    stack.set("project.source.revision", stack.commit(overriding))
+    done = stack.up()
+    assert "DEBUG is on in config.settings.production" in done.said("warning")
+    assert "the project does not have the stack's values of GREETING, SHOP_DEBUG" in done.said("warning")
+    assert stack.site.greets("from the repository")
+    stack.set("project.source.revision", revision)
+    stack.up()
+    stack.shared_in = __name__
+
+
+@pytest.mark.proves("media.readable")
+@each_debian(13)
+def test_uploads_on_a_bigger_disk(stack: Stack) -> None:
+    """Where root led them: nginx can read them, or the deploy says why not."""
+    media = f"/srv/codesensei/{stack.slug}/shared/media"
+    stack.server.console(
+        f"mkdir -p /mnt/volume; mv {media} /mnt/volume/; ln -s /mnt/volume/media {media}; chmod 0700 /mnt/volume;"
+        " echo hello > /mnt/volume/media/hello.txt; chown -R deploy: /mnt/volume/media"
+    )
+    stack.set(
+        "project.source.revision", stack.commit(settings(stack, f'MEDIA_ROOT = "{media}"\nMEDIA_URL = "/media/"\n'))
+    )
+    stack.set("project.mediaServing", "proxy")
+    error = stack.up(succeed=False).said("error")
+    assert (
+        f"{media} on {stack.server.name}: the user deploy cannot write uploads: it may not enter /mnt/volume" in error
+    )
+    stack.server.console("chgrp deploy /mnt/volume; chmod 0710 /mnt/volume")
+    error = stack.up(succeed=False).said("error")
+    assert "the user www-data cannot read uploads: it may not enter /mnt/volume (drwx--x---)" in error
+    assert "fix: on the server: chmod o+x /mnt/volume" in error
+    stack.server.console("chmod o+x /mnt/volume")
+    stack.up()
+    assert stack.site.get("/media/hello.txt").body == "hello\n"
+    assert stack.server.console("ls -A /mnt/volume/media").stdout.split() == ["hello.txt"]

@@ -10,14 +10,13 @@ from pulumi import Output, ResourceOptions
 
 from codesensei.config import URL_VARIABLE, DatabasePlan, Stack
 from codesensei.wire import digests, envfile, names, steps
+from codesensei.wire.broker import BrokerPart, value_of
 from codesensei.wire.envfile import Written
 from codesensei.wire.steps import MADE_HERE
 from components.base import Component
 from components.database import Database, keyed
 from components.generated import Generated
 from components.server import Server
-
-BROKER_ADDRESS = "redis://127.0.0.1:6379"
 
 
 class Environment(Component):
@@ -42,8 +41,7 @@ class Environment(Component):
         injected_database = database_variables(stack.database, generated.database_password, given_url)
         injected_broker: dict[str, Output[str]] = {}
         if generated.broker_number is not None:
-            url = generated.broker_number.apply(lambda known: f"{BROKER_ADDRESS}/{known}")
-            injected_broker = dict.fromkeys(stack.broker.variables, url)
+            injected_broker = broker_variables(stack.broker.variables, generated.broker_number)
         shown = {
             "env": dict(config.env),
             "secretEnv": {key: keyed(digest_key, value) for key, value in secrets.env.items()},
@@ -87,6 +85,15 @@ def database_variables(plan: DatabasePlan, password: Output[str], given_url: Out
         return password.apply(lambda known: {**parts, "password": known, "url": database_url(plan, known)}[of])
 
     return {name: part(of) for name, of in sorted(plan.variables.items())}
+
+
+def broker_variables(variables: Mapping[str, BrokerPart], number: Output[int]) -> dict[str, Output[str]]:
+    """The variables that `broker.env` maps."""
+
+    def part(of: BrokerPart) -> Output[str]:
+        return number.apply(lambda known: value_of(of, int(known)))
+
+    return {name: part(of) for name, of in sorted(variables.items())}
 
 
 def database_url(plan: DatabasePlan, password: str) -> str:

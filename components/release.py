@@ -69,6 +69,8 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         shared_paths=config.shared_paths,
         media=config.media,
         production=stack.config.production,
+        adopt=stack.config.adopt,
+        shares=stack.config.shares,
     )
 
 

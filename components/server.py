@@ -73,6 +73,7 @@ def _preflight(stack: Stack, identity: str, hostnames: list[str], broker_numbers
         share_user=config.project.share_user,
         login_user=config.server.user,
         adopt=config.adopt,
+        shares=config.shares,
         allow_unsupported=config.allow_unsupported,
         units=(names.socket_unit(slug), names.web_unit(slug), *workers),
         hostnames=tuple(hostnames),

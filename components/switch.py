@@ -93,6 +93,7 @@ def _manifest(
         default_tls=default_tls,
         production=stack.config.production,
         adopt=stack.config.adopt,
+        shares=stack.config.shares,
         media_url=code.settings.media_url if config.media_serving == "proxy" else None,
         media=config.media,
     )

@@ -61,6 +61,12 @@ class StackConfig(Model):
     )
     drift: Flag = option(True, "Look at the server once per run for what was changed by hand")
     adopt: Flag = option(False, "Take over what exists on the server and is not this stack's")
+    shares: Annotated[tuple[str, ...], AfterValidator(unique)] = option(
+        (), "What another stack of the server may use too, as a refusal names it"
+    )
+    new_server: Annotated[Literal["empty"] | None, BeforeValidator(_nothing)] = option(
+        None, "empty: after a change of server.host, production may start there without its data"
+    )
     allow_unsupported: Flag = option(False, "Deploy to an untested distribution")
     on_destroy: OnDestroy = OnDestroy()
 

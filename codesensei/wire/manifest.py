@@ -73,7 +73,7 @@ class Manifest:
     `homes` are the processes that have a HOME; `tls` is the digest of the certificate, `acme` whether an authority
     renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
     `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
-    which are in the folder `media` of shared.
+    which are in the folder `media` of shared; `shares` names what the settings use and another stack may use too.
     """
 
     slug: str
@@ -94,6 +94,7 @@ class Manifest:
     default_tls: str | None
     production: bool = False
     adopt: bool = False
+    shares: tuple[str, ...] = ()
     media_url: str | None = None
     media: str = MEDIA
 

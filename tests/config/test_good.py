@@ -278,8 +278,8 @@ def test_broker_with_a_number_of_its_own(tmp_path: Path) -> None:
     url = "    CELERY_BROKER_URL: redis://127.0.0.1:6379/0\n"
     own = ("  codesensei:broker:\n    env: {}\n", "  codesensei:broker:\n    env: {CELERY_BROKER_URL: url}\n")
     broker = loaded(tmp_path, (url, ""), own).broker
-    assert (broker.numbers, broker.variables) == ((), ("CELERY_BROKER_URL",))
-    assert loaded(tmp_path, (url, "")).broker.variables == ()
+    assert (broker.numbers, broker.variables) == ((), {"CELERY_BROKER_URL": "url"})
+    assert loaded(tmp_path, (url, "")).broker.variables == {}
 
 
 @pytest.mark.proves("paths.units")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from codesensei.scripts.base.step import Failure, read_json, write_json
@@ -21,6 +21,8 @@ KINDS = {
     "roles": "database role",
     "databases": "database",
     "brokers": "broker database",
+    # What settings lead to: the name says what it is.
+    "uses": "",
 }
 
 
@@ -57,6 +59,11 @@ class Register:
     kept: dict[str, Kept] = field(default_factory=dict)
 
 
+def title(kind: str, name: str) -> str:
+    """What messages and codesensei:shares call a name."""
+    return f"{KINDS[kind]} {name}".strip()
+
+
 def entries() -> Mapping[str, Entry]:
     """All projects by slug."""
     return _read().slugs
@@ -67,9 +74,9 @@ def entry(slug: str) -> Entry | None:
     return entries().get(slug)
 
 
-def owner(kind: str, name: str) -> tuple[str, Entry] | None:
-    """Who owns this name: slug and project; None when nobody does."""
-    return next(((slug, item) for slug, item in entries().items() if item.has(kind, name)), None)
+def owner(kind: str, name: str, but: str = "") -> tuple[str, Entry] | None:
+    """Who owns this name, `but` for one slug: slug and project; None when nobody does."""
+    return next(((slug, item) for slug, item in entries().items() if slug != but and item.has(kind, name)), None)
 
 
 def users(but: str) -> set[str]:
@@ -105,20 +112,36 @@ def claim_slug(slug: str, stack: str, identity: str, adopt: bool = False) -> boo
         return data.slugs[slug] != item
 
 
-def claim(slug: str, names: Mapping[str, Iterable[str]], *, user: str | None = None, adopt: bool = False) -> bool:
+def claim(
+    slug: str,
+    names: Mapping[str, Iterable[str]],
+    *,
+    user: str | None = None,
+    adopt: bool = False,
+    shares: Container[str] = (),
+) -> bool:
     """Add names to the slug's own (all or none); True when the register changed.
 
-    Raises Failure for a name of another project; with `adopt` the name is taken from it.
+    Raises Failure for a name of another project; with `adopt` the name is taken from it. What `shares` names by its
+    title may be both projects'.
     """
-    return _hold(slug, names, user, adopt, only=False)
+    return _hold(slug, names, user, adopt, shares, only=False)
 
 
 def settle(slug: str, names: Mapping[str, Iterable[str]]) -> bool:
     """Make `names` the only ones of their kinds, once nothing else is served; True when the register changed."""
-    return _hold(slug, names, user=None, adopt=False, only=True)
+    return _hold(slug, names, user=None, adopt=False, shares=(), only=True)
 
 
-def _hold(slug: str, names: Mapping[str, Iterable[str]], user: str | None, adopt: bool, *, only: bool) -> bool:
+def _hold(
+    slug: str,
+    names: Mapping[str, Iterable[str]],
+    user: str | None,
+    adopt: bool,
+    shares: Container[str],
+    *,
+    only: bool,
+) -> bool:
     with _changing() as data:
         before = data.slugs.get(slug)
         if before is None:
@@ -127,7 +150,8 @@ def _hold(slug: str, names: Mapping[str, Iterable[str]], user: str | None, adopt
         for kind, wanted in names.items():
             mine, added = set(before.names.get(kind, ())), set(wanted)
             for name in sorted(added - mine):
-                _take(data, slug, kind, name, adopt)
+                if title(kind, name) not in shares:
+                    _take(data, slug, kind, name, adopt)
             held[kind] = tuple(sorted(added if only else added | mine))
         data.slugs[slug] = replace(before, user=before.user if user is None else user, names=held)
         return data.slugs[slug] != before
@@ -153,7 +177,7 @@ def _take(data: Register, slug: str, kind: str, name: str, adopt: bool) -> None:
                 fix = "two projects on one number take each other's tasks: choose another number in the URL, or let "
                 fix += "codesensei:broker.env give one;\n"
                 fix += f"if it gave this one: pulumi up --replace '**{slug}-broker-number'"
-            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item.stack} (slug {other})", fix)
+            raise Failure(title(kind, name), f"it belongs to the stack {item.stack} (slug {other})", fix)
         left = tuple(held for held in item.names[kind] if held != name)
         data.slugs[other] = replace(item, names={**item.names, kind: left})
 

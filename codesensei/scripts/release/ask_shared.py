@@ -186,7 +186,7 @@ def _caches(settings: Any) -> Iterator[Use]:
         setting = f"CACHES[{alias!r}]"
         if "filebased" in backend or "diskcache" in backend:
             yield from _path(setting, location, "folder")
-        if "memcache" in backend:
+        if "memcache" in backend and "locmem" not in backend:
             for one in re.split("[;,]", location) if isinstance(location, str) else location:
                 host, _, port = str(one).rpartition(":") if ":" in str(one) else (one, "", "11211")
                 socket = host == "unix"

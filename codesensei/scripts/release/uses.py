@@ -65,18 +65,23 @@ def of(facts: Facts) -> list[Thing]:
 
 
 def _named(use: Use) -> tuple[str, str] | None:
-    if use.kind == "place":
-        return None
-    if use.kind in FOLDERS:
-        return "uses", f"{use.kind} {use.name}"
     where = place(use.host)
+    if use.kind == "redis" and (OWN_SOCKET.fullmatch(where) or (where, use.port) == (LOOPBACK, str(PORT))):
+        return "brokers", use.name
+    return None if use.kind == "place" else ("uses", _title(use, where))
+
+
+def _title(use: Use, where: str) -> str:
+    at = _at(where, use.port)
+    if use.kind in FOLDERS:
+        return f"{use.kind} {use.name}"
     if use.kind == "redis":
-        if OWN_SOCKET.fullmatch(where) or (where, use.port) == (LOOPBACK, str(PORT)):
-            return "brokers", use.name
-        return "uses", f"Redis database {_at(where, use.port)}/{use.name}"
+        return f"Redis database {at}/{use.name}"
     if use.kind == "memcached":
-        return "uses", f"memcached {_at(where, use.port)} with KEY_PREFIX {use.name!r}"
-    return "uses", f"{use.kind} {_at(where, use.port)}{'' if use.name.startswith((',', '/')) else '/'}{use.name}"
+        return f"memcached {at} with KEY_PREFIX {use.name!r}"
+    if use.kind == "database" and where.startswith("/"):
+        at = _at(LOOPBACK, use.port)
+    return f"{use.kind} {at}{'' if use.name.startswith((',', '/')) else '/'}{use.name}"
 
 
 def _at(where: str, port: str) -> str:
@@ -109,9 +114,10 @@ def _names(things: Iterable[Thing]) -> dict[str, list[str]]:
 
 
 def _refused(slug: str, things: list[Thing], facts: Facts, adopt: bool, shared: set[str]) -> Iterator[Failure]:
+    mine = register.entry(slug)
     for kind, name in dict.fromkeys((thing.kind, thing.name) for thing in things):
         title, other = register.title(kind, name), _owner(slug, kind, name)
-        if other is None or adopt or title in shared:
+        if other is None or adopt or title in shared or (mine and mine.has(kind, name)):
             continue
         settings = sorted({thing.use.setting for thing in things if (thing.kind, thing.name) == (kind, name)})
         lead = "leads" if len(settings) == 1 else "lead"
@@ -130,14 +136,12 @@ def _owner(slug: str, kind: str, name: str) -> tuple[str, Entry] | None:
 
 def _foreign_places(slug: str, facts: Facts) -> Iterator[Failure]:
     """Paths in the folder of another project of this server."""
-    for use in facts.shared or ():
-        if use.kind not in (*FOLDERS, "place") or not Path(use.name).is_relative_to(paths.SERVER.projects):
-            continue
-        other = Path(use.name).relative_to(paths.SERVER.projects).parts[:1]
+    places = ((use.setting, Path(use.name)) for use in facts.shared or () if use.kind in (*FOLDERS, "place"))
+    for setting, path in dict.fromkeys(places):
+        other = path.relative_to(paths.SERVER.projects).parts[:1] if paths.SERVER.projects in path.parents else ()
         if other and other[0] != slug:
-            own = paths.ProjectPaths(slug).shared
-            cause = f"it leads to {use.name}, in the folder of the project {other[0]}"
-            yield Failure(use.setting, cause, f"point it to {own} in the settings, or remove it there")
+            cause = f"it leads to {path}, in the folder of the project {other[0]}"
+            yield Failure(setting, cause, f"point it below {paths.ProjectPaths(slug).shared} in the settings")
 
 
 def _fix(kind: str, name: str, settings: list[str], facts: Facts) -> str:
@@ -157,6 +161,13 @@ def _fix(kind: str, name: str, settings: list[str], facts: Facts) -> str:
     )
 
 
+def _leads_to(variable: str, settings: str) -> bool:
+    """Whether a variable that nobody gave seems to be where these settings come from."""
+    if OF_HALF.fullmatch(variable) or (OF_RESULTS in variable and OF_RESULTS not in settings):
+        return False
+    return any(word in ("REDIS", "VALKEY") or word in settings for word in variable.split("_")[:-1])
+
+
 def _mapping(settings: list[str], facts: Facts, module: str) -> str:
     """How the stack gets a number of its own."""
     if given := [name for setting in settings if (name := setting.removeprefix("the variable ")) != setting]:
@@ -164,8 +175,7 @@ def _mapping(settings: list[str], facts: Facts, module: str) -> str:
             name: part_of(name) or "url" for one in given for name in one.split(" and ") if part_of(name) != "host"
         }
         return f"take {', '.join(found)} out of codesensei:env, and set codesensei:broker: {mapping(found)}"
-    results = any("result_backend" in setting.lower() for setting in settings)
-    names = [name for name in facts.unset if not OF_HALF.fullmatch(name) and (results or OF_RESULTS not in name)]
+    names = [name for name in facts.unset if _leads_to(name, " ".join(settings).upper())]
     found = {name: part for name in names if (part := part_of(name)) in ("url", "number")}
     if found:
         return f"set codesensei:broker: {mapping(found)}, which {module} reads"

@@ -206,7 +206,9 @@ def test_a_look_only_asks(ssh: Any) -> None:
     folder = ssh(out="{}")
     look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE)
     command = (folder / "arguments").read_text().splitlines()[-1]
-    assert command == f"sudo -n sh -c 'if [ -x {RUN} ]; then exec {RUN} look; else echo \"{{}}\"; fi'"
+    look, register = f'if [ -x {RUN} ]; then {RUN} look; else echo "{{}}"; fi', "/var/lib/codesensei/register.json"
+    told = f'if [ -r {register} ]; then echo; printf codesensei-register:; tr -d "\\n" <{register}; fi'
+    assert command == f"sudo -n sh -c '{look}; {told}'"
     assert (folder / "agent").read_text() == "agent.sock"
 
 

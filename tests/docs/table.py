@@ -9,6 +9,8 @@ MAKE = "tests/docs/test_pages.py::test_targets"
 BOUGHT = "tests/host/test_access.py::test_a_server_as_it_is_bought"
 # Recipes for a server on which a project runs.
 SERVER = "tests/host/test_deploy.py::test_recipes_for_a_server"
+# From one server to another, data and all.
+MOVED = "tests/host/test_moved.py::test_the_data_are_carried_over"
 # What Pulumi does on the operator's machine: states, passphrases, values of a stack that is never deployed.
 DESK = "tests/docs/test_desk.py::test_at_the_operator_s_desk"
 
@@ -39,6 +41,7 @@ RUN_BY = {
     "docs/operating.md#a-second-operator.2": DESK,
     "docs/operating.md#keys": DESK,
     "docs/operating.md#keys.2": DESK,
+    "docs/operating.md#a-new-machine": MOVED,
     "docs/operating.md#variables-from-elsewhere": DESK,
     "docs/operating.md#staging-and-production": BOUGHT,
     "docs/operating.md#ci": BOUGHT,

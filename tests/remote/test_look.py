@@ -87,7 +87,7 @@ def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
     assert (look.repair("claim"), look.repair("switch"), look.copy, look.blank) == (10, 1, 3, True)
     assert look.warnings == (
-        "203.0.113.7: this server remembers nothing of the stack; pulumi up brings everything again",
+        "203.0.113.7: this server remembers nothing of the stack; pulumi up brings everything again, and no data",
     )
 
 

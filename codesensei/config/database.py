@@ -275,7 +275,10 @@ def plan_broker(
     numbers |= _numbers_in_parts(values)
     mapped = config.broker.env
     if mapped and not {"url", "number"} & set(mapped.values()):
-        message, fix = "maps no variable to the number, which alone is the stack's own", "map url, or number: REDIS_DB"
+        message, fix = (
+            "maps no variable to the number, which alone is the stack's own",
+            "map url, or number: {REDIS_DB: number}",
+        )
         problems.append(Problem("broker-mapping-incomplete", "broker.env", message, fix))
     return BrokerPlan(tuple(sorted(numbers)), mapped), problems
 

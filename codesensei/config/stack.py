@@ -64,8 +64,8 @@ class StackConfig(Model):
     shares: Annotated[tuple[str, ...], AfterValidator(unique)] = option(
         (), "What another stack of the server may use too, as a refusal names it"
     )
-    new_server: Annotated[Literal["empty"] | None, BeforeValidator(_nothing)] = option(
-        None, "empty: after a change of server.host, production may start there without its data"
+    new_server: Literal["", "empty"] = option(
+        "", "empty: after a change of server.host, production may start there without its data"
     )
     allow_unsupported: Flag = option(False, "Deploy to an untested distribution")
     on_destroy: OnDestroy = OnDestroy()

@@ -14,13 +14,14 @@ from tests.components.recorder import GENERATED, Run
 
 PARTS = "{DB_HOST: host, DB_PORT: port, DB_NAME: name, DB_USER: user, DB_PASSWORD: password}"
 MAPPED = f"  codesensei:database: {{env: {PARTS}}}\n"
+BROKER = "{CELERY_BROKER_URL: url}"
 PASSWORD = f"{GENERATED}shop-database-password"
 
 
-def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str = MAPPED) -> Run:
-    """The stack that has everything generated, with this for its database."""
-    assert stacks.GENERATED.count(MAPPED) == 1
-    monkeypatch.setattr(stacks, "GENERATED", stacks.GENERATED.replace(MAPPED, database))
+def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str = MAPPED, broker: str = BROKER) -> Run:
+    """The stack that has everything generated, with this for its database and its broker."""
+    assert stacks.GENERATED.count(MAPPED) == stacks.GENERATED.count(BROKER) == 1
+    monkeypatch.setattr(stacks, "GENERATED", stacks.GENERATED.replace(MAPPED, database).replace(BROKER, broker))
     return recorder.run(stacks.generated(tmp_path), remote.Look(), monkeypatch)
 
 
@@ -75,6 +76,18 @@ def test_the_broker_has_a_number_of_the_stack_s_own(tmp_path: Path, monkeypatch:
     assert {key: run.find("shop-broker-number").inputs[key] for key in ("min", "max")} == {"min": 16, "max": 1023}
     preflight = codec.plain(run.find("server-preflight").inputs["stdin"])
     assert 417 in preflight["brokerNumbers"]
+
+
+@pytest.mark.proves("broker.parts")
+def test_the_parts_of_the_broker_are_told_in_variables_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = variables_of(declared(tmp_path, monkeypatch, broker="{X_HOST: host, X_PORT: port, X_DB: number}"))
+    assert {name: told[name] for name in told if name.startswith("X_")} == {
+        "X_HOST": "127.0.0.1",
+        "X_PORT": "6379",
+        "X_DB": "417",
+    }
 
 
 @pytest.mark.proves("env.generated")

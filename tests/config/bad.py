@@ -665,6 +665,13 @@ BAD = [
         "broker.env.CELERY_BROKER_URL: CELERY_BROKER_URL is also in env\n    remove it from env or from broker.env",
     ),
     Bad(
+        "broker-mapping-incomplete",
+        "  codesensei:broker:\n    env: {}\n",
+        "  codesensei:broker:\n    env: {REDIS_HOST: host, REDIS_PORT: port}\n",
+        "broker.env: maps no variable to the number, which alone is the stack's own\n"
+        "    map url, or number: {REDIS_DB: number}",
+    ),
+    Bad(
         "database-url-made",
         "codesensei:generateSecrets: [SECRET_KEY]",
         "codesensei:generateSecrets: [DATABASE_URL]",

@@ -267,6 +267,11 @@ def test_each_kind_of_tls(tls: object, kind: str) -> None:
         (["X: redis://localhost:6379/3", "Y: valkey://127.0.0.1"], BrokerPlan((0, 3))),
         (["X: redis://cache.example.com:6379/99"], BrokerPlan((0,))),
         (["X: redis://127.0.0.1:6380/99"], BrokerPlan((0,))),
+        (["REDIS_HOST: localhost", 'REDIS_DB: "3"'], BrokerPlan((0, 3))),
+        (["MY_REDIS_HOST: 127.0.0.1", "MY_REDIS_PORT: 6379", "MY_REDIS_DB: 30"], BrokerPlan((0, 30))),
+        (["REDIS_HOST: cache.example.com", "REDIS_DB: 3"], BrokerPlan((0,))),
+        (["REDIS_HOST: localhost", "REDIS_PORT: 6380", "REDIS_DB: 3"], BrokerPlan((0,))),
+        (["REDIS_DB: 3", "OTHER_DB: 4", "OTHER_HOST: localhost"], BrokerPlan((0,))),
     ],
 )
 def test_broker_plan(lines: list[str], plan: BrokerPlan, tmp_path: Path) -> None:

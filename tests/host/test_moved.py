@@ -1,4 +1,4 @@
-"""A stack whose server.host leads to another machine: nothing is left behind without a word, and the recipe moves it."""
+"""A stack whose server.host leads to another machine: its data are not left unsaid, and the recipe moves them."""
 
 from __future__ import annotations
 

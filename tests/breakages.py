@@ -57,6 +57,33 @@ UNIT = [
     ),
     Breakage("words.env-id", f"{WIRE}/digests.py", "for name in sorted(variables):", "for name in variables:"),
     Breakage("words.env-id.key", f"{WIRE}/digests.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
+    # What stacks share
+    Breakage(
+        "register.asked",
+        f"{SCRIPTS}/release/ask_shared.py",
+        "    if load:\n        _load_celery",
+        "    if False:\n        _load_celery",
+    ),
+    Breakage("register.asked", f"{SCRIPTS}/release/ask_shared.py", 'parts.get("unix_socket_path") or ', ""),
+    Breakage("register.asked", f"{SCRIPTS}/release/ask_shared.py", "locmem", "nothing"),
+    Breakage(
+        "register.uses-refused",
+        f"{SCRIPTS}/release/uses.py",
+        ", *_refused(step.slug, things, facts, adopt, shared)",
+        "",
+    ),
+    Breakage("register.uses-refused", f"{SCRIPTS}/release/uses.py", "address in own or ", ""),
+    Breakage("register.mapping-named", f"{SCRIPTS}/release/uses.py", " and OF_RESULTS not in settings", ""),
+    Breakage("register.places-refused", f"{SCRIPTS}/release/uses.py", "*_foreign_places(step.slug, facts), ", ""),
+    Breakage("register.shares", f"{SCRIPTS}/base/register.py", "if title(kind, name) not in shares:", "if True:"),
+    Breakage("register.preview", "components/others.py", "    if found:\n", "    if not found:\n"),
+    Breakage("register.preview", "components/others.py", '        yield "hostnames", name\n', "        pass\n"),
+    Breakage("register.moved", "components/others.py", 'config.new_server != "empty"', "False"),
+    Breakage(
+        "register.moved", f"{REMOTE}/access.py", "entry is not None and entry.identity == state.identity", "False"
+    ),
+    Breakage("broker.parts", f"{WIRE}/broker.py", '"number": str(number)', '"number": str(PORT)'),
+    Breakage("broker.parts", f"{CONFIG}/database.py", 'if mapped and not {"url", "number"} & set', "if False and set"),
     # Sources
     Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
     Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),

@@ -55,7 +55,7 @@ def refused(stack: Stack, register: Register, **changes: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.proves("stacks.preview")
+@pytest.mark.proves("register.preview")
 @pytest.mark.parametrize(
     ("names", "thing"),
     [
@@ -79,7 +79,7 @@ def test_a_name_of_another_stack(told: Told, tmp_path: Path, names: dict[str, st
     others.refuse_clashes(stack, access())
 
 
-@pytest.mark.proves("stacks.preview")
+@pytest.mark.proves("register.preview")
 def test_all_clashes_are_told_at_once(told: Told, tmp_path: Path) -> None:
     known = Register(slugs={"blog": entry(user="deploy", hostnames="shop.example.com")})
     text = refused(stack_of(tmp_path), known)
@@ -100,7 +100,7 @@ def test_a_number_that_is_shared_on_purpose(told: Told, tmp_path: Path) -> None:
     others.refuse_clashes(stack_of(tmp_path, *lines), access(known))
 
 
-@pytest.mark.proves("stacks.preview")
+@pytest.mark.proves("register.preview")
 def test_the_slug_of_another_stack(told: Told, tmp_path: Path) -> None:
     known = Register(slugs={"shop": entry(hostnames="shop.example.com")})
     text = refused(stack_of(tmp_path), known)
@@ -119,7 +119,7 @@ def test_what_is_the_stack_s_own(told: Told, tmp_path: Path, name: str, identity
     others.refuse_clashes(stack_of(tmp_path), access(known, identity=identity))
 
 
-@pytest.mark.proves("server.moved")
+@pytest.mark.proves("register.moved")
 @pytest.mark.parametrize(
     ("text", "stays"),
     [

@@ -16,7 +16,7 @@ from tools.sandbox import Sandbox
 pytestmark = [pytest.mark.host, pytest.mark.full]
 
 
-@pytest.mark.proves("docs.commands", "server.moved")
+@pytest.mark.proves("docs.commands", "register.moved")
 @each_debian(13)
 def test_the_data_are_carried_over(stack: Stack, sandbox: Sandbox, tmp_path: Path) -> None:
     old, entry = stack.server, stack.site.write()

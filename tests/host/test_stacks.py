@@ -58,7 +58,7 @@ def test_what_is_another_stack_s_is_refused_by_name(
     assert stack.site.greets("Hello")
 
 
-@pytest.mark.proves("stacks.asked", "stacks.uses-refused", "stacks.mapping-named", "stacks.preview")
+@pytest.mark.proves("register.asked", "register.uses-refused", "register.mapping-named", "register.preview")
 @each_debian(13)
 def test_a_number_that_only_the_settings_name_is_refused_and_the_fix_gives_another(
     stack: Stack, neighbour: Callable[..., Stack]

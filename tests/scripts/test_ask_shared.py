@@ -24,7 +24,7 @@ def asked(variables: dict[str, str] | None = None, *, load: bool = False, **sett
     return {use["setting"]: " ".join(use[part] for part in ("kind", "host", "port", "name")).strip() for use in found}
 
 
-@pytest.mark.proves("stacks.asked")
+@pytest.mark.proves("register.asked")
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
@@ -85,7 +85,7 @@ def test_what_a_setting_leads_to(settings: dict[str, Any], expected: str) -> Non
     assert list(asked(**settings).values()) == [expected]
 
 
-@pytest.mark.proves("stacks.asked")
+@pytest.mark.proves("register.asked")
 @pytest.mark.parametrize(
     "settings",
     [
@@ -126,7 +126,7 @@ def test_one_unreadable_setting_hides_no_other() -> None:
     assert asked(ODD={"x": Odd(), "y": "redis://h/1"}, CACHES=None) == {"ODD['y']": "redis h 6379 1"}
 
 
-@pytest.mark.proves("stacks.asked")
+@pytest.mark.proves("register.asked")
 def test_the_celery_app_itself_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it is made, and whatever its URL comes from; of a queue that is no number, the name counts too."""
     apps: list[Any] = []

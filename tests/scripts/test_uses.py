@@ -49,7 +49,7 @@ def claim(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Clai
     return run
 
 
-@pytest.mark.proves("stacks.uses-refused")
+@pytest.mark.proves("register.uses-refused")
 @pytest.mark.parametrize(
     ("use", "title", "fix"),
     [
@@ -86,7 +86,7 @@ def test_what_differs_is_no_clash(claim: Claim) -> None:
     claim("blog", facts(replace(BROKER, name="1"), replace(BROKER, host="192.0.2.9"), replace(cache, name="blog")))
 
 
-@pytest.mark.proves("stacks.shares")
+@pytest.mark.proves("register.shares")
 def test_what_is_shared_on_purpose_is_both_stacks(claim: Claim) -> None:
     claim("shop", facts(BROKER))
     found = facts(BROKER, replace(BROKER, name="1"))
@@ -115,7 +115,7 @@ def test_a_database_that_the_register_knows_by_its_name_alone(claim: Claim, wher
         claim("blog", facts(Use(setting="X", kind="database", host=where, port="5432", name="shop")))
 
 
-@pytest.mark.proves("stacks.places-refused")
+@pytest.mark.proves("register.places-refused")
 @pytest.mark.parametrize("kind", ["folder", "file", "place"])
 def test_a_path_in_another_project_s_folder_is_refused(claim: Claim, server: Path, kind: str) -> None:
     path = f"{server}/srv/blog/shared/media"
@@ -126,7 +126,7 @@ def test_a_path_in_another_project_s_folder_is_refused(claim: Claim, server: Pat
     assert f"{server}/srv/shop/shared" in refused.value.fix
 
 
-@pytest.mark.proves("stacks.mapping-named")
+@pytest.mark.proves("register.mapping-named")
 @pytest.mark.parametrize(
     ("setting", "unset", "fix"),
     [

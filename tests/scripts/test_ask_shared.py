@@ -127,7 +127,8 @@ def test_one_unreadable_setting_hides_no_other() -> None:
 
 
 @pytest.mark.proves("register.asked")
-def test_the_celery_app_itself_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", ["", "src"])
+def test_the_celery_app_itself_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """Wherever it is made, and whatever its URL comes from; of a queue that is no number, the name counts too."""
     apps: list[Any] = []
 
@@ -146,9 +147,13 @@ def test_the_celery_app_itself_is_asked(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     lines = 'from celery import Celery\napp = Celery("shop", broker_url="redis://h/3", result_backend="django-db")\n'
-    (tmp_path / "shop_conf").mkdir()
-    (tmp_path / "shop_conf/__init__.py").write_text("")
-    (tmp_path / "shop_conf/background.py").write_text(lines)
+    monkeypatch.syspath_prepend(tmp_path / place)
+    package = tmp_path / place / "shop_conf"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "background.py").write_text(lines)
+    monkeypatch.delitem(sys.modules, "shop_conf", raising=False)
+    monkeypatch.delitem(sys.modules, "shop_conf.background", raising=False)
     (tmp_path / "other.py").write_text("raise SystemExit('Celery(')\n")
     assert asked(SETTINGS_MODULE="shop_conf.settings") == {}
     assert asked(SETTINGS_MODULE="shop_conf.settings", load=True) == {"Celery's broker_url": "redis h 6379 3"}

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 Use = dict[str, str]
@@ -261,14 +262,23 @@ def _load_celery(module: str) -> None:
     packages = module.split(".")[:-1]
     around = [".".join(packages[:length]) for length in range(len(packages), 0, -1)]
     beside = [found.name for found in pkgutil.iter_modules([os.getcwd()]) if found.ispkg]
-    for package in dict.fromkeys([*around, *beside, ""]):
-        for path in sorted(glob.glob(os.path.join(os.getcwd(), *package.split("."), "*.py"))):
-            name = os.path.basename(path)[: -len(".py")]
-            with suppress(Exception):
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    makes_app = _CELERY_APP.search(file.read())
-                if makes_app and name != "manage":
-                    import_module(package if name == "__init__" else f"{package}.{name}".lstrip("."))
+    for package in dict.fromkeys([*around, *beside]):
+        # Wherever it lies: some projects have their packages in src.
+        with suppress(Exception):
+            spec = find_spec(package)
+            for folder in (spec and spec.submodule_search_locations) or ():
+                _load_apps(f"{package}.", folder)
+    _load_apps("", os.getcwd())
+
+
+def _load_apps(package: str, folder: str) -> None:
+    for path in sorted(glob.glob(os.path.join(folder, "*.py"))):
+        name = os.path.basename(path)[: -len(".py")]
+        with suppress(Exception):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                makes_app = _CELERY_APP.search(file.read())
+            if makes_app and name != "manage":
+                import_module(package.rstrip(".") if name == "__init__" else f"{package}{name}")
 
 
 def note_reads(into: set[str]) -> None:

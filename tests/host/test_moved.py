@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.host, pytest.mark.full]
 def test_the_data_are_carried_over(stack: Stack, sandbox: Sandbox, tmp_path: Path) -> None:
     old, entry = stack.server, stack.site.write()
     stack.site.await_job(entry)
-    old.console("echo picture > /srv/codesensei/guestbook/shared/media/a.txt && chown deploy: $_ && chmod 640 $_")
+    picture = f"/srv/codesensei/{stack.slug}/shared/media/a.txt"
+    old.console(f"install -o deploy -g deploy -m 640 /etc/hostname {picture}")
     new = sandbox.up("moved", 13)
     try:
         stack.set("production", True)
@@ -45,8 +46,7 @@ def test_the_data_are_carried_over(stack: Stack, sandbox: Sandbox, tmp_path: Pat
         reader.ends()
         assert here.shows(entry)
         here.await_job(here.write())
-        media = f"stat -c '%U %a' /srv/codesensei/{stack.slug}/shared/media/a.txt"
-        assert new.console(media).stdout == "deploy 640\n"
+        assert new.console(f"stat -c '%U %a' {picture}").stdout == "deploy 640\n"
         assert stack.site.get().status == 502
         assert "newServer: the server is no new one any more" in stack.preview().said("warning")
         stack.set("newServer", "")

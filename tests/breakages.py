@@ -299,21 +299,21 @@ UNIT = [
     Breakage("secrets.filter", f"{SCRIPTS}/release/redact.py", "for offset in range(3):", "for offset in range(1):"),
     Breakage(
         "register",
-        f"{SCRIPTS}/base/register.py",
-        "if item and item.identity != identity and not adopt:",
-        "if item and item.stack != stack and not adopt:",
+        f"{WIRE}/register.py",
+        "if item and item.identity != identity:",
+        "if item and item.stack != stack:",
     ),
     Breakage(
         "register.adopt",
         f"{SCRIPTS}/base/register.py",
-        "        if not adopt:\n            fix = ",
-        "        if True:\n            fix = ",
+        "    if not adopt:\n        refuse(of_name",
+        "    if True:\n        refuse(of_name",
     ),
     Breakage(
         "register.refused",
-        f"{SCRIPTS}/base/register.py",
-        "        if other == slug or not item.has(kind, name):",
-        "        if item:",
+        f"{WIRE}/register.py",
+        "if one != slug and item.has(kind, name)",
+        "if one == slug and item.has(kind, name)",
     ),
     Breakage("register.reserved-databases", "codesensei/wire/names.py", r"|template\d*|pg_.*", r"|template\d*"),
     Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("debian", "13"), ', ""),
@@ -1328,7 +1328,7 @@ UNIT = [
     Breakage(
         "broker.keeps", f"{TEMPLATES}/broker.conf.j2", "maxmemory-policy noeviction\n", "maxmemory-policy allkeys-lru\n"
     ),
-    Breakage("broker.env", "components/environment.py", '{BROKER_ADDRESS}/{known}"', '{BROKER_ADDRESS}/0"'),
+    Breakage("broker.env", f"{WIRE}/broker.py", '{PORT}/{number}"', '{PORT}/0"'),
     Breakage(
         "broker.number-refused",
         f"{SCRIPTS}/steps/preflight.py",
@@ -1534,7 +1534,7 @@ UNIT = [
         'return Given(DatabasePlan("sqlite", url.name',
         'return Given(DatabasePlan("local", url.name',
     ),
-    Breakage("broker.plain-url", f"{CONFIG}/database.py", "_BROKER_PORT = 6379\n", "_BROKER_PORT = 6380\n"),
+    Breakage("broker.plain-url", f"{WIRE}/broker.py", '"127.0.0.1", 6379', '"127.0.0.1", 6380'),
 ]
 
 # Noticed on a server: they do not stop a deploy, so one deploy of all of them at once shows each.

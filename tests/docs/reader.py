@@ -88,9 +88,16 @@ class Reader:
         """Everything that the table gives to this test has been typed."""
         assert {place for place, test in RUN_BY.items() if test == self.test} == self.typed
 
-    def may_log_in(self, server: Server) -> None:
-        """Let `ssh` use this server's key. `-t` gets a terminal although nobody sits at one."""
+    def may_log_in(self, server: Server, *others: Server) -> None:
+        """Let `ssh` use this server's key, which is that of the others, too.
+
+        `-t` gets a terminal although nobody sits at one.
+        """
+        known = [
+            word.partition("=")[2] for one in others for word in one.ssh_argv() if "=" in word and "UserKn" in word
+        ]
         options = [word.removeprefix("-o").replace("=", " ", 1) for word in server.ssh_argv() if word.startswith("-o")]
+        options = [" ".join([option, *known]) if option.startswith("UserKnown") else option for option in options]
         config, program = self.home / "ssh_config", self.home / "bin/ssh"
         config.write_text("\n".join([f"IdentityFile {server.private_key_path}", *options]) + "\n")
         terminal = 'case " $* " in *" -t "*) set -- -t "$@" ;; esac'

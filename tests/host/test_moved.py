@@ -41,7 +41,7 @@ def test_the_data_are_carried_over(stack: Stack, sandbox: Sandbox, tmp_path: Pat
         assert not here.shows(entry)
         replaced = {"203.0.113.7": old.host, "203.0.113.8": new.host, "shop": stack.slug}
         reader = Reader(MOVED, tmp_path / "home", replaced, {})
-        reader.may_log_in(old)
+        reader.may_log_in(old, new)
         reader.types("docs/operating.md#a-new-machine")
         reader.ends()
         assert here.shows(entry)

@@ -30,7 +30,7 @@ def asked(variables: dict[str, str] | None = None, *, load: bool = False, **sett
     [
         ({"CELERY_BROKER_URL": "redis://127.0.0.1:6379/0"}, "redis 127.0.0.1 6379 0"),
         ({"BROKER_URL": "redis://"}, "redis localhost 6379 0"),
-        ({"CELERY_BROKER_URL": "redis://:se#cr/et@cache.example.com/3"}, "redis cache.example.com 6379 3"),
+        ({"CELERY_BROKER_URL": "redis://:se#c?r;e/t@cache.example.com/3"}, "redis cache.example.com 6379 3"),
         ({"X": "rediss://u:p@[::1]:7000/2?ssl_cert_reqs=none"}, "redis [::1] 7000 2"),
         ({"X": "unix://:p@/run/redis/redis.sock?db=4"}, "redis /run/redis/redis.sock 6379 4"),
         ({"X": "redis+socket:///run/redis/redis.sock?virtual_host=5"}, "redis /run/redis/redis.sock 6379 5"),

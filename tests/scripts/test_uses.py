@@ -13,6 +13,7 @@ from codesensei.scripts.base import host, register
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release import uses
 from codesensei.scripts.release.record import Facts, Use
+from codesensei.scripts.release.release import Release
 
 FACTS = Facts(
     django="5.2",
@@ -44,7 +45,9 @@ def claim(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Clai
         register.claim_slug(slug, f"org/codesensei/{slug}", f"id-{slug}")
 
     def run(slug: str, found: Facts, *, adopt: bool = False, shares: tuple[str, ...] = ()) -> None:
-        uses.claim(make_step("build", slug=slug), found, adopt=adopt, shares=shares)
+        step = make_step("build", slug=slug)
+        release = Release(step.project, "1234567-1234567", "deploy", ".", "shop.settings")
+        uses.claim(step, release, found, adopt=adopt, shares=shares)
 
     return run
 

@@ -124,7 +124,7 @@ def _map(setting: str, value: Mapping[Any, Any], number: object, *, redis: bool,
     options = parts.get("options")
     options = options if isinstance(options, Mapping) else {}
     given = [of[key] for of, key in ((parts, "db"), (parts, "database"), (options, "db"), (options, "DB")) if key in of]
-    number = given[0] if given else number
+    number = given[0] if given and isinstance(given[0], (int, str)) else number
     host = parts.get("unix_socket_path") or parts.get("host")
     if redis and isinstance(host, str):
         yield from _redis(setting, host, "" if host.startswith("/") else parts.get("port", ""), number)
@@ -133,7 +133,7 @@ def _map(setting: str, value: Mapping[Any, Any], number: object, *, redis: bool,
 
 
 def _text(setting: str, text: str, number: object, *, redis: bool) -> Iterator[Use]:
-    for one in text.split(";"):
+    for one in re.split(r";(?=[a-z+]+://)", text):
         if found := _URL.fullmatch(one.strip()):
             yield from _url(setting, found.group(1).lower(), found.group(2), number)
         elif redis and (place := _HOST_PORT.fullmatch(one)):
@@ -143,8 +143,9 @@ def _text(setting: str, text: str, number: object, *, redis: bool) -> Iterator[U
 
 
 def _url(setting: str, scheme: str, rest: str, number: object) -> Iterator[Use]:
-    before, _, query = rest.partition("?")
-    place, _, path = before.rpartition("@")[2].partition("/")
+    # First of all without the password, which may have any character.
+    before, _, query = rest.rpartition("@")[2].partition("?")
+    place, _, path = before.partition("/")
     options = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
     host, _, port = place.rpartition(":") if re.search(r":\d+$", place) else (place, "", "")
     number = options.get("db") or options.get("virtual_host") or number
@@ -265,8 +266,8 @@ def _load_celery(module: str) -> None:
     for package in dict.fromkeys([*around, *beside]):
         # Wherever it lies: some projects have their packages in src.
         with suppress(Exception):
-            spec = find_spec(package)
-            for folder in (spec and spec.submodule_search_locations) or ():
+            found = find_spec(package)
+            for folder in (found and found.submodule_search_locations) or ():
                 _load_apps(f"{package}.", folder)
     _load_apps("", os.getcwd())
 

@@ -15,6 +15,7 @@ from codesensei.scripts.base.register import Entry
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release.record import Facts, Use
+from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import paths
 from codesensei.wire.broker import LOOPBACK, PORT, mapping, part_of
 
@@ -39,10 +40,11 @@ class Thing:
         return register.title(self.kind, self.name)
 
 
-def claim(step: Step[object], facts: Facts, *, adopt: bool, shares: Iterable[str]) -> None:
+def claim(step: Step[object], release: Release, facts: Facts, *, adopt: bool, shares: Iterable[str]) -> None:
     """Claim all that the settings lead to. Raises Failure for what is another stack's, by name."""
-    things, shared = of(facts), set(shares)
-    raise_all([*_foreign_places(step.slug, facts), *_refused(step.slug, things, facts, adopt, shared)])
+    things, shared, clean = of(facts), set(shares), redactor(step.project, release.name).clean
+    found = [*_foreign_places(step.slug, facts), *_refused(step.slug, things, facts, adopt, shared)]
+    raise_all(Failure(clean(bad.thing), clean(bad.cause), clean(bad.fix)) for bad in found)
     step.converge(
         register.claim(step.slug, _names(things), adopt=adopt, shares=shared), "what the settings use is claimed"
     )

@@ -42,7 +42,7 @@ def hold(step: Step[Manifest], release: Release) -> None:
     raise_all(checks.debug_in_production(said, release, production=manifest.production))
     # The web process may not load all that workers use.
     said = replace(said, shared=_both(asked.shared, said.shared), unset=asked.unset)
-    uses.claim(step, said, adopt=manifest.adopt, shares=manifest.shares)
+    uses.claim(step, release, said, adopt=manifest.adopt, shares=manifest.shares)
     record.serves_with(project, release.name, said)
 
 

@@ -9,7 +9,7 @@ import os
 import time
 
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.base.together import Failures, raise_all, together
+from codesensei.scripts.base.together import raise_all, together
 from codesensei.scripts.checks.database import check_entry
 from codesensei.scripts.release import checks, jobs, record, settings, uses
 from codesensei.scripts.release.install import install, require
@@ -74,14 +74,9 @@ def _is_built(release: Release) -> bool:
 
 def _check(step: Step[Build], facts: Facts, release: Release) -> None:
     """Refuse settings that would lose data, not work, or use what is another stack's; a message may quote a secret."""
-    data, clean = step.data, redactor(release.project, release.name).clean
-    found = together()
+    data, clean, found = step.data, redactor(release.project, release.name).clean, together()
     with found:
-        raise_all(checks.problems(facts, release, data))
+        raise_all(Failure(bad.thing, clean(bad.cause), clean(bad.fix)) for bad in checks.problems(facts, release, data))
     with found:
-        uses.claim(step, facts, adopt=data.adopt, shares=data.shares)
-    try:
-        found.end()
-    except Failure as failure:
-        all_of = failure.found if isinstance(failure, Failures) else (failure,)
-        raise_all(Failure(bad.thing, clean(bad.cause), clean(bad.fix)) for bad in all_of)
+        uses.claim(step, release, facts, adopt=data.adopt, shares=data.shares)
+    found.end()

@@ -44,7 +44,7 @@ def run(step: Step[Manifest]) -> None:
     found = rivals.rivals(nginx, project, hosts, host.own_addresses())
     rivals.refuse(found, adopt=manifest.adopt)
     raise_all(checks.debug_in_production(release.facts, release, production=manifest.production))
-    uses.claim(step, release.facts, adopt=manifest.adopt, shares=manifest.shares)
+    uses.claim(step, release, release.facts, adopt=manifest.adopt, shares=manifest.shares)
     change = Change(step, now, release, tuple(rival.file for rival in found))
     served = now.manifest.health.hosts if now.manifest else ()
     warnings = rivals.displaced(nginx, project, [name for name in hosts if name not in served])

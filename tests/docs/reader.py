@@ -93,13 +93,14 @@ class Reader:
 
         `-t` gets a terminal although nobody sits at one.
         """
-        known = [
-            word.partition("=")[2] for one in others for word in one.ssh_argv() if "=" in word and "UserKn" in word
+        options, *more = [
+            dict(word[2:].split("=", 1) for word in one.ssh_argv() if word.startswith("-o"))
+            for one in (server, *others)
         ]
-        options = [word.removeprefix("-o").replace("=", " ", 1) for word in server.ssh_argv() if word.startswith("-o")]
-        options = [" ".join([option, *known]) if option.startswith("UserKnown") else option for option in options]
+        known = " ".join(one["UserKnownHostsFile"] for one in (options, *more))
+        lines = [f"{name} {value}" for name, value in {**options, "UserKnownHostsFile": known}.items()]
         config, program = self.home / "ssh_config", self.home / "bin/ssh"
-        config.write_text("\n".join([f"IdentityFile {server.private_key_path}", *options]) + "\n")
+        config.write_text("\n".join([f"IdentityFile {server.private_key_path}", *lines]) + "\n")
         terminal = 'case " $* " in *" -t "*) set -- -t "$@" ;; esac'
         program.write_text(f'#!/bin/sh\n{terminal}\nexec {shutil.which("ssh")} -F {config} "$@"\n')
         program.chmod(0o755)

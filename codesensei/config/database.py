@@ -15,7 +15,7 @@ from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.types import Model, Whole, at_least, option, reject, show, unique
 from codesensei.config.urls import LOCAL, POSTGRES_PORT, Url, read_url
 from codesensei.config.variables import OwnVariable
-from codesensei.wire.broker import PORT, BrokerPart
+from codesensei.wire.broker import FIRST_GIVEN, PORT, BrokerPart
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import DatabaseKind
@@ -27,7 +27,6 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 EXTENSIONS = TRUSTED_EXTENSIONS | set(EXTENSION_PACKAGES)
 URL_VARIABLE = "DATABASE_URL"
 _MAX_NAME = 63
-_BROKER_NUMBERS = 16
 _NUMBER_PART = re.compile(r"(.*(?:REDIS|VALKEY).*?)_(?:DB|DATABASE|NUMBER)")
 DatabasePart = Literal["url", "host", "port", "name", "user", "password"]
 
@@ -304,7 +303,7 @@ def _number(url: Url) -> int:
         fix = "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)"
         raise reject("broker-password", "has a password, but the server's broker has none", fix)
     number = url.name or "0"
-    if not (number.isascii() and number.isdigit() and int(number) < _BROKER_NUMBERS):
-        fix = f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0"
+    if not (number.isascii() and number.isdigit() and int(number) < FIRST_GIVEN):
+        fix = f"end it with a number from 0 to {FIRST_GIVEN - 1}: redis://127.0.0.1:6379/0"
         raise reject("broker-number", "has no valid database number", fix)
     return int(number)

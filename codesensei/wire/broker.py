@@ -8,6 +8,8 @@ from typing import Literal
 
 BrokerPart = Literal["url", "host", "port", "number"]
 LOOPBACK, PORT = "127.0.0.1", 6379
+# From here on, the program gives the numbers; those before are left to what people write.
+FIRST_GIVEN = 16
 
 _PARTS: Mapping[str, BrokerPart] = {
     "URL": "url",

@@ -110,6 +110,14 @@ def test_what_is_not_served_any_more_is_free(claim: Claim) -> None:
     claim("blog", facts(BROKER))
 
 
+def test_the_number_that_the_program_gave_stays_claimed(claim: Claim) -> None:
+    """Of a variable for the number alone, nobody can tell what it leads to."""
+    register.claim("shop", {"brokers": ["7", "417"]})
+    claim("shop", facts(BROKER))
+    uses.settle("shop", facts(BROKER))
+    assert register.entries()["shop"].names["brokers"] == ("0", "417")
+
+
 @pytest.mark.parametrize("where", ["localhost", "/var/run/postgresql"])
 def test_a_database_that_the_register_knows_by_its_name_alone(claim: Claim, where: str) -> None:
     """As an earlier version of the program claimed it."""

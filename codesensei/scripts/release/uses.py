@@ -17,7 +17,7 @@ from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release.record import Facts, Use
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import paths
-from codesensei.wire.broker import LOOPBACK, PORT, mapping, part_of
+from codesensei.wire.broker import FIRST_GIVEN, LOOPBACK, PORT, mapping, part_of
 
 # Where Debian's Redis and Valkey listen beside their port.
 OWN_SOCKET = re.compile(r"/(var/)?run/(redis|valkey)[\w./-]*\.sock")
@@ -51,9 +51,13 @@ def claim(step: Step[object], release: Release, facts: Facts, *, adopt: bool, sh
 
 
 def settle(slug: str, facts: Facts) -> None:
-    """What the served release uses is all that the project uses."""
-    if facts.shared is not None:
-        register.settle(slug, {"brokers": [], "uses": [], **_names(of(facts))})
+    """What the served release uses is all that the project uses, beside the number that the program gave it."""
+    entry = register.entry(slug)
+    if facts.shared is None or entry is None:
+        return
+    names = {"brokers": [], "uses": [], **_names(of(facts))}
+    given = [number for number in entry.names.get("brokers", ()) if number.isdigit() and int(number) >= FIRST_GIVEN]
+    register.settle(slug, {**names, "brokers": [*names["brokers"], *given]})
 
 
 def unused(facts: Facts, shares: Iterable[str]) -> list[str]:

@@ -461,6 +461,9 @@ UNIT = [
     ),
     Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
+    Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
+    Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
+    Breakage("proxy.tuned", f"{SCRIPTS}/base/nginx.py", "found = _AT.search(said)", "found = None"),
     Breakage(
         "tls.never-down",
         f"{SCRIPTS}/serving/apply.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,5 +130,7 @@ def test_a_site_without_names_would_be_lost(server: Path) -> None:
     assert [rival.file for rival in found] == [lost.file]
     with pytest.raises(Failure, match="has no server_name"):
         rivals.refuse(found, adopt=True)
+    # What its owner has made the default stays it.
+    assert rivals.nameless(Configuration((replace(lost, default_of=("80",)),)), PROJECT) == []
     base = str(paths.SERVER.nginx_base)
     assert rivals.nameless(Configuration((lost,), (base,)), PROJECT) == []

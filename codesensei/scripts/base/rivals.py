@@ -78,17 +78,21 @@ def displaced(configuration: Configuration, project: ProjectPaths, hostnames: It
 
 
 def nameless(configuration: Configuration, project: ProjectPaths) -> list[Rival]:
-    """Sites that are found only because no other one is: the first project takes their visitors away."""
+    """Sites that are found only because no other one is, and are no default: the first project takes their visitors."""
     base, default = paths.SERVER.nginx_base, paths.SERVER.nginx / "sites-enabled" / "default"
     if str(base) in configuration.files:
         return []
     cause = "the nginx site {} has no server_name, and with codesensei an unknown host is no project's"
-    fix = "write its hostnames into {} as server_name, or remove it"
+    fix = "in {}, write its hostnames as server_name, or default_server into each of its listen lines; or remove it"
     return [
         Rival(file, f"hosts without a name in {file}", cause.format(file), fix.format(file))
         for file, group in _by_file(configuration, project).items()
-        if file != str(default) and any(not set(site.names) - NO_NAMES for site in group)
+        if file != str(default) and any(_is_lost(site) for site in group)
     ]
+
+
+def _is_lost(site: Site) -> bool:
+    return not set(site.names) - NO_NAMES and len(site.default_of) < len(site.listens)
 
 
 def _by_file(configuration: Configuration, project: ProjectPaths) -> dict[str, list[Site]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx
-from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.base.step import Step, read_json, write_json
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.serving.pair import Pair, end_of, names_of, self_signed
 from codesensei.wire import codec, paths
@@ -163,9 +163,8 @@ class Folder:
         if not check.ok:
             if before:
                 files.make_link(self.path / "live", before)
-            cause = "nginx -t refuses it, so the new certificate is not in use; the one before is"
-            fix = "correct the file that is named, then run pulumi up again"
-            raise Failure("nginx configuration", cause, fix, check.stderr)
+            meaning = "the new certificate is not in use, the one before is"
+            raise nginx.refusal(check.stderr, self.project.slug, meaning)
         nginx.reload()
 
 

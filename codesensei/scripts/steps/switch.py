@@ -95,7 +95,7 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
                 hand_over.to_live(project)
                 candidate.retire(project)
             if proxy_changed:
-                apply.reload_proxy()
+                apply.reload_proxy(step.slug)
             edge.read_back(step, release, began)
             media.read_back(step, release)
         with _timed(seconds, "workers"):

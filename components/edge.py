@@ -91,6 +91,7 @@ def _site(stack: Stack, hostnames: list[str], tls: str | None, static: str | Non
         certificate=f"{folder}/certificate.pem" if tls else None,
         key=f"{folder}/key.pem" if tls else None,
         trusted_proxies=config.trusted_proxies,
+        external_tls=config.tls.kind == "external",
         body_size=config.limits.body_size,
         read_timeout=config.limits.read_timeout,
     )

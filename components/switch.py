@@ -82,7 +82,12 @@ def _manifest(
         homes=processes.homes,
         candidate=processes.candidate,
         health=HealthCheck(
-            path=asked.path, timeout=asked.timeout, accept=asked.accept, hosts=tuple(hosts), scheme=scheme
+            path=asked.path,
+            timeout=asked.timeout,
+            accept=asked.accept,
+            hosts=tuple(hosts),
+            scheme=scheme,
+            external_tls=stack.config.tls.kind == "external",
         ),
         database=RolePassword(role=account.role, digest=account.digest) if account else None,
         url=f"{scheme}://{host}/",

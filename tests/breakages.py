@@ -463,6 +463,11 @@ UNIT = [
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
+    Breakage("tls.external", f"{TEMPLATES}/site.conf.j2", "_served = 0)", "_served = 2)"),
+    Breakage(
+        "tls.external", f"{RENDER}/site.py", '("https", "443") if external_tls', '("$scheme", "80") if external_tls'
+    ),
+    Breakage("tls.external", f"{SCRIPTS}/serving/edge.py", ", plain=question.health.external_tls", ""),
     Breakage("proxy.tuned", f"{SCRIPTS}/base/nginx.py", "found = _AT.search(said)", "found = None"),
     Breakage(
         "tls.never-down",

@@ -22,6 +22,7 @@ from codesensei.config.types import (
 )
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+TLS_WORDS = ("off", "selfSigned", "acme", "external")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -66,11 +67,11 @@ def tls_choice(value: Any) -> Any:
     """Words become objects with a `kind`; `off` may have become false on the way through YAML."""
     if value is False or value == "false":
         return {"kind": "off"}
-    if isinstance(value, str) and value in {"off", "selfSigned", "acme"}:
+    if isinstance(value, str) and value in TLS_WORDS:
         return {"kind": value}
     if isinstance(value, dict) and "kind" not in value:
         return {"kind": "acme" if "acme" in value else "files", **value}
-    raise reject("tls", "is not off, selfSigned, acme, {acme: …} or {certificate, key}", "use one of these")
+    raise reject("tls", f"is not {', '.join(TLS_WORDS)}, {{acme: …}} or {{certificate, key}}", "use one of these")
 
 
 def directory_url(value: str) -> str:
@@ -133,9 +134,14 @@ class TlsAcme(Model):
     acme: Acme = option(Acme(), "The authority, and who is told about the certificate")
 
 
-Tls: TypeAlias = Annotated[
-    Annotated[TlsOff | TlsSelfSigned | TlsFiles | TlsAcme, Field(discriminator="kind")], BeforeValidator(tls_choice)
-]
+class TlsExternal(Model):
+    """TLS ends before the server, at a load balancer or CDN that is in `trustedProxies`."""
+
+    kind: Literal["external"] = "external"
+
+
+_AnyTls = TlsOff | TlsSelfSigned | TlsFiles | TlsAcme | TlsExternal
+Tls: TypeAlias = Annotated[Annotated[_AnyTls, Field(discriminator="kind")], BeforeValidator(tls_choice)]
 Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
 Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(unique)]
 

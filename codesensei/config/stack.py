@@ -129,6 +129,18 @@ def _acme(config: StackConfig) -> Iterable[Problem]:
         yield Problem("acme-names", "domains", message, "remove some, or set tls to a certificate of your own")
 
 
+def _external(config: StackConfig) -> Iterable[Problem]:
+    if config.tls.kind != "external":
+        return
+    if not config.trusted_proxies:
+        message = "is external, but no load balancer or CDN is trusted to say that a visitor came over HTTPS"
+        fix = "list the networks that it connects from in codesensei:trustedProxies"
+        yield Problem("external-needs-proxies", "tls", message, fix)
+    if not (config.domains or config.apps_domain):
+        message = "is external, but the stack has no host name: the server's own address has no TLS"
+        yield Problem("external-needs-name", "tls", message, "add codesensei:domains")
+
+
 def _apps_domain(config: StackConfig) -> Iterable[Problem]:
     if config.apps_domain and config.apps_domain in config.domains:
         message = f"{show(config.apps_domain)} is also in domains, but it is for generated names only"
@@ -161,7 +173,7 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
 
 
 _Rule = Callable[[StackConfig], Iterable[Problem]]
-_RULES: tuple[_Rule, ...] = (_app_user, _units, _server, _python, _revision, _acme, _apps_domain, _variables)
+_RULES: tuple[_Rule, ...] = (_app_user, _units, _server, _python, _revision, _acme, _external, _apps_domain, _variables)
 
 
 def cross_problems(config: StackConfig) -> list[Problem]:

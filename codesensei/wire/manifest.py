@@ -49,13 +49,17 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """How a release is proved: asked under each of `hosts` for `path`, within `timeout` seconds."""
+    """How a release is proved: asked under each of `hosts` for `path`, within `timeout` seconds.
+
+    `external_tls`: the public's HTTPS ends before the server, so its proxy is asked over HTTP.
+    """
 
     path: str
     timeout: int
     accept: tuple[str, ...]
     hosts: tuple[str, ...]
     scheme: Literal["http", "https"]
+    external_tls: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

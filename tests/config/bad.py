@@ -398,7 +398,7 @@ BAD = [
         "tls",
         TLS,
         "  codesensei:tls: letsencrypt\n",
-        "tls: is not off, selfSigned, acme, {acme: …} or {certificate, key}\n    use one of these",
+        "tls: is not off, selfSigned, acme, external, {acme: …} or {certificate, key}\n    use one of these",
     ),
     Bad(
         "email",

@@ -40,6 +40,16 @@ COMBINATIONS = {
         "domains: has 101 names with appsDomain's, and a certificate holds 100\n"
         "    remove some, or set tls to a certificate of your own",
     ),
+    "external-needs-proxies": (
+        [(TLS, "  codesensei:tls: external\n")],
+        "tls: is external, but no load balancer or CDN is trusted to say that a visitor came over HTTPS\n"
+        "    list the networks that it connects from in codesensei:trustedProxies",
+    ),
+    "external-needs-name": (
+        [(DOMAINS, ""), (TLS, "  codesensei:tls: external\n"), ("Proxies: []", "Proxies: [10.0.0.0/8]")],
+        "tls: is external, but the stack has no host name: the server's own address has no TLS\n"
+        "    add codesensei:domains",
+    ),
     "worker-unit-reserved": (
         [("slug: shop", "slug: cloud"), ("      beat:\n", "      init:\n")],
         "project.workers.init: cloud-init.service is a system unit\n    give the worker another name",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from codesensei.render import site
-from codesensei.scripts.base import commands
+from codesensei.scripts.base import commands, units
 from codesensei.scripts.base import nginx as product
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
@@ -29,8 +29,7 @@ http {{
     include {0}/sites-enabled/*;
 }}
 """
-SIZES = ("server_names_hash_bucket_size", "server_names_hash_max_size")
-SIZES += ("variables_hash_bucket_size", "variables_hash_max_size")
+SIZES = [f"{table}_hash_{what}_size" for table in ("server_names", "variables") for what in ("bucket", "max")]
 MAPS = "map_hash_bucket_size"
 TUNED = "".join(f"{name} 1024;\n" for name in SIZES)
 # What many guides have.
@@ -59,7 +58,7 @@ def folder(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return real(argv, **options)
 
     monkeypatch.setattr(commands, "run", run)
-    monkeypatch.setattr(proxy.units, "ensure_running", lambda *_: None)
+    monkeypatch.setattr(units, "ensure_running", lambda *_: None)
     monkeypatch.setattr(product, "reload", lambda: None)
     monkeypatch.setattr(proxy, "_open_firewall", lambda _: None)
     return found

@@ -60,12 +60,13 @@ class Visit:
 class Door:
     """The way to a web process: its own socket, or the edge proxy at an address of this server's.
 
-    `word` is said to the edge proxy, which writes it into its log.
+    `word` is said to the edge proxy, which writes it into its log. `plain`: HTTPS ends before it, so it takes HTTP.
     """
 
     socket: str = ""
     address: str = ""
     word: str = ""
+    plain: bool = False
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -163,7 +164,7 @@ def ask(door: Door, url: str, cookies: CookieJar, timeout: float) -> Answer:
 def _connection(door: Door, scheme: str, host: str, timeout: float) -> http.client.HTTPConnection:
     if door.socket:
         return _SocketConnection(door.socket, timeout)
-    if scheme == "https":
+    if scheme == "https" and not door.plain:
         return _SniConnection(door.address, host, timeout)
     return http.client.HTTPConnection(door.address, PORTS["http"], timeout=timeout)
 

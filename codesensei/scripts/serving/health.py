@@ -60,7 +60,10 @@ class Question:
             fix = 'with SECURE_SSL_REDIRECT, SECURE_PROXY_SSL_HEADER must be ("HTTP_X_FORWARDED_PROTO", "https")'
             return f": {visit.problem}", f"{fix}; the page of the login must not need a login"
         if visit.problem:
-            fix = "set codesensei:tls and codesensei:domains to what the project redirects to, or change"
+            tls = "codesensei:tls"
+            if self.health.scheme == "http" and visit.end.location.startswith("https:"):
+                tls += " (external where a load balancer or CDN has the certificate)"
+            fix = f"set {tls} and codesensei:domains to what the project redirects to, or change"
             return f": {visit.problem}", f"{fix} SECURE_SSL_REDIRECT and PREPEND_WWW in its settings"
         facts, end = release.record.facts, urlsplit(visit.end.url)
         allowed, host = facts.allowed_hosts if facts else (), end.hostname or self.host

@@ -41,7 +41,8 @@ def read_back(step: Step[Manifest], release: Release) -> None:
 def _read(manifest: Manifest, folder: Path, page: str, word: str) -> None:
     health = manifest.health
     url = probe.url_of(health.scheme, health.hosts[0], page)
-    answer = probe.ask(Door(address=edge.addresses(health.scheme)[0]), url, CookieJar(), health.timeout)
+    door = Door(address=edge.addresses(health)[0], plain=health.external_tls)
+    answer = probe.ask(door, url, CookieJar(), health.timeout)
     if answer.status != 200 or word not in answer.body:
         otherwise, fix = f"nginx answers {answer.words()}", "on the server: tail /var/log/nginx/error.log"
         raise _failure(folder, NGINX_USER, "read", otherwise, fix)

@@ -98,6 +98,7 @@ def _manifest(
         default_tls=default_tls,
         production=stack.config.production,
         adopt=stack.config.adopt,
-        media_url=code.settings.media_url if config.media_serving == "proxy" else None,
+        media_url=code.settings.media_url if config.media_serving != "none" else None,
         media=config.media,
+        media_internal=config.media_serving == "internal",
     )

@@ -463,6 +463,8 @@ UNIT = [
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
+    Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
+    Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
     Breakage("tls.external", f"{TEMPLATES}/site.conf.j2", "_served = 0)", "_served = 2)"),
     Breakage(
         "tls.external", f"{RENDER}/site.py", '("https", "443") if external_tls', '("$scheme", "80") if external_tls'

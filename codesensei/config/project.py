@@ -246,7 +246,9 @@ class ProjectConfig(Model):
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = option(
         "afterMigrate", "When static files are collected, from the next release on; hooks around it move along"
     )
-    media_serving: Literal["none", "proxy"] = option("none", "proxy: nginx serves MEDIA_URL to everybody")
+    media_serving: Literal["none", "proxy", "internal"] = option(
+        "none", "proxy: nginx serves MEDIA_URL to everybody; internal: to whom a view sends it with X-Accel-Redirect"
+    )
     keep_releases: KeptReleases = option(5, "Releases kept on the server, the current and the previous one included")
 
     _name_default = model_validator(mode="before")(name_default)

@@ -54,6 +54,7 @@ def site(
     static_url: str | None,
     media_url: str | None = None,
     media: str = MEDIA,
+    media_internal: bool = False,
     certificate: str | None = None,
     key: str | None = None,
     trusted_proxies: Iterable[str] = (),
@@ -63,7 +64,9 @@ def site(
 ) -> str:
     """One project's site.
 
-    `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. With `certificate` and `key`
+    `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. With
+    `media_internal` it serves uploads where an answer of the project's names them in X-Accel-Redirect, and asks the
+    project for everything else there. With `certificate` and `key`
     (paths on the server) the project is served over TLS, and HTTP redirects to it. `trusted_proxies` are networks whose
     X-Forwarded-* headers are believed; with `external_tls` they alone are served, as over HTTPS, and everybody else is
     redirected to it. The server itself is served too, unbelieved: it reads back what it serves. `body_size` is nginx's
@@ -89,6 +92,7 @@ def site(
         server_names=server_names,
         static_pattern=static_url and f"^{nginx.pattern(url_path(static_url))}(?<codesensei_file>.+)$",
         media_url=media_url and url_path(media_url),
+        media_internal=media_internal,
         tls=certificate is not None,
         certificate=certificate,
         key=key,

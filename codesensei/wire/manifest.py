@@ -77,7 +77,7 @@ class Manifest:
     `homes` are the processes that have a HOME; `tls` is the digest of the certificate, `acme` whether an authority
     renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
     `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
-    which are in the folder `media` of shared.
+    which are in the folder `media` of shared; with `media_internal` only to whom the project sends them.
     """
 
     slug: str
@@ -100,6 +100,7 @@ class Manifest:
     adopt: bool = False
     media_url: str | None = None
     media: str = MEDIA
+    media_internal: bool = False
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

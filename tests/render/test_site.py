@@ -48,6 +48,9 @@ def example_texts() -> dict[str, str]:
         "shop-external.conf": site.site(
             SHOP, hostnames=[HOST], static_url="/static/", trusted_proxies=["10.0.0.0/8"], external_tls=True
         ),
+        "shop-protected.conf": site.site(
+            SHOP, hostnames=[HOST], static_url="/static/", media_url="/media/", media_internal=True
+        ),
         "shop-no-static.conf": site.site(SHOP, hostnames=["203.0.113.7"], static_url=None),
     }
 
@@ -92,7 +95,11 @@ class _Echo(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
-        self.send_response(200)
+        # The way of a missing upload leads back to the project.
+        missing = self.path.startswith("/media/") and "?" not in self.path
+        self.send_response(404 if missing else 200)
+        if "?send=" in self.path:
+            self.send_header("X-Accel-Redirect", self.path.partition("?send=")[2])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -201,14 +208,14 @@ def _fill(folder: Path) -> Path:
     return root
 
 
-def _serve(folder: Path, trusted: list[str], *, external: bool = False) -> Iterator[_Served]:
+def _serve(folder: Path, trusted: list[str], *, external: bool = False, internal: bool = False) -> Iterator[_Served]:
     program = nginx()
     folder.chmod(0o755)
     root = _fill(folder)
     port = _free_port()
     place = _Place("shop", root)
     text = site.site(
-        place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/",
+        place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/", media_internal=internal,
         trusted_proxies=trusted, external_tls=external, body_size="1k",
     )  # fmt: skip
     owner = "user root;" if os.getuid() == 0 else ""
@@ -248,6 +255,11 @@ def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served
 
 
 BALANCER = "127.0.0.5"
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
+    yield from _serve(tmp_path_factory.mktemp("protected"), [], internal=True)
 
 
 @pytest.fixture(scope="module")
@@ -450,3 +462,27 @@ def test_everybody_else_is_sent_to_https_whatever_they_say(external: _Served, pa
 def test_the_server_itself_is_served_and_not_believed(external: _Served) -> None:
     headers = replace(external, source="127.0.0.1").seen(X_Forwarded_Proto="http", X_Forwarded_For="192.0.2.9")
     assert (headers["x-forwarded-proto"], headers["x-forwarded-for"]) == ("https", "127.0.0.1")
+
+
+@pytest.mark.proves("media.internal")
+@pytest.mark.parametrize("path", ["/download/7", "/media/photo.txt"])
+def test_an_upload_is_sent_where_a_view_says_so(protected: _Served, path: str) -> None:
+    """The view may have the upload's own address."""
+    status, headers, body = protected.ask(f"{path}?send=/media/photo.txt")
+    assert (status, body) == (200, b"photo")
+    assert _values(headers, "X-Content-Type-Options") == ["nosniff"]
+    assert _values(headers, "X-Accel-Redirect") == []
+
+
+@pytest.mark.proves("media.internal")
+@pytest.mark.parametrize("path", ["/media/photo.txt", "/media/none", "/media/", "/media/../media/photo.txt"])
+def test_who_asks_for_an_upload_asks_the_project(protected: _Served, path: str) -> None:
+    status, _, body = protected.ask(path, X_Accel_Redirect="/media/photo.txt", Cookie="a=b")
+    assert status == 404
+    assert json.loads(body)["headers"]["cookie"] == "a=b"
+
+
+@pytest.mark.proves("media.internal")
+@pytest.mark.parametrize("path", ["/download/7", "/media/none"])
+def test_a_missing_upload_is_a_404(protected: _Served, path: str) -> None:
+    assert protected.ask(f"{path}?send=/media/none")[0] == 404

@@ -12,6 +12,7 @@ from codesensei.scripts.base.step import Failure
 from codesensei.wire import paths
 
 UNIT = "nginx.service"
+USER = "www-data"
 # How long the workers of the old configuration may take to stop listening, seconds.
 PATIENCE = 10.0
 _AT = re.compile(r"\[emerg\] (?:\d+#\d+: )?(?P<what>.+) in (?P<file>/\S+):(?P<line>\d+)$", re.MULTILINE)

@@ -8,6 +8,7 @@ from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.wire import steps
 from codesensei.wire.manifest import File, HealthCheck, Manifest, RolePassword, Switched
+from codesensei.wire.names import asked_name, is_pattern
 from codesensei.wire.steps import DatabaseAccount
 from components.base import Component, read_answer
 from components.database import Database
@@ -70,8 +71,9 @@ def _manifest(
 ) -> Manifest:
     """Everything that is live after the switch: what is not in it is not."""
     config, asked, scheme = stack.config.project, stack.config.project.health_check, stack.scheme
-    # IPv6 gets its brackets, so that the address opens in a browser.
-    host = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0]
+    # One that opens: a name rather than a pattern, and IPv6 with its brackets.
+    host = asked_name(min(hosts, key=is_pattern))
+    host = f"[{host}]" if ":" in host else host
     return Manifest(
         slug=stack.slug,
         user=stack.user,

@@ -34,7 +34,7 @@ def domain(value: str) -> str:
     if "/" in value or ":" in value:
         raise reject("domain-url", f"{show(value)} is more than a host name", "use the name alone: shop.example.com")
     if "*" in value:
-        fix = "list each host name; appsDomain makes names of its own"
+        fix = "write *.example.com in codesensei:domains for all names below example.com, or list each host name"
         raise reject("domain-pattern", f"{show(value)} is a pattern", fix)
     if value != value.lower():
         raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
@@ -42,6 +42,12 @@ def domain(value: str) -> str:
         raise reject("domain-ascii", f"{show(value)} is not ASCII, as DNS needs it", f"write {_punycode(value)}")
     if "." not in value or not is_hostname(value):
         raise reject("domain", f"{show(value)} is not a host name", "write it like shop.example.com")
+    return value
+
+
+def domain_or_pattern(value: str) -> str:
+    """A public host name, or all names below one: `*.example.com`."""
+    domain(value.removeprefix("*."))
     return value
 
 
@@ -143,7 +149,7 @@ class TlsExternal(Model):
 _AnyTls = TlsOff | TlsSelfSigned | TlsFiles | TlsAcme | TlsExternal
 Tls: TypeAlias = Annotated[Annotated[_AnyTls, Field(discriminator="kind")], BeforeValidator(tls_choice)]
 Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
-Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(unique)]
+Domains: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(domain_or_pattern)], ...], AfterValidator(unique)]
 
 
 class Limits(Model):

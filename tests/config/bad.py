@@ -366,8 +366,9 @@ BAD = [
     Bad(
         "domain-pattern",
         "[shop.example.com]",
-        '["*.example.com"]',
-        'domains[0]: "*.example.com" is a pattern\n    list each host name; appsDomain makes names of its own',
+        '["shop.*.example.com"]',
+        'domains[0]: "shop.*.example.com" is a pattern\n'
+        "    write *.example.com in codesensei:domains for all names below example.com, or list each host name",
     ),
     Bad(
         "domain-case",

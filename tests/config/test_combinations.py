@@ -40,6 +40,11 @@ COMBINATIONS = {
         "domains: has 101 names with appsDomain's, and a certificate holds 100\n"
         "    remove some, or set tls to a certificate of your own",
     ),
+    "acme-pattern": (
+        [("[shop.example.com]", '[example.com, "*.example.com"]'), (TLS, "  codesensei:tls: acme\n")],
+        'domains: "*.example.com" needs a certificate by DNS validation, which tls: acme cannot do\n'
+        "    set tls to a certificate of your own for it, to external or to selfSigned, or list each host name",
+    ),
     "external-needs-proxies": (
         [(TLS, "  codesensei:tls: external\n")],
         "tls: is external, but no load balancer or CDN is trusted to say that a visitor came over HTTPS\n"

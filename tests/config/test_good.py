@@ -262,6 +262,17 @@ def test_each_kind_of_tls(tls: object, kind: str) -> None:
     assert validate({**SMALLEST, "domains": ["shop.example.com"], "tls": tls, **trusted}).tls.kind == kind
 
 
+@pytest.mark.proves("proxy.patterns")
+@pytest.mark.parametrize(
+    ("domains", "made_up"), [(["*.example.com"], True), (["*.example.com", "example.com"], False), ([], False)]
+)
+def test_all_names_below_a_domain(domains: list[str], made_up: bool, tmp_path: Path) -> None:
+    stack = loaded(tmp_path, ("[shop.example.com]", json.dumps(domains)))
+    assert list(stack.config.domains) == domains
+    told = [warning for warning in stack.warnings if "url is codesensei-probe.example.com" in warning]
+    assert len(told) == made_up
+
+
 @pytest.mark.proves("broker.plain-url")
 @pytest.mark.parametrize(
     ("lines", "plan"),

@@ -17,6 +17,7 @@ from codesensei.scripts.release import causes, jobs
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire.manifest import HealthCheck
+from codesensei.wire.names import asked_name, is_pattern
 
 # Seconds after which a request counts as hanging, when it is repeated to see what it waits for.
 HANG_SECONDS = 10
@@ -31,7 +32,7 @@ class Question:
 
     @property
     def url(self) -> str:
-        return probe.url_of(self.health.scheme, self.host, self.health.path)
+        return probe.url_of(self.health.scheme, asked_name(self.host), self.health.path)
 
     def ask(self, door: Door, seconds: float) -> Visit:
         """What a visitor meets who comes by `door`; `seconds` for each answer."""
@@ -40,6 +41,10 @@ class Question:
     def accepts(self, visit: Visit) -> bool:
         """Whether the stack accepts the first answer, and the page at the end of its redirects is a sound one."""
         first, end = visit.answers[0], visit.end
+        if is_pattern(self.host):
+            # What a project says to a name that is nobody's is its own: only a refusal of the whole domain is none.
+            leads_away = not visit.problem or visit.problem.startswith(probe.ELSEWHERE)
+            return not end.error and leads_away and 0 < end.status < 500 and end.status != 400
         sound = probe.accepted(end, (*self.health.accept, "2xx"))
         return not end.error and not visit.problem and sound and probe.accepted(first, self.health.accept)
 
@@ -99,7 +104,8 @@ def log_of(release: Release, unit: str, since: float) -> str:
 
 def _allowing(hosts: Sequence[str], host: str) -> str:
     """How to allow all hostnames of the stack; a leading dot only where there is a domain to put it before."""
-    fix = f"add {', '.join(hosts)} to ALLOWED_HOSTS"
+    # Django has a dot alone where others have *.
+    fix = f"add {', '.join(name.removeprefix('*') for name in hosts)} to ALLOWED_HOSTS"
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
         return fix

@@ -14,6 +14,7 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import edge
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.names import asked_name
 
 # As a process of systemd's makes it: for everybody to read.
 WRITE = 'umask 0022; exec cat > "$0"'
@@ -50,7 +51,7 @@ def _unreadable(path: Path, word: str) -> str:
 def _unserved(manifest: Manifest, page: str, word: str) -> str:
     """Why a stranger does not get a file; empty where one does."""
     health = manifest.health
-    url = probe.url_of(health.scheme, health.hosts[0], page)
+    url = probe.url_of(health.scheme, asked_name(health.hosts[0]), page)
     door = Door(address=edge.addresses(health)[0], plain=health.external_tls)
     answer = probe.ask(door, url, CookieJar(), health.timeout)
     served = answer.status == 200 and word in answer.body

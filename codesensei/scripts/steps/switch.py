@@ -57,6 +57,8 @@ def run(step: Step[Manifest]) -> None:
         step.say(f"unchanged: {name} is live")
     _manage(step)
     warnings += [*said.warnings(release), *(f"nginx: {text}" for text in sites.configuration().warnings)]
+    if not manifest.acme:
+        warnings += certificates.uncovered(project, manifest.tls, hosts)
     warnings += _finish(step, release, seconds)
     step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings))
 

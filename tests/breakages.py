@@ -465,6 +465,13 @@ UNIT = [
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
+    Breakage(
+        "config.python-path", f"{SOURCE}/roots.py", "if _is_needed(own, root, config.settings_module)", "if False"
+    ),
+    Breakage("config.python-path", f"{SOURCE}/inspect.py", "(*python_path, *(closure", "(*(closure"),
+    Breakage(
+        "config.python-path", "components/environment.py", ", **injected_broker, **python_path}", ", **injected_broker}"
+    ),
     Breakage("tls.covers", f"{SCRIPTS}/serving/certificates.py", "} & names]", "} & {*hostnames}]"),
     Breakage("proxy.patterns", f"{WIRE}/names.py", "codesensei-probe{hostname[1:]}", "{hostname}"),
     Breakage("proxy.patterns", f"{SCRIPTS}/base/rivals.py", "if _is_below(one, name):", "if False:"),

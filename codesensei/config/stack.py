@@ -19,6 +19,7 @@ from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
 from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
 from codesensei.wire.names import asked_name, is_pattern, is_system_unit, socket_unit, web_unit, worker_unit
+from codesensei.wire.processes import PYTHON_PATH
 
 
 def _names_only(value: object) -> object:
@@ -155,6 +156,13 @@ def _apps_domain(config: StackConfig) -> Iterable[Problem]:
         yield Problem("apps-domain-is-domain", "appsDomain", message, "remove it from one of the two")
 
 
+def _python_path(config: StackConfig) -> Iterable[Problem]:
+    for place, names in (("env", config.env), ("secretEnv", config.secret_names)):
+        if config.project.python_path and PYTHON_PATH in names:
+            message = f"{PYTHON_PATH} is also made of project.pythonPath"
+            yield Problem("python-path-twice", f"{place}.{PYTHON_PATH}", message, "remove one of the two")
+
+
 def _variables(config: StackConfig) -> Iterable[Problem]:
     """Every variable has one giver."""
     givers: dict[str, str] = {}
@@ -191,6 +199,7 @@ _RULES: tuple[_Rule, ...] = (
     _patterns,
     _external,
     _apps_domain,
+    _python_path,
     _variables,
 )
 

@@ -350,6 +350,13 @@ BAD = [
         "project.keepReleases: 1 is too small: the current and the previous release are always kept\n"
         "    give 2 or more",
     ),
+    Bad(
+        "python-path",
+        "    pythonPath: []\n",
+        '    pythonPath: ["a:b"]\n',
+        'project.pythonPath[0]: "a:b" has a colon, which ends a folder\'s name in PYTHONPATH\n'
+        "    rename the folder, or add it to sys.path in the settings",
+    ),
     # The edge.
     Bad(
         "domain",

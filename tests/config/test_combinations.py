@@ -45,6 +45,10 @@ COMBINATIONS = {
         'domains: "*.example.com" needs a certificate by DNS validation, which tls: acme cannot do\n'
         "    set tls to a certificate of your own for it, to external or to selfSigned, or list each host name",
     ),
+    "python-path-twice": (
+        [("pythonPath: []", "pythonPath: [src]"), (OWN_ENV, f"    PYTHONPATH: src\n{OWN_ENV}")],
+        "env.PYTHONPATH: PYTHONPATH is also made of project.pythonPath\n    remove one of the two",
+    ),
     "external-needs-proxies": (
         [(TLS, "  codesensei:tls: external\n")],
         "tls: is external, but no load balancer or CDN is trusted to say that a visitor came over HTTPS\n"

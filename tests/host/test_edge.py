@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -36,8 +36,8 @@ def echo(request):
 FORWARDED = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"}
 
 
-def strict(stack: Stack) -> str:
-    """A commit whose settings insist on HTTPS, with a view that tells what the project sees."""
+def strict(stack: Stack, files: Mapping[str, str] | None = None, settings_end: str = "") -> str:
+    """A commit whose settings insist on HTTPS, with a view that tells what the project sees, and with more files."""
     settings = (EXAMPLE / "config/settings/production.py").read_text()
     urls = (EXAMPLE / "config/urls.py").read_text()
     return stack.commit(
@@ -48,7 +48,8 @@ def strict(stack: Stack) -> str:
             ),
             "config/settings/production.py": f"{settings}\nSECURE_SSL_REDIRECT = True\nSECURE_HSTS_SECONDS = 60\n"
             "SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True\n"
-            "CSRF_TRUSTED_ORIGINS = ['https://*.example']\n",
+            f"CSRF_TRUSTED_ORIGINS = ['https://*.example']\n{settings_end}",
+            **(files or {}),
         }
     )
 
@@ -122,14 +123,19 @@ TUNE += " && echo 'server { listen 80 default_server; listen [::]:80 default_ser
 TUNE += " && nginx -t && systemctl reload nginx"
 
 
-@pytest.mark.proves("proxy.tuned", "tls.external", "proxy.patterns")
+@pytest.mark.proves("proxy.tuned", "tls.external", "proxy.patterns", "config.python-path")
 @on_debian(13)
 def test_names_of_tenants_behind_a_load_balancer_beside_a_tuned_nginx(
     debian: int, fresh: Callable[[int], Server], place: Path
 ) -> None:
     stack = Stack(fresh(debian), place / f"tuned-{debian}").create()
     host, subnet = stack.server.host, str(stack.server.address.subnet)
-    stack.set("project.source.revision", strict(stack))
+    # An app that is only found the way manage.py starts, by settings that read it, too.
+    manage = (EXAMPLE / "manage.py").read_text().replace("import sys\n", "import sys\nfrom pathlib import Path\n")
+    manage = manage.replace("from django", "sys.path.append(str(Path(__file__).parent / 'apps'))\nfrom django", 1)
+    app = {"manage.py": manage, "apps/tenants/__init__.py": "", "apps/tenants/names.py": "NAMES = 1\n"}
+    end = "import tenants.names\n\nINSTALLED_APPS.append('tenants')\n"
+    stack.set("project.source.revision", strict(stack, app, end))
     stack.set("domains", [NAME, f"*.{NAME}"])
     stack.set("tls", "external")
     refused = stack.preview(succeed=False)

@@ -468,7 +468,7 @@ UNIT = [
     Breakage(
         "config.python-path", f"{SOURCE}/roots.py", "if _is_needed(own, root, config.settings_module)", "if False"
     ),
-    Breakage("config.python-path", f"{SOURCE}/inspect.py", "(*python_path, *(closure", "(*(closure"),
+    Breakage("config.python-path", f"{SOURCE}/inspect.py", "(*python_path, *(", "(*(), *("),
     Breakage(
         "config.python-path", "components/environment.py", ", **injected_broker, **python_path}", ", **injected_broker}"
     ),

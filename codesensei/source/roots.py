@@ -1,4 +1,4 @@
-"""Import roots beside manage.py's own folder: those of the stack config, and those that manage.py adds to sys.path."""
+"""Import roots beside manage.py's own folder: what the stack config names, and what manage.py or wsgi.py adds."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ _IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(\w+)", re.MULTILINE)
 def import_roots(project: Checkout, config: ProjectConfig, directory: str) -> tuple[str, ...]:
     """Folders relative to the source's root that Python is to look in, in its order. SourceError for one that is none.
 
-    What manage.py adds counts where the project needs it: for its settings, for an app, or for an import.
+    What manage.py, wsgi.py and asgi.py add to sys.path counts where the project needs it: for its settings, for an
+    app, or for an import.
     """
     for path in config.python_path:
         if not project.tree.is_directory(path):
             cause, fix = f"there is no such folder in commit {project.short}", "name it relative to the source's root"
             raise SourceError(f"project.pythonPath: {path}", cause, fix)
     own = Modules(project, directory, config.python_path)
-    added = [root for root in _added(project, directory) if root not in own.roots and project.tree.is_directory(root)]
+    packages = config.settings_module.split(".")[:-1]
+    above = [".".join(packages[:depth]) for depth in range(len(packages), 0, -1)]
+    modules = (own.find(f"{package}.{kind}") for package in above for kind in ("wsgi", "asgi"))
+    files = filter(None, (join(directory, "manage.py"), *modules))
+    found = dict.fromkeys(root for file in files for root in _added(project, directory, file))
+    added = [root for root in found if root not in own.roots and project.tree.is_directory(root)]
     return (*config.python_path, *(root for root in added if _is_needed(own, root, config.settings_module)))
 
 
@@ -53,15 +59,14 @@ def _is_needed(own: Modules, root: str, settings_module: str) -> bool:
     return any(only_there(top.decode()) for top in tops)
 
 
-def _added(project: Checkout, directory: str) -> list[str]:
-    """What manage.py adds to sys.path, as far as it says so plainly."""
-    manage = join(directory, "manage.py")
-    tree = parse(project, manage)
-    reader = _Reader(f"{ROOT}/{directory}", {"__file__": f"{ROOT}/{manage}"})
+def _added(project: Checkout, directory: str, file: str) -> list[str]:
+    """What a file adds to sys.path, as far as it says so plainly."""
+    tree = parse(project, file)
+    reader = _Reader(f"{ROOT}/{directory}", {"__file__": f"{ROOT}/{file}"})
     if tree:
         reader.visit(tree)
     places = (inside(place) for place in reader.found)
-    return list(dict.fromkeys(place for place in places if place and place != directory))
+    return [place for place in places if place]
 
 
 class _Reader(ast.NodeVisitor):

@@ -38,6 +38,20 @@ def test_what_manage_py_adds(project_of: Made, lines: str) -> None:
 
 
 @pytest.mark.proves("config.python-path")
+def test_a_root_above_manage_py(project_of: Made) -> None:
+    add = "sys.path.append(path.dirname(path.dirname(path.abspath(__file__))))"
+    files = {"web/manage.py": HEAD + add, "web/config/settings.py": "import shared.names", "shared/names.py": ""}
+    assert import_roots(project_of({**files, "shared/__init__.py": ""}), asked(directory="web"), "web") == (".",)
+
+
+@pytest.mark.proves("config.python-path")
+def test_what_wsgi_py_adds(project_of: Made) -> None:
+    add = "sys.path.append(path.join(path.dirname(path.dirname(path.abspath(__file__))), 'apps'))"
+    project = project_of({**START, "manage.py": "", "config/wsgi.py": HEAD + add})
+    assert import_roots(project, asked(), ".") == ("apps",)
+
+
+@pytest.mark.proves("config.python-path")
 @pytest.mark.parametrize(
     ("files", "needed"),
     [

@@ -162,7 +162,12 @@ UNIT = [
         "    if not check.ok:\n        _put_back(before)",
         "    if check is None:\n        _put_back(before)",
     ),
-    Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.hostname not in hosts:", "if not target.hostname:"),
+    Breakage(
+        "tls.redirect",
+        f"{SCRIPTS}/base/probe.py",
+        'if not is_served(target.hostname or "", hosts):',
+        "if not target.hostname:",
+    ),
     Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
     Breakage(
         "tls.probe", f"{SCRIPTS}/base/probe.py", '"X-Forwarded-Proto": parts.scheme,', '"X-Forwarded-Proto": "http",'
@@ -368,8 +373,8 @@ UNIT = [
     Breakage(
         "words.release.outside",
         "components/environment.py",
-        "release_name(code_id, digest_key, variables)",
-        "release_name(code_id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
+        "release_name(code.id, digest_key, variables)",
+        "release_name(code.id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
     ),
     Breakage("order.inert", "components/stack.py", "opts=_after(release, processes, edge),", "opts=_after(processes),"),
     # The switch
@@ -748,9 +753,7 @@ UNIT = [
         "switch.edge", f"{SCRIPTS}/serving/edge.py", ".count(word.encode()) >= len(visit.answers)", ".count(b'') > 0"
     ),
     Breakage("switch.edge", f"{SCRIPTS}/serving/edge.py", "host.own_addresses() or [LOOPBACK]", "[LOOPBACK]"),
-    Breakage(
-        "switch.edge", f"{SCRIPTS}/serving/edge.py", '    if question.health.scheme == "https":', "    if not visit:"
-    ),
+    Breakage("switch.edge", f"{SCRIPTS}/serving/edge.py", '    if health.scheme == "https":', "    if not visit:"),
     Breakage(
         "switch.every-hostname",
         f"{SCRIPTS}/serving/edge.py",
@@ -812,8 +815,8 @@ UNIT = [
     Breakage(
         "media.readable",
         f"{SCRIPTS}/serving/media.py",
-        "    if answer.status != 200 or word not in answer.body:",
-        "    if answer.status == 500:",
+        "    served = answer.status == 200 and word in answer.body",
+        "    served = answer.status != 500",
     ),
     Breakage("media.readable", f"{SCRIPTS}/serving/media.py", "        if not written.ok:", "        if not written:"),
     Breakage("media.readable", f"{SCRIPTS}/steps/account.py", "        if mode & 0o005:", "        if mode & 0o002:"),
@@ -1038,12 +1041,14 @@ UNIT = [
         "        step.converge(files.make_link(path, target), ",
         "        step.converge(False, ",
     ),
-    Breakage("paths.shared.data", f"{SCRIPTS}/steps/account.py", "0o755 if path == served else 0o750", "0o755"),
+    Breakage(
+        "paths.shared.data", f"{SCRIPTS}/steps/account.py", '0o750 if ours or serving == "none" else 0o755', "0o755"
+    ),
     Breakage(
         "paths.shared.data",
         f"{SCRIPTS}/steps/account.py",
-        "0o755 if path == served else 0o750, user",
-        "0o755 if path == served else 0o770, user",
+        '0o750 if ours or serving == "none" else 0o755',
+        '0o770 if ours or serving == "none" else 0o755',
     ),
     Breakage("paths.socket", f"{TEMPLATES}/web.socket.j2", "SocketMode=0660\n", "SocketMode=0666\n"),
     Breakage("paths.units", f"{WIRE}/names.py", 'return f"{slug}-{key}.service"', 'return f"{slug}.{key}.service"'),
@@ -1351,8 +1356,8 @@ UNIT = [
     Breakage(
         "proxy.web",
         f"{TEMPLATES}/site.conf.j2",
-        "    location / {\n        proxy_pass http",
-        "    location = / {\n        proxy_pass http",
+        "    location / {\n{{ project() }}",
+        "    location = / {\n{{ project() }}",
     ),
     Breakage(
         "proxy.hostnames",
@@ -1366,7 +1371,7 @@ UNIT = [
         "        if apps is not None:\n",
         "        if apps is not None and not names:\n",
     ),
-    Breakage("proxy.url", "components/switch.py", 'f"[{hosts[0]}]" if ":" in hosts[0] else ', ""),
+    Breakage("proxy.url", "components/switch.py", 'f"[{host}]" if ":" in host else ', ""),
     Breakage(
         "tls.kinds", f"{CONFIG}/edge.py", '    if value is False or value == "false":\n', '    if value == "false":\n'
     ),

@@ -79,5 +79,5 @@ def _preflight(stack: Stack, identity: str, hostnames: list[str], broker_numbers
         hostnames=tuple(hostnames),
         database=None if place.kind in ("sqlite", "none") else database,
         broker_numbers=tuple(int(number) for number in broker_numbers),
-        ports=(80, 443) if stack.scheme == "https" else (80,),
+        ports=(80,) if config.tls.kind in ("off", "external") else (80, 443),
     )

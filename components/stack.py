@@ -58,7 +58,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         server=server,
         database=database,
         generated=generated,
-        code_id=code.id,
+        code=code,
         # Both, because a database on another machine has no step to wait for.
         opts=_after(provisioning, database),
     )

@@ -189,7 +189,12 @@ UNIT = [
         "    if not check.ok:\n        _put_back(before)",
         "    if check is None:\n        _put_back(before)",
     ),
-    Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.hostname not in hosts:", "if not target.hostname:"),
+    Breakage(
+        "tls.redirect",
+        f"{SCRIPTS}/base/probe.py",
+        'if not is_served(target.hostname or "", hosts):',
+        "if not target.hostname:",
+    ),
     Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
     Breakage(
         "tls.probe", f"{SCRIPTS}/base/probe.py", '"X-Forwarded-Proto": parts.scheme,', '"X-Forwarded-Proto": "http",'
@@ -395,8 +400,8 @@ UNIT = [
     Breakage(
         "words.release.outside",
         "components/environment.py",
-        "release_name(code_id, digest_key, variables)",
-        "release_name(code_id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
+        "release_name(code.id, digest_key, variables)",
+        "release_name(code.id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
     ),
     Breakage("order.inert", "components/stack.py", "opts=_after(release, processes, edge),", "opts=_after(processes),"),
     # The switch
@@ -488,6 +493,27 @@ UNIT = [
     ),
     Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
+    Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
+    Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
+    Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
+    Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
+    Breakage(
+        "config.python-path", f"{SOURCE}/roots.py", "if _is_needed(own, root, config.settings_module)", "if False"
+    ),
+    Breakage("config.python-path", f"{SOURCE}/inspect.py", "(*python_path, *(", "(*(), *("),
+    Breakage(
+        "config.python-path", "components/environment.py", ", **injected_broker, **python_path}", ", **injected_broker}"
+    ),
+    Breakage("tls.covers", f"{SCRIPTS}/serving/certificates.py", "} & names]", "} & {*hostnames}]"),
+    Breakage("proxy.patterns", f"{WIRE}/names.py", "codesensei-probe{hostname[1:]}", "{hostname}"),
+    Breakage("proxy.patterns", f"{SCRIPTS}/base/rivals.py", "if _is_below(one, name):", "if False:"),
+    Breakage("proxy.patterns", f"{SCRIPTS}/serving/health.py", " and end.status != 400", ""),
+    Breakage("tls.external", f"{TEMPLATES}/site.conf.j2", "_served = 0)", "_served = 2)"),
+    Breakage(
+        "tls.external", f"{RENDER}/site.py", '("https", "443") if external_tls', '("$scheme", "80") if external_tls'
+    ),
+    Breakage("tls.external", f"{SCRIPTS}/serving/edge.py", ", plain=question.health.external_tls", ""),
+    Breakage("proxy.tuned", f"{SCRIPTS}/base/nginx.py", "found = _AT.search(said)", "found = None"),
     Breakage(
         "tls.never-down",
         f"{SCRIPTS}/serving/apply.py",
@@ -754,9 +780,7 @@ UNIT = [
         "switch.edge", f"{SCRIPTS}/serving/edge.py", ".count(word.encode()) >= len(visit.answers)", ".count(b'') > 0"
     ),
     Breakage("switch.edge", f"{SCRIPTS}/serving/edge.py", "host.own_addresses() or [LOOPBACK]", "[LOOPBACK]"),
-    Breakage(
-        "switch.edge", f"{SCRIPTS}/serving/edge.py", '    if question.health.scheme == "https":', "    if not visit:"
-    ),
+    Breakage("switch.edge", f"{SCRIPTS}/serving/edge.py", '    if health.scheme == "https":', "    if not visit:"),
     Breakage(
         "switch.every-hostname",
         f"{SCRIPTS}/serving/edge.py",
@@ -818,8 +842,8 @@ UNIT = [
     Breakage(
         "media.readable",
         f"{SCRIPTS}/serving/media.py",
-        "    if answer.status != 200 or word not in answer.body:",
-        "    if answer.status == 500:",
+        "    served = answer.status == 200 and word in answer.body",
+        "    served = answer.status != 500",
     ),
     Breakage("media.readable", f"{SCRIPTS}/serving/media.py", "        if not written.ok:", "        if not written:"),
     Breakage("media.readable", f"{SCRIPTS}/steps/account.py", "        if mode & 0o005:", "        if mode & 0o002:"),
@@ -1044,12 +1068,14 @@ UNIT = [
         "        step.converge(files.make_link(path, target), ",
         "        step.converge(False, ",
     ),
-    Breakage("paths.shared.data", f"{SCRIPTS}/steps/account.py", "0o755 if path == served else 0o750", "0o755"),
+    Breakage(
+        "paths.shared.data", f"{SCRIPTS}/steps/account.py", '0o750 if ours or serving == "none" else 0o755', "0o755"
+    ),
     Breakage(
         "paths.shared.data",
         f"{SCRIPTS}/steps/account.py",
-        "0o755 if path == served else 0o750, user",
-        "0o755 if path == served else 0o770, user",
+        '0o750 if ours or serving == "none" else 0o755',
+        '0o770 if ours or serving == "none" else 0o755',
     ),
     Breakage("paths.socket", f"{TEMPLATES}/web.socket.j2", "SocketMode=0660\n", "SocketMode=0666\n"),
     Breakage("paths.units", f"{WIRE}/names.py", 'return f"{slug}-{key}.service"', 'return f"{slug}.{key}.service"'),
@@ -1357,8 +1383,8 @@ UNIT = [
     Breakage(
         "proxy.web",
         f"{TEMPLATES}/site.conf.j2",
-        "    location / {\n        proxy_pass http",
-        "    location = / {\n        proxy_pass http",
+        "    location / {\n{{ project() }}",
+        "    location = / {\n{{ project() }}",
     ),
     Breakage(
         "proxy.hostnames",
@@ -1372,7 +1398,7 @@ UNIT = [
         "        if apps is not None:\n",
         "        if apps is not None and not names:\n",
     ),
-    Breakage("proxy.url", "components/switch.py", 'f"[{hosts[0]}]" if ":" in hosts[0] else ', ""),
+    Breakage("proxy.url", "components/switch.py", 'f"[{host}]" if ":" in host else ', ""),
     Breakage(
         "tls.kinds", f"{CONFIG}/edge.py", '    if value is False or value == "false":\n', '    if value == "false":\n'
     ),

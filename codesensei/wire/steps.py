@@ -76,7 +76,7 @@ class Account:
     """
 
     user: str
-    media_serving: Literal["none", "proxy"]
+    media_serving: Literal["none", "proxy", "internal"]
     shared_paths: tuple[str, ...] = ()
     media: str = MEDIA
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,15 @@ def test_a_generated_secret_is_one_that_nothing_changes(tmp_path: Path, monkeypa
     made = run.find("shop-SECRET_KEY")
     assert made.inputs == {"length": 64, "special": False}
     assert made.urn.endswith("::shop-SECRET_KEY")
+
+
+@pytest.mark.proves("config.python-path")
+@pytest.mark.parametrize(("given", "found"), [("", "../src:apps"), ("    PYTHONPATH: /opt/libs\n", "/opt/libs")])
+def test_import_roots_begin_where_processes_and_jobs_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, found: str
+) -> None:
+    """What the stack file says itself stays."""
+    monkeypatch.setattr(stacks, "GENERATED", f"{stacks.GENERATED}  codesensei:env:\n    A: a\n{given}")
+    settings = replace(recorder.code().settings, django_directory="web", python_path=("src", "web/apps"))
+    run = recorder.run(stacks.generated(tmp_path), remote.Look(), monkeypatch, settings=settings)
+    assert variables_of(run)["PYTHONPATH"] == found

@@ -251,13 +251,26 @@ def test_database_plan(name: str, tmp_path: Path) -> None:
         ("off", "off"),
         (False, "off"),
         ("selfSigned", "selfSigned"),
+        ("external", "external"),
         ({"certificate": "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"}, "files"),
         ("acme", "acme"),
         ({"acme": {"email": "ops@example.com"}}, "acme"),
     ],
 )
 def test_each_kind_of_tls(tls: object, kind: str) -> None:
-    assert validate({**SMALLEST, "domains": ["shop.example.com"], "tls": tls}).tls.kind == kind
+    trusted = {"trustedProxies": ["10.0.0.0/8"]} if kind == "external" else {}
+    assert validate({**SMALLEST, "domains": ["shop.example.com"], "tls": tls, **trusted}).tls.kind == kind
+
+
+@pytest.mark.proves("proxy.patterns")
+@pytest.mark.parametrize(
+    ("domains", "made_up"), [(["*.example.com"], True), (["*.example.com", "example.com"], False), ([], False)]
+)
+def test_all_names_below_a_domain(domains: list[str], made_up: bool, tmp_path: Path) -> None:
+    stack = loaded(tmp_path, ("[shop.example.com]", json.dumps(domains)))
+    assert list(stack.config.domains) == domains
+    told = [warning for warning in stack.warnings if "url is codesensei-probe.example.com" in warning]
+    assert len(told) == made_up
 
 
 @pytest.mark.proves("broker.plain-url")
@@ -295,6 +308,8 @@ def test_names(tmp_path: Path) -> None:
     assert (stack.full_name, stack.slug, stack.user) == ("organization/project/stack", "shop", "deploy")
     assert stack.paths == ProjectPaths("shop")
     assert (stack.scheme, loaded(tmp_path, (TLS, "  codesensei:tls: selfSigned\n")).scheme) == ("http", "https")
+    trusting = ("trustedProxies: []", "trustedProxies: [10.0.0.0/8]")
+    assert loaded(tmp_path, (TLS, "  codesensei:tls: external\n"), trusting).scheme == "https"
 
 
 @pytest.mark.proves("web.workers")

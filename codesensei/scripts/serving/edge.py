@@ -21,7 +21,7 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving.health import Question, log_of
 from codesensei.wire import paths
-from codesensei.wire.manifest import Manifest
+from codesensei.wire.manifest import HealthCheck, Manifest
 
 LOOPBACK = "127.0.0.1"
 # What nginx itself says where no process answers yet.
@@ -37,7 +37,7 @@ def read_back(step: Step[Manifest], release: Release, since: float, own_socket: 
     """
     manifest, web = step.data, step.data.web
     where = f"on the server: journalctl -u {web}, and {release.project.logs}/error.log"
-    places = [] if own_socket else addresses(manifest.health.scheme)
+    places = [] if own_socket else addresses(manifest.health)
     for question in (Question(manifest.health, name) for name in manifest.health.hosts):
         visits = [_visit(step, question, Door(socket=str(own_socket)))] if own_socket else []
         for visit in (*visits, *(_through(step, question, address) for address in places)):
@@ -50,8 +50,15 @@ def read_back(step: Step[Manifest], release: Release, since: float, own_socket: 
         raise Failure(web, f"it serves {directory}, not {release.path}", "run pulumi up again", log)
 
 
-def addresses(scheme: str) -> list[str]:
-    """Where strangers find this server; nobody needs to listen at another than the first."""
+def addresses(health: HealthCheck) -> list[str]:
+    """Where the proxy is asked: where strangers find this server; nobody needs to listen at another than the first.
+
+    Strangers are only redirected where TLS ends before the server.
+    """
+    return [LOOPBACK] if health.external_tls else _strangers(health.scheme)
+
+
+def _strangers(scheme: str) -> list[str]:
     first, *others = host.own_addresses() or [LOOPBACK]
     found = [first]
     for address in others:
@@ -63,9 +70,12 @@ def addresses(scheme: str) -> list[str]:
 def _through(step: Step[Manifest], question: Question, address: str) -> Visit:
     """A visit through the proxy. Raises Failure where another site than the project's takes a request of it."""
     visit = _proved(step, question, address)
-    if question.health.scheme == "https":
+    health = question.health
+    if health.scheme == "https":
         # Visitors who type the name alone come over HTTP first, and are led on.
-        _proved(step, Question(replace(question.health, scheme="http"), question.host), address)
+        plain = Question(replace(health, scheme="http", external_tls=False), question.host)
+        for place in _strangers("http") if health.external_tls else [address]:
+            _proved(step, plain, place)
     return visit
 
 
@@ -74,7 +84,7 @@ def _proved(step: Step[Manifest], question: Question, address: str) -> Visit:
     # Twice, because a log that is rotated in between loses the word.
     for _ in range(2):
         word, began = secrets.token_hex(8), log.stat().st_size if log.is_file() else 0
-        visit = _visit(step, question, Door(address=address, word=word))
+        visit = _visit(step, question, Door(address=address, word=word, plain=question.health.external_tls))
         noted = functools.partial(_is_noted, log, began, word, visit)
         if not visit.end.status or units.wait_until(noted, NOTED_SECONDS, pause=0.02):
             return visit
@@ -111,5 +121,6 @@ def _taken(step: Step[Manifest], question: Question, answer: Answer) -> Failure:
     thing, site = f"hostname {question.host}", paths.site_link(project.site)
     if configuration.files and str(site) not in configuration.files:
         return Failure(thing, f"nginx does not read {site}", "in nginx.conf's http block: include sites-enabled/*;")
-    fix = f"find it on the server: nginx -T, and ss -ltnp 'sport = :{probe.PORTS[question.health.scheme]}'"
+    port = probe.PORTS["http" if question.health.external_tls else question.health.scheme]
+    fix = f"find it on the server: nginx -T, and ss -ltnp 'sport = :{port}'"
     return Failure(thing, answer.error or f"not this project's site has answered, with {answer.words()}", fix)

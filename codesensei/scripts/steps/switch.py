@@ -58,6 +58,8 @@ def run(step: Step[Manifest]) -> None:
         step.say(f"unchanged: {name} is live")
     _manage(step)
     warnings += [*said.warnings(release, manifest), *(f"nginx: {text}" for text in sites.configuration().warnings)]
+    if not manifest.acme:
+        warnings += certificates.uncovered(project, manifest.tls, hosts)
     warnings += _finish(step, release, seconds)
     step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings))
 
@@ -96,7 +98,7 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
                 hand_over.to_live(project)
                 candidate.retire(project)
             if proxy_changed:
-                apply.reload_proxy()
+                apply.reload_proxy(step.slug)
             edge.read_back(step, release, began)
             media.read_back(step, release)
         with _timed(seconds, "workers"):

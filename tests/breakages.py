@@ -460,6 +460,20 @@ UNIT = [
         "            step.converge(False, ",
     ),
     Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
+    Breakage(
+        "switch.damaged-notes",
+        f"{SCRIPTS}/main.py",
+        "            for done in damage.mend(step.project):\n",
+        "            for done in ():\n",
+    ),
+    Breakage(
+        "switch.damaged-notes",
+        f"{SCRIPTS}/base/damage.py",
+        "        elif _is_whole(copy_of(path)):",
+        "        elif False:",
+    ),
+    Breakage("switch.damaged-notes", f"{SCRIPTS}/base/lines.py", "places = (path, copy_of(path))", "places = (path,)"),
+    Breakage("switch.damaged-notes", f"{SCRIPTS}/steps/look.py", ", *_damaged(project)),", "),"),
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
     Breakage(
         "tls.never-down",

@@ -119,11 +119,30 @@ def fingerprint(path: str) -> str:
 
 
 def read_json(path: Path, default: Any) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return default
+    """What a note of root's says; of a damaged one its copy counts, and else the default, as where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            return json.loads(path.read_text())
+        except ValueError:
+            with contextlib.suppress(ValueError):
+                return json.loads(copy_of(path).read_text())
+    return default
 
 
-def write_json(path: Path, value: Any, mode: int = 0o600) -> bool:
-    return files.write_file(path, json.dumps(value, indent=1, sort_keys=True) + "\n", mode)
+def write_json(path: Path, value: Any, mode: int = 0o600, *, copied: bool = True) -> bool:
+    """Write a note of root's and its copy; a step that runs again makes what has none."""
+    text = json.dumps(value, indent=1, sort_keys=True) + "\n"
+    if copied:
+        files.write_file(copy_of(path), text, mode)
+    return files.write_file(path, text, mode)
+
+
+def remove_json(path: Path) -> None:
+    """Remove a note and its copy."""
+    for place in (path, copy_of(path)):
+        place.unlink(missing_ok=True)
+
+
+def copy_of(path: Path) -> Path:
+    """Where the copy of a note is; it is written first."""
+    return path.with_name(f"{path.name}.copy")

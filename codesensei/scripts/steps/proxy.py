@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, shared, units
-from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.base.step import Failure, Step, read_json, remove_json, write_json
 from codesensei.scripts.serving import default_tls
 from codesensei.wire import codec, paths
 from codesensei.wire.processes import SYSTEM_PATH
@@ -47,7 +47,7 @@ def run(step: Step[Proxy]) -> None:
     if needed:
         nginx.reload()
         step.changed("nginx reloaded")
-        _journal().unlink()
+        remove_json(_journal())
     _open_firewall(step)
     for item in step.data.files:
         shared.remember(Path(item.path), item.content, item.version)
@@ -79,7 +79,7 @@ def _write(step: Step[object], wanted: dict[Path, Place], default_goes: bool) ->
     check = commands.run(["nginx", "-t"], check=False)
     if not check.ok:
         _put_back(before)
-        _journal().unlink()
+        remove_json(_journal())
         raise _explained(check.stderr)
 
 

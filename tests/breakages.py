@@ -394,7 +394,7 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        _journal(step.project).unlink(missing_ok=True)\n",
+        "        remove_json(_journal(step.project))\n",
         "",
     ),
     Breakage(
@@ -450,7 +450,7 @@ UNIT = [
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "                edge.read_back(step, release, began, project.kept_socket)\n",
+        "                edge.read_back(step, release, began, behind_proxy=True)\n",
         "",
     ),
     Breakage(
@@ -471,6 +471,13 @@ UNIT = [
         f"{SCRIPTS}/base/damage.py",
         "        elif _is_whole(copy_of(path)):",
         "        elif False:",
+    ),
+    Breakage("switch.candidate-ends", f"{SCRIPTS}/serving/lead_back.sh", '-S "$1"', '-d "$1"'),
+    Breakage(
+        "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    _protect(candidate_unit(project.slug))\n", ""
+    ),
+    Breakage(
+        "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    if not _listens(public):", "    if False:"
     ),
     Breakage("switch.damaged-notes", f"{SCRIPTS}/base/lines.py", "places = (path, copy_of(path))", "places = (path,)"),
     Breakage("switch.damaged-notes", f"{SCRIPTS}/steps/look.py", ", *_damaged(project)),", "),"),
@@ -571,7 +578,7 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "live or put_back(files.remove_path, project.live)",
+        "live or put_back(remove_json, project.live)",
         "live or bool",
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '    systemctl("daemon-reload")\n', ""),
@@ -753,7 +760,7 @@ UNIT = [
     Breakage(
         "switch.every-hostname",
         f"{SCRIPTS}/steps/switch.py",
-        "            edge.read_back(step, release, time.time(), step.project.socket)\n",
+        "            edge.read_back(step, release, time.time(), behind_proxy=True)\n",
         "            pass\n",
     ),
     Breakage("switch.redirects", f"{SCRIPTS}/base/probe.py", "    cookies.add_cookie_header(request)\n", ""),

@@ -19,6 +19,7 @@ from codesensei.scripts.base import files, host, probe, rivals, sites, units
 from codesensei.scripts.base.probe import Answer, Door, Visit
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release
+from codesensei.scripts.serving import hand_over
 from codesensei.scripts.serving.health import Question, log_of
 from codesensei.wire import paths
 from codesensei.wire.manifest import Manifest
@@ -30,16 +31,16 @@ NOBODY_YET = (502, 504)
 NOTED_SECONDS = 3.0
 
 
-def read_back(step: Step[Manifest], release: Release, since: float, own_socket: Path | None = None) -> None:
-    """Ask for every hostname, over its socket or through the proxy, and make sure that this release's process answers.
+def read_back(step: Step[Manifest], release: Release, since: float, *, behind_proxy: bool = False) -> None:
+    """Ask for every hostname, as strangers do or behind the proxy, and make sure that this release's process answers.
 
     Its log from `since` on, seconds since the epoch, may have the cause of a failure.
     """
     manifest, web = step.data, step.data.web
     where = f"on the server: journalctl -u {web}, and {release.project.logs}/error.log"
-    places = [] if own_socket else addresses(manifest.health.scheme)
+    places = [] if behind_proxy else addresses(manifest.health.scheme)
     for question in (Question(manifest.health, name) for name in manifest.health.hosts):
-        visits = [_visit(step, question, Door(socket=str(own_socket)))] if own_socket else []
+        visits = [_visit(step, question)] if behind_proxy else []
         for visit in (*visits, *(_through(step, question, address) for address in places)):
             if not question.accepts(visit):
                 raise question.failure(step, release, visit, log_of(release, web, since), where=where)
@@ -85,15 +86,15 @@ def _is_noted(log: Path, began: int, word: str, visit: Visit) -> bool:
     return files.read_foreign(log, began).count(word.encode()) >= len(visit.answers)
 
 
-def _visit(step: Step[Manifest], question: Question, door: Door) -> Visit:
-    """The first visit on which the project answers, in the time that it has."""
+def _visit(step: Step[Manifest], question: Question, door: Door | None = None) -> Visit:
+    """The first visit on which the project answers, in the time that it has; without a door behind the proxy."""
     visit = Visit((Answer(error="it was not asked"),))
 
     def answers() -> bool:
         nonlocal visit
         if units.show(step.data.web).active == "failed":
             return True
-        visit = question.ask(door, question.health.timeout)
+        visit = question.ask(door or Door(socket=str(hand_over.live_socket(step.project))), question.health.timeout)
         is_yet_to_come = probe.is_nginx_own(visit.end) and visit.end.status in NOBODY_YET
         return visit.end.status != 0 and not is_yet_to_come
 

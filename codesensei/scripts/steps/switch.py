@@ -70,7 +70,7 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
             grace = workers.prove(step, release)
     if not change.of_web():
         if change.now.manifest and change.now.manifest.health != manifest.health:
-            edge.read_back(step, release, time.time(), step.project.socket)
+            edge.read_back(step, release, time.time(), behind_proxy=True)
         _switch(change, stale, seconds, grace, candidate_serves=False)
         return
     with candidate.proved(step, release) as taken:
@@ -91,7 +91,7 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
                 hand_over.to_candidate(project)
             apply.start_web(change, stale)
             if candidate_serves:
-                edge.read_back(step, release, began, project.kept_socket)
+                edge.read_back(step, release, began, behind_proxy=True)
                 hand_over.to_live(project)
                 candidate.retire(project)
             if proxy_changed:

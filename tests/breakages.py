@@ -463,7 +463,7 @@ UNIT = [
     Breakage(
         "switch.damaged-notes",
         f"{SCRIPTS}/main.py",
-        "            for done in damage.mend(step.project):\n",
+        "            for done in damage.repair(step.project):\n",
         "            for done in ():\n",
     ),
     Breakage(
@@ -1177,6 +1177,9 @@ UNIT = [
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "ours[: OURS_LINES - len(after)] + after", "ours + after"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "OURS_WIDTH = 200\n", "OURS_WIDTH = 300\n"),
+    Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "printable_lines(shortened(text))", "shortened(text)"),
+    Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "return printable_lines(", "return str("),
+    Breakage("errors.terminal", f"{WIRE}/said.py", "printable_lines(shortened(text))", "shortened(text)"),
     Breakage("errors.line", f"{WIRE}/said.py", "LINE_BYTES = 60_000\n", "LINE_BYTES = 70_000\n"),
     Breakage("errors.line", f"{WIRE}/said.py", "[_left_out(left)] if left else []", ""),
     Breakage("errors.line", f"{SCRIPTS}/base/step.py", "shortened(text)", "text"),

@@ -56,7 +56,7 @@ def main() -> int:
     try:
         step = _read_step(kind, slug, words)
         with _lock(kind, step):
-            for done in damage.mend(step.project):
+            for done in damage.repair(step.project):
                 step.say(done)
             _run(kind, step)
     except (Failure, OSError) as error:

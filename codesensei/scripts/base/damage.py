@@ -24,11 +24,11 @@ def find(project: ProjectPaths) -> list[Path]:
     return sorted(found + [path for path in project.memory.glob("*.jsonl") if lines.damaged(path)])
 
 
-def mend(project: ProjectPaths) -> Iterator[str]:
+def repair(project: ProjectPaths) -> Iterator[str]:
     """Make every note readable again; yields what was done. The caller holds the project's lock or the server's."""
     for path in find(project):
         if path.suffix == ".jsonl":
-            lost = lines.mend(path)
+            lost = lines.repair(path)
             yield f"{path} was damaged: its whole lines are kept" + (f", {lost} are lost" if lost else "")
         elif _is_whole(copy_of(path)):
             files.write_file(path, copy_of(path).read_bytes(), 0o600)

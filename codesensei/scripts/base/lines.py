@@ -50,7 +50,7 @@ def append(path: Path, entry: object) -> None:
 
 
 def read(path: Path, kind: type[T]) -> list[T]:
-    """The lines, the oldest first. Damaged ones are skipped; `mend` counts them."""
+    """The lines, the oldest first. Damaged ones are skipped; `repair` counts them."""
     found = []
     for line in _lines(path):
         try:
@@ -65,7 +65,7 @@ def damaged(path: Path) -> bool:
     return _lines(path) != _best(path)
 
 
-def mend(path: Path) -> int:
+def repair(path: Path) -> int:
     """Keep the lines that are whole, here or in the copy; returns how many are lost."""
     before, best = _lines(path), _best(path)
     for place in (copy_of(path), path):

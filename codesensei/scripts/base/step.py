@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from codesensei.scripts.base import excerpt, files
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.said import Said, shortened
+from codesensei.wire.text import printable_lines
 
 D_co = TypeVar("D_co", covariant=True)
 
@@ -44,7 +45,7 @@ class Failure(Exception):
         facts = {"still served": self.served, "full log": self.where}
         after = [line for name, fact in facts.items() if fact for line in _folded(f"{name}: {fact}")]
         ours = ours[: OURS_LINES - len(after)] + after
-        return "\n".join(ours + [f"  | {line}" for line in excerpt.last_lines(self.log, LOG_LINES)])
+        return printable_lines("\n".join(ours + [f"  | {line}" for line in excerpt.last_lines(self.log, LOG_LINES)]))
 
 
 def _folded(text: str) -> list[str]:
@@ -79,7 +80,7 @@ class Step(Generic[D_co]):
     def say(self, text: str) -> None:
         """One progress line for the person who runs `pulumi up`; a closed connection does not stop it."""
         with contextlib.suppress(OSError):
-            sys.stdout.write(shortened(text).replace("\n", " ") + "\n")
+            sys.stdout.write(printable_lines(shortened(text)).replace("\n", " ") + "\n")
             sys.stdout.flush()
 
     def changed(self, text: str) -> None:

@@ -910,6 +910,8 @@ UNIT = [
     ),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.setgid(files.group_id(user))\n", ""),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.umask(0o022)\n", ""),
+    Breakage("paths.manage.terminal", f"{SCRIPTS}/steps/manage.py", '"--pty", ', ""),
+    Breakage("paths.manage.terminal", f"{SCRIPTS}/steps/manage.py", " and os.isatty(1)", ""),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "PASSED.fullmatch(name)", "name"),
     Breakage(
         "paths.manage",

@@ -70,6 +70,18 @@ def test_manage_runs_as_the_app_user_with_the_release_s_environment(deployed: St
     assert folder == f"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}"
 
 
+@pytest.mark.proves("paths.manage.terminal")
+def test_manage_never_has_root_s_terminal(deployed: Stack) -> None:
+    manage = f"/srv/codesensei/{deployed.slug}/manage shell -v 0 -c"
+    line = f"tty; {manage} {shlex.quote('import os; print(os.ttyname(0))')}"
+    outer, inner = deployed.server.console(f"script -qec {shlex.quote(line)} /dev/null").stdout.split()
+    assert inner.startswith("/dev/pts/")
+    assert inner != outer
+    line = f"""echo | {manage} 'open("/dev/tty")'"""
+    said = deployed.server.console(f"script -qec {shlex.quote(line)} /dev/null", check=False).stdout
+    assert "No such device or address: '/dev/tty'" in said
+
+
 @pytest.mark.proves("django.asked")
 def test_what_is_known_of_the_settings_is_what_django_says(deployed: Stack) -> None:
     names = {"mediaRoot": "MEDIA_ROOT", "mediaUrl": "MEDIA_URL", "staticRoot": "STATIC_ROOT", "staticUrl": "STATIC_URL"}

@@ -82,6 +82,20 @@ def test_manage_never_has_root_s_terminal(deployed: Stack) -> None:
     assert "No such device or address: '/dev/tty'" in said
 
 
+@pytest.mark.proves("root.logs")
+def test_what_a_third_user_can_read(deployed: Stack) -> None:
+    slug = deployed.slug
+    places = "/etc /run /var/log /var/lib/codesensei /var/cache/codesensei"
+    find = f"find {places} -type f \\( -path '*codesensei*' -o -path '*/{slug}*' \\)"
+    every = deployed.server.console(f"{find} -print").stdout.splitlines()
+    assert f"/var/log/nginx/codesensei-{slug}.access.log" in every
+    tried = f'{find} -print0 | runuser -u nobody -- xargs -0 -n 1 sh -c \'test ! -r "$0" || echo "$0"\''
+    readable = deployed.server.console(tried).stdout.splitlines()
+    units = {f"/etc/systemd/system/{unit}" for unit in (f"{slug}.service", f"{slug}.socket", f"{slug}-worker.service")}
+    own = {f"/etc/nginx/sites-available/codesensei-{slug}.conf", f"/etc/logrotate.d/codesensei-{slug}"}
+    assert {path for path in readable if slug in path} == units | own
+
+
 @pytest.mark.proves("django.asked")
 def test_what_is_known_of_the_settings_is_what_django_says(deployed: Stack) -> None:
     names = {"mediaRoot": "MEDIA_ROOT", "mediaUrl": "MEDIA_URL", "staticRoot": "STATIC_ROOT", "staticUrl": "STATIC_URL"}

@@ -126,6 +126,9 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
     register.settle(step.slug, {"units": [unit.name for unit in manifest.units], "hostnames": manifest.health.hosts})
     if manifest.database:
         passwords.prune(step.project, manifest.database.digest)
+    # nginx makes it for everybody to read, and links that reset passwords stand in it.
+    if files.close_to_others(step.project.site_log, "adm"):
+        step.say(f"{step.project.site_log} is closed to other users")
     prune.record(step, release, seconds)
     prune.prune(step, manifest.keep_releases)
     certificates.retire(step, manifest.tls, manifest.acme)

@@ -204,3 +204,14 @@ def test_an_nginx_that_is_stopped_is_started() -> None:
         assert switch(machine, after).ok
         assert "systemctl start nginx.service" in machine.calls.programs
         assert machine.visit(HOST).release == FIRST.release
+
+
+@pytest.mark.proves("root.logs")
+def test_other_users_do_not_read_what_visitors_asked_for() -> None:
+    with NEW_COMMIT.machine() as machine:
+        log = machine.files.path(f"/var/log/nginx/codesensei-{stack.SLUG}.access.log")
+        log.write_text("GET /reset/MQ/secret-token/\n")
+        log.chmod(0o644)
+        assert "is closed to other users" in switch(machine, NEW).said
+        assert log.stat().st_mode & 0o777 == 0o640
+        assert "is closed to other users" not in switch(machine, NEW).said

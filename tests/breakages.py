@@ -479,6 +479,7 @@ UNIT = [
     Breakage(
         "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    if not _listens(public):", "    if False:"
     ),
+    Breakage("switch.nginx-stopped", f"{SCRIPTS}/serving/edge.py", "        nginx.ensure_started(step)\n", ""),
     Breakage("switch.damaged-notes", f"{SCRIPTS}/base/lines.py", "places = (path, copy_of(path))", "places = (path,)"),
     Breakage("switch.damaged-notes", f"{SCRIPTS}/steps/look.py", ", *_damaged(project)),", "),"),
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import time
 
+from codesensei.scripts.base import units
 from codesensei.scripts.base.commands import systemctl
+from codesensei.scripts.base.step import Step
 from codesensei.wire import paths
 
 UNIT = "nginx.service"
 # How long the workers of the old configuration may take to stop listening, seconds.
 PATIENCE = 10.0
+
+
+def ensure_started(step: Step[object]) -> None:
+    """Start nginx where it does not run. Raises Failure with its journal where it does not start."""
+    if not systemctl("is-active", "--quiet", UNIT, check=False).ok:
+        units.start(step, UNIT, "nginx")
 
 
 def reload(*, start: bool = False) -> None:

@@ -15,7 +15,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from codesensei.scripts.base import files, host, probe, rivals, sites, units
+from codesensei.scripts.base import files, host, nginx, probe, rivals, sites, units
 from codesensei.scripts.base.probe import Answer, Door, Visit
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release
@@ -74,11 +74,16 @@ def _proved(step: Step[Manifest], question: Question, address: str) -> Visit:
     log, visit = step.project.site_log, Visit(())
     # Twice, because a log that is rotated in between loses the word.
     for _ in range(2):
+        nginx.ensure_started(step)
         word, began = secrets.token_hex(8), log.stat().st_size if log.is_file() else 0
         visit = _visit(step, question, Door(address=address, word=word))
         noted = functools.partial(_is_noted, log, began, word, visit)
+        if not visit.end.status and not units.is_active(nginx.UNIT):
+            continue
         if not visit.end.status or units.wait_until(noted, NOTED_SECONDS, pause=0.02):
             return visit
+    if not visit.end.status:
+        raise Failure("nginx", "it ends again and again", f"on the server: systemctl status {nginx.UNIT}")
     raise _taken(step, question, visit.end)
 
 

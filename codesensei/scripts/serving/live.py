@@ -271,7 +271,7 @@ def _is_socket(name: str) -> bool:
 def _reload_proxy() -> None:
     # Where another site's file keeps nginx from reloading, it goes on with the configuration that it has.
     if commands.run(["nginx", "-t", "-q"], check=False).ok:
-        nginx.reload()
+        nginx.reload(start=True)
 
 
 def _put_back_password(role: SavedPassword | None) -> None:

@@ -8,6 +8,8 @@ from tests.scripts.machine import stack
 from tests.scripts.machine.calls import Fault, How, Killed
 from tests.scripts.machine.machine import Machine
 from tests.scripts.machine.scenarios import HOST, NEW_COMMIT, look, switch
+from tests.scripts.machine.stack import Stack
+from tests.scripts.machine.systemd import NGINX
 
 pytestmark = pytest.mark.proves("switch.candidate-ends")
 NEW = NEW_COMMIT.after
@@ -61,3 +63,29 @@ def test_nor_does_one_whose_step_was_killed_before(number: int) -> None:
         assert not machine.visit(HOST).lost
         assert switch(machine, NEW).ok
         assert look(machine)["left behind"] == []
+
+
+@pytest.mark.proves("switch.nginx-stopped")
+@pytest.mark.parametrize("after", [NEW, NEW_COMMIT.before], ids=["a new commit", "nothing to switch"])
+def test_an_nginx_that_is_stopped_is_started(after: Stack) -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.systemd.control("stop", [NGINX], set())
+        ended = switch(machine, after)
+        assert ended.ok, ended.error
+        assert "nginx started" in ended.said
+        assert not machine.visit(HOST).lost
+
+
+@pytest.mark.proves("switch.nginx-stopped")
+@pytest.mark.parametrize("number", moments())
+def test_an_nginx_that_is_killed_during_the_switch_is_started(number: int) -> None:
+    with NEW_COMMIT.machine() as machine:
+
+        def note(text: str) -> None:
+            if len(machine.calls.made) - 1 == number:
+                machine.systemd.control("stop", [NGINX], set())
+
+        machine.watch(note)
+        ended = switch(machine, NEW)
+        assert ended.ok, ended.error
+        assert not machine.visit(HOST).lost

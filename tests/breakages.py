@@ -1184,6 +1184,7 @@ UNIT = [
     Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "return printable_lines(", "return str("),
     Breakage("root.logs", f"{SCRIPTS}/steps/switch.py", 'files.close_to_others(step.project.site_log, "adm")', "False"),
     Breakage("root.logs", f"{SCRIPTS}/base/files.py", "os.fchmod(handle, 0o640)", "pass"),
+    Breakage("errors.four", f"{SCRIPTS}/postgres/postgresql.py", "NO_SPACE in words", "False"),
     Breakage("errors.terminal", f"{WIRE}/said.py", "printable_lines(shortened(text))", "shortened(text)"),
     Breakage("errors.line", f"{WIRE}/said.py", "LINE_BYTES = 60_000\n", "LINE_BYTES = 70_000\n"),
     Breakage("errors.line", f"{WIRE}/said.py", "[_left_out(left)] if left else []", ""),

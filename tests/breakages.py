@@ -426,7 +426,7 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        _journal(step.project).unlink(missing_ok=True)\n",
+        "        remove_json(_journal(step.project))\n",
         "",
     ),
     Breakage(
@@ -482,7 +482,7 @@ UNIT = [
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "                edge.read_back(step, release, began, project.kept_socket)\n",
+        "                edge.read_back(step, release, began, behind_proxy=True)\n",
         "",
     ),
     Breakage(
@@ -492,6 +492,28 @@ UNIT = [
         "            step.converge(False, ",
     ),
     Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
+    Breakage(
+        "switch.damaged-notes",
+        f"{SCRIPTS}/main.py",
+        "            for done in damage.repair(step.project):\n",
+        "            for done in ():\n",
+    ),
+    Breakage(
+        "switch.damaged-notes",
+        f"{SCRIPTS}/base/damage.py",
+        "        elif _is_whole(copy_of(path)):",
+        "        elif False:",
+    ),
+    Breakage("switch.candidate-ends", f"{SCRIPTS}/serving/lead_back.sh", '-S "$1"', '-d "$1"'),
+    Breakage(
+        "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    _protect(candidate_unit(project.slug))\n", ""
+    ),
+    Breakage(
+        "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    if not _listens(public):", "    if False:"
+    ),
+    Breakage("switch.nginx-stopped", f"{SCRIPTS}/serving/edge.py", "        nginx.ensure_started(step)\n", ""),
+    Breakage("switch.damaged-notes", f"{SCRIPTS}/base/lines.py", "places = (path, copy_of(path))", "places = (path,)"),
+    Breakage("switch.damaged-notes", f"{SCRIPTS}/steps/look.py", ", *_damaged(project)),", "),"),
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
@@ -610,7 +632,7 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "live or put_back(files.remove_path, project.live)",
+        "live or put_back(remove_json, project.live)",
         "live or bool",
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '    systemctl("daemon-reload")\n', ""),
@@ -790,7 +812,7 @@ UNIT = [
     Breakage(
         "switch.every-hostname",
         f"{SCRIPTS}/steps/switch.py",
-        "            edge.read_back(step, release, time.time(), step.project.socket)\n",
+        "            edge.read_back(step, release, time.time(), behind_proxy=True)\n",
         "            pass\n",
     ),
     Breakage("switch.redirects", f"{SCRIPTS}/base/probe.py", "    cookies.add_cookie_header(request)\n", ""),
@@ -940,6 +962,8 @@ UNIT = [
     ),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.setgid(files.group_id(user))\n", ""),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.umask(0o022)\n", ""),
+    Breakage("paths.manage.terminal", f"{SCRIPTS}/steps/manage.py", '"--pty", ', ""),
+    Breakage("paths.manage.terminal", f"{SCRIPTS}/steps/manage.py", " and os.isatty(1)", ""),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "PASSED.fullmatch(name)", "name"),
     Breakage(
         "paths.manage",
@@ -1209,6 +1233,12 @@ UNIT = [
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "ours[: OURS_LINES - len(after)] + after", "ours + after"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "OURS_WIDTH = 200\n", "OURS_WIDTH = 300\n"),
+    Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "printable_lines(shortened(text))", "shortened(text)"),
+    Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "return printable_lines(", "return str("),
+    Breakage("root.logs", f"{SCRIPTS}/steps/switch.py", 'files.close_to_others(step.project.site_log, "adm")', "False"),
+    Breakage("root.logs", f"{SCRIPTS}/base/files.py", "os.fchmod(handle, 0o640)", "pass"),
+    Breakage("errors.four", f"{SCRIPTS}/postgres/postgresql.py", "NO_SPACE in words", "False"),
+    Breakage("errors.terminal", f"{WIRE}/said.py", "printable_lines(shortened(text))", "shortened(text)"),
     Breakage("errors.line", f"{WIRE}/said.py", "LINE_BYTES = 60_000\n", "LINE_BYTES = 70_000\n"),
     Breakage("errors.line", f"{WIRE}/said.py", "[_left_out(left)] if left else []", ""),
     Breakage("errors.line", f"{SCRIPTS}/base/step.py", "shortened(text)", "text"),

@@ -91,12 +91,12 @@ def other() -> Manifest:
 
 
 def picture() -> dict[str, str]:
-    """Every file and link of the project, but the journal."""
+    """Every file and link of the project, but the journal and copies of notes."""
     found = {}
     for path in sorted(paths.SERVER.projects.parents[1].rglob("*")):
         if path.is_symlink():
             found[str(path)] = f"-> {path.readlink()}"
-        elif path.is_file() and path.name != "journal.json":
+        elif path.is_file() and path.name != "journal.json" and path.suffix != ".copy":
             found[str(path)] = path.read_text()
     return found
 

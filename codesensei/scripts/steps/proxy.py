@@ -12,7 +12,7 @@ from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, shared, sites, units
 from codesensei.scripts.base.sites import Configuration
-from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.base.step import Failure, Step, read_json, remove_json, write_json
 from codesensei.scripts.serving import default_tls
 from codesensei.wire import codec, paths
 from codesensei.wire.processes import SYSTEM_PATH
@@ -54,7 +54,7 @@ def run(step: Step[Proxy]) -> None:
     if needed:
         nginx.reload()
         step.changed("nginx reloaded")
-        _journal().unlink()
+        remove_json(_journal())
     _open_firewall(step)
     for item in step.data.files:
         shared.remember(Path(item.path), item.content, item.version)
@@ -94,7 +94,7 @@ def _write(step: Step[object], wanted: dict[Path, Place], default_goes: bool) ->
     check = commands.run(["nginx", "-t"], check=False)
     if not check.ok:
         _put_back(before)
-        _journal().unlink()
+        remove_json(_journal())
         raise nginx.refusal(check.stderr, step.slug, "everything is as it was")
 
 

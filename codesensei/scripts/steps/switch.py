@@ -73,7 +73,7 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
             grace = workers.prove(step, release)
     if not change.of_web():
         if change.now.manifest and change.now.manifest.health != manifest.health:
-            edge.read_back(step, release, time.time(), step.project.socket)
+            edge.read_back(step, release, time.time(), behind_proxy=True)
         _switch(change, stale, seconds, grace, candidate_serves=False)
         return
     with candidate.proved(step, release) as taken:
@@ -94,7 +94,7 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
                 hand_over.to_candidate(project)
             apply.start_web(change, stale)
             if candidate_serves:
-                edge.read_back(step, release, began, project.kept_socket)
+                edge.read_back(step, release, began, behind_proxy=True)
                 hand_over.to_live(project)
                 candidate.retire(project)
             if proxy_changed:
@@ -130,6 +130,9 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
     uses.settle(step.slug, release.facts)
     if manifest.database:
         passwords.prune(step.project, manifest.database.digest)
+    # nginx makes it for everybody to read, and links that reset passwords stand in it.
+    if files.close_to_others(step.project.site_log, "adm"):
+        step.say(f"{step.project.site_log} is closed to other users")
     prune.record(step, release, seconds)
     prune.prune(step, manifest.keep_releases)
     certificates.retire(step, manifest.tls, manifest.acme)

@@ -58,7 +58,7 @@ BAD = [
     Bad(
         "key-without-path",
         "  codesensei:secretEnv:\n",
-        "  codesensei:secretEnv.TOKEN: {secure: clear:canary-of-a-token}\n  codesensei:secretEnv:\n",
+        "  codesensei:secretEnv.TOKEN: {secure: 'clear:canary-of-a-token'}\n  codesensei:secretEnv:\n",
         "secretEnv.TOKEN: was set without --path, and nothing reads it\n"
         "    pulumi config rm codesensei:secretEnv.TOKEN,"
         " then pulumi config set --secret --path codesensei:secretEnv.TOKEN",

@@ -59,7 +59,7 @@ def test_a_line_that_may_run(line: str) -> None:
     ],
 )
 def test_the_application_of_celery(arguments: str, app: str | None) -> None:
-    assert ask_workers.application(arguments.split()) == app
+    assert ask_workers.option(arguments.split(), "-A", "--app") == app
 
 
 def test_a_project_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

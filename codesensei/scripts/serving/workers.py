@@ -34,6 +34,7 @@ class Problem:
 
     cause: str
     log: str
+    fix: str = ""
 
 
 def prove(step: Step[Manifest], release: Release) -> float:
@@ -55,7 +56,7 @@ def _refused(release: Release, problems: dict[str, object]) -> Failure:
     for name, said in problems.items():
         problem = codec.decode(Problem, said, "answer of ask_workers.py")
         log = clean(problem.log)
-        known, fix = causes.explain(log) or ("", general)
+        known, fix = causes.explain(log) or ("", problem.fix or general)
         told.append(": ".join(filter(None, (name, clean(problem.cause), known))))
         fixes.append(fix)
         logs.append(log)

@@ -37,11 +37,11 @@ Problem = dict[str, str]
 Ask = Callable[["list[str]"], object]
 
 
-class Unreachable(Exception):
-    """A broker at this address."""
+class NoConnection(Exception):
+    """Why there is none to the broker at this address."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(f"no connection to {address}")
+    def __init__(self, address: str, why: object) -> None:
+        super().__init__(str(why))
         self.address = address
 
 
@@ -94,7 +94,7 @@ def first_command(line: str) -> tuple[dict[str, str], list[str]]:
     if "\n" in text:
         return {}, []
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
-    lexer.commenters = ""
+    lexer.commenters, lexer.whitespace_split = "", True
     try:
         return without_prefix(list(itertools.takewhile(lambda word: not OPERATORS.issuperset(word), lexer)))
     except ValueError:
@@ -117,7 +117,7 @@ def without_prefix(words: list[str]) -> tuple[dict[str, str], list[str]]:
 def unable(words: list[str], *, asks: bool = True) -> Problem | None:
     """What keeps this command from working: the project does not load, or its broker does not answer."""
     python = re.fullmatch(r"python[\d.]*", os.path.basename(words[0]))
-    shown = " ".join(words[:4])
+    shown = LOGIN.sub("", " ".join(words[:4]))
     if python and words[1:3] == ["-m", "celery"]:
         words, python = words[2:], None
     program, *arguments = words[1:] if python and words[1:2] == ["manage.py"] else words
@@ -137,7 +137,7 @@ def unable(words: list[str], *, asks: bool = True) -> Problem | None:
                 ask(arguments)
     except (Exception, NoAnswer) as error:  # noqa: BLE001  # as the client raises it
         log = LOGIN.sub("", traceback.format_exc())
-        address = f" at {error.address}" if isinstance(error, Unreachable) else ""
+        address = f" at {error.address}" if isinstance(error, NoConnection) else ""
         return {"cause": f"{shown} cannot connect to its broker{address}", "log": log, "fix": BROKER_FIX}
     return None
 
@@ -185,7 +185,7 @@ def load_celery(arguments: list[str]) -> Ask | None:
             try:
                 connection.ensure_connection(max_retries=1, interval_start=0)
             except (Exception, NoAnswer) as error:
-                raise Unreachable(LOGIN.sub("", connection.as_uri())) from error
+                raise NoConnection(LOGIN.sub("", connection.as_uri()), error) from error
 
     return ask
 

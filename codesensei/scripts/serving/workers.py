@@ -56,9 +56,9 @@ def _refused(release: Release, problems: dict[str, object]) -> Failure:
     for name, said in problems.items():
         problem = codec.decode(Problem, said, "answer of ask_workers.py")
         log = clean(problem.log)
-        known, fix = causes.explain(log) or ("", problem.fix or general)
+        known, fix = causes.explain_any(log, "")
         told.append(": ".join(filter(None, (name, clean(problem.cause), known))))
-        fixes.append(fix)
+        fixes.append(fix or problem.fix or general)
         logs.append(log)
     # The general one comes last.
     fix = "\n".join(dict.fromkeys(sorted(fixes, key=lambda fix: fix == general)))

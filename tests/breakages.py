@@ -699,6 +699,17 @@ UNIT = [
     ),
     Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if not done.answer:", "    if not done:"),
     Breakage(
+        "workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "            if ask and asks:", "            if False:"
+    ),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "    signal.alarm(seconds)\n", ""),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", 'LOGIN.sub("", connection.as_uri())', '""'),
+    Breakage(
+        "workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "env={**os.environ, **variables}", "env=os.environ"
+    ),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", '"-b", "--broker"', '"-B", "--broker"'),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/workers.py", "        if _retries(", "        if not _retries("),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "return bool(ends)", "return False"),
+    Breakage(
         "workers.singleton",
         f"{SCRIPTS}/serving/workers.py",
         "    _wait_for_end(step, running, lambda name: units.show(name).has_ended)\n",

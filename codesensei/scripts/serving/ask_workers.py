@@ -17,6 +17,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,6 +33,8 @@ OWN_NAME = "codesensei-proof"
 BROKER_FIX = "check the broker's URL in the settings; codesensei:broker.env sets one for the broker of this server"
 
 ANSWER = "codesensei-workers:"
+# Seconds for which brokers were waited for: the rest is the project's own loading.
+ASKED: list[float] = []
 
 Problem = dict[str, str]
 Ask = Callable[["list[str]"], object]
@@ -52,8 +55,8 @@ class NoAnswer(BaseException):
 def main() -> None:
     sys.path.insert(0, os.getcwd())
     lines = json.loads(sys.argv[1])
-    found = {name: problem for name, line in lines.items() if (problem := problem_of(line)) is not None}
-    print("\n" + ANSWER + json.dumps(found))
+    problems = {name: problem for name, line in lines.items() if (problem := problem_of(line)) is not None}
+    print("\n" + ANSWER + json.dumps({"problems": problems, "asked": sum(ASKED)}))
 
 
 def problem_of(line: str) -> Problem | None:
@@ -80,7 +83,9 @@ def unable_with(variables: dict[str, str], words: list[str]) -> Problem | None:
     said = [text for text in done.stdout.splitlines() if text.startswith(ANSWER)]
     if not said:
         return {"cause": "its proof did not end", "log": done.stdout + done.stderr}
-    problem: Problem | None = json.loads(said[-1].removeprefix(ANSWER)).get("")
+    answer = json.loads(said[-1].removeprefix(ANSWER))
+    ASKED.append(answer["asked"])
+    problem: Problem | None = answer["problems"].get("")
     return problem
 
 
@@ -147,12 +152,14 @@ def at_most(seconds: int) -> Iterator[None]:
     def ring(*_: object) -> None:
         raise NoAnswer(f"no answer within {seconds} s")
 
+    began = time.monotonic()
     signal.signal(signal.SIGALRM, ring)
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
+        ASKED.append(time.monotonic() - began)
 
 
 def command_problem(arguments: list[str]) -> Problem | None:

@@ -141,6 +141,7 @@ UNIT = [
     Breakage("workers.drain", f"{PROGRAMS}/stop_worker.sh", 'kill -s "$signal"', "kill -HUP"),
     Breakage("workers.stop-signal", f"{PROGRAMS}/stop_worker.sh", 'kill -s "$signal"', "kill -TERM"),
     Breakage("workers.stop-signal", f"{PROGRAMS}/stop_worker.sh", '    kill -TERM "${shells[@]}"', "    true"),
+    Breakage("workers.stop-signal", f"{PROGRAMS}/stop_worker.sh", '        kill -TERM "$1"', "        true"),
     Breakage("workers.stop-signal", f"{PROGRAMS}/stop_worker.sh", '    kill -TERM "${trapping[@]}"', "    true"),
     Breakage("workers.stop-signal", f"{TEMPLATES}/worker.service.j2", "KillSignal={{ stop_signal }}\n", ""),
     Breakage("workers.stop-signal", f"{RENDER}/queues.py", '"run_huey": "SIGINT",', ""),

@@ -28,7 +28,7 @@ main() {
     trapping=()
     sort_out "$1"
     for process in "${commands[@]}"; do
-        reads_from_another "$process" || kill -s "$signal" "$process" 2>/dev/null
+        reads_from_another "$process" || tell "$process"
     done
     kill -TERM "${trapping[@]}" 2>/dev/null
     for process in "${commands[@]}" "${trapping[@]}"; do
@@ -48,7 +48,7 @@ sort_out() {
         commands+=("$1")
         return
     fi
-    if traps_term "$1"; then
+    if has SigCgt "$1" SIGTERM; then
         # systemd tells it, unless the unit has another signal.
         [ "$signal" = SIGTERM ] || trapping+=("$1")
         return
@@ -66,10 +66,20 @@ is_shell() {
     esac
 }
 
-traps_term() {
-    local caught
-    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
-    (((0x${caught:-0} >> 14) & 1))
+tell() {
+    if has SigIgn "$1" "$signal"; then
+        # Such as SIGINT, which a shell lets its background commands ignore.
+        kill -TERM "$1" 2>/dev/null
+    else
+        kill -s "$signal" "$1" 2>/dev/null
+    fi
+}
+
+# Whether a process has the signal in this set: SigCgt are those that it catches, SigIgn those that it ignores.
+has() {
+    local signals
+    signals=$(sed -n "s/^$1:[[:space:]]*//p" "/proc/$2/status" 2>/dev/null)
+    (((0x${signals:-0} >> ($(kill -l "$3") - 1)) & 1))
 }
 
 reads_from_another() {

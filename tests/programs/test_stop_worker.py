@@ -85,6 +85,7 @@ def test_the_commands_of_a_shell_finish_and_none_begins(start: Start, tmp_path: 
     [
         "while true; do WORK SIGINT; done",
         "WORK SIGINT & wait",
+        "WORK SIGTERM & wait",
         "trap 'kill -INT $!; wait' TERM; WORK SIGINT & wait",
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -9,15 +10,16 @@ import pulumi
 from pulumi import Output, ResourceOptions
 
 from codesensei.config import URL_VARIABLE, DatabasePlan, Stack
+from codesensei.source import Code, SettingsFacts
 from codesensei.wire import digests, envfile, names, steps
+from codesensei.wire.broker import BrokerPart, value_of
 from codesensei.wire.envfile import Written
+from codesensei.wire.processes import PYTHON_PATH
 from codesensei.wire.steps import MADE_HERE
 from components.base import Component
 from components.database import Database, keyed
 from components.generated import Generated
 from components.server import Server
-
-BROKER_ADDRESS = "redis://127.0.0.1:6379"
 
 
 class Environment(Component):
@@ -34,7 +36,7 @@ class Environment(Component):
         server: Server,
         database: Database,
         generated: Generated,
-        code_id: str,
+        code: Code,
         opts: ResourceOptions,
     ) -> None:
         config, secrets, digest_key = stack.config, stack.secrets, generated.digest_key
@@ -42,18 +44,19 @@ class Environment(Component):
         injected_database = database_variables(stack.database, generated.database_password, given_url)
         injected_broker: dict[str, Output[str]] = {}
         if generated.broker_number is not None:
-            url = generated.broker_number.apply(lambda known: f"{BROKER_ADDRESS}/{known}")
-            injected_broker = dict.fromkeys(stack.broker.variables, url)
-        shown = {
+            injected_broker = broker_variables(stack.broker.variables, generated.broker_number)
+        python_path = relative_roots(code.settings) if PYTHON_PATH not in {*config.env, *secrets.env} else {}
+        shown: dict[str, object] = {
             "env": dict(config.env),
             "secretEnv": {key: keyed(digest_key, value) for key, value in secrets.env.items()},
             "generated": dict.fromkeys((*config.generate_secrets, *injected_database), "generated"),
             "broker": dict(injected_broker),
+            **python_path,
         }
         super().__init__(stack.slug, shown, opts)
-        own = {**generated.secrets, **injected_database, **injected_broker}
+        own: dict[str, pulumi.Input[str]] = {**generated.secrets, **injected_database, **injected_broker, **python_path}
         variables: dict[str, pulumi.Input[str]] = {**config.env, **secrets.env, **own}
-        self.release = release_name(code_id, digest_key, variables)
+        self.release = release_name(code.id, digest_key, variables)
         secret_names = {*secrets.env, *generated.secrets, *secret_parts(stack.database.variables)}
         data = Output.all(Output.all(**variables), database.account).apply(
             lambda known: steps.Environment(
@@ -66,6 +69,12 @@ class Environment(Component):
         )
         self.step(server.access, steps.ENVIRONMENT, data, self.release.apply(names.variables_of))
         self.register_outputs({"release": self.release})
+
+
+def relative_roots(settings: SettingsFacts) -> dict[str, str]:
+    """PYTHONPATH for the project's import roots; empty where it has none but manage.py's folder."""
+    found = [posixpath.relpath(root, settings.django_directory) for root in settings.python_path]
+    return {PYTHON_PATH: ":".join(found)} if found else {}
 
 
 def release_name(code_id: str, digest_key: Output[str], variables: Mapping[str, pulumi.Input[str]]) -> Output[str]:
@@ -87,6 +96,15 @@ def database_variables(plan: DatabasePlan, password: Output[str], given_url: Out
         return password.apply(lambda known: {**parts, "password": known, "url": database_url(plan, known)}[of])
 
     return {name: part(of) for name, of in sorted(plan.variables.items())}
+
+
+def broker_variables(variables: Mapping[str, BrokerPart], number: Output[int]) -> dict[str, Output[str]]:
+    """The variables that `broker.env` maps."""
+
+    def part(of: BrokerPart) -> Output[str]:
+        return number.apply(lambda known: value_of(of, int(known)))
+
+    return {name: part(of) for name, of in sorted(variables.items())}
 
 
 def database_url(plan: DatabasePlan, password: str) -> str:

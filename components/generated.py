@@ -12,6 +12,7 @@ import pulumi_random as random
 from pulumi import Output
 
 from codesensei.config import Stack
+from codesensei.wire.broker import FIRST_GIVEN
 
 
 class Generated:
@@ -33,7 +34,9 @@ class Generated:
         # The stack's own database of the server's broker; 0 to 15 are left to URLs that people write.
         self.broker_number: Output[int] | None = None
         if stack.broker.variables:
-            self.broker_number = self._kept(random.RandomInteger(f"{name}-broker-number", min=16, max=1023)).result
+            self.broker_number = self._kept(
+                random.RandomInteger(f"{name}-broker-number", min=FIRST_GIVEN, max=1023)
+            ).result
 
     def _kept(self, made: Any) -> Any:
         self.resources.append(made)

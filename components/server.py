@@ -73,10 +73,11 @@ def _preflight(stack: Stack, identity: str, hostnames: list[str], broker_numbers
         share_user=config.project.share_user,
         login_user=config.server.user,
         adopt=config.adopt,
+        shares=config.shares,
         allow_unsupported=config.allow_unsupported,
         units=(names.socket_unit(slug), names.web_unit(slug), *workers),
         hostnames=tuple(hostnames),
         database=None if place.kind in ("sqlite", "none") else database,
         broker_numbers=tuple(int(number) for number in broker_numbers),
-        ports=(80, 443) if stack.scheme == "https" else (80,),
+        ports=(80,) if config.tls.kind in ("off", "external") else (80, 443),
     )

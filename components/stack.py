@@ -10,6 +10,7 @@ from pulumi import Output, ResourceOptions
 from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
+from components import others
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -46,6 +47,8 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     if access is None:
         key = stack.secrets.ssh_private_key
         access = remote.reach(config.server, slug=stack.slug, drift=config.drift, private_key=key)
+    others.leave_no_data(stack, access)
+    others.refuse_clashes(stack, access)
     generated = Generated(stack)
     server = Server(stack=stack, access=access, generated=generated)
     provisioning = Provisioning(stack=stack, server=server, opts=_after(server))
@@ -55,7 +58,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         server=server,
         database=database,
         generated=generated,
-        code_id=code.id,
+        code=code,
         # Both, because a database on another machine has no step to wait for.
         opts=_after(provisioning, database),
     )

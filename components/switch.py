@@ -8,6 +8,7 @@ from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.wire import steps
 from codesensei.wire.manifest import File, HealthCheck, Manifest, RolePassword, Switched
+from codesensei.wire.names import asked_name, is_pattern
 from codesensei.wire.steps import DatabaseAccount
 from components.base import Component, read_answer
 from components.database import Database
@@ -70,8 +71,9 @@ def _manifest(
 ) -> Manifest:
     """Everything that is live after the switch: what is not in it is not."""
     config, asked, scheme = stack.config.project, stack.config.project.health_check, stack.scheme
-    # IPv6 gets its brackets, so that the address opens in a browser.
-    host = f"[{hosts[0]}]" if ":" in hosts[0] else hosts[0]
+    # One that opens: a name rather than a pattern, and IPv6 with its brackets.
+    host = asked_name(min(hosts, key=is_pattern))
+    host = f"[{host}]" if ":" in host else host
     return Manifest(
         slug=stack.slug,
         user=stack.user,
@@ -82,7 +84,12 @@ def _manifest(
         homes=processes.homes,
         candidate=processes.candidate,
         health=HealthCheck(
-            path=asked.path, timeout=asked.timeout, accept=asked.accept, hosts=tuple(hosts), scheme=scheme
+            path=asked.path,
+            timeout=asked.timeout,
+            accept=asked.accept,
+            hosts=tuple(hosts),
+            scheme=scheme,
+            external_tls=stack.config.tls.kind == "external",
         ),
         database=RolePassword(role=account.role, digest=account.digest) if account else None,
         url=f"{scheme}://{host}/",
@@ -93,6 +100,8 @@ def _manifest(
         default_tls=default_tls,
         production=stack.config.production,
         adopt=stack.config.adopt,
-        media_url=code.settings.media_url if config.media_serving == "proxy" else None,
+        shares=stack.config.shares,
+        media_url=code.settings.media_url if config.media_serving != "none" else None,
         media=config.media,
+        media_internal=config.media_serving == "internal",
     )

@@ -57,6 +57,33 @@ UNIT = [
     ),
     Breakage("words.env-id", f"{WIRE}/digests.py", "for name in sorted(variables):", "for name in variables:"),
     Breakage("words.env-id.key", f"{WIRE}/digests.py", "hmac.new(key.encode(), ", 'hmac.new(b"key", '),
+    # What stacks share
+    Breakage(
+        "register.asked",
+        f"{SCRIPTS}/release/ask_shared.py",
+        "    if load:\n        _load_celery",
+        "    if False:\n        _load_celery",
+    ),
+    Breakage("register.asked", f"{SCRIPTS}/release/ask_shared.py", 'parts.get("unix_socket_path") or ', ""),
+    Breakage("register.asked", f"{SCRIPTS}/release/ask_shared.py", "locmem", "nothing"),
+    Breakage(
+        "register.uses-refused",
+        f"{SCRIPTS}/release/uses.py",
+        ", *_refused(step.slug, things, facts, adopt, shared)",
+        "",
+    ),
+    Breakage("register.uses-refused", f"{SCRIPTS}/release/uses.py", "address in own or ", ""),
+    Breakage("register.mapping-named", f"{SCRIPTS}/release/uses.py", " and OF_RESULTS not in settings", ""),
+    Breakage("register.places-refused", f"{SCRIPTS}/release/uses.py", "*_foreign_places(step.slug, facts), ", ""),
+    Breakage("register.shares", f"{SCRIPTS}/base/register.py", "if title(kind, name) not in shares:", "if True:"),
+    Breakage("register.preview", "components/others.py", "    if found:\n", "    if not found:\n"),
+    Breakage("register.preview", "components/others.py", '        yield "hostnames", name\n', "        pass\n"),
+    Breakage("register.moved", "components/others.py", 'config.new_server != "empty"', "False"),
+    Breakage(
+        "register.moved", f"{REMOTE}/access.py", "entry is not None and entry.identity == state.identity", "False"
+    ),
+    Breakage("broker.parts", f"{WIRE}/broker.py", '"number": str(number)', '"number": str(PORT)'),
+    Breakage("broker.parts", f"{CONFIG}/database.py", 'if mapped and not {"url", "number"} & set', "if False and set"),
     # Sources
     Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
     Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),
@@ -171,7 +198,12 @@ UNIT = [
         "    if not check.ok:\n        _put_back(before)",
         "    if check is None:\n        _put_back(before)",
     ),
-    Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.hostname not in hosts:", "if not target.hostname:"),
+    Breakage(
+        "tls.redirect",
+        f"{SCRIPTS}/base/probe.py",
+        'if not is_served(target.hostname or "", hosts):',
+        "if not target.hostname:",
+    ),
     Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
     Breakage(
         "tls.probe", f"{SCRIPTS}/base/probe.py", '"X-Forwarded-Proto": parts.scheme,', '"X-Forwarded-Proto": "http",'
@@ -281,21 +313,21 @@ UNIT = [
     Breakage("secrets.filter", f"{SCRIPTS}/release/redact.py", "for offset in range(3):", "for offset in range(1):"),
     Breakage(
         "register",
-        f"{SCRIPTS}/base/register.py",
-        "if item and item.identity != identity and not adopt:",
-        "if item and item.stack != stack and not adopt:",
+        f"{WIRE}/register.py",
+        "if item and item.identity != identity:",
+        "if item and item.stack != stack:",
     ),
     Breakage(
         "register.adopt",
         f"{SCRIPTS}/base/register.py",
-        "        if not adopt:\n            fix = ",
-        "        if True:\n            fix = ",
+        "    if not adopt:\n        refuse(of_name",
+        "    if True:\n        refuse(of_name",
     ),
     Breakage(
         "register.refused",
-        f"{SCRIPTS}/base/register.py",
-        "        if other == slug or not item.has(kind, name):",
-        "        if item:",
+        f"{WIRE}/register.py",
+        "if one != slug and item.has(kind, name)",
+        "if one == slug and item.has(kind, name)",
     ),
     Breakage("register.reserved-databases", "codesensei/wire/names.py", r"|template\d*|pg_.*", r"|template\d*"),
     Breakage("os.supported", f"{SCRIPTS}/base/host.py", '("debian", "13"), ', ""),
@@ -377,8 +409,8 @@ UNIT = [
     Breakage(
         "words.release.outside",
         "components/environment.py",
-        "release_name(code_id, digest_key, variables)",
-        "release_name(code_id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
+        "release_name(code.id, digest_key, variables)",
+        "release_name(code.id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
     ),
     Breakage("order.inert", "components/stack.py", "opts=_after(release, processes, edge),", "opts=_after(processes),"),
     # The switch
@@ -403,7 +435,7 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "        _journal(step.project).unlink(missing_ok=True)\n",
+        "        remove_json(_journal(step.project))\n",
         "",
     ),
     Breakage(
@@ -459,7 +491,7 @@ UNIT = [
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/steps/switch.py",
-        "                edge.read_back(step, release, began, project.kept_socket)\n",
+        "                edge.read_back(step, release, began, behind_proxy=True)\n",
         "",
     ),
     Breakage(
@@ -469,7 +501,50 @@ UNIT = [
         "            step.converge(False, ",
     ),
     Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
+    Breakage(
+        "switch.damaged-notes",
+        f"{SCRIPTS}/main.py",
+        "            for done in damage.repair(step.project):\n",
+        "            for done in ():\n",
+    ),
+    Breakage(
+        "switch.damaged-notes",
+        f"{SCRIPTS}/base/damage.py",
+        "        elif _is_whole(copy_of(path)):",
+        "        elif False:",
+    ),
+    Breakage("switch.candidate-ends", f"{SCRIPTS}/serving/lead_back.sh", '-S "$1"', '-d "$1"'),
+    Breakage(
+        "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    _protect(candidate_unit(project.slug))\n", ""
+    ),
+    Breakage(
+        "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    if not _listens(public):", "    if False:"
+    ),
+    Breakage("switch.nginx-stopped", f"{SCRIPTS}/serving/edge.py", "        nginx.ensure_started(step)\n", ""),
+    Breakage("switch.damaged-notes", f"{SCRIPTS}/base/lines.py", "places = (path, copy_of(path))", "places = (path,)"),
+    Breakage("switch.damaged-notes", f"{SCRIPTS}/steps/look.py", ", *_damaged(project)),", "),"),
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
+    Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
+    Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
+    Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
+    Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
+    Breakage(
+        "config.python-path", f"{SOURCE}/roots.py", "if _is_needed(own, root, config.settings_module)", "if False"
+    ),
+    Breakage("config.python-path", f"{SOURCE}/inspect.py", "(*python_path, *(", "(*(), *("),
+    Breakage(
+        "config.python-path", "components/environment.py", ", **injected_broker, **python_path}", ", **injected_broker}"
+    ),
+    Breakage("tls.covers", f"{SCRIPTS}/serving/certificates.py", "} & names]", "} & {*hostnames}]"),
+    Breakage("proxy.patterns", f"{WIRE}/names.py", "codesensei-probe{hostname[1:]}", "{hostname}"),
+    Breakage("proxy.patterns", f"{SCRIPTS}/base/rivals.py", "if _is_below(one, name):", "if False:"),
+    Breakage("proxy.patterns", f"{SCRIPTS}/serving/health.py", " and end.status != 400", ""),
+    Breakage("tls.external", f"{TEMPLATES}/site.conf.j2", "_served = 0)", "_served = 2)"),
+    Breakage(
+        "tls.external", f"{RENDER}/site.py", '("https", "443") if external_tls', '("$scheme", "80") if external_tls'
+    ),
+    Breakage("tls.external", f"{SCRIPTS}/serving/edge.py", ", plain=question.health.external_tls", ""),
+    Breakage("proxy.tuned", f"{SCRIPTS}/base/nginx.py", "found = _AT.search(said)", "found = None"),
     Breakage(
         "tls.never-down",
         f"{SCRIPTS}/serving/apply.py",
@@ -566,7 +641,7 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/live.py",
-        "live or put_back(files.remove_path, project.live)",
+        "live or put_back(remove_json, project.live)",
         "live or bool",
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/live.py", '    systemctl("daemon-reload")\n', ""),
@@ -747,9 +822,7 @@ UNIT = [
         "switch.edge", f"{SCRIPTS}/serving/edge.py", ".count(word.encode()) >= len(visit.answers)", ".count(b'') > 0"
     ),
     Breakage("switch.edge", f"{SCRIPTS}/serving/edge.py", "host.own_addresses() or [LOOPBACK]", "[LOOPBACK]"),
-    Breakage(
-        "switch.edge", f"{SCRIPTS}/serving/edge.py", '    if question.health.scheme == "https":', "    if not visit:"
-    ),
+    Breakage("switch.edge", f"{SCRIPTS}/serving/edge.py", '    if health.scheme == "https":', "    if not visit:"),
     Breakage(
         "switch.every-hostname",
         f"{SCRIPTS}/serving/edge.py",
@@ -759,7 +832,7 @@ UNIT = [
     Breakage(
         "switch.every-hostname",
         f"{SCRIPTS}/steps/switch.py",
-        "            edge.read_back(step, release, time.time(), step.project.socket)\n",
+        "            edge.read_back(step, release, time.time(), behind_proxy=True)\n",
         "            pass\n",
     ),
     Breakage("switch.redirects", f"{SCRIPTS}/base/probe.py", "    cookies.add_cookie_header(request)\n", ""),
@@ -811,8 +884,8 @@ UNIT = [
     Breakage(
         "media.readable",
         f"{SCRIPTS}/serving/media.py",
-        "    if answer.status != 200 or word not in answer.body:",
-        "    if answer.status == 500:",
+        "    served = answer.status == 200 and word in answer.body",
+        "    served = answer.status != 500",
     ),
     Breakage("media.readable", f"{SCRIPTS}/serving/media.py", "        if not written.ok:", "        if not written:"),
     Breakage("media.readable", f"{SCRIPTS}/steps/account.py", "        if mode & 0o005:", "        if mode & 0o002:"),
@@ -909,6 +982,8 @@ UNIT = [
     ),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.setgid(files.group_id(user))\n", ""),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "    os.umask(0o022)\n", ""),
+    Breakage("paths.manage.terminal", f"{SCRIPTS}/steps/manage.py", '"--pty", ', ""),
+    Breakage("paths.manage.terminal", f"{SCRIPTS}/steps/manage.py", " and os.isatty(1)", ""),
     Breakage("paths.manage", f"{SCRIPTS}/steps/manage.py", "PASSED.fullmatch(name)", "name"),
     Breakage(
         "paths.manage",
@@ -1037,12 +1112,14 @@ UNIT = [
         "        step.converge(files.make_link(path, target), ",
         "        step.converge(False, ",
     ),
-    Breakage("paths.shared.data", f"{SCRIPTS}/steps/account.py", "0o755 if path == served else 0o750", "0o755"),
+    Breakage(
+        "paths.shared.data", f"{SCRIPTS}/steps/account.py", '0o750 if ours or serving == "none" else 0o755', "0o755"
+    ),
     Breakage(
         "paths.shared.data",
         f"{SCRIPTS}/steps/account.py",
-        "0o755 if path == served else 0o750, user",
-        "0o755 if path == served else 0o770, user",
+        '0o750 if ours or serving == "none" else 0o755',
+        '0o770 if ours or serving == "none" else 0o755',
     ),
     Breakage("paths.socket", f"{TEMPLATES}/web.socket.j2", "SocketMode=0660\n", "SocketMode=0666\n"),
     Breakage("paths.units", f"{WIRE}/names.py", 'return f"{slug}-{key}.service"', 'return f"{slug}.{key}.service"'),
@@ -1176,6 +1253,12 @@ UNIT = [
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "ours[: OURS_LINES - len(after)] + after", "ours + after"),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "OURS_WIDTH = 200\n", "OURS_WIDTH = 300\n"),
+    Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "printable_lines(shortened(text))", "shortened(text)"),
+    Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "return printable_lines(", "return str("),
+    Breakage("root.logs", f"{SCRIPTS}/steps/switch.py", 'files.close_to_others(step.project.site_log, "adm")', "False"),
+    Breakage("root.logs", f"{SCRIPTS}/base/files.py", "os.fchmod(handle, 0o640)", "pass"),
+    Breakage("errors.four", f"{SCRIPTS}/postgres/postgresql.py", "NO_SPACE in words", "False"),
+    Breakage("errors.terminal", f"{WIRE}/said.py", "printable_lines(shortened(text))", "shortened(text)"),
     Breakage("errors.line", f"{WIRE}/said.py", "LINE_BYTES = 60_000\n", "LINE_BYTES = 70_000\n"),
     Breakage("errors.line", f"{WIRE}/said.py", "[_left_out(left)] if left else []", ""),
     Breakage("errors.line", f"{SCRIPTS}/base/step.py", "shortened(text)", "text"),
@@ -1321,7 +1404,7 @@ UNIT = [
     Breakage(
         "broker.keeps", f"{TEMPLATES}/broker.conf.j2", "maxmemory-policy noeviction\n", "maxmemory-policy allkeys-lru\n"
     ),
-    Breakage("broker.env", "components/environment.py", '{BROKER_ADDRESS}/{known}"', '{BROKER_ADDRESS}/0"'),
+    Breakage("broker.env", f"{WIRE}/broker.py", '{PORT}/{number}"', '{PORT}/0"'),
     Breakage(
         "broker.number-refused",
         f"{SCRIPTS}/steps/preflight.py",
@@ -1350,8 +1433,8 @@ UNIT = [
     Breakage(
         "proxy.web",
         f"{TEMPLATES}/site.conf.j2",
-        "    location / {\n        proxy_pass http",
-        "    location = / {\n        proxy_pass http",
+        "    location / {\n{{ project() }}",
+        "    location = / {\n{{ project() }}",
     ),
     Breakage(
         "proxy.hostnames",
@@ -1365,7 +1448,7 @@ UNIT = [
         "        if apps is not None:\n",
         "        if apps is not None and not names:\n",
     ),
-    Breakage("proxy.url", "components/switch.py", 'f"[{hosts[0]}]" if ":" in hosts[0] else ', ""),
+    Breakage("proxy.url", "components/switch.py", 'f"[{host}]" if ":" in host else ', ""),
     Breakage(
         "tls.kinds", f"{CONFIG}/edge.py", '    if value is False or value == "false":\n', '    if value == "false":\n'
     ),
@@ -1527,7 +1610,7 @@ UNIT = [
         'return Given(DatabasePlan("sqlite", url.name',
         'return Given(DatabasePlan("local", url.name',
     ),
-    Breakage("broker.plain-url", f"{CONFIG}/database.py", "_BROKER_PORT = 6379\n", "_BROKER_PORT = 6380\n"),
+    Breakage("broker.plain-url", f"{WIRE}/broker.py", '"127.0.0.1", 6379', '"127.0.0.1", 6380'),
 ]
 
 # Noticed on a server: they do not stop a deploy, so one deploy of all of them at once shows each.

@@ -13,8 +13,9 @@ from pydantic_core import PydanticCustomError
 
 from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.types import Model, Whole, at_least, option, reject, show, unique
-from codesensei.config.urls import POSTGRES_PORT, Url, read_url
+from codesensei.config.urls import LOCAL, POSTGRES_PORT, Url, read_url
 from codesensei.config.variables import OwnVariable
+from codesensei.wire.broker import FIRST_GIVEN, PORT, BrokerPart
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import DatabaseKind
@@ -26,8 +27,7 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 EXTENSIONS = TRUSTED_EXTENSIONS | set(EXTENSION_PACKAGES)
 URL_VARIABLE = "DATABASE_URL"
 _MAX_NAME = 63
-_BROKER_PORT = 6379
-_BROKER_NUMBERS = 16
+_NUMBER_PART = re.compile(r"(.*(?:REDIS|VALKEY).*?)_(?:DB|DATABASE|NUMBER)")
 DatabasePart = Literal["url", "host", "port", "name", "user", "password"]
 
 
@@ -70,7 +70,7 @@ class DatabaseConfig(Model):
 class BrokerConfig(Model):
     """The task broker."""
 
-    env: dict[OwnVariable, Literal["url"]] = option({}, "Variables to inject: {CELERY_BROKER_URL: url}")
+    env: dict[OwnVariable, BrokerPart] = option({}, "Variables by the part they hold: {CELERY_BROKER_URL: url}")
 
 
 @dataclass(frozen=True)
@@ -250,10 +250,10 @@ def _refuse(rule: str, path: str, message: str, fix: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class BrokerPlan:
-    """Which numbers of the server's broker plain URLs name, and which variables get a URL with the stack's own."""
+    """Which numbers of the server's broker the given variables name, and which get a part of the stack's own."""
 
     numbers: tuple[int, ...] = ()
-    variables: tuple[str, ...] = ()
+    variables: Mapping[str, BrokerPart] = field(default_factory=dict)
 
 
 def plan_broker(
@@ -267,11 +267,32 @@ def plan_broker(
             continue
         try:
             url = read_url(value)
-            if url.local and (url.port or _BROKER_PORT) == _BROKER_PORT:
+            if url.local and (url.port or PORT) == PORT:
                 numbers.add(_number(url))
         except PydanticCustomError as error:
             problems.append(Problem.of(error, places[name]))
-    return BrokerPlan(tuple(sorted(numbers)), tuple(sorted(config.broker.env))), problems
+    numbers |= _numbers_in_parts(values)
+    mapped = config.broker.env
+    if mapped and not {"url", "number"} & set(mapped.values()):
+        message, fix = (
+            "maps no variable to the number, which alone is the stack's own",
+            "map url, or number: {REDIS_DB: number}",
+        )
+        problems.append(Problem("broker-mapping-incomplete", "broker.env", message, fix))
+    return BrokerPlan(tuple(sorted(numbers)), mapped), problems
+
+
+def _numbers_in_parts(values: Mapping[str, str]) -> set[int]:
+    """The numbers of the server's own broker that variables like REDIS_HOST and REDIS_DB name together."""
+    found = set()
+    for name, number in values.items():
+        part = _NUMBER_PART.fullmatch(name)
+        if not part or not re.fullmatch(r"[0-9]{1,4}", number):
+            continue
+        host = next((values[one] for one in (f"{part[1]}_HOST", f"{part[1]}_HOSTNAME") if one in values), "elsewhere")
+        if host.lower() in LOCAL and values.get(f"{part[1]}_PORT", str(PORT)) == str(PORT):
+            found.add(int(number))
+    return found
 
 
 def _number(url: Url) -> int:
@@ -282,7 +303,7 @@ def _number(url: Url) -> int:
         fix = "remove it: redis://127.0.0.1:6379/0 (the broker listens on loopback only)"
         raise reject("broker-password", "has a password, but the server's broker has none", fix)
     number = url.name or "0"
-    if not (number.isascii() and number.isdigit() and int(number) < _BROKER_NUMBERS):
-        fix = f"end it with a number from 0 to {_BROKER_NUMBERS - 1}: redis://127.0.0.1:6379/0"
+    if not (number.isascii() and number.isdigit() and int(number) < FIRST_GIVEN):
+        fix = f"end it with a number from 0 to {FIRST_GIVEN - 1}: redis://127.0.0.1:6379/0"
         raise reject("broker-number", "has no valid database number", fix)
     return int(number)

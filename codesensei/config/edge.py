@@ -22,6 +22,7 @@ from codesensei.config.types import (
 )
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+TLS_WORDS = ("off", "selfSigned", "acme", "external")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -33,7 +34,7 @@ def domain(value: str) -> str:
     if "/" in value or ":" in value:
         raise reject("domain-url", f"{show(value)} is more than a host name", "use the name alone: shop.example.com")
     if "*" in value:
-        fix = "list each host name; appsDomain makes names of its own"
+        fix = "write *.example.com in codesensei:domains for all names below example.com, or list each host name"
         raise reject("domain-pattern", f"{show(value)} is a pattern", fix)
     if value != value.lower():
         raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
@@ -41,6 +42,12 @@ def domain(value: str) -> str:
         raise reject("domain-ascii", f"{show(value)} is not ASCII, as DNS needs it", f"write {_punycode(value)}")
     if "." not in value or not is_hostname(value):
         raise reject("domain", f"{show(value)} is not a host name", "write it like shop.example.com")
+    return value
+
+
+def domain_or_pattern(value: str) -> str:
+    """A public host name, or all names below one: `*.example.com`."""
+    domain(value.removeprefix("*."))
     return value
 
 
@@ -66,11 +73,11 @@ def tls_choice(value: Any) -> Any:
     """Words become objects with a `kind`; `off` may have become false on the way through YAML."""
     if value is False or value == "false":
         return {"kind": "off"}
-    if isinstance(value, str) and value in {"off", "selfSigned", "acme"}:
+    if isinstance(value, str) and value in TLS_WORDS:
         return {"kind": value}
     if isinstance(value, dict) and "kind" not in value:
         return {"kind": "acme" if "acme" in value else "files", **value}
-    raise reject("tls", "is not off, selfSigned, acme, {acme: …} or {certificate, key}", "use one of these")
+    raise reject("tls", f"is not {', '.join(TLS_WORDS)}, {{acme: …}} or {{certificate, key}}", "use one of these")
 
 
 def directory_url(value: str) -> str:
@@ -133,11 +140,16 @@ class TlsAcme(Model):
     acme: Acme = option(Acme(), "The authority, and who is told about the certificate")
 
 
-Tls: TypeAlias = Annotated[
-    Annotated[TlsOff | TlsSelfSigned | TlsFiles | TlsAcme, Field(discriminator="kind")], BeforeValidator(tls_choice)
-]
+class TlsExternal(Model):
+    """TLS ends before the server, at a load balancer or CDN that is in `trustedProxies`."""
+
+    kind: Literal["external"] = "external"
+
+
+_AnyTls = TlsOff | TlsSelfSigned | TlsFiles | TlsAcme | TlsExternal
+Tls: TypeAlias = Annotated[Annotated[_AnyTls, Field(discriminator="kind")], BeforeValidator(tls_choice)]
 Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
-Domains: TypeAlias = Annotated[tuple[Domain, ...], AfterValidator(unique)]
+Domains: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(domain_or_pattern)], ...], AfterValidator(unique)]
 
 
 class Limits(Model):

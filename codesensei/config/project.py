@@ -20,6 +20,7 @@ from codesensei.config.types import (
     UnixName,
     Whole,
     at_least,
+    import_root,
     matching,
     option,
     reject,
@@ -164,6 +165,7 @@ Package = Annotated[str, matching(_PACKAGE, "package", "the name of a package", 
 _KEPT = "the current and the previous release are always kept"
 SharedPath = Annotated[Text, AfterValidator(shared_path)]
 SharedPaths = Annotated[tuple[SharedPath, ...], AfterValidator(apart)]
+PythonPath = Annotated[tuple[Annotated[Text, AfterValidator(import_root)], ...], AfterValidator(unique)]
 KeptReleases = Annotated[Whole, at_least(2, "keep-releases", _KEPT, "give 2 or more")]
 Command = Annotated[str, AfterValidator(command)]
 StopSignal = Annotated[str, AfterValidator(stop_signal)]
@@ -245,6 +247,7 @@ class ProjectConfig(Model):
     asgi_application: Application | None = option(None, "Default: from the settings")
     interface: Literal["auto", "wsgi", "asgi"] = option("auto", "auto: asgi where the settings declare it")
     server: ServerName = option("auto", f"auto: {', '.join(_DEFAULT_SERVERS)}")
+    python_path: PythonPath = option((), "Import roots beside manage.py's folder, relative to the source's root: [src]")
     user: AppUser = option("deploy", "User that the project runs as")
     share_user: Flag = option(False, "Another project on this server runs as the same user")
     shared_paths: SharedPaths = option((), "Folders that outlive releases, relative to the source's root")
@@ -260,7 +263,9 @@ class ProjectConfig(Model):
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = option(
         "afterMigrate", "When static files are collected, from the next release on; hooks around it move along"
     )
-    media_serving: Literal["none", "proxy"] = option("none", "proxy: nginx serves MEDIA_URL to everybody")
+    media_serving: Literal["none", "proxy", "internal"] = option(
+        "none", "proxy: nginx serves MEDIA_URL to everybody; internal: to whom a view sends it with X-Accel-Redirect"
+    )
     keep_releases: KeptReleases = option(5, "Releases kept on the server, the current and the previous one included")
 
     _name_default = model_validator(mode="before")(name_default)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from codesensei.config.edge import TLS_WORDS
 from codesensei.config.problems import NAMESPACE
 from codesensei.config.stack import StackConfig
 
@@ -57,7 +58,7 @@ def _add_secrets(keys: dict[str, Any], definitions: dict[str, Any]) -> None:
         "additionalProperties": secret,
     }
     keys["env"]["propertyNames"] = names
-    for word in ("TlsOff", "TlsSelfSigned"):
+    for word in ("TlsOff", "TlsSelfSigned", "TlsExternal"):
         del definitions[word]
     files = definitions["TlsFiles"]
     for kind in (files, definitions["TlsAcme"]):
@@ -69,7 +70,7 @@ def _add_secrets(keys: dict[str, Any], definitions: dict[str, Any]) -> None:
         "description": "How the public reaches the project",
         "default": "off",
         "anyOf": [
-            {"enum": ["off", "selfSigned", "acme", False]},
+            {"enum": [*TLS_WORDS, False]},
             {"$ref": "#/$defs/TlsAcme"},
             {"$ref": "#/$defs/TlsFiles"},
         ],

@@ -18,7 +18,8 @@ from codesensei.config.types import Flag, LeftOut, Model, TrustedProxies, option
 from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
 from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
-from codesensei.wire.names import is_system_unit, socket_unit, web_unit, worker_unit
+from codesensei.wire.names import asked_name, is_pattern, is_system_unit, socket_unit, web_unit, worker_unit
+from codesensei.wire.processes import PYTHON_PATH
 
 
 def _names_only(value: object) -> object:
@@ -43,7 +44,7 @@ class StackConfig(Model):
     server: ServerConfig
     production: Flag = option(False, "True refuses what should not serve the public: a branch, DEBUG")
     project: ProjectConfig
-    domains: Domains = option((), "Public host names: [shop.example.com]")
+    domains: Domains = option((), "Public host names: [shop.example.com]; *.example.com is all names below it")
     apps_domain: Annotated[Domain | None, BeforeValidator(_nothing)] = option(
         None, "A generated host name below this domain is added"
     )
@@ -61,6 +62,12 @@ class StackConfig(Model):
     )
     drift: Flag = option(True, "Look at the server once per run for what was changed by hand")
     adopt: Flag = option(False, "Take over what exists on the server and is not this stack's")
+    shares: Annotated[tuple[str, ...], AfterValidator(unique)] = option(
+        (), "What another stack of the server may use too, as a refusal names it"
+    )
+    new_server: Literal["", "empty"] = option(
+        "", "empty: after a change of server.host, production may start there without its data"
+    )
     allow_unsupported: Flag = option(False, "Deploy to an untested distribution")
     on_destroy: OnDestroy = OnDestroy()
 
@@ -129,10 +136,37 @@ def _acme(config: StackConfig) -> Iterable[Problem]:
         yield Problem("acme-names", "domains", message, "remove some, or set tls to a certificate of your own")
 
 
+def _patterns(config: StackConfig) -> Iterable[Problem]:
+    patterns = [name for name in config.domains if is_pattern(name)]
+    if config.tls.kind == "acme" and patterns:
+        message = f"{show(patterns[0])} needs a certificate by DNS validation, which tls: acme cannot do"
+        fix = "set tls to a certificate of your own for it, to external or to selfSigned, or list each host name"
+        yield Problem("acme-pattern", "domains", message, fix)
+
+
+def _external(config: StackConfig) -> Iterable[Problem]:
+    if config.tls.kind != "external":
+        return
+    if not config.trusted_proxies:
+        message = "is external, but no load balancer or CDN is trusted to say that a visitor came over HTTPS"
+        fix = "list the networks that it connects from in codesensei:trustedProxies"
+        yield Problem("external-needs-proxies", "tls", message, fix)
+    if not (config.domains or config.apps_domain):
+        message = "is external, but the stack has no host name: the server's own address has no TLS"
+        yield Problem("external-needs-name", "tls", message, "add codesensei:domains")
+
+
 def _apps_domain(config: StackConfig) -> Iterable[Problem]:
     if config.apps_domain and config.apps_domain in config.domains:
         message = f"{show(config.apps_domain)} is also in domains, but it is for generated names only"
         yield Problem("apps-domain-is-domain", "appsDomain", message, "remove it from one of the two")
+
+
+def _python_path(config: StackConfig) -> Iterable[Problem]:
+    for place, names in (("env", config.env), ("secretEnv", config.secret_names)):
+        if config.project.python_path and PYTHON_PATH in names:
+            message = f"{PYTHON_PATH} is also made of project.pythonPath"
+            yield Problem("python-path-twice", f"{place}.{PYTHON_PATH}", message, "remove one of the two")
 
 
 def _variables(config: StackConfig) -> Iterable[Problem]:
@@ -161,7 +195,19 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
 
 
 _Rule = Callable[[StackConfig], Iterable[Problem]]
-_RULES: tuple[_Rule, ...] = (_app_user, _units, _server, _python, _revision, _acme, _apps_domain, _variables)
+_RULES: tuple[_Rule, ...] = (
+    _app_user,
+    _units,
+    _server,
+    _python,
+    _revision,
+    _acme,
+    _patterns,
+    _external,
+    _apps_domain,
+    _python_path,
+    _variables,
+)
 
 
 def cross_problems(config: StackConfig) -> list[Problem]:
@@ -200,6 +246,11 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
         for network in config.trusted_proxies
         if network.endswith("/0")
     ]
+    if config.domains and all(map(is_pattern, config.domains)) and not config.apps_domain:
+        found.append(
+            f"{NAMESPACE}domains: the output url is {asked_name(config.domains[0])}, which is made up, because no host "
+            "name is written out: list one"
+        )
     project = config.project
     if project.share_user:
         found.append(

@@ -183,6 +183,15 @@ def source_path(value: str) -> str:
     return "/".join(part for part in parts if part not in {"", "."}) or "."
 
 
+def import_root(value: str) -> str:
+    """A folder inside the source that PYTHONPATH can name."""
+    path = source_path(value)
+    if ":" in path:
+        fix = "rename the folder, or add it to sys.path in the settings"
+        raise reject("python-path", f"{show(value)} has a colon, which ends a folder's name in PYTHONPATH", fix)
+    return path
+
+
 def size(value: str) -> str:
     """A size as nginx reads it: digits with an optional k, m or g."""
     if not re.fullmatch(r"[1-9]\d{0,8}[kmg]?", value.lower()):

@@ -13,7 +13,7 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(//)?", re.IGNORECASE)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _POSTGRES = re.compile(r"(postgres|postgresql|pgsql|psql|postgis)(\+\w+)?")
 _SQLITE = frozenset({"sqlite", "sqlite3", "spatialite"})
-_LOCAL = frozenset({"127.0.0.1", "localhost", "::1", ""})
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1", ""})
 # Where a database listens whose URL names no port.
 _PORTS = {"mysql": 3306, "mariadb": 3306, "mysql2": 3306, "mssql": 1433, "oracle": 1521, "redshift": 5439}
 POSTGRES_PORT = 5432
@@ -35,7 +35,7 @@ class Url:
     @property
     def local(self) -> bool:
         """True where it points to the server itself."""
-        return self.socket or self.host.lower() in _LOCAL
+        return self.socket or self.host.lower() in LOCAL
 
     @property
     def usual_port(self) -> int | None:

@@ -24,7 +24,8 @@ from codesensei.wire.paths import ProjectPaths
 class Access:
     """What a step needs to run for the project `slug` on one server.
 
-    `served` is the release that the stack's outputs name, empty before the first deploy.
+    `served` is the release that the stack's outputs name, empty before the first deploy; `identity` is how the server's
+    register knows the stack; `moved_from` is the server that has the stack's data, where this is another one.
     """
 
     server: ServerConfig
@@ -33,6 +34,8 @@ class Access:
     look: Look
     private_key: pulumi.Output[str] | None = field(default=None, repr=False)
     served: str = ""
+    identity: str = ""
+    moved_from: str = ""
 
     @property
     def connection(self) -> remote.ConnectionArgs:
@@ -65,7 +68,16 @@ def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.O
     agent = start_agent(pulumi.get_stack(), key)
     state = read_state()
     _keep_outputs(state)
-    access = Access(server, slug, agent.socket, Look.none(state), private_key, str(state.outputs.get("release", "")))
+    access = Access(
+        server,
+        slug,
+        agent.socket,
+        Look.none(state),
+        private_key,
+        served=str(state.outputs.get("release", "")),
+        identity=state.identity,
+        moved_from=_left(state, server),
+    )
     try:
         if not agent.has_keys:
             raise RemoteError(f"server {server.host}", *NO_KEY)
@@ -79,7 +91,16 @@ def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.O
         return access
     for warning in look.warnings:
         warn(warning)
-    return replace(access, look=_after_begun(look, state, server))
+    entry = look.register.slugs.get(slug) if look.register else None
+    # The same machine, or one with its data, whatever it is called.
+    here = entry is not None and entry.identity == state.identity and not look.blank
+    return replace(access, look=_after_begun(look, state, server), moved_from="" if here else access.moved_from)
+
+
+def _left(state: State, server: ServerConfig) -> str:
+    """The server that the stack's outputs name, where it has another address than this one."""
+    before = str(state.outputs.get("server", ""))
+    return "" if before == server.host else before
 
 
 def _keep_outputs(state: State) -> None:

@@ -12,8 +12,8 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codesensei.config.server import JumpHost, ServerConfig
@@ -23,9 +23,13 @@ from codesensei.remote.errors import RemoteError
 from codesensei.remote.state import State
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
+from codesensei.wire.paths import SERVER
+from codesensei.wire.register import Register
 from codesensei.wire.steps import CLAIM, Seen, SeenStep
 
 LOOK_SECONDS = 15.0
+# Begins the line of the answer that has the server's register.
+REGISTER = "codesensei-register:"
 NOTHING = SeenStep(applied="", drift=())
 
 
@@ -41,6 +45,8 @@ class Look:
     others: int = 0
     warnings: tuple[str, ...] = ()
     blank: bool = False
+    # Who owns what there; None where nobody looked.
+    register: Register | None = None
 
     @classmethod
     def none(cls, state: State) -> Look:
@@ -63,7 +69,8 @@ class Look:
             if differs and not drift and not blank:
                 warnings.append(f"{host}: step {step} is not as the state has it; pulumi up runs it again")
         if blank and state.steps:
-            warnings.append(f"{host}: this server remembers nothing of the stack; pulumi up brings everything again")
+            brings = "pulumi up brings everything again, and no data"
+            warnings.append(f"{host}: this server remembers nothing of the stack; {brings}")
         if answer.deploying:
             # What its steps have left so far looks like drift, or like an interrupted deploy.
             warnings = [*found_wrong, f"{host}: somebody is deploying this stack: {answer.deploying}; wait for that"]
@@ -90,7 +97,9 @@ class Look:
 def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State) -> Look:
     """Ask the server over one connection, bounded to 15 s. RemoteError when it cannot be asked."""
     # A server that nothing was deployed to has no launcher; that is an answer, not an error.
-    script = f'if [ -x {run} ]; then exec {run} look; else echo "{{}}"; fi'
+    register = SERVER.register
+    script = f'if [ -x {run} ]; then {run} look; else echo "{{}}"; fi; '
+    script += f'if [ -r {register} ]; then echo; printf {REGISTER}; tr -d "\\n" <{register}; fi'
     command = f"{sudo}sh -c '{script}'"
     with tempfile.TemporaryDirectory(prefix="codesensei-") as folder:
         known, config = Path(folder, "known_hosts"), Path(folder, "config")
@@ -99,16 +108,27 @@ def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state:
         done = _ssh(["ssh", "-F", str(config), "-T", "server", command], agent_socket, server)
     if done.returncode == 255:
         raise _unreachable(server, done.stderr)
-    for line in reversed(done.stdout.splitlines()):
+    lines = [*reversed(done.stdout.splitlines())]
+    for line in lines:
         # A shell's profile may print before the answer, and after it.
         with contextlib.suppress(ValueError, WireError):
             if isinstance(answer := json.loads(line), dict):
-                return Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
+                look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
+                return replace(look, register=_register(lines))
     # It also warns of a hostname that it cannot resolve, and goes on.
     if "sudo:" in done.stderr:
         fix = f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}"
         raise RemoteError(f"server {server.host}", f"{server.user} may not use sudo without a password", fix)
     return Look.unknown(state, server.host)
+
+
+def _register(lines: Iterable[str]) -> Register:
+    """The server's register among the lines of an answer; one that cannot be read is the steps' to tell."""
+    for line in lines:
+        with contextlib.suppress(ValueError, WireError):
+            if line.startswith(REGISTER):
+                return codec.decode(Register, json.loads(line.removeprefix(REGISTER)), "register", kept=True)
+    return Register()
 
 
 def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subprocess.CompletedProcess[str]:

@@ -25,6 +25,7 @@ from codesensei.wire.steps import CLAIM, REPAIR
 # What the engine says of a state that is just being written; seconds between the attempts to read it.
 HALF_WRITTEN = "failed to load checkpoint"
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+_SERVER = "codesensei:index:Server"
 _COMMAND, _COPY = "command:remote:Command", "command:remote:CopyToRemote"
 _LAUNCHERS = re.compile(rf"(?:^|; )(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s [a-z0-9-]+) ")
 
@@ -40,7 +41,7 @@ class StepState:
 @dataclass(frozen=True)
 class State:
     """`whole` is False until a deploy has come to its end; `copy` is the number in the triggers of what is copied,
-    `outputs` are the stack's.
+    `outputs` are the stack's, `identity` is how its server's register knows it.
 
     `steps` has the step's name alone as its key, because a stack has one server; with a second one the server's name
     belongs into the key, here and in `Look.repairs`.
@@ -50,14 +51,17 @@ class State:
     steps: Mapping[str, StepState] = field(default_factory=dict)
     copy: int = 0
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    identity: str = ""
 
     @classmethod
     def of(cls, resources: Mapping[str, Mapping[str, Any]]) -> State:
         """The state that the engine's answer means: type and outputs of each resource."""
         steps = {}
-        copy = 0
+        copy, identity = 0, ""
         for resource in resources.values():
             outputs = resource["outputs"]
+            if resource["type"] == _SERVER:
+                identity = str(outputs.get("identity") or "")
             if resource["type"] == _COPY:
                 # A deploy may have ended between the two that are copied.
                 copy = max(copy, int((outputs.get("triggers") or [0])[0]))
@@ -67,7 +71,7 @@ class State:
                 # What a version before 1.0 gave it on standard input is named by the hash in its line.
                 stdin = "" if words[0] == CLAIM.name else outputs.get("stdin") or ""
                 steps[words[0]] = StepState(repair, digests.of_step(words, stdin))
-        return cls(True, steps, copy)
+        return cls(True, steps, copy, identity=identity)
 
 
 def read_state() -> State:

@@ -9,6 +9,7 @@ import os
 import pulumi
 
 from codesensei.remote.agent import folder_of
+from codesensei.wire.text import printable_lines
 
 # The engine's own address for logs: the same in both runs of one command, and another in the next command. Where an
 # engine has none, both runs tell.
@@ -17,7 +18,7 @@ COMMAND = "PULUMI_LOG_OTLP_ENDPOINT"
 
 def warn(text: str) -> None:
     """Tell the user, unless the preview of the same command has."""
-    command = os.environ.get(COMMAND)
+    text, command = printable_lines(text), os.environ.get(COMMAND)
     note = folder_of(pulumi.get_stack()) / "told.json"
     known: dict[str, list[str]] = {}
     with contextlib.suppress(OSError, ValueError):

@@ -33,13 +33,18 @@ class _Forwarded:
 
 # Not $proxy_add_x_forwarded_for: behind a trusted proxy nginx's $remote_addr already is the client.
 _ONE_MORE_HOP = '"$http_x_forwarded_for, $realip_remote_addr"'
-_FORWARDED = (
-    _Forwarded("X-Forwarded-For", "for", "$remote_addr", "$http_x_forwarded_for", _ONE_MORE_HOP),
-    _Forwarded("X-Forwarded-Proto", "proto", "$scheme", "$http_x_forwarded_proto", "$http_x_forwarded_proto"),
-    _Forwarded("X-Forwarded-Host", "host", "$codesensei_host", "$http_x_forwarded_host", "$http_x_forwarded_host"),
-    _Forwarded("X-Forwarded-Port", "port", "$server_port", "$http_x_forwarded_port", "$http_x_forwarded_port"),
-    _Forwarded("Forwarded", "forwarded", '""', "$http_forwarded", "$http_forwarded"),
-)
+_LOOPBACK = ("127.0.0.1", "::1")
+
+
+def _forwarded(external_tls: bool) -> tuple[_Forwarded, ...]:
+    scheme, port = ("https", "443") if external_tls else ("$scheme", "$server_port")
+    return (
+        _Forwarded("X-Forwarded-For", "for", "$remote_addr", "$http_x_forwarded_for", _ONE_MORE_HOP),
+        _Forwarded("X-Forwarded-Proto", "proto", scheme, "$http_x_forwarded_proto", "$http_x_forwarded_proto"),
+        _Forwarded("X-Forwarded-Host", "host", "$codesensei_host", "$http_x_forwarded_host", "$http_x_forwarded_host"),
+        _Forwarded("X-Forwarded-Port", "port", port, "$http_x_forwarded_port", "$http_x_forwarded_port"),
+        _Forwarded("Forwarded", "forwarded", '""', "$http_forwarded", "$http_forwarded"),
+    )
 
 
 def site(
@@ -49,23 +54,31 @@ def site(
     static_url: str | None,
     media_url: str | None = None,
     media: str = MEDIA,
+    media_internal: bool = False,
     certificate: str | None = None,
     key: str | None = None,
     trusted_proxies: Iterable[str] = (),
+    external_tls: bool = False,
     body_size: str = "25m",
     read_timeout: int = 60,
 ) -> str:
     """One project's site.
 
-    `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. With `certificate` and `key`
+    `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. With
+    `media_internal` it serves uploads where an answer of the project's names them in X-Accel-Redirect, and asks the
+    project for everything else there. With `certificate` and `key`
     (paths on the server) the project is served over TLS, and HTTP redirects to it. `trusted_proxies` are networks whose
-    X-Forwarded-* headers are believed. `body_size` is nginx's (`25m`), `read_timeout` in seconds. ValueError for a
-    value that nginx cannot take.
+    X-Forwarded-* headers are believed; with `external_tls` they alone are served, as over HTTPS, and everybody else is
+    redirected to it. The server itself is served too, unbelieved: it reads back what it serves. `body_size` is nginx's
+    (`25m`), `read_timeout` in seconds. ValueError for a value that nginx cannot take.
     """
     if (certificate is None) != (key is None):
         raise ValueError("a certificate and its key go together")
     if not _SIZE.fullmatch(body_size):
         raise ValueError(f"not a size: {body_size!r}")
+    networks = [str(ipaddress.ip_network(network, strict=False)) for network in trusted_proxies]
+    if external_tls and not networks:
+        raise ValueError("TLS that ends elsewhere needs a trusted proxy")
     server_names = nginx.server_names(hostnames)
     if not server_names:
         raise ValueError("a site needs a hostname")
@@ -79,11 +92,15 @@ def site(
         server_names=server_names,
         static_pattern=static_url and f"^{nginx.pattern(url_path(static_url))}(?<codesensei_file>.+)$",
         media_url=media_url and url_path(media_url),
+        media_internal=media_internal,
         tls=certificate is not None,
         certificate=certificate,
         key=key,
-        trusted_proxies=[str(ipaddress.ip_network(network, strict=False)) for network in trusted_proxies],
-        forwarded=_FORWARDED,
+        trusted_proxies=networks,
+        served=sorted({*networks, *(str(ipaddress.ip_network(address)) for address in _LOOPBACK)})
+        if external_tls
+        else [],
+        forwarded=_forwarded(external_tls),
         access_log=str(project.site_log),
         body_size=body_size,
         read_timeout=read_timeout,

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TextIO
 
-from codesensei.scripts.base import lines, locks, proofs
+from codesensei.scripts.base import damage, lines, locks, proofs
 from codesensei.scripts.base.files import link_target, make_directory
 from codesensei.scripts.base.lines import StepRun
 from codesensei.scripts.base.step import Failure, Step
@@ -56,6 +56,8 @@ def main() -> int:
     try:
         step = _read_step(kind, slug, words)
         with _lock(kind, step):
+            for done in damage.repair(step.project):
+                step.say(done)
             _run(kind, step)
     except (Failure, OSError) as error:
         # Locks, notes and logs are files, too.

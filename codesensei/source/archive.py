@@ -14,9 +14,10 @@ from functools import cached_property
 from pathlib import Path
 
 from codesensei.source.command import plain_git, repository_of_ours
-from codesensei.source.errors import SourceError, listing, printable
+from codesensei.source.errors import SourceError, listing
 from codesensei.source.tree import Tree
 from codesensei.wire.paths import OWN_FOLDER
+from codesensei.wire.text import printable
 
 KEPT_ARCHIVES = 20
 _END = bytes(1024)

@@ -64,7 +64,9 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     checks.end()
     assert closure is not None
     code_id, packages_id = ids(checkout.revision, project, closure, settings.interface, server)
-    warnings = without_migrations(Modules(checkout, directory, closure.roots), project.settings_module)
+    warnings = without_migrations(
+        Modules(checkout, directory, (*settings.python_path, *closure.roots)), project.settings_module
+    )
     known = tuple(migrations(checkout))
     return Code(checkout, settings, closure, known, server, code_id, packages_id, tuple(warnings))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pulumi import RunError
 
+from codesensei.wire.text import encodable, printable
 from codesensei.wire.together import Together
 
 
@@ -17,9 +18,9 @@ class SourceError(RunError):
     """
 
     def __init__(self, thing: str, cause: str, fix: str, others: Sequence[SourceError] = ()) -> None:
-        self.thing = _encodable(thing)
-        self.cause = _encodable(cause)
-        self.fix = _encodable(fix)
+        self.thing = encodable(thing)
+        self.cause = encodable(cause)
+        self.fix = encodable(fix)
         self.others = tuple(others)
         super().__init__("\n".join([f"{self.thing}: {self.cause}\n    {self.fix}", *map(str, self.others)]))
 
@@ -40,17 +41,6 @@ def raise_all(found: Iterable[SourceError]) -> None:
 def together() -> Together[SourceError]:
     """Checks of the source, of which none hides another's error."""
     return Together(SourceError, raise_all)
-
-
-def printable(text: str) -> str:
-    """The text on one line, with the bytes that are no UTF-8 and the characters that steer a terminal spelled out."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in _encodable(text)
-    )
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def near(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:

@@ -10,6 +10,7 @@ from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, listing, near
 from codesensei.source.requirements import Closure
+from codesensei.source.roots import import_roots
 from codesensei.source.settings import Modules, read_names
 from codesensei.source.shared import refuse_lost_uploads
 from codesensei.source.tree import join
@@ -22,9 +23,10 @@ class SettingsFacts:
 
     `asgi_application` and `wsgi_application` are in a server's form (`config.asgi:application`), None where nothing
     declares them. `application` is the one for `interface`. `django_directory` is where manage.py really is, all
-    links followed, relative to the source's root. `settings_file` is empty for settings of an installed package.
-    `static_url` and `media_url` are paths that begin and end with a slash: Django's usual ones where the settings do
-    not write them plainly. `unsure` has a sentence for each thing that only running would tell.
+    links followed, relative to the source's root, as are the further import roots `python_path`. `settings_file` is
+    empty for settings of an installed package. `static_url` and `media_url` are paths that begin and end with a slash:
+    Django's usual ones where the settings do not write them plainly. `unsure` has a sentence for each thing that only
+    running would tell.
     """
 
     asgi_application: str | None
@@ -33,6 +35,7 @@ class SettingsFacts:
     interface: Interface
     application: str
     django_directory: str
+    python_path: tuple[str, ...]
     static_url: str
     media_url: str
     unsure: tuple[str, ...]
@@ -44,7 +47,8 @@ def read_settings(project: Checkout, config: ProjectConfig, closure: Closure | N
     `closure` says which modules may come with the packages; what Django says of them is asked on the server alone.
     """
     directory = django_directory(project, config.directory)
-    modules = Modules(project, directory, closure.roots if closure else ())
+    python_path = import_roots(project, config, directory)
+    modules = Modules(project, directory, (*python_path, *(closure.roots if closure else ())))
     installed = closure.names if closure else frozenset()
     settings_file = modules.find(config.settings_module)
     notes = []
@@ -73,6 +77,7 @@ def read_settings(project: Checkout, config: ProjectConfig, closure: Closure | N
         interface=interface,
         application=application,
         django_directory=directory,
+        python_path=python_path,
         static_url=_url_path(urls["STATIC_URL"], "/static/"),
         media_url=_url_path(urls["MEDIA_URL"], "/media/"),
         unsure=(*notes, *names.unsure),
@@ -158,6 +163,8 @@ def _no_settings(project: Checkout, module: str, directory: str) -> SourceError:
         if elsewhere:
             place = elsewhere[0].removesuffix(tail).rstrip("/") or "."
             fix = f"found {elsewhere[0]}: manage.py has to be in {place}, see project.directory"
+            if not project.tree.is_file(join(place, "manage.py")):
+                fix = f"found {elsewhere[0]}: set project.pythonPath: [{place}]"
             return SourceError(thing, cause, fix)
     known = _modules_like(project, directory, "settings")
     like = near(module, known) or known

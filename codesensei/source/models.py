@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from codesensei.source.archive import Checkout
 from codesensei.source.errors import listing
 from codesensei.source.settings import Modules
 from codesensei.source.tree import join
@@ -18,7 +19,7 @@ _NO_TABLE = {("abstract", True), ("managed", False), ("proxy", True)}
 
 def without_migrations(modules: Modules, settings_module: str) -> list[str]:
     """A sentence for each such app that the settings install; none where they say where migrations are."""
-    settings = _Words(modules)
+    settings = Words(modules)
     if file := modules.find(settings_module):
         settings.read(settings_module, file)
     if settings.moves_migrations:
@@ -51,7 +52,7 @@ def _apps(modules: Modules) -> Iterator[tuple[str, str]]:
 def _models(modules: Modules, folder: str) -> list[str]:
     """The models in a folder that certainly have a table."""
     files = [f"{folder}/models.py", *fnmatch.filter(sorted(modules.project.files), f"{folder}/models/*.py")]
-    trees = [tree for file in files if (tree := _parse(modules, file)) and _imports_django(tree)]
+    trees = [tree for file in files if (tree := parse(modules.project, file)) and _imports_django(tree)]
     classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
 
     def is_model(node: ast.ClassDef, seen: frozenset[str] = frozenset()) -> bool:
@@ -90,15 +91,16 @@ def _ignored(modules: Modules) -> str:
     return ""
 
 
-def _parse(modules: Modules, file: str) -> ast.Module | None:
+def parse(project: Checkout, file: str) -> ast.Module | None:
+    """The syntax tree of a file; None where there is none that can be read."""
     try:
-        return ast.parse(modules.project.tree.read_bytes(file), file)
+        return ast.parse(project.tree.read_bytes(file), file)
     except (FileNotFoundError, SyntaxError, ValueError):
         return None
 
 
 @dataclass
-class _Words:
+class Words:
     """Every text in the settings, and in the project's modules that they take names from."""
 
     modules: Modules
@@ -107,7 +109,7 @@ class _Words:
     seen: set[str] = field(default_factory=set)
 
     def read(self, name: str, file: str) -> None:
-        if file in self.seen or (tree := _parse(self.modules, file)) is None:
+        if file in self.seen or (tree := parse(self.modules.project, file)) is None:
             return
         self.seen.add(file)
         for node in ast.walk(tree):

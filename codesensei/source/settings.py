@@ -153,7 +153,7 @@ class _Reader:
             self.notes.append(f"{module.file}:{target.lineno}: {target.value.id} is changed")
         if not isinstance(target, ast.Name):
             return
-        text = _text(value, module.known)
+        text = text_of(value, module.known)
         if target.id in self._wanted:
             place = f"{module.file}:{target.lineno}"
             if text is None and not (isinstance(value, ast.Constant) and value.value is None):
@@ -189,7 +189,7 @@ class _Reader:
             return
         for argument in call.args:
             inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
-            text = _text(inner, module.known)
+            text = text_of(inner, module.known)
             if text is None:
                 self.notes.append(f"{module.file}:{call.lineno}: includes files whose names are computed")
                 continue
@@ -209,16 +209,16 @@ class _Module:
         return {**self.texts, "__file__": f"{ROOT}/{self.file}"}
 
 
-def _text(node: ast.expr, known: dict[str, str | None]) -> str | None:
+def text_of(node: ast.expr, known: dict[str, str | None]) -> str | None:
     """The text of an expression made of literals and names with known texts, else None."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _joined([_text(node.left, known), _text(node.right, known)])
+        return _joined([text_of(node.left, known), text_of(node.right, known)])
     if isinstance(node, ast.JoinedStr):
-        return _joined([_text(part, known) for part in node.values])
+        return _joined([text_of(part, known) for part in node.values])
     if isinstance(node, ast.Dict):
         return _backend(node, known)
     if isinstance(node, ast.FormattedValue) and node.conversion == -1 and node.format_spec is None:
-        return _text(node.value, known)
+        return text_of(node.value, known)
     return place(node, known)
 
 
@@ -226,7 +226,7 @@ def _backend(node: ast.Dict, known: dict[str, str | None]) -> str | None:
     """What a map as STORAGES uses by default: the text of `BACKEND`, in the map of `default`."""
     for key, value in zip(node.keys, node.values, strict=True):
         if isinstance(key, ast.Constant) and key.value in ("default", "BACKEND"):
-            return _text(value, known)
+            return text_of(value, known)
     return None
 
 

@@ -46,7 +46,7 @@ def refuse_lost_uploads(project: Checkout, config: ProjectConfig, modules: Modul
     if folder is None or any(f"{folder}/".startswith(f"{path}/") for path in config.shared_paths):
         return
     fix = f'set MEDIA_ROOT = "{ProjectPaths(config.slug).media}" in the production settings'
-    served = config.media_serving == "proxy" and not f"/{folder}".endswith("/media")
+    served = config.media_serving != "none" and not f"/{folder}".endswith("/media")
     if not served and folder != "." and not _code_in(project, folder):
         paths = ", ".join([*config.shared_paths, folder])
         fix = f"keep it by a line in the stack file, project.sharedPaths: [{paths}]; or {fix}"

@@ -49,13 +49,17 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """How a release is proved: asked under each of `hosts` for `path`, within `timeout` seconds."""
+    """How a release is proved: asked under each of `hosts` for `path`, within `timeout` seconds.
+
+    `external_tls`: the public's HTTPS ends before the server, so its proxy is asked over HTTP.
+    """
 
     path: str
     timeout: int
     accept: tuple[str, ...]
     hosts: tuple[str, ...]
     scheme: Literal["http", "https"]
+    external_tls: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,8 @@ class Manifest:
     `homes` are the processes that have a HOME; `tls` is the digest of the certificate, `acme` whether an authority
     renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
     `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
-    which are in the folder `media` of shared.
+    which are in the folder `media` of shared; with `media_internal` only to whom the project sends them. `shares` names
+    what the settings use and another stack may use too.
     """
 
     slug: str
@@ -94,8 +99,10 @@ class Manifest:
     default_tls: str | None
     production: bool = False
     adopt: bool = False
+    shares: tuple[str, ...] = ()
     media_url: str | None = None
     media: str = MEDIA
+    media_internal: bool = False
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

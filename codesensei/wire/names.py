@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 # How a release is called, `<code7>-<env7>`, and where its name stands in texts that are the same for all releases.
 RELEASE = re.compile(r"[0-9a-f]{7}-[0-9a-f]{7}")
@@ -46,6 +47,21 @@ EXTENSION_PACKAGES = {
 }
 # What people call an extension, by the name that PostgreSQL has for it.
 EXTENSION_ALIASES = {"pgvector": "vector"}
+
+
+def is_pattern(hostname: str) -> bool:
+    """Whether it stands for all names below a domain: `*.example.com`."""
+    return hostname.startswith("*.")
+
+
+def asked_name(hostname: str) -> str:
+    """The name to ask for: of a pattern one that nobody has, because which of them the project knows is its own."""
+    return f"codesensei-probe{hostname[1:]}" if is_pattern(hostname) else hostname
+
+
+def is_served(hostname: str, hostnames: Iterable[str]) -> bool:
+    """Whether one of these is this name, or a pattern that it fits."""
+    return any(hostname == name or (is_pattern(name) and hostname.endswith(name[1:])) for name in hostnames)
 
 
 def release_name(code_id: str, env_id: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Import roots; relative ones begin at manage.py's folder, where every process and job starts.
+PYTHON_PATH = "PYTHONPATH"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

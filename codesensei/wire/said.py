@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 
 from codesensei.wire import codec
+from codesensei.wire.text import printable_lines
 
 # The provider reads lines into a buffer of 64 KiB, and a longer line makes some versions of it wait for ever.
 LINE_BYTES = 60_000
@@ -21,7 +22,7 @@ class Said:
 
 def to_line(said: Said) -> str:
     """The line. A long warning loses its middle, and warnings for which there is no room are counted."""
-    told = [shortened(text) for text in said.warnings]
+    told = [printable_lines(shortened(text)) for text in said.warnings]
     kept = len(told)
     while len(line := _line(said, told, kept)) > LINE_BYTES and kept:
         kept = min(kept - 1, kept * LINE_BYTES // len(line))

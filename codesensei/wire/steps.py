@@ -53,6 +53,7 @@ class Preflight:
     share_user: bool
     adopt: bool
     allow_unsupported: bool
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ class Account:
     """
 
     user: str
-    media_serving: Literal["none", "proxy"]
+    media_serving: Literal["none", "proxy", "internal"]
     shared_paths: tuple[str, ...] = ()
     media: str = MEDIA
 
@@ -189,7 +190,8 @@ class Build:
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
     names their content. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack
     config decides. `media_url` where the proxy serves uploads. `shared_paths` are the folders that lead to shared.
-    `production` refuses DEBUG.
+    `production` refuses DEBUG, `adopt` takes over what the settings use and another stack has, and `shares` names what
+    both may use.
     """
 
     user: str
@@ -212,6 +214,8 @@ class Build:
     shared_paths: tuple[str, ...] = ()
     media: str = MEDIA
     production: bool = False
+    adopt: bool = False
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,6 +152,7 @@ def code(**changes: Any) -> Code:
             interface="wsgi",
             application="config.wsgi:application",
             django_directory=".",
+            python_path=(),
             static_url="/static/",
             media_url="/media/",
             unsure=(),

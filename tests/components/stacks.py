@@ -60,7 +60,7 @@ EXTERNAL = f"""config:
 """
 
 
-def _loaded(folder: Path, text: str) -> Stack:
+def loaded(folder: Path, text: str) -> Stack:
     """The stack of this text, under the name that the recorder's engine gives it."""
     configure(Settings(project="codesensei", stack="stack", organization="acme"))
     return load_text(folder, text)
@@ -68,19 +68,19 @@ def _loaded(folder: Path, text: str) -> Stack:
 
 def example(folder: Path) -> Stack:
     """The stack file that documents every key."""
-    return _loaded(folder, EXAMPLE.read_text())
+    return loaded(folder, EXAMPLE.read_text())
 
 
 def given(folder: Path) -> Stack:
     """A stack that brings its own database URL, certificate and SSH key, on a server with a sudo user."""
-    return _loaded(folder, GIVEN)
+    return loaded(folder, GIVEN)
 
 
 def generated(folder: Path) -> Stack:
     """A stack for which the program makes everything: password, host name, broker number, certificate."""
-    return _loaded(folder, GENERATED)
+    return loaded(folder, GENERATED)
 
 
 def external(folder: Path) -> Stack:
     """A stack whose database is elsewhere: on the server nothing is made for it."""
-    return _loaded(folder, EXTERNAL)
+    return loaded(folder, EXTERNAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ from tests.components.recorder import GENERATED, Run
 
 PARTS = "{DB_HOST: host, DB_PORT: port, DB_NAME: name, DB_USER: user, DB_PASSWORD: password}"
 MAPPED = f"  codesensei:database: {{env: {PARTS}}}\n"
+BROKER = "{CELERY_BROKER_URL: url}"
 PASSWORD = f"{GENERATED}shop-database-password"
 
 
-def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str = MAPPED) -> Run:
-    """The stack that has everything generated, with this for its database."""
-    assert stacks.GENERATED.count(MAPPED) == 1
-    monkeypatch.setattr(stacks, "GENERATED", stacks.GENERATED.replace(MAPPED, database))
+def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str = MAPPED, broker: str = BROKER) -> Run:
+    """The stack that has everything generated, with this for its database and its broker."""
+    assert stacks.GENERATED.count(MAPPED) == stacks.GENERATED.count(BROKER) == 1
+    monkeypatch.setattr(stacks, "GENERATED", stacks.GENERATED.replace(MAPPED, database).replace(BROKER, broker))
     return recorder.run(stacks.generated(tmp_path), remote.Look(), monkeypatch)
 
 
@@ -77,6 +79,18 @@ def test_the_broker_has_a_number_of_the_stack_s_own(tmp_path: Path, monkeypatch:
     assert 417 in preflight["brokerNumbers"]
 
 
+@pytest.mark.proves("broker.parts")
+def test_the_parts_of_the_broker_are_told_in_variables_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = variables_of(declared(tmp_path, monkeypatch, broker="{X_HOST: host, X_PORT: port, X_DB: number}"))
+    assert {name: told[name] for name in told if name.startswith("X_")} == {
+        "X_HOST": "127.0.0.1",
+        "X_PORT": "6379",
+        "X_DB": "417",
+    }
+
+
 @pytest.mark.proves("env.generated")
 def test_a_generated_secret_is_one_that_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any other input of a random resource would replace it, and the value with it."""
@@ -85,3 +99,15 @@ def test_a_generated_secret_is_one_that_nothing_changes(tmp_path: Path, monkeypa
     made = run.find("shop-SECRET_KEY")
     assert made.inputs == {"length": 64, "special": False}
     assert made.urn.endswith("::shop-SECRET_KEY")
+
+
+@pytest.mark.proves("config.python-path")
+@pytest.mark.parametrize(("given", "found"), [("", "../src:apps"), ("    PYTHONPATH: /opt/libs\n", "/opt/libs")])
+def test_import_roots_begin_where_processes_and_jobs_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, found: str
+) -> None:
+    """What the stack file says itself stays."""
+    monkeypatch.setattr(stacks, "GENERATED", f"{stacks.GENERATED}  codesensei:env:\n    A: a\n{given}")
+    settings = replace(recorder.code().settings, django_directory="web", python_path=("src", "web/apps"))
+    run = recorder.run(stacks.generated(tmp_path), remote.Look(), monkeypatch, settings=settings)
+    assert variables_of(run)["PYTHONPATH"] == found

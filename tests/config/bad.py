@@ -357,6 +357,13 @@ BAD = [
         "project.keepReleases: 1 is too small: the current and the previous release are always kept\n"
         "    give 2 or more",
     ),
+    Bad(
+        "python-path",
+        "    pythonPath: []\n",
+        '    pythonPath: ["a:b"]\n',
+        'project.pythonPath[0]: "a:b" has a colon, which ends a folder\'s name in PYTHONPATH\n'
+        "    rename the folder, or add it to sys.path in the settings",
+    ),
     # The edge.
     Bad(
         "domain",
@@ -373,8 +380,9 @@ BAD = [
     Bad(
         "domain-pattern",
         "[shop.example.com]",
-        '["*.example.com"]',
-        'domains[0]: "*.example.com" is a pattern\n    list each host name; appsDomain makes names of its own',
+        '["shop.*.example.com"]',
+        'domains[0]: "shop.*.example.com" is a pattern\n'
+        "    write *.example.com in codesensei:domains for all names below example.com, or list each host name",
     ),
     Bad(
         "domain-case",
@@ -405,7 +413,7 @@ BAD = [
         "tls",
         TLS,
         "  codesensei:tls: letsencrypt\n",
-        "tls: is not off, selfSigned, acme, {acme: …} or {certificate, key}\n    use one of these",
+        "tls: is not off, selfSigned, acme, external, {acme: …} or {certificate, key}\n    use one of these",
     ),
     Bad(
         "email",
@@ -670,6 +678,13 @@ BAD = [
         "  codesensei:broker:\n    env: {}\n",
         "  codesensei:broker:\n    env: {CELERY_BROKER_URL: url}\n",
         "broker.env.CELERY_BROKER_URL: CELERY_BROKER_URL is also in env\n    remove it from env or from broker.env",
+    ),
+    Bad(
+        "broker-mapping-incomplete",
+        "  codesensei:broker:\n    env: {}\n",
+        "  codesensei:broker:\n    env: {REDIS_HOST: host, REDIS_PORT: port}\n",
+        "broker.env: maps no variable to the number, which alone is the stack's own\n"
+        "    map url, or number: {REDIS_DB: number}",
     ),
     Bad(
         "database-url-made",

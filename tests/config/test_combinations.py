@@ -40,6 +40,25 @@ COMBINATIONS = {
         "domains: has 101 names with appsDomain's, and a certificate holds 100\n"
         "    remove some, or set tls to a certificate of your own",
     ),
+    "acme-pattern": (
+        [("[shop.example.com]", '[example.com, "*.example.com"]'), (TLS, "  codesensei:tls: acme\n")],
+        'domains: "*.example.com" needs a certificate by DNS validation, which tls: acme cannot do\n'
+        "    set tls to a certificate of your own for it, to external or to selfSigned, or list each host name",
+    ),
+    "python-path-twice": (
+        [("pythonPath: []", "pythonPath: [src]"), (OWN_ENV, f"    PYTHONPATH: src\n{OWN_ENV}")],
+        "env.PYTHONPATH: PYTHONPATH is also made of project.pythonPath\n    remove one of the two",
+    ),
+    "external-needs-proxies": (
+        [(TLS, "  codesensei:tls: external\n")],
+        "tls: is external, but no load balancer or CDN is trusted to say that a visitor came over HTTPS\n"
+        "    list the networks that it connects from in codesensei:trustedProxies",
+    ),
+    "external-needs-name": (
+        [(DOMAINS, ""), (TLS, "  codesensei:tls: external\n"), ("Proxies: []", "Proxies: [10.0.0.0/8]")],
+        "tls: is external, but the stack has no host name: the server's own address has no TLS\n"
+        "    add codesensei:domains",
+    ),
     "worker-unit-reserved": (
         [("slug: shop", "slug: cloud"), ("      beat:\n", "      init:\n")],
         "project.workers.init: cloud-init.service is a system unit\n    give the worker another name",

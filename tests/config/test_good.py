@@ -251,13 +251,26 @@ def test_database_plan(name: str, tmp_path: Path) -> None:
         ("off", "off"),
         (False, "off"),
         ("selfSigned", "selfSigned"),
+        ("external", "external"),
         ({"certificate": "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"}, "files"),
         ("acme", "acme"),
         ({"acme": {"email": "ops@example.com"}}, "acme"),
     ],
 )
 def test_each_kind_of_tls(tls: object, kind: str) -> None:
-    assert validate({**SMALLEST, "domains": ["shop.example.com"], "tls": tls}).tls.kind == kind
+    trusted = {"trustedProxies": ["10.0.0.0/8"]} if kind == "external" else {}
+    assert validate({**SMALLEST, "domains": ["shop.example.com"], "tls": tls, **trusted}).tls.kind == kind
+
+
+@pytest.mark.proves("proxy.patterns")
+@pytest.mark.parametrize(
+    ("domains", "made_up"), [(["*.example.com"], True), (["*.example.com", "example.com"], False), ([], False)]
+)
+def test_all_names_below_a_domain(domains: list[str], made_up: bool, tmp_path: Path) -> None:
+    stack = loaded(tmp_path, ("[shop.example.com]", json.dumps(domains)))
+    assert list(stack.config.domains) == domains
+    told = [warning for warning in stack.warnings if "url is codesensei-probe.example.com" in warning]
+    assert len(told) == made_up
 
 
 @pytest.mark.proves("broker.plain-url")
@@ -267,6 +280,11 @@ def test_each_kind_of_tls(tls: object, kind: str) -> None:
         (["X: redis://localhost:6379/3", "Y: valkey://127.0.0.1"], BrokerPlan((0, 3))),
         (["X: redis://cache.example.com:6379/99"], BrokerPlan((0,))),
         (["X: redis://127.0.0.1:6380/99"], BrokerPlan((0,))),
+        (["REDIS_HOST: localhost", 'REDIS_DB: "3"'], BrokerPlan((0, 3))),
+        (["MY_REDIS_HOST: 127.0.0.1", "MY_REDIS_PORT: 6379", "MY_REDIS_DB: 30"], BrokerPlan((0, 30))),
+        (["REDIS_HOST: cache.example.com", "REDIS_DB: 3"], BrokerPlan((0,))),
+        (["REDIS_HOST: localhost", "REDIS_PORT: 6380", "REDIS_DB: 3"], BrokerPlan((0,))),
+        (["REDIS_DB: 3", "OTHER_DB: 4", "OTHER_HOST: localhost"], BrokerPlan((0,))),
     ],
 )
 def test_broker_plan(lines: list[str], plan: BrokerPlan, tmp_path: Path) -> None:
@@ -278,8 +296,8 @@ def test_broker_with_a_number_of_its_own(tmp_path: Path) -> None:
     url = "    CELERY_BROKER_URL: redis://127.0.0.1:6379/0\n"
     own = ("  codesensei:broker:\n    env: {}\n", "  codesensei:broker:\n    env: {CELERY_BROKER_URL: url}\n")
     broker = loaded(tmp_path, (url, ""), own).broker
-    assert (broker.numbers, broker.variables) == ((), ("CELERY_BROKER_URL",))
-    assert loaded(tmp_path, (url, "")).broker.variables == ()
+    assert (broker.numbers, broker.variables) == ((), {"CELERY_BROKER_URL": "url"})
+    assert loaded(tmp_path, (url, "")).broker.variables == {}
 
 
 @pytest.mark.proves("paths.units")
@@ -290,6 +308,8 @@ def test_names(tmp_path: Path) -> None:
     assert (stack.full_name, stack.slug, stack.user) == ("organization/project/stack", "shop", "deploy")
     assert stack.paths == ProjectPaths("shop")
     assert (stack.scheme, loaded(tmp_path, (TLS, "  codesensei:tls: selfSigned\n")).scheme) == ("http", "https")
+    trusting = ("trustedProxies: []", "trustedProxies: [10.0.0.0/8]")
+    assert loaded(tmp_path, (TLS, "  codesensei:tls: external\n"), trusting).scheme == "https"
 
 
 @pytest.mark.proves("web.workers")

@@ -114,6 +114,7 @@ def test_a_mistake_is_marked(path: str, value: object) -> None:
         ("codesensei:drift", "false"),
         ("codesensei:tls", {"certificate": "x", "key": {"secure": "v1:x"}}),
         ("codesensei:tls", False),
+        ("codesensei:tls", "external"),
         ("codesensei:digestKey", {"secure": "v1:x"}),
         ("aws:region", "eu-central-1"),
         ("codesensei:env", {"A": 1, "B": "x"}),

@@ -88,11 +88,19 @@ class Reader:
         """Everything that the table gives to this test has been typed."""
         assert {place for place, test in RUN_BY.items() if test == self.test} == self.typed
 
-    def may_log_in(self, server: Server) -> None:
-        """Let `ssh` use this server's key. `-t` gets a terminal although nobody sits at one."""
-        options = [word.removeprefix("-o").replace("=", " ", 1) for word in server.ssh_argv() if word.startswith("-o")]
+    def may_log_in(self, server: Server, *others: Server) -> None:
+        """Let `ssh` use this server's key, which is that of the others, too.
+
+        `-t` gets a terminal although nobody sits at one.
+        """
+        options, *more = [
+            dict(word[2:].split("=", 1) for word in one.ssh_argv() if word.startswith("-o"))
+            for one in (server, *others)
+        ]
+        known = " ".join(one["UserKnownHostsFile"] for one in (options, *more))
+        lines = [f"{name} {value}" for name, value in {**options, "UserKnownHostsFile": known}.items()]
         config, program = self.home / "ssh_config", self.home / "bin/ssh"
-        config.write_text("\n".join([f"IdentityFile {server.private_key_path}", *options]) + "\n")
+        config.write_text("\n".join([f"IdentityFile {server.private_key_path}", *lines]) + "\n")
         terminal = 'case " $* " in *" -t "*) set -- -t "$@" ;; esac'
         program.write_text(f'#!/bin/sh\n{terminal}\nexec {shutil.which("ssh")} -F {config} "$@"\n')
         program.chmod(0o755)

@@ -9,6 +9,10 @@ MAKE = "tests/docs/test_pages.py::test_targets"
 BOUGHT = "tests/host/test_access.py::test_a_server_as_it_is_bought"
 # Recipes for a server on which a project runs.
 SERVER = "tests/host/test_deploy.py::test_recipes_for_a_server"
+# From one server to another, data and all.
+MOVED = "tests/host/test_moved.py::test_the_data_are_carried_over"
+# Uploads, and who gets them.
+UPLOADS = "tests/host/test_static.py::test_files_of_this_release_and_the_one_before"
 # What Pulumi does on the operator's machine: states, passphrases, values of a stack that is never deployed.
 DESK = "tests/docs/test_desk.py::test_at_the_operator_s_desk"
 
@@ -39,11 +43,13 @@ RUN_BY = {
     "docs/operating.md#a-second-operator.2": DESK,
     "docs/operating.md#keys": DESK,
     "docs/operating.md#keys.2": DESK,
+    "docs/operating.md#a-new-machine": MOVED,
     "docs/operating.md#variables-from-elsewhere": DESK,
     "docs/operating.md#staging-and-production": BOUGHT,
     "docs/operating.md#ci": BOUGHT,
     "docs/operating.md#web-process-and-workers": SERVER,
     "docs/operating.md#web-process-and-workers.2": SERVER,
+    "docs/operating.md#protected-downloads": UPLOADS,
     "docs/operating.md#when-a-run-was-interrupted": DESK,
     "docs/operating.md#when-a-run-was-interrupted.2": DESK,
     "docs/operating.md#removing-a-stack.2": BOUGHT,

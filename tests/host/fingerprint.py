@@ -93,6 +93,8 @@ def outside_releases(found: dict[str, tuple[object, object]], slug: str) -> list
         "/var/lib/codesensei/incoming",
         # The names that the failed deploy would have used are held for it until the next one.
         "/var/lib/codesensei/register",
+        # What follows a migration runs again at the next one.
+        f"/var/lib/codesensei/{slug}/unfinished-migrate",
         "/run/systemd/system",
     )
     return [path for path in found if not path.startswith(inert)]

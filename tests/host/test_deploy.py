@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -68,6 +69,32 @@ def test_manage_runs_as_the_app_user_with_the_release_s_environment(deployed: St
     assert user == int(deployed.server.console("id -u deploy").stdout)
     assert greeting == "Hello"
     assert folder == f"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}"
+
+
+@pytest.mark.proves("paths.manage.terminal")
+def test_manage_never_has_root_s_terminal(deployed: Stack) -> None:
+    manage = f"/srv/codesensei/{deployed.slug}/manage shell -v 0 -c"
+    line = f"tty; {manage} {shlex.quote('import os; print(os.ttyname(0))')}"
+    said = deployed.server.console(f"script -qec {shlex.quote(line)} /dev/null").stdout
+    outer, inner = re.findall(r"/dev/pts/\d+", said)
+    assert inner != outer
+    line = f"""echo | {manage} 'open("/dev/tty")'"""
+    said = deployed.server.console(f"script -qec {shlex.quote(line)} /dev/null", check=False).stdout
+    assert "No such device or address: '/dev/tty'" in said
+
+
+@pytest.mark.proves("root.logs")
+def test_what_a_third_user_can_read(deployed: Stack) -> None:
+    slug = deployed.slug
+    places = "/etc /run /var/log /var/lib/codesensei /var/cache/codesensei"
+    find = f"find {places} -type f \\( -path '*codesensei*' -o -path '*/{slug}*' \\)"
+    every = deployed.server.console(f"{find} -print").stdout.splitlines()
+    assert f"/var/log/nginx/codesensei-{slug}.access.log" in every
+    tried = f'{find} -print0 | runuser -u nobody -- xargs -0 -n 1 sh -c \'test ! -r "$0" || echo "$0"\''
+    readable = deployed.server.console(tried).stdout.splitlines()
+    units = {f"/etc/systemd/system/{unit}" for unit in (f"{slug}.service", f"{slug}.socket", f"{slug}-worker.service")}
+    own = {f"/etc/nginx/sites-available/codesensei-{slug}.conf", f"/etc/logrotate.d/codesensei-{slug}"}
+    assert {path for path in readable if slug in path} == units | own
 
 
 @pytest.mark.proves("django.asked")

@@ -21,6 +21,10 @@ HANDS = {
     "a service stopped": ("systemctl stop guestbook-worker", "guestbook-worker.service is inactive"),
     "a service disabled": ("systemctl disable --now guestbook-worker", "guestbook-worker.service is inactive"),
     "the site edited": (f"sed -i s/max-age=31536000/max-age=5/ {SITE} && nginx -s reload", f"{SITE} was changed"),
+    "notes cut short": (
+        "cd /var/lib/codesensei && truncate -s 0 register.json && truncate -s 90 guestbook/live.json guestbook/*.jsonl",
+        "/var/lib/codesensei/guestbook/live.json is damaged",
+    ),
     "current moved": ("ln -sfn releases/none /srv/codesensei/guestbook/current", "/current was changed by hand"),
 }
 SERVICES = {
@@ -31,7 +35,7 @@ SERVICES = {
 RARE = {"a service disabled", "current moved"}
 
 
-@pytest.mark.proves("config.drift")
+@pytest.mark.proves("config.drift", "switch.damaged-notes")
 @each_debian(13)
 @pytest.mark.parametrize(
     "hand", [pytest.param(hand, marks=[pytest.mark.full] if hand in RARE else []) for hand in HANDS]

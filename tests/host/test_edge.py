@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import pytest
 
 from tests.host.authority import sign
-from tests.host.debians import each_debian
+from tests.host.debians import each_debian, on_debian
 from tests.host.stack import CHECKOUT, Stack
 from tests.host.visitor import ask, certificate, context_of, protocol, sign_guestbook
+from tools.sandbox.server import Server
 
 pytestmark = [pytest.mark.host, pytest.mark.full]
 
@@ -33,8 +36,8 @@ def echo(request):
 FORWARDED = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"}
 
 
-def strict(stack: Stack) -> str:
-    """A commit whose settings insist on HTTPS, with a view that tells what the project sees."""
+def strict(stack: Stack, files: Mapping[str, str] | None = None, settings_end: str = "") -> str:
+    """A commit whose settings insist on HTTPS, with a view that tells what the project sees, and with more files."""
     settings = (EXAMPLE / "config/settings/production.py").read_text()
     urls = (EXAMPLE / "config/urls.py").read_text()
     return stack.commit(
@@ -45,7 +48,8 @@ def strict(stack: Stack) -> str:
             ),
             "config/settings/production.py": f"{settings}\nSECURE_SSL_REDIRECT = True\nSECURE_HSTS_SECONDS = 60\n"
             "SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True\n"
-            "CSRF_TRUSTED_ORIGINS = ['https://*.example']\n",
+            f"CSRF_TRUSTED_ORIGINS = ['https://*.example']\n{settings_end}",
+            **(files or {}),
         }
     )
 
@@ -109,6 +113,54 @@ def test_a_project_that_insists_on_https(stack: Stack) -> None:
     assert seen["headers"]["x-forwarded-for"].startswith("6.6.6.6, ")
     assert seen["headers"]["x-forwarded-host"] == "evil.example"
     stack.up_without_changes()
+
+
+# What guides tell to switch on, and a site for whoever asks for another name.
+TUNE = "apt-get install -y nginx >/dev/null && cd /etc/nginx && rm sites-enabled/default"
+TUNE += " && sed -i 's/# server_names_hash_bucket_size 64;/server_names_hash_bucket_size 64;/' nginx.conf"
+TUNE += " && echo 'variables_hash_max_size 2048;' > conf.d/tuned.conf"
+TUNE += " && echo 'server { listen 80 default_server; listen [::]:80 default_server; return 418; }' > conf.d/any.conf"
+TUNE += " && nginx -t && systemctl reload nginx"
+
+
+@pytest.mark.proves("proxy.tuned", "tls.external", "proxy.patterns", "config.python-path")
+@on_debian(13)
+def test_names_of_tenants_behind_a_load_balancer_beside_a_tuned_nginx(
+    debian: int, fresh: Callable[[int], Server], place: Path
+) -> None:
+    stack = Stack(fresh(debian), place / f"tuned-{debian}").create()
+    host, subnet = stack.server.host, str(stack.server.address.subnet)
+    # An app that is only found the way manage.py starts, by settings that read it, too.
+    manage = (EXAMPLE / "manage.py").read_text().replace("import sys\n", "import sys\nfrom pathlib import Path\n")
+    manage = manage.replace("from django", "sys.path.append(str(Path(__file__).parent / 'apps'))\nfrom django", 1)
+    app = {"manage.py": manage, "apps/tenants/__init__.py": "", "apps/tenants/names.py": "NAMES = 1\n"}
+    end = "import tenants.names\n\nINSTALLED_APPS.append('tenants')\n"
+    stack.set("project.source.revision", strict(stack, app, end))
+    stack.set("domains", [NAME, f"*.{NAME}"])
+    stack.set("tls", "external")
+    refused = stack.preview(succeed=False)
+    assert "codesensei:tls: is external, but no load balancer or CDN is trusted" in refused.output
+    stack.set("trustedProxies", [subnet])
+    stack.set("env.DJANGO_ALLOWED_HOSTS", NAME)
+    stack.server.console(TUNE)
+    refused = stack.up(succeed=False)
+    assert f"Django refuses the host codesensei-probe.{NAME} (DisallowedHost)" in refused.output
+    stack.set("env.DJANGO_ALLOWED_HOSTS", f".{NAME}")
+    stack.up()
+    assert stack.outputs()["url"] == f"https://{NAME}/"
+    assert stack.server.console("nginx -T 2>/dev/null | grep -c server_names_hash_bucket_size").stdout == "1\n"
+    assert ask(host, "unknown.example").status == 418
+    for name in (NAME, f"a.{NAME}"):
+        assert "Hello" in ask(host, name).body
+    seen = json.loads(ask(host, f"a.{NAME}", "/echo/").body)
+    assert (seen["secure"], seen["headers"]["x-forwarded-proto"]) == (True, "https")
+    assert ask(host, NAME, headers={"X-Forwarded-Proto": "http"}).status == 301
+    stack.up_without_changes()
+    # Whoever is no load balancer is led to it, whatever they say.
+    stack.set("trustedProxies", ["203.0.113.0/24"])
+    stack.up()
+    leads = ask(host, f"a.{NAME}", "/echo/?a=b", headers={"X-Forwarded-Proto": "https"})
+    assert (leads.status, leads.headers["location"]) == (301, f"https://a.{NAME}/echo/?a=b")
 
 
 @each_debian(13)

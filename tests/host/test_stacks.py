@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
+import yaml
 
 from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint
@@ -54,6 +56,45 @@ def test_what_is_another_stack_s_is_refused_by_name(
     assert max(map(len, error.splitlines())) < 250
     assert touched(stack, before, names.get("slug", "nothing-else")) == []
     assert stack.site.greets("Hello")
+
+
+@pytest.mark.proves("register.asked", "register.uses-refused", "register.mapping-named", "register.preview")
+@each_debian(13)
+def test_a_number_that_only_the_settings_name_is_refused_and_the_fix_gives_another(
+    stack: Stack, neighbour: Callable[..., Stack]
+) -> None:
+    """What Django's own settings lead to, where no variable of the stack says it."""
+    url = stack.environ()["CELERY_BROKER_URL"]
+    other = neighbour(slug="other", hostname="guestbook.example")
+    other.set("project.user", "deploy")
+    error, on = other.preview(succeed=False).said("error"), f"on {other.server.host}: "
+    assert f"hostname guestbook.example {on}it belongs to the stack organization/codesensei/test (slug g" in error
+    assert f"user deploy {on}the project guestbook runs as this user" in error
+    other.set("project.user", "other")
+    other.set("domains", ["other.example"])
+    other.set("broker", {"env": {}})
+    settings = f"""
+from config.settings.production import *
+CELERY_BROKER_URL = os.environ.get("SHOP_REDIS_URL", "{url.replace("127.0.0.1", "localhost")}")
+"""
+    other.set("project.source.revision", other.commit({"config/settings/own.py": settings}))
+    other.set("project.settingsModule", "config.settings.own")
+    error = " ".join(other.up(succeed=False).said("error").split())
+    number = url.rpartition("/")[2]
+    assert f"error: broker database {number} on {stack.server.name}: CELERY_BROKER_URL" in error
+    assert "it belongs to the stack organization/codesensei/test (slug guestbook)" in error
+    # As the fix says.
+    mapping = yaml.safe_load(error.partition("set codesensei:broker: ")[2].partition(", which")[0])
+    assert mapping["env"]["SHOP_REDIS_URL"] == "url"
+    other.set("broker", mapping)
+    other.up()
+    second, first = other.site.write(), stack.site.write()
+    other.site.await_job(second)
+    stack.site.await_job(first)
+    register = json.loads(stack.server.console("cat /var/lib/codesensei/register.json").stdout)["slugs"]
+    numbers = {slug: entry["names"]["brokers"] for slug, entry in register.items()}
+    assert numbers == {"guestbook": [number], "other": [other.environ()["SHOP_REDIS_URL"].rpartition("/")[2]]}
+    other.up_without_changes()
 
 
 @pytest.mark.proves("words.stack", "words.server", "destroy.own-only", "broker.env")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import re
+from pathlib import Path
 
 import pytest
 
+from tests.docs.reader import Reader
+from tests.docs.table import UPLOADS
 from tests.host.debians import each_debian
 from tests.host.stack import CHECKOUT, Stack
 from tests.host.visitor import Reply, ask
@@ -18,14 +21,18 @@ EXAMPLE = CHECKOUT / "examples" / "guestbook"
 SHEET = "entries/static/entries/guestbook.css"
 
 
-def packed(stack: Stack, sheet: str) -> str:
-    """A commit with WhiteNoise's compressed storage under another URL, and this style sheet."""
+def packed(stack: Stack, sheet: str, view: str) -> str:
+    """A commit with WhiteNoise's compressed storage under another URL, this style sheet, and a view of uploads."""
     settings = (EXAMPLE / "config/settings/production.py").read_text()
     base = (EXAMPLE / "config/settings/base.py").read_text()
+    urls = (EXAMPLE / "config/urls.py").read_text()
+    lines = "from config.downloads import download\n\nurlpatterns = [\n    path('uploads/<path:name>', download),"
     storage = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
     return stack.commit(
         {
             SHEET: sheet,
+            "config/downloads.py": view,
+            "config/urls.py": urls.replace("urlpatterns = [", lines),
             "requirements.txt": (EXAMPLE / "requirements.txt").read_text() + "whitenoise==6.11.0\n",
             "config/settings/base.py": base.replace('"/static/"', '"/assets/"'),
             "config/settings/production.py": settings.replace(
@@ -46,11 +53,28 @@ def get(stack: Stack, path: str, **headers: str) -> Reply:
     return ask(stack.server.host, NAME, path, headers=sent)
 
 
+def check_protected(stack: Stack, media: str) -> None:
+    """Who asks for an upload asks the project's view, and other users of the server cannot read them either."""
+    stack.set("project.mediaServing", "internal")
+    stack.up()
+    assert get(stack, "/uploads/a.png").status == 302
+    login = "from django.contrib.auth.models import User; from django.test import Client; c = Client()"
+    login += "; c.force_login(User.objects.create(username='ada')); print(c.cookies['sessionid'].value)"
+    session = stack.server.console(f'/srv/codesensei/{stack.slug}/manage shell -c "{login}"').stdout.split()[-1]
+    sent = get(stack, "/uploads/a.png", Cookie=f"sessionid={session}")
+    assert (sent.status, sent.body, sent.headers["content-type"]) == (200, "picture\n", "image/png")
+    assert get(stack, "/uploads/none.png", Cookie=f"sessionid={session}").status == 404
+    assert stack.server.console(f"stat -c '%a %G' {media}").stdout == "750 www-data\n"
+
+
 @each_debian(13)
-def test_files_of_this_release_and_the_one_before(stack: Stack) -> None:
+def test_files_of_this_release_and_the_one_before(stack: Stack, tmp_path: Path) -> None:
+    reader = Reader(UPLOADS, tmp_path / "reader", {}, {})
+    view = reader.text("docs/operating.md#protected-downloads")
+    reader.ends()
     before = sheet_of(stack)
     rule = "body { margin: 0 }\n" * 200
-    stack.set("project.source.revision", packed(stack, rule))
+    stack.set("project.source.revision", packed(stack, rule, view))
     stack.set("project.mediaServing", "proxy")
     stack.up()
     path = sheet_of(stack)
@@ -65,7 +89,7 @@ def test_files_of_this_release_and_the_one_before(stack: Stack) -> None:
     assert get(stack, before.replace("/static/", "/assets/")).status == 200
 
     first, release = path, stack.serving()
-    stack.set("project.source.revision", packed(stack, rule + "p { margin: 0 }\n"))
+    stack.set("project.source.revision", packed(stack, rule + "p { margin: 0 }\n", view))
     stack.up()
     assert sheet_of(stack) != first
     assert get(stack, first).body == rule
@@ -92,12 +116,14 @@ def test_files_of_this_release_and_the_one_before(stack: Stack) -> None:
     stack.server.console(f'/srv/codesensei/{stack.slug}/manage shell -c "{save}"')
     assert get(stack, "/uploads/deep/b").body == "b"
 
+    check_protected(stack, media)
+
     stack.set("project.static", "none")
     stack.set("project.mediaServing", "none")
     stack.set("project.rebuild", "again")
     stack.set("project.healthCheck", {"path": "/uploads/"})
     stack.up()
     assert stack.serving() != release
-    assert get(stack, "/uploads/a.png").status == 404
+    assert get(stack, "/uploads/a.png").status == 302
     assert get(stack, first).headers.get("cache-control") != "max-age=31536000"
     assert stack.server.console(f"cat {media}/a.png").stdout == "picture\n"

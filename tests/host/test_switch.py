@@ -18,10 +18,10 @@ ASK = (
 )
 
 
-@pytest.mark.proves("switch.read-back", "switch.all-or-nothing")
+@pytest.mark.proves("switch.edge", "switch.all-or-nothing")
 @each_debian(12)
-def test_the_served_release_is_read_back_through_the_proxy(stack: Stack) -> None:
-    """The candidate is sound and the processes run, and visitors would still see an error: all is put back."""
+def test_a_site_that_visitors_would_get_instead_is_named(stack: Stack) -> None:
+    """The candidate is sound and the processes run, and visitors would still see another site: nothing changes."""
     first = stack.serving()
     site = SITE.format(name=stack.hostname)
     stack.server.console(f"cat > {OTHER} && systemctl reload nginx", input=site.encode())
@@ -29,7 +29,7 @@ def test_the_served_release_is_read_back_through_the_proxy(stack: Stack) -> None
     eventually(stack.server, ASK.format(name=stack.hostname, sign=""))
     stack.set("env.GREETING", "Good evening")
     error = stack.up(succeed=False).said("error")
-    assert "status 500" in error
+    assert f"hostname {stack.hostname}: the nginx site {OTHER} already serves it" in error
     assert f" on {stack.server.name}: " in error
     assert stack.serving() == stack.serving("worker") == first
     assert stack.outputs()["release"] == first

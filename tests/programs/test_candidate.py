@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from codesensei.programs import gunicorn_conf
-from codesensei.scripts.release.settings import SCRIPT
+from codesensei.scripts.release.settings import ASKING
 
 PROGRAMS = Path(gunicorn_conf.__file__).parent
 SECONDS = 30.0
@@ -50,7 +50,7 @@ def place(tmp_path: Path) -> Path:
         "django/conf.py": CONF,
         "shop.py": SHOP,
         "programs/candidate.py": (PROGRAMS / "candidate.py").read_text(),
-        "programs/ask_django.py": SCRIPT.read_text(),
+        **{f"programs/{script.name}": script.read_text() for script in ASKING},
         "home/x": "",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

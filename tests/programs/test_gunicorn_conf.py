@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from codesensei.programs import gunicorn_conf
-from codesensei.scripts.release.settings import SCRIPT
+from codesensei.scripts.release.settings import ASKING
 
 FILE = Path(gunicorn_conf.__file__)
 CANDIDATE = FILE.with_name("gunicorn_candidate.py")
@@ -117,7 +117,7 @@ def starting(place: Path, module: str) -> None:
     for name, program in {
         "live.py": FILE,
         "candidate.py": FILE.with_name("candidate.py"),
-        "ask_django.py": SCRIPT,
+        **{script.name: script for script in ASKING},
     }.items():
         (place / name).write_text(program.read_text())
     (place / "gunicorn_candidate.py").write_text(CANDIDATE.read_text())

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from codesensei.remote import Look, RemoteError, State, access, reach
 from codesensei.remote import look as module
 from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
+from codesensei.wire.register import Register
 from codesensei.wire.steps import Seen, SeenStep
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
@@ -87,7 +89,7 @@ def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
     assert (look.repair("claim"), look.repair("switch"), look.copy, look.blank) == (10, 1, 3, True)
     assert look.warnings == (
-        "203.0.113.7: this server remembers nothing of the stack; pulumi up brings everything again",
+        "203.0.113.7: this server remembers nothing of the stack; pulumi up brings everything again, and no data",
     )
 
 
@@ -206,7 +208,9 @@ def test_a_look_only_asks(ssh: Any) -> None:
     folder = ssh(out="{}")
     look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE)
     command = (folder / "arguments").read_text().splitlines()[-1]
-    assert command == f"sudo -n sh -c 'if [ -x {RUN} ]; then exec {RUN} look; else echo \"{{}}\"; fi'"
+    look, register = f'if [ -x {RUN} ]; then {RUN} look; else echo "{{}}"; fi', "/var/lib/codesensei/register.json"
+    told = f'if [ -r {register} ]; then echo; printf codesensei-register:; tr -d "\\n" <{register}; fi'
+    assert command == f"sudo -n sh -c '{look}; {told}'"
     assert (folder / "agent").read_text() == "agent.sock"
 
 
@@ -291,6 +295,42 @@ def test_without_drift_nobody_connects_and_every_line_stays(ssh: Any, engine: di
     assert (look.repair("claim"), look.repair("switch"), look.copy, look.warnings) == (9, 0, 2, ())
     assert reached().repair("switch") == 1
     assert len(engine["warnings"]) == 2
+
+
+REGISTER = {
+    "slugs": {"shop": {"stack": "acme/codesensei/prod", "identity": "an-identity", "names": {"brokers": ["3"]}}}
+}
+
+
+@pytest.mark.proves("register.preview")
+def test_the_look_brings_the_server_s_register(ssh: Any) -> None:
+    ssh(out=f"{json.dumps(ANSWER)}\n\ncodesensei-register:{json.dumps(REGISTER)}\nsee you\n")
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    assert look.repairs == {"claim": 9, "switch": 1}
+    assert look.register is not None
+    assert look.register.slugs["shop"].has("brokers", "3")
+    ssh(out="{}\n\ncodesensei-register:broken\n")
+    assert look_at(SERVER, "agent.sock", "", RUN, STATE).register == Register()
+
+
+@pytest.mark.proves("register.moved")
+@pytest.mark.parametrize(
+    ("server", "identity", "moved_from"),
+    [
+        ("old.example.com", "an-identity", ""),
+        ("old.example.com", "other", "old.example.com"),
+        (SERVER.host, "other", ""),
+    ],
+)
+def test_a_server_is_another_one_unless_it_knows_the_stack(
+    ssh: Any, engine: dict[str, Any], server: str, identity: str, moved_from: str
+) -> None:
+    engine["state"] = replace(STATE, outputs={"server": server}, identity=identity)
+    ssh(out=f"{json.dumps(ANSWER)}\ncodesensei-register:{json.dumps(REGISTER)}\n")
+    assert reach(SERVER, slug="shop", drift=True, private_key=None).moved_from == moved_from
+    # Nobody looks, so nobody knows.
+    unknown = "" if server == SERVER.host else server
+    assert reach(SERVER, slug="shop", drift=False, private_key=None).moved_from == unknown
 
 
 def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engine: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ def test_each_step_has_its_number_and_the_digest_of_its_inputs() -> None:
         "copied-last": {"type": "command:remote:CopyToRemote", "outputs": {"triggers": [3.0, "203.0.113.7:22"]}},
         "local": {"type": "command:local:Command", "outputs": {"create": f"{RUN} build 1 x"}},
         "stack": {"type": "pulumi:pulumi:Stack", "outputs": {}},
+        "server": {"type": "codesensei:index:Server", "outputs": {"host": "203.0.113.7", "identity": "an-identity"}},
     }
     assert module.State.of(resources) == module.State(
         whole=True,
@@ -62,6 +63,7 @@ def test_each_step_has_its_number_and_the_digest_of_its_inputs() -> None:
             "switch": StepState(2, of_step(["switch", "1", "a", "b"], "")),
         },
         copy=4,
+        identity="an-identity",
     )
 
 

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,12 @@ def example_texts() -> dict[str, str]:
             body_size="1g",
             read_timeout=600,
         ),
+        "shop-external.conf": site.site(
+            SHOP, hostnames=[HOST], static_url="/static/", trusted_proxies=["10.0.0.0/8"], external_tls=True
+        ),
+        "shop-protected.conf": site.site(
+            SHOP, hostnames=[HOST], static_url="/static/", media_url="/media/", media_internal=True
+        ),
         "shop-no-static.conf": site.site(SHOP, hostnames=["203.0.113.7"], static_url=None),
     }
 
@@ -66,6 +72,7 @@ def test_no_golden_text_is_left_over() -> None:
         ({"certificate": "/c"}, "go together"),
         ({"body_size": "25m; x"}, "not a size"),
         ({"trusted_proxies": ["10.0.0.0/40"]}, "10.0.0.0/40"),
+        ({"external_tls": True}, "needs a trusted proxy"),
         ({"static_url": "/"}, "not a path"),
         ({"static_url": "static/"}, "not a path"),
         ({"static_url": "https://cdn.example.com/"}, "not a path"),
@@ -88,7 +95,11 @@ class _Echo(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
-        self.send_response(200)
+        # The way of a missing upload leads back to the project.
+        missing = self.path.startswith("/media/") and "?" not in self.path
+        self.send_response(404 if missing else 200)
+        if "?send=" in self.path:
+            self.send_header("X-Accel-Redirect", self.path.partition("?send=")[2])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -123,6 +134,7 @@ class _Place(ProjectPaths):
 class _Served:
     port: int
     root: Path
+    source: str = "127.0.0.1"
 
     def ask(self, path: str, *, host: str = HOST, **headers: str) -> Answer:
         """GET; a header's underscores stand for hyphens."""
@@ -132,7 +144,7 @@ class _Served:
         return self._send("POST", path, body, {"Host": HOST})
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10, source_address=(self.source, 0))
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body=body or None, headers=sent)
         answer = connection.getresponse()
@@ -196,15 +208,15 @@ def _fill(folder: Path) -> Path:
     return root
 
 
-def _serve(folder: Path, trusted: list[str]) -> Iterator[_Served]:
+def _serve(folder: Path, trusted: list[str], *, external: bool = False, internal: bool = False) -> Iterator[_Served]:
     program = nginx()
     folder.chmod(0o755)
     root = _fill(folder)
     port = _free_port()
     place = _Place("shop", root)
     text = site.site(
-        place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/",
-        trusted_proxies=trusted, body_size="1k",
+        place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/", media_internal=internal,
+        trusted_proxies=trusted, external_tls=external, body_size="1k",
     )  # fmt: skip
     owner = "user root;" if os.getuid() == 0 else ""
     file = configuration(folder, text, f"{owner} daemon off; error_log {folder}/error.log;")
@@ -240,6 +252,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
 @pytest.fixture(scope="module")
 def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
     yield from _serve(tmp_path_factory.mktemp("trusting"), ["127.0.0.0/8"])
+
+
+BALANCER = "127.0.0.5"
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
+    yield from _serve(tmp_path_factory.mktemp("protected"), [], internal=True)
+
+
+@pytest.fixture(scope="module")
+def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
+    """As those see it who come from a load balancer."""
+    for found in _serve(tmp_path_factory.mktemp("external"), [BALANCER], external=True):
+        yield replace(found, source=BALANCER)
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(example_texts()) if name.startswith("shop")])
@@ -407,3 +434,55 @@ def test_the_request_line_reaches_the_project_as_it_is(served: _Served) -> None:
 def test_the_body_limit(served: _Served) -> None:
     assert served.post("/", b"x" * 1024)[0] == 200
     assert served.post("/", b"x" * 1025)[0] == 413
+
+
+@pytest.mark.proves("tls.external")
+@pytest.mark.parametrize("said", [{}, {"X_Forwarded_Proto": "https"}])
+def test_what_comes_from_a_load_balancer_is_https(external: _Served, said: dict[str, str]) -> None:
+    headers = external.seen(X_Forwarded_For="192.0.2.9", **said)
+    assert (headers["x-forwarded-proto"], headers["x-forwarded-port"]) == ("https", "443")
+    assert (headers["x-real-ip"], headers["x-forwarded-for"]) == ("192.0.2.9", f"192.0.2.9, {BALANCER}")
+    assert external.ask("/static/app.js")[2] == b"new"
+
+
+@pytest.mark.proves("tls.external")
+def test_the_load_balancer_may_say_that_a_visitor_came_over_http(external: _Served) -> None:
+    assert external.seen(X_Forwarded_Proto="http")["x-forwarded-proto"] == "http"
+
+
+@pytest.mark.proves("tls.external")
+@pytest.mark.parametrize("path", ["/a?b=%20", "/static/app.js", "/media/photo.txt"])
+def test_everybody_else_is_sent_to_https_whatever_they_say(external: _Served, path: str) -> None:
+    stranger = replace(external, source="127.0.0.7")
+    status, headers, _ = stranger.ask(path, X_Forwarded_Proto="https", X_Forwarded_For=BALANCER)
+    assert (status, _values(headers, "Location")) == (301, [f"https://{HOST}{path}"])
+
+
+@pytest.mark.proves("tls.external")
+def test_the_server_itself_is_served_and_not_believed(external: _Served) -> None:
+    headers = replace(external, source="127.0.0.1").seen(X_Forwarded_Proto="http", X_Forwarded_For="192.0.2.9")
+    assert (headers["x-forwarded-proto"], headers["x-forwarded-for"]) == ("https", "127.0.0.1")
+
+
+@pytest.mark.proves("media.internal")
+@pytest.mark.parametrize("path", ["/download/7", "/media/photo.txt"])
+def test_an_upload_is_sent_where_a_view_says_so(protected: _Served, path: str) -> None:
+    """The view may have the upload's own address."""
+    status, headers, body = protected.ask(f"{path}?send=/media/photo.txt")
+    assert (status, body) == (200, b"photo")
+    assert _values(headers, "X-Content-Type-Options") == ["nosniff"]
+    assert _values(headers, "X-Accel-Redirect") == []
+
+
+@pytest.mark.proves("media.internal")
+@pytest.mark.parametrize("path", ["/media/photo.txt", "/media/none", "/media/", "/media/../media/photo.txt"])
+def test_who_asks_for_an_upload_asks_the_project(protected: _Served, path: str) -> None:
+    status, _, body = protected.ask(path, X_Accel_Redirect="/media/photo.txt", Cookie="a=b")
+    assert status == 404
+    assert json.loads(body)["headers"]["cookie"] == "a=b"
+
+
+@pytest.mark.proves("media.internal")
+@pytest.mark.parametrize("path", ["/download/7", "/media/none"])
+def test_a_missing_upload_is_a_404(protected: _Served, path: str) -> None:
+    assert protected.ask(f"{path}?send=/media/none")[0] == 404

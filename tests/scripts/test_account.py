@@ -37,7 +37,7 @@ MODES = {
 def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
 
-    def run(serving: Literal["none", "proxy"] = "none", **changes: Any) -> Any:
+    def run(serving: Literal["none", "proxy", "internal"] = "none", **changes: Any) -> Any:
         step = make_step("account", data=replace(APP_USER, media_serving=serving, **changes))
         account.run(step)
         return step
@@ -69,6 +69,26 @@ def test_media_is_readable_by_the_proxy_only_where_it_serves_them(make: Any, ser
     assert media.stat().st_mode & 0o777 == 0o755
     make("none")
     assert media.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.proves("paths.shared.data", "media.internal")
+def test_protected_uploads_are_the_proxy_s_and_no_other_user_s(
+    make: Any, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[str] = []
+    made = files.make_directory
+
+    def remember(path: Path, mode: int, owner: str = "root", group: str = "root") -> bool:
+        groups.append(group)
+        return made(path, mode, owner, group)
+
+    monkeypatch.setattr(files, "make_directory", remember)
+    make("internal")
+    assert (server / "srv/shop/shared/media").stat().st_mode & 0o777 == 0o750
+    assert "www-data" in groups
+    groups.clear()
+    make("proxy")
+    assert "www-data" not in groups
 
 
 @pytest.mark.proves("shared-paths", "media.proxy")

@@ -215,7 +215,7 @@ def test_a_unit_that_was_replaced_by_hand_stays(end: Any, server: Path) -> None:
 
 def test_a_reload_that_nginx_refused_is_done_by_the_next_run(end: Any, asked: Recorded) -> None:
     asked.nginx_fails = True
-    with pytest.raises(Failure, match="nginx -t refuses what is left"):
+    with pytest.raises(Failure, match="nginx still serves it"):
         end(DROP)
     assert register.entry("shop") is not None
     asked.nginx_fails = False

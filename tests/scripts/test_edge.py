@@ -18,6 +18,7 @@ import pytest
 
 from codesensei.render import site
 from codesensei.scripts.base import host, probe, sites, units
+from codesensei.scripts.base import nginx as base_nginx
 from codesensei.scripts.base.sites import Configuration
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.units import UnitState
@@ -69,6 +70,7 @@ def served(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.setattr(edge, "NOTED_SECONDS", 0.5)
     monkeypatch.setattr(units, "show", lambda name: UnitState(active="active", main_pid="77"))
     monkeypatch.setattr(sites, "configuration", Configuration)
+    monkeypatch.setattr(base_nginx, "ensure_started", lambda step: None)
     PROJECT.release(NAME).mkdir(parents=True)
     (server / "proc/77").mkdir(parents=True)
     (server / "proc/77/cwd").symlink_to(PROJECT.release(NAME))
@@ -78,9 +80,11 @@ def served(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     threading.Thread(target=backend.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(rival: str = "") -> None:
-        tls = {"certificate": f"{server}/certificate.pem", "key": f"{server}/key.pem"}
-        text = site.site(PROJECT, hostnames=HOSTS, static_url=None, **tls)  # type: ignore[arg-type]
+    def start(rival: str = "", *, external: bool = False) -> None:
+        tls: dict[str, Any] = {"certificate": f"{server}/certificate.pem", "key": f"{server}/key.pem"}
+        if external:
+            tls = {"trusted_proxies": ["240.0.0.1"], "external_tls": True}
+        text = site.site(PROJECT, hostnames=HOSTS, static_url=None, **tls)
         ports, before = probe.PORTS, RIVAL.format(rival, HOSTS[1], server) if rival else ""
         owner = "user root;" if os.getuid() == 0 else ""
         file = configuration(server, before + text, f"{owner} daemon off; error_log {server}/error.log;")
@@ -101,8 +105,8 @@ def served(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     backend.server_close()
 
 
-def read_back(make_step: Any) -> None:
-    health = replace(manifest().health, accept=("2xx", "3xx"))
+def read_back(make_step: Any, *, external: bool = False) -> None:
+    health = replace(manifest().health, accept=("2xx", "3xx"), external_tls=external)
     step = make_step("switch", data=manifest(health=health))
     edge.read_back(step, Release(PROJECT, NAME, "deploy", ".", "shop.settings"), time.time())
 
@@ -128,6 +132,28 @@ def test_another_site_that_has_the_name_does_not_pass(served: Any, make_step: An
         Failure, match=f"hostname {HOSTS[1]}: not this project's site has answered, with HTTP status 200"
     ):
         read_back(make_step)
+
+
+@pytest.mark.proves("switch.edge", "tls.external")
+def test_where_tls_ends_before_the_server(served: Any, make_step: Any) -> None:
+    """The page as the load balancer gets it, and the way there that strangers are shown."""
+    own = next(iter(host.own_addresses()), None) or pytest.skip("this machine has no address but the loopback")
+    served(external=True)
+    read_back(make_step, external=True)
+    lines = [line.split('"') for line in PROJECT.site_log.read_text().splitlines()]
+    seen = [(line[0].split()[0], line[1].split()[1], line[2].split()[0]) for line in lines]
+    here = edge.LOOPBACK
+    assert seen == [(here, "/", "302"), (here, "/home/", "200"), (own, "/", "301")] * len(HOSTS)
+
+
+@pytest.mark.proves("switch.edge", "tls.external")
+def test_another_site_is_seen_where_tls_ends_before_the_server(
+    served: Any, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served(f"{OTHER}:{probe.PORTS['http']}", external=True)
+    monkeypatch.setattr(host, "own_addresses", lambda: [OTHER])
+    with pytest.raises(Failure, match="not this project's site has answered"):
+        read_back(make_step, external=True)
 
 
 @pytest.mark.proves("switch.edge")

@@ -143,3 +143,29 @@ def test_a_place_with_something_in_it_is_emptied(project: ProjectPaths, make_ste
     (project.candidate_socket).write_text("")
     hand_over.make_place(project, "deploy")
     assert list(project.candidate_place.iterdir()) == []
+
+
+@pytest.mark.proves("switch.candidate-ends")
+def test_while_it_serves_memory_is_taken_from_it_no_sooner_than_from_others(
+    project: ProjectPaths, candidate: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = tmp_path / "proc"
+    monkeypatch.setattr(paths, "SERVER", replace(paths.SERVER, processes=processes))
+    group = paths.SERVER.cgroups / "system.slice/codesensei-candidate-shop.service"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text("7\n8\n9\n")
+    for number in ("7", "8"):
+        (processes / number).mkdir(parents=True)
+        (processes / number / "oom_score_adj").write_text("500\n")
+    hand_over.to_candidate(project)
+    assert [(processes / number / "oom_score_adj").read_text() for number in ("7", "8")] == ["0", "0"]
+
+
+@pytest.mark.proves("switch.candidate-ends")
+def test_a_candidate_that_has_ended_gets_no_visitors(project: ProjectPaths) -> None:
+    hand_over.to_candidate(project)
+    assert ask(project.socket) == "live"
+    Listener(project.candidate_socket, "candidate").end()
+    hand_over.to_candidate(project)
+    assert ask(project.socket) == "live"
+    assert not hand_over.is_away(project)

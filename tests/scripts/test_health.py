@@ -150,3 +150,34 @@ def test_the_body_stands_in_the_log(fail: Any) -> None:
 def test_django_is_asked_where_the_log_says_nothing(fail: Any, answer: Answer, log: str, asked: bool) -> None:
     fail(visit(answer), log)
     assert bool(fail.asked) is asked
+
+
+@pytest.mark.proves("proxy.patterns")
+@pytest.mark.parametrize(
+    ("answers", "problem", "accepted"),
+    [
+        ([Answer(404)], "", True),
+        ([Answer(302, "https://www.example.org/")], "it redirects to the host www.example.org, which is …", True),
+        ([Answer(302, "http://a.example.com/")], "it redirects to http, and …", False),
+        ([Answer(400)], "", False),
+        ([Answer(500)], "", False),
+        ([Answer(error="nginx itself answered with status 404, not the project")], "", False),
+    ],
+)
+def test_a_pattern_is_asked_by_a_name_that_nobody_has(answers: list[Answer], problem: str, accepted: bool) -> None:
+    asked = Question(replace(manifest().health, accept=("2xx",)), "*.example.com")
+    assert asked.url == "https://codesensei-probe.example.com/"
+    assert asked.accepts(visit(*answers, problem=problem)) is accepted
+
+
+@pytest.mark.proves("proxy.patterns")
+def test_how_to_allow_all_names_below_a_domain(
+    release: Release, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "run_job", lambda *_: JobResult(0, "", Path("/log")))
+    write_json(PROJECT.record(NAME), {"state": "prepared", "facts": {**FACTS, "allowedHosts": ["example.com"]}})
+    health = replace(manifest().health, hosts=("example.com", "*.example.com"))
+    refused = visit(Answer(400, url="https://codesensei-probe.example.com/"))
+    failure = Question(health, "*.example.com").failure(make_step("switch"), release, refused, "", where="")
+    assert "Django refuses the host codesensei-probe.example.com (DisallowedHost)" in failure.cause
+    assert failure.fix.startswith("add example.com, .example.com to ALLOWED_HOSTS")

@@ -62,7 +62,7 @@ def systemd(server: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     monkeypatch.setattr(live, "systemctl", found.call)
     monkeypatch.setattr(units, "systemctl", found.call)
     monkeypatch.setattr(commands, "run", lambda argv, check: Result("", "", 0))
-    monkeypatch.setattr(nginx, "reload", lambda: found.calls.append("reload"))
+    monkeypatch.setattr(nginx, "reload", lambda **_: found.calls.append("reload"))
     for path in (PROJECT.memory, PROJECT.root):
         path.mkdir(parents=True)
     write_files(manifest())
@@ -91,12 +91,12 @@ def other() -> Manifest:
 
 
 def picture() -> dict[str, str]:
-    """Every file and link of the project, but the journal."""
+    """Every file and link of the project, but the journal and copies of notes."""
     found = {}
     for path in sorted(paths.SERVER.projects.parents[1].rglob("*")):
         if path.is_symlink():
             found[str(path)] = f"-> {path.readlink()}"
-        elif path.is_file() and path.name != "journal.json":
+        elif path.is_file() and path.name != "journal.json" and path.suffix != ".copy":
             found[str(path)] = path.read_text()
     return found
 
@@ -294,7 +294,7 @@ def test_one_part_that_fails_keeps_the_journal(
     assert systemd.show(NEW).active == "inactive"
 
 
-def _refuse(*_: object) -> None:
+def _refuse(*_: object, **__: object) -> None:
     raise OSError(30, "Read-only file system")
 
 

@@ -41,7 +41,10 @@ def test_the_release_s_own_environment(became: list[Any], monkeypatch: pytest.Mo
     assert became[0][1] == PROJECT.current / "site"
     program, words, environment = became[-1][1:]
     venv = PROJECT.current / ".codesensei/venv"
-    assert (program, words) == (venv / "bin/python", ["python", "manage.py", "check", "--deploy"])
+    assert (program, words) == (
+        "/usr/bin/setsid",
+        ["setsid", "--wait", f"{venv}/bin/python", "manage.py", "check", "--deploy"],
+    )
     assert environment.pop("PATH").startswith(f"{venv}/bin:/usr/local/sbin:")
     assert environment == {
         "GREETING": "Hello",

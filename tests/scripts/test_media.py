@@ -36,6 +36,8 @@ class Server:
             return Result("", "Permission denied\n", 1)
         if program == "sh":
             Path(words[-1]).write_text(input)
+        if program == "cat":
+            return Result(Path(words[-1]).read_text(), "", 0)
         if program == "rm":
             Path(words[-1]).unlink(missing_ok=True)
         return Result("", "", 0)
@@ -61,8 +63,9 @@ def machine(server: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 @pytest.fixture
 def check(machine: Server, make_step: Any) -> Callable[[str | None], None]:
-    def run(media_url: str | None) -> None:
-        media.read_back(make_step("switch", data=replace(manifest(), media_url=media_url)), RELEASE)
+    def run(media_url: str | None, *, internal: bool = False) -> None:
+        data = replace(manifest(), media_url=media_url, media_internal=internal)
+        media.read_back(make_step("switch", data=data), RELEASE)
 
     return run
 
@@ -93,6 +96,15 @@ def test_who_is_kept_out_is_named_with_the_directory(
     assert told.value.cause == f"the user {user} cannot {what} uploads: it may not enter {volume} (drwx--x---)"
     assert told.value.fix == f"on the server: chmod o+x {volume}"
     assert list((volume / "media").iterdir()) == []
+
+
+@pytest.mark.proves("media.readable", "media.internal")
+def test_what_strangers_do_not_get_is_read_by_nginx_all_the_same(machine: Server, check: Any, server: Path) -> None:
+    check("/media/", internal=True)
+    assert machine.asked == []
+    machine.closed["www-data"] = server / "volume"
+    with pytest.raises(Failure, match="the user www-data cannot read uploads: it may not enter"):
+        check("/media/", internal=True)
 
 
 @pytest.mark.proves("media.readable")

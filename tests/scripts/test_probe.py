@@ -129,6 +129,13 @@ def test_cookies_are_kept(door: Door, scheme: str, cookies: str) -> None:
     assert f"Cookie: {cookies}\n" in found.end.body
 
 
+@pytest.mark.proves("proxy.patterns")
+@pytest.mark.parametrize(("hosts", "problem"), [("*.example.org", False), ("*.example.com", True)])
+def test_a_redirect_to_what_a_pattern_is_for(door: Door, hosts: str, problem: bool) -> None:
+    found = visit(door, "http://shop.example.com/elsewhere", [hosts], 5)
+    assert found.problem.startswith("it redirects to the host other.example.org") is problem
+
+
 def test_an_address_is_encoded_as_browsers_do(door: Door) -> None:
     assert come(door, "/spaces").end.url == "http://shop.example.com/a%20b/%C3%BC"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,33 @@ def test_what_a_pattern_has_served_is_told(server: Path, pattern: str, told: boo
     assert said == [words] * told
 
 
+@pytest.mark.proves("proxy.patterns")
+@pytest.mark.parametrize("other", ["*.example.com", ".example.com"])
+def test_a_pattern_has_one_owner(server: Path, other: str) -> None:
+    (rival,) = find(on(server, other), hosts=("*.example.com",))
+    assert rival.thing == "hostname *.example.com"
+    assert find(on(server, "a.example.com"), hosts=("*.example.com",)) == []
+
+
+@pytest.mark.proves("proxy.patterns")
+@pytest.mark.parametrize(
+    "other", ["a.example.com", ".a.example.com", "*.a.example.com", "*.example.com", "example.com"]
+)
+def test_what_others_have_below_a_pattern_is_told(server: Path, other: str) -> None:
+    said = rivals.displaced(Configuration((on(server, other),)), PROJECT, ["*.example.com"])
+    words = f"sites-enabled/old serves {other}, so this project does not, although it has *.example.com"
+    assert [words in text for text in said] == [True] * ("a." in other)
+    (told,) = rivals.displaced(Configuration((on(server, "*.example.com"),)), PROJECT, ["*.a.example.com"])
+    assert "has served *.a.example.com as *.example.com; this project does now" in told
+
+
 def test_a_site_without_names_would_be_lost(server: Path) -> None:
     lost, default = on(server, "_"), on(server, "_", place="sites-enabled/default")
     found = rivals.nameless(Configuration((lost, default, on(server, "a.example", place="sites-enabled/a"))), PROJECT)
     assert [rival.file for rival in found] == [lost.file]
     with pytest.raises(Failure, match="has no server_name"):
         rivals.refuse(found, adopt=True)
+    # What its owner has made the default stays it.
+    assert rivals.nameless(Configuration((replace(lost, default_of=("80",)),)), PROJECT) == []
     base = str(paths.SERVER.nginx_base)
     assert rivals.nameless(Configuration((lost,), (base,)), PROJECT) == []

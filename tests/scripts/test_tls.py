@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving import pair as certificate
 from codesensei.scripts.steps import tls
+from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Tls
 from tests.scripts.conftest import fingerprints
 
@@ -128,3 +130,26 @@ def test_what_is_no_hostname_never_reaches_openssl(name: str) -> None:
 def test_a_digest_is_never_a_path(memory: Path, make_step: Any, digest: str) -> None:
     with pytest.raises(Failure, match="digest is not one"):
         tls.run(make_step("tls", digest, data=Tls(self_signed=HOSTS)))
+
+
+@pytest.mark.proves("tls.covers")
+@pytest.mark.parametrize(
+    ("hostname", "covered"),
+    [
+        ("shop.example.com", True),
+        ("a.apps.example.com", True),
+        ("*.apps.example.com", True),
+        ("203.0.113.7", True),
+        ("apps.example.com", False),
+        ("a.b.apps.example.com", False),
+        ("*.example.com", False),
+    ],
+)
+def test_hostnames_that_a_certificate_is_not_for_are_named(memory: Path, hostname: str, covered: bool) -> None:
+    project = ProjectPaths("shop")
+    assert certificates.uncovered(project, "abc", [hostname]) == []
+    folder = project.tls("abc")
+    folder.mkdir(parents=True)
+    (folder / "certificate.pem").write_text(certificate.self_signed(HOSTS).certificate)
+    said = certificates.uncovered(project, "abc", [hostname])
+    assert [f", not for {hostname}: browsers refuse it there" in text for text in said] == [True] * (not covered)

@@ -243,6 +243,12 @@ def _without(name: str, **more: str) -> dict[str, str | bytes]:
             "in commit {short}\n    found config.settings: set project.settingsModule",
         ),
         (
+            {"manage.py": "", "src/shop/config/settings.py": ""},
+            asked(),
+            "project.settingsModule config.settings: there is no config/settings.py (or config/settings/__init__.py) "
+            "in commit {short}\n    found src/shop/config/settings.py: set project.pythonPath: [src/shop]",
+        ),
+        (
             {"manage.py": "", "backend/manage.py": "", "backend/config/settings.py": ""},
             asked(),
             "project.settingsModule config.settings: there is no config/settings.py (or config/settings/__init__.py) "

@@ -96,6 +96,23 @@ def open_directory(path: Path, mode: int, owner: str) -> bool:
         os.close(handle)
 
 
+def close_to_others(path: Path, group: str) -> bool:
+    """Let a file's owner and `group` alone read it; False where nothing has to change, or no file is there."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(handle)
+        if found.st_gid == group_id(group) and not found.st_mode & 0o007:
+            return False
+        os.fchown(handle, -1, group_id(group))
+        os.fchmod(handle, 0o640)
+        return True
+    finally:
+        os.close(handle)
+
+
 def owner(path: Path) -> int | None:
     """The number of the user who owns what is at `path`, a link itself included; None where nothing is."""
     try:

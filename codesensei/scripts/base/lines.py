@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import copy_of
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 
@@ -36,24 +38,58 @@ class SwitchRun:
 
 
 def append(path: Path, entry: object) -> None:
-    """Add a line; only root reads the file."""
-    with open(path, "a", opener=_private) as file:
-        file.write(json.dumps(codec.encode(entry), sort_keys=True) + "\n")
+    """Add a line to the copy and to the file; only root reads them."""
+    line = json.dumps(codec.encode(entry), sort_keys=True) + "\n"
+    if not copy_of(path).exists():
+        files.write_file(copy_of(path), b"".join(_lines(path)), 0o600)
+    for place in (copy_of(path), path):
+        with open(place, "a", opener=_private) as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def read(path: Path, kind: type[T]) -> list[T]:
-    """The lines, the oldest first. One cut short by a power failure is skipped."""
-    try:
-        lines = path.read_text().splitlines()
-    except FileNotFoundError:
-        return []
+    """The lines, the oldest first. Damaged ones are skipped; `repair` counts them."""
     found = []
-    for line in lines:
+    for line in _lines(path):
         try:
             found.append(codec.decode(kind, json.loads(line), str(path), kept=True))
         except (ValueError, WireError):
             continue
     return found
+
+
+def damaged(path: Path) -> bool:
+    """Whether lines cannot be read, or are lacking."""
+    return _lines(path) != _best(path)
+
+
+def repair(path: Path) -> int:
+    """Keep the lines that are whole, here or in the copy; returns how many are lost."""
+    before, best = _lines(path), _best(path)
+    for place in (copy_of(path), path):
+        files.write_file(place, b"".join(best), 0o600)
+    return max(0, len(before) - len(best))
+
+
+def _best(path: Path) -> list[bytes]:
+    places = (path, copy_of(path))
+    return max(([line for line in _lines(place) if _is_whole(line)] for place in places), key=len)
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict) and line.endswith(b"\n")
+    except ValueError:
+        return False
 
 
 def _private(path: str, flags: int) -> int:

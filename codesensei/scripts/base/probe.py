@@ -13,6 +13,8 @@ from http.cookiejar import CookieJar
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import Request
 
+from codesensei.wire.names import is_served
+
 # Pages in DEBUG begin with their style sheet.
 BODY_READ = 20_000
 BODY_HEAD = 300
@@ -21,6 +23,7 @@ AGENT = "codesensei-probe"
 # More redirects in a row than any sound page has: a login page that needs a login, for example, never ends.
 FOLLOWED = 10
 CIRCLE = "it redirects in a circle"
+ELSEWHERE = "it redirects to the host"
 PORTS = {"http": 80, "https": 443}
 # What may stand in an address as it is; browsers percent-encode the rest.
 _PLAIN = "%!#$&'()*+,/:;=?@[]~"
@@ -60,12 +63,13 @@ class Visit:
 class Door:
     """The way to a web process: its own socket, or the edge proxy at an address of this server's.
 
-    `word` is said to the edge proxy, which writes it into its log.
+    `word` is said to the edge proxy, which writes it into its log. `plain`: HTTPS ends before it, so it takes HTTP.
     """
 
     socket: str = ""
     address: str = ""
     word: str = ""
+    plain: bool = False
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -122,8 +126,8 @@ def _target(answer: Answer, hosts: Collection[str]) -> tuple[str, str]:
     scheme = urlsplit(answer.url).scheme
     url = quote(urljoin(answer.url, answer.location).encode("latin-1", "replace"), safe=_PLAIN).partition("#")[0]
     target = urlsplit(url)
-    if target.hostname not in hosts:
-        return url, f"it redirects to the host {target.hostname}, which is none of this stack's ({', '.join(hosts)})"
+    if not is_served(target.hostname or "", hosts):
+        return url, f"{ELSEWHERE} {target.hostname}, which is none of this stack's ({', '.join(hosts)})"
     if target.scheme != scheme:
         return url, f"it redirects to {target.scheme}, and this stack is served over {scheme}"
     if target.port not in (None, PORTS[scheme]):
@@ -163,7 +167,7 @@ def ask(door: Door, url: str, cookies: CookieJar, timeout: float) -> Answer:
 def _connection(door: Door, scheme: str, host: str, timeout: float) -> http.client.HTTPConnection:
     if door.socket:
         return _SocketConnection(door.socket, timeout)
-    if scheme == "https":
+    if scheme == "https" and not door.plain:
         return _SniConnection(door.address, host, timeout)
     return http.client.HTTPConnection(door.address, PORTS["http"], timeout=timeout)
 

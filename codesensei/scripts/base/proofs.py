@@ -37,7 +37,7 @@ def read(project: ProjectPaths, step: str) -> Proof:
 def _write(step: Step[object], proof: Proof) -> None:
     path = path_of(step.project, step.name)
     if path.parent.is_dir():
-        write_json(path, codec.encode(proof))
+        write_json(path, codec.encode(proof), copied=False)
 
 
 def shared_path() -> Path:
@@ -57,7 +57,7 @@ def begin(step: Step[object]) -> None:
 def finish(step: Step[object]) -> None:
     """Note how the step left its files."""
     if step.shared:
-        write_json(shared_path(), _shared() | {name: fingerprint(name) for name in step.shared})
+        write_json(shared_path(), _shared() | {name: fingerprint(name) for name in step.shared}, copied=False)
     managed = {name: fingerprint(name) for name in step.managed}
     _write(step, Proof(applied=step.digest, files=managed, shared=tuple(step.shared)))
 

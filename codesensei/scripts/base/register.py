@@ -8,53 +8,20 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.wire import codec, paths
+from codesensei.wire.register import Clash, Entry, Kept, Register, of_name, of_slug, title
 
-# The kinds of names, and what messages call one.
-KINDS = {
-    "units": "unit",
-    "hostnames": "hostname",
-    "roles": "database role",
-    "databases": "database",
-    "brokers": "broker database",
-}
+__all__ = ["Entry", "Kept", "claim", "claim_slug", "entries", "entry", "forget", "kept", "owner", "settle", "title"]
+__all__ += ["refuse", "users", "whole"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One project on this server."""
-
-    stack: str
-    identity: str
-    user: str = ""
-    # No default: an earlier version reads the file too, and misses the key.
-    names: Mapping[str, tuple[str, ...]]
-
-    def has(self, kind: str, name: str) -> bool:
-        return name in self.names.get(kind, ())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """What an earlier `pulumi destroy` left of a project."""
-
-    stack: str
-    user: str
-    role: str
-    database: str
-
-
-@dataclass(kw_only=True)
-class Register:
-    """The whole file."""
-
-    format: int = 1
-    slugs: dict[str, Entry] = field(default_factory=dict)
-    kept: dict[str, Kept] = field(default_factory=dict)
+def whole() -> Register:
+    """All that the register says."""
+    return _read()
 
 
 def entries() -> Mapping[str, Entry]:
@@ -67,9 +34,9 @@ def entry(slug: str) -> Entry | None:
     return entries().get(slug)
 
 
-def owner(kind: str, name: str) -> tuple[str, Entry] | None:
-    """Who owns this name: slug and project; None when nobody does."""
-    return next(((slug, item) for slug, item in entries().items() if item.has(kind, name)), None)
+def owner(kind: str, name: str, but: str = "") -> tuple[str, Entry] | None:
+    """Who owns this name, `but` for one slug: slug and project; None when nobody does."""
+    return next(((slug, item) for slug, item in entries().items() if slug != but and item.has(kind, name)), None)
 
 
 def users(but: str) -> set[str]:
@@ -90,35 +57,44 @@ def claim_slug(slug: str, stack: str, identity: str, adopt: bool = False) -> boo
     Raises Failure when another stack has it and `adopt` is not given.
     """
     with _changing() as data:
-        item, left = data.slugs.get(slug), data.kept.get(slug)
-        if item is None and left is not None and left.stack != stack and not adopt:
-            cause = f"data that a destroy of the stack {left.stack} kept is still here"
-            fix = "choose another codesensei:project.slug, or take the data over with codesensei:adopt: true"
-            raise Failure(f"slug {slug}", cause, fix)
-        if item and item.identity != identity and not adopt:
-            cause = f"it belongs to the stack {item.stack} (identity {item.identity}); "
-            cause += f"this is the stack {stack} (identity {identity})"
-            fix = "choose another codesensei:project.slug, destroy that stack, or take over with codesensei:adopt: true"
-            raise Failure(f"slug {slug}", cause, fix)
+        item = data.slugs.get(slug)
+        if not adopt:
+            refuse(of_slug(data, slug, stack, identity))
         known = item or Entry(stack=stack, identity=identity, names={})
         data.slugs[slug] = replace(known, stack=stack, identity=identity)
         return data.slugs[slug] != item
 
 
-def claim(slug: str, names: Mapping[str, Iterable[str]], *, user: str | None = None, adopt: bool = False) -> bool:
+def claim(
+    slug: str,
+    names: Mapping[str, Iterable[str]],
+    *,
+    user: str | None = None,
+    adopt: bool = False,
+    shares: Container[str] = (),
+) -> bool:
     """Add names to the slug's own (all or none); True when the register changed.
 
-    Raises Failure for a name of another project; with `adopt` the name is taken from it.
+    Raises Failure for a name of another project; with `adopt` the name is taken from it. What `shares` names by its
+    title may be both projects'.
     """
-    return _hold(slug, names, user, adopt, only=False)
+    return _hold(slug, names, user, adopt, shares, only=False)
 
 
 def settle(slug: str, names: Mapping[str, Iterable[str]]) -> bool:
     """Make `names` the only ones of their kinds, once nothing else is served; True when the register changed."""
-    return _hold(slug, names, user=None, adopt=False, only=True)
+    return _hold(slug, names, user=None, adopt=False, shares=(), only=True)
 
 
-def _hold(slug: str, names: Mapping[str, Iterable[str]], user: str | None, adopt: bool, *, only: bool) -> bool:
+def _hold(
+    slug: str,
+    names: Mapping[str, Iterable[str]],
+    user: str | None,
+    adopt: bool,
+    shares: Container[str],
+    *,
+    only: bool,
+) -> bool:
     with _changing() as data:
         before = data.slugs.get(slug)
         if before is None:
@@ -127,7 +103,8 @@ def _hold(slug: str, names: Mapping[str, Iterable[str]], user: str | None, adopt
         for kind, wanted in names.items():
             mine, added = set(before.names.get(kind, ())), set(wanted)
             for name in sorted(added - mine):
-                _take(data, slug, kind, name, adopt)
+                if title(kind, name) not in shares:
+                    _take(data, slug, kind, name, adopt)
             held[kind] = tuple(sorted(added if only else added | mine))
         data.slugs[slug] = replace(before, user=before.user if user is None else user, names=held)
         return data.slugs[slug] != before
@@ -144,18 +121,18 @@ def forget(slug: str, keep: Kept | None = None) -> bool:
 
 
 def _take(data: Register, slug: str, kind: str, name: str, adopt: bool) -> None:
+    if not adopt:
+        refuse(of_name(data, slug, kind, name))
     for other, item in list(data.slugs.items()):
-        if other == slug or not item.has(kind, name):
-            continue
-        if not adopt:
-            fix = "choose another name, or deploy that stack without it, or take it over with codesensei:adopt: true"
-            if kind == "brokers":
-                fix = "two projects on one number take each other's tasks: choose another number in the URL, or let "
-                fix += "codesensei:broker.env give one;\n"
-                fix += f"if it gave this one: pulumi up --replace '**{slug}-broker-number'"
-            raise Failure(f"{KINDS[kind]} {name}", f"it belongs to the stack {item.stack} (slug {other})", fix)
-        left = tuple(held for held in item.names[kind] if held != name)
-        data.slugs[other] = replace(item, names={**item.names, kind: left})
+        if other != slug and item.has(kind, name):
+            left = tuple(held for held in item.names[kind] if held != name)
+            data.slugs[other] = replace(item, names={**item.names, kind: left})
+
+
+def refuse(clash: Clash | None) -> None:
+    """Raise Failure where somebody else has it."""
+    if clash is not None:
+        raise Failure(clash.thing, clash.cause, clash.fix)
 
 
 def _read() -> Register:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 from collections.abc import Collection, Iterable
@@ -14,6 +15,7 @@ from codesensei.scripts.base.sites import Configuration, Site
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.together import raise_all
 from codesensei.wire import paths
+from codesensei.wire.names import asked_name, is_pattern, is_served
 from codesensei.wire.paths import ProjectPaths
 
 PORTS = (80, 443)
@@ -67,28 +69,37 @@ def rivals(
 
 
 def displaced(configuration: Configuration, project: ProjectPaths, hostnames: Iterable[str]) -> list[str]:
-    """Sentences: which other sites had these hostnames by a pattern. nginx prefers a name that is written out."""
-    return [
-        f"{file} has served {name} as {pattern}; this project does now"
-        for file, group in _by_file(configuration, project).items()
-        for name in hostnames
-        for pattern in dict.fromkeys(one for site in group for one in site.names)
-        if not _claims(pattern, name) and _covers(pattern, name)
-    ]
+    """Sentences: which other sites had these hostnames by a pattern, and which have one that a pattern is for.
+
+    nginx prefers a name that is written out, then the longer pattern, then a regular expression.
+    """
+    said = []
+    for file, group in _by_file(configuration, project).items():
+        theirs = dict.fromkeys(one for site in group for one in site.names)
+        for one, name in itertools.product(theirs, hostnames):
+            if _is_below(one, name):
+                said.append(f"{file} serves {one}, so this project does not, although it has {name}")
+            elif not _claims(one, name) and _covers(one, asked_name(name)):
+                said.append(f"{file} has served {name} as {one}; this project does now")
+    return said
 
 
 def nameless(configuration: Configuration, project: ProjectPaths) -> list[Rival]:
-    """Sites that are found only because no other one is: the first project takes their visitors away."""
+    """Sites that are found only because no other one is, and are no default: the first project takes their visitors."""
     base, default = paths.SERVER.nginx_base, paths.SERVER.nginx / "sites-enabled" / "default"
     if str(base) in configuration.files:
         return []
     cause = "the nginx site {} has no server_name, and with codesensei an unknown host is no project's"
-    fix = "write its hostnames into {} as server_name, or remove it"
+    fix = "in {}, write its hostnames as server_name, or default_server into each of its listen lines; or remove it"
     return [
         Rival(file, f"hosts without a name in {file}", cause.format(file), fix.format(file))
         for file, group in _by_file(configuration, project).items()
-        if file != str(default) and any(not set(site.names) - NO_NAMES for site in group)
+        if file != str(default) and any(_is_lost(site) for site in group)
     ]
+
+
+def _is_lost(site: Site) -> bool:
+    return not set(site.names) - NO_NAMES and len(site.default_of) < len(site.listens)
 
 
 def _by_file(configuration: Configuration, project: ProjectPaths) -> dict[str, list[Site]]:
@@ -119,8 +130,14 @@ def _named(file: str, taken: str, others: list[str]) -> Rival:
 
 
 def _claims(pattern: str, name: str) -> bool:
-    """Whether a server_name is this very name; a leading dot stands for the name, too."""
-    return name in (pattern, pattern.removeprefix("."))
+    """Whether a server_name is this very name or pattern; a leading dot stands for the name and all below it."""
+    return name in (pattern, pattern.removeprefix("."), f"*{pattern}" if pattern.startswith(".") else pattern)
+
+
+def _is_below(one: str, name: str) -> bool:
+    """Whether a server_name is for less than the pattern `name`."""
+    plain = one.removeprefix("*").lstrip(".")
+    return is_pattern(name) and not one.startswith("~") and is_served(plain, [name])
 
 
 def _covers(pattern: str, name: str) -> bool:

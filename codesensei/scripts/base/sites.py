@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from codesensei.scripts.base import commands
 from codesensei.scripts.base.step import Failure
+from codesensei.wire import paths
 
 _FILE = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
 # As nginx itself cuts its files: a comment, a quoted word, a sign of its own, or a word up to one.
@@ -19,6 +21,7 @@ _TOKEN = re.compile(
 )
 _WARNING = re.compile(r"\[warn\] (?:\d+#\d+: )?(.+)")
 _LISTEN = re.compile(r"(?:(?P<address>\[[^]]*\]|[^:]+):)?(?P<port>\d+)|(?P<alone>.+)")
+_INCLUDE = re.compile(r"^[^#\n]*?\binclude\s+[\"']?([^;\"'\s]+)", re.MULTILINE)
 ANY = ("*", "0.0.0.0", "[::]")
 
 
@@ -37,6 +40,16 @@ class Site:
     file: str
     names: tuple[str, ...]
     listens: tuple[Listen, ...]
+    # What it is the default of, as a `listen` names it: `80` is every IPv4 address, `[::]:80` every IPv6 one.
+    default_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A directive of the http block itself, and the file that it stands in."""
+
+    name: str
+    file: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,7 @@ class Configuration:
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     problem: str = ""
+    settings: tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,17 @@ def configuration() -> Configuration:
     return read(done.stdout, warnings) if done.ok else Configuration(warnings=warnings, problem=done.stderr)
 
 
+def on_disk() -> Configuration:
+    """The configuration of files that nginx itself refuses: it dumps none of them."""
+    texts, waiting = dict[str, str](), [str(paths.SERVER.nginx / "nginx.conf")]
+    for name in waiting:
+        if name not in texts and Path(name).is_file():
+            texts[name] = Path(name).read_text("utf-8", "replace")
+            for pattern in _INCLUDE.findall(texts[name]):
+                waiting += sorted(glob.glob(str(paths.SERVER.nginx / pattern)))
+    return read("".join(f"# configuration file {name}:\n{text}\n" for name, text in texts.items()))
+
+
 def read(dump: str, warnings: tuple[str, ...] = ()) -> Configuration:
     """What a dump of `nginx -T` says."""
     parts = _FILE.split(dump)
@@ -75,8 +100,10 @@ def read(dump: str, warnings: tuple[str, ...] = ()) -> Configuration:
         return Configuration(warnings=warnings)
     main = next(iter(files))
     whole = list(_included(files[main], files, PurePosixPath(main).parent))
-    sites = tuple(_site(server) for http in _named(whole, "http") for server in _named(http.block, "server"))
-    return Configuration(sites, tuple(files), warnings)
+    http = [directive for block in _named(whole, "http") for directive in block.block]
+    sites = tuple(_site(server) for server in _named(http, "server"))
+    settings = tuple(Setting(directive.words[0], directive.file) for directive in http)
+    return Configuration(sites, tuple(files), warnings, settings=settings)
 
 
 def _parsed(text: str, file: str) -> list[_Directive]:
@@ -119,11 +146,20 @@ def _named(directives: list[_Directive], name: str) -> Iterator[_Directive]:
 
 def _site(server: _Directive) -> Site:
     names = [name.lower() for directive in _named(server.block, "server_name") for name in directive.words[1:]]
-    listens = [_listen(directive.words[1]) for directive in _named(server.block, "listen") if directive.words[1:]]
-    return Site(server.file, tuple(names), tuple(listens) or (Listen("", 80),))
+    said = [directive.words[1:] for directive in _named(server.block, "listen") if directive.words[1:]]
+    listens = tuple(_listen(place) for place, *_ in said) or (Listen("", 80),)
+    defaults = tuple(_default_of(place) for place, *words in said if {"default_server", "default"} & set(words))
+    return Site(server.file, tuple(names), listens, defaults)
 
 
 def _listen(text: str) -> Listen:
     found = _LISTEN.fullmatch(text)
     address, port = (found["address"] or found["alone"] or "", int(found["port"] or 80)) if found else (text, 80)
     return Listen("" if address in ANY else address.strip("[]"), port)
+
+
+def _default_of(text: str) -> str:
+    place = _listen(text)
+    if place.address:
+        return text
+    return f"[::]:{place.port}" if text.startswith("[") else str(place.port)

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from codesensei.scripts.base import excerpt, files
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.said import Said, shortened
+from codesensei.wire.text import printable_lines
 
 D_co = TypeVar("D_co", covariant=True)
 
@@ -44,7 +45,7 @@ class Failure(Exception):
         facts = {"still served": self.served, "full log": self.where}
         after = [line for name, fact in facts.items() if fact for line in _folded(f"{name}: {fact}")]
         ours = ours[: OURS_LINES - len(after)] + after
-        return "\n".join(ours + [f"  | {line}" for line in excerpt.last_lines(self.log, LOG_LINES)])
+        return printable_lines("\n".join(ours + [f"  | {line}" for line in excerpt.last_lines(self.log, LOG_LINES)]))
 
 
 def _folded(text: str) -> list[str]:
@@ -79,7 +80,7 @@ class Step(Generic[D_co]):
     def say(self, text: str) -> None:
         """One progress line for the person who runs `pulumi up`; a closed connection does not stop it."""
         with contextlib.suppress(OSError):
-            sys.stdout.write(shortened(text).replace("\n", " ") + "\n")
+            sys.stdout.write(printable_lines(shortened(text)).replace("\n", " ") + "\n")
             sys.stdout.flush()
 
     def changed(self, text: str) -> None:
@@ -119,11 +120,30 @@ def fingerprint(path: str) -> str:
 
 
 def read_json(path: Path, default: Any) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return default
+    """What a note of root's says; of a damaged one its copy counts, and else the default, as where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            return json.loads(path.read_text())
+        except ValueError:
+            with contextlib.suppress(ValueError):
+                return json.loads(copy_of(path).read_text())
+    return default
 
 
-def write_json(path: Path, value: Any, mode: int = 0o600) -> bool:
-    return files.write_file(path, json.dumps(value, indent=1, sort_keys=True) + "\n", mode)
+def write_json(path: Path, value: Any, mode: int = 0o600, *, copied: bool = True) -> bool:
+    """Write a note of root's and its copy; a step that runs again makes what has none."""
+    text = json.dumps(value, indent=1, sort_keys=True) + "\n"
+    if copied:
+        files.write_file(copy_of(path), text, mode)
+    return files.write_file(path, text, mode)
+
+
+def remove_json(path: Path) -> None:
+    """Remove a note and its copy."""
+    for place in (path, copy_of(path)):
+        place.unlink(missing_ok=True)
+
+
+def copy_of(path: Path) -> Path:
+    """Where the copy of a note is; it is written first."""
+    return path.with_name(f"{path.name}.copy")

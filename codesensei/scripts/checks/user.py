@@ -10,6 +10,7 @@ from codesensei.scripts.base import commands, register
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.wire.names import is_system_user
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.register import of_user
 from codesensei.wire.steps import Preflight
 
 # How destroy knows the accounts that codesensei made.
@@ -29,10 +30,8 @@ def check(step: Step[Preflight], entry: register.Entry) -> None:
     if is_system_user(user):
         raise Failure(thing, "this account belongs to the system", other)
     check_power(user, thing, other)
-    sharing = [slug for slug, item in register.entries().items() if item.user == user and slug != step.slug]
-    if sharing and entry.user != user and not data.share_user:
-        cause = f"the project {', '.join(sharing)} runs as this user: each could read the other's secrets and files"
-        raise Failure(thing, cause, f"{other}, or accept that with codesensei:project.shareUser: true")
+    if not data.share_user:
+        register.refuse(of_user(register.whole(), step.slug, user))
     if entry.user and entry.user != user and step.project.shared.exists() and not data.adopt:
         cause = f"this project runs as {entry.user}, and its media, logs and state belong to that user"
         chown = f"chown -hR --from={entry.user} {user}:{user} {step.project.shared}/*"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import files
-from codesensei.scripts.base.step import Failure, read_json, write_json
+from codesensei.scripts.base.step import Failure, read_json, remove_json, write_json
 from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
 from codesensei.wire import codec
@@ -71,7 +71,7 @@ def prune(project: ProjectPaths, *digests: str) -> None:
     """Remove the staged verifiers of all other digests."""
     for path in (project.memory / "database").glob("*.json"):
         if path.stem not in (ownership.APPLIED, *digests):
-            path.unlink()
+            remove_json(path)
 
 
 def staged(project: ProjectPaths, digest: str) -> Staged | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,12 @@ def ensure_cluster(step: Step[object], port: int = PORT) -> int:
     return port
 
 
+# What psql and PostgreSQL call an error; the statement itself is not in it.
+_SAID = re.compile(r"^(?:psql:(?:<stdin>:\d+:)? *)?(?:ERROR|FATAL|PANIC|error): +(.+)$", re.MULTILINE)
+NO_SPACE = "No space left on device"
+FREE_SPACE = "free some space on the server (df -h), then run pulumi up again"
+
+
 def _version() -> str:
     """The newest PostgreSQL server whose programs are here; empty where there is none."""
     versions = [path.parts[-3] for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
@@ -96,7 +103,12 @@ def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreS
     """Run statements as the cluster's superuser, from standard input; returns what psql prints, unaligned."""
     argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-X", "-q", "-A", "-t"]
     argv += ["-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(port), "-d", database, "-f", "-"]
-    return commands.run(argv, input=QUIET + text + "\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT).stdout
+    done = commands.run(argv, input=QUIET + text + "\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT, check=False)
+    if done.ok:
+        return done.stdout
+    said = _SAID.findall(done.stderr)
+    fix = FREE_SPACE if any(NO_SPACE in words for words in said) else CLUSTERS_TEXT
+    raise Failure(thing, f"psql: {said[-1]}" if said else f"psql ended with status {done.code}", fix, done.stderr)
 
 
 def rows(port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:

@@ -5,22 +5,28 @@ A candidate's program runs it too, to say what the process that serves has.
 
 import json
 import os
+import runpy
 import sys
 from importlib import import_module
 from typing import Any
 
+shared = runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask_shared.py"))
+
 # The variables as this process was given them, before the project can change them.
 given = dict(os.environ)
+# The variables that the project has asked for.
+read: set[str] = set()
 
 
-def facts() -> dict[str, Any]:
-    """What Django says in this process, once the project is loaded."""
+def facts(*, load: bool = False) -> dict[str, Any]:
+    """What Django says in this process, once the project is loaded; `load` more of it to ask what it shares."""
     settings = import_module("django.conf").settings
 
     def text(name: str) -> str:
         value = getattr(settings, name, None)
         return "" if value is None else str(value)
 
+    on_disk = _uploads_on_disk(settings)
     keys = ("engine", "name", "user", "host", "port")
     return {
         "django": import_module("django").get_version(),
@@ -37,9 +43,11 @@ def facts() -> dict[str, Any]:
         "staticUrl": text("STATIC_URL"),
         "asgiApplication": text("ASGI_APPLICATION"),
         "wsgiApplication": text("WSGI_APPLICATION"),
-        "uploadsOnDisk": _uploads_on_disk(settings),
+        "uploadsOnDisk": on_disk,
         "settingsModule": text("SETTINGS_MODULE"),
         "overridden": sorted(name for name, value in given.items() if _is_overridden(name, value, settings)),
+        "shared": shared["uses"](settings, given, on_disk=on_disk, load=load),
+        "unset": shared["unset"](read, given),
     }
 
 
@@ -70,5 +78,6 @@ def _is_overridden(name: str, value: str, settings: Any) -> bool:
 
 if __name__ == "__main__":
     sys.path.insert(0, os.getcwd())
+    shared["note_reads"](read)
     import_module("django").setup()
-    print("\ncodesensei-facts:" + json.dumps(facts()))
+    print("\ncodesensei-facts:" + json.dumps(facts(load=True)))

@@ -403,7 +403,7 @@ a client of Celery's broker is missing
 a module is missing
     (?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)
     the module {0} cannot be found
-    add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory
+    add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it, and check project.directory and project.pythonPath
 a name cannot be imported
     ImportError: cannot import name '([^']+)' from '([^']+)'
     {0} cannot be imported from {1}

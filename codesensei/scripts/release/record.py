@@ -31,6 +31,17 @@ class DatabaseFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Use:
+    """What a setting leads to: of Redis the number, of a queue, a cache or a database where it is, or a path."""
+
+    setting: str
+    kind: str
+    host: str
+    port: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What Django says about the project's settings, without any secret; what is not set is empty."""
 
@@ -50,6 +61,10 @@ class Facts:
     settings_module: str = ""
     # Of all variables, the stack's and others, those that are no longer as the process was given them.
     overridden: tuple[str, ...] = ()
+    # What another project could use as well; None where an earlier version of the program asked.
+    shared: tuple[Use, ...] | None = None
+    # Variables that the settings asked for, that nobody gave, and that may lead to a broker.
+    unset: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

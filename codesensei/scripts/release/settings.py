@@ -17,6 +17,8 @@ from codesensei.wire.codec import WireError
 FACTS = "codesensei-facts:"
 FIX = "take out of them what ends the program or closes its standard output (sys.exit, os._exit)"
 SCRIPT = Path(__file__).with_name("ask_django.py")
+# With its parts.
+ASKING = (SCRIPT, SCRIPT.with_name("ask_shared.py"))
 
 
 def ask(step: Step[object], release: Release) -> Facts:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx
-from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.step import Step
 from codesensei.scripts.serving import default_tls
 from codesensei.scripts.serving.live import is_own_path
 from codesensei.wire import paths
@@ -36,7 +36,6 @@ def remove(step: Step[object], written: Iterable[str]) -> None:
 def _reload_proxy(step: Step[object]) -> None:
     check = commands.run(["nginx", "-t"], check=False)
     if not check.ok:
-        cause = f"the site of {step.slug} is removed, but nginx -t refuses what is left, so nginx still serves it"
-        fix = "correct the file that nginx names, then run pulumi destroy again"
-        raise Failure("nginx configuration", cause, fix, check.stderr)
+        meaning = f"the site of {step.slug} is removed, but nginx still serves it"
+        raise nginx.refusal(check.stderr, step.slug, meaning, "run pulumi destroy again")
     nginx.reload()

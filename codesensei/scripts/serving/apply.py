@@ -7,7 +7,6 @@ from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.step import Failure
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import jobs
 from codesensei.scripts.serving import default_tls
@@ -54,12 +53,11 @@ def _disable(path: Path) -> bool:
     return files.remove_path(path)
 
 
-def reload_proxy() -> None:
+def reload_proxy(slug: str) -> None:
     """Reload nginx, or start it. Raises Failure where it refuses its configuration."""
     tested = commands.run(["nginx", "-t", "-q"], check=False)
     if not tested.ok:
-        fix = "correct the file that nginx names, then run pulumi up again"
-        raise Failure("proxy", "nginx refuses the new site", fix, tested.stderr)
+        raise nginx.refusal(tested.stderr, slug, "the new site is not in use")
     nginx.reload(start=True)
 
 

@@ -15,7 +15,7 @@ from codesensei.scripts.base.probe import Answer, Door, Visit
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.release import jobs
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.release.settings import SCRIPT
+from codesensei.scripts.release.settings import ASKING
 from codesensei.scripts.serving import hand_over, said
 from codesensei.scripts.serving.health import Question, log_of
 from codesensei.wire import paths
@@ -41,7 +41,7 @@ def proved(step: Step[Manifest], release: Release) -> Iterator[float]:
         systemctl("start", candidate_unit(step.slug), check=False)
         for name in step.data.health.hosts:
             _prove(step, release, Question(step.data.health, name), started)
-        said.hold(step.project, release, production=step.data.production)
+        said.hold(step, release)
         yield time.time() - started
     finally:
         _end(step.project)
@@ -85,7 +85,8 @@ def _write_files(release: Release, manifest: Manifest) -> None:
     files.make_directory(programs, 0o750, "root", release.user)
     for file in manifest.candidate.files:
         files.write_file(Path(file.path), file.content, 0o640, "root", release.user)
-    files.write_file(programs / SCRIPT.name, SCRIPT.read_text(), 0o640, "root", release.user)
+    for script in ASKING:
+        files.write_file(programs / script.name, script.read_text(), 0o640, "root", release.user)
     files.write_file(unit, unit_text(release, manifest), 0o644)
     files.remove_path(drop_in)
     if credentials := jobs.write_credentials(release):

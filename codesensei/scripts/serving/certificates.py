@@ -10,14 +10,14 @@ import hashlib
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx
-from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.base.step import Step, read_json, write_json
 from codesensei.scripts.serving.live import Live
-from codesensei.scripts.serving.pair import Pair, end_of, names_of, self_signed
+from codesensei.scripts.serving.pair import Pair, end_of, names_of, plain, self_signed
 from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
@@ -163,9 +163,8 @@ class Folder:
         if not check.ok:
             if before:
                 files.make_link(self.path / "live", before)
-            cause = "nginx -t refuses it, so the new certificate is not in use; the one before is"
-            fix = "correct the file that is named, then run pulumi up again"
-            raise Failure("nginx configuration", cause, fix, check.stderr)
+            meaning = "the new certificate is not in use, the one before is"
+            raise nginx.refusal(check.stderr, self.project.slug, meaning)
         nginx.reload()
 
 
@@ -182,6 +181,17 @@ def lacking(project: ProjectPaths) -> Iterator[str]:
         yield "a renewed certificate is not in use"
     if held and held.directory != wanted.directory:
         yield f"the certificate is from {held.directory}"
+
+
+def uncovered(project: ProjectPaths, digest: str | None, hostnames: Sequence[str]) -> list[str]:
+    """Sentences: for which hostnames the certificate is not. A pattern is for names of one label more."""
+    path = project.tls(digest or "") / "certificate.pem"
+    if digest is None or not path.is_file():
+        return []
+    names = names_of(Pair(path.read_text(), ""))
+    bare = [name for name in hostnames if not {plain(name.strip("[]")), f"*.{name.partition('.')[2]}"} & names]
+    said = f"the certificate in codesensei:tls is for {', '.join(sorted(names)) or 'no host name'}, not for"
+    return [f"{said} {name}: browsers refuse it there" for name in bare]
 
 
 def retire(step: Step[object], digest: str | None, acme: bool) -> None:

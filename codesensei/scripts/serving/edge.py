@@ -15,13 +15,14 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from codesensei.scripts.base import files, host, probe, rivals, sites, units
+from codesensei.scripts.base import files, host, nginx, probe, rivals, sites, units
 from codesensei.scripts.base.probe import Answer, Door, Visit
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release
+from codesensei.scripts.serving import hand_over
 from codesensei.scripts.serving.health import Question, log_of
 from codesensei.wire import paths
-from codesensei.wire.manifest import Manifest
+from codesensei.wire.manifest import HealthCheck, Manifest
 
 LOOPBACK = "127.0.0.1"
 # What nginx itself says where no process answers yet.
@@ -30,16 +31,16 @@ NOBODY_YET = (502, 504)
 NOTED_SECONDS = 3.0
 
 
-def read_back(step: Step[Manifest], release: Release, since: float, own_socket: Path | None = None) -> None:
-    """Ask for every hostname, over its socket or through the proxy, and make sure that this release's process answers.
+def read_back(step: Step[Manifest], release: Release, since: float, *, behind_proxy: bool = False) -> None:
+    """Ask for every hostname, as strangers do or behind the proxy, and make sure that this release's process answers.
 
     Its log from `since` on, seconds since the epoch, may have the cause of a failure.
     """
     manifest, web = step.data, step.data.web
     where = f"on the server: journalctl -u {web}, and {release.project.logs}/error.log"
-    places = [] if own_socket else addresses(manifest.health.scheme)
+    places = [] if behind_proxy else addresses(manifest.health)
     for question in (Question(manifest.health, name) for name in manifest.health.hosts):
-        visits = [_visit(step, question, Door(socket=str(own_socket)))] if own_socket else []
+        visits = [_visit(step, question)] if behind_proxy else []
         for visit in (*visits, *(_through(step, question, address) for address in places)):
             if not question.accepts(visit):
                 raise question.failure(step, release, visit, log_of(release, web, since), where=where)
@@ -50,8 +51,15 @@ def read_back(step: Step[Manifest], release: Release, since: float, own_socket: 
         raise Failure(web, f"it serves {directory}, not {release.path}", "run pulumi up again", log)
 
 
-def addresses(scheme: str) -> list[str]:
-    """Where strangers find this server; nobody needs to listen at another than the first."""
+def addresses(health: HealthCheck) -> list[str]:
+    """Where the proxy is asked: where strangers find this server; nobody needs to listen at another than the first.
+
+    Strangers are only redirected where TLS ends before the server.
+    """
+    return [LOOPBACK] if health.external_tls else _strangers(health.scheme)
+
+
+def _strangers(scheme: str) -> list[str]:
     first, *others = host.own_addresses() or [LOOPBACK]
     found = [first]
     for address in others:
@@ -63,9 +71,12 @@ def addresses(scheme: str) -> list[str]:
 def _through(step: Step[Manifest], question: Question, address: str) -> Visit:
     """A visit through the proxy. Raises Failure where another site than the project's takes a request of it."""
     visit = _proved(step, question, address)
-    if question.health.scheme == "https":
+    health = question.health
+    if health.scheme == "https":
         # Visitors who type the name alone come over HTTP first, and are led on.
-        _proved(step, Question(replace(question.health, scheme="http"), question.host), address)
+        plain = Question(replace(health, scheme="http", external_tls=False), question.host)
+        for place in _strangers("http") if health.external_tls else [address]:
+            _proved(step, plain, place)
     return visit
 
 
@@ -73,11 +84,16 @@ def _proved(step: Step[Manifest], question: Question, address: str) -> Visit:
     log, visit = step.project.site_log, Visit(())
     # Twice, because a log that is rotated in between loses the word.
     for _ in range(2):
+        nginx.ensure_started(step)
         word, began = secrets.token_hex(8), log.stat().st_size if log.is_file() else 0
-        visit = _visit(step, question, Door(address=address, word=word))
+        visit = _visit(step, question, Door(address=address, word=word, plain=question.health.external_tls))
         noted = functools.partial(_is_noted, log, began, word, visit)
+        if not visit.end.status and not units.is_active(nginx.UNIT):
+            continue
         if not visit.end.status or units.wait_until(noted, NOTED_SECONDS, pause=0.02):
             return visit
+    if not visit.end.status:
+        raise Failure("nginx", "it ends again and again", f"on the server: systemctl status {nginx.UNIT}")
     raise _taken(step, question, visit.end)
 
 
@@ -85,15 +101,15 @@ def _is_noted(log: Path, began: int, word: str, visit: Visit) -> bool:
     return files.read_foreign(log, began).count(word.encode()) >= len(visit.answers)
 
 
-def _visit(step: Step[Manifest], question: Question, door: Door) -> Visit:
-    """The first visit on which the project answers, in the time that it has."""
+def _visit(step: Step[Manifest], question: Question, door: Door | None = None) -> Visit:
+    """The first visit on which the project answers, in the time that it has; without a door behind the proxy."""
     visit = Visit((Answer(error="it was not asked"),))
 
     def answers() -> bool:
         nonlocal visit
         if units.show(step.data.web).active == "failed":
             return True
-        visit = question.ask(door, question.health.timeout)
+        visit = question.ask(door or Door(socket=str(hand_over.live_socket(step.project))), question.health.timeout)
         is_yet_to_come = probe.is_nginx_own(visit.end) and visit.end.status in NOBODY_YET
         return visit.end.status != 0 and not is_yet_to_come
 
@@ -111,5 +127,6 @@ def _taken(step: Step[Manifest], question: Question, answer: Answer) -> Failure:
     thing, site = f"hostname {question.host}", paths.site_link(project.site)
     if configuration.files and str(site) not in configuration.files:
         return Failure(thing, f"nginx does not read {site}", "in nginx.conf's http block: include sites-enabled/*;")
-    fix = f"find it on the server: nginx -T, and ss -ltnp 'sport = :{probe.PORTS[question.health.scheme]}'"
+    port = probe.PORTS["http" if question.health.external_tls else question.health.scheme]
+    fix = f"find it on the server: nginx -T, and ss -ltnp 'sport = :{port}'"
     return Failure(thing, answer.error or f"not this project's site has answered, with {answer.words()}", fix)

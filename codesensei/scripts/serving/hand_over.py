@@ -15,6 +15,8 @@ from pathlib import Path
 
 from codesensei.scripts.base import files, units
 from codesensei.scripts.base.step import Failure
+from codesensei.wire import paths
+from codesensei.wire.names import candidate_unit
 from codesensei.wire.paths import ProjectPaths
 
 
@@ -31,16 +33,33 @@ def make_place(project: ProjectPaths, user: str) -> None:
 
 
 def to_candidate(project: ProjectPaths) -> None:
-    """Send new requests to the candidate; the live socket is at `project.kept_socket` then."""
+    """Send new requests to the candidate; the live socket is at `project.kept_socket` then.
+
+    Where the candidate ends before `to_live`, systemd leads visitors back (`lead_back.sh`), whatever became of this
+    program.
+    """
     public = project.socket
+    _protect(candidate_unit(project.slug))
     files.remove_path(project.kept_socket)
     os.link(public, project.kept_socket, follow_symlinks=False)
     following = project.hand_over / "next.sock"
     files.remove_path(following)
     # A second name, because the candidate removes its own when it ends.
-    os.link(project.candidate_socket, following, follow_symlinks=False)
+    try:
+        os.link(project.candidate_socket, following, follow_symlinks=False)
+    except FileNotFoundError:
+        files.remove_path(project.kept_socket)
+        return
     _make_like(following, os.lstat(public))
     os.rename(following, public)
+    # It may have ended before there was anything to lead back.
+    if not _listens(public):
+        to_live(project)
+
+
+def live_socket(project: ProjectPaths) -> Path:
+    """Where the live process is asked, whether or not visitors are sent to it."""
+    return project.kept_socket if is_away(project) else project.socket
 
 
 def is_away(project: ProjectPaths) -> bool:
@@ -50,10 +69,20 @@ def is_away(project: ProjectPaths) -> bool:
 
 def to_live(project: ProjectPaths) -> None:
     """Send new requests to the live socket again."""
-    if _listens(project.kept_socket):
-        os.rename(project.kept_socket, project.socket)
+    # systemd leads them back at the same moment where the candidate ends.
+    with contextlib.suppress(FileNotFoundError):
+        if _listens(project.kept_socket):
+            os.rename(project.kept_socket, project.socket)
     # Still there where both were one file already, or where a reboot made a new socket.
     files.remove_path(project.kept_socket)
+
+
+def _protect(unit: str) -> None:
+    """Let the kernel, when memory is short, take the candidate no sooner than any other process: it serves now."""
+    with contextlib.suppress(OSError):
+        for process in (paths.SERVER.cgroups / "system.slice" / unit / "cgroup.procs").read_text().split():
+            with contextlib.suppress(OSError):
+                (paths.SERVER.processes / process / "oom_score_adj").write_text("0")
 
 
 def _make_like(path: Path, model: os.stat_result) -> None:

@@ -17,6 +17,7 @@ from codesensei.scripts.release import causes, jobs
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire.manifest import HealthCheck
+from codesensei.wire.names import asked_name, is_pattern
 
 # Seconds after which a request counts as hanging, when it is repeated to see what it waits for.
 HANG_SECONDS = 10
@@ -31,7 +32,7 @@ class Question:
 
     @property
     def url(self) -> str:
-        return probe.url_of(self.health.scheme, self.host, self.health.path)
+        return probe.url_of(self.health.scheme, asked_name(self.host), self.health.path)
 
     def ask(self, door: Door, seconds: float) -> Visit:
         """What a visitor meets who comes by `door`; `seconds` for each answer."""
@@ -40,6 +41,10 @@ class Question:
     def accepts(self, visit: Visit) -> bool:
         """Whether the stack accepts the first answer, and the page at the end of its redirects is a sound one."""
         first, end = visit.answers[0], visit.end
+        if is_pattern(self.host):
+            # What a project says to a name that is nobody's is its own: only a refusal of the whole domain is none.
+            leads_away = not visit.problem or visit.problem.startswith(probe.ELSEWHERE)
+            return not end.error and leads_away and 0 < end.status < 500 and end.status != 400
         sound = probe.accepted(end, (*self.health.accept, "2xx"))
         return not end.error and not visit.problem and sound and probe.accepted(first, self.health.accept)
 
@@ -60,7 +65,10 @@ class Question:
             fix = 'with SECURE_SSL_REDIRECT, SECURE_PROXY_SSL_HEADER must be ("HTTP_X_FORWARDED_PROTO", "https")'
             return f": {visit.problem}", f"{fix}; the page of the login must not need a login"
         if visit.problem:
-            fix = "set codesensei:tls and codesensei:domains to what the project redirects to, or change"
+            tls = "codesensei:tls"
+            if self.health.scheme == "http" and visit.end.location.startswith("https:"):
+                tls += " (external where a load balancer or CDN has the certificate)"
+            fix = f"set {tls} and codesensei:domains to what the project redirects to, or change"
             return f": {visit.problem}", f"{fix} SECURE_SSL_REDIRECT and PREPEND_WWW in its settings"
         facts, end = release.record.facts, urlsplit(visit.end.url)
         allowed, host = facts.allowed_hosts if facts else (), end.hostname or self.host
@@ -96,7 +104,8 @@ def log_of(release: Release, unit: str, since: float) -> str:
 
 def _allowing(hosts: Sequence[str], host: str) -> str:
     """How to allow all hostnames of the stack; a leading dot only where there is a domain to put it before."""
-    fix = f"add {', '.join(hosts)} to ALLOWED_HOSTS"
+    # Django has a dot alone where others have *.
+    fix = f"add {', '.join(name.removeprefix('*') for name in hosts)} to ALLOWED_HOSTS"
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
         return fix

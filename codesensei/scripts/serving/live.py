@@ -12,7 +12,7 @@ from pathlib import Path
 from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.probe import Door
-from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.base.step import Failure, Step, read_json, remove_json, write_json
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.serving import default_tls, hand_over
 from codesensei.scripts.serving.health import Question
@@ -142,7 +142,7 @@ def all_or_nothing(
     try:
         yield
         write_json(step.project.live, codec.encode(step.data))
-        _journal(step.project).unlink(missing_ok=True)
+        remove_json(_journal(step.project))
     except Exception as error:
         unforeseen = Failure(f"switch to {step.args[0]}", f"{error.__class__.__name__}: {error}")
         failure = error if isinstance(error, Failure) else unforeseen
@@ -214,7 +214,7 @@ def restore(step: Step[object]) -> None:
     parts: list[tuple[str, Callable[[], object]]] = [
         ("other units", put_back(_end_others, was)),
         *((path, put_back(_put_back_path, Path(path), saved)) for path, saved in places.items()),
-        (str(project.live), live or put_back(files.remove_path, project.live)),
+        (str(project.live), live or put_back(remove_json, project.live)),
         ("sockets", put_back(_start_sockets, was)),
         ("units", put_back(systemctl, "enable", "--quiet", *was.running) if was.running else lambda: None),
         ("proxy", _reload_proxy),
@@ -232,7 +232,7 @@ def restore(step: Step[object]) -> None:
         cause = "it could not all be put back:\n" + "\n".join(left)
         fix = "correct that on the server, then run pulumi up again: it starts by putting the rest back"
         raise Failure("what was live before the switch", cause, fix)
-    _journal(project).unlink(missing_ok=True)
+    remove_json(_journal(project))
 
 
 def _end_others(was: Journal) -> None:
@@ -271,7 +271,7 @@ def _is_socket(name: str) -> bool:
 def _reload_proxy() -> None:
     # Where another site's file keeps nginx from reloading, it goes on with the configuration that it has.
     if commands.run(["nginx", "-t", "-q"], check=False).ok:
-        nginx.reload()
+        nginx.reload(start=True)
 
 
 def _put_back_password(role: SavedPassword | None) -> None:

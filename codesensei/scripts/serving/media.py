@@ -1,4 +1,4 @@
-"""Uploads, tried: the app user writes a file beside them, and where the proxy serves them, a stranger gets it."""
+"""Uploads, tried: the app user writes a file beside them, and where the proxy serves them, it can read it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import stat
 from http.cookiejar import CookieJar
 from pathlib import Path
 
-from codesensei.scripts.base import commands, probe
+from codesensei.scripts.base import commands, nginx, probe
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.probe import Door
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import edge
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.names import asked_name
 
-NGINX_USER = "www-data"
 # As a process of systemd's makes it: for everybody to read.
 WRITE = 'umask 0022; exec cat > "$0"'
 
@@ -33,18 +33,29 @@ def read_back(step: Step[Manifest], release: Release) -> None:
             fix = f"on the server: chown {release.user}: {folder.resolve()}"
             raise _failure(folder, release.user, "write", written.stderr.strip(), fix)
         if manifest.media_url is not None:
-            _read(manifest, folder, f"{manifest.media_url}{path.name}", word)
+            page = f"{manifest.media_url}{path.name}"
+            otherwise = _unreadable(path, word) if manifest.media_internal else _unserved(manifest, page, word)
+            if otherwise:
+                fix = "on the server: tail /var/log/nginx/error.log"
+                raise _failure(folder, nginx.USER, "read", otherwise, fix)
     finally:
         _as(release.user, "rm", "-f", "--", str(path))
 
 
-def _read(manifest: Manifest, folder: Path, page: str, word: str) -> None:
+def _unreadable(path: Path, word: str) -> str:
+    """Why nginx cannot read a file that it sends for the project; empty where it can."""
+    read = _as(nginx.USER, "cat", "--", str(path))
+    return "" if word in read.stdout else read.stderr.strip() or "it is another file"
+
+
+def _unserved(manifest: Manifest, page: str, word: str) -> str:
+    """Why a stranger does not get a file; empty where one does."""
     health = manifest.health
-    url = probe.url_of(health.scheme, health.hosts[0], page)
-    answer = probe.ask(Door(address=edge.addresses(health.scheme)[0]), url, CookieJar(), health.timeout)
-    if answer.status != 200 or word not in answer.body:
-        otherwise, fix = f"nginx answers {answer.words()}", "on the server: tail /var/log/nginx/error.log"
-        raise _failure(folder, NGINX_USER, "read", otherwise, fix)
+    url = probe.url_of(health.scheme, asked_name(health.hosts[0]), page)
+    door = Door(address=edge.addresses(health)[0], plain=health.external_tls)
+    answer = probe.ask(door, url, CookieJar(), health.timeout)
+    served = answer.status == 200 and word in answer.body
+    return "" if served else f"nginx answers {answer.words()}"
 
 
 def _failure(folder: Path, user: str, what: str, otherwise: str, fix: str) -> Failure:

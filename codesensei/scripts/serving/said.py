@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from codesensei.scripts.base import files
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all
-from codesensei.scripts.release import checks, record
-from codesensei.scripts.release.record import Facts
+from codesensei.scripts.release import checks, record, uses
+from codesensei.scripts.release.record import Facts, Use
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
+from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import ProjectPaths
 
+Uses = tuple[Use, ...] | None
 # What the deploy has checked: with others in the process that serves, data or files would be missing.
 MUST_AGREE = {name.lower(): name for name in ("DATABASES", "MEDIA_ROOT", "MEDIA_URL", "STATIC_URL")}
 FIX = "what wsgi.py or asgi.py loads when it starts (a .env file, another settings module), manage.py must load too"
 
 
-def hold(project: ProjectPaths, release: Release, *, production: bool) -> None:
+def hold(step: Step[Manifest], release: Release) -> None:
     """Take what the candidate says as the release's facts. Raises Failure where it serves with other settings."""
+    project, manifest = step.project, step.data
     said = _read(project)
     if said is None:
         return
@@ -35,11 +39,18 @@ def hold(project: ProjectPaths, release: Release, *, production: bool) -> None:
         if one != other:
             cause = f"the process that serves has another {name} than manage.py"
             raise Failure(thing, clean(f"{cause}: {codec.encode(one)}, not {codec.encode(other)}"), FIX)
-    raise_all(checks.debug_in_production(said, release, production=production))
+    raise_all(checks.debug_in_production(said, release, production=manifest.production))
+    # The web process may not load all that workers use.
+    said = replace(said, shared=_both(asked.shared, said.shared), unset=asked.unset)
+    uses.claim(step, release, said, adopt=manifest.adopt, shares=manifest.shares)
     record.serves_with(project, release.name, said)
 
 
-def warnings(release: Release) -> list[str]:
+def _both(asked: Uses, said: Uses) -> Uses:
+    return asked if said is None else tuple(dict.fromkeys((*(asked or ()), *said)))
+
+
+def warnings(release: Release, manifest: Manifest) -> list[str]:
     """What of the settings that serve its team should know, as sentences."""
     facts, module = release.facts, release.settings_module
     told = []
@@ -47,6 +58,9 @@ def warnings(release: Release) -> list[str]:
         told.append(f"DEBUG is on in {module}: every error shows visitors code and settings")
     if names := checks.overridden(facts, release):
         told.append(f"the project does not have the stack's values of {', '.join(names)}: {checks.OVERRIDDEN_FIX}")
+    told += [
+        f"codesensei:shares: no setting leads to {name}: remove it" for name in uses.unused(facts, manifest.shares)
+    ]
     return told
 
 

@@ -8,7 +8,7 @@ import os
 import pwd
 from pathlib import Path
 
-from codesensei.scripts.base import commands, files
+from codesensei.scripts.base import commands, files, nginx
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.checks.user import APP_COMMENT, BUILD_COMMENT, check_power
 from codesensei.wire.steps import Account
@@ -32,10 +32,14 @@ def run(step: Step[Account]) -> None:
         step.manage(path)
     for path in map(Path, step.data.shared_paths):
         _make_parents(step, path)
-    served = project.shared / step.data.media if step.data.media_serving == "proxy" else None
+    served = project.shared / step.data.media
     shared = [project.shared / path for path in step.data.shared_paths]
     for path in dict.fromkeys([project.media, project.logs, project.shared / "state", *shared]):
-        _directory(step, path, 0o755 if path == served else 0o750, user, group)
+        serving = step.data.media_serving if path == served else "none"
+        # What not everybody gets, other users of the server cannot read either; root's own link leads where it led.
+        ours = serving == "internal" and not path.is_symlink()
+        mode = 0o750 if ours or serving == "none" else 0o755
+        _directory(step, path, mode, user, nginx.USER if ours else group)
     manage, env, venv = project.manage, project.env_link, project.venv_link
     for path, target in ((env, "../current/.codesensei/env"), (venv, "../current/.codesensei/venv")):
         step.converge(files.make_link(path, target), f"{path} leads to {target}")

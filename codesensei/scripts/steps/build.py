@@ -9,9 +9,9 @@ import os
 import time
 
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.base.together import raise_all
+from codesensei.scripts.base.together import raise_all, together
 from codesensei.scripts.checks.database import check_entry
-from codesensei.scripts.release import checks, jobs, record, settings
+from codesensei.scripts.release import checks, jobs, record, settings, uses
 from codesensei.scripts.release.install import install, require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.record import Facts
@@ -30,7 +30,7 @@ def run(step: Step[Build]) -> None:
     record.abandon_others(project, name)
     if _is_built(release):
         # What the stack config asks of the settings may have changed.
-        _check(release.facts, release, data)
+        _check(step, release.facts, release)
         step.say(f"release {name} is built already")
         return
     record.begin(project, name, revision=revision, settings_module=data.settings_module, user=data.user)
@@ -43,7 +43,7 @@ def run(step: Step[Build]) -> None:
     install(step, release)
     installed = time.monotonic()
     facts = settings.ask(step, release)
-    _check(facts, release, data)
+    _check(step, facts, release)
     if data.database.kind != "none":
         for alias, found in facts.databases.items():
             check_entry(alias, found.engine, found.host, found.port)
@@ -72,7 +72,11 @@ def _is_built(release: Release) -> bool:
     return False
 
 
-def _check(facts: Facts, release: Release, data: Build) -> None:
-    """Refuse settings that would lose data or not work; a message may quote a secret variable."""
-    clean = redactor(release.project, release.name).clean
-    raise_all(Failure(bad.thing, clean(bad.cause), clean(bad.fix)) for bad in checks.problems(facts, release, data))
+def _check(step: Step[Build], facts: Facts, release: Release) -> None:
+    """Refuse settings that would lose data, not work, or use what is another stack's; a message may quote a secret."""
+    data, clean, found = step.data, redactor(release.project, release.name).clean, together()
+    with found:
+        raise_all(Failure(bad.thing, clean(bad.cause), clean(bad.fix)) for bad in checks.problems(facts, release, data))
+    with found:
+        uses.claim(step, release, facts, adopt=data.adopt, shares=data.shares)
+    found.end()

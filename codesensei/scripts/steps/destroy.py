@@ -59,6 +59,9 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
 def _empty_broker(step: Step[Destroy], entry: register.Entry, drop: bool) -> None:
     """Empty the broker databases that were this stack's alone, if its data is dropped."""
     for number in entry.names.get("brokers", ()):
+        if register.owner("brokers", number, but=step.slug):
+            step.say(f"kept: the broker's database {number}, which another stack uses too")
+            continue
         # A broker that is gone or down has nothing to empty now.
         with contextlib.suppress(OSError, Failure):
             program = broker.find()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 
-from codesensei.scripts.base import locks, proofs, register, rivals, units
+from codesensei.scripts.base import damage, locks, proofs, register, rivals, units
 from codesensei.scripts.checks import machine
 from codesensei.scripts.serving import certificates, findings
 from codesensei.scripts.serving.live import Live
@@ -41,7 +41,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         DATABASE.name: lambda: findings.stopped_postgresql(project),
         BROKER.name: findings.stopped_broker,
         PROXY.name: findings.stopped_proxy,
-        SWITCH.name: lambda: (*_stopped(project), *_rivals(project)),
+        SWITCH.name: lambda: (*_stopped(project), *_rivals(project), *_damaged(project)),
     }
     return lacking[step]() if step in lacking else ()
 
@@ -59,6 +59,10 @@ def _rivals(project: ProjectPaths) -> Iterator[str]:
     manifest = Live.read(project).manifest
     for rival in rivals.find(project, manifest.health.hosts) if manifest else ():
         yield f"{rival.thing}: {rival.cause}"
+
+
+def _damaged(project: ProjectPaths) -> Iterator[str]:
+    yield from (f"{path} is damaged" for path in damage.find(project))
 
 
 def _stopped(project: ProjectPaths) -> Iterator[str]:

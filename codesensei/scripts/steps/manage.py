@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 
 from codesensei.scripts.base import files
@@ -13,6 +14,8 @@ from codesensei.wire.paths import OWN_FOLDER, ProjectPaths
 
 # The terminal, and what createsuperuser --noinput takes.
 PASSED = re.compile(r"TERM|COLUMNS|LINES|DJANGO_SUPERUSER_\w+")
+
+RUNUSER, SETSID = "/usr/sbin/runuser", "/usr/bin/setsid"
 
 
 def run(slug: str, words: list[str]) -> int:
@@ -32,8 +35,18 @@ def run(slug: str, words: list[str]) -> int:
     os.chdir(project.current / now.manifest.directory)
     # As the live processes: the proxy reads what is made in shared/media.
     os.umask(0o022)
+    program = [str(venv / "bin/python"), "manage.py", *words]
+    # Whoever has root's terminal as his own could type into it (TIOCSTI): the project's code gets another, or none.
+    if os.isatty(0) and os.isatty(1):
+        _as_user(user, ["mkdir", "-p", "--", str(home)])
+        os.execve(RUNUSER, ["runuser", "-u", user, "--pty", "--", *program], environment)
     os.initgroups(user, files.group_id(user))
     os.setgid(files.group_id(user))
     os.setuid(files.user_id(user))
     os.makedirs(home, exist_ok=True)
-    os.execve(venv / "bin/python", ["python", "manage.py", *words], environment)
+    os.execve(SETSID, ["setsid", "--wait", *program], environment)
+
+
+def _as_user(user: str, argv: list[str]) -> None:
+    group = files.group_id(user)
+    subprocess.run(argv, check=False, user=files.user_id(user), group=group, extra_groups=[])

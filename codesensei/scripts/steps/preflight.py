@@ -41,7 +41,7 @@ def run(step: Step[Preflight]) -> None:
         with checks:
             wanted |= database.check_local(step, place)
     checks.end()
-    claimed = register.claim(step.slug, wanted, user=data.user, adopt=data.adopt)
+    claimed = register.claim(step.slug, wanted, user=data.user, adopt=data.adopt, shares=data.shares)
     # What an earlier deploy claimed and never made live is freed; what is served stays until the switch ends it.
     live = Live.read(step.project).manifest
     served = {"units": [unit.name for unit in live.units], "hostnames": list(live.health.hosts)} if live else {}

@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from codesensei.scripts.base import commands, files, nginx, shared, units
-from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.base import commands, files, nginx, shared, sites, units
+from codesensei.scripts.base.sites import Configuration
+from codesensei.scripts.base.step import Failure, Step, read_json, remove_json, write_json
 from codesensei.scripts.serving import default_tls
 from codesensei.wire import codec, paths
 from codesensei.wire.processes import SYSTEM_PATH
@@ -19,6 +20,9 @@ from codesensei.wire.steps import Proxy, SharedFile
 
 # What ends a line that is only for servers with these facts.
 CONDITION = re.compile(r" #if ([a-z0-9 -]+)$")
+# A directive of the http block itself; most may stand there once only, whichever file has it.
+_SETTING = re.compile(r"(\w+) [^;{}]+;$")
+_DEFAULT = re.compile(r"\s+listen (?P<place>\S+)[^;]* default_server;")
 # The first nginx with HTTP/2 as a directive; before, it is a parameter of `listen`.
 HTTP2_DIRECTIVE = (1, 25, 1)
 
@@ -34,23 +38,34 @@ class Place:
 
 def run(step: Step[Proxy]) -> None:
     """Bring the newest version of each file into use."""
-    known = facts()
-    wanted = dict(_wanted(item, known) for item in step.data.files)
-    default_tls.ensure(step)
     default_goes = _default_goes()
+    known, others = facts(), _others(default_goes)
+    wanted = dict(_wanted(item, known, others) for item in step.data.files)
+    default_tls.ensure(step)
     needed = default_goes or _journal().exists() or any(_before(path) != file for path, file in wanted.items())
     if needed:
         _write(step, wanted, default_goes)
+        for site in others.sites:
+            if site.default_of and site.file != str(paths.SERVER.nginx_base):
+                step.say(f"{site.file} stays nginx's default for {', '.join(site.default_of)}: unknown hosts get it")
     for path in wanted:
         step.manage_shared(path)
     units.ensure_running(step, nginx.UNIT, "nginx")
     if needed:
         nginx.reload()
         step.changed("nginx reloaded")
-        _journal().unlink()
+        remove_json(_journal())
     _open_firewall(step)
     for item in step.data.files:
         shared.remember(Path(item.path), item.content, item.version)
+
+
+def _others(default_goes: bool) -> Configuration:
+    """What nginx has; also where it refuses that, maybe only because a file of ours and another one clash."""
+    found = sites.configuration()
+    found = sites.on_disk() if found.problem else found
+    gone = str(_default("sites-enabled")) if default_goes else ""
+    return replace(found, sites=tuple(site for site in found.sites if site.file != gone))
 
 
 def _default(folder: str) -> Path:
@@ -79,11 +94,11 @@ def _write(step: Step[object], wanted: dict[Path, Place], default_goes: bool) ->
     check = commands.run(["nginx", "-t"], check=False)
     if not check.ok:
         _put_back(before)
-        _journal().unlink()
-        raise _explained(check.stderr)
+        remove_json(_journal())
+        raise nginx.refusal(check.stderr, step.slug, "everything is as it was")
 
 
-def _wanted(item: SharedFile, known: set[str]) -> tuple[Path, Place]:
+def _wanted(item: SharedFile, known: set[str], others: Configuration) -> tuple[Path, Place]:
     path = Path(item.path)
     if not path.is_relative_to(paths.SERVER.nginx) or ".." in path.parts:
         raise Failure(f"file {path}", "it is not below /etc/nginx", "this is a bug in codesensei: please report it")
@@ -91,7 +106,10 @@ def _wanted(item: SharedFile, known: set[str]) -> tuple[Path, Place]:
         cause = "nginx is not laid out as Debian's package does it"
         raise Failure(f"directory {path.parent}", cause, "replace it by Debian's: apt-get install nginx-light")
     newest = shared.newest(path, item.content, item.version)
-    return path, Place(content=for_server(newest, known), mode=int(item.mode, 8))
+    text = for_server(newest, known)
+    if path == paths.SERVER.nginx_base:
+        text = beside(text, others)
+    return path, Place(content=text, mode=int(item.mode, 8))
 
 
 def facts() -> set[str]:
@@ -123,6 +141,21 @@ def for_server(content: str, known: set[str]) -> str:
     return "".join(lines)
 
 
+def beside(text: str, others: Configuration) -> str:
+    """Our base without what the server's owner has set in another file: theirs counts, and nginx takes it once."""
+    ours = str(paths.SERVER.nginx_base)
+    taken = {setting.name for setting in others.settings if setting.file != ours}
+    defaults = {place for site in others.sites if site.file != ours for place in site.default_of}
+    lines = []
+    for line in text.splitlines(keepends=True):
+        setting, default = _SETTING.match(line), _DEFAULT.match(line)
+        if default and default["place"] in defaults:
+            lines.append(line.replace(" default_server", ""))
+        elif not (setting and setting[1] in taken):
+            lines.append(line)
+    return "".join(lines)
+
+
 def _before(path: Path) -> Place | None:
     if path.is_symlink():
         return Place(link=os.readlink(path))
@@ -141,17 +174,11 @@ def _put_back(places: Mapping[str, Place | None]) -> None:
 
 
 def _default_goes() -> bool:
-    """Whether the distribution's own default site is enabled; Failure for one that is in the way and was changed."""
+    """Whether the distribution's own default site is enabled; one that somebody has changed stays."""
     link = _default("sites-enabled")
     if not link.exists():
         return link.is_symlink()
-    text = link.read_text()
-    if link.resolve() == _default("sites-available") and _is_packaged(text):
-        return True
-    if claims_default(text):
-        fix = f"take default_server out of its listen lines, or remove {link}; then run pulumi up again"
-        raise Failure(str(link), "it claims default_server, and somebody has changed it, so it is left alone", fix)
-    return False
+    return link.resolve() == _default("sites-available") and _is_packaged(link.read_text())
 
 
 def _is_packaged(text: str) -> bool:
@@ -160,12 +187,6 @@ def _is_packaged(text: str) -> bool:
     listed = commands.run(["dpkg-query", "-W", "-f=${Conffiles}\n", "nginx*"], check=False).stdout
     digests = re.findall(rf"^ {site} ([0-9a-f]{{32}})", listed, re.MULTILINE)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() in digests
-
-
-def claims_default(text: str) -> bool:
-    """Whether a site's text claims to be the default server."""
-    plain = re.sub(r"#.*", "", text)
-    return bool(re.search(r"\blisten\s[^;]*\bdefault(_server)?\s*[;\s]", plain))
 
 
 def _open_firewall(step: Step[object]) -> None:
@@ -184,15 +205,3 @@ def closed_ports(status: str) -> list[str]:
         return []
     rules = status.partition("\n--")[2]
     return [port for port in ("80", "443") if not re.search(rf"^[^A-Z]*(?<![\d.]){port}(?!\d)", rules, re.MULTILINE)]
-
-
-def _explained(said: str) -> Failure:
-    thing = "nginx configuration"
-    duplicate = re.search(r"a duplicate default server for (\S+) in (\S+):(\d+)", said)
-    if duplicate is None:
-        cause = "nginx -t refuses it; everything is as it was"
-        return Failure(thing, cause, "correct the file that is named", said)
-    address, path, line = duplicate.groups()
-    fix = "take default_server out of the site that is not codesensei's (grep -rn default_server /etc/nginx); "
-    fix += "everything is as it was"
-    return Failure(thing, f"two sites claim default_server for {address}; nginx names {path}, line {line}", fix)

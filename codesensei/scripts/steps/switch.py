@@ -16,7 +16,7 @@ from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.postgres import passwords
-from codesensei.scripts.release import causes, checks, jobs, phases, prune, record
+from codesensei.scripts.release import causes, checks, jobs, phases, prune, record, uses
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import apply, candidate, certificates, edge, hand_over, live, media, said, workers
@@ -44,6 +44,7 @@ def run(step: Step[Manifest]) -> None:
     found = rivals.rivals(nginx, project, hosts, host.own_addresses())
     rivals.refuse(found, adopt=manifest.adopt)
     raise_all(checks.debug_in_production(release.facts, release, production=manifest.production))
+    uses.claim(step, release, release.facts, adopt=manifest.adopt, shares=manifest.shares)
     change = Change(step, now, release, tuple(rival.file for rival in found))
     served = now.manifest.health.hosts if now.manifest else ()
     warnings = rivals.displaced(nginx, project, [name for name in hosts if name not in served])
@@ -56,7 +57,9 @@ def run(step: Step[Manifest]) -> None:
         media.read_back(step, release)
         step.say(f"unchanged: {name} is live")
     _manage(step)
-    warnings += [*said.warnings(release), *(f"nginx: {text}" for text in sites.configuration().warnings)]
+    warnings += [*said.warnings(release, manifest), *(f"nginx: {text}" for text in sites.configuration().warnings)]
+    if not manifest.acme:
+        warnings += certificates.uncovered(project, manifest.tls, hosts)
     warnings += _finish(step, release, seconds)
     step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings))
 
@@ -70,7 +73,7 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
             grace = workers.prove(step, release)
     if not change.of_web():
         if change.now.manifest and change.now.manifest.health != manifest.health:
-            edge.read_back(step, release, time.time(), step.project.socket)
+            edge.read_back(step, release, time.time(), behind_proxy=True)
         _switch(change, stale, seconds, grace, candidate_serves=False)
         return
     with candidate.proved(step, release) as taken:
@@ -91,11 +94,11 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
                 hand_over.to_candidate(project)
             apply.start_web(change, stale)
             if candidate_serves:
-                edge.read_back(step, release, began, project.kept_socket)
+                edge.read_back(step, release, began, behind_proxy=True)
                 hand_over.to_live(project)
                 candidate.retire(project)
             if proxy_changed:
-                apply.reload_proxy()
+                apply.reload_proxy(step.slug)
             edge.read_back(step, release, began)
             media.read_back(step, release)
         with _timed(seconds, "workers"):
@@ -124,8 +127,12 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
     manifest = step.data
     warnings = [*release.record.warnings, *(_after_switch(step, release) if step.changes else [])]
     register.settle(step.slug, {"units": [unit.name for unit in manifest.units], "hostnames": manifest.health.hosts})
+    uses.settle(step.slug, release.facts)
     if manifest.database:
         passwords.prune(step.project, manifest.database.digest)
+    # nginx makes it for everybody to read, and links that reset passwords stand in it.
+    if files.close_to_others(step.project.site_log, "adm"):
+        step.say(f"{step.project.site_log} is closed to other users")
     prune.record(step, release, seconds)
     prune.prune(step, manifest.keep_releases)
     certificates.retire(step, manifest.tls, manifest.acme)

@@ -49,13 +49,13 @@ CASES = (
         "a package is not in the requirements",
         replace={"config/settings/base.py": ('    "entries",', '    "corsheaders",\n    "entries",')},
         error="Django's settings (release RELEASE) on SERVER: the module corsheaders cannot be found",
-        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory",
+        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it, and check project.directory and project.pythonPath",
     ),
     Broken(
         "the settings import a module that is not committed",
         replace={PRODUCTION: (IMPORTS, IMPORTS + "from config.settings.local import *  # noqa: F403\n")},
         error="Django's settings (release RELEASE) on SERVER: the module config.settings.local cannot be found",
-        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory",
+        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it, and check project.directory and project.pythonPath",
     ),
     Broken(
         "the settings are incomplete",

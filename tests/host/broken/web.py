@@ -112,7 +112,7 @@ CASES = (
         "everything is sent to https",
         replace=setting("SECURE_SSL_REDIRECT = True"),
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 301, Location: https://guestbook.example/: it redirects to https, and this stack is served over http",
-        fix="set codesensei:tls and codesensei:domains to what the project redirects to, or change SECURE_SSL_REDIRECT and PREPEND_WWW in its settings",
+        fix="set codesensei:tls (external where a load balancer or CDN has the certificate) and codesensei:domains to what the project redirects to, or change SECURE_SSL_REDIRECT and PREPEND_WWW in its settings",
     ),
     Broken(
         "everything is sent to another host",

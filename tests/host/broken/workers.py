@@ -20,7 +20,7 @@ CASES = (
         "a worker's application does not exist",
         config={"project.workers.mail": "celery -A shop worker"},
         error="workers that cannot start on SERVER: guestbook-mail.service: celery -A shop worker cannot load the project: the module shop cannot be found",
-        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it and check project.directory",
+        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it, and check project.directory and project.pythonPath",
     ),
     Broken(
         "a worker's port is in use",

@@ -23,6 +23,7 @@ SITE_LINK = SITE.replace("available", "enabled")
 DEFAULT_TLS, THROW_AWAY = "/etc/codesensei/default-tls", "/etc/codesensei/unknown-host"
 SOCKET = f"{ROOT}/shared/gunicorn.sock"
 WEB, WEB_SOCKET, CANDIDATE = f"{SLUG}.service", f"{SLUG}.socket", f"codesensei-candidate-{SLUG}.service"
+LEAD_BACK = f"/usr/local/lib/codesensei/{SLUG}/codesensei/scripts/serving/lead_back.sh"
 CANDIDATE_PROGRAMS = f"/run/codesensei-candidate/{SLUG}.programs"
 
 SOCKET_UNIT = f"""[Socket]
@@ -127,7 +128,8 @@ def manifest(stack: Stack) -> dict[str, Any]:
                     f"{ROOT}/hand-over/candidate/web.sock",
                 ),
                 restart="no",
-            ),
+            )
+            + f"ExecStopPost=+/bin/bash {LEAD_BACK} {ROOT}/hand-over/live.sock {SOCKET}\n",
         },
         "health": {
             "path": stack.health,

@@ -90,7 +90,8 @@ def test_releases_beyond_those_that_are_kept_go(keep: int, kept: int) -> None:
             f"{wanted.env}.env" for wanted in every[-kept:]
         }
         notes = {path.name for path in found.files.path(f"{stack.MEMORY}/release").iterdir()}
-        assert notes == {f"{name}.json" for name in names} | {f"{wanted.env}.env.json" for wanted in every[-kept:]}
+        wanted_notes = {f"{name}.json" for name in names} | {f"{wanted.env}.env.json" for wanted in every[-kept:]}
+        assert {name.removesuffix(".copy") for name in notes} == wanted_notes
     finally:
         found.end()
 
@@ -203,3 +204,14 @@ def test_an_nginx_that_is_stopped_is_started() -> None:
         assert switch(machine, after).ok
         assert "systemctl start nginx.service" in machine.calls.programs
         assert machine.visit(HOST).release == FIRST.release
+
+
+@pytest.mark.proves("root.logs")
+def test_other_users_do_not_read_what_visitors_asked_for() -> None:
+    with NEW_COMMIT.machine() as machine:
+        log = machine.files.path(f"/var/log/nginx/codesensei-{stack.SLUG}.access.log")
+        log.write_text("GET /reset/MQ/secret-token/\n")
+        log.chmod(0o644)
+        assert "is closed to other users" in switch(machine, NEW).said
+        assert log.stat().st_mode & 0o777 == 0o640
+        assert "is closed to other users" not in switch(machine, NEW).said

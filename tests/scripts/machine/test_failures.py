@@ -156,7 +156,7 @@ CASES = [
         Case(
             "nginx refuses the site",
             unread,
-            ("nginx refuses the new site", "nonsense"),
+            ("00-other.conf, line 1", "nonsense", "the new site is not in use"),
             replace(NEW, body_size="20m"),
         ),
         marks=pytest.mark.proves("proxy.checked"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from codesensei.scripts.steps import manage as step
 from tests.scripts.machine import doors, stack
 from tests.scripts.machine.machine import Machine
 from tests.scripts.machine.scenarios import FIRST, NEW_COMMIT, Scenario, switch
@@ -44,6 +45,7 @@ def test_it_becomes_the_projects_manage_py(monkeypatch: pytest.MonkeyPatch) -> N
         done, _ = manage(machine, monkeypatch, "migrate", "--plan", "a b")
         user, group = str(os.getuid()), str(os.getgid())
         current = f"{stack.ROOT}/current"
+        program = (f"{current}/.codesensei/venv/bin/python", "manage.py")
         assert done == [
             ("chdir", current),
             ("umask", str(0o022)),
@@ -51,8 +53,28 @@ def test_it_becomes_the_projects_manage_py(monkeypatch: pytest.MonkeyPatch) -> N
             ("initgroups", stack.USER, group),
             ("setgid", group),
             ("setuid", user),
-            ("execve", f"{current}/.codesensei/venv/bin/python", "python", "manage.py", "migrate", "--plan", "a b"),
+            ("execve", "/usr/bin/setsid", "setsid", "--wait", *program, "migrate", "--plan", "a b"),
         ]
+
+
+@pytest.mark.proves("paths.manage.terminal")
+def test_on_a_terminal_it_gets_another_one_that_root_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LIVE.machine() as machine:
+        made: list[list[str]] = []
+        monkeypatch.setattr(os, "isatty", lambda number: True)
+        monkeypatch.setattr(step, "_as_user", lambda user, argv: made.append([user, *argv]))
+        done, _ = manage(machine, monkeypatch, "createsuperuser")
+        program = (f"{stack.ROOT}/current/.codesensei/venv/bin/python", "manage.py", "createsuperuser")
+        assert done[2:] == [("execve", "/usr/sbin/runuser", "runuser", "-u", stack.USER, "--pty", "--", *program)]
+        assert made == [[stack.USER, "mkdir", "-p", "--", f"{stack.ROOT}/shared/state/manage"]]
+
+
+@pytest.mark.proves("paths.manage.terminal")
+@pytest.mark.parametrize("number", [0, 1])
+def test_with_a_pipe_on_one_side_it_has_none(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LIVE.machine() as machine:
+        monkeypatch.setattr(os, "isatty", lambda asked: asked != number)
+        assert manage(machine, monkeypatch, "dumpdata")[0][-1][1:4] == ("/usr/bin/setsid", "setsid", "--wait")
 
 
 @pytest.mark.proves("processes.environment", "paths.shared.home")

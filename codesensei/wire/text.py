@@ -1,0 +1,26 @@
+"""Text of others on its way to a person: nothing in it steers a terminal, or hides what stands beside it."""
+
+from __future__ import annotations
+
+import re
+
+# What programs color their words with says nothing.
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def printable(text: str) -> str:
+    """The text on one line, with bytes that are no UTF-8 and characters that nobody could see spelled out."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in encodable(text)
+    )
+
+
+def encodable(text: str) -> str:
+    """The text with bytes that are no UTF-8 spelled out."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def printable_lines(text: str) -> str:
+    """A program's words: the same of each line, without colors and with spaces for tabs."""
+    lines = _COLOR.sub("", text).expandtabs(4).split("\n")
+    return "\n".join(printable(line.rstrip("\r")) for line in lines)

@@ -1,0 +1,75 @@
+"""What a preview can tell of others: names that another stack has, and a server that is left with its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pulumi
+
+from codesensei import remote
+from codesensei.config import Stack
+from codesensei.wire import names, register
+from codesensei.wire.register import Clash, Register
+from codesensei.wire.steps import MADE_HERE
+
+
+def refuse_clashes(stack: Stack, access: remote.Access) -> None:
+    """Refuse in a preview what the first step on the server would refuse, as far as its register says."""
+    if access.look.register is None or not pulumi.runtime.is_dry_run():
+        return
+    on = f"on {stack.config.server.host}"
+    found = [remote.RemoteError(f"{clash.thing} {on}", clash.cause, clash.fix) for clash in clashes(stack, access)]
+    if found:
+        raise pulumi.RunError("\n".join(map(str, found)))
+
+
+def clashes(stack: Stack, access: remote.Access) -> Iterator[Clash]:
+    """All that another stack has and this one wants."""
+    known, slug, config = access.look.register or Register(), stack.slug, stack.config
+    entry = known.slugs.get(slug)
+    # Before the end of a first deploy, the state does not say by which identity the server knows the stack.
+    own = entry.identity if entry and entry.stack == stack.full_name else "new"
+    if not config.adopt and (clash := register.of_slug(known, slug, stack.full_name, access.identity or own)):
+        yield clash
+        return
+    if not config.project.share_user and (clash := register.of_user(known, slug, stack.user)):
+        yield clash
+    for kind, name in [] if config.adopt else _wanted(stack):
+        clash = register.of_name(known, slug, kind, name)
+        if clash and clash.thing not in config.shares:
+            yield clash
+
+
+def _wanted(stack: Stack) -> Iterator[tuple[str, str]]:
+    database = stack.database
+    for unit in _units(stack):
+        yield "units", unit
+    for name in stack.config.domains:
+        yield "hostnames", name
+    if database.kind in MADE_HERE:
+        yield from (("databases", database.name), ("roles", database.role))
+    for number in stack.broker.numbers:
+        yield "brokers", str(number)
+
+
+def _units(stack: Stack) -> list[str]:
+    workers = [names.worker_unit(stack.slug, key) for key in sorted(stack.config.project.workers)]
+    return [names.socket_unit(stack.slug), names.web_unit(stack.slug), *workers]
+
+
+def leave_no_data(stack: Stack, access: remote.Access) -> None:
+    """Say what stays on the server that the stack leaves; production goes to an empty one only if told to."""
+    config, before = stack.config, access.moved_from
+    if not before:
+        if config.new_server and access.served:
+            remote.warn("codesensei:newServer: the server is no new one any more: remove it")
+        return
+    local = stack.database.kind in (*MADE_HERE, "sqlite")
+    data = "the database and the uploads stay" if local else "the uploads stay"
+    cause = f"was {before}, and {config.server.host} has nothing of this stack: {data} on {before}, where "
+    cause += f"{', '.join(_units(stack)[1:])} go on running" + ("" if local else ", in the same database")
+    recipe = 'docs/operating.md, "A new machine", says how to carry them over'
+    if config.production and config.new_server != "empty":
+        fix = f"{recipe}; to begin there without them, set codesensei:newServer: empty"
+        raise remote.RemoteError("codesensei:server.host", cause, fix)
+    remote.warn(f"codesensei:server.host {cause}; {recipe}")

@@ -1,0 +1,155 @@
+"""What a preview says of other stacks of the server, and of a server that is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from codesensei import remote
+from codesensei.config import Stack
+from codesensei.wire.register import Entry, Kept, Register
+from components import others
+from tests.components import stacks
+
+NEW = "203.0.113.7"
+THEIRS = "it belongs to the stack acme/codesensei/other (slug blog)"
+
+
+@dataclass
+class Told:
+    """Warnings, and whether this is a preview."""
+
+    warnings: list[str] = field(default_factory=list)
+    preview: bool = True
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    told = Told()
+    monkeypatch.setattr(remote, "warn", told.warnings.append)
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: told.preview)
+    return told
+
+
+def stack_of(folder: Path, *lines: str) -> Stack:
+    return stacks.loaded(folder, stacks.GIVEN + "".join(f"  codesensei:{line}\n" for line in lines))
+
+
+def access(register: Register | None = None, **changes: Any) -> Any:
+    stack = changes.pop("stack", None)
+    return remote.Access(stack, "shop", "agent.sock", remote.Look(register=register), **changes)
+
+
+def entry(stack: str = "acme/codesensei/other", identity: str = "theirs", **names: Any) -> Entry:
+    user = names.pop("user", "blog")
+    return Entry(stack=stack, identity=identity, user=user, names={kind: (name,) for kind, name in names.items()})
+
+
+def refused(stack: Stack, register: Register, **changes: Any) -> str:
+    with pytest.raises(pulumi.RunError) as caught:
+        others.refuse_clashes(stack, access(register, **changes))
+    return str(caught.value)
+
+
+@pytest.mark.proves("register.preview")
+@pytest.mark.parametrize(
+    ("names", "thing"),
+    [
+        ({"units": "shop.service"}, "unit shop.service"),
+        ({"hostnames": "shop.example.com"}, "hostname shop.example.com"),
+        ({"databases": "shop"}, "database shop"),
+        ({"roles": "shop"}, "database role shop"),
+        ({"brokers": "3"}, "broker database 3"),
+    ],
+)
+def test_a_name_of_another_stack(told: Told, tmp_path: Path, names: dict[str, str], thing: str) -> None:
+    known = Register(slugs={"blog": entry(**names)})
+    variables = 'env: {CACHE_URL: "redis://127.0.0.1:6379/3"}'
+    stack = stack_of(tmp_path, variables)
+    text = refused(stack, known)
+    assert text.startswith(f"{thing} on {NEW}: {THEIRS}\n    ")
+    told.preview = False
+    others.refuse_clashes(stack, access(known))
+    told.preview = True
+    others.refuse_clashes(stack_of(tmp_path, variables, "adopt: true"), access(known))
+    others.refuse_clashes(stack, access())
+
+
+@pytest.mark.proves("register.preview")
+def test_all_clashes_are_told_at_once(told: Told, tmp_path: Path) -> None:
+    known = Register(slugs={"blog": entry(user="deploy", hostnames="shop.example.com")})
+    text = refused(stack_of(tmp_path), known)
+    assert f"user deploy on {NEW}: the project blog runs as this user" in text
+    assert f"hostname shop.example.com on {NEW}: {THEIRS}" in text
+    assert "project.shareUser: true" in text
+
+
+def test_a_user_that_is_shared_on_purpose(told: Told, tmp_path: Path) -> None:
+    known = Register(slugs={"blog": entry(user="deploy")})
+    stack = stacks.loaded(tmp_path, stacks.GIVEN.replace("    slug: shop\n", "    slug: shop\n    shareUser: true\n"))
+    others.refuse_clashes(stack, access(known))
+
+
+def test_a_number_that_is_shared_on_purpose(told: Told, tmp_path: Path) -> None:
+    known = Register(slugs={"blog": entry(brokers="3")})
+    lines = ('env: {CACHE_URL: "redis://127.0.0.1:6379/3"}', 'shares: ["broker database 3"]')
+    others.refuse_clashes(stack_of(tmp_path, *lines), access(known))
+
+
+@pytest.mark.proves("register.preview")
+def test_the_slug_of_another_stack(told: Told, tmp_path: Path) -> None:
+    known = Register(slugs={"shop": entry(hostnames="shop.example.com")})
+    text = refused(stack_of(tmp_path), known)
+    assert f"slug shop on {NEW}: it belongs to the stack acme/codesensei/other (identity theirs)" in text
+    assert "hostname" not in text
+    left = Register(kept={"shop": Kept(stack="acme/codesensei/other", user="", role="", database="")})
+    assert "data that a destroy of the stack acme/codesensei/other kept is still here" in refused(
+        stack_of(tmp_path), left
+    )
+
+
+@pytest.mark.parametrize(("name", "identity"), [("acme/codesensei/stack", ""), ("acme/codesensei/renamed", "mine")])
+def test_what_is_the_stack_s_own(told: Told, tmp_path: Path, name: str, identity: str) -> None:
+    """By its identity, or before the end of a first deploy by its name."""
+    known = Register(slugs={"shop": entry(name, "mine", user="deploy", hostnames="shop.example.com")})
+    others.refuse_clashes(stack_of(tmp_path), access(known, identity=identity))
+
+
+@pytest.mark.proves("register.moved")
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        (stacks.GIVEN, "the database and the uploads stay on old.example.com, where shop.service go on running;"),
+        (
+            stacks.EXTERNAL,
+            "the uploads stay on old.example.com, where shop.service go on running, in the same database",
+        ),
+    ],
+)
+def test_what_stays_on_the_server_that_is_left(told: Told, tmp_path: Path, text: str, stays: str) -> None:
+    moved = access(moved_from="old.example.com", served="1234567-1234567")
+    others.leave_no_data(stacks.loaded(tmp_path, text), moved)
+    (warning,) = told.warnings
+    assert warning.startswith(
+        f"codesensei:server.host was old.example.com, and {NEW} has nothing of this stack: {stays}"
+    )
+    assert "docs/operating.md" in warning
+    production = text.replace("config:\n", "config:\n  codesensei:production: true\n")
+    with pytest.raises(remote.RemoteError, match="set codesensei:newServer: empty"):
+        others.leave_no_data(stacks.loaded(tmp_path, production), moved)
+    empty = production.replace("config:\n", "config:\n  codesensei:newServer: empty\n")
+    others.leave_no_data(stacks.loaded(tmp_path, empty), moved)
+    assert len(told.warnings) == 2
+
+
+def test_a_server_that_is_no_new_one(told: Told, tmp_path: Path) -> None:
+    others.leave_no_data(stack_of(tmp_path), access(served="1234567-1234567"))
+    assert told.warnings == []
+    others.leave_no_data(stack_of(tmp_path, "newServer: empty"), access())
+    assert told.warnings == []
+    others.leave_no_data(stack_of(tmp_path, "newServer: empty"), access(served="1234567-1234567"))
+    assert "newServer: the server is no new one any more: remove it" in told.warnings[0]

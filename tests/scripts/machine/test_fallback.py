@@ -1,0 +1,91 @@
+"""The candidate ends while it serves, with or without the step: the live process has its visitors back at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scripts.machine import stack
+from tests.scripts.machine.calls import Fault, How, Killed
+from tests.scripts.machine.machine import Machine
+from tests.scripts.machine.scenarios import HOST, NEW_COMMIT, look, switch
+from tests.scripts.machine.stack import Stack
+from tests.scripts.machine.systemd import NGINX
+
+pytestmark = pytest.mark.proves("switch.candidate-ends")
+NEW = NEW_COMMIT.after
+AWAY = f"{stack.ROOT}/hand-over/live.sock"
+
+
+def moments() -> list[int]:
+    """The calls of a switch during which the candidate serves."""
+    found = []
+    with NEW_COMMIT.machine() as machine:
+
+        def note(text: str) -> None:
+            if machine.files.path(AWAY).is_socket():
+                found.append(len(machine.calls.made) - 1)
+
+        machine.watch(note)
+        assert switch(machine, NEW).ok
+    return sorted(set(found))
+
+
+def visits(machine: Machine, lost: list[str]) -> None:
+    if machine.visit(HOST).lost:
+        lost.append(machine.calls.made[-1].text)
+
+
+@pytest.mark.parametrize("number", moments())
+def test_a_candidate_that_is_killed_loses_nobody_and_fails_nothing(number: int) -> None:
+    lost: list[str] = []
+    with NEW_COMMIT.machine() as machine:
+
+        def note(text: str) -> None:
+            if len(machine.calls.made) - 1 == number:
+                machine.systemd.kill(stack.CANDIDATE)
+            visits(machine, lost)
+
+        machine.watch(note)
+        ended = switch(machine, NEW)
+        assert ended.ok, ended.error
+        # Between two calls of the kernel nobody can know that it has ended; the next call leads them back.
+        assert [text for text in lost if not text.startswith(f"rename {stack.ROOT}/hand-over/next.sock")] == []
+        found = look(machine)
+        assert (found["current"], found["left behind"]) == (f"-> releases/{NEW.release}", [])
+
+
+@pytest.mark.parametrize("number", moments())
+def test_nor_does_one_whose_step_was_killed_before(number: int) -> None:
+    with NEW_COMMIT.machine() as machine:
+        with pytest.raises(Killed):
+            switch(machine, NEW, Fault(number, How.KILLED))
+        machine.systemd.kill(stack.CANDIDATE)
+        assert not machine.visit(HOST).lost
+        assert switch(machine, NEW).ok
+        assert look(machine)["left behind"] == []
+
+
+@pytest.mark.proves("switch.nginx-stopped")
+@pytest.mark.parametrize("after", [NEW, NEW_COMMIT.before], ids=["a new commit", "nothing to switch"])
+def test_an_nginx_that_is_stopped_is_started(after: Stack) -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.systemd.control("stop", [NGINX], set())
+        ended = switch(machine, after)
+        assert ended.ok, ended.error
+        assert "nginx started" in ended.said
+        assert not machine.visit(HOST).lost
+
+
+@pytest.mark.proves("switch.nginx-stopped")
+@pytest.mark.parametrize("number", moments())
+def test_an_nginx_that_is_killed_during_the_switch_is_started(number: int) -> None:
+    with NEW_COMMIT.machine() as machine:
+
+        def note(text: str) -> None:
+            if len(machine.calls.made) - 1 == number:
+                machine.systemd.control("stop", [NGINX], set())
+
+        machine.watch(note)
+        ended = switch(machine, NEW)
+        assert ended.ok, ended.error
+        assert not machine.visit(HOST).lost

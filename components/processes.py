@@ -29,9 +29,7 @@ class Processes(Component):
         counted = f", {count or 'a secret number of'} workers" if server.workers_variable else ""
         shown = {
             "web": f"{server.name} {code.settings.application}{counted}",
-            "workers": {
-                key: worker.command + _notes(worker) for key, worker in config.workers.items()
-            },
+            "workers": {key: worker.command + _notes(worker) for key, worker in config.workers.items()},
             "stopTimeout": {"web": stop.web, "workers": stop.workers},
         }
         super().__init__(slug, shown, opts)

@@ -770,8 +770,8 @@ UNIT = [
     Breakage(
         "workers.proof",
         f"{SCRIPTS}/serving/workers.py",
-        "if problems := json.loads(done.answer):",
-        "if not (problems := json.loads(done.answer)):",
+        "    if answer.problems:",
+        "    if not answer.problems:",
     ),
     Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if not done.answer:", "    if not done:"),
     Breakage(
@@ -785,6 +785,7 @@ UNIT = [
     Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", '"-b", "--broker"', '"-B", "--broker"'),
     Breakage("workers.broker", f"{SCRIPTS}/serving/workers.py", "        if _retries(", "        if not _retries("),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "return bool(ends)", "return False"),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " - answer.asked))", "))"),
     Breakage(
         "workers.singleton",
         f"{SCRIPTS}/serving/workers.py",

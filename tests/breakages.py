@@ -757,7 +757,7 @@ UNIT = [
     Breakage(
         "workers.dying",
         f"{SCRIPTS}/serving/workers.py",
-        "    return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started))",
+        "    return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started - answer.asked))",
         "    return GRACE",
     ),
     Breakage(

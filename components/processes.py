@@ -7,7 +7,8 @@ from pathlib import Path
 from pulumi import ResourceOptions
 
 from codesensei.config import Stack, StackConfig
-from codesensei.render import rotation, units
+from codesensei.config.project import WorkerConfig
+from codesensei.render import queues, rotation, units
 from codesensei.render.programs import CANDIDATE, LIVE, STOP_WORKER, program
 from codesensei.source import Code
 from codesensei.webservers import WebServer
@@ -28,10 +29,7 @@ class Processes(Component):
         counted = f", {count or 'a secret number of'} workers" if server.workers_variable else ""
         shown = {
             "web": f"{server.name} {code.settings.application}{counted}",
-            "workers": {
-                key: worker.command + (" (singleton)" if worker.singleton else "")
-                for key, worker in config.workers.items()
-            },
+            "workers": {key: worker.command + _notes(worker) for key, worker in config.workers.items()},
             "stopTimeout": {"web": stop.web, "workers": stop.workers},
         }
         super().__init__(slug, shown, opts)
@@ -60,10 +58,12 @@ class Processes(Component):
         for key, worker in sorted(config.workers.items()):
             name, command = names.worker_unit(slug, key), worker.command
             script = units.worker_script(stack.paths, key, command=command)
-            self.files.append(_unit(name, units.worker_unit(context, key, stop_timeout=stop.workers)))
+            seconds, signal = worker.stop_timeout or stop.workers, worker.stop_signal or queues.stop_signal(command)
+            text = units.worker_unit(context, key, stop_timeout=seconds, stop_signal=signal)
+            self.files.append(_unit(name, text))
             self.files.append(_run_by(stack.user, stack.paths.worker_script(key), script, name))
             self.units.append(
-                Unit(name=name, kind="worker", stop_timeout=stop.workers, singleton=worker.singleton, command=command)
+                Unit(name=name, kind="worker", stop_timeout=seconds, singleton=worker.singleton, command=command)
             )
         if config.workers:
             self.files.append(_run_by(stack.user, programs / STOP_WORKER, program(STOP_WORKER)))
@@ -79,6 +79,14 @@ def web_workers(config: StackConfig, server: WebServer) -> int | None:
     if not variable or variable in config.secret_names:
         return None
     return config.workers_given(variable) or server.default_workers
+
+
+def _notes(worker: WorkerConfig) -> str:
+    """What a worker has beside its command, as the preview shows it."""
+    notes = ["singleton"] if worker.singleton else []
+    notes += [f"stops on {worker.stop_signal}"] if worker.stop_signal else []
+    notes += [f"within {worker.stop_timeout} s"] if worker.stop_timeout else []
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def _unit(name: str, text: str) -> File:

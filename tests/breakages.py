@@ -165,7 +165,16 @@ UNIT = [
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", '        "chdir",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", " or 3)", " or 9)"),
     Breakage("workers.beat", f"{RENDER}/units.py", r"|\sworker(?=", r"|\snothing(?="),
-    Breakage("workers.drain", f"{PROGRAMS}/stop_worker.sh", "kill -TERM", "kill -HUP"),
+    Breakage("workers.drain", f"{PROGRAMS}/stop_worker.sh", 'kill -s "$signal"', "kill -HUP"),
+    Breakage("workers.stop-signal", f"{PROGRAMS}/stop_worker.sh", 'kill -s "$signal"', "kill -TERM"),
+    Breakage("workers.stop-signal", f"{PROGRAMS}/stop_worker.sh", '    kill -TERM "${shells[@]}"', "    true"),
+    Breakage("workers.stop-signal", f"{PROGRAMS}/stop_worker.sh", '        kill -TERM "$1"', "        true"),
+    Breakage("workers.stop-signal", f"{PROGRAMS}/stop_worker.sh", '    kill -TERM "${trapping[@]}"', "    true"),
+    Breakage("workers.stop-signal", f"{TEMPLATES}/worker.service.j2", "KillSignal={{ stop_signal }}\n", ""),
+    Breakage("workers.stop-signal", f"{RENDER}/queues.py", '"run_huey": "SIGINT",', ""),
+    Breakage("workers.stop-signal", f"{RENDER}/queues.py", "and _HUEY_TERM.search(command)", "and False"),
+    Breakage("workers.stop-signal", "components/processes.py", "worker.stop_signal or queues", "queues"),
+    Breakage("config.stop-timeout", "components/processes.py", "worker.stop_timeout or stop", "stop"),
     Breakage("workers.drain", f"{PROGRAMS}/stop_worker.sh", "    kill -STOP", "    true"),
     Breakage("workers.proof", f"{SCRIPTS}/serving/ask_workers.py", 'in ("exec", "env")):', 'in ("exec",)):'),
     Breakage("asgi.application", f"{SOURCE}/inspect.py", "mentions(file, {routing, ", "mentions(file, {"),
@@ -748,7 +757,7 @@ UNIT = [
     Breakage(
         "workers.dying",
         f"{SCRIPTS}/serving/workers.py",
-        "    return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started))",
+        "    return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started - answer.asked))",
         "    return GRACE",
     ),
     Breakage(
@@ -761,10 +770,22 @@ UNIT = [
     Breakage(
         "workers.proof",
         f"{SCRIPTS}/serving/workers.py",
-        "if problems := json.loads(done.answer):",
-        "if not (problems := json.loads(done.answer)):",
+        "    if answer.problems:",
+        "    if not answer.problems:",
     ),
     Breakage("workers.proof", f"{SCRIPTS}/serving/workers.py", "    if not done.answer:", "    if not done:"),
+    Breakage(
+        "workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "            if ask and asks:", "            if False:"
+    ),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "    signal.alarm(seconds)\n", ""),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", 'LOGIN.sub("", connection.as_uri())', '""'),
+    Breakage(
+        "workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "env={**os.environ, **variables}", "env=os.environ"
+    ),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", '"-b", "--broker"', '"-B", "--broker"'),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/workers.py", "        if _retries(", "        if not _retries("),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "return bool(ends)", "return False"),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " - answer.asked))", "))"),
     Breakage(
         "workers.singleton",
         f"{SCRIPTS}/serving/workers.py",

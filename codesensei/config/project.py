@@ -38,6 +38,8 @@ _ACCEPTED = ("2xx", "3xx", "401", "403", "404")
 # The product's own names in shared, and in a release.
 _OWN_IN_SHARED = frozenset({OWN_FOLDER, ".env", "venv", "state", "gunicorn.sock", "db.sqlite3"})
 RESERVED_WORKERS = frozenset({"web", "candidate"})
+# Signals that a program can take note of, by the names that Linux and systemd have for them.
+_STOP_SIGNALS = frozenset({"TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "TSTP", "WINCH"})
 
 
 def git_url(value: str) -> str:
@@ -89,6 +91,15 @@ def worker_key(value: str) -> str:
 def worker(value: object) -> object:
     """A worker may be given as its command alone."""
     return {"command": value} if isinstance(value, str) else value
+
+
+def stop_signal(value: str) -> str:
+    """A signal on which a program finishes what it does; the name is taken without SIG too."""
+    name = value.strip().upper().removeprefix("SIG")
+    if name not in _STOP_SIGNALS:
+        fix = "name the signal on which the program finishes its work and ends: SIGTERM, SIGINT or SIGQUIT"
+        raise reject("stop-signal", f"{show(value)} is not a signal on which a program can finish its work", fix)
+    return f"SIG{name}"
 
 
 def command(value: str) -> str:
@@ -157,6 +168,7 @@ SharedPaths = Annotated[tuple[SharedPath, ...], AfterValidator(apart)]
 PythonPath = Annotated[tuple[Annotated[Text, AfterValidator(import_root)], ...], AfterValidator(unique)]
 KeptReleases = Annotated[Whole, at_least(2, "keep-releases", _KEPT, "give 2 or more")]
 Command = Annotated[str, AfterValidator(command)]
+StopSignal = Annotated[str, AfterValidator(stop_signal)]
 AppUser = Annotated[UnixName, AfterValidator(app_user)]
 WorkerName = Annotated[str, AfterValidator(worker_key)]
 _DEFAULT_SERVERS = [f"{s.name} for {' and '.join(s.interfaces)}" for s in SERVERS.values() if s.is_default]
@@ -188,6 +200,8 @@ class WorkerConfig(Model):
 
     command: Command = Field(description="A shell line")
     singleton: Flag = option(False, "True where two must never run at once, e.g. beat")
+    stop_signal: StopSignal | None = option(None, "Default: what a known queue program finishes on, else SIGTERM")
+    stop_timeout: Seconds | None = option(None, "Seconds to finish its work; default: project.stopTimeout.workers")
 
 
 Worker = Annotated[WorkerConfig, BeforeValidator(worker)]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei.render import systemd
+from codesensei.render import queues, systemd
 from codesensei.render.programs import STOP_WORKER
 from codesensei.render.templates import render
 from codesensei.webservers import Process, WebServer
@@ -86,9 +86,12 @@ def candidate_unit(context: UnitContext, web: Web) -> str:
     )
 
 
-def worker_unit(context: UnitContext, key: str, *, stop_timeout: int) -> str:
-    """A worker's process: the line in its command file, run by bash. `stop_timeout` in seconds."""
-    paths = context.paths
+def worker_unit(context: UnitContext, key: str, *, stop_timeout: int, stop_signal: str = queues.DEFAULT) -> str:
+    """A worker's process: the line in its command file, run by bash. `stop_timeout` in seconds.
+
+    Only its main process gets the signal: each queue program tells those that it has started. SIGTERM is not written.
+    """
+    paths, signal = context.paths, "" if stop_signal == queues.DEFAULT else stop_signal
     return render(
         "worker.service.j2",
         **_live(context, key, stop_timeout),
@@ -96,6 +99,7 @@ def worker_unit(context: UnitContext, key: str, *, stop_timeout: int) -> str:
         web_unit=names.web_unit(paths.slug),
         command=systemd.command(["/bin/bash", "-c", RUN_FILE, str(paths.worker_script(key))]),
         stop=systemd.command(["/bin/bash", str(paths.programs / STOP_WORKER)]),
+        stop_signal=signal,
         identifier=names.worker_unit(paths.slug, key).removesuffix(".service"),
     )
 

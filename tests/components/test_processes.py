@@ -74,6 +74,29 @@ def test_all_that_runs() -> None:
     )
 
 
+@pytest.mark.proves("workers.stop-signal", "config.stop-timeout")
+@pytest.mark.parametrize(
+    ("worker", "lines"),
+    [
+        ("celery -A x worker", ["TimeoutStopSec=90"]),
+        ("manage.py run_huey", ["KillSignal=SIGINT", "SuccessExitStatus=SIGINT", "TimeoutStopSec=90"]),
+        ({"command": "manage.py run_huey", "stopSignal": "SIGTERM"}, ["TimeoutStopSec=90"]),
+        (
+            {"command": "./work.sh", "stopSignal": "usr1", "stopTimeout": 7},
+            ["KillSignal=SIGUSR1", "SuccessExitStatus=SIGUSR1", "TimeoutStopSec=7"],
+        ),
+    ],
+)
+def test_how_a_worker_is_stopped(worker: object, lines: list[str]) -> None:
+    made = processes("gunicorn", config(workers={"mail": worker}, stopTimeout={"workers": 90}))
+    text = next(file.content for file in made.files if file.path.endswith("shop-mail.service"))
+    assert text.partition("KillMode=mixed\n")[2].partition("\n\n")[0].splitlines() == lines
+    signal = lines[0].removeprefix("KillSignal=")
+    told = f"-s {signal} $MAINPID\n" if "SIG" in signal else "stop_worker.sh $MAINPID\n"
+    assert told in text
+    assert made.units[-1].stop_timeout == int(lines[-1].partition("=")[2])
+
+
 def test_a_candidate_also_runs_with_what_is_refused_of_a_live_process() -> None:
     made = processes("gunicorn", config())
     live = next(file.content for file in made.files if file.path.endswith("gunicorn_conf.py"))

@@ -308,6 +308,13 @@ BAD = [
         'project.workers.web: "web" is reserved by codesensei\n    choose another name: worker',
     ),
     Bad(
+        "stop-signal",
+        "        singleton: true\n",
+        "        stopSignal: SIGKILL\n",
+        'project.workers.beat.stopSignal: "SIGKILL" is not a signal on which a program can finish its work\n'
+        "    name the signal on which the program finishes its work and ends: SIGTERM, SIGINT or SIGQUIT",
+    ),
+    Bad(
         "empty-command",
         "worker: celery -A config worker -l info",
         'worker: ""',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.host.site import Site
 from tests.host.stack import Stack
@@ -29,10 +29,12 @@ WORKERS: dict[str, Any] = {
 class Desk(Stack):
     """A stack of this project."""
 
+    project: ClassVar[Path] = PROJECT
+
     def make_history(self) -> History:
         """The repository, with one commit."""
         shutil.rmtree(self.repository, ignore_errors=True)
-        shutil.copytree(PROJECT, self.repository, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(self.project, self.repository, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         git(self.repository, "init", "--quiet")
         git(self.repository, "symbolic-ref", "HEAD", "refs/heads/main")
         git(self.repository, "add", "--all")

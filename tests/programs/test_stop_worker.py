@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ def end(*_):
     time.sleep(0.3)
     print("ended", flush=True)
     sys.exit()
-signal.signal(signal.SIGTERM, end)
+signal.signal(signal.Signals[sys.argv[1]] if len(sys.argv) > 1 else signal.SIGTERM, end)
 print("begun", flush=True)
 time.sleep(60)
 """
@@ -78,6 +79,27 @@ def test_the_commands_of_a_shell_finish_and_none_begins(start: Start, tmp_path: 
     assert said(tmp_path).split() == ["begun", "told", "ended"]
 
 
+@pytest.mark.proves("workers.stop-signal", "workers.drain")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "while true; do WORK SIGINT; done",
+        "WORK SIGINT & wait",
+        "WORK SIGTERM & wait",
+        "trap 'kill -INT $!; wait' TERM; WORK SIGINT & wait",
+    ],
+)
+def test_the_commands_of_a_shell_get_the_units_signal(start: Start, tmp_path: Path, line: str) -> None:
+    process = start(line)
+    subprocess.run(["bash", str(PROGRAM), "-s", "SIGINT", str(process.pid)], check=True, timeout=20)
+    assert said(tmp_path).split() == ["begun", "told", "ended"]
+    # As systemd does after that: nothing begins again.
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    process.wait(10)
+    assert said(tmp_path).split() == ["begun", "told", "ended"]
+
+
 def test_a_single_command_and_a_trap_are_left_to_systemd(start: Start, tmp_path: Path) -> None:
     for line in ("WORK", "trap 'echo trapped' TERM; WORK; true"):
         process = start(line)
@@ -86,4 +108,5 @@ def test_a_single_command_and_a_trap_are_left_to_systemd(start: Start, tmp_path:
 
 
 def test_a_worker_that_has_ended_by_itself_is_no_error() -> None:
-    assert subprocess.run(["bash", str(PROGRAM)], check=False).returncode == 0
+    for given in ([], ["-s", "SIGINT"]):
+        assert subprocess.run(["bash", str(PROGRAM), *given], check=False).returncode == 0

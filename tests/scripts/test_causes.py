@@ -729,6 +729,38 @@ LOGS = {
         "BASE_DIR",
     ),
     "program of dash": ("/bin/sh: 1: ffmpeg: not found", "the program ffmpeg", "systemPackages"),
+    "kombu and redis": (
+        "kombu.exceptions.VersionMismatch: Redis transport requires redis-py versions 6.1.0 or later. You have 5.0.8",
+        "Celery's kombu needs redis 6.1.0 or newer, and this is 5.0.8",
+        "raise redis to 6.1.0",
+    ),
+    "channels_redis and redis": (
+        '  File "/srv/x/site-packages/channels_redis/core.py", line 261, in _brpop_with_clean\n'
+        "redis.exceptions.TimeoutError: Timeout reading from 127.0.0.1:6379",
+        "channels_redis waits longer",
+        "redis<8",
+    ),
+    "celery without redis": (
+        "AttributeError: 'NoneType' object has no attribute 'Redis'",
+        "the client of Redis is not in the requirements",
+        "celery[redis]",
+    ),
+    "huey without redis": (
+        'huey.exceptions.ConfigurationError: "redis" python module not found, cannot use Redis storage backend.',
+        "the client of Redis is not in the requirements",
+        "add redis",
+    ),
+    "celery without boto": (
+        '  File "/srv/x/site-packages/kombu/transport/SQS.py", line 150, in <module>\n'
+        "ModuleNotFoundError: No module named 'botocore'",
+        "the module botocore, which Celery needs for its broker,",
+        "celery[sqs]",
+    ),
+    "celery's transport": (
+        "KeyError: 'No such transport: nonsense'",
+        "no broker whose URL begins with nonsense",
+        "redis://",
+    ),
     "redis of docker": (
         "redis.exceptions.ConnectionError: Error -2 connecting to redis:6379. Name or service not known.",
         "the host of Redis, redis,",

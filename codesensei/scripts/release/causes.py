@@ -396,6 +396,10 @@ a tool for development is missing
     No module named '(debug_toolbar|django_extensions|django_browser_reload|silk|nplusone|pytest\w*)[\w.]*'
     the deployed settings load {0}, a tool for development that is not in the requirements
     take it out of the production settings (INSTALLED_APPS, MIDDLEWARE, urls.py), or add it to the requirements file
+a client of Celery's broker is missing
+    /kombu/transport/(?:.*\n)*?.*ModuleNotFoundError: No module named '([\w.]+)'
+    the module {0}, which Celery needs for its broker, is not in the requirements
+    add it to the requirements file; celery[redis], celery[sqs] and celery[librabbitmq] name what these brokers need
 a module is missing
     (?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)
     the module {0} cannot be found
@@ -503,6 +507,21 @@ the Celery application is missing
     Unable to load celery application\.\s+(.+)
     Celery finds no application: {0}
     check the name after celery -A in project.workers, and that the module it names has the application
+Celery's client of Redis does not fit
+    Redis transport requires redis-py versions ([\d.]+) or later\. You have ([\d.]+)
+    Celery's kombu needs redis {0} or newer, and this is {1}
+    raise redis to {0} or newer in the requirements file; where another package keeps it older, pin an older kombu
+channels_redis and redis do not fit
+    /channels_redis/(?:.*\n)*?.*redis\.exceptions\.TimeoutError: Timeout reading from
+    this version of redis gives up when nothing comes for 5 s, and channels_redis waits longer
+    write redis<8 in the requirements file
+a client of the broker is missing
+    Missing redis library|'NoneType' object has no attribute '(?:Strict)?Redis'|"redis" python module not found
+    the client of Redis is not in the requirements
+    add redis to the requirements file; for Celery write celery[redis], which has a version that fits
+    No such transport: ([^\s'"]+)
+    Celery knows no broker whose URL begins with {0}
+    begin the broker's URL with redis://, rediss://, amqp:// or amqps://
 the broker cannot be reached
     Cannot connect to (\S+?): (?:Error \d+ connecting to \S+ )?(.+?)\.?$
     the broker at {0} cannot be reached: {1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ GRACE = 5.0
 AFTER_LOADING = 3.0
 PAUSE = 0.1
 ANSWER = "codesensei-workers:"
+# What Celery and RQ, Dramatiq, Huey and django-q2 write while they find no broker.
+RETRYING = re.compile(
+    r"(?:Cannot|Could not) connect to .*\n?.*(?:Trying again|Retrying) in"
+    r"|Restarting consumer in|Error reading from queue|Can not connect to Redis server"
+)
 PROOF = Path(__file__).with_name("ask_workers.py")
 
 
@@ -34,6 +40,15 @@ class Problem:
 
     cause: str
     log: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What ask_workers.py found, by worker, and for how many seconds it waited for brokers."""
+
+    problems: dict[str, Problem]
+    asked: float = 0.0
 
 
 def prove(step: Step[Manifest], release: Release) -> float:
@@ -44,20 +59,20 @@ def prove(step: Step[Manifest], release: Release) -> float:
     done = jobs.run_job(step, release, Job("prove the workers", argv, answer=ANSWER))
     if not done.answer:
         raise Failure("workers", "their proof did not end", log=done.tail, where=str(done.log))
-    if problems := json.loads(done.answer):
-        raise _refused(release, problems)
-    return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started))
+    answer = codec.decode(Answer, json.loads(done.answer), "answer of ask_workers.py")
+    if answer.problems:
+        raise _refused(release, answer.problems)
+    return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started - answer.asked))
 
 
-def _refused(release: Release, problems: dict[str, object]) -> Failure:
+def _refused(release: Release, problems: dict[str, Problem]) -> Failure:
     clean, general = redactor(release.project, release.name).clean, "fix the command in project.workers"
     told, fixes, logs = [], [], []
-    for name, said in problems.items():
-        problem = codec.decode(Problem, said, "answer of ask_workers.py")
+    for name, problem in problems.items():
         log = clean(problem.log)
-        known, fix = causes.explain(log) or ("", general)
+        known, fix = causes.explain_any(log, "")
         told.append(": ".join(filter(None, (name, clean(problem.cause), known))))
-        fixes.append(fix)
+        fixes.append(fix or problem.fix or general)
         logs.append(log)
     # The general one comes last.
     fix = "\n".join(dict.fromkeys(sorted(fixes, key=lambda fix: fix == general)))
@@ -124,6 +139,17 @@ def _await_grace(release: Release, names: list[str], began: float, grace: float)
             if not _lives(state) or state.restarts != first[name].restarts:
                 raise _died(release, name, state, began, grace)
         time.sleep(2 * PAUSE)
+    for name in names:
+        if _retries(log := log_of(release, name, began)):
+            cause, fix = causes.explain(log) or ("its journal has the reason", "check the broker's URL in the settings")
+            cause = f"it runs, but tries again and again to reach its broker: {cause}"
+            raise Failure(name, cause, fix, log, where=f"on the server: journalctl -u {name}")
+
+
+def _retries(log: str) -> bool:
+    """Whether a worker has found no broker so far."""
+    ends = [found.end() for found in RETRYING.finditer(log)]
+    return bool(ends) and "Connected to " not in log[ends[-1] :]
 
 
 def _lives(state: UnitState) -> bool:

@@ -225,7 +225,7 @@ class Machine:
             self.ran.append(ran)
             found = next((job for job in self.jobs if job.words in words), None)
             if found is None:
-                return 0, "\ncodesensei-workers:{}\n" if "ask_workers.py" in words else "", ""
+                return 0, '\ncodesensei-workers:{"problems": {}}\n' if "ask_workers.py" in words else "", ""
             self.clock.sleep(found.seconds)
             found.effect(ran)
             return found.code, found.output, ""

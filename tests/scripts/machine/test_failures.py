@@ -52,7 +52,8 @@ def proof(code: int, output: str) -> Callable[[Machine], None]:
     return lambda machine: machine.jobs.append(Job("ask_workers.py", code, output))
 
 
-MISSING = '\ncodesensei-workers:{"shop-mail.service": {"cause": "there is no program celery", "log": "PATH is /bin"}}\n'
+PROBLEM = '{"shop-mail.service": {"cause": "there is no program celery", "log": "PATH is /bin"}}'
+MISSING = f'\ncodesensei-workers:{{"problems": {PROBLEM}}}\n'
 
 
 @dataclass(frozen=True)
@@ -216,10 +217,16 @@ def test_a_worker_that_is_started_again_at_once_is_noticed() -> None:
 
 
 @pytest.mark.proves("workers.dying")
-@pytest.mark.parametrize(("dies", "loading", "ok"), [(7.0, 0.0, True), (7.0, 4.0, False), (12.0, 4.0, True)])
-def test_the_grace_time_is_longer_where_the_project_is_slow_to_load(dies: float, loading: float, ok: bool) -> None:
+@pytest.mark.parametrize(
+    ("dies", "loading", "asked", "ok"), [(7.0, 0, 0, True), (7.0, 4, 0, False), (12.0, 4, 0, True), (7.0, 4, 3, True)]
+)
+def test_the_grace_time_is_longer_where_the_project_is_slow_to_load(
+    dies: float, loading: float, asked: float, ok: bool
+) -> None:
+    """Waiting for a broker is not loading."""
     with replace(NEW_COMMIT, meanwhile=of(workers={MAIL: dies})).machine() as machine:
-        machine.jobs.append(Job("ask_workers.py", output="codesensei-workers:{}\n", seconds=loading))
+        output = f'codesensei-workers:{{"problems": {{}}, "asked": {asked}}}\n'
+        machine.jobs.append(Job("ask_workers.py", output=output, seconds=loading))
         assert switch(machine, NEW).ok == ok
 
 

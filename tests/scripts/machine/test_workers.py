@@ -127,7 +127,7 @@ def test_what_a_proof_says_has_no_secret() -> None:
     after = replace(FIRST, code="c0de002", password="first-secret", env="e000003")
     problem = '{"shop-mail.service": {"cause": "no first-secret", "log": "KeyError: first-secret"}}'
     with replace(NEW_COMMIT, before=replace(FIRST, password="first-secret"), after=after).machine() as machine:
-        machine.jobs.append(Job("ask_workers.py", output=f"\ncodesensei-workers:{problem}\n"))
+        machine.jobs.append(Job("ask_workers.py", output=f'\ncodesensei-workers:{{"problems": {problem}}}\n'))
         ended = switch(machine, after)
         assert not ended.ok
         assert "first-secret" not in ended.error + ended.said
@@ -141,3 +141,31 @@ def test_the_journal_of_a_dead_worker_is_told() -> None:
         ended = switch(machine, NEW)
         assert "celery" in ended.error
         assert f"journalctl -u {MAIL}" in ended.error
+
+
+RETRIES = {
+    "celery": "consumer: Cannot connect to redis://other:6379/0: Error 111 connecting to other:6379.\n"
+    "Trying again in 2.00 seconds... (1/100)",
+    "dramatiq": "Consumer encountered a connection error: Error 111\n[INFO] Restarting consumer in 3.00 seconds.",
+    "huey": "[ERROR] Error reading from queue\nTraceback",
+    "django-q2": "[Q] ERROR Can not connect to Redis server.",
+    "rq": "Could not connect to Redis instance: Error 111 Retrying in 1 seconds...",
+}
+
+
+@pytest.mark.proves("workers.broker", "workers.dying")
+@pytest.mark.parametrize("library", RETRIES)
+def test_a_worker_that_retries_its_broker_for_ever_is_none(library: str) -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.apps[f"{MAIL}@{NEW.release}"] = App(log=RETRIES[library])
+        ended = switch(machine, NEW)
+        assert not ended.ok
+        assert "tries again and again to reach its broker" in ended.error
+        assert release_of(machine, MAIL) == FIRST.release
+
+
+def test_a_worker_that_has_connected_since_is_well() -> None:
+    log = f"{RETRIES['celery']}\n[INFO] Connected to redis://other:6379/0\n[INFO] mail@host ready."
+    with NEW_COMMIT.machine() as machine:
+        machine.apps[f"{MAIL}@{NEW.release}"] = App(log=log)
+        assert switch(machine, NEW).ok

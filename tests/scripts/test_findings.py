@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,21 +57,18 @@ def test_a_project_that_is_well(states: dict[str, UnitState]) -> None:
     assert found() == []
 
 
-def seconds_ago(seconds: float) -> str:
-    return str(int((time.clock_gettime(time.CLOCK_MONOTONIC) - seconds) * 1e6))
-
-
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "ago", "told"),
     [
-        (UnitState(active="activating", sub="auto-restart", restarts="1"), "restarted it 1 time since"),
-        (UnitState(active="active", sub="running", restarts="3", active_enter=seconds_ago(9000)), "it 3 times since"),
-        (UnitState(active="active", sub="running", restarts="1", active_enter=seconds_ago(5)), "it 1 time since"),
-        (UnitState(active="active", sub="running", restarts="2", active_enter=seconds_ago(9000)), ""),
+        (UnitState(active="activating", sub="auto-restart", restarts="1"), 0, "restarted it 1 time since"),
+        (UnitState(active="active", sub="running", restarts="3"), 9000, "it 3 times since"),
+        (UnitState(active="active", sub="running", restarts="1"), 5, "it 1 time since"),
+        (UnitState(active="active", sub="running", restarts="2"), 9000, ""),
     ],
 )
-def test_a_process_that_does_not_stay_up(states: dict[str, UnitState], state: UnitState, told: str) -> None:
-    states[MAIL] = state
+def test_a_process_that_does_not_stay_up(states: dict[str, UnitState], state: UnitState, ago: float, told: str) -> None:
+    since = time.clock_gettime(time.CLOCK_MONOTONIC) - ago
+    state = states[MAIL] = replace(state, active_enter=str(int(since * 1e6)))
     assert [finding.thing for finding in found()] == ([MAIL] if told else [])
     for finding in found():
         assert told in finding.cause

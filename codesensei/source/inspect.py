@@ -182,11 +182,15 @@ def _no_application(
     cause = f"there is no module {module} in {directory} of commit {project.short}"
     known = _modules_like(project, directory, interface)
     like = near(module, known) or known
-    fix = f"found {listing(like)}: set project.{key}: {like[0]}:application" if like else f"set project.{key}"
+    fix = (
+        f"found {listing(like)}: set project.{key}: {like[0]}:application"
+        if like
+        else f"commit it, or set project.{key}"
+    )
     if elsewhere and not like:
         setting = f"{interface.upper()}_APPLICATION"
         example = f"{elsewhere[0].split('.')[0]}.{interface}:application"
-        fix += f" to what {setting} is in {listing(elsewhere)}, for example {example}"
+        fix = f"set project.{key} to what {setting} is in {listing(elsewhere)}, for example {example}"
     elif interface == "wsgi" and not like and (asgi := _modules_like(project, directory, "asgi")):
         fix = f"found {listing(asgi)}: set project.interface: asgi"
     return SourceError(f"the {interface} application {application}", cause, fix)

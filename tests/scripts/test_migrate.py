@@ -34,6 +34,7 @@ class Project:
         self.pending = {"default"}
         self.failing: dict[str, str] = {}
         self.said: dict[str, Any] = {}
+        self.prints = "Applying a.1... OK"
         self.ran: list[Job] = []
 
     def run(self, step: Any, release: Release, job: Job) -> JobResult:
@@ -47,7 +48,7 @@ class Project:
             return JobResult(int(alias in self.pending), "", log)
         self.pending.discard(alias)
         answer = json.dumps(self.said)
-        return JobResult(int(alias in self.failing), self.failing.get(alias, "Applying a.1... OK"), log, answer=answer)
+        return JobResult(int(alias in self.failing), self.failing.get(alias, self.prints), log, answer=answer)
 
     @property
     def titles(self) -> list[str]:
@@ -104,6 +105,16 @@ def test_every_database_with_work_is_migrated_in_order(project: Project, run: Mi
         "DATABASES['replica'] is not migrated: it is read-only",
         "migrations have run in users (1 applied)",
     ]
+
+
+def test_migrations_of_each_schema_are_counted(project: Project, run: Migrate) -> None:
+    """As django-tenants prints them."""
+    project.prints = (
+        "[standard:public]   Applying customers.0001_initial... OK\n"
+        "[1/1 (100%) standard:acme]   Applying auth.0001_initial... OK"
+    )
+    assert run() == []
+    assert run.step.said == ["migrations have run (2 applied)"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.proves("migrate.all-databases")

@@ -272,7 +272,7 @@ def _without(name: str, **more: str) -> dict[str, str | bytes]:
             _without("config/asgi.py"),
             asked(interface="asgi"),
             "the asgi application config.asgi:application: there is no module config.asgi in . of commit {short}\n"
-            "    set project.asgiApplication",
+            "    commit it, or set project.asgiApplication",
         ),
     ],
 )

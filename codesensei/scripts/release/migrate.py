@@ -29,7 +29,8 @@ MIGRATED = "codesensei-migrate:"
 # Large projects start with many hundreds of migrations, some of which print more than their name.
 LINES = 20_000
 SHOWN = 3
-APPLIED = re.compile(r"^\s*Applying \S+\.\.\.", re.MULTILINE)
+# django-tenants writes the schema before each line.
+APPLIED = re.compile(r"^(?:\[[^\]\n]*\])?\s*Applying \S+\.\.\.", re.MULTILINE)
 MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 FOREIGN = "foreign"
 LOCAL = ("", "localhost", "127.0.0.1", "::1")

@@ -41,7 +41,7 @@ def passwords_logged(stack: Stack, *values: str) -> list[str]:
 
 
 def staged(stack: Stack) -> list[str]:
-    return stack.server.console("ls /var/lib/codesensei/guestbook/database").stdout.split()
+    return stack.server.console("cd /var/lib/codesensei/guestbook/database && ls -- *.json").stdout.split()
 
 
 def opens(stack: Stack, password: str) -> bool:

@@ -29,7 +29,8 @@ def test_a_site_that_visitors_would_get_instead_is_named(stack: Stack) -> None:
     eventually(stack.server, ASK.format(name=stack.hostname, sign=""))
     stack.set("env.GREETING", "Good evening")
     error = stack.up(succeed=False).said("error")
-    assert f"hostname {stack.hostname}: the nginx site {OTHER} already serves it" in error
+    thing, site = f"hostname {stack.hostname} on {stack.server.name}", f"the nginx site {OTHER}"
+    assert f"error: {thing}: {site}, which codesensei did not write, already serves it" in error
     assert f" on {stack.server.name}: " in error
     assert stack.serving() == stack.serving("worker") == first
     assert stack.outputs()["release"] == first

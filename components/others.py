@@ -42,7 +42,7 @@ def clashes(stack: Stack, access: remote.Access) -> Iterator[Clash]:
 
 def _wanted(stack: Stack) -> Iterator[tuple[str, str]]:
     database = stack.database
-    for unit in _units(stack):
+    for unit in names.stack_units(stack.slug, stack.config.project.workers):
         yield "units", unit
     for name in stack.config.domains:
         yield "hostnames", name
@@ -50,11 +50,6 @@ def _wanted(stack: Stack) -> Iterator[tuple[str, str]]:
         yield from (("databases", database.name), ("roles", database.role))
     for number in stack.broker.numbers:
         yield "brokers", str(number)
-
-
-def _units(stack: Stack) -> list[str]:
-    workers = [names.worker_unit(stack.slug, key) for key in sorted(stack.config.project.workers)]
-    return [names.socket_unit(stack.slug), names.web_unit(stack.slug), *workers]
 
 
 def leave_no_data(stack: Stack, access: remote.Access) -> None:
@@ -67,7 +62,8 @@ def leave_no_data(stack: Stack, access: remote.Access) -> None:
     local = stack.database.kind in (*MADE_HERE, "sqlite")
     data = "the database and the uploads stay" if local else "the uploads stay"
     cause = f"was {before}, and {config.server.host} has nothing of this stack: {data} on {before}, where "
-    cause += f"{', '.join(_units(stack)[1:])} go on running" + ("" if local else ", in the same database")
+    _, *processes = names.stack_units(stack.slug, config.project.workers)
+    cause += f"{', '.join(processes)} go on running" + ("" if local else ", in the same database")
     recipe = 'docs/operating.md, "A new machine", says how to carry them over'
     if config.production and config.new_server != "empty":
         fix = f"{recipe}; to begin there without them, set codesensei:newServer: empty"

@@ -63,7 +63,6 @@ class Server(Component):
 def _preflight(stack: Stack, identity: str, hostnames: list[str], broker_numbers: list[int]) -> steps.Preflight:
     """Everything that this stack wants for itself: preflight refuses what somebody else has, and names both."""
     config, slug, place = stack.config, stack.slug, stack.database
-    workers = (names.worker_unit(slug, key) for key in sorted(config.project.workers))
     database = steps.DatabasePlace(kind=place.kind, name=place.name, role=place.role, host=place.host, port=place.port)
     return steps.Preflight(
         stack=stack.full_name,
@@ -75,7 +74,7 @@ def _preflight(stack: Stack, identity: str, hostnames: list[str], broker_numbers
         adopt=config.adopt,
         shares=config.shares,
         allow_unsupported=config.allow_unsupported,
-        units=(names.socket_unit(slug), names.web_unit(slug), *workers),
+        units=names.stack_units(slug, config.project.workers),
         hostnames=tuple(hostnames),
         database=None if place.kind in ("sqlite", "none") else database,
         broker_numbers=tuple(int(number) for number in broker_numbers),

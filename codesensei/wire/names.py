@@ -84,6 +84,11 @@ def web_unit(slug: str) -> str:
     return f"{slug}.service"
 
 
+def stack_units(slug: str, workers: Iterable[str]) -> tuple[str, ...]:
+    """All units of a stack: socket, web process, workers."""
+    return (socket_unit(slug), web_unit(slug), *(worker_unit(slug, key) for key in sorted(workers)))
+
+
 def socket_unit(slug: str) -> str:
     """Unit that holds the web socket."""
     return f"{slug}.socket"

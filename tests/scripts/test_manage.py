@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import write_json
+from codesensei.scripts.release import jobs
 from codesensei.scripts.steps import manage
 from codesensei.wire import codec
 from tests.scripts.manifests import PROJECT, manifest
@@ -20,8 +21,9 @@ NAME = "4f2a9c1-8be01d7"
 def became(server: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Which user, where, which program; in the order in which it happened."""
     found: list[Any] = []
-    for name in ("chdir", "initgroups", "setgid", "setuid", "makedirs", "execve"):
+    for name in ("chdir", "initgroups", "setgid", "setuid", "execve"):
         monkeypatch.setattr(os, name, lambda *words, name=name, **_: found.append((name, *words)))
+    monkeypatch.setattr(jobs, "make_app_home", lambda release, process: found.append(("home", release.user, process)))
     return found
 
 
@@ -37,7 +39,8 @@ def test_the_release_s_own_environment(became: list[Any], monkeypatch: pytest.Mo
     for name in ("COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
     manage.run("shop", ["check", "--deploy"])
-    assert [act[0] for act in became] == ["chdir", "initgroups", "setgid", "setuid", "makedirs", "execve"]
+    assert [act[0] for act in became] == ["chdir", "home", "initgroups", "setgid", "setuid", "execve"]
+    assert became[1] == ("home", "deploy", "manage")
     assert became[0][1] == PROJECT.current / "site"
     program, words, environment = became[-1][1:]
     venv = PROJECT.current / ".codesensei/venv"

@@ -63,6 +63,11 @@ def run(
     return Result(done.stdout, done.stderr, done.returncode)
 
 
+def as_user(user: str, *argv: str) -> list[str]:
+    """The command line that runs `argv` as this user, in no other group than its own."""
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *argv]
+
+
 def systemctl(*arguments: str, check: bool = True) -> Result:
     """`systemctl` without pager or prompt."""
     return run(["systemctl", "--no-pager", "--no-ask-password", *arguments], check=check)

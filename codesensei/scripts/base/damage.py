@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from codesensei.scripts.base import files, lines
+from codesensei.scripts.base import files, lines, register
 from codesensei.scripts.base.step import copy_of
 from codesensei.wire import paths
 from codesensei.wire.paths import ProjectPaths
@@ -24,9 +24,17 @@ def find(project: ProjectPaths) -> list[Path]:
     return sorted(found + [path for path in project.memory.glob("*.jsonl") if lines.damaged(path)])
 
 
-def repair(project: ProjectPaths) -> Iterator[str]:
-    """Make every note readable again; yields what was done. The caller holds the project's lock or the server's."""
-    for path in find(project):
+def repair(project: ProjectPaths) -> list[str]:
+    """Make every note readable again; returns what was done. The caller holds the project's lock or the server's."""
+    if not find(project):
+        return []
+    # Another project's step may be writing what all share.
+    with register.locked():
+        return list(_repaired(find(project)))
+
+
+def _repaired(found: list[Path]) -> Iterator[str]:
+    for path in found:
         if path.suffix == ".jsonl":
             lost = lines.repair(path)
             yield f"{path} was damaged: its whole lines are kept" + (f", {lost} are lost" if lost else "")

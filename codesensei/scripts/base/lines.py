@@ -38,11 +38,12 @@ class SwitchRun:
 
 
 def append(path: Path, entry: object) -> None:
-    """Add a line to the copy and to the file; only root reads them."""
+    """Add a line to the file and to its copy; only root reads them."""
     line = json.dumps(codec.encode(entry), sort_keys=True) + "\n"
     if not copy_of(path).exists():
         files.write_file(copy_of(path), b"".join(_lines(path)), 0o600)
-    for place in (copy_of(path), path):
+    # Whoever reads in between must not find the file the shorter one.
+    for place in (path, copy_of(path)):
         with open(place, "a", opener=_private) as file:
             file.write(line)
             file.flush()

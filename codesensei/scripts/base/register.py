@@ -141,13 +141,20 @@ def _read() -> Register:
 
 
 @contextlib.contextmanager
-def _changing() -> Iterator[Register]:
-    """The register's content under its lock; written when the block ends without an error."""
+def locked() -> Iterator[None]:
+    """Hold the register's own lock."""
     handle = os.open(paths.SERVER.register.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _changing() -> Iterator[Register]:
+    """The register's content under its lock; written when the block ends without an error."""
+    with locked():
         data = _read()
         yield data
         write_json(paths.SERVER.register, codec.encode(data))
-    finally:
-        os.close(handle)

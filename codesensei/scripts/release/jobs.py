@@ -19,7 +19,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from codesensei.scripts.base import files
-from codesensei.scripts.base.commands import run, systemctl
+from codesensei.scripts.base.commands import as_user, run, systemctl
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.release.release import Release, redactor, variable_notes
 from codesensei.wire import envfile, paths, processes
@@ -104,7 +104,7 @@ def make_home(step: Step[object]) -> None:
 def make_app_home(release: Release, process: str) -> None:
     """A process's HOME, made by the app user, who owns the folder around it."""
     path, user = release.project.home(process), release.user
-    run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "mkdir", "-p", str(path)])
+    run(as_user(user, "mkdir", "-p", str(path)))
 
 
 def run_job(step: Step[object], release: Release, job: Job) -> JobResult:

@@ -69,5 +69,4 @@ def _failure(folder: Path, user: str, what: str, otherwise: str, fix: str) -> Fa
 
 
 def _as(user: str, *argv: str, given: str = "") -> Result:
-    run_as = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
-    return commands.run([*run_as, *argv], input=given, check=False)
+    return commands.run(commands.as_user(user, *argv), input=given, check=False)

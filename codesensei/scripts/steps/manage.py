@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 
 from codesensei.scripts.base import files
+from codesensei.scripts.release import jobs
+from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import envfile, processes
 from codesensei.wire.paths import OWN_FOLDER, ProjectPaths
@@ -35,18 +36,13 @@ def run(slug: str, words: list[str]) -> int:
     os.chdir(project.current / now.manifest.directory)
     # As the live processes: the proxy reads what is made in shared/media.
     os.umask(0o022)
+    release = Release(project, now.release, user, now.manifest.directory, now.manifest.settings_module)
+    jobs.make_app_home(release, "manage")
     program = [str(venv / "bin/python"), "manage.py", *words]
     # Whoever has root's terminal as his own could type into it (TIOCSTI): the project's code gets another, or none.
     if os.isatty(0) and os.isatty(1):
-        _as_user(user, ["mkdir", "-p", "--", str(home)])
         os.execve(RUNUSER, ["runuser", "-u", user, "--pty", "--", *program], environment)
     os.initgroups(user, files.group_id(user))
     os.setgid(files.group_id(user))
     os.setuid(files.user_id(user))
-    os.makedirs(home, exist_ok=True)
     os.execve(SETSID, ["setsid", "--wait", *program], environment)
-
-
-def _as_user(user: str, argv: list[str]) -> None:
-    group = files.group_id(user)
-    subprocess.run(argv, check=False, user=files.user_id(user), group=group, extra_groups=[])

@@ -513,12 +513,10 @@ UNIT = [
         "        elif _is_whole(copy_of(path)):",
         "        elif False:",
     ),
-    Breakage("switch.candidate-ends", f"{SCRIPTS}/serving/lead_back.sh", '-S "$1"', '-d "$1"'),
+    Breakage("switch.candidate-ends", "codesensei/templates/site.conf.j2", " fail_timeout=0 backup;", " down;"),
+    Breakage("switch.candidate-ends", "codesensei/templates/site.conf.j2", "        proxy_next_upstream error;\n", ""),
     Breakage(
         "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    _protect(candidate_unit(project.slug))\n", ""
-    ),
-    Breakage(
-        "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    if not _listens(public):", "    if False:"
     ),
     Breakage("switch.nginx-stopped", f"{SCRIPTS}/serving/edge.py", "        nginx.ensure_started(step)\n", ""),
     Breakage("switch.damaged-notes", f"{SCRIPTS}/base/lines.py", "places = (path, copy_of(path))", "places = (path,)"),

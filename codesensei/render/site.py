@@ -89,6 +89,7 @@ def site(
         root=str(project.root),
         media=str(project.shared / media),
         socket=str(project.socket),
+        kept_socket=str(project.kept_socket),
         server_names=server_names,
         static_pattern=static_url and f"^{nginx.pattern(url_path(static_url))}(?<codesensei_file>.+)$",
         media_url=media_url and url_path(media_url),

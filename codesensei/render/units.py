@@ -81,7 +81,6 @@ def candidate_unit(context: UnitContext, web: Web) -> str:
         # Its own HOME too: a server may have a control socket there, which the live process must keep.
         **_common(context, release, folder / "env", venv, home, web.stop_timeout),
         runtime_directory=str(home.relative_to("/run")),
-        lead_back=systemd.command(["/bin/bash", str(paths.lead_back), str(paths.kept_socket), str(paths.socket)]),
         command=_command(context, web, venv, paths.candidate_programs, paths.candidate_socket, workers=workers),
     )
 

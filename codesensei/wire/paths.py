@@ -140,8 +140,6 @@ class ProjectPaths:
     programs = _Place(lambda self: self.config / "programs")  # the product's own programs that the processes run with
     library = _Place(lambda self: SERVER.library / self.slug)  # link to the toolkit that this project's steps run
     launcher = _Place(lambda self: self.library / "run")  # the program that runs a step
-    # Sends visitors of a candidate that has ended back to the live process.
-    lead_back = _Place(lambda self: self.library / "codesensei/scripts/serving/lead_back.sh")
     # The project's nginx site.
     site = _Place(lambda self: SERVER.nginx / "sites-available" / f"codesensei-{self.slug}.conf")
     # What nginx writes of each request that the site took, and no other site of nginx.

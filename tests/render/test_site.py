@@ -94,6 +94,8 @@ class _Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.path == "/hangs/":
+            self.server.ended.wait(10)  # type: ignore[attr-defined]
         body = json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
         # The way of a missing upload leads back to the project.
         missing = self.path.startswith("/media/") and "?" not in self.path
@@ -117,6 +119,10 @@ class _Echo(BaseHTTPRequestHandler):
 
 class _Backend(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.ended = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -208,7 +214,9 @@ def _fill(folder: Path) -> Path:
     return root
 
 
-def _serve(folder: Path, trusted: list[str], *, external: bool = False, internal: bool = False) -> Iterator[_Served]:
+def _serve(
+    folder: Path, trusted: list[str], *, external: bool = False, internal: bool = False, read_timeout: int = 60
+) -> Iterator[_Served]:
     program = nginx()
     folder.chmod(0o755)
     root = _fill(folder)
@@ -216,7 +224,7 @@ def _serve(folder: Path, trusted: list[str], *, external: bool = False, internal
     place = _Place("shop", root)
     text = site.site(
         place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/", media_internal=internal,
-        trusted_proxies=trusted, external_tls=external, body_size="1k",
+        trusted_proxies=trusted, external_tls=external, body_size="1k", read_timeout=read_timeout,
     )  # fmt: skip
     owner = "user root;" if os.getuid() == 0 else ""
     file = configuration(folder, text, f"{owner} daemon off; error_log {folder}/error.log;")
@@ -240,6 +248,7 @@ def _serve(folder: Path, trusted: list[str], *, external: bool = False, internal
     finally:
         server.terminate()
         server.wait(timeout=10)
+        backend.ended.set()
         backend.shutdown()
         backend.server_close()
 
@@ -252,6 +261,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
 @pytest.fixture(scope="module")
 def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
     yield from _serve(tmp_path_factory.mktemp("trusting"), ["127.0.0.0/8"])
+
+
+@pytest.fixture
+def hurried(tmp_path: Path) -> Iterator[_Served]:
+    yield from _serve(tmp_path, [], read_timeout=1)
 
 
 BALANCER = "127.0.0.5"
@@ -486,3 +500,41 @@ def test_who_asks_for_an_upload_asks_the_project(protected: _Served, path: str) 
 @pytest.mark.parametrize("path", ["/download/7", "/media/none"])
 def test_a_missing_upload_is_a_404(protected: _Served, path: str) -> None:
     assert protected.ask(f"{path}?send=/media/none")[0] == 404
+
+
+def _away(served: _Served) -> socket.socket:
+    """Visitors are sent to a candidate, which listens here."""
+    place = _Place("shop", served.root)
+    place.kept_socket.parent.mkdir()
+    os.link(place.socket, place.kept_socket)
+    place.socket.unlink()
+    candidate = socket.socket(socket.AF_UNIX)
+    candidate.bind(str(place.socket))
+    place.socket.chmod(0o666)
+    candidate.listen()
+    return candidate
+
+
+@pytest.mark.proves("switch.candidate-ends")
+def test_a_candidate_that_has_ended_loses_no_request(hurried: _Served) -> None:
+    _away(hurried).close()
+    assert {hurried.ask("/")[0] for _ in range(20)} == {200}
+    assert hurried.post("/", b"x")[0] == 200
+
+
+@pytest.mark.proves("switch.candidate-ends")
+def test_what_it_was_answering_is_asked_of_the_live_process(hurried: _Served) -> None:
+    with _away(hurried) as candidate:
+
+        def end() -> None:
+            visitor, _ = candidate.accept()
+            visitor.recv(1000)
+            visitor.close()
+
+        threading.Thread(target=end, daemon=True).start()
+        assert hurried.ask("/")[0] == 200
+
+
+@pytest.mark.proves("switch.candidate-ends")
+def test_a_request_that_takes_too_long_is_asked_of_nobody_else(hurried: _Served) -> None:
+    assert hurried.ask("/hangs/")[0] == 504

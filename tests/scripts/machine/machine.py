@@ -271,7 +271,7 @@ class Machine:
         site = self.nginx.site(host)
         if site is None:
             return Visit(404, body=nginx.OWN_PAGE.format(status=404))
-        listener = self.sockets.behind(site.socket)
+        listener = next(filter(None, map(self.sockets.behind, site.sockets)), None)
         if listener is None:
             return Visit(502, body=nginx.OWN_PAGE.format(status=502))
         owner = next((unit for unit in self.systemd.units.values() if unit.listener is listener), None)

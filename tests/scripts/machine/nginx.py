@@ -31,9 +31,9 @@ class Site:
         return [name for line in re.findall(r"server_name ([^;]+);", self.text) for name in line.split()]
 
     @property
-    def socket(self) -> str:
-        found = re.search(r"unix:([^;\s]+)", self.text)
-        return found[1] if found else ""
+    def sockets(self) -> list[str]:
+        """Where it asks: a later one when nobody listens at those before."""
+        return re.findall(r"unix:([^;\s]+)", self.text)
 
 
 class Nginx:

@@ -23,7 +23,6 @@ SITE_LINK = SITE.replace("available", "enabled")
 DEFAULT_TLS, THROW_AWAY = "/etc/codesensei/default-tls", "/etc/codesensei/unknown-host"
 SOCKET = f"{ROOT}/shared/gunicorn.sock"
 WEB, WEB_SOCKET, CANDIDATE = f"{SLUG}.service", f"{SLUG}.socket", f"codesensei-candidate-{SLUG}.service"
-LEAD_BACK = f"/usr/local/lib/codesensei/{SLUG}/codesensei/scripts/serving/lead_back.sh"
 CANDIDATE_PROGRAMS = f"/run/codesensei-candidate/{SLUG}.programs"
 
 SOCKET_UNIT = f"""[Socket]
@@ -128,8 +127,7 @@ def manifest(stack: Stack) -> dict[str, Any]:
                     f"{ROOT}/hand-over/candidate/web.sock",
                 ),
                 restart="no",
-            )
-            + f"ExecStopPost=+/bin/bash {LEAD_BACK} {ROOT}/hand-over/live.sock {SOCKET}\n",
+            ),
         },
         "health": {
             "path": stack.health,
@@ -159,7 +157,8 @@ def _files(stack: Stack) -> list[dict[str, Any]]:
         directory=current, env=env, command=_gunicorn(stack.processes, f"{ROOT}/shared/venv", SOCKET), restart="always"
     )
     names = " ".join(stack.hosts)
-    site = f"server_name {names}; client_max_body_size {stack.body_size}; proxy_pass http://unix:{SOCKET};\n"
+    site = f"server unix:{SOCKET}; server unix:{ROOT}/hand-over/live.sock backup;"
+    site += f" server_name {names}; client_max_body_size {stack.body_size};\n"
     found: list[dict[str, Any]] = [
         {"path": f"{UNITS}/{WEB_SOCKET}", "content": f"{SOCKET_UNIT}Backlog={stack.backlog}\n", "mode": "0644"},
         {"path": f"{UNITS}/{WEB}", "content": web, "mode": "0644"},

@@ -14,7 +14,6 @@ from tests.scripts.machine.clock import Clock
 from tests.scripts.machine.filesystem import Files
 from tests.scripts.machine.processes import App, Listener, Process, Sockets
 
-CHECKOUT = Path(__file__).parents[3]
 UNITS = ("/etc/systemd/system", "/run/systemd/system")
 RESTART_SECONDS = 2.0
 NOT_FOUND = 5
@@ -219,11 +218,6 @@ class Systemd:
             # A process removes the socket that it has made itself.
             self._sockets.close(unit.listener, remove=True)
             unit.listener = None
-        for command in unit.values("ExecStopPost"):
-            _, script, *places = shlex.split(command.removeprefix("+"))
-            own = str(CHECKOUT / script.split("/", 6)[-1])
-            # The product's way to run programs leads to the machine.
-            assert os.spawnv(os.P_WAIT, "/bin/bash", ["bash", own, *map(str, map(self._files.path, places))]) == 0
 
     def kill(self, name: str) -> None:
         """The kernel kills the unit's process."""

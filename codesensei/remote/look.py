@@ -21,6 +21,7 @@ from codesensei.remote import openssh
 from codesensei.remote.agent import missing
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.state import State
+from codesensei.render import shell
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
@@ -28,6 +29,7 @@ from codesensei.wire.register import Register
 from codesensei.wire.steps import CLAIM, Seen, SeenStep
 
 LOOK_SECONDS = 15.0
+SCRIPT = Path(__file__).with_name("look.sh")
 # Begins the line of the answer that has the server's register.
 REGISTER = "codesensei-register:"
 NOTHING = SeenStep(applied="", drift=())
@@ -96,11 +98,7 @@ class Look:
 
 def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State) -> Look:
     """Ask the server over one connection, bounded to 15 s. RemoteError when it cannot be asked."""
-    # A server that nothing was deployed to has no launcher; that is an answer, not an error.
-    register = SERVER.register
-    script = f'if [ -x {run} ]; then {run} look; else echo "{{}}"; fi; '
-    script += f'if [ -r {register} ]; then echo; printf {REGISTER}; tr -d "\\n" <{register}; fi'
-    command = f"{sudo}sh -c '{script}'"
+    command = f"{sudo}sh -s {shell.join([run, str(SERVER.register), REGISTER])}"
     with tempfile.TemporaryDirectory(prefix="codesensei-") as folder:
         known, config = Path(folder, "known_hosts"), Path(folder, "config")
         known.write_text(openssh.known_hosts(server))
@@ -136,7 +134,7 @@ def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subproces
         return subprocess.run(
             words,
             env={**os.environ, "SSH_AUTH_SOCK": agent_socket},
-            stdin=subprocess.DEVNULL,
+            input=SCRIPT.read_text(),
             capture_output=True,
             text=True,
             errors="replace",

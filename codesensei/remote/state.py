@@ -27,7 +27,9 @@ HALF_WRITTEN = "failed to load checkpoint"
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _SERVER = "codesensei:index:Server"
 _COMMAND, _COPY = "command:remote:Command", "command:remote:CopyToRemote"
-_LAUNCHERS = re.compile(rf"(?:^|; )(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s [a-z0-9-]+) ")
+_LAUNCHERS = re.compile(
+    rf"(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s (\.codesensei-\S+ )?[a-z0-9-]+) "
+)
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ class State:
             if resource["type"] == _COPY:
                 # A deploy may have ended between the two that are copied.
                 copy = max(copy, int((outputs.get("triggers") or [0])[0]))
-            found = _LAUNCHERS.search(outputs.get("create") or "") if resource["type"] == _COMMAND else None
+            found = _LAUNCHERS.match(outputs.get("create") or "") if resource["type"] == _COMMAND else None
             if found:
-                words, repair = parted(shlex.split(outputs["create"][found.end() :].partition(" <")[0]))
-                # What a version before 1.0 gave it on standard input is named by the hash in its line.
+                words, repair = parted(shlex.split(outputs["create"][found.end() :]))
+                # What runs on its standard input is named by the hash in its line.
                 stdin = "" if words[0] == CLAIM.name else outputs.get("stdin") or ""
                 steps[words[0]] = StepState(repair, digests.of_step(words, stdin))
         return cls(True, steps, copy, identity=identity)

@@ -19,7 +19,7 @@ from codesensei.wire.steps import CLAIM
 PACKAGE = Path(__file__).resolve().parent.parent
 # What travels: all of it needs the standard library alone.
 ROOMS = ("scripts", "webservers", "wire")
-UNPACK = Path(__file__).with_name("unpack.sh")
+UNPACK, RUN = (Path(__file__).with_name(name) for name in ("unpack.sh", "run_toolkit.sh"))
 MARK = "=== "
 END = f"{MARK}end"
 MAIN = '''"""The toolkit as a program: `python3 <toolkit> <slug> <step> ...`."""
@@ -101,18 +101,16 @@ def toolkit_step(
         ],
         opts=opts,
     )
-    lost = f"error: toolkit: {sent} has gone from the home of {server.user}"
-    lost += f'\\nfix: pulumi up --replace "**::{name}-file"\\n'
 
     def line(identity: str) -> str:
         words = [CLAIM.name, str(CLAIM.format), stack, identity, str(adopt).lower(), toolkit.hash]
-        run = f"{access.sudo}sh -s {shell.join([access.slug, *words, *repair_words(access, CLAIM.name)])}"
-        return f"test -r {sent} || {{ printf {shell.quote(lost)} >&2; exit 1; }}; {run} <{sent}"
+        return f"{access.sudo}sh -s {shell.join([sent, access.slug, *words, *repair_words(access, CLAIM.name)])}"
 
     return remote.Command(
         name,
         connection=access.connection,
         create=pulumi.Output.from_input(identity).apply(line),
+        stdin=RUN.read_text(),
         add_previous_output_in_env=False,
         logging=PROGRESS,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copied])),

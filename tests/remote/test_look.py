@@ -208,10 +208,25 @@ def test_a_look_only_asks(ssh: Any) -> None:
     folder = ssh(out="{}")
     look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE)
     command = (folder / "arguments").read_text().splitlines()[-1]
-    look, register = f'if [ -x {RUN} ]; then {RUN} look; else echo "{{}}"; fi', "/var/lib/codesensei/register.json"
-    told = f'if [ -r {register} ]; then echo; printf codesensei-register:; tr -d "\\n" <{register}; fi'
-    assert command == f"sudo -n sh -c '{look}; {told}'"
+    assert command == f"sudo -n sh -s {RUN} /var/lib/codesensei/register.json codesensei-register:"
     assert (folder / "agent").read_text() == "agent.sock"
+
+
+@pytest.mark.parametrize("launcher", [True, False])
+@pytest.mark.parametrize("register", ['{\n "slugs": {}\n}\n', None])
+def test_what_the_server_is_asked(launcher: bool, register: str | None, tmp_path: Path) -> None:
+    run, known = tmp_path / "run", tmp_path / "register.json"
+    if launcher:
+        run.write_text('#!/bin/sh\ncat\necho "$*: {}"\n')
+        run.chmod(0o755)
+    if register:
+        known.write_text(register)
+    argv = ["sh", "-s", str(run), str(known), "mark:"]
+    done = subprocess.run(argv, input=module.SCRIPT.read_text(), capture_output=True, text=True, check=True)
+    told = ["look: {}" if launcher else "{}"]
+    if register:
+        told += ["", 'mark:{ "slugs": {}}']
+    assert (done.stdout.splitlines(), done.stderr) == (told, "")
 
 
 @pytest.mark.proves("config.server.proxy", "config.server.host-key")

@@ -116,3 +116,19 @@ def test_the_product_s_own_scripts_can_be_packed_and_started(tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 2
     assert "there is no step named no-such-step" in done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_has_arrived_is_run(shell: str, tmp_path: Path) -> None:
+    (tmp_path / ".codesensei-shop-1.sh").write_text('printf "%s\\n" "$@"\n')
+    argv = [*([shell, "sh"] if shell == "busybox" else [shell]), "-s"]
+
+    def run(file: str) -> subprocess.CompletedProcess[str]:
+        words, script = [*argv, file, "shop", "claim", "a b"], toolkit.RUN.read_text()
+        return subprocess.run(words, input=script, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert run(".codesensei-shop-1.sh").stdout == "shop\nclaim\na b\n"
+    lost = run(".codesensei-shop-2.sh")
+    assert (lost.returncode, lost.stdout) == (1, "")
+    assert ".codesensei-shop-2.sh has gone from the home of" in lost.stderr
+    assert 'fix: pulumi up --replace "**::server-toolkit-file"' in lost.stderr

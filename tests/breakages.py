@@ -518,7 +518,12 @@ UNIT = [
     Breakage(
         "switch.candidate-ends", f"{SCRIPTS}/serving/hand_over.py", "    _protect(candidate_unit(project.slug))\n", ""
     ),
-    Breakage("switch.nginx-stopped", f"{SCRIPTS}/serving/edge.py", "        nginx.ensure_started(step)\n", ""),
+    Breakage(
+        "switch.nginx-stopped",
+        f"{SCRIPTS}/serving/edge.py",
+        '        units.ensure_running(step, nginx.UNIT, "nginx")\n',
+        "",
+    ),
     Breakage("switch.damaged-notes", f"{SCRIPTS}/base/lines.py", "places = (path, copy_of(path))", "places = (path,)"),
     Breakage("switch.damaged-notes", f"{SCRIPTS}/steps/look.py", ", *_damaged(project)),", "),"),
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),

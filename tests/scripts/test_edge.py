@@ -18,7 +18,6 @@ import pytest
 
 from codesensei.render import site
 from codesensei.scripts.base import host, probe, sites, units
-from codesensei.scripts.base import nginx as base_nginx
 from codesensei.scripts.base.sites import Configuration
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.units import UnitState
@@ -70,7 +69,7 @@ def served(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.setattr(edge, "NOTED_SECONDS", 0.5)
     monkeypatch.setattr(units, "show", lambda name: UnitState(active="active", main_pid="77"))
     monkeypatch.setattr(sites, "configuration", Configuration)
-    monkeypatch.setattr(base_nginx, "ensure_started", lambda step: None)
+    monkeypatch.setattr(units, "ensure_running", lambda step, unit, name: None)
     PROJECT.release(NAME).mkdir(parents=True)
     (server / "proc/77").mkdir(parents=True)
     (server / "proc/77/cwd").symlink_to(PROJECT.release(NAME))

@@ -6,9 +6,9 @@ import re
 import time
 from pathlib import Path
 
-from codesensei.scripts.base import sites, units
+from codesensei.scripts.base import sites
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.step import Failure
 from codesensei.wire import paths
 
 UNIT = "nginx.service"
@@ -17,12 +17,6 @@ USER = "www-data"
 PATIENCE = 10.0
 _AT = re.compile(r"\[emerg\] (?:\d+#\d+: )?(?P<what>.+) in (?P<file>/\S+):(?P<line>\d+)$", re.MULTILINE)
 _TOO_SMALL = re.compile(r"you should increase (?P<name>\w+): (?P<size>\d+)")
-
-
-def ensure_started(step: Step[object]) -> None:
-    """Start nginx where it does not run. Raises Failure with its journal where it does not start."""
-    if not systemctl("is-active", "--quiet", UNIT, check=False).ok:
-        units.start(step, UNIT, "nginx")
 
 
 def reload(*, start: bool = False) -> None:

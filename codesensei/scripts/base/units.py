@@ -64,14 +64,9 @@ def ensure_running(step: Step[object], unit: str, name: str, *, check: bool = Tr
         systemctl("enable", "--quiet", unit)
         step.changed(f"{name} enabled")
     if not systemctl("is-active", "--quiet", unit, check=False).ok:
-        start(step, unit, name, check=check)
-
-
-def start(step: Step[object], unit: str, name: str, *, check: bool = True) -> None:
-    """Start a unit; with `check`, Failure with its journal where it does not start."""
-    if not systemctl("start", unit, check=False).ok and check:
-        raise Failure(name, "it does not start", f"on the server: systemctl status {unit}", last_words(unit))
-    step.changed(f"{name} started")
+        if not systemctl("start", unit, check=False).ok and check:
+            raise Failure(name, "it does not start", f"on the server: systemctl status {unit}", last_words(unit))
+        step.changed(f"{name} started")
 
 
 def last_words(unit: str) -> str:

@@ -84,7 +84,7 @@ def _proved(step: Step[Manifest], question: Question, address: str) -> Visit:
     log, visit = step.project.site_log, Visit(())
     # Twice, because a log that is rotated in between loses the word.
     for _ in range(2):
-        nginx.ensure_started(step)
+        units.ensure_running(step, nginx.UNIT, "nginx")
         word, began = secrets.token_hex(8), log.stat().st_size if log.is_file() else 0
         visit = _visit(step, question, Door(address=address, word=word, plain=question.health.external_tls))
         noted = functools.partial(_is_noted, log, began, word, visit)

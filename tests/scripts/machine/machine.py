@@ -24,7 +24,7 @@ from tests.scripts.machine.systemd import NGINX, Result, Systemd, Unit
 
 # In memory where that is possible.
 PLACES = ("/dev/shm", "/tmp")
-QUESTIONS = ("show", "is-active")
+QUESTIONS = ("show", "is-active", "is-enabled")
 ANSWERED = (0, "", "")
 
 
@@ -194,6 +194,8 @@ class Machine:
         if verb == "is-active":
             state = self.systemd.unit(names[0]).state
             return (0 if state == "active" else 3), f"{state}\n", ""
+        if verb == "is-enabled":
+            return (0 if names[0] in self.systemd.enabled else 1), "", ""
         if verb == "reload":
             assert names == [NGINX]
             return (0, "", "") if self.nginx.read() else (1, "", "Job for nginx.service failed")

@@ -37,7 +37,7 @@ def _repaired(found: list[Path]) -> Iterator[str]:
     for path in found:
         if path.suffix == ".jsonl":
             lost = lines.repair(path)
-            yield f"{path} was damaged: its whole lines are kept" + (f", {lost} are lost" if lost else "")
+            yield f"{path} was damaged: its whole lines are kept" + (f", {lost} lost" if lost else "")
         elif _is_whole(copy_of(path)):
             files.write_file(path, copy_of(path).read_bytes(), 0o600)
             yield f"{path} was damaged: it is put back from its copy"

@@ -96,7 +96,7 @@ def test_of_a_history_without_a_copy_only_the_half_line_is_lost() -> None:
         whole = machine.read(history) or ""
         machine.files.path(f"{history}.copy").unlink()
         machine.files.path(history).write_text(whole + whole[:30])
-        assert f"{history} was damaged: its whole lines are kept, 1 are lost" in switch(machine, NEW).said
+        assert f"{history} was damaged: its whole lines are kept, 1 lost" in switch(machine, NEW).said
         assert machine.read(history) == machine.read(f"{history}.copy") == whole
 
 

@@ -220,6 +220,7 @@ UNIT = [
     Breakage("preview.told", f"{SOURCE}/static.py", 'if "staticfiles" not in setting.value:', "if not setting.value:"),
     Breakage("preview.python", f"{SOURCE}/pythons.py", "else (python >= self.since)", "else (python > self.since)"),
     Breakage("preview.python", "components/stack.py", "source.hold(code.unfit, access.look.python)", "()"),
+    Breakage("migrate.models-ahead", f"{SCRIPTS}/release/ask_databases.py", "{} if own_command() else ", ""),
     Breakage("release.made", f"{SCRIPTS}/release/made.py", "path not in committed and _is", "_is"),
     Breakage("release.made", f"{SCRIPTS}/release/made.py", "size >= MUCH and", "size < MUCH and"),
     Breakage("shared-paths.read", f"{SCRIPTS}/release/install.py", "_in_shared(release, log) or ", ""),

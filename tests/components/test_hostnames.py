@@ -38,7 +38,7 @@ def test_where_views_name_uploads(
     manifest = codec.plain(declared.find("shop-switch").inputs["stdin"])
     site = str(next(file["content"] for file in manifest["files"] if file["path"].startswith("/etc/nginx")))
     assert (manifest.get("mediaUrl"), manifest.get("mediaInternal", False)) == (prefix, prefix is not None)
-    assert (f"location ^~ {prefix} {{" in site) == (prefix is not None)
+    assert (f'location ^~ "{prefix}" {{' in site) == (prefix is not None)
     assert ("internal;" in site) == (prefix is not None)
     assert (
         codec.plain(declared.find("shop-account").inputs["stdin"])["mediaServing"] == serving.strip("{").split(":")[0]

@@ -23,6 +23,8 @@ _NAMING = re.compile(
     r"|AUTH_PASSWORD_VALIDATORS|PASSWORD_HASHERS|DATABASE_ROUTERS|LOGGING|REST_FRAMEWORK|CHANNEL_LAYERS"
     r"|[A-Z_]*(?:BACKEND|_ENGINE|_STORAGE|_SERIALIZER|_RENDERER|_CLASS|_HANDLER|_ADAPTER)"
 )
+# Those in which every such text names a module.
+_SURELY = {"INSTALLED_APPS", "MIDDLEWARE", "ROOT_URLCONF", "WSGI_APPLICATION", "AUTHENTICATION_BACKENDS"}
 # Modules of an app that Django itself loads; the last one where the app `admin` is installed.
 _OF_APPS = ("apps", "models", "admin")
 
@@ -38,11 +40,18 @@ class Import:
 
 @dataclass(frozen=True)
 class Named:
-    """A module, or something in one, that a setting names; `place` is file and line."""
+    """A module, or something in one, that a setting names; `place` is file and line.
+
+    Not `certain`: the text may be something else, as the prefix of a cache.
+    """
 
     path: str
     setting: str
     place: str
+
+    @property
+    def certain(self) -> bool:
+        return self.setting in _SURELY
 
 
 @dataclass
@@ -93,7 +102,7 @@ def load(modules: Modules, settings: Settings, settings_module: str, application
         for _, text in parts(setting.value):
             if _DOTTED.fullmatch(text) or name == "INSTALLED_APPS":
                 loaded.named.append(Named(text, name, setting.place))
-                others += [text, text.rpartition(".")[0]] if name != "ROOT_URLCONF" else []
+                others += [text, text.rpartition(".")[0]] if name in _SURELY - {"ROOT_URLCONF"} else []
                 urls = text if name == "ROOT_URLCONF" else urls
     early = [f"{app}.{part}" for app in apps for part in _OF_APPS if part != "admin" or "django.contrib.admin" in apps]
     loaded.follow([settings_module, *apps, *early])

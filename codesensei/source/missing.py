@@ -140,7 +140,7 @@ def missing(loaded: Loaded, settings: Settings, closure: Closure, *, hooks: bool
         gap = gap and (_gap(modules, named.path.rpartition(".")[0]) or _gap_beside(modules, named.path))
         if gap and gap not in told:
             told.add(gap)
-            sure = certain and not hooks
+            sure = certain and named.certain and not hooks
             yield _absent(modules, named.place, f"{named.setting} names {named.path}", gap, sure)
     yield from _not_required(loaded, closure)
     yield from _without_client(settings, closure)

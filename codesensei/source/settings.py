@@ -237,7 +237,12 @@ class _Reader:
         if target is None or file is None:
             if target and any(alias.name == "*" for alias in node.names):
                 self.elsewhere.append(target)
-                self.absent[target] = f"{module.file}:{node.lineno}"
+                if certain:
+                    # A package of the requirements may have them all.
+                    for name, setting in module.settings.items():
+                        module.settings[name] = replace(setting, certain=False)
+                else:
+                    self.absent[target] = f"{module.file}:{node.lineno}"
             return
         other = self.parse(target, file)
         imported = other.texts

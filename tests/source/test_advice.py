@@ -346,6 +346,7 @@ def test_what_would_be_written_into_the_release(project: Read, text: str, told: 
         'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["X"]}}',
         'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}\nDATABASES.update(more())',
         'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}\nchange(locals())',
+        'DATABASES = {"default": {"ENGINE": "spatialite", "NAME": "x.db"}}\nfrom django.conf.more import *',
         'if X:\n    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}',
         'LOGGING_CONFIG = None\nLOGGING = {"handlers": {"f": {"filename": "a.log"}}}',
         'CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "c"}}',
@@ -383,6 +384,11 @@ def test_storages_that_may_be_completed_are_left_alone(project: Read) -> None:
 
 
 @pytest.mark.proves("errors.all-at-once")
+def test_a_text_that_may_be_no_module_is_never_refused(project: Read) -> None:
+    text = 'CACHES = {"default": {"KEY_PREFIX": "config.live"}}\nSEARCH_ENGINE = "config.example"\n'
+    assert len(project(settings(text)).warnings) == 2
+
+
 def test_errors_and_warnings_are_told_together(project: Read) -> None:
     text = refused(project, settings(f"import gone, config.local\n{LOGGING}{STORAGES}"))
     assert text.count("warning: ") == 3

@@ -383,12 +383,12 @@ def test_storages_that_may_be_completed_are_left_alone(project: Read) -> None:
     assert "STORAGES has no storage named default" in warning
 
 
-@pytest.mark.proves("errors.all-at-once")
 def test_a_text_that_may_be_no_module_is_never_refused(project: Read) -> None:
     text = 'CACHES = {"default": {"KEY_PREFIX": "config.live"}}\nSEARCH_ENGINE = "config.example"\n'
     assert len(project(settings(text)).warnings) == 2
 
 
+@pytest.mark.proves("errors.all-at-once")
 def test_errors_and_warnings_are_told_together(project: Read) -> None:
     text = refused(project, settings(f"import gone, config.local\n{LOGGING}{STORAGES}"))
     assert text.count("warning: ") == 3

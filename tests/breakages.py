@@ -770,6 +770,9 @@ UNIT = [
     ),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != first[name].restarts", ""),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state.sub != "auto-restart"', ""),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "waiting & single - ready", "waiting - ready"),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 0.0"),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 9.0"),
     Breakage(
         "workers.dying",
         f"{SCRIPTS}/serving/workers.py",

@@ -21,10 +21,20 @@ from codesensei.scripts.serving.health import log_of
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import Manifest
 
-# Seconds that a worker must live before it counts as started: longer where the project is slow to load.
+# Seconds that a worker must live before it counts as started: longer where the project is slow to load, and fewer
+# after it has said that it takes work.
 GRACE = 5.0
 AFTER_LOADING = 3.0
+AFTER_READY = 1.0
 PAUSE = 0.1
+# What Celery, its beat, RQ, Dramatiq, Huey and django-q2 write once they have their broker.
+READY = re.compile(
+    r"\S+@\S+ ready\.$|beat: Starting\.\.\.$|\*\*\* Listening on |Worker process is ready for action"
+    r"|Huey consumer started with |Q Cluster .* running\.$",
+    re.MULTILINE,
+)
+# A line with several commands: one of them may be ready, and the others not.
+SEVERAL = re.compile(r"[;&|\n]")
 ANSWER = "codesensei-workers:"
 # What Celery and RQ, Dramatiq, Huey and django-q2 write while they find no broker.
 RETRYING = re.compile(
@@ -84,8 +94,8 @@ def renew(change: Change, stale: Collection[str], grace: float) -> None:
     _stop_departed(change)
     if names := change.manifest.named("worker"):
         began = time.time()
-        _start(change.step, names, stale)
-        _await_grace(change.release, names, began, grace)
+        started = _start(change.step, names, stale)
+        _await_grace(change, names, started, began, grace)
 
 
 def _stop_departed(change: Change) -> None:
@@ -104,11 +114,15 @@ def _stop_departed(change: Change) -> None:
     systemctl("daemon-reload")
 
 
-def _start(step: Step[object], names: list[str], stale: Collection[str]) -> None:
-    """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout."""
-    old = {name: state.main_pid for name in names if name in stale and (state := units.show(name)).active == "active"}
+def _start(step: Step[object], names: list[str], stale: Collection[str]) -> list[str]:
+    """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout.
+
+    Returns the names of both.
+    """
+    active = {name: state.main_pid for name in names if (state := units.show(name)).active == "active"}
+    old = {name: pid for name, pid in active.items() if name in stale}
     # Without --no-block: a unit whose start is only queued looks like one that has ended.
-    if missing := [name for name in names if name not in old]:
+    if missing := [name for name in names if name not in active]:
         systemctl("start", *missing, check=False)
     if old:
         systemctl("restart", "--no-block", *old)
@@ -117,6 +131,7 @@ def _start(step: Step[object], names: list[str], stale: Collection[str]) -> None
         return (state := units.show(name)).main_pid not in (old[name], "0") or state.active == "failed"
 
     _wait_for_end(step, list(old), is_replaced)
+    return [*missing, *old]
 
 
 def _wait_for_end(step: Step[object], names: list[str], has_ended: Callable[[str], bool]) -> None:
@@ -129,21 +144,36 @@ def _wait_for_end(step: Step[object], names: list[str], has_ended: Callable[[str
         time.sleep(PAUSE)
 
 
-def _await_grace(release: Release, names: list[str], began: float, grace: float) -> None:
-    """Raise Failure unless all live for `grace` seconds without a restart. `began` is seconds since the epoch."""
+def _await_grace(change: Change, names: list[str], started: list[str], began: float, grace: float) -> None:
+    """Wait until all that were started count as started.
+
+    Raises Failure for one of `names` that ends, or finds no broker. `began` is seconds since the epoch.
+    """
+    release, single = change.release, _single(change.manifest)
     first = {name: units.show(name) for name in names}
     deadline = time.monotonic() + grace
-    while time.monotonic() < deadline:
+    waiting, ready = set(started), dict[str, float]()
+    while waiting:
+        time.sleep(2 * PAUSE)
         for name in names:
             state = units.show(name)
             if not _lives(state) or state.restarts != first[name].restarts:
                 raise _died(release, name, state, began, grace)
-        time.sleep(2 * PAUSE)
-    for name in names:
+        now = time.monotonic()
+        for name in waiting & single - ready.keys():
+            if READY.search(log_of(release, name, began)):
+                ready[name] = now
+        waiting -= {name for name in waiting if now >= min(deadline, ready.get(name, deadline) + AFTER_READY)}
+    for name in started:
         if _retries(log := log_of(release, name, began)):
             cause, fix = causes.explain(log) or ("its journal has the reason", "check the broker's URL in the settings")
             cause = f"it runs, but tries again and again to reach its broker: {cause}"
             raise Failure(name, cause, fix, log, where=f"on the server: journalctl -u {name}")
+
+
+def _single(manifest: Manifest) -> set[str]:
+    """The workers whose line is one command."""
+    return {unit.name for unit in manifest.units if unit.kind == "worker" and not SEVERAL.search(unit.command.strip())}
 
 
 def _retries(log: str) -> bool:

@@ -143,6 +143,60 @@ def test_the_journal_of_a_dead_worker_is_told() -> None:
         assert f"journalctl -u {MAIL}" in ended.error
 
 
+READY = {
+    "celery": "[INFO] Connected to redis://127.0.0.1:6379/0\n[INFO] celery@web1 ready.",
+    "rq": "*** Listening on default...",
+    "dramatiq": "[INFO] Worker process is ready for action.",
+    "huey": "[INFO] Huey consumer started with 1 thread, PID 44\n[INFO] Scheduler runs every 1 second(s).",
+    "django-q2": "[Q] INFO Q Cluster four-beer-two-ack [shop] running.",
+}
+SECONDS_OF_GRACE = 5.0
+
+
+def seconds_of_switch(app: App, command: str = "celery -A shop worker") -> float:
+    """How long a switch to a new commit takes whose worker runs as `app` does."""
+    after = replace(NEW, workers={"mail": command})
+    with replace(NEW_COMMIT, after=after).machine() as machine:
+        machine.apps[f"{MAIL}@{after.release}"] = app
+        before = machine.clock.now
+        assert switch(machine, after).ok
+        return machine.clock.now - before
+
+
+@pytest.mark.proves("workers.dying")
+@pytest.mark.parametrize("library", READY)
+def test_a_worker_that_says_that_it_is_ready_is_not_waited_for(library: str) -> None:
+    slow = seconds_of_switch(App())
+    assert slow - seconds_of_switch(App(log=READY[library])) > SECONDS_OF_GRACE - 2
+
+
+@pytest.mark.proves("workers.dying")
+@pytest.mark.parametrize("log", ["", "[INFO] celery@web1 is getting ready.", "ready to start"])
+def test_a_worker_that_does_not_say_so_must_live_its_grace_time(log: str) -> None:
+    assert seconds_of_switch(App(log=log)) > SECONDS_OF_GRACE
+
+
+@pytest.mark.proves("workers.dying")
+@pytest.mark.parametrize("command", ["celery -A shop worker & python loop.py", "a\nb", "a; b", "a | b", "a && b"])
+def test_what_one_of_several_commands_says_does_not_count(command: str) -> None:
+    assert seconds_of_switch(App(log=READY["celery"]), command) > SECONDS_OF_GRACE
+
+
+@pytest.mark.proves("workers.dying")
+def test_a_worker_that_ends_just_after_it_was_ready_is_noticed() -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.apps[f"{MAIL}@{NEW.release}"] = App(log=READY["celery"], workers={MAIL: 0.9})
+        assert not switch(machine, NEW).ok
+
+
+@pytest.mark.proves("workers.dying")
+def test_workers_that_stay_are_not_waited_for() -> None:
+    with NAMED["site only"].machine() as machine:
+        before = machine.clock.now
+        assert switch(machine, NAMED["site only"].after).ok
+        assert machine.clock.now - before < 2.0
+
+
 RETRIES = {
     "celery": "consumer: Cannot connect to redis://other:6379/0: Error 111 connecting to other:6379.\n"
     "Trying again in 2.00 seconds... (1/100)",

@@ -40,6 +40,21 @@ def clashes(stack: Stack, access: remote.Access) -> Iterator[Clash]:
             yield clash
 
 
+def say_who_shares(stack: Stack, access: remote.Access) -> None:
+    """Say in a preview which projects can use what is in the broker without a password, as this one does."""
+    known = access.look.register
+    others = sorted(set(known.slugs) - {stack.slug}) if known else []
+    if not others or not stack.broker.shared or not pulumi.runtime.is_dry_run():
+        return
+    numbers = [*map(str, stack.broker.numbers), *(["given by broker.env"] if stack.broker.variables else [])]
+    fix = "map url, or host, port and password" if stack.broker.variables else "let codesensei:broker.env give a URL"
+    remote.warn(
+        f"broker database {', '.join(numbers)} of {stack.config.server.host} has no password: every user of the "
+        f"server, and so the project {', '.join(others)}, can read, change and run what is in it; {fix}, and the "
+        "stack has a broker of its own"
+    )
+
+
 def _wanted(stack: Stack) -> Iterator[tuple[str, str]]:
     database = stack.database
     for unit in names.stack_units(stack.slug, stack.config.project.workers):

@@ -52,9 +52,7 @@ class Environment(Component):
             "env": dict(config.env),
             "secretEnv": {key: keyed(digest_key, value) for key, value in secrets.env.items()},
             "generated": dict.fromkeys((*config.generate_secrets, *injected_database), "generated"),
-            "broker": dict.fromkeys(injected_broker, "its own, with a password")
-            if stack.broker.own
-            else injected_broker,
+            "broker": dict.fromkeys(injected_broker, "its own") if stack.broker.own else dict(injected_broker),
             **python_path,
         }
         super().__init__(stack.slug, shown, opts)

@@ -407,8 +407,8 @@ UNIT = [
     Breakage(
         "secrets.smallest",
         "components/environment.py",
-        '"its own, with a password") if stack.broker.own else injected_broker,',
-        '"its own, with a password") if stack.broker.own else {**injected_broker, **secrets.env},',
+        '"broker": dict.fromkeys(injected_broker, "its own")',
+        '"broker": {**secrets.env}',
     ),
     Breakage("secrets.changed", "components/environment.py", "keyed(digest_key, value) for key", '"a secret" for key'),
     Breakage(
@@ -1419,6 +1419,17 @@ UNIT = [
         "broker.keeps", f"{TEMPLATES}/broker.conf.j2", "maxmemory-policy noeviction\n", "maxmemory-policy allkeys-lru\n"
     ),
     Breakage("broker.env", f"{WIRE}/broker.py", "str(_OWN_NETWORK[number])", "str(_OWN_NETWORK[16])"),
+    Breakage(
+        "broker.refuses-others",
+        f"{SCRIPTS}/steps/instance.py",
+        '0o640, "root", data.user)',
+        '0o644, "root", data.user)',
+    ),
+    Breakage("broker.refuses-others", f"{SCRIPTS}/steps/instance.py", "}requirepass {data", "}masterauth {data"),
+    Breakage("neighbors.files", f"{SCRIPTS}/steps/environment.py", "0o640", "0o644"),
+    Breakage("docs.security", "docs/SECURITY.md", "| 7 | ", "| 8 | "),
+    Breakage("docs.security", "docs/SECURITY.md", "test_code_is_not_served", "test_code_is_served"),
+    Breakage("broker.own", f"{TEMPLATES}/instance.service.j2", "NoNewPrivileges=yes\n", ""),
     Breakage("broker.own", f"{SCRIPTS}/steps/instance.py", "if pending.exists():", "if False:"),
     Breakage(
         "broker.own",
@@ -1680,8 +1691,8 @@ HOST = [
         Breakage(
             "redeploy.unchanged",
             "components/provisioning.py",
-            '"postgresql": postgresql}',
-            '"postgresql": str(__import__("time").time())}',
+            'shown["postgresql"] = postgresql',
+            'shown["postgresql"] = str(__import__("time").time())',
         ),
         "tests/host/test_deploy.py::test_a_second_up_changes_nothing_and_only_looks_for_drift[13-False-0]",
     ),

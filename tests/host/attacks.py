@@ -94,3 +94,59 @@ def broker_is_closed(server: Server, user: str, slug: str, address: str, port: i
     password = server.console(f"sed -n 's/^requirepass //p' {folder}/broker.conf").stdout.strip()
     assert password
     assert password not in command_line
+
+
+# What the product makes: each path with one of these words in it, below these places.
+PLACES = "/etc /run /srv /tmp /usr/local/lib /var/cache /var/lib /var/log /var/tmp"
+# Runs as root: prints every such path that is no link.
+_FIND = r"""
+import json, os, sys
+places, words = json.load(sys.stdin)
+found = []
+for place in places.split():
+    for at, folders, names in os.walk(place):
+        found += [os.path.join(at, name) for name in (*folders, *names)]
+ours = [path for path in found if any(word in path for word in words)]
+print(json.dumps([path for path in ours if not os.path.islink(path)]))
+"""
+# Runs as the other user: says which of the paths on standard input it could read, list, write to or connect to.
+_TRY = r"""
+import json, os, socket, stat, sys
+found = {"read": [], "list": [], "write": [], "connect": []}
+def tries(kind, path, function):
+    try:
+        function()
+    except OSError:
+        return
+    found[kind].append(path)
+def connect(path):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(path)
+for path in json.load(sys.stdin):
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        # What cannot even be looked at by its name cannot be opened by it.
+        continue
+    if stat.S_ISDIR(mode):
+        tries("list", path, lambda: os.listdir(path))
+        tries("write", path, lambda: os.rmdir(os.mkdir(path + "/tried") or path + "/tried"))
+    elif stat.S_ISSOCK(mode):
+        tries("connect", path, lambda: connect(path))
+    else:
+        tries("read", path, lambda: os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK)))
+        tries("write", path, lambda: os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK)))
+print(json.dumps(found))
+"""
+
+
+def walk(server: Server, user: str, *words: str) -> dict[str, list[str]]:
+    """What `user` can read, list, write to and connect to of all that has one of these words in its path."""
+    server.put("/root/find-paths.py", _FIND.encode(), 0o600)
+    server.put("/tmp/try-paths.py", _TRY.encode(), 0o644)
+    paths = server.console("python3 /root/find-paths.py", input=json.dumps([PLACES, words]).encode()).stdout
+    assert len(json.loads(paths)) > 100
+    done = server.console(f"runuser -u {user} -- python3 /tmp/try-paths.py", input=paths.encode())
+    found: dict[str, list[str]] = json.loads(done.stdout)
+    return found

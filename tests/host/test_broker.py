@@ -49,7 +49,7 @@ def ask_own(stack: Stack, *words: str) -> str:
     return stack.server.console(f"{client} {' '.join(words)}").stdout.strip()
 
 
-@pytest.mark.proves("broker.program", "broker.keeps", "broker.env")
+@pytest.mark.proves("broker.program", "broker.keeps", "broker.env", "broker.shared-ends")
 def test_tasks_survive_a_reboot(stack: Stack) -> None:
     server, name = stack.server, program(stack)
     url = stack.environ()["CELERY_BROKER_URL"]
@@ -96,13 +96,16 @@ def test_nobody_else_reaches_broker_and_database(deployed: Stack, sandbox: Sandb
 
 
 @each_debian(12)
-@pytest.mark.proves("broker.plain-url")
-def test_the_url_of_the_guide_works(stack: Stack) -> None:
+@pytest.mark.proves("broker.plain-url", "broker.own", "broker.carried")
+def test_the_url_of_the_guide_works_and_what_is_queued_there_is_carried_over(stack: Stack) -> None:
+    mapping = stack.config["codesensei:broker"]
     stack.set("broker", {"env": {}})
     stack.set("env.CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
     stack.up()
     stack.site.await_job(stack.site.write())
     assert "_kombu.binding.celery" in ask(stack, "KEYS", "'*'")
+    assert stack.server.console(f"systemctl is-active {OWN}", check=False).stdout == "inactive\n"
+    assert attacks.on_broker(stack.server, "nobody", "127.0.0.1", 6379, ("PING",)) == {"PING": "+PONG"}
     claim(stack.server, "second")
     data = stack.data_of("server-preflight")
     data |= {"slug": "second", "stack": "org/codesensei/second", "identity": "id-second", "user": "second"}
@@ -111,6 +114,15 @@ def test_the_url_of_the_guide_works(stack: Stack) -> None:
     assert f"error: broker database 0 on {stack.server.name}: it belongs to the stack organization/" in refused.stderr
     assert "two projects on one number take each other's tasks" in refused.stderr
     run_step(stack.server, "second", "preflight", {**data, "brokerNumbers": [1]})
+    stack.server.console("systemctl stop guestbook-worker.service")
+    entry = stack.site.write()
+    assert ask(stack, "LLEN", "celery") == "1"
+    with stack.editing() as config:
+        del config["codesensei:env"]["CELERY_BROKER_URL"]
+    stack.set("broker", mapping)
+    stack.up()
+    stack.site.await_job(entry)
+    assert ask(stack, "DBSIZE") == "0"
 
 
 THEIRS = {

@@ -184,7 +184,7 @@ def switched(make_step: Any, *used: str, own: bool = True) -> Any:
     return step
 
 
-@pytest.mark.proves("broker.own")
+@pytest.mark.proves("broker.own", "broker.refuses-others")
 def test_it_is_made_with_the_program_that_is_there(host: Server, make_step: Any) -> None:
     make(make_step)
     assert SHOP.broker_config.read_text() == f"{INSTANCE.config}requirepass {FIRST}\n"

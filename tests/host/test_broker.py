@@ -42,10 +42,10 @@ def ask(stack: Stack, *words: str) -> str:
     return stack.server.console(f"{program(stack)}-cli {' '.join(words)}").stdout.strip()
 
 
-def ask_own(stack: Stack, *words: str) -> str:
-    """One command to the stack's own broker."""
-    url = urlsplit(stack.environ()["CELERY_BROKER_URL"])
-    client = f"REDISCLI_AUTH={url.password} {program(stack)}-cli -h {url.hostname} -p {url.port}"
+def ask_own(stack: Stack, given: str, *words: str) -> str:
+    """One command to the stack's own broker, once it has started."""
+    url = urlsplit(given)
+    client = f"systemctl start {OWN}; REDISCLI_AUTH={url.password} {program(stack)}-cli -h {url.hostname} -p {url.port}"
     return stack.server.console(f"{client} {' '.join(words)}").stdout.strip()
 
 
@@ -57,14 +57,14 @@ def test_tasks_survive_a_reboot(stack: Stack) -> None:
     assert re.fullmatch(r"redis://:[0-9A-Za-z]{64}@127\.6\.[0-3]\.\d+:637/0", url)
     assert f"/{name}-" in server.console(f'readlink "/proc/$(systemctl show -P MainPID {OWN})/exe"').stdout
     assert server.console(f"systemctl is-active {name}-server.service", check=False).stdout == "inactive\n"
-    settings = {key: ask_own(stack, "CONFIG", "GET", key).split()[1] for key in ("maxmemory-policy", "appendonly")}
+    settings = {key: ask_own(stack, url, "CONFIG", "GET", key).split()[1] for key in ("maxmemory-policy", "appendonly")}
     assert settings == {"maxmemory-policy": "noeviction", "appendonly": "yes"}
     server.console("systemctl stop guestbook-worker.service")
     entry = stack.site.write()
     server.console("systemctl disable --quiet guestbook-worker.service")
-    assert ask_own(stack, "LLEN", "celery") == "1"
+    assert ask_own(stack, url, "LLEN", "celery") == "1"
     server.reboot(power_cut=True)
-    assert ask_own(stack, "LLEN", "celery") == "1"
+    assert ask_own(stack, url, "LLEN", "celery") == "1"
     server.console("systemctl enable --quiet --now guestbook-worker.service")
     stack.site.await_job(entry)
     assert stack.site.shows(entry)

@@ -1442,9 +1442,7 @@ UNIT = [
     Breakage("broker.carried", f"{SCRIPTS}/serving/brokers.py", " or int(one) >= FIRST_GIVEN])", "])"),
     Breakage("broker.carried", f"{SCRIPTS}/serving/brokers.py", ", but=project.slug)]", ", but=number)]"),
     Breakage("broker.carried", f"{SCRIPTS}/serving/brokers.py", ' == b"string" and (', " and ("),
-    Breakage(
-        "broker.shared-told", "components/others.py", "if not others or not stack.broker.shared or", "if not others or"
-    ),
+    Breakage("broker.shared-told", "components/others.py", " and int(one) < FIRST_GIVEN}", "}"),
     Breakage(
         "broker.shared-ends",
         f"{SCRIPTS}/serving/brokers.py",

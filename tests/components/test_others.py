@@ -114,11 +114,22 @@ def test_who_can_use_the_broker_without_a_password(told: Told, tmp_path: Path, l
     stack = stack_of(tmp_path, line)
     others.say_who_shares(stack, access(Register(slugs={"shop": entry()})))
     assert told.warnings == []
-    others.say_who_shares(stack, access(Register(slugs={"shop": entry(), "blog": entry(), "wiki": entry()})))
+    others.say_who_shares(
+        stack, access(Register(slugs={"shop": entry(brokers="417"), "blog": entry(), "wiki": entry()}))
+    )
     assert len(told.warnings) == bool(what)
     for text in told.warnings:
         assert text.startswith(what)
         assert "has no password: every user of the server, and so the project blog, wiki, can read" in text
+
+
+@pytest.mark.proves("broker.shared-told")
+@pytest.mark.parametrize(("line", "count"), [("env: {A: a}", 1), ("broker: {env: {X: url}}", 0)])
+def test_who_can_use_the_broker_that_only_the_settings_name(told: Told, tmp_path: Path, line: str, count: int) -> None:
+    """The register has it from the last deploy; a stack that gets a broker of its own leaves it."""
+    known = Register(slugs={"shop": entry(brokers="0"), "blog": entry()})
+    others.say_who_shares(stack_of(tmp_path, line), access(known))
+    assert [text.partition(" of ")[0] for text in told.warnings] == ["broker database 0"] * count
 
 
 @pytest.mark.proves("register.preview")

@@ -17,7 +17,8 @@ from codesensei.scripts.base.redis_client import Refused
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.removal import own_broker as removal
-from codesensei.scripts.serving import brokers
+from codesensei.scripts.serving import brokers, findings
+from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import broker, instance
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
@@ -363,6 +364,14 @@ def test_one_that_does_not_run_is_drift(host: Server, make_step: Any) -> None:
     assert brokers.own_stopped(SHOP) == []
     host.active.discard(UNIT)
     assert brokers.own_stopped(SHOP) == [f"{UNIT} is inactive"]
+
+
+def test_one_that_does_not_stay_up_is_told(host: Server, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(make_step)
+    monkeypatch.setattr(units, "show", lambda unit: UnitState(restarts="7" if unit == UNIT else "0"))
+    monkeypatch.setattr(units, "journal_of", lambda unit, since: "")
+    (found,) = findings.of_project(Live.read(SHOP))
+    assert (found.thing, found.cause) == (UNIT, "systemd has restarted it 7 times since it was deployed")
 
 
 @pytest.mark.proves("broker.destroyed")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codesensei.scripts.base import units
+from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.postgres import ownership, postgresql
@@ -31,7 +32,8 @@ ANSWER_SECONDS = 2.0
 
 def of_project(live: Live) -> Iterator[Finding]:
     """Processes that do not stay up, packages whose Python is gone, a database whose sorting has changed."""
-    for name in live.units:
+    own = OwnBroker(live.project)
+    for name in [*live.units, *([own.unit] if own.exists else [])]:
         if not name.endswith(".socket"):
             yield from _of_unit(name, units.show(name))
     if live.release:

@@ -1439,7 +1439,9 @@ UNIT = [
     ),
     Breakage("broker.password", f"{SCRIPTS}/steps/instance.py", 'f">{new}")', '"resetpass", f">{new}")'),
     Breakage("broker.password", f"{SCRIPTS}/serving/brokers.py", '"resetpass", f">', 'f">'),
-    Breakage("broker.carried", f"{SCRIPTS}/serving/brokers.py", " or int(one) >= FIRST_GIVEN])", "])"),
+    Breakage(
+        "broker.carried", f"{SCRIPTS}/serving/brokers.py", "not in used or int(number) >= FIRST_GIVEN]", "not in used]"
+    ),
     Breakage("broker.carried", f"{SCRIPTS}/serving/brokers.py", ", but=project.slug)]", ", but=number)]"),
     Breakage("broker.carried", f"{SCRIPTS}/serving/brokers.py", ' == b"string" and (', " and ("),
     Breakage("broker.shared-told", "components/others.py", " and int(one) < FIRST_GIVEN}", "}"),

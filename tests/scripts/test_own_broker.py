@@ -249,12 +249,15 @@ def test_jobs_of_the_shared_broker_are_carried_over(host: Server, make_step: Any
     host.shared.databases[417] = {b"celery": [b"old"], b"session": b"mine", b"unacked": {b"tag": b"task"}}
     host.shared.databases[0] = {b"celery": [b"theirs"]}
     host.shared.expiry[b"session"] = 5000
-    brokers.bring_strings(SHOP)
+    register.claim("shop", {"brokers": ["3"]})
+    host.shared.databases[3] = {b"cache": b"of the shared one"}
+    brokers.bring_strings(SHOP, ("417", "3"))
+    del host.shared.databases[3]
     assert host.own.databases == {0: {b"session": b"mine"}}
     assert host.own.expiry == {b"session": 5000}
     assert set(host.shared.databases[417]) == {b"celery", b"session", b"unacked"}
     host.own.databases[0] |= {b"celery": [b"new"], b"session": b"newer"}
-    step = switched(make_step, "417")
+    step = switched(make_step, "417", "3")
     assert host.own.databases[0] == {b"celery": [b"new", b"old"], b"session": b"newer", b"unacked": {b"tag": b"task"}}
     assert not host.shared.databases[417]
     assert host.shared.databases[0] == {b"celery": [b"theirs"]}

@@ -35,10 +35,7 @@ return redis.call('DEL', KEYS[1])
 
 def needs_shared(project: ProjectPaths) -> bool:
     """Whether the project needs the shared broker, as far as anybody knows: without one of its own it may."""
-    entry = register.entry(project.slug)
-    return not _lives_on_its_own(project) or any(
-        int(number) < FIRST_GIVEN for number in (entry.names.get("brokers", ()) if entry else ()) if number.isdigit()
-    )
+    return not _lives_on_its_own(project) or any(int(number) < FIRST_GIVEN for number in _numbers(project))
 
 
 def is_shared_needed() -> bool:
@@ -51,13 +48,16 @@ def _lives_on_its_own(project: ProjectPaths) -> bool:
     return manifest is not None and manifest.own_broker
 
 
-def bring_strings(project: ProjectPaths) -> None:
-    """Copy sessions, caches and results to the stack's own broker before visitors come to the release that uses it."""
+def bring_strings(project: ProjectPaths, used: Collection[str]) -> None:
+    """Copy sessions, caches and results to the stack's own broker before visitors come to the release that uses it.
+
+    `used` are the numbers to which its settings lead.
+    """
     if _lives_on_its_own(project):
         return
     own = OwnBroker(project)
     with contextlib.suppress(OSError, Refused), own.connect() as target:
-        for number in _held(project):
+        for number in _left(project, used):
             with _shared() as source:
                 source.ask("SELECT", number)
                 for key in source.scan():
@@ -68,11 +68,11 @@ def bring_strings(project: ProjectPaths) -> None:
 def settle(step: Step[Manifest], used: Collection[str]) -> None:
     """Once nothing but the manifest is live: carry over what the project left in the shared broker.
 
-    `used` are the numbers to which the settings lead; those that the program gives are of the stack's own broker now.
+    `used` are the numbers to which its settings lead.
     """
     own = OwnBroker(step.project)
     if step.data.own_broker:
-        _carry_over(step, own, [one for one in _held(step.project) if one not in used or int(one) >= FIRST_GIVEN])
+        _carry_over(step, own, _left(step.project, used))
         with contextlib.suppress(OSError, Refused), own.connect() as client:
             client.ask("ACL", "SETUSER", "default", "resetpass", f">{own.settings()['requirepass']}")
     elif own.exists:
@@ -135,11 +135,19 @@ def _shared() -> Client:
     return Client(LOOPBACK, PORT)
 
 
-def _held(project: ProjectPaths) -> list[str]:
-    """The databases of the shared broker that are this project's alone."""
+def _numbers(project: ProjectPaths) -> list[str]:
+    """The project's numbers, as the register has them."""
     entry = register.entry(project.slug)
-    mine = [number for number in (entry.names.get("brokers", ()) if entry else ()) if number.isdigit()]
-    return [number for number in mine if not register.owner("brokers", number, but=project.slug)]
+    return [number for number in (entry.names.get("brokers", ()) if entry else ()) if number.isdigit()]
+
+
+def _left(project: ProjectPaths, used: Collection[str]) -> list[str]:
+    """The databases of the shared broker that are this project's alone, and that it leaves for a broker of its own.
+
+    A number that the program gives is that of the own broker now, so settings that lead to it do not use the database.
+    """
+    left = [number for number in _numbers(project) if number not in used or int(number) >= FIRST_GIVEN]
+    return [number for number in left if not register.owner("brokers", number, but=project.slug)]
 
 
 def _carry_over(step: Step[Manifest], own: OwnBroker, numbers: Iterable[str]) -> None:

@@ -79,7 +79,7 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
     """Prove what is new beside what is live, then switch to it; notes the `seconds` of each part."""
     step, release, manifest = change.step, change.release, change.manifest
     if manifest.own_broker:
-        brokers.bring_strings(step.project)
+        brokers.bring_strings(step.project, uses.broker_numbers(release.facts))
     stale, grace = change.stale(), workers.GRACE
     if stale & set(manifest.named("worker")):
         with _timed(seconds, "proof"):

@@ -84,11 +84,15 @@ def test_manage_never_has_root_s_terminal(deployed: Stack) -> None:
     assert "No such device or address: '/dev/tty'" in said
 
 
-# What anybody may read: the product, and what systemd, nginx and logrotate are told.
+# What anybody may read: the product, names, commits, and what systemd, nginx and logrotate are told.
 OPEN = (
     r"/usr/local/lib/codesensei(/toolkit(/.*)?)?",
+    r"/srv/codesensei(/guestbook/(manage|releases/[0-9a-f-]{15}/\.codesensei/REVISION))?",
+    r"/run/codesensei-candidate",
+    r"/var/lib/codesensei(-broker|/acme-challenges)",
+    r"/etc/codesensei(/unknown-host(/certificate\.pem)?)?",
     r"/etc/systemd/system/(guestbook(-worker)?\.(service|socket)|codesensei-broker-guestbook\.service)",
-    r"/etc/nginx/(sites-available/codesensei-guestbook\.conf|conf\.d/codesensei\.conf)",
+    r"/etc/nginx/(sites-available/codesensei-guestbook|conf\.d/codesensei|snippets/codesensei-[a-z]+)\.conf",
     r"/etc/logrotate\.d/codesensei-guestbook",
 )
 
@@ -98,8 +102,12 @@ OPEN = (
 def test_what_a_third_user_can_reach_of_all_that_is_made(deployed: Stack, user: str) -> None:
     found = attacks.walk(deployed.server, user, "codesensei", deployed.slug)
     assert found["write"] == found["connect"] == []
-    read = [path for path in found["read"] + found["list"] if not any(re.fullmatch(line, path) for line in OPEN)]
-    assert read == []
+    # What the web serves.
+    static = rf"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}/staticfiles(/.*)?"
+    seen = "\n".join(
+        path for path in found["read"] + found["list"] if not re.fullmatch("|".join((*OPEN, static)), path)
+    )
+    assert seen == ""
 
 
 @pytest.mark.proves("neighbors.processes")

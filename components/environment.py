@@ -12,7 +12,7 @@ from pulumi import Output, ResourceOptions
 from codesensei.config import URL_VARIABLE, DatabasePlan, Stack
 from codesensei.source import Code, SettingsFacts
 from codesensei.wire import digests, envfile, names, steps
-from codesensei.wire.broker import BrokerPart, value_of
+from codesensei.wire.broker import BrokerPart, is_own, own_value, shared_value
 from codesensei.wire.envfile import Written
 from codesensei.wire.processes import PYTHON_PATH
 from codesensei.wire.steps import MADE_HERE
@@ -44,13 +44,15 @@ class Environment(Component):
         injected_database = database_variables(stack.database, generated.database_password, given_url)
         injected_broker: dict[str, Output[str]] = {}
         if generated.broker_number is not None:
-            injected_broker = broker_variables(stack.broker.variables, generated.broker_number)
+            injected_broker = broker_variables(
+                stack.broker.variables, generated.broker_number, generated.broker_password
+            )
         python_path = relative_roots(code.settings) if PYTHON_PATH not in {*config.env, *secrets.env} else {}
         shown: dict[str, object] = {
             "env": dict(config.env),
             "secretEnv": {key: keyed(digest_key, value) for key, value in secrets.env.items()},
             "generated": dict.fromkeys((*config.generate_secrets, *injected_database), "generated"),
-            "broker": dict(injected_broker),
+            "broker": dict.fromkeys(injected_broker, "its own") if stack.broker.own else dict(injected_broker),
             **python_path,
         }
         super().__init__(stack.slug, shown, opts)
@@ -58,6 +60,8 @@ class Environment(Component):
         variables: dict[str, pulumi.Input[str]] = {**config.env, **secrets.env, **own}
         self.release = release_name(code.id, digest_key, variables)
         secret_names = {*secrets.env, *generated.secrets, *secret_parts(stack.database.variables)}
+        if stack.broker.own:
+            secret_names |= secret_parts(stack.broker.variables)
         data = Output.all(Output.all(**variables), database.account).apply(
             lambda known: steps.Environment(
                 content=envfile.render(known[0] or {}, data=own),
@@ -98,11 +102,15 @@ def database_variables(plan: DatabasePlan, password: Output[str], given_url: Out
     return {name: part(of) for name, of in sorted(plan.variables.items())}
 
 
-def broker_variables(variables: Mapping[str, BrokerPart], number: Output[int]) -> dict[str, Output[str]]:
+def broker_variables(
+    variables: Mapping[str, BrokerPart], number: Output[int], password: Output[str]
+) -> dict[str, Output[str]]:
     """The variables that `broker.env` maps."""
 
     def part(of: BrokerPart) -> Output[str]:
-        return number.apply(lambda known: value_of(of, int(known)))
+        if is_own(variables.values()):
+            return Output.all(number, password).apply(lambda known: own_value(of, int(known[0]), known[1]))
+        return number.apply(lambda known: shared_value(of, int(known)))
 
     return {name: part(of) for name, of in sorted(variables.items())}
 
@@ -116,7 +124,7 @@ def database_url(plan: DatabasePlan, password: str) -> str:
 
 
 def secret_parts(variables: Mapping[str, str]) -> set[str]:
-    """Variables of the database that contain its password; its name and its port are words of every log."""
+    """Variables that contain the password of the database or the broker; names and ports are words of every log."""
     return {name for name, of in variables.items() if of in ("password", "url")}
 
 

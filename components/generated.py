@@ -31,12 +31,13 @@ class Generated:
             self.database_password = self._password(f"{name}-database-password")
         self.secrets = {key: self._password(f"{name}-{key}") for key in stack.config.generate_secrets}
         self.hostnames = self._hostnames(stack)
-        # The stack's own database of the server's broker; 0 to 15 are left to URLs that people write.
+        # Names the stack's own broker, or its database of the shared one; 0 to 15 are left to URLs that people write.
         self.broker_number: Output[int] | None = None
         if stack.broker.variables:
             self.broker_number = self._kept(
                 random.RandomInteger(f"{name}-broker-number", min=FIRST_GIVEN, max=1023)
             ).result
+        self.broker_password = self._password(f"{name}-broker-password") if stack.broker.own else Output.secret("")
 
     def _kept(self, made: Any) -> Any:
         self.resources.append(made)

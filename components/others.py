@@ -9,6 +9,7 @@ import pulumi
 from codesensei import remote
 from codesensei.config import Stack
 from codesensei.wire import names, register
+from codesensei.wire.broker import FIRST_GIVEN
 from codesensei.wire.register import Clash, Register
 from codesensei.wire.steps import MADE_HERE
 
@@ -38,6 +39,26 @@ def clashes(stack: Stack, access: remote.Access) -> Iterator[Clash]:
         clash = register.of_name(known, slug, kind, name)
         if clash and clash.thing not in config.shares:
             yield clash
+
+
+def say_who_shares(stack: Stack, access: remote.Access) -> None:
+    """Say in a preview which projects can use what is in the broker without a password, as this one does."""
+    known, plan = access.look.register or Register(), stack.broker
+    others = sorted(set(known.slugs) - {stack.slug})
+    numbers = {str(number) for number in plan.numbers}
+    if not plan.own and (entry := known.slugs.get(stack.slug)):
+        # Also those that only the settings name: Django was asked for them by the last deploy.
+        numbers |= {one for one in entry.names.get("brokers", ()) if one.isdigit() and int(one) < FIRST_GIVEN}
+    given = ["given by broker.env"] if plan.shared and plan.variables else []
+    told = [*sorted(numbers, key=int), *given]
+    if not others or not told or not pulumi.runtime.is_dry_run():
+        return
+    fix = "map url, or host, port and password" if given else "let codesensei:broker.env give a URL"
+    remote.warn(
+        f"broker database {', '.join(told)} of {stack.config.server.host} has no password: every user of the "
+        f"server, and so the project {', '.join(others)}, can read, change and run what is in it; {fix}, and the "
+        "stack has a broker of its own"
+    )
 
 
 def _wanted(stack: Stack) -> Iterator[tuple[str, str]]:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from pulumi import ResourceOptions
+from pulumi import Output, ResourceOptions
 
 from codesensei.config import Stack
 from codesensei.render import broker, site
 from codesensei.wire import paths, steps
 from codesensei.wire.steps import MADE_HERE, SharedFile
 from components.base import Component
+from components.generated import Generated
 from components.server import Server
 
 
 class Provisioning(Component):
     """Packages, accounts and directories, nginx, the broker: visitors see none of it yet."""
 
-    def __init__(self, *, stack: Stack, server: Server, opts: ResourceOptions) -> None:
+    def __init__(self, *, stack: Stack, server: Server, generated: Generated, opts: ResourceOptions) -> None:
         config, project, database, access = stack.config, stack.config.project, stack.database, server.access
         postgresql = database.kind in MADE_HERE
-        shown = {"user": stack.user, "systemPackages": list(project.system_packages), "postgresql": postgresql}
+        shown: dict[str, object] = {"user": stack.user, "systemPackages": list(project.system_packages)}
+        shown["postgresql"] = postgresql
+        if stack.broker.shared:
+            shown["broker"] = "the server's, without a password: every user of the server can read and change it"
         super().__init__(stack.slug, shown, opts)
         packages = steps.Packages(
             packages=project.system_packages,
@@ -43,7 +47,21 @@ class Provisioning(Component):
         files = tuple(SharedFile(path=path, content=text, version=site.BASE_VERSION) for path, text in shared)
         self.step(access, steps.PROXY, steps.Proxy(files=files, packages=project.system_packages))
         # Even without a variable: projects write redis://127.0.0.1:6379 into their settings just as often.
-        needed = bool(stack.broker.numbers or stack.broker.variables)
-        drop_in = steps.Broker(config=broker.config(), version=broker.VERSION, needed=needed, adopt=config.adopt)
+        needed, version = stack.broker.shared, broker.VERSION
+        drop_in = steps.Broker(config=broker.config(), version=version, needed=needed, adopt=config.adopt)
         self.step(access, steps.BROKER, drop_in)
+        if stack.broker.own and generated.broker_number is not None:
+            known = Output.all(generated.broker_number, generated.broker_password)
+            self.step(access, steps.INSTANCE, known.apply(lambda both: _instance(stack, int(both[0]), both[1])))
         self.register_outputs({})
+
+
+def _instance(stack: Stack, number: int, password: str) -> steps.Instance:
+    title = stack.config.project.name or stack.slug
+    return steps.Instance(
+        user=stack.user,
+        number=number,
+        config=broker.own_config(stack.paths, number),
+        unit=broker.own_unit(stack.paths, user=stack.user, title=title),
+        password=password,
+    )

@@ -51,9 +51,10 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         remote.warn(note)
     others.leave_no_data(stack, access)
     others.refuse_clashes(stack, access)
+    others.say_who_shares(stack, access)
     generated = Generated(stack)
     server = Server(stack=stack, access=access, generated=generated)
-    provisioning = Provisioning(stack=stack, server=server, opts=_after(server))
+    provisioning = Provisioning(stack=stack, server=server, generated=generated, opts=_after(server))
     database = Database(stack=stack, server=server, generated=generated, opts=_after(provisioning))
     environment = Environment(
         stack=stack,

@@ -104,4 +104,5 @@ def _manifest(
         media_url=config.served_media(code.settings.media_url),
         media=config.media,
         media_internal=config.media_kind == "internal",
+        own_broker=stack.broker.own,
     )

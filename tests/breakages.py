@@ -83,7 +83,12 @@ UNIT = [
         "register.moved", f"{REMOTE}/access.py", "entry is not None and entry.identity == state.identity", "False"
     ),
     Breakage("broker.parts", f"{WIRE}/broker.py", '"number": str(number)', '"number": str(PORT)'),
-    Breakage("broker.parts", f"{CONFIG}/database.py", 'if mapped and not {"url", "number"} & set', "if False and set"),
+    Breakage("broker.parts", f"{WIRE}/broker.py", '"port": str(OWN_PORT)', '"port": str(PORT)'),
+    Breakage("broker.own", f"{WIRE}/broker.py", '"password" in parts or ', ""),
+    Breakage(
+        "broker.parts", f"{CONFIG}/database.py", "elif mapped and not is_own(parts) and not {", "elif False and not {"
+    ),
+    Breakage("broker.parts", f"{CONFIG}/database.py", '{"host", "port"} <= parts', "mapped"),
     # Sources
     Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
     Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),
@@ -415,8 +420,8 @@ UNIT = [
     Breakage(
         "secrets.smallest",
         "components/environment.py",
-        '"broker": dict(injected_broker),',
-        '"broker": {**injected_broker, **secrets.env},',
+        '"broker": dict.fromkeys(injected_broker, "its own")',
+        '"broker": {**secrets.env}',
     ),
     Breakage("secrets.changed", "components/environment.py", "keyed(digest_key, value) for key", '"a secret" for key'),
     Breakage(
@@ -980,7 +985,12 @@ UNIT = [
     Breakage("outputs.kept", f"{REMOTE}/access.py", "root.register_outputs(dict(state.outputs))", "pass"),
     Breakage("warnings.once", f"{REMOTE}/told.py", "or text not in told:", "or text:"),
     Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: findings.stopped_proxy,\n", ""),
-    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "BROKER.name: findings.stopped_broker", "BROKER.name: list"),
+    Breakage(
+        "look.services",
+        f"{SCRIPTS}/steps/look.py",
+        "BROKER.name: lambda: brokers.stopped(project)",
+        "BROKER.name: list",
+    ),
     Breakage("look.services", f"{SCRIPTS}/serving/findings.py", "        return False\n", "        return True\n"),
     Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "restarts >= OFTEN or young", "young"),
     Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", 'r"^oom_kill (', 'r"^oom ('),
@@ -1424,7 +1434,42 @@ UNIT = [
     Breakage(
         "broker.keeps", f"{TEMPLATES}/broker.conf.j2", "maxmemory-policy noeviction\n", "maxmemory-policy allkeys-lru\n"
     ),
-    Breakage("broker.env", f"{WIRE}/broker.py", '{PORT}/{number}"', '{PORT}/0"'),
+    Breakage("broker.env", f"{WIRE}/broker.py", "str(_OWN_NETWORK[number])", "str(_OWN_NETWORK[16])"),
+    Breakage(
+        "broker.refuses-others",
+        f"{SCRIPTS}/steps/instance.py",
+        '0o640, "root", data.user)',
+        '0o644, "root", data.user)',
+    ),
+    Breakage("broker.refuses-others", f"{SCRIPTS}/steps/instance.py", "}requirepass {data", "}masterauth {data"),
+    Breakage("neighbors.files", f"{SCRIPTS}/steps/environment.py", "0o640", "0o644"),
+    Breakage("docs.security", "docs/SECURITY.md", "| 7 | ", "| 8 | "),
+    Breakage("docs.security", "docs/SECURITY.md", "test_code_is_not_served", "test_code_is_served"),
+    Breakage("broker.own", f"{TEMPLATES}/instance.service.j2", "NoNewPrivileges=yes\n", ""),
+    Breakage("broker.own", f"{SCRIPTS}/steps/instance.py", "if pending.exists():", "if False:"),
+    Breakage(
+        "broker.own",
+        f"{SCRIPTS}/serving/brokers.py",
+        "    elif own.exists:\n        remove(step, own)",
+        "    elif False:\n        pass",
+    ),
+    Breakage("broker.password", f"{SCRIPTS}/steps/instance.py", 'f">{new}")', '"resetpass", f">{new}")'),
+    Breakage("broker.password", f"{SCRIPTS}/serving/brokers.py", '"resetpass", f">', 'f">'),
+    Breakage(
+        "broker.carried", f"{SCRIPTS}/serving/brokers.py", "not in used or int(number) >= FIRST_GIVEN]", "not in used]"
+    ),
+    Breakage("broker.carried", f"{SCRIPTS}/serving/brokers.py", ", but=project.slug)]", ", but=number)]"),
+    Breakage("broker.carried", f"{SCRIPTS}/serving/brokers.py", ' == b"string" and (', " and ("),
+    Breakage("broker.shared-told", "components/others.py", " and int(one) < FIRST_GIVEN}", "}"),
+    Breakage(
+        "broker.shared-ends",
+        f"{SCRIPTS}/serving/brokers.py",
+        "elif units.is_active(broker.unit) and not _is_used():",
+        "elif False:",
+    ),
+    Breakage("broker.shared-ends", f"{SCRIPTS}/serving/brokers.py", "return databases > 0 or ", "return "),
+    Breakage("broker.destroyed", f"{SCRIPTS}/removal/own_broker.py", "if drop or not keys:", "if drop:"),
+    Breakage("broker.destroyed", f"{SCRIPTS}/removal/own_broker.py", "keys = -1", "keys = 0"),
     Breakage(
         "broker.number-refused",
         f"{SCRIPTS}/steps/preflight.py",
@@ -1662,8 +1707,8 @@ HOST = [
         Breakage(
             "redeploy.unchanged",
             "components/provisioning.py",
-            '"postgresql": postgresql}',
-            '"postgresql": str(__import__("time").time())}',
+            'shown["postgresql"] = postgresql',
+            'shown["postgresql"] = str(__import__("time").time())',
         ),
         "tests/host/test_deploy.py::test_a_second_up_changes_nothing_and_only_looks_for_drift[13-False-0]",
     ),

@@ -15,7 +15,7 @@ from codesensei.config.problems import BadConfig, Problem
 from codesensei.config.types import Model, Whole, at_least, option, reject, show, unique
 from codesensei.config.urls import LOCAL, POSTGRES_PORT, Url, read_url
 from codesensei.config.variables import OwnVariable
-from codesensei.wire.broker import FIRST_GIVEN, PORT, BrokerPart
+from codesensei.wire.broker import FIRST_GIVEN, PORT, BrokerPart, is_own
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import DatabaseKind
@@ -250,10 +250,20 @@ def _refuse(rule: str, path: str, message: str, fix: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class BrokerPlan:
-    """Which numbers of the server's broker the given variables name, and which get a part of the stack's own."""
+    """Which numbers of the server's shared broker the given variables name, and what the program fills in."""
 
     numbers: tuple[int, ...] = ()
     variables: Mapping[str, BrokerPart] = field(default_factory=dict)
+
+    @property
+    def own(self) -> bool:
+        """Whether the stack has a broker of its own."""
+        return is_own(self.variables.values())
+
+    @property
+    def shared(self) -> bool:
+        """Whether a variable leads to the broker without a password, which every user of the server can use."""
+        return bool(self.numbers) or (bool(self.variables) and not self.own)
 
 
 def plan_broker(
@@ -273,10 +283,17 @@ def plan_broker(
             problems.append(Problem.of(error, places[name]))
     numbers |= _numbers_in_parts(values)
     mapped = config.broker.env
-    if mapped and not {"url", "number"} & set(mapped.values()):
+    parts = set(mapped.values())
+    if is_own(parts) and not ("url" in parts or {"host", "port"} <= parts):
         message, fix = (
-            "maps no variable to the number, which alone is the stack's own",
-            "map url, or number: {REDIS_DB: number}",
+            "maps a password without the host and the port that it is for",
+            ("map url, or host and port too: {REDIS_HOST: host, REDIS_PORT: port, REDIS_PASSWORD: password}"),
+        )
+        problems.append(Problem("broker-password-alone", "broker.env", message, fix))
+    elif mapped and not is_own(parts) and not {"url", "number"} & parts:
+        message, fix = (
+            "maps neither the password nor the number, by which the stack would have a part of its own",
+            "map url, or password: {REDIS_PASSWORD: password}",
         )
         problems.append(Problem("broker-mapping-incomplete", "broker.env", message, fix))
     return BrokerPlan(tuple(sorted(numbers)), mapped), problems

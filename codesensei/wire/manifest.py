@@ -78,7 +78,7 @@ class Manifest:
     renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
     `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
     which are in the folder `media` of shared; with `media_internal` only to whom the project sends them. `shares` names
-    what the settings use and another stack may use too.
+    what the settings use and another stack may use too. With `own_broker` the stack has a broker of its own.
     """
 
     slug: str
@@ -103,6 +103,7 @@ class Manifest:
     media_url: str | None = None
     media: str = MEDIA
     media_internal: bool = False
+    own_broker: bool = False
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

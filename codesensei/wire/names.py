@@ -11,6 +11,8 @@ RELEASE = re.compile(r"[0-9a-f]{7}-[0-9a-f]{7}")
 RELEASE_PLACEHOLDER = "@release@"
 # Where the number of web processes stands in a candidate's unit: the server puts as many there as its memory allows.
 WORKERS_PLACEHOLDER = "@workers@"
+# Where the program stands in the unit of a stack's own broker: the server knows which it has.
+BROKER_PLACEHOLDER = "/usr/bin/@broker@"
 
 # Names that the product itself uses where each slug has its place.
 _OWN_SLUGS = frozenset({"toolkit", "incoming", "acme-challenges", "unknown-host", "default-tls"})
@@ -102,6 +104,11 @@ def worker_unit(slug: str, key: str) -> str:
 def candidate_unit(slug: str) -> str:
     """Unit of a release that is being proved."""
     return f"codesensei-candidate-{slug}.service"
+
+
+def broker_unit(slug: str) -> str:
+    """Unit of the stack's own broker."""
+    return f"codesensei-broker-{slug}.service"
 
 
 def job_unit(slug: str) -> str:

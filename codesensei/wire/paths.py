@@ -36,6 +36,7 @@ class ServerPaths:
     cgroups: Path = Path("/sys/fs/cgroup")
     postgresql_sockets: Path = Path("/var/run/postgresql")
     brokers: Path = Path("/etc")
+    broker_data: Path = Path("/var/lib/codesensei-broker")
     certbot: Path = Path("/etc/letsencrypt")
     authorities: Path = Path("/usr/local/share/ca-certificates")
 
@@ -123,6 +124,9 @@ class ProjectPaths:
     candidate_home = _Place(lambda self: SERVER.candidates / self.slug)  # HOME of a candidate
     # The product's own programs that a candidate runs with.
     candidate_programs = _Place(lambda self: SERVER.candidates / f"{self.slug}.programs")
+
+    broker_config = _Place(lambda self: self.root / "broker.conf")  # of the stack's own broker, with its password
+    broker_data = _Place(lambda self: SERVER.broker_data / self.slug)  # what it keeps
 
     # Root's own notes on this project; nobody else reads or writes there.
     memory = _Place(lambda self: SERVER.memory / self.slug)

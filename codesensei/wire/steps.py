@@ -101,12 +101,23 @@ class Proxy:
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """The broker's drop-in; `needed` where a variable of the stack leads to it."""
+    """The shared broker's drop-in; `needed` where a variable of the stack leads to it."""
 
     config: str
     version: int
     needed: bool
     adopt: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """The stack's own broker: its configuration without the password, its unit with a placeholder for the program."""
+
+    user: str
+    number: int
+    config: str
+    unit: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,6 +348,7 @@ PACKAGES = StepKind("packages", Packages, lock="server")
 ACCOUNT = StepKind("account", Account, lock="server")
 PROXY = StepKind("proxy", Proxy, lock="server")
 BROKER = StepKind("broker", Broker, lock="server")
+INSTANCE = StepKind("instance", Instance, secret=True)
 DATABASE = StepKind("database", Database, secret=True)
 ENVIRONMENT = StepKind("environment", Environment, secret=True, of_release=True)
 BUILD = StepKind("build", Build, of_release=True)
@@ -349,5 +361,5 @@ DESTROY = StepKind("destroy", Destroy)
 RENEWED = StepKind("renewed", Nothing)
 
 _OF_SERVER = (CLAIM, PREFLIGHT, PACKAGES, ACCOUNT, PROXY, BROKER)
-_OF_PROJECT = (DATABASE, ENVIRONMENT, BUILD, PREPARE, TLS, ACME, SWITCH, DESTROY, RENEWED)
+_OF_PROJECT = (INSTANCE, DATABASE, ENVIRONMENT, BUILD, PREPARE, TLS, ACME, SWITCH, DESTROY, RENEWED)
 STEPS: Mapping[str, StepKind[object]] = {step.name: step for step in (*_OF_SERVER, *_OF_PROJECT)}  # type: ignore[misc]

@@ -86,6 +86,7 @@ def test_the_order_of_a_first_deploy(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "shop-account",
         "shop-proxy",
         "shop-broker",
+        "shop-instance",
         "shop-database",
         "shop-environment",
         "shop-build",

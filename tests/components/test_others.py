@@ -111,6 +111,38 @@ def test_a_number_that_is_shared_on_purpose(told: Told, tmp_path: Path) -> None:
     others.refuse_clashes(stack_of(tmp_path, *lines), access(known))
 
 
+@pytest.mark.proves("broker.shared-told")
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ('env: {CACHE_URL: "redis://127.0.0.1:6379/3"}', "broker database 3 of"),
+        ("broker: {env: {H: host, N: number}}", "broker database given by broker.env of"),
+        ("broker: {env: {X: url}}", ""),
+        ('env: {CACHE_URL: "redis://cache.example.com/3"}', ""),
+    ],
+)
+def test_who_can_use_the_broker_without_a_password(told: Told, tmp_path: Path, line: str, what: str) -> None:
+    stack = stack_of(tmp_path, line)
+    others.say_who_shares(stack, access(Register(slugs={"shop": entry()})))
+    assert told.warnings == []
+    others.say_who_shares(
+        stack, access(Register(slugs={"shop": entry(brokers="417"), "blog": entry(), "wiki": entry()}))
+    )
+    assert len(told.warnings) == bool(what)
+    for text in told.warnings:
+        assert text.startswith(what)
+        assert "has no password: every user of the server, and so the project blog, wiki, can read" in text
+
+
+@pytest.mark.proves("broker.shared-told")
+@pytest.mark.parametrize(("line", "count"), [("env: {A: a}", 1), ("broker: {env: {X: url}}", 0)])
+def test_who_can_use_the_broker_that_only_the_settings_name(told: Told, tmp_path: Path, line: str, count: int) -> None:
+    """The register has it from the last deploy; a stack that gets a broker of its own leaves it."""
+    known = Register(slugs={"shop": entry(brokers="0"), "blog": entry()})
+    others.say_who_shares(stack_of(tmp_path, line), access(known))
+    assert [text.partition(" of ")[0] for text in told.warnings] == ["broker database 0"] * count
+
+
 @pytest.mark.proves("register.preview")
 def test_the_slug_of_another_stack(told: Told, tmp_path: Path) -> None:
     known = Register(slugs={"shop": entry(hostnames="shop.example.com")})

@@ -78,6 +78,7 @@ def test_the_wrapped_inputs_are_these(
         if value != recorder.mask(value)
     }
     steps = {"shop-database", "shop-environment"} | ({"shop-tls"} if make is not stacks.example else set())
+    steps |= {"shop-instance"} if make is stacks.generated else set()
     connected = {it.name for it in run.registered if it.type.startswith("command:")}
     key = {"server-destroy-check.stdin"} if make is stacks.given else set()
     expected = {f"{step}.stdin" for step in steps} | {

@@ -9,7 +9,7 @@ import pytest
 
 from codesensei import remote
 from codesensei.wire import codec, envfile
-from codesensei.wire.steps import Environment
+from codesensei.wire.steps import Environment, Instance
 from tests.components import recorder, stacks
 from tests.components.recorder import GENERATED, Run
 
@@ -69,10 +69,18 @@ def test_without_a_url_one_is_generated(tmp_path: Path, monkeypatch: pytest.Monk
     )
 
 
+OWN_PASSWORD = f"{GENERATED}shop-broker-password"
+
+
 @pytest.mark.proves("broker.env")
-def test_the_broker_has_a_number_of_the_stack_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_broker_is_one_of_the_stack_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = declared(tmp_path, monkeypatch)
-    assert variables_of(run)["CELERY_BROKER_URL"] == "redis://127.0.0.1:6379/417"
+    assert variables_of(run)["CELERY_BROKER_URL"] == f"redis://:{OWN_PASSWORD}@127.6.1.161:637/0"
+    stdin = recorder.opened(run.find("shop-environment").inputs["stdin"])
+    assert "CELERY_BROKER_URL" in codec.from_text(Environment, stdin, "step environment").secret_names
+    sent = codec.from_text(Instance, recorder.opened(run.find("shop-instance").inputs["stdin"]), "step instance")
+    assert (sent.number, sent.password) == (417, OWN_PASSWORD)
+    assert "\nbind 127.6.1.161\nport 637\n" in sent.config
     # 0 to 15 are what people write into URLs.
     assert {key: run.find("shop-broker-number").inputs[key] for key in ("min", "max")} == {"min": 16, "max": 1023}
     preflight = codec.plain(run.find("server-preflight").inputs["stdin"])
@@ -80,15 +88,27 @@ def test_the_broker_has_a_number_of_the_stack_s_own(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.proves("broker.parts")
+@pytest.mark.parametrize(
+    ("mapping", "found"),
+    [
+        ("{X_HOST: host, X_PORT: port, X_DB: number}", {"X_HOST": "127.0.0.1", "X_PORT": "6379", "X_DB": "417"}),
+        (
+            "{X_HOST: host, X_PORT: port, X_DB: number, X_PASSWORD: password}",
+            {"X_HOST": "127.6.1.161", "X_PORT": "637", "X_DB": "0", "X_PASSWORD": OWN_PASSWORD},
+        ),
+    ],
+)
 def test_the_parts_of_the_broker_are_told_in_variables_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapping: str, found: dict[str, str]
 ) -> None:
-    told = variables_of(declared(tmp_path, monkeypatch, broker="{X_HOST: host, X_PORT: port, X_DB: number}"))
-    assert {name: told[name] for name in told if name.startswith("X_")} == {
-        "X_HOST": "127.0.0.1",
-        "X_PORT": "6379",
-        "X_DB": "417",
-    }
+    """Without a variable for the password, the shared broker is meant, which has none."""
+    run = declared(tmp_path, monkeypatch, broker=mapping)
+    told = variables_of(run)
+    assert {name: told[name] for name in told if name.startswith("X_")} == found
+    own = "X_PASSWORD" in found
+    assert any(it.name == "shop-instance" for it in run.commands()) == own
+    component = next(it for it in run.registered if it.type.endswith(":Provisioning"))
+    assert ("every user of the server can read and change it" in str(component.inputs)) != own
 
 
 @pytest.mark.proves("env.generated")

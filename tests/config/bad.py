@@ -697,8 +697,15 @@ BAD = [
         "broker-mapping-incomplete",
         "  codesensei:broker:\n    env: {}\n",
         "  codesensei:broker:\n    env: {REDIS_HOST: host, REDIS_PORT: port}\n",
-        "broker.env: maps no variable to the number, which alone is the stack's own\n"
-        "    map url, or number: {REDIS_DB: number}",
+        "broker.env: maps neither the password nor the number, by which the stack would have a part of its own\n"
+        "    map url, or password: {REDIS_PASSWORD: password}",
+    ),
+    Bad(
+        "broker-password-alone",
+        "  codesensei:broker:\n    env: {}\n",
+        "  codesensei:broker:\n    env: {REDIS_HOST: host, REDIS_PASSWORD: password}\n",
+        "broker.env: maps a password without the host and the port that it is for\n"
+        "    map url, or host and port too: {REDIS_HOST: host, REDIS_PORT: port, REDIS_PASSWORD: password}",
     ),
     Bad(
         "database-url-made",

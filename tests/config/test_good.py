@@ -297,7 +297,32 @@ def test_broker_with_a_number_of_its_own(tmp_path: Path) -> None:
     own = ("  codesensei:broker:\n    env: {}\n", "  codesensei:broker:\n    env: {CELERY_BROKER_URL: url}\n")
     broker = loaded(tmp_path, (url, ""), own).broker
     assert (broker.numbers, broker.variables) == ((), {"CELERY_BROKER_URL": "url"})
+    assert broker.own
+    assert not broker.shared
     assert loaded(tmp_path, (url, "")).broker.variables == {}
+
+
+@pytest.mark.proves("broker.own")
+@pytest.mark.parametrize(
+    ("mapped", "own"),
+    [
+        ("X: url", True),
+        ("X: url, Y: url", True),
+        ("H: host, P: port, S: password", True),
+        ("X: url, H: host, S: password", True),
+        ("H: host, P: port, N: number", False),
+        ("X: url, N: number", False),
+        ("N: number", False),
+    ],
+)
+def test_a_mapping_with_the_password_is_one_of_a_broker_of_the_stack_s_own(
+    mapped: str, own: bool, tmp_path: Path
+) -> None:
+    """A project that reads no password stays in the shared broker, where it needs none."""
+    lines = ("  codesensei:broker:\n    env: {}\n", f"  codesensei:broker:\n    env: {{{mapped}}}\n")
+    url = ("    CELERY_BROKER_URL: redis://127.0.0.1:6379/0\n", "")
+    broker = loaded(tmp_path, url, lines).broker
+    assert (broker.own, broker.shared) == (own, not own)
 
 
 @pytest.mark.proves("paths.units")

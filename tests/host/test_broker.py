@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.host import attacks
 from tests.host.debians import each_debian
 from tests.host.rows import claim, outcome, run_step
 from tests.host.stack import Stack
@@ -14,6 +17,7 @@ from tools.sandbox import Sandbox, Server
 
 pytestmark = pytest.mark.host
 
+OWN = "codesensei-broker-guestbook.service"
 PROGRAMS = {12: "redis", 13: "valkey"}
 # Runs on a server: tries each address and port, and says which took the connection.
 KNOCK = r"""
@@ -33,38 +37,54 @@ def program(stack: Stack) -> str:
     return PROGRAMS[stack.server.debian]
 
 
-def ask(stack: Stack, *words: str, number: str = "0") -> str:
-    """One command to the broker, by its own client."""
-    return stack.server.console(f"{program(stack)}-cli -n {number} {' '.join(words)}").stdout.strip()
+def ask(stack: Stack, *words: str) -> str:
+    """One command to the shared broker, by its own client."""
+    return stack.server.console(f"{program(stack)}-cli {' '.join(words)}").stdout.strip()
 
 
-@pytest.mark.proves("broker.program", "broker.keeps", "broker.env")
+def ask_own(stack: Stack, given: str, *words: str) -> str:
+    """One command to the stack's own broker, once it has started."""
+    url = urlsplit(given)
+    client = f"systemctl start {OWN}; REDISCLI_AUTH={url.password} {program(stack)}-cli -h {url.hostname} -p {url.port}"
+    return stack.server.console(f"{client} {' '.join(words)}").stdout.strip()
+
+
+@pytest.mark.proves("broker.program", "broker.keeps", "broker.env", "broker.shared-ends")
 def test_tasks_survive_a_reboot(stack: Stack) -> None:
     server, name = stack.server, program(stack)
     url = stack.environ()["CELERY_BROKER_URL"]
-    number = url.removeprefix("redis://127.0.0.1:6379/")
     assert stack.environ("worker")["CELERY_BROKER_URL"] == url
-    assert 16 <= int(number) <= 1023
-    unit = f"{name}-server.service"
-    assert f"/{name}-" in server.console(f'readlink "/proc/$(systemctl show -P MainPID {unit})/exe"').stdout
-    settings = {key: ask(stack, "CONFIG", "GET", key).split()[1] for key in ("maxmemory-policy", "appendonly")}
+    assert re.fullmatch(r"redis://:[0-9A-Za-z]{64}@127\.6\.[0-3]\.\d+:637/0", url)
+    assert f"/{name}-" in server.console(f'readlink "/proc/$(systemctl show -P MainPID {OWN})/exe"').stdout
+    assert server.console(f"systemctl is-active {name}-server.service", check=False).stdout == "inactive\n"
+    settings = {key: ask_own(stack, url, "CONFIG", "GET", key).split()[1] for key in ("maxmemory-policy", "appendonly")}
     assert settings == {"maxmemory-policy": "noeviction", "appendonly": "yes"}
     server.console("systemctl stop guestbook-worker.service")
     entry = stack.site.write()
     server.console("systemctl disable --quiet guestbook-worker.service")
-    assert ask(stack, "LLEN", "celery", number=number) == "1"
+    assert ask_own(stack, url, "LLEN", "celery") == "1"
     server.reboot(power_cut=True)
-    assert ask(stack, "LLEN", "celery", number=number) == "1"
+    assert ask_own(stack, url, "LLEN", "celery") == "1"
     server.console("systemctl enable --quiet --now guestbook-worker.service")
     stack.site.await_job(entry)
     assert stack.site.shows(entry)
+
+
+@pytest.mark.proves("broker.refuses-others", "broker.password")
+def test_another_user_of_the_server_gets_nothing_out_of_a_stack_s_own_broker(deployed: Stack) -> None:
+    url = urlsplit(deployed.environ()["CELERY_BROKER_URL"])
+    assert url.hostname
+    assert url.port
+    for user in ("nobody", "games"):
+        attacks.broker_is_closed(deployed.server, user, deployed.slug, url.hostname, url.port)
+    deployed.site.await_job(deployed.site.write())
 
 
 @pytest.mark.proves("broker.loopback")
 def test_nobody_else_reaches_broker_and_database(deployed: Stack, sandbox: Sandbox) -> None:
     server = deployed.server
     other = sandbox.up("beside", 13)
-    places = [(address, port) for address in (server.host, server.host6) for port in (80, 5432, 6379)]
+    places = [(address, port) for address in (server.host, server.host6) for port in (80, 637, 5432, 6379)]
     knocking: list[Server] = [other, server]
     for each in knocking:
         done = each.console(f"python3 -c '{KNOCK}'", input=json.dumps(places).encode())
@@ -76,13 +96,16 @@ def test_nobody_else_reaches_broker_and_database(deployed: Stack, sandbox: Sandb
 
 
 @each_debian(12)
-@pytest.mark.proves("broker.plain-url")
-def test_the_url_of_the_guide_works(stack: Stack) -> None:
+@pytest.mark.proves("broker.plain-url", "broker.own", "broker.carried")
+def test_the_url_of_the_guide_works_and_what_is_queued_there_is_carried_over(stack: Stack) -> None:
+    mapping = stack.config["codesensei:broker"]
     stack.set("broker", {"env": {}})
     stack.set("env.CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
     stack.up()
     stack.site.await_job(stack.site.write())
     assert "_kombu.binding.celery" in ask(stack, "KEYS", "'*'")
+    assert stack.server.console(f"systemctl is-active {OWN}", check=False).stdout == "inactive\n"
+    assert attacks.on_broker(stack.server, "nobody", "127.0.0.1", 6379, ("PING",)) == {"PING": "+PONG"}
     claim(stack.server, "second")
     data = stack.data_of("server-preflight")
     data |= {"slug": "second", "stack": "org/codesensei/second", "identity": "id-second", "user": "second"}
@@ -91,9 +114,18 @@ def test_the_url_of_the_guide_works(stack: Stack) -> None:
     assert f"error: broker database 0 on {stack.server.name}: it belongs to the stack organization/" in refused.stderr
     assert "two projects on one number take each other's tasks" in refused.stderr
     run_step(stack.server, "second", "preflight", {**data, "brokerNumbers": [1]})
+    stack.server.console("systemctl stop guestbook-worker.service")
+    entry = stack.site.write()
+    assert ask(stack, "LLEN", "celery") == "1"
+    with stack.editing() as config:
+        del config["codesensei:env"]["CELERY_BROKER_URL"]
+    stack.set("broker", mapping)
+    stack.up()
+    stack.site.await_job(entry)
+    assert ask(stack, "DBSIZE") == "0"
 
 
-OWN = {
+THEIRS = {
     "requirepass theirs": "wants a password",
     "bind 0.0.0.0": "serves other machines too (bind 0.0.0.0)",
     "maxmemory 50mb\nmaxmemory-policy allkeys-lru": "is a cache",
@@ -104,13 +136,13 @@ OWN = {
 def test_a_broker_that_somebody_uses_already_is_left_alone(stack: Stack) -> None:
     server, name = stack.server, program(stack)
     unit, folder = f"{name}-server.service", f"/etc/{name}"
-    data = stack.data_of("guestbook-broker")
+    data = {**stack.data_of("guestbook-broker"), "needed": True}
     # As its package brings it; a file with keys of a high number could not be read without our settings.
     server.console(
-        f"systemctl stop {unit} && rm -r /var/lib/{name}/* {folder}/codesensei.conf"
+        f"systemctl stop {unit} && rm -rf /var/lib/{name}/* {folder}/codesensei.conf"
         f" && sed -i '/codesensei/d' {folder}/{name}.conf && cp -a {folder} /root/before"
     )
-    for lines, words in OWN.items():
+    for lines, words in THEIRS.items():
         server.console(
             f"cp -a /root/before/. {folder}/ && cat >>{folder}/{name}.conf && systemctl restart {unit}",
             input=lines.encode(),

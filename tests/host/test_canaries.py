@@ -7,6 +7,7 @@ import re
 import shlex
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.host
 # The spellings come last: an error holds only the end of what a hook printed.
 PRINTS = """
 env
-printf '%s\\n' "$API_TOKEN" "$SECRET_KEY" "$DATABASE_URL"
+printf '%s\\n' "$API_TOKEN" "$SECRET_KEY" "$DATABASE_URL" "$CELERY_BROKER_URL"
 python3 - <<'END'
 import base64, json, os, shlex, urllib.parse
 for name in ("API_TOKEN", "SECRET_KEY", "DATABASE_URL"):
@@ -59,12 +60,15 @@ def watched(stack: Stack) -> tuple[Stack, dict[str, str]]:
 def generated(stack: Stack) -> dict[str, str]:
     """The secrets that the program has made, as the process has them."""
     found = stack.environ()
-    password = re.search(r"://[^:]*:([^@]*)@", found["DATABASE_URL"])
-    assert password
-    return {"SECRET_KEY": found["SECRET_KEY"], "database password": password[1]}
+    passwords = {
+        name: str(urlsplit(found[variable]).password)
+        for name, variable in {"database password": "DATABASE_URL", "broker password": "CELERY_BROKER_URL"}.items()
+    }
+    assert all(len(password) == 64 for password in passwords.values())
+    return {"SECRET_KEY": found["SECRET_KEY"], **passwords}
 
 
-@pytest.mark.proves("secrets.never", "secrets.allowed")
+@pytest.mark.proves("secrets.never", "secrets.allowed", "broker.password")
 @each_debian(12)
 def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
     stack, values = watched

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
+from codesensei.wire.broker import number_at
 from tests.host.debians import each_debian
 from tests.host.rows import Row, claim, provision, psql, run_step
 from tests.host.stack import Json, Stack
@@ -66,7 +69,7 @@ def test_names_of_others_are_refused_and_taken_over_with_adopt_only(stack: Stack
         said = refusal(stack, "preflight", {**data, "database": {**plan, "name": "x", "role": "x", kind: "guestbook"}})
         assert f"{'database' if kind == 'name' else 'database role'} guestbook" in said
         assert "it belongs to the stack organization/codesensei/test (slug guestbook)" in said
-    number = int(stack.environ()["CELERY_BROKER_URL"].rpartition("/")[2])
+    number = int(number_at(urlsplit(stack.environ()["CELERY_BROKER_URL"]).hostname or "") or 0)
     said = refusal(stack, "preflight", {**data, "database": None, "brokerNumbers": [number]})
     assert f"error: broker database {number} on {server.name}: it belongs to the stack organization/" in said
     assert "pulumi up --replace '**theirs-broker-number'" in said

@@ -11,6 +11,7 @@ import pytest
 
 from tests.docs.reader import Reader
 from tests.docs.table import SERVER
+from tests.host import attacks
 from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint
 from tests.host.stack import Stack
@@ -83,18 +84,47 @@ def test_manage_never_has_root_s_terminal(deployed: Stack) -> None:
     assert "No such device or address: '/dev/tty'" in said
 
 
-@pytest.mark.proves("root.logs")
-def test_what_a_third_user_can_read(deployed: Stack) -> None:
+# What anybody may read: the product, names, commits, and what systemd, nginx and logrotate are told.
+OPEN = (
+    r"/usr/local/lib/codesensei(/toolkit(/.*)?)?",
+    r"/srv/codesensei(/guestbook/(manage|releases/[0-9a-f-]{15}/\.codesensei/REVISION))?",
+    r"/run/codesensei-candidate",
+    r"/var/lib/codesensei(-broker|/acme-challenges)",
+    r"/etc/codesensei(/unknown-host(/certificate\.pem)?)?",
+    r"/etc/systemd/system/(guestbook(-worker)?\.(service|socket)|codesensei-broker-guestbook\.service)",
+    r"/etc/nginx/(sites-available/codesensei-guestbook|conf\.d/codesensei|snippets/codesensei-[a-z]+)\.conf",
+    r"/etc/logrotate\.d/codesensei-guestbook",
+)
+
+
+@pytest.mark.proves("root.logs", "neighbors.files")
+@pytest.mark.parametrize("user", ["nobody", "games"])
+def test_what_a_third_user_can_reach_of_all_that_is_made(deployed: Stack, user: str) -> None:
+    found = attacks.walk(deployed.server, user, "codesensei", deployed.slug)
+    assert found["write"] == found["connect"] == []
+    # What the web serves.
+    static = rf"/srv/codesensei/{deployed.slug}/releases/{deployed.serving()}/staticfiles(/.*)?"
+    seen = "\n".join(
+        path for path in found["read"] + found["list"] if not re.fullmatch("|".join((*OPEN, static)), path)
+    )
+    assert seen == ""
+
+
+@pytest.mark.proves("neighbors.processes")
+def test_what_a_third_user_can_learn_of_processes(deployed: Stack) -> None:
+    """Command lines are everybody's; variables are the kernel's to keep."""
     slug = deployed.slug
-    places = "/etc /run /var/log /var/lib/codesensei /var/cache/codesensei"
-    find = f"find {places} -type f \\( -path '*codesensei*' -o -path '*/{slug}*' \\)"
-    every = deployed.server.console(f"{find} -print").stdout.splitlines()
-    assert f"/var/log/nginx/codesensei-{slug}.access.log" in every
-    tried = f'{find} -print0 | runuser -u nobody -- xargs -0 -n 1 sh -c \'test ! -r "$0" || echo "$0"\''
-    readable = deployed.server.console(tried).stdout.splitlines()
-    units = {f"/etc/systemd/system/{unit}" for unit in (f"{slug}.service", f"{slug}.socket", f"{slug}-worker.service")}
-    own = {f"/etc/nginx/sites-available/codesensei-{slug}.conf", f"/etc/logrotate.d/codesensei-{slug}"}
-    assert {path for path in readable if slug in path} == units | own
+    units = (f"{slug}.service", f"{slug}-worker.service", f"codesensei-broker-{slug}.service")
+    pids = [deployed.server.console(f"systemctl show -P MainPID {unit}").stdout.strip() for unit in units]
+    secret = deployed.environ()
+    for pid in pids:
+        for name in ("environ", "mem", "maps", "cwd", "root", "fd/0"):
+            tried = f"runuser -u nobody -- sh -c 'head -c 1 /proc/{pid}/{name} || ls /proc/{pid}/{name}/'"
+            done = deployed.server.console(tried, check=False)
+            assert (done.returncode != 0, done.stdout) == (True, ""), name
+        line = deployed.server.console(f"runuser -u nobody -- cat /proc/{pid}/cmdline").stdout
+        assert line
+        assert not [key for key in ("SECRET_KEY", "DATABASE_URL", "CELERY_BROKER_URL") if secret[key] in line]
 
 
 @pytest.mark.proves("django.asked")

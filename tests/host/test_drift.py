@@ -29,7 +29,11 @@ HANDS = {
 }
 SERVICES = {
     "postgresql": ("systemctl stop 'postgresql@*'", "PostgreSQL (port 5432) does not run", "database"),
-    "broker": ("systemctl stop valkey-server redis-server", "-server.service is inactive", "broker"),
+    "broker": (
+        "systemctl stop codesensei-broker-guestbook",
+        "codesensei-broker-guestbook.service is inactive",
+        "instance",
+    ),
     "nginx": ("systemctl stop nginx", "nginx.service is inactive", "proxy"),
 }
 RARE = {"a service disabled", "current moved"}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from codesensei.wire.broker import OWN_PORT, number_at
+from tests.host import attacks
 from tests.host.debians import each_debian
 from tests.host.fingerprint import difference, fingerprint
 from tests.host.stack import Stack
@@ -58,7 +61,13 @@ def test_what_is_another_stack_s_is_refused_by_name(
     assert stack.site.greets("Hello")
 
 
+def number_in(url: str) -> str | None:
+    """The number of the stack whose own broker this is."""
+    return number_at(urlsplit(url).hostname or "")
+
+
 @pytest.mark.proves("register.asked", "register.uses-refused", "register.mapping-named", "register.preview")
+@pytest.mark.proves("broker.refuses-others")
 @each_debian(13)
 def test_a_number_that_only_the_settings_name_is_refused_and_the_fix_gives_another(
     stack: Stack, neighbour: Callable[..., Stack]
@@ -75,12 +84,12 @@ def test_a_number_that_only_the_settings_name_is_refused_and_the_fix_gives_anoth
     other.set("broker", {"env": {}})
     settings = f"""
 from config.settings.production import *
-CELERY_BROKER_URL = os.environ.get("SHOP_REDIS_URL", "{url.replace("127.0.0.1", "localhost")}")
+CELERY_BROKER_URL = os.environ.get("SHOP_REDIS_URL", "{url}")
 """
     other.set("project.source.revision", other.commit({"config/settings/own.py": settings}))
     other.set("project.settingsModule", "config.settings.own")
     error = " ".join(other.up(succeed=False).said("error").split())
-    number = url.rpartition("/")[2]
+    number = number_in(url)
     assert f"error: broker database {number} on {stack.server.name}: CELERY_BROKER_URL" in error
     assert "it belongs to the stack organization/codesensei/test (slug guestbook)" in error
     # As the fix says.
@@ -91,9 +100,11 @@ CELERY_BROKER_URL = os.environ.get("SHOP_REDIS_URL", "{url.replace("127.0.0.1", 
     second, first = other.site.write(), stack.site.write()
     other.site.await_job(second)
     stack.site.await_job(first)
+    host = urlsplit(url).hostname or ""
+    attacks.broker_is_closed(stack.server, "other", stack.slug, host, OWN_PORT)
     register = json.loads(stack.server.console("cat /var/lib/codesensei/register.json").stdout)["slugs"]
     numbers = {slug: entry["names"]["brokers"] for slug, entry in register.items()}
-    assert numbers == {"guestbook": [number], "other": [other.environ()["SHOP_REDIS_URL"].rpartition("/")[2]]}
+    assert numbers == {"guestbook": [number], "other": [number_in(other.environ()["SHOP_REDIS_URL"])]}
     other.up_without_changes()
 
 

@@ -16,6 +16,7 @@ STEPS = (
     "guestbook-account",
     "guestbook-proxy",
     "guestbook-broker",
+    "guestbook-instance",
     "guestbook-database",
     "guestbook-environment",
     "guestbook-build",

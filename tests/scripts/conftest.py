@@ -46,6 +46,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "nginx_logs": "log",
         "rotation": "logrotate.d",
         "brokers": "brokers",
+        "broker_data": "broker-data",
         "cgroups": "cgroup",
         "postgresql_sockets": "postgresql",
         "certbot": "letsencrypt",

@@ -766,6 +766,11 @@ LOGS = {
         "no broker whose URL begins with nonsense",
         "redis://",
     ),
+    "login of redis": (
+        "redis.exceptions.AuthenticationError: Authentication required.",
+        "the broker refuses the login: Authentication required",
+        "{REDIS_PASSWORD: password}",
+    ),
     "redis of docker": (
         "redis.exceptions.ConnectionError: Error -2 connecting to redis:6379. Name or service not known.",
         "the host of Redis, redis,",

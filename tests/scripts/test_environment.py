@@ -31,7 +31,7 @@ def write(server: Path, make_step: Any) -> Any:
     return run
 
 
-@pytest.mark.proves("paths.env-file")
+@pytest.mark.proves("paths.env-file", "neighbors.files")
 def test_the_file_is_verbatim_and_no_others(write: Any) -> None:
     path = write().project.env_file("4f2a9c1-be01d70")
     assert path.read_text() == CONTENT

@@ -18,7 +18,7 @@ from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.postgres.ownership import Applied
 from codesensei.scripts.release import record
-from codesensei.scripts.serving import findings
+from codesensei.scripts.serving import brokers, findings
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import look
 from codesensei.wire import codec, paths
@@ -156,11 +156,11 @@ def test_an_old_postgresql_that_cannot_tell(database: Path, monkeypatch: pytest.
 def test_services_that_a_deploy_starts_again(database: Path, states: dict[str, UnitState]) -> None:
     assert list(findings.stopped_postgresql(PROJECT)) == ["PostgreSQL (port 5433) does not run"]
     states["valkey-server.service"] = states["redis-server.service"] = UnitState(active="inactive")
-    assert list(findings.stopped_broker()) == []
+    assert brokers.stopped(PROJECT) == []
     broker = BrokerProgram("valkey")
     broker.drop_in.parent.mkdir()
     broker.drop_in.touch()
-    assert list(findings.stopped_broker()) == ["valkey-server.service is inactive"]
+    assert brokers.stopped(PROJECT) == ["valkey-server.service is inactive"]
     assert list(findings.stopped_proxy()) == []
     states["nginx.service"] = UnitState(active="failed")
     assert list(findings.stopped_proxy()) == ["nginx.service is failed"]

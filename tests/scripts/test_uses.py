@@ -62,6 +62,7 @@ def claim(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Clai
         (replace(BROKER, host="192.0.2.7"), "broker database 0", "other"),
         (replace(BROKER, host="/var/run/redis/redis-server.sock"), "broker database 0", "other"),
         (replace(BROKER, port="6380"), "Redis database 127.0.0.1:6380/0", "another number"),
+        (replace(BROKER, host="127.6.1.161", port="637"), "broker database 417", "{CELERY_BROKER_URL: url}"),
         (replace(BROKER, host="192.0.2.9"), "Redis database 192.0.2.9:6379/0", "another number"),
         (replace(BROKER, kind="memcached", port="11211", name=""), "memcached 127.0.0.1:11211 with", "KEY_PREFIX"),
         (replace(BROKER, kind="amqp", port="5672", name="/, queue celery"), "amqp 127.0.0.1:5672/, queue", "QUEUE"),

@@ -37,6 +37,11 @@ class BrokerProgram:
         return paths.SERVER.memory / "broker.pending"
 
 
+def configured() -> BrokerProgram | None:
+    """The shared broker, where it is one that we configured."""
+    return next((one for one in map(BrokerProgram, ("valkey", "redis")) if one.drop_in.is_file()), None)
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why the broker is left as it is, and what to do about it."""

@@ -526,6 +526,10 @@ a client of the broker is missing
     No such transport: ([^\s'"]+)
     Celery knows no broker whose URL begins with {0}
     begin the broker's URL with redis://, rediss://, amqp:// or amqps://
+the broker refuses the login
+    redis\.exceptions\.AuthenticationError: (.+?)\.?$
+    the broker refuses the login: {0}
+    give the client the whole URL that codesensei:broker.env sets, or map the password too: {{REDIS_PASSWORD: password}}
 the broker cannot be reached
     Cannot connect to (\S+?): (?:Error \d+ connecting to \S+ )?(.+?)\.?$
     the broker at {0} cannot be reached: {1}

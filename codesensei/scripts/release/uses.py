@@ -17,7 +17,7 @@ from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release.record import Facts, Use
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import paths
-from codesensei.wire.broker import FIRST_GIVEN, LOOPBACK, PORT, mapping, part_of
+from codesensei.wire.broker import FIRST_GIVEN, LOOPBACK, OWN_PORT, PORT, mapping, number_at, part_of
 
 # Where Debian's Redis and Valkey listen beside their port.
 OWN_SOCKET = re.compile(r"/(var/)?run/(redis|valkey)[\w./-]*\.sock")
@@ -65,6 +65,11 @@ def unused(facts: Facts, shares: Iterable[str]) -> list[str]:
     return sorted(set(shares) - {thing.title for thing in of(facts)}) if facts.shared is not None else []
 
 
+def broker_numbers(facts: Facts) -> list[str]:
+    """The broker databases to which the settings lead."""
+    return [thing.name for thing in of(facts) if thing.kind == "brokers"]
+
+
 def of(facts: Facts) -> list[Thing]:
     """What the settings lead to, in the register's words."""
     return [Thing(*named, use) for use in facts.shared or () if (named := _named(use))]
@@ -74,6 +79,8 @@ def _named(use: Use) -> tuple[str, str] | None:
     where = place(use.host)
     if use.kind == "redis" and (OWN_SOCKET.fullmatch(where) or (where, use.port) == (LOOPBACK, str(PORT))):
         return "brokers", use.name
+    if use.kind == "redis" and use.port == str(OWN_PORT) and (number := number_at(where)):
+        return "brokers", number
     return None if use.kind == "place" else ("uses", _title(use, where))
 
 
@@ -98,6 +105,8 @@ def place(name: str) -> str:
     """A host as the register has it: one name for every way to this server itself."""
     name = name.strip("[]").rstrip(".").lower()
     if not name or name.startswith("/"):
+        return name
+    if number_at(name):
         return name
     own = {*host.own_addresses(), socket.gethostname().lower()}
     addresses = [name]

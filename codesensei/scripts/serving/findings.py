@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codesensei.scripts.base import units
-from codesensei.scripts.base.broker_program import BrokerProgram
+from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.postgres import ownership, postgresql
@@ -32,7 +32,8 @@ ANSWER_SECONDS = 2.0
 
 def of_project(live: Live) -> Iterator[Finding]:
     """Processes that do not stay up, packages whose Python is gone, a database whose sorting has changed."""
-    for name in live.units:
+    own = OwnBroker(live.project)
+    for name in [*live.units, *([own.unit] if own.exists else [])]:
         if not name.endswith(".socket"):
             yield from _of_unit(name, units.show(name))
     if live.release:
@@ -102,13 +103,6 @@ def stopped_postgresql(project: ProjectPaths) -> Iterator[str]:
     applied = ownership.applied(project)
     if applied and not postgresql_answers(applied.port):
         yield f"PostgreSQL (port {applied.port}) does not run"
-
-
-def stopped_broker() -> Iterator[str]:
-    """The server's broker, where it is one that we configured and it does not run."""
-    for broker in map(BrokerProgram, ("valkey", "redis")):
-        if broker.drop_in.is_file() and (state := units.show(broker.unit)).has_ended:
-            yield f"{broker.unit} is {state.active}"
 
 
 def stopped_proxy() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The broker's settings: Valkey where it is installed, else Redis."""
+"""The settings of the broker that all share: Valkey where it is installed, else Redis."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from codesensei.scripts.base import broker_program, commands, files, host, share
 from codesensei.scripts.base.broker_program import BrokerProgram, Reason
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.serving import brokers
 from codesensei.scripts.steps import packages
 from codesensei.wire.steps import Broker
 
@@ -33,7 +34,14 @@ def run(step: Step[Broker]) -> None:
             raise Failure(broker.name, reason.cause, reason.fix)
         step.say(f"{broker.name}: {reason.cause}; no variable of this project leads to it, so it is left alone")
         return
+    # It rests while every project has a broker of its own.
+    rests = not step.data.needed and broker.drop_in.is_file() and not brokers.is_shared_needed()
     unfinished = broker.pending.exists()
+    if rests and not units.is_active(broker.unit):
+        _configure(step, broker)
+        broker.pending.unlink(missing_ok=True)
+        shared.remember(broker.drop_in, step.data.config, step.data.version)
+        return
     if _configure(step, broker) or unfinished:
         _keep_data(step, broker)
         systemctl("restart", broker.unit)

@@ -18,6 +18,7 @@ from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, links_to, redactor
 from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import unpack
+from codesensei.scripts.serving import brokers
 from codesensei.wire.steps import Build
 
 
@@ -80,3 +81,5 @@ def _check(step: Step[Build], facts: Facts, release: Release) -> None:
     with found:
         uses.claim(step, release, facts, adopt=data.adopt, shares=data.shares)
     found.end()
+    # It rests while every project has a broker of its own, and the settings may lead to it now.
+    brokers.settle_shared(step)

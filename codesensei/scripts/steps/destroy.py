@@ -10,8 +10,8 @@ import contextlib
 
 from codesensei.scripts.base import files, register
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.removal import accounts, configuration, data, database, processes
-from codesensei.scripts.serving import certificates
+from codesensei.scripts.removal import accounts, configuration, data, database, own_broker, processes
+from codesensei.scripts.serving import brokers, certificates
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import broker, claim
 from codesensei.wire.steps import Destroy
@@ -27,6 +27,7 @@ def run(step: Step[Destroy]) -> None:
         kept = _remove_all(step, entry)
         files.remove_path(step.project.memory)
         register.forget(step.slug, kept)
+        brokers.settle_shared(step)
         step.changed(f"the register forgets {step.slug}")
         step.say("generated names and secrets end with this stack's state")
     for path in (step.project.incoming, *claim.sent_toolkits(step.slug)):
@@ -48,7 +49,8 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
     certificates.remove(step)
     database_kept = database.remove(step, entry, drop_database)
     _empty_broker(step, entry, drop_database)
-    remains = data.remove(step, drop_database, drop_media)
+    broker_kept = own_broker.remove(step, drop_database)
+    remains = broker_kept + data.remove(step, drop_database, drop_media)
     user_kept = accounts.remove(step, entry, remains)
     if not (database_kept or remains):
         return None

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from codesensei.scripts.base import damage, locks, proofs, register, rivals, units
 from codesensei.scripts.checks import machine
-from codesensei.scripts.serving import certificates, findings
+from codesensei.scripts.serving import brokers, certificates, findings
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import ACME, BROKER, DATABASE, PROXY, SWITCH, Finding, Seen, SeenStep
+from codesensei.wire.steps import ACME, BROKER, DATABASE, INSTANCE, PROXY, SWITCH, Finding, Seen, SeenStep
 
 
 def run(slug: str, words: list[str]) -> int:
@@ -39,7 +39,8 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
     lacking: dict[str, Callable[[], Iterable[str]]] = {
         ACME.name: lambda: certificates.lacking(project),
         DATABASE.name: lambda: findings.stopped_postgresql(project),
-        BROKER.name: findings.stopped_broker,
+        BROKER.name: lambda: brokers.stopped(project),
+        INSTANCE.name: lambda: brokers.own_stopped(project),
         PROXY.name: findings.stopped_proxy,
         SWITCH.name: lambda: (*_stopped(project), *_rivals(project), *_damaged(project)),
     }

@@ -19,7 +19,18 @@ from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import causes, checks, jobs, phases, prune, record, uses
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.serving import apply, candidate, certificates, edge, hand_over, live, media, said, workers
+from codesensei.scripts.serving import (
+    apply,
+    brokers,
+    candidate,
+    certificates,
+    edge,
+    hand_over,
+    live,
+    media,
+    said,
+    workers,
+)
 from codesensei.scripts.serving.change import Change
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
@@ -67,6 +78,8 @@ def run(step: Step[Manifest]) -> None:
 def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
     """Prove what is new beside what is live, then switch to it; notes the `seconds` of each part."""
     step, release, manifest = change.step, change.release, change.manifest
+    if manifest.own_broker:
+        brokers.bring_strings(step.project, uses.broker_numbers(release.facts))
     stale, grace = change.stale(), workers.GRACE
     if stale & set(manifest.named("worker")):
         with _timed(seconds, "proof"):
@@ -127,7 +140,9 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
     manifest = step.data
     warnings = [*release.record.warnings, *(_after_switch(step, release) if step.changes else [])]
     register.settle(step.slug, {"units": [unit.name for unit in manifest.units], "hostnames": manifest.health.hosts})
+    brokers.settle(step, uses.broker_numbers(release.facts))
     uses.settle(step.slug, release.facts)
+    brokers.settle_shared(step)
     if manifest.database:
         passwords.prune(step.project, manifest.database.digest)
     # nginx makes it for everybody to read, and links that reset passwords stand in it.

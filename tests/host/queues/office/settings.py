@@ -45,6 +45,11 @@ Q_CLUSTER = {
     "workers": 1,
     "timeout": 60,
     "retry": 90,
-    "redis": {"host": urlsplit(BROKER).hostname, "port": urlsplit(BROKER).port, "db": int(urlsplit(BROKER).path[1:])},
+    "redis": {
+        "host": urlsplit(BROKER).hostname,
+        "port": urlsplit(BROKER).port,
+        "db": int(urlsplit(BROKER).path[1:]),
+        "password": urlsplit(BROKER).password,
+    },
 }
 RQ_QUEUES = {"default": {"URL": BROKER}}

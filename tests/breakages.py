@@ -529,6 +529,8 @@ UNIT = [
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
+    Breakage("media.own", f"{TEMPLATES}/site.conf.j2", '("from=" ~ uploads ~ "/")', '("from=" ~ media)'),
+    Breakage("media.own", f"{SCRIPTS}/steps/account.py", "served.stat().st_uid if led else ", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
     Breakage(
@@ -893,11 +895,20 @@ UNIT = [
     ),
     Breakage("media.readable", f"{SCRIPTS}/serving/media.py", "        if not written.ok:", "        if not written:"),
     Breakage("media.readable", f"{SCRIPTS}/steps/account.py", "        if mode & 0o005:", "        if mode & 0o002:"),
-    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/hand_over.py", "    os.rename(following, public)\n", ""),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/hand_over.py",
-        "        os.rename(project.kept_socket, project.socket)\n",
+        "    _make_like(project.new_door, os.lstat(project.door))\n    os.rename(project.new_door, project.door)\n",
+        "",
+    ),
+    Breakage("web.door", f"{SCRIPTS}/serving/hand_over.py", "stat.S_ISSOCK(found.st_mode) and ", ""),
+    Breakage("web.door", f"{SCRIPTS}/serving/hand_over.py", "project.door if os.path.lexists(project.door) else ", ""),
+    Breakage("web.door", "codesensei/render/site.py", "socket=str(project.door)", "socket=str(project.socket)"),
+    Breakage("web.door", f"{SCRIPTS}/serving/change.py", 'not file.path.endswith(".socket")', "file.path"),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/hand_over.py",
+        "        os.rename(project.kept_socket, public)\n",
         "        pass\n",
     ),
     Breakage(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import fnmatch
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.places import ROOT, inside, place
+from codesensei.source.syntax import syntax_if_read, syntax_of
 from codesensei.source.tree import join
-
-_MAX_MODULES = 60
 
 
 class Modules:
@@ -39,9 +40,8 @@ class Modules:
 
     def mentions(self, file: str, wanted: set[str]) -> bool:
         """Whether a file of the project imports one of these modules, or a name from it."""
-        try:
-            tree = ast.parse(self.project.tree.read_bytes(file), file)
-        except (SyntaxError, ValueError):
+        tree = syntax_if_read(self.project, file)
+        if tree is None:
             return False
         name = file.removeprefix(f"{self.roots[0]}/" if self.roots[0] != "." else "").removesuffix(".py")
         module = name.removesuffix("/__init__").replace("/", ".")
@@ -110,12 +110,12 @@ class _Reader:
 
     def parse(self, name: str, file: str, texts: dict[str, str | None] | None = None) -> dict[str, str | None]:
         texts = {} if texts is None else texts
-        if file in self._open or self._read >= _MAX_MODULES:
+        if file in self._open or self._read >= bounds.MODULES:
             return texts
         self._open.add(file)
         self._read += 1
         try:
-            tree = ast.parse(self._modules.project.tree.read_bytes(file), file)
+            tree = syntax_of(self._modules.project, file)
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None)
             self.notes.append(f"{file}{f':{line}' if line else ''}: cannot be parsed by the Python that runs Pulumi")
@@ -189,7 +189,8 @@ class _Reader:
             return
         for argument in call.args:
             inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
-            text = text_of(inner, module.known)
+            text = text_of(inner, module.known) if self._read < bounds.MODULES else None
+            self._read += 1
             if text is None:
                 self.notes.append(f"{module.file}:{call.lineno}: includes files whose names are computed")
                 continue
@@ -205,11 +206,11 @@ class _Module:
     texts: dict[str, str | None]
 
     @property
-    def known(self) -> dict[str, str | None]:
-        return {**self.texts, "__file__": f"{ROOT}/{self.file}"}
+    def known(self) -> Mapping[str, str | None]:
+        return ChainMap({"__file__": f"{ROOT}/{self.file}"}, self.texts)
 
 
-def text_of(node: ast.expr, known: dict[str, str | None]) -> str | None:
+def text_of(node: ast.expr, known: Mapping[str, str | None]) -> str | None:
     """The text of an expression made of literals and names with known texts, else None."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _joined([text_of(node.left, known), text_of(node.right, known)])
@@ -222,7 +223,7 @@ def text_of(node: ast.expr, known: dict[str, str | None]) -> str | None:
     return place(node, known)
 
 
-def _backend(node: ast.Dict, known: dict[str, str | None]) -> str | None:
+def _backend(node: ast.Dict, known: Mapping[str, str | None]) -> str | None:
     """What a map as STORAGES uses by default: the text of `BACKEND`, in the map of `default`."""
     for key, value in zip(node.keys, node.values, strict=True):
         if isinstance(key, ast.Constant) and key.value in ("default", "BACKEND"):
@@ -232,4 +233,5 @@ def _backend(node: ast.Dict, known: dict[str, str | None]) -> str | None:
 
 def _joined(parts: Sequence[str | None]) -> str | None:
     texts = [part for part in parts if part is not None]
-    return "".join(texts) if len(texts) == len(parts) else None
+    whole = len(texts) == len(parts) and sum(map(len, texts)) <= bounds.TEXT_LENGTH
+    return "".join(texts) if whole else None

@@ -537,7 +537,6 @@ UNIT = [
         "            raise _too_big(thing, entries) from None\n",
         "            pass\n",
     ),
-    Breakage("source.bounds", f"{SOURCE}/leftovers.py", "(?:\\[[^\\]]*\\]\\s*)?@", "(?:\\[[^\\]]*\\])?\\s*@"),
     Breakage("media.own", f"{TEMPLATES}/site.conf.j2", '("from=" ~ uploads ~ "/")', '("from=" ~ media)'),
     Breakage("media.own", f"{SCRIPTS}/steps/account.py", "served.stat().st_uid if led else ", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),

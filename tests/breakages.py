@@ -547,6 +547,16 @@ UNIT = [
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
+    Breakage("source.bounds", f"{SOURCE}/tree.py", "        if size > bounds.TEXT_BYTES:", "        if size < 0:"),
+    Breakage("source.bounds", f"{SOURCE}/syntax.py", "    _refuse_deep(file, found)\n", ""),
+    Breakage(
+        "source.bounds",
+        f"{SOURCE}/archive.py",
+        "            raise _too_big(thing, entries) from None\n",
+        "            pass\n",
+    ),
+    Breakage("media.own", f"{TEMPLATES}/site.conf.j2", '("from=" ~ uploads ~ "/")', '("from=" ~ media)'),
+    Breakage("media.own", f"{SCRIPTS}/steps/account.py", "served.stat().st_uid if led else ", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
     Breakage(
@@ -733,7 +743,9 @@ UNIT = [
         "            or any(files.link_target(link) is None for link in links)\n",
         "",
     ),
-    Breakage("config.drift", f"{SCRIPTS}/serving/change.py", " != file.content or _differs(file)", " != file.content"),
+    Breakage(
+        "config.drift", f"{SCRIPTS}/serving/change.py", "(was.get(file.path), _text(file))", "(was.get(file.path),)"
+    ),
     Breakage(
         "config.drift",
         f"{SCRIPTS}/serving/change.py",
@@ -914,11 +926,20 @@ UNIT = [
     ),
     Breakage("media.readable", f"{SCRIPTS}/serving/media.py", "        if not written.ok:", "        if not written:"),
     Breakage("media.readable", f"{SCRIPTS}/steps/account.py", "        if mode & 0o005:", "        if mode & 0o002:"),
-    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/hand_over.py", "    os.rename(following, public)\n", ""),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/hand_over.py",
-        "        os.rename(project.kept_socket, project.socket)\n",
+        "    _make_like(project.new_door, os.lstat(project.door))\n    os.rename(project.new_door, project.door)\n",
+        "",
+    ),
+    Breakage("web.door", f"{SCRIPTS}/serving/hand_over.py", "stat.S_ISSOCK(found.st_mode) and ", ""),
+    Breakage("web.door", f"{SCRIPTS}/serving/hand_over.py", "project.door if os.path.lexists(project.door) else ", ""),
+    Breakage("web.door", "codesensei/render/site.py", "socket=str(project.door)", "socket=str(project.socket)"),
+    Breakage("web.door", f"{SCRIPTS}/serving/change.py", 'not file.path.endswith(".socket")', "file.path"),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/hand_over.py",
+        "        os.rename(project.kept_socket, public)\n",
         "        pass\n",
     ),
     Breakage(

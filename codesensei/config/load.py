@@ -16,7 +16,14 @@ from pulumi.runtime import settings
 from codesensei.config.check import check, known_keys, read_config, without_secrets
 from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
-from codesensei.config.secrecy import SecretTexts, as_written, find_stack_file, secrecy_problems, take_secrets
+from codesensei.config.secrecy import (
+    SecretTexts,
+    UnreadableStackFile,
+    as_written,
+    find_stack_file,
+    secrecy_problems,
+    take_secrets,
+)
 from codesensei.config.stack import StackConfig
 from codesensei.wire.envfile import Written
 from codesensei.wire.paths import ProjectPaths
@@ -84,7 +91,10 @@ def load() -> Stack:
     config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
     sealed_keys = {*filter(engine_config.is_config_secret, config), *engine_config.get_config_secret_keys_env()}
     raw = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
-    file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
+    try:
+        file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
+    except UnreadableStackFile as error:
+        raise pulumi.RunError(str(error)) from None
     other_file = file is not None and not file.is_of(raw)
     file = None if other_file else file
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
@@ -112,7 +122,7 @@ def _parse(config: Mapping[str, str]) -> dict[str, object]:
     raw: dict[str, object] = dict(config)
     for key, text in config.items():
         if key not in _TEXTS and text[:1] in {"{", "["}:
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 raw[key] = json.loads(text)
     return raw
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,14 @@ from codesensei.wire.envfile import Written
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16
+# What is read of a stack file. References to other values can make few lines stand for any number of them.
+STACK_FILE_BYTES = 2 << 20
+STACK_FILE_VALUES = 10_000
 Place = tuple[str, ...]
+
+
+class UnreadableStackFile(Exception):
+    """The stack file is too big to be checked; `str()` is the text for the user."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +69,34 @@ def find_stack_file(root: Path, stack: str) -> StackFile | None:
     try:
         project = yaml.safe_load((root / "Pulumi.yaml").read_text())
         directory = project.get("stackConfigDir") or "." if isinstance(project, dict) else "."
-        return read_stack_file((root / directory / f"Pulumi.{stack}.yaml").read_text())
+        file = root / directory / f"Pulumi.{stack}.yaml"
+        if file.stat().st_size > STACK_FILE_BYTES:
+            raise _unread(file.name, f"it has more than {STACK_FILE_BYTES >> 20} MB")
+        return read_stack_file(file.read_text(), file.name)
     except (OSError, UnicodeError, yaml.YAMLError):
         return None
 
 
-def read_stack_file(text: str) -> StackFile:
-    """Read the text of a stack file."""
+def read_stack_file(text: str, name: str = "the stack file") -> StackFile:
+    """Read the text of a stack file. UnreadableStackFile where it is too deep, or stands for too many values."""
     sealed: set[Place] = set()
     plain: dict[Place, str | None] = {}
-    for place, node in _values(yaml.compose(text, Loader=yaml.SafeLoader)):
-        if node is None:
-            sealed.add(place)
-        else:
-            plain[place] = None if node.style in {"'", '"', "|", ">"} else str(node.value)
+    try:
+        for place, node in itertools.islice(_values(yaml.compose(text, Loader=yaml.SafeLoader)), STACK_FILE_VALUES + 1):
+            if node is None:
+                sealed.add(place)
+            else:
+                plain[place] = None if node.style in {"'", '"', "|", ">"} else str(node.value)
+    except RecursionError:
+        raise _unread(name, "its values are nested too deeply") from None
+    if len(sealed) + len(plain) > STACK_FILE_VALUES:
+        raise _unread(name, f"it has more than {STACK_FILE_VALUES} values")
     return StackFile(frozenset(sealed), plain)
+
+
+def _unread(name: str, cause: str) -> UnreadableStackFile:
+    fix = "keep data in the project's own files, and in the stack file only what codesensei is told"
+    return UnreadableStackFile(f"{name}: {cause}, and is not read\n    {fix}")
 
 
 def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:

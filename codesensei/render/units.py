@@ -51,8 +51,17 @@ class Web:
 
 def socket_unit(context: UnitContext) -> str:
     """The socket that the proxy connects to. It outlives every release: requests wait in it during a switch."""
-    title, user, socket = context.title, context.user, str(context.paths.socket)
-    return render("web.socket.j2", title=title, socket=socket, user=user, proxy_group="www-data", backlog=2048)
+    paths = context.paths
+    return render(
+        "web.socket.j2",
+        title=context.title,
+        socket=str(paths.socket),
+        new_door=str(paths.new_door),
+        door=str(paths.door),
+        user=context.user,
+        proxy_group="www-data",
+        backlog=2048,
+    )
 
 
 def web_unit(context: UnitContext, web: Web) -> str:

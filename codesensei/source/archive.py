@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from codesensei.source.command import plain_git, repository_of_ours
+from codesensei.source import bounds
+from codesensei.source.command import TooMuch, bounded_git, plain_git, repository_of_ours
 from codesensei.source.errors import SourceError, listing
 from codesensei.source.tree import Tree
 from codesensei.wire.paths import OWN_FOLDER
@@ -68,22 +69,61 @@ def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Check
     product's own folder.
     """
     bare = repository_of_ours(folder / "archive.git")
+    entries = _entries(thing, folder / "entries", bare, commit, objects)
     archives = folder / "tar"
     archives.mkdir(exist_ok=True)
     tar = archives / f"{commit.revision}.tar"
     if not _is_whole(tar):
         unfinished = tar.with_suffix(".part")
-        plain_git(bare, "archive", "--format=tar", f"--output={unfinished}", commit.revision, borrowed=objects)
-        unfinished.rename(tar)
+        try:
+            bounded_git(
+                unfinished, bounds.ARCHIVE_BYTES, bare, "archive", "--format=tar", commit.revision, borrowed=objects
+            )
+            unfinished.rename(tar)
+        except TooMuch:
+            raise _too_big(thing, entries) from None
+        finally:
+            unfinished.unlink(missing_ok=True)
     os.utime(tar)
     for old in sorted(archives.glob("*.tar"), key=lambda tar: tar.stat().st_mtime)[:-KEPT_ARCHIVES]:
         old.unlink(missing_ok=True)
     subject = _subject(plain_git(bare, "cat-file", "commit", commit.revision, borrowed=objects))
     project = Checkout(commit.revision, subject, commit.branch, tar, _sha256(tar))
-    entries = plain_git(bare, "ls-tree", "-r", "-z", "--full-tree", commit.revision, borrowed=objects)
     _refuse_submodules(thing, entries, project.tree)
     _refuse_files(thing, project.tree)
     return project
+
+
+def _entries(thing: str, file: Path, bare: Path, commit: Commit, objects: Path) -> list[str]:
+    """What git says of each file: mode, kind, object, bytes, a tab and the path. SourceError for too many."""
+    words = ("ls-tree", "-r", "-l", "-z", "--full-tree", commit.revision)
+    too_many = SourceError(
+        thing, f"has more than {bounds.FILES} files in this commit", "deploy a repository with the project alone"
+    )
+    try:
+        bounded_git(file, bounds.LISTING_BYTES, bare, *words, borrowed=objects)
+        entries = file.read_bytes().decode("utf-8", "surrogateescape").split("\0")[:-1]
+    except TooMuch:
+        raise too_many from None
+    finally:
+        file.unlink(missing_ok=True)
+    if not entries:
+        raise SourceError(thing, "has no files in this commit", "commit the project, or name another revision")
+    if len(entries) > bounds.FILES:
+        raise too_many
+    return entries
+
+
+def _too_big(thing: str, entries: list[str]) -> SourceError:
+    """The error for an archive that would be too big, with the files that make it so."""
+    sizes = {path: int(size) for entry in entries for _, _, _, size, path in [entry.split(None, 4)] if size != "-"}
+    biggest = sorted(sizes, key=lambda path: -sizes[path])[:3]
+    named = listing(f"{path} ({bounds.size(sizes[path])})" for path in biggest)
+    fix = (
+        "keep big files out of the repository, or out of releases by a line in .gitattributes: "
+        f"{printable(biggest[0])} export-ignore"
+    )
+    return SourceError(thing, f"has more than {bounds.size(bounds.ARCHIVE_BYTES)} of files, the biggest: {named}", fix)
 
 
 def _subject(commit: str) -> str:
@@ -105,8 +145,8 @@ def _is_whole(tar: Path) -> bool:
         return False
 
 
-def _refuse_submodules(thing: str, entries: str, tree: Tree) -> None:
-    links = [entry.partition("\t")[2] for entry in entries.split("\0") if entry.startswith("160000 ")]
+def _refuse_submodules(thing: str, entries: list[str], tree: Tree) -> None:
+    links = [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
     # An archive has an empty directory for each that no export-ignore leaves out.
     modules = [name for name in links if tree.is_directory(name)]
     if modules:

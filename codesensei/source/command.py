@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
+from typing import IO
 
 from codesensei.source.errors import SourceError
 
@@ -17,12 +19,18 @@ LOCAL_SECONDS = 600.0
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
 _PLAIN = ("tar.umask=0022", "core.autocrlf=false", "core.eol=lf", "core.abbrev=10", "i18n.logOutputEncoding=UTF-8")
 
+_PLAIN_FLAGS = tuple(flag for setting in _PLAIN for flag in ("-c", setting))
+
+
+class TooMuch(Exception):
+    """git says more than what is read of it."""
+
 
 class GitFailure(Exception):
-    """git ended with an error; what it said is in `stderr`."""
+    """git ended with an error; what it said is in `stderr`, its exit status in `code`."""
 
-    def __init__(self, stderr: str) -> None:
-        self.stderr = stderr
+    def __init__(self, stderr: str, code: int = 1) -> None:
+        self.stderr, self.code = stderr, code
         super().__init__(stderr)
 
 
@@ -37,8 +45,22 @@ def plain_git(repository: Path, *arguments: str, borrowed: Path | None = None) -
     `borrowed`: a directory of objects that are read beside the repository's own.
     """
     variables = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(borrowed)} if borrowed else {}
-    flags = [flag for setting in _PLAIN for flag in ("-c", setting)]
-    return _git(["--git-dir", str(repository), *flags, *arguments], LOCAL_SECONDS, {**_isolated(), **variables})
+    return _git(["--git-dir", str(repository), *_PLAIN_FLAGS, *arguments], LOCAL_SECONDS, {**_isolated(), **variables})
+
+
+def bounded_git(file: Path, limit: int, repository: Path, *arguments: str, borrowed: Path) -> None:
+    """The same, with its output in `file`, of at most about `limit` bytes; TooMuch where it says more."""
+    # The shell counts in blocks of 512 or 1024 bytes.
+    bounded = ("sh", "-c", 'ulimit -f "$0" && exec "$@"', str(limit // 512 + 1))
+    arguments = ("--git-dir", str(repository), *_PLAIN_FLAGS, *arguments)
+    environment = {**_isolated(), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(borrowed)}
+    try:
+        with file.open("wb") as output:
+            _git(list(arguments), LOCAL_SECONDS, environment, before=bounded, output=output)
+    except GitFailure as failure:
+        if failure.code == -signal.SIGXFSZ or "File too large" in failure.stderr:
+            raise TooMuch from None
+        raise
 
 
 def repository_of_ours(directory: Path) -> Path:
@@ -48,10 +70,17 @@ def repository_of_ours(directory: Path) -> Path:
     return directory
 
 
-def _git(arguments: list[str], seconds: float, environment: dict[str, str]) -> str:
+def _git(
+    arguments: list[str],
+    seconds: float,
+    environment: dict[str, str],
+    before: Sequence[str] = (),
+    output: IO[bytes] | None = None,
+) -> str:
+    words = [*before, "git", *arguments]
     try:
         process = Popen(
-            ["git", *arguments], stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment, start_new_session=True
+            words, stdin=DEVNULL, stdout=output or PIPE, stderr=PIPE, env=environment, start_new_session=True
         )
     except FileNotFoundError:
         raise SourceError("git", "is not installed on this machine", "install git (apt-get install git)") from None
@@ -66,8 +95,8 @@ def _git(arguments: list[str], seconds: float, environment: dict[str, str]) -> s
             raise GitFailure(f"no answer within {seconds:.0f} seconds") from None
         raise
     if process.returncode:
-        raise GitFailure(stderr.decode("utf-8", "replace"))
-    return stdout.decode("utf-8", "surrogateescape")
+        raise GitFailure(stderr.decode("utf-8", "replace"), process.returncode)
+    return (stdout or b"").decode("utf-8", "surrogateescape")
 
 
 def _environment() -> dict[str, str]:

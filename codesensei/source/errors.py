@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pulumi import RunError
 
+from codesensei.source import bounds
 from codesensei.wire.text import encodable, printable
 from codesensei.wire.together import Together
 
@@ -65,7 +66,7 @@ def together() -> Together[SourceError]:
 
 def near(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:
     """The names most like `name`, best first."""
-    return difflib.get_close_matches(name, sorted(set(known)), n=count, cutoff=0.6)
+    return difflib.get_close_matches(name, sorted(set(known))[: bounds.CANDIDATES], n=count, cutoff=0.6)
 
 
 def listing(names: Iterable[str], *, limit: int = 5) -> str:

@@ -10,7 +10,7 @@ from codesensei.source.errors import SourceError
 
 _LINE = re.compile(
     r"(?P<editable>(?:-e|--editable)[\s=]*)?['\"]?"
-    r"(?:(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@\s*)?(?P<target>[^\s;'\"]+)"
+    r"(?:(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\]\s*)?@\s*)?(?P<target>[^\s;'\"]+)"
 )
 # A path of the machine that froze the file: /home/me/shop, file:///tmp/x.whl, C:\wheels, ~/shop.
 _ELSEWHERE = re.compile(r"(?:file:(?://(?:localhost)?)?)?(?:/|~|[a-z]:[\\/])", re.IGNORECASE)

@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from codesensei.source import bounds
 from codesensei.source.settings import Modules, Settings
+from codesensei.source.syntax import syntax_if_read
 from codesensei.source.values import parts
 
-# Bounds a look at a repository that has the whole world in it.
-_MAX_MODULES = 2000
-_MAX_BYTES = 1 << 20
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 # Settings of Django and of widespread packages that name modules or what is in them.
 _NAMING = re.compile(
@@ -70,7 +69,7 @@ class Loaded:
     def follow(self, start: list[str]) -> None:
         """Load these modules, and what they import in turn."""
         queue = deque(start)
-        while queue and len(self.trees) < _MAX_MODULES:
+        while queue and len(self.trees) < bounds.LOADED:
             module = queue.popleft()
             # Python loads the packages around a module first.
             names = module.split(".")
@@ -85,11 +84,7 @@ class Loaded:
                         queue += [one.module, *(f"{one.module}.{taken}" for taken in one.names)]
 
     def _parse(self, file: str) -> ast.Module | None:
-        data = self.modules.project.tree.read_bytes(file)
-        try:
-            return ast.parse(data, file) if len(data) <= _MAX_BYTES else None
-        except (SyntaxError, ValueError, RecursionError):
-            return None
+        return syntax_if_read(self.modules.project, file)
 
 
 def load(modules: Modules, settings: Settings, settings_module: str, application: str) -> Loaded:

@@ -12,6 +12,7 @@ from codesensei.source.errors import SourceError, Told
 from codesensei.source.loaded import Import, Loaded
 from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, Settings
+from codesensei.source.syntax import syntax_if_read
 from codesensei.source.tree import join
 from codesensei.source.values import parts
 
@@ -193,7 +194,7 @@ def _gap_beside(modules: Modules, path: str) -> str:
     """The file of a module of which a setting names something, where its package has nothing of that name."""
     package, _, name = path.rpartition(".")
     file = modules.find(package) or ""
-    tree = ast.parse(modules.project.tree.read_bytes(file), file) if file.endswith("/__init__.py") else None
+    tree = syntax_if_read(modules.project, file) if file.endswith("/__init__.py") else None
     names = _names(tree) if tree else {"__path__"}
     return "" if name in names or names & _NAMES_ALL else _gap(modules, path)
 

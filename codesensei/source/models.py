@@ -8,9 +8,10 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from codesensei.source.archive import Checkout
+from codesensei.source import bounds
 from codesensei.source.errors import listing
 from codesensei.source.settings import Modules
+from codesensei.source.syntax import syntax_if_read
 from codesensei.source.tree import join
 
 _BASES = {"AbstractBaseUser", "AbstractUser"}
@@ -52,17 +53,21 @@ def _apps(modules: Modules) -> Iterator[tuple[str, str]]:
 def _models(modules: Modules, folder: str) -> list[str]:
     """The models in a folder that certainly have a table."""
     files = [f"{folder}/models.py", *fnmatch.filter(sorted(modules.project.files), f"{folder}/models/*.py")]
-    trees = [tree for file in files if (tree := parse(modules.project, file)) and _imports_django(tree)]
+    trees = [tree for file in files if (tree := syntax_if_read(modules.project, file)) and _imports_django(tree)]
     classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
 
-    def is_model(node: ast.ClassDef, seen: frozenset[str] = frozenset()) -> bool:
-        names = {ast.unparse(base).rpartition(".")[2] for base in node.bases} - seen
-        own = [classes[name] for name in names if name in classes]
-        return any(is_model(base, seen | {node.name}) for base in own) or any(
-            name in _BASES or name.endswith("Model") for name in names - classes.keys()
-        )
+    bases = {name: {ast.unparse(base).rpartition(".")[2] for base in node.bases} for name, node in classes.items()}
+    found = {base for names in bases.values() for base in names - classes.keys() if _is_base(base)}
+    # A class may stand in a file before that of its base.
+    for _ in trees:
+        for name, names in bases.items():
+            if names & found:
+                found.add(name)
+    return [name for name, node in classes.items() if name in found and _has_table(node)]
 
-    return [name for name, node in classes.items() if is_model(node) and _has_table(node)]
+
+def _is_base(name: str) -> bool:
+    return name in _BASES or name.endswith("Model")
 
 
 def _has_table(model: ast.ClassDef) -> bool:
@@ -91,14 +96,6 @@ def _ignored(modules: Modules) -> str:
     return ""
 
 
-def parse(project: Checkout, file: str) -> ast.Module | None:
-    """The syntax tree of a file; None where there is none that can be read."""
-    try:
-        return ast.parse(project.tree.read_bytes(file), file)
-    except (FileNotFoundError, SyntaxError, ValueError):
-        return None
-
-
 @dataclass
 class Words:
     """Every text in the settings, and in the project's modules that they take names from."""
@@ -107,11 +104,14 @@ class Words:
     words: set[str] = field(default_factory=set)
     moves_migrations: bool = False
     seen: set[str] = field(default_factory=set)
+    patterns: set[str] = field(default_factory=set)
 
     def read(self, name: str, file: str) -> None:
-        if file in self.seen or (tree := parse(self.modules.project, file)) is None:
+        if file in self.seen or len(self.seen) >= bounds.MODULES:
             return
         self.seen.add(file)
+        if (tree := syntax_if_read(self.modules.project, file)) is None:
+            return
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 self.words.add(node.value)
@@ -125,6 +125,7 @@ class Words:
 
     def _included(self, file: str, text: str) -> Iterator[str]:
         """Files that django-split-settings reads as part of this one."""
-        if text.endswith(".py") and "/" not in text[:1]:
+        if text.endswith(".py") and "/" not in text[:1] and len(self.patterns) < bounds.MODULES:
+            self.patterns.add(text)
             pattern = join(posixpath.dirname(file), text)
             yield from sorted(fnmatch.filter(self.modules.project.files, pattern))

@@ -6,6 +6,8 @@ import ast
 import posixpath
 from collections.abc import Mapping, Sequence
 
+from codesensei.source import bounds
+
 # Stands for the source's root, wherever a release will be.
 ROOT = "/:source"
 _SAME = {"str", "fspath", "abspath", "realpath", "normpath", "resolve", "absolute", "expanduser", "as_posix"}
@@ -66,7 +68,8 @@ def _above(path: str | None, levels: int | None) -> str | None:
 
 def _joined(parts: Sequence[str | None]) -> str | None:
     texts = [part for part in parts if part is not None]
-    return posixpath.normpath(posixpath.join(*texts)) if texts and len(texts) == len(parts) else None
+    whole = len(texts) == len(parts) and sum(map(len, texts)) <= bounds.TEXT_LENGTH
+    return posixpath.normpath(posixpath.join(*texts)) if texts and whole else None
 
 
 def _number(node: ast.expr) -> int | None:

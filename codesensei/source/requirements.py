@@ -9,18 +9,19 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, listing, together
 from codesensei.source.leftovers import refuse_leftover
 from codesensei.source.tree import join
 from codesensei.wire.together import Together
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = re.compile(r"(^\s*|(?<=\S)\s+)#.*$")
 _INCLUDE = re.compile(r"(?:-r|-c|--requirements?|--constraints?)(?:\s+|=)?(?P<path>.+)")
 _INCLUDE_START = re.compile(r"-[rc](?![a-z-])|--(?:requirement|constraint)(?=[\s=])")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)?(?P<what>.+)")
 _FIND_LINKS = re.compile(r"(?:-f|--find-links)(?:\s+|=)?(?P<where>.+)")
-_NAMED_URL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(?P<url>\S+)")
+_NAMED_URL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@\s*(?P<url>\S+)")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 _PINNED_VCS = re.compile(r"git\+[^#]*@[0-9a-f]{40}(?:[#\s;].*)?", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -93,6 +94,9 @@ class _Walk:
             return
         if not self.project.tree.is_file(path):
             raise _missing(self.project, path, included_at)
+        if len(self.files) >= bounds.REQUIREMENTS:
+            cause = f"includes {path}, and only {bounds.REQUIREMENTS} files are read for one deploy"
+            raise SourceError(included_at or path, cause, "include fewer files")
         self.files.append(path)
         text = self.project.read(path)
         above = ["", *text.splitlines()]

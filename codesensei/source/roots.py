@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError
-from codesensei.source.models import Words, parse
+from codesensei.source.models import Words
 from codesensei.source.places import ROOT, inside
 from codesensei.source.settings import Modules, text_of
+from codesensei.source.syntax import syntax_if_read
 from codesensei.source.tree import join
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
@@ -55,13 +56,13 @@ def _is_needed(own: Modules, root: str, settings_module: str) -> bool:
     if any(only_there(word.partition(".apps.")[0]) for word in words.words if _MODULE.fullmatch(word)):
         return True
     python = (name for name in project.files if name.endswith(".py") and project.tree.is_file(name))
-    tops = {top for name in python for top in _IMPORT.findall(project.tree.read_bytes(name))}
+    tops = {top for name in python for top in _IMPORT.findall(project.tree.beginning(name))}
     return any(only_there(top.decode()) for top in tops)
 
 
 def _added(project: Checkout, directory: str, file: str) -> list[str]:
     """What a file adds to sys.path, as far as it says so plainly."""
-    tree = parse(project, file)
+    tree = syntax_if_read(project, file)
     reader = _Reader(f"{ROOT}/{directory}", {"__file__": f"{ROOT}/{file}"})
     if tree:
         reader.visit(tree)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import ast
 import fnmatch
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.places import ROOT, inside, place
+from codesensei.source.syntax import syntax_if_read, syntax_of
 from codesensei.source.tree import join
 from codesensei.source.values import Value, value_of
 
-_MAX_MODULES = 60
 # With one of these a file can set any name.
 _SETS_ANYTHING = {"exec", "globals", "locals", "setattr", "vars"}
 
@@ -43,9 +45,8 @@ class Modules:
 
     def mentions(self, file: str, wanted: set[str]) -> bool:
         """Whether a file of the project imports one of these modules, or a name from it."""
-        try:
-            tree = ast.parse(self.project.tree.read_bytes(file), file)
-        except (SyntaxError, ValueError):
+        tree = syntax_if_read(self.project, file)
+        if tree is None:
             return False
         name = file.removeprefix(f"{self.roots[0]}/" if self.roots[0] != "." else "").removesuffix(".py")
         module = name.removesuffix("/__init__").replace("/", ".")
@@ -152,13 +153,13 @@ class _Reader:
     def parse(self, name: str, file: str, into: _Module | None = None) -> _Module:
         """Read a file, as part of another where `into` is given."""
         module = _Module(name, file) if into is None else replace(into, file=file)
-        if file in self._open or self._read >= _MAX_MODULES:
+        if file in self._open or self._read >= bounds.MODULES:
             return module
         self._open.add(file)
         self._read += 1
         self.files[file] = name
         try:
-            tree = ast.parse(self._modules.project.tree.read_bytes(file), file)
+            tree = syntax_of(self._modules.project, file)
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None)
             self.notes.append(f"{file}{f':{line}' if line else ''}: cannot be parsed by the Python that runs Pulumi")
@@ -269,7 +270,8 @@ class _Reader:
             return
         for argument in call.args:
             inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
-            text = text_of(inner, module.known)
+            text = text_of(inner, module.known) if self._read < bounds.MODULES else None
+            self._read += 1
             if text is None:
                 self.notes.append(f"{module.file}:{call.lineno}: includes files whose names are computed")
                 continue
@@ -286,8 +288,8 @@ class _Module:
     settings: dict[str, Setting] = field(default_factory=dict)
 
     @property
-    def known(self) -> dict[str, str | None]:
-        return {**self.texts, "__file__": f"{ROOT}/{self.file}"}
+    def known(self) -> Mapping[str, str | None]:
+        return ChainMap({"__file__": f"{ROOT}/{self.file}"}, self.texts)
 
     @property
     def values(self) -> dict[str, Value]:
@@ -303,7 +305,7 @@ def _doubt(module: _Module, node: ast.expr) -> None:
         module.settings[name] = replace(module.settings[name], certain=False)
 
 
-def text_of(node: ast.expr, known: dict[str, str | None]) -> str | None:
+def text_of(node: ast.expr, known: Mapping[str, str | None]) -> str | None:
     """The text of an expression made of literals and names with known texts, else None."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _joined([text_of(node.left, known), text_of(node.right, known)])
@@ -316,7 +318,7 @@ def text_of(node: ast.expr, known: dict[str, str | None]) -> str | None:
     return place(node, known)
 
 
-def _backend(node: ast.Dict, known: dict[str, str | None]) -> str | None:
+def _backend(node: ast.Dict, known: Mapping[str, str | None]) -> str | None:
     """What a map as STORAGES uses by default: the text of `BACKEND`, in the map of `default`."""
     for key, value in zip(node.keys, node.values, strict=True):
         if isinstance(key, ast.Constant) and key.value in ("default", "BACKEND"):
@@ -326,4 +328,5 @@ def _backend(node: ast.Dict, known: dict[str, str | None]) -> str | None:
 
 def _joined(parts: Sequence[str | None]) -> str | None:
     texts = [part for part in parts if part is not None]
-    return "".join(texts) if len(texts) == len(parts) else None
+    whole = len(texts) == len(parts) and sum(map(len, texts)) <= bounds.TEXT_LENGTH
+    return "".join(texts) if whole else None

@@ -8,6 +8,8 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from codesensei.source import bounds
+from codesensei.source.errors import SourceError
 from codesensei.wire import links
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -70,15 +72,30 @@ class Tree:
         """Whether `path` leads to a directory."""
         return self.resolve(path) in self._directories
 
+    def size(self, path: str) -> int:
+        """A file's bytes; FileNotFoundError when there is none."""
+        return self._place(path)[1]
+
     def read_bytes(self, path: str) -> bytes:
-        """A file's content; FileNotFoundError when there is none."""
+        """A file's content; FileNotFoundError when there is none, SourceError when it is too long to be read."""
+        size = self.size(path)
+        if size > bounds.TEXT_BYTES:
+            cause = f"has {bounds.size(size)}, and at most {bounds.size(bounds.TEXT_BYTES)} of a file are read"
+            raise SourceError(path, cause, "make it shorter, or name another file in the stack config")
+        return self.beginning(path)
+
+    def beginning(self, path: str) -> bytes:
+        """A file's content, as far as it is read at all; FileNotFoundError when there is none."""
+        offset, size = self._place(path)
+        with self._archive.open("rb") as archive:
+            archive.seek(offset)
+            return archive.read(min(size, bounds.TEXT_BYTES))
+
+    def _place(self, path: str) -> tuple[int, int]:
         found = self.resolve(path)
         if found is None or found not in self._offsets:
             raise FileNotFoundError(path)
-        offset, size = self._offsets[found]
-        with self._archive.open("rb") as archive:
-            archive.seek(offset)
-            return archive.read(size)
+        return self._offsets[found]
 
     def read(self, path: str) -> str:
         """A file's text: UTF-8 unless it begins with another byte order mark."""
@@ -95,7 +112,7 @@ class Tree:
 
     def encrypted(self) -> dict[str, list[str]]:
         """Files that only a clone with a key can read, by the tool that has encrypted them."""
-        attributes = [self.read_bytes(name) for name in self.files if posixpath.basename(name) == ".gitattributes"]
+        attributes = [self.beginning(name) for name in self.files if posixpath.basename(name) == ".gitattributes"]
         return {
             tool: found
             for tool, mark in _ENCRYPTED.items()

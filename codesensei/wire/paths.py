@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.parse import quote
 
 from codesensei.wire import names
 
@@ -113,13 +114,18 @@ class ProjectPaths:
     logs = _Place(lambda self: self.shared / "logs")  # log files of the web process
     env_link = _Place(lambda self: self.shared / ".env")  # link to the env file of the serving release
     venv_link = _Place(lambda self: self.shared / "venv")  # link to the virtual environment of the serving release
-    socket = _Place(lambda self: self.shared / "gunicorn.sock")  # where the proxy finds the web process
+    socket = _Place(lambda self: self.shared / "gunicorn.sock")  # where the web process listens
+
+    uploads = _Place(lambda self: self.root / "uploads")  # root's links to what the proxy serves of shared
 
     # Root's place for the sockets of a hand-over, in the same file system as the live socket.
     hand_over = _Place(lambda self: self.root / "hand-over")
+    # Where the proxy finds who serves: a second name of that one's socket, which the app user cannot replace.
+    door = _Place(lambda self: self.hand_over / "web.sock")
+    new_door = _Place(lambda self: self.hand_over / "next.sock")
     candidate_place = _Place(lambda self: self.hand_over / "candidate")  # where the candidate makes its socket
     candidate_socket = _Place(lambda self: self.candidate_place / "web.sock")
-    # The live socket's second name, while the first one leads to the candidate.
+    # The live socket's name while the door leads to the candidate.
     kept_socket = _Place(lambda self: self.hand_over / "live.sock")
     candidate_home = _Place(lambda self: SERVER.candidates / self.slug)  # HOME of a candidate
     # The product's own programs that a candidate runs with.
@@ -162,6 +168,10 @@ class ProjectPaths:
     def home(self, process: str) -> Path:
         """HOME of a process."""
         return self.shared / "state" / process
+
+    def uploads_link(self, media: str) -> Path:
+        """The proxy's way to this folder of shared, which the app user cannot replace."""
+        return self.uploads / quote(media, safe="")
 
     def worker_script(self, key: str) -> Path:
         """File with a worker's shell line."""

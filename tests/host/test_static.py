@@ -53,6 +53,20 @@ def get(stack: Stack, path: str, **headers: str) -> Reply:
     return ask(stack.server.host, NAME, path, headers=sent)
 
 
+def check_replaced(stack: Stack, media: str) -> None:
+    """The app user puts links in the place of its own folder and socket: the proxy goes by neither."""
+    as_app, kept = "runuser -u deploy -- sh -c", f"{media}.kept"
+    stack.server.console(f"{as_app} 'mv {media} {kept}; ln -s /var/log/nginx {media}'")
+    assert get(stack, "/uploads/error.log").status == 403
+    stack.server.console(f"{as_app} 'rm {media}; mv {kept} {media}'")
+    socket = f"/srv/codesensei/{stack.slug}/shared/gunicorn.sock"
+    stack.server.console(f"{as_app} 'rm {socket}; ln -s /run/systemd/notify {socket}'")
+    assert get(stack, "/").status == 200
+    stack.server.console(f"systemctl restart {stack.slug}.socket {stack.slug}.service")
+    assert stack.server.console(f"stat -c '%U:%G %a %F' {socket}").stdout == "deploy:www-data 660 socket\n"
+    assert get(stack, "/").status == 200
+
+
 def check_protected(stack: Stack, media: str) -> None:
     """Who asks for an upload asks the project's view, and other users of the server cannot read them either."""
     stack.set("project.mediaServing", "internal")
@@ -116,6 +130,7 @@ def test_files_of_this_release_and_the_one_before(stack: Stack, tmp_path: Path) 
     stack.server.console(f'/srv/codesensei/{stack.slug}/manage shell -c "{save}"')
     assert get(stack, "/uploads/deep/b").body == "b"
 
+    check_replaced(stack, media)
     check_protected(stack, media)
 
     stack.set("project.static", "none")

@@ -11,7 +11,7 @@ import socketserver
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -55,6 +55,7 @@ def example_texts() -> dict[str, str]:
     }
 
 
+@pytest.mark.proves("web.door")
 @pytest.mark.parametrize("name", sorted(example_texts()))
 def test_golden(name: str) -> None:
     assert example_texts()[name] == (GOLDEN / name).read_text()
@@ -207,6 +208,9 @@ def _fill(folder: Path) -> Path:
     challenge.write_text("answer")
     (root / "current").symlink_to("releases/new")
     (root / "previous").symlink_to("releases/old")
+    (root / "hand-over").mkdir()
+    (root / "uploads").mkdir()
+    (root / "uploads/media").symlink_to("../shared/media")
     (root / "shared/media").mkdir(parents=True)
     (root / "shared/media/photo.txt").write_text("photo")
     (root / "shared/media/leak").symlink_to("/etc/hostname")
@@ -232,7 +236,7 @@ def _serve(
     text = text.replace("listen [::]:80", f"listen [::1]:{port}")
     text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{_free_port()} ssl")
     file.write_text(text.replace("listen [::]:443 ssl", f"listen [::1]:{_free_port()} ssl"))
-    backend = _Backend(str(place.socket), _Echo)
+    backend = _Backend(str(place.door), _Echo)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
     server = subprocess.Popen([program, "-c", str(file), "-p", str(folder)], stderr=subprocess.PIPE)
     try:
@@ -373,6 +377,51 @@ def test_an_upload_that_is_a_link_to_anothers_file_is_not_served(served: _Served
     assert served.ask("/media/leak")[0] == 403
 
 
+@pytest.fixture
+def replaced(served: _Served) -> Iterator[Callable[..., None]]:
+    """The app user (here: nobody) puts a link in the place of its own folder of uploads."""
+    if os.getuid() != 0:
+        pytest.skip("only root can make a link that belongs to another user")
+    media, way, kept = served.root / "shared/media", served.root / "uploads/media", served.root / "shared/kept"
+
+    def put(target: str | Path, owner: int = 65534) -> None:
+        media.rename(kept)
+        os.chown(way, 65534, 65534, follow_symlinks=False)
+        media.symlink_to(target)
+        os.chown(media, owner, owner, follow_symlinks=False)
+
+    yield put
+    media.unlink()
+    kept.rename(media)
+    os.chown(way, 0, 0, follow_symlinks=False)
+
+
+@pytest.mark.proves("media.own")
+@pytest.mark.parametrize("target", ["/etc", "../..", "../releases/new", "/proc/self/root/etc", "kept"])
+def test_a_folder_of_uploads_that_became_a_link_to_anothers_is_not_served(
+    served: _Served, replaced: Callable[..., None], target: str
+) -> None:
+    replaced(target)
+    for name in ("hostname", "photo.txt", "current/app.js", "collected/app.js"):
+        assert served.ask(f"/media/{name}")[0] in (403, 404)
+
+
+@pytest.mark.proves("media.own")
+@pytest.mark.parametrize("by_root", [True, False])
+def test_a_link_to_a_folder_of_the_app_users_is_followed(
+    served: _Served, replaced: Callable[..., None], tmp_path: Path, by_root: bool
+) -> None:
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (disk / "photo.txt").write_text("moved")
+    os.chown(disk, 65534, 65534)
+    replaced(disk, 0 if by_root else 65534)
+    assert served.ask("/media/photo.txt")[::2] == (200, b"moved")
+
+
 @pytest.mark.proves("proxy.unknown-hosts")
 @pytest.mark.parametrize("host", ["other.example.com", "example.com", "127.0.0.1", ""])
 def test_unknown_hosts_get_no_project(served: _Served, host: str) -> None:
@@ -505,12 +554,11 @@ def test_a_missing_upload_is_a_404(protected: _Served, path: str) -> None:
 def _away(served: _Served) -> socket.socket:
     """Visitors are sent to a candidate, which listens here."""
     place = _Place("shop", served.root)
-    place.kept_socket.parent.mkdir()
-    os.link(place.socket, place.kept_socket)
-    place.socket.unlink()
+    os.link(place.door, place.kept_socket)
+    place.door.unlink()
     candidate = socket.socket(socket.AF_UNIX)
-    candidate.bind(str(place.socket))
-    place.socket.chmod(0o666)
+    candidate.bind(str(place.door))
+    place.door.chmod(0o666)
     candidate.listen()
     return candidate
 

@@ -156,8 +156,31 @@ def test_roots_own_link_to_a_bigger_disk_is_accepted(make: Any, server: Path) ->
     media.symlink_to(target)
     assert make().changes == 0
     assert target.stat().st_mode & 0o777 == 0o700
-    assert make("proxy").changes == 1
+    assert make("proxy").changes == 2
     assert target.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives links away")
+@pytest.mark.proves("media.own")
+@pytest.mark.parametrize("media", ["media", "data/photos"])
+def test_the_proxys_way_to_uploads_is_out_of_the_app_users_reach(
+    make: Any, server: Path, monkeypatch: pytest.MonkeyPatch, media: str
+) -> None:
+    monkeypatch.setattr(files, "user_id", lambda name: 65534 if name == "deploy" else 0)
+    shared_paths = () if media == "media" else (media,)
+    step = make("proxy", shared_paths=shared_paths, media=media)
+    uploads = server / "srv/shop/uploads"
+    [link] = uploads.iterdir()
+    assert (uploads.stat().st_uid, uploads.stat().st_mode & 0o022) == (0, 0)
+    assert (link.readlink(), link.lstat().st_uid) == (Path("../shared", media), 65534)
+    assert str(link) in step.managed
+    folder, disk = server / "srv/shop/shared" / media, server / "disk"
+    folder.rmdir()
+    disk.mkdir()
+    folder.symlink_to(disk)
+    make("proxy", shared_paths=shared_paths, media=media)
+    # Where root led it, nginx goes by the owner of what is there.
+    assert link.lstat().st_uid == 0
 
 
 @pytest.mark.proves("paths.shared.links")

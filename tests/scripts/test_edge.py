@@ -73,9 +73,9 @@ def served(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     PROJECT.release(NAME).mkdir(parents=True)
     (server / "proc/77").mkdir(parents=True)
     (server / "proc/77/cwd").symlink_to(PROJECT.release(NAME))
-    PROJECT.shared.mkdir()
+    PROJECT.hand_over.mkdir()
     server.chmod(0o755)
-    backend = socketserver.ThreadingUnixStreamServer(str(PROJECT.socket), _Page)
+    backend = socketserver.ThreadingUnixStreamServer(str(PROJECT.door), _Page)
     threading.Thread(target=backend.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     started: list[subprocess.Popen[bytes]] = []
 

@@ -63,6 +63,7 @@ def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectPa
     hand_over.make_place(found, "deploy")
     live = Listener(found.socket, "live")
     found.socket.chmod(0o660)
+    hand_over.make_door(found, "deploy")
     yield found
     live.end()
     shutil.rmtree(short)
@@ -75,13 +76,70 @@ def candidate(project: ProjectPaths) -> Iterator[Listener]:
     listener.end()
 
 
+@pytest.mark.proves("web.door")
+@pytest.mark.parametrize("kind", ["link", "dangling", "file", "folder", "nothing"])
+def test_what_the_app_user_puts_in_its_sockets_place_gets_no_visitors(
+    project: ProjectPaths, candidate: Listener, server: Path, kind: str
+) -> None:
+    other = Listener(project.root / "other.sock", "another project")
+    project.socket.unlink()
+    if kind in ("link", "dangling"):
+        project.socket.symlink_to(project.root / "other.sock" if kind == "link" else "nowhere")
+    elif kind == "file":
+        project.socket.write_text("")
+    elif kind == "folder":
+        project.socket.mkdir()
+    hand_over.make_door(project, "deploy")
+    assert ask(project.door) == ask(hand_over.live_socket(project)) == "live"
+    hand_over.to_candidate(project)
+    assert ask(project.door) == "candidate"
+    hand_over.to_live(project)
+    assert ask(project.door) == "live"
+    other.end()
+
+
+@pytest.mark.proves("web.door")
+def test_a_link_that_comes_just_in_time_is_no_door(project: ProjectPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, really = Listener(project.root / "other.sock", "another project"), os.link
+    project.door.unlink()
+
+    def link(source: Path, target: Path, *, follow_symlinks: bool) -> None:
+        project.socket.unlink()
+        project.socket.symlink_to(project.root / "other.sock")
+        really(source, target, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "link", link)
+    hand_over.make_door(project, "deploy")
+    assert not os.path.lexists(project.door)
+    other.end()
+
+
+@pytest.mark.proves("web.door")
+def test_a_door_of_before_a_reboot_leads_to_the_new_socket(project: ProjectPaths) -> None:
+    project.socket.unlink()
+    new = Listener(project.socket, "new")
+    hand_over.make_door(project, "deploy")
+    assert ask(project.door) == "new"
+    new.end()
+
+
+@pytest.mark.proves("web.door")
+def test_visitors_that_an_earlier_version_led_away_come_back(project: ProjectPaths) -> None:
+    project.door.unlink()
+    os.rename(project.socket, project.kept_socket)
+    candidate = Listener(project.socket, "candidate")
+    hand_over.to_live(project)
+    assert ask(project.socket) == "live"
+    candidate.end()
+
+
 def test_there_and_back_without_a_gap(project: ProjectPaths, candidate: Listener) -> None:
     answers, problems, ended = list[str](), list[OSError](), threading.Event()
 
     def visit() -> None:
         while not ended.is_set():
             try:
-                answers.append(ask(project.socket))
+                answers.append(ask(project.door))
             except OSError as error:
                 problems.append(error)
 
@@ -91,27 +149,27 @@ def test_there_and_back_without_a_gap(project: ProjectPaths, candidate: Listener
         for _ in range(50):
             hand_over.to_candidate(project)
             assert hand_over.is_away(project)
-            assert ask(project.socket) == "candidate"
+            assert ask(project.door) == "candidate"
             assert ask(project.kept_socket) == "live"
             hand_over.to_live(project)
-            assert ask(project.socket) == "live"
+            assert ask(project.door) == "live"
     finally:
         ended.set()
         visitor.join()
     assert problems == []
     assert set(answers) == {"live", "candidate"}
     assert not hand_over.is_away(project)
-    assert sorted(path.name for path in project.hand_over.iterdir()) == ["candidate"]
+    assert sorted(path.name for path in project.hand_over.iterdir()) == ["candidate", "web.sock"]
 
 
 def test_the_proxy_may_use_the_candidates_socket(project: ProjectPaths, candidate: Listener) -> None:
     own = project.candidate_socket
     own.chmod(0o700)
     hand_over.to_candidate(project)
-    assert project.socket.stat().st_mode & 0o777 == 0o660
+    assert project.door.stat().st_mode & 0o777 == 0o660
     # The candidate removes its own name when it ends.
     own.unlink()
-    assert ask(project.socket) == "candidate"
+    assert ask(project.door) == "candidate"
 
 
 def test_a_socket_of_before_a_reboot_comes_back_no_more(project: ProjectPaths) -> None:
@@ -119,7 +177,7 @@ def test_a_socket_of_before_a_reboot_comes_back_no_more(project: ProjectPaths) -
     stale.end()
     os.rename(project.hand_over / "x.sock", project.kept_socket)
     hand_over.to_live(project)
-    assert ask(project.socket) == "live"
+    assert ask(project.door) == "live"
     assert not hand_over.is_away(project)
 
 
@@ -136,7 +194,7 @@ def test_what_the_app_user_puts_there_is_not_followed(project: ProjectPaths, ser
     with pytest.raises(Failure):
         hand_over.to_candidate(project)
     assert target.stat().st_mode & 0o777 == 0o600
-    assert ask(project.socket) == "live"
+    assert ask(project.door) == "live"
 
 
 def test_a_place_with_something_in_it_is_emptied(project: ProjectPaths, make_step: Any) -> None:
@@ -164,5 +222,5 @@ def test_while_it_serves_memory_is_taken_from_it_no_sooner_than_from_others(
 @pytest.mark.proves("switch.candidate-ends")
 def test_a_candidate_that_has_ended_gets_no_visitors(project: ProjectPaths) -> None:
     hand_over.to_candidate(project)
-    assert ask(project.socket) == "live"
+    assert ask(project.door) == "live"
     assert not hand_over.is_away(project)

@@ -121,13 +121,15 @@ def owner(path: Path) -> int | None:
         return None
 
 
-def make_link(path: Path, target: str) -> bool:
-    """Make `path` a symbolic link to `target`, by one rename."""
-    if path.is_symlink() and os.readlink(path) == target:
+def make_link(path: Path, target: str, uid: int | None = None) -> bool:
+    """Make `path` a symbolic link to `target`, by one rename; `uid` is whose it is, where that matters."""
+    if path.is_symlink() and os.readlink(path) == target and uid in (None, owner(path)):
         return False
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     os.symlink(target, temporary)
+    if uid is not None:
+        os.chown(temporary, uid, -1, follow_symlinks=False)
     os.rename(temporary, path)
     return True
 

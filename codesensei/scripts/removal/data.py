@@ -18,7 +18,7 @@ def remove(step: Step[object], drop_database: bool, drop_media: bool) -> list[Pa
     """Remove the project's directories; return what is kept in shared."""
     project = step.project
     links = (project.current, project.previous, project.manage)
-    for path in (*links, project.releases, project.venvs, project.environments, project.hand_over):
+    for path in (*links, project.releases, project.venvs, project.environments, project.hand_over, project.uploads):
         step.converge(files.remove_path(path), f"{path} removed")
     remains = []
     if project.shared.is_dir():

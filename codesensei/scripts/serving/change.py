@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from codesensei.scripts.serving import default_tls
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
 from codesensei.wire.manifest import File, Manifest
+
+# What a socket's unit does when it begins to listen.
+_AT_START = re.compile(r"^(ExecStartPost=|#).*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,16 @@ class Change:
         another = self.now.contents.get(path) != dict(self.manifest.contents()).get(path)
         return self.of_code() or another or not units.is_active(web)
 
+    def proxy_knows_door(self) -> bool:
+        """Whether the live site leads to the door; before there were doors, it led to the live socket's own name."""
+        return f"unix:{self.step.project.door}" in self.now.contents.get(str(self.step.project.site), "")
+
     def stale(self) -> set[str]:
         """Units whose process must be replaced: the code is another, or what the unit runs is."""
         was, wanted = self.now.contents, self.manifest.files
-        changed = [file for file in wanted if was.get(file.path) != file.content or _differs(file)]
+        changed = [
+            file for file in wanted if any(_means_another(text, file) for text in (was.get(file.path), _text(file)))
+        ]
         renewed = {file.renews or Path(file.path).name for file in changed}
         stale = {unit.name for unit in self.manifest.units} & renewed
         if self.of_code() or self.of_password():
@@ -82,7 +92,18 @@ def _is_in_order(name: str) -> bool:
 
 
 def _differs(file: File) -> bool:
+    return _text(file) != file.content
+
+
+def _text(file: File) -> str | None:
     try:
-        return Path(file.path).read_text() != file.content
+        return Path(file.path).read_text()
     except FileNotFoundError:
-        return True
+        return None
+
+
+def _means_another(text: str | None, file: File) -> bool:
+    """Whether what runs by this text is another than by the file; a socket goes on when only its beginning differs."""
+    if text is None or not file.path.endswith(".socket"):
+        return text != file.content
+    return _AT_START.sub("", text) != _AT_START.sub("", file.content)

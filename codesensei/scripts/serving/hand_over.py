@@ -1,8 +1,8 @@
 """Send visitors from the live web process to the candidate and back.
 
 The proxy connects by path for every request, so one rename moves all new requests at once, and no proxy is reloaded.
-Meanwhile the live socket has a second name: systemd holds it, the new process takes it over, and can be asked there
-before it serves.
+The path is the door: root's own name for the socket of who serves. Meanwhile the live socket has another name: systemd
+holds it, the new process takes it over, and can be asked there before it serves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,22 @@ from codesensei.wire.paths import ProjectPaths
 
 def is_possible(project: ProjectPaths, names: list[str]) -> bool:
     """Whether there is a live process to send visitors away from: it runs, and so does its socket."""
-    return all(map(units.is_active, names)) and project.socket.is_socket() and not project.socket.is_symlink()
+    return all(map(units.is_active, names)) and _is_socket(project.door)
+
+
+def make_door(project: ProjectPaths, user: str) -> None:
+    """Make the door where there is none yet; later the socket's unit does that whenever it starts to listen."""
+    files.make_directory(project.hand_over, 0o711)
+    if not _is_socket(project.socket):
+        return
+    if _is_socket(project.door) and os.path.samestat(os.lstat(project.door), os.lstat(project.socket)):
+        return
+    files.remove_path(project.new_door)
+    os.link(project.socket, project.new_door, follow_symlinks=False)
+    # The app user may have put something else there since.
+    found = os.lstat(project.new_door)
+    if stat.S_ISSOCK(found.st_mode) and found.st_uid == files.user_id(user):
+        os.rename(project.new_door, project.door)
 
 
 def make_place(project: ProjectPaths, user: str) -> None:
@@ -37,25 +52,23 @@ def to_candidate(project: ProjectPaths) -> None:
 
     Where the candidate ends before `to_live`, nginx asks there, whatever became of this program.
     """
-    public = project.socket
     _protect(candidate_unit(project.slug))
     files.remove_path(project.kept_socket)
-    os.link(public, project.kept_socket, follow_symlinks=False)
-    following = project.hand_over / "next.sock"
-    files.remove_path(following)
+    os.link(project.door, project.kept_socket, follow_symlinks=False)
+    files.remove_path(project.new_door)
     # A second name, because the candidate removes its own when it ends.
     try:
-        os.link(project.candidate_socket, following, follow_symlinks=False)
+        os.link(project.candidate_socket, project.new_door, follow_symlinks=False)
     except FileNotFoundError:
         files.remove_path(project.kept_socket)
         return
-    _make_like(following, os.lstat(public))
-    os.rename(following, public)
+    _make_like(project.new_door, os.lstat(project.door))
+    os.rename(project.new_door, project.door)
 
 
 def live_socket(project: ProjectPaths) -> Path:
     """Where the live process is asked, whether or not visitors are sent to it."""
-    return project.kept_socket if is_away(project) else project.socket
+    return project.kept_socket if is_away(project) else project.door
 
 
 def is_away(project: ProjectPaths) -> bool:
@@ -66,7 +79,9 @@ def is_away(project: ProjectPaths) -> bool:
 def to_live(project: ProjectPaths) -> None:
     """Send new requests to the live socket again."""
     if _listens(project.kept_socket):
-        os.rename(project.kept_socket, project.socket)
+        # Before there were doors, the live socket's own name led to the candidate.
+        public = project.door if os.path.lexists(project.door) else project.socket
+        os.rename(project.kept_socket, public)
     # Still there where both were one file already, or where a reboot made a new socket.
     files.remove_path(project.kept_socket)
 
@@ -89,6 +104,10 @@ def _make_like(path: Path, model: os.stat_result) -> None:
         os.chmod(f"/proc/self/fd/{handle}", stat.S_IMODE(model.st_mode))
     finally:
         os.close(handle)
+
+
+def _is_socket(path: Path) -> bool:
+    return path.is_socket() and not path.is_symlink()
 
 
 def _listens(path: Path) -> bool:

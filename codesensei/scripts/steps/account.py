@@ -25,6 +25,7 @@ def run(step: Step[Account]) -> None:
     _refuse_power(user, is_new=step.converge(ensure_user(user, APP_COMMENT), f"user {user} made"))
     step.converge(ensure_user(project.build_user, BUILD_COMMENT), f"user {project.build_user} made")
     roots = {project.root: 0o751, project.releases: 0o751, project.environments: 0o750, project.venvs: 0o751}
+    roots[project.uploads] = 0o751
     # Sticky: the app may add files, but not replace root's.
     roots[project.shared] = 0o1771
     for path, mode in roots.items():
@@ -40,12 +41,26 @@ def run(step: Step[Account]) -> None:
         ours = serving == "internal" and not path.is_symlink()
         mode = 0o750 if ours or serving == "none" else 0o755
         _directory(step, path, mode, user, nginx.USER if ours else group)
+    if step.data.media_serving != "none":
+        _lead_proxy(step, served)
     manage, env, venv = project.manage, project.env_link, project.venv_link
     for path, target in ((env, "../current/.codesensei/env"), (venv, "../current/.codesensei/venv")):
         step.converge(files.make_link(path, target), f"{path} leads to {target}")
         step.manage(path)
     step.converge(files.write_file(manage, MANAGE.read_bytes(), 0o755), f"{manage} written")
     step.manage(manage)
+
+
+def _lead_proxy(step: Step[Account], served: Path) -> None:
+    """Make the proxy's way to the uploads: nginx enters only what belongs to the owner of this link.
+
+    So a link that the app user puts in place of its folder leads to its own files alone, and root's where root says.
+    """
+    link, owner = step.project.uploads_link(step.data.media), step.data.user
+    led = served.is_symlink() and served.is_dir()
+    uid = served.stat().st_uid if led else files.user_id(owner)
+    step.converge(files.make_link(link, f"../shared/{step.data.media}", uid), f"{link} leads to {served}")
+    step.manage(link)
 
 
 def _refuse_power(user: str, *, is_new: bool) -> None:

@@ -50,6 +50,7 @@ def run(step: Step[Manifest]) -> None:
         live.restore(step)
     jobs.end_orphans(step)
     candidate.end_orphan(step)
+    hand_over.make_door(project, release.user)
     now, hosts = Live.read(project), manifest.health.hosts
     nginx = sites.configuration()
     found = rivals.rivals(nginx, project, hosts, host.own_addresses())
@@ -104,6 +105,8 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
         with _timed(seconds, "web"):
             proxy_changed = apply.write(change)
             if candidate_serves:
+                if not change.proxy_knows_door():
+                    apply.reload_proxy(step.slug)
                 hand_over.to_candidate(project)
             apply.start_web(change, stale)
             if candidate_serves:

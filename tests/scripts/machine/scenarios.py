@@ -19,6 +19,7 @@ TWO_WORKERS = replace(
     FIRST, workers={"mail": "celery -A shop worker", "beat": "celery -A shop beat"}, singletons=("beat",)
 )
 OWN_CERTIFICATE = replace(FIRST, default_tls=f"{stack.MEMORY}/tls/d1")
+WITHOUT_DOOR = replace(FIRST, door=False)
 RENAMED = replace(FIRST, workers={"post": "celery -A shop worker"})
 HOST, OTHER_HOST = "shop.example.com", "other.example.com"
 
@@ -31,11 +32,11 @@ PROOF = "job: python -B ask_workers.py"
 CANDIDATE_STARTS = ("systemctl daemon-reload", f"systemctl start {CANDIDATE}")
 CANDIDATE_ENDS = (f"systemctl stop {CANDIDATE}", f"systemctl reset-failed {CANDIDATE}", "systemctl daemon-reload")
 TO_CANDIDATE = (
-    "link shared/gunicorn.sock hand-over/live.sock",
+    "link hand-over/web.sock hand-over/live.sock",
     "link hand-over/candidate/web.sock hand-over/next.sock",
-    "rename hand-over/next.sock shared/gunicorn.sock",
+    "rename hand-over/next.sock hand-over/web.sock",
 )
-TO_LIVE = ("rename hand-over/live.sock shared/gunicorn.sock", f"systemctl stop --no-block {CANDIDATE}")
+TO_LIVE = ("rename hand-over/live.sock hand-over/web.sock", f"systemctl stop --no-block {CANDIDATE}")
 
 
 def _units(*workers: str) -> tuple[str, ...]:
@@ -166,6 +167,27 @@ SCENARIOS = (
             *_units(MAIL),
             f"systemctl restart {WEB}",
             *TO_LIVE,
+            f"systemctl restart --no-block {MAIL}",
+            *CANDIDATE_ENDS,
+        ),
+    ),
+    Scenario(
+        "new commit after a version without the door",
+        WITHOUT_DOOR,
+        replace(FIRST, code="c0de002"),
+        (
+            "link shared/gunicorn.sock hand-over/next.sock",
+            "rename hand-over/next.sock hand-over/web.sock",
+            PROOF,
+            *CANDIDATE_STARTS,
+            f"lead previous to releases/{FIRST.release}",
+            "lead current to releases/c0de002-e000001",
+            "systemctl reload nginx.service",
+            *TO_CANDIDATE,
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            *TO_LIVE,
+            "systemctl reload nginx.service",
             f"systemctl restart --no-block {MAIL}",
             *CANDIDATE_ENDS,
         ),

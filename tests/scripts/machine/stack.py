@@ -22,12 +22,17 @@ SITE = f"/etc/nginx/sites-available/codesensei-{SLUG}.conf"
 SITE_LINK = SITE.replace("available", "enabled")
 DEFAULT_TLS, THROW_AWAY = "/etc/codesensei/default-tls", "/etc/codesensei/unknown-host"
 SOCKET = f"{ROOT}/shared/gunicorn.sock"
+DOOR, NEW_DOOR = f"{ROOT}/hand-over/web.sock", f"{ROOT}/hand-over/next.sock"
 WEB, WEB_SOCKET, CANDIDATE = f"{SLUG}.service", f"{SLUG}.socket", f"codesensei-candidate-{SLUG}.service"
 CANDIDATE_PROGRAMS = f"/run/codesensei-candidate/{SLUG}.programs"
 
 SOCKET_UNIT = f"""[Socket]
 ListenStream={SOCKET}
 RemoveOnStop=yes
+"""
+MAKES_DOOR = f"""ExecStartPost=/bin/ln -fPT {SOCKET} {NEW_DOOR}
+ExecStartPost=/usr/bin/test ! -L {NEW_DOOR}
+ExecStartPost=/bin/mv -fT {NEW_DOOR} {DOOR}
 """
 SERVICE = """[Service]
 WorkingDirectory={directory}
@@ -58,6 +63,8 @@ class Stack:
     after_switch: tuple[str, ...] = ()
     default_tls: str | None = None
     program: str = "workers = 3\n"
+    # Whether the proxy goes by a name of root's, as it did not in earlier versions.
+    door: bool = True
     # ALLOWED_HOSTS of the settings; None: just the stack's.
     allowed: tuple[str, ...] | None = None
 
@@ -157,10 +164,11 @@ def _files(stack: Stack) -> list[dict[str, Any]]:
         directory=current, env=env, command=_gunicorn(stack.processes, f"{ROOT}/shared/venv", SOCKET), restart="always"
     )
     names = " ".join(stack.hosts)
-    site = f"server unix:{SOCKET}; server unix:{ROOT}/hand-over/live.sock backup;"
+    socket = f"{SOCKET_UNIT}{MAKES_DOOR if stack.door else ''}Backlog={stack.backlog}\n"
+    site = f"server unix:{DOOR if stack.door else SOCKET}; server unix:{ROOT}/hand-over/live.sock backup;"
     site += f" server_name {names}; client_max_body_size {stack.body_size};\n"
     found: list[dict[str, Any]] = [
-        {"path": f"{UNITS}/{WEB_SOCKET}", "content": f"{SOCKET_UNIT}Backlog={stack.backlog}\n", "mode": "0644"},
+        {"path": f"{UNITS}/{WEB_SOCKET}", "content": socket, "mode": "0644"},
         {"path": f"{UNITS}/{WEB}", "content": web, "mode": "0644"},
         {
             "path": f"{CONFIG}/programs/gunicorn_conf.py",
@@ -266,7 +274,7 @@ def picture(machine: Machine, *hosts: str) -> dict[str, object]:
         if name.startswith(SLUG) and (unit.runs or name in machine.systemd.enabled):
             process = unit.process
             runs = process and (process.release, process.command, dict(process.environment))
-            found[name] = (unit.state, name in machine.systemd.enabled, unit.began_with, runs)
+            found[name] = (unit.state, name in machine.systemd.enabled, unit.began_with.replace(MAKES_DOOR, ""), runs)
     return found
 
 

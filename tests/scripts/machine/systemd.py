@@ -231,6 +231,14 @@ class Systemd:
             return 1, f"{unit.name}: Socket service {service} already active, refusing."
         [path] = unit.values("ListenStream")
         unit.listener = self._sockets.listen(path, lambda: self._activated(service))
+        for line in unit.values("ExecStartPost"):
+            program, *words = [word for word in shlex.split(line) if not word.startswith("-")]
+            places = [self._files.path(word) for word in words if word.startswith("/")]
+            if program == "/bin/ln":
+                places[1].unlink(missing_ok=True)
+                os.link(*places)
+            elif program == "/bin/mv":
+                os.rename(*places)
         unit.state, unit.sub, unit.began_with = "active", "listening", unit.text
         unit.invocation = f"i{next(self._pids)}"
         return None

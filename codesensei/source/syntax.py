@@ -1,0 +1,47 @@
+"""The syntax trees of the project's Python files: whoever wrote them, reading one takes little time and memory."""
+
+from __future__ import annotations
+
+import ast
+
+from codesensei.source import bounds
+from codesensei.source.archive import Checkout
+from codesensei.source.errors import SourceError
+
+_FIX = "move what is long or deep in it into another file (JSON, say), which the code reads"
+
+
+def syntax_of(project: Checkout, file: str) -> ast.Module:
+    """A file's tree. SourceError where it is too long or too deep, SyntaxError or ValueError where it is no Python."""
+    length = project.tree.size(file)
+    if length > bounds.CODE_BYTES:
+        cause = f"has {bounds.size(length)}, and of Python files at most {bounds.size(bounds.CODE_BYTES)} are read"
+        raise SourceError(file, cause, _FIX)
+    try:
+        found = ast.parse(project.tree.read_bytes(file), file)
+    except (RecursionError, MemoryError):
+        raise _too_deep(file) from None
+    _refuse_deep(file, found)
+    return found
+
+
+def syntax_if_read(project: Checkout, file: str) -> ast.Module | None:
+    """The same; None for a file that is not there or cannot be read."""
+    try:
+        return syntax_of(project, file)
+    except (FileNotFoundError, SourceError, SyntaxError, ValueError):
+        return None
+
+
+def _refuse_deep(file: str, tree: ast.Module) -> None:
+    level: list[ast.AST] = [tree]
+    for _ in range(bounds.NESTING):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise _too_deep(file, getattr(level[0], "lineno", 0))
+
+
+def _too_deep(file: str, line: int = 0) -> SourceError:
+    return SourceError(
+        f"{file}:{line}" if line else file, f"is nested deeper than {bounds.NESTING} levels, and is not read", _FIX
+    )

@@ -1,4 +1,4 @@
-"""`python -m tools.trials faults`: try faults on a sandbox server and write down what came of each."""
+"""Let faults strike deploys on a sandbox server, and write down what came of each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tools.sandbox import Sandbox
+from tools.trials import report
 from tools.trials.trial import Ground, Outcome, Plan, plan
 
 PLACE = Path(".codesensei/trials")
@@ -48,6 +49,12 @@ def faults(arguments: argparse.Namespace) -> int:
     return sum(not outcome.is_right for outcome in outcomes(path))
 
 
+def write_report(_: argparse.Namespace) -> int:
+    """Write docs/RELIABILITY.md from what all runs in this checkout have found."""
+    report.write([outcome for path in sorted(PLACE.glob("faults-*.jsonl")) for outcome in outcomes(path)])
+    return 0
+
+
 def described(outcome: Outcome) -> str:
     """One outcome in a few lines."""
     trial = outcome.plan
@@ -74,6 +81,8 @@ def main() -> int:
     command.add_argument("--debian", type=int, choices=(12, 13), default=13)
     command.add_argument("--only", default="", help="a part of FAULT@PHASE")
     command.set_defaults(run=faults)
+    command = commands.add_parser("report", help="write docs/RELIABILITY.md from all outcomes in this checkout")
+    command.set_defaults(run=write_report)
     arguments = parser.parse_args()
     return 1 if arguments.run(arguments) else 0
 

@@ -12,8 +12,8 @@ import yaml
 from codesensei.wire.broker import OWN_PORT, number_at
 from tests.host import attacks
 from tests.host.debians import each_debian
-from tests.host.fingerprint import difference, fingerprint
-from tests.host.stack import Stack
+from tools.trials.fingerprint import difference, fingerprint
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

@@ -104,4 +104,5 @@ def _manifest(
         media_url=code.settings.media_url if config.media_serving != "none" else None,
         media=config.media,
         media_internal=config.media_serving == "internal",
+        sandbox=config.loosened,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from codesensei.config.confined import Resources, ResourcesConfig, Sandbox
 from codesensei.config.types import (
     Application,
     DottedModule,
@@ -202,6 +203,7 @@ class WorkerConfig(Model):
     singleton: Flag = option(False, "True where two must never run at once, e.g. beat")
     stop_signal: StopSignal | None = option(None, "Default: what a known queue program finishes on, else SIGTERM")
     stop_timeout: Seconds | None = option(None, "Seconds to finish its work; default: project.stopTimeout.workers")
+    resources: ResourcesConfig | None = option(None, "What it may use; default: project.resources.workers")
 
 
 Worker = Annotated[WorkerConfig, BeforeValidator(worker)]
@@ -259,6 +261,8 @@ class ProjectConfig(Model):
     hooks: Hooks = Hooks()
     health_check: HealthCheck = HealthCheck()
     stop_timeout: StopTimeout = StopTimeout()
+    resources: Resources = option(Resources(), "Bounds of memory, processes and processor")
+    sandbox: Sandbox = option(Sandbox(), "Directives of systemd to loosen, by name; false switches one off")
     static: Literal["serve", "none"] = option("serve", "none: static files are elsewhere (S3, a CDN)")
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = option(
         "afterMigrate", "When static files are collected, from the next release on; hooks around it move along"
@@ -269,6 +273,11 @@ class ProjectConfig(Model):
     keep_releases: KeptReleases = option(5, "Releases kept on the server, the current and the previous one included")
 
     _name_default = model_validator(mode="before")(name_default)
+
+    @property
+    def loosened(self) -> dict[str, tuple[str, ...]]:
+        """What the project's processes and jobs may do beyond the usual."""
+        return self.sandbox.loosened
 
     @property
     def media(self) -> str:

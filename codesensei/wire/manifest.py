@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from codesensei.wire.paths import MEDIA
 from codesensei.wire.said import Said
+from codesensei.wire.sandbox import Loosened
 
 UnitKind = Literal["socket", "web", "worker"]
 
@@ -78,7 +79,7 @@ class Manifest:
     renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
     `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
     which are in the folder `media` of shared; with `media_internal` only to whom the project sends them. `shares` names
-    what the settings use and another stack may use too.
+    what the settings use and another stack may use too. `sandbox` is what jobs may do beyond the usual; units say it.
     """
 
     slug: str
@@ -103,6 +104,7 @@ class Manifest:
     media_url: str | None = None
     media: str = MEDIA
     media_internal: bool = False
+    sandbox: Loosened = field(default_factory=dict)
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

@@ -65,6 +65,9 @@ class Facts:
     shared: tuple[Use, ...] | None = None
     # Variables that the settings asked for, that nobody gave, and that may lead to a broker.
     unset: tuple[str, ...] = ()
+    # Where settings and variables lead that the project can use outside its own folder; None where an earlier version
+    # of the program asked.
+    places: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,18 @@ from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release import causes, checks, jobs, phases, prune, record, uses
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.serving import apply, candidate, certificates, edge, hand_over, live, media, said, workers
+from codesensei.scripts.serving import (
+    apply,
+    candidate,
+    certificates,
+    edge,
+    hand_over,
+    live,
+    media,
+    places,
+    said,
+    workers,
+)
 from codesensei.scripts.serving.change import Change
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
@@ -31,7 +42,8 @@ def run(step: Step[Manifest]) -> None:
     name, revision = step.args
     project, manifest = step.project, step.data
     live.refuse_foreign_paths(project, manifest)
-    release = Release(project, name, manifest.user, manifest.directory, manifest.settings_module)
+    directory, module, sandbox = manifest.directory, manifest.settings_module, manifest.sandbox
+    release = Release(project, name, manifest.user, directory, module, sandbox)
     if not release.record.is_prepared:
         raise Failure(f"release {name}", "it is not complete on this server", again(step.slug, "build", "prepare"))
     if live.is_interrupted(project):
@@ -39,6 +51,7 @@ def run(step: Step[Manifest]) -> None:
         live.restore(step)
     jobs.end_orphans(step)
     candidate.end_orphan(step)
+    manifest = step.data = places.open_to(step, release)
     now, hosts = Live.read(project), manifest.health.hosts
     nginx = sites.configuration()
     found = rivals.rivals(nginx, project, hosts, host.own_addresses())

@@ -162,6 +162,20 @@ UNIT = [
     Breakage("config.stop-timeout", f"{RENDER}/units.py", "STOP_MARGIN = 5\n", "STOP_MARGIN = 0\n"),
     Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ user }}\n", ""),
     Breakage("processes.environment", "codesensei/wire/processes.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
+    Breakage("proxy.confined", f"{SCRIPTS}/serving/nginx_unit.py", "if _serves_nobody() and ", "if "),
+    Breakage("proxy.confined", f"{SCRIPTS}/serving/nginx_unit.py", "        if not tried.ok:\n", "        if False:\n"),
+    Breakage(
+        "proxy.confined", f"{SCRIPTS}/serving/nginx_unit.py", "    if not register.entries():\n", "    if False:\n"
+    ),
+    Breakage(
+        "config.limits.clients", f"{TEMPLATES}/site.conf.j2", "    client_body_timeout {{ client_timeout }}s;\n", ""
+    ),
+    Breakage(
+        "config.limits.clients",
+        f"{TEMPLATES}/base.conf.j2",
+        "limit_conn_zone $binary_remote_addr",
+        "limit_conn_zone $realip_remote_addr",
+    ),
     Breakage("processes.sandbox", f"{WIRE}/sandbox.py", '"ProtectSystem": "strict"', '"ProtectSystem": "full"'),
     Breakage("processes.sandbox", f"{SCRIPTS}/release/jobs.py", " else _of_app(release, job)", " else {}"),
     Breakage("processes.places", f"{SCRIPTS}/steps/switch.py", " = step.data = places.open_to(", " = places.open_to("),
@@ -173,8 +187,8 @@ UNIT = [
     Breakage(
         "processes.loosened",
         f"{CONFIG}/stack.py",
-        "        for name, words in project.loosened.items()\n",
-        "        for name, words in ()\n",
+        "    for name, words in project.loosened.items():\n",
+        "    for name, words in ():\n",
     ),
     Breakage("processes.loosened", "components/processes.py", "            loosened=config.loosened,\n", ""),
     Breakage("processes.refused", f"{SCRIPTS}/release/causes.py", "{{ProtectHome: read-only}}", "{{}}"),

@@ -20,6 +20,7 @@ from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
 from codesensei.wire.names import asked_name, is_pattern, is_system_unit, socket_unit, web_unit, worker_unit
 from codesensei.wire.processes import PYTHON_PATH
+from codesensei.wire.sandbox import WITH_PRIVILEGES
 
 
 def _names_only(value: object) -> object:
@@ -268,12 +269,11 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
             f"{NAMESPACE}project.shareUser: every project on {config.server.host} that runs as {project.user} can read "
             "and change what the others have there: variables with their secrets, database, uploads, logs, processes"
         )
-    found += [
-        f"{NAMESPACE}project.sandbox.{name}: "
-        + (f"{', '.join(words)} is allowed" if words else "is off")
-        + " for the project's processes and hooks"
-        for name, words in project.loosened.items()
-    ]
+    for name, words in project.loosened.items():
+        what = f"{', '.join(words)} is allowed" if words else "is off"
+        if name == "NoNewPrivileges":
+            what += f", and so are {', '.join(sorted(WITH_PRIVILEGES - {name}))}, which would imply it,"
+        found.append(f"{NAMESPACE}project.sandbox.{name}: {what} for the project's processes and hooks")
     asgi, wsgi = ("asgiApplication", project.asgi_application), ("wsgiApplication", project.wsgi_application)
     unused = {"wsgi": asgi, "asgi": wsgi}
     other, application = unused.get(project.interface, ("", None))

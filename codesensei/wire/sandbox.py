@@ -30,6 +30,15 @@ DIRECTIVES: Mapping[str, str] = MappingProxyType(
         "SystemCallErrorNumber": "EPERM",
     }
 )
+# Without these, a program can get more privileges than its caller: systemd before 254 has each imply NoNewPrivileges=
+# for a user's processes, and an empty bounding set leaves nothing to get.
+WITH_PRIVILEGES = frozenset(
+    """
+    CapabilityBoundingSet LockPersonality NoNewPrivileges PrivateDevices ProtectClock ProtectHostname ProtectKernelLogs
+    ProtectKernelModules ProtectKernelTunables RestrictAddressFamilies RestrictNamespaces RestrictRealtime
+    RestrictSUIDSGID SystemCallArchitectures SystemCallFilter
+    """.split()
+)
 # Of these, the words are all that is allowed; of the others, they are allowed as well.
 INSTEAD = frozenset({"ProtectSystem", "ProtectHome", "RestrictNamespaces"})
 # What ProtectHome= hides.
@@ -41,8 +50,9 @@ _PLAIN = re.compile(r"/[A-Za-z0-9_@+=,./-]*")
 def directives(loosened: Loosened, writable: Iterable[str]) -> dict[str, str]:
     """Every directive and its value; `writable` are the paths that may be written, as systemd reads them."""
     found = {WRITABLE: " ".join([*writable, *loosened.get(WRITABLE, ())])}
+    gone = WITH_PRIVILEGES if "NoNewPrivileges" in loosened else frozenset()
     for name, value in DIRECTIVES.items():
-        words = loosened.get(name)
+        words = () if name in gone else loosened.get(name)
         if words is None:
             found[name] = value
         elif words:

@@ -94,10 +94,14 @@ class SharedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Proxy:
-    """nginx's base configuration. `packages` run it again: one may be a module for which some lines are."""
+    """nginx's base configuration. `packages` run it again: one may be a module for which some lines are.
+
+    `unit` is what confines nginx.
+    """
 
     files: tuple[SharedFile, ...]
     packages: tuple[str, ...]
+    unit: SharedFile | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

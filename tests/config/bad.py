@@ -363,6 +363,12 @@ BAD = [
         "project.resources.web.cpuWeight: 0 is not a weight\n    use a number from 1 to 10000; every unit has 100",
     ),
     Bad(
+        "connections",
+        "connections: 400",
+        "connections: -1",
+        "limits.connections: -1 is too small: 0 is without a limit\n    give a number of requests: 400",
+    ),
+    Bad(
         "sandbox-off",
         "sandbox: {}",
         "sandbox: {NoNewPrivileges: true}",

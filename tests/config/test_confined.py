@@ -32,7 +32,11 @@ def test_every_directive_can_be_loosened() -> None:
 @pytest.mark.parametrize(
     ("given", "loosened", "warning"),
     [
-        ({"NoNewPrivileges": False}, {"NoNewPrivileges": ()}, "NoNewPrivileges: is off"),
+        (
+            {"NoNewPrivileges": False},
+            {"NoNewPrivileges": ()},
+            "NoNewPrivileges: is off, and so are CapabilityBoundingSet, LockPersonality, ",
+        ),
         ({"PrivateTmp": "false"}, {"PrivateTmp": ()}, "PrivateTmp: is off"),
         ({"ProtectHome": "read-only"}, {"ProtectHome": ("read-only",)}, "ProtectHome: read-only is allowed"),
         (

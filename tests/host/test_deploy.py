@@ -97,7 +97,7 @@ def test_what_a_third_user_can_read(deployed: Stack) -> None:
     assert {path for path in readable if slug in path} == units | own
 
 
-@pytest.mark.proves("processes.sandbox")
+@pytest.mark.proves("processes.sandbox", "proxy.confined")
 def test_how_exposed_web_and_worker_are(deployed: Stack) -> None:
     """systemd's own measure: 10 for a unit that may do all that its user may, 0 for one that may do nothing."""
     for unit in (f"{deployed.slug}.service", f"{deployed.slug}-worker.service"):
@@ -105,6 +105,8 @@ def test_how_exposed_web_and_worker_are(deployed: Stack) -> None:
         found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
         assert found is not None, said
         assert float(found[1]) <= 2.0, said
+    master = deployed.server.console("systemctl show --property=MainPID --value nginx.service").stdout.strip()
+    assert "NoNewPrivs:\t1\n" in deployed.server.console(f"cat /proc/{master}/status").stdout
 
 
 @pytest.mark.proves("django.asked")

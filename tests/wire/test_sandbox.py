@@ -38,6 +38,14 @@ def test_one_is_loosened_and_no_other(name: str, words: tuple[str, ...], value: 
     }
 
 
+@pytest.mark.proves("processes.loosened")
+def test_more_privileges_need_more_than_one_directive() -> None:
+    """systemd of Debian 12 has each of them imply it, and the key alone would do nothing there."""
+    found = sandbox.directives({"NoNewPrivileges": ()}, [SHARED])
+    assert found.keys() == {"ReadWritePaths", *sandbox.DIRECTIVES} - sandbox.WITH_PRIVILEGES
+    assert found["ProtectSystem"] == "strict"
+
+
 @pytest.mark.proves("processes.places")
 def test_a_unit_is_opened_in_its_own_line() -> None:
     text = f"ReadWritePaths={SHARED} /mnt/x\nProtectHome=yes\nExecStart=/x\n"

@@ -210,7 +210,7 @@ a program makes a sandbox of its own
 sudo is refused
     (?:sudo|su|doas|pkexec): .*(?:no new privileges|effective uid is not 0|unable to change to root gid|must be setuid root|cannot set groups)
     the project calls a program that becomes root, which its processes may not
-    let root do it in a unit of its own, which the project asks by a file or a socket; or set project.sandbox: {{NoNewPrivileges: false, CapabilityBoundingSet: false}}
+    let root do it in a unit of its own, which the project asks by a file or a socket; or set project.sandbox: {{NoNewPrivileges: false}}
 a family of sockets is refused
     \[Errno 97\] Address family not supported by protocol|EAFNOSUPPORT
     the project opens a socket of a family that its processes may not use

@@ -70,14 +70,16 @@ def are_hidden(places: Iterable[str]) -> bool:
     return any(map(_HIDDEN.match, places))
 
 
-def opened(text: str, places: Collection[str]) -> str:
-    """A unit's text with more places that its process may use."""
+def opened(text: str, places: Collection[str], *, sets_id: bool = False) -> str:
+    """A unit's text with more places that its process may use, and for one that `sets_id` bits of files."""
     text = re.sub(
         rf"^({WRITABLE}=)(\S+)(.*)$",
         lambda line: f"{line[1]}{' '.join(places_of(line[2], places))}{line[3]}",
         text,
         flags=re.MULTILINE,
     )
+    if sets_id:
+        text = re.sub("^RestrictSUIDSGID=yes\n", "", text, flags=re.MULTILINE)
     if are_hidden(places):
         text = re.sub("^ProtectHome=yes$", "ProtectHome=read-only", text, flags=re.MULTILINE)
     return text

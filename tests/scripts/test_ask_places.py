@@ -73,6 +73,19 @@ def test_a_link_in_shared_leads_to_a_disk_of_its_own(disk: Path, monkeypatch: py
     assert found(disk, None) == ["media"]
 
 
+@pytest.mark.proves("processes.places")
+@pytest.mark.parametrize(
+    ("settings", "sets"),
+    [
+        ({}, False),
+        ({"FILE_UPLOAD_PERMISSIONS": 0o644, "FILE_UPLOAD_DIRECTORY_PERMISSIONS": None}, False),
+        ({"FILE_UPLOAD_DIRECTORY_PERMISSIONS": 0o2775}, True),
+    ],
+)
+def test_uploads_whose_mode_a_unit_would_refuse(settings: dict[str, object], sets: bool) -> None:
+    assert ask_places.sets_id(SimpleNamespace(**settings)) is sets
+
+
 def test_a_setting_that_cannot_be_read_hides_no_other(disk: Path) -> None:
     class Settings:
         PLACE = f"{disk}/media"

@@ -76,6 +76,16 @@ LOGS = {
         "/opt/cache is read-only",
         "{ReadWritePaths: [/opt/cache]}",
     ),
+    "device": (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/dev/video0'",
+        "no devices, such as /dev/video0",
+        "{PrivateDevices: false}",
+    ),
+    "kernel": (
+        "bash: line 1: /proc/sys/vm/overcommit_memory: Read-only file system\n",
+        "the kernel's setting /proc/sys/vm/overcommit_memory",
+        "{ProtectKernelTunables: false}",
+    ),
     "a file in /tmp": (
         "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/feed.csv'\n",
         "a /tmp of their own, in which there is no /tmp/feed.csv",

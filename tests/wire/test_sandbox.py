@@ -51,4 +51,5 @@ def test_a_unit_is_opened_in_its_own_line() -> None:
     text = f"ReadWritePaths={SHARED} /mnt/x\nProtectHome=yes\nExecStart=/x\n"
     assert sandbox.opened(text, ["/opt/y"]) == text.replace(f"{SHARED} ", f"{SHARED} -/opt/y ")
     assert "ProtectHome=read-only\n" in sandbox.opened(text, ["/home/deploy/x"])
+    assert sandbox.opened("RestrictSUIDSGID=yes\nRemoveIPC=yes\n", [], sets_id=True) == "RemoveIPC=yes\n"
     assert sandbox.opened("[Socket]\n", ["/home/deploy/x"]) == "[Socket]\n"

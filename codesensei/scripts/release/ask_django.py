@@ -51,6 +51,7 @@ def facts(*, load: bool = False) -> dict[str, Any]:
         "shared": shared["uses"](settings, given, on_disk=on_disk, load=load),
         "unset": shared["unset"](read, given),
         "places": places["places"](settings, given),
+        "setsId": places["sets_id"](settings),
     }
 
 

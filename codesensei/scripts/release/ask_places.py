@@ -35,6 +35,12 @@ def places(settings: Any, variables: Mapping[str, str]) -> list[str]:
     return sorted(place for place in found if not _is_below(os.path.dirname(place), *found))[:MOST]
 
 
+def sets_id(settings: Any) -> bool:
+    """Whether uploads get a mode with a set-user-ID or set-group-ID bit, as 0o2775 of a folder that a group shares."""
+    modes = (getattr(settings, f"FILE_UPLOAD_{of}PERMISSIONS", None) for of in ("", "DIRECTORY_"))
+    return any(isinstance(mode, int) and mode & 0o6000 for mode in modes)
+
+
 def _settings(settings: Any) -> Iterator[Any]:
     for name in dir(settings):
         if name.isupper():

@@ -195,6 +195,14 @@ a home folder is hidden
     (?:PermissionError|FileNotFoundError): \[Errno \d+\] [\w -]+: '(/(?:home|root|run/user)(?:/[^']*)?)'|(/(?:home|root|run/user)/[^\s:'"]+)['"\u2019]?: Permission denied
     the project may not open {0}: home folders are hidden from its processes and hooks
     keep it in the project's shared folder; or, where the app user may read it, set project.sandbox: {{ProtectHome: read-only}}
+a device is hidden
+    No such file or directory: '(/dev/[^']+)'|(/dev/[^\s:'"]+)['"]?: No such file or directory
+    the project may open no devices, such as {0}
+    where the app user may open it, set project.sandbox: {{PrivateDevices: false}}
+the kernel's settings are read-only
+    \[Errno 30\] Read-only file system: '(/(?:proc|sys)/[^']*)'|(/(?:proc|sys)/[^\s:'"]+)['"]?: Read-only file system
+    the project may not change the kernel's setting {0}
+    let root set it, in /etc/sysctl.d; or set project.sandbox: {{ProtectKernelTunables: false}}
 a place is read-only
     \[Errno 30\] Read-only file system: '(/(?!srv/codesensei/)[^']*)/[^/']*'|(/(?!srv/codesensei/)[^\s:'"\u2018\u2019]*)/[^\s:/'"\u2018\u2019]+['"\u2019]?: Read-only file system|EROFS: read-only file system, \w+ '(/(?!srv/codesensei/)[^']*)/[^/']*'
     {0} is read-only for the project's processes and hooks

@@ -20,7 +20,7 @@ from subprocess import DEVNULL, PIPE, STDOUT
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.commands import as_user, run, systemctl
-from codesensei.scripts.base.step import Step
+from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release, redactor, variable_notes
 from codesensei.wire import envfile, paths, processes, sandbox
 from codesensei.wire.names import job_unit, web_unit
@@ -202,6 +202,14 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
     return [*start, *arguments, "--", *argv]
 
 
+def refuse_missing(release: Release) -> None:
+    """Raise Failure for a path of project.sandbox that is not there: no unit that names it would start."""
+    for path in release.sandbox.get(sandbox.WRITABLE, ()):
+        if not os.path.lexists(path):
+            cause = "project.sandbox names it in ReadWritePaths, and it is not there"
+            raise Failure(path, cause, f"make it on the server: install -d -o {release.user} {path}")
+
+
 def _of_builds(release: Release, job: Job) -> dict[str, str]:
     """What a package's setup.py, or a hook that writes code, may do: fill its directory, and use the network."""
     writable = [*(job.writable or (release.path,)), release.project.cache]
@@ -222,7 +230,9 @@ def _of_app(release: Release, job: Job) -> dict[str, str]:
     if places is None:
         # Where it writes is not known yet.
         found = {**found, "ProtectSystem": "full", "ProtectHome": "no"}
-    elif sandbox.are_hidden(places) and found.get("ProtectHome") == "yes":
+    if facts and facts.sets_id:
+        found.pop("RestrictSUIDSGID", None)
+    if places and sandbox.are_hidden(places) and found.get("ProtectHome") == "yes":
         found["ProtectHome"] = "read-only"
     return {**found, "JoinsNamespaceOf": web_unit(release.project.slug)}
 

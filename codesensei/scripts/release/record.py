@@ -68,6 +68,8 @@ class Facts:
     # Where settings and variables lead that the project can use outside its own folder; None where an earlier version
     # of the program asked.
     places: tuple[str, ...] | None = None
+    # Whether uploads get a mode that RestrictSUIDSGID= refuses.
+    sets_id: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

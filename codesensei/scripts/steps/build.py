@@ -27,6 +27,7 @@ def run(step: Step[Build]) -> None:
     data, project = step.data, step.project
     release = Release(project, name, data.user, data.directory, data.settings_module, data.sandbox)
     jobs.end_orphans(step)
+    jobs.refuse_missing(release)
     record.abandon_others(project, name)
     if _is_built(release):
         # What the stack config asks of the settings may have changed.

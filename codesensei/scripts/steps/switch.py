@@ -166,8 +166,8 @@ def _after_switch(step: Step[Manifest], release: Release) -> list[str]:
             step.say(f"hook afterSwitch has run: {hook[:60]}")
             continue
         ended = f"status {done.code}"
-        cause, _ = causes.explain_any(done.tail, ended)
-        why = ended if cause == ended else f"{ended}: {cause}"
+        cause, fix = causes.explain_any(done.tail, ended)
+        why = ended if cause == ended else f"{ended}: {cause}; {fix}".removesuffix("; ")
         warnings.append(f"{release.name} is live, but its hook afterSwitch failed with {why} ({hook}); see {done.log}")
         step.say(f"hook afterSwitch failed with {ended}, see {done.log}: {hook[:60]}")
     return warnings

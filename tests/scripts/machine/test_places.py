@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.scripts.machine import stack
+from tests.scripts.machine import doors, stack
 from tests.scripts.machine.machine import Job, Machine
 from tests.scripts.machine.scenarios import FIRST, Scenario, switch
 
@@ -37,6 +37,16 @@ def test_the_units_are_open_where_the_settings_lead(places: tuple[str, ...], wri
         for name in (stack.WEB, stack.worker_unit("mail")):
             assert {writable, home} <= set(unit(machine, name))
         assert switch(machine, wanted).result["release"] == wanted.release
+
+
+@pytest.mark.proves("processes.loosened")
+def test_a_path_that_is_not_there_is_named_and_not_met_by_every_unit() -> None:
+    with Scenario("places", None, FIRST).machine() as machine:
+        data = {**stack.manifest(FIRST), "sandbox": {"ReadWritePaths": ["/mnt/missing"]}}
+        ended = doors.run(machine, "switch", FIRST.release, FIRST.revision, data=data)
+        assert "/mnt/missing" in ended.error
+        assert "install -d -o" in ended.error
+        assert machine.read(f"{stack.UNITS}/{stack.WEB}") is None
 
 
 @pytest.mark.proves("processes.places")

@@ -191,6 +191,8 @@ UNIT = [
         "    for name, words in ():\n",
     ),
     Breakage("processes.loosened", "components/processes.py", "            loosened=config.loosened,\n", ""),
+    Breakage("processes.loosened", f"{WIRE}/sandbox.py", 'if "PrivateTmp" in loosened else ()', "if False else ()"),
+    Breakage("processes.loosened", f"{WIRE}/sandbox.py", 'if "NoNewPrivileges" in loosened else', "if False else"),
     Breakage("processes.refused", f"{SCRIPTS}/release/causes.py", "{{ProtectHome: read-only}}", "{{}}"),
     Breakage("processes.resources", "components/processes.py", "worker.resources or config", "config"),
     Breakage(

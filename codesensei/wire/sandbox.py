@@ -49,7 +49,10 @@ _PLAIN = re.compile(r"/[A-Za-z0-9_@+=,./-]*")
 
 def directives(loosened: Loosened, writable: Iterable[str]) -> dict[str, str]:
     """Every directive and its value; `writable` are the paths that may be written, as systemd reads them."""
-    found = {WRITABLE: " ".join([*writable, *loosened.get(WRITABLE, ())])}
+    more = loosened.get(WRITABLE, ())
+    # Without a /tmp of its own, a process needs the server's to be writable.
+    temporary = ("/tmp", "/var/tmp") if "PrivateTmp" in loosened else ()
+    found = {WRITABLE: " ".join([*writable, *more, *temporary])}
     gone = WITH_PRIVILEGES if "NoNewPrivileges" in loosened else frozenset()
     for name, value in DIRECTIVES.items():
         words = () if name in gone else loosened.get(name)
@@ -57,7 +60,12 @@ def directives(loosened: Loosened, writable: Iterable[str]) -> dict[str, str]:
             found[name] = value
         elif words:
             found[name] = " ".join(words if name in INSTEAD else (value, *words))
-    return found
+    return {**found, **shown(found)} if are_hidden(more) else found
+
+
+def shown(found: Mapping[str, str]) -> dict[str, str]:
+    """The directive with which a place below /home can be used at all, where there is one that hides it."""
+    return {"ProtectHome": "read-only"} if found.get("ProtectHome") == "yes" else {}
 
 
 def places_of(shared: str, places: Iterable[str] | None) -> list[str]:

@@ -20,7 +20,7 @@ def test_nothing_is_loose_by_itself() -> None:
 @pytest.mark.parametrize(
     ("name", "words", "value"),
     [
-        ("PrivateTmp", (), None),
+        ("PrivateDevices", (), None),
         ("CapabilityBoundingSet", (), None),
         ("ReadWritePaths", ("/mnt/x", "/y"), f"{SHARED} /mnt/x /y"),
         ("ProtectSystem", ("full",), "full"),
@@ -44,6 +44,17 @@ def test_more_privileges_need_more_than_one_directive() -> None:
     found = sandbox.directives({"NoNewPrivileges": ()}, [SHARED])
     assert found.keys() == {"ReadWritePaths", *sandbox.DIRECTIVES} - sandbox.WITH_PRIVILEGES
     assert found["ProtectSystem"] == "strict"
+
+
+@pytest.mark.proves("processes.loosened")
+def test_what_is_loosened_can_be_used() -> None:
+    """ProtectSystem=strict would keep the server's own /tmp read-only, and ProtectHome=yes drops a path below /home."""
+    open_tmp = sandbox.directives({"PrivateTmp": ()}, [SHARED])
+    assert "PrivateTmp" not in open_tmp
+    assert open_tmp["ReadWritePaths"] == f"{SHARED} /tmp /var/tmp"
+    home = {"ReadWritePaths": ("/home/deploy/x",)}
+    assert sandbox.directives(home, [SHARED])["ProtectHome"] == "read-only"
+    assert "ProtectHome" not in sandbox.directives({**home, "ProtectHome": ()}, [SHARED])
 
 
 @pytest.mark.proves("processes.places")

@@ -202,7 +202,7 @@ a device is hidden
 the kernel's settings are read-only
     \[Errno 30\] Read-only file system: '(/(?:proc|sys)/[^']*)'|(/(?:proc|sys)/[^\s:'"]+)['"]?: Read-only file system
     the project may not change the kernel's setting {0}
-    let root set it, in /etc/sysctl.d; or set project.sandbox: {{ProtectKernelTunables: false}}
+    let root set it, in /etc/sysctl.d; or, where the app user may write it, set project.sandbox: {{ProtectKernelTunables: false}}
 a place is read-only
     \[Errno 30\] Read-only file system: '(/(?!srv/codesensei/)[^']*)/[^/']*'|(/(?!srv/codesensei/)[^\s:'"\u2018\u2019]*)/[^\s:/'"\u2018\u2019]+['"\u2019]?: Read-only file system|EROFS: read-only file system, \w+ '(/(?!srv/codesensei/)[^']*)/[^/']*'
     {0} is read-only for the project's processes and hooks

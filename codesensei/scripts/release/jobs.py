@@ -215,6 +215,9 @@ def _of_builds(release: Release, job: Job) -> dict[str, str]:
     writable = [*(job.writable or (release.path,)), release.project.cache]
     return {
         **sandbox.directives(release.sandbox, map(str, writable)),
+        # None of that is a build's, whatever the live processes may do.
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
         "ProtectSystem": "strict",
         "ReadWritePaths": " ".join(map(str, writable)),
         # The build user may not write the live site's log files; what a build logs there is lost.
@@ -232,8 +235,8 @@ def _of_app(release: Release, job: Job) -> dict[str, str]:
         found = {**found, "ProtectSystem": "full", "ProtectHome": "no"}
     if facts and facts.sets_id:
         found.pop("RestrictSUIDSGID", None)
-    if places and sandbox.are_hidden(places) and found.get("ProtectHome") == "yes":
-        found["ProtectHome"] = "read-only"
+    if places and sandbox.are_hidden(places):
+        found |= sandbox.shown(found)
     return {**found, "JoinsNamespaceOf": web_unit(release.project.slug)}
 
 

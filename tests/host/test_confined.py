@@ -39,9 +39,9 @@ def test_a_refusal_names_the_key_that_loosens_it(changing_desk: Desk) -> None:
     desk.up()
     server.console("test -f /mnt/reports/one && test -d /opt/store/deep")
     web = process_of(desk, "desk.service")
-    mounts = server.console(f"grep -E ' (/mnt/reports|/opt/store|/) ' /proc/{web}/mountinfo").stdout
+    mounts = server.console(f"cat /proc/{web}/mountinfo").stdout
     modes = {line.split()[4]: line.split()[5].split(",")[0] for line in mounts.splitlines()}
-    assert modes == {"/": "ro", "/mnt/reports": "rw", "/opt/store": "rw"}
+    assert (modes["/"], modes["/mnt/reports"], modes["/opt/store"]) == ("ro", "rw", "rw")
     assert "NoNewPrivs:\t0\n" in server.console(f"cat /proc/{web}/status").stdout
     assert "MemoryMax=629145600\n" in server.console("systemctl show desk.service").stdout
     desk.up_without_changes()

@@ -183,7 +183,7 @@ UNIT = [
     Breakage(
         "processes.places", f"{SCRIPTS}/release/ask_places.py", "if os.access(folder, os.W_OK | os.X_OK):", "if True:"
     ),
-    Breakage("processes.places", f"{WIRE}/sandbox.py", " if _PLAIN.fullmatch(place))", ")"),
+    Breakage("processes.places", f"{WIRE}/sandbox.py", " if is_plain(place))", ")"),
     Breakage(
         "processes.loosened",
         f"{CONFIG}/stack.py",

@@ -70,7 +70,12 @@ def shown(found: Mapping[str, str]) -> dict[str, str]:
 
 def places_of(shared: str, places: Iterable[str] | None) -> list[str]:
     """What may be written: `shared`, and places that need not be there; one that a unit cannot hold is left out."""
-    return [shared, *(f"-{place}" for place in places or () if _PLAIN.fullmatch(place))]
+    return [shared, *(f"-{place}" for place in places or () if is_plain(place))]
+
+
+def is_plain(place: str) -> bool:
+    """Whether a unit can hold the path."""
+    return bool(_PLAIN.fullmatch(place))
 
 
 def are_hidden(places: Iterable[str]) -> bool:

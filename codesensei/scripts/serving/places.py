@@ -30,6 +30,9 @@ def open_to(step: Step[Manifest], release: Release) -> Manifest:
         return replace(file, content=opened(file.content)) if is_unit else file
 
     candidate = replace(manifest.candidate, unit=opened(manifest.candidate.unit))
-    if places:
-        step.say(f"the settings name {', '.join(places)}: the processes may write there too")
+    plain = [place for place in places if sandbox.is_plain(place)]
+    if plain:
+        step.say(f"settings or variables lead to {', '.join(plain)}: the processes may write there too")
+    for place in set(places) - set(plain):
+        step.say(f"settings or variables lead to {place!r}, which stays read-only: rename it without spaces and signs")
     return replace(manifest, files=tuple(map(of, manifest.files)), candidate=candidate)

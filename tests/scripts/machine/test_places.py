@@ -33,7 +33,9 @@ def unit(machine: Machine, name: str = stack.WEB) -> list[str]:
 def test_the_units_are_open_where_the_settings_lead(places: tuple[str, ...], writable: str, home: str) -> None:
     wanted = replace(FIRST, places=places)
     with Scenario("places", None, wanted).machine() as machine:
-        assert switch(machine, wanted).ok
+        said = switch(machine, wanted).said
+        assert ("may write there too" in said) is (writable != WRITABLE)
+        assert ("stays read-only" in said) is (writable == WRITABLE and bool(places))
         for name in (stack.WEB, stack.worker_unit("mail")):
             assert {writable, home} <= set(unit(machine, name))
         assert switch(machine, wanted).result["release"] == wanted.release

@@ -126,6 +126,11 @@ LOGS = {
         "makes a system call",
         "SystemCallFilter",
     ),
+    "mount namespace": (
+        "shop.service: Failed to set up mount namespacing: /mnt/gone: No such file or directory\n",
+        "cannot confine the process (/mnt/gone: No such file or directory)",
+        "project.sandbox",
+    ),
     "threads": ("RuntimeError: can't start new thread", "no more processes or threads", "tasksMax"),
     "gobject": ("ValueError: Namespace Rsvg not available", "the system library Rsvg", "gir1.2"),
     "libmagic": (

@@ -230,6 +230,10 @@ a system call is refused
     PermissionError: \[Errno 1\] Operation not permitted(?:: '([^']+)')?
     the system refuses what the project does, though the files' modes may allow it (Operation not permitted)
     if the project needs it, loosen the directive that refuses it, by its name, in project.sandbox (systemctl cat shows them)
+a process cannot be confined
+    Failed to set up mount namespacing: (.+)|Failed at step (NAMESPACE) spawning
+    systemd cannot confine the process ({0})
+    make the path that it names on the server, or take it out of project.sandbox; a server that is a container must allow mount namespaces
 too many processes
     can't start new thread|fork: (?:retry: )?Resource temporarily unavailable
     the project's process may start no more processes or threads

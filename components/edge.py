@@ -33,6 +33,8 @@ class EdgeProxy(Component):
             "trustedProxies": list(config.trusted_proxies),
             "bodySize": config.limits.body_size,
             "readTimeout": config.limits.read_timeout,
+            "clientTimeout": config.limits.client_timeout or "the server's",
+            "connections": config.limits.connections or "any",
             "static": static or "none",
             "media": media or "none",
         }
@@ -95,4 +97,6 @@ def _site(stack: Stack, hostnames: list[str], tls: str | None, static: str | Non
         external_tls=config.tls.kind == "external",
         body_size=config.limits.body_size,
         read_timeout=config.limits.read_timeout,
+        client_timeout=config.limits.client_timeout,
+        connections=config.limits.connections,
     )

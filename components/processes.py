@@ -7,6 +7,7 @@ from pathlib import Path
 from pulumi import ResourceOptions
 
 from codesensei.config import Stack, StackConfig
+from codesensei.config.confined import ResourcesConfig
 from codesensei.config.project import WorkerConfig
 from codesensei.render import queues, rotation, units
 from codesensei.render.programs import CANDIDATE, LIVE, STOP_WORKER, program
@@ -32,6 +33,10 @@ class Processes(Component):
             "workers": {key: worker.command + _notes(worker) for key, worker in config.workers.items()},
             "stopTimeout": {"web": stop.web, "workers": stop.workers},
         }
+        if bounds := config.resources.model_dump(by_alias=True, exclude_defaults=True):
+            shown["resources"] = bounds
+        if config.loosened:
+            shown["sandbox"] = {name: " ".join(words) or "off" for name, words in config.loosened.items()}
         super().__init__(slug, shown, opts)
         context = units.UnitContext(
             paths=stack.paths,
@@ -39,9 +44,16 @@ class Processes(Component):
             title=config.name or slug,
             settings_module=config.settings_module,
             directory=code.settings.django_directory,
+            loosened=config.loosened,
         )
         application, programs = code.settings.application, stack.paths.programs
-        web = units.Web(server=server, application=application, workers=count, stop_timeout=stop.web)
+        web = units.Web(
+            server=server,
+            application=application,
+            workers=count,
+            stop_timeout=stop.web,
+            resources=_resources(config.resources.web),
+        )
         web_name, socket_name = names.web_unit(slug), names.socket_unit(slug)
         rotated = rotation.logrotate(stack.paths, user=stack.user, server=server)
         self.files = [
@@ -59,7 +71,8 @@ class Processes(Component):
             name, command = names.worker_unit(slug, key), worker.command
             script = units.worker_script(stack.paths, key, command=command)
             seconds, signal = worker.stop_timeout or stop.workers, worker.stop_signal or queues.stop_signal(command)
-            text = units.worker_unit(context, key, stop_timeout=seconds, stop_signal=signal)
+            resources = _resources(worker.resources or config.resources.workers)
+            text = units.worker_unit(context, key, stop_timeout=seconds, stop_signal=signal, resources=resources)
             self.files.append(_unit(name, text))
             self.files.append(_run_by(stack.user, stack.paths.worker_script(key), script, name))
             self.units.append(
@@ -81,11 +94,22 @@ def web_workers(config: StackConfig, server: WebServer) -> int | None:
     return config.workers_given(variable) or server.default_workers
 
 
+def _resources(given: ResourcesConfig) -> units.Resources:
+    return units.Resources(
+        memory_high=given.memory_high,
+        memory_max=given.memory_max,
+        tasks_max=given.tasks_max,
+        cpu_weight=given.cpu_weight,
+    )
+
+
 def _notes(worker: WorkerConfig) -> str:
     """What a worker has beside its command, as the preview shows it."""
     notes = ["singleton"] if worker.singleton else []
     notes += [f"stops on {worker.stop_signal}"] if worker.stop_signal else []
     notes += [f"within {worker.stop_timeout} s"] if worker.stop_timeout else []
+    bounds = worker.resources.model_dump(by_alias=True, exclude_defaults=True) if worker.resources else {}
+    notes += [f"{name} {bound}" for name, bound in bounds.items()]
     return f" ({', '.join(notes)})" if notes else ""
 
 

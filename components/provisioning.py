@@ -45,7 +45,8 @@ class Provisioning(Component):
         default = paths.SERVER.default_tls
         shared = site.base_files(certificate=f"{default}/certificate.pem", key=f"{default}/key.pem").items()
         files = tuple(SharedFile(path=path, content=text, version=site.BASE_VERSION) for path, text in shared)
-        self.step(access, steps.PROXY, steps.Proxy(files=files, packages=project.system_packages))
+        unit = SharedFile(path=str(paths.SERVER.nginx_unit), content=site.unit_file(), version=site.BASE_VERSION)
+        self.step(access, steps.PROXY, steps.Proxy(files=files, packages=project.system_packages, unit=unit))
         # Even without a variable: projects write redis://127.0.0.1:6379 into their settings just as often.
         needed, version = stack.broker.shared, broker.VERSION
         drop_in = steps.Broker(config=broker.config(), version=version, needed=needed, adopt=config.adopt)

@@ -71,6 +71,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         production=stack.config.production,
         adopt=stack.config.adopt,
         shares=stack.config.shares,
+        sandbox=config.loosened,
     )
 
 
@@ -86,6 +87,7 @@ def prepare_data(stack: Stack, code: Code) -> steps.Prepare:
         lock_timeout=stack.config.database.lock_timeout,
         shared_paths=config.shared_paths,
         collectstatic=config.collectstatic,
+        sandbox=config.loosened,
     )
 
 

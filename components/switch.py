@@ -105,4 +105,5 @@ def _manifest(
         media=config.media,
         media_internal=config.media_kind == "internal",
         own_broker=stack.broker.own,
+        sandbox=config.loosened,
     )

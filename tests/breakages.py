@@ -167,6 +167,45 @@ UNIT = [
     Breakage("config.stop-timeout", f"{RENDER}/units.py", "STOP_MARGIN = 5\n", "STOP_MARGIN = 0\n"),
     Breakage("logs.rotation", f"{TEMPLATES}/logrotate.j2", "    su {{ user }} {{ user }}\n", ""),
     Breakage("processes.environment", "codesensei/wire/processes.py", '        "PYTHONUNBUFFERED": "1",\n', ""),
+    Breakage("proxy.confined", f"{SCRIPTS}/serving/nginx_unit.py", "if _serves_nobody() and ", "if "),
+    Breakage("proxy.confined", f"{SCRIPTS}/serving/nginx_unit.py", "        if not tried.ok:\n", "        if False:\n"),
+    Breakage(
+        "proxy.confined", f"{SCRIPTS}/serving/nginx_unit.py", "    if not register.entries():\n", "    if False:\n"
+    ),
+    Breakage(
+        "config.limits.clients", f"{TEMPLATES}/site.conf.j2", "    client_body_timeout {{ client_timeout }}s;\n", ""
+    ),
+    Breakage(
+        "config.limits.clients",
+        f"{TEMPLATES}/base.conf.j2",
+        "limit_conn_zone $binary_remote_addr",
+        "limit_conn_zone $realip_remote_addr",
+    ),
+    Breakage("processes.sandbox", f"{WIRE}/sandbox.py", '"ProtectSystem": "strict"', '"ProtectSystem": "full"'),
+    Breakage("processes.sandbox", f"{SCRIPTS}/release/jobs.py", " else _of_app(release, job)", " else {}"),
+    Breakage("processes.places", f"{SCRIPTS}/steps/switch.py", " = step.data = places.open_to(", " = places.open_to("),
+    Breakage("processes.places", f"{SCRIPTS}/serving/places.py", "    if facts.places is None:\n", "    if False:\n"),
+    Breakage(
+        "processes.places", f"{SCRIPTS}/release/ask_places.py", "if os.access(folder, os.W_OK | os.X_OK):", "if True:"
+    ),
+    Breakage("processes.places", f"{WIRE}/sandbox.py", " if is_plain(place))", ")"),
+    Breakage(
+        "processes.loosened",
+        f"{CONFIG}/stack.py",
+        "    for name, words in project.loosened.items():\n",
+        "    for name, words in ():\n",
+    ),
+    Breakage("processes.loosened", "components/processes.py", "            loosened=config.loosened,\n", ""),
+    Breakage("processes.loosened", f"{WIRE}/sandbox.py", 'if "PrivateTmp" in loosened else ()', "if False else ()"),
+    Breakage("processes.loosened", f"{WIRE}/sandbox.py", 'if "NoNewPrivileges" in loosened else', "if False else"),
+    Breakage("processes.refused", f"{SCRIPTS}/release/causes.py", "{{ProtectHome: read-only}}", "{{}}"),
+    Breakage("processes.resources", "components/processes.py", "worker.resources or config", "config"),
+    Breakage(
+        "processes.resources",
+        f"{RENDER}/units.py",
+        "web.resources, paths.candidate_place",
+        "DEFAULT_RESOURCES, paths.candidate_place",
+    ),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", '        "chdir",\n', ""),
     Breakage("web.gunicorn-conf", f"{PROGRAMS}/gunicorn_conf.py", " or 3)", " or 9)"),
     Breakage("workers.beat", f"{RENDER}/units.py", r"|\sworker(?=", r"|\snothing(?="),

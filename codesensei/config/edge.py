@@ -12,6 +12,8 @@ from codesensei.config.types import (
     Model,
     Seconds,
     Size,
+    Whole,
+    at_least,
     is_address,
     is_hostname,
     matching,
@@ -152,8 +154,15 @@ Domain: TypeAlias = Annotated[str, AfterValidator(domain)]
 Domains: TypeAlias = Annotated[tuple[Annotated[str, AfterValidator(domain_or_pattern)], ...], AfterValidator(unique)]
 
 
+Connections: TypeAlias = Annotated[
+    Whole, at_least(0, "connections", "0 is without a limit", "give a number of requests: 400")
+]
+
+
 class Limits(Model):
     """What the edge proxy allows."""
 
     body_size: Size = option("25m", "Largest request body: digits and k, m or g")
     read_timeout: Seconds = option(60, "Seconds that the project may take to answer")
+    client_timeout: Seconds | None = option(None, "Seconds without a byte from or to a visitor; default: 30")
+    connections: Connections = option(400, "Requests that one address may have under way; 0: any number")

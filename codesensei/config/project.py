@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from codesensei.config.confined import Resources, ResourcesConfig, Sandbox
 from codesensei.config.types import (
     Application,
     DottedModule,
@@ -229,6 +230,7 @@ class WorkerConfig(Model):
     singleton: Flag = option(False, "True where two must never run at once, e.g. beat")
     stop_signal: StopSignal | None = option(None, "Default: what a known queue program finishes on, else SIGTERM")
     stop_timeout: Seconds | None = option(None, "Seconds to finish its work; default: project.stopTimeout.workers")
+    resources: ResourcesConfig | None = option(None, "What it may use; default: project.resources.workers")
 
 
 Worker = Annotated[WorkerConfig, BeforeValidator(worker)]
@@ -286,6 +288,8 @@ class ProjectConfig(Model):
     hooks: Hooks = Hooks()
     health_check: HealthCheck = HealthCheck()
     stop_timeout: StopTimeout = StopTimeout()
+    resources: Resources = option(Resources(), "Bounds of memory, processes and processor")
+    sandbox: Sandbox = option(Sandbox(), "Directives of systemd to loosen, by name; false switches one off")
     static: Literal["serve", "none"] = option("serve", "none: static files are elsewhere (S3, a CDN)")
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = option(
         "afterMigrate", "When static files are collected, from the next release on; hooks around it move along"
@@ -309,6 +313,11 @@ class ProjectConfig(Model):
         """The prefix below which nginx has uploads, where MEDIA_URL is `media_url`; None where it has none."""
         own = self.media_serving if self.media_serving.startswith("/") else media_url
         return None if self.media_serving == "none" else own
+
+    @property
+    def loosened(self) -> dict[str, tuple[str, ...]]:
+        """What the project's processes and jobs may do beyond the usual."""
+        return self.sandbox.loosened
 
     @property
     def media(self) -> str:

@@ -20,6 +20,7 @@ from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
 from codesensei.wire.names import asked_name, is_pattern, is_system_unit, socket_unit, web_unit, worker_unit
 from codesensei.wire.processes import PYTHON_PATH
+from codesensei.wire.sandbox import WITH_PRIVILEGES
 
 
 def _names_only(value: object) -> object:
@@ -194,6 +195,16 @@ def _variables(config: StackConfig) -> Iterable[Problem]:
         yield Problem("database-url-made", givers[URL_VARIABLE], message, "remove it here")
 
 
+def _memory(config: StackConfig) -> Iterable[Problem]:
+    project = config.project
+    given = {f"resources.{name}": getattr(project.resources, name) for name in ("web", "workers")}
+    given |= {f"workers.{key}.resources": worker.resources for key, worker in project.workers.items()}
+    for place, found in given.items():
+        if found and found.high_is_useless:
+            message = f"{found.memory_high} is not below memoryMax ({found.memory_max}), at which the process is ended"
+            yield Problem("memory-order", f"project.{place}.memoryHigh", message, "lower it, or remove it")
+
+
 _Rule = Callable[[StackConfig], Iterable[Problem]]
 _RULES: tuple[_Rule, ...] = (
     _app_user,
@@ -207,6 +218,7 @@ _RULES: tuple[_Rule, ...] = (
     _apps_domain,
     _python_path,
     _variables,
+    _memory,
 )
 
 
@@ -257,6 +269,11 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
             f"{NAMESPACE}project.shareUser: every project on {config.server.host} that runs as {project.user} can read "
             "and change what the others have there: variables with their secrets, database, uploads, logs, processes"
         )
+    for name, words in project.loosened.items():
+        what = f"{', '.join(words)} is allowed" if words else "is off"
+        if name == "NoNewPrivileges":
+            what += f", and so are {', '.join(sorted(WITH_PRIVILEGES - {name}))}, which would imply it,"
+        found.append(f"{NAMESPACE}project.sandbox.{name}: {what} for the project's processes and hooks")
     asgi, wsgi = ("asgiApplication", project.asgi_application), ("wsgiApplication", project.wsgi_application)
     unused = {"wsgi": asgi, "asgi": wsgi}
     other, application = unused.get(project.interface, ("", None))

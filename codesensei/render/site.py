@@ -14,8 +14,10 @@ from codesensei.wire import paths
 from codesensei.wire.paths import MEDIA, ProjectPaths
 
 # Raise it with every change to base.conf.j2: if two stacks on a server differ, the newer text wins.
-BASE_VERSION = 2
+BASE_VERSION = 3
 _SIZE = re.compile(r"[0-9]+[kKmMgG]?")
+# How many requests one address may have under way: an office behind one is below it, what nginx can hold above.
+CONNECTIONS = 400
 # What sites include, because it depends on the server; `base_files` provides it.
 SNIPPETS = ("http", "https", "precompressed")
 
@@ -61,6 +63,8 @@ def site(
     external_tls: bool = False,
     body_size: str = "25m",
     read_timeout: int = 60,
+    client_timeout: int | None = None,
+    connections: int = CONNECTIONS,
 ) -> str:
     """One project's site.
 
@@ -70,7 +74,8 @@ def site(
     (paths on the server) the project is served over TLS, and HTTP redirects to it. `trusted_proxies` are networks whose
     X-Forwarded-* headers are believed; with `external_tls` they alone are served, as over HTTPS, and everybody else is
     redirected to it. The server itself is served too, unbelieved: it reads back what it serves. `body_size` is nginx's
-    (`25m`), `read_timeout` in seconds. ValueError for a value that nginx cannot take.
+    (`25m`), `read_timeout` in seconds; so is `client_timeout`, None for the server's. One address may have as many as
+    `connections` requests under way, 0: any number. ValueError for a value that nginx cannot take.
     """
     if (certificate is None) != (key is None):
         raise ValueError("a certificate and its key go together")
@@ -106,6 +111,8 @@ def site(
         access_log=str(project.site_log),
         body_size=body_size,
         read_timeout=read_timeout,
+        client_timeout=client_timeout,
+        connections=connections,
         challenge_root=str(paths.SERVER.challenges),
     )
 
@@ -122,6 +129,11 @@ def base_files(*, certificate: str, key: str) -> dict[str, str]:
     nginx_root = paths.SERVER.nginx
     snippets = {f"{nginx_root}/snippets/codesensei-{name}.conf": render(f"{name}.conf.j2") for name in SNIPPETS}
     return {**snippets, str(paths.SERVER.nginx_base): shared}
+
+
+def unit_file() -> str:
+    """What confines nginx's own unit, also as it serves sites that are none of ours."""
+    return render("nginx.service.j2")
 
 
 def url_path(url: str) -> str:

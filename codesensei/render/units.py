@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from codesensei.render import queues, systemd
 from codesensei.render.programs import STOP_WORKER
 from codesensei.render.templates import render
 from codesensei.webservers import Process, WebServer
-from codesensei.wire import names, processes
+from codesensei.wire import names, processes, sandbox
 from codesensei.wire.names import RELEASE_PLACEHOLDER, WORKERS_PLACEHOLDER
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.sandbox import Loosened
 
 # Seconds between the end of the last request and systemd's SIGKILL.
 STOP_MARGIN = 5
+# Processes and threads: more than a project needs, fewer than would stop its neighbors from starting any.
+TASKS = 2048
 # Runs the shell line in the file, with the packages that are there now. A simple command replaces the shell, so SIGTERM
 # reaches it directly.
 RUN_FILE = (
@@ -37,6 +40,30 @@ class UnitContext:
     title: str
     settings_module: str
     directory: str
+    loosened: Loosened = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a process and those that it starts may use together; sizes as systemd reads them, None for no bound."""
+
+    memory_high: str | None = None
+    memory_max: str | None = None
+    tasks_max: int = TASKS
+    cpu_weight: int | None = None
+
+    def directives(self) -> dict[str, str]:
+        """Those that are set, as a unit has them."""
+        values = {
+            "MemoryHigh": self.memory_high,
+            "MemoryMax": self.memory_max,
+            "TasksMax": self.tasks_max,
+            "CPUWeight": self.cpu_weight,
+        }
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+
+DEFAULT_RESOURCES = Resources()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +74,7 @@ class Web:
     application: str
     workers: int | None
     stop_timeout: int
+    resources: Resources = DEFAULT_RESOURCES
 
 
 def socket_unit(context: UnitContext) -> str:
@@ -71,7 +99,7 @@ def web_unit(context: UnitContext, web: Web) -> str:
     command = _command(
         context, web, paths.venv_link, paths.programs, paths.socket, workers=workers, error_log=error_log
     )
-    live = _live(context, "web", web.stop_timeout)
+    live = _live(context, "web", web.stop_timeout, web.resources)
     return render("web.service.j2", **live, socket_unit=names.socket_unit(paths.slug), command=command)
 
 
@@ -89,12 +117,21 @@ def candidate_unit(context: UnitContext, web: Web) -> str:
         "candidate.service.j2",
         # Its own HOME too: a server may have a control socket there, which the live process must keep.
         **_common(context, release, folder / "env", venv, home, web.stop_timeout),
+        confined=_confined(context, web.resources, paths.candidate_place),
+        web_unit=names.web_unit(paths.slug),
         runtime_directory=str(home.relative_to("/run")),
         command=_command(context, web, venv, paths.candidate_programs, paths.candidate_socket, workers=workers),
     )
 
 
-def worker_unit(context: UnitContext, key: str, *, stop_timeout: int, stop_signal: str = queues.DEFAULT) -> str:
+def worker_unit(
+    context: UnitContext,
+    key: str,
+    *,
+    stop_timeout: int,
+    stop_signal: str = queues.DEFAULT,
+    resources: Resources = DEFAULT_RESOURCES,
+) -> str:
     """A worker's process: the line in its command file, run by bash. `stop_timeout` in seconds.
 
     Only its main process gets the signal: each queue program tells those that it has started. SIGTERM is not written.
@@ -102,7 +139,7 @@ def worker_unit(context: UnitContext, key: str, *, stop_timeout: int, stop_signa
     paths, signal = context.paths, "" if stop_signal == queues.DEFAULT else stop_signal
     return render(
         "worker.service.j2",
-        **_live(context, key, stop_timeout),
+        **_live(context, key, stop_timeout, resources),
         key=key,
         web_unit=names.web_unit(paths.slug),
         command=systemd.command(["/bin/bash", "-c", RUN_FILE, str(paths.worker_script(key))]),
@@ -131,9 +168,15 @@ def with_schedule(command: str) -> str:
     return _CELERY.sub(extended, command)
 
 
-def _live(context: UnitContext, process: str, stop_timeout: int) -> dict[str, object]:
+def _live(context: UnitContext, process: str, stop_timeout: int, resources: Resources) -> dict[str, object]:
     paths = context.paths
-    return _common(context, paths.current, paths.env_link, paths.venv_link, paths.home(process), stop_timeout)
+    common = _common(context, paths.current, paths.env_link, paths.venv_link, paths.home(process), stop_timeout)
+    return {**common, "confined": _confined(context, resources)}
+
+
+def _confined(context: UnitContext, resources: Resources, *writable: Path) -> dict[str, str]:
+    shown = [str(path) for path in (context.paths.shared, *writable)]
+    return {**resources.directives(), **sandbox.directives(context.loosened, shown)}
 
 
 def _common(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from codesensei.wire.paths import MEDIA
 from codesensei.wire.said import Said
+from codesensei.wire.sandbox import Loosened
 
 UnitKind = Literal["socket", "web", "worker"]
 
@@ -79,6 +80,7 @@ class Manifest:
     `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
     which are in the folder `media` of shared; with `media_internal` only to whom the project sends them. `shares` names
     what the settings use and another stack may use too. With `own_broker` the stack has a broker of its own.
+    `sandbox` is what jobs may do beyond the usual; units say it.
     """
 
     slug: str
@@ -104,6 +106,7 @@ class Manifest:
     media: str = MEDIA
     media_internal: bool = False
     own_broker: bool = False
+    sandbox: Loosened = field(default_factory=dict)
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

@@ -77,6 +77,11 @@ class ServerPaths:
         return self.nginx / "conf.d" / "codesensei.conf"
 
     @property
+    def nginx_unit(self) -> Path:
+        """What confines nginx's own unit."""
+        return self.units / "nginx.service.d" / "codesensei.conf"
+
+    @property
     def unknown_host(self) -> Path:
         """A throw-away certificate for them."""
         return self.config / "unknown-host"

@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import MEDIA
 from codesensei.wire.said import Said
+from codesensei.wire.sandbox import Loosened
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
@@ -93,10 +94,14 @@ class SharedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Proxy:
-    """nginx's base configuration. `packages` run it again: one may be a module for which some lines are."""
+    """nginx's base configuration. `packages` run it again: one may be a module for which some lines are.
+
+    `unit` is what confines nginx.
+    """
 
     files: tuple[SharedFile, ...]
     packages: tuple[str, ...]
+    unit: SharedFile | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +206,8 @@ class Build:
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
     names their content. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack
     config decides. `media_url` where the proxy serves uploads. `shared_paths` are the folders that lead to shared.
-    `production` refuses DEBUG, `adopt` takes over what the settings use and another stack has, and `shares` names what
-    both may use.
+    `production` refuses DEBUG, `adopt` takes over what the settings use and another stack has, `shares` names what
+    both may use, and `sandbox` is what the project's programs may do beyond the usual.
     """
 
     user: str
@@ -227,6 +232,7 @@ class Build:
     production: bool = False
     adopt: bool = False
     shares: tuple[str, ...] = ()
+    sandbox: Loosened = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +257,7 @@ class Prepare:
     lock_timeout: int
     shared_paths: tuple[str, ...] = ()
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = "afterMigrate"
+    sandbox: Loosened = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,11 +90,31 @@ def test_all_that_runs() -> None:
 def test_how_a_worker_is_stopped(worker: object, lines: list[str]) -> None:
     made = processes("gunicorn", config(workers={"mail": worker}, stopTimeout={"workers": 90}))
     text = next(file.content for file in made.files if file.path.endswith("shop-mail.service"))
-    assert text.partition("KillMode=mixed\n")[2].partition("\n\n")[0].splitlines() == lines
+    assert text.partition("KillMode=mixed\n")[2].partition("TasksMax=")[0].splitlines() == lines
     signal = lines[0].removeprefix("KillSignal=")
     told = f"-s {signal} $MAINPID\n" if "SIG" in signal else "stop_worker.sh $MAINPID\n"
     assert told in text
     assert made.units[-1].stop_timeout == int(lines[-1].partition("=")[2])
+
+
+@pytest.mark.proves("processes.resources", "processes.loosened")
+def test_what_the_processes_may_use_and_do() -> None:
+    own = {"command": "work", "resources": {"memoryMax": "256M"}}
+    bounds = {"web": {"memoryHigh": "400M", "memoryMax": "500M"}, "workers": {"tasksMax": 64, "cpuWeight": 20}}
+    sandbox = {"PrivateTmp": False, "ReadWritePaths": ["/mnt/x"]}
+    made = processes("gunicorn", config(workers={"mail": own, "beat": "tick"}, resources=bounds, sandbox=sandbox))
+    found = {file.path.rpartition("/")[2]: file.content.splitlines() for file in made.files}
+    web, mail, beat = (found[f"shop{name}.service"] for name in ("", "-mail", "-beat"))
+    candidate = made.candidate.unit.splitlines()
+    for unit in (web, candidate):
+        assert {"MemoryHigh=400M", "MemoryMax=500M", "TasksMax=2048"} <= set(unit)
+    assert {"MemoryMax=256M", "TasksMax=2048"} <= set(mail)
+    assert {"TasksMax=64", "CPUWeight=20"} <= set(beat)
+    assert [line for line in beat if line.startswith("Memory")] == []
+    for unit in (web, mail, beat, candidate):
+        assert [line for line in unit if "PrivateTmp" in line] == []
+        (writable,) = (line for line in unit if line.startswith("ReadWritePaths="))
+        assert writable.endswith(" /mnt/x /tmp /var/tmp")
 
 
 def test_a_candidate_also_runs_with_what_is_refused_of_a_live_process() -> None:

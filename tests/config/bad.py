@@ -359,6 +359,50 @@ BAD = [
         "project.stopTimeout.web: 0 is too small: times are in seconds, at least 1\n    set a number of seconds: 60",
     ),
     Bad(
+        "memory",
+        "      web:\n        tasksMax: 2048",
+        "      web:\n        memoryMax: 512",
+        'project.resources.web.memoryMax: "512" is not a size of memory\n    write a whole number and K, M or G: 512M',
+    ),
+    Bad(
+        "tasks",
+        "      web:\n        tasksMax: 2048",
+        "      web:\n        tasksMax: 2",
+        "project.resources.web.tasksMax: 2 is too small: a web server and its workers need more\n    give 16 or more",
+    ),
+    Bad(
+        "cpu-weight",
+        "      web:\n        tasksMax: 2048",
+        "      web:\n        cpuWeight: 0",
+        "project.resources.web.cpuWeight: 0 is not a weight\n    use a number from 1 to 10000; every unit has 100",
+    ),
+    Bad(
+        "connections",
+        "connections: 400",
+        "connections: -1",
+        "limits.connections: -1 is too small: 0 is without a limit\n    give a number of requests: 400",
+    ),
+    Bad(
+        "sandbox-off",
+        "sandbox: {}",
+        "sandbox: {NoNewPrivileges: true}",
+        "project.sandbox.NoNewPrivileges: true does not loosen it\n"
+        "    write false to switch it off, or remove the line",
+    ),
+    Bad(
+        "sandbox-words",
+        "sandbox: {}",
+        "sandbox: {ReadWritePaths: false}",
+        "project.sandbox.ReadWritePaths: false does not loosen it\n    list absolute paths: [/mnt/reports]",
+    ),
+    Bad(
+        "sandbox-word",
+        "sandbox: {}",
+        "sandbox: {SystemCallFilter: [mount]}",
+        'project.sandbox.SystemCallFilter: "mount" cannot be allowed\n'
+        '    list groups of systemd: ["@mount"], or write false for all',
+    ),
+    Bad(
         "lock-timeout",
         "lockTimeout: 5",
         "lockTimeout: -1",

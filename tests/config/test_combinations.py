@@ -49,6 +49,11 @@ COMBINATIONS = {
         [("pythonPath: []", "pythonPath: [src]"), (OWN_ENV, f"    PYTHONPATH: src\n{OWN_ENV}")],
         "env.PYTHONPATH: PYTHONPATH is also made of project.pythonPath\n    remove one of the two",
     ),
+    "memory-order": (
+        [("      web:\n        tasksMax: 2048", "      web: {memoryHigh: 1G, memoryMax: 1024m}")],
+        "project.resources.web.memoryHigh: 1G is not below memoryMax (1024M), at which the process is ended\n"
+        "    lower it, or remove it",
+    ),
     "external-needs-proxies": (
         [(TLS, "  codesensei:tls: external\n")],
         "tls: is external, but no load balancer or CDN is trusted to say that a visitor came over HTTPS\n"
@@ -124,7 +129,7 @@ def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
 def rules_of_the_product() -> set[str]:
     """The first text of every call that states a rule."""
     rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of stack.py
-    rules |= {"seconds", "keep-releases", "lock-timeout"}  # named by users of at_least()
+    rules |= {"seconds", "keep-releases", "lock-timeout", "tasks", "connections"}  # named by users of at_least()
     doors = {"reject", "Problem", "_refuse", "Refusal", "matching"}
     product = EXAMPLE.parents[1] / "codesensei"
     for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):

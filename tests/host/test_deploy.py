@@ -127,6 +127,18 @@ def test_what_a_third_user_can_learn_of_processes(deployed: Stack) -> None:
         assert not [key for key in ("SECRET_KEY", "DATABASE_URL", "CELERY_BROKER_URL") if secret[key] in line]
 
 
+@pytest.mark.proves("processes.sandbox", "proxy.confined")
+def test_how_exposed_web_and_worker_are(deployed: Stack) -> None:
+    """systemd's own measure: 10 for a unit that may do all that its user may, 0 for one that may do nothing."""
+    for unit in (f"{deployed.slug}.service", f"{deployed.slug}-worker.service"):
+        said = deployed.server.console(f"systemd-analyze security --no-pager {unit}").stdout
+        found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+        assert found is not None, said
+        assert float(found[1]) <= 2.0, said
+    master = deployed.server.console("systemctl show --property=MainPID --value nginx.service").stdout.strip()
+    assert "NoNewPrivs:\t1\n" in deployed.server.console(f"cat /proc/{master}/status").stdout
+
+
 @pytest.mark.proves("django.asked")
 def test_what_is_known_of_the_settings_is_what_django_says(deployed: Stack) -> None:
     names = {"mediaRoot": "MEDIA_ROOT", "mediaUrl": "MEDIA_URL", "staticRoot": "STATIC_ROOT", "staticUrl": "STATIC_URL"}

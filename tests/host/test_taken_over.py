@@ -1,4 +1,4 @@
-"""A server that the version before has deployed to is taken over: what did not change runs on."""
+"""A server that the version before has deployed to is taken over: what did not change runs on, and nobody waits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.debians import on_debian
+from tests.host.visitor import traffic
 from tools.sandbox import Server
 from tools.trials.stack import CHECKOUT, Stack
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.host
 # The last commit in which both sides of the connection had no contract.
 EARLIER = "75650ac69f800b2476efe183ef213688646d788c"
 PARTS = ("codesensei", "components", "__main__.py", "Pulumi.yaml")
-UNITS = ("guestbook.socket", "guestbook.service", "guestbook-worker.service", "nginx.service", "postgresql@*.service")
+# What the version after it runs in the same way.
+UNITS = ("guestbook.socket", "nginx.service", "postgresql@*.service")
 
 
 def earlier_program(folder: Path) -> Path:
@@ -46,8 +48,20 @@ def test_what_did_not_change_runs_on(debian: int, fresh: Callable[[int], Server]
     release, before = stack.serving(), starts(stack)
     assert stack.site.greets("Hello")
     stack.bring_program(CHECKOUT)
-    stack.up()
+    assert "NoNewPrivileges" in stack.preview("--diff").output
+    with traffic(stack.site.address, stack.site.hostname, https=False) as seen:
+        stack.up()
+    assert seen.asked > 100
+    assert seen.failed == []
     assert starts(stack) == before
+    # nginx, which serves, is confined when it starts the next time.
+    assert (
+        "NoNewPrivileges=yes"
+        in stack.server.console("systemctl show guestbook.service guestbook-worker.service").stdout
+    )
+    assert (
+        "NoNewPrivileges=yes" in stack.server.console("cat /etc/systemd/system/nginx.service.d/codesensei.conf").stdout
+    )
     assert stack.serving() == stack.outputs()["release"] == release
     stack.up_without_changes()
     # From then on it is a stack like any other.

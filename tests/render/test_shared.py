@@ -9,14 +9,18 @@ import pytest
 from codesensei.render import broker, site
 
 # What each version was, from the first release on. A changed text gets a new line, and a higher number.
-SITE = {1: "8483ede1c9150948", 2: "469c17fe6625d0af"}
+SITE = {1: "8483ede1c9150948", 2: "469c17fe6625d0af", 3: "aa2638a084ba092b"}
 BROKER = {1: "3a7fbfd76d15cdee"}
 
 
 @pytest.mark.parametrize(
     ("text", "version", "known"),
     [
-        ("".join(site.base_files(certificate="/c.pem", key="/k.pem").values()), site.BASE_VERSION, SITE),
+        (
+            "".join([*site.base_files(certificate="/c.pem", key="/k.pem").values(), site.unit_file()]),
+            site.BASE_VERSION,
+            SITE,
+        ),
         (broker.config(), broker.VERSION, BROKER),
     ],
     ids=["site", "broker"],

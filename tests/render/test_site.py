@@ -219,7 +219,7 @@ def _fill(folder: Path) -> Path:
 
 
 def _serve(
-    folder: Path, trusted: list[str], *, external: bool = False, internal: bool = False, read_timeout: int = 60
+    folder: Path, trusted: list[str], *, external: bool = False, internal: bool = False, **limits: Any
 ) -> Iterator[_Served]:
     program = nginx()
     folder.chmod(0o755)
@@ -228,7 +228,7 @@ def _serve(
     place = _Place("shop", root)
     text = site.site(
         place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/", media_internal=internal,
-        trusted_proxies=trusted, external_tls=external, body_size="1k", read_timeout=read_timeout,
+        trusted_proxies=trusted, external_tls=external, body_size="1k", **limits,
     )  # fmt: skip
     owner = "user root;" if os.getuid() == 0 else ""
     file = configuration(folder, text, f"{owner} daemon off; error_log {folder}/error.log;")
@@ -270,6 +270,11 @@ def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served
 @pytest.fixture
 def hurried(tmp_path: Path) -> Iterator[_Served]:
     yield from _serve(tmp_path, [], read_timeout=1)
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
+    yield from _serve(tmp_path_factory.mktemp("limited"), ["127.0.0.8"], connections=2, client_timeout=1)
 
 
 BALANCER = "127.0.0.5"
@@ -497,6 +502,45 @@ def test_the_request_line_reaches_the_project_as_it_is(served: _Served) -> None:
 def test_the_body_limit(served: _Served) -> None:
     assert served.post("/", b"x" * 1024)[0] == 200
     assert served.post("/", b"x" * 1025)[0] == 413
+
+
+def _open(served: _Served, sent: str, source: str = "127.0.0.1") -> socket.socket:
+    found = socket.create_connection(("127.0.0.1", served.port), timeout=10, source_address=(source, 0))
+    found.sendall(sent.encode())
+    return found
+
+
+@pytest.mark.proves("config.limits.clients")
+def test_one_address_takes_no_more_than_its_share(limited: _Served) -> None:
+    waiting = [_open(limited, f"GET /hangs/ HTTP/1.1\r\nHost: {HOST}\r\n\r\n") for _ in range(2)]
+    deadline = time.monotonic() + 10
+    while limited.ask("/")[0] != 429:
+        assert time.monotonic() < deadline
+    # Static files are no work of the project's, and another address has a share of its own.
+    assert limited.ask("/static/app.js")[0] == 200
+    assert replace(limited, source="127.0.0.9").ask("/")[0] == 200
+    # Behind a load balancer, an address is the visitor's.
+    balancer = replace(limited, source="127.0.0.8")
+    assert balancer.ask("/", X_Forwarded_For="127.0.0.1")[0] == 429
+    assert balancer.ask("/", X_Forwarded_For="192.0.2.1")[0] == 200
+    for connection in waiting:
+        connection.close()
+    while limited.ask("/")[0] != 200:
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.proves("config.limits.clients")
+def test_a_client_that_sends_nothing_loses_its_connection(limited: _Served) -> None:
+    """A whole header and half a body: nginx would keep it for 60 s."""
+    head = f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 100\r\n\r\nhalf"
+    with _open(limited, head) as slow:
+        began = time.monotonic()
+        try:
+            ended = slow.recv(1000)
+        except ConnectionResetError:
+            ended = b""
+        assert b" 200 " not in ended
+        assert time.monotonic() - began < 8
 
 
 @pytest.mark.proves("tls.external")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,14 @@ WSGI, ASGI = "config.wsgi:application", "config.asgi:application"
 PATHS = ProjectPaths("shop")
 
 
-def context(**changes: str) -> units.UnitContext:
-    given = {"user": "deploy", "title": "Shop", "settings_module": SETTINGS, "directory": ".", **changes}
+def context(**changes: Any) -> units.UnitContext:
+    given: dict[str, Any] = {
+        "user": "deploy",
+        "title": "Shop",
+        "settings_module": SETTINGS,
+        "directory": ".",
+        **changes,
+    }
     return units.UnitContext(paths=PATHS, **given)
 
 

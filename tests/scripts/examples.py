@@ -26,6 +26,7 @@ FACTS = Facts(
     static_url="/static/",
     asgi_application="",
     wsgi_application="config.wsgi.application",
+    places=(),
 )
 PREFLIGHT = steps.Preflight(
     stack=STACK,

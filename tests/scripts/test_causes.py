@@ -42,10 +42,96 @@ LOGS = {
         "standard error",
     ),
     "path of others": (
-        "PermissionError: [Errno 13] Permission denied: '/home/weblate'",
-        "may not open or write /home/weblate",
+        "PermissionError: [Errno 13] Permission denied: '/var/lib/weblate'",
+        "may not open or write /var/lib/weblate",
         "shared/cache",
     ),
+    "home folder": (
+        "PermissionError: [Errno 13] Permission denied: '/home/weblate'",
+        "may not open /home/weblate",
+        "{ProtectHome: read-only}",
+    ),
+    "home folder in a shell": (
+        "cat: /home/deploy/key.json: Permission denied\n",
+        "may not open /home/deploy/key.json",
+        "{ProtectHome: read-only}",
+    ),
+    "read-only folder": (
+        "OSError: [Errno 30] Read-only file system: '/mnt/reports/2026/may.pdf'",
+        "/mnt/reports/2026 is read-only",
+        "{ReadWritePaths: [/mnt/reports/2026]}",
+    ),
+    "read-only folder in a shell": (
+        "mkdir: cannot create directory \u2018/opt/shop/cache\u2019: Read-only file system\n",
+        "/opt/shop is read-only",
+        "{ReadWritePaths: [/opt/shop]}",
+    ),
+    "read-only folder of a redirection": (
+        "/srv/codesensei/shop/env/x.sh: line 1: /var/backups/shop.sql: Read-only file system\n",
+        "/var/backups is read-only",
+        "{ReadWritePaths: [/var/backups]}",
+    ),
+    "read-only folder in Node": (
+        "Error: EROFS: read-only file system, mkdir '/opt/cache/x'",
+        "/opt/cache is read-only",
+        "{ReadWritePaths: [/opt/cache]}",
+    ),
+    "device": (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/dev/video0'",
+        "no devices, such as /dev/video0",
+        "{PrivateDevices: false}",
+    ),
+    "kernel": (
+        "bash: line 1: /proc/sys/vm/overcommit_memory: Read-only file system\n",
+        "the kernel's setting /proc/sys/vm/overcommit_memory",
+        "{ProtectKernelTunables: false}",
+    ),
+    "a file in /tmp": (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/feed.csv'\n",
+        "a /tmp of their own, in which there is no /tmp/feed.csv",
+        "{PrivateTmp: false}",
+    ),
+    "a socket in /tmp": (
+        'connection to server on socket "/tmp/.s.PGSQL.5432" failed: No such file or directory',
+        "there is no /tmp/.s.PGSQL.5432",
+        "{PrivateTmp: false}",
+    ),
+    "Chromium": (
+        "[0101/1:FATAL:zygote_host_impl_linux.cc(128)] No usable sandbox! If you are running on Ubuntu 23.10+",
+        "makes a sandbox of its own",
+        "--no-sandbox",
+    ),
+    "namespaces": (
+        "unshare: unshare failed: Operation not permitted\n",
+        "makes a sandbox of its own",
+        "{RestrictNamespaces: false",
+    ),
+    "sudo": (
+        'sudo: The "no new privileges" flag is set, which prevents sudo from running as root.',
+        "becomes root",
+        "NoNewPrivileges: false",
+    ),
+    "packets": (
+        "OSError: [Errno 97] Address family not supported by protocol",
+        "a socket of a family",
+        "RestrictAddressFamilies",
+    ),
+    "system call": (
+        "PermissionError: [Errno 1] Operation not permitted: 'x'",
+        "the system refuses what the project does",
+        "project.sandbox",
+    ),
+    "system call that kills": (
+        "shop-mail.service: code=dumped, status=31/SYS",
+        "makes a system call",
+        "SystemCallFilter",
+    ),
+    "mount namespace": (
+        "shop.service: Failed to set up mount namespacing: /mnt/gone: No such file or directory\n",
+        "cannot confine the process (/mnt/gone: No such file or directory)",
+        "project.sandbox",
+    ),
+    "threads": ("RuntimeError: can't start new thread", "no more processes or threads", "tasksMax"),
     "gobject": ("ValueError: Namespace Rsvg not available", "the system library Rsvg", "gir1.2"),
     "libmagic": (
         "ImportError: failed to find libmagic.  Check your installation",
@@ -785,6 +871,7 @@ LOGS = {
 
 
 @pytest.mark.proves(
+    "processes.refused",
     "causes.disallowed-host",
     "causes.connection-refused",
     "causes.non-nullable",

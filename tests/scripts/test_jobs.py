@@ -6,17 +6,18 @@ import itertools
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from codesensei.scripts.base.step import Step, write_json
-from codesensei.scripts.release import jobs
+from codesensei.scripts.release import jobs, record
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
-from codesensei.wire import paths
-from tests.scripts.examples import BUILD
+from codesensei.wire import paths, sandbox
+from tests.scripts.examples import BUILD, FACTS
 
 PROGRAM = "print('user shop logs in'); print('\\nfacts:{\"root\": \"/srv/shop\"}'); print('shop is done')"
 
@@ -79,6 +80,35 @@ def test_a_migration_is_as_important_as_what_serves(server: Path, monkeypatch: p
     release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
     words = jobs._systemd_run(release, Job("migrate", ["true"], low_weight=False), None)
     assert [word for word in words if "Weight" in word or "Nice" in word] == []
+
+
+def confined(release: Release, **job: Any) -> dict[str, str]:
+    words = jobs._systemd_run(release, Job("make", ["true"], **job), None)
+    return dict(word.removeprefix("--property=").split("=", 1) for word in words if word.startswith("--property="))
+
+
+@pytest.mark.proves("processes.sandbox", "processes.places")
+def test_a_job_may_do_what_the_live_processes_may(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    project, name = paths.ProjectPaths("shop"), "1234567-89abcde"
+    project.record(name).parent.mkdir(parents=True)
+    record.begin(project, name, revision="1234567", settings_module="config.settings", user="deploy")
+    loosened = {"PrivateDevices": (), "ReadWritePaths": ("/mnt/x",)}
+    release = Release(project, name, "deploy", ".", "config.settings", loosened)
+    # Before Django was asked, nobody knows where the project writes.
+    assert {"ProtectSystem": "full", "ProtectHome": "no"}.items() <= confined(release).items()
+    record.built(project, name, replace(FACTS, places=("/mnt/media", "/home/deploy/keys")), {})
+    found = confined(release)
+    wanted = sandbox.directives(loosened, [f"{project.shared}", "-/mnt/media", "-/home/deploy/keys"])
+    assert {**wanted, "ProtectHome": "read-only"}.items() <= found.items()
+    assert "PrivateDevices" not in found
+    assert found["JoinsNamespaceOf"] == "shop.service"
+    assert confined(release, looks_around=True)["ProtectSystem"] == "full"
+    # A build writes into its release alone, whatever the stack loosens.
+    release = replace(release, sandbox={**loosened, "NoNewPrivileges": (), "ProtectSystem": ()})
+    built = confined(release, as_build_user=True)
+    assert (built["NoNewPrivileges"], built["CapabilityBoundingSet"]) == ("yes", "")
+    assert {"ProtectSystem": "strict", "ReadWritePaths": f"{release.path} {project.cache}"}.items() <= built.items()
 
 
 @pytest.mark.proves("errors.progress")

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from codesensei.render import site
-from codesensei.scripts.base import commands, units
+from codesensei.scripts.base import commands, register, units
 from codesensei.scripts.base import nginx as nginx_program
+from codesensei.scripts.base import sites as base_sites
 from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.sites import Configuration, Site
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.serving import nginx_unit
 from codesensei.scripts.steps import proxy
 from codesensei.wire import paths
 from codesensei.wire.steps import Proxy, SharedFile
@@ -92,6 +95,81 @@ def test_files_are_checked_then_used_and_a_second_run_touches_nothing(
     assert write().changes == 0
     assert fingerprints(server) == before
     assert "reload" not in nginx.calls
+
+
+CONFINED = "[Service]\nProtectSystem=full\nSystemCallFilter=@system-service\n"
+
+
+@pytest.fixture
+def confine(nginx: FakeNginx, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(nginx_unit, "systemctl", nginx.systemctl)
+
+    def run(content: str = CONFINED, *sites: Site) -> Any:
+        monkeypatch.setattr(base_sites, "configuration", lambda: Configuration(sites=sites))
+        step = make_step("proxy")
+        nginx_unit.confine(step, SharedFile(path=str(paths.SERVER.nginx_unit), content=content, version=3))
+        return step
+
+    return run
+
+
+@pytest.mark.proves("proxy.confined")
+def test_nginx_is_confined_at_once_where_it_serves_nobody(confine: Any, nginx: FakeNginx) -> None:
+    step = confine()
+    assert paths.SERVER.nginx_unit.read_text() == CONFINED
+    assert list(step.shared) == [str(paths.SERVER.nginx_unit)]
+    assert [call for call in nginx.calls if call != "nginx -v"] == ["systemd-run --quiet", "daemon-reload", "restart"]
+    nginx.calls.clear()
+    assert confine().changes == 0
+    assert nginx.calls == []
+
+
+@pytest.mark.proves("proxy.confined")
+def test_nginx_that_serves_is_not_restarted(confine: Any, nginx: FakeNginx) -> None:
+    confine(CONFINED, Site("/etc/nginx/sites-enabled/other", ("a.example",), ()))
+    assert paths.SERVER.nginx_unit.is_file()
+    assert "restart" not in nginx.calls
+
+
+@pytest.mark.proves("proxy.confined")
+def test_a_drop_in_that_nginx_cannot_live_with_is_not_used(confine: Any, nginx: FakeNginx) -> None:
+    (nginx.folder / "conf.d/own.conf").write_text("nonsense")
+    step = confine()
+    assert not paths.SERVER.nginx_unit.exists()
+    assert "nginx is not confined" in step.said[-1]
+    assert "unknown directive" in step.said[-1]
+
+
+@pytest.mark.proves("proxy.confined")
+def test_an_nginx_that_does_not_start_is_put_back(
+    confine: Any, nginx: FakeNginx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+
+    def systemctl(*words: str, check: bool = True) -> Result:
+        if words[0] == "restart":
+            started.append(not paths.SERVER.nginx_unit.exists())
+            return Result("", "", int(not started[-1]))
+        return nginx.systemctl(*words, check=check)
+
+    monkeypatch.setattr(nginx_unit, "systemctl", systemctl)
+    step = confine()
+    assert started == [False, True]
+    assert not paths.SERVER.nginx_unit.parent.exists()
+    assert "it does not start" in step.said[-1]
+
+
+@pytest.mark.proves("proxy.confined")
+def test_the_drop_in_goes_with_the_last_project(confine: Any, nginx: FakeNginx, make_step: Any) -> None:
+    confine()
+    (paths.SERVER.nginx_unit.parent / "own.conf").write_text("[Service]\n")
+    register.claim_slug("shop", "org/shop/prod", "id1")
+    nginx_unit.free(make_step("destroy"))
+    assert paths.SERVER.nginx_unit.exists()
+    register.forget("shop")
+    nginx_unit.free(make_step("destroy"))
+    assert [path.name for path in paths.SERVER.nginx_unit.parent.iterdir()] == ["own.conf"]
+    assert nginx.calls[-1] == "daemon-reload"
 
 
 @pytest.mark.proves("proxy.checked")

@@ -29,11 +29,14 @@ http {{
     include {0}/sites-enabled/*;
 }}
 """
+CLIENTS = ["client_header_timeout", "client_body_timeout", "send_timeout"]
 SIZES = [f"{table}_hash_{what}_size" for table in ("server_names", "variables") for what in ("bucket", "max")]
 MAPS = "map_hash_bucket_size"
 TUNED = "".join(f"{name} 1024;\n" for name in SIZES)
 # What many guides have.
 REST = """
+client_header_timeout 60s; client_body_timeout 60s; send_timeout 60s;
+limit_conn_zone $binary_remote_addr zone=own:1m;
 client_max_body_size 64m; server_tokens off; gzip on; gzip_vary on; ssl_protocols TLSv1.3;
 log_format timed "$request_time"; ssl_session_cache shared:SSL:1m;
 map $http_upgrade $connection_upgrade { default upgrade; "" close; }
@@ -92,7 +95,8 @@ def test_what_the_server_s_owner_has_set_is_left_out(folder: Path, converge: Any
     whole = HEAD.format(folder).replace("access_log off;", text) if name == "nginx.conf" else text
     (folder / name).write_text(whole)
     converge()
-    assert not re.search("|".join(SIZES), base())
+    assert not re.search("|".join([*SIZES, *CLIENTS]), base())
+    assert "limit_conn_zone $binary_remote_addr zone=codesensei_clients:10m;" in base()
     assert (MAPS in base()) is not bool(early)
     assert "map $http_upgrade $codesensei_connection" in base()
     assert converge().changes == 0

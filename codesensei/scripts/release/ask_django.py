@@ -10,7 +10,9 @@ import sys
 from importlib import import_module
 from typing import Any
 
-shared = runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask_shared.py"))
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+shared = runpy.run_path(os.path.join(FOLDER, "ask_shared.py"))
+places = runpy.run_path(os.path.join(FOLDER, "ask_places.py"))
 
 # The variables as this process was given them, before the project can change them.
 given = dict(os.environ)
@@ -48,6 +50,8 @@ def facts(*, load: bool = False) -> dict[str, Any]:
         "overridden": sorted(name for name, value in given.items() if _is_overridden(name, value, settings)),
         "shared": shared["uses"](settings, given, on_disk=on_disk, load=load),
         "unset": shared["unset"](read, given),
+        "places": places["places"](settings, given),
+        "setsId": places["sets_id"](settings),
     }
 
 

@@ -190,6 +190,54 @@ a system library is missing
     Could not find the (\w+) library
     the system library {0} is missing
     name its packages in project.systemPackages, for example [gdal-bin, libgdal-dev] for GeoDjango
+# The sandbox
+a home folder is hidden
+    (?:PermissionError|FileNotFoundError): \[Errno \d+\] [\w -]+: '(/(?:home|root|run/user)(?:/[^']*)?)'|(/(?:home|root|run/user)/[^\s:'"]+)['"\u2019]?: Permission denied
+    the project may not open {0}: home folders are hidden from its processes and hooks
+    keep it in the project's shared folder; or, where the app user may read it, set project.sandbox: {{ProtectHome: read-only}}
+a device is hidden
+    No such file or directory: '(/dev/[^']+)'|(/dev/[^\s:'"]+)['"]?: No such file or directory
+    the project may open no devices, such as {0}
+    where the app user may open it, set project.sandbox: {{PrivateDevices: false}}
+the kernel's settings are read-only
+    \[Errno 30\] Read-only file system: '(/(?:proc|sys)/[^']*)'|(/(?:proc|sys)/[^\s:'"]+)['"]?: Read-only file system
+    the project may not change the kernel's setting {0}
+    let root set it, in /etc/sysctl.d; or, where the app user may write it, set project.sandbox: {{ProtectKernelTunables: false}}
+a place is read-only
+    \[Errno 30\] Read-only file system: '(/(?!srv/codesensei/)[^']*)/[^/']*'|(/(?!srv/codesensei/)[^\s:'"\u2018\u2019]*)/[^\s:/'"\u2018\u2019]+['"\u2019]?: Read-only file system|EROFS: read-only file system, \w+ '(/(?!srv/codesensei/)[^']*)/[^/']*'
+    {0} is read-only for the project's processes and hooks
+    write to the project's shared folder; or, where the app user may write, set project.sandbox: {{ReadWritePaths: [{0}]}}
+/tmp is the project's own
+    (?:FileNotFoundError: .*: |socket |unix:/*)['"]?(/(?:var/)?tmp/[^'"\s]+)['"]?(?: failed: No such file|$)|(?:connect to|through socket).*'(/(?:var/)?tmp/[^']+)'
+    the project's processes have a /tmp of their own, in which there is no {0}
+    keep it in the project's shared folder; for what others make in /tmp, set project.sandbox: {{PrivateTmp: false}}
+a program makes a sandbox of its own
+    No usable sandbox!|Failed to move to new namespace|(?:unshare|clone|CLONE_NEW\w+|namespaces?)\b.{0,80}Operation not permitted|bwrap: .*(?:namespace|not permitted)|SUID sandbox helper binary|setuid sandbox is not running as root
+    a program makes a sandbox of its own, as Chromium does, which the project's processes may not
+    start it with --no-sandbox, because its unit is one; or set project.sandbox: {{RestrictNamespaces: false, SystemCallFilter: ["@mount"]}}
+sudo is refused
+    (?:sudo|su|doas|pkexec): .*(?:no new privileges|effective uid is not 0|unable to change to root gid|must be setuid root|cannot set groups)
+    the project calls a program that becomes root, which its processes may not
+    let root do it in a unit of its own, which the project asks by a file or a socket; or set project.sandbox: {{NoNewPrivileges: false}}
+a family of sockets is refused
+    \[Errno 97\] Address family not supported by protocol|EAFNOSUPPORT
+    the project opens a socket of a family that its processes may not use
+    name the family in project.sandbox: {{RestrictAddressFamilies: [AF_PACKET]}}
+a system call is refused
+    SIGSYS|Bad system call|status=31/SYS
+    a program of the project makes a system call that its processes may not make
+    name its group in project.sandbox: {{SystemCallFilter: ["@debug"]}} (on the server: systemd-analyze syscall-filter), or switch SystemCallFilter off
+    PermissionError: \[Errno 1\] Operation not permitted(?:: '([^']+)')?
+    the system refuses what the project does, though the files' modes may allow it (Operation not permitted)
+    if the project needs it, loosen the directive that refuses it, by its name, in project.sandbox (systemctl cat shows them)
+a process cannot be confined
+    Failed to set up mount namespacing: (.+)|Failed at step (NAMESPACE) spawning
+    systemd cannot confine the process ({0})
+    make the path that it names on the server, or take it out of project.sandbox; a server that is a container must allow mount namespaces
+too many processes
+    can't start new thread|fork: (?:retry: )?Resource temporarily unavailable
+    the project's process may start no more processes or threads
+    start fewer, or raise tasksMax in project.resources
 # The database
 the database cannot be reached
     (?:failed to resolve host|could not translate host name) ['"]([^'"]+)
@@ -499,7 +547,7 @@ a request takes too long
 out of memory
     MemoryError|Out of memory|oom-kill|OOM killer|out of memory\?|Cannot allocate memory|signal: killed
     the server ran out of memory
-    use fewer GUNICORN_WORKERS or a lower --concurrency, add swap, or use a larger server
+    use fewer GUNICORN_WORKERS or a lower --concurrency, raise memoryMax in project.resources where it is set, add swap, or use a larger server
 the application is missing
     Failed to find attribute '([^']+)' in '([^']+)'
     the module {1} has no {0}

@@ -20,10 +20,10 @@ from subprocess import DEVNULL, PIPE, STDOUT
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.commands import as_user, run, systemctl
-from codesensei.scripts.base.step import Step
+from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release, redactor, variable_notes
-from codesensei.wire import envfile, paths, processes
-from codesensei.wire.names import job_unit
+from codesensei.wire import envfile, paths, processes, sandbox
+from codesensei.wire.names import job_unit, web_unit
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
 
@@ -31,9 +31,6 @@ TAIL = 400
 QUIET_SECONDS = 20.0
 LONGEST_QUIET = 600.0
 LONGEST_SECONDS = 6 * 3600
-_DENIED_TO_BUILDS = (
-    "PrivateTmp PrivateDevices ProtectHome ProtectKernelTunables ProtectControlGroups NoNewPrivileges RestrictSUIDSGID"
-)
 
 
 @dataclass(frozen=True)
@@ -60,13 +57,14 @@ class Job:
     """One program to run for a release.
 
     The build user may write only in `writable` (default: the release's directory). `lines` of the output are kept.
-    Nobody else may read what a `private` job makes.
+    Nobody else may read what a `private` job makes. One that `looks_around` finds out what the user may write.
     """
 
     title: str
     argv: Sequence[str]
     as_build_user: bool = False
     private: bool = False
+    looks_around: bool = False
     # Everything but migrations, which may hold locks that the live site waits for.
     low_weight: bool = True
     directory: Path | None = None
@@ -193,8 +191,7 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
     }
     if job.low_weight:
         properties |= {"CPUWeight": "20", "IOWeight": "20", "Nice": "10"}
-    if job.as_build_user:
-        properties |= _confinement(release, job)
+    properties |= _of_builds(release, job) if job.as_build_user else _of_app(release, job)
     arguments = [f"--property={name}={value}" for name, value in properties.items()]
     if credentials:
         arguments.append(f"--property=EnvironmentFile={credentials}")
@@ -205,17 +202,42 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
     return [*start, *arguments, "--", *argv]
 
 
-def _confinement(release: Release, job: Job) -> dict[str, str]:
+def refuse_missing(release: Release) -> None:
+    """Raise Failure for a path of project.sandbox that is not there: no unit that names it would start."""
+    for path in release.sandbox.get(sandbox.WRITABLE, ()):
+        if not os.path.lexists(path):
+            cause = "project.sandbox names it in ReadWritePaths, and it is not there"
+            raise Failure(path, cause, f"make it on the server: install -d -o {release.user} {path}")
+
+
+def _of_builds(release: Release, job: Job) -> dict[str, str]:
     """What a package's setup.py, or a hook that writes code, may do: fill its directory, and use the network."""
     writable = [*(job.writable or (release.path,)), release.project.cache]
     return {
+        **sandbox.directives(release.sandbox, map(str, writable)),
+        # None of that is a build's, whatever the live processes may do.
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
         "ProtectSystem": "strict",
         "ReadWritePaths": " ".join(map(str, writable)),
         # The build user may not write the live site's log files; what a build logs there is lost.
         "TemporaryFileSystem": f"{release.project.logs}:mode=1777",
-        "CapabilityBoundingSet": "",
-        **dict.fromkeys(_DENIED_TO_BUILDS.split(), "yes"),
     }
+
+
+def _of_app(release: Release, job: Job) -> dict[str, str]:
+    """What the project's own programs may do: as much as its live processes, with which they share /tmp."""
+    facts = release.record.facts
+    places = None if job.looks_around or facts is None else facts.places
+    found = sandbox.directives(release.sandbox, sandbox.places_of(str(release.project.shared), places))
+    if places is None:
+        # Where it writes is not known yet.
+        found = {**found, "ProtectSystem": "full", "ProtectHome": "no"}
+    if facts and facts.sets_id:
+        found.pop("RestrictSUIDSGID", None)
+    if places and sandbox.are_hidden(places):
+        found |= sandbox.shown(found)
+    return {**found, "JoinsNamespaceOf": web_unit(release.project.slug)}
 
 
 @contextlib.contextmanager

@@ -65,6 +65,11 @@ class Facts:
     shared: tuple[Use, ...] | None = None
     # Variables that the settings asked for, that nobody gave, and that may lead to a broker.
     unset: tuple[str, ...] = ()
+    # Where settings and variables lead that the project can use outside its own folder; None where an earlier version
+    # of the program asked.
+    places: tuple[str, ...] | None = None
+    # Whether uploads get a mode that RestrictSUIDSGID= refuses.
+    sets_id: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from codesensei.scripts.base.files import link_target
@@ -12,18 +12,20 @@ from codesensei.scripts.release.record import Facts, Record
 from codesensei.scripts.release.redact import Redactor
 from codesensei.wire import codec, envfile
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.sandbox import Loosened
 from codesensei.wire.steps import DatabaseAccount
 
 
 @dataclass(frozen=True)
 class Release:
-    """`directory` is where manage.py is, relative to the source's root."""
+    """`directory` is where manage.py is, relative to the source's root; `sandbox` is what its jobs may do beyond."""
 
     project: ProjectPaths
     name: str
     user: str
     directory: str
     settings_module: str
+    sandbox: Loosened = field(default_factory=dict)
 
     @property
     def path(self) -> Path:

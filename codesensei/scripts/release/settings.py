@@ -18,13 +18,13 @@ FACTS = "codesensei-facts:"
 FIX = "take out of them what ends the program or closes its standard output (sys.exit, os._exit)"
 SCRIPT = Path(__file__).with_name("ask_django.py")
 # With its parts.
-ASKING = (SCRIPT, SCRIPT.with_name("ask_shared.py"))
+ASKING = (SCRIPT, SCRIPT.with_name("ask_shared.py"), SCRIPT.with_name("ask_places.py"))
 
 
 def ask(step: Step[object], release: Release) -> Facts:
     """The facts that `ask_django.py` prints as the app user in the release's own Python."""
     argv = [f"{release.venv}/bin/python", "-B", str(SCRIPT)]
-    job = Job("ask Django for its settings", argv, answer=FACTS)
+    job = Job("ask Django for its settings", argv, answer=FACTS, looks_around=True)
     done = require(jobs.run_job(step, release, job), release, "Django's settings")
     try:
         return codec.decode(Facts, json.loads(done.answer), FACTS)

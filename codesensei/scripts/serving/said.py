@@ -41,7 +41,9 @@ def hold(step: Step[Manifest], release: Release) -> None:
             raise Failure(thing, clean(f"{cause}: {codec.encode(one)}, not {codec.encode(other)}"), FIX)
     raise_all(checks.debug_in_production(said, release, production=manifest.production))
     # The web process may not load all that workers use.
-    said = replace(said, shared=_both(asked.shared, said.shared), unset=asked.unset)
+    said = replace(
+        said, shared=_both(asked.shared, said.shared), unset=asked.unset, places=asked.places, sets_id=asked.sets_id
+    )
     uses.claim(step, release, said, adopt=manifest.adopt, shares=manifest.shares)
     record.serves_with(project, release.name, said)
 

@@ -26,8 +26,9 @@ def run(step: Step[Build]) -> None:
     """Unpack, install, ask Django, once for each release, which never changes afterwards."""
     name, revision = step.args
     data, project = step.data, step.project
-    release = Release(project, name, data.user, data.directory, data.settings_module)
+    release = Release(project, name, data.user, data.directory, data.settings_module, data.sandbox)
     jobs.end_orphans(step)
+    jobs.refuse_missing(release)
     record.abandon_others(project, name)
     if _is_built(release):
         # What the stack config asks of the settings may have changed.

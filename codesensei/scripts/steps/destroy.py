@@ -11,7 +11,7 @@ import contextlib
 from codesensei.scripts.base import files, register
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.removal import accounts, configuration, data, database, own_broker, processes
-from codesensei.scripts.serving import brokers, certificates
+from codesensei.scripts.serving import brokers, certificates, nginx_unit
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import broker, claim
 from codesensei.wire.steps import Destroy
@@ -30,6 +30,7 @@ def run(step: Step[Destroy]) -> None:
         brokers.settle_shared(step)
         step.changed(f"the register forgets {step.slug}")
         step.say("generated names and secrets end with this stack's state")
+    nginx_unit.free(step)
     for path in (step.project.incoming, *claim.sent_toolkits(step.slug)):
         files.remove_path(path)
     files.remove_path(step.project.cache)

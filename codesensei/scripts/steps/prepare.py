@@ -25,7 +25,7 @@ def run(step: Step[Prepare]) -> None:
     """Run everything that comes before the switch, in the contract's order, once for each release."""
     name, _ = step.args
     data, project = step.data, step.project
-    release = Release(project, name, data.user, data.directory, data.settings_module)
+    release = Release(project, name, data.user, data.directory, data.settings_module, data.sandbox)
     jobs.end_orphans(step)
     known = release.record
     if not known.is_built:

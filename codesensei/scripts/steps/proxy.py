@@ -13,7 +13,7 @@ from pathlib import Path
 from codesensei.scripts.base import commands, files, nginx, shared, sites, units
 from codesensei.scripts.base.sites import Configuration
 from codesensei.scripts.base.step import Failure, Step, read_json, remove_json, write_json
-from codesensei.scripts.serving import default_tls
+from codesensei.scripts.serving import default_tls, nginx_unit
 from codesensei.wire import codec, paths
 from codesensei.wire.processes import SYSTEM_PATH
 from codesensei.wire.steps import Proxy, SharedFile
@@ -22,6 +22,7 @@ from codesensei.wire.steps import Proxy, SharedFile
 CONDITION = re.compile(r" #if ([a-z0-9 -]+)$")
 # A directive of the http block itself; most may stand there once only, whichever file has it.
 _SETTING = re.compile(r"(\w+) [^;{}]+;$")
+_REPEATED = {"limit_conn_zone"}
 _DEFAULT = re.compile(r"\s+listen (?P<place>\S+)[^;]* default_server;")
 # The first nginx with HTTP/2 as a directive; before, it is a parameter of `listen`.
 HTTP2_DIRECTIVE = (1, 25, 1)
@@ -55,6 +56,7 @@ def run(step: Step[Proxy]) -> None:
         nginx.reload()
         step.changed("nginx reloaded")
         remove_json(_journal())
+    nginx_unit.confine(step, step.data.unit)
     _open_firewall(step)
     for item in step.data.files:
         shared.remember(Path(item.path), item.content, item.version)
@@ -151,7 +153,7 @@ def beside(text: str, others: Configuration) -> str:
         setting, default = _SETTING.match(line), _DEFAULT.match(line)
         if default and default["place"] in defaults:
             lines.append(line.replace(" default_server", ""))
-        elif not (setting and setting[1] in taken):
+        elif not (setting and setting[1] in taken - _REPEATED):
             lines.append(line)
     return "".join(lines)
 

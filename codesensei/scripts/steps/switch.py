@@ -28,6 +28,7 @@ from codesensei.scripts.serving import (
     hand_over,
     live,
     media,
+    places,
     said,
     workers,
 )
@@ -42,7 +43,8 @@ def run(step: Step[Manifest]) -> None:
     name, revision = step.args
     project, manifest = step.project, step.data
     live.refuse_foreign_paths(project, manifest)
-    release = Release(project, name, manifest.user, manifest.directory, manifest.settings_module)
+    directory, module, sandbox = manifest.directory, manifest.settings_module, manifest.sandbox
+    release = Release(project, name, manifest.user, directory, module, sandbox)
     if not release.record.is_prepared:
         raise Failure(f"release {name}", "it is not complete on this server", again(step.slug, "build", "prepare"))
     if live.is_interrupted(project):
@@ -51,6 +53,7 @@ def run(step: Step[Manifest]) -> None:
     jobs.end_orphans(step)
     candidate.end_orphan(step)
     hand_over.make_door(project, release.user)
+    manifest = step.data = places.open_to(step, release)
     now, hosts = Live.read(project), manifest.health.hosts
     nginx = sites.configuration()
     found = rivals.rivals(nginx, project, hosts, host.own_addresses())
@@ -171,8 +174,8 @@ def _after_switch(step: Step[Manifest], release: Release) -> list[str]:
             step.say(f"hook afterSwitch has run: {hook[:60]}")
             continue
         ended = f"status {done.code}"
-        cause, _ = causes.explain_any(done.tail, ended)
-        why = ended if cause == ended else f"{ended}: {cause}"
+        cause, fix = causes.explain_any(done.tail, ended)
+        why = ended if cause == ended else f"{ended}: {cause}; {fix}".removesuffix("; ")
         warnings.append(f"{release.name} is live, but its hook afterSwitch failed with {why} ({hook}); see {done.log}")
         step.say(f"hook afterSwitch failed with {ended}, see {done.log}: {hook[:60]}")
     return warnings

@@ -39,6 +39,8 @@ WorkingDirectory={directory}
 EnvironmentFile={env}
 ExecStart={command}
 Restart={restart}
+ReadWritePaths=/srv/codesensei/shop/shared
+ProtectHome=yes
 """
 
 
@@ -67,6 +69,8 @@ class Stack:
     door: bool = True
     # ALLOWED_HOSTS of the settings; None: just the stack's.
     allowed: tuple[str, ...] | None = None
+    # Where the settings lead outside the project's folder; None: an earlier version of the program did not ask.
+    places: tuple[str, ...] | None = ()
 
     @property
     def release(self) -> str:
@@ -237,6 +241,7 @@ def stage(machine: Machine, stack: Stack, *, prepared: bool = True) -> None:
             "debug": False,
             "installedStaticfiles": False,
             **dict.fromkeys(SETTINGS, ""),
+            **({} if stack.places is None else {"places": list(stack.places)}),
         },
     }
     machine.write(f"{MEMORY}/release/{stack.release}.json", record)
@@ -338,5 +343,5 @@ def send(machine: Machine, stack: Stack) -> None:
     machine.write(f"{ROOT}/env/{stack.env}.env", "".join(f"{k}='{v}'\n" for k, v in stack.variables.items()))
     machine.write(f"{MEMORY}/release/{stack.env}.env.json", {"secretNames": ["DATABASE_PASSWORD"]})
     says = {"django": "5.2", "databases": {}, "debug": False, "installedStaticfiles": False, "allowedHosts": []}
-    says |= dict.fromkeys(SETTINGS, "")
+    says |= {**dict.fromkeys(SETTINGS, ""), "places": []}
     machine.jobs.append(Job("ask_django.py", output=f"\ncodesensei-facts:{json.dumps(says)}\n"))

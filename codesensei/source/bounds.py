@@ -19,6 +19,8 @@ MODULES = 60
 LOADED = 2000
 # Characters of a text that settings put together.
 TEXT_LENGTH = 1 << 16
+# Items of a list that settings put together.
+ITEMS = 1 << 16
 # Files that a requirements file may include.
 REQUIREMENTS = 100
 # Names among which one that was meant is looked for.

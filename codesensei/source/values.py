@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
+from codesensei.source import bounds
+
 
 class _Unknown(Enum):
     UNKNOWN = "only running tells"
@@ -20,7 +22,8 @@ Value = Any
 def value_of(node: ast.expr, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]) -> Value:
     """What an expression stands for; `text_of` reads texts and paths, `names` are what names stand for."""
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        return [item for element in node.elts for item in _items(element, names, text_of)]
+        items = [item for element in node.elts for item in _items(element, names, text_of)]
+        return items if len(items) <= bounds.ITEMS else UNKNOWN
     if isinstance(node, ast.Dict):
         return {
             "**" if key is None else value_of(key, names, text_of): value_of(value, names, text_of)
@@ -32,7 +35,7 @@ def value_of(node: ast.expr, names: Mapping[str, Value], text_of: Callable[[ast.
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = (value_of(side, names, text_of) for side in (node.left, node.right))
         if isinstance(left, list) and isinstance(right, list):
-            return [*left, *right]
+            return [*left, *right] if len(left) + len(right) <= bounds.ITEMS else UNKNOWN
     text = text_of(node)
     if text is None and isinstance(node, ast.Call):
         return _called(node, names, text_of)
@@ -54,13 +57,19 @@ def _called(node: ast.Call, names: Mapping[str, Value], text_of: Callable[[ast.e
     return given if called == "dict" and not node.args else {"()": called, **given} if given else UNKNOWN
 
 
-def parts(value: Value, way: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every text in a value, with the keys that lead to it."""
+def parts(value: Value) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every text in a value, with the keys that lead to it; what several names share is told once."""
+    return _parts(value, (), set(), 0)
+
+
+def _parts(value: Value, way: tuple[str, ...], seen: set[int], depth: int) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(value, str):
         yield way, value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from parts(inner, (*way, str(key)))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from parts(inner, way)
+    elif id(value) not in seen and depth < bounds.NESTING:
+        seen.add(id(value))
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                yield from _parts(inner, (*way, str(key)), seen, depth + 1)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from _parts(inner, way, seen, depth + 1)

@@ -78,8 +78,23 @@ def test_what_is_not_too_deep_is_read_by_every_reader(project_of: Made, kind: st
         {"config/more.py": "".join(f"a{number} = 'x{number}.py'\n" for number in range(40_000))},
         {"config/more.py": "A = 'aaaaaaaa'\n" + "A = A + A\n" * 60},
         {"config/more.py": "include('*.py')\n" * 20_000},
+        {"config/more.py": "A = ['a']\n" + "A = A + A\n" * 60},
+        {"config/more.py": "A = [1]\n" + "A = [A, A]\n" * 60 + "LOGGING = {'a': A}\n"},
+        {"config/more.py": "A = [1]\n" + "A = [A]\n" * 20_000 + "LOGGING = {'a': A}\n"},
     ],
-    ids=["manage", "models", "long models", "imports", "classes", "names", "doubled", "includes"],
+    ids=[
+        "manage",
+        "models",
+        "long models",
+        "imports",
+        "classes",
+        "names",
+        "doubled",
+        "includes",
+        "lists",
+        "lists of lists",
+        "deep lists",
+    ],
 )
 def test_what_settings_lead_to_is_read_in_bounds(project_of: Made, files: dict[str, str]) -> None:
     settings = "from config.m0 import *\nfrom config.more import *\nWSGI_APPLICATION = 'config.wsgi.application'\n"

@@ -93,7 +93,9 @@ OPEN = (
     r"/etc/codesensei(/unknown-host(/certificate\.pem)?)?",
     r"/etc/systemd/system/(guestbook(-worker)?\.(service|socket)|codesensei-broker-guestbook\.service)",
     r"/etc/nginx/(sites-available/codesensei-guestbook|conf\.d/codesensei|snippets/codesensei-[a-z]+)\.conf",
+    r"/etc/systemd/system/nginx\.service\.d/codesensei\.conf",
     r"/etc/logrotate\.d/codesensei-guestbook",
+    r"/var/cache/codesensei",
 )
 
 
@@ -163,7 +165,7 @@ def test_what_is_known_of_the_settings_is_what_django_says(deployed: Stack) -> N
 def test_the_state_is_small(deployed: Stack) -> None:
     """The engine keeps a copy of it for each update, and the toolkit's text alone would be 700 KB in each."""
     state = deployed.backend / ".pulumi/stacks/codesensei" / f"{deployed.name}.json"
-    assert state.stat().st_size < 200_000
+    assert state.stat().st_size < 250_000
 
 
 @pytest.mark.proves("redeploy.unchanged", "config.drift")

@@ -88,6 +88,7 @@ def settled(stack: Stack) -> None:
     assert server.console(f"readlink {ROOT}/current").stdout == f"releases/{release}\n"
     units = server.console("systemctl list-units --all --plain --no-legend 'guestbook*' 'codesensei*'").stdout
     assert [line.split()[0] for line in units.splitlines()] == [
+        "codesensei-broker-guestbook.service",
         "guestbook-worker.service",
         "guestbook.service",
         "guestbook.socket",

@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 DEBIAN ?= 13
+SEED ?= 1
+COUNT ?= 200
 NAME ?= play
 SERVER ?=
 HOST_KEY ?=
@@ -15,7 +17,7 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full demo demo-down \
+.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults demo demo-down \
 	sandbox-up sandbox-down sandbox-list sandbox-ssh clean
 
 help: ## Show this list
@@ -62,6 +64,10 @@ test-host: engine ## Run the tests that deploy to sandbox servers
 test-full: test ## Run the long tests too (hours)
 	$(PYTEST) -n auto -m 'full and not host'
 	$(PYTEST) -n 2 --dist loadgroup -m 'full and host'
+
+faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of them; hours)
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.trials faults --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(COUNT)'
 
 sandbox-up: ## Start the throwaway server NAME (DEBIAN=12|13)
 	@$(PYTHON) -m tools.sandbox up '$(NAME)' --debian '$(DEBIAN)'

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from tests.config.engine import API_TOKEN, CLEAR, PLACEHOLDER
-from tests.host.stack import PROGRAM, Json, Run
+from tools.trials.stack import PROGRAM, Json, Run
 
 CHECKOUT = Path(__file__).parents[2]
 NAME = "test"

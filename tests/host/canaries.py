@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.host.stack import Stack, eventually
+from tools.trials.stack import Stack, eventually
 
 SAMPLES = "/root/samples"
 

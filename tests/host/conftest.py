@@ -15,8 +15,8 @@ import pytest
 
 from tests.host.debians import RELEASES
 from tests.host.desks import Desk
-from tests.host.stack import CHECKOUT, Stack
 from tools.sandbox import Sandbox, Server
+from tools.trials.stack import CHECKOUT, Stack
 
 pytest.register_assert_rewrite("tests.host.projects")
 

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.host.site import Site
-from tests.host.stack import Stack
 from tools.demo.history import Commit, History, git
+from tools.trials.site import Site
+from tools.trials.stack import Stack
 
 PROJECT = Path(__file__).with_name("desk")
 # `%`, `$` and both kinds of quotes are the shell's here, never systemd's.

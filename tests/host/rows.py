@@ -12,8 +12,8 @@ from codesensei.config import validate
 from codesensei.config.database import plan_database
 from codesensei.wire import codec, steps
 from codesensei.wire.steps import DatabaseAccount
-from tests.host.stack import Json, Stack
 from tools.sandbox.server import Done, Server
+from tools.trials.stack import Json, Stack
 
 LIBRARY = "/usr/local/lib/codesensei"
 WORDS = "naïve ☃ 𝄞"

@@ -13,10 +13,10 @@ from tests.docs.reader import Reader, origin
 from tests.docs.table import BOUGHT
 from tests.host.authority import sign
 from tests.host.debians import each_debian
-from tests.host.stack import Stack, eventually
 from tests.host.visitor import ask, sign_guestbook
 from tools.demo.history import PROJECT, git, make_history
 from tools.sandbox import Sandbox, Server
+from tools.trials.stack import Stack, eventually
 
 pytestmark = pytest.mark.host
 

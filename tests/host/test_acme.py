@@ -9,8 +9,8 @@ import pytest
 
 from tests.host.authority import Authority, authority
 from tests.host.debians import each_debian
-from tests.host.stack import Stack
 from tests.host.visitor import Reply, ask, certificate, traffic
+from tools.trials.stack import Stack
 
 pytestmark = [pytest.mark.host, pytest.mark.full]
 

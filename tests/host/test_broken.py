@@ -15,9 +15,9 @@ import pytest
 
 from tests.host.broken import CASES, MACHINES, Broken
 from tests.host.debians import RELEASES
-from tests.host.stack import Run, Stack
 from tests.host.test_interruptions import always_served, settled
 from tools.sandbox import Server
+from tools.trials.stack import Run, Stack
 
 pytestmark = pytest.mark.host
 

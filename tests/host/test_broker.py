@@ -9,8 +9,8 @@ import pytest
 
 from tests.host.debians import each_debian
 from tests.host.rows import claim, outcome, run_step
-from tests.host.stack import Stack
 from tools.sandbox import Sandbox, Server
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

@@ -14,8 +14,8 @@ import pytest
 
 from codesensei.wire import steps
 from codesensei.wire.steps import Archive
-from tests.host.stack import Stack
 from tests.host.workshop import START, Workshop
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

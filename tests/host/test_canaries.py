@@ -12,7 +12,7 @@ import pytest
 
 from tests.host import canaries
 from tests.host.debians import each_debian
-from tests.host.stack import Stack
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.fingerprint import difference, fingerprint, outside_releases
-from tests.host.stack import Stack
+from tools.trials.fingerprint import difference, fingerprint, outside_releases
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

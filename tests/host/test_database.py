@@ -8,8 +8,8 @@ import pytest
 
 from tests.host.debians import RELEASES, each_debian
 from tests.host.rows import WORDS, Row, outcome, provision, psql, run_step
-from tests.host.stack import Json, Stack
 from tools.sandbox.server import Server
+from tools.trials.stack import Json, Stack
 
 pytestmark = pytest.mark.host
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.host.debians import each_debian
 from tests.host.rows import Row, claim, provision, psql, run_step
-from tests.host.stack import Json, Stack
+from tools.trials.stack import Json, Stack
 
 pytestmark = pytest.mark.host
 

@@ -12,11 +12,11 @@ import pytest
 from tests.docs.reader import Reader
 from tests.docs.table import SERVER
 from tests.host.debians import each_debian
-from tests.host.fingerprint import difference, fingerprint
-from tests.host.stack import Stack
 from tests.host.test_ways import agent
 from tools.demo import checks
 from tools.demo.browser import Browser
+from tools.trials.fingerprint import difference, fingerprint
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.fingerprint import difference, fingerprint
-from tests.host.stack import Stack
 from tools.sandbox import Relay
+from tools.trials.fingerprint import difference, fingerprint
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

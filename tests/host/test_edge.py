@@ -12,9 +12,9 @@ import pytest
 
 from tests.host.authority import sign
 from tests.host.debians import each_debian, on_debian
-from tests.host.stack import CHECKOUT, Stack
 from tests.host.visitor import ask, certificate, context_of, protocol, sign_guestbook
 from tools.sandbox.server import Server
+from tools.trials.stack import CHECKOUT, Stack
 
 pytestmark = [pytest.mark.host, pytest.mark.full]
 

@@ -12,8 +12,8 @@ import pytest
 from codesensei.wire import envfile
 from tests.host.debians import each_debian
 from tests.host.reading import differences
-from tests.host.stack import Stack
 from tests.render.values import HARD, LONGEST, SEED_VARIABLE, batches, hard_share, seed
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

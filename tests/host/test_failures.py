@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.fingerprint import difference, fingerprint, outside_releases
-from tests.host.stack import Stack
 from tests.host.test_interruptions import always_served, settled
+from tools.trials.fingerprint import difference, fingerprint, outside_releases
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

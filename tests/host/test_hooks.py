@@ -6,8 +6,8 @@ import pytest
 
 from tests.host.debians import on_debian
 from tests.host.desks import Desk
-from tests.host.site import Site
 from tests.host.test_interruptions import always_served
+from tools.trials.site import Site
 
 pytestmark = [pytest.mark.host, on_debian(13)]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.stack import Stack, eventually
 from tools.demo.errors import DemoError
 from tools.sandbox import Server
+from tools.trials.stack import Stack, eventually
 
 pytestmark = pytest.mark.host
 

@@ -9,9 +9,9 @@ import pytest
 from tests.host.debians import each_debian
 from tests.host.provider import HOSTNAME, NAME, Provider
 from tests.host.rows import psql
-from tests.host.stack import Stack
 from tests.host.test_interruptions import always_served
 from tools.sandbox import Sandbox
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

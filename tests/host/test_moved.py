@@ -9,9 +9,9 @@ import pytest
 from tests.docs.reader import Reader
 from tests.docs.table import MOVED
 from tests.host.debians import each_debian
-from tests.host.site import Site
-from tests.host.stack import Stack
 from tools.sandbox import Sandbox
+from tools.trials.site import Site
+from tools.trials.stack import Stack
 
 pytestmark = [pytest.mark.host, pytest.mark.full]
 

@@ -8,7 +8,7 @@ from typing import TypedDict
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.stack import Stack
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.host.debians import each_debian
 from tests.host.rows import psql
-from tests.host.stack import Stack
 from tests.host.test_interruptions import always_served, settled
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

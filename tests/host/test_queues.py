@@ -10,8 +10,8 @@ import pytest
 
 from tests.host.debians import on_debian
 from tests.host.desks import Desk
-from tests.host.stack import eventually
 from tools.demo.history import History
+from tools.trials.stack import eventually
 
 pytestmark = [pytest.mark.host, on_debian(13)]
 

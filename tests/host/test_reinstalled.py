@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.host.stack import Stack
+from tools.trials.stack import Stack
 
 pytestmark = [pytest.mark.host, pytest.mark.full]
 

@@ -11,9 +11,9 @@ import pytest
 from codesensei.wire import steps
 from codesensei.wire.steps import Packages
 from tests.host import index
-from tests.host.stack import Stack
 from tests.host.test_build import BACKEND, BOTH, ON_12, ON_13
 from tests.host.workshop import SETTINGS, START, Workshop
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

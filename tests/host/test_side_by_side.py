@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.fingerprint import fingerprint
-from tests.host.stack import Stack
 from tests.host.test_stacks import COMMON, touched
 from tools.sandbox import Sandbox
+from tools.trials.fingerprint import fingerprint
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.stack import Stack
 from tests.host.test_interruptions import always_served
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

@@ -11,8 +11,8 @@ import pytest
 from tests.docs.reader import Reader
 from tests.docs.table import UPLOADS
 from tests.host.debians import each_debian
-from tests.host.stack import CHECKOUT, Stack
 from tests.host.visitor import Reply, ask
+from tools.trials.stack import CHECKOUT, Stack
 
 pytestmark = [pytest.mark.host, pytest.mark.full]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.host.fingerprint import difference, fingerprint
-from tests.host.stack import Stack
+from tools.trials.fingerprint import difference, fingerprint
+from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.stack import Stack, eventually
+from tools.trials.stack import Stack, eventually
 
 pytestmark = pytest.mark.host
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.host.debians import on_debian
-from tests.host.stack import CHECKOUT, Stack
 from tools.sandbox import Server
+from tools.trials.stack import CHECKOUT, Stack
 
 pytestmark = pytest.mark.host
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.host.debians import each_debian
-from tests.host.stack import Run, Stack
 from tools.sandbox import Relay, Sandbox, Server
+from tools.trials.stack import Run, Stack
 
 pytestmark = pytest.mark.host
 

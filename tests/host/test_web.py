@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.host.debians import on_debian
 from tests.host.desks import Desk
 from tests.host.load import Load
-from tests.host.stack import eventually
+from tools.trials.stack import eventually
 
 pytestmark = [pytest.mark.host, on_debian(13)]
 

@@ -10,7 +10,7 @@ import pytest
 from tests.host.debians import on_debian
 from tests.host.desks import WORKERS, Desk
 from tests.host.load import Load
-from tests.host.stack import eventually
+from tools.trials.stack import eventually
 
 pytestmark = [pytest.mark.host, on_debian(13)]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.host.stack import CHECKOUT, Stack
+from tools.trials.stack import CHECKOUT, Stack
 
 # The commit that serves; every broken one stands on it.
 BASE = "main~2"

@@ -9,8 +9,8 @@ from tests.host.projects.chromium import chromium
 from tests.host.projects.project import Json, Person, Project
 from tests.host.projects.visitor import Visitor
 from tests.host.projects.workshop import Workshop
-from tests.host.stack import CHECKOUT, Stack
 from tools.sandbox import Sandbox, Server
+from tools.trials.stack import CHECKOUT, Stack
 
 SCREENSHOTS = CHECKOUT / ".codesensei" / "screenshots"
 

@@ -19,10 +19,10 @@ from typing import Any
 import yaml
 
 from codesensei.wire import codec
-from tests.host.site import Site
 from tools.demo.history import History, git, make_history
 from tools.engine import engine_environment
 from tools.sandbox import Server
+from tools.trials.site import Site
 
 CHECKOUT = Path(__file__).parents[2]
 PROGRAM = ("codesensei", "components")

@@ -25,7 +25,7 @@ class EdgeProxy(Component):
     ) -> None:
         config, settings, hostnames = stack.config, code.settings, generated.hostnames
         static = settings.static_url if config.project.static == "serve" else None
-        media = settings.media_url if config.project.media_serving != "none" else None
+        media = config.project.served_media(settings.media_url)
         shown = {
             "hostnames": hostnames,
             "tls": config.tls.kind,
@@ -88,7 +88,7 @@ def _site(stack: Stack, hostnames: list[str], tls: str | None, static: str | Non
         static_url=static,
         media_url=media,
         media=config.project.media,
-        media_internal=config.project.media_serving == "internal",
+        media_internal=config.project.media_kind == "internal",
         certificate=f"{folder}/certificate.pem" if tls else None,
         key=f"{folder}/key.pem" if tls else None,
         trusted_proxies=config.trusted_proxies,

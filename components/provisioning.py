@@ -31,7 +31,7 @@ class Provisioning(Component):
         )
         account = steps.Account(
             user=stack.user,
-            media_serving=project.media_serving,
+            media_serving=project.media_kind,
             shared_paths=project.shared_paths,
             media=project.media,
         )

@@ -62,7 +62,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         wsgi_declared=None if wsgi_decided else settings.application,
         static=config.static,
         static_url=settings.static_url,
-        media_url=settings.media_url if config.media_serving != "none" else None,
+        media_url=settings.media_url if config.media_kind != "none" else None,
         database=steps.BuildDatabase(
             kind=database.kind, name=database.name, role=database.role, variables=database.variables
         ),

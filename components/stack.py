@@ -47,6 +47,8 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     if access is None:
         key = stack.secrets.ssh_private_key
         access = remote.reach(config.server, slug=stack.slug, drift=config.drift, private_key=key)
+    for note in source.hold(code.unfit, access.look.python):
+        remote.warn(note)
     others.leave_no_data(stack, access)
     others.refuse_clashes(stack, access)
     generated = Generated(stack)

@@ -101,7 +101,7 @@ def _manifest(
         production=stack.config.production,
         adopt=stack.config.adopt,
         shares=stack.config.shares,
-        media_url=code.settings.media_url if config.media_serving != "none" else None,
+        media_url=config.served_media(code.settings.media_url),
         media=config.media,
-        media_internal=config.media_serving == "internal",
+        media_internal=config.media_kind == "internal",
     )

@@ -212,6 +212,19 @@ UNIT = [
         "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
+    Breakage("preview.modules", f"{SOURCE}/missing.py", 'return f"{place}.py"', 'return ""'),
+    Breakage("preview.modules", f"{SOURCE}/ignored.py", 'fitting[-1].startswith("!")', "fitting"),
+    Breakage("preview.modules", f"{SOURCE}/missing.py", "if not brings(closure, top):", "if not closure.names:"),
+    Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
+    Breakage("preview.told", f"{SOURCE}/outdated.py", "bool(newer and django.pinned)", "False"),
+    Breakage("preview.told", f"{SOURCE}/static.py", 'if "staticfiles" not in setting.value:', "if not setting.value:"),
+    Breakage("preview.python", f"{SOURCE}/pythons.py", "else (python >= self.since)", "else (python > self.since)"),
+    Breakage("preview.python", "components/stack.py", "source.hold(code.unfit, access.look.python)", "()"),
+    Breakage("migrate.models-ahead", f"{SCRIPTS}/release/ask_databases.py", "{} if own_command() else ", ""),
+    Breakage("release.made", f"{SCRIPTS}/release/made.py", "path not in committed and _is", "_is"),
+    Breakage("release.made", f"{SCRIPTS}/release/made.py", "size >= MUCH and", "size < MUCH and"),
+    Breakage("shared-paths.read", f"{SCRIPTS}/release/install.py", "_in_shared(release, log) or ", ""),
+    Breakage("media.internal", f"{CONFIG}/project.py", "own = self.media_serving if", "own = media_url if"),
     Breakage("preview.models", f"{SOURCE}/models.py", "if not migrations and", "if migrations and"),
     Breakage("preview.models", f"{SOURCE}/models.py", 'not line.startswith(("#", "!"))', "not line"),
     Breakage(
@@ -224,7 +237,7 @@ UNIT = [
     Breakage(
         "errors.all-at-once",
         f"{SOURCE}/errors.py",
-        "raise SourceError(first.thing, first.cause, first.fix, others)",
+        "raise SourceError(first.thing, first.cause, first.fix, others, tuple(told))",
         "raise first",
     ),
     Breakage(

@@ -6,7 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from codesensei.config.types import (
     Application,
@@ -119,6 +119,20 @@ def health_path(value: str) -> str:
     return value
 
 
+def media_serving(value: object) -> object:
+    """`none`, `proxy`, `internal`, or the prefix that `{internal: /protected/}` gives."""
+    prefix = value["internal"] if isinstance(value, dict) and set(value) == {"internal"} else None
+    if prefix is None and value not in ("none", "proxy", "internal"):
+        fix = "choose none, proxy or internal, or {internal: /protected/} for views that name another prefix"
+        raise reject("media-serving", "is no way to serve uploads", fix)
+    if prefix is None:
+        return value
+    if not (isinstance(prefix, str) and re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/", prefix)):
+        fix = "start and end it with '/': {internal: /protected/}"
+        raise reject("internal-prefix", f"{show(str(prefix))} is not the prefix of a path", fix)
+    return prefix
+
+
 def status(value: object) -> str:
     """An HTTP status or a class of them: "200", "2xx"."""
     word = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -172,6 +186,19 @@ StopSignal = Annotated[str, AfterValidator(stop_signal)]
 AppUser = Annotated[UnixName, AfterValidator(app_user)]
 WorkerName = Annotated[str, AfterValidator(worker_key)]
 _DEFAULT_SERVERS = [f"{s.name} for {' and '.join(s.interfaces)}" for s in SERVERS.values() if s.is_default]
+MediaKind = Literal["none", "proxy", "internal"]
+_MEDIA_SCHEMA = {
+    "anyOf": [
+        {"enum": ["none", "proxy", "internal"]},
+        {
+            "type": "object",
+            "properties": {"internal": {"type": "string"}},
+            "required": ["internal"],
+            "additionalProperties": False,
+        },
+    ]
+}
+MediaServing = Annotated[str, BeforeValidator(media_serving), WithJsonSchema(_MEDIA_SCHEMA)]
 SERVER_NAMES = ("auto", *SERVERS)
 if TYPE_CHECKING:
     ServerName = str
@@ -263,12 +290,25 @@ class ProjectConfig(Model):
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = option(
         "afterMigrate", "When static files are collected, from the next release on; hooks around it move along"
     )
-    media_serving: Literal["none", "proxy", "internal"] = option(
-        "none", "proxy: nginx serves MEDIA_URL to everybody; internal: to whom a view sends it with X-Accel-Redirect"
+    media_serving: MediaServing = option(
+        "none",
+        "proxy: nginx serves MEDIA_URL to everybody; internal: to whom a view sends it with X-Accel-Redirect,"
+        " below MEDIA_URL or, as {internal: /protected/}, below another prefix",
     )
     keep_releases: KeptReleases = option(5, "Releases kept on the server, the current and the previous one included")
 
     _name_default = model_validator(mode="before")(name_default)
+
+    @property
+    def media_kind(self) -> MediaKind:
+        """How uploads are served, whatever their prefix."""
+        given = self.media_serving
+        return "none" if given == "none" else "proxy" if given == "proxy" else "internal"
+
+    def served_media(self, media_url: str) -> str | None:
+        """The prefix below which nginx has uploads, where MEDIA_URL is `media_url`; None where it has none."""
+        own = self.media_serving if self.media_serving.startswith("/") else media_url
+        return None if self.media_serving == "none" else own
 
     @property
     def media(self) -> str:

@@ -16,7 +16,8 @@ _OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|
 # How the engine hands over an unquoted date.
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? [+-]\d{4} \S+")
 _FIXES = {
-    "ENV": "set it where the project reads it: os.environ.setdefault in the settings, env ENV=… in a worker's command",
+    "ENV": "let the project read another name, such as APP_ENV, and set that; or set it in the project:"
+    ' os.environ.setdefault("ENV", "production") on top of its settings, env ENV=production in a command of a worker',
     "DJANGO_SETTINGS_MODULE": "set codesensei:project.settingsModule instead",
     "HOME": "each process has its own home in shared/state; give the project a variable of another name",
     "PATH": "programs of the virtual environment come first; a worker may change it: env PATH=… celery …",

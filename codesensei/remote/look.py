@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -32,6 +33,8 @@ LOOK_SECONDS = 15.0
 SCRIPT = Path(__file__).with_name("look.sh")
 # Begins the line of the answer that has the server's register.
 REGISTER = "codesensei-register:"
+# Begins the line that has the version of its Python.
+PYTHON_MARK = "codesensei-python:"
 NOTHING = SeenStep(applied="", drift=())
 
 
@@ -49,6 +52,8 @@ class Look:
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
+    # The version of the system's own; empty where nobody knows.
+    python: str = ""
 
     @classmethod
     def none(cls, state: State) -> Look:
@@ -98,7 +103,7 @@ class Look:
 
 def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State) -> Look:
     """Ask the server over one connection, bounded to 15 s. RemoteError when it cannot be asked."""
-    command = f"{sudo}sh -s {shell.join([run, str(SERVER.register), REGISTER])}"
+    command = f"{sudo}sh -s {shell.join([run, str(SERVER.register), REGISTER, PYTHON_MARK])}"
     with tempfile.TemporaryDirectory(prefix="codesensei-") as folder:
         known, config = Path(folder, "known_hosts"), Path(folder, "config")
         known.write_text(openssh.known_hosts(server))
@@ -112,7 +117,7 @@ def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state:
         with contextlib.suppress(ValueError, WireError):
             if isinstance(answer := json.loads(line), dict):
                 look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
-                return replace(look, register=_register(lines))
+                return replace(look, register=_register(lines), python=_python(lines))
     # It also warns of a hostname that it cannot resolve, and goes on.
     if "sudo:" in done.stderr:
         fix = f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}"
@@ -127,6 +132,12 @@ def _register(lines: Iterable[str]) -> Register:
             if line.startswith(REGISTER):
                 return codec.decode(Register, json.loads(line.removeprefix(REGISTER)), "register", kept=True)
     return Register()
+
+
+def _python(lines: Iterable[str]) -> str:
+    """The version of the server's Python among the lines of an answer; empty where there is none."""
+    found = (re.fullmatch(rf"{PYTHON_MARK}(3\.\d+)", line) for line in lines)
+    return next((match[1] for match in found if match), "")
 
 
 def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,8 @@ from codesensei.source.code import Code, ids, read_code
 from codesensei.source.errors import SourceError
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
+from codesensei.source.pythons import hold
 from codesensei.source.requirements import Closure, requirements_closure
 
-__all__ = ["Checkout", "Closure", "Code", "SettingsFacts", "SourceError", "django_directory", "ids", "migrations"]
-__all__ += ["open_source", "read_code", "read_settings", "requirements_closure"]
+__all__ = ["Checkout", "Closure", "Code", "SettingsFacts", "SourceError", "django_directory", "hold", "ids"]
+__all__ += ["migrations", "open_source", "read_code", "read_settings", "requirements_closure"]

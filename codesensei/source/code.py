@@ -8,11 +8,14 @@ from pathlib import Path
 
 from codesensei.config import StackConfig
 from codesensei.config.project import ProjectConfig
+from codesensei.source import pythons
+from codesensei.source.advice import Advice, advise
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, together
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.models import without_migrations
+from codesensei.source.pythons import Unfit
 from codesensei.source.requirements import Closure, requirements_closure
 from codesensei.source.settings import Modules, read_file_names
 from codesensei.source.shared import refuse_shared_code
@@ -25,7 +28,7 @@ from codesensei.wire import digests
 class Code:
     """One commit, ready to be built. `packages_id` names what is installed; releases with the same share it.
 
-    `warnings` are sentences about what may go wrong.
+    `warnings` are sentences about what may go wrong; `unfit` tells which Pythons cannot run it.
     """
 
     checkout: Checkout
@@ -36,6 +39,7 @@ class Code:
     id: str
     packages_id: str
     warnings: tuple[str, ...] = ()
+    unfit: tuple[Unfit, ...] = ()
 
 
 def read_code(config: StackConfig, cache: Path | None = None) -> Code:
@@ -47,6 +51,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     checkout = open_source(project, cache_dir=cache)
     checks, directory = together(), project.directory
     closure: Closure | None = None
+    settings: SettingsFacts | None = None
     with checks:
         _refuse_branch(config, checkout)
     with checks:
@@ -61,14 +66,30 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
         server = web_server(project.server, settings.interface)
         if server.own_settings and server.own_settings.moved_by not in {*config.env, *config.secret_names}:
             _refuse_own_settings(checkout, directory, server)
+    advice = Advice()
+    with checks:
+        if closure and settings:
+            roots = (*settings.python_path, *closure.roots)
+            advice = advise(Modules(checkout, directory, roots), settings, closure, project)
     checks.end()
     assert closure is not None
+    assert settings is not None
     code_id, packages_id = ids(checkout.revision, project, closure, settings.interface, server)
-    warnings = without_migrations(
-        Modules(checkout, directory, (*settings.python_path, *closure.roots)), project.settings_module
-    )
+    modules = Modules(checkout, directory, (*settings.python_path, *closure.roots))
+    on_its_own = pythons.hold(advice.unfit, project.python) if project.python else []
+    warnings = (*advice.warnings, *on_its_own, *without_migrations(modules, project.settings_module))
     known = tuple(migrations(checkout))
-    return Code(checkout, settings, closure, known, server, code_id, packages_id, tuple(warnings))
+    return Code(
+        checkout,
+        settings,
+        closure,
+        known,
+        server,
+        code_id,
+        packages_id,
+        warnings,
+        () if project.python else advice.unfit,
+    )
 
 
 def ids(

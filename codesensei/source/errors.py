@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pulumi import RunError
 
@@ -14,15 +15,19 @@ from codesensei.wire.together import Together
 class SourceError(RunError):
     """The source cannot be deployed. A RunError, so the engine prints its text and no traceback.
 
-    `others` are further errors that it tells too.
+    `others` are further errors that it tells too, `notes` what may go wrong besides.
     """
 
-    def __init__(self, thing: str, cause: str, fix: str, others: Sequence[SourceError] = ()) -> None:
+    def __init__(
+        self, thing: str, cause: str, fix: str, others: Sequence[SourceError] = (), notes: Sequence[str] = ()
+    ) -> None:
         self.thing = encodable(thing)
         self.cause = encodable(cause)
         self.fix = encodable(fix)
         self.others = tuple(others)
-        super().__init__("\n".join([f"{self.thing}: {self.cause}\n    {self.fix}", *map(str, self.others)]))
+        self.notes = tuple(map(encodable, notes))
+        warnings = (f"warning: {note}" for note in self.notes)
+        super().__init__("\n".join([f"{self.thing}: {self.cause}\n    {self.fix}", *map(str, self.others), *warnings]))
 
     @property
     def all(self) -> list[SourceError]:
@@ -30,12 +35,27 @@ class SourceError(RunError):
         return [SourceError(self.thing, self.cause, self.fix), *self.others]
 
 
-def raise_all(found: Iterable[SourceError]) -> None:
-    """Raise one SourceError that tells every error, each once; nothing where there are none."""
-    errors = {str(one): one for error in found for one in error.all}
+@dataclass(frozen=True)
+class Told:
+    """Something that reading the project shows; what is not `certain` to end a deploy is a warning."""
+
+    error: SourceError
+    certain: bool
+
+    @property
+    def sentence(self) -> str:
+        """The warning."""
+        return f"{self.error.thing}: {self.error.cause}: {self.error.fix}"
+
+
+def raise_all(found: Iterable[SourceError], notes: Iterable[str] = ()) -> None:
+    """Raise one SourceError that tells every error and note, each once; nothing where there are no errors."""
+    every = list(found)
+    errors = {str(one): one for error in every for one in error.all}
     if errors:
         first, *others = errors.values()
-        raise SourceError(first.thing, first.cause, first.fix, others)
+        told = dict.fromkeys([*(note for error in every for note in error.notes), *notes])
+        raise SourceError(first.thing, first.cause, first.fix, others, tuple(told))
 
 
 def together() -> Together[SourceError]:

@@ -6,6 +6,7 @@ import hashlib
 import posixpath
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from codesensei.source.archive import Checkout
@@ -24,6 +25,7 @@ _VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 _PINNED_VCS = re.compile(r"git\+[^#]*@[0-9a-f]{40}(?:[#\s;].*)?", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ARCHIVE = re.compile(r"[^\s;\[]+\.(?:whl|tar\.gz|tar\.bz2|tar\.xz|tgz|zip)(?:\[[^\]]*\])?(?=\s|;|$)", re.IGNORECASE)
+_VERSION = re.compile(r"[\w.-]+\s*(?:\[[^\]]*\])?\s*\(?(?P<asked>[<>=!~][^()]*)\)?\s*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 # Other tools' files, and how each writes a requirements file.
@@ -50,7 +52,8 @@ class Closure:
     `why` says what, one sentence for each line. `in_place`: packages are used where they are in the release's own
     directory (`-e .`), or variables decide what is installed. `directory`: where the installer runs, so that local
     paths lead to what is there. `names`: the distributions that are asked for; `roots`: directories of the repository
-    that become importable because they are installed from it.
+    that become importable because they are installed from it. `versions`: what is asked of some of them (`>=4.2,<5`).
+    `unknown`: something is installed whose name no line tells.
     """
 
     files: tuple[str, ...]
@@ -61,6 +64,14 @@ class Closure:
     directory: str = "."
     names: frozenset[str] = frozenset()
     roots: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    unknown: bool = False
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the lines seem to name everything that is installed, as pip freeze and pip-compile write them."""
+        pinned = [version for version in self.versions.values() if version.startswith("==")]
+        return {"asgiref", "sqlparse"} <= self.names and len(pinned) >= len(self.names)
 
 
 @dataclass
@@ -72,6 +83,8 @@ class _Walk:
     why: list[str] = field(default_factory=list)
     local: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    versions: dict[str, str] = field(default_factory=dict)
+    unknown: bool = False
     in_place: bool = False
     checks: Together[SourceError] = field(default_factory=together)
 
@@ -105,16 +118,18 @@ class _Walk:
     def _include(self, path: str, place: str, what: str) -> None:
         if _URL.match(what) and not what.lower().startswith("file:"):
             self.why.append(f"{place}: includes {_shown(what)}, whose content can change")
+            self.unknown = True
             return
         if _VARIABLE.search(what):
             self.why.append(f"{place}: includes {what}, which a variable names")
-            self.in_place = True
+            self.in_place = self.unknown = True
             return
         if what.startswith(("/", "file:")):
             raise SourceError(place, f"includes {what}, outside the repository", "name a file of the repository")
         self.read(join(posixpath.dirname(path), what), place)
 
     def _editable(self, place: str, what: str) -> None:
+        self.unknown = True
         named = _NAMED_URL.fullmatch(what)
         url = named["url"] if named else what
         if _VCS.match(url):
@@ -130,6 +145,11 @@ class _Walk:
         name = _NAME.match(line)
         if name and (named or not (is_local or _URL.match(target) or _VCS.match(target))):
             self.names.add(name[0])
+            if version := _VERSION.fullmatch(line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0]):
+                known = self.versions.get(_plain(name[0]))
+                self.versions[_plain(name[0])] = ",".join(filter(None, (known, version["asked"].replace(" ", ""))))
+        else:
+            self.unknown = True
         if _VCS.match(target):
             self._vcs(place, target)
         elif is_local:
@@ -175,9 +195,16 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".") -> 
         why=tuple(walk.why),
         in_place=walk.in_place,
         directory=base,
-        names=frozenset(re.sub(r"[-_.]+", "_", name).lower() for name in walk.names),
+        names=frozenset(map(_plain, walk.names)),
         roots=tuple(dict.fromkeys(root for place in places for root in (place, join(place, "src")))),
+        versions=walk.versions,
+        unknown=walk.unknown or bool(walk.local),
     )
+
+
+def _plain(name: str) -> str:
+    """A distribution's name in the one form that all its spellings have."""
+    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def _base(project: Checkout, local: dict[str, str], candidates: tuple[str, ...]) -> str:

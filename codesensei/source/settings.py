@@ -6,13 +6,17 @@ import ast
 import fnmatch
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from codesensei.source.archive import Checkout
 from codesensei.source.places import ROOT, inside, place
 from codesensei.source.tree import join
+from codesensei.source.values import Value, value_of
 
 _MAX_MODULES = 60
+# With one of these a file can set any name.
+_SETS_ANYTHING = {"exec", "globals", "locals", "setattr", "vars"}
 
 
 class Modules:
@@ -87,6 +91,40 @@ class Names:
         return tuple(dict.fromkeys(self.notes))
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a name of the settings is set to, as far as that is written plainly, and where.
+
+    `certain`: it is set under no condition, and nothing that can be read changes it afterwards.
+    """
+
+    value: Value
+    place: str
+    certain: bool = True
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every name that the settings set; `files` are those that were read, each by its module's name.
+
+    `absent` are modules of names that would have been taken too, had they been in the commit; each with its place.
+    """
+
+    found: dict[str, Setting]
+    files: dict[str, str]
+    absent: dict[str, str]
+
+
+def read_all(modules: Modules, module: str) -> Settings:
+    """Follow `module` as `read_names` does, for all names."""
+    reader = _Reader(modules, frozenset())
+    file = modules.find(module)
+    found = reader.parse(module, file).settings if file else {}
+    if reader.sets_anything:
+        found = {name: replace(setting, certain=False) for name, setting in found.items()}
+    return Settings(found, reader.files, reader.absent)
+
+
 def read_names(modules: Modules, module: str, wanted: Sequence[str]) -> Names:
     """Follow `module` and the project's modules that it takes names from; the last assignment counts."""
     return read_file_names(modules, modules.find(module), wanted, module)
@@ -95,7 +133,7 @@ def read_names(modules: Modules, module: str, wanted: Sequence[str]) -> Names:
 def read_file_names(modules: Modules, file: str | None, wanted: Sequence[str], module: str = "") -> Names:
     """The same for a file, also one that is no module, as the settings of a server."""
     reader = _Reader(modules, frozenset(wanted))
-    texts = reader.parse(module, file) if file else {}
+    texts = reader.parse(module, file).texts if file else {}
     return Names({name: texts.get(name) for name in wanted}, reader.notes, reader.elsewhere)
 
 
@@ -107,22 +145,31 @@ class _Reader:
         self._read = 0
         self.notes: list[str] = []
         self.elsewhere: list[str] = []
+        self.absent: dict[str, str] = {}
+        self.files: dict[str, str] = {}
+        self.sets_anything = False
 
-    def parse(self, name: str, file: str, texts: dict[str, str | None] | None = None) -> dict[str, str | None]:
-        texts = {} if texts is None else texts
+    def parse(self, name: str, file: str, into: _Module | None = None) -> _Module:
+        """Read a file, as part of another where `into` is given."""
+        module = _Module(name, file) if into is None else replace(into, file=file)
         if file in self._open or self._read >= _MAX_MODULES:
-            return texts
+            return module
         self._open.add(file)
         self._read += 1
+        self.files[file] = name
         try:
             tree = ast.parse(self._modules.project.tree.read_bytes(file), file)
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None)
             self.notes.append(f"{file}{f':{line}' if line else ''}: cannot be parsed by the Python that runs Pulumi")
         else:
-            self._block(_Module(name, file, texts), tree.body, certain=True)
+            self.sets_anything |= any(
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SETS_ANYTHING
+                for node in ast.walk(tree)
+            )
+            self._block(module, tree.body, certain=True)
         self._open.discard(file)
-        return texts
+        return module
 
     def _block(self, module: _Module, body: Iterable[ast.stmt], *, certain: bool) -> None:
         for statement in body:
@@ -134,9 +181,13 @@ class _Reader:
                 self._assign(module, target, node.value, certain=certain)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
             self._assign(module, node.target, node.value, certain=certain)
+        elif isinstance(node, (ast.AugAssign, ast.Delete)):
+            self._change(module, node, certain=certain)
         elif isinstance(node, ast.ImportFrom):
             self._import(module, node, certain=certain)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            # DATABASES["default"].update(…)
+            _doubt(module, node.value.func)
             self._split_settings(module, node.value)
         elif isinstance(node, ast.With):
             self._block(module, node.body, certain=certain)
@@ -152,8 +203,11 @@ class _Reader:
         if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id in self._wanted:
             self.notes.append(f"{module.file}:{target.lineno}: {target.value.id} is changed")
         if not isinstance(target, ast.Name):
+            _doubt(module, target)
             return
         text = text_of(value, module.known)
+        plain = value_of(value, module.values, partial(text_of, known=module.known))
+        module.settings[target.id] = Setting(plain, f"{module.file}:{target.lineno}", certain)
         if target.id in self._wanted:
             place = f"{module.file}:{target.lineno}"
             if text is None and not (isinstance(value, ast.Constant) and value.value is None):
@@ -163,25 +217,51 @@ class _Reader:
                 self.notes.append(f"{place}: {target.id} is set under a condition, and taken as set")
         module.texts[target.id] = text
 
+    def _change(self, module: _Module, node: ast.AugAssign | ast.Delete, *, certain: bool) -> None:
+        """`INSTALLED_APPS += […]`, or `del CACHES["x"]`."""
+        if isinstance(node, ast.Delete):
+            for target in node.targets:
+                _doubt(module, target)
+            return
+        name = node.target.id if isinstance(node.target, ast.Name) else ""
+        known = module.settings.get(name)
+        more = value_of(node.value, module.values, partial(text_of, known=module.known))
+        if known and certain and isinstance(known.value, list) and isinstance(more, list):
+            module.settings[name] = replace(known, value=[*known.value, *more])
+        else:
+            _doubt(module, node.target)
+
     def _import(self, module: _Module, node: ast.ImportFrom, *, certain: bool) -> None:
         target = self._modules.target(module.name, module.file, node)
         file = self._modules.find(target) if target else None
         if target is None or file is None:
             if target and any(alias.name == "*" for alias in node.names):
                 self.elsewhere.append(target)
+                if certain:
+                    # A package of the requirements may have them all.
+                    for name, setting in module.settings.items():
+                        module.settings[name] = replace(setting, certain=False)
+                else:
+                    self.absent[target] = f"{module.file}:{node.lineno}"
             return
-        imported = self.parse(target, file)
+        other = self.parse(target, file)
+        imported = other.texts
         for alias in node.names:
             if alias.name == "*":
                 taken = {name: text for name, text in imported.items() if not name.startswith("_")}
+                settings = {name: setting for name, setting in other.settings.items() if not name.startswith("_")}
             elif alias.name in imported:
                 taken = {alias.asname or alias.name: imported[alias.name]}
+                settings = {alias.asname or alias.name: other.settings[alias.name]}
             else:
                 continue
             doubtful = [] if certain else sorted(self._wanted & taken.keys())
             place = f"{module.file}:{node.lineno}"
             self.notes += [f"{place}: {name} is imported under a condition, and taken as set" for name in doubtful]
             module.texts.update(taken)
+            module.settings.update(
+                {name: replace(found, certain=found.certain and certain) for name, found in settings.items()}
+            )
 
     def _split_settings(self, module: _Module, call: ast.Call) -> None:
         """`include("base.py", optional("local.py"))` of django-split-settings: files read as part of this one."""
@@ -195,18 +275,32 @@ class _Reader:
                 continue
             pattern = inside(join(f"{ROOT}/{posixpath.dirname(module.file)}", text)) or ""
             for file in sorted(fnmatch.filter(self._modules.project.files, pattern)):
-                self.parse(module.name, file, module.texts)
+                self.parse(module.name, file, module)
 
 
 @dataclass
 class _Module:
     name: str
     file: str
-    texts: dict[str, str | None]
+    texts: dict[str, str | None] = field(default_factory=dict)
+    settings: dict[str, Setting] = field(default_factory=dict)
 
     @property
     def known(self) -> dict[str, str | None]:
         return {**self.texts, "__file__": f"{ROOT}/{self.file}"}
+
+    @property
+    def values(self) -> dict[str, Value]:
+        return {name: setting.value for name, setting in self.settings.items()}
+
+
+def _doubt(module: _Module, node: ast.expr) -> None:
+    """Something is done with a setting beside setting it, as with LOGGING["handlers"] or DATABASES.update."""
+    if not isinstance(node, (ast.Attribute, ast.Subscript, ast.Name)):
+        return
+    name = next((inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)), "")
+    if name in module.settings:
+        module.settings[name] = replace(module.settings[name], certain=False)
 
 
 def text_of(node: ast.expr, known: dict[str, str | None]) -> str | None:

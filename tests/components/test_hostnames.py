@@ -26,6 +26,25 @@ NAMES = {
 }
 
 
+@pytest.mark.proves("media.internal")
+@pytest.mark.parametrize(
+    ("serving", "prefix"), [("internal", "/media/"), ("{internal: /protected/}", "/protected/"), ("none", None)]
+)
+def test_where_views_name_uploads(
+    serving: str, prefix: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = stacks.GIVEN.replace("mediaServing: proxy", f"mediaServing: {serving}")
+    declared = recorder.run(stacks.loaded(tmp_path, text), remote.Look(), monkeypatch)
+    manifest = codec.plain(declared.find("shop-switch").inputs["stdin"])
+    site = str(next(file["content"] for file in manifest["files"] if file["path"].startswith("/etc/nginx")))
+    assert (manifest.get("mediaUrl"), manifest.get("mediaInternal", False)) == (prefix, prefix is not None)
+    assert (f'location ^~ "{prefix}" {{' in site) == (prefix is not None)
+    assert ("internal;" in site) == (prefix is not None)
+    assert (
+        codec.plain(declared.find("shop-account").inputs["stdin"])["mediaServing"] == serving.strip("{").split(":")[0]
+    )
+
+
 @pytest.mark.proves("proxy.hostnames", "proxy.url")
 @pytest.mark.parametrize("name", NAMES)
 def test_host_names_and_url(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from codesensei import remote
+from codesensei import remote, source
 from codesensei.config import Stack
 from codesensei.wire.register import Entry, Kept, Register
 from components import others
-from tests.components import stacks
+from tests.components import recorder, stacks
 
 NEW = "203.0.113.7"
 THEIRS = "it belongs to the stack acme/codesensei/other (slug blog)"
@@ -42,6 +42,17 @@ def stack_of(folder: Path, *lines: str) -> Stack:
 def access(register: Register | None = None, **changes: Any) -> Any:
     stack = changes.pop("stack", None)
     return remote.Access(stack, "shop", "agent.sock", remote.Look(register=register), **changes)
+
+
+@pytest.mark.proves("preview.python")
+def test_what_the_server_s_python_does_not_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = source.errors.Told(
+        source.SourceError("requirements.txt", "it needs Python 3.12", "pin another"), certain=True
+    )
+    unfit = source.pythons.Unfit((3, 12), told, older=True)
+    with pytest.raises(source.SourceError, match=r"needs Python 3\.12"):
+        recorder.run(stack_of(tmp_path), remote.Look(python="3.11"), monkeypatch, unfit=(unfit,))
+    assert recorder.run(stack_of(tmp_path), remote.Look(python="3.12"), monkeypatch, unfit=(unfit,)).outputs
 
 
 def entry(stack: str = "acme/codesensei/other", identity: str = "theirs", **names: Any) -> Entry:

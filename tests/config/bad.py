@@ -230,6 +230,20 @@ BAD = [
         "    write it relative to the root of the repository, without '..'",
     ),
     Bad(
+        "media-serving",
+        "    mediaServing: none\n",
+        "    mediaServing: {protected: /x/}\n",
+        "project.mediaServing: is no way to serve uploads\n"
+        "    choose none, proxy or internal, or {internal: /protected/} for views that name another prefix",
+    ),
+    Bad(
+        "internal-prefix",
+        "    mediaServing: none\n",
+        "    mediaServing: {internal: protected}\n",
+        'project.mediaServing: "protected" is not the prefix of a path\n'
+        "    start and end it with '/': {internal: /protected/}",
+    ),
+    Bad(
         "shared-path-own",
         "    sharedPaths: []\n",
         "    sharedPaths: [state/x]\n",

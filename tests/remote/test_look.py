@@ -208,7 +208,7 @@ def test_a_look_only_asks(ssh: Any) -> None:
     folder = ssh(out="{}")
     look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE)
     command = (folder / "arguments").read_text().splitlines()[-1]
-    assert command == f"sudo -n sh -s {RUN} /var/lib/codesensei/register.json codesensei-register:"
+    assert command == f"sudo -n sh -s {RUN} /var/lib/codesensei/register.json codesensei-register: codesensei-python:"
     assert (folder / "agent").read_text() == "agent.sock"
 
 
@@ -221,12 +221,19 @@ def test_what_the_server_is_asked(launcher: bool, register: str | None, tmp_path
         run.chmod(0o755)
     if register:
         known.write_text(register)
-    argv = ["sh", "-s", str(run), str(known), "mark:"]
+    argv = ["sh", "-s", str(run), str(known), "mark:", "python:"]
     done = subprocess.run(argv, input=module.SCRIPT.read_text(), capture_output=True, text=True, check=True)
-    told = ["look: {}" if launcher else "{}"]
-    if register:
-        told += ["", 'mark:{ "slugs": {}}']
-    assert (done.stdout.splitlines(), done.stderr) == (told, "")
+    lines = [line for line in done.stdout.splitlines() if line]
+    told = ["look: {}" if launcher else "{}", *(['mark:{ "slugs": {}}'] if register else [])]
+    assert ([line for line in lines if not line.startswith("python:")], done.stderr) == (told, "")
+    own = Path("/usr/bin/python3").resolve().name.removeprefix("python")
+    assert [line for line in lines if line.startswith("python:")] == ([f"python:{own}"] if own.startswith("3") else [])
+
+
+@pytest.mark.parametrize(("line", "python"), [("codesensei-python:3.13", "3.13"), ("codesensei-python:", ""), ("", "")])
+def test_the_python_of_the_server_is_known(ssh: Any, line: str, python: str) -> None:
+    ssh(out=f"{json.dumps(ANSWER)}\n{line}\ncodesensei-register:{{}}\n")
+    assert look_at(SERVER, "agent.sock", "", RUN, STATE).python == python
 
 
 @pytest.mark.proves("config.server.proxy", "config.server.host-key")

@@ -408,6 +408,11 @@ LOGS = {
         "the project writes app.log",
         "shared",
     ),
+    "compressor that writes": (
+        "PermissionError: [Errno 13] Permission denied: '/srv/codesensei/shop/releases/4f2a9c1-8be01d7/static/CACHE/css'",
+        "django-compressor writes into the release",
+        "COMPRESS_OFFLINE = True",
+    ),
     "folder": (
         "FileNotFoundError: [Errno 2] No such file or directory: '/srv/codesensei/shop/releases/a-b/logs/app.log'",
         "there is no logs/app.log in the release",

@@ -15,6 +15,7 @@ sys.path.insert(0, os.getcwd())
 
 import django  # type: ignore[import-not-found]
 from django.apps import apps  # type: ignore[import-not-found]
+from django.core.management import get_commands, load_command_class  # type: ignore[import-not-found]
 from django.db import connections, router  # type: ignore[import-not-found]
 from django.db.migrations.autodetector import MigrationAutodetector  # type: ignore[import-not-found]
 from django.db.migrations.loader import MigrationLoader  # type: ignore[import-not-found]
@@ -103,14 +104,29 @@ def is_own(label: str) -> bool:
     return path.startswith(f"{os.path.realpath(sys.argv[1])}/")
 
 
-def behind() -> list[dict[str, Any]]:
-    """The apps whose migrations do not make what their models say, as `makemigrations --check` finds them."""
-    loader = MigrationLoader(None, ignore_no_migrations=True)
-    detector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps), MigrationQuestioner())
-    lacking = {
+def own_command() -> str:
+    """The app with a makemigrations of its own, which alone knows what a migration has to make; empty for Django's."""
+    app = get_commands()["makemigrations"]
+    name = app if isinstance(app, str) else type(app).__module__
+    return "" if name == "django.core" else name
+
+
+def ahead(loader: Any) -> dict[str, list[str]]:
+    """What migrations would have to make, by app, as Django's own `makemigrations --check` finds it."""
+    command = load_command_class("django.core", "makemigrations")
+    # Since Django 5.2 the command names it.
+    autodetector = getattr(command, "autodetector", MigrationAutodetector)
+    detector = autodetector(loader.project_state(), ProjectState.from_apps(apps), MigrationQuestioner())
+    return {
         label: [operation.describe() for migration in migrations for operation in migration.operations]
         for label, migrations in detector.changes(graph=loader.graph).items()
     }
+
+
+def behind() -> list[dict[str, Any]]:
+    """The apps whose migrations do not make what their models say."""
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    lacking = {} if own_command() else ahead(loader)
     found = [{"app": label, "own": is_own(label), "changes": lacking[label]} for label in sorted(lacking)]
     there = {table for connection in connections.all() for table in tables(connection)}
     for label in sorted(loader.unmigrated_apps):
@@ -125,6 +141,8 @@ django.setup()
 said: dict[str, Any] = {"databases": databases(), "apps": []}
 try:
     said["apps"] = behind()
+    if app := own_command():
+        said["unknown"] = f"{app} has a makemigrations of its own, which alone knows what is left out on purpose"
 except Exception as error:  # noqa: BLE001  # what is wrong with the migrations is migrate's to say
     said["unknown"] = f"{type(error).__name__}: {error}"
 print("\ncodesensei-databases:" + json.dumps(said))

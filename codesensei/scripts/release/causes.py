@@ -427,6 +427,10 @@ a static file is missing
     The file '([^']+)' could not be found with
     a style sheet names the static file {0}, which is not in the commit
     commit the file (is it in .gitignore?), build it in hooks.beforeCollectstatic, or fix its name in the style sheet
+style sheets are made while the site serves
+    (?:PermissionError|OSError): \[Errno (?:13|30)\] [\w -]+: '/srv/codesensei/[^/]+/(?:releases|current)/[^']*/(CACHE)(?:/[^']*)?'
+    django-compressor writes into the release while it answers, and a release must not change
+    set COMPRESS_OFFLINE = True, and project.hooks.afterCollectstatic: [python manage.py compress]
 the project writes where it may not
     (?:PermissionError|OSError): \[Errno (?:13|30)\] [\w -]+: '(/srv/codesensei/[^/]+/(?:releases|current)/[^']+)'
     the project writes {path} into the release, which must not change

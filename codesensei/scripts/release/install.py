@@ -6,6 +6,7 @@ import os
 import posixpath
 import re
 import shutil
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ UV_SCRIPT = Path(__file__).with_name("uv.sh")
 # The project's options are for its own requirements: they would refuse what the product installs beside those.
 _OWN = ["env", *(f"-u{tool}_{name}" for tool in ("PIP", "UV") for name in ("REQUIRE_HASHES", "CONSTRAINT", "NO_DEPS"))]
 _FREEZE_LINES = 20_000
+_REFUSED = re.compile(r"PermissionError: \[Errno 13\] [\w -]+: '(/[^']+)'")
 _NOTHING = re.compile(r"satisfies the requirement (\S+) \(from versions: none\)")
 
 
@@ -191,5 +193,27 @@ def require(done: JobResult, release: Release, title: str, fix: str = "") -> Job
         return done
     ended = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}
     log = "\n".join(filter(None, [done.tail, ended.get(done.result, "")]))
-    cause, known_fix = causes.explain_any(log, f"it ended with status {done.code}")
+    cause, known_fix = _in_shared(release, log) or causes.explain_any(log, f"it ended with status {done.code}")
     raise Failure(f"{title} (release {release.name})", cause, known_fix or fix, done.tail, where=str(done.log))
+
+
+def _in_shared(release: Release, log: str) -> tuple[str, str] | None:
+    """Why a path that leads through the release into a shared folder could not be opened; None for all others."""
+    refused = _REFUSED.findall(log)
+    path = Path(refused[-1]) if refused else None
+    real = Path(os.path.realpath(path)) if path else None
+    if path is None or real is None or not path.is_relative_to(release.path):
+        return None
+    if not real.is_relative_to(os.path.realpath(release.project.shared)):
+        return None
+    shown = path.relative_to(release.path)
+    by_app = "run what needs it in hooks.beforeMigrate or hooks.afterMigrate, which run as the app user"
+    if not real.exists():
+        return f"the build user may not write {shown}, which is in a shared folder: only {release.user} may", by_app
+    found = os.stat(real)
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid != files.user_id(release.user):
+        cause = f"{shown} is in a shared folder, and belongs to user {found.st_uid} (mode {mode:04o})"
+        return cause, f"on the server: chown {release.user}: {real}"
+    cause = f"the build user may not open {shown}, a file of the app user's in a shared folder (mode {mode:04o})"
+    return cause, f"read its value from a variable instead, or on the server: chmod g+r {real}; or {by_app}"

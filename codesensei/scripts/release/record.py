@@ -136,6 +136,11 @@ def warned(project: ProjectPaths, name: str, warnings: Iterable[str]) -> None:
     _write(project, name, replace(read(project, name), warnings=tuple(warnings)))
 
 
+def warned_too(project: ProjectPaths, name: str, warnings: Iterable[str]) -> None:
+    """What it shall say besides."""
+    warned(project, name, dict.fromkeys([*read(project, name).warnings, *warnings]))
+
+
 def prepared(project: ProjectPaths, name: str, seconds: Mapping[str, float]) -> None:
     """The release is complete and root's, and never changes again."""
     record = read(project, name)

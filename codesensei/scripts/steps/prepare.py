@@ -9,7 +9,7 @@ from pathlib import Path
 from codesensei.scripts.base import files
 from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release import jobs, record
+from codesensei.scripts.release import jobs, made, record
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job
@@ -47,6 +47,10 @@ def run(step: Step[Prepare]) -> None:
         seconds[phase] = round(time.monotonic() - started, 1)
     started = time.monotonic()
     _finish(step, release)
+    found = list(made.warnings(release, project.archive(known.revision)))
+    record.warned_too(project, name, found)
+    for warning in found:
+        step.say(f"warning: {warning}")
     seconds["static"] = round(seconds["static"] + time.monotonic() - started, 1)
     record.prepared(project, name, seconds)
     step.changed(f"release {name} is prepared")

@@ -74,8 +74,9 @@ CASES = (
     Broken(
         "a line is no requirement",
         replace={"requirements.txt": ("Django==5.2.19", "Django=5.2.19")},
-        error="install the requirements (release RELEASE) on SERVER: the requirements file has a line that is not a requirement: Django=5.2.19",
-        fix="write it as name==version",
+        preview=True,
+        error="requirements.txt:1: Django=5.2.19 is conda's form, which pip cannot read",
+        fix="write Django==5.2.19; pip list --format=freeze writes all lines so",
     ),
     Broken(
         "the package index cannot be reached",

@@ -54,8 +54,9 @@ CASES = (
     Broken(
         "the settings import a module that is not committed",
         replace={PRODUCTION: (IMPORTS, IMPORTS + "from config.settings.local import *  # noqa: F403\n")},
-        error="Django's settings (release RELEASE) on SERVER: the module config.settings.local cannot be found",
-        fix="add its package to the requirements file (its name may differ: environ is django-environ); if it is the project's own, commit it, and check project.directory and project.pythonPath",
+        preview=True,
+        error="config/settings/production.py:8: imports config.settings.local, and there is no config/settings/local.py in commit COMMIT",
+        fix="commit it; or remove that line",
     ),
     Broken(
         "the settings are incomplete",
@@ -106,6 +107,15 @@ CASES = (
         replace=setting(
             'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}'
         ),
+        preview=True,
+        error="config/settings/production.py:29: the SQLite file of DATABASES['default'] is db.sqlite3 inside the release: the next release would start without its data",
+        fix='set its NAME to "/srv/codesensei/guestbook/shared/db.sqlite3"; or use the stack\'s own: "default": dj_database_url.config()',
+    ),
+    Broken(
+        "a SQLite file would be lost, as only Django knows",
+        replace=setting(
+            'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.path.join(*[BASE_DIR, "db.sqlite3"])}}'
+        ),
         error="DATABASES['default'] on SERVER: the SQLite file /srv/codesensei/guestbook/releases/RELEASE/db.sqlite3 lies inside the release; the next release would start without its data",
         fix='write in config.settings.production: DATABASES = {"default": dj_database_url.config()}  # from the package dj-database-url or, to keep SQLite, set DATABASE_URL to sqlite:////srv/codesensei/guestbook/shared/db.sqlite3 and read it in the settings',
     ),
@@ -117,13 +127,20 @@ CASES = (
     ),
     Broken(
         "a log file has no folder",
-        replace=log_file('BASE_DIR / "logs" / "django.log"'),
+        replace=log_file('os.path.join(*[BASE_DIR, "logs", "django.log"])'),
         error="Django's settings (release RELEASE) on SERVER: there is no logs/django.log in the release",
         fix="commit it; a folder for what the project writes belongs below shared, for example shared/logs",
     ),
     Broken(
         "a log file is in the release",
         replace=log_file('BASE_DIR / "django.log"'),
+        preview=True,
+        error="config/settings/production.py:29: the file of the log handler console is django.log inside the release: a release is read-only",
+        fix='log to standard error, which the journal keeps, or set it to "/srv/codesensei/guestbook/shared/logs/django.log"',
+    ),
+    Broken(
+        "a log file is in the release, as only Django knows",
+        replace=log_file('os.path.join(*[BASE_DIR, "django.log"])'),
         error="Django's settings (release RELEASE) on SERVER: the project writes django.log into the release, which must not change",
         fix="let it write to shared/logs or shared/cache, for example; a folder that must only exist can be committed (.gitkeep)",
     ),

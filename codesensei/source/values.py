@@ -1,0 +1,66 @@
+"""Values of settings that are written plainly: texts, numbers, and lists and maps of them; nothing is run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from typing import Any, Final
+
+
+class _Unknown(Enum):
+    UNKNOWN = "only running tells"
+
+
+UNKNOWN: Final = _Unknown.UNKNOWN
+# A text, a number, None, UNKNOWN, a list or a map of them; a key "**" stands for keys that only running tells.
+Value = Any
+
+
+def value_of(node: ast.expr, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]) -> Value:
+    """What an expression stands for; `text_of` reads texts and paths, `names` are what names stand for."""
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return [item for element in node.elts for item in _items(element, names, text_of)]
+    if isinstance(node, ast.Dict):
+        return {
+            "**" if key is None else value_of(key, names, text_of): value_of(value, names, text_of)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if key is None or isinstance(key, ast.Constant)
+        }
+    if isinstance(node, (ast.Constant, ast.Name)):
+        return node.value if isinstance(node, ast.Constant) else names.get(node.id, UNKNOWN)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = (value_of(side, names, text_of) for side in (node.left, node.right))
+        if isinstance(left, list) and isinstance(right, list):
+            return [*left, *right]
+    text = text_of(node)
+    if text is None and isinstance(node, ast.Call):
+        return _called(node, names, text_of)
+    return UNKNOWN if text is None else text
+
+
+def _items(node: ast.expr, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]) -> Iterator[Value]:
+    if isinstance(node, ast.Starred):
+        inner = value_of(node.value, names, text_of)
+        yield from inner if isinstance(inner, list) else [UNKNOWN]
+    else:
+        yield value_of(node, names, text_of)
+
+
+def _called(node: ast.Call, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]) -> Value:
+    """`dict(…)` as a map, and any other call as a map of what it is given by name."""
+    given = {word.arg or "**": value_of(word.value, names, text_of) for word in node.keywords}
+    called = ast.unparse(node.func)
+    return given if called == "dict" and not node.args else {"()": called, **given} if given else UNKNOWN
+
+
+def parts(value: Value, way: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every text in a value, with the keys that lead to it."""
+    if isinstance(value, str):
+        yield way, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from parts(inner, (*way, str(key)))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from parts(inner, way)

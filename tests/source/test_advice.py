@@ -1,0 +1,406 @@
+"""What reading the source tells before anything is installed; refused only where it is certain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.source import Code, SourceError, hold
+from tests.source.conftest import Repository
+from tests.source.test_code import read
+from tests.source.test_inspect import START
+
+Read = Callable[..., Code]
+BASE = "from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\n"
+SHARED = "/srv/codesensei/shop/shared"
+SHOP = {"shop/__init__.py": "", "shop/models.py": "", "shop/apps.py": ""}
+APPS = 'INSTALLED_APPS = ["shop"]\n'
+FROZEN = "asgiref==3.8\nDjango==5.2\nsqlparse==0.5\n"
+
+
+@pytest.fixture
+def project(repository: Repository, tmp_path: Path) -> Read:
+    def make(files: Mapping[str, str], **changes: Any) -> Code:
+        return read(repository, {**START, **files}, tmp_path, {}, **changes)
+
+    return make
+
+
+def settings(text: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    return {"config/settings.py": text, **(more or {})}
+
+
+def refused(project: Read, files: Mapping[str, str], **changes: Any) -> str:
+    with pytest.raises(SourceError) as caught:
+        project(files, **changes)
+    return str(caught.value)
+
+
+# What stopped or spoiled a deploy of a public project, with its own lines: docs/projects.md.
+STORAGES = 'STORAGES = {"default": {"BACKEND": "django_tenants.files.storage.TenantFileSystemStorage"}}\n'
+LOGGING = (
+    'import os\nBASE_DIR = os.path.dirname(os.path.abspath(__file__))\nLOGGING = {"handlers": {"file": {\n'
+    '"level": "INFO", "class": "logging.handlers.WatchedFileHandler",\n'
+    '"filename": os.path.join(BASE_DIR, "hyperkitty.log")}}}\ntry:\n    from settings_local import *\n'
+    "except ImportError:\n    pass\n"
+)
+HUEY = 'INSTALLED_APPS = ["huey.contrib.djhuey", "huey.contrib.djhuey.stats"]\n'
+PUBLIC = {
+    "django-tenants": (
+        settings(f'INSTALLED_APPS = ["django.contrib.staticfiles"]\n{STORAGES}'),
+        "config/settings.py:2: STORAGES has no storage named staticfiles, which Django needs for static files",
+    ),
+    "django_dramatiq_example": (
+        settings(
+            'ROOT_URLCONF = "config.urls"\n',
+            {"config/urls.py": "from django.conf.urls import url\n", "requirements.txt": "Django==4.2\n"},
+        ),
+        "config/urls.py:1: url of django.conf.urls is not in Django 4.0 and newer, which requirements.txt pins (4.2)\n"
+        "    use django.urls.re_path",
+    ),
+    "BornHack Media Archive": (
+        settings(
+            "from .environment_settings import *\n",
+            {".gitignore": "*.pyc\nenvironment_settings.py\n"},
+        ),
+        "config/settings.py:1: imports config.environment_settings, and there is no config/environment_settings.py in",
+    ),
+    "HyperKitty, its log": (
+        settings(LOGGING),
+        "config/settings.py:3: the file of the log handler file is config/hyperkitty.log inside the release:"
+        f" a release is read-only\n    log to standard error, which the journal keeps, or set it to"
+        f' "{SHARED}/logs/hyperkitty.log"; the settings also take what settings_local sets, which is not in the commit',
+    ),
+    "HyperKitty, its database": (
+        settings(f'{BASE}DATABASES = {{"default": {{"ENGINE": "spatialite", "NAME": BASE_DIR / "x.db"}}}}'),
+        "config/settings.py:3: the SQLite file of DATABASES['default'] is x.db inside the release: the next release"
+        f' would start without its data\n    set its NAME to "{SHARED}/db.sqlite3"; or use the stack\'s own:'
+        ' "default": dj_database_url.config()',
+    ),
+}  # fmt: skip
+WARNED = {
+    "huey, its statistics": (
+        settings(HUEY, {"requirements.txt": "django\nhuey\npeewee\n"}),
+        "config/settings.py:1: the file of huey's statistics is huey-stats.db inside the release: a release is"
+        f' read-only: set HUEY_STATS = {{"filename": "{SHARED}/huey-stats.db"}}',
+    ),
+    "huey, its package": (
+        settings(HUEY, {"requirements.txt": "django\nhuey\n"}),
+        "config/settings.py:1: INSTALLED_APPS names huey.contrib.djhuey.stats, which needs the package peewee:"
+        " add peewee to requirements.txt, unless a package there depends on it",
+    ),
+    "HyperKitty, its index": (
+        settings(
+            f'{BASE}HAYSTACK_CONNECTIONS = {{"default": {{"PATH": BASE_DIR / "fulltext_index"}}}}\n',
+        ),
+        "config/settings.py:3: HAYSTACK_CONNECTIONS.default.PATH is fulltext_index inside the release: a release is"
+        f' read-only: set it to "{SHARED}/fulltext_index", or keep it by project.sharedPaths: [fulltext_index]',
+    ),
+    "HyperKitty, its style sheets": (
+        settings('INSTALLED_APPS = ["compressor"]\n', {"requirements.txt": "django-compressor\n"}),
+        "config/settings.py:1: django-compressor would write into the release while it answers: COMPRESS_OFFLINE is"
+        " not on: set COMPRESS_OFFLINE = True, and project.hooks.afterCollectstatic: [python manage.py compress]",
+    ),
+    "BornHack Media Archive, an old package": (
+        settings("import pkg_resources\n"),
+        "config/settings.py:1: pkg_resources is imported, and no line of the requirements seems to bring it:"
+        " add setuptools<81 to requirements.txt, unless a package there depends on it",
+    ),
+}
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(("files", "told"), PUBLIC.values(), ids=PUBLIC)
+def test_what_stopped_public_projects_is_refused_in_preview(project: Read, files: dict[str, str], told: str) -> None:
+    assert told in refused(project, files)
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(("files", "told"), WARNED.values(), ids=WARNED)
+def test_what_may_stop_them_is_a_warning(project: Read, files: dict[str, str], told: str) -> None:
+    assert told in project(files).warnings
+
+
+@pytest.mark.proves("preview.python")
+def test_a_django_that_the_server_s_python_does_not_run(project: Read) -> None:
+    """django-rq-talk, with its Django of 2019."""
+    unfit = project({"requirements.txt": "Django==2.2\n"}).unfit
+    with pytest.raises(SourceError, match=r"Django 2\.2 does not run on Python 3\.13 and newer.* the module cgi"):
+        hold(unfit, "3.13")
+    assert len(hold(unfit, "3.12")) == 1
+    assert hold(unfit, "3.11") == []
+    assert len(hold(unfit, "")) == 2
+    with pytest.raises(SourceError, match=r"Django 6\.0 needs Python 3\.12"):
+        hold(project({"requirements.txt": "Django==6.0\n"}).unfit, "3.11")
+    assert hold(project({"requirements.txt": "Django==6.0\n"}).unfit, "3.13") == []
+
+
+@pytest.mark.proves("preview.python")
+def test_modules_that_python_no_longer_has(project: Read) -> None:
+    code = project(
+        settings("import cgi\nfrom imp import reload\ntry:\n    import asyncore\nexcept ImportError: pass\n")
+    )
+    assert hold(code.unfit, "3.11") == []
+    warning = "config/settings.py:2: imp is not in Python 3.12 and newer: use importlib, or set project.python"
+    [told] = hold(code.unfit, "3.12")
+    assert told.startswith(warning)
+    assert len(hold(code.unfit, "3.13")) == 2
+    # Every Python of a supported server lacks these.
+    with pytest.raises(SourceError, match=r"Mapping of collections is not in Python 3\.10"):
+        hold(project(settings("from collections import Mapping\n")).unfit, "")
+
+
+@pytest.mark.proves("preview.python")
+def test_with_a_python_of_the_stack_s_own_everything_is_known_at_once(project: Read) -> None:
+    files = settings("from collections import Mapping\n")
+    assert "Mapping of collections" in refused(project, files, python="3.12")
+    assert project({"requirements.txt": "Django==2.2\n"}, python="3.11").unfit == ()
+
+
+@pytest.mark.proves("preview.modules")
+@pytest.mark.parametrize(
+    ("files", "cause"),
+    [
+        (settings("from config.local import *\n"), "imports config.local, and there is no config/local.py"),
+        (settings("from . import local\n"), "imports local from config, and there is no config/local.py"),
+        (settings("import config.deep.local\n"), "imports config.deep.local, and there is no config/deep.py"),
+        (settings(APPS, {**SHOP, "shop/models.py": "from shop.keys import KEY\n"}), "imports shop.keys"),
+        (settings('MIDDLEWARE = ["config.gone.Middleware"]\n'), "MIDDLEWARE names config.gone.Middleware"),
+        (settings('A = ["config.gone"]\nINSTALLED_APPS = A + ["shop"]\n', SHOP), "INSTALLED_APPS names config.gone"),
+        (
+            settings('ROOT_URLCONF = "config.urls"\n', {"config/urls.py": "from config.views import home\n"}),
+            "imports config.views, and there is no config/views.py",
+        ),
+    ],
+)
+def test_a_gap_in_the_project_s_own_packages(project: Read, files: dict[str, str], cause: str) -> None:
+    assert cause in refused(project, files)
+
+
+@pytest.mark.proves("preview.modules")
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("local.py", "local.py"),
+        ("/config/local.py", "/config/local.py"),
+        ("*.py\n!/config/[!l]*.py", "*.py"),
+        ("config/local*", "config/local*"),
+        ("**/local.py", "**/local.py"),
+        ("local.py\n!local.py", ""),
+        ("other.py", ""),
+    ],
+)
+def test_the_line_of_gitignore_is_told(project: Read, repository: Repository, lines: str, told: str) -> None:
+    repository.write(START)
+    repository.git("add", "--all")
+    text = refused(project, settings("from .local import *\n", {".gitignore": f"# mine\n{lines}\n"}))
+    kept_out = f", with variables of codesensei:secretEnv for its secrets; .gitignore keeps it out by the line {told}"
+    assert text.endswith(f"commit it{kept_out if told else ''}; or remove that line")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        settings("try:\n    from .local import *\nexcept ImportError:\n    pass\n"),
+        settings("import os\nif os.environ.get('X'):\n    from .local import *\n"),
+        settings("from contextlib import suppress\nwith suppress(ImportError):\n    from .local import *\n"),
+        settings("def late():\n    import config.local\n"),
+        settings("from config import __name__, thing\n", {"config/__init__.py": "thing = 1\n"}),
+        settings("from config import thing\n", {"config/__init__.py": "from os import *\n"}),
+        settings("import config.made\n", {"config/made.cpython-313-x86_64-linux-gnu.so": ""}),
+        settings("import config.other.part\n", {"config/__init__.py": "__path__.append('elsewhere')\n"}),
+        settings("import plain.local\n", {"plain/data.txt": ""}),
+        settings('MIDDLEWARE = ["config.mine.Mine"]\n', {"config/mine.py": ""}),
+        settings('INSTALLED_APPS = ["shop.apps.ShopConfig"]\n', SHOP),
+        settings('LOGIN_REDIRECT = "config.gone"\nFORMAT = "config.gone.x"\n'),
+    ],
+)
+def test_what_may_be_there_is_no_gap(project: Read, files: dict[str, str]) -> None:
+    assert project(files).warnings == ()
+
+
+def test_what_a_hook_may_make_is_a_warning(project: Read) -> None:
+    files = settings('ROOT_URLCONF = "config.urls"\n', {"config/urls.py": "import config.made\n"})
+    code = project(files, hooks={"beforeMigrate": ["make"]})
+    assert [warning.split(" in commit")[0] for warning in code.warnings] == [
+        "config/urls.py:1: imports config.made, and there is no config/made.py"
+    ]
+    # The settings are loaded before any hook.
+    assert "config/made.py" in refused(project, settings("import config.made\n"), hooks={"beforeMigrate": ["make"]})
+
+
+@pytest.mark.proves("preview.modules")
+@pytest.mark.parametrize(
+    ("requirements", "text", "warned"),
+    [
+        ("django\n", "import environ\n", "add django-environ to requirements.txt, unless"),
+        (FROZEN, "import environ\n", "add django-environ to requirements.txt"),
+        ("django\ndjango-environ\n", "import environ\n", ""),
+        ("django\ncelery\n", "from kombu import Queue\n", ""),
+        ("django\ncelery\n", 'INSTALLED_APPS = ["django_celery_beat"]\n', "add its package"),
+        ("django\ndjangorestframework\n", 'INSTALLED_APPS = ["rest_framework"]\n', ""),
+        ("django\nsocial-auth-app-django\n", 'INSTALLED_APPS = ["social_django"]\n', ""),
+        ("django\ndjango-filter\n", 'INSTALLED_APPS = ["django_filters"]\n', ""),
+        ("django\ngit+https://example.com/x.git\n", "import anything\n", ""),
+        ("django\n", "import tomllib, zoneinfo, distutils\n", ""),
+        (
+            "django\n",
+            'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"}}\n',
+            "add psycopg[binary] to requirements.txt, unless",
+        ),
+        ("django\npsycopg2-binary\n", 'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"}}\n', ""),
+    ],
+)
+def test_packages_that_nothing_brings(project: Read, requirements: str, text: str, warned: str) -> None:
+    warnings = project(settings(text, {"requirements.txt": requirements})).warnings
+    assert len(warnings) == bool(warned)
+    assert warned in "".join(warnings)
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
+    ("requirements", "certain"),
+    [("Django==5.1\n", True), ("Django>=3.2\n", False), ("Django>=4.2\n", False), ("django\n", False),
+     ("Django<4\n", None), ("Django~=3.2.1\n", None), ("Django==3.*\n", None), ("Django==3.2.25\n", None)],
+)  # fmt: skip
+def test_what_django_no_longer_has(project: Read, requirements: str, certain: bool | None) -> None:
+    models = "from django.utils.translation import ugettext_lazy as _, gettext\n"
+    files = settings(APPS, {**SHOP, "shop/models.py": models, "requirements.txt": requirements})
+    words = "shop/models.py:1: ugettext_lazy of django.utils.translation is not in Django 4.0 and newer"
+    if certain:
+        assert words in refused(project, files)
+    else:
+        assert [warning.startswith(words) for warning in project(files).warnings] == [True] * (certain is False)
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("from django.core.urlresolvers import reverse\n", "django.core.urlresolvers"),
+        ("from django.utils import six\n", "django.utils.six"),
+        ("from django.utils.six.moves import range\n", "django.utils.six"),
+        ("from django.utils.encoding import force_text\n", "force_text of django.utils.encoding"),
+        ("from django.db import models\nKEY = models.ForeignKey('x.Y')\n", "without on_delete"),
+        ("from django.dispatch import Signal\nDONE = Signal(providing_args=['x'])\n", "Signal with providing_args"),
+        ("from django.utils.timezone import utc, now\n", "utc of django.utils.timezone"),
+    ],
+)
+def test_code_for_an_older_django(project: Read, text: str, words: str) -> None:
+    files = settings(APPS, {**SHOP, "shop/models.py": text, "requirements.txt": "Django==5.2\n"})
+    assert words in refused(project, files)
+    # A file that nothing loads is no matter.
+    assert project(settings(APPS, {**SHOP, "old/thing.py": text, "shop/models.py": ""})).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('STATICFILES_STORAGE = "x"\n', "STATICFILES_STORAGE is set, and Django 5.1 and newer"),
+        ('MIDDLEWARE_CLASSES = []\n', "MIDDLEWARE_CLASSES is set"),
+    ],
+)  # fmt: skip
+def test_settings_that_django_ignores(project: Read, text: str, words: str) -> None:
+    [warning] = project(settings(text, {"requirements.txt": "Django==5.2\n"})).warnings
+    assert words in warning
+    assert project(settings(text, {"requirements.txt": "Django==1.9\n"})).warnings == ()
+
+
+def test_origins_without_a_scheme(project: Read) -> None:
+    files = settings('CSRF_TRUSTED_ORIGINS = ["shop.example"]\n', {"requirements.txt": "Django==5.2\n"})
+    assert "write https://shop.example" in refused(project, files)
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "c"}}',
+         "the file cache CACHES['default'] is c"),
+        ('HUEY = {"huey_class": "huey.SqliteHuey", "filename": str(BASE_DIR / "huey.db")}', "HUEY.filename is huey.db"),
+        ('from huey import SqliteHuey\nHUEY = SqliteHuey(filename=BASE_DIR / "huey.db")', "HUEY.filename is huey.db"),
+        ('CELERY_RESULT_BACKEND = "db+sqlite:///results.sqlite"', "CELERY_RESULT_BACKEND is results.sqlite"),
+        ('SESSION_FILE_PATH = BASE_DIR / "sessions"', "SESSION_FILE_PATH is sessions"),
+        ('LOGGING = {"handlers": {"f": {"filename": "a.log", "delay": True}}}', "the log handler f is a.log"),
+        ('LOGGING = {"handlers": {"f": {"filename": "a.log"}}}\nLOGGING["handlers"]["f"] = {}',
+         "the log handler f is a.log inside the release, unless something changes it"),
+    ],
+)  # fmt: skip
+def test_what_would_be_written_into_the_release(project: Read, text: str, told: str) -> None:
+    files = {"requirements.txt": "django\nhuey\n"}
+    [warning] = project(settings(f"{BASE}{text}\n", files)).warnings
+    assert told in warning
+    assert SHARED in warning
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'LOG_FILE = "{SHARED}/logs/a.log"',
+        'LOG_FILE = "/var/log/a.log"',
+        'LOG_FILE = os.environ.get("X", BASE_DIR / "a.log")',
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}',
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["X"]}}',
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}\nDATABASES.update(more())',
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}\nchange(locals())',
+        'DATABASES = {"default": {"ENGINE": "spatialite", "NAME": "x.db"}}\nfrom django.conf.more import *',
+        'if X:\n    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}',
+        'LOGGING_CONFIG = None\nLOGGING = {"handlers": {"f": {"filename": "a.log"}}}',
+        'CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "c"}}',
+        'UPLOAD_DIR = BASE_DIR / "var/uploads"',
+        'INDEX_DIR = BASE_DIR / "config"',
+        'TEMPLATES = [{"DIRS": [BASE_DIR / "templates"]}]',
+    ],
+)
+def test_what_is_written_elsewhere_or_only_read_is_not_told(project: Read, text: str) -> None:
+    assert project(settings(f"import os\n{BASE}{text}\n"), sharedPaths=["var"]).warnings == ()
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
+    ("text", "hooks", "told"),
+    [
+        ("COMPRESS_OFFLINE = True\n", [], "no hook compresses anything"),
+        ("COMPRESS_OFFLINE = True\n", ["python manage.py compress"], ""),
+        ("COMPRESS_ENABLED = False\n", [], ""),
+        ("COMPRESS_OFFLINE = env('X')\n", [], ""),
+    ],
+)
+def test_style_sheets_are_compressed_before(project: Read, text: str, hooks: list[str], told: str) -> None:
+    files = settings(f'INSTALLED_APPS = ["compressor"]\n{text}', {"requirements.txt": "django-compressor\n"})
+    warnings = project(files, hooks={"afterCollectstatic": hooks}).warnings
+    assert len(warnings) == bool(told)
+    assert told in "".join(warnings)
+
+
+def test_storages_that_may_be_completed_are_left_alone(project: Read) -> None:
+    for text in ("STORAGES = {**BASE}\n", f"{STORAGES}STORAGES['staticfiles'] = x()\n", "STORAGES = storages()\n"):
+        assert project(settings(text, {"requirements.txt": "django-tenants\n"})).warnings == ()
+    [warning] = project(settings('STORAGES = {"staticfiles": {"BACKEND": "x"}}\n')).warnings
+    assert "STORAGES has no storage named default" in warning
+
+
+def test_a_text_that_may_be_no_module_is_never_refused(project: Read) -> None:
+    text = 'CACHES = {"default": {"KEY_PREFIX": "config.live"}}\nSEARCH_ENGINE = "config.example"\n'
+    assert len(project(settings(text)).warnings) == 2
+
+
+@pytest.mark.proves("errors.all-at-once")
+def test_errors_and_warnings_are_told_together(project: Read) -> None:
+    text = refused(project, settings(f"import gone, config.local\n{LOGGING}{STORAGES}"))
+    assert text.count("warning: ") == 3
+    assert "config/local.py" in text
+    assert "hyperkitty.log" in text
+
+
+def test_too_many_warnings_are_counted(project: Read) -> None:
+    warnings = project(settings("".join(f"import gone{number}\n" for number in range(30)))).warnings
+    assert warnings[20:] == ("and 10 more like these",)
+
+
+def test_a_project_that_cannot_be_parsed_is_read_as_far_as_it_goes(project: Read) -> None:
+    deep = "x = " + "(" * 300 + ")" * 300
+    assert project(settings(APPS, {**SHOP, "shop/models.py": "not Python", "shop/apps.py": deep})).warnings == ()

@@ -255,9 +255,9 @@ def test_uv(lab: Workshop, debian: int) -> None:
     if debian == 12:
         hashed = lab.build({**START, "requirements.txt": "--require-hashes\n" + HASHED}, {"installer": "uv"})
         assert "gunicorn" in lab.packages(hashed)
-    missing = lab.build(requiring(), {"installer": "uv", "python": "3.9"}, env={"UV_HTTP_TIMEOUT": "5"}, succeed=False)
+    missing = lab.build(requiring(), {"installer": "uv", "python": "3.12"}, env={"UV_HTTP_TIMEOUT": "5"}, succeed=False)
     assert "create the venv (release " in missing.error
-    assert "uv cannot fetch Python 3.9" in missing.error
+    assert "uv cannot fetch Python 3.12" in missing.error
     assert "UV_PYTHON_INSTALL_MIRROR" in missing.error
 
 

@@ -11,13 +11,14 @@ from tools.trials.stack import Stack
 pytestmark = pytest.mark.host
 
 SHARED = "/srv/codesensei/guestbook/shared"
+# A path that reading the source does not tell: only Django knows it.
 INSIDE = """
 import os
 
 os.environ.setdefault("DATABASE_URL", "sqlite://")
 from config.settings.production import *
 
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.path.join(*[BASE_DIR, "db.sqlite3"])}}
 """
 MEDIA = """
 from config.settings.production import *

@@ -45,14 +45,14 @@ CASES = (
     Broken(
         "the database cannot be reached",
         replace=elsewhere(HOST="127.0.0.1", PORT="5433"),
-        error="manage.py migrate (release RELEASE) on SERVER: the database at 127.0.0.1, port 5433, cannot be reached: Connection refused",
-        fix="check host and port in DATABASE_URL, that the database runs, and that it accepts connections from this server",
+        error="DATABASES['default'], database 127.0.0.1:5433 on SERVER: it cannot be reached from this server (127.0.0.1: [Errno 111] Connection refused)",
+        fix="let this server's address through the database's firewall, and check host and port in DATABASE_URL",
     ),
     Broken(
         "the database's host has no address",
         replace=elsewhere(HOST="db"),
-        error="manage.py migrate (release RELEASE) on SERVER: the database host db cannot be resolved on this server",
-        fix="name the database's real host in DATABASE_URL; the service names of docker compose do not exist on a server",
+        error="DATABASES['default'], database host db on SERVER: its name cannot be resolved on this server ([Errno -2] Name or service not known)",
+        fix="let this server's address through the database's firewall, and check host and port in DATABASE_URL",
     ),
     Broken(
         "the database's password is wrong",

@@ -36,8 +36,8 @@ CASES = (
     Broken(
         "a hook's program is missing",
         config={"project.hooks": {"beforeCollectstatic": ["npm run build"]}, "project.rebuild": "npm"},
-        error="hook beforeCollectstatic: npm run build (release RELEASE) on SERVER: the program npm does not exist on the server",
-        fix="add its package to the requirements file (the venv's bin is first on PATH), or to project.systemPackages",
+        error="hook beforeCollectstatic: npm run build (release RELEASE) on SERVER: the program npm is not on the server",
+        fix="set project.systemPackages: [nodejs, npm] and build the assets in hooks.beforeCollectstatic (npm ci, npm run build); or commit what the build makes",
     ),
     Broken(
         "a hook may not be executed",

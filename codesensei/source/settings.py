@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import fnmatch
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -290,8 +290,24 @@ class _Module:
         return {**self.texts, "__file__": f"{ROOT}/{self.file}"}
 
     @property
-    def values(self) -> dict[str, Value]:
-        return {name: setting.value for name, setting in self.settings.items()}
+    def values(self) -> Mapping[str, Value]:
+        return _Values(self.settings)
+
+
+class _Values(Mapping[str, Value]):
+    """What the names of a module stand for, without a copy for each line that is read."""
+
+    def __init__(self, settings: Mapping[str, Setting]) -> None:
+        self._settings = settings
+
+    def __getitem__(self, name: str) -> Value:
+        return self._settings[name].value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def __len__(self) -> int:
+        return len(self._settings)
 
 
 def _doubt(module: _Module, node: ast.expr) -> None:

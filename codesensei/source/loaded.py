@@ -76,14 +76,15 @@ class Loaded:
             for depth in range(1, len(names) + 1):
                 name = ".".join(names[:depth])
                 file = self.modules.find(name)
-                if file and file not in self.trees and (tree := self._parse(file)):
+                if file and file not in self.trees and (tree := self.parse(file)):
                     self.trees[file] = tree
                     found = list(_imports(self.modules, name, file, tree))
                     self.imports += found
                     for one in found:
                         queue += [one.module, *(f"{one.module}.{taken}" for taken in one.names)]
 
-    def _parse(self, file: str) -> ast.Module | None:
+    def parse(self, file: str) -> ast.Module | None:
+        """A file's tree; None for one that is too long or too deep to read, or no Python that this one knows."""
         return syntax_if_read(self.modules.project, file)
 
 

@@ -12,7 +12,6 @@ from codesensei.source.errors import SourceError, Told
 from codesensei.source.loaded import Import, Loaded
 from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, Settings
-from codesensei.source.syntax import syntax_if_read
 from codesensei.source.tree import join
 from codesensei.source.values import parts
 
@@ -138,7 +137,7 @@ def missing(loaded: Loaded, settings: Settings, closure: Closure, *, hooks: bool
     for named in loaded.named:
         gap = _gap(modules, named.path)
         # The last part may be a class or an application of a module.
-        gap = gap and (_gap(modules, named.path.rpartition(".")[0]) or _gap_beside(modules, named.path))
+        gap = gap and (_gap(modules, named.path.rpartition(".")[0]) or _gap_beside(loaded, named.path))
         if gap and gap not in told:
             told.add(gap)
             sure = certain and named.certain and not hooks
@@ -190,13 +189,13 @@ def _gap(modules: Modules, module: str) -> str:
     return ""
 
 
-def _gap_beside(modules: Modules, path: str) -> str:
+def _gap_beside(loaded: Loaded, path: str) -> str:
     """The file of a module of which a setting names something, where its package has nothing of that name."""
     package, _, name = path.rpartition(".")
-    file = modules.find(package) or ""
-    tree = syntax_if_read(modules.project, file) if file.endswith("/__init__.py") else None
+    file = loaded.modules.find(package) or ""
+    tree = loaded.parse(file) if file.endswith("/__init__.py") else None
     names = _names(tree) if tree else {"__path__"}
-    return "" if name in names or names & _NAMES_ALL else _gap(modules, path)
+    return "" if name in names or names & _NAMES_ALL else _gap(loaded.modules, path)
 
 
 def _words(modules: Modules, file: str) -> set[str]:

@@ -47,4 +47,4 @@ def test_databases_and_packages_of_a_build(server: Path, monkeypatch: pytest.Mon
         "node_modules takes 3 MB in each release that is kept; if nothing needs it once the assets are built, add"
         " rm -rf node_modules to project.hooks.afterCollectstatic",
     ]
-    assert len(told(server / "gone")) == 3
+    assert len(told(server / "gone")) == 1

@@ -404,3 +404,9 @@ def test_too_many_warnings_are_counted(project: Read) -> None:
 def test_a_project_that_cannot_be_parsed_is_read_as_far_as_it_goes(project: Read) -> None:
     deep = "x = " + "(" * 300 + ")" * 300
     assert project(settings(APPS, {**SHOP, "shop/models.py": "not Python", "shop/apps.py": deep})).warnings == ()
+
+
+def test_a_package_that_cannot_be_parsed_may_have_what_a_setting_names(project: Read) -> None:
+    """As one for Python 2 does: it is told where it runs, and nothing here ends in a traceback."""
+    files = settings('MIDDLEWARE = ["old.Middleware"]\n', {"old/__init__.py": "print 'hello'\n"})
+    assert not any("old" in warning for warning in project(files).warnings)

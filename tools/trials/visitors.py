@@ -6,7 +6,6 @@ import http.client
 import re
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import urlencode
@@ -107,9 +106,3 @@ class Visitors:
             connection.close()
         self.answers.append(Answer(began, time.monotonic() - began, problem))
         return None if problem else found
-
-
-def percentile(seconds: Sequence[float], share: float) -> float:
-    """The value below which this share of the values lies; 0 where there are none."""
-    ordered = sorted(seconds)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

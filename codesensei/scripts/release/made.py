@@ -16,7 +16,7 @@ _SQLITE = b"SQLite format 3\0"
 
 def warnings(release: Release, archive: Path) -> Iterator[str]:
     """Sentences about a sealed release: its files are root's, and nothing changes them any more."""
-    committed = set[str]()
+    committed: set[str] | None = None
     if archive.exists():
         with tarfile.open(archive, "r:") as tar:
             committed = set(tar.getnames())
@@ -28,14 +28,16 @@ def warnings(release: Release, archive: Path) -> Iterator[str]:
         paths = {
             os.path.relpath(os.path.join(folder, name), release.path): os.path.join(folder, name) for name in names
         }
-        databases += [path for path, whole in paths.items() if path not in committed and _is_database(whole)]
+        # Without the archive nobody knows which of them the commit has.
+        if committed is not None:
+            databases += [path for path, whole in paths.items() if path not in committed and _is_database(whole)]
     for path in sorted(databases):
         yield (
             f"{path} is a SQLite file in the release, made by its build: nothing can write it, and the next release"
             f" will not have it; let the project keep it in {release.project.shared}"
         )
     for path, size in sorted(packages.items()):
-        if size >= MUCH and path not in committed:
+        if size >= MUCH and path not in (committed or ()):
             yield (
                 f"{path} takes {size >> 20} MB in each release that is kept; if nothing needs it once the assets are"
                 f" built, add rm -rf {path} to project.hooks.afterCollectstatic"

@@ -27,7 +27,7 @@ GRACE = 5.0
 AFTER_LOADING = 3.0
 AFTER_READY = 1.0
 PAUSE = 0.1
-# What Celery, its beat, RQ, Dramatiq, Huey and django-q2 write once they have their broker.
+# What Celery, its beat, RQ, Dramatiq, Huey and django-q2 write when they begin to work; their broker was asked before.
 READY = re.compile(
     r"\S+@\S+ ready\.$|beat: Starting\.\.\.$|\*\*\* Listening on |Worker process is ready for action"
     r"|Huey consumer started with |Q Cluster .* running\.$",

@@ -26,7 +26,7 @@ _VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 _PINNED_VCS = re.compile(r"git\+[^#]*@[0-9a-f]{40}(?:[#\s;].*)?", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ARCHIVE = re.compile(r"[^\s;\[]+\.(?:whl|tar\.gz|tar\.bz2|tar\.xz|tgz|zip)(?:\[[^\]]*\])?(?=\s|;|$)", re.IGNORECASE)
-_VERSION = re.compile(r"[\w.-]+\s*(?:\[[^\]]*\])?\s*\(?(?P<asked>[<>=!~][^()]*)\)?\s*")
+_VERSION = re.compile(r"[\w.-]+\s*(?:\[[^\]]*\]\s*)?\(?(?P<asked>[<>=!~][^()]*)\)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 # Other tools' files, and how each writes a requirements file.
@@ -149,7 +149,7 @@ class _Walk:
         name = _NAME.match(line)
         if name and (named or not (is_local or _URL.match(target) or _VCS.match(target))):
             self.names.add(name[0])
-            if version := _VERSION.fullmatch(line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0]):
+            if version := _VERSION.fullmatch(line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0].strip()):
                 known = self.versions.get(_plain(name[0]))
                 self.versions[_plain(name[0])] = ",".join(filter(None, (known, version["asked"].replace(" ", ""))))
         else:

@@ -54,7 +54,8 @@ class Closure:
     directory (`-e .`), or variables decide what is installed. `directory`: where the installer runs, so that local
     paths lead to what is there. `names`: the distributions that are asked for; `roots`: directories of the repository
     that become importable because they are installed from it. `versions`: what is asked of some of them (`>=4.2,<5`).
-    `unknown`: something is installed whose name no line tells.
+    `unknown`: something is installed whose name no line tells. `asked`: what each line asks for, as a person reads it:
+    a distribution's name as it is spelled, or the address of one without a name, and the version or where it is from.
     """
 
     files: tuple[str, ...]
@@ -67,6 +68,7 @@ class Closure:
     roots: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     unknown: bool = False
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def resolved(self) -> bool:
@@ -85,6 +87,7 @@ class _Walk:
     local: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     versions: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
     unknown: bool = False
     in_place: bool = False
     checks: Together[SourceError] = field(default_factory=together)
@@ -134,6 +137,7 @@ class _Walk:
 
     def _editable(self, place: str, what: str) -> None:
         self.unknown = True
+        self.asked[_shown(what)] = ""
         named = _NAMED_URL.fullmatch(what)
         url = named["url"] if named else what
         if _VCS.match(url):
@@ -149,11 +153,13 @@ class _Walk:
         name = _NAME.match(line)
         if name and (named or not (is_local or _URL.match(target) or _VCS.match(target))):
             self.names.add(name[0])
+            self.asked.setdefault(name[0], _shown(named["url"]) if named else "")
             if version := _VERSION.fullmatch(line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0].strip()):
                 known = self.versions.get(_plain(name[0]))
                 self.versions[_plain(name[0])] = ",".join(filter(None, (known, version["asked"].replace(" ", ""))))
         else:
             self.unknown = True
+            self.asked[_shown(target)] = ""
         if _VCS.match(target):
             self._vcs(place, target)
         elif is_local:
@@ -203,6 +209,7 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".") -> 
         roots=tuple(dict.fromkeys(root for place in places for root in (place, join(place, "src")))),
         versions=walk.versions,
         unknown=walk.unknown or bool(walk.local),
+        asked={name: where or walk.versions.get(_plain(name), "") for name, where in walk.asked.items()},
     )
 
 

@@ -13,6 +13,7 @@ from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import Served, Variable
 from codesensei.wire import envfile
+from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
 from components.base import if_known
 from components.environment import Environment
@@ -41,7 +42,9 @@ def tell(stack: Stack, access: remote.Access, code: Code, environment: Environme
 def _each_if_known(value: Any) -> Output[Any]:
     """The value if it is known; of a map, each value that is."""
     if isinstance(value, dict):
-        return Output.all(**{name: if_known(inner) for name, inner in value.items()})
+        known: Output[Any] = Output.all(**{name: if_known(inner) for name, inner in value.items()})
+        # Of nothing it makes a list.
+        return known.apply(lambda found: found or {})
     return if_known(value)
 
 
@@ -52,27 +55,22 @@ def _sections(
     environment: Environment,
     manifest: Manifest,
     release: str | None,
-    key: str | None,
-    given: Mapping[str, str],
+    digest_key: str | None,
+    given: Mapping[str, Written],
     own: Mapping[str, str | None],
 ) -> list[story.Section]:
     """Always in this order. What operates on the database has its place before the variables."""
     build, prepare = build_data(stack, code), prepare_data(stack, code)
     # Variables that the update makes are in no name yet.
     name = release or f"{code.id[:7]}-(new variables)"
-    wanted = {name: Variable(envfile.meaning(value), _is_secret(environment, name)) for name, value in given.items()}
-    wanted |= {
-        name: Variable(value, _is_secret(environment, name), environment.origins[name]) for name, value in own.items()
-    }
+    variables = {key: Variable(envfile.meaning(given[key]), key in environment.secret_names) for key in given}
+    for key, value in own.items():
+        variables[key] = Variable(value, key in environment.secret_names, environment.origins[key])
     return [
-        story.release(served, name, code.checkout, build, prepare),
-        story.packages(served, code.checkout, code.requirements, build),
-        story.variables(served, name, wanted, key or "a new key"),
-        story.processes(served, name, manifest),
-        story.site(served, manifest),
-        story.switch(served, name, manifest),
+        story.of_release(served, name, code.checkout, build, prepare),
+        story.of_packages(served, code.checkout, code.requirements, build),
+        story.of_variables(served, name, variables, digest_key),
+        story.of_processes(served, name, manifest),
+        story.of_site(served, manifest),
+        story.of_switch(served, name, manifest),
     ]
-
-
-def _is_secret(environment: Environment, name: str) -> bool:
-    return name in environment.secret_names

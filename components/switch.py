@@ -23,8 +23,8 @@ class Switch(Component):
     """Proves a candidate, makes the whole manifest live, and reads the served release back through the proxy.
 
     On any failure everything is as it was. A process that left the manifest is stopped here; nothing else stops
-    anything. `planned` is the manifest as far as a preview knows it. `release`, `revision` and `url` are what the switch reports as served, so they stay true after a failed
-    deploy.
+    anything. `planned` is the manifest as far as a preview knows it. `release`, `revision` and `url` are what the
+    switch reports as served, so they stay true after a failed deploy.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ class _Change:
         return unit.name.removeprefix(f"{self.wanted.slug}-").removesuffix(".service")
 
 
-def processes(served: Served, release: str, wanted: Manifest) -> Section:
+def of_processes(served: Served, release: str, wanted: Manifest) -> Section:
     """Workers that come, go or run another line, and which processes start again."""
     change = _change(served, release, wanted)
     return section("processes", _processes(change) if change else ())
@@ -91,7 +91,7 @@ def _is_felt(change: _Change) -> bool:
     return change.of_password or any(unit and change.stale(unit) for _, unit in change.units("socket"))
 
 
-def site(served: Served, wanted: Manifest) -> Section:
+def of_site(served: Served, wanted: Manifest) -> Section:
     """Hostnames that come and go, and the scheme."""
     change = _change(served, served.release, wanted)
     return section("site", _site(change) if change else ())
@@ -109,7 +109,7 @@ def _site(change: _Change) -> Iterator[str]:
         yield f"uploads {change.was.media_url or 'not served'} -> {change.wanted.media_url or 'not served'}"
 
 
-def switch(served: Served, release: str, wanted: Manifest) -> Section:
+def of_switch(served: Served, release: str, wanted: Manifest) -> Section:
     """What happens to visitors and jobs, and what else changes with it; nothing where no switch runs."""
     change = _change(served, release, wanted)
     if change is None:

@@ -14,7 +14,7 @@ NAME = "packages"
 _PIN = re.compile(r"===?[^,*]+")
 
 
-def packages(served: Served, checkout: Checkout, closure: Closure, build: Build) -> Section:
+def of_packages(served: Served, checkout: Checkout, closure: Closure, build: Build) -> Section:
     """From the requirements of the commit that serves to `closure`, those of the checkout."""
     before = served.build or build
     place, directory = before.requirements, before.directory
@@ -40,7 +40,7 @@ def _changes(was: Closure, wanted: Closure) -> Iterator[str]:
             yield entry
     if not told:
         yield f"{', '.join(wanted.files)} changed, and asks for the same names and versions"
-    if loose := sorted(name for name, version in after.values() if not _PIN.fullmatch(version)):
+    if loose := sorted(name for name, version in after.values() if not _PIN.fullmatch(version) and "+" not in version):
         yield f"not pinned, so the newest that fits is installed: {', '.join(loose)}"
 
 

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from codesensei.source import Checkout, History, Side, history
+from codesensei.source.history import MOST
 from codesensei.story.section import Section, bounded, section, shortened
 from codesensei.story.served import Served
-from codesensei.source.history import MOST
 from codesensei.wire import codec, steps
 
 NAME = "release"
@@ -29,7 +29,7 @@ def first_deploy(checkout: Checkout) -> Section:
     return section(NAME, [f"first deploy of {checkout.short} {checkout.subject}"])
 
 
-def release(served: Served, name: str, checkout: Checkout, build: steps.Build, prepare: steps.Prepare) -> Section:
+def of_release(served: Served, name: str, checkout: Checkout, build: steps.Build, prepare: steps.Prepare) -> Section:
     """From the release that serves to `name`, which is made from the rest."""
     if name == served.release:
         return Section(NAME)

@@ -18,15 +18,18 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class Variable:
-    """What a process will read; None where this run makes it. `origin` says who gives it, if the stack file does not."""
+    """What a process will read; None where the update makes it. `origin`: where it is from, if not the stack file."""
 
     value: str | None = field(repr=False)
     secret: bool
     origin: str = ""
 
 
-def variables(served: Served, release: str, wanted: Mapping[str, Variable], key: str) -> Section:
-    """From the variables that serve to those of `release`, of which secret ones get digests with the stack's `key`."""
+def of_variables(served: Served, release: str, wanted: Mapping[str, Variable], key: str | None) -> Section:
+    """From the variables that serve to those of `release`, of which secret ones get digests with the stack's `key`.
+
+    Without a key nothing is shown that depends on a secret value.
+    """
     if variables_of(served.release) == variables_of(release):
         return Section(NAME)
     if served.environment is None:
@@ -37,7 +40,7 @@ def variables(served: Served, release: str, wanted: Mapping[str, Variable], key:
     return section(NAME, _changes(was, wanted, key))
 
 
-def _changes(was: Mapping[str, Variable], wanted: Mapping[str, Variable], key: str) -> Iterator[str]:
+def _changes(was: Mapping[str, Variable], wanted: Mapping[str, Variable], key: str | None) -> Iterator[str]:
     for name in sorted({*was, *wanted}):
         before, after = was.get(name), wanted.get(name)
         if after is None:
@@ -57,10 +60,12 @@ def _given(variable: Variable) -> str:
     return "(secret)" if variable.secret or variable.value is None else _quoted(variable.value)
 
 
-def _changed(was: Variable, wanted: Variable, key: str) -> str:
+def _changed(was: Variable, wanted: Variable, key: str | None) -> str:
     if was.value is None or wanted.value is None:
         return f"changed ({wanted.origin or 'made in this run'})"
-    if wanted.secret:
+    if wanted.secret and not key:
+        return "changed"
+    if wanted.secret and key:
         before, after = (digests.keyed(key, value)[:DIGITS] for value in (was.value, wanted.value))
         return f"changed (digest {before} -> {after})"
     return f"{_quoted(was.value)} -> {_quoted(wanted.value)}"

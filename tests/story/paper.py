@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 
 from tests.config.cli import NAME, Project
 from tests.conformance.servers import Sshd
+from tools.demo.history import History
 from tools.trials.stack import Run
 
 ANSWERS = Path(__file__).with_name("paper.sh")
@@ -36,7 +37,8 @@ class Shop:
     """One stack on the server; `config` is what its stack file says, and a test changes it."""
 
     project: Project
-    config: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any]
+    history: History
 
     def write(self, *changes: tuple[str, Any]) -> None:
         """Write the stack file with these changes: a dotted path below `codesensei:`, and its value; None removes."""
@@ -56,7 +58,7 @@ class Shop:
         self.project.counter += 1
         events = self.project.directory / f"events-{self.project.counter}.json"
         argv = ["pulumi", *words, "--stack", NAME, "--non-interactive", "--event-log", str(events)]
-        done = self.project._run(argv, "")
+        done = self.project.run(argv)
         found = [json.loads(line) for line in events.read_text().splitlines() if line] if events.exists() else []
         return Run(done.returncode, done.stdout + done.stderr, found)
 

@@ -18,7 +18,7 @@ export HOST_KEY
 
 .DEFAULT_GOAL := help
 .PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults demo demo-down \
-	sandbox-up sandbox-down sandbox-list sandbox-ssh clean
+	sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -28,6 +28,9 @@ setup: ## Check this machine and create .venv
 
 engine: setup ## Install Pulumi and its plugins into the cache, if missing
 	@$(PYTHON) -m tools.engine install --install-packages
+
+preview-comment: ## Print a comment for a merge request: what `pulumi up` would change in the stack STACK
+	@pulumi preview --json --non-interactive --stack '$(STACK)' | $(VENV)/python -m codesensei.story
 
 demo: ## Deploy the example project to a throwaway server (DEBIAN=12|13), or to SERVER=user@host
 	@$(PYTHON) -m tools.setup --check

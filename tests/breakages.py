@@ -19,13 +19,14 @@ class Breakage(NamedTuple):
         return f"{self.sentence} {self.new.strip().splitlines()[0] if self.new.strip() else 'without'}"[:70]
 
 
-PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, TEMPLATES, WIRE = (
+PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, STORY, TEMPLATES, WIRE = (
     "codesensei/programs",
     "codesensei/remote",
     "codesensei/render",
     "codesensei/scripts",
     "codesensei/config",
     "codesensei/source",
+    "codesensei/story",
     "codesensei/templates",
     "codesensei/wire",
 )
@@ -293,7 +294,48 @@ UNIT = [
     Breakage("look.deploying", f"{REMOTE}/look.py", "if answer.deploying:", "if not answer:"),
     Breakage("look.deploying", f"{SCRIPTS}/base/locks.py", "return who", 'return ""'),
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
-    Breakage("preview.after-failure", "components/stack.py", "if name != access.served:", "if not access.served:"),
+    Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
+    # Previews
+    Breakage(
+        "story.told",
+        "components/story.py",
+        "        story.of_site(served, manifest),\n        story.of_switch(served, name, manifest),\n",
+        "        story.of_switch(served, name, manifest),\n        story.of_site(served, manifest),\n",
+    ),
+    Breakage("story.data", f"{STORY}/__main__.py", "longest + 1", "longest"),
+    Breakage(
+        "story.silent", f"{STORY}/live.py", "if not change.of_release and change.was == wanted:", "if not wanted:"
+    ),
+    Breakage("story.silent", "components/story.py", "if not pulumi.runtime.is_dry_run():", "if not access.served:"),
+    Breakage("story.release", f"{SOURCE}/history.py", "_side(repository, wanted, served),", "Side(),"),
+    Breakage("story.release", f"{SOURCE}/history.py", "(_tag(repository, served), _tag", '("", _tag'),
+    Breakage("story.release", f"{SOURCE}/history.py", '.strip() != "true",', '.strip() != "",'),
+    Breakage("story.release", f"{STORY}/release.py", "if new.count and lost.count:", "if False:"),
+    Breakage("story.release", f"{STORY}/served.py", "if step is None or argument not in", "if step is None or not"),
+    Breakage("story.packages", f"{SOURCE}/requirements.py", 'where or walk.versions.get(key, "")', "where"),
+    Breakage("story.packages", f"{STORY}/packages.py", 're.sub(r"[-_.]+", "-", name).lower()', "name"),
+    Breakage("story.packages", f"{STORY}/packages.py", "if not _PIN.fullmatch(version)", "if not version"),
+    Breakage("story.variables", f"{STORY}/variables.py", "elif before.secret != after.secret:", "elif False:"),
+    Breakage("story.variables", f"{STORY}/variables.py", "if wanted.secret and key:", "if False:"),
+    Breakage("story.variables", "components/base.py", ", run_with_unknowns=True)", ")"),
+    Breakage(
+        "story.processes", f"{STORY}/live.py", "elif was and wanted and was.command != wanted.command:", "elif False:"
+    ),
+    Breakage("story.processes", f"{STORY}/live.py", "(file.renews, file.path", '("", file.path'),
+    Breakage("story.site", f"{STORY}/live.py", "for name in before.hosts if", "for name in () if"),
+    Breakage("story.switch", f"{STORY}/live.py", "return change.of_password or any", "return any"),
+    Breakage(
+        "story.switch",
+        f"{STORY}/live.py",
+        "in (*_fields(change.was, change.wanted), ",
+        "in (",
+    ),
+    Breakage(
+        "story.data",
+        f"{STORY}/section.py",
+        "zip(names, told.entries, strict=False)",
+        "zip(names, told.entries[:1], strict=False)",
+    ),
     Breakage(
         "errors.progress", f"{SCRIPTS}/release/jobs.py", "pause = min(2 * pause, LONGEST_QUIET)", "pause = pause * 1"
     ),

@@ -62,6 +62,19 @@ def test_a_first_deploy_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert told == ["release     first deploy of 4f2a9c1 Sell more"]
 
 
+@pytest.mark.proves("story.told")
+def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    state = state_of(stacks.given(tmp_path), monkeypatch)
+    more = stacks.GIVEN.replace("mediaServing: proxy", "workers: {worker: celery -A config worker}")
+    more = more.replace("[shop.example.com]", "[www.example.com]") + "  codesensei:env: {GREETING: Hello}\n"
+    # A commit of which nothing is known here.
+    checkout = replace(recorder.code().checkout, revision="5" * 40)
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch, checkout=checkout)
+    (text,) = told
+    names = ["release", "packages", "variables", "processes", "site", "switch"]
+    assert [part.name for part in story.read(text)] == names
+
+
 @pytest.mark.proves("preview.after-failure", "story.release", "story.switch")
 def test_after_a_failed_deploy_both_releases_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]

@@ -40,9 +40,9 @@ class Component(pulumi.ComponentResource):
         return Output.all(made.stdout, made.stderr).apply(lambda said: remote.answer_of(said[0], said[1]))
 
 
-def if_known(value: pulumi.Input[D]) -> Output[D | None]:
+def if_known(value: Any) -> Output[Any]:
     """The value, or None in a preview where only the update makes it."""
-    wanted: Output[D] = Output.from_input(value)
+    wanted: Output[Any] = Output.from_input(value)
     return wanted.apply(lambda known: None if isinstance(known, Unknown) else known, run_with_unknowns=True)
 
 

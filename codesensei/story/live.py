@@ -61,7 +61,7 @@ def of_processes(served: Served, release: str, wanted: Manifest) -> Section:
 
 
 def _change(served: Served, release: str, wanted: Manifest) -> _Change | None:
-    return served.manifest and _Change(served.manifest, wanted, served.release != release)
+    return None if served.manifest is None else _Change(served.manifest, wanted, served.release != release)
 
 
 def _processes(change: _Change) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 from pulumi.output import UNKNOWN, Output
+from pulumi.runtime import mocks
 
 from codesensei import remote, story
 from codesensei.config import Stack
@@ -121,7 +123,11 @@ def test_a_variable_that_the_update_makes_hides_no_other(
 
 def test_what_only_the_update_makes_is_none() -> None:
     found: list[Any] = []
-    unknown: Output[str] = Output.from_input("x").apply(lambda _: UNKNOWN)
-    run = pulumi.runtime.test(lambda: Output.all(if_known(unknown), if_known("y"), if_known(None)).apply(found.extend))
-    run()
+    unknown: Output[Any] = Output.from_input("x").apply(lambda _: UNKNOWN)
+
+    def ask() -> Output[None]:
+        return Output.all(if_known(unknown), if_known("y"), if_known(None)).apply(found.extend)
+
+    runner: Callable[[], None] = mocks.test(ask)  # type: ignore[no-untyped-call]
+    runner()
     assert found == [None, "y", None]

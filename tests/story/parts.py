@@ -28,7 +28,13 @@ def manifest(*workers: Unit, web: str = "", site: str = "", socket: str = "", **
         Unit(name="shop.service", kind="web", stop_timeout=40),
         *workers,
     )
-    health = {"path": "/", "timeout": 60, "accept": ("2xx",), "hosts": ("shop.example.com",), "scheme": "http"}
+    health: dict[str, Any] = {
+        "path": "/",
+        "timeout": 60,
+        "accept": ("2xx",),
+        "hosts": ("shop.example.com",),
+        "scheme": "http",
+    }
     health |= {name: changes.pop(name) for name in [*health] if name in changes}
     given: dict[str, Any] = {
         "slug": "shop",

@@ -62,7 +62,9 @@ def test_what_did_not_change_runs_on(debian: int, fresh: Callable[[int], Server]
     assert (
         "NoNewPrivileges=yes" in stack.server.console("cat /etc/systemd/system/nginx.service.d/codesensei.conf").stdout
     )
-    assert stack.serving() == stack.outputs()["release"] == release
+    # The code is the same; the variables tell it the address of the stack's own broker.
+    assert stack.serving() == stack.outputs()["release"]
+    assert stack.serving().partition("-")[0] == release.partition("-")[0]
     stack.up_without_changes()
     # From then on it is a stack like any other.
     stack.use("main~1")

@@ -1267,6 +1267,8 @@ UNIT = [
         "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
         "os.O_RDONLY | os.O_NONBLOCK",
     ),
+    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "> LEFT_SECONDS", "< 0"),
+    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "> LEFT_SECONDS", "> 0"),
     Breakage("source.marker", f"{SCRIPTS}/steps/build.py", ' and (release.venv / ".complete").exists()', ""),
     Breakage(
         "source.marker", f"{SCRIPTS}/steps/build.py", "known.is_built and release.path.is_dir()", "known.is_built"

@@ -114,6 +114,7 @@ def test_copies_of_failed_deploys_are_removed(server: Path, make_step: Any, monk
     step = make_step("build")
     incoming = step.project.incoming
     release = Release(step.project, "4f2a9c1-8be01d7", "deploy", ".", "x")
+    step.project.memory.mkdir(parents=True)
     (incoming / "directory").mkdir(parents=True)
     (incoming / "link").symlink_to(server / "nowhere")
     for name in ("old.tar", "new.tar"):

@@ -277,7 +277,7 @@ UNIT = [
         "for tool, files in tree.encrypted().items():",
         "for tool, files in dict[str, list[str]]().items():",
     ),
-    Breakage("django.database-port", f"{SCRIPTS}/checks/database.py", "check_reachable(host, int(number))", "return"),
+    Breakage("django.database-port", f"{SCRIPTS}/checks/database.py", "check_reachable(host, int(number), ", "str("),
     Breakage(
         "errors.all-at-once",
         f"{SOURCE}/errors.py",

@@ -8,16 +8,11 @@ import pytest
 
 from tools.trials import report
 from tools.trials.continuity import CHANGES, Seen, table
-from tools.trials.crowd import HABITS, Answer, Crowd
+from tools.trials.crowd import Answer
 
 
 def seen(change: str, *seconds: float, problem: str = "", closed: int = 0) -> Seen:
     return Seen(change, 10.0, [Answer("read", 0.0, each, problem) for each in seconds], closed)
-
-
-def test_each_habit_is_one_of_the_crowd_s() -> None:
-    assert all(callable(getattr(Crowd, f"_{habit}")) for habit in HABITS)
-    assert sum(HABITS.values()) >= 10
 
 
 def test_a_change_is_held_against_the_rests() -> None:

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import math
 import os
+import random
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
+
 from tools.demo.history import Commit, History, git
 from tools.sandbox import Sandbox
-from tools.trials.crowd import Answer, Crowd
+from tools.trials.crowd import PATIENCE, Answer, Crowd
 from tools.trials.report import put
 from tools.trials.stack import Stack
 
 PROJECT = Path(__file__).with_name("meter")
 # Seconds of rest in which a change is held against: before the first and after each.
 REST = 20.0
+# Between two requests of a visitor; of a long request, and for which a kept connection is idle.
+PAUSE = 0.1
+LONG = 10.0
+IDLE = (3.0, 8.0)
+# Bytes.
+UPLOAD = 20 << 20
 TABLE = (
     "| change | seconds | requests | failed | p50 | p99 | slowest | p99 to that of a rest | WebSockets closed, each |",
     "|---|---|---|---|---|---|---|---|---|",
@@ -53,6 +68,82 @@ class Meter(Stack):
             "stopTimeout": {"web": 30, "workers": 30},
         }
         return config | {"codesensei:env": {"WEB_CONCURRENCY": "2", "GREETING": "Hello"}}
+
+
+@dataclass
+class Mixed(Crowd):
+    """Readers, writers, long requests, uploads, kept connections that write after a rest, and WebSockets."""
+
+    # How often each WebSocket was closed, by its number.
+    closed: dict[int, int] = field(default_factory=dict)
+
+    def habits(self) -> Iterator[Callable[[], None]]:
+        """What each of them does."""
+        habits = {self._read: 4, self._write: 2, self._wait_long: 2, self._upload: 1, self._keep: 6, self._talk: 4}
+        for habit, count in habits.items():
+            for number in range(count):
+                yield partial(habit, number)
+
+    def lost(self) -> set[str]:
+        """What was acknowledged as written and is not in the database."""
+        words = "cd / && runuser -u postgres -- psql -XAt -d meter -c 'SELECT text FROM notes_note'"
+        return set(self.acknowledged) - set(self.server.console(words).stdout.splitlines())
+
+    def _read(self, _: int) -> None:
+        while self.goes_on(PAUSE):
+            self.get("read", "/")
+
+    def _write(self, number: int) -> None:
+        while self.goes_on(PAUSE):
+            self._note("write", f"writer {number} {time.time_ns()}")
+
+    def _wait_long(self, _: int) -> None:
+        while self.goes_on(PAUSE):
+            self.get("long", f"/slow?seconds={LONG}", own=LONG)
+
+    def _upload(self, _: int) -> None:
+        while self.goes_on(10 * PAUSE):
+            self.ask("upload", "POST", "/upload", b"0" * UPLOAD, {"Content-Type": "application/octet-stream"})
+
+    def _keep(self, number: int) -> None:
+        """A browser that stays on a page and sends a form later, over the connection that it has kept."""
+        chance, connection = random.Random(number), None
+        while self.goes_on(PAUSE):
+            if connection is None:
+                connection = self.connection()
+                well = not self.get("kept", "/", over=connection).problem
+            else:
+                self.goes_on(chance.uniform(*IDLE))
+                well = self._note("kept", f"kept {number} {time.time_ns()}", connection)
+            if not well:
+                connection = None
+
+    def _note(self, kind: str, text: str, over: http.client.HTTPConnection | None = None) -> bool:
+        if self.post(kind, "/notes", {"text": text}, over=over).problem:
+            return False
+        self.acknowledged.append(text)
+        return True
+
+    def _talk(self, number: int) -> None:
+        self.closed[number] = -1
+        while self.goes_on(PAUSE):
+            self.closed[number] += 1
+            with contextlib.suppress(OSError, WebSocketException), self._socket() as talk:
+                self._say_hello(talk)
+
+    def _socket(self) -> Connection:
+        stream = socket.create_connection((self.server.host, 80), PATIENCE)
+        return connect(
+            f"ws://{self.hostname}/", sock=stream, open_timeout=PATIENCE, close_timeout=5, ping_interval=None
+        )
+
+    def _say_hello(self, talk: Connection) -> None:
+        while self.goes_on(5 * PAUSE):
+            began = time.monotonic()
+            talk.send("hello")
+            heard = talk.recv(PATIENCE)
+            problem = "" if heard == "hello" else f"heard {heard!r}"
+            self.answers.append(Answer("socket", began, time.monotonic() - began, problem))
 
 
 @dataclass(frozen=True)
@@ -97,8 +188,8 @@ def domain(stack: Stack) -> None:
 
 
 def rollback(stack: Stack) -> None:
-    """The commit before."""
-    stack.use("main~1")
+    """The first commit."""
+    stack.use("main")
 
 
 def upgrade(stack: Stack) -> None:
@@ -130,13 +221,13 @@ def measure(stack: Stack, rounds: int) -> Iterator[Seen]:
     """Let the crowd visit through every change, `rounds` times, with a rest before each."""
     for _ in range(rounds):
         for name, change in CHANGES.items():
-            yield _seen(stack, "a rest", lambda crowd: crowd.wait(REST))
+            yield _seen(stack, "a rest", lambda crowd: crowd.goes_on(REST))
             change(stack)
             yield _seen(stack, name, lambda _: stack.up())
 
 
-def _seen(stack: Stack, change: str, happens: Callable[[Crowd], object]) -> Seen:
-    crowd = Crowd(stack.server, stack.hostname)
+def _seen(stack: Stack, change: str, happens: Callable[[Mixed], object]) -> Seen:
+    crowd = Mixed(stack.server, stack.hostname)
     with crowd:
         began = time.monotonic()
         happens(crowd)

@@ -14,10 +14,11 @@ from tools.demo.errors import DemoError
 from tools.sandbox import Relay, Server
 from tools.sandbox.errors import SandboxError
 from tools.trials import picture
+from tools.trials.crowd import PAUSE
 from tools.trials.faults import FAULTS, HOLDER, PHASES, Deploy, Fault
 from tools.trials.picture import Picture
 from tools.trials.stack import Stack, eventually
-from tools.trials.visitors import PAUSE, Visitors
+from tools.trials.visitors import Visitors
 
 DEPLOYED = "deployed"
 UP = ("up", "--yes", "--skip-preview")

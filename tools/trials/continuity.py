@@ -7,6 +7,7 @@ import http.client
 import math
 import os
 import random
+import select
 import shutil
 import socket
 import sys
@@ -114,7 +115,7 @@ class Mixed(Crowd):
                 well = not self.get("kept", "/", over=connection).problem
             else:
                 self.goes_on(chance.uniform(*IDLE))
-                well = self._note("kept", f"kept {number} {time.time_ns()}", connection)
+                well = not _is_closed(connection) and self._note("kept", f"kept {number} {time.time_ns()}", connection)
             if not well:
                 connection = None
 
@@ -144,6 +145,11 @@ class Mixed(Crowd):
             heard = talk.recv(PATIENCE)
             problem = "" if heard == "hello" else f"heard {heard!r}"
             self.answers.append(Answer("socket", began, time.monotonic() - began, problem))
+
+
+def _is_closed(connection: http.client.HTTPConnection) -> bool:
+    """Whether nginx has ended a kept connection: a browser sees that before it sends, and opens another one."""
+    return connection.sock is None or bool(select.select([connection.sock], [], [], 0)[0])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tools.trials.stack import Run
 
 pytestmark = [pytest.mark.engine, pytest.mark.proves("story.told")]
 MARGIN = "    "
+PAGE = (Path(__file__).parents[2] / "docs" / "previews.md").read_text()
 WWW = ["shop.example.com", "www.shop.example.com"]
 QUIET = "visitors notice nothing, a candidate serves them meanwhile; jobs have up to 600 s to end"
 RESTARTS = ["web restarts by hand-over", "worker restarts, its jobs have 600 s to end"]
@@ -93,7 +95,8 @@ def test_a_commit_forward(shop: Shop) -> None:
             switch=[QUIET],
         ),
     ]
-    # As a person sees it, too.
+    # As a person sees it, too, and as the page shows it.
+    assert "\n".join(others[1:]) in PAGE
     assert "\n".join(f"{MARGIN}{line}" for line in others) in run.output
 
 
@@ -127,7 +130,9 @@ def test_variables(shop: Shop) -> None:
 def test_workers_and_hostnames(shop: Shop) -> None:
     beat = {"command": "celery -A config beat", "singleton": True}
     changes = (("project.workers.worker", "celery -A config worker -c 4"), ("project.workers.beat", beat))
-    assert told(previewed(shop, *changes, ("domains", WWW))) == lines(
+    found = told(previewed(shop, *changes, ("domains", WWW)))
+    assert "\n".join(found) in PAGE
+    assert found == lines(
         processes=[
             "+ beat: celery -A config beat (singleton)",
             "worker: celery -A config worker -c 2 -> celery -A config worker -c 4",

@@ -328,7 +328,7 @@ UNIT = [
         "story.switch",
         f"{STORY}/live.py",
         "in (*_fields(change.was, change.wanted), ",
-        "in (",
+        "in (*(), ",
     ),
     Breakage(
         "story.data",

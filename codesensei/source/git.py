@@ -56,8 +56,12 @@ def at(checkout: Checkout, revision: str) -> Checkout | None:
     origin = checkout.origin
     if origin is None or not _FULL.fullmatch(revision) or _commit_of(origin.objects.parent, revision) is None:
         return None
-    with _locked(origin.folder, origin.thing):
-        return archive_of(origin.folder, origin.thing, Commit(revision, None), origin.objects)
+    try:
+        with _locked(origin.folder, origin.thing):
+            return archive_of(origin.folder, origin.thing, Commit(revision, None), origin.objects)
+    except GitFailure as failure:
+        # A clone may have a commit without all of its files.
+        raise explain(origin.thing, failure.stderr) from None
 
 
 def default_cache() -> Path:

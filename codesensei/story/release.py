@@ -43,7 +43,8 @@ def of_release(served: Served, name: str, checkout: Checkout, build: steps.Build
 
 def _way(found: History | None, served: str, checkout: Checkout) -> str:
     """How one gets from the commit that serves to the one that is asked for."""
-    wanted = f"{checkout.short} {checkout.subject}"
+    # What follows it must not be what a long line loses.
+    wanted = shortened(f"{checkout.short} {checkout.subject}", 40)
     if found is None:
         return f"the same commit {wanted}"
     if not found.known:

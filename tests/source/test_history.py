@@ -115,3 +115,13 @@ def test_what_no_archive_can_carry_is_an_error_of_the_source(repository: Reposit
 def test_a_checkout_from_nowhere_has_no_history(repository: Repository, checkout: Open) -> None:
     first = repository.commit({"a": "1"}, "One")
     assert history(replace(checkout("main"), origin=None), first) == History(known=False)
+
+
+def test_a_commit_without_its_files_is_an_error_of_the_source(repository: Repository, checkout: Open) -> None:
+    """As a partial clone has it."""
+    first = repository.commit({"a": "1"}, "One")
+    lost = repository.git("rev-parse", f"{first}:a")
+    found = checkout(repository.commit({"a": "2"}, "Two"))
+    (repository.directory / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+    with pytest.raises(SourceError):
+        at(found, first)

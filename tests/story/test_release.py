@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def test_the_way_from_one_commit_to_another(
     monkeypatch.setattr("codesensei.story.release.history", lambda *_: found)
     head, *others = of_release(served(), OTHER, checkout(), build(), prepare()).entries
     assert (head, *others) == (f"{RELEASE} -> {OTHER}, {entries[0]}", *entries[1:])
+
+
+@pytest.mark.proves("story.release")
+def test_a_long_subject_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesensei.story.release.history", lambda *_: History(False))
+    long = replace(checkout(), subject="Sell paper " * 100)
+    (head,) = of_release(served(), OTHER, long, build(), prepare()).entries
+    assert head.endswith("…; 1111111, which serves, is not in this repository (git fetch brings it)")
 
 
 @pytest.mark.proves("story.release")

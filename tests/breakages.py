@@ -1309,9 +1309,9 @@ UNIT = [
         "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
         "os.O_RDONLY | os.O_NONBLOCK",
     ),
-    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "> LEFT_SECONDS", "< 0"),
-    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "> LEFT_SECONDS", "> 0"),
-    Breakage("source.swept", f"{SCRIPTS}/steps/build.py", "        sweep(step, data.source)\n", ""),
+    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "if not but or copy.name", "if but and copy.name"),
+    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "    sweep(step, but=source)\n", ""),
+    Breakage("source.swept", f"{SCRIPTS}/steps/build.py", "        sweep(step)\n", ""),
     Breakage("source.marker", f"{SCRIPTS}/steps/build.py", ' and (release.venv / ".complete").exists()', ""),
     Breakage(
         "source.marker", f"{SCRIPTS}/steps/build.py", "known.is_built and release.path.is_dir()", "known.is_built"

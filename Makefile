@@ -5,6 +5,7 @@ PYTHON ?= python3
 DEBIAN ?= 13
 SEED ?= 1
 COUNT ?= 200
+ROUNDS ?= 5
 NAME ?= play
 SERVER ?=
 HOST_KEY ?=
@@ -17,7 +18,7 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults demo demo-down \
+.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults bench demo demo-down \
 	sandbox-up sandbox-down sandbox-list sandbox-ssh clean
 
 help: ## Show this list
@@ -68,6 +69,10 @@ test-full: test ## Run the long tests too (hours)
 faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of them; hours)
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials faults --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(COUNT)'
+
+bench: engine ## Measure how long deploys to a sandbox server take, and write docs/SPEED.md (ROUNDS of each kind)
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.bench --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 
 sandbox-up: ## Start the throwaway server NAME (DEBIAN=12|13)
 	@$(PYTHON) -m tools.sandbox up '$(NAME)' --debian '$(DEBIAN)'

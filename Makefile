@@ -5,7 +5,7 @@ PYTHON ?= python3
 DEBIAN ?= 13
 SEED ?= 1
 COUNT ?= 200
-ROUNDS ?= 5
+ROUNDS ?= 3
 NAME ?= play
 SERVER ?=
 HOST_KEY ?=
@@ -73,6 +73,10 @@ faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of
 bench: engine ## Measure how long deploys to a sandbox server take, and write docs/SPEED.md (ROUNDS of each kind)
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.bench --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
+
+continuity: engine ## Let a crowd visit a sandbox server's site through every kind of change, ROUNDS times
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.trials continuity --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 
 sandbox-up: ## Start the throwaway server NAME (DEBIAN=12|13)
 	@$(PYTHON) -m tools.sandbox up '$(NAME)' --debian '$(DEBIAN)'

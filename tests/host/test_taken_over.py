@@ -62,13 +62,16 @@ def test_what_did_not_change_runs_on(debian: int, fresh: Callable[[int], Server]
     assert (
         "NoNewPrivileges=yes" in stack.server.console("cat /etc/systemd/system/nginx.service.d/codesensei.conf").stdout
     )
-    assert stack.serving() == stack.outputs()["release"] == release
+    # The code is the same; the variables tell it the address of the stack's own broker.
+    taken = stack.serving()
+    assert taken == stack.outputs()["release"]
+    assert taken.partition("-")[0] == release.partition("-")[0]
     stack.up_without_changes()
     # From then on it is a stack like any other.
     stack.use("main~1")
     stack.up()
-    assert stack.serving() != release
+    assert stack.serving() != taken
     stack.set("project.source.revision", stack.revision("main~2"))
     stack.up()
-    assert stack.serving() == release
+    assert stack.serving() == taken
     stack.destroy()

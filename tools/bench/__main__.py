@@ -114,7 +114,7 @@ def write(text: str) -> None:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--debian", type=int, choices=(12, 13), default=13)
     parser.add_argument("--program", type=Path, help="another checkout to measure; writes no document")
     arguments = parser.parse_args()

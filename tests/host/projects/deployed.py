@@ -105,6 +105,8 @@ class Shared:
         deployed = self.give(debian, project)
         if (debian, project) not in self.outlasted:
             deployed.server.reboot()
+            # sshd answers before the rest of the boot has ended.
+            deployed.server.console("systemctl is-system-running --wait", check=False)
             self.outlasted |= {key for key in self.projects if key[0] == debian}
         return deployed
 

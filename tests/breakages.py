@@ -1023,8 +1023,8 @@ UNIT = [
     Breakage(
         "config.health-check",
         f"{SCRIPTS}/serving/candidate.py",
-        "started + question.health.timeout)",
-        "started + 100)",
+        "began + step.data.health.timeout)",
+        "began + 100)",
     ),
     Breakage(
         "tls.redirect",

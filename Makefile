@@ -78,7 +78,7 @@ bench: engine ## Measure how long deploys to a sandbox server take, and write do
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.bench --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 
-continuity: engine ## Let a crowd visit a sandbox server's site through every kind of change, ROUNDS times
+continuity: engine ## Let a crowd visit a sandbox server's site while it is changed, ROUNDS times in each way
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials continuity --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 

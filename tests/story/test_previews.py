@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from codesensei.story import read
+from codesensei.story.__main__ import MARK
 from tests.config.cli import NAME, Project
 from tests.conformance.servers import MissingServer, run_sshd
 from tests.story.paper import ANSWERS, KEY, TOKEN, Shop, first_config
 from tools.demo.history import git, make_history
 from tools.engine import EngineError, engine_environment
-from tools.trials.stack import Run
+from tools.trials.stack import CHECKOUT, Run
 
 pytestmark = [pytest.mark.engine, pytest.mark.proves("story.told")]
 MARGIN = "    "
@@ -148,3 +150,17 @@ def test_a_generated_variable(shop: Shop) -> None:
     head, variables, *_ = told(previewed(shop, ("generateSecrets", ["SECRET_KEY", "OTHER"])))
     assert "-(new variables), the same commit " in head
     assert variables == "variables   + OTHER (generated)"
+
+
+@pytest.mark.proves("story.data")
+def test_the_comment_as_the_page_prints_it(shop: Shop) -> None:
+    """With the make of the checkout, in the folder of the program."""
+    shop.write(("env.GREETING", "Good evening!"))
+    virtual = f"VENV={Path(sys.executable).parent}"
+    done = shop.project.run(["make", "-f", str(CHECKOUT / "Makefile"), virtual, "preview-comment", f"STACK={NAME}"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(MARK)
+    assert 'variables   GREETING "Welcome!" -> "Good evening!"' in done.stdout
+    broken = shop.project.run(["make", "-f", str(CHECKOUT / "Makefile"), virtual, "preview-comment", "STACK=nothing"])
+    assert broken.returncode != 0
+    assert "it is no preview" in broken.stderr

@@ -18,8 +18,8 @@ from tools.trials.stack import CHECKOUT, Run, Stack
 PLACE = Path(".codesensei/bench")
 DOCUMENT = CHECKOUT / "docs" / "SPEED.md"
 BEGIN, END = "<!-- written by tools.bench -->\n", "<!-- end of what is written -->\n"
-# What a switch says of its deploy; one phase of that, with its parts.
-PHASES = re.compile(r"^.*updated .*; seconds: (.+)$", re.MULTILINE)
+# What a switch says of its deploy, in the engine's line; one phase of that, with its parts.
+PHASES = re.compile(r"^.* (?:created|updated) \(.*\bseconds: (.+)$", re.MULTILINE)
 PHASE = re.compile(r"(\w[\w-]*) (\d+\.\d)(?: \(([^)]*)\))?")
 
 
@@ -63,15 +63,22 @@ class Ground:
 def measure(stack: Stack, rounds: int) -> dict[str, list[Sample]]:
     """Deploy each change `rounds` times; the first one once, and a rollback that would have to build not at all."""
     ground = Ground(stack)
-    found = {"first": [sample(ground.first, 0, stack.up)]}
+    found = {"first": [switched(ground.first, 0, stack)]}
     for case in (ground.code, ground.variable):
-        found[case.__name__] = [sample(case, number, stack.up) for number in range(rounds)]
+        found[case.__name__] = [switched(case, number, stack) for number in range(rounds)]
     # With the last variable, only the last commit is on the server.
     ground.rollback(0)
     stack.up()
-    found["rollback"] = [sample(ground.rollback, number, stack.up) for number in range(1, rounds + 1)]
+    found["rollback"] = [switched(ground.rollback, number, stack) for number in range(1, rounds + 1)]
     found["nothing"] = [sample(ground.nothing, number, stack.up_without_changes) for number in range(rounds)]
     found["preview"] = [sample(ground.nothing, number, stack.preview) for number in range(rounds)]
+    return found
+
+
+def switched(change: Callable[[int], None], number: int, stack: Stack) -> Sample:
+    """Make a change and deploy it; AssertionError where the server switched to nothing."""
+    found = sample(change, number, stack.up)
+    assert found.phases, "the deploy switched to nothing, or no longer says how long it took"
     return found
 
 

@@ -107,17 +107,21 @@ def unit_text(release: Release, manifest: Manifest) -> str:
     if wanted is None:
         return text
     used = systemctl("show", "--value", "--property=MemoryCurrent", manifest.web, check=False).stdout.strip()
-    fitting = fitting_workers(wanted, int(used), host.available_memory()) if used.isdigit() else wanted
+    if not used.isdigit():
+        return text.replace(WORKERS_PLACEHOLDER, str(wanted))
+    # Their master, and the program that proves the workers at the same time.
+    beside = 2 if manifest.named("worker") else 1
+    fitting = fitting_workers(wanted, beside, int(used), host.available_memory())
     return text.replace(WORKERS_PLACEHOLDER, str(fitting))
 
 
-def fitting_workers(wanted: int, used: int, available: int) -> int:
-    """How many of `wanted` processes fit into `available` bytes, beside their master and the proof of the workers.
+def fitting_workers(wanted: int, beside: int, used: int, available: int) -> int:
+    """How many of `wanted` processes fit into `available` bytes together with `beside` others of their size.
 
     So many live ones, with their master, use `used`.
     """
     each = max(1, used // (wanted + 1))
-    return max(1, min(wanted, int(available * SPARE) // each - 2))
+    return max(1, min(wanted, int(available * SPARE) // each - beside))
 
 
 def _prove(step: Step[Manifest], release: Release, question: Question, started: float, deadline: float) -> None:

@@ -19,8 +19,8 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults demo demo-down \
-	sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment clean
+.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults continuity bench demo \
+	demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -73,6 +73,10 @@ test-full: test ## Run the long tests too (hours)
 faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of them; hours)
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials faults --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(COUNT)'
+
+bench: engine ## Measure how long deploys to a sandbox server take, and write docs/SPEED.md (ROUNDS of each kind)
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.bench --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 
 continuity: engine ## Let a crowd visit a sandbox server's site through every kind of change, ROUNDS times
 	@$(PYTHON) -m tools.setup --check --tests

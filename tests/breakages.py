@@ -599,7 +599,13 @@ UNIT = [
         "            step.converge(files.remove_path(path), ",
         "            step.converge(False, ",
     ),
-    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
+    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "        _stop_departed(change)\n", ""),
+    Breakage(
+        "workers.singleton",
+        f"{SCRIPTS}/serving/workers.py",
+        "    return None if _departed(change) else _start",
+        "    return _start",
+    ),
     Breakage(
         "switch.damaged-notes",
         f"{SCRIPTS}/main.py",
@@ -866,7 +872,19 @@ UNIT = [
         "            if not _lives(state) or state",
         "            if state",
     ),
-    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != first[name].restarts", ""),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != restarts", ""),
+    Breakage(
+        "workers.dying",
+        f"{SCRIPTS}/serving/workers.py",
+        '{name: "0" if name in old else state.restarts for name, state in before.items()}',
+        "{name: units.show(name).restarts for name in names}",
+    ),
+    Breakage(
+        "workers.drain",
+        f"{SCRIPTS}/steps/switch.py",
+        "            renewal = workers.begin(change, stale)\n",
+        "            renewal = None\n",
+    ),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state.sub != "auto-restart"', ""),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "waiting & single - ready", "waiting - ready"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 0.0"),
@@ -1047,8 +1065,8 @@ UNIT = [
     Breakage(
         "config.health-check",
         f"{SCRIPTS}/serving/candidate.py",
-        "started + question.health.timeout)",
-        "started + 100)",
+        "began + step.data.health.timeout)",
+        "began + 100)",
     ),
     Breakage(
         "tls.redirect",

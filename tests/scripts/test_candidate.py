@@ -25,8 +25,8 @@ MEBIBYTE = 2**20
     ("wanted", "used", "available", "fitting"),
     [
         (3, 400, 4000, 3),
-        (3, 400, 500, 3),
-        (3, 400, 400, 2),
+        (3, 400, 700, 3),
+        (3, 400, 500, 2),
         (3, 400, 150, 1),
         (3, 400, 0, 1),
         (1, 100, 50, 1),
@@ -45,7 +45,7 @@ def test_the_unit_runs_the_release_that_is_proved_with_what_fits(
     monkeypatch: pytest.MonkeyPatch, workers: int | None, used: str, words: str
 ) -> None:
     monkeypatch.setattr(candidate, "systemctl", lambda *words, check: Result(f"{used}\n", "", 0))
-    monkeypatch.setattr(host, "available_memory", lambda: 400 * MEBIBYTE)
+    monkeypatch.setattr(host, "available_memory", lambda: 500 * MEBIBYTE)
     wanted = manifest()
     wanted = replace(wanted, candidate=replace(wanted.candidate, workers=workers))
     release = Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")
@@ -76,10 +76,9 @@ def test_a_candidate_leaves_nothing(machine: list[str], make_step: Any, monkeypa
         return credentials
 
     monkeypatch.setattr(jobs, "write_credentials", lambda release: write())
-    monkeypatch.setattr(candidate, "_prove", lambda *_: None)
     step = make_step("switch", data=manifest())
     unit = paths.SERVER.runtime_units / "codesensei-candidate-shop.service"
-    with candidate.proved(step, Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")):
+    with candidate.running(step, Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")):
         drop_in = unit.parent / f"{unit.name}.d" / "server.conf"
         assert drop_in.read_text() == f"[Service]\nEnvironmentFile={credentials}\n"
         assert (PROJECT.candidate_programs / "gunicorn_conf.py").exists()

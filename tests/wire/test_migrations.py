@@ -184,7 +184,9 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
 ]
 
 
-@pytest.mark.proves("migrations.destructive", "migrations.unknown", "migrations.run-python", "migrations.fresh")
+@pytest.mark.proves(
+    "migrations.destructive", "migrations.writes", "migrations.unknown", "migrations.run-python", "migrations.fresh"
+)
 @pytest.mark.parametrize(
     ("verdict", "operations"), [row[1:] for row in TABLE_OF_VERDICTS], ids=[row[0] for row in TABLE_OF_VERDICTS]
 )

@@ -1327,7 +1327,7 @@ UNIT = [
         "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
         "os.O_RDONLY | os.O_NONBLOCK",
     ),
-    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "if not but or copy.name", "if but and copy.name"),
+    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "lambda name: name == kept", "lambda name: True"),
     Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "    sweep(step, but=source)\n", ""),
     Breakage("source.swept", f"{SCRIPTS}/steps/build.py", "        sweep(step)\n", ""),
     Breakage("source.marker", f"{SCRIPTS}/steps/build.py", ' and (release.venv / ".complete").exists()', ""),

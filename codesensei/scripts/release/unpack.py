@@ -41,9 +41,8 @@ def sweep(step: Step[object], but: Archive | None = None) -> None:
 
     The engine's lock lets one deploy of a stack run at a time, so none is on its way for somebody else.
     """
-    for copy in step.project.incoming.iterdir():
-        if not but or copy.name != Path(but.tar).name:
-            files.remove_path(copy)
+    kept = Path(but.tar).name if but else ""
+    files.keep_only(step.project.incoming, lambda name: name == kept)
 
 
 def extract(step: Step[object], release: Release, archive: Path) -> None:

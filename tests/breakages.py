@@ -1783,6 +1783,13 @@ UNIT = [
         "    warnings += guard.refuse(step, release, judged, acknowledged)\n",
         "",
     ),
+    Breakage("migrations.asked", f"{SCRIPTS}/release/ask_plan.py", 'options.get("managed", True)', "True"),
+    Breakage(
+        "migrations.unknown",
+        f"{SCRIPTS}/release/ask_plan.py",
+        "    if not type(operation).__module__",
+        "    if operation is type(operation).__module__",
+    ),
     Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
     Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
     Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),

@@ -153,7 +153,11 @@ def test_migrations_behind_a_pooler(stack: Stack) -> None:
     psql(server, "DROP INDEX CONCURRENTLY entry_name_idx", "pool")
     stack.up()
     assert psql(server, VALID, "pool") == "t"
-    # What the serving release may still write no longer fits.
+    refused_acknowledged_and_not_gone_back_over(stack, indexed)
+
+
+def refused_acknowledged_and_not_gone_back_over(stack: Stack, indexed: str) -> None:
+    """A migration after which what the serving release may write no longer fits."""
     served = stack.serving()
     stack.set("project.source.revision", stack.commit({"entries/migrations/0004_shorter.py": SHORTER}, indexed))
     with always_served(stack):
@@ -162,10 +166,10 @@ def test_migrations_behind_a_pooler(stack: Stack) -> None:
         assert "AlterField entry.name is DESTRUCTIVE: the column's type changes (a narrower CharField)" in error
         assert "project.acknowledgeMigrations: [entries.0004_shorter]" in error
         assert stack.serving() == served
-        assert psql(server, LENGTH, "pool") == "80"
+        assert psql(stack.server, LENGTH, "pool") == "80"
         stack.set("project.acknowledgeMigrations", ["entries.0004_shorter"])
         stack.up()
-        assert psql(server, LENGTH, "pool") == "60"
+        assert psql(stack.server, LENGTH, "pool") == "60"
         # And back, to a release that may write more.
         served = stack.serving()
         stack.set("project.source.revision", indexed)

@@ -1368,12 +1368,7 @@ UNIT = [
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "low_weight=False)).ok:", "low_weight=False)):"),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", '"migrate", "--noinput", *', '"migrate", *'),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", '["--database", alias]', "[]"),
-    Breakage(
-        "migrate.all-databases",
-        f"{SCRIPTS}/release/migrate.py",
-        "        if not database.why_not:\n",
-        "        if True:\n",
-    ),
+    Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", " if not database.why_not]", "]"),
     Breakage(
         "migrate.all-databases", f"{SCRIPTS}/release/migrate.py", "if database.why_not == FOREIGN:", "if not database:"
     ),
@@ -1773,6 +1768,43 @@ UNIT = [
         "switch.revision, config.server.host)",
         "switch.revision, stack.slug)",
     ),
+    Breakage("migrations.destructive", f"{WIRE}/migrations.py", "        if not is_new:\n", "        if is_new:\n"),
+    Breakage("migrations.destructive", f"{WIRE}/columns.py", "if before.null and not after.null:", "if False:"),
+    Breakage("migrations.destructive", f"{WIRE}/columns.py", "yield size >= was_size and", "yield"),
+    Breakage("migrations.writes", f"{WIRE}/columns.py", "elif not column.null and not", "elif not"),
+    Breakage(
+        "migrations.writes", f"{WIRE}/columns.py", 'elif column.unique and column.default == "constant"', "elif 0"
+    ),
+    Breakage("migrations.asked", f"{SCRIPTS}/release/guard.py", "in aliases}", "in aliases[:1]}"),
+    Breakage("migrations.asked", f"{SCRIPTS}/release/guard.py", 'f"  instead: {one.fix}"', '""'),
+    Breakage(
+        "migrations.asked",
+        f"{SCRIPTS}/release/migrate.py",
+        "    warnings += guard.refuse(step, release, judged, acknowledged)\n",
+        "",
+    ),
+    Breakage("migrations.asked", f"{SCRIPTS}/release/ask_plan.py", 'options.get("managed", True)', "True"),
+    Breakage(
+        "migrations.unknown",
+        f"{SCRIPTS}/release/ask_plan.py",
+        "    if not type(operation).__module__",
+        "    if operation is type(operation).__module__",
+    ),
+    Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
+    Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
+    Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),
+    Breakage("migrations.unknown", f"{WIRE}/migrations.py", '"unknown", "only', '"safe", "only'),
+    Breakage("migrations.run-python", f"{SCRIPTS}/release/guard.py", 'name == "RunPython"', 'name == ""'),
+    Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "and name not in plan.known", ""),
+    Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "if name in plan.applied", "if name"),
+    Breakage(
+        "migrations.rollback",
+        f"{SCRIPTS}/steps/prepare.py",
+        "    guard.refuse_older(step, release, data.acknowledge_migrations)\n",
+        "",
+    ),
+    Breakage("migrations.acknowledged", f"{SCRIPTS}/release/guard.py", "not in acknowledged]:", "not in []]:"),
+    Breakage("migrations.acknowledged", f"{SCRIPTS}/release/guard.py", "    yield from unknown\n", ""),
     Breakage(
         "migrations.before-switch",
         "components/stack.py",

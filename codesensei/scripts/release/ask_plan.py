@@ -13,12 +13,12 @@ from typing import Any
 sys.path.pop(0)
 sys.path.insert(0, os.getcwd())
 
-import django  # type: ignore[import-not-found]
-from django.conf import settings  # type: ignore[import-not-found]
-from django.core.management import CommandError  # type: ignore[import-not-found]
-from django.db import connections, models, router  # type: ignore[import-not-found]
-from django.db.migrations import RunSQL  # type: ignore[import-not-found]
-from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-not-found]
+import django
+from django.conf import settings
+from django.core.management import CommandError
+from django.db import connections, models, router
+from django.db.migrations import RunSQL
+from django.db.migrations.executor import MigrationExecutor
 
 ALIAS = sys.argv[1]
 DJANGO = ("django.db.migrations.operations.", "django.contrib.postgres.operations")

@@ -59,7 +59,8 @@ def _sections(
     given: Mapping[str, Written],
     own: Mapping[str, str | None],
 ) -> list[story.Section]:
-    """Always in this order. What operates on the database has its place before the variables."""
+    """Always in this order."""
+    project, roots = stack.config.project, (*code.settings.python_path, *code.requirements.roots)
     build, prepare = build_data(stack, code), prepare_data(stack, code)
     # Variables that the update makes are in no name yet.
     name = release or f"{code.id[:7]}-(new variables)"
@@ -69,6 +70,7 @@ def _sections(
     return [
         story.of_release(served, name, code.checkout, build, prepare),
         story.of_packages(served, code.checkout, code.requirements, build),
+        story.of_migrations(served, code.checkout, (build.directory, *roots), project.acknowledge_migrations),
         story.of_variables(served, name, variables, digest_key),
         story.of_processes(served, name, manifest),
         story.of_site(served, manifest),

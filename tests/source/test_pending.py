@@ -61,6 +61,7 @@ def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
         ("[migrations.AddField('book', 'x', OurField(null=True))]", ["AddField"]),
         ("[migrations.AddField('book', 'x', models.CharField(null=IS_NULL))]", ["AddField"]),
         ("[Ours('book')]", ["Ours"]),
+        ("[books.ours.RunPython(print)]", ["books.ours.RunPython"]),
         ("[broken", [UNREAD]),
     ],
 )
@@ -101,6 +102,10 @@ def test_a_squashed_migration_runs_where_nothing_of_it_is_applied(between: Betwe
     squashed = {"books/migrations/0001_squashed.py": migration(more="replaces = [('books', '0001_first')]")}
     assert between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, **squashed}).new == ()
     assert between({FIRST_FILE: FIRST}, squashed).new == ()
+    # Of the two, the state has what is applied.
+    last = {SECOND_FILE: second('RenameField("book", "kept", "there")')}
+    (one,) = judge(between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, **squashed, **last}).new)
+    assert one.verdict == "safe"
     assert [one.label for one in between({}, {FIRST_FILE: FIRST, **squashed}).new] == ["books.0001_squashed"]
 
 

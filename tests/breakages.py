@@ -306,7 +306,8 @@ UNIT = [
     Breakage(
         "story.silent", f"{STORY}/live.py", "if not change.of_release and change.was == wanted:", "if not wanted:"
     ),
-    Breakage("story.silent", "components/story.py", "if not pulumi.runtime.is_dry_run():", "if not access.served:"),
+    Breakage("story.silent", "components/story.py", "if access.served:", "if not access.served:"),
+    Breakage("story.ended", "components/story.py", "if pulumi.runtime.is_dry_run() else", "if stack else"),
     Breakage("story.release", f"{SOURCE}/history.py", "_side(repository, wanted, served),", "Side(),"),
     Breakage("story.release", f"{SOURCE}/history.py", "(_tag(repository, served), _tag", '("", _tag'),
     Breakage("story.release", f"{SOURCE}/history.py", '.strip() != "true",', '.strip() != "",'),

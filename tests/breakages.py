@@ -1675,8 +1675,8 @@ UNIT = [
     Breakage(
         "config.system-packages",
         f"{SCRIPTS}/steps/packages.py",
-        "[*BASE, *(_valid(name) for name in data.packages)]",
-        "[*BASE]",
+        "*BASE, *(_valid(name) for name in data.packages)]",
+        "*BASE]",
     ),
     Breakage("config.static", f"{SCRIPTS}/steps/prepare.py", 'return step.data.static == "serve" and ', "return "),
     Breakage("config.collectstatic", f"{SCRIPTS}/steps/prepare.py", 'data.collectstatic == "beforeMigrate"', "False"),
@@ -1738,6 +1738,21 @@ UNIT = [
         'return Given(DatabasePlan("local", url.name',
     ),
     Breakage("broker.plain-url", f"{WIRE}/broker.py", '"127.0.0.1", 6379', '"127.0.0.1", 6380'),
+    # Hardening
+    Breakage("config.server.hardening", f"{CONFIG}/server.py", '"false": "off"', '"false": "on"'),
+    Breakage("hardening.blank", f"{SCRIPTS}/hardening/blank.py", "if found.port not in ssh:", "if False:"),
+    Breakage("hardening.blank", f"{SCRIPTS}/hardening/blank.py", "    if known is None:\n", "    if True:\n"),
+    Breakage("hardening.firewall", f"{SCRIPTS}/hardening/firewall.py", "    if not ssh:\n", "    if False:\n"),
+    Breakage("hardening.firewall", f"{SCRIPTS}/hardening/listening.py", " | _of_this_connection()", ""),
+    Breakage("hardening.ssh", f"{SCRIPTS}/hardening/ssh.py", "        files.remove_path(path)\n", "        pass\n"),
+    Breakage("hardening.ssh", f"{SCRIPTS}/hardening/ssh.py", '"authenticationmethods", "any"', '"none", "any"'),
+    Breakage("hardening.updates", f"{SCRIPTS}/hardening/updates.py", 'Reboot "false"', 'Reboot "true"'),
+    Breakage(
+        "hardening.by-hand", f"{SCRIPTS}/hardening/firewall.py", "if other := blank.firewall():", "if other := '':"
+    ),
+    Breakage("hardening.off", f"{SCRIPTS}/hardening/harden.py", 'if hardening == "off" or (', "if ("),
+    Breakage("hardening.shown", "components/provisioning.py", "look.blank or not look.repairs", "False"),
+    Breakage("hardening.stays", f"{SCRIPTS}/hardening/harden.py", "    if kept:\n", "    if not kept:\n"),
 ]
 
 # Noticed on a server: they do not stop a deploy, so one deploy of all of them at once shows each.

@@ -43,7 +43,7 @@ def host_key(value: str) -> str:
 HostKey = Annotated[str, AfterValidator(host_key)]
 
 
-def hardening(value: object) -> object:
+def hardening_word(value: object) -> object:
     """A word; `on` and `off` may have become true and false on the way through YAML."""
     return {"true": "on", "false": "off"}.get(str(value).lower(), value)
 
@@ -65,6 +65,6 @@ class ServerConfig(Model):
     user: UnixName = option("root", "Login user: root, or one with passwordless sudo")
     host_key: HostKey = Field(description="The server's public key: ssh-ed25519 AAAA…")
     proxy: JumpHost | None = option(None, "A jump host on the way to the server")
-    hardening: Annotated[Hardening, BeforeValidator(hardening)] = option(
+    hardening: Annotated[Hardening, BeforeValidator(hardening_word)] = option(
         "auto", "Firewall, SSH by key only, security updates; auto: where the first deploy finds the server blank"
     )

@@ -5,6 +5,7 @@ PYTHON ?= python3
 DEBIAN ?= 13
 SEED ?= 1
 COUNT ?= 200
+ROUNDS ?= 3
 NAME ?= play
 SERVER ?=
 HOST_KEY ?=
@@ -68,6 +69,10 @@ test-full: test ## Run the long tests too (hours)
 faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of them; hours)
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials faults --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(COUNT)'
+
+continuity: engine ## Let a crowd visit a sandbox server's site through every kind of change, ROUNDS times
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.trials continuity --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 
 sandbox-up: ## Start the throwaway server NAME (DEBIAN=12|13)
 	@$(PYTHON) -m tools.sandbox up '$(NAME)' --debian '$(DEBIAN)'

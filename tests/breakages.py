@@ -277,7 +277,7 @@ UNIT = [
         "for tool, files in tree.encrypted().items():",
         "for tool, files in dict[str, list[str]]().items():",
     ),
-    Breakage("django.database-port", f"{SCRIPTS}/checks/database.py", "check_reachable(host, int(number))", "return"),
+    Breakage("django.database-port", f"{SCRIPTS}/checks/database.py", "check_reachable(host, int(number), ", "str("),
     Breakage(
         "errors.all-at-once",
         f"{SOURCE}/errors.py",
@@ -1269,6 +1269,7 @@ UNIT = [
     ),
     Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "> LEFT_SECONDS", "< 0"),
     Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "> LEFT_SECONDS", "> 0"),
+    Breakage("source.swept", f"{SCRIPTS}/steps/build.py", "        sweep(step, data.source)\n", ""),
     Breakage("source.marker", f"{SCRIPTS}/steps/build.py", ' and (release.venv / ".complete").exists()', ""),
     Breakage(
         "source.marker", f"{SCRIPTS}/steps/build.py", "known.is_built and release.path.is_dir()", "known.is_built"

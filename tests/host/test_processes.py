@@ -163,7 +163,7 @@ def test_logs_rotate_and_no_request_is_lost(desk: Desk) -> None:
         rotated = desk.server.console(f"wc -l < {ROOT}/shared/logs/access.log.1").stdout
         desk.server.console(f"test -s {ROOT}/shared/logs/access.log")
         assert desk.server.console(f"wc -l < {ROOT}/shared/logs/access.log.1").stdout == rotated
-    assert load.problems == []
+    assert load.failed == []
     owners = desk.server.console(f"stat -c %U:%G {ROOT}/shared/logs/*.log*").stdout
     assert set(owners.split()) == {"desk:desk"}
 

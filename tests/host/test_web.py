@@ -88,7 +88,7 @@ def test_a_channels_project(changing_desk: Desk, name: str) -> None:
     desk.set("project.source.revision", desk.commit(files, subject="Talk over WebSockets"))
     with Load(desk) as load:
         done = desk.up()
-    assert load.problems == []
+    assert load.failed == []
     assert "ASGI_APPLICATION is set under a condition, and taken as set" in done.output
     assert "desk.asgi:application" in server.console("systemctl show -P ExecStart desk.service").stdout
     assert server.console(f"cat {ROOT}/shared/venv/bin/{name} | head -1").stdout.startswith("#!")
@@ -111,7 +111,7 @@ def test_a_channels_project(changing_desk: Desk, name: str) -> None:
     with Load(desk) as load:
         desk.up()
     listener.join(30)
-    assert load.problems == []
+    assert load.failed == []
     assert load.lost() == set()
     assert codes == [1012]
     assert desk.main_process() != old

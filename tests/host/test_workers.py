@@ -67,7 +67,7 @@ def test_a_new_release_lets_everything_finish(changing_desk: Desk) -> None:
         waiting.start()
         done = desk.up()
         waiting.join(60)
-    assert load.problems == []
+    assert load.failed == []
     assert load.lost() == set()
     assert load.releases == [before, desk.outputs()["release"]]
     assert beats.numbers <= {0, 1}

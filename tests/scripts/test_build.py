@@ -126,6 +126,8 @@ def test_copies_of_failed_deploys_are_removed(server: Path, make_step: Any, monk
     with pytest.raises(Failure, match="is not there"):
         unpack.unpack(step, release, "c" * 40, Archive(tar="gone.tar", sha256="0" * 64))
     assert [path.name for path in incoming.iterdir()] == ["new.tar"]
+    unpack.sweep(step, Archive(tar=f"{incoming}/new.tar", sha256="0" * 64))
+    assert not list(incoming.iterdir())
 
 
 @pytest.mark.proves("source.checked")

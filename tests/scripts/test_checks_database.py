@@ -92,8 +92,9 @@ def test_one_of_two_addresses_is_enough(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_database_host_without_an_address_is_named() -> None:
-    with pytest.raises(Failure, match=r"database host database.invalid: its name cannot be resolved"):
+    with pytest.raises(Failure, match=r"database host database.invalid: its name cannot be resolved") as caught:
         database.check_reachable("database.invalid", 5432)
+    assert "docker compose" in caught.value.fix
 
 
 @pytest.mark.proves("django.database-port")
@@ -113,8 +114,8 @@ def test_a_database_host_without_an_address_is_named() -> None:
 def test_the_port_of_every_entry_of_the_settings_is_tried(
     monkeypatch: pytest.MonkeyPatch, engine: str, host: str, port: str, tried: tuple[str, int] | None
 ) -> None:
-    def refuse(name: str, number: int) -> None:
-        raise Failure(f"database {name}:{number}", "it cannot be reached", "")
+    def refuse(name: str, number: int, written: str) -> None:
+        raise Failure(f"database {name}:{number}", "it cannot be reached", f"check {written}")
 
     monkeypatch.setattr(database, "check_reachable", refuse)
     if not tried:

@@ -88,6 +88,9 @@ def test_what_differs_is_named() -> None:
 def test_the_line_that_says_what_went_wrong() -> None:
     output = "  warning: something\n  guestbook-switch: x\n    error: release a on s: no answer\n    fix: look\n"
     assert first_error(output) == "error: release a on s: no answer"
+    engine = "error: update failed\nerror: Process exited with status 1: running x:\n"
+    assert first_error(f"{engine}  error: release a on s: no answer\n") == "error: release a on s: no answer"
+    assert first_error(engine) == "error: update failed"
     assert first_error("warning: alone\n") == "warning: alone"
     assert first_error("Duration: 1s") == ""
 

@@ -1,4 +1,4 @@
-"""Let faults strike deploys on a sandbox server, and write down what came of each."""
+"""Let faults strike deploys on a sandbox server, or a crowd visit through them, and write down what came of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tools.sandbox import Sandbox
-from tools.trials import report
+from tools.trials import continuity, report
 from tools.trials.trial import Ground, Outcome, Plan, plan
 
 PLACE = Path(".codesensei/trials")
@@ -55,6 +55,12 @@ def write_report(_: argparse.Namespace) -> int:
     return 0
 
 
+def visitors(arguments: argparse.Namespace) -> int:
+    """Let a crowd visit a site while it is changed; returns how many requests failed."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    return continuity.run(arguments.debian, arguments.rounds, PLACE / "continuity")
+
+
 def described(outcome: Outcome) -> str:
     """One outcome in a few lines."""
     trial = outcome.plan
@@ -81,6 +87,10 @@ def main() -> int:
     command.add_argument("--debian", type=int, choices=(12, 13), default=13)
     command.add_argument("--only", default="", help="a part of FAULT@PHASE")
     command.set_defaults(run=faults)
+    command = commands.add_parser("continuity", help="let a crowd visit a site while it is changed")
+    command.add_argument("--rounds", type=int, default=3)
+    command.add_argument("--debian", type=int, choices=(12, 13), default=13)
+    command.set_defaults(run=visitors)
     command = commands.add_parser("report", help="write docs/RELIABILITY.md from all outcomes in this checkout")
     command.set_defaults(run=write_report)
     arguments = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from tools.sandbox import Relay
 from tools.sandbox.cgroups import cgroup
+from tools.sandbox.errors import SandboxError
 from tools.trials.stack import Stack
 
 SLUG = "guestbook"
@@ -20,6 +22,7 @@ MEMORY = f"/var/lib/codesensei/{SLUG}"
 HOLDER = f"/run/codesensei/project-{SLUG}.holder"
 STEP = f"$(python3 -c \"import json; print(json.load(open('{HOLDER}'))['pid'])\")"
 CANDIDATE = f"codesensei-candidate-{SLUG}.service"
+BROKER = f"codesensei-broker-{SLUG}.service"
 WORKER_FOLDER = f'"$(readlink -f /proc/$(systemctl show -P MainPID {SLUG}-worker.service)/cwd)"'
 
 # How each phase of a deploy is seen on the server; FIRST is the release that served before it.
@@ -49,22 +52,20 @@ class Deploy:
     relay: Relay
 
     def console(self, command: str) -> None:
-        """Run a shell command as root on the server, whatever becomes of it."""
-        self.stack.server.console(command, check=False)
+        """Run a shell command as root on the server; one that fails strikes nothing (SandboxError)."""
+        self.stack.server.console(command)
 
-    def children(self, *words: str) -> list[int]:
-        """The processes of this machine that work in the program's directory and have all these words in their line."""
+    def kill_children(self, words: str) -> None:
+        """End at once what works in the program's directory and has such words in its line; SandboxError: nothing."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if (entry / "cwd").resolve() == self.stack.program and all(word in line for word in words):
+                if (entry / "cwd").resolve() == self.stack.program and re.search(words, line):
                     found.append(int(entry.name))
-        return found
-
-    def kill_children(self, *words: str) -> None:
-        """End such processes at once."""
-        for pid in self.children(*words):
+        if not found:
+            raise SandboxError(f"no process of the program matches {words}")
+        for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -167,7 +168,7 @@ FAULTS = (
     Fault("connection killed", on_server(f"kill -KILL $(ps -o ppid= -p $(ps -o ppid= -p {STEP}))")),
     Fault("engine killed", lambda deploy: deploy.process.kill()),
     Fault("program killed", lambda deploy: deploy.kill_children("--monitor")),
-    Fault("plugins killed", lambda deploy: deploy.kill_children("pulumi-resource-command")),
+    Fault("plugins killed", lambda deploy: deploy.kill_children(r"resource-command|start\.py command")),
     Fault("Ctrl-C once", lambda deploy: _interrupt(deploy, 1)),
     Fault("Ctrl-C twice", lambda deploy: _interrupt(deploy, 2)),
     Fault("connections reset", _reset),
@@ -208,11 +209,11 @@ FAULTS = (
     ),
     Fault(
         "broker stopped",
-        on_server("systemctl stop redis-server valkey-server"),
-        lift="systemctl start redis-server || systemctl start valkey-server",
+        on_server(f"systemctl stop {BROKER}"),
+        lift=f"systemctl start {BROKER}",
         visitors_feel_it=True,
     ),
-    Fault("broker killed", on_server("pkill -KILL -x 'redis-server|valkey-server'"), visitors_feel_it=True),
+    Fault("broker killed", on_server(f"systemctl kill --signal=KILL {BROKER}"), visitors_feel_it=True),
     Fault(
         "the releases' disk is full",
         on_server(filled(RELEASES)),

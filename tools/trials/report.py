@@ -10,7 +10,7 @@ from tools.trials.faults import FAULTS
 from tools.trials.trial import Outcome, fault_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "RELIABILITY.md"
-BEGIN, END = "<!-- written by tools.trials -->\n", "<!-- end of what is written -->\n"
+BEGIN, END = "<!-- {}: written by tools.trials -->\n", "<!-- end of what is written -->\n"
 MESSAGE = 150
 
 
@@ -82,5 +82,11 @@ def _not_right(outcome: Outcome) -> str:
 
 def write(outcomes: Sequence[Outcome]) -> None:
     """Put the outcomes of all trials into the document."""
-    head, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    DOCUMENT.write_text(f"{head}{BEGIN}{text(outcomes)}{END}{rest.partition(END)[2]}")
+    put("faults", text(outcomes).splitlines())
+
+
+def put(part: str, lines: Iterable[str]) -> None:
+    """Write one part of the document again."""
+    begin = BEGIN.format(part)
+    head, _, rest = DOCUMENT.read_text().partition(begin)
+    DOCUMENT.write_text("".join([head, begin, *(f"{line}\n" for line in lines), END, rest.partition(END)[2]]))

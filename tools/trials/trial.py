@@ -14,16 +14,19 @@ from tools.demo.errors import DemoError
 from tools.sandbox import Relay, Server
 from tools.sandbox.errors import SandboxError
 from tools.trials import picture
+from tools.trials.crowd import PAUSE
 from tools.trials.faults import FAULTS, HOLDER, PHASES, Deploy, Fault
 from tools.trials.picture import Picture
 from tools.trials.stack import Stack, eventually
-from tools.trials.visitors import PAUSE, Visitors
+from tools.trials.visitors import Visitors
 
 DEPLOYED = "deployed"
 UP = ("up", "--yes", "--skip-preview")
 # Seconds that a deploy under a fault may take, and that the site may need to answer again after it.
 PATIENCE = 300
 BACK = 60
+# What the engine says of every failed run and of every failed command.
+ENGINES_OWN = re.compile(r"error: (update failed|update canceled|Process exited with status)")
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,9 @@ class Ground:
 
 
 def first_error(output: str) -> str:
-    """The line of a run that says what went wrong."""
+    """The line of a run that says what went wrong; the product's own goes before the engine's."""
     lines = [line.strip() for line in output.splitlines()]
     found = [line for line in lines if re.match(r"(error|warning): ", line)]
-    return next((line for line in found if line.startswith("error")), found[0] if found else "")[:300]
+    errors = [line for line in found if line.startswith("error")]
+    own = [line for line in errors if not ENGINES_OWN.match(line)]
+    return next(iter([*own, *errors, *found]), "")[:300]

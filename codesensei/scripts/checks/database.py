@@ -44,19 +44,19 @@ def check_entry(alias: str, engine: str, host: str, port: str) -> None:
     if not host or "/" in host or "," in host or socket_alone or not number.isdigit():
         return
     try:
-        check_reachable(host, int(number))
+        check_reachable(host, int(number), f"HOST and PORT of DATABASES[{alias!r}]")
     except Failure as failure:
-        fix = f"let this server's address through its firewall, and check HOST and PORT of DATABASES[{alias!r}]"
-        raise Failure(f"DATABASES[{alias!r}], {failure.thing}", failure.cause, fix) from None
+        raise Failure(f"DATABASES[{alias!r}], {failure.thing}", failure.cause, failure.fix) from None
 
 
-def check_reachable(name: str, port: int) -> None:
+def check_reachable(name: str, port: int, written: str = "host and port in DATABASE_URL") -> None:
     """Raise Failure unless one of the host's addresses, IPv4 or IPv6, accepts a connection from this server."""
-    fix = "let this server's address through the database's firewall, and check host and port in DATABASE_URL"
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
+        fix = f"name its real host, and check {written}; the service names of docker compose do not exist on a server"
         raise Failure(f"database host {name}", f"its name cannot be resolved on this server ({error})", fix) from None
+    fix = f"let this server's address through the database's firewall, and check {written}"
     errors = []
     for family, kind, protocol, _, address in found[:6]:
         try:

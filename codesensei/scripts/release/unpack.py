@@ -30,7 +30,7 @@ LEFT_SECONDS = 86400
 
 def unpack(step: Step[object], release: Release, revision: str, source: Archive) -> None:
     """Make the release's directory from the archive, owned by the build user."""
-    _sweep(step.project.incoming)
+    sweep(step)
     _check_room(step, 0, 0)
     archive = _archive(step, revision, source)
     content = read_index(archive)
@@ -39,10 +39,14 @@ def unpack(step: Step[object], release: Release, revision: str, source: Archive)
     extract(step, release, archive)
 
 
-def _sweep(incoming: Path) -> None:
-    """Remove copies of the source whose deploys have failed; a younger one may be somebody's who waits for the lock."""
-    for copy in incoming.iterdir():
-        if time.time() - copy.lstat().st_mtime > LEFT_SECONDS:
+def sweep(step: Step[object], needless: Archive | None = None) -> None:
+    """Remove copies of the source that nobody will read: `needless`, and those of deploys that have failed.
+
+    A young one may be somebody's who waits for the lock.
+    """
+    for copy in step.project.incoming.iterdir():
+        is_old = time.time() - copy.lstat().st_mtime > LEFT_SECONDS
+        if is_old or (needless and copy.name == Path(needless.tar).name):
             files.remove_path(copy)
 
 

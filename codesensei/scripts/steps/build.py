@@ -17,7 +17,7 @@ from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, links_to, redactor
 from codesensei.scripts.release.share import share
-from codesensei.scripts.release.unpack import unpack
+from codesensei.scripts.release.unpack import sweep, unpack
 from codesensei.scripts.serving import brokers
 from codesensei.wire.steps import Build
 
@@ -31,6 +31,7 @@ def run(step: Step[Build]) -> None:
     jobs.refuse_missing(release)
     record.abandon_others(project, name)
     if _is_built(release):
+        sweep(step, data.source)
         # What the stack config asks of the settings may have changed.
         _check(step, release.facts, release)
         step.say(f"release {name} is built already")

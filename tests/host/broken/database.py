@@ -46,13 +46,13 @@ CASES = (
         "the database cannot be reached",
         replace=elsewhere(HOST="127.0.0.1", PORT="5433"),
         error="DATABASES['default'], database 127.0.0.1:5433 on SERVER: it cannot be reached from this server (127.0.0.1: [Errno 111] Connection refused)",
-        fix="let this server's address through the database's firewall, and check host and port in DATABASE_URL",
+        fix="let this server's address through the database's firewall, and check HOST and PORT of DATABASES['default']",
     ),
     Broken(
         "the database's host has no address",
         replace=elsewhere(HOST="db"),
         error="DATABASES['default'], database host db on SERVER: its name cannot be resolved on this server ([Errno -2] Name or service not known)",
-        fix="let this server's address through the database's firewall, and check host and port in DATABASE_URL",
+        fix="name its real host, and check HOST and PORT of DATABASES['default']; the service names of docker compose do not exist on a server",
     ),
     Broken(
         "the database's password is wrong",

@@ -175,6 +175,17 @@ def test_a_venv_without_its_marker_is_made_again(machine: Machine) -> None:
     assert "install --requirement base.txt" in installs(index)
 
 
+@pytest.mark.proves("source.swept")
+def test_a_copy_of_what_is_built_already_is_removed(machine: Machine) -> None:
+    prepared(machine)
+    assert build(machine).ok
+    stack.send(machine, FIRST)
+    arrived = machine.files.path(f"/var/lib/codesensei/incoming/{stack.SLUG}")
+    assert list(arrived.iterdir())
+    assert build(machine).ok
+    assert not list(arrived.iterdir())
+
+
 @pytest.mark.proves("deps.root")
 def test_a_killed_build_is_done_again() -> None:
     """Killed at each call: the next run ends with the same files as one that nobody disturbed."""

@@ -132,6 +132,9 @@ def test_a_server_with_a_project_of_an_earlier_version_is_left_alone(machine: Ma
 def test_off_closes_nothing(machine: Machine, make_step: Any) -> None:
     step = run(make_step, "off")
     assert (step.changes, said(step), written()) == (0, "", set())
+    # Nor does a second stack that says nothing.
+    assert (run(make_step).changes, written()) == (0, set())
+    assert run(make_step, "on").changes == 3
 
 
 @pytest.mark.proves("hardening.by-hand")

@@ -12,11 +12,11 @@ from codesensei.wire import paths
 from codesensei.wire.processes import SYSTEM_PATH
 
 
-def found_blank(slug: str) -> bool:
-    """What was found before the first deploy. The caller holds the server's lock."""
+def found_blank(slug: str, *, off: bool) -> bool:
+    """What was found before the first deploy; one with `off` counts as use. The caller holds the server's lock."""
     known = read_json(_note(), None)
     if known is None:
-        known = {"used": used(slug)}
+        known = {"used": "the first stack has hardening off" if off else used(slug)}
         write_json(_note(), known)
     return not known["used"]
 

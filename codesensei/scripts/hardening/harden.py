@@ -28,7 +28,7 @@ class Plan:
 def plan(step: Step[object], hardening: Hardening) -> Plan:
     """What this stack wants, and for `auto` what its server was when it was found."""
     # Asked whatever is wanted: after the first deploy, nobody could know it any more.
-    found = blank.found_blank(step.slug)
+    found = blank.found_blank(step.slug, off=hardening == "off")
     if hardening == "off" or (hardening == "auto" and not found):
         return Plan(wanted=False)
     by_hand = updates.by_hand()

@@ -2,6 +2,7 @@
 # (~/.cache/codesensei), except for Debian packages that the sandbox needs, which it names before it installs them.
 
 PYTHON ?= python3
+STACK ?=
 DEBIAN ?= 13
 SEED ?= 1
 COUNT ?= 200
@@ -18,8 +19,8 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults demo demo-down \
-	sandbox-up sandbox-down sandbox-list sandbox-ssh clean
+.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults continuity bench demo \
+	demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -29,6 +30,9 @@ setup: ## Check this machine and create .venv
 
 engine: setup ## Install Pulumi and its plugins into the cache, if missing
 	@$(PYTHON) -m tools.engine install --install-packages
+
+preview-comment: ## Print a comment for a merge request: what `pulumi up` would change in the stack STACK
+	@pulumi preview --json --non-interactive $(if $(STACK),--stack '$(STACK)') | $(VENV)/python -m codesensei.story
 
 demo: ## Deploy the example project to a throwaway server (DEBIAN=12|13), or to SERVER=user@host
 	@$(PYTHON) -m tools.setup --check
@@ -70,7 +74,11 @@ faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials faults --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(COUNT)'
 
-continuity: engine ## Let a crowd visit a sandbox server's site through every kind of change, ROUNDS times
+bench: engine ## Measure how long deploys to a sandbox server take, and write docs/SPEED.md (ROUNDS of each kind)
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.bench --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
+
+continuity: engine ## Let a crowd visit a sandbox server's site while it is changed, ROUNDS times in each way
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials continuity --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 

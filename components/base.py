@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pulumi
 from pulumi import Output, ResourceOptions
+from pulumi.output import Unknown
 
 from codesensei import remote
 from codesensei.wire import codec
@@ -37,6 +38,12 @@ class Component(pulumi.ComponentResource):
         made = remote.remote_step(name, access, kind, args=args, data=data, opts=opts)
         self.before = [made]
         return Output.all(made.stdout, made.stderr).apply(lambda said: remote.answer_of(said[0], said[1]))
+
+
+def if_known(value: Any) -> Output[Any]:
+    """The value, or None in a preview where only the update makes it."""
+    wanted: Output[Any] = Output.from_input(value)
+    return wanted.apply(lambda known: None if isinstance(known, Unknown) else known, run_with_unknowns=True)
 
 
 def read_answer(kind: type[S], answer: str, step: str) -> S:

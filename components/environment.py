@@ -26,7 +26,8 @@ class Environment(Component):
     """The env file of a release, written first, so that everything after it sees the same values.
 
     `release` is the release's name: the code id and the env id. A changed variable makes a new release; a new commit
-    with the same variables shares their file.
+    with the same variables shares their file. `given` are the variables of the stack file, `own` those that the program
+    fills, each from what `origins` says.
     """
 
     def __init__(
@@ -58,8 +59,15 @@ class Environment(Component):
         super().__init__(stack.slug, shown, opts)
         own: dict[str, pulumi.Input[str]] = {**generated.secrets, **injected_database, **injected_broker, **python_path}
         variables: dict[str, pulumi.Input[str]] = {**config.env, **secrets.env, **own}
+        self.given, self.own, self.digest_key = {**config.env, **secrets.env}, own, digest_key
+        self.origins = {
+            **dict.fromkeys(generated.secrets, "generated"),
+            **dict.fromkeys(injected_database, "of the database"),
+            **dict.fromkeys(injected_broker, "of the broker"),
+            **dict.fromkeys(python_path, "import roots"),
+        }
         self.release = release_name(code.id, digest_key, variables)
-        secret_names = {*secrets.env, *generated.secrets, *secret_parts(stack.database.variables)}
+        self.secret_names = secret_names = {*secrets.env, *generated.secrets, *secret_parts(stack.database.variables)}
         if stack.broker.own:
             secret_names |= secret_parts(stack.broker.variables)
         data = Output.all(Output.all(**variables), database.account).apply(

@@ -88,6 +88,7 @@ def prepare_data(stack: Stack, code: Code) -> steps.Prepare:
         shared_paths=config.shared_paths,
         collectstatic=config.collectstatic,
         sandbox=config.loosened,
+        acknowledge_migrations=config.acknowledge_migrations,
     )
 
 

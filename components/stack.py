@@ -10,7 +10,7 @@ from pulumi import Output, ResourceOptions
 from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
-from components import others
+from components import others, story
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -65,7 +65,6 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         # Both, because a database on another machine has no step to wait for.
         opts=_after(provisioning, database),
     )
-    _say_what_comes(access, code, environment.release)
     release = Release(stack=stack, server=server, environment=environment, code=code, opts=_after(environment))
     processes = Processes(stack=stack, code=code, opts=_after(environment))
     edge = EdgeProxy(stack=stack, server=server, code=code, generated=generated, opts=_after(provisioning))
@@ -80,6 +79,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         generated=generated,
         opts=_after(release, processes, edge),
     )
+    story.tell(stack, access, code, environment, switch)
     hostnames: Output[list[str]] = Output.all(*generated.hostnames)
     return Outputs(switch.url, hostnames, switch.release, switch.revision, config.server.host)
 
@@ -97,18 +97,6 @@ def with_source(error: ConfigError) -> pulumi.RunError:
 
 def _after(*components: pulumi.Resource) -> ResourceOptions:
     return ResourceOptions(depends_on=list(components))
-
-
-def _say_what_comes(access: remote.Access, code: source.Code, release: Output[str]) -> None:
-    """In a preview: after a failed deploy the state differs from the stack file in nothing that would show it."""
-
-    def say(name: str) -> None:
-        if name != access.served:
-            commit = f"{code.checkout.short} ({code.checkout.subject})"
-            pulumi.info(f"to be deployed: {commit} as release {name}; served now: {access.served}")
-
-    if access.served and pulumi.runtime.is_dry_run():
-        release.apply(say)
 
 
 def _name_branch(code: source.Code) -> None:

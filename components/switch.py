@@ -10,7 +10,7 @@ from codesensei.wire import steps
 from codesensei.wire.manifest import File, HealthCheck, Manifest, RolePassword, Switched
 from codesensei.wire.names import asked_name, is_pattern
 from codesensei.wire.steps import DatabaseAccount
-from components.base import Component, read_answer
+from components.base import Component, if_known, read_answer
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -23,8 +23,8 @@ class Switch(Component):
     """Proves a candidate, makes the whole manifest live, and reads the served release back through the proxy.
 
     On any failure everything is as it was. A process that left the manifest is stopped here; nothing else stops
-    anything. `release`, `revision` and `url` are what the switch reports as served, so they stay true after a failed
-    deploy.
+    anything. `planned` is the manifest as far as a preview knows it. `release`, `revision` and `url` are what the
+    switch reports as served, so they stay true after a failed deploy.
     """
 
     def __init__(
@@ -49,8 +49,15 @@ class Switch(Component):
             "afterSwitch": list(config.hooks.after_switch),
         }
         super().__init__(stack.slug, shown, opts)
-        known = Output.all(Output.all(*generated.hostnames), edge.files, database.account, edge.tls, edge.default_tls)
-        data = known.apply(lambda values: _manifest(stack, code, processes, *values))
+        known = (Output.all(*generated.hostnames), edge.files, database.account, edge.tls, edge.default_tls)
+        data = Output.all(*known).apply(lambda values: _manifest(stack, code, processes, *values))
+        names = Output.all(*map(if_known, generated.hostnames)).apply(
+            lambda hosts: [host or f"(a new name).{stack.config.apps_domain}" for host in hosts]
+        )
+        # What a preview can tell of it, whatever else the update makes.
+        self.planned: Output[Manifest] = Output.all(names, *map(if_known, known[1:])).apply(
+            lambda values: _manifest(stack, code, processes, values[0], values[1] or (), *values[2:])
+        )
         stdout = self.step(server.access, steps.SWITCH, data, environment.release, code.checkout.revision)
         said = stdout.apply(lambda text: read_answer(Switched, text, "step switch"))
         self.release: Output[str] = said.apply(lambda known: known.release)

@@ -19,13 +19,14 @@ class Breakage(NamedTuple):
         return f"{self.sentence} {self.new.strip().splitlines()[0] if self.new.strip() else 'without'}"[:70]
 
 
-PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, TEMPLATES, WIRE = (
+PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, STORY, TEMPLATES, WIRE = (
     "codesensei/programs",
     "codesensei/remote",
     "codesensei/render",
     "codesensei/scripts",
     "codesensei/config",
     "codesensei/source",
+    "codesensei/story",
     "codesensei/templates",
     "codesensei/wire",
 )
@@ -293,7 +294,48 @@ UNIT = [
     Breakage("look.deploying", f"{REMOTE}/look.py", "if answer.deploying:", "if not answer:"),
     Breakage("look.deploying", f"{SCRIPTS}/base/locks.py", "return who", 'return ""'),
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
-    Breakage("preview.after-failure", "components/stack.py", "if name != access.served:", "if not access.served:"),
+    Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
+    # Previews
+    Breakage(
+        "story.told",
+        "components/story.py",
+        "        story.of_site(served, manifest),\n        story.of_switch(served, name, manifest),\n",
+        "        story.of_switch(served, name, manifest),\n        story.of_site(served, manifest),\n",
+    ),
+    Breakage("story.data", f"{STORY}/__main__.py", "longest + 1", "longest"),
+    Breakage(
+        "story.silent", f"{STORY}/live.py", "if not change.of_release and change.was == wanted:", "if not wanted:"
+    ),
+    Breakage("story.silent", "components/story.py", "if not pulumi.runtime.is_dry_run():", "if not access.served:"),
+    Breakage("story.release", f"{SOURCE}/history.py", "_side(repository, wanted, served),", "Side(),"),
+    Breakage("story.release", f"{SOURCE}/history.py", "(_tag(repository, served), _tag", '("", _tag'),
+    Breakage("story.release", f"{SOURCE}/history.py", '.strip() != "true",', '.strip() != "",'),
+    Breakage("story.release", f"{STORY}/release.py", "if new.count and lost.count:", "if False:"),
+    Breakage("story.release", f"{STORY}/served.py", "if step is None or argument not in", "if step is None or not"),
+    Breakage("story.packages", f"{SOURCE}/requirements.py", 'where or walk.versions.get(key, "")', "where"),
+    Breakage("story.packages", f"{STORY}/packages.py", 're.sub(r"[-_.]+", "-", name).lower()', "name"),
+    Breakage("story.packages", f"{STORY}/packages.py", "if not _PIN.fullmatch(version)", "if not version"),
+    Breakage("story.variables", f"{STORY}/variables.py", "elif before.secret != after.secret:", "elif False:"),
+    Breakage("story.variables", f"{STORY}/variables.py", "if wanted.secret and key:", "if False:"),
+    Breakage("story.variables", "components/base.py", ", run_with_unknowns=True)", ")"),
+    Breakage(
+        "story.processes", f"{STORY}/live.py", "elif was and wanted and was.command != wanted.command:", "elif False:"
+    ),
+    Breakage("story.processes", f"{STORY}/live.py", "(file.renews, file.path", '("", file.path'),
+    Breakage("story.site", f"{STORY}/live.py", "for name in before.hosts if", "for name in () if"),
+    Breakage("story.switch", f"{STORY}/live.py", "return change.of_password or any", "return any"),
+    Breakage(
+        "story.switch",
+        f"{STORY}/live.py",
+        "in (*_fields(change.was, change.wanted), ",
+        "in (*(), ",
+    ),
+    Breakage(
+        "story.data",
+        f"{STORY}/section.py",
+        "zip(names, told.entries, strict=False)",
+        "zip(names, told.entries[:1], strict=False)",
+    ),
     Breakage(
         "errors.progress", f"{SCRIPTS}/release/jobs.py", "pause = min(2 * pause, LONGEST_QUIET)", "pause = pause * 1"
     ),
@@ -557,7 +599,13 @@ UNIT = [
         "            step.converge(files.remove_path(path), ",
         "            step.converge(False, ",
     ),
-    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "    _stop_departed(change)\n", ""),
+    Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "        _stop_departed(change)\n", ""),
+    Breakage(
+        "workers.singleton",
+        f"{SCRIPTS}/serving/workers.py",
+        "    return None if _departed(change) else _start",
+        "    return _start",
+    ),
     Breakage(
         "switch.damaged-notes",
         f"{SCRIPTS}/main.py",
@@ -824,7 +872,19 @@ UNIT = [
         "            if not _lives(state) or state",
         "            if state",
     ),
-    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != first[name].restarts", ""),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != restarts", ""),
+    Breakage(
+        "workers.dying",
+        f"{SCRIPTS}/serving/workers.py",
+        '{name: "0" if name in old else state.restarts for name, state in before.items()}',
+        "{name: units.show(name).restarts for name in names}",
+    ),
+    Breakage(
+        "workers.drain",
+        f"{SCRIPTS}/steps/switch.py",
+        "            renewal = workers.begin(change, stale)\n",
+        "            renewal = None\n",
+    ),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state.sub != "auto-restart"', ""),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "waiting & single - ready", "waiting - ready"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 0.0"),
@@ -1005,8 +1065,8 @@ UNIT = [
     Breakage(
         "config.health-check",
         f"{SCRIPTS}/serving/candidate.py",
-        "started + question.health.timeout)",
-        "started + 100)",
+        "began + step.data.health.timeout)",
+        "began + 100)",
     ),
     Breakage(
         "tls.redirect",
@@ -1267,9 +1327,9 @@ UNIT = [
         "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
         "os.O_RDONLY | os.O_NONBLOCK",
     ),
-    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "> LEFT_SECONDS", "< 0"),
-    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "> LEFT_SECONDS", "> 0"),
-    Breakage("source.swept", f"{SCRIPTS}/steps/build.py", "        sweep(step, data.source)\n", ""),
+    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "lambda name: name == kept", "lambda name: True"),
+    Breakage("source.swept", f"{SCRIPTS}/release/unpack.py", "    sweep(step, but=source)\n", ""),
+    Breakage("source.swept", f"{SCRIPTS}/steps/build.py", "        sweep(step)\n", ""),
     Breakage("source.marker", f"{SCRIPTS}/steps/build.py", ' and (release.venv / ".complete").exists()', ""),
     Breakage(
         "source.marker", f"{SCRIPTS}/steps/build.py", "known.is_built and release.path.is_dir()", "known.is_built"
@@ -1308,12 +1368,7 @@ UNIT = [
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "low_weight=False)).ok:", "low_weight=False)):"),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", '"migrate", "--noinput", *', '"migrate", *'),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", '["--database", alias]', "[]"),
-    Breakage(
-        "migrate.all-databases",
-        f"{SCRIPTS}/release/migrate.py",
-        "        if not database.why_not:\n",
-        "        if True:\n",
-    ),
+    Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", " if not database.why_not]", "]"),
     Breakage(
         "migrate.all-databases", f"{SCRIPTS}/release/migrate.py", "if database.why_not == FOREIGN:", "if not database:"
     ),
@@ -1713,6 +1768,43 @@ UNIT = [
         "switch.revision, config.server.host)",
         "switch.revision, stack.slug)",
     ),
+    Breakage("migrations.destructive", f"{WIRE}/migrations.py", "        if not is_new:\n", "        if is_new:\n"),
+    Breakage("migrations.destructive", f"{WIRE}/columns.py", "if before.null and not after.null:", "if False:"),
+    Breakage("migrations.destructive", f"{WIRE}/columns.py", "yield size >= was_size and", "yield"),
+    Breakage("migrations.writes", f"{WIRE}/columns.py", "elif not column.null and not", "elif not"),
+    Breakage(
+        "migrations.writes", f"{WIRE}/columns.py", 'elif column.unique and column.default == "constant"', "elif 0"
+    ),
+    Breakage("migrations.asked", f"{SCRIPTS}/release/guard.py", "in aliases}", "in aliases[:1]}"),
+    Breakage("migrations.asked", f"{SCRIPTS}/release/guard.py", 'f"  instead: {one.fix}"', '""'),
+    Breakage(
+        "migrations.asked",
+        f"{SCRIPTS}/release/migrate.py",
+        "    warnings += guard.refuse(step, release, judged, acknowledged)\n",
+        "",
+    ),
+    Breakage("migrations.asked", f"{SCRIPTS}/release/ask_plan.py", 'options.get("managed", True)', "True"),
+    Breakage(
+        "migrations.unknown",
+        f"{SCRIPTS}/release/ask_plan.py",
+        "    if not type(operation).__module__",
+        "    if operation is type(operation).__module__",
+    ),
+    Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
+    Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
+    Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),
+    Breakage("migrations.unknown", f"{WIRE}/migrations.py", '"unknown", "only', '"safe", "only'),
+    Breakage("migrations.run-python", f"{SCRIPTS}/release/guard.py", 'name == "RunPython"', 'name == ""'),
+    Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "and name not in plan.known", ""),
+    Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "if name in plan.applied", "if name"),
+    Breakage(
+        "migrations.rollback",
+        f"{SCRIPTS}/steps/prepare.py",
+        "    guard.refuse_older(step, release, data.acknowledge_migrations)\n",
+        "",
+    ),
+    Breakage("migrations.acknowledged", f"{SCRIPTS}/release/guard.py", "not in acknowledged]:", "not in []]:"),
+    Breakage("migrations.acknowledged", f"{SCRIPTS}/release/guard.py", "    yield from unknown\n", ""),
     Breakage(
         "migrations.before-switch",
         "components/stack.py",

@@ -182,6 +182,9 @@ SharedPath = Annotated[Text, AfterValidator(shared_path)]
 SharedPaths = Annotated[tuple[SharedPath, ...], AfterValidator(apart)]
 PythonPath = Annotated[tuple[Annotated[Text, AfterValidator(import_root)], ...], AfterValidator(unique)]
 KeptReleases = Annotated[Whole, at_least(2, "keep-releases", _KEPT, "give 2 or more")]
+_MIGRATION = r"[A-Za-z_]\w*\.\w+"
+_MIGRATION_FIX = "write the app's label and the migration's name, without '.py': books.0003_drop_price"
+MigrationName = Annotated[str, matching(_MIGRATION, "migration", "the name of a migration", _MIGRATION_FIX)]
 Command = Annotated[str, AfterValidator(command)]
 StopSignal = Annotated[str, AfterValidator(stop_signal)]
 AppUser = Annotated[UnixName, AfterValidator(app_user)]
@@ -300,6 +303,9 @@ class ProjectConfig(Model):
         " below MEDIA_URL or, as {internal: /protected/}, below another prefix",
     )
     keep_releases: KeptReleases = option(5, "Releases kept on the server, the current and the previous one included")
+    acknowledge_migrations: Annotated[tuple[MigrationName, ...], AfterValidator(unique)] = option(
+        (), "Migrations that run though the serving release may not live with them: [books.0003_drop_price]"
+    )
 
     _name_default = model_validator(mode="before")(name_default)
 

@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-import daphne.server  # type: ignore[import-not-found]  # before anything of Twisted: it chooses the reactor
+import daphne.server  # before anything of Twisted: it chooses the reactor
 
 candidate = runpy.run_path(str(Path(__file__).with_name("candidate.py")))
 daphne_run = daphne.server.Server.run

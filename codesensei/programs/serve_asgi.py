@@ -9,10 +9,10 @@ import sys
 import time
 from typing import Any
 
-import daphne.server  # type: ignore[import-not-found]  # before anything of Twisted: it chooses the reactor
-from daphne.cli import CommandLineInterface  # type: ignore[import-not-found]
-from daphne.ws_protocol import WebSocketProtocol  # type: ignore[import-not-found]
-from twisted.internet import defer, reactor, unix  # type: ignore[import-not-found]
+import daphne.server  # before anything of Twisted: it chooses the reactor
+from daphne.cli import CommandLineInterface
+from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import defer, reactor, unix
 
 SERVICE_RESTART = 1012
 # A connection this old that has asked for nothing is an idle one; the proxy asks as soon as it is connected.

@@ -24,8 +24,9 @@ from codesensei.wire.paths import ProjectPaths
 class Access:
     """What a step needs to run for the project `slug` on one server.
 
-    `served` is the release that the stack's outputs name, empty before the first deploy; `identity` is how the server's
-    register knows the stack; `moved_from` is the server that has the stack's data, where this is another one.
+    `state` is the stack's own; `served` is the release that its outputs name, empty before the first deploy; `identity`
+    is how the server's register knows the stack; `moved_from` is the server that has the stack's data, where this is
+    another one.
     """
 
     server: ServerConfig
@@ -36,6 +37,7 @@ class Access:
     served: str = ""
     identity: str = ""
     moved_from: str = ""
+    state: State = field(default_factory=State, repr=False)
 
     @property
     def connection(self) -> remote.ConnectionArgs:
@@ -77,6 +79,7 @@ def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.O
         served=str(state.outputs.get("release", "")),
         identity=state.identity,
         moved_from=_left(state, server),
+        state=state,
     )
     try:
         if not agent.has_keys:

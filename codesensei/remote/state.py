@@ -34,10 +34,12 @@ _LAUNCHERS = re.compile(
 
 @dataclass(frozen=True)
 class StepState:
-    """A step that the state holds as done."""
+    """A step that the state holds as done; `words` are those of its line without the number, `data` its input."""
 
     repair: int
     digest: str
+    words: tuple[str, ...] = field(default=(), compare=False)
+    data: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class State:
                 words, repair = parted(shlex.split(outputs["create"][found.end() :]))
                 # What runs on its standard input is named by the hash in its line.
                 stdin = "" if words[0] == CLAIM.name else outputs.get("stdin") or ""
-                steps[words[0]] = StepState(repair, digests.of_step(words, stdin))
+                steps[words[0]] = StepState(repair, digests.of_step(words, stdin), tuple(words), stdin)
         return cls(True, steps, copy, identity=identity)
 
 

@@ -33,6 +33,15 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a checkout is from: its folder in the cache, what messages call it, the objects of its repository."""
+
+    folder: Path
+    thing: str
+    objects: Path
+
+
+@dataclass(frozen=True)
 class Checkout:
     """The project at one commit."""
 
@@ -41,6 +50,7 @@ class Checkout:
     branch: str | None
     tar_path: Path
     tar_sha256: str
+    origin: Origin | None = None
 
     @property
     def short(self) -> str:
@@ -88,7 +98,7 @@ def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Check
     for old in sorted(archives.glob("*.tar"), key=lambda tar: tar.stat().st_mtime)[:-KEPT_ARCHIVES]:
         old.unlink(missing_ok=True)
     subject = _subject(plain_git(bare, "cat-file", "commit", commit.revision, borrowed=objects))
-    project = Checkout(commit.revision, subject, commit.branch, tar, _sha256(tar))
+    project = Checkout(commit.revision, subject, commit.branch, tar, _sha256(tar), Origin(folder, thing, objects))
     _refuse_submodules(thing, entries, project.tree)
     _refuse_files(thing, project.tree)
     return project

@@ -48,6 +48,22 @@ def open_source(project: ProjectConfig, *, cache_dir: Path | None = None, base: 
     return _open_path(((base or Path.cwd()) / source.path).resolve(), source.path, source.revision, cache)
 
 
+def at(checkout: Checkout, revision: str) -> Checkout | None:
+    """The same project at another commit; None where its repository here does not have it.
+
+    SourceError for what an archive cannot carry.
+    """
+    origin = checkout.origin
+    if origin is None or not _FULL.fullmatch(revision) or _commit_of(origin.objects.parent, revision) is None:
+        return None
+    try:
+        with _locked(origin.folder, origin.thing):
+            return archive_of(origin.folder, origin.thing, Commit(revision, None), origin.objects)
+    except GitFailure as failure:
+        # A clone may have a commit without all of its files.
+        raise explain(origin.thing, failure.stderr) from None
+
+
 def default_cache() -> Path:
     """Where mirrors and archives are kept, for all checkouts of this user."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

@@ -54,7 +54,8 @@ class Closure:
     directory (`-e .`), or variables decide what is installed. `directory`: where the installer runs, so that local
     paths lead to what is there. `names`: the distributions that are asked for; `roots`: directories of the repository
     that become importable because they are installed from it. `versions`: what is asked of some of them (`>=4.2,<5`).
-    `unknown`: something is installed whose name no line tells.
+    `unknown`: something is installed whose name no line tells. `asked`: what each line asks for, as a person reads it:
+    a distribution's name as it is spelled, or the address of one without a name, and the version or where it is from.
     """
 
     files: tuple[str, ...]
@@ -67,6 +68,7 @@ class Closure:
     roots: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     unknown: bool = False
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def resolved(self) -> bool:
@@ -77,7 +79,10 @@ class Closure:
 
 @dataclass
 class _Walk:
-    """What has been read so far. `local`: paths of the repository that are installed, each by its line."""
+    """What has been read so far. `local`: paths of the repository that are installed, each by its line.
+
+    `asked`: how each name is spelled first, and where it is from, if that is said.
+    """
 
     project: Checkout
     files: list[str] = field(default_factory=list)
@@ -85,6 +90,7 @@ class _Walk:
     local: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     versions: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, tuple[str, str]] = field(default_factory=dict)
     unknown: bool = False
     in_place: bool = False
     checks: Together[SourceError] = field(default_factory=together)
@@ -134,6 +140,7 @@ class _Walk:
 
     def _editable(self, place: str, what: str) -> None:
         self.unknown = True
+        self.asked[what] = _shown(what), ""
         named = _NAMED_URL.fullmatch(what)
         url = named["url"] if named else what
         if _VCS.match(url):
@@ -149,11 +156,15 @@ class _Walk:
         name = _NAME.match(line)
         if name and (named or not (is_local or _URL.match(target) or _VCS.match(target))):
             self.names.add(name[0])
+            # A constraint may spell a name in another way.
+            spelled, where = self.asked.get(_plain(name[0]), (name[0], ""))
+            self.asked[_plain(name[0])] = spelled, _shown(named["url"]) if named else where
             if version := _VERSION.fullmatch(line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0].strip()):
                 known = self.versions.get(_plain(name[0]))
                 self.versions[_plain(name[0])] = ",".join(filter(None, (known, version["asked"].replace(" ", ""))))
         else:
             self.unknown = True
+            self.asked[target] = _shown(target), ""
         if _VCS.match(target):
             self._vcs(place, target)
         elif is_local:
@@ -203,6 +214,7 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".") -> 
         roots=tuple(dict.fromkeys(root for place in places for root in (place, join(place, "src")))),
         versions=walk.versions,
         unknown=walk.unknown or bool(walk.local),
+        asked={name: where or walk.versions.get(key, "") for key, (name, where) in walk.asked.items()},
     )
 
 

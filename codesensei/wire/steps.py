@@ -253,7 +253,10 @@ class Hooks:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare:
-    """Hooks, migrations and static files. `lock_timeout` in seconds; 0: migrations wait forever."""
+    """Hooks, migrations and static files. `lock_timeout` in seconds; 0: migrations wait forever.
+
+    `acknowledge_migrations` run though the serving release may not live with them: `books.0003_drop_price`.
+    """
 
     user: str
     directory: str
@@ -264,6 +267,7 @@ class Prepare:
     shared_paths: tuple[str, ...] = ()
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = "afterMigrate"
     sandbox: Loosened = field(default_factory=dict)
+    acknowledge_migrations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,8 @@ MASK = "[secret]"
 REVISION = "4f2a9c1e0d3b5a6978877665544332211ffeeddc"
 # What the random resources give: recognisable wherever it turns up.
 GENERATED = "canary-of-"
+# How the names of those end that a preview does not know.
+UNMADE = ("-UNMADE",)
 UUID = "0b5e3e0a-1111-4222-8333-444455556666"
 LINE_IN_STDOUT = {"release": "4f2a9c1-0123456", "revision": REVISION, "url": "http://shop.example.com/"}
 
@@ -86,6 +88,8 @@ class _Answers(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         state = dict(args.inputs)
         if args.typ == "random:index/randomPassword:RandomPassword":
+            if args.name.endswith(UNMADE):
+                return None, state
             state["result"] = GENERATED + args.name
         elif args.typ == "random:index/randomUuid:RandomUuid":
             state["result"] = UUID
@@ -166,25 +170,37 @@ def code(**changes: Any) -> Code:
     return Code(**{**values, **changes})
 
 
-def select() -> _Monitor:
+def select(*, preview: bool = False) -> _Monitor:
     """Begin a run of the program for one stack."""
     monitor = _Monitor()
-    set_mocks(_Answers(), project="codesensei", stack="stack", preview=False, monitor=monitor, organization="acme")
+    set_mocks(_Answers(), project="codesensei", stack="stack", preview=preview, monitor=monitor, organization="acme")
     return monitor
 
 
-def run(stack: Stack, look: remote.Look, monkeypatch: Any, toolkit: Toolkit = EMPTY, **changes: Any) -> Run:
-    """Declare `stack` as the program does, on a server of which the look is `look`."""
+def run(
+    stack: Stack,
+    look: remote.Look,
+    monkeypatch: Any,
+    toolkit: Toolkit = EMPTY,
+    previewed: remote.State | None = None,
+    **changes: Any,
+) -> Run:
+    """Declare `stack` as the program does, on a server of which the look is `look`.
+
+    With the state in `previewed` it is a preview.
+    """
     monkeypatch.setattr(source, "read_code", lambda _: code(**changes))
     monkeypatch.setattr("codesensei.remote.toolkit.pack", lambda: toolkit)
     monkeypatch.setattr(Toolkit, "write", lambda self, folder: Path(__file__))
-    monitor = select()
+    monitor, state = select(preview=previewed is not None), previewed or remote.State()
     access = remote.Access(
         stack.config.server,
         stack.slug,
         ".codesensei/stack/agent.sock",
         look,
         stack.secrets.ssh_private_key,
+        served=str(state.outputs.get("release", "")),
+        state=state,
     )
     outputs: dict[str, Any] = {}
 

@@ -6,10 +6,8 @@ import itertools
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import pulumi
 import pytest
 
 from codesensei import remote
@@ -19,7 +17,6 @@ from codesensei.wire import codec, envfile, steps
 from codesensei.wire.codec import HEAD
 from codesensei.wire.steps import Seen, SeenStep
 from components.environment import database_url
-from components.stack import _say_what_comes
 from tests.components import recorder, stacks
 from tests.components.recorder import Registered, Run
 
@@ -232,21 +229,6 @@ def test_outputs_are_what_the_switch_says(tmp_path: Path, monkeypatch: pytest.Mo
     assert {key: outputs[key] for key in recorder.LINE_IN_STDOUT} == recorder.LINE_IN_STDOUT
     assert outputs["hostnames"] == [f"{recorder.UUID}.apps.example.com"]
     assert outputs["server"] == "203.0.113.7"
-
-
-@pytest.mark.proves("preview.after-failure")
-@pytest.mark.parametrize(("served", "said"), [("1111111-2222222", 1), ("", 0), ("aaaaaaa-bbbbbbb", 0)])
-def test_a_preview_says_what_is_to_be_deployed_and_what_is_served(
-    monkeypatch: pytest.MonkeyPatch, served: str, said: int
-) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(pulumi, "info", told.append)
-    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
-    release = SimpleNamespace(apply=lambda say: say("aaaaaaa-bbbbbbb"))
-    code = SimpleNamespace(checkout=SimpleNamespace(short="aaaaaaa", subject="Sell paper"))
-    _say_what_comes(SimpleNamespace(served=served), code, release)  # type: ignore[arg-type]
-    expected = f"to be deployed: aaaaaaa (Sell paper) as release aaaaaaa-bbbbbbb; served now: {served}"
-    assert told == [expected] * said
 
 
 @pytest.mark.proves("proxy.hostnames", "proxy.url")

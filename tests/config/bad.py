@@ -416,6 +416,13 @@ BAD = [
         "    give 2 or more",
     ),
     Bad(
+        "migration",
+        "acknowledgeMigrations: []",
+        "acknowledgeMigrations: [0003_drop_price.py]",
+        'project.acknowledgeMigrations[0]: "0003_drop_price.py" is not the name of a migration\n'
+        "    write the app's label and the migration's name, without '.py': books.0003_drop_price",
+    ),
+    Bad(
         "python-path",
         "    pythonPath: []\n",
         '    pythonPath: ["a:b"]\n',

@@ -58,15 +58,16 @@ class Project:
 
     def pulumi(self, *arguments: str, input: str = "") -> str:
         """Run a short subcommand; returns what it prints."""
-        done = self._run(["pulumi", *arguments], input)
+        done = self.run(["pulumi", *arguments], input)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def python(self, *arguments: str, input: str = "") -> subprocess.CompletedProcess[str]:
         """Run one of the program's own commands."""
-        return self._run([sys.executable, *arguments], input)
+        return self.run([sys.executable, *arguments], input)
 
-    def _run(self, argv: list[str], input: str) -> subprocess.CompletedProcess[str]:
+    def run(self, argv: list[str], input: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command where the engine finds the program."""
         return subprocess.run(
             argv,
             cwd=self.directory,
@@ -101,7 +102,7 @@ class Project:
         self.counter += 1
         events = self.directory / f"events-{self.counter}.json"
         argv = ["pulumi", "preview", "--diff", "--stack", NAME, "--non-interactive", "--event-log", str(events)]
-        done = self._run(argv, "")
+        done = self.run(argv, "")
         found = [json.loads(line) for line in events.read_text().splitlines() if line] if events.exists() else []
         return Run(done.returncode, done.stdout + done.stderr, found)
 

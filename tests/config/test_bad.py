@@ -52,7 +52,6 @@ def test_no_two_are_stopped_by_the_same_rule() -> None:
     [
         ("  codesensei:drift: true\n", "waive"),
         ("    lockTimeout: 5\n", "dumpKeep"),
-        ("    keepReleases: 5\n", "acknowledgeMigrations"),
     ],
 )
 def test_a_key_that_nothing_reads_is_unknown(place: str, key: str, tmp_path: Path) -> None:

@@ -90,8 +90,8 @@ class Sshd:
 
 
 @contextmanager
-def run_sshd(directory: Path) -> Iterator[Sshd]:
-    """A private sshd as this user, on free ports, with throw-away keys."""
+def run_sshd(directory: Path, *settings: str) -> Iterator[Sshd]:
+    """A private sshd as this user, on free ports, with throw-away keys; `settings` are further lines for it."""
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         raise MissingServer("These tests need an OpenSSH server: apt-get install openssh-server.")
@@ -114,7 +114,7 @@ def run_sshd(directory: Path) -> Iterator[Sshd]:
             directory=directory,
             port=server.port,
             open_port=server.open_port,
-            more="PerSourcePenalties no\n" if knows_penalties else "",
+            more="".join(f"{line}\n" for line in (*["PerSourcePenalties no"] * knows_penalties, *settings)),
         )
     )
     command = [program, "-D", "-f", str(directory / "config"), "-E", str(directory / "log")]

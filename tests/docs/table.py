@@ -54,6 +54,7 @@ RUN_BY = {
     "docs/operating.md#when-a-run-was-interrupted.2": DESK,
     "docs/operating.md#removing-a-stack.2": BOUGHT,
     "docs/operating.md#removing-a-stack.3": DESK,
+    "docs/previews.md#in-a-merge-request": MAKE,
     "docs/troubleshooting.md#the-connection": SERVER,
     "docs/troubleshooting.md#the-site": SERVER,
     "docs/troubleshooting.md#the-project": SERVER,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tools.demo.history import Commit, History, git
+from tools.demo.history import History, begin_history
 from tools.trials.site import Site
 from tools.trials.stack import Stack
 
@@ -33,14 +32,7 @@ class Desk(Stack):
 
     def make_history(self) -> History:
         """The repository, with one commit."""
-        shutil.rmtree(self.repository, ignore_errors=True)
-        shutil.copytree(self.project, self.repository, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        git(self.repository, "init", "--quiet")
-        git(self.repository, "symbolic-ref", "HEAD", "refs/heads/main")
-        git(self.repository, "add", "--all")
-        git(self.repository, "commit", "--quiet", "--message", "Open a desk")
-        first = Commit(self.revision("main"), "Open a desk")
-        return History(self.repository, (first,), first)
+        return begin_history(self.repository, self.project, "Open a desk")
 
     def first_config(self, history: History) -> dict[str, Any]:
         """What the stack starts with."""

@@ -66,6 +66,14 @@ class Migration(migrations.Migration):
     dependencies = [("entries", "0002_entry_place")]
     operations = [AddIndexConcurrently("entry", models.Index(fields=["name"], name="entry_name_idx"))]
 """
+SHORTER = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("entries", "0003_index")]
+    operations = [migrations.AlterField("entry", "name", models.CharField(max_length=60))]
+"""
 # A report that stays open.
 REPORT = (
     "systemd-run -q --unit=report --uid=postgres psql -d pool -c"
@@ -74,11 +82,21 @@ REPORT = (
 # Its session does not notice that the client has gone.
 END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'pool' AND query ~ 'pg_sleep'"
 VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'entry_name_idx'::regclass"
+LENGTH = (
+    "SELECT character_maximum_length FROM information_schema.columns"
+    " WHERE table_name = 'entries_entry' AND column_name = 'name'"
+)
 
 
 @each_debian(13)
 @pytest.mark.proves(
-    "migrate.all-databases", "migrate.models-ahead", "migrate.lock-timeout.poolers", "migrate.invalid-index"
+    "migrate.all-databases",
+    "migrate.models-ahead",
+    "migrate.lock-timeout.poolers",
+    "migrate.invalid-index",
+    "migrations.asked",
+    "migrations.acknowledged",
+    "migrations.rollback",
 )
 def test_migrations_behind_a_pooler(stack: Stack) -> None:
     server = stack.server
@@ -117,7 +135,8 @@ def test_migrations_behind_a_pooler(stack: Stack) -> None:
     stack.set("database.lockTimeout", 1)
     server.console(REPORT)
     served = stack.serving()
-    stack.set("project.source.revision", stack.commit({"entries/migrations/0003_index.py": INDEX}, several))
+    indexed = stack.commit({"entries/migrations/0003_index.py": INDEX}, several)
+    stack.set("project.source.revision", indexed)
     with always_served(stack):
         error = stack.up(succeed=False).said("error")
     assert (
@@ -134,3 +153,27 @@ def test_migrations_behind_a_pooler(stack: Stack) -> None:
     psql(server, "DROP INDEX CONCURRENTLY entry_name_idx", "pool")
     stack.up()
     assert psql(server, VALID, "pool") == "t"
+    refused_acknowledged_and_not_gone_back_over(stack, indexed)
+
+
+def refused_acknowledged_and_not_gone_back_over(stack: Stack, indexed: str) -> None:
+    """A migration after which what the serving release may write no longer fits."""
+    served = stack.serving()
+    stack.set("project.source.revision", stack.commit({"entries/migrations/0004_shorter.py": SHORTER}, indexed))
+    with always_served(stack):
+        error = stack.up(succeed=False).said("error")
+        assert "migration entries.0004_shorter" in error
+        assert "AlterField entry.name is DESTRUCTIVE: the column's type changes (a narrower CharField)" in error
+        assert "project.acknowledgeMigrations: [entries.0004_shorter]" in error
+        assert stack.serving() == served
+        assert psql(stack.server, LENGTH, "pool") == "80"
+        stack.set("project.acknowledgeMigrations", ["entries.0004_shorter"])
+        stack.up()
+        assert psql(stack.server, LENGTH, "pool") == "60"
+        # And back, to a release that may write more.
+        served = stack.serving()
+        stack.set("project.source.revision", indexed)
+        stack.set("project.acknowledgeMigrations", [])
+        error = stack.up(succeed=False).said("error")
+        assert "it is older than migrations that are applied, and cannot live with them" in error
+        assert stack.serving() == served

@@ -15,39 +15,49 @@ from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import candidate
 from codesensei.scripts.serving.candidate import fitting_workers
 from codesensei.wire import paths
+from codesensei.wire.manifest import Unit
 from codesensei.wire.paths import ServerPaths
 from tests.scripts.manifests import PROJECT, manifest
 
 MEBIBYTE = 2**20
+WORKER = Unit(name="shop-worker.service", kind="worker", stop_timeout=600)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "used", "available", "fitting"),
+    ("wanted", "beside", "used", "available", "fitting"),
     [
-        (3, 400, 4000, 3),
-        (3, 400, 500, 3),
-        (3, 400, 400, 2),
-        (3, 400, 150, 1),
-        (3, 400, 0, 1),
-        (1, 100, 50, 1),
-        (8, 0, 100, 8),
+        (3, 1, 400, 4000, 3),
+        (3, 1, 400, 500, 3),
+        (3, 1, 400, 400, 2),
+        (3, 2, 400, 500, 2),
+        (3, 2, 400, 700, 3),
+        (3, 1, 400, 150, 1),
+        (3, 2, 400, 0, 1),
+        (1, 1, 100, 50, 1),
+        (8, 1, 0, 100, 8),
     ],
 )
-def test_processes_fit_into_what_is_free(wanted: int, used: int, available: int, fitting: int) -> None:
-    assert fitting_workers(wanted, used * MEBIBYTE, available * MEBIBYTE) == fitting
+def test_processes_fit_into_what_is_free(wanted: int, beside: int, used: int, available: int, fitting: int) -> None:
+    assert fitting_workers(wanted, beside, used * MEBIBYTE, available * MEBIBYTE) == fitting
 
 
 @pytest.mark.parametrize(
-    ("workers", "used", "words"),
-    [(3, "[not set]", "--workers 3"), (3, str(400 * MEBIBYTE), "--workers 2"), (None, "1", "--workers @workers@")],
+    ("workers", "used", "units", "words"),
+    [
+        (3, "[not set]", (), "--workers 3"),
+        (3, str(400 * MEBIBYTE), (), "--workers 3"),
+        (3, str(400 * MEBIBYTE), (WORKER,), "--workers 2"),
+        (None, "1", (WORKER,), "--workers @workers@"),
+    ],
 )
 def test_the_unit_runs_the_release_that_is_proved_with_what_fits(
-    monkeypatch: pytest.MonkeyPatch, workers: int | None, used: str, words: str
+    monkeypatch: pytest.MonkeyPatch, workers: int | None, used: str, units: tuple[Unit, ...], words: str
 ) -> None:
     monkeypatch.setattr(candidate, "systemctl", lambda *words, check: Result(f"{used}\n", "", 0))
-    monkeypatch.setattr(host, "available_memory", lambda: 400 * MEBIBYTE)
+    monkeypatch.setattr(host, "available_memory", lambda: 500 * MEBIBYTE)
     wanted = manifest()
-    wanted = replace(wanted, candidate=replace(wanted.candidate, workers=workers))
+    others = tuple(unit for unit in wanted.units if unit.kind != "worker")
+    wanted = replace(wanted, units=(*others, *units), candidate=replace(wanted.candidate, workers=workers))
     release = Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")
     assert candidate.unit_text(release, wanted) == f"[Service]\nExecStart=web {words} 4f2a9c1-8be01d7\n"
 
@@ -76,10 +86,9 @@ def test_a_candidate_leaves_nothing(machine: list[str], make_step: Any, monkeypa
         return credentials
 
     monkeypatch.setattr(jobs, "write_credentials", lambda release: write())
-    monkeypatch.setattr(candidate, "_prove", lambda *_: None)
     step = make_step("switch", data=manifest())
     unit = paths.SERVER.runtime_units / "codesensei-candidate-shop.service"
-    with candidate.proved(step, Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")):
+    with candidate.running(step, Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")):
         drop_in = unit.parent / f"{unit.name}.d" / "server.conf"
         assert drop_in.read_text() == f"[Service]\nEnvironmentFile={credentials}\n"
         assert (PROJECT.candidate_programs / "gunicorn_conf.py").exists()

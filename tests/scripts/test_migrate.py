@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import jobs, migrate, record
+from codesensei.scripts.release import guard, jobs, migrate, record
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts
 from codesensei.scripts.release.release import Release
@@ -68,11 +68,11 @@ def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 @pytest.fixture
 def run(make_step: Any) -> Migrate:
-    def run(seconds: int = 5, **databases: DatabaseFacts) -> list[str]:
+    def run(seconds: int = 5, acknowledged: tuple[str, ...] = (), **databases: DatabaseFacts) -> list[str]:
         record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
         record.built(SHOP, NAME, replace(FACTS, databases={"default": POSTGRES, **databases}), {})
         run.step = make_step("prepare")  # type: ignore[attr-defined]
-        return migrate.migrate(run.step, RELEASE, seconds)  # type: ignore[attr-defined]
+        return migrate.migrate(run.step, RELEASE, seconds, acknowledged)  # type: ignore[attr-defined]
 
     return run
 
@@ -100,9 +100,9 @@ def test_every_database_with_work_is_migrated_in_order(project: Project, run: Mi
     migrated = [list(job.argv[5:]) for job in project.ran if "--noinput" in job.argv]
     assert migrated == [["--noinput"], ["--noinput", "--database", "users"]]
     assert run.step.said == [  # type: ignore[attr-defined]
-        "migrations have run in default (1 applied)",
-        "no migrations to run in logs",
         "DATABASES['replica'] is not migrated: it is read-only",
+        "no migrations to run in logs",
+        "migrations have run in default (1 applied)",
         "migrations have run in users (1 applied)",
     ]
 
@@ -134,13 +134,14 @@ def test_what_did_not_end_well_runs_again_though_the_check_finds_nothing(project
     for _ in range(2):
         with pytest.raises(Failure, match="the handler"):
             run(users=POSTGRES)
-    assert project.titles == ["migrate --check in default", "migrate in default", "migrate in default"]
+    check, both = "migrate --check in users", ["migrate --check in default", "migrate --check in users"]
+    assert project.titles == [*both, "migrate in default", check, "migrate in default"]
     project.failing, project.ran = {}, []
     run(users=POSTGRES)
-    assert project.titles == ["migrate in default", "migrate --check in users"]
+    assert project.titles == [check, "migrate in default"]
     project.ran = []
     run(users=POSTGRES)
-    assert project.titles == ["migrate --check in default", "migrate --check in users"]
+    assert project.titles == both
 
 
 @pytest.mark.proves("config.lock-timeout")
@@ -242,3 +243,24 @@ def test_a_collation_that_no_longer_fits_is_a_warning_with_what_to_run(project: 
         "on the server: sudo -u postgres psql -p 5433 shop -c 'REINDEX DATABASE \"shop\"'"
         " -c 'ALTER DATABASE \"shop\" REFRESH COLLATION VERSION'"
     )
+
+
+@pytest.mark.proves("migrations.asked")
+def test_all_that_has_work_is_judged_before_anything_is_migrated(
+    project: Project, run: Migrate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = []
+
+    def refuse(step: Any, release: Release, aliases: list[str], acknowledged: tuple[str, ...]) -> list[str]:
+        judged.append((aliases, acknowledged, [title for title in project.titles if "--check" not in title]))
+        return ["told"]
+
+    monkeypatch.setattr(guard, "refuse", refuse)
+    project.asked["databases"] += [{"alias": "logs"}, {"alias": "users"}, {"alias": "replica", "whyNot": "read-only"}]
+    project.pending = {"default", "users"}
+    assert run(logs=POSTGRES, users=POSTGRES, acknowledged=("a.0001",)) == ["told"]
+    project.pending = set()
+    run(logs=POSTGRES, users=POSTGRES, acknowledged=("a.0001",))
+    run(logs=POSTGRES, users=POSTGRES)
+    assert [aliases for aliases, *_ in judged] == [["default", "users"], ["default"], []]
+    assert judged[0][1:] == (("a.0001",), [])

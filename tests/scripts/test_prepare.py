@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import jobs, record, settings
+from codesensei.scripts.release import guard, jobs, record, settings
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
@@ -98,6 +98,18 @@ def test_what_migrate_warns_of_is_kept_for_the_switch(
     make_built()
     run_prepare(make_step)
     assert record.read(SHOP, NAME).warnings == ("notes has no migrations",)
+
+
+@pytest.mark.proves("migrations.rollback")
+def test_a_release_that_is_prepared_already_may_be_too_old(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(guard, "refuse_older", lambda _, release, names: asked.append((release.name, names)))
+    make_built()
+    record.prepared(SHOP, NAME, {})
+    run_prepare(make_step, acknowledge_migrations=("books.0003_drop_price",))
+    assert asked == [(NAME, ("books.0003_drop_price",))]
 
 
 @pytest.mark.proves("hooks.order")

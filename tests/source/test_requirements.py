@@ -267,3 +267,25 @@ def test_an_include_outside_the_repository(project_of: Make, line: str) -> None:
 )
 def test_pips_lines(text: str, lines: list[tuple[int, str]]) -> None:
     assert logical_lines(text) == lines
+
+
+@pytest.mark.proves("story.packages")
+def test_what_is_asked_for_is_told_as_a_person_reads_it(project_of: Make) -> None:
+    lines = [
+        "Django[argon2] == 5.2.8 ; python_version > '3.9' --hash=sha256:00",
+        "Typing_Extensions",
+        "celery>=5,<6",
+        f"forms @ git+https://user:s3cret@example.com/forms.git@{COMMIT}",
+        "https://user:s3cret@example.com/x-1.0.tar.gz",
+        "-e .",
+        "-c constraints.txt",
+    ]
+    files = {**THERE, "requirements.txt": "\n".join(lines), "constraints.txt": "typing-extensions==4.2\n"}
+    assert requirements_closure(project_of(files), "requirements.txt").asked == {
+        "Django": "==5.2.8",
+        "Typing_Extensions": "==4.2",
+        "celery": ">=5,<6",
+        "forms": f"git+https://example.com/forms.git@{COMMIT}",
+        "https://example.com/x-1.0.tar.gz": "",
+        ".": "",
+    }

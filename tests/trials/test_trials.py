@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tools.sandbox.errors import SandboxError
 from tools.trials import report
-from tools.trials.faults import EVERYWHERE, FAULTS, PHASES
+from tools.trials.faults import EVERYWHERE, FAULTS, PHASES, Deploy
 from tools.trials.picture import Picture, wrong
 from tools.trials.trial import Outcome, Plan, first_error, plan
 
@@ -104,3 +110,13 @@ def test_the_document_counts_and_names_what_was_not_right() -> None:
     assert "| step killed | prepare, switch | 0 of 2 | 3 of 200 | 0 s | 1 of 2 |" in text
     assert "* step killed in switch, repeated: 3 requests failed; 1 lost; units: failed instead of active" in text
     assert "What was not right" not in report.text([RIGHT])
+
+
+def test_processes_of_the_program_are_killed_and_where_there_are_none_it_is_told(tmp_path: Path) -> None:
+    stack: Any = SimpleNamespace(program=tmp_path)
+    deploy = Deploy(stack, process=Any, relay=Any)  # type: ignore[arg-type]
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as asleep:
+        with pytest.raises(SandboxError, match="no process of the program"):
+            deploy.kill_children("start.py command")
+        deploy.kill_children("^sleep 60")
+        assert asleep.wait(10) == -signal.SIGKILL

@@ -49,12 +49,7 @@ def make_history(path: Path, project: Path = PROJECT, patches: Path = PATCHES) -
     Branch `main` has the project's files as its first commit and one more for each numbered patch; branch `broken`
     has one commit on top that cannot be served. Authors and dates are fixed, so the hashes are too.
     """
-    shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(project, path, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-    git(path, "init", "--quiet")
-    git(path, "symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
-    git(path, "add", "--all")
-    git(path, "commit", "--quiet", "--message", FIRST_SUBJECT, date=FIRST_DATE)
+    begin_history(path, project, FIRST_SUBJECT)
     for patch in sorted(patches.glob("[0-9]*.patch")):
         apply(path, patch)
     git(path, "checkout", "--quiet", "-b", BROKEN)
@@ -62,6 +57,18 @@ def make_history(path: Path, project: Path = PROJECT, patches: Path = PATCHES) -
         apply(path, patch)
     git(path, "checkout", "--quiet", BRANCH)
     return read_history(path)
+
+
+def begin_history(path: Path, project: Path, subject: str) -> History:
+    """Make a repository at `path` whose only commit has the project's files; raises DemoError."""
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(project, path, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    git(path, "init", "--quiet")
+    git(path, "symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
+    git(path, "add", "--all")
+    git(path, "commit", "--quiet", "--message", subject, date=FIRST_DATE)
+    (first,) = _log(path)
+    return History(path, (first,), first)
 
 
 def read_history(path: Path) -> History:

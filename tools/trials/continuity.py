@@ -1,14 +1,12 @@
-"""What a crowd of visitors notices while a site is changed in every way that a stack file can change it."""
+"""What a crowd of visitors notices while a site is changed: its code, variables, worker, hostnames, the program."""
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import math
 import os
 import random
 import select
-import shutil
 import socket
 import sys
 import time
@@ -18,18 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from tools.demo.history import Commit, History, git
+from tools.demo.history import History, begin_history
 from tools.sandbox import Sandbox
 from tools.trials.crowd import PATIENCE, Answer, Crowd
 from tools.trials.report import put
 from tools.trials.stack import Stack
 
 PROJECT = Path(__file__).with_name("meter")
-# Seconds of rest in which a change is held against: before the first and after each.
+# Seconds of rest before each change, against which it is held.
 REST = 20.0
 # Between two requests of a visitor; of a long request, and for which a kept connection is idle.
 PAUSE = 0.1
@@ -37,6 +35,9 @@ LONG = 10.0
 IDLE = (3.0, 8.0)
 # Bytes.
 UPLOAD = 20 << 20
+BYTES = {"Content-Type": "application/octet-stream"}
+# With this code a server says that it restarts, so that a client comes again.
+RESTARTS = 1012
 TABLE = (
     "| change | seconds | requests | failed | p50 | p99 | slowest | p99 to that of a rest | WebSockets closed, each |",
     "|---|---|---|---|---|---|---|---|---|",
@@ -48,14 +49,7 @@ class Meter(Stack):
 
     def make_history(self) -> History:
         """The repository, with one commit."""
-        shutil.rmtree(self.repository, ignore_errors=True)
-        shutil.copytree(PROJECT, self.repository, ignore=shutil.ignore_patterns("__pycache__"))
-        git(self.repository, "init", "--quiet")
-        git(self.repository, "symbolic-ref", "HEAD", "refs/heads/main")
-        git(self.repository, "add", "--all")
-        git(self.repository, "commit", "--quiet", "--message", "Count")
-        first = Commit(self.revision("main"), "Count")
-        return History(self.repository, (first,), first)
+        return begin_history(self.repository, PROJECT, "Count")
 
     def first_config(self, history: History) -> dict[str, Any]:
         """What the stack starts with."""
@@ -104,7 +98,7 @@ class Mixed(Crowd):
 
     def _upload(self, _: int) -> None:
         while self.goes_on(10 * PAUSE):
-            self.ask("upload", "POST", "/upload", b"0" * UPLOAD, {"Content-Type": "application/octet-stream"})
+            self.ask("upload", "POST", "/upload", b"0" * UPLOAD, BYTES, expected=str(UPLOAD))
 
     def _keep(self, number: int) -> None:
         """A browser that stays on a page and sends a form later, over the connection that it has kept."""
@@ -126,17 +120,25 @@ class Mixed(Crowd):
         return True
 
     def _talk(self, number: int) -> None:
-        self.closed[number] = -1
+        self.closed[number] = 0
         while self.goes_on(PAUSE):
-            self.closed[number] += 1
-            with contextlib.suppress(OSError, WebSocketException), self._socket() as talk:
-                self._say_hello(talk)
+            began, problem = time.monotonic(), ""
+            try:
+                with self._socket() as talk:
+                    self._say_hello(talk)
+            except ConnectionClosed as closed:
+                self.closed[number] += 1
+                code = closed.rcvd.code if closed.rcvd else 0
+                problem = "" if code == RESTARTS else f"closed with {code}"
+            except (OSError, WebSocketException) as error:
+                problem = repr(error)
+            if problem:
+                self.answers.append(Answer("socket", began, time.monotonic() - began, problem))
 
     def _socket(self) -> Connection:
         stream = socket.create_connection((self.server.host, 80), PATIENCE)
-        return connect(
-            f"ws://{self.hostname}/", sock=stream, open_timeout=PATIENCE, close_timeout=5, ping_interval=None
-        )
+        address = f"ws://{self.hostname}/"
+        return connect(address, sock=stream, open_timeout=PATIENCE, close_timeout=5, ping_interval=None)
 
     def _say_hello(self, talk: Connection) -> None:
         while self.goes_on(5 * PAUSE):
@@ -229,7 +231,12 @@ def measure(stack: Stack, rounds: int) -> Iterator[Seen]:
         for name, change in CHANGES.items():
             yield _seen(stack, "a rest", lambda crowd: crowd.goes_on(REST))
             change(stack)
-            yield _seen(stack, name, lambda _: stack.up())
+            yield _seen(stack, name, lambda _: deploy(stack))
+
+
+def deploy(stack: Stack) -> None:
+    """Deploy the change; AssertionError where nothing was deployed."""
+    assert stack.up().changes, "the change changed nothing"
 
 
 def _seen(stack: Stack, change: str, happens: Callable[[Mixed], object]) -> Seen:
@@ -282,7 +289,7 @@ def run(debian: int, rounds: int, place: Path) -> int:
         sandbox.down_all()
     requests, failed = sum(len(one.answers) for one in seen), sum(len(one.failed) for one in seen)
     head = (
-        f"Debian {debian}, {os.cpu_count()} processors, load {os.getloadavg()[2]:.1f}, {rounds} rounds:"
+        f"Debian {debian}, {os.cpu_count()} processors, load {os.getloadavg()[2]:.1f}, {rounds} of each change:"
         f" {failed} of {requests} requests failed. Times are beyond a page's own duration, without uploads."
     )
     put("continuity", [head, "", *TABLE, *table(seen)])

@@ -14,6 +14,8 @@ _PASSING = (
     "/var/lib/codesensei/guestbook/release/",
     "/srv/codesensei/guestbook/shared/media/",
     "/run/systemd/system/",
+    # Copies of the source; a revert that has nothing to build leaves its own to the next build.
+    "/var/lib/codesensei/incoming/guestbook/",
 )
 _PSQL = "cd / && runuser -u postgres -- psql -XAt -d guestbook -c"
 _COLUMNS = "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
@@ -26,7 +28,6 @@ _REST = {
     "enabled": "systemctl list-unit-files --no-legend 'guestbook*' | awk '{print $1, $2}' | sort",
     "services": "systemctl is-active nginx postgresql redis-server valkey-server | sort",
     "processes of builds": "ps -eo user:32,args | grep '^csb-'",
-    "archives": "find /var/lib/codesensei/incoming -type f",
     "hand-over": "ls /srv/codesensei/guestbook/hand-over",
     "journal": "ls /var/lib/codesensei/guestbook/switch",
     "temporary files": f"find {_OURS} -name '.*.????????' -not -path '*/releases/*' -not -path '*/venvs/*'",

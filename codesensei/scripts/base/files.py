@@ -11,6 +11,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -143,6 +144,14 @@ def remove_path(path: Path) -> bool:
         shutil.rmtree(path)
         return True
     return False
+
+
+def keep_only(folder: Path, wanted: Callable[[str], bool]) -> None:
+    """Remove what is in the folder under other names than those that are wanted."""
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if not wanted(entry.name):
+                remove_path(entry)
 
 
 def link_target(path: Path) -> str | None:

@@ -13,14 +13,14 @@ from typing import Any
 sys.path.pop(0)
 sys.path.insert(0, os.getcwd())
 
-import django  # type: ignore[import-not-found]
-from django.apps import apps  # type: ignore[import-not-found]
-from django.core.management import get_commands, load_command_class  # type: ignore[import-not-found]
-from django.db import connections, router  # type: ignore[import-not-found]
-from django.db.migrations.autodetector import MigrationAutodetector  # type: ignore[import-not-found]
-from django.db.migrations.loader import MigrationLoader  # type: ignore[import-not-found]
-from django.db.migrations.questioner import MigrationQuestioner  # type: ignore[import-not-found]
-from django.db.migrations.state import ProjectState  # type: ignore[import-not-found]
+import django
+from django.apps import apps
+from django.core.management import get_commands, load_command_class
+from django.db import connections, router
+from django.db.migrations.autodetector import MigrationAutodetector
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.questioner import MigrationQuestioner
+from django.db.migrations.state import ProjectState
 
 READ_ONLY = {"postgresql": "SELECT current_setting('transaction_read_only') = 'on'", "mysql": "SELECT @@read_only"}
 COLLATION = """

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
-from codesensei.scripts.release import jobs
+from codesensei.scripts.release import guard, jobs
 from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.release import Release, redactor
@@ -73,7 +73,7 @@ class Migrated:
     left: tuple[str, ...] = ()
 
 
-def migrate(step: Step[object], release: Release, lock_timeout: int) -> list[str]:
+def migrate(step: Step[object], release: Release, lock_timeout: int, acknowledged: Sequence[str] = ()) -> list[str]:
     """Migrate every database in which there is work, `default` first; returns what to warn of."""
     job = Job("ask Django for its databases", _python(release, ASK, str(release.path)), answer=ASKED)
     done = require(jobs.run_job(step, release, job), release, "Django's databases")
@@ -86,25 +86,34 @@ def migrate(step: Step[object], release: Release, lock_timeout: int) -> list[str
         )
     warnings = [*_of_models(asked.apps), *_of_databases(release, asked.databases)]
     for database in asked.databases:
-        if not database.why_not:
-            where = f" in {database.alias}" if len(asked.databases) > 1 else ""
-            warnings += _migrate(step, release, database.alias, where, lock_timeout)
-        elif database.why_not != FOREIGN:
+        if database.why_not and database.why_not != FOREIGN:
             step.say(f"DATABASES[{database.alias!r}] is not migrated: {database.why_not}")
+    aliases = [database.alias for database in asked.databases if not database.why_not]
+    places = {alias: f" in {alias}" if len(asked.databases) > 1 else "" for alias in aliases}
+    pending = [alias for alias in aliases if _has_work(step, release, alias, places[alias])]
+    # All are judged before one is migrated; also without work, what is acknowledged has to be a migration.
+    judged = pending or (aliases[:1] if acknowledged else [])
+    warnings += guard.refuse(step, release, judged, acknowledged)
+    for alias in pending:
+        warnings += _migrate(step, release, alias, places[alias], lock_timeout)
     for warning in warnings:
         step.say(f"warning: {warning}")
     return warnings
 
 
+def _has_work(step: Step[object], release: Release, alias: str, where: str) -> bool:
+    if alias in read_json(_note(step), []):
+        return True
+    check = _python(release, "manage.py", "migrate", "--check", *_chosen(alias))
+    if jobs.run_job(step, release, Job(f"migrate --check{where}", check, low_weight=False)).ok:
+        step.say(f"no migrations to run{where}")
+        return False
+    return True
+
+
 def _migrate(step: Step[object], release: Release, alias: str, where: str, lock_timeout: int) -> Iterator[str]:
-    chosen = [] if alias == "default" else ["--database", alias]
-    note = step.project.memory / "unfinished-migrate.json"
+    chosen, note = _chosen(alias), _note(step)
     unfinished = set(read_json(note, []))
-    if alias not in unfinished:
-        check = _python(release, "manage.py", "migrate", "--check", *chosen)
-        if jobs.run_job(step, release, Job(f"migrate --check{where}", check, low_weight=False)).ok:
-            step.say(f"no migrations to run{where}")
-            return
     write_json(note, sorted({*unfinished, alias}))
     argv = _python(release, MIGRATE, str(lock_timeout), "migrate", "--noinput", *chosen)
     job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, low_weight=False)
@@ -124,6 +133,15 @@ def _migrate(step: Step[object], release: Release, alias: str, where: str, lock_
         rebuild = [f"REINDEX INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         how = _in_database(release, alias, rebuild)
         yield f"invalid indexes{where}, which PostgreSQL keeps and does not use ({_few(said.invalid)}); {how}"
+
+
+def _chosen(alias: str) -> list[str]:
+    return [] if alias == "default" else ["--database", alias]
+
+
+def _note(step: Step[object]) -> Path:
+    """The databases in which a migrate has not ended well."""
+    return step.project.memory / "unfinished-migrate.json"
 
 
 def _python(release: Release, program: Path | str, *words: str) -> list[str]:

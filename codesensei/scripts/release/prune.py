@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from codesensei.scripts.base import files, lines
@@ -47,16 +46,9 @@ def prune(step: Step[object], keep: int) -> None:
             step.converge(files.remove_path(folder), f"release {folder.name} removed")
     records = [records_of.read(project, name) for name in stay]
     venvs, revisions = {known.venv for known in records}, {known.revision for known in records}
-    _keep_only(project.venvs, lambda name: name in venvs)
-    _keep_only(project.incoming, lambda name: False)
-    _keep_only(project.sources, lambda name: name.removesuffix(".tar") in revisions)
+    files.keep_only(project.venvs, lambda name: name in venvs)
+    files.keep_only(project.incoming, lambda name: False)
+    files.keep_only(project.sources, lambda name: name.removesuffix(".tar") in revisions)
     variables = {variables_of(name) for name in stay}
     for folder in (project.environments, project.record("").parent, project.job_logs):
-        _keep_only(folder, lambda name: name[:15] in stay or name.partition(".")[0] in variables)
-
-
-def _keep_only(folder: Path, wanted: Callable[[str], bool]) -> None:
-    if folder.is_dir():
-        for entry in folder.iterdir():
-            if not wanted(entry.name):
-                files.remove_path(entry)
+        files.keep_only(folder, lambda name: name[:15] in stay or name.partition(".")[0] in variables)

@@ -14,8 +14,8 @@ from typing import Any
 sys.path.pop(0)
 sys.path.insert(0, os.getcwd())
 
-from django.db import connections  # type: ignore[import-not-found]
-from django.db.backends.signals import connection_created  # type: ignore[import-not-found]
+from django.db import connections
+from django.db.backends.signals import connection_created
 
 # One that is just being made is no leftover. A partitioned one may be meant to be invalid.
 INVALID = """

@@ -9,7 +9,6 @@ import shutil
 import stat
 import subprocess
 import tarfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,13 +23,11 @@ from codesensei.wire.steps import Archive
 
 SPARE_MEGABYTES = 300
 SPARE_INODES = 20_000
-# Longer than anybody waits for a lock.
-LEFT_SECONDS = 86400
 
 
 def unpack(step: Step[object], release: Release, revision: str, source: Archive) -> None:
     """Make the release's directory from the archive, owned by the build user."""
-    sweep(step)
+    sweep(step, but=source)
     _check_room(step, 0, 0)
     archive = _archive(step, revision, source)
     content = read_index(archive)
@@ -39,15 +36,13 @@ def unpack(step: Step[object], release: Release, revision: str, source: Archive)
     extract(step, release, archive)
 
 
-def sweep(step: Step[object], needless: Archive | None = None) -> None:
-    """Remove copies of the source that nobody will read: `needless`, and those of deploys that have failed.
+def sweep(step: Step[object], but: Archive | None = None) -> None:
+    """Remove copies of the source that nobody will read: those of deploys that have failed, or had nothing to build.
 
-    A young one may be somebody's who waits for the lock.
+    The engine's lock lets one deploy of a stack run at a time, so none is on its way for somebody else.
     """
-    for copy in step.project.incoming.iterdir():
-        is_old = time.time() - copy.lstat().st_mtime > LEFT_SECONDS
-        if is_old or (needless and copy.name == Path(needless.tar).name):
-            files.remove_path(copy)
+    kept = Path(but.tar).name if but else ""
+    files.keep_only(step.project.incoming, lambda name: name == kept)
 
 
 def extract(step: Step[object], release: Release, archive: Path) -> None:

@@ -12,8 +12,8 @@ from wsgiref.util import setup_testing_defaults
 
 sys.path.insert(0, os.getcwd())
 
-import django  # type: ignore[import-not-found]
-from django.core.handlers.wsgi import WSGIHandler  # type: ignore[import-not-found]
+import django
+from django.core.handlers.wsgi import WSGIHandler
 
 asked = json.loads(sys.argv[1])
 faulthandler.dump_traceback_later(asked["seconds"], exit=True)

@@ -28,23 +28,29 @@ SPARE = 0.8
 
 
 @contextlib.contextmanager
-def proved(step: Step[Manifest], release: Release) -> Iterator[float]:
-    """Run the candidate during the block, proved; yields the seconds until it answered.
-
-    Raises Failure with status, body, journal and error log where the health check does not accept its answer, and for
-    settings other than those that were checked.
-    """
+def running(step: Step[Manifest], release: Release) -> Iterator[float]:
+    """Run the candidate during the block; yields when it was started, seconds since the epoch."""
     try:
         hand_over.make_place(step.project, release.user)
         _write_files(release, step.data)
         started = time.time()
         systemctl("start", candidate_unit(step.slug), check=False)
-        for name in step.data.health.hosts:
-            _prove(step, release, Question(step.data.health, name), started)
-        said.hold(step, release)
-        yield time.time() - started
+        yield started
     finally:
         _end(step.project)
+
+
+def prove(step: Step[Manifest], release: Release, started: float) -> float:
+    """Wait for the candidate's answers; returns the seconds for which it was waited.
+
+    Raises Failure with status, body, journal and error log where the health check does not accept its answer, and for
+    settings other than those that were checked. Its log is read from `started` on.
+    """
+    began = time.time()
+    for name in step.data.health.hosts:
+        _prove(step, release, Question(step.data.health, name), started, began + step.data.health.timeout)
+    said.hold(step, release)
+    return time.time() - began
 
 
 def end_orphan(step: Step[object]) -> None:
@@ -101,18 +107,25 @@ def unit_text(release: Release, manifest: Manifest) -> str:
     if wanted is None:
         return text
     used = systemctl("show", "--value", "--property=MemoryCurrent", manifest.web, check=False).stdout.strip()
-    fitting = fitting_workers(wanted, int(used), host.available_memory()) if used.isdigit() else wanted
+    if not used.isdigit():
+        return text.replace(WORKERS_PLACEHOLDER, str(wanted))
+    # Their master, and the program that proves the workers at the same time.
+    beside = 2 if manifest.named("worker") else 1
+    fitting = fitting_workers(wanted, beside, int(used), host.available_memory())
     return text.replace(WORKERS_PLACEHOLDER, str(fitting))
 
 
-def fitting_workers(wanted: int, used: int, available: int) -> int:
-    """How many of `wanted` processes fit into `available` bytes; so many live ones, with their master, use `used`."""
+def fitting_workers(wanted: int, beside: int, used: int, available: int) -> int:
+    """How many of `wanted` processes fit into `available` bytes together with `beside` others of their size.
+
+    So many live ones, with their master, use `used`.
+    """
     each = max(1, used // (wanted + 1))
-    return max(1, min(wanted, int(available * SPARE) // each - 1))
+    return max(1, min(wanted, int(available * SPARE) // each - beside))
 
 
-def _prove(step: Step[Manifest], release: Release, question: Question, started: float) -> None:
-    visit = _visit(step.project, question, started + question.health.timeout)
+def _prove(step: Step[Manifest], release: Release, question: Question, started: float, deadline: float) -> None:
+    visit = _visit(step.project, question, deadline)
     if not question.accepts(visit):
         name = candidate_unit(step.slug)
         # Its error log goes to the journal, too.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,21 +89,48 @@ def _refused(release: Release, problems: dict[str, Problem]) -> Failure:
     return Failure("workers that cannot start", "\n".join(told), fix, "\n".join(filter(None, logs)))
 
 
-def renew(change: Change, stale: Collection[str], grace: float) -> None:
-    """Run the manifest's workers, those in `stale` afresh. Raises Failure for one that ends within `grace` seconds."""
-    _stop_departed(change)
-    if names := change.manifest.named("worker"):
-        began = time.time()
-        started = _start(change.step, names, stale)
-        _await_grace(change, names, started, began, grace)
+@dataclass(frozen=True)
+class Renewal:
+    """Workers that were told to start at `began` (seconds since the epoch), after `old` processes by their unit.
+
+    `restarts` is how often each worker of the manifest had been restarted.
+    """
+
+    began: float
+    started: Sequence[str]
+    old: Mapping[str, str]
+    restarts: Mapping[str, str]
+
+
+def begin(change: Change, stale: Collection[str]) -> Renewal | None:
+    """Have old workers finish their work and new ones start, without waiting for them; `finish` does.
+
+    None where that must wait: a new worker may take over the work of one that left the manifest.
+    """
+    return None if _departed(change) else _start(change.manifest.named("worker"), stale)
+
+
+def finish(change: Change, stale: Collection[str], renewal: Renewal | None, grace: float) -> None:
+    """Wait until the manifest's workers run. Raises Failure for one that ends within `grace` seconds."""
+    if renewal is None:
+        _stop_departed(change)
+        renewal = _start(change.manifest.named("worker"), stale)
+    old = renewal.old
+
+    def is_replaced(name: str) -> bool:
+        return (state := units.show(name)).main_pid not in (old[name], "0") or state.active == "failed"
+
+    _wait_for_end(change.step, list(old), is_replaced)
+    _await_grace(change, renewal, grace)
+
+
+def _departed(change: Change) -> list[str]:
+    return sorted(set(change.now.units) - {unit.name for unit in change.manifest.units})
 
 
 def _stop_departed(change: Change) -> None:
-    """End processes that left the manifest, before new ones start: a new one may take over an old one's work."""
-    step = change.step
-    departed = sorted(set(change.now.units) - {unit.name for unit in change.manifest.units})
-    if not departed:
-        return
+    """End processes that left the manifest, before new ones start."""
+    step, departed = change.step, _departed(change)
     if running := [name for name in departed if not units.show(name).has_ended]:
         systemctl("stop", "--no-block", *running)
     _wait_for_end(step, running, lambda name: units.show(name).has_ended)
@@ -114,24 +141,19 @@ def _stop_departed(change: Change) -> None:
     systemctl("daemon-reload")
 
 
-def _start(step: Step[object], names: list[str], stale: Collection[str]) -> list[str]:
-    """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout.
-
-    Returns the names of both.
-    """
-    active = {name: state.main_pid for name in names if (state := units.show(name)).active == "active"}
+def _start(names: list[str], stale: Collection[str]) -> Renewal:
+    """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout."""
+    began, before = time.time(), {name: units.show(name) for name in names}
+    active = {name: state.main_pid for name, state in before.items() if state.active == "active"}
     old = {name: pid for name, pid in active.items() if name in stale}
     # Without --no-block: a unit whose start is only queued looks like one that has ended.
     if missing := [name for name in names if name not in active]:
         systemctl("start", *missing, check=False)
     if old:
         systemctl("restart", "--no-block", *old)
-
-    def is_replaced(name: str) -> bool:
-        return (state := units.show(name)).main_pid not in (old[name], "0") or state.active == "failed"
-
-    _wait_for_end(step, list(old), is_replaced)
-    return [*missing, *old]
+    # systemd counts from 0 again after a restart that somebody has asked for.
+    restarts = {name: "0" if name in old else state.restarts for name, state in before.items()}
+    return Renewal(began, [*missing, *old], old, restarts)
 
 
 def _wait_for_end(step: Step[object], names: list[str], has_ended: Callable[[str], bool]) -> None:
@@ -144,20 +166,17 @@ def _wait_for_end(step: Step[object], names: list[str], has_ended: Callable[[str
         time.sleep(PAUSE)
 
 
-def _await_grace(change: Change, names: list[str], started: list[str], began: float, grace: float) -> None:
-    """Wait until all that were started count as started.
-
-    Raises Failure for one of `names` that ends, or finds no broker. `began` is seconds since the epoch.
-    """
+def _await_grace(change: Change, renewal: Renewal, grace: float) -> None:
+    """Wait until all that were started count as started. Raises Failure for a worker that ends, or finds no broker."""
     release, single = change.release, _single(change.manifest)
-    first = {name: units.show(name) for name in names}
+    began, started = renewal.began, renewal.started
     deadline = time.monotonic() + grace
     waiting, ready = set(started), dict[str, float]()
     while waiting:
         time.sleep(2 * PAUSE)
-        for name in names:
+        for name, restarts in renewal.restarts.items():
             state = units.show(name)
-            if not _lives(state) or state.restarts != first[name].restarts:
+            if not _lives(state) or state.restarts != restarts:
                 raise _died(release, name, state, began, grace)
         now = time.monotonic()
         for name in waiting & single - ready.keys():

@@ -31,7 +31,7 @@ def run(step: Step[Build]) -> None:
     jobs.refuse_missing(release)
     record.abandon_others(project, name)
     if _is_built(release):
-        sweep(step, data.source)
+        sweep(step)
         # What the stack config asks of the settings may have changed.
         _check(step, release.facts, release)
         step.say(f"release {name} is built already")

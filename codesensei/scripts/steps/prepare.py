@@ -9,7 +9,7 @@ from pathlib import Path
 from codesensei.scripts.base import files
 from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release import jobs, made, record
+from codesensei.scripts.release import guard, jobs, made, record
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job
@@ -30,6 +30,7 @@ def run(step: Step[Prepare]) -> None:
     known = release.record
     if not known.is_built:
         raise Failure(f"release {name}", "it is not built on this server", again(step.slug, "build"))
+    guard.refuse_older(step, release, data.acknowledge_migrations)
     if known.is_prepared:
         step.say(f"release {name} is prepared already")
         return
@@ -85,7 +86,8 @@ def _manage(release: Release, *arguments: str) -> list[str]:
 def _migrate(step: Step[Prepare], release: Release) -> None:
     hooks = step.data.hooks
     _hooks(step, release, "beforeMigrate", hooks.before_migrate)
-    record.warned(step.project, release.name, migrate(step, release, step.data.lock_timeout))
+    warnings = migrate(step, release, step.data.lock_timeout, step.data.acknowledge_migrations)
+    record.warned(step.project, release.name, warnings)
     _hooks(step, release, "afterMigrate", hooks.after_migrate)
 
 

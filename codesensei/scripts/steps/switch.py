@@ -84,22 +84,30 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
     step, release, manifest = change.step, change.release, change.manifest
     if manifest.own_broker:
         brokers.bring_strings(step.project, uses.broker_numbers(release.facts))
-    stale, grace = change.stale(), workers.GRACE
-    if stale & set(manifest.named("worker")):
-        with _timed(seconds, "proof"):
-            grace = workers.prove(step, release)
+    stale = change.stale()
     if not change.of_web():
+        grace = _prove_workers(change, stale, seconds)
         if change.now.manifest and change.now.manifest.health != manifest.health:
             edge.read_back(step, release, time.time(), behind_proxy=True)
         _switch(change, stale, seconds, grace, candidate_serves=False)
         return
-    with candidate.proved(step, release) as taken:
-        seconds["candidate"] = round(taken, 1)
+    with candidate.running(step, release) as started:
+        # While the candidate loads.
+        grace = _prove_workers(change, stale, seconds)
+        seconds["candidate"] = round(candidate.prove(step, release, started), 1)
         step.say(f"candidate {release.name} has answered")
         # It serves visitors during the switch, unless its password ends with it, or nothing is live.
         serves = not change.of_password() and not stale & set(manifest.named("socket"))
         serves = serves and hand_over.is_possible(step.project, manifest.named("socket", "web"))
         _switch(change, stale, seconds, grace, candidate_serves=serves)
+
+
+def _prove_workers(change: Change, stale: set[str], seconds: dict[str, float]) -> float:
+    """Prove the workers that will be new; returns the seconds that they must live."""
+    if not stale & set(change.manifest.named("worker")):
+        return workers.GRACE
+    with _timed(seconds, "proof"):
+        return workers.prove(change.step, change.release)
 
 
 def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: float, candidate_serves: bool) -> None:
@@ -112,6 +120,8 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
                     apply.reload_proxy(step.slug)
                 hand_over.to_candidate(project)
             apply.start_web(change, stale)
+            # Only now: systemd stops no web process before the workers that start after it.
+            renewal = workers.begin(change, stale)
             if candidate_serves:
                 edge.read_back(step, release, began, behind_proxy=True)
                 hand_over.to_live(project)
@@ -121,7 +131,7 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
             edge.read_back(step, release, began)
             media.read_back(step, release)
         with _timed(seconds, "workers"):
-            workers.renew(change, stale, grace)
+            workers.finish(change, stale, renewal, grace)
 
 
 @contextlib.contextmanager

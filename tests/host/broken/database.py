@@ -94,6 +94,7 @@ CASES = (
     Broken(
         "a new column has no value for old rows",
         write=migration(f"migrations.AddField('entry', 'mood', {MOOD})"),
+        config={"project.acknowledgeMigrations": ["entries.0002_change"]},
         error="manage.py migrate (release RELEASE) on SERVER: existing rows of the table entries_entry have no value for mood, which may not be null",
         fix="generate the migration again against a freshly migrated database, with a default, and commit it",
     ),

@@ -193,6 +193,7 @@ class Systemd:
     def _end(self, unit: Unit, *, then_start: bool, blocking: bool) -> None:
         """End the unit's process as soon as it has finished its work, and start the next one where it is wanted."""
         unit.jobs = ["start"] if then_start else []
+        unit.restarts = 0
         if unit.state != "deactivating":
             drain = self.drains.get(unit.name, 0.0) if unit.process else 0.0
             unit.ends, ending = self._clock.now + drain, unit.process

@@ -186,6 +186,15 @@ def test_a_copy_of_what_is_built_already_is_removed(machine: Machine) -> None:
     assert not list(arrived.iterdir())
 
 
+@pytest.mark.proves("source.swept")
+def test_what_a_failed_deploy_has_left_is_removed(machine: Machine) -> None:
+    prepared(machine)
+    left = machine.files.path(f"/var/lib/codesensei/incoming/{stack.SLUG}/left.tar")
+    left.write_bytes(b"x")
+    assert build(machine).ok
+    assert not left.exists()
+
+
 @pytest.mark.proves("deps.root")
 def test_a_killed_build_is_done_again() -> None:
     """Killed at each call: the next run ends with the same files as one that nobody disturbed."""

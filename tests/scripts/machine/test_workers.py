@@ -50,6 +50,27 @@ def test_all_drain_at_the_same_time() -> None:
         assert machine.clock.now - before < 100.0
 
 
+@pytest.mark.proves("workers.drain")
+def test_an_old_worker_finishes_its_work_while_the_new_web_process_loads() -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.systemd.drains[MAIL] = 20.0
+        machine.apps[NEW.release] = App(loads=20.0)
+        before = machine.clock.now
+        assert switch(machine, NEW).ok
+        # The candidate has loaded before anything was told to end.
+        assert machine.clock.now - before < 55.0
+
+
+@pytest.mark.proves("workers.dying")
+def test_a_worker_that_died_while_the_new_web_process_loads_is_noticed_though_it_runs_again() -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.apps[NEW.release] = App(loads=20.0)
+        machine.systemd.gap = lambda text: machine.clock.after(1.0, lambda: machine.systemd.kill(MAIL))
+        ended = switch(machine, NEW)
+        assert not ended.ok
+        assert f"{MAIL} on vm: it ended within" in ended.error
+
+
 @pytest.mark.proves("workers.drain", "switch.all-or-nothing")
 def test_all_drain_at_the_same_time_when_all_is_put_back() -> None:
     with NAMED["singleton"].machine() as machine:

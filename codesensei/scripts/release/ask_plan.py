@@ -1,0 +1,204 @@
+"""Runs inside the project's own Python, as the app user: what migrate would do to a database, operation by operation.
+
+`ask_plan.py ALIAS`: each operation is described as codesensei/wire/migrations.py has it. Nothing is changed.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+sys.path.pop(0)
+sys.path.insert(0, os.getcwd())
+
+import django
+from django.conf import settings
+from django.core.management import CommandError
+from django.db import connections, models, router
+from django.db.migrations import RunSQL
+from django.db.migrations.executor import MigrationExecutor
+
+ALIAS = sys.argv[1]
+DJANGO = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
+ABSTRACT = (models.Field, models.fields.related.RelatedField, models.fields.related.ForeignObject)
+COLUMN = ("AddField", "RemoveField", "AlterField")
+
+
+def kind(field: Any) -> str:
+    """Its class, or of another's the one of Django's that it is made from."""
+    known = (each for each in type(field).__mro__ if each.__module__.startswith("django.") and each not in ABSTRACT)
+    return str(next(known, type(field)).__name__)
+
+
+def related(target: Any, app: str, model: str) -> str:
+    name = target if isinstance(target, str) else target._meta.label
+    name = model if name == "self" else name
+    return (name if "." in name else f"{app}.{name}").lower()
+
+
+def default(field: Any) -> str:
+    """What the database fills in; Django has such defaults since 5.0."""
+    found = getattr(field, "db_default", models.NOT_PROVIDED)
+    if found is models.NOT_PROVIDED:
+        return ""
+    return "expression" if hasattr(found, "resolve_expression") and not isinstance(found, models.Value) else "constant"
+
+
+def facts(field: Any, app: str, model: str, name: str) -> dict[str, Any]:
+    """What matters of a field."""
+    field = field.clone()
+    field.set_attributes_from_name(name)
+    remote = field.remote_field
+    said: dict[str, Any] = {
+        "kind": kind(field),
+        "null": field.null,
+        "unique": field.unique,
+        "primaryKey": field.primary_key,
+        "default": default(field),
+        "column": field.column or "",
+        "collation": getattr(field, "db_collation", None) or "",
+    }
+    if remote:
+        said |= {"related": related(remote.model, app, model), "constraint": getattr(remote, "db_constraint", True)}
+    else:
+        # Of a relation only its target tells.
+        with contextlib.suppress(Exception):
+            said["dbType"] = field.db_type(connections[ALIAS]) or ""
+    if field.many_to_many:
+        said["column"] = field.db_table or f"{app}_{model}_{name}".lower()
+        said["through"] = related(remote.through, app, model) if remote.through else ""
+    for key, attribute in {"length": "max_length", "digits": "max_digits", "decimals": "decimal_places"}.items():
+        said[key] = getattr(field, attribute, None)
+    return said
+
+
+def allowed(app: str, **hints: Any) -> bool:
+    return bool(router.allow_migrate(ALIAS, app, **hints))
+
+
+def has_table(state: Any) -> bool:
+    """Whether migrations change the table of a model: not of one that is managed elsewhere."""
+    options = state.options
+    swapped = getattr(settings, options["swappable"], None) if options.get("swappable") else None
+    is_swapped = bool(swapped) and str(swapped).lower() != f"{state.app_label}.{state.name_lower}"
+    return options.get("managed", True) and not options.get("proxy") and not is_swapped
+
+
+def table(state: Any) -> str:
+    return str(state.options.get("db_table") or f"{state.app_label}_{state.name_lower}").lower()
+
+
+def together(state: Any) -> set[tuple[str, ...]]:
+    return {tuple(names) for names in state.options.get("unique_together") or ()}
+
+
+def is_empty(statements: Any) -> bool:
+    return not statements or (isinstance(statements, str) and not statements.strip())
+
+
+def describe(app: str, operation: Any, state: Any) -> Iterator[dict[str, Any]]:
+    """An operation in neutral words; `state` becomes what it is after it."""
+    name = type(operation).__name__
+    if name == "SeparateDatabaseAndState" and type(operation).__module__.startswith(DJANGO):
+        between = state.clone()
+        for inner in operation.database_operations:
+            yield from describe(app, inner, between)
+        operation.state_forwards(app, state)
+        return
+    before = state.clone()
+    operation.state_forwards(app, state)
+    if not type(operation).__module__.startswith(DJANGO):
+        # One that only calls itself like one of Django's may do anything.
+        yield {"name": f"{type(operation).__module__}.{name}"}
+    else:
+        yield described(app, operation, before, state)
+
+
+def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, Any]:
+    """One of Django's operations."""
+    name = type(operation).__name__
+    names = (getattr(operation, key, None) for key in ("model_name", "old_name", "name"))
+    model = str(next(filter(None, names), ""))
+    said: dict[str, Any] = {"name": name}
+    if name in ("RunSQL", "RunPython"):
+        empty = isinstance(operation, RunSQL) and is_empty(operation.sql)
+        return {**said, "inert": empty or not allowed(app, **operation.hints)}
+    old = before.models.get((app, model.lower()))
+    target = operation.new_name if name == "RenameModel" else model
+    new = after.models.get((app, target.lower()))
+    state = new or old
+    if state is None:
+        return said
+    said |= {"model": model, "inert": not (has_table(state) and allowed(app, model_name=state.name_lower))}
+    if name in COLUMN:
+        said |= columns(app, operation, old, new)
+    elif name == "RenameField":
+        sides = ((old, operation.old_name), (new, operation.new_name))
+        one, other = (facts(each.fields[field], app, model, field)["column"] for each, field in sides)
+        said |= {"field": operation.old_name, "to": operation.new_name, "inert": said["inert"] or one == other}
+    elif name in ("RenameModel", "AlterModelTable"):
+        said["to"] = operation.new_name if name == "RenameModel" else table(new)
+        said["inert"] = said["inert"] or table(old) == table(new)
+    elif name == "AlterUniqueTogether":
+        fresh = together(new) - together(old)
+        said |= {"fields": sorted({field for names in fresh for field in names}), "inert": said["inert"] or not fresh}
+    elif name == "AlterOrderWithRespectTo":
+        orders = [each.options.get("order_with_respect_to") for each in (old, new)]
+        said["inert"] = said["inert"] or orders[0] == orders[1]
+    elif name.startswith("AddConstraint"):
+        said["fields"] = unique_fields(operation.constraint)
+    return said
+
+
+def unique_fields(constraint: Any) -> list[str]:
+    """The fields of a constraint that lets rows with NULL in one of them pass."""
+    strict = getattr(constraint, "nulls_distinct", None) is False
+    return [] if strict or not isinstance(constraint, models.UniqueConstraint) else list(constraint.fields)
+
+
+def columns(app: str, operation: Any, old: Any, new: Any) -> dict[str, Any]:
+    """A field as it was before an operation, and as it is after it."""
+    said: dict[str, Any] = {"field": operation.name}
+    for key, state in {"before": old, "after": new}.items():
+        field = state.fields.get(operation.name) if state else None
+        said[key] = facts(field, app, operation.model_name, operation.name) if field else None
+    sides = [side for side in (said["before"], said["after"]) if side]
+    if not any(side["column"] for side in sides):
+        said["inert"] = True
+    return said
+
+
+def plan() -> dict[str, Any]:
+    executor = MigrationExecutor(connections[ALIAS])
+    loader = executor.loader
+    if conflicts := loader.detect_conflicts():
+        # In migrate's own words, which are known.
+        named = "; ".join(f"{', '.join(sorted(names))} in {app}" for app, names in conflicts.items())
+        raise CommandError(
+            f"Conflicting migrations detected; multiple leaf nodes in the migration graph: ({named}).\n"
+            "To fix them run 'python manage.py makemigrations --merge'"
+        )
+    applied, known = set(loader.applied_migrations), set(loader.disk_migrations)
+    steps = executor.migration_plan(loader.graph.leaf_nodes())
+    state = executor._create_project_state(with_applied_migrations=True)
+    migrations = [
+        {
+            "app": migration.app_label,
+            "name": migration.name,
+            "operations": [
+                said for operation in migration.operations for said in describe(migration.app_label, operation, state)
+            ],
+        }
+        for migration, _ in steps
+    ]
+    return {
+        "migrations": migrations,
+        "applied": sorted(".".join(each) for each in applied),
+        "known": sorted(".".join(each) for each in known),
+    }
+
+
+django.setup()
+print("\ncodesensei-plan:" + json.dumps(plan()))

@@ -1,0 +1,129 @@
+"""Migrations that the serving release cannot live with are refused before any of them runs, unless acknowledged.
+
+Django says what it would do (`ask_plan.py`), codesensei/wire/migrations.py what that means. What was acknowledged and
+is destructive is kept, so that no older release is brought back to tables that it does not know.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesensei.scripts.base.files import link_target
+from codesensei.scripts.base.step import Failure, Step, read_json, write_json
+from codesensei.scripts.release import jobs
+from codesensei.scripts.release.install import require
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release, redactor
+from codesensei.wire import codec
+from codesensei.wire.codec import WireError
+from codesensei.wire.migrations import Judged, Migration, judge
+
+ASK = Path(__file__).with_name("ask_plan.py")
+ASKED = "codesensei-plan:"
+KEY = "project.acknowledgeMigrations"
+SHOWN = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What migrate would do to a database; which migrations are applied there, and which the release has."""
+
+    migrations: tuple[Migration, ...] = ()
+    applied: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+
+
+def refuse(step: Step[object], release: Release, aliases: Sequence[str], acknowledged: Sequence[str]) -> Iterator[str]:
+    """Failure for what is to come in these databases and is not acknowledged; otherwise what to warn of."""
+    serves = link_target(step.project.current) is not None
+    if not (acknowledged or serves):
+        return
+    plans = {alias: _ask(step, release, alias) for alias in aliases}
+    unknown = [*_no_migrations(acknowledged, plans.values())]
+    # Nothing serves, or the tables are new: there is nothing to break.
+    judged = {alias: [*judge(plan.migrations)] for alias, plan in plans.items() if serves and plan.applied}
+    wrong = [one for found in judged.values() for one in found if one.verdict != "safe"]
+    if refused := [one for one in wrong if one.migration not in acknowledged]:
+        raise _failure(refused, unknown)
+    for alias, found in judged.items():
+        _keep(step, alias, [one for one in found if one.verdict == "destructive"])
+    for one in dict.fromkeys(wrong):
+        step.say(f"acknowledged: {one.migration}: {one}")
+    for one in dict.fromkeys(one for found in judged.values() for one in found if one.operation.name == "RunPython"):
+        step.say(f"{one.migration} runs Python code on the data")
+    yield from unknown
+
+
+def refuse_older(step: Step[object], release: Release, acknowledged: Sequence[str]) -> None:
+    """Failure where a migration that the release lacks is applied, and destructive for it."""
+    for alias, destructive in _kept(step).items():
+        left = {name: why for name, why in destructive.items() if name not in acknowledged}
+        if not left or alias not in release.facts.databases:
+            continue
+        plan = _ask(step, release, alias)
+        found = [name for name in left if name in plan.applied and name not in plan.known]
+        if not found:
+            continue
+        lines = [f"{name}: {left[name]}" for name in found[:SHOWN]]
+        app, _, migration = found[0].partition(".")
+        raise Failure(
+            f"release {release.name}",
+            "\n".join(["it is older than migrations that are applied, and cannot live with them:", *lines]),
+            f"deploy a commit that has {', '.join(found)}; or undo them first (on the server: {step.project.manage}"
+            f" migrate {app} and the migration before {migration}); or, if it shall serve all the same,"
+            f" {_acknowledge(found)}",
+        )
+
+
+def _ask(step: Step[object], release: Release, alias: str) -> Plan:
+    argv = [f"{release.venv}/bin/python", "-B", str(ASK), alias]
+    done = jobs.run_job(step, release, Job(f"ask Django what migrate would do in {alias}", argv, answer=ASKED))
+    # What stops Django here would stop migrate.
+    thing = "manage.py migrate" if alias == "default" else f"manage.py migrate --database {alias}"
+    require(done, release, thing, "fix what it names and deploy again")
+    try:
+        return codec.decode(Plan, json.loads(redactor(release.project, release.name).clean(done.answer)), ASKED)
+    except (ValueError, WireError) as error:
+        raise Failure(thing, f"its plan cannot be read: {error}", log=done.tail) from None
+
+
+def _failure(refused: Sequence[Judged], unknown: Sequence[str]) -> Failure:
+    names = list(dict.fromkeys(one.migration for one in refused))
+    each = list(dict.fromkeys(refused))
+    lines = [line for one in each[:SHOWN] for line in (f"{one.migration}: {one}", f"  instead: {one.fix}")]
+    if len(each) > SHOWN:
+        lines.append(f"and {len(each) - SHOWN} more operations like these")
+    cause = "\n".join(["the release that serves may not live with them, so nothing was migrated:", *lines, *unknown])
+    what = "migration" if len(names) == 1 else "migrations"
+    fix = f"change what is to come as said, in two deploys; or, if requests may fail meanwhile, {_acknowledge(names)}"
+    return Failure(f"{what} {', '.join(names[:SHOWN])}", cause, fix)
+
+
+def _acknowledge(names: Iterable[str]) -> str:
+    return f"{KEY}: [{', '.join(names)}]"
+
+
+def _no_migrations(acknowledged: Iterable[str], plans: Iterable[Plan]) -> Iterator[str]:
+    """A name that is no migration acknowledges nothing."""
+    there = {name for plan in plans for name in (*plan.known, *plan.applied)}
+    for name in acknowledged:
+        if name not in there:
+            like = difflib.get_close_matches(name, sorted(there), 1)
+            yield f"{KEY} names {name}, which is no migration" + (f"; did you mean {like[0]}?" if like else "")
+
+
+def _kept(step: Step[object]) -> Mapping[str, Mapping[str, str]]:
+    found: Mapping[str, Mapping[str, str]] = read_json(step.project.memory / "destructive-migrations.json", {})
+    return found
+
+
+def _keep(step: Step[object], alias: str, destructive: Iterable[Judged]) -> None:
+    """Before they run: of a migrate that is cut off, some are applied."""
+    if new := {one.migration: str(one) for one in destructive}:
+        known = _kept(step)
+        merged = {**known, alias: {**known.get(alias, {}), **new}}
+        write_json(step.project.memory / "destructive-migrations.json", merged)

@@ -1,0 +1,78 @@
+"""`pulumi preview --json | python -m codesensei.story`: the story as Markdown for a comment, or as JSON.
+
+Everything of others stands in fenced blocks, where no host of repositories makes links, mentions or HTML of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from codesensei.story.section import Section, read, text_of
+
+# By this line whoever posts the comment finds the one to replace.
+MARK = "<!-- codesensei preview -->"
+NOTHING = "Nothing changes."
+# Longer comments are refused by hosts of repositories.
+MOST_STEPS = 100
+_SIGNS = {"create": "+", "update": "~", "delete": "-"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 1 for a preview that failed, or that cannot be read."""
+    parser = argparse.ArgumentParser(prog="python -m codesensei.story", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print sections and their entries as JSON")
+    asked = parser.parse_args(arguments)
+    try:
+        preview = json.load(sys.stdin)
+        said = [(str(one["severity"]), str(one["message"]).strip()) for one in preview.get("diagnostics") or ()]
+        steps = [(str(step["op"]), str(step["urn"])) for step in preview.get("steps") or ()]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        print("standard input: it is no preview\nfix: pipe pulumi preview --json into this command", file=sys.stderr)
+        return 1
+    told = next(filter(None, (read(text) for _, text in said)), ())
+    print(json.dumps(as_data(told), indent=2, ensure_ascii=False) if asked.json else as_markdown(told, said, steps))
+    return int(any(severity == "error" for severity, _ in said))
+
+
+def as_data(told: tuple[Section, ...]) -> list[dict[str, Any]]:
+    """Sections in their order; an entry is one line of the preview."""
+    return [{"section": part.name, "entries": list(part.entries)} for part in told]
+
+
+def as_markdown(told: tuple[Section, ...], said: list[tuple[str, str]], steps: list[tuple[str, str]]) -> str:
+    """The comment: the story, what went wrong or may, and a folded list of the engine's steps."""
+    failed = any(severity == "error" for severity, _ in said)
+    changed = [step for step in steps if step[0] != "same"]
+    parts = [MARK, "**The preview failed.**" if failed else "" if told or changed else NOTHING]
+    parts.append(fenced(text_of(told)))
+    for severity, title in (("error", "Errors"), ("warning", "Warnings")):
+        found = [text for kind, text in said if kind == severity]
+        parts += [f"**{title}**", fenced("\n".join(found))] if found else []
+    if changed:
+        shown = fenced("\n".join(_steps(changed)))
+        parts.append(f"<details><summary>Steps of the engine: {len(changed)}</summary>\n\n{shown}\n\n</details>")
+    return "\n\n".join(filter(None, parts))
+
+
+def fenced(text: str) -> str:
+    """The text as a block whose end nothing in it can be; nothing for nothing."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}" if text else ""
+
+
+def _steps(changed: list[tuple[str, str]]) -> Iterator[str]:
+    for operation, urn in changed[:MOST_STEPS]:
+        kind, _, name = urn.rpartition("::")
+        yield f"{_SIGNS.get(operation, '±')} {re.split('[:$]', kind)[-1]} {name}"
+    if len(changed) > MOST_STEPS:
+        yield f"and {len(changed) - MOST_STEPS} more"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Another manifest: processes, hostnames, and what a switch to it means for visitors and jobs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesensei.story.section import Section, section
+from codesensei.story.served import Served
+from codesensei.wire import codec, paths
+from codesensei.wire.manifest import HealthCheck, Manifest, Unit
+
+# What the other sections tell, or what follows from it; `candidate` is only there to prove.
+_TOLD = {"files", "units", "homes", "candidate", "url", "tls", "default_tls", "slug", "user", "health", "database"}
+_TOLD |= {"hosts", "scheme", "media_url"}
+_KEYS = {name: f"healthCheck.{name}" for name in ("path", "timeout", "accept")}
+
+
+@dataclass(frozen=True)
+class _Change:
+    """From one manifest to another, with another release or with the same."""
+
+    was: Manifest
+    wanted: Manifest
+    of_release: bool
+
+    @property
+    def of_password(self) -> bool:
+        """Whether the database role gets another password, which ends what the processes have open."""
+        return self.was.database != self.wanted.database
+
+    @property
+    def files(self) -> set[str]:
+        """Paths of the files that differ, come or go."""
+        before, after = dict(self.was.contents()), dict(self.wanted.contents())
+        return {path for path in {*before, *after} if before.get(path) != after.get(path)}
+
+    def stale(self, unit: Unit) -> bool:
+        """Whether the process must be replaced: its code is another, or what its unit runs."""
+        own = {file.path for file in self.wanted.files if unit.name in (file.renews, file.path.rpartition("/")[2])}
+        return (unit.kind != "socket" and (self.of_release or self.of_password)) or bool(own & self.files)
+
+    def units(self, kind: str) -> list[tuple[Unit | None, Unit | None]]:
+        """The units of this kind, before and after."""
+        before, after = ({unit.name: unit for unit in of.units if unit.kind == kind} for of in (self.was, self.wanted))
+        return [(before.get(name), after.get(name)) for name in sorted({*before, *after})]
+
+    def called(self, unit: Unit) -> str:
+        """A process as the stack file calls it."""
+        if unit.kind != "worker":
+            return unit.kind
+        return unit.name.removeprefix(f"{self.wanted.slug}-").removesuffix(".service")
+
+
+def of_processes(served: Served, release: str, wanted: Manifest) -> Section:
+    """Workers that come, go or run another line, and which processes start again."""
+    change = _change(served, release, wanted)
+    return section("processes", _processes(change) if change else ())
+
+
+def _change(served: Served, release: str, wanted: Manifest) -> _Change | None:
+    return None if served.manifest is None else _Change(served.manifest, wanted, served.release != release)
+
+
+def _processes(change: _Change) -> Iterator[str]:
+    before, after = change.was.candidate.workers, change.wanted.candidate.workers
+    if before != after:
+        yield f"web: {before or 'an unknown number of'} -> {after or 'an unknown number of'} workers"
+    for was, wanted in change.units("worker"):
+        if was is None and wanted:
+            yield f"+ {change.called(wanted)}: {wanted.command}{' (singleton)' if wanted.singleton else ''}"
+        elif was and wanted is None:
+            yield f"- {change.called(was)}: stops, {_drains(was)}"
+        elif was and wanted and was.command != wanted.command:
+            yield f"{change.called(wanted)}: {was.command or 'another line'} -> {wanted.command}"
+    if any(unit and change.stale(unit) for _, unit in change.units("web")):
+        yield "web restarts" if _is_felt(change) else "web restarts by hand-over"
+    for was, wanted in change.units("worker"):
+        if was and wanted and change.stale(wanted):
+            yield f"{change.called(wanted)} restarts, {_drains(was)}"
+
+
+def _drains(unit: Unit) -> str:
+    return f"its jobs have {unit.stop_timeout} s to end"
+
+
+def _is_felt(change: _Change) -> bool:
+    """Whether no candidate can serve visitors meanwhile."""
+    return change.of_password or any(unit and change.stale(unit) for _, unit in change.units("socket"))
+
+
+def of_site(served: Served, wanted: Manifest) -> Section:
+    """Hostnames that come and go, and the scheme."""
+    change = _change(served, served.release, wanted)
+    return section("site", _site(change) if change else ())
+
+
+def _site(change: _Change) -> Iterator[str]:
+    before, after = change.was.health, change.wanted.health
+    yield from (f"+ {name}" for name in after.hosts if name not in before.hosts)
+    yield from (f"- {name}" for name in before.hosts if name not in after.hosts)
+    if before.scheme != after.scheme:
+        yield f"{before.scheme} -> {after.scheme}"
+    elif change.was.tls != change.wanted.tls:
+        yield "another certificate"
+    if change.was.media_url != change.wanted.media_url:
+        yield f"uploads {change.was.media_url or 'not served'} -> {change.wanted.media_url or 'not served'}"
+
+
+def of_switch(served: Served, release: str, wanted: Manifest) -> Section:
+    """What happens to visitors and jobs, and what else changes with it; nothing where no switch runs."""
+    change = _change(served, release, wanted)
+    if change is None:
+        known = served.release == release
+        return section("switch", [] if known else ["what is live now is not in the state: all of it is held to be new"])
+    if not change.of_release and change.was == wanted:
+        return Section("switch")
+    return section("switch", [_meaning(change), *_settings(change)])
+
+
+def _meaning(change: _Change) -> str:
+    """One line for visitors and jobs."""
+    stale = [unit for unit in change.wanted.units if change.stale(unit)]
+    told = []
+    if _is_felt(change):
+        told.append("visitors wait while web restarts")
+    elif any(unit.kind == "web" for unit in stale):
+        told.append("visitors notice nothing, a candidate serves them meanwhile")
+    else:
+        told.append("nothing restarts for visitors")
+    ending = [was for was, wanted in change.units("worker") if was and (wanted is None or wanted in stale)]
+    if ending:
+        told.append(f"jobs have up to {max(unit.stop_timeout for unit in ending)} s to end")
+    elif change.units("worker"):
+        told.append("workers run on")
+    if any(paths.site_link(Path(path)) for path in change.files):
+        told.append("nginx reloads")
+    return "; ".join(told)
+
+
+def _settings(change: _Change) -> Iterator[str]:
+    """What else the switch gets: keys of the stack file, with their values where these are short."""
+    for key, before, after in (*_fields(change.was, change.wanted), *_fields(change.was.health, change.wanted.health)):
+        if before != after:
+            yield f"{key} {_value(before)} -> {_value(after)}"
+
+
+def _fields(was: object, wanted: Manifest | HealthCheck) -> Iterator[tuple[str, object, object]]:
+    """What no other section tells, by the name that it has in the stack file, as far as it has one."""
+    for name in (field.name for field in dataclasses.fields(wanted)):
+        if name not in _TOLD:
+            yield _KEYS.get(name, codec.key_of(name)), getattr(was, name), getattr(wanted, name)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_value, value)) or "none"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

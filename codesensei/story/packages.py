@@ -1,0 +1,66 @@
+"""Other packages: what the requirements of two commits ask for, held against each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from codesensei.source import Checkout, Closure, SourceError, at, requirements_closure
+from codesensei.story.section import Section, section
+from codesensei.story.served import Served
+from codesensei.wire.steps import Build
+
+NAME = "packages"
+_PIN = re.compile(r"===?[^,*]+")
+
+
+def of_packages(served: Served, checkout: Checkout, closure: Closure, build: Build) -> Section:
+    """From the requirements of the commit that serves to `closure`, those of the checkout."""
+    before = served.build or build
+    place, directory = before.requirements, before.directory
+    if (served.revision, place) == (checkout.revision, build.requirements):
+        return Section(NAME)
+    try:
+        found = at(checkout, served.revision)
+        was = requirements_closure(found, place, directory) if found else None
+    except SourceError as error:
+        return section(NAME, [f"those that serve now cannot be read: {error.thing}: {error.cause}"])
+    if was is None:
+        return section(NAME, ["those that serve now are not known: this repository does not have their commit"])
+    return Section(NAME) if was.digest == closure.digest else section(NAME, _changes(was, closure))
+
+
+def _changes(was: Closure, wanted: Closure) -> Iterator[str]:
+    before, after = _by_name(was), _by_name(wanted)
+    told = 0
+    for key in sorted({*before, *after}):
+        entry = _change(before.get(key), after.get(key))
+        told += bool(entry)
+        if entry:
+            yield entry
+    if not told:
+        yield f"{', '.join(wanted.files)} changed, and asks for the same names and versions"
+    if loose := sorted(name for name, version in after.values() if not _PIN.fullmatch(version) and "+" not in version):
+        yield f"not pinned, so the newest that fits is installed: {', '.join(loose)}"
+
+
+def _by_name(closure: Closure) -> dict[str, tuple[str, str]]:
+    """Name and version of each, under a key that all spellings of a name have."""
+    return {re.sub(r"[-_.]+", "-", name).lower(): (name, version) for name, version in closure.asked.items()}
+
+
+def _change(was: tuple[str, str] | None, wanted: tuple[str, str] | None) -> str:
+    if was is None:
+        return f"+ {_shown(*wanted)}" if wanted else ""
+    if wanted is None:
+        return f"- {_shown(*was)}"
+    before, after = (_version(version) or "any version" for _, version in (was, wanted))
+    return f"{wanted[0]} {before} -> {after}" if before != after else ""
+
+
+def _shown(name: str, version: str) -> str:
+    return f"{name} {_version(version)}".rstrip()
+
+
+def _version(asked: str) -> str:
+    return asked.lstrip("=") if _PIN.fullmatch(asked) else asked

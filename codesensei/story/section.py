@@ -1,0 +1,61 @@
+"""The form of a story: sections with a name and entries, as text that is data too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from codesensei.wire.text import printable
+
+# Columns of a section's name; its entries begin behind them, one on each line.
+MARGIN = 12
+MOST = 10
+LONGEST = 160
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one part of a deploy changes; one without entries is not told."""
+
+    name: str
+    entries: tuple[str, ...] = ()
+
+
+def section(name: str, entries: Iterable[str]) -> Section:
+    """A section of entries as a person can read them."""
+    return Section(name, bounded([*entries]))
+
+
+def bounded(entries: Sequence[str], count: int | None = None) -> tuple[str, ...]:
+    """The first entries, each on one line, and how many more there are; `count` is their number where it is greater."""
+    left = (len(entries) if count is None else count) - MOST
+    # One more line is as short as saying that there is one.
+    shown = entries if left <= 0 or (left == 1 and len(entries) > MOST) else [*entries[:MOST], f"and {left} more"]
+    return tuple(map(shortened, shown))
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """The text on one line, without its end where it is long."""
+    shown = printable(text)
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def text_of(sections: Iterable[Section]) -> str:
+    """The story as a preview shows it; empty where nothing changes."""
+    lines = []
+    for told in sections:
+        names = [told.name, *[""] * len(told.entries)]
+        lines += [f"{name:<{MARGIN}}{entry}" for name, entry in zip(names, told.entries, strict=False)]
+    return "\n".join(lines)
+
+
+def read(text: str) -> tuple[Section, ...]:
+    """What `text_of` made; nothing for any other text."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, entry = line[:MARGIN].strip(), line[MARGIN:]
+        if not entry or (not name and not found) or (name and not name.isalpha()):
+            return ()
+        entries = found.setdefault(name, []) if name else found[next(reversed(found))]
+        entries.append(entry)
+    return tuple(Section(name, tuple(entries)) for name, entries in found.items())

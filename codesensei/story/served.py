@@ -1,0 +1,66 @@
+"""What serves now, as far as the stack's state has it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from codesensei.wire import codec, steps
+from codesensei.wire.codec import WireError
+from codesensei.wire.manifest import Manifest
+from codesensei.wire.names import variables_of
+from codesensei.wire.steps import StepKind
+
+D = TypeVar("D")
+
+
+class Done(Protocol):
+    """A step that the state holds as done."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Those of its line."""
+
+    @property
+    def data(self) -> str:
+        """What it got."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The release and the commit that serve, and what they were made from.
+
+    A part is None where the state has another one: of a deploy that ended before its switch, or of a version of the
+    program that wrote it in another form.
+    """
+
+    release: str
+    revision: str
+    manifest: Manifest | None = None
+    build: steps.Build | None = None
+    prepare: steps.Prepare | None = None
+    environment: steps.Environment | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, release: str, revision: str, done: Mapping[str, Done]) -> Served:
+        """What serves, where the stack's outputs name this release and commit."""
+        return cls(
+            release,
+            revision,
+            _given(done, steps.SWITCH, release),
+            _given(done, steps.BUILD, release),
+            _given(done, steps.PREPARE, release),
+            _given(done, steps.ENVIRONMENT, variables_of(release)),
+        )
+
+
+def _given(done: Mapping[str, Done], kind: StepKind[D], argument: str) -> D | None:
+    """What a step got, if it was run for this release, or for its variables."""
+    step = done.get(kind.name)
+    if step is None or argument not in step.words[2:3]:
+        return None
+    with contextlib.suppress(ValueError, WireError):
+        return codec.decode(kind.data, codec.plain(step.data), f"step {kind.name}", kept=True)
+    return None

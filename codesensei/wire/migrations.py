@@ -1,0 +1,173 @@
+"""What each operation of a migration means for the code that serves until the switch, and still writes to the tables.
+
+Both sides describe operations alike, from the source or from Django's own plan, and judge them by the one table here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from codesensei.wire.columns import FORBIDDEN, READ_IT, Field, Opinion, Verdict, added, altered
+
+# No running code notices these. RunPython is told of: only reading it shows what it does.
+SAFE = frozenset(
+    """
+    CreateModel AlterModelTableComment AlterIndexTogether AlterModelOptions AlterModelManagers AddIndex RemoveIndex
+    RenameIndex RemoveConstraint AlterConstraint ValidateConstraint AddIndexConcurrently RemoveIndexConcurrently
+    CreateCollation CreateExtension BloomExtension BtreeGinExtension BtreeGistExtension CITextExtension CryptoExtension
+    HStoreExtension TrigramExtension UnaccentExtension RunPython
+    """.split()
+)
+_CONSTRAINING = ("AddConstraint", "AddConstraintNotValid", "AlterUniqueTogether")
+_LATER = "deploy code that no longer uses it first, and let the next deploy drop it"
+_STATE = "SeparateDatabaseAndState(state_operations=[…])"
+# Of each the reason, and what to do instead.
+_DESTRUCTIVE: Mapping[str, tuple[str, str]] = {
+    "RemoveField": (
+        "the serving code still reads and writes the column",
+        f"{_LATER}: 1. the column with null=True or db_default, and this operation in {_STATE}; 2. the column dropped",
+    ),
+    "DeleteModel": (
+        "the serving code still reads and writes the table",
+        f"{_LATER}: 1. this operation in {_STATE}; 2. the table dropped",
+    ),
+    "RenameField": (
+        "the serving code knows the column under its old name",
+        "keep the column: AlterField of {o.field} with db_column='{o.field}' before this operation, and the same in the"
+        " model; or add a second column, fill both, and drop the first in a later deploy",
+    ),
+    "RenameModel": (
+        "the serving code knows the table under its old name",
+        "keep the table: AlterModelTable('{o.model}', '{table}') before this operation, and db_table = '{table}' in"
+        " Meta of {o.to}",
+    ),
+    "AlterModelTable": ("the serving code knows the table under its old name", "keep db_table as it is"),
+    "AlterOrderWithRespectTo": (
+        "the column _order comes, which the serving code does not write, or goes, which it reads",
+        "order by a field of your own, added with null=True or db_default",
+    ),
+    "RemoveCollation": ("queries of the serving code may name the collation", _LATER),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One operation: its class, and what it is about. `to` is a new name, `fields` are those of a constraint.
+
+    `inert`: it changes no table, e.g. of a model that is not managed, or of a RunSQL without a statement.
+    """
+
+    name: str
+    model: str = ""
+    field: str = ""
+    to: str = ""
+    before: Field | None = None
+    after: Field | None = None
+    fields: tuple[str, ...] = ()
+    inert: bool = False
+
+    def __str__(self) -> str:
+        """As people speak of it: `RenameField book.price to cost`."""
+        of = ".".join(filter(None, [self.model, self.field]))
+        return " ".join(filter(None, [self.name, of, f"to {self.to}" if self.to else ""]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """`app` is the label, as everywhere in Django."""
+
+    app: str
+    name: str
+    operations: tuple[Operation, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """As `acknowledgeMigrations` names it: `books.0003_drop_price`."""
+        return f"{self.app}.{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """An operation of a migration and its verdict; `why` and `fix` are empty where it is safe."""
+
+    migration: str
+    operation: Operation
+    verdict: Verdict = "safe"
+    why: str = ""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        verdict = "DESTRUCTIVE" if self.verdict == "destructive" else self.verdict
+        return f"{self.operation} is {verdict}" + (f": {self.why}" if self.why else "")
+
+
+@dataclass
+class Made:
+    """What the plan itself has made so far: the serving code knows nothing of it."""
+
+    models: set[tuple[str, str]] = field(default_factory=set)
+    columns: dict[tuple[str, str, str], Field | None] = field(default_factory=dict)
+
+
+def judge(plan: Iterable[Migration]) -> Iterator[Judged]:
+    """Each operation of a plan in its order, for a database that has tables already."""
+    made = Made()
+    for migration in plan:
+        for operation in migration.operations:
+            found = None if operation.inert else next(_against(migration.app, operation, made), None)
+            _note(migration.app, operation, made)
+            told = found or Opinion("safe", "", "")
+            yield Judged(
+                migration=migration.label, operation=operation, verdict=told.verdict, why=told.why, fix=told.fix
+            )
+
+
+def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
+    """What is to be said against an operation, first things first."""
+    name, model = operation.name, (app, operation.model.lower())
+    is_new = (*model, operation.field.lower()) in made.columns
+    if name in SAFE or (operation.model and model in made.models):
+        return
+    if name == "AddField" or (name == "AlterField" and is_new):
+        # Rows of the serving code have to fit what becomes of a new column in the end.
+        yield from added(operation.after)
+    elif name == "AlterField":
+        yield from altered(operation.before, operation.after)
+    elif name in _CONSTRAINING:
+        new = [made.columns.get((*model, column.lower())) for column in operation.fields]
+        # Rows of the serving code have NULL there, which no unique constraint compares.
+        if not any(column and column.null and not column.default for column in new):
+            yield FORBIDDEN
+    elif name == "RemoveField" and operation.before and operation.before.kind == "ManyToManyField":
+        if not operation.before.through:
+            yield Opinion("destructive", *_DESTRUCTIVE["DeleteModel"])
+    elif name in _DESTRUCTIVE:
+        why, fix = _DESTRUCTIVE[name]
+        if not is_new:
+            yield Opinion("destructive", why, fix.format(o=operation, table=f"{app}_{operation.model.lower()}"))
+    elif name == "RunSQL":
+        yield Opinion("unknown", "only reading its SQL tells", READ_IT)
+    else:
+        yield Opinion("unknown", "it is none of Django's own operations", READ_IT)
+
+
+def _note(app: str, operation: Operation, made: Made) -> None:
+    """Keep up with what is new."""
+    model, to = (app, operation.model.lower()), operation.to.lower()
+    column, renamed = (*model, operation.field.lower()), (*model, to)
+    if operation.name == "CreateModel":
+        made.models.add(model)
+    elif operation.name == "DeleteModel":
+        made.models.discard(model)
+    elif operation.name == "AddField" or (operation.name == "AlterField" and column in made.columns):
+        made.columns[column] = operation.after
+    elif operation.name == "RemoveField":
+        made.columns.pop(column, None)
+    elif operation.name == "RenameField" and column in made.columns:
+        made.columns[renamed] = made.columns.pop(column)
+    elif operation.name == "RenameModel":
+        made.models = {(app, to) if known == model else known for known in made.models}
+        made.columns = {
+            (app, to, known[2]) if known[:2] == model else known: found for known, found in made.columns.items()
+        }

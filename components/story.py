@@ -1,0 +1,76 @@
+"""The story that a preview begins with: what serves now, held against what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi import Output
+
+from codesensei import remote, story
+from codesensei.config import Stack
+from codesensei.source import Code
+from codesensei.story import Served, Variable
+from codesensei.wire import envfile
+from codesensei.wire.envfile import Written
+from codesensei.wire.manifest import Manifest
+from components.base import if_known
+from components.environment import Environment
+from components.release import build_data, prepare_data
+from components.switch import Switch
+
+
+def tell(stack: Stack, access: remote.Access, code: Code, environment: Environment, switch: Switch) -> None:
+    """Tell it in a preview, as one diagnostic of the stack; nothing where nothing changes."""
+    if not pulumi.runtime.is_dry_run():
+        return
+    if not access.served:
+        pulumi.info(story.text_of([story.first_deploy(code.checkout)]))
+        return
+    outputs, done = access.state.outputs, access.state.steps
+    served = Served.of(access.served, str(outputs.get("revision", "")), done)
+
+    def told(known: list[Any]) -> None:
+        if text := story.text_of(_sections(stack, code, served, environment, *known)):
+            pulumi.info(text)
+
+    parts = (environment.release, environment.digest_key, environment.given, environment.own)
+    Output.all(switch.planned, *map(_each_if_known, parts)).apply(told)
+
+
+def _each_if_known(value: Any) -> Output[Any]:
+    """The value if it is known; of a map, each value that is."""
+    if isinstance(value, dict):
+        known: Output[Any] = Output.all(**{name: if_known(inner) for name, inner in value.items()})
+        # Of nothing it makes a list.
+        return known.apply(lambda found: found or {})
+    return if_known(value)
+
+
+def _sections(
+    stack: Stack,
+    code: Code,
+    served: Served,
+    environment: Environment,
+    manifest: Manifest,
+    release: str | None,
+    digest_key: str | None,
+    given: Mapping[str, Written],
+    own: Mapping[str, str | None],
+) -> list[story.Section]:
+    """Always in this order. What operates on the database has its place before the variables."""
+    build, prepare = build_data(stack, code), prepare_data(stack, code)
+    # Variables that the update makes are in no name yet.
+    name = release or f"{code.id[:7]}-(new variables)"
+    variables = {key: Variable(envfile.meaning(given[key]), key in environment.secret_names) for key in given}
+    for key, value in own.items():
+        variables[key] = Variable(value, key in environment.secret_names, environment.origins[key])
+    return [
+        story.of_release(served, name, code.checkout, build, prepare),
+        story.of_packages(served, code.checkout, code.requirements, build),
+        story.of_variables(served, name, variables, digest_key),
+        story.of_processes(served, name, manifest),
+        story.of_site(served, manifest),
+        story.of_switch(served, name, manifest),
+    ]

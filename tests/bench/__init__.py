@@ -1,0 +1,1 @@
+"""How deploys are measured."""

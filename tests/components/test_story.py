@@ -1,0 +1,133 @@
+"""What a preview tells of a stack that serves: every part of the program that a story is made of, together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.output import UNKNOWN, Output
+from pulumi.runtime import mocks
+
+from codesensei import remote, story
+from codesensei.config import Stack
+from codesensei.remote.state import State
+from components.base import if_known
+from tests.components import recorder, stacks
+from tests.config.engine import API_TOKEN
+
+
+def state_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> State:
+    """The state that a deploy of this stack has left."""
+    made = recorder.run(stack, remote.Look(), monkeypatch)
+    commands = [
+        {"type": one.type, "outputs": recorder.opened(one.inputs)} for one in made.commands() if "create" in one.inputs
+    ]
+    found = State.of(dict(zip(map(str, range(len(commands))), commands, strict=True)))
+    return State(True, found.steps, outputs={"release": found.steps["switch"].words[2], "revision": recorder.REVISION})
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said in a preview."""
+    lines: list[str] = []
+    monkeypatch.setattr(pulumi, "info", lines.append)
+    return lines
+
+
+def preview(stack: Stack, state: State, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    recorder.run(stack, remote.Look(), monkeypatch, previewed=state, **changes)
+
+
+EVERY = {"example": stacks.example, "given": stacks.given, "generated": stacks.generated, "external": stacks.external}
+
+
+@pytest.mark.proves("story.silent")
+@pytest.mark.parametrize("name", EVERY)
+def test_what_does_not_change_is_not_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    stack = EVERY[name](tmp_path)
+    state = state_of(stack, monkeypatch)
+    assert told == []
+    preview(stack, state, monkeypatch)
+    assert told == []
+
+
+@pytest.mark.proves("story.silent")
+def test_a_first_deploy_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    preview(stacks.given(tmp_path), State(), monkeypatch)
+    assert told == ["release     first deploy of 4f2a9c1 Sell more"]
+
+
+@pytest.mark.proves("story.told")
+def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    state = state_of(stacks.given(tmp_path), monkeypatch)
+    more = stacks.GIVEN.replace("mediaServing: proxy", "workers: {worker: celery -A config worker}")
+    more = more.replace("[shop.example.com]", "[www.example.com]") + "  codesensei:env: {GREETING: Hello}\n"
+    # A commit of which nothing is known here.
+    checkout = replace(recorder.code().checkout, revision="5" * 40)
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch, checkout=checkout)
+    (text,) = told
+    names = ["release", "packages", "variables", "processes", "site", "switch"]
+    assert [part.name for part in story.read(text)] == names
+
+
+@pytest.mark.proves("preview.after-failure", "story.release", "story.switch")
+def test_after_a_failed_deploy_both_releases_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    """The steps before the switch have the new release in the state; it serves as little as before."""
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    wanted = state.outputs["release"]
+    preview(stack, replace(state, outputs={**state.outputs, "release": "1111111-2222222"}), monkeypatch)
+    (text,) = told
+    release, variables, switch = story.read(text)
+    assert release.entries == (f"1111111-2222222 -> {wanted}, the same commit 4f2a9c1 Sell more",)
+    assert variables.entries[0].startswith("changed; which ones is not known")
+    assert switch.entries == ("what is live now is not in the state: all of it is held to be new",)
+
+
+@pytest.mark.proves("story.variables", "secrets.never")
+def test_no_secret_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    before = stacks.GIVEN.replace(API_TOKEN, "canary-of-another")
+    more = '    ADDED: {secure: "clear:canary-that-is-added"}\n'
+    state = state_of(stacks.loaded(tmp_path, before), monkeypatch)
+    preview(stacks.loaded(tmp_path, stacks.GIVEN + more), state, monkeypatch)
+    (text,) = told
+    (variables,) = (part for part in story.read(text) if part.name == "variables")
+    assert variables.entries[0] == "+ ADDED (secret)"
+    assert re.fullmatch(r"API_TOKEN changed \(digest [0-9a-f]{4} -> [0-9a-f]{4}\)", variables.entries[1])
+    assert len(variables.entries) == 2
+    assert "canary" not in text
+
+
+@pytest.mark.proves("story.variables")
+def test_a_variable_that_the_update_makes_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    """The release has no name then, and everything that is known is told."""
+    state = state_of(stacks.generated(tmp_path), monkeypatch)
+    more = stacks.GENERATED.replace("[SECRET_KEY]", "[SECRET_KEY, UNMADE]") + "  codesensei:env: {GREETING: Hello}\n"
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch)
+    (text,) = told
+    release, variables, *_ = story.read(text)
+    assert release.entries[0].endswith("-(new variables), the same commit 4f2a9c1 Sell more")
+    assert variables.entries == ('+ GREETING "Hello"', "+ UNMADE (generated)")
+
+
+def test_what_only_the_update_makes_is_none() -> None:
+    found: list[Any] = []
+    unknown: Output[Any] = Output.from_input("x").apply(lambda _: UNKNOWN)
+
+    def ask() -> Output[None]:
+        return Output.all(if_known(unknown), if_known("y"), if_known(None)).apply(found.extend)
+
+    runner: Callable[[], None] = mocks.test(ask)  # type: ignore[no-untyped-call]
+    runner()
+    assert found == [None, "y", None]

@@ -1,0 +1,181 @@
+"""What the program says that asks Django for its plan, and what follows of it; with the real Django."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codesensei.scripts.release import guard
+from codesensei.wire import codec
+from codesensei.wire.migrations import Judged, judge
+
+SETTINGS = """
+SECRET_KEY = "x"
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "books"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+"""
+HEAD = """
+from django.conf import settings
+from django.db import migrations, models
+from django.db.models import CASCADE
+KEY = ("id", models.BigAutoField(primary_key=True))
+"""
+FIRST = f"""{HEAD}
+class Migration(migrations.Migration):
+    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    operations = [
+        migrations.CreateModel("Book", [
+            KEY,
+            ("title", models.CharField(max_length=100)),
+            ("price", models.DecimalField(max_digits=8, decimal_places=2)),
+            ("note", models.TextField(null=True)),
+            ("kept", models.IntegerField(db_column="kept_there")),
+            ("fans", models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")),
+        ]),
+        migrations.CreateModel("View", [KEY, ("x", models.IntegerField())], options={{"managed": False}}),
+        migrations.CreateModel("Named", [KEY], options={{"db_table": "named"}}),
+    ]
+"""
+SECOND = f"""{HEAD}
+class Trigger(migrations.RunSQL):
+    pass
+
+class Own(models.CharField):
+    pass
+
+class Migration(migrations.Migration):
+    dependencies = [("books", "0001_first"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    operations = [
+%s
+    ]
+"""
+USER = "settings.AUTH_USER_MODEL"
+ROWS = (
+    ('AddField("book", "isbn", models.CharField(max_length=13, default=""))', "destructive AddField book.isbn"),
+    ('AddField("book", "isbn", models.CharField(max_length=13, null=True))', "safe AddField book.isbn"),
+    ('AddField("book", "stock", models.IntegerField(db_default=0))', "safe AddField book.stock"),
+    ('AddField("book", "stock", models.IntegerField(db_default=0, unique=True))', "destructive AddField book.stock"),
+    (f'AddField("book", "owner", models.ForeignKey({USER}, CASCADE, null=True))', "safe AddField book.owner"),
+    (f'AddField("book", "one", models.OneToOneField({USER}, CASCADE))', "destructive AddField book.one"),
+    (f'AddField("book", "readers", models.ManyToManyField({USER}, related_name="+"))', "safe AddField book.readers"),
+    ('AddField("view", "y", models.IntegerField(default=0))', "safe AddField view.y"),
+    ('AlterField("book", "title", models.SlugField(max_length=100))', "safe AlterField book.title"),
+    ('AlterField("book", "title", Own(max_length=100))', "safe AlterField book.title"),
+    ('AlterField("book", "title", models.CharField(max_length=50))', "destructive AlterField book.title"),
+    ('AlterField("book", "title", models.CharField(max_length=100, unique=True))', "destructive AlterField book.title"),
+    ('AlterField("book", "note", models.TextField(default=""))', "destructive AlterField book.note"),
+    ('AlterField("book", "price", models.DecimalField(max_digits=10, decimal_places=2))', "safe AlterField book.price"),
+    (
+        'AlterField("book", "price", models.DecimalField(max_digits=6, decimal_places=2))',
+        "destructive AlterField book.price",
+    ),
+    ('AlterField("book", "kept", models.IntegerField())', "destructive AlterField book.kept"),
+    (f'AlterField("book", "fans", models.ManyToManyField({USER}, blank=True))', "safe AlterField book.fans"),
+    ('RenameField("book", "kept", "there")', "safe RenameField book.kept to there"),
+    ('RenameField("book", "title", "name")', "destructive RenameField book.title to name"),
+    ('RemoveField("book", "price")', "destructive RemoveField book.price"),
+    ('RemoveField("book", "fans")', "destructive RemoveField book.fans"),
+    ('RenameModel("Book", "Volume")', "destructive RenameModel Book to Volume"),
+    ('RenameModel("Named", "Called")', "safe RenameModel Named to Called"),
+    ('AlterModelTable("book", "books_book")', "safe AlterModelTable book to books_book"),
+    ('AlterModelTable("book", "volumes")', "destructive AlterModelTable book to volumes"),
+    ('AlterUniqueTogether("book", {("title", "price")})', "destructive AlterUniqueTogether book"),
+    ('AlterUniqueTogether("book", set())', "safe AlterUniqueTogether book"),
+    ('AlterOrderWithRespectTo("book", None)', "safe AlterOrderWithRespectTo book"),
+    ('AlterOrderWithRespectTo("book", "title")', "destructive AlterOrderWithRespectTo book"),
+    ('AddIndex("book", models.Index(fields=["title"], name="by_title"))', "safe AddIndex book"),
+    (
+        'AddConstraint("book", models.UniqueConstraint(fields=["title"], name="once"))',
+        "destructive AddConstraint book",
+    ),
+    ('DeleteModel("View")', "safe DeleteModel View"),
+    ('DeleteModel("Book")', "destructive DeleteModel Book"),
+    ("RunPython(print)", "safe RunPython"),
+    ('RunSQL("")', "safe RunSQL"),
+    ('RunSQL("SELECT 1")', "unknown RunSQL"),
+    ('SeparateDatabaseAndState([migrations.RemoveField("book", "price")], [])', "destructive RemoveField book.price"),
+)
+
+
+def asked(folder: Path) -> guard.Plan:
+    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "settings"}
+    argv = [sys.executable, "-B", str(guard.ASK), "default"]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True, env=environment)
+    return codec.decode(guard.Plan, json.loads(done.stdout.partition(guard.ASKED)[2]), "answer")
+
+
+def judged(folder: Path, *operations: str) -> list[Judged]:
+    """What a second migration with these operations would do."""
+    path = folder / "books/migrations/0002_second.py"
+    path.write_text(SECOND % "".join(f"        {operation},\n" for operation in operations))
+    try:
+        return list(judge(asked(folder).migrations))
+    finally:
+        path.unlink()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose database has its first migrations."""
+    folder = tmp_path_factory.mktemp("bookshop")
+    for name in ("books/__init__.py", "books/migrations/__init__.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "settings.py").write_text(SETTINGS)
+    (folder / "books/migrations/0001_first.py").write_text(FIRST)
+    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": str(folder)}
+    argv = [sys.executable, "-B", "-m", "django", "migrate", "--verbosity", "0"]
+    subprocess.run(argv, cwd=folder, env=environment, check=True)
+    return folder
+
+
+@pytest.mark.proves("migrations.asked", "migrations.destructive", "migrations.writes", "migrations.unknown")
+def test_each_operation_of_a_plan(project: Path) -> None:
+    """Each in a migration of its own, which ends the plan: none is on top of another."""
+    found = [judged(project, f"migrations.{operation}") for operation, _ in ROWS]
+    assert [f"{one.verdict} {one.operation}" for (one,) in found] == [wanted for _, wanted in ROWS]
+
+
+@pytest.mark.proves("migrations.asked")
+def test_what_only_django_keeps_track_of_is_no_operation(project: Path) -> None:
+    assert judged(project, 'migrations.SeparateDatabaseAndState([], [migrations.RemoveField("book", "price")])') == []
+
+
+@pytest.mark.proves("migrations.unknown")
+def test_a_class_of_the_project_s_own_may_do_anything(project: Path) -> None:
+    [own] = judged(project, 'Trigger("")')
+    assert (own.operation.name, own.verdict) == ("books.migrations.0002_second.Trigger", "unknown")
+
+
+@pytest.mark.proves("migrations.fresh")
+def test_what_the_plan_makes_itself_is_safe(project: Path) -> None:
+    found = judged(
+        project,
+        'migrations.CreateModel("Tag", [KEY, ("name", models.CharField(max_length=5))])',
+        'migrations.AddField("tag", "more", models.IntegerField(default=3))',
+        'migrations.RenameModel("Tag", "Label")',
+        'migrations.RemoveField("label", "name")',
+        'migrations.DeleteModel("Label")',
+    )
+    assert [one.verdict for one in found] == ["safe"] * 5
+
+
+@pytest.mark.proves("migrations.rollback")
+def test_what_is_applied_and_what_the_release_has(project: Path) -> None:
+    """A migration that another release has brought is applied, and not known here."""
+    first = project / "books/migrations/0001_first.py"
+    text = first.read_text()
+    assert {"books.0001_first", "auth.0001_initial"} <= {*asked(project).applied} & {*asked(project).known}
+    first.unlink()
+    try:
+        plan = asked(project)
+    finally:
+        first.write_text(text)
+    assert "books.0001_first" in plan.applied
+    assert "books.0001_first" not in plan.known

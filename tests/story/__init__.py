@@ -1,0 +1,1 @@
+"""What a preview tells a reviewer."""

@@ -1,0 +1,116 @@
+"""Processes, hostnames and the switch, from two manifests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from codesensei.story import Served, of_processes, of_site, of_switch
+from codesensei.wire.manifest import Manifest, RolePassword
+from tests.story.parts import RELEASE, REVISION, manifest, worker
+
+OTHER = "3333333-2222222"
+QUIET = "visitors notice nothing, a candidate serves them meanwhile"
+JOBS = "jobs have up to 600 s to end"
+
+
+def told(was: Manifest, wanted: Manifest, release: str = RELEASE) -> list[tuple[str, ...]]:
+    """The entries of the three sections."""
+    served = Served(RELEASE, REVISION, manifest=was)
+    parts = (of_processes(served, release, wanted), of_site(served, wanted), of_switch(served, release, wanted))
+    return [part.entries for part in parts]
+
+
+@pytest.mark.proves("story.silent")
+def test_the_same_manifest_is_not_told() -> None:
+    assert told(manifest(worker("worker")), manifest(worker("worker"))) == [(), (), ()]
+
+
+@pytest.mark.proves("story.processes", "story.switch")
+def test_another_release_restarts_all_that_stay() -> None:
+    was = manifest(worker("worker"), worker("mailer"))
+    assert told(was, was, OTHER) == [
+        (
+            "web restarts by hand-over",
+            "mailer restarts, its jobs have 600 s to end",
+            "worker restarts, its jobs have 600 s to end",
+        ),
+        (),
+        (f"{QUIET}; {JOBS}",),
+    ]
+
+
+@pytest.mark.proves("story.processes", "story.switch")
+def test_workers_that_come_go_and_run_another_line() -> None:
+    was = manifest(worker("worker", "celery -c 2"), worker("old"), worker("stays"))
+    wanted = manifest(worker("worker", "celery -c 4"), worker("beat", "celery beat", singleton=True), worker("stays"))
+    assert told(was, wanted) == [
+        (
+            "+ beat: celery beat (singleton)",
+            "- old: stops, its jobs have 600 s to end",
+            "worker: celery -c 2 -> celery -c 4",
+            "worker restarts, its jobs have 600 s to end",
+        ),
+        (),
+        (f"nothing restarts for visitors; {JOBS}",),
+    ]
+
+
+@pytest.mark.proves("story.processes", "story.switch")
+def test_another_number_of_web_processes() -> None:
+    wanted = manifest(worker("worker"), web="--workers 5", web_workers=5)
+    assert told(manifest(worker("worker")), wanted) == [
+        ("web: 3 -> 5 workers", "web restarts by hand-over"),
+        (),
+        (f"{QUIET}; workers run on",),
+    ]
+
+
+@pytest.mark.proves("story.site", "story.switch")
+def test_hostnames_that_come_and_go() -> None:
+    wanted = manifest(site="server_name www", hosts=("www.shop.example.com",), scheme="https")
+    assert told(manifest(), wanted) == [
+        (),
+        ("+ www.shop.example.com", "- shop.example.com", "http -> https"),
+        ("nothing restarts for visitors; nginx reloads",),
+    ]
+
+
+@pytest.mark.proves("story.switch")
+@pytest.mark.parametrize(
+    "wanted", [manifest(socket="Backlog=1"), manifest(database=RolePassword(role="shop", digest="b"))]
+)
+def test_what_visitors_wait_for_is_said(wanted: Manifest) -> None:
+    (_, _, (meaning,)) = told(manifest(), wanted)
+    assert meaning == "visitors wait while web restarts"
+
+
+@pytest.mark.proves("story.switch")
+def test_what_else_the_switch_gets_is_told_by_its_key() -> None:
+    wanted = manifest(keep_releases=3, after_switch=("./tell",), production=True, path="/up", accept=("2xx", "401"))
+    (entries, _, (_, *others)) = told(manifest(), wanted)
+    assert entries == ()
+    assert sorted(others) == [
+        "afterSwitch none -> ./tell",
+        "healthCheck.accept 2xx -> 2xx, 401",
+        "healthCheck.path / -> /up",
+        "keepReleases 5 -> 3",
+        "production false -> true",
+    ]
+
+
+@pytest.mark.proves("story.switch")
+def test_a_state_without_what_is_live_is_said() -> None:
+    served = Served(RELEASE, REVISION)
+    assert of_processes(served, OTHER, manifest()).entries == ()
+    assert of_switch(served, OTHER, manifest()).entries == (
+        "what is live now is not in the state: all of it is held to be new",
+    )
+
+
+@pytest.mark.proves("story.site")
+def test_another_certificate_is_told() -> None:
+    was, wanted = (manifest(scheme="https", tls=digest) for digest in ("a", "b"))
+    assert told(was, wanted)[1] == ("another certificate",)
+    assert told(was, replace(was, media_url="/media/"))[1] == ("uploads not served -> /media/",)

@@ -1,0 +1,163 @@
+"""Another release, and other packages: what is said of two commits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from codesensei.source import Checkout, Closure, History, Side, SourceError
+from codesensei.story import Served, first_deploy, of_packages, of_release
+from codesensei.wire import codec
+from tests.story.parts import RELEASE, REVISION, build, manifest, prepare
+
+OTHER, WANTED = "3333333-2222222", "3" * 40
+COMMITS = tuple(f"{number:07} Commit {number}" for number in range(10))
+
+
+def checkout(revision: str = WANTED, branch: str | None = None) -> Checkout:
+    return Checkout(revision, "Sell paper", branch, Path("/nowhere"), "")
+
+
+def served(**changes: object) -> Served:
+    given = {"build": build(), "prepare": prepare(), **changes}
+    return Served(RELEASE, REVISION, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.proves("story.release")
+@pytest.mark.parametrize(
+    ("found", "entries"),
+    [
+        (
+            History(True, new=Side(1, 1, COMMITS[:1]), tags=("v1.2.0", "v1.3.0")),
+            ("v1.2.0 -> v1.3.0, 1 commit by 1 person", "+ 0000000 Commit 0"),
+        ),
+        (
+            History(True, new=Side(17, 2, COMMITS), tags=("", "v2")),
+            ("no tag -> v2, 17 commits by 2 people", *(f"+ {commit}" for commit in COMMITS), "+ and 7 more"),
+        ),
+        (
+            History(True, lost=Side(3, 1, COMMITS[:3])),
+            ("goes back over 3 commits to 3333333 Sell paper", *(f"- {commit}" for commit in COMMITS[:3])),
+        ),
+        (
+            History(True, new=Side(1, 1, COMMITS[:1]), lost=Side(2, 1, COMMITS[1:3])),
+            (
+                "sideways to 3333333 Sell paper: 1 commit by 1 person, without 2 commits that serve now",
+                *("+ 0000000 Commit 0", "- 0000001 Commit 1", "- 0000002 Commit 2"),
+            ),
+        ),
+        (
+            History(True, new=Side(1001, 3, COMMITS), whole=False),
+            (
+                "more than 1000 commits by 3 people, counted in a clone without its whole history",
+                *(f"+ {commit}" for commit in COMMITS),
+                "+ and many more",
+            ),
+        ),
+        (
+            History(False),
+            ("to 3333333 Sell paper; 1111111, which serves, is not in this repository (git fetch brings it)",),
+        ),
+    ],
+)
+def test_the_way_from_one_commit_to_another(
+    monkeypatch: pytest.MonkeyPatch, found: History, entries: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("codesensei.story.release.history", lambda *_: found)
+    head, *others = of_release(served(), OTHER, checkout(), build(), prepare()).entries
+    assert (head, *others) == (f"{RELEASE} -> {OTHER}, {entries[0]}", *entries[1:])
+
+
+@pytest.mark.proves("story.release")
+def test_a_long_subject_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesensei.story.release.history", lambda *_: History(False))
+    long = replace(checkout(), subject="Sell paper " * 100)
+    (head,) = of_release(served(), OTHER, long, build(), prepare()).entries
+    assert head.endswith("…; 1111111, which serves, is not in this repository (git fetch brings it)")
+
+
+@pytest.mark.proves("story.release")
+def test_the_same_commit_with_other_parts() -> None:
+    other = build(python="3.13", installer="pip")
+    hooks = prepare(before_migrate=("./a", "./b"), after_migrate=("./c",))
+    told = of_release(served(prepare=prepare(before_migrate=("./b",))), OTHER, checkout(REVISION, "main"), other, hooks)
+    assert told.entries == (
+        f"{RELEASE} -> {OTHER}, the same commit 1111111 Sell paper, branch main",
+        "python the server's -> 3.13",
+        "installer uv -> pip",
+        "hook beforeMigrate + ./a",
+        "hook afterMigrate + ./c",
+    )
+
+
+@pytest.mark.proves("story.silent")
+def test_the_same_release_is_not_told_and_a_first_one_is_one_line() -> None:
+    assert of_release(served(), RELEASE, checkout(REVISION), build(), prepare()).entries == ()
+    assert first_deploy(checkout()).entries == ("first deploy of 3333333 Sell paper",)
+
+
+@pytest.mark.proves("story.release")
+def test_what_a_failed_deploy_left_in_the_state_is_not_what_serves() -> None:
+    class Done:
+        def __init__(self, kind: str, data: object, *words: str) -> None:
+            self.words, self.data = (kind, "1", *words), codec.to_text(data)
+
+    done = {
+        "switch": Done("switch", manifest(), RELEASE, REVISION),
+        "build": Done("build", build(), OTHER, WANTED),
+        "prepare": Done("prepare", prepare(), RELEASE, REVISION),
+        "environment": Done("environment", {"of": "another version"}, "2222222"),
+    }
+    found = Served.of(RELEASE, REVISION, done)
+    assert found == Served(RELEASE, REVISION, manifest=manifest(), prepare=prepare())
+    assert Served.of(RELEASE, REVISION, {}) == Served(RELEASE, REVISION)
+
+
+def closure(digest: str, **asked: str) -> Closure:
+    return Closure(
+        ("requirements.txt",), digest, False, (), asked={name.replace("0", "-"): asked[name] for name in asked}
+    )
+
+
+def told_packages(monkeypatch: pytest.MonkeyPatch, was: Closure | None, wanted: Closure) -> tuple[str, ...]:
+    monkeypatch.setattr("codesensei.story.packages.at", lambda *_: was and checkout(REVISION))
+    monkeypatch.setattr("codesensei.story.packages.requirements_closure", lambda *_: was)
+    return of_packages(served(), checkout(), wanted, build()).entries
+
+
+@pytest.mark.proves("story.packages")
+def test_packages_by_name_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    was = closure("a", Django="==5.1.2", requests="==2.32", gone=">=1", dj_url="==1", celery="==5")
+    wanted = closure("b", django="==5.2.8", httpx="==0.28", dj0url="==1", celery=">=5,<6", forms="git+https://x@1")
+    assert told_packages(monkeypatch, was, wanted) == (
+        "celery 5 -> >=5,<6",
+        "django 5.1.2 -> 5.2.8",
+        "+ forms git+https://x@1",
+        "- gone >=1",
+        "+ httpx 0.28",
+        "- requests 2.32",
+        "not pinned, so the newest that fits is installed: celery",
+    )
+
+
+@pytest.mark.proves("story.packages")
+def test_packages_of_which_no_name_or_version_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = "requirements.txt changed, and asks for the same names and versions"
+    assert told_packages(monkeypatch, closure("a", x="==1"), closure("b", x="==1")) == (entry,)
+    assert told_packages(monkeypatch, closure("a", x="==1"), closure("a", x="==1")) == ()
+
+
+@pytest.mark.proves("story.packages")
+def test_packages_that_cannot_be_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    (entry,) = told_packages(monkeypatch, None, closure("a"))
+    assert entry == "those that serve now are not known: this repository does not have their commit"
+
+    def fail(*_: object) -> None:
+        raise SourceError("requirements.txt", "is not in the commit", "commit it")
+
+    monkeypatch.setattr("codesensei.story.packages.at", fail)
+    (entry,) = of_packages(served(), checkout(), closure("a"), build()).entries
+    assert entry == "those that serve now cannot be read: requirements.txt: is not in the commit"
+    assert of_packages(served(), checkout(REVISION), closure("b"), build()).entries == ()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codesensei.scripts.base import files, register
+from codesensei.scripts.base import register
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.hardening import blank, firewall, ssh, updates
-from codesensei.wire import paths
 from codesensei.wire.steps import Hardening
 
 
@@ -28,7 +27,9 @@ class Plan:
 def plan(step: Step[object], hardening: Hardening) -> Plan:
     """What this stack wants, and for `auto` what its server was when it was found."""
     # Asked whatever is wanted: after the first deploy, nobody could know it any more.
-    found = blank.found_blank(step.slug, off=hardening == "off")
+    found = blank.found_blank(step, off=hardening == "off")
+    if hardening == "off":
+        _say_what_is_closed(step)
     if hardening == "off" or (hardening == "auto" and not found):
         return Plan(wanted=False)
     by_hand = updates.by_hand()
@@ -50,11 +51,12 @@ def apply(step: Step[object], plan: Plan) -> tuple[str, ...]:
 
 def say_what_stays(step: Step[object]) -> None:
     """Name what the last project leaves: it protects the server, not the project."""
-    places = (paths.SERVER.firewall, paths.SERVER.sshd_config, paths.SERVER.apt_updates)
-    kept = [str(path) for path in places if path.is_file()]
-    if register.entries():
-        return
-    files.remove_path(paths.SERVER.memory / "hardening.json")
-    if kept:
+    if not register.entries():
+        blank.forget()
+        _say_what_is_closed(step)
+
+
+def _say_what_is_closed(step: Step[object]) -> None:
+    if kept := blank.ours():
         fix = f"to open the firewall, on the server: systemctl disable --now {firewall.UNIT}"
-        step.say(f"kept, because it protects the server: {', '.join(kept)}; {fix}")
+        step.say(f"kept, because it protects the server: {', '.join(map(str, kept))}; {fix}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 
-from codesensei.scripts.base import commands, files
+from codesensei.scripts.base import commands, files, shared
 from codesensei.scripts.base.step import Step
+from codesensei.scripts.hardening import VERSION
 from codesensei.wire import paths
 from codesensei.wire.processes import SYSTEM_PATH
 
@@ -35,5 +36,7 @@ def by_hand() -> bool:
 def switch_on(step: Step[object]) -> None:
     """Let apt install security updates once a day."""
     path = paths.SERVER.apt_updates
-    step.converge(files.write_file(path, TEXT), f"security updates: installed once a day from now on: {path} written")
+    text = shared.newest(path, TEXT, VERSION)
+    step.converge(files.write_file(path, text), f"security updates: installed once a day from now on: {path} written")
     step.manage_shared(path)
+    shared.remember(path, TEXT, VERSION)

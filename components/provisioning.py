@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pulumi import Output, ResourceOptions
 
+from codesensei import remote
 from codesensei.config import Stack
 from codesensei.render import broker, site
 from codesensei.wire import paths, steps
+from codesensei.wire.said import Said
 from codesensei.wire.steps import MADE_HERE, SharedFile
-from components.base import Component
+from components.base import Component, read_answer
 from components.generated import Generated
 from components.server import Server
+
+CLOSES = "a firewall lets in SSH, 80 and 443 only, SSH takes keys only, and security updates install themselves"
 
 
 class Provisioning(Component):
@@ -23,6 +27,9 @@ class Provisioning(Component):
         shown["postgresql"] = postgresql
         if stack.broker.shared:
             shown["broker"] = "the server's, without a password: every user of the server can read and change it"
+        if config.server.hardening == "on":
+            shown["hardening"] = CLOSES
+        _say_what_closes(stack, access)
         super().__init__(stack.slug, shown, opts)
         packages = steps.Packages(
             packages=project.system_packages,
@@ -32,6 +39,7 @@ class Provisioning(Component):
             # uv brings its own.
             python=project.python if project.installer == "pip" else "",
             certbot=config.tls.kind == "acme",
+            hardening=config.server.hardening,
         )
         account = steps.Account(
             user=stack.user,
@@ -39,7 +47,7 @@ class Provisioning(Component):
             shared_paths=project.shared_paths,
             media=project.media,
         )
-        self.step(access, steps.PACKAGES, packages)
+        self.step(access, steps.PACKAGES, packages).apply(_warn)
         self.step(access, steps.ACCOUNT, account)
         # A throwaway certificate that the step makes, or that of the project that serves by address.
         default = paths.SERVER.default_tls
@@ -55,6 +63,23 @@ class Provisioning(Component):
             known = Output.all(generated.broker_number, generated.broker_password)
             self.step(access, steps.INSTANCE, known.apply(lambda both: _instance(stack, int(both[0]), both[1])))
         self.register_outputs({})
+
+
+def _say_what_closes(stack: Stack, access: remote.Access) -> None:
+    """Say before the stack's first deploy what it will close."""
+    hardening, look = stack.config.server.hardening, access.look
+    first, others = look.blank or not look.repairs, look.register and set(look.register.slugs) - {stack.slug}
+    if hardening == "off" or not first or (hardening == "auto" and others):
+        return
+    condition = "" if hardening == "on" else "if nothing but SSH runs there yet, "
+    off = "to leave all that to you, set codesensei:server.hardening to off"
+    remote.warn(f"{stack.config.server.host}: {condition}{CLOSES}; {off}")
+
+
+def _warn(answer: str) -> None:
+    """Show what could not be closed; most answers are words for people."""
+    if answer.startswith("{"):
+        read_answer(Said, answer, "step packages")
 
 
 def _instance(stack: Stack, number: int, password: str) -> steps.Instance:

@@ -1737,8 +1737,8 @@ UNIT = [
     Breakage(
         "config.system-packages",
         f"{SCRIPTS}/steps/packages.py",
-        "[*BASE, *(_valid(name) for name in data.packages)]",
-        "[*BASE]",
+        "*BASE, *(_valid(name) for name in data.packages)]",
+        "*BASE]",
     ),
     Breakage("config.static", f"{SCRIPTS}/steps/prepare.py", 'return step.data.static == "serve" and ', "return "),
     Breakage("config.collectstatic", f"{SCRIPTS}/steps/prepare.py", 'data.collectstatic == "beforeMigrate"', "False"),
@@ -1837,6 +1837,42 @@ UNIT = [
         'return Given(DatabasePlan("local", url.name',
     ),
     Breakage("broker.plain-url", f"{WIRE}/broker.py", '"127.0.0.1", 6379', '"127.0.0.1", 6380'),
+    # Hardening
+    Breakage("config.server.hardening", f"{CONFIG}/server.py", '"false": "off"', '"false": "on"'),
+    Breakage("hardening.blank", f"{SCRIPTS}/hardening/blank.py", " if other.port not in ssh]", " if False]"),
+    Breakage("hardening.blank", f"{SCRIPTS}/hardening/blank.py", "if other.port not in _CLIENTS\n", "if False\n"),
+    Breakage("hardening.blank", f"{SCRIPTS}/hardening/blank.py", "    if known is None:\n", "    if True:\n"),
+    Breakage("hardening.blank", f"{SCRIPTS}/hardening/blank.py", " and words[0] not in _EMPTY and (", " and ("),
+    Breakage(
+        "hardening.firewall",
+        f"{SCRIPTS}/hardening/firewall.py",
+        "    if not listening.of_this_connection():\n",
+        "    if False:\n",
+    ),
+    Breakage(
+        "hardening.firewall", f"{SCRIPTS}/hardening/firewall.py", "(tunnel := listening.tunnel())", "(tunnel := '')"
+    ),
+    Breakage("hardening.firewall", f"{SCRIPTS}/hardening/listening.py", " | of_this_connection()", ""),
+    Breakage("hardening.ssh", f"{SCRIPTS}/hardening/ssh.py", '"authenticationmethods", "any"', '"none", "any"'),
+    Breakage("hardening.ssh", f"{SCRIPTS}/hardening/ssh.py", "if line.needs_password:", "if False:"),
+    Breakage("hardening.ssh", f"{SCRIPTS}/hardening/ssh.py", "if not reloaded or not units", "if False and not units"),
+    Breakage("hardening.ssh", f"{SCRIPTS}/hardening/ssh.py", "if all(before.get(word)", "if any(before.get(word)"),
+    Breakage("hardening.match", f"{SCRIPTS}/hardening/ssh.py", " if line.takes_passwords}", " if False}"),
+    Breakage("hardening.updates", f"{SCRIPTS}/hardening/updates.py", 'Reboot "false"', 'Reboot "true"'),
+    Breakage("hardening.by-hand", f"{SCRIPTS}/hardening/firewall.py", "(other := blank.firewall())", "(other := '')"),
+    Breakage("hardening.off", f"{SCRIPTS}/hardening/harden.py", 'if hardening == "off" or (', "if ("),
+    Breakage(
+        "hardening.off",
+        f"{SCRIPTS}/hardening/harden.py",
+        "        _say_what_is_closed(step)\n    if",
+        "        pass\n    if",
+    ),
+    Breakage("hardening.shown", "components/provisioning.py", "look.blank or not look.repairs", "False"),
+    Breakage("hardening.drift", f"{SCRIPTS}/hardening/firewall.py", "    if not in_force():\n", "    if False:\n"),
+    Breakage("hardening.drift", f"{SCRIPTS}/hardening/firewall.py", "active and in_force()", "active"),
+    Breakage("hardening.versions", f"{SCRIPTS}/hardening/ssh.py", "shared.newest(path, TEXT, VERSION)", "TEXT"),
+    Breakage("hardening.stays", f"{SCRIPTS}/hardening/harden.py", "        blank.forget()\n", ""),
+    Breakage("hardening.stays", f"{SCRIPTS}/hardening/harden.py", "if kept := blank.ours():", "if kept := []:"),
 ]
 
 # Noticed on a server: they do not stop a deploy, so one deploy of all of them at once shows each.

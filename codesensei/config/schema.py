@@ -45,7 +45,7 @@ def schema() -> dict[str, Any]:
 
 
 def _add_secrets(keys: dict[str, Any], definitions: dict[str, Any]) -> None:
-    """Secrets are no part of the config, and `tls` and a worker may be given as words."""
+    """Secrets are no part of the config, `tls` and a worker may be given as words, and YAML may read `off` as false."""
     names = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
     definitions["Secret"] = _SECRET | {"title": "Secret", "description": "Set it with: pulumi config set --secret"}
     secret = {"$ref": "#/$defs/Secret"}
@@ -75,6 +75,7 @@ def _add_secrets(keys: dict[str, Any], definitions: dict[str, Any]) -> None:
             {"$ref": "#/$defs/TlsFiles"},
         ],
     }
+    definitions["ServerConfig"]["properties"]["hardening"]["enum"] += [True, False]
     workers = definitions["ProjectConfig"]["properties"]["workers"]
     workers["additionalProperties"] = {"anyOf": [{"type": "string"}, workers["additionalProperties"]]}
 

@@ -6,9 +6,10 @@ import base64
 import binascii
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from codesensei.config.types import Model, Port, ServerAddress, UnixName, option, reject
+from codesensei.wire.steps import Hardening
 
 _GOOD_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 KEYSCAN = "get it with ssh-keyscan -t ed25519 HOST, and compare it with the server's console"
@@ -42,6 +43,11 @@ def host_key(value: str) -> str:
 HostKey = Annotated[str, AfterValidator(host_key)]
 
 
+def hardening_word(value: object) -> object:
+    """A word; `on` and `off` may have become true and false on the way through YAML."""
+    return {"true": "on", "false": "off"}.get(str(value).lower(), value)
+
+
 class JumpHost(Model):
     """A host on the way to the server."""
 
@@ -59,3 +65,6 @@ class ServerConfig(Model):
     user: UnixName = option("root", "Login user: root, or one with passwordless sudo")
     host_key: HostKey = Field(description="The server's public key: ssh-ed25519 AAAA…")
     proxy: JumpHost | None = option(None, "A jump host on the way to the server")
+    hardening: Annotated[Hardening, BeforeValidator(hardening_word)] = option(
+        "auto", "Firewall, SSH by key only, security updates; auto: where the first deploy finds the server blank"
+    )

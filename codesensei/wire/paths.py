@@ -40,6 +40,8 @@ class ServerPaths:
     broker_data: Path = Path("/var/lib/codesensei-broker")
     certbot: Path = Path("/etc/letsencrypt")
     authorities: Path = Path("/usr/local/share/ca-certificates")
+    sshd_config: Path = Path("/etc/ssh/sshd_config.d/00-codesensei.conf")
+    apt_updates: Path = Path("/etc/apt/apt.conf.d/52unattended-upgrades-codesensei")
 
     @classmethod
     def below(cls, root: Path) -> ServerPaths:
@@ -80,6 +82,11 @@ class ServerPaths:
     def nginx_unit(self) -> Path:
         """What confines nginx's own unit."""
         return self.units / "nginx.service.d" / "codesensei.conf"
+
+    @property
+    def firewall(self) -> Path:
+        """The rules of the firewall that hardening sets up."""
+        return self.config / "firewall.nft"
 
     @property
     def unknown_host(self) -> Path:

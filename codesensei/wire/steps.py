@@ -13,6 +13,8 @@ from codesensei.wire.sandbox import Loosened
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
+# `auto` is on where the stack finds the server blank.
+Hardening = Literal["auto", "on", "off"]
 # The kinds that are created on the server.
 MADE_HERE: tuple[DatabaseKind, ...] = ("generated", "local")
 # Begins a word of a step's line that makes the engine run the step again, and means nothing to the step.
@@ -59,7 +61,10 @@ class Preflight:
 
 @dataclass(frozen=True, kw_only=True)
 class Packages:
-    """What to install. `python` is a version like 3.12, or empty for the server's own."""
+    """What to install. `python` is a version like 3.12, or empty for the server's own.
+
+    `hardening`: what the server leaves open is closed in the same step, because only before it the server is blank.
+    """
 
     packages: tuple[str, ...]
     postgresql: bool
@@ -67,6 +72,7 @@ class Packages:
     extensions: tuple[str, ...]
     python: str
     certbot: bool
+    hardening: Hardening = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

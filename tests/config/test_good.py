@@ -436,3 +436,13 @@ def test_what_looks_secret(line: str, secret: bool, tmp_path: Path) -> None:
     warnings = loaded(tmp_path, plain(line)).warnings
     assert len(warnings) == secret
     assert "canary" not in str(warnings)
+
+
+@pytest.mark.proves("config.server.hardening")
+@pytest.mark.parametrize(
+    ("given", "word"), [("auto", "auto"), ("on", "on"), (True, "on"), ("true", "on"), ("off", "off"), (False, "off")]
+)
+def test_hardening_may_be_a_flag_of_yaml(given: object, word: str) -> None:
+    server = {"host": "203.0.113.7", "hostKey": HOST_KEY, "hardening": given}
+    project = {"slug": "shop", "source": {"path": ".", "revision": "v1"}, "settingsModule": "config.settings"}
+    assert validate({"server": server, "project": project}).server.hardening == word

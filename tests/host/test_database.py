@@ -145,7 +145,7 @@ PACKAGED: dict[int, tuple[str, ...]] = {12: (), 13: ("vector",)}
 
 def with_packages(extensions: list[str]) -> Json:
     """What the step `packages` gets for a project with these extensions."""
-    rest = {"packages": [], "postgresql": True, "port": 5432, "python": "", "certbot": False}
+    rest = {"packages": [], "postgresql": True, "port": 5432, "python": "", "certbot": False, "hardening": "off"}
     return {**rest, "extensions": extensions}
 
 

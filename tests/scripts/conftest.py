@@ -55,6 +55,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for place in places.values():
         (tmp_path / place).mkdir()
     here = {name: tmp_path / place for name, place in places.items()}
+    here |= {"sshd_config": tmp_path / "sshd_config.d" / "00-codesensei.conf", "apt_updates": tmp_path / "52updates"}
+    here["sshd_config"].parent.mkdir()
     monkeypatch.setattr(paths, "SERVER", ServerPaths(**here))
     monkeypatch.setattr(files, "user_id", lambda name: os.getuid())
     monkeypatch.setattr(files, "group_id", lambda name: os.getgid())

@@ -13,6 +13,7 @@ import pytest
 from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.hardening import harden
 from codesensei.scripts.steps import packages
 from tests.scripts.examples import PACKAGES
 
@@ -55,6 +56,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     fake = FakeSystem(set(), {"nginx-light", "redis-server", "postgresql", *packages.BASE, "libmagic1"})
     monkeypatch.setattr(commands, "run", fake)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(harden, "plan", lambda step, hardening: harden.Plan(wanted=False))
     return fake
 
 

@@ -108,7 +108,7 @@ def parse_listeners(said: str) -> list[Listener]:
     found = []
     for line in said.splitlines():
         words = line.split()
-        if len(words) < 5 or words[0] != "LISTEN":
+        if len(words) < 5 or words[0] not in ("LISTEN", "UNCONN"):
             continue
         address, _, port = words[3].rpartition(":")
         # `*` is every address of both families; an interface (`[::1]%lo`) is no part of the address.

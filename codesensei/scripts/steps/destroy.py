@@ -10,6 +10,7 @@ import contextlib
 
 from codesensei.scripts.base import files, register
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.hardening import harden
 from codesensei.scripts.removal import accounts, configuration, data, database, own_broker, processes
 from codesensei.scripts.serving import brokers, certificates, nginx_unit
 from codesensei.scripts.serving.live import Live
@@ -31,6 +32,7 @@ def run(step: Step[Destroy]) -> None:
         step.changed(f"the register forgets {step.slug}")
         step.say("generated names and secrets end with this stack's state")
     nginx_unit.free(step)
+    harden.say_what_stays(step)
     for path in (step.project.incoming, *claim.sent_toolkits(step.slug)):
         files.remove_path(path)
     files.remove_path(step.project.cache)

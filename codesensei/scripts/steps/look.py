@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from codesensei.scripts.base import damage, locks, proofs, register, rivals, units
 from codesensei.scripts.checks import machine
+from codesensei.scripts.hardening import firewall
 from codesensei.scripts.serving import brokers, certificates, findings
 from codesensei.scripts.serving.live import Live
-from codesensei.wire import codec
+from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import ACME, BROKER, DATABASE, INSTANCE, PROXY, SWITCH, Finding, Seen, SeenStep
+from codesensei.wire.steps import ACME, BROKER, DATABASE, INSTANCE, PACKAGES, PROXY, SWITCH, Finding, Seen, SeenStep
 
 
 def run(slug: str, words: list[str]) -> int:
@@ -41,10 +42,16 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         DATABASE.name: lambda: findings.stopped_postgresql(project),
         BROKER.name: lambda: brokers.stopped(project),
         INSTANCE.name: lambda: brokers.own_stopped(project),
+        PACKAGES.name: lambda: _opened(project),
         PROXY.name: findings.stopped_proxy,
         SWITCH.name: lambda: (*_stopped(project), *_rivals(project), *_damaged(project)),
     }
     return lacking[step]() if step in lacking else ()
+
+
+def _opened(project: ProjectPaths) -> Iterable[str]:
+    """The server's firewall, where the stack has one set up."""
+    return firewall.amiss() if str(paths.SERVER.firewall) in proofs.read(project, PACKAGES.name).shared else ()
 
 
 def _findings(project: ProjectPaths) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Install what is missing; apt is touched only then."""
+"""Install what is missing; apt is touched only then. What a blank server leaves open is closed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from codesensei.scripts.base import commands, host
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.hardening import harden
 from codesensei.scripts.postgres import postgresql
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.said import Said
 from codesensei.wire.steps import Packages
 
 BASE = (
@@ -47,8 +49,9 @@ ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no
 def run(step: Step[Packages]) -> None:
     """Install the product's own packages, the database server, the broker and the project's packages."""
     data = step.data
+    plan = harden.plan(step, data.hardening)
     apt = Apt(step)
-    wanted = [*BASE, *(_valid(name) for name in data.packages)]
+    wanted = [*plan.packages, *BASE, *(_valid(name) for name in data.packages)]
     wanted += [*apt.one_of(NGINX), *_python(apt, data.python), *apt.one_of(BROKERS)]
     wanted += ["certbot"] if data.certbot else []
     wanted += ["postgresql"] if data.postgresql and not postgresql_major() else []
@@ -58,6 +61,8 @@ def run(step: Step[Packages]) -> None:
         versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
         extensions = extension_packages(data.extensions, *versions or [postgresql_major()])
         apt.ensure(extensions, EXTENSIONS_KEY)
+    if warnings := harden.apply(step, plan):
+        step.result = Said(warnings=warnings)
 
 
 def _python(apt: Apt, wanted: str) -> list[str]:

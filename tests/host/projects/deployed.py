@@ -122,6 +122,7 @@ def deploy(project: Project, server: Server, directory: Path) -> Deployed:
         revision = workshop.commit("Start the project")
     config = project.config(hostname)
     config["codesensei:server"] = {"host": server.host, "user": server.user, "hostKey": server.host_key}
+    config["codesensei:server"]["hardening"] = "off"
     config["codesensei:project"]["source"] = {"path": str(stack.repository), "revision": revision}
     stack.initialise(config)
     stack.up()

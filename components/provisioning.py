@@ -32,6 +32,7 @@ class Provisioning(Component):
             # uv brings its own.
             python=project.python if project.installer == "pip" else "",
             certbot=config.tls.kind == "acme",
+            backups=config.backups is not None,
         )
         account = steps.Account(
             user=stack.user,

@@ -75,6 +75,8 @@ def _add_secrets(keys: dict[str, Any], definitions: dict[str, Any]) -> None:
             {"$ref": "#/$defs/TlsFiles"},
         ],
     }
+    for name, what in (("password", "Of the backups; default: generated"), ("secretKey", "Secret of the access key")):
+        definitions["BackupsConfig"]["properties"][name] = secret | {"description": what}
     workers = definitions["ProjectConfig"]["properties"]["workers"]
     workers["additionalProperties"] = {"anyOf": [{"type": "string"}, workers["additionalProperties"]]}
 

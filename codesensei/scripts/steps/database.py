@@ -74,7 +74,7 @@ def _database(step: Step[object], port: int, name: str, role: str) -> None:
     )
     found = postgresql.rows(port, query)
     if not found:
-        _create_database(step, port, name, role)
+        create_database(step, port, name, role)
     elif found[0]["owner"] != role:
         alter = f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(role)};"
         postgresql.sql(port, alter, thing=f"database {name}")
@@ -90,7 +90,8 @@ def _database(step: Step[object], port: int, name: str, role: str) -> None:
         step.changed(f"role {role} may create tables in {name}")
 
 
-def _create_database(step: Step[object], port: int, name: str, role: str) -> None:
+def create_database(step: Step[object], port: int, name: str, role: str) -> None:
+    """An empty database in UTF-8 that its owner alone may connect to."""
     query = "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'"
     template = postgresql.rows(port, query)
     # The cluster's own locale where it can hold UTF-8; every supported system has C.UTF-8.

@@ -35,7 +35,7 @@ class Backups(Component):
             lambda known: backup_data(stack, code.settings.django_directory, known[0], known[1])
         )
         answer = self.step(server.access, steps.BACKUP, data)
-        answer.apply(lambda text: read_answer(steps.BackupSaid, text, "step backup") if text else None)
+        answer.apply(lambda text: read_answer(steps.BackupSaid, text, "step backup"))
         self.register_outputs({})
 
 

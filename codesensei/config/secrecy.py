@@ -249,15 +249,11 @@ def _of_backups(given: object) -> tuple[dict[str, str], list[Problem]]:
     if not isinstance(given, Mapping):
         return {}, []
     secrets = {name: given[name] for name in BACKUP_SECRETS if isinstance(given.get(name), str)}
-    command = "pulumi config set --secret --path codesensei:backups."
-    problems = [
-        Problem("backup-secret-not-text", f"backups.{name}", "is not text", f"set it again: {command}{name}")
-        for name in BACKUP_SECRETS
-        if name in given and name not in secrets
-    ]
+    problems = []
     if str(given.get("to", "")).startswith("s3:") and "secretKey" not in given:
         message = "is missing: the storage needs the secret of its access key"
-        problems.append(Problem("backup-secret-key", "backups.secretKey", message, f"{command}secretKey"))
+        fix = "pulumi config set --secret --path codesensei:backups.secretKey"
+        problems.append(Problem("backup-secret-key", "backups.secretKey", message, fix))
     password = secrets.get("password", "x" * _SHORTEST_PASSWORD)
     if len(password) < _SHORTEST_PASSWORD or "\n" in password:
         message = f"is shorter than {_SHORTEST_PASSWORD} characters, or has a line break"

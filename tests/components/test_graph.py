@@ -29,6 +29,7 @@ STACKS = {
     "given": stacks.given,
     "generated": stacks.generated,
     "external": stacks.external,
+    "backed_up": stacks.backed_up,
 }
 
 
@@ -114,7 +115,10 @@ def test_everything_is_staged_before_the_switch(name: str, tmp_path: Path, monke
     declared = run(name, tmp_path, monkeypatch)
     before = _before(declared, declared.find("shop-switch").urn)
     staged = {it.urn for it in declared.registered if it.type.startswith("command:")}
-    assert staged - before == {declared.find("shop-switch").urn}
+    # What the switch has made live is backed up.
+    after = {it.urn for it in declared.commands() if it.name == "shop-backup"}
+    assert staged - before == {declared.find("shop-switch").urn} | after
+    assert all(declared.find("shop-switch").urn in _before(declared, urn) for urn in after)
 
 
 @pytest.mark.parametrize("name", STACKS)

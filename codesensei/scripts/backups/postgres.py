@@ -15,7 +15,6 @@ from pathlib import Path
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import passwords, postgresql, scram
 from codesensei.scripts.postgres.postgresql import identifier, literal
-from codesensei.scripts.steps.database import create_database
 from codesensei.wire.processes import SYSTEM_PATH
 
 SOCKETS = "/var/run/postgresql"
@@ -74,7 +73,7 @@ def count(port: int, name: str) -> Counts:
 def restore(step: Step[object], port: int, file: Path, name: str, role: str, extensions: list[str]) -> None:
     """Make a new database of a dump, which `role` owns with all that is in it; it must not exist."""
     # Lets in no role but its owner.
-    create_database(step, port, name, role)
+    postgresql.create_database(step, port, name, role)
     statements = [f"GRANT ALL ON SCHEMA public TO {identifier(role)};"]
     statements += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
     postgresql.sql(port, "\n".join(statements), name)

@@ -41,7 +41,7 @@ def run(step: Step[Backup]) -> None:
     _timer(step)
     if step.changes and not warnings:
         step.say("keep the stack output backupPassword somewhere else: without it nobody can read the backups")
-    step.result = BackupSaid(warnings=tuple(warnings)) if warnings else None
+    step.result = BackupSaid(warnings=tuple(warnings))
 
 
 def _timer(step: Step[Backup]) -> None:

@@ -109,7 +109,7 @@ def _before(run: Run, urn: str) -> set[str]:
     return found
 
 
-@pytest.mark.proves("order.inert", "migrations.before-switch")
+@pytest.mark.proves("order.inert", "migrations.before-switch", "backups.no-step")
 @pytest.mark.parametrize("name", STACKS)
 def test_everything_is_staged_before_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     declared = run(name, tmp_path, monkeypatch)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.docs.reader import Reader
+from tests.docs.table import RESTORED
 from tests.host.debians import each_debian
 from tests.host.rows import psql
 from tools.sandbox import Sandbox, Server
@@ -66,35 +69,53 @@ def test_what_was_lost_is_restored(stack: Stack) -> None:
 
 @pytest.mark.full
 @each_debian(13)
-@pytest.mark.proves("backups.new-server", "backups.sftp")
+@pytest.mark.proves("backups.new-server", "backups.sftp", "docs.commands")
 def test_a_lost_server_comes_back_on_another_one(
-    stack: Stack, sandbox: Sandbox, fresh: Callable[[int], Server]
+    stack: Stack, sandbox: Sandbox, fresh: Callable[[int], Server], tmp_path: Path
 ) -> None:
-    target = sandbox.up("backups", 13)
+    lost, new, target = stack.server, fresh(13), sandbox.up("backups", 13)
     target.console("useradd -m keeper && install -d -o keeper -m 700 /home/keeper/.ssh /home/keeper/shop")
-    to = f"sftp://keeper@{target.host}/home/keeper/shop"
-    stack.set("backups", {"to": to, "hostKey": target.host_key})
-    admit(stack.up().said("warning"), target)
-    kept = stack.site.write()
-    stack.site.await_job(kept)
-    upload(stack, "kept")
-    stack.server.console(f"{COMMAND} now")
-    lost, stack.server = stack.server, fresh(13)
+    stack.set("backups", {"to": f"sftp://keeper@{target.host}/home/keeper/shop", "hostKey": target.host_key})
     try:
-        lost.console("systemctl stop nginx")
-        key = stack.server.private_key_path.read_text()
-        stack.set("server", {"host": stack.server.host, "user": "root", "hostKey": stack.server.host_key})
-        stack.set_secret("codesensei:sshPrivateKey", key)
-        admit(stack.up().said("warning"), target)
-        stack.server.console(f"{COMMAND} restore latest")
+        admit(stack.up().said("warning").partition("there: ")[2].partition(";")[0], target)
+        reader = a_reader(stack, tmp_path / "home", {"203.0.113.7": lost.host, "203.0.113.8": new.host})
+        reader.may_log_in(lost, new)
+        password = reader.types("docs/backups.md#the-password").split()[-1]
+        assert len(password) == 64
+        kept = stack.site.write()
+        stack.site.await_job(kept)
+        upload(stack, "kept")
+        assert "rows in" in reader.types("docs/backups.md#everyday")
+        upload(stack, "changed")
+        reader.types("docs/backups.md#restore")
+        assert of_picture(stack) == "deploy\nkept"
+        lost.power_off()
+        stack.set("server.host", new.host)
+        stack.set("server.hostKey", new.host_key)
+        stack.server = new
+        reader.types("docs/backups.md#the-server-is-lost")
+        admit(new.console("cat /var/lib/codesensei/guestbook/backup/id_ed25519.pub").stdout.strip(), target)
+        reader.types("docs/backups.md#the-server-is-lost.2")
+        reader.ends()
         assert stack.site.shows(kept)
         assert of_picture(stack) == "deploy\nkept"
+        stack.site.await_job(stack.site.write())
+        stack.up_without_changes()
     finally:
         stack.server = lost
+        target.down()
 
 
-def admit(said: str, target: Server) -> None:
+def a_reader(stack: Stack, home: Path, replaced: dict[str, str]) -> Reader:
+    """Somebody in front of the stack's own program."""
+    variables = {name: value for name, value in stack.environment.items() if name.startswith("PULUMI_")}
+    variables |= {"CODESENSEI_STANDINS": "accept", "PATH": f"{home}/bin:{stack.environment['PATH']}"}
+    reader = Reader(RESTORED, home, {**replaced, "codesensei/shop": f"codesensei/{stack.slug}"}, variables)
+    reader.shell(f"cd {stack.program} && pulumi stack select {stack.name}")
+    return reader
+
+
+def admit(key: str, target: Server) -> None:
     """Do what the warning says."""
-    (line,) = {found.partition(";")[0] for found in said.split("there: ")[1:]}
     keys = "/home/keeper/.ssh/authorized_keys"
-    target.console(f"cat > {keys} && chown keeper {keys} && chmod 600 {keys}", input=f"{line}\n".encode())
+    target.console(f"cat > {keys} && chown keeper {keys} && chmod 600 {keys}", input=f"{key}\n".encode())

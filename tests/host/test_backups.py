@@ -89,7 +89,7 @@ def test_a_lost_server_comes_back_on_another_one(
         upload(stack, "changed")
         reader.types("docs/backups.md#restore")
         assert of_picture(stack) == "deploy\nkept"
-        lost.power_off()
+        lost.console("systemctl stop nginx guestbook.socket guestbook.service guestbook-worker.service")
         stack.set("server.host", new.host)
         stack.set("server.hostKey", new.host_key)
         stack.server = new

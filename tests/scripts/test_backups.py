@@ -261,3 +261,22 @@ def test_the_command(restic: Restic, make_step: Any, capsys: pytest.CaptureFixtu
         assert backups.run("shop", ["now"]) == 1
     assert "another backup, check or restore runs" in capsys.readouterr().err
     assert files.remove_path(SHOP.backups)
+
+
+@pytest.mark.proves("backups.told", "backups.app-user")
+def test_a_link_of_the_app_user_is_not_followed_but_told(
+    restic: Restic, make_step: Any, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    media, other = SHOP.shared / "media", server / "disk"
+    media.rmdir()
+    other.mkdir()
+    media.symlink_to(other)
+    make.now(make_step("backups"))
+    assert restic.told[-2][-1] == str(other)
+    monkeypatch.setattr(files, "owner", lambda path: os.getuid() + 1)
+    make.now(make_step("backups"))
+    assert restic.told[-2][-1] == str(make.staging(SHOP))
+    (found,) = status.findings(SHOP)
+    assert f"files are not in it, because {media} is a link that deploy made" in found.cause

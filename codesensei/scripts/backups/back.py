@@ -42,15 +42,16 @@ def restore(step: Step[object], snapshot: str) -> None:
     """Everything is fetched, restored and compared first; only then the site's processes stop for a moment."""
     project, wanted, names = step.project, settings.require(step.project), _Names(time.strftime("%Y%m%d-%H%M%S"))
     repository = Repository(project, wanted)
+    chosen = make.choose(repository, snapshot)
     with _no_deploy(project), contextlib.ExitStack() as ending:
         into, beside = project.backups / "restore", project.root / ".restore"
         for place in (into, beside):
             files.remove_path(place)
             files.make_directory(place, 0o700)
             ending.callback(files.remove_path, place)
-        step.say(f"fetching backup {snapshot} from {wanted.to}")
-        found, contents = make.fetch(repository, snapshot, into)
-        folders = _fetch_folders(step, repository, snapshot, beside, contents.media_owner)
+        step.say(f"fetching backup {chosen.id} from {wanted.to}")
+        found, contents = make.fetch(repository, chosen, into)
+        folders = _fetch_folders(step, repository, chosen.id, beside, contents)
         new = ""
         if contents.kind == "postgresql":
             new = _new_database(step, wanted, found, contents)
@@ -124,16 +125,19 @@ def _swap_sqlite(step: Step[object], wanted: Backup, file: Path, names: _Names) 
 
 
 def _fetch_folders(
-    step: Step[object], repository: Repository, snapshot: str, into: Path, owner: int
+    step: Step[object], repository: Repository, snapshot: str, into: Path, contents: make.Contents
 ) -> dict[str, Path]:
     """The folders of the backup, each as the app user's own."""
-    project, wanted, found = step.project, repository.settings, {}
-    for folder in wanted.folders:
-        place = project.shared / folder
+    wanted, found = repository.settings, {}
+    for folder, was in contents.folders.items():
+        if folder not in wanted.folders:
+            step.say(f"left out: {folder}, which is no folder of the stack any more")
+            continue
+        place = Path(was)
         repository.restore(snapshot, place, into)
         there = into / place.relative_to("/")
         if there.is_dir() and not there.is_symlink():
-            left = _give(there, owner, files.user_id(wanted.user), files.group_id(wanted.user))
+            left = _give(there, contents.media_owner, files.user_id(wanted.user), files.group_id(wanted.user))
             step.say(f"fetched {place}" + (f", but {left} files in it, which were not the project's" if left else ""))
             found[folder] = there
     return found
@@ -157,6 +161,11 @@ def _give(folder: Path, was: int, uid: int, gid: int) -> int:
 def _swap_folder(step: Step[object], place: Path, new: Path, names: _Names) -> None:
     """Shared is root's and sticky: nobody else can come between the two renames."""
     old = place.with_name(names.of(place.name))
+    if place.is_symlink() and files.owner(place) == files.user_id("root"):
+        beside = step.project.root / names.of(place.name)
+        os.rename(new, beside)
+        step.say(f"restored: {beside}; {place} is a link of root's: copy the files to where it leads")
+        return
     if os.path.lexists(place):
         found = place.lstat()
         os.chmod(new, stat.S_IMODE(found.st_mode) if stat.S_ISDIR(found.st_mode) else 0o750)
@@ -168,7 +177,7 @@ def _swap_folder(step: Step[object], place: Path, new: Path, names: _Names) -> N
 
 @contextlib.contextmanager
 def _stopped(step: Step[object]) -> Iterator[None]:
-    """No process of the project runs meanwhile; its socket waits for it, so that visitors wait and get no error."""
+    """Stop the project's processes. Its socket stays: a visitor may start one of them, and get an error."""
     manifest = Live.read(step.project).manifest
     if manifest is None:
         yield

@@ -9,11 +9,11 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codesensei.scripts.backups import postgres, settings, sqlite, status
-from codesensei.scripts.backups.repository import Repository
+from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
@@ -27,7 +27,7 @@ DUMP, MANIFEST = "database.dump", "manifest.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What a backup holds beside uploads: of which release, and how many rows each table had at that moment."""
+    """What a backup holds: of which release, how many rows each table had at that moment, and where folders were."""
 
     release: str = ""
     made: float = 0.0
@@ -36,6 +36,7 @@ class Contents:
     counts: Mapping[str, int] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
     media_owner: int = 0
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 def staging(project: ProjectPaths) -> Path:
@@ -81,13 +82,16 @@ def now(step: Step[object]) -> str:
 def _make(step: Step[object], wanted: Backup, repository: Repository) -> str:
     project, place = step.project, staging(step.project)
     with _emptied(place):
-        contents = _dump(project, wanted, place)
+        folders, left = _folders(project, wanted)
+        contents = replace(_dump(project, wanted, place), folders=folders)
         files.write_file(place / MANIFEST, json.dumps(codec.encode(contents), indent=1) + "\n", 0o600)
         size = sum(path.stat().st_size for path in place.iterdir())
-        # A link in a folder's place is kept as a link: restic follows none.
-        folders = [path for path in _folders(project, wanted) if os.path.lexists(path)]
-        snapshot = repository.add([place, *folders])
-    status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error="", fix="")
+        snapshot = repository.add([place, *map(Path, folders.values())])
+    error, fix = "", ""
+    if left:
+        error = f"files are not in it, because {', '.join(left)} is a link that {wanted.user} made"
+        fix = "put the folder itself there, or a link that root owns"
+    status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error=error, fix=fix)
     return snapshot
 
 
@@ -121,8 +125,9 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
     repository, into = Repository(project, wanted), project.backups / "check"
     scratch = f"codesensei_check_{project.slug}"
     try:
+        chosen = choose(repository, snapshot)
         with _emptied(into):
-            found, contents = fetch(repository, snapshot, into)
+            found, contents = fetch(repository, chosen, into)
             counts: Mapping[str, int] = {}
             if contents.kind == "sqlite":
                 counts = sqlite.count(wanted.user, found / DUMP)
@@ -139,12 +144,12 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
     except Failure as error:
         status.note(project, check_error=f"{error.thing}: {error.cause}")
         raise
-    status.note(project, checked=time.time(), checked_snapshot=snapshot, check_error="")
-    step.say(f"backup {snapshot} restored for a check: {_rows(counts)}, all there")
+    status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")
+    step.say(f"backup {chosen.id} restored for a check: {_rows(counts)}, all there")
 
 
-def fetch(repository: Repository, snapshot: str, into: Path) -> tuple[Path, Contents]:
-    """Bring the database and the contents of a backup; where they are, and what the contents say."""
+def choose(repository: Repository, snapshot: str) -> Snapshot:
+    """The backup of this name, or the latest. Failure where there is none."""
     known = repository.snapshots()
     if not known:
         raise Failure(f"backups in {repository.settings.to}", "there is none", "make one first")
@@ -152,6 +157,11 @@ def fetch(repository: Repository, snapshot: str, into: Path) -> tuple[Path, Cont
     if chosen is None:
         fix = f"choose one that exists: {', '.join(one.id for one in known[-5:])}"
         raise Failure(f"backup {snapshot}", "there is no such backup", fix)
+    return chosen
+
+
+def fetch(repository: Repository, chosen: Snapshot, into: Path) -> tuple[Path, Contents]:
+    """Bring the database and the contents of a backup; where they are, and what the contents say."""
     place = next((Path(path) for path in chosen.paths if path.endswith("/backup/staging")), None)
     if place is None:
         raise Failure(f"backup {chosen.id}", "it is not one of codesensei's", "choose another one")
@@ -171,8 +181,16 @@ def compare(contents: Contents, counts: Mapping[str, int]) -> None:
         raise Failure("restored database", cause, "make a new backup now, and keep the older ones")
 
 
-def _folders(project: ProjectPaths, wanted: Backup) -> list[Path]:
-    return [project.shared / folder for folder in wanted.folders]
+def _folders(project: ProjectPaths, wanted: Backup) -> tuple[dict[str, str], list[str]]:
+    """Where each folder is, and those that a link of the app user's stands for: root reads nothing behind it."""
+    found, left = {}, []
+    for folder in wanted.folders:
+        path = project.shared / folder
+        if path.is_symlink() and files.owner(path) != files.user_id("root"):
+            left.append(str(path))
+        elif os.path.lexists(path):
+            found[folder] = os.path.realpath(path)
+    return found, left
 
 
 def _rows(counts: Mapping[str, int]) -> str:

@@ -14,4 +14,5 @@ try:
 except ConfigError as error:
     raise with_source(error) from None
 for name, value in vars(deploy(stack)).items():
-    pulumi.export(name, value)
+    if value is not None:
+        pulumi.export(name, value)

@@ -39,6 +39,10 @@ class Generated:
             ).result
         self.broker_password = self._password(f"{name}-broker-password") if stack.broker.own else Output.secret("")
 
+        self.backup_password: Output[str] | None = None
+        if stack.config.backups is not None:
+            self.backup_password = given.backup_password or self._password(f"{name}-backup-password")
+
     def _kept(self, made: Any) -> Any:
         self.resources.append(made)
         return made

@@ -40,6 +40,7 @@ class Provisioning(Component):
             python=project.python if project.installer == "pip" else "",
             certbot=config.tls.kind == "acme",
             hardening=config.server.hardening,
+            backups=config.backups is not None,
         )
         account = steps.Account(
             user=stack.user,

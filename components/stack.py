@@ -11,6 +11,7 @@ from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
 from components import others, story
+from components.backups import Backups
 from components.database import Database
 from components.edge import EdgeProxy
 from components.environment import Environment
@@ -31,6 +32,7 @@ class Outputs:
     release: Output[str]
     revision: Output[str]
     server: str
+    backupPassword: Output[str] | None = None  # an output's name
 
 
 def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
@@ -79,9 +81,12 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         generated=generated,
         opts=_after(release, processes, edge),
     )
+    if stack.config.backups is not None:
+        Backups(stack=stack, server=server, generated=generated, code=code, opts=_after(switch))
     story.tell(stack, access, code, environment, switch)
     hostnames: Output[list[str]] = Output.all(*generated.hostnames)
-    return Outputs(switch.url, hostnames, switch.release, switch.revision, config.server.host)
+    served = (switch.url, hostnames, switch.release, switch.revision)
+    return Outputs(*served, config.server.host, generated.backup_password)
 
 
 def with_source(error: ConfigError) -> pulumi.RunError:

@@ -113,4 +113,5 @@ def _manifest(
         media_internal=config.media_kind == "internal",
         own_broker=stack.broker.own,
         sandbox=config.loosened,
+        backups=stack.config.backups is not None,
     )

@@ -33,6 +33,28 @@ PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, STORY, TEMPLATES, WIRE = (
 
 # Noticed by tests that need neither engine nor server.
 UNIT = [
+    # Backups
+    Breakage("backups.none", f"{CONFIG}/stack.py", "if config.production and config.backups is None:", "if False:"),
+    Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
+    Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *folders]", "[place]"),
+    Breakage("backups.no-step", "components/stack.py", "if stack.config.backups is not None:", "if True:"),
+    Breakage("backups.password", f"{SCRIPTS}/steps/backup.py", 'password="", service', "service"),
+    Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
+    Breakage(
+        "backups.target-refuses", f"{SCRIPTS}/steps/backup.py", "except Failure as error:", "except KeyError as error:"
+    ),
+    Breakage("backups.checked", f"{SCRIPTS}/backups/make.py", "{**contents.counts, **counts}", "counts"),
+    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "age > 2 * wanted.period", "age > 3 * wanted.period"),
+    Breakage(
+        "backups.restore",
+        f"{SCRIPTS}/backups/back.py",
+        "        os.rename(place, old)\n",
+        "        files.remove_path(place)\n",
+    ),
+    Breakage(
+        "backups.sftp", f"{SCRIPTS}/backups/repository.py", "StrictHostKeyChecking=yes", "StrictHostKeyChecking=no"
+    ),
+    Breakage("backups.ended", f"{SCRIPTS}/backups/settings.py", "    files.remove_path(project.backup)\n", ""),
     # Environment
     Breakage("env.data", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["\\`]')"""),
     Breakage("env.same-reading", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["$`]')"""),

@@ -12,9 +12,10 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from codesensei.config.backups import BackupsConfig
 from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
-from codesensei.config.secrecy import SecretTexts
+from codesensei.config.secrecy import BACKUP_SECRETS, SecretTexts
 from codesensei.config.server import KEYSCAN
 from codesensei.config.stack import StackConfig, config_warnings, cross_problems, worker_count_problems
 from codesensei.config.types import LeftOut, Model, show
@@ -36,8 +37,7 @@ class Checked:
 def validate(raw: Mapping[str, object]) -> StackConfig:
     """The config of a config that is given as plain data, keys without the namespace.
 
-    Values of `secretEnv`, `tls.key`, `sshPrivateKey` and `digestKey` are left aside, whatever they are: of `secretEnv`
-    the names count. Raises BadConfig with every problem.
+    Secrets are left aside, whatever they are: of `secretEnv` the names count. Raises BadConfig with every problem.
     """
     public, names = without_secrets(raw)
     config, problems = read_config(public, names)
@@ -56,6 +56,9 @@ def without_secrets(raw: Mapping[str, object]) -> tuple[dict[str, object], tuple
     tls = public.get("tls")
     if isinstance(tls, Mapping):
         public["tls"] = {key: value for key, value in tls.items() if key != "key"}
+    backups = public.get("backups")
+    if isinstance(backups, Mapping):
+        public["backups"] = {key: value for key, value in backups.items() if key not in BACKUP_SECRETS}
     return public, names
 
 
@@ -171,7 +174,7 @@ def _unknown(loc: Place, path: str) -> Problem:
         return Problem("unknown-key", path, "unknown key", _did_you_mean(loc))
     # What `pulumi config set` makes of a key with a dot when --path is forgotten.
     name = f"{NAMESPACE}{path}"
-    secret = "--secret " if path.startswith(("secretEnv.", "tls.key")) else ""
+    secret = "--secret " if path.startswith(("secretEnv.", "tls.key", "backups.password", "backups.secretKey")) else ""
     fix = f"pulumi config rm {name}, then pulumi config set {secret}--path {name}"
     return Problem("key-without-path", path, "was set without --path, and nothing reads it", fix)
 
@@ -190,6 +193,8 @@ def known_keys(loc: Place) -> list[str]:
     """The keys that may stand at a place of the file."""
     if loc == ("tls",):
         return ["acme", "certificate", "key"]
+    if loc == ("backups",):
+        return [*(str(field.alias) for field in BackupsConfig.model_fields.values()), *BACKUP_SECRETS]
     models: list[type[BaseModel]] = [StackConfig]
     for part in loc:
         fields = [field for model in models for field in model.model_fields.values()]

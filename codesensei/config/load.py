@@ -17,6 +17,7 @@ from codesensei.config.check import check, known_keys, read_config, without_secr
 from codesensei.config.database import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import (
+    BACKUP_SECRETS,
     SecretTexts,
     UnreadableStackFile,
     as_written,
@@ -51,6 +52,8 @@ class Secrets:
     tls_key: pulumi.Output[str] | None = field(default=None, repr=False)
     digest_key: pulumi.Output[str] | None = field(default=None, repr=False)
     database_password: pulumi.Output[str] | None = field(default=None, repr=False)
+    backup_password: pulumi.Output[str] | None = field(default=None, repr=False)
+    backup_key: pulumi.Output[str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def _outputs(secrets: SecretTexts, password: str | None) -> Secrets:
 
     env = {name: pulumi.Output.secret(value) for name, value in secrets.env.items()}
     ssh_key, tls_key, digest_key = secret(secrets.ssh_private_key), secret(secrets.tls_key), secret(secrets.digest_key)
-    return Secrets(env, ssh_key, tls_key, digest_key, secret(password))
+    backup_password, backup_key = (secret(secrets.backups.get(name)) for name in BACKUP_SECRETS)
+    return Secrets(env, ssh_key, tls_key, digest_key, secret(password), backup_password, backup_key)
 
 
 def _namespace_warnings(keys: Mapping[str, object], known: set[str]) -> tuple[str, ...]:

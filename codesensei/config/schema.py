@@ -76,6 +76,8 @@ def _add_secrets(keys: dict[str, Any], definitions: dict[str, Any]) -> None:
         ],
     }
     definitions["ServerConfig"]["properties"]["hardening"]["enum"] += [True, False]
+    for name, what in (("password", "Of the backups; default: generated"), ("secretKey", "Secret of the access key")):
+        definitions["BackupsConfig"]["properties"][name] = secret | {"description": what}
     workers = definitions["ProjectConfig"]["properties"]["workers"]
     workers["additionalProperties"] = {"anyOf": [{"type": "string"}, workers["additionalProperties"]]}
 

@@ -21,6 +21,8 @@ from codesensei.wire.envfile import Written
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16
+_SHORTEST_PASSWORD = 12
+BACKUP_SECRETS = ("password", "secretKey")
 # What is read of a stack file. References to other values can make few lines stand for any number of them.
 STACK_FILE_BYTES = 2 << 20
 STACK_FILE_VALUES = 10_000
@@ -147,6 +149,9 @@ def _secret_places(raw: Mapping[str, object]) -> list[Place]:
         places += [("secretEnv", str(name)) for name, value in secret_env.items() if not _nested(value)]
     if isinstance(tls, Mapping) and "key" in tls:
         places.append(("tls", "key"))
+    backups = raw.get("backups")
+    if isinstance(backups, Mapping):
+        places += [("backups", name) for name in BACKUP_SECRETS if name in backups]
     return places
 
 
@@ -157,6 +162,9 @@ def _nested(value: object) -> bool:
 def _may_be_sealed(place: Place, raw: Mapping[str, object]) -> bool:
     if place[0] == "tls":
         return place == ("tls", "key") or (place == ("tls",) and _has(raw, ("tls", "key")))
+    if place[0] == "backups":
+        secrets = [("backups", name) for name in BACKUP_SECRETS]
+        return place in secrets or (place == ("backups",) and any(_has(raw, secret) for secret in secrets))
     return place[0] in {"secretEnv", "sshPrivateKey", "digestKey"}
 
 
@@ -204,11 +212,12 @@ class SecretTexts:
     ssh_private_key: str | None = field(default=None, repr=False)
     tls_key: str | None = field(default=None, repr=False)
     digest_key: str | None = field(default=None, repr=False)
+    backups: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def all(self) -> list[str]:
         """Every value."""
         single = (self.ssh_private_key, self.tls_key, self.digest_key)
-        return [*self.env.values(), *(value for value in single if value)]
+        return [*self.env.values(), *self.backups.values(), *(value for value in single if value)]
 
 
 def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]:
@@ -231,7 +240,26 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
         ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
     problems += [*_ssh_key(ssh_key), *_tls_key(tls_key), *_digest_key(digest_key)]
-    return SecretTexts(env, ssh_key, tls_key if isinstance(tls_key, str) else None, digest_key), problems
+    backups, found = _of_backups(raw.get("backups"))
+    problems += found
+    return SecretTexts(env, ssh_key, tls_key if isinstance(tls_key, str) else None, digest_key, backups), problems
+
+
+def _of_backups(given: object) -> tuple[dict[str, str], list[Problem]]:
+    if not isinstance(given, Mapping):
+        return {}, []
+    secrets = {name: given[name] for name in BACKUP_SECRETS if isinstance(given.get(name), str)}
+    problems = []
+    if str(given.get("to", "")).startswith("s3:") and "secretKey" not in given:
+        message = "is missing: the storage needs the secret of its access key"
+        fix = "pulumi config set --secret --path codesensei:backups.secretKey"
+        problems.append(Problem("backup-secret-key", "backups.secretKey", message, fix))
+    password = secrets.get("password", "x" * _SHORTEST_PASSWORD)
+    if len(password) < _SHORTEST_PASSWORD or "\n" in password:
+        message = f"is shorter than {_SHORTEST_PASSWORD} characters, or has a line break"
+        fix = "remove it, to have one generated, or set the password that the backups were made with"
+        problems.append(Problem("backup-password", "backups.password", message, fix))
+    return secrets, problems
 
 
 def _text(raw: Mapping[str, object], key: str) -> str | None:

@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from codesensei.config.backups import BackupsConfig
 from codesensei.config.database import URL_VARIABLE, BrokerConfig, DatabaseConfig
 from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
-from codesensei.config.server import ServerConfig
+from codesensei.config.server import KEYSCAN, ServerConfig
 from codesensei.config.types import Flag, LeftOut, Model, TrustedProxies, option, show, unique
 from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
 from codesensei.webservers import SERVERS
@@ -54,6 +55,7 @@ class StackConfig(Model):
     limits: Limits = Limits()
     database: DatabaseConfig = DatabaseConfig()
     broker: BrokerConfig = BrokerConfig()
+    backups: BackupsConfig | None = option(None, "Encrypted backups of the database and of uploads; default: none")
     env: dict[OwnVariable, EnvValue] = option({}, "Plain variables")
     secret_names: Annotated[tuple[OwnVariable, ...], BeforeValidator(_names_only)] = Field(
         default=(), alias="secretEnv", description="Names of the secret variables"
@@ -205,6 +207,25 @@ def _memory(config: StackConfig) -> Iterable[Problem]:
             yield Problem("memory-order", f"project.{place}.memoryHigh", message, "lower it, or remove it")
 
 
+def _backups(config: StackConfig) -> Iterable[Problem]:
+    backups = config.backups
+    if backups is None:
+        return
+    kind = backups.to.partition(":")[0]
+    if kind == "sftp" and backups.host_key is None:
+        message = "is missing: without it, anyone in between could take the backups"
+        yield Problem("backup-host-key", "backups.hostKey", message, KEYSCAN)
+    if kind == "s3" and not backups.access_key:
+        fix = "add the key's name here, and its secret: pulumi config set --secret --path codesensei:backups.secretKey"
+        yield Problem("backup-access-key", "backups.accessKey", "is missing: the storage needs one", fix)
+    for name, given, wanted in (("hostKey", backups.host_key, "sftp"), ("accessKey", backups.access_key, "s3")):
+        if given and kind != wanted:
+            message = f"has no use: backups.to is not {wanted}:"
+            yield Problem("backup-key-unused", f"backups.{name}", message, "remove it")
+    if not any((backups.keep.daily, backups.keep.weekly, backups.keep.monthly)):
+        yield Problem("backup-keep-none", "backups.keep", "keeps no backup at all", "set daily to 7, or remove keep")
+
+
 _Rule = Callable[[StackConfig], Iterable[Problem]]
 _RULES: tuple[_Rule, ...] = (
     _app_user,
@@ -219,6 +240,7 @@ _RULES: tuple[_Rule, ...] = (
     _python_path,
     _variables,
     _memory,
+    _backups,
 )
 
 
@@ -262,6 +284,10 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
         found.append(
             f"{NAMESPACE}domains: the output url is {asked_name(config.domains[0])}, which is made up, because no host "
             "name is written out: list one"
+        )
+    if config.production and config.backups is None:
+        found.append(
+            f"{NAMESPACE}backups: nothing backs up the data of this production stack: set it, e.g. to {{to: /backups}}"
         )
     project = config.project
     if project.share_user:

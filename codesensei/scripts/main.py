@@ -26,7 +26,7 @@ from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import RENEWED, REPAIR, RESULT, STEPS, StepKind
 
-READ_ONLY = ("look", "manage")
+COMMANDS = ("look", "manage", "backups")
 # Set for the programs that a step runs: `renewed`, called by one of them, leaves the work to that step.
 CALLED_BY_STEP = "CODESENSEI_STEP"
 LOCK_WAIT = 3600.0
@@ -45,7 +45,7 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if name in READ_ONLY:
+    if name in COMMANDS:
         return int(importlib.import_module(f"codesensei.scripts.steps.{name}").run(slug, words))
     kind = STEPS.get(name)
     if kind is None:

@@ -79,7 +79,8 @@ class Manifest:
     renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
     `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
     which are in the folder `media` of shared; with `media_internal` only to whom the project sends them. `shares` names
-    what the settings use and another stack may use too. With `own_broker` the stack has a broker of its own.
+    what the settings use and another stack may use too. With `own_broker` the stack has a broker of its own, with
+    `backups` a timer that makes backups.
     `sandbox` is what jobs may do beyond the usual; units say it.
     """
 
@@ -107,6 +108,7 @@ class Manifest:
     media_internal: bool = False
     own_broker: bool = False
     sandbox: Loosened = field(default_factory=dict)
+    backups: bool = False
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

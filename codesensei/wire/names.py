@@ -111,6 +111,11 @@ def broker_unit(slug: str) -> str:
     return f"codesensei-broker-{slug}.service"
 
 
+def backup_units(slug: str) -> tuple[str, str]:
+    """Timer and service of the stack's backups."""
+    return f"codesensei-backup-{slug}.timer", f"codesensei-backup-{slug}.service"
+
+
 def job_unit(slug: str) -> str:
     """Unit of the project's program that a step runs."""
     return f"codesensei-job-{slug}.service"

@@ -146,8 +146,12 @@ class ProjectPaths:
     broker_config = _Place(lambda self: self.root / "broker.conf")  # of the stack's own broker, with its password
     broker_data = _Place(lambda self: SERVER.broker_data / self.slug)  # what it keeps
 
+    backup = _Place(lambda self: self.root / "backup")  # makes, lists, checks and restores backups
+
     # Root's own notes on this project; nobody else reads or writes there.
     memory = _Place(lambda self: SERVER.memory / self.slug)
+    # How backups are made, their password, and how the last one went.
+    backups = _Place(lambda self: self.memory / "backup")
     live = _Place(lambda self: self.memory / "live.json")  # the manifest that is live
     history = _Place(lambda self: self.memory / "history.jsonl")  # what was switched to, and when
     steps = _Place(lambda self: self.memory / "steps.jsonl")  # each run of a step, and how it ended

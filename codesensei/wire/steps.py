@@ -73,6 +73,7 @@ class Packages:
     python: str
     certbot: bool
     hardening: Hardening = "auto"
+    backups: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +296,42 @@ class AcmeSaid(Said):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeepBackups:
+    """Of how many days, weeks and months the last backup is kept."""
+
+    daily: int
+    weekly: int
+    monthly: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """What is backed up, where to and how often: `period` in seconds.
+
+    `folders` are relative to shared. `host_key` is that of an sftp target, `access_key` and `secret_key` are for S3.
+    """
+
+    to: str
+    user: str
+    directory: str
+    period: int
+    keep: KeepBackups
+    folders: tuple[str, ...]
+    database: DatabasePlace | None
+    service: str
+    timer: str
+    host_key: str = ""
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupSaid(Said):
+    """What keeps the target from taking backups, as warnings."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OnDestroy:
     """What happens to the data."""
 
@@ -373,10 +410,11 @@ PREPARE = StepKind("prepare", Prepare, of_release=True)
 TLS = StepKind("tls", Tls, secret=True)
 ACME = StepKind("acme", Acme)
 SWITCH = StepKind("switch", Manifest, of_release=True)
+BACKUP = StepKind("backup", Backup, secret=True)
 DESTROY = StepKind("destroy", Destroy)
 # Not a resource: certbot calls it after a renewal.
 RENEWED = StepKind("renewed", Nothing)
 
 _OF_SERVER = (CLAIM, PREFLIGHT, PACKAGES, ACCOUNT, PROXY, BROKER)
-_OF_PROJECT = (INSTANCE, DATABASE, ENVIRONMENT, BUILD, PREPARE, TLS, ACME, SWITCH, DESTROY, RENEWED)
+_OF_PROJECT = (INSTANCE, DATABASE, ENVIRONMENT, BUILD, PREPARE, TLS, ACME, SWITCH, BACKUP, DESTROY, RENEWED)
 STEPS: Mapping[str, StepKind[object]] = {step.name: step for step in (*_OF_SERVER, *_OF_PROJECT)}  # type: ignore[misc]

@@ -96,7 +96,8 @@ class _Answers(Mocks):
         elif args.typ == "random:index/randomInteger:RandomInteger":
             state["result"] = 417
         elif args.typ == "command:remote:Command":
-            state["stdout"] = json.dumps(LINE_IN_STDOUT) if args.name.endswith("-switch") else "changed"
+            answers = {"switch": json.dumps(LINE_IN_STDOUT), "backup": "{}"}
+            state["stdout"] = answers.get(args.name.rpartition("-")[2], "changed")
         return f"{args.name}-id", state
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

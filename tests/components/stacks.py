@@ -13,6 +13,7 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/ok
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\\nMIIBcertificate\\n-----END CERTIFICATE-----\\n"
 SSH_KEY = "canaryOfTheSshKey"
 TLS_KEY = "canaryOfTheTlsKey"
+BACKUP_KEY = "canaryOfTheBackups"
 DATABASE_PASSWORD = "canary-of-the-database"
 
 
@@ -49,6 +50,19 @@ GENERATED = f"""config:
   codesensei:generateSecrets: [SECRET_KEY]
 """
 
+BACKED_UP = f"""config:
+  codesensei:server: {{host: 203.0.113.7, hostKey: {HOST_KEY}}}
+  codesensei:project:
+    slug: shop
+    source: {{git: "https://example.com/shop.git", revision: v1}}
+    settingsModule: config.settings
+    sharedPaths: [data]
+  codesensei:backups:
+    to: s3:https://s3.example.com/shop
+    accessKey: shop
+    secretKey: {{secure: "clear:{BACKUP_KEY}"}}
+"""
+
 EXTERNAL = f"""config:
   codesensei:server: {{host: 203.0.113.7, hostKey: {HOST_KEY}}}
   codesensei:project:
@@ -79,6 +93,11 @@ def given(folder: Path) -> Stack:
 def generated(folder: Path) -> Stack:
     """A stack for which the program makes everything: password, host name, broker number, certificate."""
     return loaded(folder, GENERATED)
+
+
+def backed_up(folder: Path) -> Stack:
+    """A stack with backups."""
+    return loaded(folder, BACKED_UP)
 
 
 def external(folder: Path) -> Stack:

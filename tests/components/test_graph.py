@@ -29,6 +29,7 @@ STACKS = {
     "given": stacks.given,
     "generated": stacks.generated,
     "external": stacks.external,
+    "backed_up": stacks.backed_up,
 }
 
 
@@ -108,13 +109,16 @@ def _before(run: Run, urn: str) -> set[str]:
     return found
 
 
-@pytest.mark.proves("order.inert", "migrations.before-switch")
+@pytest.mark.proves("order.inert", "migrations.before-switch", "backups.no-step")
 @pytest.mark.parametrize("name", STACKS)
 def test_everything_is_staged_before_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     declared = run(name, tmp_path, monkeypatch)
     before = _before(declared, declared.find("shop-switch").urn)
     staged = {it.urn for it in declared.registered if it.type.startswith("command:")}
-    assert staged - before == {declared.find("shop-switch").urn}
+    # What the switch has made live is backed up.
+    after = {it.urn for it in declared.commands() if it.name == "shop-backup"}
+    assert staged - before == {declared.find("shop-switch").urn} | after
+    assert all(declared.find("shop-switch").urn in _before(declared, urn) for urn in after)
 
 
 @pytest.mark.parametrize("name", STACKS)

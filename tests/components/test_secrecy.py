@@ -33,6 +33,10 @@ PLACES: dict[Callable[[Path], Stack], dict[str, set[str]]] = {
         stacks.DATABASE_PASSWORD: {*ENVIRONMENT, "shop-database.stdin"},
         "canary-of-shop-digest-key": set(),
     },
+    stacks.backed_up: {
+        stacks.BACKUP_KEY: {"shop-backup.stdin"},
+        "canary-of-shop-backup-password": {"shop-backup.stdin"},
+    },
     stacks.generated: {
         "canary-of-shop-SECRET_KEY": ENVIRONMENT,
         "canary-of-shop-database-password": {*ENVIRONMENT, "shop-database.stdin"},
@@ -62,7 +66,8 @@ def test_each_secret_is_in_its_places_and_in_no_other(
                 if secret in clear:
                     found.add(f"{resource.name}.{key}")
         assert found == places
-        assert secret not in _texts(run.outputs)
+        # The operator must keep the password of the backups, so it is told, as a secret output.
+        assert secret not in _texts({name: told for name, told in run.outputs.items() if name != "backupPassword"})
 
 
 @pytest.mark.parametrize("make", PLACES, ids=lambda make: make.__name__)
@@ -79,6 +84,8 @@ def test_the_wrapped_inputs_are_these(
     }
     steps = {"shop-database", "shop-environment"} | ({"shop-tls"} if make is not stacks.example else set())
     steps |= {"shop-instance"} if make is stacks.generated else set()
+    steps |= {"shop-backup"} if make is stacks.backed_up else set()
+    steps -= {"shop-tls"} if make is stacks.backed_up else set()
     connected = {it.name for it in run.registered if it.type.startswith("command:")}
     key = {"server-destroy-check.stdin"} if make is stacks.given else set()
     expected = {f"{step}.stdin" for step in steps} | {

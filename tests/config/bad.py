@@ -42,12 +42,70 @@ def mapping(line: str) -> tuple[str, str]:
     return f"    env: {{}}\n{after}", f"    env: {{{line}}}\n{after}"
 
 
+def backups(line: str) -> tuple[str, str]:
+    """Backups with these keys."""
+    return "  codesensei:env:\n", f"  codesensei:backups: {{{line}}}\n  codesensei:env:\n"
+
+
 def _database(line: str) -> tuple[str, str]:
     """One more key of the database, in the place of its kind."""
     return OWN_KIND, f"    {line}\n"
 
 
+_S3 = "to: s3:https://s3.example.com/shop"
 BAD = [
+    # Backups.
+    Bad(
+        "backup-target",
+        *backups("to: ftp://nas/shop"),
+        'backups.to: "ftp://nas/shop" is not a place for backups\n'
+        "    write /backups/shop, sftp://user@host/path or s3:https://host/bucket/path",
+    ),
+    Bad(
+        "backup-directory",
+        *backups("to: /srv/codesensei/shop/shared/backups"),
+        'backups.to: "/srv/codesensei/shop/shared/backups" is where the system, the project or anybody else writes\n'
+        "    choose a directory of root's on another disk: /backups/shop",
+    ),
+    Bad(
+        "backup-keep",
+        *backups("to: /backups, keep: {daily: -1}"),
+        "backups.keep.daily: -1 is too small: a number of backups is 0 or more\n    set 7, or remove the line",
+    ),
+    Bad(
+        "backup-keep-none",
+        *backups("to: /backups, keep: {daily: 0, weekly: 0, monthly: 0}"),
+        "backups.keep: keeps no backup at all\n    set daily to 7, or remove keep",
+    ),
+    Bad(
+        "backup-host-key",
+        *backups("to: sftp://keeper@nas.example.com/shop"),
+        f"backups.hostKey: is missing: without it, anyone in between could take the backups\n    {KEYSCAN}",
+    ),
+    Bad(
+        "backup-key-unused",
+        *backups("to: /backups, accessKey: shop"),
+        "backups.accessKey: has no use: backups.to is not s3:\n    remove it",
+    ),
+    Bad(
+        "backup-access-key",
+        *backups(f'{_S3}, secretKey: {{secure: "clear:canary"}}'),
+        "backups.accessKey: is missing: the storage needs one\n"
+        "    add the key's name here, and its secret: "
+        "pulumi config set --secret --path codesensei:backups.secretKey",
+    ),
+    Bad(
+        "backup-secret-key",
+        *backups(f"{_S3}, accessKey: shop"),
+        "backups.secretKey: is missing: the storage needs the secret of its access key\n"
+        "    pulumi config set --secret --path codesensei:backups.secretKey",
+    ),
+    Bad(
+        "backup-password",
+        *backups('to: /backups, password: {secure: "clear:canary"}'),
+        "backups.password: is shorter than 12 characters, or has a line break\n"
+        "    remove it, to have one generated, or set the password that the backups were made with",
+    ),
     # The form of the file.
     Bad(
         "unknown-key",

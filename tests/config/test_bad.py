@@ -30,6 +30,7 @@ from tests.config.engine import changed, load_text
     "config.source.git",
     "asgi.server",
     "broker.parts",
+    "backups.target",
 )
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.rule)
 def test_one_change_is_refused_with_its_fix(bad: Bad, tmp_path: Path) -> None:

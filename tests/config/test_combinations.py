@@ -129,7 +129,15 @@ def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
 def rules_of_the_product() -> set[str]:
     """The first text of every call that states a rule."""
     rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of stack.py
-    rules |= {"seconds", "keep-releases", "lock-timeout", "tasks", "connections"}  # named by users of at_least()
+    rules |= {
+        "seconds",
+        "keep-releases",
+        "lock-timeout",
+        "tasks",
+        "connections",
+        "backup-keep",
+    }  # named by users of at_least()
+    rules.add("backup-keep")
     doors = {"reject", "Problem", "_refuse", "Refusal", "matching"}
     product = EXAMPLE.parents[1] / "codesensei"
     for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):

@@ -404,6 +404,10 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
         "codesensei:project.shareUser: every project on 203.0.113.7 that runs as deploy can read and change what the "
         "others have there: variables with their secrets, database, uploads, logs, processes",
     ),
+    "production without backups": (
+        ("codesensei:production: false", "codesensei:production: true"),
+        "codesensei:backups: nothing backs up the data of this production stack: set it, e.g. to {to: /backups}",
+    ),
     "everybody is trusted": (
         ("trustedProxies: []", "trustedProxies: [0.0.0.0/0]"),
         "codesensei:trustedProxies: 0.0.0.0/0 is everybody: any visitor could claim another address",
@@ -411,7 +415,7 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
 }
 
 
-@pytest.mark.proves("user.shared")
+@pytest.mark.proves("user.shared", "backups.none")
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warnings(name: str, tmp_path: Path) -> None:
     change, warning = WARNINGS[name]

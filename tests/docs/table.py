@@ -11,6 +11,8 @@ BOUGHT = "tests/host/test_access.py::test_a_server_as_it_is_bought"
 SERVER = "tests/host/test_deploy.py::test_recipes_for_a_server"
 # From one server to another, data and all.
 MOVED = "tests/host/test_moved.py::test_the_data_are_carried_over"
+# Backups, restored where they were made and on another server.
+RESTORED = "tests/host/test_backups.py::test_a_lost_server_comes_back_on_another_one"
 # Uploads, and who gets them.
 UPLOADS = "tests/host/test_static.py::test_files_of_this_release_and_the_one_before"
 # What Pulumi does on the operator's machine: states, passphrases, values of a stack that is never deployed.
@@ -35,6 +37,11 @@ RUN_BY = {
     "CONTRIBUTING.md#set-up": MAKE,
     "CONTRIBUTING.md#test": MAKE,
     "CONTRIBUTING.md#test.2": MAKE,
+    "docs/backups.md#the-password": RESTORED,
+    "docs/backups.md#everyday": RESTORED,
+    "docs/backups.md#restore": RESTORED,
+    "docs/backups.md#the-server-is-lost": RESTORED,
+    "docs/backups.md#the-server-is-lost.2": RESTORED,
     "docs/database.md#which-database": DESK,
     "docs/operating.md#where-the-state-is": DESK,
     "docs/operating.md#where-the-state-is.2": DESK,

@@ -116,3 +116,22 @@ def rows(port: int, query: str, database: str = "postgres") -> list[dict[str, An
     text = sql(port, f"SELECT coalesce(json_agg(found), '[]'::json) FROM ({query}) AS found;", database)
     found: list[dict[str, Any]] = json.loads(text)
     return found
+
+
+def create_database(step: Step[object], port: int, name: str, role: str) -> None:
+    """An empty database in UTF-8 that its owner alone may connect to."""
+    query = "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'"
+    template = rows(port, query)
+    # The cluster's own locale where it can hold UTF-8; every supported system has C.UTF-8.
+    locale = "" if template[0]["encoding"] == "UTF8" else " LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
+    create = f"CREATE DATABASE {identifier(name)} OWNER {identifier(role)} TEMPLATE template0 ENCODING 'UTF8'{locale}"
+    sql(port, f"{create} ALLOW_CONNECTIONS false;", thing=f"database {name}")
+    open_database(port, name)
+    step.changed(f"database {name} made")
+
+
+def open_database(port: int, name: str) -> None:
+    """Let in its owner and no other role. Until then it is closed, so the next run completes one that was cut off."""
+    quoted = identifier(name)
+    text = f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted} FROM PUBLIC;\n"
+    sql(port, f"{text}ALTER DATABASE {quoted} ALLOW_CONNECTIONS true;", thing=f"database {name}")

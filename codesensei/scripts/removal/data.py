@@ -17,7 +17,7 @@ SQLITE = re.compile(r".*\.(sqlite3?|db)(-wal|-shm|-journal)?")
 def remove(step: Step[object], drop_database: bool, drop_media: bool) -> list[Path]:
     """Remove the project's directories; return what is kept in shared."""
     project = step.project
-    links = (project.current, project.previous, project.manage)
+    links = (project.current, project.previous, project.manage, project.backup)
     for path in (*links, project.releases, project.venvs, project.environments, project.hand_over, project.uploads):
         step.converge(files.remove_path(path), f"{path} removed")
     remains = []

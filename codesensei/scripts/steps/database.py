@@ -74,13 +74,13 @@ def _database(step: Step[object], port: int, name: str, role: str) -> None:
     )
     found = postgresql.rows(port, query)
     if not found:
-        _create_database(step, port, name, role)
+        postgresql.create_database(step, port, name, role)
     elif found[0]["owner"] != role:
         alter = f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(role)};"
         postgresql.sql(port, alter, thing=f"database {name}")
         step.changed(f"database {name} now belongs to {role}")
     elif not found[0]["open"]:
-        _open_database(port, name)
+        postgresql.open_database(port, name)
         step.changed(f"database {name} opened")
     if found and found[0]["encoding"] != "UTF8":
         step.say(f"warning: the database {name} has the encoding {found[0]['encoding']}, not UTF8")
@@ -88,24 +88,6 @@ def _database(step: Step[object], port: int, name: str, role: str) -> None:
     if not allowed[0]["create"]:
         postgresql.sql(port, f"GRANT ALL ON SCHEMA public TO {identifier(role)};", name)
         step.changed(f"role {role} may create tables in {name}")
-
-
-def _create_database(step: Step[object], port: int, name: str, role: str) -> None:
-    query = "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'"
-    template = postgresql.rows(port, query)
-    # The cluster's own locale where it can hold UTF-8; every supported system has C.UTF-8.
-    locale = "" if template[0]["encoding"] == "UTF8" else " LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
-    create = f"CREATE DATABASE {identifier(name)} OWNER {identifier(role)} TEMPLATE template0 ENCODING 'UTF8'{locale}"
-    postgresql.sql(port, f"{create} ALLOW_CONNECTIONS false;", thing=f"database {name}")
-    _open_database(port, name)
-    step.changed(f"database {name} made")
-
-
-def _open_database(port: int, name: str) -> None:
-    """Let in its owner and no other role. Until then it is closed, so the next run completes one that was cut off."""
-    quoted = identifier(name)
-    text = f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted} FROM PUBLIC;\n"
-    postgresql.sql(port, f"{text}ALTER DATABASE {quoted} ALLOW_CONNECTIONS true;", thing=f"database {name}")
 
 
 # An ALTER statement for everything in a database that has an owner, except the system's own and parts of extensions.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 
+from codesensei.scripts.backups import status
 from codesensei.scripts.base import damage, locks, proofs, register, rivals, units
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
@@ -60,6 +61,7 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
     if live.manifest:
         yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
         yield from findings.of_project(live)
+        yield from status.findings(project)
 
 
 def _rivals(project: ProjectPaths) -> Iterator[str]:

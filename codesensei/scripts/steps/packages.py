@@ -54,6 +54,7 @@ def run(step: Step[Packages]) -> None:
     wanted = [*plan.packages, *BASE, *(_valid(name) for name in data.packages)]
     wanted += [*apt.one_of(NGINX), *_python(apt, data.python), *apt.one_of(BROKERS)]
     wanted += ["certbot"] if data.certbot else []
+    wanted += ["restic", "openssh-client"] if data.backups else []
     wanted += ["postgresql"] if data.postgresql and not postgresql_major() else []
     apt.ensure(wanted, "codesensei:project.systemPackages")
     if data.postgresql:

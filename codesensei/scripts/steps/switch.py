@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from codesensei.scripts.backups import settings as backups
 from codesensei.scripts.base import files, host, register, rivals, sites
 from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
@@ -159,6 +160,8 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
     brokers.settle(step, uses.broker_numbers(release.facts))
     uses.settle(step.slug, release.facts)
     brokers.settle_shared(step)
+    if not manifest.backups:
+        backups.remove(step)
     if manifest.database:
         passwords.prune(step.project, manifest.database.digest)
     # nginx makes it for everybody to read, and links that reset passwords stand in it.

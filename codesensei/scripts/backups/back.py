@@ -1,0 +1,209 @@
+"""Put a backup back: into a new database and a new folder, which then take the place of the old ones; those stay."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesensei.scripts.backups import make, postgres, settings, sqlite
+from codesensei.scripts.backups.repository import Repository
+from codesensei.scripts.base import files, locks
+from codesensei.scripts.base.commands import systemctl
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.postgres import postgresql
+from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
+from codesensei.scripts.serving.live import Live
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import Backup
+
+TRIES = 20
+PAUSE = 0.3
+NAME_BYTES = 63
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What the old things are called afterwards."""
+
+    stamp: str
+
+    def of(self, name: str) -> str:
+        end = f"-before-{self.stamp}"
+        return f"{name[: NAME_BYTES - len(end)]}{end}"
+
+
+def restore(step: Step[object], snapshot: str) -> None:
+    """Everything is fetched, restored and compared first; only then the site's processes stop for a moment."""
+    project, wanted, names = step.project, settings.require(step.project), _Names(time.strftime("%Y%m%d-%H%M%S"))
+    repository = Repository(project, wanted)
+    chosen = make.choose(repository, snapshot)
+    with _no_deploy(project), contextlib.ExitStack() as ending:
+        into, beside = project.backups / "restore", project.root / ".restore"
+        for place in (into, beside):
+            files.remove_path(place)
+            files.make_directory(place, 0o700)
+            ending.callback(files.remove_path, place)
+        step.say(f"fetching backup {chosen.id} from {wanted.to}")
+        found, contents = make.fetch(repository, chosen, into)
+        folders = _fetch_folders(step, repository, chosen.id, beside, contents)
+        new = ""
+        if contents.kind == "postgresql":
+            new = _new_database(step, wanted, found, contents)
+        elif contents.kind == "sqlite":
+            make.compare(contents, sqlite.count(wanted.user, found / make.DUMP))
+        with _stopped(step):
+            if new:
+                _swap_databases(step, wanted, new, names)
+            elif contents.kind:
+                _swap_sqlite(step, wanted, found / make.DUMP, names)
+            for name, folder in folders.items():
+                _swap_folder(step, project.shared / name, folder, names)
+        made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(contents.made))
+        step.say(f"restored: {project.slug} as it was on {made} (release {contents.release or 'none'})")
+
+
+def _new_database(step: Step[object], wanted: Backup, found: Path, contents: make.Contents) -> str:
+    database = wanted.database
+    if database is None or database.kind == "sqlite":
+        fix = "give the stack file the database that it had then"
+        raise Failure("backup", "it has a PostgreSQL database, and the stack has none", fix)
+    port, new = database.port or PORT, f"codesensei_new_{step.slug}"
+    postgres.drop(port, new)
+    try:
+        step.say("restoring the database beside the one that serves")
+        postgres.restore(step, port, found / make.DUMP, new, database.role, list(contents.extensions))
+        make.compare(contents, postgres.count(port, new))
+    except Failure:
+        postgres.drop(port, new)
+        raise
+    return new
+
+
+def _swap_databases(step: Step[object], wanted: Backup, new: str, names: _Names) -> None:
+    database = wanted.database
+    assert database is not None
+    port, live, old = database.port or PORT, identifier(database.name), names.of(database.name)
+    rename_old, kept = "", postgres.exists(port, database.name)
+    if kept:
+        rename_old = f"ALTER DATABASE {live} RENAME TO {identifier(old)};"
+    text = f"BEGIN; {rename_old} ALTER DATABASE {identifier(new)} RENAME TO {live}; COMMIT;"
+    for last in (*[False] * TRIES, True):
+        try:
+            if kept:
+                _let_nobody_in(port, database.name)
+            postgresql.sql(port, text, thing=f"database {database.name}")
+            break
+        except Failure:
+            if last:
+                postgresql.sql(port, f"ALTER DATABASE {live} ALLOW_CONNECTIONS true;")
+                raise
+            time.sleep(PAUSE)
+    if kept:
+        postgresql.sql(port, f"ALTER DATABASE {identifier(old)} ALLOW_CONNECTIONS true;")
+        step.say(f"kept: the database of before, as {old} (on the server: sudo -u postgres dropdb {old})")
+
+
+def _let_nobody_in(port: int, name: str) -> None:
+    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(name)};"
+    postgresql.sql(port, f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS false;\n{ended}")
+
+
+def _swap_sqlite(step: Step[object], wanted: Backup, file: Path, names: _Names) -> None:
+    if wanted.database is None or wanted.database.kind != "sqlite":
+        fix = "give the stack file the DATABASE_URL that it had then"
+        raise Failure("backup", "it has a SQLite database, and the stack has none", fix)
+    place = make.sqlite_place(step.project, wanted)
+    old = os.path.join(os.path.dirname(place), names.of(os.path.basename(place)))
+    sqlite.put(wanted.user, file, place, old)
+    step.say(f"kept: the database of before, as {old}")
+
+
+def _fetch_folders(
+    step: Step[object], repository: Repository, snapshot: str, into: Path, contents: make.Contents
+) -> dict[str, Path]:
+    """The folders of the backup, each as the app user's own."""
+    wanted, found = repository.settings, {}
+    for folder, was in contents.folders.items():
+        if folder not in wanted.folders:
+            step.say(f"left out: {folder}, which is no folder of the stack any more")
+            continue
+        place = Path(was)
+        repository.restore(snapshot, place, into)
+        there = into / place.relative_to("/")
+        if there.is_dir() and not there.is_symlink():
+            left = _give(there, contents.media_owner, files.user_id(wanted.user), files.group_id(wanted.user))
+            step.say(f"fetched {place}" + (f", but {left} files in it, which were not the project's" if left else ""))
+            found[folder] = there
+    return found
+
+
+def _give(folder: Path, was: int, uid: int, gid: int) -> int:
+    """Give what was the app user's to the one of now; what was not is removed: how many. Nobody else can write here."""
+    left = 0
+    for place, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            path = Path(place, name)
+            if path.lstat().st_uid == was:
+                os.chown(path, uid, gid, follow_symlinks=False)
+                continue
+            left += 1
+            files.remove_path(path)
+    os.chown(folder, uid, gid, follow_symlinks=False)
+    return left
+
+
+def _swap_folder(step: Step[object], place: Path, new: Path, names: _Names) -> None:
+    """Shared is root's and sticky: nobody else can come between the two renames."""
+    old = place.with_name(names.of(place.name))
+    if place.is_symlink() and files.owner(place) == files.user_id("root"):
+        beside = step.project.root / names.of(place.name)
+        os.rename(new, beside)
+        step.say(f"restored: {beside}; {place} is a link of root's: copy the files to where it leads")
+        return
+    if os.path.lexists(place):
+        found = place.lstat()
+        os.chmod(new, stat.S_IMODE(found.st_mode) if stat.S_ISDIR(found.st_mode) else 0o750)
+        os.chown(new, -1, found.st_gid)
+        os.rename(place, old)
+        step.say(f"kept: the files of before, as {old}")
+    os.rename(new, place)
+
+
+@contextlib.contextmanager
+def _stopped(step: Step[object]) -> Iterator[None]:
+    """Stop the project's processes. Its socket stays: a visitor may start one of them, and get an error."""
+    manifest = Live.read(step.project).manifest
+    if manifest is None:
+        yield
+        return
+    workers, web = manifest.named("worker"), manifest.web
+    step.say("stopping the project's processes")
+    if workers:
+        systemctl("stop", *workers)
+    systemctl("stop", web, check=False)
+    try:
+        yield
+    finally:
+        systemctl("restart", web)
+        if workers:
+            systemctl("start", *workers)
+        step.say("the project's processes run again")
+
+
+@contextlib.contextmanager
+def _no_deploy(project: ProjectPaths) -> Iterator[None]:
+    """The lock of the project's steps."""
+    name = f"project-{project.slug}"
+    locks.file_of(name).parent.mkdir(mode=0o700, exist_ok=True)
+    with open(locks.file_of(name), "a", opener=lambda path, flags: os.open(path, flags, 0o600)) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(f"project {project.slug}", f"{locks.holder(name)} runs", "wait for its end") from None
+        yield

@@ -1,0 +1,213 @@
+"""Make a backup, and check one by restoring it: once a week, or when asked."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from codesensei.scripts.backups import postgres, settings, sqlite, status
+from codesensei.scripts.backups.repository import Repository, Snapshot
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
+from codesensei.scripts.serving.live import Live
+from codesensei.wire import codec
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import MADE_HERE, Backup
+
+DUMP, MANIFEST = "database.dump", "manifest.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a backup holds: of which release, how many rows each table had at that moment, and where folders were."""
+
+    release: str = ""
+    made: float = 0.0
+    kind: str = ""
+    name: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    extensions: tuple[str, ...] = ()
+    media_owner: int = 0
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+
+def staging(project: ProjectPaths) -> Path:
+    """Where a backup's database and contents are written; the same for each, so that restic keeps them as one place."""
+    return project.backups / "staging"
+
+
+def sqlite_place(project: ProjectPaths, wanted: Backup) -> str:
+    """The SQLite file, as the project itself finds it."""
+    assert wanted.database is not None
+    return os.path.join(project.current, wanted.directory, wanted.database.name)
+
+
+@contextlib.contextmanager
+def alone(project: ProjectPaths) -> Iterator[None]:
+    """One of these at a time; the kernel ends it with the process."""
+    with open(project.backups / "lock", "a", opener=lambda path, flags: os.open(path, flags, 0o600)) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fix = f"wait for it; systemctl status codesensei-backup-{project.slug}.service tells of the timer's"
+            raise Failure(f"backups of {project.slug}", "another backup, check or restore runs", fix) from None
+        yield
+
+
+def now(step: Step[object]) -> str:
+    """Make one, remove what is beyond those to keep, and check it where the last check is a week ago."""
+    project, wanted = step.project, settings.require(step.project)
+    try:
+        repository = Repository(project, wanted)
+        repository.ensure()
+        snapshot = _make(step, wanted, repository)
+        repository.forget(wanted.keep)
+    except Failure as error:
+        status.failed(project, error)
+        raise
+    step.say(f"backup {snapshot} made in {wanted.to}")
+    if time.time() - status.read(project).checked > status.CHECK_SECONDS:
+        verify(step, snapshot)
+    return snapshot
+
+
+def _make(step: Step[object], wanted: Backup, repository: Repository) -> str:
+    project, place = step.project, staging(step.project)
+    with _emptied(place):
+        folders, left = _folders(project, wanted)
+        contents = replace(_dump(project, wanted, place), folders=folders)
+        files.write_file(place / MANIFEST, json.dumps(codec.encode(contents), indent=1) + "\n", 0o600)
+        size = sum(path.stat().st_size for path in place.iterdir())
+        snapshot = repository.add([place, *map(Path, folders.values())])
+    error, fix = "", ""
+    if left:
+        error = f"files are not in it, because {', '.join(left)} is a link that {wanted.user} made"
+        fix = "put the folder itself there, or a link that root owns"
+    status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error=error, fix=fix)
+    return snapshot
+
+
+def _dump(project: ProjectPaths, wanted: Backup, place: Path) -> Contents:
+    release = Live.read(project).release or ""
+    database, made = wanted.database, time.time()
+    owner = files.user_id(wanted.user)
+    if database is None:
+        return Contents(release=release, made=made, media_owner=owner)
+    if database.kind in MADE_HERE:
+        port = database.port or PORT
+        if postgres.size(port, database.name) > shutil.disk_usage(place).free:
+            raise Failure(f"disk of {place}", "there is no room for a copy of the database", FREE_SPACE)
+        counts, extensions = postgres.dump(port, database.name, place / DUMP)
+    else:
+        counts, extensions = sqlite.dump(wanted.user, sqlite_place(project, wanted), place / DUMP), []
+    return Contents(
+        release=release,
+        made=made,
+        kind="sqlite" if database.kind == "sqlite" else "postgresql",
+        name=database.name,
+        counts=counts,
+        extensions=tuple(extensions),
+        media_owner=owner,
+    )
+
+
+def verify(step: Step[object], snapshot: str = "latest") -> None:
+    """Restore a backup beside the live database, compare all counts, and drop it again. Failure where they differ."""
+    project, wanted = step.project, settings.require(step.project)
+    repository, into = Repository(project, wanted), project.backups / "check"
+    scratch = f"codesensei_check_{project.slug}"
+    try:
+        chosen = choose(repository, snapshot)
+        with _emptied(into):
+            found, contents = fetch(repository, chosen, into)
+            counts: Mapping[str, int] = {}
+            if contents.kind == "sqlite":
+                counts = sqlite.count(wanted.user, found / DUMP)
+            elif contents.kind and wanted.database:
+                port, quiet = wanted.database.port or PORT, _Quiet(step.slug, step.name, (), None)
+                postgres.drop(port, scratch)
+                try:
+                    role, extensions = wanted.database.role, list(contents.extensions)
+                    postgres.restore(quiet, port, found / DUMP, scratch, role, extensions)
+                    counts = postgres.count(port, scratch)
+                finally:
+                    postgres.drop(port, scratch)
+            compare(contents, counts)
+    except Failure as error:
+        status.note(project, check_error=f"{error.thing}: {error.cause}")
+        raise
+    status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")
+    step.say(f"backup {chosen.id} restored for a check: {_rows(counts)}, all there")
+
+
+def choose(repository: Repository, snapshot: str) -> Snapshot:
+    """The backup of this name, or the latest. Failure where there is none."""
+    known = repository.snapshots()
+    if not known:
+        raise Failure(f"backups in {repository.settings.to}", "there is none", "make one first")
+    chosen = known[-1] if snapshot == "latest" else next((one for one in known if one.id == snapshot), None)
+    if chosen is None:
+        fix = f"choose one that exists: {', '.join(one.id for one in known[-5:])}"
+        raise Failure(f"backup {snapshot}", "there is no such backup", fix)
+    return chosen
+
+
+def fetch(repository: Repository, chosen: Snapshot, into: Path) -> tuple[Path, Contents]:
+    """Bring the database and the contents of a backup; where they are, and what the contents say."""
+    place = next((Path(path) for path in chosen.paths if path.endswith("/backup/staging")), None)
+    if place is None:
+        raise Failure(f"backup {chosen.id}", "it is not one of codesensei's", "choose another one")
+    repository.restore(chosen.id, place, into)
+    found = into / place.relative_to("/")
+    text = (found / MANIFEST).read_text()
+    return found, codec.decode(Contents, json.loads(text), f"contents of backup {chosen.id}", kept=True)
+
+
+def compare(contents: Contents, counts: Mapping[str, int]) -> None:
+    """Failure where a table has not the rows that it had when the backup was made."""
+    wrong = [name for name in {**contents.counts, **counts} if contents.counts.get(name) != counts.get(name)]
+    if wrong:
+        name = wrong[0]
+        had, has = contents.counts.get(name, 0), counts.get(name, 0)
+        cause = f"{len(wrong)} tables differ from what was backed up: {name} had {had} rows and has {has}"
+        raise Failure("restored database", cause, "make a new backup now, and keep the older ones")
+
+
+def _folders(project: ProjectPaths, wanted: Backup) -> tuple[dict[str, str], list[str]]:
+    """Where each folder is, and those that a link of the app user's stands for: root reads nothing behind it."""
+    found, left = {}, []
+    for folder in wanted.folders:
+        path = project.shared / folder
+        if path.is_symlink() and files.owner(path) != files.user_id("root"):
+            left.append(str(path))
+        elif os.path.lexists(path):
+            found[folder] = os.path.realpath(path)
+    return found, left
+
+
+def _rows(counts: Mapping[str, int]) -> str:
+    return f"{sum(counts.values())} rows in {len(counts)} tables"
+
+
+@contextlib.contextmanager
+def _emptied(place: Path) -> Iterator[None]:
+    """A folder of root's with nothing in it, removed at the end."""
+    files.remove_path(place)
+    files.make_directory(place, 0o700)
+    try:
+        yield
+    finally:
+        files.remove_path(place)
+
+
+class _Quiet(Step[None]):
+    def say(self, text: str) -> None:
+        """A check tells its end alone."""

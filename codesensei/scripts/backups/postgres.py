@@ -1,0 +1,139 @@
+"""A PostgreSQL database as one consistent file with the counts of its rows, and a new database made of it.
+
+What is restored runs as a role without any power: a dump may hold functions that the project's owner wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.postgres import passwords, postgresql, scram
+from codesensei.scripts.postgres.postgresql import identifier, literal
+from codesensei.wire.processes import SYSTEM_PATH
+
+SOCKETS = "/var/run/postgresql"
+# Every table that is not an extension's, counted in one statement.
+COUNTS = """
+    SELECT coalesce(json_object_agg(format('%I.%I', nspname, relname), (xpath('/row/c/text()', query_to_xml(
+        format('SELECT count(*) AS c FROM %I.%I', nspname, relname), false, true, '')))[1]::text::bigint), '{}')
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind IN ('r', 'p') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
+        AND deptype = 'e');
+"""
+_OPEN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSELECT pg_export_snapshot();\n"
+_EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql';\n"
+# Entries of a dump that only a superuser may restore; extensions are made before.
+_NOT_RESTORED = re.compile(
+    r"\d+; \d+ \d+ (EXTENSION - |COMMENT - EXTENSION |SCHEMA - public |COMMENT - SCHEMA public |EVENT TRIGGER |ACL |"
+    r"DEFAULT ACL |PUBLICATION |SUBSCRIPTION )"
+)
+Counts = Mapping[str, int]
+
+
+def dump(port: int, name: str, into: Path) -> tuple[Counts, list[str]]:
+    """Write the database into a file; the counts of its rows and its extensions, both of the same moment."""
+    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKETS, "-p", str(port), "-d", name]
+    with subprocess.Popen(
+        _as_postgres(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment(), cwd="/"
+    ) as session:
+        assert session.stdin is not None
+        assert session.stdout is not None
+        session.stdin.write(_OPEN + " ".join(COUNTS.split()) + "\n" + _EXTENSIONS)
+        session.stdin.flush()
+        snapshot, counts, extensions = (session.stdout.readline().strip() for _ in range(3))
+        if not extensions:
+            raise Failure(f"database {name}", "its tables cannot be read", postgresql.CLUSTERS_TEXT)
+        # Not compressed: restic does it, and keeps what has not changed once.
+        argv = ["pg_dump", "-h", SOCKETS, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}", "--", name]
+        with into.open("wb") as file:
+            done = subprocess.run(
+                _as_postgres(argv), stdout=file, stderr=subprocess.PIPE, env=_environment(), cwd="/", check=False
+            )
+        session.stdin.close()
+    if done.returncode:
+        fix = postgresql.FREE_SPACE if b"No space left" in done.stderr else postgresql.CLUSTERS_TEXT
+        log = done.stderr.decode(errors="replace")
+        raise Failure(f"database {name}", f"pg_dump ended with status {done.returncode}", fix, log)
+    return json.loads(counts), json.loads(extensions)
+
+
+def count(port: int, name: str) -> Counts:
+    """The counts of its rows now."""
+    found: Counts = json.loads(postgresql.sql(port, COUNTS, name))
+    return found
+
+
+def restore(step: Step[object], port: int, file: Path, name: str, role: str, extensions: list[str]) -> None:
+    """Make a new database of a dump, which `role` owns with all that is in it; it must not exist."""
+    # Lets in no role but its owner.
+    postgresql.create_database(step, port, name, role)
+    statements = [f"GRANT ALL ON SCHEMA public TO {identifier(role)};"]
+    statements += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
+    postgresql.sql(port, "\n".join(statements), name)
+    helper, password = f"codesensei_restore_{step.slug}"[:63], secrets.token_hex(32)
+    drop_helper = f"DROP ROLE IF EXISTS {identifier(helper)};"
+    made = f"CREATE ROLE {identifier(helper)} LOGIN PASSWORD {passwords.in_sql(scram.verifier(password))};"
+    postgresql.sql(port, f"{drop_helper}\n{made}\nGRANT {identifier(role)} TO {identifier(helper)};")
+    try:
+        listed = _pg_restore(["--list"], file)
+        wanted = [line for line in listed.splitlines() if line[:1].isdigit() and not _NOT_RESTORED.match(line)]
+        chosen = file.with_suffix(".list")
+        chosen.write_text("\n".join(wanted) + "\n")
+        # Who reads it by its descriptor has no way to it but that.
+        chosen.chmod(0o644)
+        words = ["-h", "127.0.0.1", "-p", str(port), "-U", helper, "-d", name, f"--role={role}"]
+        words += ["--no-owner", "--no-privileges", "--exit-on-error"]
+        _pg_restore(words, file, chosen, password)
+    finally:
+        postgresql.sql(port, drop_helper)
+
+
+def drop(port: int, name: str) -> None:
+    """Drop a database of our own making, if it is there."""
+    postgresql.sql(port, f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE);", thing=f"database {name}")
+
+
+def exists(port: int, name: str) -> bool:
+    """Whether there is a database of this name."""
+    return bool(postgresql.rows(port, f"SELECT 1 FROM pg_database WHERE datname = {literal(name)}"))
+
+
+def size(port: int, name: str) -> int:
+    """Its bytes on the disk."""
+    return int(postgresql.sql(port, f"SELECT pg_database_size({literal(name)});"))
+
+
+def _pg_restore(words: list[str], file: Path, chosen: Path | None = None, password: str = "") -> str:
+    """As nobody: it reads what root has opened, and logs in as any client does."""
+    argv = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "pg_restore", *words]
+    with file.open("rb") as stdin, (chosen or file).open("rb") as listed:
+        done = subprocess.run(
+            [*argv, *(["-L", f"/dev/fd/{listed.fileno()}"] if chosen else [])],
+            stdin=stdin,
+            pass_fds=(listed.fileno(),),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**_environment(), "PGPASSWORD": password},
+            cwd="/",
+            check=False,
+        )
+    if done.returncode:
+        fix = postgresql.FREE_SPACE if postgresql.NO_SPACE in done.stderr else ""
+        raise Failure(file.name, f"pg_restore ended with status {done.returncode}", fix, done.stderr)
+    return done.stdout
+
+
+def _as_postgres(words: list[str]) -> list[str]:
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *words]
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}

@@ -1,0 +1,180 @@
+"""The repository of a stack's backups, by restic. Its password and keys are in files and variables of root's alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from codesensei.scripts.backups import settings
+from codesensei.scripts.base import commands, files
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.step import Failure
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import Backup, KeepBackups
+
+TAG = "codesensei"
+# What restic says, what it means, and what to do.
+_KNOWN = (
+    (
+        r"wrong password or no key found",
+        "the backups there were made with another password",
+        "set that one: pulumi config set --secret --path codesensei:backups.password; or choose another place",
+    ),
+    (
+        r"Permission denied \((publickey|password|keyboard)",
+        "it does not take this server's key",
+        "add this line to ~/.ssh/authorized_keys there: {key}",
+    ),
+    (
+        r"Host key verification failed|REMOTE HOST IDENTIFICATION",
+        "its host key is not the one in codesensei:backups.hostKey",
+        "compare the two; ssh-keyscan -t ed25519 HOST tells the present one",
+    ),
+    (
+        r"Could not resolve hostname|no such host|Connection (timed out|refused)|No route to host|is unreachable",
+        "it cannot be reached from this server",
+        "look whether it is up, and whether a firewall lets this server through",
+    ),
+    (r"No space left on device|Disk quota exceeded", "it is full", "free some space there, or keep fewer backups"),
+    (
+        r"Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch",
+        "it refuses the access key",
+        "correct codesensei:backups.accessKey and codesensei:backups.secretKey",
+    ),
+    (
+        r"ciphertext verification failed|invalid data returned|does not exist in the repository|is damaged",
+        "the repository is damaged",
+        "keep what is there, and set codesensei:backups.to to another place; restic check tells how much is damaged",
+    ),
+    (
+        r"unable to create lock|already locked",
+        "another process works in it",
+        "wait for it; after a crash restic removes its lock within half an hour",
+    ),
+)
+_NONE_YET = re.compile(r"Is there a repository at the following location|repository does not exist")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One backup. `time` as restic writes it."""
+
+    id: str
+    time: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where the backups of a project are."""
+
+    project: ProjectPaths
+    settings: Backup
+
+    @property
+    def _key(self) -> Path:
+        return self.project.backups / "id_ed25519"
+
+    def public_key(self) -> str:
+        """With which this server logs in to an sftp target; made when it is first asked for."""
+        if not self._key.exists():
+            comment = f"codesensei backups of {self.project.slug}"
+            commands.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(self._key)])
+        return self._key.with_suffix(".pub").read_text().strip()
+
+    def ensure(self) -> bool:
+        """Make the repository where there is none. Failure where it cannot be used."""
+        if self.settings.to.startswith("/"):
+            _ensure_directory(Path(self.settings.to))
+        found = self._run("cat", "config")
+        if found.ok:
+            return False
+        if not _NONE_YET.search(found.stderr):
+            raise self._failure(found)
+        self.call("init")
+        return True
+
+    def add(self, places: Iterable[Path]) -> str:
+        """Back these up; returns the new backup's name."""
+        done = self.call("backup", "--json", "--tag", TAG, "--host", self.project.slug, "--", *map(str, places))
+        for line in reversed(done.stdout.splitlines()):
+            if '"summary"' in line:
+                return str(json.loads(line)["snapshot_id"])[:8]
+        raise Failure(self._thing, "restic does not say what it has made", "", done.stdout)
+
+    def snapshots(self) -> list[Snapshot]:
+        """All backups of this project, the newest last."""
+        found = json.loads(self.call("snapshots", "--json", "--tag", TAG, "--host", self.project.slug).stdout) or []
+        made = [Snapshot(one["short_id"], one["time"], tuple(one["paths"])) for one in found]
+        return sorted(made, key=lambda one: one.time)
+
+    def restore(self, snapshot: str, place: Path, into: Path) -> None:
+        """Bring one place of a backup back, below another directory."""
+        self.call("restore", snapshot, "--target", str(into), "--include", str(place))
+
+    def forget(self, keep: KeepBackups) -> None:
+        """Remove backups beyond those to keep, and what only they need."""
+        # restic takes no 0.
+        words = [f"--keep-{name}={count}" for name, count in vars(keep).items() if count]
+        mine = ["--tag", TAG, "--host", self.project.slug, "--group-by", "host"]
+        self.call("forget", "--prune", *mine, *words)
+
+    def call(self, *words: str) -> Result:
+        """Run restic. Failure with its cause and fix."""
+        done = self._run(*words)
+        if not done.ok:
+            raise self._failure(done)
+        return done
+
+    def _run(self, *words: str) -> Result:
+        to, options = self.settings.to, list[str]()
+        if to.startswith("sftp:"):
+            options, to = self._sftp()
+        environment = {
+            "RESTIC_REPOSITORY": to,
+            "RESTIC_PASSWORD_FILE": str(settings.password_file(self.project)),
+            "RESTIC_CACHE_DIR": str(self.project.backups / "cache"),
+            "AWS_ACCESS_KEY_ID": self.settings.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.settings.secret_key,
+        }
+        return commands.run(["restic", "--quiet", *options, *words], env=environment, check=False)
+
+    def _sftp(self) -> tuple[list[str], str]:
+        url = urlsplit(self.settings.to)
+        known, port, host = self.project.backups / "known_hosts", url.port or 22, str(url.hostname)
+        name = host if port == 22 else f"[{host}]:{port}"
+        files.write_file(known, f"{name} {self.settings.host_key}\n", 0o600)
+        self.public_key()
+        ssh = ["ssh", "-i", str(self._key), "-p", str(port), "-l", str(url.username)]
+        ssh += ["-o", f"UserKnownHostsFile={known}"]
+        for option in ("StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "BatchMode=yes", "ConnectTimeout=20"):
+            ssh += ["-o", option]
+        return ["-o", f"sftp.command={shlex.join([*ssh, host, '-s', 'sftp'])}"], f"sftp:{host}:{url.path}"
+
+    @property
+    def _thing(self) -> str:
+        return f"backups in {self.settings.to}"
+
+    def _failure(self, done: Result) -> Failure:
+        for words, cause, fix in _KNOWN:
+            if re.search(words, done.stderr):
+                key = self.public_key() if "{key}" in fix else ""
+                return Failure(self._thing, cause, fix.format(key=key))
+        return Failure(self._thing, f"restic ended with status {done.code}", "see what it says below", done.stderr)
+
+
+def _ensure_directory(path: Path) -> None:
+    """Make the directory. Failure where somebody but root could put something else in its place."""
+    for parent in reversed(path.parents):
+        if not parent.exists():
+            parent.mkdir(mode=0o755)
+        found = parent.stat()
+        if parent.is_symlink() or found.st_uid != files.user_id("root") or found.st_mode & 0o022:
+            fix = "choose a directory whose parents belong to root and nobody else may write"
+            raise Failure(f"backups in {path}", f"others than root can replace {parent}", fix)
+    files.make_directory(path, 0o700)

@@ -1,0 +1,70 @@
+"""How the last backup and the last check went: root's note of it, and what a look tells of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from codesensei.scripts.backups import settings
+from codesensei.scripts.base.step import Failure, read_json, write_json
+from codesensei.wire import codec
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import Finding
+
+CHECK_SECONDS = 7 * 86400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Times in seconds since the epoch; an empty error is a success. `since` is when backups were first asked for."""
+
+    since: float = 0.0
+    made: float = 0.0
+    snapshot: str = ""
+    bytes: int = 0
+    error: str = ""
+    fix: str = ""
+    checked: float = 0.0
+    checked_snapshot: str = ""
+    check_error: str = ""
+
+
+def read(project: ProjectPaths) -> Status:
+    """The note; of nothing where none was made."""
+    place = project.backups / "status.json"
+    return codec.decode(Status, read_json(place, {}), str(place), kept=True)
+
+
+def note(project: ProjectPaths, **changes: object) -> None:
+    """Change the note."""
+    write_json(project.backups / "status.json", codec.encode(replace(read(project), **changes)))  # type: ignore[arg-type]
+
+
+def failed(project: ProjectPaths, error: Failure) -> None:
+    """Note that no backup could be made, and why."""
+    note(project, error=f"{error.thing}: {error.cause}", fix=error.fix)
+
+
+def findings(project: ProjectPaths) -> Iterator[Finding]:
+    """A backup that failed, is missing or is old, or that could not be restored."""
+    wanted = settings.read(project)
+    if wanted is None:
+        return
+    now, found, again = time.time(), read(project), f"on the server: {project.backup} now"
+    age = now - (found.made or found.since)
+    if found.error:
+        newest = f"the newest is {_age(now - found.made)} old" if found.made else "there is none"
+        cause = f"the last one failed, {newest}: {found.error}"
+        yield Finding(thing="backups", cause=cause, fix=found.fix or again)
+    elif age > 2 * wanted.period:
+        cause = f"the newest is {_age(age)} old" if found.made else f"none was made for {_age(age)}"
+        yield Finding(thing="backups", cause=f"{cause}, more than twice the schedule", fix=again)
+    if found.check_error:
+        fix = f"on the server: {project.backup} verify"
+        yield Finding(thing="backups", cause=f"the last check could not restore one: {found.check_error}", fix=fix)
+
+
+def _age(seconds: float) -> str:
+    hours = int(seconds // 3600)
+    return f"{hours} hours" if hours < 48 else f"{hours // 24} days"

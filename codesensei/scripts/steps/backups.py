@@ -1,0 +1,56 @@
+"""`backup`: what a person or the timer asks for: now, list, verify [id], restore <id>."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from codesensei.scripts.backups import back, make, settings, status
+from codesensei.scripts.backups.repository import Repository
+from codesensei.scripts.base.step import Failure, Step
+from codesensei.wire.steps import Nothing
+
+USAGE = "usage: backup now | list | verify [<id>] | restore <id>|latest"
+
+
+def run(slug: str, words: list[str]) -> int:
+    """Do what the words say; 1 with the reason where it fails, 2 where they say nothing known."""
+    step: Step[object] = Step(slug, "backups", (), Nothing())
+    action, *others = words or [""]
+    try:
+        if action == "list" and not others:
+            _list(step)
+        elif (action, len(others)) in (("now", 0), ("verify", 0), ("verify", 1), ("restore", 1)):
+            settings.require(step.project)
+            os.umask(0o077)
+            with make.alone(step.project):
+                _change(step, action, *others)
+        else:
+            print(USAGE, file=sys.stderr)
+            return 2
+    except Failure as failure:
+        print(failure.text(), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _change(step: Step[object], action: str, snapshot: str = "latest") -> None:
+    if action == "now":
+        make.now(step)
+    elif action == "verify":
+        make.verify(step, snapshot)
+    else:
+        back.restore(step, snapshot)
+
+
+def _list(step: Step[object]) -> None:
+    wanted = settings.require(step.project)
+    found = Repository(step.project, wanted).snapshots()
+    for snapshot in found:
+        print(f"{snapshot.id}  {snapshot.time[:19].replace('T', ' ')}")
+    print(f"{len(found)} backups in {wanted.to}")
+    now = status.read(step.project)
+    if now.checked:
+        checked = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now.checked))
+        print(f"last check: {checked}, {now.check_error or 'all rows were there'}")

@@ -1,0 +1,66 @@
+"""Backups of the project's data: what the server needs to make them by itself."""
+
+from __future__ import annotations
+
+from pulumi import Output, ResourceOptions
+
+from codesensei import remote
+from codesensei.config import Stack
+from codesensei.render import backups
+from codesensei.source import Code
+from codesensei.wire import steps
+from codesensei.wire.steps import MADE_HERE
+from components.base import Component, read_answer
+from components.generated import Generated
+from components.server import Server
+
+PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400}
+
+
+class Backups(Component):
+    """A timer and its service, made after the switch: there is something to back up, and no deploy waits for it."""
+
+    def __init__(
+        self, *, stack: Stack, server: Server, generated: Generated, code: Code, opts: ResourceOptions
+    ) -> None:
+        config = stack.config.backups
+        assert config is not None
+        shown = {"to": config.to, "schedule": config.schedule, "keep": config.keep.model_dump(), "media": config.media}
+        super().__init__(stack.slug, shown, opts)
+        if stack.database.kind in ("external", "none"):
+            where = "its provider has to" if stack.database.kind == "external" else "it is one of your own"
+            remote.warn(f"codesensei:backups: the database is not backed up: {where}")
+        secrets = (generated.backup_password, stack.secrets.backup_key or Output.secret(""))
+        data = Output.all(*secrets).apply(
+            lambda known: backup_data(stack, code.settings.django_directory, known[0], known[1])
+        )
+        answer = self.step(server.access, steps.BACKUP, data)
+        answer.apply(lambda text: read_answer(steps.BackupSaid, text, "step backup"))
+        self.register_outputs({})
+
+
+def backup_data(stack: Stack, directory: str, password: str, secret_key: str) -> steps.Backup:
+    """What the step gets."""
+    config, project, place = stack.config.backups, stack.config.project, stack.database
+    assert config is not None
+    database = None
+    if place.kind in (*MADE_HERE, "sqlite"):
+        database = steps.DatabasePlace(
+            kind=place.kind, name=place.name, role=place.role, host=place.host, port=place.port
+        )
+    folders = tuple(dict.fromkeys((project.media, *project.shared_paths))) if config.media else ()
+    return steps.Backup(
+        to=config.to,
+        user=stack.user,
+        directory=directory,
+        period=PERIODS[config.schedule],
+        keep=steps.KeepBackups(daily=config.keep.daily, weekly=config.keep.weekly, monthly=config.keep.monthly),
+        folders=folders,
+        database=database,
+        service=backups.service(stack.paths, title=project.name or stack.slug, to=config.to),
+        timer=backups.timer(stack.paths, title=project.name or stack.slug, schedule=config.schedule),
+        host_key=config.host_key or "",
+        access_key=config.access_key,
+        secret_key=secret_key,
+        password=password,
+    )

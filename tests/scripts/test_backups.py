@@ -1,0 +1,282 @@
+"""Backups as the server makes, checks and restores them; restic and PostgreSQL are played."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.scripts.backups import back, make, settings, sqlite, status
+from codesensei.scripts.backups.make import Contents
+from codesensei.scripts.base import commands, files, units
+from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.step import Failure
+from codesensei.scripts.steps import backup, backups
+from codesensei.wire import codec, paths
+from codesensei.wire.names import backup_units
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import Backup, DatabasePlace, KeepBackups
+
+SHOP = ProjectPaths("shop")
+PASSWORD = "canary-of-the-backups"
+NO_REPOSITORY = "Fatal: unable to open config file\nIs there a repository at the following location?\n"
+DATA = Backup(
+    to="sftp://keeper@nas.example.com/shop",
+    user="deploy",
+    directory=".",
+    period=86400,
+    keep=KeepBackups(daily=7, weekly=4, monthly=0),
+    folders=("media",),
+    database=None,
+    service="[Service]\n",
+    timer="[Timer]\n",
+    host_key="ssh-ed25519 AAAA",
+    password=PASSWORD,
+)
+
+
+class Restic:
+    """restic and ssh-keygen; `made` tells whether there is a repository, `refuses` what it says instead."""
+
+    def __init__(self) -> None:
+        self.made, self.refuses, self.told = False, "", list[list[str]]()
+        self.environment: dict[str, str] = {}
+        self.added: dict[str, Any] = {}
+
+    def run(self, argv: Sequence[str], **options: Any) -> Result:
+        if argv[0] == "ssh-keygen":
+            Path(argv[-1]).write_text("private")
+            Path(f"{argv[-1]}.pub").write_text("ssh-ed25519 OURS shop\n")
+            return Result("", "", 0)
+        self.told.append(list(argv))
+        self.environment = dict(options.get("env") or {})
+        if self.refuses:
+            return Result("", self.refuses, 1)
+        if "cat" in argv and not self.made:
+            return Result("", NO_REPOSITORY, 1)
+        self.made = self.made or "init" in argv
+        if "backup" in argv:
+            staged = Path(argv[list(argv).index("--") + 1])
+            self.added = {path.name: path.read_bytes() for path in staged.iterdir()}
+            return Result(json.dumps({"message_type": "summary", "snapshot_id": "0123456789"}) + "\n", "", 0)
+        return Result("[]", "", 0)
+
+
+@pytest.fixture
+def restic(server: Path, monkeypatch: pytest.MonkeyPatch) -> Restic:
+    played = Restic()
+    monkeypatch.setattr(commands, "run", played.run)
+    for module in (backup, settings, units):
+        monkeypatch.setattr(module, "systemctl", lambda *words, check=True: Result("", "", 0))
+    SHOP.root.mkdir()
+    SHOP.memory.mkdir()
+    (SHOP.shared / "media").mkdir(parents=True)
+    return played
+
+
+def deployed(make_step: Any, **changes: Any) -> Any:
+    step = make_step("backup", data=replace(DATA, **changes))
+    backup.run(step)
+    return step
+
+
+@pytest.mark.proves("backups.password", "backups.sftp")
+def test_the_step_writes_everything_once(restic: Restic, make_step: Any) -> None:
+    assert deployed(make_step).changes
+    assert deployed(make_step).changes == 0
+    password = settings.password_file(SHOP)
+    assert (password.read_text(), password.stat().st_mode & 0o777) == (PASSWORD, 0o600)
+    assert PASSWORD not in settings.place(SHOP).read_text()
+    assert not any(PASSWORD in word for line in restic.told for word in line)
+    assert restic.environment["RESTIC_PASSWORD_FILE"] == str(password)
+    assert SHOP.backups.stat().st_mode & 0o777 == 0o700
+    assert (SHOP.backups / "known_hosts").read_text() == "nas.example.com ssh-ed25519 AAAA\n"
+    assert "StrictHostKeyChecking=yes" in " ".join(restic.told[0])
+    assert [words[-1] for words in restic.told] == ["config", "init", "config"]
+
+
+@pytest.mark.proves("backups.target-refuses")
+@pytest.mark.parametrize(
+    ("said", "cause", "fix"),
+    [
+        ("Permission denied (publickey).", "does not take this server's key", "there: ssh-ed25519 OURS shop"),
+        ("Fatal: wrong password or no key found", "with another password", "codesensei:backups.password"),
+        ("No space left on device", "it is full", "free some space there"),
+        ("Host key verification failed.", "is not the one in codesensei:backups.hostKey", "ssh-keyscan"),
+        ("anything else", "restic ended with status 1", ""),
+    ],
+)
+def test_a_target_that_refuses_is_a_warning(restic: Restic, make_step: Any, said: str, cause: str, fix: str) -> None:
+    restic.refuses = said
+    (warning,) = deployed(make_step).result.warnings
+    assert cause in warning
+    assert fix in warning
+
+
+@pytest.mark.proves("backups.made", "backups.told")
+def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: Any) -> None:
+    deployed(make_step)
+    status.note(SHOP, checked=time.time(), error="the last one failed")
+    step = make_step("backups")
+    assert make.now(step) == "01234567"
+    assert codec.decode(Contents, json.loads(restic.added["manifest.json"]), "contents").made > 0
+    added = next(words for words in restic.told if "backup" in words)
+    assert added[added.index("--") + 1 :] == [str(make.staging(SHOP)), str(SHOP.shared / "media")]
+    assert not make.staging(SHOP).exists()
+    forgotten = next(words for words in restic.told if "forget" in words)
+    assert forgotten[-2:] == ["--keep-daily=7", "--keep-weekly=4"]
+    assert [*status.findings(SHOP)] == []
+
+
+@pytest.mark.proves("backups.told")
+def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any) -> None:
+    assert [*status.findings(SHOP)] == []
+    deployed(make_step)
+    assert [*status.findings(SHOP)] == []
+    hours = 3600.0
+    status.note(SHOP, since=time.time() - 49 * hours)
+    assert [found.cause for found in status.findings(SHOP)] == [
+        "none was made for 2 days, more than twice the schedule"
+    ]
+    status.note(SHOP, made=time.time() - 47 * hours)
+    assert [*status.findings(SHOP)] == []
+    restic.refuses = "No space left on device"
+    with pytest.raises(Failure, match="it is full"):
+        make.now(make_step("backups"))
+    status.note(SHOP, check_error="2 tables differ")
+    assert [(found.cause, found.fix) for found in status.findings(SHOP)] == [
+        (
+            f"the last one failed, the newest is 47 hours old: backups in {DATA.to}: it is full",
+            "free some space there, or keep fewer backups",
+        ),
+        ("the last check could not restore one: 2 tables differ", f"on the server: {SHOP.backup} verify"),
+    ]
+
+
+@pytest.mark.proves("backups.checked")
+def test_a_table_with_other_rows_fails_the_check() -> None:
+    contents = Contents(counts={"public.entry": 3, "public.other": 1})
+    make.compare(contents, {"public.entry": 3, "public.other": 1})
+    for counts in ({"public.entry": 2, "public.other": 1}, {"public.entry": 3}):
+        with pytest.raises(Failure, match="1 tables differ"):
+            make.compare(contents, counts)
+
+
+@pytest.mark.proves("backups.app-user", "backups.checked", "backups.restore")
+def test_a_sqlite_file_is_copied_and_put_back_by_its_user(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = []
+
+    def as_user(user: str, *argv: str) -> list[str]:
+        users.append(user)
+        return list(argv)
+
+    monkeypatch.setattr(sqlite, "as_user", as_user)
+    place = SHOP.shared / "db.sqlite3"
+    database = DatabasePlace(kind="sqlite", name=str(place), role="", host="", port=None)
+    deployed(make_step, database=database)
+    live = sqlite3.connect(place)
+    live.execute("PRAGMA journal_mode=WAL")
+    live.execute('CREATE TABLE "a b" (text)')
+    live.execute('INSERT INTO "a b" VALUES (1), (2)')
+    live.commit()
+    status.note(SHOP, checked=time.time())
+    make.now(make_step("backups"))
+    assert users == ["deploy"]
+    contents = codec.decode(Contents, json.loads(restic.added["manifest.json"]), "contents")
+    assert contents.counts == {"a b": 2}
+    copy = SHOP.backups / "copy"
+    copy.write_bytes(restic.added["database.dump"])
+    assert sqlite.count("deploy", copy) == {"a b": 2}
+    live.execute('DELETE FROM "a b"')
+    live.commit()
+    wanted = settings.require(SHOP)
+    back._swap_sqlite(make_step("backups"), wanted, copy, back._Names("now"))
+    assert sqlite3.connect(place).execute('SELECT count(*) FROM "a b"').fetchone() == (2,)
+    live.close()
+    old = SHOP.shared / "db.sqlite3-before-now"
+    assert sqlite3.connect(old).execute('SELECT count(*) FROM "a b"').fetchone() == (0,)
+    copy.write_bytes(b"nothing")
+    with pytest.raises(Failure, match="cannot be copied whole"):
+        sqlite.count("deploy", copy)
+
+
+@pytest.mark.proves("backups.restore", "backups.app-user")
+def test_restored_files_take_the_place_of_the_old_ones(restic: Restic, make_step: Any) -> None:
+    media, new = SHOP.shared / "media", SHOP.root / ".restore"
+    (media / "old").touch()
+    (new / "folder").mkdir(parents=True)
+    (new / "folder/file").write_text("restored")
+    assert back._give(new, os.getuid(), os.getuid(), os.getgid()) == 0
+    step = make_step("backups")
+    back._swap_folder(step, media, new, back._Names("now"))
+    assert (media / "folder/file").read_text() == "restored"
+    assert (SHOP.shared / "media-before-now/old").exists()
+    # Somebody else's, which a link of the app user's would have led to.
+    assert back._give(media, os.getuid() + 1, os.getuid(), os.getgid()) == 1
+    assert [*media.iterdir()] == []
+
+
+@pytest.mark.proves("backups.ended")
+def test_an_end_leaves_the_backups_and_says_where(restic: Restic, make_step: Any) -> None:
+    deployed(make_step)
+    step = make_step("switch")
+    settings.remove(step)
+    assert not SHOP.backup.exists()
+    assert not SHOP.backups.exists()
+    assert not any(paths.unit(name).exists() for name in backup_units("shop"))
+    assert f"kept: the backups in {DATA.to}" in step.said[-1]
+    silent = make_step("switch")
+    settings.remove(silent)
+    assert (silent.changes, getattr(silent, "said", [])) == (0, [])
+
+
+def test_a_directory_that_others_can_replace_is_refused(
+    restic: Restic, make_step: Any, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = server / "backups"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    (warning,) = deployed(make_step, to=str(folder / "shop")).result.warnings
+    assert "others than root can replace" in warning
+
+
+def test_the_command(restic: Restic, make_step: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert backups.run("shop", ["list"]) == 1
+    assert "set codesensei:backups in the stack file" in capsys.readouterr().err
+    deployed(make_step)
+    assert backups.run("shop", ["list"]) == 0
+    assert f"0 backups in {DATA.to}" in capsys.readouterr().out
+    for words in ([], ["restore"], ["now", "then"], ["else"]):
+        assert backups.run("shop", words) == 2
+    with make.alone(SHOP):
+        assert backups.run("shop", ["now"]) == 1
+    assert "another backup, check or restore runs" in capsys.readouterr().err
+    assert files.remove_path(SHOP.backups)
+
+
+@pytest.mark.proves("backups.told", "backups.app-user")
+def test_a_link_of_the_app_user_is_not_followed_but_told(
+    restic: Restic, make_step: Any, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    media, other = SHOP.shared / "media", server / "disk"
+    media.rmdir()
+    other.mkdir()
+    media.symlink_to(other)
+    make.now(make_step("backups"))
+    assert restic.told[-2][-1] == str(other)
+    monkeypatch.setattr(files, "owner", lambda path: os.getuid() + 1)
+    make.now(make_step("backups"))
+    assert restic.told[-2][-1] == str(make.staging(SHOP))
+    (found,) = status.findings(SHOP)
+    assert f"files are not in it, because {media} is a link that deploy made" in found.cause

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.backups import back, make, settings, sqlite, status
+from codesensei.scripts.backups import back, dumps, make, postgres, settings, sqlite, status
 from codesensei.scripts.backups.make import Contents
 from codesensei.scripts.base import commands, files, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.postgres import ownership
 from codesensei.scripts.steps import backup, backups
 from codesensei.wire import codec, paths
 from codesensei.wire.names import backup_units
@@ -280,3 +281,36 @@ def test_a_link_of_the_app_user_is_not_followed_but_told(
     assert restic.told[-2][-1] == str(make.staging(SHOP))
     (found,) = status.findings(SHOP)
     assert f"files are not in it, because {media} is a link that deploy made" in found.cause
+
+
+@pytest.mark.proves("backups.dump")
+def test_dumps_before_destructive_migrations(restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "215; 1259 16390 TABLE public order shop\n3400; 0 16390 TABLE DATA public order shop\n"
+    monkeypatch.setattr(postgres, "size", lambda port, name: 1)
+    monkeypatch.setattr(postgres, "contents", lambda file: listed)
+    stamps = iter("12345")
+    monkeypatch.setattr(time, "strftime", lambda form: next(stamps))
+
+    def dump(port: int, name: str, into: Path) -> tuple[dict[str, int], list[str]]:
+        into.write_text(name)
+        return {'public."order"': 3}, []
+
+    monkeypatch.setattr(postgres, "dump", dump)
+    step = make_step("prepare")
+    dumps.make(step, 2)
+    assert "is not this server's PostgreSQL" in step.said[-1]
+    (SHOP.memory / "database").mkdir()
+    ownership.apply(SHOP, ownership.Applied(name="shop", role="shop", port=5432))
+    dumps.make(step, 0)
+    folder = SHOP.memory / "dumps"
+    assert not folder.exists()
+    for _ in range(3):
+        dumps.make(step, 2)
+    assert sorted(path.name for path in folder.iterdir()) == ["2.dump", "3.dump"]
+    assert "(3 rows in 1 tables)" in step.said[-1]
+    listed = ""
+    with pytest.raises(Failure, match="the table public order is not in it"):
+        dumps.make(step, 2)
+    monkeypatch.setattr(postgres, "size", lambda port, name: 1 << 60)
+    with pytest.raises(Failure, match="there is no room for a dump"):
+        dumps.make(step, 2)

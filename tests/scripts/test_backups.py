@@ -136,8 +136,15 @@ def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: 
     assert [*status.findings(SHOP)] == []
 
 
+def raising(error: Exception) -> Any:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
 @pytest.mark.proves("backups.told")
-def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any) -> None:
+def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [*status.findings(SHOP)] == []
     deployed(make_step)
     assert [*status.findings(SHOP)] == []
@@ -151,6 +158,11 @@ def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any) -> N
     restic.refuses = "No space left on device"
     with pytest.raises(Failure, match="it is full"):
         make.now(make_step("backups"))
+    monkeypatch.setattr(make, "_make", raising(OSError(28, "No space left on device", "/staging")))
+    restic.refuses = ""
+    assert backups.run("shop", ["now"]) == 1
+    assert status.read(SHOP).error == "/staging: No space left on device"
+    status.note(SHOP, error=f"backups in {DATA.to}: it is full", fix="free some space there, or keep fewer backups")
     status.note(SHOP, check_error="2 tables differ")
     assert [(found.cause, found.fix) for found in status.findings(SHOP)] == [
         (

@@ -1,4 +1,4 @@
-"""The story that a preview begins with: what serves now, held against what is asked for."""
+"""The story that a preview begins with, and an update ends with: what serves, held against what is asked for."""
 
 from __future__ import annotations
 
@@ -22,21 +22,27 @@ from components.switch import Switch
 
 
 def tell(stack: Stack, access: remote.Access, code: Code, environment: Environment, switch: Switch) -> None:
-    """Tell it in a preview, as one diagnostic of the stack; nothing where nothing changes."""
-    if not pulumi.runtime.is_dry_run():
-        return
-    if not access.served:
-        pulumi.info(story.text_of([story.first_deploy(code.checkout)]))
-        return
+    """Tell it as one diagnostic of the stack; nothing where nothing changes.
+
+    A preview tells what would change, an update what has changed, once the switch has ended well.
+    """
     outputs, done = access.state.outputs, access.state.steps
     served = Served.of(access.served, str(outputs.get("revision", "")), done)
 
     def told(known: list[Any]) -> None:
-        if text := story.text_of(_sections(stack, code, served, environment, *known)):
+        release, url, *planned = known
+        if access.served:
+            sections = _sections(stack, code, served, environment, *planned)
+        else:
+            sections = [story.first_deploy(code.checkout)]
+        if release and any(part.entries for part in sections):
+            sections.append(story.ended(release, url))
+        if text := story.text_of(sections):
             pulumi.info(text)
 
+    live = (None, None) if pulumi.runtime.is_dry_run() else (switch.release, switch.url)
     parts = (environment.release, environment.digest_key, environment.given, environment.own)
-    Output.all(switch.planned, *map(_each_if_known, parts)).apply(told)
+    Output.all(*live, switch.planned, *map(_each_if_known, parts)).apply(told)
 
 
 def _each_if_known(value: Any) -> Output[Any]:
@@ -59,7 +65,8 @@ def _sections(
     given: Mapping[str, Written],
     own: Mapping[str, str | None],
 ) -> list[story.Section]:
-    """Always in this order. What operates on the database has its place before the variables."""
+    """Always in this order."""
+    project, roots = stack.config.project, (*code.settings.python_path, *code.requirements.roots)
     build, prepare = build_data(stack, code), prepare_data(stack, code)
     # Variables that the update makes are in no name yet.
     name = release or f"{code.id[:7]}-(new variables)"
@@ -69,6 +76,7 @@ def _sections(
     return [
         story.of_release(served, name, code.checkout, build, prepare),
         story.of_packages(served, code.checkout, code.requirements, build),
+        story.of_migrations(served, code.checkout, (build.directory, *roots), project.acknowledge_migrations),
         story.of_variables(served, name, variables, digest_key),
         story.of_processes(served, name, manifest),
         story.of_site(served, manifest),

@@ -330,7 +330,8 @@ UNIT = [
     Breakage(
         "story.silent", f"{STORY}/live.py", "if not change.of_release and change.was == wanted:", "if not wanted:"
     ),
-    Breakage("story.silent", "components/story.py", "if not pulumi.runtime.is_dry_run():", "if not access.served:"),
+    Breakage("story.silent", "components/story.py", "if access.served:", "if not access.served:"),
+    Breakage("story.ended", "components/story.py", "if pulumi.runtime.is_dry_run() else", "if stack else"),
     Breakage("story.release", f"{SOURCE}/history.py", "_side(repository, wanted, served),", "Side(),"),
     Breakage("story.release", f"{SOURCE}/history.py", "(_tag(repository, served), _tag", '("", _tag'),
     Breakage("story.release", f"{SOURCE}/history.py", '.strip() != "true",', '.strip() != "",'),
@@ -339,6 +340,11 @@ UNIT = [
     Breakage("story.packages", f"{SOURCE}/requirements.py", 'where or walk.versions.get(key, "")', "where"),
     Breakage("story.packages", f"{STORY}/packages.py", 're.sub(r"[-_.]+", "-", name).lower()', "name"),
     Breakage("story.packages", f"{STORY}/packages.py", "if not _PIN.fullmatch(version)", "if not version"),
+    Breakage("story.migrations", f"{STORY}/migrations.py", "if name not in acknowledged", "if name"),
+    Breakage("story.migrations", f"{STORY}/migrations.py", 'if one.verdict != "safe":', "if False:"),
+    Breakage("story.migrations", f"{SOURCE}/written.py", "self.name.startswith(_OPERATIONS)", "self.name"),
+    Breakage("story.migrations", f"{SOURCE}/pending.py", "{key} if migration.replaces", "there if migration.replaces"),
+    Breakage("story.migrations", f"{SOURCE}/pending.py", "old in model.named", "False"),
     Breakage("story.variables", f"{STORY}/variables.py", "elif before.secret != after.secret:", "elif False:"),
     Breakage("story.variables", f"{STORY}/variables.py", "if wanted.secret and key:", "if False:"),
     Breakage("story.variables", "components/base.py", ", run_with_unknowns=True)", ")"),

@@ -6,9 +6,10 @@ from codesensei.source.errors import SourceError
 from codesensei.source.git import at, open_source
 from codesensei.source.history import History, Side, history
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
+from codesensei.source.pending import Pending, pending
 from codesensei.source.pythons import hold
 from codesensei.source.requirements import Closure, requirements_closure
 
 __all__ = ["Checkout", "Closure", "Code", "History", "SettingsFacts", "Side", "SourceError", "at", "django_directory"]
-__all__ += ["history", "hold", "ids"]
+__all__ += ["Pending", "history", "hold", "ids", "pending"]
 __all__ += ["migrations", "open_source", "read_code", "read_settings", "requirements_closure"]

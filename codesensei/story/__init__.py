@@ -1,11 +1,12 @@
 """What a deploy would change, as a reviewer wants to know it."""
 
 from codesensei.story.live import of_processes, of_site, of_switch
+from codesensei.story.migrations import of_migrations
 from codesensei.story.packages import of_packages
-from codesensei.story.release import first_deploy, of_release
+from codesensei.story.release import ended, first_deploy, of_release
 from codesensei.story.section import Section, read, text_of
 from codesensei.story.served import Served
 from codesensei.story.variables import Variable, of_variables
 
-__all__ = ["Section", "Served", "Variable", "first_deploy", "of_packages", "of_processes", "of_release", "of_site"]
-__all__ += ["of_switch", "of_variables", "read", "text_of"]
+__all__ = ["Section", "Served", "Variable", "ended", "first_deploy", "of_migrations", "of_packages", "of_processes"]
+__all__ += ["of_release", "of_site", "of_switch", "of_variables", "read", "text_of"]

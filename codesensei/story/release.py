@@ -29,6 +29,11 @@ def first_deploy(checkout: Checkout) -> Section:
     return section(NAME, [f"first deploy of {checkout.short} {checkout.subject}"])
 
 
+def ended(release: str, url: str) -> Section:
+    """The last line of an update: what serves now, as the switch has read it back."""
+    return Section("live", (f"{url} serves {release}",))
+
+
 def of_release(served: Served, name: str, checkout: Checkout, build: steps.Build, prepare: steps.Prepare) -> Section:
     """From the release that serves to `name`, which is made from the rest."""
     if name == served.release:

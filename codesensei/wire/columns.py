@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["safe", "destructive", "unknown"]
+# What the database itself fills in.
+Default = Literal["", "constant", "expression"]
 # Fields whose type has no parameters but those below.
 _PLAIN = frozenset(
     """
@@ -48,7 +50,7 @@ class Field:
     null: bool = False
     unique: bool = False
     primary_key: bool = False
-    default: Literal["", "constant", "expression"] = ""
+    default: Default = ""
     column: str = ""
     db_type: str = ""
     collation: str = ""
@@ -87,9 +89,9 @@ def added(column: Field | None) -> Iterator[Opinion]:
     elif column.unique and column.default:
         yield Opinion("unknown", "it is safe only if db_default gives each row another value", READ_IT)
     elif not column.null and not column.default:
-        why = "the serving code does not know the column, so each row that it writes fails"
+        why = "each row that the serving code writes fails: Django keeps no Python default in the database"
         fix = _NULL_FIRST if column.unique else f"give it db_default (Django 5.0 and later); or {_NULL_FIRST}"
-        yield Opinion("destructive", f"{why} (Django leaves no Python default in the database)", fix)
+        yield Opinion("destructive", why, fix)
 
 
 def altered(before: Field | None, after: Field | None) -> Iterator[Opinion]:

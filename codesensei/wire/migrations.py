@@ -19,6 +19,10 @@ SAFE = frozenset(
     HStoreExtension TrigramExtension UnaccentExtension RunPython
     """.split()
 )
+# The key of a stack file that names what may run all the same.
+ACKNOWLEDGE = "project.acknowledgeMigrations"
+# The name of an operation that is there, and that only running its file tells.
+UNREAD = "an operation that is not written plainly"
 _CONSTRAINING = ("AddConstraint", "AddConstraintNotValid", "AlterUniqueTogether")
 _LATER = "deploy code that no longer uses it first, and let the next deploy drop it"
 _STATE = "SeparateDatabaseAndState(state_operations=[…])"
@@ -97,9 +101,13 @@ class Judged:
     why: str = ""
     fix: str = ""
 
+    @property
+    def shown(self) -> str:
+        """The verdict as a person must not overlook it."""
+        return self.verdict.upper() if self.verdict == "destructive" else self.verdict
+
     def __str__(self) -> str:
-        verdict = "DESTRUCTIVE" if self.verdict == "destructive" else self.verdict
-        return f"{self.operation} is {verdict}" + (f": {self.why}" if self.why else "")
+        return f"{self.operation} is {self.shown}" + (f": {self.why}" if self.why else "")
 
 
 @dataclass
@@ -146,6 +154,8 @@ def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
         why, fix = _DESTRUCTIVE[name]
         if not is_new:
             yield Opinion("destructive", why, fix.format(o=operation, table=f"{app}_{operation.model.lower()}"))
+    elif name == UNREAD:
+        yield Opinion("unknown", "only running it tells", "the deploy asks Django itself")
     elif name == "RunSQL":
         yield Opinion("unknown", "only reading its SQL tells", READ_IT)
     else:

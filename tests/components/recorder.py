@@ -184,16 +184,17 @@ def run(
     monkeypatch: Any,
     toolkit: Toolkit = EMPTY,
     previewed: remote.State | None = None,
+    updated: remote.State | None = None,
     **changes: Any,
 ) -> Run:
     """Declare `stack` as the program does, on a server of which the look is `look`.
 
-    With the state in `previewed` it is a preview.
+    With the state in `previewed` it is a preview of it, with the one in `updated` an update of it.
     """
     monkeypatch.setattr(source, "read_code", lambda _: code(**changes))
     monkeypatch.setattr("codesensei.remote.toolkit.pack", lambda: toolkit)
     monkeypatch.setattr(Toolkit, "write", lambda self, folder: Path(__file__))
-    monitor, state = select(preview=previewed is not None), previewed or remote.State()
+    monitor, state = select(preview=previewed is not None), previewed or updated or remote.State()
     access = remote.Access(
         stack.config.server,
         stack.slug,

@@ -23,7 +23,9 @@ from tests.config.engine import API_TOKEN
 
 def state_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> State:
     """The state that a deploy of this stack has left."""
-    made = recorder.run(stack, remote.Look(), monkeypatch)
+    with monkeypatch.context() as quietly:
+        quietly.setattr(pulumi, "info", lambda _: None)
+        made = recorder.run(stack, remote.Look(), quietly)
     commands = [
         {"type": one.type, "outputs": recorder.opened(one.inputs)} for one in made.commands() if "create" in one.inputs
     ]
@@ -53,8 +55,8 @@ def test_what_does_not_change_is_not_told(
 ) -> None:
     stack = EVERY[name](tmp_path)
     state = state_of(stack, monkeypatch)
-    assert told == []
     preview(stack, state, monkeypatch)
+    recorder.run(stack, remote.Look(), monkeypatch, updated=state)
     assert told == []
 
 
@@ -62,6 +64,23 @@ def test_what_does_not_change_is_not_told(
 def test_a_first_deploy_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     preview(stacks.given(tmp_path), State(), monkeypatch)
     assert told == ["release     first deploy of 4f2a9c1 Sell more"]
+
+
+@pytest.mark.proves("story.ended")
+def test_an_update_ends_with_what_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    recorder.run(stack, remote.Look(), monkeypatch)
+    changed = stacks.loaded(tmp_path, stacks.GIVEN.replace("[shop.example.com]", "[www.example.com]"))
+    preview(changed, state, monkeypatch)
+    recorder.run(changed, remote.Look(), monkeypatch, updated=state)
+    first, previewed, updated = map(story.read, told)
+    assert [part.name for part in first] == ["release", "live"]
+    assert updated == (*previewed, first[-1])
+    # As the switch has answered.
+    assert updated[-1].entries == ("http://shop.example.com/ serves 4f2a9c1-0123456",)
 
 
 @pytest.mark.proves("story.told")
@@ -73,7 +92,7 @@ def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyP
     checkout = replace(recorder.code().checkout, revision="5" * 40)
     preview(stacks.loaded(tmp_path, more), state, monkeypatch, checkout=checkout)
     (text,) = told
-    names = ["release", "packages", "variables", "processes", "site", "switch"]
+    names = ["release", "packages", "migrations", "variables", "processes", "site", "switch"]
     assert [part.name for part in story.read(text)] == names
 
 

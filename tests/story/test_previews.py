@@ -24,6 +24,13 @@ pytestmark = [pytest.mark.engine, pytest.mark.proves("story.told")]
 MARGIN = "    "
 PAGE = (Path(__file__).parents[2] / "docs" / "previews.md").read_text()
 WWW = ["shop.example.com", "www.shop.example.com"]
+MIGRATION = """from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("entries", "%s")]
+    operations = [%s]
+"""
 QUIET = "visitors notice nothing, a candidate serves them meanwhile; jobs have up to 600 s to end"
 RESTARTS = ["web restarts by hand-over", "worker restarts, its jobs have 600 s to end"]
 
@@ -38,6 +45,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     requirements.write_text(requirements.read_text().replace("celery==5.7.0", "celery==5.7.1") + "httpx\n")
     git(history.path, "commit", "--quiet", "--all", "--message", "Ask others", date="Mon, 9 Feb 2026 10:00:00 +0000")
     git(history.path, "tag", "v1.3.0")
+    add_migrations(history.path)
     (folder / "home").mkdir()
     try:
         project = Project(folder / "program", dict(engine_environment())).create()
@@ -53,6 +61,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             yield made
     except (EngineError, MissingServer) as error:
         pytest.fail(str(error), pytrace=False)
+
+
+def add_migrations(repository: Path) -> None:
+    """A commit that one decides by: a column is dropped, and another comes."""
+    dropped = 'migrations.RemoveField("entry", "name"), migrations.AddIndex("entry", models.Index(fields=["message"]))'
+    added = 'migrations.AddField("entry", "language", models.CharField(max_length=2, default="en"))'
+    folder = repository / "entries/migrations"
+    (folder / "0002_drop_name.py").write_text(MIGRATION % ("0001_initial", dropped))
+    (folder / "0003_language.py").write_text(MIGRATION % ("0002_drop_name", added))
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "Forget names", date="Tue, 10 Feb 2026 10:00:00 +0000")
+    git(repository, "tag", "v2.0.0")
 
 
 def told(run: Run) -> list[str]:
@@ -108,6 +128,19 @@ def test_a_commit_back(shop: Shop) -> None:
     head, lost, *_ = told(previewed(shop, ("project.source.revision", first.revision)))
     assert head.endswith(f", v1.2.0 -> no tag, goes back over 1 commit to {first.short} {first.subject}")
     assert lost == f"            - {second.short} {second.subject}"
+
+
+@pytest.mark.proves("story.migrations")
+def test_migrations(shop: Shop) -> None:
+    found = told(previewed(shop, ("project.source.revision", "v2.0.0")))
+    at = next(number for number, line in enumerate(found) if line.startswith("migrations "))
+    shown = "\n".join(found[at : at + 5])
+    assert shown in PAGE
+    names = ["entries.0002_drop_name", "entries.0003_language"]
+    acknowledged = told(
+        previewed(shop, ("project.source.revision", "v2.0.0"), ("project.acknowledgeMigrations", names))
+    )
+    assert f"            acknowledged: {', '.join(names)}" in acknowledged
 
 
 @pytest.mark.proves("story.variables", "story.data", "secrets.never")

@@ -20,11 +20,10 @@ from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
-from codesensei.wire.migrations import Judged, Migration, judge
+from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
 
 ASK = Path(__file__).with_name("ask_plan.py")
 ASKED = "codesensei-plan:"
-KEY = "project.acknowledgeMigrations"
 SHOWN = 6
 
 
@@ -112,7 +111,7 @@ def _failure(refused: Sequence[Judged], unknown: Sequence[str]) -> Failure:
 
 
 def _acknowledge(names: Iterable[str]) -> str:
-    return f"{KEY}: [{', '.join(names)}]"
+    return f"{ACKNOWLEDGE}: [{', '.join(names)}]"
 
 
 def _no_migrations(acknowledged: Iterable[str], plans: Iterable[Plan]) -> Iterator[str]:
@@ -121,7 +120,7 @@ def _no_migrations(acknowledged: Iterable[str], plans: Iterable[Plan]) -> Iterat
     for name in acknowledged:
         if name not in there:
             like = difflib.get_close_matches(name, sorted(there), 1)
-            yield f"{KEY} names {name}, which is no migration" + (f"; did you mean {like[0]}?" if like else "")
+            yield f"{ACKNOWLEDGE} names {name}, which is no migration" + (f"; did you mean {like[0]}?" if like else "")
 
 
 def _kept(step: Step[object]) -> Mapping[str, Mapping[str, str]]:

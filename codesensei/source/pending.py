@@ -1,0 +1,296 @@
+"""Which migrations come with another commit, and which of those that are applied it lacks; each with its operations.
+
+Read from the source, so a preview needs no server. Django itself is asked on the server before anything is migrated.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import posixpath
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from codesensei.source import written
+from codesensei.source.archive import Checkout
+from codesensei.source.written import Call, Key, Written
+from codesensei.wire.columns import Field
+from codesensei.wire.migrations import UNREAD, Migration, Operation
+
+
+@dataclass(frozen=True)
+class Pending:
+    """`new` will run, in this order. `gone` stay applied though the commit lacks them. `changed` do not run again."""
+
+    new: tuple[Migration, ...] = ()
+    gone: tuple[Migration, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+def pending(served: Checkout, asked: Checkout, roots: Sequence[str]) -> Pending:
+    """What lies between the two commits. `roots` are the directories that apps are imported from."""
+    before, after = (_files(project, roots) for project in (served, asked))
+    apps = {key[0] for key in before.keys() ^ after.keys()}
+    changed = tuple(
+        ".".join(key)
+        for key in sorted(before.keys() & after.keys())
+        if _differ(served, asked, before[key], after[key], key)
+    )
+    return Pending(
+        _plan(asked, after, apps, before),
+        _plan(served, before, apps, after),
+        changed,
+    )
+
+
+def _files(project: Checkout, roots: Sequence[str]) -> dict[Key, str]:
+    """The files that Django takes for migrations."""
+    found: dict[Key, str] = {}
+    labels: dict[str, str] = {}
+    for file in sorted(project.files):
+        folder, _, name = file.rpartition("/")
+        app, _, package = folder.rpartition("/")
+        if package != "migrations" or not app or not name.endswith(".py") or name[0] in "_~":
+            continue
+        if any(root == "." or app.startswith(f"{root}/") for root in map(posixpath.normpath, roots)):
+            labels.setdefault(app, written.label(project, app))
+            found[labels[app], name.removesuffix(".py")] = file
+    return found
+
+
+def _differ(served: Checkout, asked: Checkout, before: str, after: str, key: Key) -> bool:
+    """Whether a migration does something else than it did."""
+    if served.tree.size(before) == asked.tree.size(after) and served.tree.beginning(before) == asked.tree.beginning(
+        after
+    ):
+        return False
+    was, wanted = written.read(served, before, key), written.read(asked, after, key)
+    return (was.meaning if was else None) != (wanted.meaning if wanted else None)
+
+
+def _plan(
+    project: Checkout, files: Mapping[Key, str], apps: Collection[str], applied: Collection[Key]
+) -> tuple[Migration, ...]:
+    """The migrations of these apps that are not applied, in an order that Django might run them in."""
+    read = {key: found for key, file in files.items() if key[0] in apps and (found := written.read(project, file, key))}
+    kept = {key: found for key, found in read.items() if key not in _left_out(read, applied)}
+    state = State()
+    plan = []
+    for key in _ordered(kept):
+        operations = tuple(each for call in kept[key].operations for each in state.describe(key[0], call))
+        if key not in applied and not (kept[key].replaces & {*applied}):
+            plan.append(Migration(app=key[0], name=key[1], operations=operations))
+    return tuple(plan)
+
+
+def _left_out(read: Mapping[Key, Written], applied: Collection[Key]) -> set[Key]:
+    """Of a squashed migration and those that it replaces, the ones that Django does not load."""
+    found: set[Key] = set()
+    for key, migration in read.items():
+        there = migration.replaces & read.keys()
+        if there:
+            found |= {key} if migration.replaces & {*applied} else there
+    return found
+
+
+def _ordered(read: Mapping[Key, Written]) -> list[Key]:
+    """Each migration after those that it depends on."""
+    instead = {old: key for key, migration in read.items() for old in migration.replaces}
+    graph: dict[Key, set[Key]] = {}
+    for key in sorted(read):
+        needed = {instead.get(each, each) for each in read[key].dependencies}
+        graph[key] = needed & read.keys() - {key}
+    try:
+        return [*graphlib.TopologicalSorter(graph).static_order()]
+    except graphlib.CycleError:
+        return sorted(read)
+
+
+@dataclass
+class Model:
+    """A model as migrations have made it so far; a field is None where it is not written plainly.
+
+    `named` are the fields that say themselves what their columns are called.
+    """
+
+    fields: dict[str, Field | None] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+    has_table: bool = True
+    table: str = ""
+    together: frozenset[tuple[str, ...]] = frozenset()
+    ordered_by: str = ""
+
+    def set(self, own: str, node: ast.expr | None, names: Mapping[str, str], app: str, name: str) -> Field | None:
+        """Take a field as it is written now."""
+        found = written.column(node, names, (app, name, own))
+        self.fields[own] = found
+        self.named -= {own}
+        self.named |= {own} if written.names_column(node) else set()
+        return found
+
+
+@dataclass
+class State:
+    """The project's models, by app and name."""
+
+    models: dict[tuple[str, str], Model] = field(default_factory=dict)
+
+    def describe(self, app: str, call: Call) -> Iterator[Operation]:
+        """An operation as codesensei/wire/migrations.py judges it; the state becomes what it is after it."""
+        if call.short == "SeparateDatabaseAndState":
+            between = State(
+                {
+                    key: replace(model, fields={**model.fields}, named={*model.named})
+                    for key, model in self.models.items()
+                }
+            )
+            for inner in call.calls("database_operations"):
+                yield from between.describe(app, inner)
+            for inner in call.calls("state_operations"):
+                _ = [*self.describe(app, inner)]
+            return
+        if call.name == UNREAD or "**" in call.given:
+            yield Operation(name=UNREAD)
+            return
+        known: Callable[[str, Call], Operation] | None = getattr(self, f"_{call.short}", None)
+        yield known(app, call) if known else self._other(app, call)
+
+    def _model(self, app: str, name: str) -> Model:
+        """A model; one of a package is made as it is spoken of."""
+        return self.models.setdefault((app, name.lower()), Model(table=f"{app}_{name}".lower()))
+
+    def _other(self, app: str, call: Call) -> Operation:
+        model = call.text("model_name", "name")
+        known = self.models.get((app, model.lower()))
+        return Operation(name=call.short, model=model, inert=bool(known and not known.has_table))
+
+    def _RunSQL(self, app: str, call: Call) -> Operation:
+        sql = call.given.get("sql")
+        empty = (written.literal(sql) in ("", [], ())) or (sql is not None and ast.unparse(sql).endswith("RunSQL.noop"))
+        return Operation(name=call.short, inert=empty)
+
+    def _RunPython(self, app: str, call: Call) -> Operation:
+        return Operation(name=call.short)
+
+    def _CreateModel(self, app: str, call: Call) -> Operation:
+        name = call.text("name")
+        model = Model(table=f"{app}_{name}".lower())
+        for pair in getattr(call.given.get("fields"), "elts", ()):
+            own, *field_of = getattr(pair, "elts", (None,))
+            if isinstance(known := written.literal(own), str):
+                model.set(known, next(iter(field_of), None), call.names, app, name)
+        options = call.given.get("options")
+        for key, value in zip(options.keys, options.values, strict=True) if isinstance(options, ast.Dict) else ():
+            self._take(model, written.literal(key), written.literal(value))
+        self.models[app, name.lower()] = model
+        return Operation(name=call.short, model=name, inert=not model.has_table)
+
+    def _take(self, model: Model, option: object, value: object) -> None:
+        """An option of a model that says something of its table."""
+        if (option, value) in (("managed", False), ("proxy", True)):
+            model.has_table = False
+        elif option == "db_table" and isinstance(value, str):
+            model.table = value.lower()
+        elif option == "unique_together":
+            model.together = _together(value)
+        elif option == "order_with_respect_to":
+            model.ordered_by = str(value or "")
+
+    def _AlterModelOptions(self, app: str, call: Call) -> Operation:
+        model = self._model(app, call.text("name"))
+        options = call.literal("options")
+        if isinstance(options, dict) and "managed" in options:
+            model.has_table = bool(options["managed"])
+        return Operation(name=call.short, model=call.text("name"), inert=not model.has_table)
+
+    def _DeleteModel(self, app: str, call: Call) -> Operation:
+        model = self._model(app, call.text("name"))
+        del self.models[app, call.text("name").lower()]
+        return Operation(name=call.short, model=call.text("name"), inert=not model.has_table)
+
+    def _RenameModel(self, app: str, call: Call) -> Operation:
+        old, new = call.text("old_name"), call.text("new_name")
+        model = self._model(app, old)
+        same = model.table != f"{app}_{old}".lower()
+        self.models[app, new.lower()] = model if same else replace(model, table=f"{app}_{new}".lower())
+        del self.models[app, old.lower()]
+        return Operation(name=call.short, model=old, to=new, inert=same or not model.has_table)
+
+    def _AlterModelTable(self, app: str, call: Call) -> Operation:
+        name = call.text("name")
+        model = self._model(app, name)
+        table = (call.text("table") or f"{app}_{name}").lower()
+        same, model.table = model.table == table, table
+        return Operation(name=call.short, model=name, to=table, inert=same or not model.has_table)
+
+    def _AlterUniqueTogether(self, app: str, call: Call) -> Operation:
+        name = call.text("name")
+        model = self._model(app, name)
+        wanted = _together(call.literal("unique_together"))
+        fresh, model.together = wanted - model.together, wanted
+        fields = tuple(sorted({each for names in fresh for each in names}))
+        return Operation(name=call.short, model=name, fields=fields, inert=not fresh or not model.has_table)
+
+    def _AlterOrderWithRespectTo(self, app: str, call: Call) -> Operation:
+        name = call.text("name")
+        model = self._model(app, name)
+        wanted = call.text("order_with_respect_to")
+        same, model.ordered_by = model.ordered_by == wanted, wanted
+        return Operation(name=call.short, model=name, inert=same or not model.has_table)
+
+    def _AddConstraint(self, app: str, call: Call) -> Operation:
+        model = call.text("model_name")
+        node = call.given.get("constraint")
+        fields: object = ()
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("UniqueConstraint"):
+            given = {word.arg: written.literal(word.value) for word in node.keywords}
+            fields = () if given.get("nulls_distinct") is False else given.get("fields") or ()
+        named = tuple(map(str, fields)) if isinstance(fields, (list, tuple)) else ()
+        inert = not self._model(app, model).has_table
+        return Operation(name=call.short, model=model, fields=named, inert=inert)
+
+    _AddConstraintNotValid = _AddConstraint
+
+    def _AddField(self, app: str, call: Call) -> Operation:
+        name, own = call.text("model_name"), call.text("name")
+        model = self._model(app, name)
+        before = model.fields.get(own)
+        after = model.set(own, call.given.get("field"), call.names, app, name)
+        return self._column(call, model, before if call.short == "AlterField" else None, after)
+
+    _AlterField = _AddField
+
+    def _RemoveField(self, app: str, call: Call) -> Operation:
+        model = self._model(app, call.text("model_name"))
+        return self._column(call, model, model.fields.pop(call.text("name"), None), None)
+
+    def _column(self, call: Call, model: Model, before: Field | None, after: Field | None) -> Operation:
+        sides = [side for side in (before, after) if side]
+        no_column = bool(sides) and not any(side.column for side in sides)
+        return Operation(
+            name=call.short,
+            model=call.text("model_name"),
+            field=call.text("name"),
+            before=before,
+            after=after,
+            inert=no_column or not model.has_table,
+        )
+
+    def _RenameField(self, app: str, call: Call) -> Operation:
+        name, old, new = call.text("model_name"), call.text("old_name"), call.text("new_name")
+        model = self._model(app, name)
+        found, own = model.fields.pop(old, None), old in model.named
+        if own:
+            model.named = model.named - {old} | {new}
+        elif found:
+            found = replace(found, column=found.column.replace(old, new))
+        model.fields[new] = found
+        return Operation(name=call.short, model=name, field=old, to=new, inert=own or not model.has_table)
+
+
+def _together(value: object) -> frozenset[tuple[str, ...]]:
+    """Django takes one tuple of names, or several."""
+    if not isinstance(value, (list, tuple, set)):
+        return frozenset()
+    groups = [tuple(value)] if all(isinstance(each, str) for each in value) and value else value
+    return frozenset(tuple(map(str, group)) for group in groups if isinstance(group, (list, tuple)))

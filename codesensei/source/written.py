@@ -1,0 +1,246 @@
+"""Migrations as they are written: names, operations and fields, read without importing anything."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from codesensei.source.archive import Checkout
+from codesensei.source.syntax import syntax_if_read
+from codesensei.wire.columns import Default, Field
+from codesensei.wire.migrations import UNREAD
+
+# The label of a migration's app, and the migration's name.
+Key = tuple[str, str]
+_OPERATIONS = ("django.db.migrations.", "django.contrib.postgres.operations.")
+# Parameters by position, as Django has them since 4.2.
+_PARAMETERS: Mapping[str, str] = {
+    "CreateModel": "name fields options bases managers",
+    "DeleteModel": "name",
+    "RenameModel": "old_name new_name",
+    "AlterModelTable": "name table",
+    "AlterUniqueTogether": "name unique_together",
+    "AlterOrderWithRespectTo": "name order_with_respect_to",
+    "AlterModelOptions": "name options",
+    "AddField": "model_name name field",
+    "RemoveField": "model_name name",
+    "AlterField": "model_name name field",
+    "RenameField": "model_name old_name new_name",
+    "AddIndex": "model_name index",
+    "AddIndexConcurrently": "model_name index",
+    "RemoveIndex": "model_name name",
+    "RemoveIndexConcurrently": "model_name name",
+    "RenameIndex": "model_name new_name",
+    "AddConstraint": "model_name constraint",
+    "AddConstraintNotValid": "model_name constraint",
+    "AlterConstraint": "model_name name constraint",
+    "RemoveConstraint": "model_name name",
+    "ValidateConstraint": "model_name name",
+    "RunSQL": "sql reverse_sql",
+    "RunPython": "code reverse_code",
+    "SeparateDatabaseAndState": "database_operations state_operations",
+}
+_RELATIONS = frozenset("ForeignKey OneToOneField ManyToManyField".split())
+_TEXTS = ("db_column", "db_collation", "db_table")
+_NUMBERS = ("max_length", "max_digits", "decimal_places")
+# Lengths that a migration leaves out where they are the usual ones.
+_LENGTHS = {"SlugField": 50, "URLField": 200, "FileField": 100, "ImageField": 100, "FilePathField": 100}
+_LENGTHS["EmailField"] = 254
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operation as it is written: its class's full name, its arguments by name, and what names mean in its file."""
+
+    name: str
+    given: Mapping[str, ast.expr] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def short(self) -> str:
+        """The class's own name; of one that is not Django's the full one, so that it is not taken for Django's."""
+        return self.name.rpartition(".")[2] if self.name.startswith(_OPERATIONS) else self.name
+
+    def text(self, *keys: str) -> str:
+        """The first of these arguments that is a text; empty where none is."""
+        return next((value for key in keys if isinstance(value := self.literal(key), str)), "")
+
+    def literal(self, key: str) -> object:
+        """An argument that is written plainly; None otherwise."""
+        return literal(self.given.get(key))
+
+    def calls(self, key: str) -> tuple[Call, ...]:
+        """The operations in an argument."""
+        node = self.given.get(key)
+        return calls(node, self.names) if node else ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A migration's file. `label` and `name` are what Django calls it."""
+
+    key: Key
+    operations: tuple[Call, ...]
+    dependencies: frozenset[Key] = frozenset()
+    replaces: frozenset[Key] = frozenset()
+
+    @property
+    def meaning(self) -> list[tuple[str, dict[str, str]]]:
+        """What it does, whatever its file looks like."""
+        return [(call.name, {key: ast.dump(node) for key, node in call.given.items()}) for call in self.operations]
+
+
+def read(project: Checkout, file: str, key: Key) -> Written | None:
+    """A migration; None for a file that has none. One that cannot be read has an operation that nobody knows."""
+    tree = syntax_if_read(project, file)
+    if tree is None:
+        return Written(key, (Call(UNREAD),))
+    of_class = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Migration"]
+    if not of_class:
+        return None
+    said = {
+        target.id: statement.value
+        for statement in of_class[-1].body
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value
+        for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+        if isinstance(target, ast.Name)
+    }
+    operations = calls(said["operations"], _names(tree)) if "operations" in said else ()
+    return Written(key, operations, _keys(said.get("dependencies")), _keys(said.get("replaces")))
+
+
+def label(project: Checkout, folder: str) -> str:
+    """What Django calls the app in a folder: its AppConfig may say so."""
+    tree = syntax_if_read(project, f"{folder}/apps.py")
+    for node in tree.body if tree else ():
+        for statement in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(statement, ast.Assign) and [ast.unparse(each) for each in statement.targets] == ["label"]:
+                found = literal(statement.value)
+                if isinstance(found, str):
+                    return found
+    return folder.rpartition("/")[2]
+
+
+def calls(node: ast.expr, names: Mapping[str, str]) -> tuple[Call, ...]:
+    """The operations of a list."""
+    if not isinstance(node, (ast.List, ast.Tuple)):
+        return (Call(UNREAD),)
+    return tuple(_call(element, names) for element in node.elts)
+
+
+def _call(node: ast.expr, names: Mapping[str, str]) -> Call:
+    name = _full(node.func, names) if isinstance(node, ast.Call) else ""
+    if not isinstance(node, ast.Call) or not name:
+        return Call(UNREAD)
+    by_position = _PARAMETERS.get(name.rpartition(".")[2], "").split()
+    given = {
+        **dict(zip(by_position, node.args, strict=False)),
+        **{word.arg or "**": word.value for word in node.keywords},
+    }
+    return Call(name, given, names)
+
+
+def _names(tree: ast.Module) -> dict[str, str]:
+    """What the names that a file imports stand for."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.asname: alias.name for alias in node.names if alias.asname}
+            found |= {top: top for alias in node.names if not alias.asname and (top := alias.name.partition(".")[0])}
+    return found
+
+
+def _full(node: ast.expr, names: Mapping[str, str]) -> str:
+    """The full name of a class or function; empty where it is called by no name."""
+    written = ast.unparse(node)
+    if not re.fullmatch(r"\w+(\.\w+)*", written):
+        return ""
+    first, dot, rest = written.partition(".")
+    return names.get(first, first) + dot + rest
+
+
+def _keys(node: ast.expr | None) -> frozenset[Key]:
+    """The pairs of a list that are written plainly: dependencies on a swappable model are none of the project's."""
+    found = [literal(element) for element in getattr(node, "elts", ())]
+    return frozenset(pair for pair in found if isinstance(pair, tuple) and [*map(type, pair)] == [str, str])
+
+
+def literal(node: ast.expr | None) -> object:
+    """What is written plainly; None otherwise."""
+    try:
+        return ast.literal_eval(node) if node else None
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str, str]) -> Field | None:
+    """A field as codesensei/wire/columns.py has it; `key` is its app, model and name. None where only running tells."""
+    name = _full(node.func, names) if isinstance(node, ast.Call) else ""
+    if not isinstance(node, ast.Call) or not name.startswith("django."):
+        return None
+    given = {word.arg or "**": word.value for word in node.keywords}
+    kind = name.rpartition(".")[2]
+    if kind in _RELATIONS and node.args:
+        given["to"] = node.args[0]
+    flags = [*_flags(given, {"null": False, "unique": False, "primary_key": False, "db_constraint": True})]
+    if "**" in given or len(flags) < 4:
+        return None
+    null, unique, primary_key, constraint = flags
+    app, model, own_name = key
+    plain = {each: literal(given[each]) for each in (*_TEXTS, *_NUMBERS) if each in given}
+    texts = {each: value for each, value in plain.items() if isinstance(value, str)}
+    numbers = {each: value for each, value in plain.items() if isinstance(value, int)}
+    if {*plain} - {*texts, *numbers} - {each for each in plain if ast.unparse(given[each]) == "None"}:
+        return None
+    own_column = texts.get("db_column") or own_name + ("_id" if kind in ("ForeignKey", "OneToOneField") else "")
+    is_many = kind == "ManyToManyField"
+    return Field(
+        kind=kind,
+        null=null,
+        unique=unique or primary_key or kind == "OneToOneField",
+        primary_key=primary_key,
+        default=_default(given.get("db_default"), names),
+        column=texts.get("db_table") or f"{app}_{model}_{own_name}".lower() if is_many else own_column,
+        collation=texts.get("db_collation", ""),
+        related=_related(given.get("to"), app, model) if kind in _RELATIONS else "",
+        constraint=constraint,
+        through=_related(given["through"], app, model) if "through" in given else "",
+        length=numbers.get("max_length", _LENGTHS.get(kind)),
+        digits=numbers.get("max_digits"),
+        decimals=numbers.get("decimal_places"),
+    )
+
+
+def names_column(node: ast.expr | None) -> bool:
+    """Whether a field says what its column or table is called, and keeps it under another name."""
+    words = node.keywords if isinstance(node, ast.Call) else ()
+    return any(word.arg in ("db_column", "db_table") and literal(word.value) for word in words)
+
+
+def _flags(given: Mapping[str, ast.expr], defaults: Mapping[str, bool]) -> Iterator[bool]:
+    """Those that are plainly true or false, or left out."""
+    for key, default in defaults.items():
+        value = literal(given[key]) if key in given else default
+        if isinstance(value, bool):
+            yield value
+
+
+def _default(node: ast.expr | None, names: Mapping[str, str]) -> Default:
+    if node is None or _full(node, names).endswith(".NOT_PROVIDED"):
+        return ""
+    if isinstance(node, ast.Call):
+        return "constant" if _full(node.func, names).endswith(".Value") else "expression"
+    return "constant"
+
+
+def _related(node: ast.expr | None, app: str, model: str) -> str:
+    """The model that a field leads to, as `app.model`; a setting that names one as it is written."""
+    found = literal(node)
+    if not isinstance(found, str):
+        return ast.unparse(node).lower() if node else ""
+    name = model if found == "self" else found
+    return (name if "." in name else f"{app}.{name}").lower()

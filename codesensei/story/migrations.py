@@ -1,0 +1,80 @@
+"""Migrations that will run, what each means for the code that serves, and those that an older commit lacks."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from codesensei.source import Checkout, SourceError, at, pending
+from codesensei.story.section import LONGEST, Section, bounded, section, shortened
+from codesensei.story.served import Served
+from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+
+NAME = "migrations"
+SHOWN = 4
+
+
+def of_migrations(served: Served, checkout: Checkout, roots: Sequence[str], acknowledged: Collection[str]) -> Section:
+    """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from."""
+    if served.revision == checkout.revision:
+        return Section(NAME)
+    try:
+        before = at(checkout, served.revision)
+        found = pending(before, checkout, roots) if before else None
+    except SourceError as error:
+        return section(NAME, [f"those of the commit that serves cannot be read: {error.thing}: {error.cause}"])
+    if found is None:
+        return section(NAME, ["those to come are not known: this repository does not have the commit that serves"])
+    coming = [*judge(found.new)]
+    # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
+    lacked = [*judge(found.gone)]
+    told = [
+        *bounded([*_against(coming, "")]),
+        *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
+        *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
+        *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
+        *bounded([*_safe(found.new, coming), *_staying(found.gone, lacked), *_changed(found.changed)]),
+    ]
+    return Section(NAME, tuple(map(shortened, told)))
+
+
+def _against(judged: Iterable[Judged], whom: str) -> Iterator[str]:
+    for one in judged:
+        if one.verdict != "safe":
+            yield f"{one.migration}: {one.operation} is {one.shown}{whom}: {one.why}"
+
+
+def _refused(judged: Iterable[Judged], acknowledged: Collection[str], otherwise: str) -> Iterator[str]:
+    names = [*dict.fromkeys(one.migration for one in judged if one.verdict != "safe")]
+    if left := [name for name in names if name not in acknowledged]:
+        yield f"{otherwise}; or acknowledge it:"
+        # A reader copies the names, so none may be lost at a line's end.
+        yield from textwrap.wrap(f"{ACKNOWLEDGE}: [{', '.join(left)}]", LONGEST)
+    elif names:
+        yield from textwrap.wrap(f"acknowledged: {', '.join(names)}", LONGEST)
+
+
+def _safe(migrations: Iterable[Migration], judged: Sequence[Judged]) -> Iterator[str]:
+    """A line for each migration, of its operations that no running code notices."""
+    for migration in migrations:
+        mine = [one for one in judged if one.migration == migration.label]
+        if safe := [one.operation for one in mine if one.verdict == "safe"]:
+            yield f"{migration.label}: {_listed([*map(str, safe)])}"
+        elif not mine:
+            yield f"{migration.label}: no operation"
+
+
+def _staying(migrations: Iterable[Migration], judged: Sequence[Judged]) -> Iterator[str]:
+    for migration in migrations:
+        if all(one.verdict == "safe" for one in judged if one.migration == migration.label):
+            yield f"{migration.label} stays applied"
+
+
+def _changed(labels: Iterable[str]) -> Iterator[str]:
+    for label in labels:
+        yield f"{label} is another than the one that is applied, and does not run again"
+
+
+def _listed(operations: Sequence[str]) -> str:
+    more = f" and {len(operations) - SHOWN} more" if len(operations) > SHOWN + 1 else ""
+    return ", ".join(operations[:SHOWN] if more else operations) + more

@@ -1,0 +1,83 @@
+"""Operations of migrations, as they are written and what each is: for Django itself, and for who only reads them."""
+
+HEAD = """
+from django.conf import settings
+from django.db import migrations, models
+from django.db.models import CASCADE
+KEY = ("id", models.BigAutoField(primary_key=True))
+"""
+FIRST = f"""{HEAD}
+class Migration(migrations.Migration):
+    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    operations = [
+        migrations.CreateModel("Book", [
+            KEY,
+            ("title", models.CharField(max_length=100)),
+            ("price", models.DecimalField(max_digits=8, decimal_places=2)),
+            ("note", models.TextField(null=True)),
+            ("kept", models.IntegerField(db_column="kept_there")),
+            ("fans", models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")),
+        ]),
+        migrations.CreateModel("View", [KEY, ("x", models.IntegerField())], options={{"managed": False}}),
+        migrations.CreateModel("Named", [KEY], options={{"db_table": "named"}}),
+    ]
+"""
+SECOND = f"""{HEAD}
+class Trigger(migrations.RunSQL):
+    pass
+
+class Own(models.CharField):
+    pass
+
+class Migration(migrations.Migration):
+    dependencies = [("books", "0001_first"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    operations = [
+%s
+    ]
+"""
+USER = "settings.AUTH_USER_MODEL"
+ROWS = (
+    ('AddField("book", "isbn", models.CharField(max_length=13, default=""))', "destructive AddField book.isbn"),
+    ('AddField("book", "isbn", models.CharField(max_length=13, null=True))', "safe AddField book.isbn"),
+    ('AddField("book", "stock", models.IntegerField(db_default=0))', "safe AddField book.stock"),
+    ('AddField("book", "stock", models.IntegerField(db_default=0, unique=True))', "destructive AddField book.stock"),
+    (f'AddField("book", "owner", models.ForeignKey({USER}, CASCADE, null=True))', "safe AddField book.owner"),
+    (f'AddField("book", "one", models.OneToOneField({USER}, CASCADE))', "destructive AddField book.one"),
+    (f'AddField("book", "readers", models.ManyToManyField({USER}, related_name="+"))', "safe AddField book.readers"),
+    ('AddField("view", "y", models.IntegerField(default=0))', "safe AddField view.y"),
+    ('AlterField("book", "title", models.SlugField(max_length=100))', "safe AlterField book.title"),
+    ('AlterField("book", "title", Own(max_length=100))', "safe AlterField book.title"),
+    ('AlterField("book", "title", models.CharField(max_length=50))', "destructive AlterField book.title"),
+    ('AlterField("book", "title", models.CharField(max_length=100, unique=True))', "destructive AlterField book.title"),
+    ('AlterField("book", "note", models.TextField(default=""))', "destructive AlterField book.note"),
+    ('AlterField("book", "price", models.DecimalField(max_digits=10, decimal_places=2))', "safe AlterField book.price"),
+    (
+        'AlterField("book", "price", models.DecimalField(max_digits=6, decimal_places=2))',
+        "destructive AlterField book.price",
+    ),
+    ('AlterField("book", "kept", models.IntegerField())', "destructive AlterField book.kept"),
+    (f'AlterField("book", "fans", models.ManyToManyField({USER}, blank=True))', "safe AlterField book.fans"),
+    ('RenameField("book", "kept", "there")', "safe RenameField book.kept to there"),
+    ('RenameField("book", "title", "name")', "destructive RenameField book.title to name"),
+    ('RemoveField("book", "price")', "destructive RemoveField book.price"),
+    ('RemoveField("book", "fans")', "destructive RemoveField book.fans"),
+    ('RenameModel("Book", "Volume")', "destructive RenameModel Book to Volume"),
+    ('RenameModel("Named", "Called")', "safe RenameModel Named to Called"),
+    ('AlterModelTable("book", "books_book")', "safe AlterModelTable book to books_book"),
+    ('AlterModelTable("book", "volumes")', "destructive AlterModelTable book to volumes"),
+    ('AlterUniqueTogether("book", {("title", "price")})', "destructive AlterUniqueTogether book"),
+    ('AlterUniqueTogether("book", set())', "safe AlterUniqueTogether book"),
+    ('AlterOrderWithRespectTo("book", None)', "safe AlterOrderWithRespectTo book"),
+    ('AlterOrderWithRespectTo("book", "title")', "destructive AlterOrderWithRespectTo book"),
+    ('AddIndex("book", models.Index(fields=["title"], name="by_title"))', "safe AddIndex book"),
+    (
+        'AddConstraint("book", models.UniqueConstraint(fields=["title"], name="once"))',
+        "destructive AddConstraint book",
+    ),
+    ('DeleteModel("View")', "safe DeleteModel View"),
+    ('DeleteModel("Book")', "destructive DeleteModel Book"),
+    ("RunPython(print)", "safe RunPython"),
+    ('RunSQL("")', "safe RunSQL"),
+    ('RunSQL("SELECT 1")', "unknown RunSQL"),
+    ('SeparateDatabaseAndState([migrations.RemoveField("book", "price")], [])', "destructive RemoveField book.price"),
+)

@@ -1,0 +1,138 @@
+"""Migrations between two commits, read without Django: what it would make of the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from codesensei.source import Checkout, Pending, open_source, pending
+from codesensei.wire.migrations import UNREAD, judge
+from tests.operations import FIRST, HEAD, ROWS, SECOND
+from tests.source.conftest import Repository, asked
+
+Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
+# Only Django knows what a class of the project's own is made from.
+ONLY_DJANGO = {"safe AlterField book.title": "unknown AlterField book.title"}
+FIRST_FILE, SECOND_FILE = "books/migrations/0001_first.py", "books/migrations/0002_second.py"
+
+
+def migration(*operations: str, more: str = "") -> str:
+    return f"{HEAD}\nclass Migration(migrations.Migration):\n    operations = [{', '.join(operations)}]\n    {more}\n"
+
+
+def second(*operations: str) -> str:
+    return SECOND % "".join(f"        migrations.{operation},\n" for operation in operations)
+
+
+@pytest.fixture
+def between(repository: Repository) -> Between:
+    """What lies between a commit with some files and one with others."""
+
+    def checkout(files: Mapping[str, str]) -> Checkout:
+        repository.git("rm", "-r", "--quiet", "--ignore-unmatch", ".")
+        repository.commit({"keep": "", **files})
+        base = repository.directory.parent
+        return open_source(asked(), cache_dir=base / "cache", base=base)
+
+    def found(before: Mapping[str, str], after: Mapping[str, str]) -> Pending:
+        served, wanted = map(checkout, (before, after))
+        return pending(served, wanted, ["."])
+
+    return found
+
+
+@pytest.mark.proves("story.migrations")
+def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
+    """The same rows as for Django's own plan; each is the only operation, so none is on top of another."""
+    for operation, wanted in ROWS:
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(operation)})
+        (one,) = judge(found.new)
+        told = f"{one.verdict} {one.operation}"
+        assert told == (ONLY_DJANGO.get(wanted, wanted) if "Own(" in operation else wanted), operation
+
+
+@pytest.mark.parametrize(
+    ("operations", "wanted"),
+    [
+        ("[migrations.RemoveField('book', name) for name in ('a', 'b')]", [UNREAD]),
+        ("[*made()]", [UNREAD]),
+        ("[migrations.AddField(**of)]", [UNREAD]),
+        ("[migrations.AddField('book', 'x', OurField(null=True))]", ["AddField"]),
+        ("[migrations.AddField('book', 'x', models.CharField(null=IS_NULL))]", ["AddField"]),
+        ("[Ours('book')]", ["Ours"]),
+        ("[books.ours.RunPython(print)]", ["books.ours.RunPython"]),
+        ("[broken", [UNREAD]),
+    ],
+)
+@pytest.mark.proves("story.migrations")
+def test_what_only_running_tells_is_unknown(between: Between, operations: str, wanted: list[str]) -> None:
+    text = f"{HEAD}\nclass Migration(migrations.Migration):\n    operations = {operations}\n"
+    found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text})
+    assert [one.operation.name for one in judge(found.new)] == wanted
+    assert {one.verdict for one in judge(found.new)} == {"unknown"}
+
+
+@pytest.mark.proves("story.migrations")
+def test_a_column_keeps_the_name_that_an_earlier_migration_gave_it(between: Between) -> None:
+    """The recipe for a rename: the column stays, under another name in the code."""
+    keep = 'AlterField("book", "title", models.CharField(max_length=100, db_column="title"))'
+    found = between(
+        {FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(keep, 'RenameField("book", "title", "name")')}
+    )
+    assert [one.verdict for one in judge(found.new)] == ["safe", "safe"]
+
+
+@pytest.mark.proves("story.migrations")
+def test_each_migration_follows_those_that_it_needs(between: Between) -> None:
+    """Whatever the names say."""
+    files = {
+        FIRST_FILE: FIRST,
+        "books/migrations/0002_b.py": migration(more="dependencies = [('books', '0002_c')]"),
+        "books/migrations/0002_c.py": migration(more="dependencies = [('books', '0001_first'), ('people', '0001_z')]"),
+        "people/migrations/0001_z.py": migration(),
+    }
+    found = [one.label for one in between({FIRST_FILE: FIRST}, files).new]
+    assert sorted(found) == ["books.0002_b", "books.0002_c", "people.0001_z"]
+    assert found.index("people.0001_z") < found.index("books.0002_c") < found.index("books.0002_b")
+
+
+@pytest.mark.proves("story.migrations")
+def test_a_squashed_migration_runs_where_nothing_of_it_is_applied(between: Between) -> None:
+    squashed = {"books/migrations/0001_squashed.py": migration(more="replaces = [('books', '0001_first')]")}
+    assert between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, **squashed}).new == ()
+    assert between({FIRST_FILE: FIRST}, squashed).new == ()
+    # Of the two, the state has what is applied.
+    last = {SECOND_FILE: second('RenameField("book", "kept", "there")')}
+    (one,) = judge(between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, **squashed, **last}).new)
+    assert one.verdict == "safe"
+    assert [one.label for one in between({}, {FIRST_FILE: FIRST, **squashed}).new] == ["books.0001_squashed"]
+
+
+@pytest.mark.proves("story.migrations")
+def test_what_a_commit_lacks_stays_applied(between: Between) -> None:
+    files = {FIRST_FILE: FIRST, SECOND_FILE: second('RemoveField("book", "price")')}
+    found = between(files, {FIRST_FILE: FIRST})
+    assert (found.new, [one.label for one in found.gone]) == ((), ["books.0002_second"])
+    assert [one.verdict for one in judge(found.gone)] == ["destructive"]
+
+
+@pytest.mark.proves("story.migrations")
+def test_a_migration_that_does_something_else_now_is_named(between: Between) -> None:
+    """One that is only written otherwise is not."""
+    was = {FIRST_FILE: FIRST}
+    assert between(was, {FIRST_FILE: f"# Another comment.\n{FIRST}"}).changed == ()
+    assert between(was, {FIRST_FILE: FIRST.replace("max_length=100", "max_length=99")}).changed == ("books.0001_first",)
+
+
+@pytest.mark.proves("story.migrations")
+def test_only_what_django_loads_counts(between: Between) -> None:
+    """Not a file without a migration, not the package's own file; an app may have another label."""
+    files = {
+        "books/migrations/__init__.py": "",
+        "books/migrations/helpers.py": "X = 1",
+        "books/migrations/_old.py": migration(),
+        "books/migrations/first.py": migration(),
+        "books/apps.py": "class Config:\n    label = 'library'\n",
+    }
+    assert [one.label for one in between({}, files).new] == ["library.first"]

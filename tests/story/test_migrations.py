@@ -1,0 +1,86 @@
+"""Migrations in the story: what each means for the code that serves, and what a reviewer has to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from codesensei.source import Pending, SourceError
+from codesensei.story import of_migrations
+from codesensei.wire.columns import Field
+from codesensei.wire.migrations import Migration, Operation
+from tests.story.parts import RELEASE, REVISION
+from tests.story.test_release import checkout, served
+
+DROP = Operation(name="RemoveField", model="book", field="price")
+INDEX = Operation(name="AddIndex", model="book")
+ADD = Operation(name="AddField", model="book", field="isbn", after=Field(kind="CharField", null=True))
+UP = "`pulumi up` refuses what is not safe, and prints how to do it in two deploys; or acknowledge it:"
+KEY = "project.acknowledgeMigrations"
+
+
+def migration(name: str, *operations: Operation) -> Migration:
+    return Migration(app="books", name=name, operations=operations)
+
+
+def told(monkeypatch: pytest.MonkeyPatch, found: Pending | None, acknowledged: Sequence[str] = ()) -> tuple[str, ...]:
+    monkeypatch.setattr("codesensei.story.migrations.at", lambda *_: found and checkout(REVISION))
+    monkeypatch.setattr("codesensei.story.migrations.pending", lambda *_: found)
+    return of_migrations(served(), checkout(), ["."], acknowledged).entries
+
+
+@pytest.mark.proves("story.migrations")
+def test_what_is_not_safe_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Pending(new=(migration("0003_index", ADD, INDEX), migration("0004_drop", DROP, INDEX)))
+    unsafe = (
+        "books.0004_drop: RemoveField book.price is DESTRUCTIVE: the serving code still reads and writes the column"
+    )
+    safe = ("books.0003_index: AddField book.isbn, AddIndex book", "books.0004_drop: AddIndex book")
+    assert told(monkeypatch, found) == (unsafe, UP, f"{KEY}: [books.0004_drop]", *safe)
+    assert told(monkeypatch, found, ["books.0004_drop"]) == (unsafe, "acknowledged: books.0004_drop", *safe)
+
+
+@pytest.mark.proves("story.migrations")
+def test_going_back_over_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Pending(gone=(migration("0003_index", INDEX), migration("0004_drop", DROP)))
+    first, second, key, third = told(monkeypatch, found)
+    assert first.startswith("books.0004_drop: RemoveField book.price is DESTRUCTIVE for ")
+    assert second.startswith("`pulumi up` refuses to go back")
+    assert key == f"{KEY}: [books.0004_drop]"
+    assert third == "books.0003_index stays applied"
+
+
+@pytest.mark.proves("story.migrations")
+def test_many_are_counted_and_the_way_out_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Pending(new=tuple(migration(f"{number:04}_x", DROP) for number in range(30)))
+    entries = told(monkeypatch, found)
+    assert entries[10] == "and 20 more"
+    assert entries[11] == UP
+    assert all(f"books.{number:04}_x" in " ".join(entries[12:]) for number in range(30))
+
+
+@pytest.mark.proves("story.migrations")
+def test_nothing_is_told_where_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(monkeypatch, Pending()) == ()
+    assert of_migrations(served(), checkout(REVISION), ["."], ()).entries == ()
+    assert served().release == RELEASE
+
+
+@pytest.mark.proves("story.migrations")
+def test_what_cannot_be_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    (entry,) = told(monkeypatch, None)
+    assert "does not have the commit that serves" in entry
+
+    def fail(*_: object) -> None:
+        raise SourceError("the repository", "is damaged", "clone it again")
+
+    monkeypatch.setattr("codesensei.story.migrations.at", fail)
+    (entry,) = of_migrations(served(), checkout(), ["."], ()).entries
+    assert entry.endswith("the repository: is damaged")
+
+
+@pytest.mark.proves("story.migrations")
+def test_a_migration_that_does_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    (entry,) = told(monkeypatch, Pending(changed=("books.0001_first",)))
+    assert entry.startswith("books.0001_first is another than the one that is applied")

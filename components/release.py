@@ -89,6 +89,7 @@ def prepare_data(stack: Stack, code: Code) -> steps.Prepare:
         collectstatic=config.collectstatic,
         sandbox=config.loosened,
         acknowledge_migrations=config.acknowledge_migrations,
+        dump_keep=stack.config.database.dump_keep,
     )
 
 

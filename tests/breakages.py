@@ -34,9 +34,11 @@ PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, STORY, TEMPLATES, WIRE = (
 # Noticed by tests that need neither engine nor server.
 UNIT = [
     # Backups
+    Breakage("backups.dump", f"{SCRIPTS}/backups/dumps.py", "[:-keep]", "[-keep:]"),
+    Breakage("backups.dump", f"{SCRIPTS}/release/guard.py", "        dump()\n", "        pass\n"),
     Breakage("backups.none", f"{CONFIG}/stack.py", "if config.production and config.backups is None:", "if False:"),
     Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
-    Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *folders]", "[place]"),
+    Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, folders.values())]", "[place]"),
     Breakage("backups.no-step", "components/stack.py", "if stack.config.backups is not None:", "if True:"),
     Breakage("backups.password", f"{SCRIPTS}/steps/backup.py", 'password="", service', "service"),
     Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),

@@ -52,6 +52,7 @@ def extension(value: str) -> str:
     return value
 
 
+DumpKeep = Annotated[Whole, at_least(0, "dump-keep", "a number of dumps is 0 or more", "set 3, or 0 for none")]
 LockTimeout = Annotated[Whole, at_least(0, "lock-timeout", "times are in seconds, 0 for no limit", "set 5, or 0")]
 
 
@@ -65,6 +66,7 @@ class DatabaseConfig(Model):
     env: dict[OwnVariable, DatabasePart] = option({}, "Variables by the part they hold: {DB_HOST: host}")
     extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(unique)] = ()
     lock_timeout: LockTimeout = option(5, "Seconds that a migration waits for a lock; 0: for ever")
+    dump_keep: DumpKeep = option(3, "Dumps that stay of those made before destructive migrations; 0: none is made")
 
 
 class BrokerConfig(Model):

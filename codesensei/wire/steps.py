@@ -256,7 +256,8 @@ class Hooks:
 class Prepare:
     """Hooks, migrations and static files. `lock_timeout` in seconds; 0: migrations wait forever.
 
-    `acknowledge_migrations` run though the serving release may not live with them: `books.0003_drop_price`.
+    `acknowledge_migrations` run though the serving release may not live with them: `books.0003_drop_price`. Before one
+    that is destructive the database is dumped, and of these dumps `dump_keep` stay.
     """
 
     user: str
@@ -269,6 +270,7 @@ class Prepare:
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = "afterMigrate"
     sandbox: Loosened = field(default_factory=dict)
     acknowledge_migrations: tuple[str, ...] = ()
+    dump_keep: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,6 +101,12 @@ BAD = [
         "    pulumi config set --secret --path codesensei:backups.secretKey",
     ),
     Bad(
+        "dump-keep",
+        "    dumpKeep: 3\n",
+        "    dumpKeep: -1\n",
+        "database.dumpKeep: -1 is too small: a number of dumps is 0 or more\n    set 3, or 0 for none",
+    ),
+    Bad(
         "backup-password",
         *backups('to: /backups, password: {secure: "clear:canary"}'),
         "backups.password: is shorter than 12 characters, or has a line break\n"

@@ -48,18 +48,11 @@ def test_no_two_are_stopped_by_the_same_rule() -> None:
     assert [rule for rule, count in counts.items() if count > 1] == []
 
 
-@pytest.mark.parametrize(
-    ("place", "key"),
-    [
-        ("  codesensei:drift: true\n", "waive"),
-        ("    lockTimeout: 5\n", "dumpKeep"),
-    ],
-)
-def test_a_key_that_nothing_reads_is_unknown(place: str, key: str, tmp_path: Path) -> None:
+def test_a_key_that_nothing_reads_is_unknown(tmp_path: Path) -> None:
     """Whoever sets one must not believe that it has an effect."""
-    prefix = "  codesensei:" if key == "waive" else "    "
-    with pytest.raises(BadConfig, match=f"{key}: unknown key"):
-        load_text(tmp_path, changed(place, f"{place}{prefix}{key}: 3\n"))
+    place = "  codesensei:drift: true\n"
+    with pytest.raises(BadConfig, match="waive: unknown key"):
+        load_text(tmp_path, changed(place, f"{place}  codesensei:waive: 3\n"))
 
 
 def test_an_error_ends_the_program_without_a_traceback(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def rules_of_the_product() -> set[str]:
         "connections",
         "backup-keep",
     }  # named by users of at_least()
-    rules.add("backup-keep")
+    rules |= {"backup-keep", "dump-keep"}
     doors = {"reject", "Problem", "_refuse", "Refusal", "matching"}
     product = EXAMPLE.parents[1] / "codesensei"
     for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.backups import back, make, settings, sqlite, status
+from codesensei.scripts.backups import back, dumps, make, postgres, settings, sqlite, status
 from codesensei.scripts.backups.make import Contents
 from codesensei.scripts.base import commands, files, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.postgres import ownership
 from codesensei.scripts.steps import backup, backups
 from codesensei.wire import codec, paths
 from codesensei.wire.names import backup_units
@@ -135,8 +136,15 @@ def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: 
     assert [*status.findings(SHOP)] == []
 
 
+def raising(error: Exception) -> Any:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
 @pytest.mark.proves("backups.told")
-def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any) -> None:
+def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [*status.findings(SHOP)] == []
     deployed(make_step)
     assert [*status.findings(SHOP)] == []
@@ -150,6 +158,11 @@ def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any) -> N
     restic.refuses = "No space left on device"
     with pytest.raises(Failure, match="it is full"):
         make.now(make_step("backups"))
+    monkeypatch.setattr(make, "_make", raising(OSError(28, "No space left on device", "/staging")))
+    restic.refuses = ""
+    assert backups.run("shop", ["now"]) == 1
+    assert status.read(SHOP).error == "/staging: No space left on device"
+    status.note(SHOP, error=f"backups in {DATA.to}: it is full", fix="free some space there, or keep fewer backups")
     status.note(SHOP, check_error="2 tables differ")
     assert [(found.cause, found.fix) for found in status.findings(SHOP)] == [
         (
@@ -280,3 +293,36 @@ def test_a_link_of_the_app_user_is_not_followed_but_told(
     assert restic.told[-2][-1] == str(make.staging(SHOP))
     (found,) = status.findings(SHOP)
     assert f"files are not in it, because {media} is a link that deploy made" in found.cause
+
+
+@pytest.mark.proves("backups.dump")
+def test_dumps_before_destructive_migrations(restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "215; 1259 16390 TABLE public order shop\n3400; 0 16390 TABLE DATA public order shop\n"
+    monkeypatch.setattr(postgres, "size", lambda port, name: 1)
+    monkeypatch.setattr(postgres, "contents", lambda file: listed)
+    stamps = iter("12345")
+    monkeypatch.setattr(time, "strftime", lambda form: next(stamps))
+
+    def dump(port: int, name: str, into: Path) -> tuple[dict[str, int], list[str]]:
+        into.write_text(name)
+        return {'public."order"': 3}, []
+
+    monkeypatch.setattr(postgres, "dump", dump)
+    step = make_step("prepare")
+    dumps.make(step, 2)
+    assert "is not this server's PostgreSQL" in step.said[-1]
+    (SHOP.memory / "database").mkdir()
+    ownership.apply(SHOP, ownership.Applied(name="shop", role="shop", port=5432))
+    dumps.make(step, 0)
+    folder = SHOP.memory / "dumps"
+    assert not folder.exists()
+    for _ in range(3):
+        dumps.make(step, 2)
+    assert sorted(path.name for path in folder.iterdir()) == ["2.dump", "3.dump"]
+    assert "(3 rows in 1 tables)" in step.said[-1]
+    listed = ""
+    with pytest.raises(Failure, match="the table public order is not in it"):
+        dumps.make(step, 2)
+    monkeypatch.setattr(postgres, "size", lambda port, name: 1 << 60)
+    with pytest.raises(Failure, match="there is no room for a dump"):
+        dumps.make(step, 2)

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def test_a_destructive_migration_is_refused_with_its_fix(django: Django, refuse:
     assert f"{DROP_PRICE}: RemoveField book.price is DESTRUCTIVE: the serving code still reads" in caught.value.cause
     assert "instead: deploy code that no longer uses it first" in caught.value.cause
     assert caught.value.fix.endswith(f"project.acknowledgeMigrations: [{DROP_PRICE}]")
+
+
+@pytest.mark.proves("backups.dump")
+def test_only_before_something_is_destroyed_the_database_is_dumped(django: Django, make_step: Any) -> None:
+    dumped: list[str] = []
+    for operation in (ADD, SQL, DROP):
+        django.plans(operation)
+        name = str(operation["name"])
+        list(guard.refuse(make_step("prepare"), RELEASE, ["default"], [DROP_PRICE], partial(dumped.append, name)))
+    assert dumped == ["RemoveField"]
 
 
 @pytest.mark.proves("migrations.unknown")

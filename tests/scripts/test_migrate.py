@@ -251,7 +251,7 @@ def test_all_that_has_work_is_judged_before_anything_is_migrated(
 ) -> None:
     judged = []
 
-    def refuse(step: Any, release: Release, aliases: list[str], acknowledged: tuple[str, ...]) -> list[str]:
+    def refuse(step: Any, release: Release, aliases: list[str], acknowledged: tuple[str, ...], *_: Any) -> list[str]:
         judged.append((aliases, acknowledged, [title for title in project.titles if "--check" not in title]))
         return ["told"]
 

@@ -70,7 +70,7 @@ def now(step: Step[object]) -> str:
         repository.ensure()
         snapshot = _make(step, wanted, repository)
         repository.forget(wanted.keep)
-    except Failure as error:
+    except (Failure, OSError) as error:
         status.failed(project, error)
         raise
     step.say(f"backup {snapshot} made in {wanted.to}")
@@ -141,8 +141,9 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
                 finally:
                     postgres.drop(port, scratch)
             compare(contents, counts)
-    except Failure as error:
-        status.note(project, check_error=f"{error.thing}: {error.cause}")
+    except (Failure, OSError) as error:
+        failure = status.as_failure(error)
+        status.note(project, check_error=f"{failure.thing}: {failure.cause}")
         raise
     status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")
     step.say(f"backup {chosen.id} restored for a check: {_rows(counts)}, all there")

@@ -82,7 +82,7 @@ def restore(step: Step[object], port: int, file: Path, name: str, role: str, ext
     made = f"CREATE ROLE {identifier(helper)} LOGIN PASSWORD {passwords.in_sql(scram.verifier(password))};"
     postgresql.sql(port, f"{drop_helper}\n{made}\nGRANT {identifier(role)} TO {identifier(helper)};")
     try:
-        listed = _pg_restore(["--list"], file)
+        listed = contents(file)
         wanted = [line for line in listed.splitlines() if line[:1].isdigit() and not _NOT_RESTORED.match(line)]
         chosen = file.with_suffix(".list")
         chosen.write_text("\n".join(wanted) + "\n")
@@ -93,6 +93,11 @@ def restore(step: Step[object], port: int, file: Path, name: str, role: str, ext
         _pg_restore(words, file, chosen, password)
     finally:
         postgresql.sql(port, drop_helper)
+
+
+def contents(file: Path) -> str:
+    """What pg_restore says is in a dump."""
+    return _pg_restore(["--list"], file)
 
 
 def drop(port: int, name: str) -> None:

@@ -41,9 +41,17 @@ def note(project: ProjectPaths, **changes: object) -> None:
     write_json(project.backups / "status.json", codec.encode(replace(read(project), **changes)))  # type: ignore[arg-type]
 
 
-def failed(project: ProjectPaths, error: Failure) -> None:
+def as_failure(error: Failure | OSError) -> Failure:
+    """A file's error in the words of a failure."""
+    if isinstance(error, Failure):
+        return error
+    return Failure(str(error.filename or "a file"), error.strerror or str(error), "look at it on the server")
+
+
+def failed(project: ProjectPaths, error: Failure | OSError) -> None:
     """Note that no backup could be made, and why."""
-    note(project, error=f"{error.thing}: {error.cause}", fix=error.fix)
+    failure = as_failure(error)
+    note(project, error=f"{failure.thing}: {failure.cause}", fix=failure.fix)
 
 
 def findings(project: ProjectPaths) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,13 @@ class Plan:
     known: tuple[str, ...] = ()
 
 
-def refuse(step: Step[object], release: Release, aliases: Sequence[str], acknowledged: Sequence[str]) -> Iterator[str]:
+def refuse(
+    step: Step[object],
+    release: Release,
+    aliases: Sequence[str],
+    acknowledged: Sequence[str],
+    dump: Callable[[], None] = lambda: None,
+) -> Iterator[str]:
     """Failure for what is to come in these databases and is not acknowledged; otherwise what to warn of."""
     serves = link_target(step.project.current) is not None
     if not (acknowledged or serves):
@@ -50,6 +56,8 @@ def refuse(step: Step[object], release: Release, aliases: Sequence[str], acknowl
         raise _failure(refused, unknown)
     for alias, found in judged.items():
         _keep(step, alias, [one for one in found if one.verdict == "destructive"])
+    if any(one.verdict == "destructive" for one in wrong):
+        dump()
     for one in dict.fromkeys(wrong):
         step.say(f"acknowledged: {one.migration}: {one}")
     for one in dict.fromkeys(one for found in judged.values() for one in found if one.operation.name == "RunPython"):

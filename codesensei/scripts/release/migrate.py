@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -73,8 +73,17 @@ class Migrated:
     left: tuple[str, ...] = ()
 
 
-def migrate(step: Step[object], release: Release, lock_timeout: int, acknowledged: Sequence[str] = ()) -> list[str]:
-    """Migrate every database in which there is work, `default` first; returns what to warn of."""
+def migrate(
+    step: Step[object],
+    release: Release,
+    lock_timeout: int,
+    acknowledged: Sequence[str] = (),
+    dump: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Migrate every database in which there is work, `default` first; returns what to warn of.
+
+    `dump` is called before destructive migrations.
+    """
     job = Job("ask Django for its databases", _python(release, ASK, str(release.path)), answer=ASKED)
     done = require(jobs.run_job(step, release, job), release, "Django's databases")
     asked = _answer(Asked, done, release, ASKED)
@@ -93,7 +102,7 @@ def migrate(step: Step[object], release: Release, lock_timeout: int, acknowledge
     pending = [alias for alias in aliases if _has_work(step, release, alias, places[alias])]
     # All are judged before one is migrated; also without work, what is acknowledged has to be a migration.
     judged = pending or (aliases[:1] if acknowledged else [])
-    warnings += guard.refuse(step, release, judged, acknowledged)
+    warnings += guard.refuse(step, release, judged, acknowledged, dump)
     for alias in pending:
         warnings += _migrate(step, release, alias, places[alias], lock_timeout)
     for warning in warnings:

@@ -29,8 +29,8 @@ def run(slug: str, words: list[str]) -> int:
         else:
             print(USAGE, file=sys.stderr)
             return 2
-    except Failure as failure:
-        print(failure.text(), file=sys.stderr)
+    except (Failure, OSError) as error:
+        print(status.as_failure(error).text(), file=sys.stderr)
         return 1
     return 0
 

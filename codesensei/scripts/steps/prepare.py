@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
+from codesensei.scripts.backups import dumps
 from codesensei.scripts.base import files
 from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
@@ -86,7 +88,9 @@ def _manage(release: Release, *arguments: str) -> list[str]:
 def _migrate(step: Step[Prepare], release: Release) -> None:
     hooks = step.data.hooks
     _hooks(step, release, "beforeMigrate", hooks.before_migrate)
-    warnings = migrate(step, release, step.data.lock_timeout, step.data.acknowledge_migrations)
+    data = step.data
+    dump = partial(dumps.make, step, data.dump_keep)
+    warnings = migrate(step, release, data.lock_timeout, data.acknowledge_migrations, dump)
     record.warned(step.project, release.name, warnings)
     _hooks(step, release, "afterMigrate", hooks.after_migrate)
 

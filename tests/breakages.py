@@ -56,6 +56,7 @@ UNIT = [
     Breakage(
         "backups.sftp", f"{SCRIPTS}/backups/repository.py", "StrictHostKeyChecking=yes", "StrictHostKeyChecking=no"
     ),
+    Breakage("backups.new-server", f"{SCRIPTS}/backups/back.py", "    os.rename(new, place)\n", ""),
     Breakage("backups.ended", f"{SCRIPTS}/backups/settings.py", "    files.remove_path(project.backup)\n", ""),
     # Environment
     Breakage("env.data", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["\\`]')"""),
@@ -1537,11 +1538,11 @@ UNIT = [
     ),
     Breakage(
         "database.encoding",
-        f"{SCRIPTS}/steps/database.py",
+        f"{SCRIPTS}/postgres/postgresql.py",
         "TEMPLATE template0 ENCODING 'UTF8'{locale}",
         "TEMPLATE template0{locale}",
     ),
-    Breakage("database.encoding", f"{SCRIPTS}/steps/database.py", "TEMPLATE template0 ENCODING", "ENCODING"),
+    Breakage("database.encoding", f"{SCRIPTS}/postgres/postgresql.py", "TEMPLATE template0 ENCODING", "ENCODING"),
     Breakage(
         "database.auto.generated",
         "components/generated.py",
@@ -1795,8 +1796,8 @@ UNIT = [
     Breakage(
         "outputs.url",
         "components/stack.py",
-        "switch.revision, config.server.host)",
-        "switch.revision, stack.slug)",
+        "switch.release, switch.revision)",
+        "switch.release, switch.release)",
     ),
     Breakage("migrations.destructive", f"{WIRE}/migrations.py", "        if not is_new:\n", "        if is_new:\n"),
     Breakage("migrations.destructive", f"{WIRE}/columns.py", "if before.null and not after.null:", "if False:"),
@@ -1810,7 +1811,7 @@ UNIT = [
     Breakage(
         "migrations.asked",
         f"{SCRIPTS}/release/migrate.py",
-        "    warnings += guard.refuse(step, release, judged, acknowledged)\n",
+        "    warnings += guard.refuse(step, release, judged, acknowledged, dump)\n",
         "",
     ),
     Breakage("migrations.asked", f"{SCRIPTS}/release/ask_plan.py", 'options.get("managed", True)', "True"),
@@ -1823,7 +1824,7 @@ UNIT = [
     Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
     Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
     Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),
-    Breakage("migrations.unknown", f"{WIRE}/migrations.py", '"unknown", "only', '"safe", "only'),
+    Breakage("migrations.unknown", f"{WIRE}/migrations.py", '"unknown", "only reading', '"safe", "only reading'),
     Breakage("migrations.run-python", f"{SCRIPTS}/release/guard.py", 'name == "RunPython"', 'name == ""'),
     Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "and name not in plan.known", ""),
     Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "if name in plan.applied", "if name"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_a_lost_server_comes_back_on_another_one(
     target.console("useradd -m keeper && install -d -o keeper -m 700 /home/keeper/.ssh /home/keeper/shop")
     stack.set("backups", {"to": f"sftp://keeper@{target.host}/home/keeper/shop", "hostKey": target.host_key})
     try:
-        admit(stack.up().said("warning").partition("there: ")[2].partition(";")[0], target)
+        admit(told_key(stack.up().said("warning")), target)
         reader = a_reader(stack, tmp_path / "home", {"203.0.113.7": lost.host, "203.0.113.8": new.host})
         reader.may_log_in(lost, new)
         password = reader.types("docs/backups.md#the-password").split()[-1]
@@ -115,7 +116,13 @@ def a_reader(stack: Stack, home: Path, replaced: dict[str, str]) -> Reader:
     return reader
 
 
+def told_key(said: str) -> str:
+    """The key that a warning asks to authorize."""
+    (key,) = set(re.findall(r"authorized_keys there: (ssh-ed25519 [^;\n]+)", said))
+    return str(key)
+
+
 def admit(key: str, target: Server) -> None:
-    """Do what the warning says."""
+    """Authorize it, as the warning says."""
     keys = "/home/keeper/.ssh/authorized_keys"
     target.console(f"cat > {keys} && chown keeper {keys} && chmod 600 {keys}", input=f"{key}\n".encode())

@@ -21,6 +21,9 @@ LOADED = 2000
 TEXT_LENGTH = 1 << 16
 # Items of a list that settings put together.
 ITEMS = 1 << 16
+# Migrations that are read, and their bytes: a syntax tree takes a hundred times as many.
+MIGRATIONS = 5_000
+MIGRATION_BYTES = 32 << 20
 # Files that a requirements file may include.
 REQUIREMENTS = 100
 # Names among which one that was meant is looked for.

@@ -8,11 +8,12 @@ from __future__ import annotations
 import ast
 import graphlib
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codesensei.source import written
+from codesensei.source import bounds, written
 from codesensei.source.archive import Checkout
+from codesensei.source.errors import SourceError
 from codesensei.source.written import Call, Key, Written
 from codesensei.wire.columns import Field
 from codesensei.wire.migrations import UNREAD, Migration, Operation
@@ -47,22 +48,28 @@ def _files(project: Checkout, roots: Sequence[str]) -> dict[Key, str]:
     """The files that Django takes for migrations."""
     found: dict[Key, str] = {}
     labels: dict[str, str] = {}
+    size = 0
     for file in sorted(project.files):
         folder, _, name = file.rpartition("/")
         app, _, package = folder.rpartition("/")
-        if package != "migrations" or not app or not name.endswith(".py") or name[0] in "_~":
+        is_module = name.endswith(".py") and name[0] not in "_~" and project.tree.is_file(file)
+        if package != "migrations" or not app or not is_module:
             continue
         if any(root == "." or app.startswith(f"{root}/") for root in map(posixpath.normpath, roots)):
-            labels.setdefault(app, written.label(project, app))
+            if app not in labels:
+                labels[app] = written.label(project, app)
             found[labels[app], name.removesuffix(".py")] = file
+            size += project.tree.size(file)
+            if len(found) > bounds.MIGRATIONS or size > bounds.MIGRATION_BYTES:
+                most = f"{bounds.MIGRATIONS} of them, of {bounds.size(bounds.MIGRATION_BYTES)} in all"
+                fix = "squash what all servers have applied; the deploy asks Django itself"
+                raise SourceError(f"migrations of {project.short}", f"at most {most}, are read", fix)
     return found
 
 
 def _differ(served: Checkout, asked: Checkout, before: str, after: str, key: Key) -> bool:
     """Whether a migration does something else than it did."""
-    if served.tree.size(before) == asked.tree.size(after) and served.tree.beginning(before) == asked.tree.beginning(
-        after
-    ):
+    if served.tree.beginning(before) == asked.tree.beginning(after):
         return False
     was, wanted = written.read(served, before, key), written.read(asked, after, key)
     return (was.meaning if was else None) != (wanted.meaning if wanted else None)
@@ -138,22 +145,26 @@ class State:
     def describe(self, app: str, call: Call) -> Iterator[Operation]:
         """An operation as codesensei/wire/migrations.py judges it; the state becomes what it is after it."""
         if call.short == "SeparateDatabaseAndState":
-            between = State(
-                {
-                    key: replace(model, fields={**model.fields}, named={*model.named})
-                    for key, model in self.models.items()
-                }
-            )
-            for inner in call.calls("database_operations"):
+            operations = call.calls("database_operations")
+            between = self._copy(app, operations)
+            for inner in operations:
                 yield from between.describe(app, inner)
             for inner in call.calls("state_operations"):
                 _ = [*self.describe(app, inner)]
             return
-        if call.name == UNREAD or "**" in call.given:
+        if call.name == UNREAD or any(key == "**" or call.is_unread(key) for key in call.given):
             yield Operation(name=UNREAD)
             return
-        known: Callable[[str, Call], Operation] | None = getattr(self, f"_{call.short}", None)
+        known: Callable[[str, Call], Operation] | None = getattr(self, f"_on_{call.short}", None)
         yield known(app, call) if known else self._other(app, call)
+
+    def _copy(self, app: str, operations: Iterable[Call]) -> State:
+        """A state that these operations may change, while this one stays."""
+        state = State({**self.models})
+        for name in {call.text(key).lower() for call in operations for key in written.MODEL_KEYS}:
+            if model := state.models.get((app, name)):
+                state.models[app, name] = replace(model, fields={**model.fields}, named={*model.named})
+        return state
 
     def _model(self, app: str, name: str) -> Model:
         """A model; one of a package is made as it is spoken of."""
@@ -164,15 +175,15 @@ class State:
         known = self.models.get((app, model.lower()))
         return Operation(name=call.short, model=model, inert=bool(known and not known.has_table))
 
-    def _RunSQL(self, app: str, call: Call) -> Operation:
+    def _on_RunSQL(self, app: str, call: Call) -> Operation:
         sql = call.given.get("sql")
         empty = (written.literal(sql) in ("", [], ())) or (sql is not None and ast.unparse(sql).endswith("RunSQL.noop"))
         return Operation(name=call.short, inert=empty)
 
-    def _RunPython(self, app: str, call: Call) -> Operation:
+    def _on_RunPython(self, app: str, call: Call) -> Operation:
         return Operation(name=call.short)
 
-    def _CreateModel(self, app: str, call: Call) -> Operation:
+    def _on_CreateModel(self, app: str, call: Call) -> Operation:
         name = call.text("name")
         model = Model(table=f"{app}_{name}".lower())
         for pair in getattr(call.given.get("fields"), "elts", ()):
@@ -196,19 +207,19 @@ class State:
         elif option == "order_with_respect_to":
             model.ordered_by = str(value or "")
 
-    def _AlterModelOptions(self, app: str, call: Call) -> Operation:
+    def _on_AlterModelOptions(self, app: str, call: Call) -> Operation:
         model = self._model(app, call.text("name"))
         options = call.literal("options")
         if isinstance(options, dict) and "managed" in options:
             model.has_table = bool(options["managed"])
         return Operation(name=call.short, model=call.text("name"), inert=not model.has_table)
 
-    def _DeleteModel(self, app: str, call: Call) -> Operation:
+    def _on_DeleteModel(self, app: str, call: Call) -> Operation:
         model = self._model(app, call.text("name"))
         del self.models[app, call.text("name").lower()]
         return Operation(name=call.short, model=call.text("name"), inert=not model.has_table)
 
-    def _RenameModel(self, app: str, call: Call) -> Operation:
+    def _on_RenameModel(self, app: str, call: Call) -> Operation:
         old, new = call.text("old_name"), call.text("new_name")
         model = self._model(app, old)
         same = model.table != f"{app}_{old}".lower()
@@ -216,14 +227,14 @@ class State:
         del self.models[app, old.lower()]
         return Operation(name=call.short, model=old, to=new, inert=same or not model.has_table)
 
-    def _AlterModelTable(self, app: str, call: Call) -> Operation:
+    def _on_AlterModelTable(self, app: str, call: Call) -> Operation:
         name = call.text("name")
         model = self._model(app, name)
         table = (call.text("table") or f"{app}_{name}").lower()
         same, model.table = model.table == table, table
         return Operation(name=call.short, model=name, to=table, inert=same or not model.has_table)
 
-    def _AlterUniqueTogether(self, app: str, call: Call) -> Operation:
+    def _on_AlterUniqueTogether(self, app: str, call: Call) -> Operation:
         name = call.text("name")
         model = self._model(app, name)
         wanted = _together(call.literal("unique_together"))
@@ -231,14 +242,14 @@ class State:
         fields = tuple(sorted({each for names in fresh for each in names}))
         return Operation(name=call.short, model=name, fields=fields, inert=not fresh or not model.has_table)
 
-    def _AlterOrderWithRespectTo(self, app: str, call: Call) -> Operation:
+    def _on_AlterOrderWithRespectTo(self, app: str, call: Call) -> Operation:
         name = call.text("name")
         model = self._model(app, name)
         wanted = call.text("order_with_respect_to")
         same, model.ordered_by = model.ordered_by == wanted, wanted
         return Operation(name=call.short, model=name, inert=same or not model.has_table)
 
-    def _AddConstraint(self, app: str, call: Call) -> Operation:
+    def _on_AddConstraint(self, app: str, call: Call) -> Operation:
         model = call.text("model_name")
         node = call.given.get("constraint")
         fields: object = ()
@@ -249,18 +260,18 @@ class State:
         inert = not self._model(app, model).has_table
         return Operation(name=call.short, model=model, fields=named, inert=inert)
 
-    _AddConstraintNotValid = _AddConstraint
+    _on_AddConstraintNotValid = _on_AddConstraint
 
-    def _AddField(self, app: str, call: Call) -> Operation:
+    def _on_AddField(self, app: str, call: Call) -> Operation:
         name, own = call.text("model_name"), call.text("name")
         model = self._model(app, name)
         before = model.fields.get(own)
         after = model.set(own, call.given.get("field"), call.names, app, name)
         return self._column(call, model, before if call.short == "AlterField" else None, after)
 
-    _AlterField = _AddField
+    _on_AlterField = _on_AddField
 
-    def _RemoveField(self, app: str, call: Call) -> Operation:
+    def _on_RemoveField(self, app: str, call: Call) -> Operation:
         model = self._model(app, call.text("model_name"))
         return self._column(call, model, model.fields.pop(call.text("name"), None), None)
 
@@ -276,14 +287,14 @@ class State:
             inert=no_column or not model.has_table,
         )
 
-    def _RenameField(self, app: str, call: Call) -> Operation:
+    def _on_RenameField(self, app: str, call: Call) -> Operation:
         name, old, new = call.text("model_name"), call.text("old_name"), call.text("new_name")
         model = self._model(app, name)
         found, own = model.fields.pop(old, None), old in model.named
         if own:
             model.named = model.named - {old} | {new}
         elif found:
-            found = replace(found, column=found.column.replace(old, new))
+            found = replace(found, column=written.column_name(found.kind, app, name, new))
         model.fields[new] = found
         return Operation(name=call.short, model=name, field=old, to=new, inert=own or not model.has_table)
 

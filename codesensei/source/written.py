@@ -42,6 +42,8 @@ _PARAMETERS: Mapping[str, str] = {
     "RunPython": "code reverse_code",
     "SeparateDatabaseAndState": "database_operations state_operations",
 }
+MODEL_KEYS = ("model_name", "name", "old_name")
+_NAME_KEYS = frozenset((*MODEL_KEYS, "new_name"))
 _RELATIONS = frozenset("ForeignKey OneToOneField ManyToManyField".split())
 _TEXTS = ("db_column", "db_collation", "db_table")
 _NUMBERS = ("max_length", "max_digits", "decimal_places")
@@ -60,8 +62,10 @@ class Call:
 
     @property
     def short(self) -> str:
-        """The class's own name; of one that is not Django's the full one, so that it is not taken for Django's."""
-        return self.name.rpartition(".")[2] if self.name.startswith(_OPERATIONS) else self.name
+        """The class's own name; of one that is not Django's never just that, so that it is not taken for Django's."""
+        if self.name.startswith(_OPERATIONS):
+            return self.name.rpartition(".")[2]
+        return self.name if "." in self.name else f"its own {self.name}"
 
     def text(self, *keys: str) -> str:
         """The first of these arguments that is a text; empty where none is."""
@@ -70,6 +74,10 @@ class Call:
     def literal(self, key: str) -> object:
         """An argument that is written plainly; None otherwise."""
         return literal(self.given.get(key))
+
+    def is_unread(self, key: str) -> bool:
+        """Whether only running tells which model or field an operation of Django's is about."""
+        return key in _NAME_KEYS and self.name.startswith(_OPERATIONS) and not isinstance(self.literal(key), str)
 
     def calls(self, key: str) -> tuple[Call, ...]:
         """The operations in an argument."""
@@ -196,15 +204,14 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
     numbers = {each: value for each, value in plain.items() if isinstance(value, int)}
     if {*plain} - {*texts, *numbers} - {each for each in plain if ast.unparse(given[each]) == "None"}:
         return None
-    own_column = texts.get("db_column") or own_name + ("_id" if kind in ("ForeignKey", "OneToOneField") else "")
-    is_many = kind == "ManyToManyField"
+    named = texts.get("db_table" if kind == "ManyToManyField" else "db_column")
     return Field(
         kind=kind,
         null=null,
         unique=unique or primary_key or kind == "OneToOneField",
         primary_key=primary_key,
         default=_default(given.get("db_default"), names),
-        column=texts.get("db_table") or f"{app}_{model}_{own_name}".lower() if is_many else own_column,
+        column=named or column_name(kind, app, model, own_name),
         collation=texts.get("db_collation", ""),
         related=_related(given.get("to"), app, model) if kind in _RELATIONS else "",
         constraint=constraint,
@@ -213,6 +220,13 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
         digits=numbers.get("max_digits"),
         decimals=numbers.get("decimal_places"),
     )
+
+
+def column_name(kind: str, app: str, model: str, name: str) -> str:
+    """What Django calls a field's column, or its table between two models."""
+    if kind == "ManyToManyField":
+        return f"{app}_{model}_{name}".lower()
+    return f"{name}_id" if kind in ("ForeignKey", "OneToOneField") else name
 
 
 def names_column(node: ast.expr | None) -> bool:

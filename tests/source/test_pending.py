@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from codesensei.source import Checkout, Pending, open_source, pending
+from codesensei.source import Checkout, Pending, SourceError, bounds, open_source, pending
 from codesensei.wire.migrations import UNREAD, judge
 from tests.operations import FIRST, HEAD, ROWS, SECOND
 from tests.source.conftest import Repository, asked
@@ -14,6 +14,7 @@ from tests.source.conftest import Repository, asked
 Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
 # Only Django knows what a class of the project's own is made from.
 ONLY_DJANGO = {"safe AlterField book.title": "unknown AlterField book.title"}
+OWN = ["its own model", "its own column", "its own other"]
 FIRST_FILE, SECOND_FILE = "books/migrations/0001_first.py", "books/migrations/0002_second.py"
 
 
@@ -60,7 +61,11 @@ def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
         ("[migrations.AddField(**of)]", [UNREAD]),
         ("[migrations.AddField('book', 'x', OurField(null=True))]", ["AddField"]),
         ("[migrations.AddField('book', 'x', models.CharField(null=IS_NULL))]", ["AddField"]),
-        ("[Ours('book')]", ["Ours"]),
+        ("[Ours('book')]", ["its own Ours"]),
+        ("[RunPython(print)]", ["its own RunPython"]),
+        ("[model('book'), column(), other(), migrations.model('book')]", [*OWN, "model"]),
+        ("[migrations.RemoveField(NAME, 'price')]", [UNREAD]),
+        ("[migrations.RenameField('book', 'price', NEW)]", [UNREAD]),
         ("[books.ours.RunPython(print)]", ["books.ours.RunPython"]),
         ("[broken", [UNREAD]),
     ],
@@ -81,6 +86,49 @@ def test_a_column_keeps_the_name_that_an_earlier_migration_gave_it(between: Betw
         {FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(keep, 'RenameField("book", "title", "name")')}
     )
     assert [one.verdict for one in judge(found.new)] == ["safe", "safe"]
+
+
+@pytest.mark.proves("story.migrations")
+def test_a_field_gets_the_column_of_its_new_name(between: Between) -> None:
+    """Whatever else its table between two models is named after."""
+    many = "models.ManyToManyField(settings.AUTH_USER_MODEL)"
+    operations = [
+        f'AddField("book", "book", {many})',
+        'RenameField("book", "book", "readers")',
+        f'AlterField("book", "readers", {many})',
+    ]
+    *_, alter = judge(between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)}).new)
+    assert alter.verdict == "safe"
+    assert alter.operation.before
+    assert alter.operation.before.column == "books_book_readers"
+
+
+@pytest.mark.proves("story.migrations")
+def test_what_is_done_to_the_database_alone_changes_nothing_that_django_knows(between: Between) -> None:
+    alone = "migrations.SeparateDatabaseAndState([migrations.RemoveField('book', 'price')], [])"
+    again = "migrations.RemoveField('book', 'price')"
+    text = f"{HEAD}\nclass Migration(migrations.Migration):\n    operations = [{alone}, {again}]\n"
+    first, second = judge(between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text}).new)
+    assert first.operation.before == second.operation.before is not None
+
+
+@pytest.mark.proves("story.migrations", "source.bounds")
+def test_a_link_that_leads_nowhere_is_no_migration(between: Between, repository: Repository) -> None:
+    for name in ("0001_first.py", "0002_out.py"):
+        place = repository.directory / "books/migrations" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to("nowhere.py")
+    repository.commit()
+    served = open_source(asked(), cache_dir=repository.directory.parent / "cache", base=repository.directory.parent)
+    assert pending(served, served, ["."]) == Pending()
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MIGRATIONS", 1), ("MIGRATION_BYTES", 100)])
+@pytest.mark.proves("source.bounds")
+def test_more_than_is_read_is_said(between: Between, monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
+    monkeypatch.setattr(bounds, bound, most)
+    with pytest.raises(SourceError, match=r"at most .* are read"):
+        between({}, {FIRST_FILE: FIRST, SECOND_FILE: second()})
 
 
 @pytest.mark.proves("story.migrations")

@@ -34,8 +34,8 @@ class Backups(Component):
         data = Output.all(*secrets).apply(
             lambda known: backup_data(stack, code.settings.django_directory, known[0], known[1])
         )
-        answer = self.step(server.access, steps.BACKUP, data)
-        answer.apply(lambda text: read_answer(steps.BackupSaid, text, "step backup"))
+        answer = self.step(server.access, steps.BACKUPS, data)
+        answer.apply(lambda text: read_answer(steps.BackupSaid, text, "step backups"))
         self.register_outputs({})
 
 

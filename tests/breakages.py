@@ -40,10 +40,10 @@ UNIT = [
     Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
     Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, folders.values())]", "[place]"),
     Breakage("backups.no-step", "components/stack.py", "if stack.config.backups is not None:", "if True:"),
-    Breakage("backups.password", f"{SCRIPTS}/steps/backup.py", 'password="", service', "service"),
+    Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
     Breakage(
-        "backups.target-refuses", f"{SCRIPTS}/steps/backup.py", "except Failure as error:", "except KeyError as error:"
+        "backups.target-refuses", f"{SCRIPTS}/steps/backups.py", "except Failure as error:", "except KeyError as error:"
     ),
     Breakage("backups.checked", f"{SCRIPTS}/backups/make.py", "{**contents.counts, **counts}", "counts"),
     Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "age > 2 * wanted.period", "age > 3 * wanted.period"),
@@ -56,6 +56,7 @@ UNIT = [
     Breakage(
         "backups.sftp", f"{SCRIPTS}/backups/repository.py", "StrictHostKeyChecking=yes", "StrictHostKeyChecking=no"
     ),
+    Breakage("backups.restore", f"{SCRIPTS}/backups/back.py", "        locks.note(name, step)\n", ""),
     Breakage("backups.new-server", f"{SCRIPTS}/backups/back.py", "    os.rename(new, place)\n", ""),
     Breakage("backups.ended", f"{SCRIPTS}/backups/settings.py", "    files.remove_path(project.backup)\n", ""),
     # Environment

@@ -10,7 +10,7 @@ from codesensei.wire.paths import ProjectPaths
 def service(project: ProjectPaths, *, title: str, to: str) -> str:
     """Makes one backup as root, which alone may read everything that belongs to it, and does nothing else."""
     writable = [str(project.memory), *([to] if to.startswith("/") else [])]
-    command = systemd.command([str(project.launcher), "backups", "now"])
+    command = systemd.command([str(project.launcher), "backup", "now"])
     return render("backup.service.j2", title=title, command=command, writable=" ".join(writable))
 
 

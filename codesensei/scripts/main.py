@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import importlib
 import io
-import json
 import os
 import sys
 import time
@@ -16,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TextIO
 
-from codesensei.scripts.base import damage, lines, locks, proofs
+from codesensei.scripts.base import damage, files, lines, locks, proofs
 from codesensei.scripts.base.files import link_target, make_directory
 from codesensei.scripts.base.lines import StepRun
 from codesensei.scripts.base.step import Failure, Step
@@ -26,17 +24,10 @@ from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import RENEWED, REPAIR, RESULT, STEPS, StepKind
 
-COMMANDS = ("look", "manage", "backups")
+COMMANDS = ("look", "manage", "backup")
 # Set for the programs that a step runs: `renewed`, called by one of them, leaves the work to that step.
 CALLED_BY_STEP = "CODESENSEI_STEP"
 LOCK_WAIT = 3600.0
-
-_FREE_SPACE = "free some space on the server (df -h, df -i), then run pulumi up again"
-FIXES = {
-    errno.ENOSPC: _FREE_SPACE,
-    errno.EDQUOT: _FREE_SPACE,
-    errno.EROFS: "the file system is read-only: look at the server's kernel log (dmesg)",
-}
 
 
 def main() -> int:
@@ -61,7 +52,7 @@ def main() -> int:
             _run(kind, step)
     except (Failure, OSError) as error:
         # Locks, notes and logs are files, too.
-        failure = error if isinstance(error, Failure) else _refused(name, error)
+        failure = Failure.of(error, name)
         # The release that keeps serving although a step on the way to the next one failed.
         served = link_target(ProjectPaths(slug).current) if kind.of_release else None
         failure.served = f"release {Path(served).name}" if served else ""
@@ -110,16 +101,11 @@ def _run(kind: StepKind[object], step: Step[object]) -> None:
     _log(step, "changed" if step.changes else "unchanged", started)
 
 
-def _refused(name: str, error: OSError) -> Failure:
-    fix = FIXES.get(error.errno or 0, "look at that path on the server, then run pulumi up again")
-    return Failure(str(error.filename or name), error.strerror or str(error), fix)
-
-
 def _bug(step: Step[object], error: Exception) -> Failure:
     """An exception that nobody expected; its traceback stays on the server, for whoever fixes it."""
     log = (step.project.memory if step.project.memory.is_dir() else paths.SERVER.locks) / f"mistake-{step.slug}.log"
     name = error.__class__.__name__
-    with open(log, "a", opener=_private) as file:
+    with open(log, "a", opener=files.private) as file:
         # Without the exception's message, which may contain a secret.
         file.write("".join(traceback.format_tb(error.__traceback__)) + f"{name}\n")
     return Failure(f"step {step.name}", f"a bug in codesensei ({name})", "please report it", where=str(log))
@@ -133,20 +119,14 @@ def _log(step: Step[object], result: Literal["changed", "unchanged", "failed"], 
         lines.append(step.project.steps, run)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 @contextlib.contextmanager
 def _lock(kind: StepKind[object], step: Step[object]) -> Iterator[None]:
     """Hold the lock of the project or of the server; the kernel releases it when this process ends, however it ends."""
     make_directory(paths.SERVER.locks, 0o700)
     name = "server" if kind.lock == "server" else f"project-{step.slug}"
-    with open(locks.file_of(name), "a+", opener=_private) as handle:
+    with open(locks.file_of(name), "a+", opener=files.private) as handle:
         _wait(step, handle, name)
-        with open(locks.note_of(name), "w", opener=_private) as holder:
-            since = time.strftime("%H:%M:%S")
-            json.dump({"step": step.name, "slug": step.slug, "pid": os.getpid(), "since": since}, holder)
+        locks.note(name, step)
         yield
 
 

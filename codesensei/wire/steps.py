@@ -412,11 +412,11 @@ PREPARE = StepKind("prepare", Prepare, of_release=True)
 TLS = StepKind("tls", Tls, secret=True)
 ACME = StepKind("acme", Acme)
 SWITCH = StepKind("switch", Manifest, of_release=True)
-BACKUP = StepKind("backup", Backup, secret=True)
+BACKUPS = StepKind("backups", Backup, secret=True)
 DESTROY = StepKind("destroy", Destroy)
 # Not a resource: certbot calls it after a renewal.
 RENEWED = StepKind("renewed", Nothing)
 
 _OF_SERVER = (CLAIM, PREFLIGHT, PACKAGES, ACCOUNT, PROXY, BROKER)
-_OF_PROJECT = (INSTANCE, DATABASE, ENVIRONMENT, BUILD, PREPARE, TLS, ACME, SWITCH, BACKUP, DESTROY, RENEWED)
+_OF_PROJECT = (INSTANCE, DATABASE, ENVIRONMENT, BUILD, PREPARE, TLS, ACME, SWITCH, BACKUPS, DESTROY, RENEWED)
 STEPS: Mapping[str, StepKind[object]] = {step.name: step for step in (*_OF_SERVER, *_OF_PROJECT)}  # type: ignore[misc]

@@ -116,7 +116,7 @@ def test_everything_is_staged_before_the_switch(name: str, tmp_path: Path, monke
     before = _before(declared, declared.find("shop-switch").urn)
     staged = {it.urn for it in declared.registered if it.type.startswith("command:")}
     # What the switch has made live is backed up.
-    after = {it.urn for it in declared.commands() if it.name == "shop-backup"}
+    after = {it.urn for it in declared.commands() if it.name == "shop-backups"}
     assert staged - before == {declared.find("shop-switch").urn} | after
     assert all(declared.find("shop-switch").urn in _before(declared, urn) for urn in after)
 

@@ -34,8 +34,8 @@ PLACES: dict[Callable[[Path], Stack], dict[str, set[str]]] = {
         "canary-of-shop-digest-key": set(),
     },
     stacks.backed_up: {
-        stacks.BACKUP_KEY: {"shop-backup.stdin"},
-        "canary-of-shop-backup-password": {"shop-backup.stdin"},
+        stacks.BACKUP_KEY: {"shop-backups.stdin"},
+        "canary-of-shop-backup-password": {"shop-backups.stdin"},
     },
     stacks.generated: {
         "canary-of-shop-SECRET_KEY": ENVIRONMENT,
@@ -84,7 +84,7 @@ def test_the_wrapped_inputs_are_these(
     }
     steps = {"shop-database", "shop-environment"} | ({"shop-tls"} if make is not stacks.example else set())
     steps |= {"shop-instance"} if make is stacks.generated else set()
-    steps |= {"shop-backup"} if make is stacks.backed_up else set()
+    steps |= {"shop-backups"} if make is stacks.backed_up else set()
     steps -= {"shop-tls"} if make is stacks.backed_up else set()
     connected = {it.name for it in run.registered if it.type.startswith("command:")}
     key = {"server-destroy-check.stdin"} if make is stacks.given else set()

@@ -20,7 +20,7 @@ def test_the_timer_starts_at_each_of_its_times() -> None:
 def test_the_service_may_write_its_notes_and_the_target_alone() -> None:
     here = backups.service(SHOP, title="Shop", to="/backups/shop")
     assert "ReadWritePaths=/var/lib/codesensei/shop /backups/shop\n" in here
-    assert "ExecStart=/usr/local/lib/codesensei/shop/run backups now\n" in here
+    assert "ExecStart=/usr/local/lib/codesensei/shop/run backup now\n" in here
     elsewhere = backups.service(SHOP, title="Shop", to="s3:https://s3.example.com/shop")
     assert "ReadWritePaths=/var/lib/codesensei/shop\n" in elsewhere
     assert "IOSchedulingClass=idle" in elsewhere

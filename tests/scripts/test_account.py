@@ -272,12 +272,13 @@ def test_a_user_that_was_there_is_asked_about_too_and_stays(
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")
-def test_the_manage_helper_says_who_may_use_it(tmp_path: Path) -> None:
-    helper = tmp_path / "manage"
-    helper.write_bytes(account.MANAGE.read_bytes())
+@pytest.mark.parametrize("name", ["manage", "backup"])
+def test_a_command_says_who_may_use_it(tmp_path: Path, name: str) -> None:
+    helper = tmp_path / name
+    helper.write_bytes(account.COMMAND.read_bytes())
     helper.chmod(0o755)
     done = subprocess.run(
         [str(helper)], capture_output=True, text=True, env={"PATH": "/nonexistent:/bin:/usr/bin"}, check=False
     )
     assert done.returncode == 1
-    assert "needs root" in done.stderr
+    assert f"needs root: run it as root, or with sudo {helper}" in done.stderr

@@ -74,7 +74,7 @@ class Restic:
 def restic(server: Path, monkeypatch: pytest.MonkeyPatch) -> Restic:
     played = Restic()
     monkeypatch.setattr(commands, "run", played.run)
-    for module in (backup, settings, units):
+    for module in (backups, settings, units):
         monkeypatch.setattr(module, "systemctl", lambda *words, check=True: Result("", "", 0))
     SHOP.root.mkdir()
     SHOP.memory.mkdir()
@@ -83,8 +83,8 @@ def restic(server: Path, monkeypatch: pytest.MonkeyPatch) -> Restic:
 
 
 def deployed(make_step: Any, **changes: Any) -> Any:
-    step = make_step("backup", data=replace(DATA, **changes))
-    backup.run(step)
+    step = make_step("backups", data=replace(DATA, **changes))
+    backups.run(step)
     return step
 
 
@@ -125,7 +125,7 @@ def test_a_target_that_refuses_is_a_warning(restic: Restic, make_step: Any, said
 def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: Any) -> None:
     deployed(make_step)
     status.note(SHOP, checked=time.time(), error="the last one failed")
-    step = make_step("backups")
+    step = make_step("backup")
     assert make.now(step) == "01234567"
     assert codec.decode(Contents, json.loads(restic.added["manifest.json"]), "contents").made > 0
     added = next(words for words in restic.told if "backup" in words)
@@ -157,10 +157,10 @@ def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any, monk
     assert [*status.findings(SHOP)] == []
     restic.refuses = "No space left on device"
     with pytest.raises(Failure, match="it is full"):
-        make.now(make_step("backups"))
+        make.now(make_step("backup"))
     monkeypatch.setattr(make, "_make", raising(OSError(28, "No space left on device", "/staging")))
     restic.refuses = ""
-    assert backups.run("shop", ["now"]) == 1
+    assert backup.run("shop", ["now"]) == 1
     assert status.read(SHOP).error == "/staging: No space left on device"
     status.note(SHOP, error=f"backups in {DATA.to}: it is full", fix="free some space there, or keep fewer backups")
     status.note(SHOP, check_error="2 tables differ")
@@ -202,7 +202,7 @@ def test_a_sqlite_file_is_copied_and_put_back_by_its_user(
     live.execute('INSERT INTO "a b" VALUES (1), (2)')
     live.commit()
     status.note(SHOP, checked=time.time())
-    make.now(make_step("backups"))
+    make.now(make_step("backup"))
     assert users == ["deploy"]
     contents = codec.decode(Contents, json.loads(restic.added["manifest.json"]), "contents")
     assert contents.counts == {"a b": 2}
@@ -212,7 +212,7 @@ def test_a_sqlite_file_is_copied_and_put_back_by_its_user(
     live.execute('DELETE FROM "a b"')
     live.commit()
     wanted = settings.require(SHOP)
-    back._swap_sqlite(make_step("backups"), wanted, copy, back._Names("now"))
+    back._swap_sqlite(make_step("backup"), wanted, copy, back._Names("now"))
     assert sqlite3.connect(place).execute('SELECT count(*) FROM "a b"').fetchone() == (2,)
     live.close()
     old = SHOP.shared / "db.sqlite3-before-now"
@@ -229,7 +229,7 @@ def test_restored_files_take_the_place_of_the_old_ones(restic: Restic, make_step
     (new / "folder").mkdir(parents=True)
     (new / "folder/file").write_text("restored")
     assert back._give(new, os.getuid(), os.getuid(), os.getgid()) == 0
-    step = make_step("backups")
+    step = make_step("backup")
     back._swap_folder(step, media, new, back._Names("now"))
     assert (media / "folder/file").read_text() == "restored"
     assert (SHOP.shared / "media-before-now/old").exists()
@@ -263,15 +263,15 @@ def test_a_directory_that_others_can_replace_is_refused(
 
 
 def test_the_command(restic: Restic, make_step: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert backups.run("shop", ["list"]) == 1
+    assert backup.run("shop", ["list"]) == 1
     assert "set codesensei:backups in the stack file" in capsys.readouterr().err
     deployed(make_step)
-    assert backups.run("shop", ["list"]) == 0
+    assert backup.run("shop", ["list"]) == 0
     assert f"0 backups in {DATA.to}" in capsys.readouterr().out
     for words in ([], ["restore"], ["now", "then"], ["else"]):
-        assert backups.run("shop", words) == 2
-    with make.alone(SHOP):
-        assert backups.run("shop", ["now"]) == 1
+        assert backup.run("shop", words) == 2
+    with make.alone(make_step("backup")):
+        assert backup.run("shop", ["now"]) == 1
     assert "another backup, check or restore runs" in capsys.readouterr().err
     assert files.remove_path(SHOP.backups)
 
@@ -286,10 +286,10 @@ def test_a_link_of_the_app_user_is_not_followed_but_told(
     media.rmdir()
     other.mkdir()
     media.symlink_to(other)
-    make.now(make_step("backups"))
+    make.now(make_step("backup"))
     assert restic.told[-2][-1] == str(other)
     monkeypatch.setattr(files, "owner", lambda path: os.getuid() + 1)
-    make.now(make_step("backups"))
+    make.now(make_step("backup"))
     assert restic.told[-2][-1] == str(make.staging(SHOP))
     (found,) = status.findings(SHOP)
     assert f"files are not in it, because {media} is a link that deploy made" in found.cause

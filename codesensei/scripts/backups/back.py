@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from codesensei.scripts.backups import make, postgres, settings, sqlite
@@ -19,11 +19,8 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
 from codesensei.scripts.serving.live import Live
-from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup
 
-TRIES = 20
-PAUSE = 0.3
 NAME_BYTES = 63
 
 
@@ -43,7 +40,7 @@ def restore(step: Step[object], snapshot: str) -> None:
     project, wanted, names = step.project, settings.require(step.project), _Names(time.strftime("%Y%m%d-%H%M%S"))
     repository = Repository(project, wanted)
     chosen = make.choose(repository, snapshot)
-    with _no_deploy(project), contextlib.ExitStack() as ending:
+    with _no_deploy(step), contextlib.ExitStack() as ending:
         into, beside = project.backups / "restore", project.root / ".restore"
         for place in (into, beside):
             files.remove_path(place)
@@ -86,32 +83,25 @@ def _new_database(step: Step[object], wanted: Backup, found: Path, contents: mak
 
 
 def _swap_databases(step: Step[object], wanted: Backup, new: str, names: _Names) -> None:
+    """Both names change at once. Nobody may connect meanwhile, and PostgreSQL waits for those that it ends."""
     database = wanted.database
     assert database is not None
     port, live, old = database.port or PORT, identifier(database.name), names.of(database.name)
-    rename_old, kept = "", postgres.exists(port, database.name)
-    if kept:
-        rename_old = f"ALTER DATABASE {live} RENAME TO {identifier(old)};"
-    text = f"BEGIN; {rename_old} ALTER DATABASE {identifier(new)} RENAME TO {live}; COMMIT;"
-    for last in (*[False] * TRIES, True):
-        try:
-            if kept:
-                _let_nobody_in(port, database.name)
-            postgresql.sql(port, text, thing=f"database {database.name}")
-            break
-        except Failure:
-            if last:
-                postgresql.sql(port, f"ALTER DATABASE {live} ALLOW_CONNECTIONS true;")
-                raise
-            time.sleep(PAUSE)
-    if kept:
-        postgresql.sql(port, f"ALTER DATABASE {identifier(old)} ALLOW_CONNECTIONS true;")
-        step.say(f"kept: the database of before, as {old} (on the server: sudo -u postgres dropdb {old})")
-
-
-def _let_nobody_in(port: int, name: str) -> None:
-    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(name)};"
-    postgresql.sql(port, f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS false;\n{ended}")
+    place = f"ALTER DATABASE {identifier(new)} RENAME TO {live};"
+    if not postgres.exists(port, database.name):
+        postgresql.sql(port, place, thing=f"database {database.name}")
+        return
+    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(database.name)};"
+    renamed = f"ALTER DATABASE {live} RENAME TO {identifier(old)};"
+    opened = "ALTER DATABASE {} ALLOW_CONNECTIONS true;".format
+    postgresql.sql(port, f"ALTER DATABASE {live} ALLOW_CONNECTIONS false;")
+    try:
+        text = f"{ended} BEGIN; {renamed} {opened(identifier(old))} {place} COMMIT;"
+        postgresql.sql(port, text, thing=f"database {database.name}")
+    except Failure:
+        postgresql.sql(port, opened(live))
+        raise
+    step.say(f"kept: the database of before, as {old} (on the server: sudo -u postgres dropdb {old})")
 
 
 def _swap_sqlite(step: Step[object], wanted: Backup, file: Path, names: _Names) -> None:
@@ -197,13 +187,10 @@ def _stopped(step: Step[object]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_deploy(project: ProjectPaths) -> Iterator[None]:
-    """The lock of the project's steps."""
-    name = f"project-{project.slug}"
-    locks.file_of(name).parent.mkdir(mode=0o700, exist_ok=True)
-    with open(locks.file_of(name), "a", opener=lambda path, flags: os.open(path, flags, 0o600)) as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Failure(f"project {project.slug}", f"{locks.holder(name)} runs", "wait for its end") from None
+def _no_deploy(step: Step[object]) -> Iterator[None]:
+    """The lock of the project's steps: one that waits for it says for whom."""
+    name = f"project-{step.slug}"
+    taken = partial(Failure, f"project {step.slug}", f"{locks.holder(name)} runs", "wait for its end")
+    with locks.held(locks.file_of(name), taken):
+        locks.note(name, step)
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -14,11 +13,12 @@ from pathlib import Path
 
 from codesensei.scripts.backups import postgres, settings, sqlite, status
 from codesensei.scripts.backups.repository import Repository, Snapshot
-from codesensei.scripts.base import files
+from codesensei.scripts.base import files, locks
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec
+from codesensei.wire.names import backup_units
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import MADE_HERE, Backup
 
@@ -50,16 +50,14 @@ def sqlite_place(project: ProjectPaths, wanted: Backup) -> str:
     return os.path.join(project.current, wanted.directory, wanted.database.name)
 
 
-@contextlib.contextmanager
-def alone(project: ProjectPaths) -> Iterator[None]:
-    """One of these at a time; the kernel ends it with the process."""
-    with open(project.backups / "lock", "a", opener=lambda path, flags: os.open(path, flags, 0o600)) as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fix = f"wait for it; systemctl status codesensei-backup-{project.slug}.service tells of the timer's"
-            raise Failure(f"backups of {project.slug}", "another backup, check or restore runs", fix) from None
-        yield
+def alone(step: Step[object]) -> contextlib.AbstractContextManager[None]:
+    """One of these at a time."""
+
+    def taken() -> Failure:
+        fix = f"wait for it; systemctl status {backup_units(step.slug)[1]} tells of the timer's"
+        return Failure(f"backups of {step.slug}", "another backup, check or restore runs", fix)
+
+    return locks.held(step.project.backups / "lock", taken)
 
 
 def now(step: Step[object]) -> str:
@@ -142,7 +140,7 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
                     postgres.drop(port, scratch)
             compare(contents, counts)
     except (Failure, OSError) as error:
-        failure = status.as_failure(error)
+        failure = Failure.of(error, f"check of backup {snapshot}")
         status.note(project, check_error=f"{failure.thing}: {failure.cause}")
         raise
     status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")

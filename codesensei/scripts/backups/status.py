@@ -41,16 +41,9 @@ def note(project: ProjectPaths, **changes: object) -> None:
     write_json(project.backups / "status.json", codec.encode(replace(read(project), **changes)))  # type: ignore[arg-type]
 
 
-def as_failure(error: Failure | OSError) -> Failure:
-    """A file's error in the words of a failure."""
-    if isinstance(error, Failure):
-        return error
-    return Failure(str(error.filename or "a file"), error.strerror or str(error), "look at it on the server")
-
-
 def failed(project: ProjectPaths, error: Failure | OSError) -> None:
     """Note that no backup could be made, and why."""
-    failure = as_failure(error)
+    failure = Failure.of(error, "backup", "make one again")
     note(project, error=f"{failure.thing}: {failure.cause}", fix=failure.fix)
 
 

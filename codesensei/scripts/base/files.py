@@ -23,6 +23,11 @@ def group_id(name: str) -> int:
     return grp.getgrnam(name).gr_gid
 
 
+def private(path: str, flags: int) -> int:
+    """Open a file that root alone may read: the `opener` of `open`."""
+    return os.open(path, flags, 0o600)
+
+
 def write_file(path: Path, content: str | bytes, mode: int = 0o644, owner: str = "root", group: str = "root") -> bool:
     """Make `path` a regular file with exactly this content, mode and owner."""
     data = content.encode() if isinstance(content, str) else content

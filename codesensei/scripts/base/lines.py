@@ -44,7 +44,7 @@ def append(path: Path, entry: object) -> None:
         files.write_file(copy_of(path), b"".join(_lines(path)), 0o600)
     # Whoever reads in between must not find the file the shorter one.
     for place in (path, copy_of(path)):
-        with open(place, "a", opener=_private) as file:
+        with open(place, "a", opener=files.private) as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
@@ -91,7 +91,3 @@ def _is_whole(line: bytes) -> bool:
         return isinstance(json.loads(line), dict) and line.endswith(b"\n")
     except ValueError:
         return False
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from codesensei.scripts.base.step import read_json
+from codesensei.scripts.base import files
+from codesensei.scripts.base.step import Failure, Step, read_json
 from codesensei.wire import paths
 
 
@@ -18,6 +23,25 @@ def file_of(name: str) -> Path:
 def note_of(name: str) -> Path:
     """What the holder of a lock says of itself; it stays when the lock is free again."""
     return paths.SERVER.locks / f"{name}.holder"
+
+
+def note(name: str, step: Step[object]) -> None:
+    """Say who holds the lock, to whoever waits for it."""
+    with open(note_of(name), "w", opener=files.private) as file:
+        since = time.strftime("%H:%M:%S")
+        json.dump({"step": step.name, "slug": step.slug, "pid": os.getpid(), "since": since}, file)
+
+
+@contextlib.contextmanager
+def held(file: Path, taken: Callable[[], Failure]) -> Iterator[None]:
+    """Hold a lock until the block or the process ends. `taken` makes the Failure where somebody else has it."""
+    files.make_directory(file.parent, 0o700)
+    with open(file, "a", opener=files.private) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise taken() from None
+        yield
 
 
 def holder(name: str) -> str:

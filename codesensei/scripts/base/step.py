@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -24,6 +25,12 @@ D_co = TypeVar("D_co", covariant=True)
 OURS_LINES = 25
 OURS_WIDTH = 200
 LOG_LINES = 8
+_FREE_SPACE = "free some space on the server (df -h, df -i), then {again}"
+_FIXES = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EROFS: "the file system is read-only: look at the server's kernel log (dmesg)",
+}
 
 
 class Failure(Exception):
@@ -36,6 +43,14 @@ class Failure(Exception):
         super().__init__(f"{thing}: {cause}")
         self.thing, self.cause, self.fix, self.log, self.where = thing, cause, fix, log, where
         self.served = ""
+
+    @classmethod
+    def of(cls, error: Failure | OSError, thing: str, again: str = "run pulumi up again") -> Failure:
+        """An error of a file in these words; `thing` is what failed where it names no file."""
+        if isinstance(error, Failure):
+            return error
+        fix = _FIXES.get(error.errno or 0, f"look at that path on the server, then {again}")
+        return cls(str(error.filename or thing), error.strerror or str(error), fix.format(again=again))
 
     def text(self) -> str:
         """At most 25 lines of 200 characters of ours, then the last lines of the log."""

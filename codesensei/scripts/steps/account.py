@@ -15,7 +15,7 @@ from codesensei.wire.steps import Account
 
 NOBODY_HOME = "/nonexistent"
 NO_LOGIN = "/usr/sbin/nologin"
-MANAGE = Path(__file__).with_name("manage.sh")
+COMMAND = Path(__file__).with_name("command.sh")
 
 
 def run(step: Step[Account]) -> None:
@@ -47,7 +47,7 @@ def run(step: Step[Account]) -> None:
     for path, target in ((env, "../current/.codesensei/env"), (venv, "../current/.codesensei/venv")):
         step.converge(files.make_link(path, target), f"{path} leads to {target}")
         step.manage(path)
-    step.converge(files.write_file(manage, MANAGE.read_bytes(), 0o755), f"{manage} written")
+    step.converge(files.write_file(manage, COMMAND.read_bytes(), 0o755), f"{manage} written")
     step.manage(manage)
 
 

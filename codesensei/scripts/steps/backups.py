@@ -1,56 +1,54 @@
-"""`backup`: what a person or the timer asks for: now, list, verify [id], restore <id>."""
+"""What a server needs to back a project up by itself: settings and password of root's alone, a timer, a command."""
 
 from __future__ import annotations
 
-import os
-import sys
+import dataclasses
 import time
 
-from codesensei.scripts.backups import back, make, settings, status
+from codesensei.scripts.backups import settings, status
 from codesensei.scripts.backups.repository import Repository
-from codesensei.scripts.base.step import Failure, Step
-from codesensei.wire.steps import Nothing
+from codesensei.scripts.base import files, units
+from codesensei.scripts.base.commands import systemctl
+from codesensei.scripts.base.step import Failure, Step, write_json
+from codesensei.scripts.steps.account import COMMAND
+from codesensei.wire import codec, paths
+from codesensei.wire.names import backup_units
+from codesensei.wire.steps import Backup, BackupSaid
 
-USAGE = "usage: backup now | list | verify [<id>] | restore <id>|latest"
 
-
-def run(slug: str, words: list[str]) -> int:
-    """Do what the words say; 1 with the reason where it fails, 2 where they say nothing known."""
-    step: Step[object] = Step(slug, "backups", (), Nothing())
-    action, *others = words or [""]
+def run(step: Step[Backup]) -> None:
+    """Write all of it. A target that takes nothing yet is a warning: it may have to learn this server's key first."""
+    project, data = step.project, step.data
+    files.make_directory(project.backups, 0o700)
+    # The password has its own file, which restic reads.
+    kept = dataclasses.replace(data, password="", service="", timer="")
+    wrote = write_json(settings.place(project), codec.encode(kept))
+    wrote = files.write_file(settings.password_file(project), data.password, 0o600) or wrote
+    step.converge(wrote, f"backups to {data.to} configured")
+    if not status.read(project).since:
+        status.note(project, since=time.time())
+    wrote = files.write_file(project.backup, COMMAND.read_bytes(), 0o755)
+    step.converge(wrote, f"{project.backup} written")
+    for path in (settings.place(project), settings.password_file(project), project.backup):
+        step.manage(path)
+    warnings = []
     try:
-        if action == "list" and not others:
-            _list(step)
-        elif (action, len(others)) in (("now", 0), ("verify", 0), ("verify", 1), ("restore", 1)):
-            settings.require(step.project)
-            os.umask(0o077)
-            with make.alone(step.project):
-                _change(step, action, *others)
-        else:
-            print(USAGE, file=sys.stderr)
-            return 2
-    except (Failure, OSError) as error:
-        print(status.as_failure(error).text(), file=sys.stderr)
-        return 1
-    return 0
+        step.converge(Repository(project, data).ensure(), f"repository made in {data.to}")
+    except Failure as error:
+        warnings.append(f"{error.thing}: {error.cause}; {error.fix}; then on the server: {project.backup} now")
+    _timer(step)
+    if step.changes and not warnings:
+        step.say("keep the stack output backupPassword somewhere else: without it nobody can read the backups")
+    step.result = BackupSaid(warnings=tuple(warnings))
 
 
-def _change(step: Step[object], action: str, snapshot: str = "latest") -> None:
-    if action == "now":
-        make.now(step)
-    elif action == "verify":
-        make.verify(step, snapshot)
-    else:
-        back.restore(step, snapshot)
-
-
-def _list(step: Step[object]) -> None:
-    wanted = settings.require(step.project)
-    found = Repository(step.project, wanted).snapshots()
-    for snapshot in found:
-        print(f"{snapshot.id}  {snapshot.time[:19].replace('T', ' ')}")
-    print(f"{len(found)} backups in {wanted.to}")
-    now = status.read(step.project)
-    if now.checked:
-        checked = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now.checked))
-        print(f"last check: {checked}, {now.check_error or 'all rows were there'}")
+def _timer(step: Step[Backup]) -> None:
+    timer, service = backup_units(step.slug)
+    wrote = False
+    for name, text in ((service, step.data.service), (timer, step.data.timer)):
+        wrote = files.write_file(paths.unit(name), text, 0o644) or wrote
+        step.manage(paths.unit(name))
+    if step.converge(wrote, f"{timer} written"):
+        systemctl("daemon-reload")
+        systemctl("restart", timer, check=False)
+    units.ensure_running(step, timer, "the timer of the backups")

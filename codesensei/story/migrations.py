@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from codesensei.source import Checkout, SourceError, at, pending
-from codesensei.story.section import LONGEST, Section, bounded, section, shortened
-from codesensei.story.served import Served
+from codesensei.source import Checkout, pending
+from codesensei.story.section import LONGEST, Section, bounded, shortened
+from codesensei.story.served import Served, of_served
 from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
 
 NAME = "migrations"
@@ -18,13 +18,9 @@ def of_migrations(served: Served, checkout: Checkout, roots: Sequence[str], ackn
     """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from."""
     if served.revision == checkout.revision:
         return Section(NAME)
-    try:
-        before = at(checkout, served.revision)
-        found = pending(before, checkout, roots) if before else None
-    except SourceError as error:
-        return section(NAME, [f"those of the commit that serves cannot be read: {error.thing}: {error.cause}"])
-    if found is None:
-        return section(NAME, ["those to come are not known: this repository does not have the commit that serves"])
+    found = of_served(NAME, served, checkout, lambda before: pending(before, checkout, roots))
+    if isinstance(found, Section):
+        return found
     coming = [*judge(found.new)]
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
     lacked = [*judge(found.gone)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from codesensei.source import Checkout, Closure, SourceError, at, requirements_closure
+from codesensei.source import Checkout, Closure, requirements_closure
 from codesensei.story.section import Section, section
-from codesensei.story.served import Served
+from codesensei.story.served import Served, of_served
 from codesensei.wire.steps import Build
 
 NAME = "packages"
@@ -20,13 +20,9 @@ def of_packages(served: Served, checkout: Checkout, closure: Closure, build: Bui
     place, directory = before.requirements, before.directory
     if (served.revision, place) == (checkout.revision, build.requirements):
         return Section(NAME)
-    try:
-        found = at(checkout, served.revision)
-        was = requirements_closure(found, place, directory) if found else None
-    except SourceError as error:
-        return section(NAME, [f"those that serve now cannot be read: {error.thing}: {error.cause}"])
-    if was is None:
-        return section(NAME, ["those that serve now are not known: this repository does not have their commit"])
+    was = of_served(NAME, served, checkout, lambda found: requirements_closure(found, place, directory))
+    if isinstance(was, Section):
+        return was
     return Section(NAME) if was.digest == closure.digest else section(NAME, _changes(was, closure))
 
 

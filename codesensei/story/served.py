@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from codesensei.source import Checkout, SourceError, at
+from codesensei.story.section import Section, section
 from codesensei.wire import codec, steps
 from codesensei.wire.codec import WireError
 from codesensei.wire.manifest import Manifest
@@ -14,6 +16,7 @@ from codesensei.wire.names import variables_of
 from codesensei.wire.steps import StepKind
 
 D = TypeVar("D")
+T = TypeVar("T")
 
 
 class Done(Protocol):
@@ -54,6 +57,17 @@ class Served:
             _given(done, steps.PREPARE, release),
             _given(done, steps.ENVIRONMENT, variables_of(release)),
         )
+
+
+def of_served(name: str, served: Served, checkout: Checkout, read: Callable[[Checkout], T]) -> T | Section:
+    """What is read of the commit that serves; where that cannot be, a section of this name that says why."""
+    try:
+        found = at(checkout, served.revision)
+        if found is None:
+            return section(name, ["those that serve now are not known: this repository does not have their commit"])
+        return read(found)
+    except SourceError as error:
+        return section(name, [f"those that serve now cannot be read: {error.thing}: {error.cause}"])
 
 
 def _given(done: Mapping[str, Done], kind: StepKind[D], argument: str) -> D | None:

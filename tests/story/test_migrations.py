@@ -25,7 +25,7 @@ def migration(name: str, *operations: Operation) -> Migration:
 
 
 def told(monkeypatch: pytest.MonkeyPatch, found: Pending | None, acknowledged: Sequence[str] = ()) -> tuple[str, ...]:
-    monkeypatch.setattr("codesensei.story.migrations.at", lambda *_: found and checkout(REVISION))
+    monkeypatch.setattr("codesensei.story.served.at", lambda *_: found and checkout(REVISION))
     monkeypatch.setattr("codesensei.story.migrations.pending", lambda *_: found)
     return of_migrations(served(), checkout(), ["."], acknowledged).entries
 
@@ -69,12 +69,12 @@ def test_nothing_is_told_where_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.proves("story.migrations")
 def test_what_cannot_be_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     (entry,) = told(monkeypatch, None)
-    assert "does not have the commit that serves" in entry
+    assert "does not have their commit" in entry
 
     def fail(*_: object) -> None:
         raise SourceError("the repository", "is damaged", "clone it again")
 
-    monkeypatch.setattr("codesensei.story.migrations.at", fail)
+    monkeypatch.setattr("codesensei.story.served.at", fail)
     (entry,) = of_migrations(served(), checkout(), ["."], ()).entries
     assert entry.endswith("the repository: is damaged")
 

@@ -122,7 +122,7 @@ def closure(digest: str, **asked: str) -> Closure:
 
 
 def told_packages(monkeypatch: pytest.MonkeyPatch, was: Closure | None, wanted: Closure) -> tuple[str, ...]:
-    monkeypatch.setattr("codesensei.story.packages.at", lambda *_: was and checkout(REVISION))
+    monkeypatch.setattr("codesensei.story.served.at", lambda *_: was and checkout(REVISION))
     monkeypatch.setattr("codesensei.story.packages.requirements_closure", lambda *_: was)
     return of_packages(served(), checkout(), wanted, build()).entries
 
@@ -157,7 +157,7 @@ def test_packages_that_cannot_be_read_are_said(monkeypatch: pytest.MonkeyPatch) 
     def fail(*_: object) -> None:
         raise SourceError("requirements.txt", "is not in the commit", "commit it")
 
-    monkeypatch.setattr("codesensei.story.packages.at", fail)
+    monkeypatch.setattr("codesensei.story.served.at", fail)
     (entry,) = of_packages(served(), checkout(), closure("a"), build()).entries
     assert entry == "those that serve now cannot be read: requirements.txt: is not in the commit"
     assert of_packages(served(), checkout(REVISION), closure("b"), build()).entries == ()

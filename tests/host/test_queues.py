@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,8 @@ from tools.trials.stack import eventually
 
 pytestmark = [pytest.mark.host, on_debian(13)]
 
-JOB_SECONDS = 8
+# What a job still needs when its worker is told to stop: one that is cut off shows.
+SECONDS_LEFT = 4
 # No key of the stack file says how they are stopped.
 LIBRARIES = {
     "celery": "celery -A office worker -l info --concurrency 1",
@@ -53,14 +54,18 @@ def office(changing_desk: Desk) -> Office:
 
 @pytest.mark.proves("workers.drain", "workers.stop-signal")
 def test_a_job_under_way_survives_a_deploy(office: Office) -> None:
-    server, release = office.server, office.outputs()["release"]
+    server = office.server
     old = {library: office.main_process(library) for library in LIBRARIES}
     text = (office.repository / "jobs/views.py").read_text()
     office.set("project.source.revision", office.commit({"jobs/views.py": f"{text}\n# Next\n"}))
-    giving = threading.Thread(target=lambda: give_in_the_switch(office, release), daemon=True)
-    giving.start()
-    office.up()
-    giving.join(60)
+    office.asks("/give?name=long")
+    for library in LIBRARIES:
+        eventually(server, f"grep -qs 'begin long' {home_of(library)}/diary", 60)
+    with ThreadPoolExecutor(len(LIBRARIES)) as pool:
+        letting_go = [pool.submit(let_go_when_stopping, office, library) for library in LIBRARIES]
+        office.up()
+    for letting in letting_go:
+        letting.result()
     for library in LIBRARIES:
         assert office.main_process(library) not in (old[library], "0"), library
         stopping = server.console(
@@ -70,9 +75,9 @@ def test_a_job_under_way_survives_a_deploy(office: Office) -> None:
         assert (begin, end) == ("begin long", "end long"), library
         assert first == second, library
         assert began < float(stopping) < ended, f"{library} had no job under way"
-    office.asks("/give?name=short&seconds=0")
+    office.asks("/give?name=short")
     for library in LIBRARIES:
-        eventually(server, f"grep -q 'end short' /srv/codesensei/office/shared/state/{library}/diary", 60)
+        eventually(server, f"grep -q 'end short' {home_of(library)}/diary", 60)
         # The first one was acknowledged: nobody has begun it again.
         events = [event for _, _, event in office.diary(library)]
         assert events == ["begin long", "end long", "begin short", "end short"], library
@@ -81,8 +86,12 @@ def test_a_job_under_way_survives_a_deploy(office: Office) -> None:
     assert [line for line in journal.splitlines() if "SIGKILL" in line] == []
 
 
-def give_in_the_switch(office: Office, before: str) -> None:
-    """Give each worker a job while the web process is replaced, so that it works when its own turn comes."""
-    here = "/srv/codesensei/office"
-    eventually(office.server, f'test "$(readlink -f {here}/current)" != {here}/releases/{before}', 300)
-    office.asks(f"/give?name=long&seconds={JOB_SECONDS}")
+def home_of(library: str) -> str:
+    """The HOME of a worker."""
+    return f"/srv/codesensei/office/shared/state/{library}"
+
+
+def let_go_when_stopping(office: Office, library: str) -> None:
+    """Let a worker's job end some seconds after the worker has been told to stop, and no sooner."""
+    eventually(office.server, f'test "$(systemctl show -P ActiveState office-{library}.service)" = deactivating', 300)
+    office.server.console(f"sleep {SECONDS_LEFT}; touch {home_of(library)}/enough")

@@ -5,4 +5,4 @@ from jobs.work import work
 
 class Work(SyncConsumer):
     def work(self, message: dict) -> None:
-        work(message["name"], message["seconds"])
+        work(message["name"])

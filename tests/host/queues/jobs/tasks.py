@@ -15,10 +15,10 @@ by_dramatiq = dramatiq.actor(work)
 by_huey = task(name="by_huey")(work)
 
 
-def give(name: str, seconds: float) -> None:
-    by_celery.delay(name, seconds)
-    by_dramatiq.send(name, seconds)
-    by_huey(name, seconds)
-    django_rq.enqueue(work, name, seconds)
-    async_task("jobs.work.work", name, seconds)
-    async_to_sync(get_channel_layer().send)("work", {"type": "work", "name": name, "seconds": seconds})
+def give(name: str) -> None:
+    by_celery.delay(name)
+    by_dramatiq.send(name)
+    by_huey(name)
+    django_rq.enqueue(work, name)
+    async_task("jobs.work.work", name)
+    async_to_sync(get_channel_layer().send)("work", {"type": "work", "name": name})

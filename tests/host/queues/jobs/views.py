@@ -11,7 +11,7 @@ def front(request: HttpRequest) -> JsonResponse:
 
 
 def give(request: HttpRequest) -> JsonResponse:
-    give_to_all(request.GET["name"], float(request.GET["seconds"]))
+    give_to_all(request.GET["name"])
     return JsonResponse({})
 
 

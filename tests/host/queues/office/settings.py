@@ -43,8 +43,8 @@ HUEY = {"huey_class": "huey.RedisHuey", "name": "office", "url": BROKER, "immedi
 Q_CLUSTER = {
     "name": "office",
     "workers": 1,
-    "timeout": 60,
-    "retry": 90,
+    "timeout": 600,
+    "retry": 700,
     "redis": {
         "host": urlsplit(BROKER).hostname,
         "port": urlsplit(BROKER).port,
@@ -52,4 +52,4 @@ Q_CLUSTER = {
         "password": urlsplit(BROKER).password,
     },
 }
-RQ_QUEUES = {"default": {"URL": BROKER}}
+RQ_QUEUES = {"default": {"URL": BROKER, "DEFAULT_TIMEOUT": 600}}

@@ -19,6 +19,7 @@ from typing import Any
 import asyncssh
 
 START_SECONDS = 10
+# Below another shell, as SHLVL says, bash reads no .bashrc: what that prints would be part of what a command prints.
 CONFIGURATION = """\
 ListenAddress 127.0.0.1
 Port {port}
@@ -34,6 +35,7 @@ PermitRootLogin yes
 MaxStartups 200
 LogLevel VERBOSE
 AcceptEnv LANG LC_*
+SetEnv SHLVL=1
 Subsystem sftp internal-sftp
 {more}Match LocalPort {open_port}
     AcceptEnv LANG LC_* PULUMI_COMMAND_*

@@ -165,6 +165,7 @@ def test_the_journal_of_a_dead_worker_is_told() -> None:
 
 
 READY = {
+    "celery, connected": "[INFO/MainProcess] Connected to redis://:**@127.0.0.1:6379/0",
     "celery": "[INFO] Connected to redis://127.0.0.1:6379/0\n[INFO] celery@web1 ready.",
     "rq": "*** Listening on default...",
     "dramatiq": "[INFO] Worker process is ready for action.",
@@ -192,7 +193,7 @@ def test_a_worker_that_says_that_it_is_ready_is_not_waited_for(library: str) -> 
 
 
 @pytest.mark.proves("workers.dying")
-@pytest.mark.parametrize("log", ["", "[INFO] celery@web1 is getting ready.", "ready to start"])
+@pytest.mark.parametrize("log", ["", "[INFO] celery@web1 is getting ready.", "ready to start", "INFO Connected to the database"])
 def test_a_worker_that_does_not_say_so_must_live_its_grace_time(log: str) -> None:
     assert seconds_of_switch(App(log=log)) > SECONDS_OF_GRACE
 

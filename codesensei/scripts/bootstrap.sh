@@ -68,7 +68,7 @@ ensure_programs() {
 }
 
 content_hash() { # directory
-    (cd "$1" && find . -type f -print | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-20)
+    (cd "$1" && find . -name __pycache__ -prune -o -type f -print | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-20)
 }
 
 place_toolkit() { # directory; sets $toolkit
@@ -91,6 +91,9 @@ place_toolkit() { # directory; sets $toolkit
     find "$LIBRARY/toolkit/.$hash" -type f -exec chmod 0644 {} +
     chmod 0755 "$LIBRARY/toolkit/.$hash/run"
     chmod 0755 "$LIBRARY" "$LIBRARY/toolkit"
+    # Every step would compile them again. Python holds what is compiled against the source, whatever becomes of either.
+    python3 -I -m compileall -q --invalidation-mode checked-hash "$LIBRARY/toolkit/.$hash" ||
+        say "toolkit $hash could not be compiled: each step takes a little longer"
     if [ -e "$toolkit" ]; then
         mv -T "$toolkit" "$LIBRARY/toolkit/.broken"
     fi

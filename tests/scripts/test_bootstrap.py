@@ -103,3 +103,28 @@ def test_a_fresh_image_is_waited_for_with_a_bound(tmp_path: Path, seconds: str, 
     assert done.stdout == ("waiting for cloud-init (at most 1 s)\n" if fresh else "")
     assert (tmp_path / "asked").exists() is fresh
     assert not fresh or (tmp_path / "asked").read_text() == "status --wait\n"
+
+
+def test_the_toolkit_is_compiled_and_known_by_its_sources_alone(tmp_path: Path) -> None:
+    """Each step starts with what is compiled already, for as long as the sources are the same."""
+    unpacked = toolkit(tmp_path / "unpacked")
+    module = unpacked / "codesensei/scripts/words.py"
+    module.write_text("WORD = 1\n")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "chown").symlink_to(str(shutil.which("true")))
+    library = tmp_path / "library"
+    script = (SCRIPTS / "bootstrap.sh").read_text().replace("/usr/local/lib/codesensei", str(library))
+    script = script.replace('main "$@"\n', 'umask 022; place_toolkit "$1"; content_hash "$toolkit"\n')
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    argv = ["sh", "-c", script, "sh", str(unpacked)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    (installed,) = (library / "toolkit").iterdir()
+    assert done.stdout.splitlines() == [f"toolkit {installed.name} installed", installed.name]
+    place = installed / "codesensei/scripts"
+    assert [file.name.split(".")[0] for file in (place / "__pycache__").iterdir()] == ["words"]
+    (place / "words.py").write_text("WORD = 2\n")
+    asked = [sys.executable, "-I", "-B", "-c", f"import sys; sys.path.insert(0, {str(place)!r}); import words"]
+    asked[-1] += "; print(words.WORD)"
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "2\n"

@@ -193,7 +193,9 @@ def test_a_worker_that_says_that_it_is_ready_is_not_waited_for(library: str) -> 
 
 
 @pytest.mark.proves("workers.dying")
-@pytest.mark.parametrize("log", ["", "[INFO] celery@web1 is getting ready.", "ready to start", "INFO Connected to the database"])
+@pytest.mark.parametrize(
+    "log", ["", "[INFO] celery@web1 is getting ready.", "ready to start", "INFO Connected to the database"]
+)
 def test_a_worker_that_does_not_say_so_must_live_its_grace_time(log: str) -> None:
     assert seconds_of_switch(App(log=log)) > SECONDS_OF_GRACE
 

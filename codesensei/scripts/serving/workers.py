@@ -30,8 +30,8 @@ PAUSE = 0.1
 # What Celery, its beat, RQ, Dramatiq, Huey and django-q2 write when they begin to work; their broker was asked before.
 # Celery has its broker's connection a second before it says "ready": meanwhile it asks other workers who they are.
 READY = re.compile(
-    r"INFO.* Connected to \w+(?:\+\w+)?://\S+$|\S+@\S+ ready\.$|beat: Starting\.\.\.$|\*\*\* Listening on |Worker process is ready for action"
-    r"|Huey consumer started with |Q Cluster .* running\.$",
+    r"INFO.* Connected to \w+(?:\+\w+)?://\S+$|\S+@\S+ ready\.$|beat: Starting\.\.\.$|\*\*\* Listening on "
+    r"|Worker process is ready for action|Huey consumer started with |Q Cluster .* running\.$",
     re.MULTILINE,
 )
 # A line with several commands: one of them may be ready, and the others not.

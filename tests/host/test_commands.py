@@ -16,8 +16,8 @@ from tools.trials.stack import CHECKOUT, Stack, eventually
 
 pytestmark = pytest.mark.host
 
-ROOT = "/srv/codesensei/guestbook"
 HOOK = "sleep 611"
+HOLDER = "/run/codesensei/project-guestbook.holder"
 
 
 def codesensei(stack: Stack, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -61,9 +61,7 @@ def test_a_deploy_is_killed_and_recovered_from(stack: Stack) -> None:
     living = codesensei(stack, "recover", "--yes", code=1)
     assert "prepare of guestbook (process " in living.stderr
     assert stack.server.console("pgrep -u deploy -x sleep").stdout
-    stack.server.console(
-        "kill -KILL $(python3 -c \"import json; print(json.load(open('/run/codesensei/project-guestbook.holder'))['pid'])\")"
-    )
+    stack.server.console(f"kill -KILL $(python3 -c \"import json; print(json.load(open('{HOLDER}'))['pid'])\")")
     assert "codesensei-job-guestbook.service still runs" in codesensei(stack, "status").stdout
     assert "add --yes" in codesensei(stack, "recover", code=2).stderr
     told = codesensei(stack, "recover", "--yes").stdout
@@ -71,7 +69,6 @@ def test_a_deploy_is_killed_and_recovered_from(stack: Stack) -> None:
     assert "lock of the state: process " in told
     assert told.endswith("recovered; run pulumi up\n")
     assert stack.server.console("pgrep -u deploy -x sleep", check=False).stdout == ""
-    assert "nothing to recover" in codesensei(stack, "recover").stdout.replace("recovered; run pulumi up", "")
     stack.file.write_text(text)
     stack.use("main~1")
     done = stack.up()

@@ -53,7 +53,7 @@ def lines(found: Found) -> Iterator[str]:
     """What was found, in sentences."""
     status = found.status
     yield f"serves: {status.release or 'nothing'}"
-    yield f"lock on the server: {f'left by {status.last_holder}, which has ended' if status.last_holder else 'free'}"
+    yield f"lock on the server: free{f'; {status.last_holder} had it last' if status.last_holder else ''}"
     yield from show.left_behind(status)
     if found.locks is None:
         yield "lock of the state: this backend does not show it; --unlock removes it"
@@ -65,7 +65,8 @@ def lines(found: Found) -> Iterator[str]:
 def plan(found: Found, engine: Engine, server: Server, say: Callable[[str], None], *, unlock: bool) -> list[Action]:
     """What is to be done, in this order: the server first, because the lock keeps others out until it is done."""
     actions = []
-    if found.status.orphan or found.status.interrupted or found.status.open_switch:
+    # What else is left, the next deploy completes or undoes.
+    if found.status.orphan:
         actions.append(Action("end what still runs on the server", lambda: server.do(say, "recover")))
     if found.locks or (found.locks is None and unlock):
         actions.append(Action("remove the lock of the state (pulumi cancel)", engine.unlock))

@@ -292,7 +292,7 @@ def test_what_a_killed_deploy_has_left(world: World) -> None:
     assert world.calls("ssh")[-1].endswith("run status")
     done = world.run("recover", "--yes")
     assert done.exit_code == 0, done.stderr
-    assert "left by build of shop (process 7, since 08:10:03), which has ended" in done.stdout
+    assert "lock on the server: free; build of shop (process 7, since 08:10:03) had it last" in done.stdout
     assert "pending in the state: creating shop-build" in done.stdout
     assert world.calls("ssh")[-1].endswith("run recover")
     changes = [call.split()[0] for call in world.calls("pulumi") if call.startswith(("cancel", "refresh"))]

@@ -69,6 +69,9 @@ def test_a_deploy_is_killed_and_recovered_from(stack: Stack) -> None:
     assert "lock of the state: process " in told
     assert told.endswith("recovered; run pulumi up\n")
     assert stack.server.console("pgrep -u deploy -x sleep", check=False).stdout == ""
+    again = codesensei(stack, "recover").stdout
+    assert "interrupted steps (prepare)" in again
+    assert again.endswith("nothing to recover\n")
     stack.file.write_text(text)
     stack.use("main~1")
     done = stack.up()

@@ -14,7 +14,7 @@ HOST_KEY ?=
 VENV := .venv/bin
 TYPED := __main__.py codesensei components tools tests
 # The golden files are lines of a stack file, not scripts.
-SHELL_FILES = $(shell git ls-files '*.sh' .ci/run)
+SHELL_FILES = $(shell git ls-files '*.sh' .ci/run bin)
 PYTEST := $(VENV)/pytest
 export HOST_KEY
 

@@ -33,6 +33,19 @@ PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, STORY, TEMPLATES, WIRE = (
 
 # Noticed by tests that need neither engine nor server.
 UNIT = [
+    # Commands
+    Breakage("console.recover", "codesensei/console/recovery.py", "    if found.status.holder:\n", "    if False:\n"),
+    Breakage("console.recover", "codesensei/console/recovery.py", "        if lock.lives:\n", "        if False:\n"),
+    Breakage("console.exit", "codesensei/console/__main__.py", "    if not sys.stdin.isatty():\n", "    if False:\n"),
+    Breakage("console.releases", f"{SCRIPTS}/steps/releases.py", "    if known.failed:\n", "    if False:\n"),
+    Breakage("console.status", f"{SCRIPTS}/steps/status.py", "left = not holder and", "left = holder and"),
+    Breakage("console.connection", "codesensei/console/server.py", "openssh.known_hosts(self.config)", '""'),
+    Breakage(
+        "console.backups",
+        "codesensei/console/server.py",
+        "                say(printable_lines",
+        "                (printable_lines",
+    ),
     # Backups
     Breakage("backups.dump", f"{SCRIPTS}/backups/dumps.py", "[:-keep]", "[-keep:]"),
     Breakage("backups.dump", f"{SCRIPTS}/release/guard.py", "        dump()\n", "        pass\n"),

@@ -110,7 +110,7 @@ def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state:
         config.write_text(openssh.settings(server, str(known)))
         done = _ssh(["ssh", "-F", str(config), "-T", "server", command], agent_socket, server)
     if done.returncode == 255:
-        raise _unreachable(server, done.stderr)
+        raise unreachable(server, done.stderr)
     lines = [*reversed(done.stdout.splitlines())]
     for line in lines:
         # A shell's profile may print before the answer, and after it.
@@ -191,7 +191,8 @@ _KNOWN = (
 )
 
 
-def _unreachable(server: ServerConfig, said: str) -> RemoteError:
+def unreachable(server: ServerConfig, said: str) -> RemoteError:
+    """Why ssh could not connect, from its own words."""
     jump = server.proxy if _is_of_jump(server.proxy, said) else None
     place = "codesensei:server.proxy" if jump else "codesensei:server"
     host = jump or server

@@ -24,7 +24,7 @@ from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import RENEWED, REPAIR, RESULT, STEPS, StepKind
 
-COMMANDS = ("look", "manage", "backup")
+COMMANDS = ("look", "manage", "backup", "releases", "status", "recover")
 # Set for the programs that a step runs: `renewed`, called by one of them, leaves the work to that step.
 CALLED_BY_STEP = "CODESENSEI_STEP"
 LOCK_WAIT = 3600.0
@@ -143,7 +143,7 @@ def _wait(step: Step[object], handle: TextIO, name: str) -> None:
             told = who
         if time.monotonic() > deadline:
             cause = f"{who} still holds it after {LOCK_WAIT / 60:.0f} minutes"
-            raise Failure(f"lock of {step.slug}", cause, "wait for it, or end that process on the server")
+            raise Failure(f"lock of {step.slug}", cause, "wait for it; codesensei recover tells what it is")
         time.sleep(0.3)
 
 

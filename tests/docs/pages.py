@@ -13,7 +13,9 @@ CHECKOUT = Path(__file__).parents[2]
 _DOCS = sorted(page.name for page in (CHECKOUT / "docs").glob("*.md") if page.name != "CONTRACT.md")
 PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}" for name in _DOCS))
 # What a reader is told to type begins with one of these.
-PROGRAMS = "eval git journalctl make psql pulumi python3 runuser ssh ssh-add ssh-keyscan sudo systemctl".split()
+PROGRAMS = (
+    "codesensei eval git journalctl make psql pulumi python3 runuser ssh ssh-add ssh-keyscan sudo systemctl".split()
+)
 _HEADING = re.compile(r"(#+) (.+)")
 _FENCE = re.compile(r"( *)```(.*)")
 _SPAN = re.compile(r"`([^`]+)`")

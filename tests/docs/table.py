@@ -13,6 +13,8 @@ SERVER = "tests/host/test_deploy.py::test_recipes_for_a_server"
 MOVED = "tests/host/test_moved.py::test_the_data_are_carried_over"
 # Backups, restored where they were made and on another server.
 RESTORED = "tests/host/test_backups.py::test_a_lost_server_comes_back_on_another_one"
+# The program `codesensei`.
+COMMANDS = "tests/host/test_commands.py::test_the_commands_as_they_are_printed"
 # Uploads, and who gets them.
 UPLOADS = "tests/host/test_static.py::test_files_of_this_release_and_the_one_before"
 # What Pulumi does on the operator's machine: states, passphrases, values of a stack that is never deployed.
@@ -38,14 +40,17 @@ RUN_BY = {
     "CONTRIBUTING.md#test": MAKE,
     "CONTRIBUTING.md#test.2": MAKE,
     "docs/backups.md#the-password": RESTORED,
-    "docs/backups.md#everyday": RESTORED,
-    "docs/backups.md#restore": RESTORED,
+    "docs/backups.md#everyday": COMMANDS,
+    "docs/backups.md#everyday.2": RESTORED,
+    "docs/backups.md#restore": COMMANDS,
+    "docs/backups.md#restore.2": RESTORED,
     "docs/backups.md#the-server-is-lost": RESTORED,
     "docs/backups.md#the-server-is-lost.2": RESTORED,
     "docs/database.md#which-database": DESK,
     "docs/operating.md#where-the-state-is": DESK,
     "docs/operating.md#where-the-state-is.2": DESK,
     "docs/operating.md#what-to-keep-safe": SERVER,
+    "docs/operating.md#commands": COMMANDS,
     "docs/operating.md#a-second-operator": BOUGHT,
     "docs/operating.md#a-second-operator.2": DESK,
     "docs/operating.md#keys": DESK,
@@ -57,8 +62,9 @@ RUN_BY = {
     "docs/operating.md#web-process-and-workers": SERVER,
     "docs/operating.md#web-process-and-workers.2": SERVER,
     "docs/operating.md#protected-downloads": UPLOADS,
-    "docs/operating.md#when-a-run-was-interrupted": DESK,
+    "docs/operating.md#when-a-run-was-interrupted": COMMANDS,
     "docs/operating.md#when-a-run-was-interrupted.2": DESK,
+    "docs/operating.md#when-a-run-was-interrupted.3": DESK,
     "docs/operating.md#removing-a-stack.2": BOUGHT,
     "docs/operating.md#removing-a-stack.3": DESK,
     "docs/previews.md#in-a-merge-request": MAKE,

@@ -57,11 +57,11 @@ def test_at_the_operator_s_desk(tmp_path: Path) -> None:
     assert reader.shell("pulumi config get --path codesensei:secretEnv.SHOP_TOKEN") == "a $ecret\n"
 
     assert reader.types("docs/database.md#which-database", "p@ss/word\n") == "p%40ss%2Fword\n"
-    reader.types(f"{OPERATING}#when-a-run-was-interrupted")
+    reader.types(f"{OPERATING}#when-a-run-was-interrupted.2")
     state = passphrase.parent / ".pulumi/stacks/codesensei/prod.json"
     state.with_name("prod.json.bak").write_bytes(state.read_bytes())
     state.write_text('{"version": 3, "checkp')
-    reader.types(f"{OPERATING}#when-a-run-was-interrupted.2")
+    reader.types(f"{OPERATING}#when-a-run-was-interrupted.3")
     reader.shell(f"cd {clone}; pulumi stack")
 
     # Another backend, then another passphrase: the stack and its secrets stay readable.

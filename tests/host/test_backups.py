@@ -86,9 +86,9 @@ def test_a_lost_server_comes_back_on_another_one(
         kept = stack.site.write()
         stack.site.await_job(kept)
         upload(stack, "kept")
-        assert "rows in" in reader.types("docs/backups.md#everyday")
+        assert "rows in" in reader.types("docs/backups.md#everyday.2")
         upload(stack, "changed")
-        reader.types("docs/backups.md#restore")
+        reader.types("docs/backups.md#restore.2")
         assert of_picture(stack) == "deploy\nkept"
         lost.console("systemctl stop nginx guestbook.socket guestbook.service guestbook-worker.service")
         stack.set("server.host", new.host)

@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 
-from tools.setup import VENV
+from tools.setup import CHECKOUT, VENV
 
 from . import EngineError, find, install, variables
 from .cache import cache_root
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     installing.add_argument(
         "--install-packages", action="store_true", help="as root on Debian, apt-get install what Python lacks"
     )
-    commands.add_parser("env", help="print the shell's export lines: the engine, and the checkout's Python")
+    commands.add_parser("env", help="print the shell's export lines: the engine, the checkout's Python, and codesensei")
     commands.add_parser("where", help="print where everything is, as JSON")
     options = parser.parse_args(arguments)
     try:
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             say(f"engine: {engine.pulumi} with {engine.plugins} plugins")
         elif options.command == "env":
             engine = find()
-            folders = shlex.quote(f"{engine.pulumi.parent}:{VENV / 'bin'}")
+            folders = shlex.quote(f"{engine.pulumi.parent}:{VENV / 'bin'}:{CHECKOUT / 'bin'}")
             for name, value in variables(engine).items():
                 print(f"export {name}=" + (f'{folders}:"$PATH"' if name == "PATH" else shlex.quote(value)))
         else:

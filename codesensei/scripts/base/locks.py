@@ -55,10 +55,16 @@ def holder(name: str) -> str:
 def deploying(slug: str) -> str:
     """Which step of the project runs right now, and since when; empty where none does."""
     for name in (f"project-{slug}", "server"):
-        with contextlib.suppress(FileNotFoundError), open(file_of(name)) as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if f" of {slug} (" in (who := holder(name)):
-                    return who
+        if is_held(name) and f" of {slug} (" in (who := holder(name)):
+            return who
     return ""
+
+
+def is_held(name: str) -> bool:
+    """Whether a living process has the lock: the kernel releases it with its holder."""
+    with contextlib.suppress(FileNotFoundError), open(file_of(name)) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -1,7 +1,8 @@
-"""`backup`: what a person or the timer asks for: now, list, verify [id], restore <id>."""
+"""`backup`: what a person or the timer asks for: now, list [--json], verify [id], restore <id>."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -9,10 +10,12 @@ import time
 from codesensei.scripts.backups import back, make, settings, status
 from codesensei.scripts.backups.repository import Repository
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.wire import codec
+from codesensei.wire.answers import Backups, MadeBackup
 from codesensei.wire.steps import Nothing
 
 AGAIN = "try again"
-USAGE = "usage: backup now | list | verify [<id>] | restore <id>|latest"
+USAGE = "usage: backup now | list [--json] | verify [<id>] | restore <id>|latest"
 
 
 def run(slug: str, words: list[str]) -> int:
@@ -20,8 +23,8 @@ def run(slug: str, words: list[str]) -> int:
     step: Step[object] = Step(slug, "backup", (), Nothing())
     action, *others = words or [""]
     try:
-        if action == "list" and not others:
-            _list(step)
+        if action == "list" and others in ([], ["--json"]):
+            _list(step, as_json=bool(others))
         elif (action, len(others)) in (("now", 0), ("verify", 0), ("verify", 1), ("restore", 1)):
             settings.require(step.project)
             os.umask(0o077)
@@ -45,13 +48,18 @@ def _change(step: Step[object], action: str, snapshot: str = "latest") -> None:
         back.restore(step, snapshot)
 
 
-def _list(step: Step[object]) -> None:
+def _list(step: Step[object], *, as_json: bool) -> None:
     wanted = settings.require(step.project)
     found = Repository(step.project, wanted).snapshots()
+    now = status.read(step.project)
+    if as_json:
+        made = tuple(MadeBackup(id=one.id, time=one.time) for one in found)
+        told = Backups(to=wanted.to, backups=made, checked=now.checked, check_error=now.check_error)
+        print(json.dumps(codec.encode(told), sort_keys=True))
+        return
     for snapshot in found:
         print(f"{snapshot.id}  {snapshot.time[:19].replace('T', ' ')}")
     print(f"{len(found)} backups in {wanted.to}")
-    now = status.read(step.project)
     if now.checked:
         checked = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now.checked))
         print(f"last check: {checked}, {now.check_error or 'all rows were there'}")

@@ -1,0 +1,1 @@
+"""The program `codesensei`: what a person asks of a deployed stack, and does to it, apart from deploying."""

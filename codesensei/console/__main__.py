@@ -1,0 +1,131 @@
+"""`codesensei`: releases, status, recover, backup, backups, restore. Exit status 0 done, 1 failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import click
+
+from codesensei.console import recovery, show
+from codesensei.console.engine import Engine
+from codesensei.console.server import Server
+from codesensei.wire.answers import Backups, Releases, ServerStatus
+
+F = TypeVar("F", bound=Callable[..., Any])
+NO_TERMINAL = "nobody can be asked without a terminal: add --yes"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Look at a deployed stack, back it up, and recover from an interrupted deploy.
+
+    Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
+    """
+
+
+def common(function: F) -> F:
+    """The options of every command."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+    return click.option("--stack", metavar="NAME", help="The stack; default: the selected one.")(as_json(function))
+
+
+def agreed(question: str, *, yes: bool) -> None:
+    """Ask before something changes; wrong usage where nobody can answer."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(NO_TERMINAL)
+    click.confirm(question, abort=True, err=True)
+
+
+@contextlib.contextmanager
+def saying(title: str, as_json: bool) -> Iterator[Callable[[str], None]]:
+    """A function that passes on what the server says: at once, or at the end as a JSON document."""
+    said: list[str] = []
+    if as_json:
+        yield said.append
+        click.echo(show.as_json({"done": True, "said": said}))
+        return
+    # Shown on a terminal only.
+    with show.console().status(title):
+        yield click.echo
+
+
+@cli.command()
+@common
+def releases(stack: str | None, as_json: bool) -> None:
+    """List the releases that the server keeps, the newest first."""
+    found = Server.of(Engine.of(stack)).ask(Releases, "releases")
+    click.echo(show.as_json(found)) if as_json else show.releases(found)
+
+
+@cli.command()
+@common
+def status(stack: str | None, as_json: bool) -> None:
+    """Show what serves, its processes, backups, and who deploys."""
+    found = Server.of(Engine.of(stack)).ask(ServerStatus, "status")
+    click.echo(show.as_json(found)) if as_json else show.status(found)
+
+
+@cli.command()
+@common
+def backups(stack: str | None, as_json: bool) -> None:
+    """List the backups, the oldest first."""
+    found = Server.of(Engine.of(stack)).ask(Backups, "backup", "list", "--json")
+    click.echo(show.as_json(found)) if as_json else show.backups(found)
+
+
+@cli.command()
+@common
+def backup(stack: str | None, as_json: bool) -> None:
+    """Make a backup now."""
+    server = Server.of(Engine.of(stack))
+    with saying("backing up", as_json) as say:
+        server.do(say, "backup", "now")
+
+
+@cli.command()
+@common
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("snapshot", metavar="ID|latest")
+def restore(snapshot: str, yes: bool, stack: str | None, as_json: bool) -> None:
+    """Put a backup back; the data of now stay beside it."""
+    engine = Engine.of(stack)
+    agreed(f"Put backup {snapshot} in the place of the data of {engine.stack}?", yes=yes)
+    server = Server.of(engine)
+    with saying("restoring", as_json) as say:
+        server.do(say, "backup", "restore", snapshot)
+
+
+@cli.command()
+@common
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--unlock", is_flag=True, help="Remove a lock of the state whose owner cannot be looked for from here.")
+def recover(stack: str | None, as_json: bool, yes: bool, unlock: bool) -> None:
+    """Clear up after an interrupted deploy; nothing that still runs is touched."""
+    engine = Engine.of(stack)
+    server = Server.of(engine)
+    told: list[str] = []
+    say: Callable[[str], None] = told.append if as_json else click.echo
+    found = recovery.find(engine, server)
+    for line in recovery.lines(found):
+        say(line)
+    recovery.refuse_living(found, unlock=unlock)
+    actions = recovery.plan(found, engine, server, say, unlock=unlock)
+    if actions:
+        for number, action in enumerate(actions, 1):
+            say(f"{number}. {action.text}")
+        agreed("Do this?", yes=yes)
+    for number, action in enumerate(actions, 1):
+        action.do()
+        say(f"{number}. done")
+    say("recovered; run pulumi up" if actions else "nothing to recover")
+    if as_json:
+        click.echo(show.as_json({"done": [action.text for action in actions], "found": found, "said": told}))
+
+
+if __name__ == "__main__":
+    cli(prog_name="codesensei")

@@ -1,0 +1,133 @@
+"""The engine's command, as far as a command needs it: the stack's config, its lock, and operations left pending."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codesensei.console.errors import CommandError
+
+PROJECT = "codesensei"
+SECONDS = 120.0
+REFRESH_SECONDS = 900.0
+TOOLS = 'eval "$(python3 -m tools.engine env)" in the checkout, and the variables of your stack (PULUMI_BACKEND_URL, …)'
+
+
+@dataclass(frozen=True)
+class EngineLock:
+    """Who has locked the stack's state: a process of a machine. `lives` is None where nobody here can tell."""
+
+    pid: int
+    host: str
+    user: str
+    since: str
+    lives: bool | None
+
+    def __str__(self) -> str:
+        return f"process {self.pid} of {self.user} on {self.host}, since {self.since}"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The `pulumi` on PATH with one stack."""
+
+    stack: str
+
+    @classmethod
+    def of(cls, stack: str | None) -> Engine:
+        """The stack of this name, or the one that is selected ($PULUMI_STACK, or pulumi stack select)."""
+        return cls(stack or _pulumi("stack", "--show-name").strip())
+
+    @property
+    def name(self) -> str:
+        """The stack's name without organization and project."""
+        return self.stack.rpartition("/")[2]
+
+    def config(self) -> Mapping[str, Any]:
+        """Each value of our namespace, secrets in clear: they stay in this process."""
+        found = json.loads(self._run("config", "--show-secrets", "--json"))
+        values = {key: one.get("objectValue", one.get("value")) for key, one in found.items()}
+        return {key.removeprefix(f"{PROJECT}:"): value for key, value in values.items() if key.startswith(PROJECT)}
+
+    def pending(self) -> list[str]:
+        """The resources at which the engine was when it was killed."""
+        deployment = json.loads(self._run("stack", "export")).get("deployment") or {}
+        found = deployment.get("pending_operations") or []
+        return [f"{one.get('type', 'changing')} {one['resource']['urn'].rpartition('::')[2]}" for one in found]
+
+    def locks(self) -> list[EngineLock] | None:
+        """Who has locked the state; None where this backend shows it to nobody."""
+        url = str(json.loads(_pulumi("whoami", "--verbose", "--json")).get("url", ""))
+        if not url.startswith("file://"):
+            return None
+        folder = Path(url.removeprefix("file://").partition("?")[0]).expanduser()
+        notes = sorted(folder.glob(f".pulumi/locks/*/{PROJECT}/{self.name}/*.json"))
+        return [found for note in notes if (found := _lock(note))]
+
+    def unlock(self) -> None:
+        """Remove the lock, whoever has it."""
+        self._run("cancel", "--yes")
+
+    def clear_pending(self) -> None:
+        """Forget creates that never ended, as the engine's own manual has it; the steps find what is done."""
+        words = ("--clear-pending-creates", "--yes", "--skip-preview", "--non-interactive")
+        self._run("refresh", *words, seconds=REFRESH_SECONDS)
+
+    def _run(self, *words: str, seconds: float = SECONDS) -> str:
+        return _pulumi(*words, "--stack", self.stack, seconds=seconds)
+
+
+def _lock(note: Path) -> EngineLock | None:
+    """The lock that a note in a folder of states tells; None for one that has just gone."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        data = json.loads(note.read_text())
+        pid, host = int(data["pid"]), str(data["hostname"])
+        lives = _lives(pid) if host == socket.gethostname() else None
+        return EngineLock(pid, host, str(data.get("username", "")), str(data.get("timestamp", ""))[:19], lives)
+    return None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # The kernel may have given the number to another program since.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().startswith("pulumi")
+    return True
+
+
+def _pulumi(*words: str, seconds: float = SECONDS) -> str:
+    thing = f"pulumi {words[0]}"
+    try:
+        done = subprocess.run(
+            ["pulumi", *words, "--color", "never"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise CommandError("pulumi", "it is not on PATH", TOOLS) from None
+    except subprocess.TimeoutExpired:
+        raise CommandError(
+            thing, f"it did not end within {seconds:.0f} s", "look whether the backend answers"
+        ) from None
+    if done.returncode != 0:
+        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        cause = next((line for line in said if line.startswith("error:")), (said or ["it says nothing"])[-1])
+        fix = "name the stack (--stack), or set what pulumi lacks; docs/operating.md has both"
+        raise CommandError(thing, cause.removeprefix("error:").strip()[:300], fix)
+    return done.stdout

@@ -1,0 +1,142 @@
+"""The server of a stack as a command reaches it: the stack's own address, pinned host key, jump host and login key."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from codesensei.config.server import ServerConfig
+from codesensei.console.engine import Engine
+from codesensei.console.errors import CommandError, Told
+from codesensei.remote import openssh
+from codesensei.remote.agent import NO_KEY, missing, start_agent
+from codesensei.remote.errors import RemoteError
+from codesensei.remote.look import unreachable
+from codesensei.render import shell
+from codesensei.wire import codec
+from codesensei.wire.codec import WireError
+from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.text import printable_lines
+
+D = TypeVar("D")
+ANSWER_SECONDS = 60.0
+UP = "pulumi up brings the server to this version of the program"
+
+
+@dataclass(frozen=True)
+class Server:
+    """One project on one server, and the agent that has the key."""
+
+    config: ServerConfig
+    slug: str
+    agent_socket: str
+
+    @classmethod
+    def of(cls, engine: Engine) -> Server:
+        """The server that the stack's config names. The key goes to an SSH agent and nowhere else."""
+        found = engine.config()
+        try:
+            config = ServerConfig.model_validate(found.get("server") or {})
+            slug = str(found["project"]["slug"])
+        except (ValidationError, KeyError, TypeError):
+            fix = "pulumi preview tells what is wrong in it"
+            raise CommandError(f"stack {engine.stack}", "its config names no server or project", fix) from None
+        with _told():
+            agent = start_agent(engine.name, found.get("sshPrivateKey"))
+            if not agent.has_keys:
+                raise RemoteError(f"server {config.host}", *NO_KEY)
+        return cls(config, slug, agent.socket)
+
+    def ask(self, kind: type[D], *words: str) -> D:
+        """The server's answer, which is one line of JSON."""
+        with self._ssh(words) as process:
+            try:
+                out, err = process.communicate(timeout=ANSWER_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                cause = f"it did not answer within {ANSWER_SECONDS:.0f} s"
+                raise CommandError(f"server {self.config.host}", cause, "look at its console, then try again") from None
+        self._check(process.returncode, err)
+        for line in reversed(out.splitlines()):
+            # A shell's profile may print before the answer, and after it.
+            with contextlib.suppress(ValueError):
+                if isinstance(answer := json.loads(line), dict):
+                    return self._decoded(kind, answer)
+        raise CommandError(f"server {self.config.host}", f"it does not know {words[0]}", UP)
+
+    def do(self, say: Callable[[str], None], *words: str) -> None:
+        """Run something that takes its time; each line that the server prints is passed on as it comes."""
+        with tempfile.TemporaryFile("w+", errors="replace") as errors:
+            with self._ssh(words, errors.fileno()) as process:
+                assert process.stdout
+                for line in process.stdout:
+                    say(printable_lines(line.rstrip("\n")))
+            errors.seek(0)
+            self._check(process.returncode, errors.read())
+
+    def _decoded(self, kind: type[D], answer: object) -> D:
+        try:
+            return codec.decode(kind, answer, "answer", kept=True)
+        except WireError as error:
+            raise CommandError(f"server {self.config.host}", f"its answer cannot be read: {error}", UP) from None
+
+    def _check(self, code: int, said: str) -> None:
+        host = f"server {self.config.host}"
+        if code == 255:
+            with _told():
+                raise unreachable(self.config, said)
+        if code == 0:
+            return
+        if "error: there is no step named" in said or "\nusage: backup" in f"\n{said}":
+            raise CommandError(host, "its toolkit is of an earlier version", UP)
+        if "error: " in said:
+            raise Told(printable_lines(said[said.index("error: ") :].strip()))
+        if "not found" in said or "No such file" in said:
+            raise CommandError(host, f"nothing of {self.slug} is deployed there", "deploy first: pulumi up")
+        if "sudo:" in said:
+            user = self.config.user
+            fix = f"on the server: echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{user}"
+            raise CommandError(host, f"{user} may not use sudo without a password", fix)
+        last = (said.strip().splitlines() or ["it said nothing"])[-1][:200]
+        raise CommandError(host, f"it ended with status {code}: {last}", "try again")
+
+    @contextlib.contextmanager
+    def _ssh(self, words: tuple[str, ...], errors: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+        sudo = "" if self.config.user == "root" else "sudo -n "
+        command = f"{sudo}{shell.join([str(ProjectPaths(self.slug).launcher), *words])}"
+        with tempfile.TemporaryDirectory(prefix="codesensei-") as folder:
+            known, config = Path(folder, "known_hosts"), Path(folder, "config")
+            known.write_text(openssh.known_hosts(self.config))
+            config.write_text(openssh.settings(self.config, str(known)))
+            try:
+                with subprocess.Popen(
+                    ["ssh", "-F", str(config), "-T", "server", command],
+                    env={**os.environ, "SSH_AUTH_SOCK": self.agent_socket},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    errors="replace",
+                ) as process:
+                    yield process
+            except FileNotFoundError:
+                with _told():
+                    raise missing("ssh") from None
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Errors of the connection as a command's own."""
+    try:
+        yield
+    except RemoteError as error:
+        raise CommandError(error.thing, error.cause, error.fix) from None

@@ -85,6 +85,6 @@ def test_a_peer_that_cannot_be_installed_says_why(tmp_path: Path, monkeypatch: p
     requirements = tmp_path / PYINFRA.name / "requirements.txt"
     requirements.parent.mkdir()
     requirements.write_text(f"{tmp_path}/missing\n")
-    with pytest.raises(ToolError, match="cannot be installed: .*pip install.*missing"):
+    with pytest.raises(ToolError, match=r"cannot be installed: .*pip install.*missing"):
         programs(requirements)
     assert not list((tmp_path / "cache").rglob("bin"))

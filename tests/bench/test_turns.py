@@ -43,7 +43,7 @@ class Recorder(Tool):
             raise ToolError(f"{case} failed")
         if case != "nothing" or self.restarts:
             self.started += 1
-        if not self.fails_at == f"lost {case}":
+        if self.fails_at != f"lost {case}":
             self.page = f'<p class="greeting">{self.wanted.greeting}</p><!-- {self.wanted.mark} -->'
         return ""
 

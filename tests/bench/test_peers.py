@@ -12,7 +12,7 @@ import pytest
 
 from codesensei.scripts.release import install
 from tools.bench.peers.facts import HERE, Facts
-from tools.bench.peers.install import programs
+from tools.bench.peers.install import python_of
 from tools.bench.peers.peer import PYINFRA, SHELL, UV, Ansible, Bash, BashWithUv, Peer, Pyinfra, script
 from tools.bench.source import Source
 from tools.bench.tool import ToolError, Wanted
@@ -86,5 +86,5 @@ def test_a_peer_that_cannot_be_installed_says_why(tmp_path: Path, monkeypatch: p
     requirements.parent.mkdir()
     requirements.write_text(f"{tmp_path}/missing\n")
     with pytest.raises(ToolError, match=r"cannot be installed: .*pip install.*missing"):
-        programs(requirements)
+        python_of(requirements)
     assert not list((tmp_path / "cache").rglob("bin"))

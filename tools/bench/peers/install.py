@@ -11,8 +11,11 @@ from tools.engine.errors import EngineError
 from tools.engine.python import make_venv
 
 
-def programs(requirements: Path) -> Path:
-    """The directory with a peer's programs, installed at the first call; raises ToolError."""
+def python_of(requirements: Path) -> Path:
+    """The Python that has a peer, installed at the first call; raises ToolError.
+
+    The peer is run as a module: its script names the directory in which the environment was made.
+    """
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     target = cache_root() / f"{requirements.parent.name}-{digest(requirements, version, sys.executable)}"
     try:
@@ -20,7 +23,7 @@ def programs(requirements: Path) -> Path:
             made = make_venv(target, ["-r", str(requirements)], _say, False, "--no-deps")
     except EngineError as error:
         raise ToolError(f"it cannot be installed: {error}") from None
-    return made / "bin"
+    return made / "bin" / "python"
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.bench.peers.facts import HERE, Facts
-from tools.bench.peers.install import programs
+from tools.bench.peers.install import python_of
 from tools.bench.tool import CASES, Tool, ToolError, Wanted
 from tools.sandbox import Server
 
@@ -116,7 +116,7 @@ class Pyinfra(Peer):
 
     def prepare(self) -> None:
         """Its packages here, too."""
-        self.programs = programs(PYINFRA / "requirements.txt")
+        self.python = python_of(PYINFRA / "requirements.txt")
         super().prepare()
 
     def run(self, case: str) -> str:
@@ -124,7 +124,16 @@ class Pyinfra(Peer):
         known = known_hosts(self.server)
         files = {"first": ["setup", "deploy"], "rollback": ["rollback"]}.get(case, ["deploy"])
         data = {"ssh_strict_host_key_checking": "yes", "ssh_known_hosts_file": known, "ssh_config_file": os.devnull}
-        command = [str(self.programs / "pyinfra"), "-y", "--user", "root", "--key", str(self.server.private_key_path)]
+        command = [
+            str(self.python),
+            "-m",
+            "pyinfra",
+            "-y",
+            "--user",
+            "root",
+            "--key",
+            str(self.server.private_key_path),
+        ]
         for key, value in data.items():
             command += ["--data", f"{key}={value}"]
         command += [self.server.host, *(str(PYINFRA / f"{name}.py") for name in files)]
@@ -142,7 +151,7 @@ class Ansible(Peer):
 
     def prepare(self) -> None:
         """Its packages here, too."""
-        self.programs = programs(ANSIBLE / "requirements.txt")
+        self.python = python_of(ANSIBLE / "requirements.txt")
         # A socket's path is short, which a checkout's need not be.
         self.home = tempfile.TemporaryDirectory(prefix="bench-")
         super().prepare()
@@ -152,7 +161,7 @@ class Ansible(Peer):
         options = {"ControlMaster": "auto", "ControlPersist": "60s", "IdentitiesOnly": "yes"}
         options |= {"StrictHostKeyChecking": "yes", "UserKnownHostsFile": known_hosts(self.server)}
         files = {"first": ["setup", "deploy"], "rollback": ["rollback"]}.get(case, ["deploy"])
-        command = [str(self.programs / "ansible-playbook"), "-i", f"{self.server.host},", "-u", "root"]
+        command = [str(self.python), "-m", "ansible", "playbook", "-i", f"{self.server.host},", "-u", "root"]
         command += ["--private-key", str(self.server.private_key_path)]
         command += ["-e", f"@{self.facts.directory / 'facts.json'}", *(str(ANSIBLE / f"{name}.yml") for name in files)]
         variables = {

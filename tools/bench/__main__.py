@@ -20,7 +20,7 @@ from tools.trials.stack import CHECKOUT
 PLACE = Path(".codesensei/bench")
 DOCUMENT = CHECKOUT / "docs" / "SPEED.md"
 BEGIN, END = "<!-- written by tools.bench -->\n", "<!-- end of what is written -->\n"
-PEERS = {tool.name.replace(", ", "-"): tool for tool in (Bash, BashWithUv, Pyinfra, Ansible)}
+PEERS = {tool.slug: tool for tool in (Bash, BashWithUv, Pyinfra, Ansible)}
 NAMES = [PRODUCT, *PEERS]
 
 

@@ -74,7 +74,7 @@ faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials faults --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(COUNT)'
 
-bench: engine ## Measure how long deploys to a sandbox server take, and write docs/SPEED.md (ROUNDS of each kind)
+bench: engine ## Measure deploys with codesensei, bash, pyinfra and Ansible, and write docs/SPEED.md (ROUNDS of each)
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.bench --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 

@@ -112,7 +112,12 @@ def steps_of(stack: Stack, source: Source, monkeypatch: pytest.MonkeyPatch) -> d
     project = stack.config.project
     code_id, packages_id = ids(source.revision, project, source.closure, "wsgi", SERVERS["gunicorn"])
     checkout = Checkout(source.revision, "Sell more", None, Path(__file__), source.revision[:4] * 16)
-    values: dict[str, Any] = {"checkout": checkout, "requirements": source.closure, "id": code_id, "packages_id": packages_id}
+    values: dict[str, Any] = {
+        "checkout": checkout,
+        "requirements": source.closure,
+        "id": code_id,
+        "packages_id": packages_id,
+    }
     run = recorder.run(stack, remote.Look(), monkeypatch, **values)
     steps = (it for it in run.registered if it.type.startswith("command:remote:"))
     return {it.name.removeprefix("shop-").removeprefix("server-"): it.inputs for it in steps}

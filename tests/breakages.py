@@ -559,6 +559,18 @@ UNIT = [
         "release_name(code.id, digest_key, {**variables, 'W': repr(stack.config.project.workers)})",
     ),
     Breakage("order.inert", "components/stack.py", "opts=_after(release, processes, edge),", "opts=_after(processes),"),
+    Breakage(
+        "order.only-what-changes",
+        "components/provisioning.py",
+        "steps.Proxy(files=files, packages=project.system_packages, unit=unit)",
+        "steps.Proxy(files=files, packages=(), unit=unit)",
+    ),
+    Breakage(
+        "order.only-what-changes",
+        "components/release.py",
+        "        requirements=config.requirements,\n",
+        '        requirements=f"{config.requirements} {config.workers}",\n',
+    ),
     # The switch
     Breakage(
         "switch.all-or-nothing",

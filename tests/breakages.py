@@ -39,7 +39,7 @@ UNIT = [
     Breakage("console.exit", "codesensei/console/__main__.py", "    if not sys.stdin.isatty():\n", "    if False:\n"),
     Breakage("console.releases", f"{SCRIPTS}/steps/releases.py", "    if known.failed:\n", "    if False:\n"),
     Breakage("console.status", f"{SCRIPTS}/steps/status.py", "left = not holder and", "left = holder and"),
-    Breakage("console.connection", "codesensei/console/server.py", "openssh.known_hosts(self.config)", '""'),
+    Breakage("console.connection", "codesensei/console/server.py", ", linked=False", ""),
     Breakage(
         "console.backups",
         "codesensei/console/server.py",
@@ -946,6 +946,8 @@ UNIT = [
     ),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state.sub != "auto-restart"', ""),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "waiting & single - ready", "waiting - ready"),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", 'r"INFO.* Connected to ', 'r"INFO.* Connected with '),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", r"\w+(?:\+\w+)?://\S+$|", "|"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 0.0"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 9.0"),
     Breakage(

@@ -68,3 +68,8 @@ class ServerConfig(Model):
     hardening: Annotated[Hardening, BeforeValidator(hardening_word)] = option(
         "auto", "Firewall, SSH by key only, security updates; auto: where the first deploy finds the server blank"
     )
+
+    @property
+    def sudo(self) -> str:
+        """What goes before a command that needs root."""
+        return "" if self.user == "root" else "sudo -n "

@@ -54,7 +54,9 @@ class Engine:
         """Each value of our namespace, secrets in clear: they stay in this process."""
         found = json.loads(self._run("config", "--show-secrets", "--json"))
         values = {key: one.get("objectValue", one.get("value")) for key, one in found.items()}
-        return {key.removeprefix(f"{PROJECT}:"): value for key, value in values.items() if key.startswith(PROJECT)}
+        return {
+            key.removeprefix(f"{PROJECT}:"): value for key, value in values.items() if key.startswith(f"{PROJECT}:")
+        }
 
     def pending(self) -> list[str]:
         """The resources at which the engine was when it was killed."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -20,7 +17,7 @@ from codesensei.console.errors import CommandError, Told
 from codesensei.remote import openssh
 from codesensei.remote.agent import NO_KEY, missing, start_agent
 from codesensei.remote.errors import RemoteError
-from codesensei.remote.look import unreachable
+from codesensei.remote.look import answers, no_sudo, unreachable
 from codesensei.render import shell
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
@@ -51,7 +48,7 @@ class Server:
             fix = "pulumi preview tells what is wrong in it"
             raise CommandError(f"stack {engine.stack}", "its config names no server or project", fix) from None
         with _told():
-            agent = start_agent(engine.name, found.get("sshPrivateKey"))
+            agent = start_agent(engine.name, found.get("sshPrivateKey"), linked=False)
             if not agent.has_keys:
                 raise RemoteError(f"server {config.host}", *NO_KEY)
         return cls(config, slug, agent.socket)
@@ -66,11 +63,8 @@ class Server:
                 cause = f"it did not answer within {ANSWER_SECONDS:.0f} s"
                 raise CommandError(f"server {self.config.host}", cause, "look at its console, then try again") from None
         self._check(process.returncode, err)
-        for line in reversed(out.splitlines()):
-            # A shell's profile may print before the answer, and after it.
-            with contextlib.suppress(ValueError):
-                if isinstance(answer := json.loads(line), dict):
-                    return self._decoded(kind, answer)
+        for answer in answers(out):
+            return self._decoded(kind, answer)
         raise CommandError(f"server {self.config.host}", f"it does not know {words[0]}", UP)
 
     def do(self, say: Callable[[str], None], *words: str) -> None:
@@ -103,24 +97,19 @@ class Server:
         if "not found" in said or "No such file" in said:
             raise CommandError(host, f"nothing of {self.slug} is deployed there", "deploy first: pulumi up")
         if "sudo:" in said:
-            user = self.config.user
-            fix = f"on the server: echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{user}"
-            raise CommandError(host, f"{user} may not use sudo without a password", fix)
+            with _told():
+                raise no_sudo(self.config)
         last = (said.strip().splitlines() or ["it said nothing"])[-1][:200]
         raise CommandError(host, f"it ended with status {code}: {last}", "try again")
 
     @contextlib.contextmanager
     def _ssh(self, words: tuple[str, ...], errors: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-        sudo = "" if self.config.user == "root" else "sudo -n "
-        command = f"{sudo}{shell.join([str(ProjectPaths(self.slug).launcher), *words])}"
-        with tempfile.TemporaryDirectory(prefix="codesensei-") as folder:
-            known, config = Path(folder, "known_hosts"), Path(folder, "config")
-            known.write_text(openssh.known_hosts(self.config))
-            config.write_text(openssh.settings(self.config, str(known)))
+        command = f"{self.config.sudo}{shell.join([str(ProjectPaths(self.slug).launcher), *words])}"
+        with openssh.client(self.config, self.agent_socket) as (start, variables):
             try:
                 with subprocess.Popen(
-                    ["ssh", "-F", str(config), "-T", "server", command],
-                    env={**os.environ, "SSH_AUTH_SOCK": self.agent_socket},
+                    [*start, command],
+                    env=variables,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=errors,

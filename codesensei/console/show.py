@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from codesensei.wire import codec
 from codesensei.wire.answers import Backups, KeptRelease, Releases, ServerStatus
-from codesensei.wire.codec import key_of
 from codesensei.wire.text import printable
 
 # Without a terminal nothing is cut off or folded.
@@ -29,15 +27,7 @@ def console() -> Console:
 
 def as_json(value: object) -> str:
     """The answer as one JSON document, also with what is empty."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {key_of(field.name): _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+    return json.dumps(codec.encode(value, whole=True), indent=2, ensure_ascii=False)
 
 
 def releases(found: Releases) -> None:

@@ -52,7 +52,7 @@ class Access:
     @property
     def sudo(self) -> str:
         """What goes before a command that needs root."""
-        return "" if self.server.user == "root" else "sudo -n "
+        return self.server.sudo
 
     @property
     def launcher(self) -> str:

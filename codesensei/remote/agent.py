@@ -42,10 +42,11 @@ class Agent:
     has_keys: bool
 
 
-def start_agent(stack: str, key: str | None) -> Agent:
+def start_agent(stack: str, key: str | None, *, linked: bool = True) -> Agent:
     """Make the agent of this run reachable: a new one with `key` in it, or the operator's own where `key` is None.
 
-    RemoteError when OpenSSH is missing or does not take the key.
+    What only asks a server leaves the link alone (`linked`): a deploy may be using it. RemoteError when OpenSSH is
+    missing or does not take the key.
     """
     folder = folder_of(stack)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,9 +56,12 @@ def start_agent(stack: str, key: str | None) -> Agent:
         _remove_dead(folder)
         _start(own, link)
         _add(own, key)
-        _lead(link, own.name)
-        return Agent(str(link), True)
+        if linked:
+            _lead(link, own.name)
+        return Agent(str(link if linked else own), True)
     operators = os.environ.get("SSH_AUTH_SOCK")
+    if not linked:
+        return Agent(operators or "", bool(operators))
     if operators:
         _lead(link, str(Path(operators).absolute()))
     else:

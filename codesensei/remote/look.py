@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from codesensei.config.server import JumpHost, ServerConfig
 from codesensei.remote import openssh
@@ -104,25 +103,36 @@ class Look:
 def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State) -> Look:
     """Ask the server over one connection, bounded to 15 s. RemoteError when it cannot be asked."""
     command = f"{sudo}sh -s {shell.join([run, str(SERVER.register), REGISTER, PYTHON_MARK])}"
-    with tempfile.TemporaryDirectory(prefix="codesensei-") as folder:
-        known, config = Path(folder, "known_hosts"), Path(folder, "config")
-        known.write_text(openssh.known_hosts(server))
-        config.write_text(openssh.settings(server, str(known)))
-        done = _ssh(["ssh", "-F", str(config), "-T", "server", command], agent_socket, server)
+    with openssh.client(server, agent_socket) as (words, variables):
+        done = _ssh([*words, command], variables, server)
     if done.returncode == 255:
         raise unreachable(server, done.stderr)
     lines = [*reversed(done.stdout.splitlines())]
-    for line in lines:
-        # A shell's profile may print before the answer, and after it.
-        with contextlib.suppress(ValueError, WireError):
-            if isinstance(answer := json.loads(line), dict):
-                look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
-                return replace(look, register=_register(lines), python=_python(lines))
+    for answer in answers(done.stdout):
+        with contextlib.suppress(WireError):
+            look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
+            return replace(look, register=_register(lines), python=_python(lines))
     # It also warns of a hostname that it cannot resolve, and goes on.
     if "sudo:" in done.stderr:
-        fix = f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}"
-        raise RemoteError(f"server {server.host}", f"{server.user} may not use sudo without a password", fix)
+        raise no_sudo(server)
     return Look.unknown(state, server.host)
+
+
+def answers(said: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in what a server has said, the last one first.
+
+    A shell's profile may print before the answer, and after it.
+    """
+    for line in reversed(said.splitlines()):
+        with contextlib.suppress(ValueError):
+            if isinstance(answer := json.loads(line), dict):
+                yield answer
+
+
+def no_sudo(server: ServerConfig) -> RemoteError:
+    """The login user needs a password to become root."""
+    fix = f"on the server: echo '{server.user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{server.user}"
+    return RemoteError(f"server {server.host}", f"{server.user} may not use sudo without a password", fix)
 
 
 def _register(lines: Iterable[str]) -> Register:
@@ -140,11 +150,11 @@ def _python(lines: Iterable[str]) -> str:
     return next((match[1] for match in found if match), "")
 
 
-def _ssh(words: list[str], agent_socket: str, server: ServerConfig) -> subprocess.CompletedProcess[str]:
+def _ssh(words: list[str], variables: Mapping[str, str], server: ServerConfig) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             words,
-            env={**os.environ, "SSH_AUTH_SOCK": agent_socket},
+            env=variables,
             input=SCRIPT.read_text(),
             capture_output=True,
             text=True,

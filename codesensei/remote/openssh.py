@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 from codesensei.config.server import ServerConfig
 
 CONNECT_SECONDS = 5
+
+
+@contextlib.contextmanager
+def client(server: ServerConfig, agent_socket: str) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The words before the command that shall run on the server, and the variables to start them with."""
+    with tempfile.TemporaryDirectory(prefix="codesensei-") as folder:
+        known, config = Path(folder, "known_hosts"), Path(folder, "config")
+        known.write_text(known_hosts(server))
+        config.write_text(settings(server, str(known)))
+        yield ["ssh", "-F", str(config), "-T", "server"], {**os.environ, "SSH_AUTH_SOCK": agent_socket}
 
 
 def known_hosts(server: ServerConfig) -> str:

@@ -48,18 +48,18 @@ def from_text(kind: type[D], text: str, what: str) -> D:
     return decode(kind, data, what)
 
 
-def encode(value: object) -> Any:
-    """Dataclasses, tuples and maps as JSON has them."""
+def encode(value: object, *, whole: bool = False) -> Any:
+    """Dataclasses, tuples and maps as JSON has them; the `whole` of them has every key, also of a default."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            key_of(field.name): encode(found)
+            key_of(field.name): encode(found, whole=whole)
             for field in dataclasses.fields(value)
-            if (found := getattr(value, field.name)) != _default(field)
+            if (found := getattr(value, field.name)) != _default(field) or whole
         }
     if isinstance(value, Mapping):
-        return {str(name): encode(inner) for name, inner in value.items()}
+        return {str(name): encode(inner, whole=whole) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [encode(inner) for inner in value]
+        return [encode(inner, whole=whole) for inner in value]
     if value is None or isinstance(value, str | int | float):
         return value
     raise TypeError(f"{type(value).__name__} cannot be sent")

@@ -143,7 +143,7 @@ def test_the_stack_s_own_way_to_the_server(world: World) -> None:
     assert (world.place / "known").read_text() == f"server {KEY}\njump {JUMP_KEY}\n"
     config = (world.place / "ssh-config").read_text()
     assert {"Port 2222", "User admin", "ProxyJump jump", "StrictHostKeyChecking yes"} <= set(config.splitlines())
-    assert os.readlink(world.place / ".codesensei/prod/agent.sock") == str(world.place / "operators.sock")
+    assert f"SSH_AUTH_SOCK={world.place}/operators.sock" in (world.place / "ssh-environment").read_text().splitlines()
     assert [call for call in world.calls("pulumi") if call.startswith("stack --show-name")] == []
 
 
@@ -155,7 +155,11 @@ def test_the_stack_s_key_is_in_the_agent_alone(world: World) -> None:
     (world.place / "key").unlink()
     world.configures(server=SERVER, sshPrivateKey=key)
     world.says(STATUS)
+    link = world.place / ".codesensei/prod/agent.sock"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("agent-of-a-deploy.sock")
     assert world.run("status").exit_code == 0
+    assert os.readlink(link) == "agent-of-a-deploy.sock", "a deploy that goes on needs it"
     assert "of-the-stack" in (world.place / "ssh-keys").read_text()
     secret = key.splitlines()[2]
     (world.place / "config.json").unlink()

@@ -33,6 +33,9 @@ class Peer(Tool):
     cases = tuple(case for case in CASES if case != "preview")
     slug: str
     number: int
+    # What it runs, and its own requirements; a script needs none.
+    folder: Path | None = None
+    python: Path
 
     def __init__(self, server: Server, directory: Path, source: Path) -> None:
         self.server = server
@@ -41,7 +44,9 @@ class Peer(Tool):
         self.wanted: Wanted | None = None
 
     def prepare(self) -> None:
-        """Debian's packages, a user, and uv."""
+        """Its packages here; there Debian's packages, a user, and uv."""
+        if self.folder:
+            self.python = python_of(self.folder / "requirements.txt")
         self.server.run(script("provision", {"UV": UV}), timeout=SECONDS)
 
     def wipe(self) -> None:
@@ -110,14 +115,10 @@ class Pyinfra(Peer):
     """pyinfra, one process."""
 
     name = "pyinfra"
+    folder = PYINFRA
     slug = "pyinfra"
     number = 3
     command = "`pyinfra -y … deploy.py`, at first `setup.py deploy.py`, back `rollback.py`"
-
-    def prepare(self) -> None:
-        """Its packages here, too."""
-        self.python = python_of(PYINFRA / "requirements.txt")
-        super().prepare()
 
     def run(self, case: str) -> str:
         """Run its command."""
@@ -145,14 +146,13 @@ class Ansible(Peer):
     """Ansible at its best: pipelining, one kept connection, no facts gathered."""
 
     name = "Ansible"
+    folder = ANSIBLE
     slug = "ansible"
     number = 4
     command = "`ansible-playbook … deploy.yml`, at first `setup.yml deploy.yml`, back `rollback.yml`"
 
     def prepare(self) -> None:
-        """Its packages here, too."""
-        self.python = python_of(ANSIBLE / "requirements.txt")
-        # A socket's path is short, which a checkout's need not be.
+        """Its own files, too: a socket's path is short, which a checkout's need not be."""
         self.home = tempfile.TemporaryDirectory(prefix="bench-")
         super().prepare()
 

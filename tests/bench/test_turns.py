@@ -90,7 +90,7 @@ def test_a_tool_that_fails_is_named_and_the_others_go_on(source: Source, flaw: d
     with pytest.raises(ToolError, match=cause):
         raise ToolError(found.absent["flawed"])
     first_line = found.absent["flawed"].splitlines()[0]
-    assert f"**flawed** is missing: {first_line}\n" in tables(found, tools, "make bench")
+    assert f"**flawed** has no more turns: {first_line}\n" in tables(found, tools, "make bench")
 
 
 def test_all_tools_deploy_the_same_commit(source: Source) -> None:

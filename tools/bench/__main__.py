@@ -66,9 +66,11 @@ def main() -> int:
         measure(tools, source, arguments.rounds, found)
     finally:
         sandbox.down_all()
-    text = tables(found, tools, f"make bench ROUNDS={arguments.rounds} DEBIAN={arguments.debian}")
+    is_whole = not arguments.program and not arguments.tool
+    command = "make bench ROUNDS={rounds} DEBIAN={debian}" if is_whole else "tools.bench --rounds {rounds}"
+    text = tables(found, tools, command.format(**vars(arguments)))
     sys.stdout.write(text)
-    if not arguments.program and not arguments.tool and PRODUCT not in found.absent:
+    if is_whole and PRODUCT not in found.absent:
         write(text)
     return 1 if PRODUCT in found.absent else 0
 

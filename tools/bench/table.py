@@ -30,7 +30,7 @@ def tables(found: Found, tools: Sequence[Tool], command: str) -> str:
 
 def absences(found: Found) -> list[tuple[str, str]]:
     """Which tools have no turns, or no more of them, each with the first line of the cause."""
-    return [(f"**{name}** is missing", cause.strip().splitlines()[0]) for name, cause in found.absent.items()]
+    return [(f"**{name}** has no more turns", cause.strip().splitlines()[0]) for name, cause in found.absent.items()]
 
 
 def seconds(samples: Samples, names: Sequence[str]) -> str:

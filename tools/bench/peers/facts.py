@@ -76,7 +76,7 @@ class Facts:
             "db_name": self.database,
             "db_password": self.password,
             "templates": str(TEMPLATES),
-            "await": shlex.join(["env", f"HOST_NAME={self.hostname}", "bash", "-c", self._await]),
+            "await": shlex.join(["env", f"HOST_NAME={self.hostname}", "bash", "-c", self.waiting]),
         }
 
     def environment(self, wanted: Wanted) -> dict[str, str]:
@@ -87,6 +87,7 @@ class Facts:
             "RELEASE": known["release"],
             "REQUIREMENTS": known["requirements"],
             "HOST_NAME": self.hostname,
+            "AWAIT": self.waiting,
             "DB_PASSWORD": self.password,
             "ENV_FILE": render("env.j2", known),
             "WEB_UNIT": render("web.service.j2", known),
@@ -111,8 +112,9 @@ class Facts:
         return path
 
     @cached_property
-    def _await(self) -> str:
-        return (HERE / "with_pyinfra" / "await.sh").read_text()
+    def waiting(self) -> str:
+        """The script that waits until the project answers."""
+        return (HERE / "await.sh").read_text()
 
 
 def render(template: str, values: dict[str, Any]) -> str:

@@ -75,17 +75,6 @@ switch() {
     [ "$must_restart" = no ] || systemctl restart "$SLUG"
 }
 
-wait_until_it_answers() {
-    local code
-    for _ in $(seq 300); do
-        code=$(curl -s -o /dev/null -w '%{http_code}' -H "Host: $HOST_NAME" http://127.0.0.1/ || true)
-        [ "$code" != 200 ] || return 0
-        sleep 0.05
-    done
-    echo "$HOST_NAME does not answer 200" >&2
-    return 1
-}
-
 main() {
     [ "$MODE" != first ] || set_up
     if [ "$MODE" != rollback ]; then
@@ -93,7 +82,7 @@ main() {
         [ -e "$RELEASE/.built" ] || build
     fi
     switch
-    wait_until_it_answers
+    HOST_NAME=$HOST_NAME bash -c "$AWAIT"
 }
 
 main

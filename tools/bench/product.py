@@ -42,7 +42,7 @@ class Product(Tool):
     """codesensei: the real Pulumi command with a stack of its own."""
 
     name = "codesensei"
-    command = "`pulumi up --yes --skip-preview`"
+    command = "`pulumi up`, without its own preview and question"
 
     def __init__(self, server: Server, directory: Path, source: Path, program: Path | None = None) -> None:
         self.stack = Measured(server, directory, source=source)

@@ -53,7 +53,9 @@ def ratios(samples: Samples, names: Sequence[str]) -> str:
         own = samples.get(PRODUCT, {}).get(case, [])
         theirs = [samples.get(name, {}).get(case, []) for name in peers]
         if own and any(theirs):
-            rows.append([case, *(f"{_median(own) / _median(each):.1f}" if each else "" for each in theirs)])
+            rows.append(
+                [TITLES.get(case, case), *(f"{_median(own) / _median(each):.1f}" if each else "" for each in theirs)]
+            )
     return _table([f"{PRODUCT} as a multiple of", *peers], rows) if rows else ""
 
 

@@ -83,7 +83,7 @@ class Bash(Peer):
     slug = "bash"
     number = 1
     installer = "pip"
-    command = "`git archive … \\| ssh … bash -c` of tools/bench/peers/with_bash/release.sh"
+    command = "one `ssh` connection with tools/bench/peers/with_bash/release.sh"
 
     def run(self, case: str) -> str:
         """Send the script, and the archive on its standard input."""

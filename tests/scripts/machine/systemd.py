@@ -160,6 +160,7 @@ class Systemd:
         socket = self._socket_of(name)
         if socket and self.unit(socket).state != "active" and (failed := self._start(socket, set())):
             return failed
+        unit.restarts = 0
         return self._spawn(unit)
 
     def _stop(self, name: str, options: set[str]) -> tuple[int, str] | None:
@@ -193,7 +194,6 @@ class Systemd:
     def _end(self, unit: Unit, *, then_start: bool, blocking: bool) -> None:
         """End the unit's process as soon as it has finished its work, and start the next one where it is wanted."""
         unit.jobs = ["start"] if then_start else []
-        unit.restarts = 0
         if unit.state != "deactivating":
             drain = self.drains.get(unit.name, 0.0) if unit.process else 0.0
             unit.ends, ending = self._clock.now + drain, unit.process
@@ -204,6 +204,8 @@ class Systemd:
                     if unit.jobs:
                         unit.jobs = []
                         self.gap(f"between two processes of {unit.name}")
+                        # Only now, as systemd counts: the old process keeps its number until it has ended.
+                        unit.restarts = 0
                         self._spawn(unit)
 
             unit.state, unit.sub = "deactivating", "stop-sigterm"

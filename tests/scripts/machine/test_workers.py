@@ -214,6 +214,14 @@ def test_a_worker_that_ends_just_after_it_was_ready_is_noticed() -> None:
 
 
 @pytest.mark.proves("workers.dying")
+def test_how_often_the_old_process_was_restarted_says_nothing_of_the_new_one() -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.systemd.units[MAIL].restarts = 3
+        machine.systemd.drains[MAIL] = 20.0
+        assert switch(machine, NEW).ok
+
+
+@pytest.mark.proves("workers.dying")
 def test_workers_that_stay_are_not_waited_for() -> None:
     with NAMED["site only"].machine() as machine:
         before = machine.clock.now

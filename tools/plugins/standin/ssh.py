@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -131,9 +131,11 @@ async def run_session(connection: Any, session: Session) -> None:
     output: _Output = await channel.create(  # type: ignore[assignment]
         lambda: _Output(session.received), session.command, None, {}, *no_terminal, *no_forwarding
     )
-    if session.stdin:
-        channel.write(session.stdin.encode())
-    channel.write_eof()
+    # The command may have ended without it, which is no failure of its own: Go's client thinks the same.
+    with suppress(BrokenPipeError):
+        if session.stdin:
+            channel.write(session.stdin.encode())
+        channel.write_eof()
     await output.ended
     if output.failure:
         raise CommandFailed(output.failure)

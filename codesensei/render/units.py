@@ -142,6 +142,8 @@ def worker_unit(
         **_live(context, key, stop_timeout, resources),
         key=key,
         web_unit=names.web_unit(paths.slug),
+        # It ends and starts while the web process is renewed; the candidate runs all that time, and keeps their /tmp.
+        candidate_unit=names.candidate_unit(paths.slug),
         command=systemd.command(["/bin/bash", "-c", RUN_FILE, str(paths.worker_script(key))]),
         stop=systemd.command(["/bin/bash", str(paths.programs / STOP_WORKER)]),
         stop_signal=signal,

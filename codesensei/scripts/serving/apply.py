@@ -34,10 +34,14 @@ def write(change: Change) -> bool:
     return proxy_changed
 
 
-def start_web(change: Change, stale: Collection[str]) -> None:
-    """Start socket and web process; restart those in `stale`."""
+def load_units(change: Change) -> None:
+    """Have systemd read the units that were written, and start them when it boots."""
     systemctl("daemon-reload")
     systemctl("enable", "--quiet", *(unit.name for unit in change.manifest.units))
+
+
+def start_web(change: Change, stale: Collection[str]) -> None:
+    """Start socket and web process; restart those in `stale`."""
     for name in change.manifest.named("socket"):
         if name in stale and units.is_active(name):
             units.restart_socket(name)

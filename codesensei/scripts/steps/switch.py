@@ -120,9 +120,10 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
                 if not change.proxy_knows_door():
                     apply.reload_proxy(step.slug)
                 hand_over.to_candidate(project)
-            apply.start_web(change, stale)
-            # Only now: systemd stops no web process before the workers that start after it.
+            apply.load_units(change)
+            # The old workers finish their jobs while the web process is renewed.
             renewal = workers.begin(change, stale)
+            apply.start_web(change, stale)
             if candidate_serves:
                 edge.read_back(step, release, began, behind_proxy=True)
                 hand_over.to_live(project)

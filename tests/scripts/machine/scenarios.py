@@ -39,9 +39,18 @@ TO_CANDIDATE = (
 TO_LIVE = ("rename hand-over/live.sock hand-over/web.sock", f"systemctl stop --no-block {CANDIDATE}")
 
 
-def _units(*workers: str) -> tuple[str, ...]:
+def _units(*workers: str, renewal: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """How units are loaded, then workers renewed, then the socket started."""
     names = " ".join([WEB_SOCKET, WEB, *workers])
-    return "systemctl daemon-reload", f"systemctl enable {names}", f"systemctl start {WEB_SOCKET}"
+    return "systemctl daemon-reload", f"systemctl enable {names}", *renewal, f"systemctl start {WEB_SOCKET}"
+
+
+def _renewed(*workers: str) -> tuple[str, ...]:
+    return (f"systemctl restart --no-block {' '.join(workers)}",)
+
+
+def _started(*workers: str) -> tuple[str, ...]:
+    return (f"systemctl start {' '.join(workers)}",)
 
 
 @dataclass(frozen=True)
@@ -146,9 +155,8 @@ SCENARIOS = (
             PROOF,
             "lead sites-enabled/codesensei-shop.conf to ../sites-available/codesensei-shop.conf",
             f"lead current to releases/{FIRST.release}",
-            *_units(MAIL),
+            *_units(MAIL, renewal=_started(MAIL)),
             f"systemctl restart {WEB}",
-            f"systemctl start {MAIL}",
             "systemctl reload nginx.service",
             *CANDIDATE_ENDS,
         ),
@@ -164,9 +172,8 @@ SCENARIOS = (
             f"lead previous to releases/{FIRST.release}",
             "lead current to releases/c0de002-e000001",
             *TO_CANDIDATE,
-            *_units(MAIL),
+            *_units(MAIL, renewal=_renewed(MAIL)),
             f"systemctl restart {WEB}",
-            f"systemctl restart --no-block {MAIL}",
             *TO_LIVE,
             *CANDIDATE_ENDS,
         ),
@@ -184,9 +191,8 @@ SCENARIOS = (
             "lead current to releases/c0de002-e000001",
             "systemctl reload nginx.service",
             *TO_CANDIDATE,
-            *_units(MAIL),
+            *_units(MAIL, renewal=_renewed(MAIL)),
             f"systemctl restart {WEB}",
-            f"systemctl restart --no-block {MAIL}",
             *TO_LIVE,
             "systemctl reload nginx.service",
             *CANDIDATE_ENDS,
@@ -202,9 +208,8 @@ SCENARIOS = (
             f"lead previous to releases/{FIRST.release}",
             "lead current to releases/c0de001-e000002",
             *TO_CANDIDATE,
-            *_units(MAIL),
+            *_units(MAIL, renewal=_renewed(MAIL)),
             f"systemctl restart {WEB}",
-            f"systemctl restart --no-block {MAIL}",
             *TO_LIVE,
             *CANDIDATE_ENDS,
         ),
@@ -213,7 +218,7 @@ SCENARIOS = (
         "workers only",
         FIRST,
         replace(FIRST, workers={"mail": "celery -A shop worker -c 2"}),
-        (PROOF, *_units(MAIL), *NOTHING_TO_WEB, f"systemctl restart --no-block {MAIL}"),
+        (PROOF, *_units(MAIL, renewal=_renewed(MAIL)), *NOTHING_TO_WEB),
     ),
     Scenario(
         "site only",
@@ -232,9 +237,8 @@ SCENARIOS = (
             "psql ALTER ROLE shop",
             f"lead previous to releases/{FIRST.release}",
             "lead current to releases/c0de001-e000002",
-            *_units(MAIL),
+            *_units(MAIL, renewal=_renewed(MAIL)),
             f"systemctl restart {WEB}",
-            f"systemctl restart --no-block {MAIL}",
             *CANDIDATE_ENDS,
         ),
         served=False,
@@ -255,7 +259,7 @@ SCENARIOS = (
         "worker added",
         FIRST,
         TWO_WORKERS,
-        (PROOF, *_units(BEAT, MAIL), *NOTHING_TO_WEB, f"systemctl start {BEAT}"),
+        (PROOF, *_units(BEAT, MAIL, renewal=_started(BEAT)), *NOTHING_TO_WEB),
     ),
     Scenario(
         "worker renamed",
@@ -281,9 +285,8 @@ SCENARIOS = (
             f"lead previous to releases/{FIRST.release}",
             "lead current to releases/c0de002-e000001",
             *TO_CANDIDATE,
-            *_units(BEAT, MAIL),
+            *_units(BEAT, MAIL, renewal=_renewed(BEAT, MAIL)),
             f"systemctl restart {WEB}",
-            f"systemctl restart --no-block {BEAT} {MAIL}",
             *TO_LIVE,
             *CANDIDATE_ENDS,
         ),
@@ -340,9 +343,8 @@ SCENARIOS = (
         (
             PROOF,
             "psql ALTER ROLE shop",
-            *_units(MAIL),
+            *_units(MAIL, renewal=_renewed(MAIL)),
             f"systemctl restart {WEB}",
-            f"systemctl restart --no-block {MAIL}",
         ),
         _change_password_by_hand,
         served=False,
@@ -372,7 +374,7 @@ SCENARIOS = (
         "worker's command changed by hand",
         FIRST,
         FIRST,
-        (PROOF, *_units(MAIL), *NOTHING_TO_WEB, f"systemctl restart --no-block {MAIL}"),
+        (PROOF, *_units(MAIL, renewal=_renewed(MAIL)), *NOTHING_TO_WEB),
         _change_script_by_hand,
     ),
     Scenario(
@@ -384,7 +386,7 @@ SCENARIOS = (
     ),
     Scenario("web disabled by hand", FIRST, FIRST, (*_units(MAIL), *NOTHING_TO_WEB), _disable_web),
     Scenario(
-        "worker stopped by hand", FIRST, FIRST, (*_units(MAIL), *NOTHING_TO_WEB, f"systemctl start {MAIL}"), _end_mail
+        "worker stopped by hand", FIRST, FIRST, (*_units(MAIL, renewal=_started(MAIL)), *NOTHING_TO_WEB), _end_mail
     ),
     Scenario(
         "web stopped by hand",

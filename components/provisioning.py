@@ -36,8 +36,9 @@ class Provisioning(Component):
             postgresql=postgresql,
             port=database.port if postgresql else None,
             extensions=config.database.extensions if postgresql else (),
-            # uv brings its own.
-            python=project.python if project.installer == "pip" else "",
+            # uv brings its own, and alone has patch releases.
+            python="" if project.installer == "uv" or project.python.count(".") == 2 else project.python,
+            uv=project.installer == "auto" and project.python != "",
             certbot=config.tls.kind == "acme",
             hardening=config.server.hardening,
             backups=config.backups is not None,

@@ -57,6 +57,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         venv_id=code.packages_id,
         python=config.python,
         installer=config.installer,
+        hashed=code.requirements.hashed,
         server=code.server.package,
         asgi_declared=None if asgi_decided else settings.interface == "asgi",
         wsgi_declared=None if wsgi_decided else settings.application,

@@ -307,7 +307,7 @@ UNIT = [
     Breakage("migrate.models-ahead", f"{SCRIPTS}/release/ask_databases.py", "{} if own_command() else ", ""),
     Breakage("release.made", f"{SCRIPTS}/release/made.py", "path not in committed and _is", "_is"),
     Breakage("release.made", f"{SCRIPTS}/release/made.py", "size >= MUCH and", "size < MUCH and"),
-    Breakage("shared-paths.read", f"{SCRIPTS}/release/install.py", "_in_shared(release, log) or ", ""),
+    Breakage("shared-paths.read", f"{SCRIPTS}/release/builder.py", "_in_shared(release, log) or ", ""),
     Breakage("media.internal", f"{CONFIG}/project.py", "own = self.media_serving if", "own = media_url if"),
     Breakage("preview.models", f"{SOURCE}/models.py", "if not migrations and", "if migrations and"),
     Breakage("preview.models", f"{SOURCE}/models.py", 'not line.startswith(("#", "!"))', "not line"),
@@ -1208,13 +1208,13 @@ UNIT = [
     # Packages
     Breakage(
         "deps.pip",
-        f"{SCRIPTS}/release/install.py",
+        f"{SCRIPTS}/release/builder.py",
         "    if done.ok:\n        return done\n",
         "    if done:\n        return done\n",
     ),
     Breakage(
         "deps.pip",
-        f"{SCRIPTS}/release/install.py",
+        f"{SCRIPTS}/release/builder.py",
         "self.release.path / self.step.data.install_from",
         "self.release.path",
     ),
@@ -1242,8 +1242,8 @@ UNIT = [
     Breakage(
         "deps.server-missing",
         f"{SCRIPTS}/release/install.py",
-        '[*_OWN, *pip, "--constraint", str(listed)]',
-        "[*_OWN, *pip]",
+        '[*OWN, *pip, "--constraint", str(listed)]',
+        "[*OWN, *pip]",
     ),
     Breakage(
         "deps.server-missing",
@@ -1253,11 +1253,28 @@ UNIT = [
     ),
     Breakage(
         "deps.uv",
-        f"{SCRIPTS}/release/install.py",
+        f"{SCRIPTS}/release/with_uv.py",
         '"--allow-existing", "--python", wanted',
         '"--allow-existing", "--python", python',
     ),
-    Breakage("config.python", f"{SCRIPTS}/release/install.py", "    if not wanted or data", "    if wanted or data"),
+    Breakage(
+        "deps.auto", f"{SCRIPTS}/release/install.py", "        if not why_not:", "        if why_not is not None:"
+    ),
+    Breakage(
+        "deps.auto",
+        f"{SCRIPTS}/release/install.py",
+        "        _empty(builder.venv, builder.step",
+        "        str(builder.step",
+    ),
+    Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "if alone := for_pip_alone(builder):", "if alone := [*()]:"),
+    Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "builder.step.data.hashed and builder", "builder"),
+    Breakage(
+        "deps.auto",
+        f"{SCRIPTS}/release/with_uv.py",
+        'return "" if done.ok else f"uv does',
+        'return "" if done else f"uv does',
+    ),
+    Breakage("config.python", f"{SCRIPTS}/release/install.py", "    if not wanted:", "    if wanted:"),
     Breakage(
         "order.environment-first",
         f"{SCRIPTS}/release/jobs.py",
@@ -1423,8 +1440,8 @@ UNIT = [
     Breakage(
         "hooks.changed",
         f"{SOURCE}/code.py",
-        "built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]",
-        "built_from = [closure.digest, project.python, project.installer, project.rebuild, str(hooks), *other_server]",
+        "project.rebuild, interface, *other_server]",
+        "project.rebuild, str(hooks), *other_server]",
     ),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "low_weight=False)).ok:", "low_weight=False)):"),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", '"migrate", "--noinput", *', '"migrate", *'),

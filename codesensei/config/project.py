@@ -284,7 +284,7 @@ class ProjectConfig(Model):
     share_user: Flag = option(False, "Another project on this server runs as the same user")
     shared_paths: SharedPaths = option((), "Folders that outlive releases, relative to the source's root")
     python: Annotated[str, AfterValidator(python_version)] = option("", '"": the server\'s own')
-    installer: Literal["pip", "uv"] = "pip"
+    installer: Literal["auto", "pip", "uv"] = option("auto", "auto: uv, and pip where uv cannot")
     system_packages: tuple[Package, ...] = option((), "Debian packages")
     rebuild: str = option("", "Any text; a new one builds the same commit again")
     workers: dict[WorkerName, Worker] = option({}, "Processes beside the web one, by name")

@@ -23,6 +23,9 @@ from codesensei.source.tree import join
 from codesensei.webservers import Interface, WebServer, web_server
 from codesensei.wire import digests
 
+# pip was the default before there was auto: what was deployed with it is not other code now.
+_INSTALLERS = {"auto": "pip", "pip": "pip alone", "uv": "uv"}
+
 
 @dataclass(frozen=True)
 class Code:
@@ -101,7 +104,8 @@ def ids(
     """
     before_the_switch = project.hooks.model_dump(by_alias=True, exclude={"after_switch"})
     other_server = [] if server == web_server("auto", interface) else ["server", server.name]
-    built_from = [closure.digest, project.python, project.installer, project.rebuild, interface, *other_server]
+    installer = _INSTALLERS[project.installer]
+    built_from = [closure.digest, project.python, installer, project.rebuild, interface, *other_server]
     built = [revision, project.directory, *built_from]
     static = [] if project.static == "serve" else ["static", project.static]
     shared = ["sharedPaths", str(len(project.shared_paths)), *project.shared_paths] if project.shared_paths else []

@@ -56,6 +56,7 @@ class Closure:
     that become importable because they are installed from it. `versions`: what is asked of some of them (`>=4.2,<5`).
     `unknown`: something is installed whose name no line tells. `asked`: what each line asks for, as a person reads it:
     a distribution's name as it is spelled, or the address of one without a name, and the version or where it is from.
+    `hashed`: a line has a hash.
     """
 
     files: tuple[str, ...]
@@ -69,6 +70,7 @@ class Closure:
     versions: Mapping[str, str] = field(default_factory=dict)
     unknown: bool = False
     asked: Mapping[str, str] = field(default_factory=dict)
+    hashed: bool = False
 
     @property
     def resolved(self) -> bool:
@@ -93,6 +95,7 @@ class _Walk:
     asked: dict[str, tuple[str, str]] = field(default_factory=dict)
     unknown: bool = False
     in_place: bool = False
+    hashed: bool = False
     checks: Together[SourceError] = field(default_factory=together)
 
     def read(self, path: str, included_at: str | None) -> None:
@@ -112,6 +115,7 @@ class _Walk:
                 self._line(path, f"{path}:{number}", line)
 
     def _line(self, path: str, place: str, line: str) -> None:
+        self.hashed = self.hashed or "--hash" in line or line == "--require-hashes"
         include = _INCLUDE.fullmatch(line) if _INCLUDE_START.match(line) else None
         if include:
             self._include(path, place, _unquoted(include["path"]))
@@ -214,6 +218,7 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".") -> 
         roots=tuple(dict.fromkeys(root for place in places for root in (place, join(place, "src")))),
         versions=walk.versions,
         unknown=walk.unknown or bool(walk.local),
+        hashed=walk.hashed,
         asked={name: where or walk.versions.get(key, "") for key, (name, where) in walk.asked.items()},
     )
 

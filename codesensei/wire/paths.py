@@ -41,6 +41,9 @@ class ServerPaths:
     certbot: Path = Path("/etc/letsencrypt")
     authorities: Path = Path("/usr/local/share/ca-certificates")
     sshd_config: Path = Path("/etc/ssh/sshd_config.d/00-codesensei.conf")
+    python_wheels: Path = Path("/usr/share/python-wheels")
+    pip_settings: Path = Path("/etc/pip.conf")
+    xdg_pip_settings: Path = Path("/etc/xdg/pip/pip.conf")
     apt_updates: Path = Path("/etc/apt/apt.conf.d/52unattended-upgrades-codesensei")
 
     @classmethod

@@ -61,7 +61,7 @@ class Preflight:
 
 @dataclass(frozen=True, kw_only=True)
 class Packages:
-    """What to install. `python` is a version like 3.12, or empty for the server's own.
+    """What to install. `python` is a version like 3.12, or empty for the server's own; with `uv` it may be lacking.
 
     `hardening`: what the server leaves open is closed in the same step, because only before it the server is blank.
     """
@@ -74,6 +74,7 @@ class Packages:
     certbot: bool
     hardening: Hardening = "auto"
     backups: bool = False
+    uv: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +212,9 @@ class Build:
 
     `directory` is where manage.py is, `requirements` relative to the source's root, `install_from` the folder that its
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
-    names their content. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack
-    config decides. `media_url` where the proxy serves uploads. `shared_paths` are the folders that lead to shared.
+    names their content. `hashed`: a requirement has a hash. `asgi_declared` and `wsgi_declared` are what was read of
+    the settings, None where the stack config decides. `media_url` where the proxy serves uploads. `shared_paths` are
+    the folders that lead to shared.
     `production` refuses DEBUG, `adopt` takes over what the settings use and another stack has, `shares` names what
     both may use, and `sandbox` is what the project's programs may do beyond the usual.
     """
@@ -226,7 +228,7 @@ class Build:
     in_place: bool
     venv_id: str
     python: str
-    installer: Literal["pip", "uv"]
+    installer: Literal["auto", "pip", "uv"]
     server: WebServerPackage
     asgi_declared: bool | None
     wsgi_declared: str | None
@@ -234,6 +236,7 @@ class Build:
     static_url: str
     media_url: str | None
     database: BuildDatabase
+    hashed: bool = False
     shared_paths: tuple[str, ...] = ()
     media: str = MEDIA
     production: bool = False

@@ -360,8 +360,8 @@ BAD = [
     ),
     Bad(
         "python-needs-uv",
-        'python: ""',
-        'python: "3.12.4"',
+        'python: ""\n    # auto | pip | uv; auto is uv, and pip for what uv cannot install.\n    installer: auto',
+        'python: "3.12.4"\n    installer: pip',
         'project.python: "3.12.4" names a patch release, which apt cannot choose\n'
         '    write "3.12", or set project.installer to uv',
     ),

@@ -8,7 +8,7 @@ import pytest
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release.install import require
+from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.jobs import JobResult
 from codesensei.scripts.release.release import Release
 from codesensei.wire.paths import ProjectPaths

@@ -10,21 +10,18 @@ import pytest
 
 from codesensei.scripts.base import files
 from codesensei.scripts.release import install
+from codesensei.scripts.release.builder import Builder
 from codesensei.scripts.release.jobs import JobResult
 from codesensei.webservers import SERVERS
 
 SOCKETS = "websockets==16.0"
 
 
-class Recording(install.Builder):
+class Recording(Builder):
     """Runs nothing; a package is there when the test says so."""
 
     there: tuple[str, ...] = ()
     ran: tuple[str, ...] = ()
-
-    @property
-    def uses_uv(self) -> bool:
-        return False
 
     def run(self, title: str, argv: Sequence[str], *, lines: int = 0) -> JobResult:
         object.__setattr__(self, "ran", (*self.ran, title))

@@ -65,6 +65,7 @@ def test_all_that_a_release_is_made_from_enters_its_id() -> None:
         of(directory="src"),
         of(python="3.12"),
         of(installer="uv"),
+        of(installer="pip"),
         of(rebuild="again"),
         of(interface="asgi", server="daphne"),
         of(interface="asgi", server="uvicorn"),

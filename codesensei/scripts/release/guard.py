@@ -15,7 +15,7 @@ from pathlib import Path
 from codesensei.scripts.base.files import link_target
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.release import jobs
-from codesensei.scripts.release.install import require
+from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec

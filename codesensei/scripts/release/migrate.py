@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.release import guard, jobs
-from codesensei.scripts.release.install import require
+from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.release import jobs
-from codesensei.scripts.release.install import require
+from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release
 

@@ -12,7 +12,8 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all, together
 from codesensei.scripts.checks.database import check_entry
 from codesensei.scripts.release import checks, jobs, record, settings, uses
-from codesensei.scripts.release.install import install, require
+from codesensei.scripts.release.builder import require
+from codesensei.scripts.release.install import install
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, links_to, redactor

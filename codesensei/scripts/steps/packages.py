@@ -52,7 +52,7 @@ def run(step: Step[Packages]) -> None:
     plan = harden.plan(step, data.hardening)
     apt = Apt(step)
     wanted = [*plan.packages, *BASE, *(_valid(name) for name in data.packages)]
-    wanted += [*apt.one_of(NGINX), *_python(apt, data.python), *apt.one_of(BROKERS)]
+    wanted += [*apt.one_of(NGINX), *_python(apt, data), *apt.one_of(BROKERS)]
     wanted += ["certbot"] if data.certbot else []
     wanted += ["restic", "openssh-client"] if data.backups else []
     wanted += ["postgresql"] if data.postgresql and not postgresql_major() else []
@@ -66,15 +66,16 @@ def run(step: Step[Packages]) -> None:
         step.result = Said(warnings=warnings)
 
 
-def _python(apt: Apt, wanted: str) -> list[str]:
+def _python(apt: Apt, data: Packages) -> list[str]:
     """The packages of a Python other than the server's own; one that was installed by hand is used as it is."""
+    wanted = data.python
     names = [f"python{wanted}", f"python{wanted}-venv", f"python{wanted}-dev"]
     if not wanted or set(names) <= installed(names):
         return []
     apt.refresh()
     if apt.candidate(names[0]):
         return names
-    if shutil.which(names[0], path=SYSTEM_PATH):
+    if data.uv or shutil.which(names[0], path=SYSTEM_PATH):
         return []
     cause = f"{host.system().name} has no package {names[0]} (its own Python is {platform.python_version()})"
     fix = "leave project.python empty for the server's own, or set project.installer to uv, which brings its own"

@@ -12,8 +12,8 @@ from codesensei.scripts.base import files
 from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import guard, jobs, made, record
+from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
-from codesensei.scripts.release.install import require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.migrate import migrate
 from codesensei.scripts.release.release import Release

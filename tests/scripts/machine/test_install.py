@@ -248,6 +248,133 @@ def test_uv_installs_where_it_is_asked_for(machine: Machine) -> None:
     assert not any("uv==0.9.9" in words for words in index.commands)
 
 
+WHEELS = "/usr/share/python-wheels"
+UV = f"/var/cache/codesensei/{stack.SLUG}/uv-0.9.9"
+
+
+def with_wheels(machine: Machine, **changes: Any) -> Index:
+    """As Debian has them beside Python's own module venv."""
+    machine.write(f"{WHEELS}/pip-25.1.1-py3-none-any.whl", "")
+    return prepared(machine, **changes)
+
+
+@pytest.mark.proves("deps.auto")
+def test_auto_is_uv_in_a_venv_like_any_other(machine: Machine) -> None:
+    index = with_wheels(machine)
+    ended = build(machine, installer="auto")
+    assert ended.ok, ended.error
+    assert "pip installs" not in ended.said
+    shown = [" ".join(words).replace(UV, "UV").replace(VENV, "VENV") for words in index.commands]
+    shown = [line.partition("uv.sh ")[2] or line for line in shown]
+    assert [line for line in shown if "ask_django" not in line] == [
+        "/usr/bin/python3 -m venv --clear --without-pip UV",
+        f"PYTHONPATH={WHEELS}/pip-25.1.1-py3-none-any.whl"
+        " UV/bin/python -m pip --disable-pip-version-check --no-input install uv==0.9.9",
+        "/usr/bin/python3 -m venv --without-pip VENV",
+        f"UV/bin/uv pip install --python VENV/bin/python --no-index --find-links {WHEELS} pip",
+        "UV/bin/uv pip install --python VENV/bin/python --requirement base.txt",
+        "UV/bin/uv pip freeze --python VENV/bin/python --exclude-editable",
+        "UV/bin/uv pip install --python VENV/bin/python"
+        f" --constraint {stack.ROOT}/env/{FIRST.release}.constraints.txt gunicorn==23.0.0",
+    ]
+    [requirements] = [ran for ran in machine.ran if "--requirement" in ran.argv]
+    assert requirements.environment["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    assert requirements.environment["UV_COMPILE_BYTECODE"] == "1"
+    # What pip has installed before stays, and is used.
+    machine.ran.clear()
+    stack.send(machine, OTHER)
+    assert build(machine, OTHER, installer="auto").ok
+    assert installs(index) == []
+
+
+@pytest.mark.proves("deps.auto")
+def test_auto_wants_a_hash_for_all_where_one_has_one(machine: Machine) -> None:
+    """As pip does."""
+    index = with_wheels(machine)
+    assert build(machine, installer="auto", hashed=True).ok
+    assert installs(index)[2] == f"install --python {VENV}/bin/python --require-hashes --requirement base.txt"
+
+
+@pytest.mark.proves("deps.auto")
+def test_auto_without_wheels_lets_python_fill_the_venv(machine: Machine) -> None:
+    index = prepared(machine)
+    assert build(machine, installer="auto").ok
+    assert [words for words in index.commands if "venv" in words] == [
+        ["/usr/bin/python3", "-m", "venv", "--clear", UV],
+        ["/usr/bin/python3", "-m", "venv", VENV],
+    ]
+    assert not any("--find-links" in words for words in index.commands)
+
+
+@pytest.mark.proves("deps.auto")
+@pytest.mark.parametrize(
+    ("variables", "settings", "failing", "says"),
+    [
+        ("PIP_NO_BINARY='lxml'\n", "", {}, "uv does not know PIP_NO_BINARY"),
+        ("PIP_CONFIG_FILE=pip.conf\n", "", {}, "uv does not know PIP_CONFIG_FILE"),
+        ("", "[global]\nindex-url = https://mirror.example/simple\n", {}, "uv does not know index-url in "),
+        ("", "[install]\ncert = /root/ours.pem\n", {}, "uv does not know cert in "),
+        ("", "no section\n", {}, "pip.conf"),
+        ("", "", {"install uv==": "ERROR: No matching distribution found for uv==0.9.9"}, "uv cannot be installed ("),
+        ("", "", {"--find-links": "No space left on device"}, "uv does not fill the venv (the server's disk is full)"),
+        (
+            "",
+            "",
+            {"uv pip install --python VENV/bin/python --requirement": "  x No solution found"},
+            "uv does not install the requirements (x No solution found)",
+        ),
+    ],
+)
+def test_auto_is_pip_where_uv_cannot(
+    machine: Machine, variables: str, settings: str, failing: dict[str, str], says: str
+) -> None:
+    index = with_wheels(machine, failing={words.replace("VENV", VENV): said for words, said in failing.items()})
+    machine.write(f"{stack.ROOT}/env/{FIRST.env}.env", variables)
+    machine.write("/etc/pip.conf", settings)
+    machine.write(f"{VENV}/left-by-uv", "")
+    ended = build(machine, installer="auto")
+    assert ended.ok, ended.error
+    assert "pip installs the packages: " in ended.said
+    assert says in ended.said
+    assert installs(index)[-3:] == [
+        "install pip==25.3",
+        "install --requirement base.txt",
+        f"install --constraint {stack.ROOT}/env/{FIRST.release}.constraints.txt gunicorn==23.0.0",
+    ]
+    made = [words for words in index.commands if words[-1] == VENV]
+    assert made[-1] == ["/usr/bin/python3", "-m", "venv", VENV]
+    assert machine.read(f"{VENV}/.complete") == "3.13.5\n"
+
+
+@pytest.mark.proves("deps.auto")
+def test_auto_takes_what_both_know(machine: Machine) -> None:
+    index = with_wheels(machine)
+    machine.write(f"{stack.ROOT}/env/{FIRST.env}.env", "PIP_INDEX_URL=https://index.example/simple\nPIP_RETRIES=9\n")
+    machine.write("/etc/pip.conf", "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\ntimeout = 60\n")
+    ended = build(machine, installer="auto")
+    assert ended.ok
+    assert "pip installs" not in ended.said
+    assert not any("pip==25.3" in words for words in index.commands)
+
+
+@pytest.mark.proves("deps.auto")
+def test_what_neither_can_install_is_told_as_pip_says_it(machine: Machine) -> None:
+    said = "ERROR: No matching distribution found for nothing==1.0"
+    with_wheels(machine, failing={"--requirement": said})
+    ended = build(machine, installer="auto")
+    assert ended.error.startswith(f"error: install the requirements (release {FIRST.release})")
+    assert "nothing==1.0" in ended.error
+
+
+@pytest.mark.proves("deps.auto", "config.python")
+def test_auto_brings_a_python_that_the_server_lacks(machine: Machine) -> None:
+    index = with_wheels(machine)
+    assert build(machine, installer="auto", python="3.12").ok
+    venv = f"{stack.ROOT}/venvs/5e7ab1e00000-py3.12"
+    assert [*index.commands[2][-5:]] == ["venv", "--allow-existing", "--python", "3.12", venv]
+    assert machine.read(f"{venv}/.complete") == "3.12\n"
+
+
 @pytest.mark.proves("config.python")
 def test_a_python_that_is_not_there_is_named(machine: Machine) -> None:
     prepared(machine)

@@ -1443,7 +1443,12 @@ UNIT = [
         "project.rebuild, interface, *other_server]",
         "project.rebuild, str(hooks), *other_server]",
     ),
-    Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "low_weight=False)).ok:", "low_weight=False)):"),
+    Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "low_weight=False)).ok\n", "low_weight=False))\n"),
+    Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "    if found is None:\n", "    if not found:\n"),
+    Breakage("migrate.skipped", f"{SCRIPTS}/release/ask_databases.py", "return bool(ended.code)", "return False"),
+    Breakage(
+        "migrate.skipped", f"{SCRIPTS}/release/ask_databases.py", "        return None\n", "        return False\n"
+    ),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", '"migrate", "--noinput", *', '"migrate", *'),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", '["--database", alias]', "[]"),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", " if not database.why_not]", "]"),

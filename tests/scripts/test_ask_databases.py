@@ -36,8 +36,20 @@ DJANGO = {
 OWN = "from django.db.migrations.autodetector import MigrationAutodetector\nclass Own(MigrationAutodetector):\n"
 
 
-def ask(folder: Path, commands: str) -> dict[str, Any]:
-    for name, text in {**DJANGO, "django/core/management.py": commands}.items():
+# One database of models' own, which nothing is known of.
+CONNECTION = """
+class Connection:
+    vendor, settings_dict = "other", {"ENGINE": "other", "NAME": "shop"}
+class connections(dict):
+    all = lambda self: []
+connections = connections(default=Connection())
+router = type("Router", (), {"allow_migrate_model": lambda *_: True})()
+"""
+
+
+def ask(folder: Path, commands: str, **changes: str) -> dict[str, Any]:
+    commands = commands if "call_command" in commands else f"{commands}call_command = None\n"
+    for name, text in {**DJANGO, "django/core/management.py": commands, **changes}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     argv = [sys.executable, str(migrate.ASK), str(folder)]
@@ -61,3 +73,26 @@ def test_a_project_s_own_makemigrations_knows_alone_what_it_leaves_out(tmp_path:
     answer = ask(tmp_path, commands)
     assert answer["apps"] == []
     assert answer["unknown"].startswith("shop.base has a makemigrations of its own")
+
+
+@pytest.mark.proves("migrate.skipped")
+@pytest.mark.parametrize(
+    ("ends", "work"),
+    [
+        ("return", False),
+        ("raise SystemExit(0)", False),
+        ("raise SystemExit(1)", True),
+        # Another migrate of the project's own may know no such option.
+        ("raise TypeError('Unknown option(s) for migrate command: check_unapplied')", None),
+    ],
+)
+def test_migrate_itself_says_whether_it_has_work(tmp_path: Path, ends: str, work: bool | None) -> None:
+    commands = "load_command_class = None\ndef get_commands(): return {'makemigrations': 'shop.base'}\n"
+    commands += "def call_command(name, **options):\n"
+    commands += "    assert name == 'migrate' and options['check_unapplied'] and options['database'] == 'default'\n"
+    commands += f"    print('for nobody', file=options['stdout'])\n    {ends}\n"
+    models = DJANGO["django/apps.py"].replace("lambda **_: []", "lambda **_: [MODEL]")
+    model = "MODEL = type('M', (), {'_meta': type('O', (), {'managed': True})})\n"
+    changes = {"django/apps.py": model + models, "django/db/__init__.py": CONNECTION}
+    [database] = ask(tmp_path, commands, **changes)["databases"]
+    assert database == {"alias": "default", "whyNot": "", "collation": [], "work": work}

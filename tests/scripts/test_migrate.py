@@ -88,6 +88,18 @@ def test_migrate_runs_only_where_the_check_finds_something(project: Project, run
         assert list(project.ran[1].argv[-2:]) == ["migrate", "--noinput"]
 
 
+@pytest.mark.proves("migrate.skipped")
+@pytest.mark.parametrize("work", [False, True])
+def test_what_the_first_answer_has_is_not_asked_again(project: Project, run: Migrate, work: bool) -> None:
+    """Another start of the project for the same question would take its time."""
+    project.asked["databases"][0]["work"] = work
+    project.pending = set() if work else {"default"}
+    run()
+    assert project.titles == ["migrate"][:work]
+    said = run.step.said  # type: ignore[attr-defined]
+    assert said == [["no migrations to run"], ["migrations have run (1 applied)"]][work]
+
+
 @pytest.mark.proves("migrate.all-databases")
 def test_every_database_with_work_is_migrated_in_order(project: Project, run: Migrate) -> None:
     project.asked["databases"] += [

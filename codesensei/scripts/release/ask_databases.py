@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -15,7 +16,7 @@ sys.path.insert(0, os.getcwd())
 
 import django
 from django.apps import apps
-from django.core.management import get_commands, load_command_class
+from django.core.management import call_command, get_commands, load_command_class
 from django.db import connections, router
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
@@ -99,6 +100,18 @@ def databases() -> list[dict[str, Any]]:
     return found
 
 
+def has_work(alias: str) -> bool | None:
+    """What `manage.py migrate --check` would say; None where only the program itself can."""
+    silent = io.StringIO()
+    try:
+        call_command("migrate", check_unapplied=True, database=alias, skip_checks=False, stdout=silent, stderr=silent)
+    except SystemExit as ended:
+        return bool(ended.code)
+    except Exception:  # noqa: BLE001  # whatever it is, manage.py says it in its own words
+        return None
+    return False
+
+
 def is_own(label: str) -> bool:
     path: str = os.path.realpath(apps.get_app_config(label).path)
     return path.startswith(f"{os.path.realpath(sys.argv[1])}/")
@@ -145,4 +158,7 @@ try:
         said["unknown"] = f"{app} has a makemigrations of its own, which alone knows what is left out on purpose"
 except Exception as error:  # noqa: BLE001  # what is wrong with the migrations is migrate's to say
     said["unknown"] = f"{type(error).__name__}: {error}"
+for database in said["databases"]:
+    # Last, because migrate may do more than look.
+    database["work"] = None if database["whyNot"] else has_work(database["alias"])
 print("\ncodesensei-databases:" + json.dumps(said))

@@ -38,11 +38,15 @@ LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """An entry of DATABASES. `why_not`: why migrate leaves it alone; `collation`: two versions that differ."""
+    """An entry of DATABASES. `why_not`: why migrate leaves it alone; `collation`: two versions that differ.
+
+    `work`: whether migrate has any, None where that was not to be found out.
+    """
 
     alias: str
     why_not: str = ""
     collation: tuple[str, ...] = ()
+    work: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +101,10 @@ def migrate(
     for database in asked.databases:
         if database.why_not and database.why_not != FOREIGN:
             step.say(f"DATABASES[{database.alias!r}] is not migrated: {database.why_not}")
-    aliases = [database.alias for database in asked.databases if not database.why_not]
+    found = [database for database in asked.databases if not database.why_not]
+    aliases = [database.alias for database in found]
     places = {alias: f" in {alias}" if len(asked.databases) > 1 else "" for alias in aliases}
-    pending = [alias for alias in aliases if _has_work(step, release, alias, places[alias])]
+    pending = [database.alias for database in found if _has_work(step, release, database, places[database.alias])]
     # All are judged before one is migrated; also without work, what is acknowledged has to be a migration.
     judged = pending or (aliases[:1] if acknowledged else [])
     warnings += guard.refuse(step, release, judged, acknowledged, dump)
@@ -110,14 +115,16 @@ def migrate(
     return warnings
 
 
-def _has_work(step: Step[object], release: Release, alias: str, where: str) -> bool:
-    if alias in read_json(_note(step), []):
+def _has_work(step: Step[object], release: Release, database: Database, where: str) -> bool:
+    if database.alias in read_json(_note(step), []):
         return True
-    check = _python(release, "manage.py", "migrate", "--check", *_chosen(alias))
-    if jobs.run_job(step, release, Job(f"migrate --check{where}", check, low_weight=False)).ok:
+    found = database.work
+    if found is None:
+        check = _python(release, "manage.py", "migrate", "--check", *_chosen(database.alias))
+        found = not jobs.run_job(step, release, Job(f"migrate --check{where}", check, low_weight=False)).ok
+    if not found:
         step.say(f"no migrations to run{where}")
-        return False
-    return True
+    return found
 
 
 def _migrate(step: Step[object], release: Release, alias: str, where: str, lock_timeout: int) -> Iterator[str]:

@@ -35,9 +35,9 @@ def write(change: Change) -> bool:
 
 
 def load_units(change: Change) -> None:
-    """Have systemd read the units that were written, and start them when it boots."""
+    """Have systemd start the units that were written when it boots, and read them."""
+    systemctl("enable", "--quiet", "--no-reload", *(unit.name for unit in change.manifest.units))
     systemctl("daemon-reload")
-    systemctl("enable", "--quiet", *(unit.name for unit in change.manifest.units))
 
 
 def start_web(change: Change, stale: Collection[str]) -> None:

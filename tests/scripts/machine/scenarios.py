@@ -30,7 +30,7 @@ LEADING = re.compile(r"lead \S+/(current|previous) .*|(link|rename) \S+\.sock .*
 
 PROOF = "job: python -B ask_workers.py"
 CANDIDATE_STARTS = ("systemctl daemon-reload", f"systemctl start {CANDIDATE}")
-CANDIDATE_ENDS = (f"systemctl stop {CANDIDATE}", f"systemctl reset-failed {CANDIDATE}", "systemctl daemon-reload")
+CANDIDATE_ENDS = (f"systemctl stop {CANDIDATE}", f"systemctl reset-failed {CANDIDATE}")
 TO_CANDIDATE = (
     "link hand-over/web.sock hand-over/live.sock",
     "link hand-over/candidate/web.sock hand-over/next.sock",
@@ -42,7 +42,7 @@ TO_LIVE = ("rename hand-over/live.sock hand-over/web.sock", f"systemctl stop --n
 def _units(*workers: str, renewal: tuple[str, ...] = ()) -> tuple[str, ...]:
     """How units are loaded, then workers renewed, then the socket started."""
     names = " ".join([WEB_SOCKET, WEB, *workers])
-    return "systemctl daemon-reload", f"systemctl enable {names}", *renewal, f"systemctl start {WEB_SOCKET}"
+    return f"systemctl enable --no-reload {names}", "systemctl daemon-reload", *renewal, f"systemctl start {WEB_SOCKET}"
 
 
 def _renewed(*workers: str) -> tuple[str, ...]:
@@ -296,8 +296,8 @@ SCENARIOS = (
         FIRST,
         replace(FIRST, backlog=100),
         (
+            f"systemctl enable --no-reload {WEB_SOCKET} {WEB} {MAIL}",
             "systemctl daemon-reload",
-            f"systemctl enable {WEB_SOCKET} {WEB} {MAIL}",
             f"systemctl stop {WEB}",
             f"systemctl restart {WEB_SOCKET}",
             *NOTHING_TO_WEB,

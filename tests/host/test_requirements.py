@@ -80,7 +80,7 @@ def requiring(*lines: str, **files: str) -> dict[str, str | bytes]:
 
 
 @BOTH
-@pytest.mark.parametrize("installer", ["pip", "uv"])
+@pytest.mark.parametrize("installer", ["auto", "pip", "uv"])
 @pytest.mark.full
 def test_a_private_index_by_a_secret_variable(lab: Workshop, debian: int, installer: str) -> None:
     url = index.start_index(lab.server, {"acme_theme-2.0": ACME})
@@ -107,7 +107,7 @@ def test_a_private_index_by_a_secret_variable(lab: Workshop, debian: int, instal
 @pytest.mark.proves("deps.pip", "deps.server-missing")
 def test_hash_pinned_files_and_a_wrong_hash(lab: Workshop) -> None:
     """The distribution's own pip is an old one; gunicorn is added although every requirement must have a hash."""
-    built = lab.build({**START, "requirements.txt": "--require-hashes\n" + HASHED})
+    built = lab.build({**START, "requirements.txt": "--require-hashes\n" + HASHED}, {"installer": "pip"})
     found = lab.packages(built)
     assert (found["django"], found["gunicorn"], found["pip"]) == ("5.2.19", "23.0.0", "25.3")
     wrong = HASHED[:-5] + ("0000" if HASHED[-5:-1] != "0000" else "1111") + "\n"
@@ -243,6 +243,27 @@ def test_a_server_is_added_under_the_project_s_own_versions(lab: Workshop) -> No
     built = lab.build(requiring(*lines), secrets={"PIP_EXTRA_INDEX_URL": secret})
     assert lab.packages(built)["packaging"] == "21.0"
     assert "gunicorn" in lab.packages(built)
+
+
+@pytest.mark.parametrize("debian", [12, pytest.param(13, marks=pytest.mark.full)])
+@pytest.mark.proves("deps.auto", "deps.root", "deps.server-missing")
+def test_auto(lab: Workshop, debian: int) -> None:
+    """uv installs into a venv as Python makes it, whose byte code is there; pip takes the place of uv that cannot."""
+    built = lab.build({**START, "requirements.txt": HASHED}, prepare=True)
+    found = lab.packages(built)
+    assert (found["django"], found["gunicorn"]) == ("5.2.19", "23.0.0")
+    assert "pip installs the packages" not in built.said
+    # As in a venv of the system's own Python: 12's has setuptools as well.
+    assert ("pip" in found, "setuptools" in found) == (True, debian == 12)
+    assert lab.server.console(f"find {built.venv} ! -user root").stdout == ""
+    query = "import os, django.db.models.query as query; print(os.path.exists(query.__cached__))"
+    assert lab.python(built, query) == "True"
+    # uv alone would take the package that has no hash.
+    refused = lab.build({**START, "requirements.txt": HASHED + "packaging==26.3\n"}, succeed=False)
+    assert "some requirements have a hash, but packaging==26.3 has none" in refused.error
+    by_pip = lab.build(requiring("packaging==26.3"), env={"PIP_NO_BINARY": "packaging"})
+    assert "pip installs the packages: uv does not know PIP_NO_BINARY" in by_pip.said
+    assert lab.packages(by_pip)["packaging"] == "26.3"
 
 
 @pytest.mark.parametrize("debian", [13, pytest.param(12, marks=pytest.mark.full)])

@@ -87,6 +87,7 @@ CASES = (
     ),
     Broken(
         "the disk is full",
+        config={"project.installer": "pip"},
         replace={"requirements.txt": ("redis==", "# Full\nredis==")},
         before="mount -t tmpfs -o size=4M,mode=1777 small /tmp",
         after="umount /tmp",

@@ -31,26 +31,8 @@ class Provisioning(Component):
             shown["hardening"] = CLOSES
         _say_what_closes(stack, access)
         super().__init__(stack.slug, shown, opts)
-        packages = steps.Packages(
-            packages=project.system_packages,
-            postgresql=postgresql,
-            port=database.port if postgresql else None,
-            extensions=config.database.extensions if postgresql else (),
-            # uv brings its own, and alone has patch releases.
-            python="" if project.installer == "uv" or project.python.count(".") == 2 else project.python,
-            uv=project.installer == "auto" and project.python != "",
-            certbot=config.tls.kind == "acme",
-            hardening=config.server.hardening,
-            backups=config.backups is not None,
-        )
-        account = steps.Account(
-            user=stack.user,
-            media_serving=project.media_kind,
-            shared_paths=project.shared_paths,
-            media=project.media,
-        )
-        self.step(access, steps.PACKAGES, packages).apply(_warn)
-        self.step(access, steps.ACCOUNT, account)
+        self.step(access, steps.PACKAGES, packages_data(stack)).apply(_warn)
+        self.step(access, steps.ACCOUNT, account_data(stack))
         # A throwaway certificate that the step makes, or that of the project that serves by address.
         default = paths.SERVER.default_tls
         shared = site.base_files(certificate=f"{default}/certificate.pem", key=f"{default}/key.pem").items()
@@ -65,6 +47,32 @@ class Provisioning(Component):
             known = Output.all(generated.broker_number, generated.broker_password)
             self.step(access, steps.INSTANCE, known.apply(lambda both: _instance(stack, int(both[0]), both[1])))
         self.register_outputs({})
+
+
+def packages_data(stack: Stack) -> steps.Packages:
+    """What the step `packages` gets."""
+    config, project, database = stack.config, stack.config.project, stack.database
+    postgresql = database.kind in MADE_HERE
+    return steps.Packages(
+        packages=project.system_packages,
+        postgresql=postgresql,
+        port=database.port if postgresql else None,
+        extensions=config.database.extensions if postgresql else (),
+        # uv brings its own, and alone has patch releases.
+        python="" if project.installer == "uv" or project.python.count(".") == 2 else project.python,
+        uv=project.installer == "auto" and project.python != "",
+        certbot=config.tls.kind == "acme",
+        hardening=config.server.hardening,
+        backups=config.backups is not None,
+    )
+
+
+def account_data(stack: Stack) -> steps.Account:
+    """What the step `account` gets."""
+    project = stack.config.project
+    return steps.Account(
+        user=stack.user, media_serving=project.media_kind, shared_paths=project.shared_paths, media=project.media
+    )
 
 
 def _say_what_closes(stack: Stack, access: remote.Access) -> None:

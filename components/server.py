@@ -16,7 +16,8 @@ from components.generated import Generated
 class Server(Component):
     """One machine. It gets the scripts that every later step runs, and refuses before anything is made there.
 
-    `identity` is how the server's register knows this stack, whatever the stack is called.
+    `identity` is how the server's register knows this stack, whatever the stack is called; `toolkit` is the hash of the
+    scripts.
     """
 
     def __init__(self, *, stack: Stack, access: remote.Access, generated: Generated) -> None:
@@ -24,7 +25,7 @@ class Server(Component):
         shown = {"host": server.host, "port": server.port, "user": server.user, "toolkit": scripts.hash}
         super().__init__("server", shown, None)
         child = ResourceOptions(parent=self)
-        self.access = access
+        self.access, self.toolkit = access, scripts.hash
         # No argument here may ever change either: see `generated`.
         self.identity: Output[str] = random.RandomUuid("server-identity", opts=child).result
         brought = remote.toolkit_step(

@@ -8,24 +8,28 @@ from typing import Any
 import pulumi
 from pulumi import Output
 
-from codesensei import remote, story
+from codesensei import story
 from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import Served, Variable
 from codesensei.wire import envfile
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
+from components.backups import backup_data
 from components.base import if_known
 from components.environment import Environment
+from components.provisioning import account_data, packages_data
 from components.release import build_data, prepare_data
+from components.server import Server
 from components.switch import Switch
 
 
-def tell(stack: Stack, access: remote.Access, code: Code, environment: Environment, switch: Switch) -> None:
+def tell(stack: Stack, server: Server, code: Code, environment: Environment, switch: Switch) -> None:
     """Tell it as one diagnostic of the stack; nothing where nothing changes.
 
     A preview tells what would change, an update what has changed, once the switch has ended well.
     """
+    access = server.access
     outputs, done = access.state.outputs, access.state.steps
     served = Served.of(access.served, str(outputs.get("revision", "")), done)
 
@@ -33,6 +37,8 @@ def tell(stack: Stack, access: remote.Access, code: Code, environment: Environme
         release, url, *planned = known
         if access.served:
             sections = _sections(stack, code, served, environment, *planned)
+            # The switch comes last: it makes all of it live.
+            sections.insert(-1, story.of_server(done, _server(stack, server, code)))
         else:
             sections = [story.first_deploy(code.checkout)]
         if release and any(part.entries for part in sections):
@@ -43,6 +49,15 @@ def tell(stack: Stack, access: remote.Access, code: Code, environment: Environme
     live = (None, None) if pulumi.runtime.is_dry_run() else (switch.release, switch.url)
     parts = (environment.release, environment.digest_key, environment.given, environment.own)
     Output.all(*live, switch.planned, *map(_each_if_known, parts)).apply(told)
+
+
+def _server(stack: Stack, server: Server, code: Code) -> story.Server:
+    """What is asked of the server itself."""
+    config, backups = stack.config.backups, None
+    if config is not None:
+        known = backup_data(stack, code.settings.django_directory, "", "")
+        backups = story.Backups(known.to, config.schedule, known.keep, known.folders)
+    return story.Server(packages_data(stack), account_data(stack), backups, server.toolkit)
 
 
 def _each_if_known(value: Any) -> Output[Any]:

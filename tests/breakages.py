@@ -369,6 +369,9 @@ UNIT = [
         "story.processes", f"{STORY}/live.py", "elif was and wanted and was.command != wanted.command:", "elif False:"
     ),
     Breakage("story.processes", f"{STORY}/live.py", "(file.renews, file.path", '("", file.path'),
+    Breakage("story.server", f"{STORY}/server.py", "sorted({*wanted} - {*was})", "sorted({*was} - {*was})"),
+    Breakage("story.server", f"{STORY}/server.py", "claim.words[-1:] != (wanted.toolkit,)", "claim.words[-1:] == ()"),
+    Breakage("story.server", f"{STORY}/server.py", "        elif steps.BACKUPS.name in done:", "        elif wanted:"),
     Breakage("story.site", f"{STORY}/live.py", "for name in before.hosts if", "for name in () if"),
     Breakage("story.switch", f"{STORY}/live.py", "return change.of_password or any", "return any"),
     Breakage(

@@ -73,7 +73,13 @@ def of_served(name: str, served: Served, checkout: Checkout, read: Callable[[Che
 def _given(done: Mapping[str, Done], kind: StepKind[D], argument: str) -> D | None:
     """What a step got, if it was run for this release, or for its variables."""
     step = done.get(kind.name)
-    if step is None or argument not in step.words[2:3]:
+    return None if step is None or argument not in step.words[2:3] else latest(done, kind)
+
+
+def latest(done: Mapping[str, Done], kind: StepKind[D]) -> D | None:
+    """What a step got when it last ran; None where the state does not tell, or tells it in another version's form."""
+    step = done.get(kind.name)
+    if step is None:
         return None
     with contextlib.suppress(ValueError, WireError):
         return codec.decode(kind.data, codec.plain(step.data), f"step {kind.name}", kept=True)

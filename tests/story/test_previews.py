@@ -178,6 +178,21 @@ def test_workers_and_hostnames(shop: Shop) -> None:
     )
 
 
+@pytest.mark.proves("story.server")
+def test_what_changes_on_the_server_itself(shop: Shop) -> None:
+    changes = (("project.systemPackages", ["libmagic-dev"]), ("server.hardening", "off"))
+    found = told(previewed(shop, *changes, ("backups", {"to": "/backups"})))
+    assert found == lines(
+        server=[
+            "+ libmagic-dev is installed",
+            "+ restic is installed",
+            "hardening auto -> off",
+            "backups daily to /backups",
+        ],
+        switch=["nothing restarts for visitors; workers run on"],
+    )
+
+
 @pytest.mark.proves("story.variables")
 def test_a_generated_variable(shop: Shop) -> None:
     head, variables, *_ = told(previewed(shop, ("generateSecrets", ["SECRET_KEY", "OTHER"])))

@@ -1,0 +1,95 @@
+"""What changes on the server itself, from what the state has of its steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from codesensei.remote.state import StepState
+from codesensei.story import Backups, Server, of_server
+from codesensei.wire import codec, steps
+from codesensei.wire.steps import Account, Backup, KeepBackups, Packages, StepKind
+
+KEEP = KeepBackups(daily=7, weekly=4, monthly=6)
+PACKAGES = Packages(packages=("jq",), postgresql=True, port=None, extensions=(), python="", certbot=False)
+ACCOUNT = Account(user="deploy", media_serving="none", shared_paths=("data",))
+BACKUPS = Backups("/backups", "daily", KEEP, ("media",))
+TOOLKIT = "abc"
+WANTED = Server(PACKAGES, ACCOUNT, BACKUPS, TOOLKIT)
+
+
+def step(kind: StepKind[Any], data: Any, *words: str) -> StepState:
+    return StepState(0, "", (kind.name, "1", *words), codec.to_text(data))
+
+
+def backup(**changes: Any) -> Backup:
+    given: dict[str, Any] = {"to": "/backups", "user": "deploy", "directory": ".", "period": 86400, "keep": KEEP}
+    given |= {"folders": ("media",), "database": None, "service": "", "timer": "", "password": "s3cret"}
+    return Backup(**{**given, **changes})
+
+
+DONE = {
+    "claim": step(steps.CLAIM, steps.Nothing(), "stack", "identity", "false", TOOLKIT),
+    "packages": step(steps.PACKAGES, PACKAGES),
+    "account": step(steps.ACCOUNT, ACCOUNT),
+    "backups": step(steps.BACKUPS, backup()),
+}
+
+
+def told(wanted: Server, **done: StepState) -> tuple[str, ...]:
+    return of_server({**DONE, **done}, wanted).entries
+
+
+@pytest.mark.proves("story.server", "story.silent")
+def test_the_same_is_not_told() -> None:
+    assert told(WANTED) == ()
+    # Of a stack whose state has none of it, nothing is known.
+    assert of_server({}, replace(WANTED, backups=None)).entries == ()
+
+
+@pytest.mark.proves("story.server")
+def test_packages_come_and_stay() -> None:
+    packages = replace(PACKAGES, packages=("libmagic-dev",), extensions=("postgis",), certbot=True, backups=True)
+    assert told(replace(WANTED, packages=replace(packages, python="3.12", hardening="on"))) == (
+        "+ libmagic-dev is installed",
+        "- jq is asked for no more, and stays",
+        "+ extension postgis is installed",
+        "+ certbot is installed",
+        "+ restic is installed",
+        "Python of the system -> 3.12",
+        "hardening auto -> on",
+    )
+
+
+@pytest.mark.proves("story.server")
+def test_the_account_and_its_folders() -> None:
+    account = Account(user="web", media_serving="proxy", shared_paths=("uploads",))
+    assert told(replace(WANTED, account=account)) == (
+        "user deploy -> web",
+        "+ shared/uploads",
+        "- shared/data is used no more, and stays",
+        "mediaServing none -> proxy",
+    )
+
+
+@pytest.mark.proves("story.server")
+def test_backups() -> None:
+    other = Backups("sftp:box:/shop", "hourly", replace(KEEP, daily=14), ())
+    assert told(replace(WANTED, backups=other)) == (
+        "backups to /backups -> sftp:box:/shop; those at /backups stay there",
+        "backups daily -> hourly",
+        "backups that stay: 7 daily, 4 weekly, 6 monthly -> 14 daily, 4 weekly, 6 monthly",
+        "backups of shared/media -> no folder",
+    )
+    assert told(replace(WANTED, backups=None)) == ("no backups are made any more; those that there are stay",)
+    without = {name: known for name, known in DONE.items() if name != "backups"}
+    assert of_server(without, WANTED).entries == ("backups daily to /backups",)
+
+
+@pytest.mark.proves("story.server")
+def test_another_version_of_the_program() -> None:
+    assert told(replace(WANTED, toolkit="def")) == (
+        "codesensei's scripts there are replaced; nothing restarts for that alone",
+    )

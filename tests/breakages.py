@@ -962,7 +962,7 @@ UNIT = [
     Breakage(
         "workers.drain",
         f"{SCRIPTS}/serving/workers.py",
-        '        systemctl("restart", "--no-block", *old)',
+        '        systemctl("restart", "--no-block", "--job-mode=ignore-dependencies", *old)',
         '        systemctl("start", "--no-block", *old)',
     ),
     Breakage("workers.drain", f"{SCRIPTS}/serving/workers.py", '.main_pid not in (old[name], "0") or', ".main_pid or"),

@@ -190,7 +190,7 @@ def test_a_workers_line_is_in_no_unit() -> None:
     assert "/etc/codesensei/shop/workers/beat.sh\n" in text
     assert "Environment=HOME=/srv/codesensei/shop/shared/state/beat\n" in text
     # It ends and starts while the web process is renewed, and shares the /tmp of the candidate, which runs meanwhile.
-    assert "After=network-online.target\n" in text
+    assert "After=network-online.target shop.service\n" in text
     assert "JoinsNamespaceOf=shop.service codesensei-candidate-shop.service\n" in text
     assert "Requires=" not in text
     assert "TimeoutStopSec=30\n" in text

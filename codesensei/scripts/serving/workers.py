@@ -151,7 +151,8 @@ def _start(names: list[str], stale: Collection[str]) -> Renewal:
     if missing := [name for name in names if name not in active]:
         systemctl("start", *missing, check=False)
     if old:
-        systemctl("restart", "--no-block", *old)
+        # They start after the web process: in that order systemd would let it end only after them, jobs and all.
+        systemctl("restart", "--no-block", "--job-mode=ignore-dependencies", *old)
     # systemd counts from 0 again after a restart that somebody has asked for.
     restarts = {name: "0" if name in old else state.restarts for name, state in before.items()}
     return Renewal(began, [*missing, *old], old, restarts)

@@ -46,7 +46,7 @@ def _units(*workers: str, renewal: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 
 def _renewed(*workers: str) -> tuple[str, ...]:
-    return (f"systemctl restart --no-block {' '.join(workers)}",)
+    return (f"systemctl restart --no-block --job-mode=ignore-dependencies {' '.join(workers)}",)
 
 
 def _started(*workers: str) -> tuple[str, ...]:

@@ -190,7 +190,7 @@ def test_a_fault_while_all_is_put_back(how: How) -> None:
     points = course.calls.faults() if how is How.REFUSED else course.calls.changes()
     # Only what comes after the failure; the test above has the rest.
     texts = [call.text for call in course.calls.made]
-    began = texts.index("systemctl restart --no-block shop-mail.service")
+    began = texts.index("systemctl restart --no-block --job-mode=ignore-dependencies shop-mail.service")
     for number in [point for point in points if point > began]:
         with FAILING.machine() as machine:
             if how is How.KILLED:

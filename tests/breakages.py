@@ -1269,6 +1269,8 @@ UNIT = [
         "        _empty(builder.venv, builder.step",
         "        str(builder.step",
     ),
+    Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "if ignored := _ignored(done):", "if ignored := [*()]:"),
+    Breakage("deps.uv", f"{SCRIPTS}/release/with_uv.py", "[*for_pip_alone(builder), *_ignored(done)]:", "[*()]:"),
     Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "if alone := for_pip_alone(builder):", "if alone := [*()]:"),
     Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "builder.step.data.hashed and builder", "builder"),
     Breakage(

@@ -19,6 +19,8 @@ _KNOWN = frozenset(
     " progress-bar quiet retries root-user-action timeout verbose".split()
 )
 _KNOWN_IN_FILES = _KNOWN - {"index-url", "extra-index-url", "cert"}
+# What uv says of an option in a requirements file. It gets --require-hashes in its own way, and needs no features.
+_IGNORED = re.compile(r"Ignoring unsupported option in .+: `(--(?!require-hashes|use-feature)[\w-]+)`")
 # Until this version, Python itself fills a new venv with setuptools as well.
 _WITHOUT_SETUPTOOLS = (3, 12)
 
@@ -36,7 +38,9 @@ def install(builder: Builder, python: str) -> None:
     wanted = builder.step.data.python or python
     make = [*command(builder), "venv", "--allow-existing", "--python", wanted, str(builder.venv)]
     builder.require("create the venv", make)
-    builder.require("install the requirements", _install(builder))
+    done = builder.require("install the requirements", _install(builder))
+    if lost := [*for_pip_alone(builder), *_ignored(done)]:
+        builder.step.say(f"uv does not know {', '.join(lost)}: that has no effect on what is installed")
 
 
 def attempt(builder: Builder, python: str) -> str:
@@ -57,6 +61,8 @@ def attempt(builder: Builder, python: str) -> str:
         if not (done := builder.run("fill the venv", fill)).ok:
             return f"uv does not fill the venv ({_why(done)})"
     done = builder.run("install the requirements with uv", _install(builder))
+    if ignored := _ignored(done):
+        return f"uv ignores {', '.join(ignored)} of the requirements"
     return "" if done.ok else f"uv does not install the requirements ({_why(done)})"
 
 
@@ -126,6 +132,11 @@ def _first_packages(builder: Builder) -> list[str]:
     found = re.search(r"-py3\.(\d+)", builder.venv.name)
     older = found is not None and (3, int(found[1])) < _WITHOUT_SETUPTOOLS
     return ["pip", "setuptools"] if older else ["pip"]
+
+
+def _ignored(done: JobResult) -> list[str]:
+    """The options of the requirements without which uv has gone on."""
+    return list(dict.fromkeys(_IGNORED.findall(done.tail)))
 
 
 def _why(done: JobResult) -> str:

@@ -11,7 +11,7 @@ import pytest
 from tests.scripts.machine import doors, stack
 from tests.scripts.machine.calls import Fault, How, Killed
 from tests.scripts.machine.doors import Ended
-from tests.scripts.machine.machine import Machine
+from tests.scripts.machine.machine import Job, Machine
 from tests.scripts.machine.packages import Index
 from tests.scripts.machine.scenarios import FIRST
 
@@ -344,6 +344,27 @@ def test_auto_is_pip_where_uv_cannot(
     made = [words for words in index.commands if words[-1] == VENV]
     assert made[-1] == ["/usr/bin/python3", "-m", "venv", VENV]
     assert machine.read(f"{VENV}/.complete") == "3.13.5\n"
+
+
+IGNORED = """
+warning: Ignoring unsupported option in `base.txt`: `--require-hashes` (hint: pass it on the command line)
+warning: Ignoring unsupported option in `base.txt`: `--use-feature`
+warning: Ignoring unsupported option in `base.txt`: `--pre` (hint: pass `--pre` on the command line instead)
+"""
+
+
+@pytest.mark.proves("deps.auto", "deps.uv")
+def test_what_uv_only_warns_of_is_not_lost_unheard(machine: Machine) -> None:
+    """It installs without the option, and ends with 0."""
+    index = with_wheels(machine)
+    machine.jobs.insert(0, Job("uv pip install --python", 0, IGNORED))
+    ended = build(machine, installer="auto")
+    assert "pip installs the packages: uv ignores --pre of the requirements" in ended.said
+    assert "install --requirement base.txt" in installs(index)
+    stack.send(machine, OTHER)
+    machine.write(f"{stack.ROOT}/env/{OTHER.env}.env", "PIP_NO_BINARY=lxml\n")
+    by_uv = build(machine, OTHER, installer="uv", venvId="1" * 40)
+    assert "uv does not know PIP_NO_BINARY, --pre: that has no effect on what is installed" in by_uv.said
 
 
 @pytest.mark.proves("deps.auto")

@@ -20,7 +20,7 @@ export HOST_KEY
 
 .DEFAULT_GOAL := help
 .PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults continuity bench demo \
-	demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment clean
+	demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment pin clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -93,6 +93,9 @@ sandbox-list: ## Show this checkout's servers
 
 sandbox-ssh: ## Log in to the server NAME
 	@$(PYTHON) -m tools.sandbox ssh '$(NAME)'
+
+pin: ## Write the commit that REV names (a branch, a tag, a commit) into the file of the stack STACK
+	@bin/codesensei pin $(if $(STACK),--stack '$(STACK)') -- '$(REV)'
 
 clean: ## Remove the demo, all servers, .venv and what tools left in the checkout (the cache stays)
 	@$(PYTHON) -m tools.demo down

@@ -369,6 +369,14 @@ UNIT = [
         "story.processes", f"{STORY}/live.py", "elif was and wanted and was.command != wanted.command:", "elif False:"
     ),
     Breakage("story.processes", f"{STORY}/live.py", "(file.renews, file.path", '("", file.path'),
+    Breakage(
+        "console.pin",
+        "codesensei/console/pinning.py",
+        '# {subject}" if subject else ""',
+        '# {subject}" if not subject else ""',
+    ),
+    Breakage("console.pin", "codesensei/console/pinning.py", "found.revision, printable", "revision, printable"),
+    Breakage("console.pin", "codesensei/console/pinning.py", 'behind.lstrip().startswith("#")', "behind"),
     Breakage("story.server", f"{STORY}/server.py", "sorted({*wanted} - {*was})", "sorted({*was} - {*was})"),
     Breakage("story.server", f"{STORY}/server.py", "claim.words[-1:] != (wanted.toolkit,)", "claim.words[-1:] == ()"),
     Breakage("story.server", f"{STORY}/server.py", "        elif steps.BACKUPS.name in done:", "        elif wanted:"),

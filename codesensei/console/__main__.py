@@ -1,4 +1,4 @@
-"""`codesensei`: releases, status, recover, backup, backups, restore. Exit status 0 done, 1 failed, 2 wrong usage."""
+"""`codesensei`: pin, releases, status, recover, backup, backups, restore. Exit status: 0 done, 1 failed, 2 usage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from codesensei.console import recovery, show
+from codesensei.console import pinning, recovery, show
 from codesensei.console.engine import Engine
 from codesensei.console.server import Server
 from codesensei.wire.answers import Backups, Releases, ServerStatus
@@ -52,6 +52,15 @@ def saying(title: str, as_json: bool) -> Iterator[Callable[[str], None]]:
     # Shown on a terminal only.
     with show.console().status(title):
         yield click.echo
+
+
+@cli.command()
+@common
+@click.argument("revision", metavar="COMMIT|TAG|BRANCH")
+def pin(revision: str, stack: str | None, as_json: bool) -> None:
+    """Write the commit that is to be deployed into the stack file."""
+    found = pinning.pin(Engine.of(stack).name, revision)
+    click.echo(show.as_json(found)) if as_json else show.pinned(found)
 
 
 @cli.command()

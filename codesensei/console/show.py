@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from codesensei.console.pinning import Pinned
 from codesensei.wire import codec
 from codesensei.wire.answers import Backups, KeptRelease, Releases, ServerStatus
 from codesensei.wire.text import printable
@@ -28,6 +29,14 @@ def console() -> Console:
 def as_json(value: object) -> str:
     """The answer as one JSON document, also with what is empty."""
     return json.dumps(codec.encode(value, whole=True), indent=2, ensure_ascii=False)
+
+
+def pinned(found: Pinned) -> None:
+    """The commit by its subject, and the one before."""
+    shown = Text(printable(f"{found.stack}: {found.revision[:12]} {found.subject}"))
+    console().print(shown if found.changed else Text.assemble(shown, ", as before"))
+    if found.changed:
+        console().print(Text(printable(f"before: {found.was[:40]}; pulumi preview shows what that changes")))
 
 
 def releases(found: Releases) -> None:

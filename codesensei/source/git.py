@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from codesensei.config.project import ProjectConfig
+from codesensei.config.project import ProjectConfig, SourceConfig
 from codesensei.source.archive import Checkout, Commit, archive_of
 from codesensei.source.command import SCHEMES, GitFailure, operators_git, plain_git, repository_of_ours
 from codesensei.source.errors import SourceError, listing, near
@@ -39,7 +39,11 @@ def open_source(project: ProjectConfig, *, cache_dir: Path | None = None, base: 
 
     SourceError names what cannot be had: the repository, the revision, a clean tree, files kept elsewhere.
     """
-    source = project.source
+    return checkout_of(project.source, cache_dir=cache_dir, base=base)
+
+
+def checkout_of(source: SourceConfig, *, cache_dir: Path | None = None, base: Path | None = None) -> Checkout:
+    """The same, of a source alone."""
     cache = cache_dir or default_cache()
     if source.git is not None:
         return _open_url(source.git, source.revision, cache)

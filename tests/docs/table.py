@@ -51,6 +51,7 @@ RUN_BY = {
     "docs/operating.md#where-the-state-is.2": DESK,
     "docs/operating.md#what-to-keep-safe": SERVER,
     "docs/operating.md#commands": COMMANDS,
+    "docs/operating.md#a-commit-by-its-name": DESK,
     "docs/operating.md#a-second-operator": BOUGHT,
     "docs/operating.md#a-second-operator.2": DESK,
     "docs/operating.md#keys": DESK,

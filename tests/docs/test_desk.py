@@ -46,6 +46,9 @@ def test_at_the_operator_s_desk(tmp_path: Path) -> None:
         "codesensei:drift": False,
     }
     file.write_text(yaml.safe_dump({"config": config}) + salt)
+    reader.types(f"{OPERATING}#a-commit-by-its-name")
+    newest = history.commits[-1]
+    assert f'revision: "{newest.revision}"  # {newest.subject}' in file.read_text()
     reader.shell("ssh-keygen -q -t ed25519 -N '' -f new_key")
     reader.types(f"{OPERATING}#keys")
     reader.types(f"{OPERATING}#keys.2", "typed by hand\n")

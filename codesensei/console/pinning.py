@@ -1,0 +1,95 @@
+"""Write the commit that a branch, a tag or a part of a commit names into a stack file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from codesensei.config.project import SourceConfig
+from codesensei.console.errors import CommandError
+from codesensei.source import SourceError, checkout_of
+from codesensei.wire.text import printable
+
+# As Pulumi.yaml says.
+FOLDER = Path("stacks")
+PLACE = ("config", "codesensei:project", "source", "revision")
+LONGEST = 72
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What a stack file names now, and what it named before."""
+
+    stack: str
+    revision: str
+    subject: str
+    was: str
+    changed: bool
+
+
+def pin(stack: str, revision: str) -> Pinned:
+    """Write it, with the commit's subject as a comment. Nothing is connected to but the project's repository."""
+    file = FOLDER / f"Pulumi.{stack}.yaml"
+    try:
+        text = file.read_text(encoding="utf-8")
+        node = _node(yaml.compose(text))
+    except FileNotFoundError:
+        raise CommandError(
+            str(file), "it is not there", "name the stack (--stack); pulumi stack ls lists them"
+        ) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CommandError(str(file), f"it cannot be read: {str(error).splitlines()[0]}", "correct it") from None
+    if node is None:
+        fix = "write source: {path: …, revision: …} into it; stacks/Pulumi.example.yaml explains both"
+        raise CommandError(str(file), "it has no revision in source of codesensei:project", fix)
+    source = yaml.safe_load(text)["config"]["codesensei:project"]["source"]
+    found = _commit(source, revision)
+    written = _replaced(text, node, found.revision, printable(found.subject)[:LONGEST])
+    if written != text:
+        _write(file, written)
+    return Pinned(stack, found.revision, found.subject, node.value, written != text)
+
+
+def _node(root: yaml.Node | None) -> yaml.ScalarNode | None:
+    """Where the revision stands."""
+    found = root
+    for name in PLACE:
+        if not isinstance(found, yaml.MappingNode):
+            return None
+        found = next((value for key, value in found.value if key.value == name), None)
+    return found if isinstance(found, yaml.ScalarNode) else None
+
+
+def _commit(source: dict[str, Any], revision: str) -> Any:
+    try:
+        return checkout_of(SourceConfig.model_validate({**source, "revision": revision}))
+    except ValidationError:
+        fix = "pulumi preview tells what is wrong in project.source; a revision is a commit, a tag or a branch"
+        raise CommandError(f"revision {printable(revision)}", "it cannot be one of that source", fix) from None
+    except SourceError as error:
+        raise CommandError(error.thing, error.cause, error.fix) from None
+
+
+def _replaced(text: str, node: yaml.ScalarNode, revision: str, subject: str) -> str:
+    """The text with another revision; a comment behind it gives way to the subject, anything else stays."""
+    start, end = node.start_mark.index, node.end_mark.index
+    line_end = text.find("\n", end)
+    line_end = len(text) if line_end < 0 else line_end
+    behind = text[end:line_end]
+    if not behind.strip() or behind.lstrip().startswith("#"):
+        behind = f"  # {subject}" if subject else ""
+    # In quotes: digits alone would be a number.
+    return f'{text[:start]}"{revision}"{behind}{text[line_end:]}'
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all."""
+    new = file.with_name(f".{file.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.chmod(file.stat().st_mode & 0o777)
+    os.replace(new, file)

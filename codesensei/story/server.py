@@ -78,8 +78,6 @@ def _account(was: Account, wanted: Account) -> Iterator[str]:
     yield from (
         f"- shared/{path} is used no more, and stays" for path in was.shared_paths if path not in wanted.shared_paths
     )
-    if was.media_serving != wanted.media_serving:
-        yield f"mediaServing {was.media_serving} -> {wanted.media_serving}"
 
 
 def _backups(done: Mapping[str, Done], wanted: Backups | None) -> Iterator[str]:

@@ -86,13 +86,14 @@ def test_an_update_ends_with_what_it_has_changed(
 @pytest.mark.proves("story.told")
 def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     state = state_of(stacks.given(tmp_path), monkeypatch)
-    more = stacks.GIVEN.replace("mediaServing: proxy", "workers: {worker: celery -A config worker}")
+    others = "workers: {worker: celery -A config worker}\n    systemPackages: [jq]"
+    more = stacks.GIVEN.replace("mediaServing: proxy", others)
     more = more.replace("[shop.example.com]", "[www.example.com]") + "  codesensei:env: {GREETING: Hello}\n"
     # A commit of which nothing is known here.
     checkout = replace(recorder.code().checkout, revision="5" * 40)
     preview(stacks.loaded(tmp_path, more), state, monkeypatch, checkout=checkout)
     (text,) = told
-    names = ["release", "packages", "migrations", "variables", "processes", "site", "switch"]
+    names = ["release", "packages", "migrations", "variables", "processes", "site", "server", "switch"]
     assert [part.name for part in story.read(text)] == names
 
 

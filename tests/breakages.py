@@ -617,7 +617,7 @@ UNIT = [
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/apply.py",
-        '    systemctl("enable", "--quiet", *(unit.name for unit in change.manifest.units))\n',
+        '    systemctl("enable", "--quiet", "--no-reload", *(unit.name for unit in change.manifest.units))\n',
         "",
     ),
     Breakage(

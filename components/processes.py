@@ -82,7 +82,8 @@ class Processes(Component):
             self.files.append(_run_by(stack.user, programs / STOP_WORKER, program(STOP_WORKER)))
         self.homes = ("web", *sorted(config.workers))
         files = _candidate_files(stack, server)
-        self.candidate = Candidate(unit=units.candidate_unit(context, web), files=files, workers=count)
+        beside = [unit.name for unit in self.units if unit.kind == "worker"]
+        self.candidate = Candidate(unit=units.candidate_unit(context, web, beside), files=files, workers=count)
         self.register_outputs({})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,24 +104,25 @@ def web_unit(context: UnitContext, web: Web) -> str:
     return render("web.service.j2", **live, socket_unit=names.socket_unit(paths.slug), command=command)
 
 
-def candidate_unit(context: UnitContext, web: Web) -> str:
+def candidate_unit(context: UnitContext, web: Web, workers: Sequence[str] = ()) -> str:
     """The web process of a release that is not live, on a socket of its own, never restarted.
 
     It is the same text for all releases and servers, with placeholders. Its own messages go to the journal. Once it is
-    proved, it serves while the live process is replaced.
+    proved, it serves while the live process is replaced. These units of workers are replaced at the same time: the
+    candidate keeps the /tmp that all of them share.
     """
     paths = context.paths
     folder = paths.own_folder(RELEASE_PLACEHOLDER)
     release, home, venv = paths.release(RELEASE_PLACEHOLDER), paths.candidate_home, folder / "venv"
-    workers = WORKERS_PLACEHOLDER if web.workers else ""
+    processes = WORKERS_PLACEHOLDER if web.workers else ""
     return render(
         "candidate.service.j2",
         # Its own HOME too: a server may have a control socket there, which the live process must keep.
         **_common(context, release, folder / "env", venv, home, web.stop_timeout),
         confined=_confined(context, web.resources, paths.candidate_place),
-        web_unit=names.web_unit(paths.slug),
+        sharing=[names.web_unit(paths.slug), *workers],
         runtime_directory=str(home.relative_to("/run")),
-        command=_command(context, web, venv, paths.candidate_programs, paths.candidate_socket, workers=workers),
+        command=_command(context, web, venv, paths.candidate_programs, paths.candidate_socket, workers=processes),
     )
 
 
@@ -142,8 +144,6 @@ def worker_unit(
         **_live(context, key, stop_timeout, resources),
         key=key,
         web_unit=names.web_unit(paths.slug),
-        # It ends and starts while the web process is renewed; the candidate runs all that time, and keeps their /tmp.
-        candidate_unit=names.candidate_unit(paths.slug),
         command=systemd.command(["/bin/bash", "-c", RUN_FILE, str(paths.worker_script(key))]),
         stop=systemd.command(["/bin/bash", str(paths.programs / STOP_WORKER)]),
         stop_signal=signal,

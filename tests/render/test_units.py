@@ -48,7 +48,7 @@ def example_texts() -> dict[str, str]:
         "shop-daphne.service": units.web_unit(shop, served("daphne", ASGI, stop_timeout=20)),
         "shop-uvicorn.service": units.web_unit(shop, served("uvicorn", ASGI)),
         "shop-backend.service": units.web_unit(deeper, served("gunicorn", workers=5, stop_timeout=120)),
-        "candidate.service": units.candidate_unit(shop, served("gunicorn")),
+        "candidate.service": units.candidate_unit(shop, served("gunicorn"), ["shop-mail.service"]),
         "candidate-daphne.service": units.candidate_unit(deeper, served("daphne", ASGI)),
         "candidate-uvicorn.service": units.candidate_unit(deeper, served("uvicorn", ASGI, workers=2)),
         "shop-worker.service": units.worker_unit(shop, "worker", stop_timeout=600),
@@ -189,9 +189,7 @@ def test_a_workers_line_is_in_no_unit() -> None:
     text = units.worker_unit(context(), "beat", stop_timeout=30)
     assert "/etc/codesensei/shop/workers/beat.sh\n" in text
     assert "Environment=HOME=/srv/codesensei/shop/shared/state/beat\n" in text
-    # It ends and starts while the web process is renewed, and shares the /tmp of the candidate, which runs meanwhile.
     assert "After=network-online.target shop.service\n" in text
-    assert "JoinsNamespaceOf=shop.service codesensei-candidate-shop.service\n" in text
     assert "Requires=" not in text
     assert "TimeoutStopSec=30\n" in text
 

@@ -74,8 +74,8 @@ def _end(project: ProjectPaths) -> None:
         files.remove_path(path)
     # The next run recognizes a candidate that still runs by its unit.
     if stopped:
-        # systemd is told by the next candidate: it reads all units again, which takes its time.
         files.remove_path(unit)
+    systemctl("daemon-reload")
 
 
 def _traces(project: ProjectPaths) -> list[Path]:

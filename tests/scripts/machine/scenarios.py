@@ -30,7 +30,7 @@ LEADING = re.compile(r"lead \S+/(current|previous) .*|(link|rename) \S+\.sock .*
 
 PROOF = "job: python -B ask_workers.py"
 CANDIDATE_STARTS = ("systemctl daemon-reload", f"systemctl start {CANDIDATE}")
-CANDIDATE_ENDS = (f"systemctl stop {CANDIDATE}", f"systemctl reset-failed {CANDIDATE}")
+CANDIDATE_ENDS = (f"systemctl stop {CANDIDATE}", f"systemctl reset-failed {CANDIDATE}", "systemctl daemon-reload")
 TO_CANDIDATE = (
     "link hand-over/web.sock hand-over/live.sock",
     "link hand-over/candidate/web.sock hand-over/next.sock",

@@ -14,8 +14,6 @@ from components.base import Component, read_answer
 from components.generated import Generated
 from components.server import Server
 
-PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400}
-
 
 class Backups(Component):
     """A timer and its service, made after the switch: there is something to back up, and no deploy waits for it."""
@@ -53,7 +51,7 @@ def backup_data(stack: Stack, directory: str, password: str, secret_key: str) ->
         to=config.to,
         user=stack.user,
         directory=directory,
-        period=PERIODS[config.schedule],
+        period=steps.PERIODS[config.schedule],
         keep=steps.KeepBackups(daily=config.keep.daily, weekly=config.keep.weekly, monthly=config.keep.monthly),
         folders=folders,
         database=database,

@@ -36,9 +36,8 @@ def tell(stack: Stack, server: Server, code: Code, environment: Environment, swi
     def told(known: list[Any]) -> None:
         release, url, *planned = known
         if access.served:
-            sections = _sections(stack, code, served, environment, *planned)
-            # The switch comes last: it makes all of it live.
-            sections.insert(-1, story.of_server(done, _server(stack, server, code)))
+            on_server = story.of_server(done, _server(stack, server, code))
+            sections = _sections(stack, code, served, environment, on_server, *planned)
         else:
             sections = [story.first_deploy(code.checkout)]
         if release and any(part.entries for part in sections):
@@ -53,10 +52,8 @@ def tell(stack: Stack, server: Server, code: Code, environment: Environment, swi
 
 def _server(stack: Stack, server: Server, code: Code) -> story.Server:
     """What is asked of the server itself."""
-    config, backups = stack.config.backups, None
-    if config is not None:
-        known = backup_data(stack, code.settings.django_directory, "", "")
-        backups = story.Backups(known.to, config.schedule, known.keep, known.folders)
+    # Without its secrets, of which nothing is told.
+    backups = backup_data(stack, code.settings.django_directory, "", "") if stack.config.backups else None
     return story.Server(packages_data(stack), account_data(stack), backups, server.toolkit)
 
 
@@ -74,6 +71,7 @@ def _sections(
     code: Code,
     served: Served,
     environment: Environment,
+    on_server: story.Section,
     manifest: Manifest,
     release: str | None,
     digest_key: str | None,
@@ -95,5 +93,6 @@ def _sections(
         story.of_variables(served, name, variables, digest_key),
         story.of_processes(served, name, manifest),
         story.of_site(served, manifest),
+        on_server,
         story.of_switch(served, name, manifest),
     ]

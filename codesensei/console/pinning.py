@@ -36,7 +36,7 @@ def pin(stack: str, revision: str) -> Pinned:
     """Write it, with the commit's subject as a comment. Nothing is connected to but the project's repository."""
     file = FOLDER / f"Pulumi.{stack}.yaml"
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_bytes().decode()
         node = _node(yaml.compose(text))
     except FileNotFoundError:
         raise CommandError(
@@ -78,9 +78,8 @@ def _commit(source: dict[str, Any], revision: str) -> Any:
 def _replaced(text: str, node: yaml.ScalarNode, revision: str, subject: str) -> str:
     """The text with another revision; a comment behind it gives way to the subject, anything else stays."""
     start, end = node.start_mark.index, node.end_mark.index
-    line_end = text.find("\n", end)
-    line_end = len(text) if line_end < 0 else line_end
-    behind = text[end:line_end]
+    behind = text[end:].partition("\n")[0].rstrip("\r")
+    line_end = end + len(behind)
     if not behind.strip() or behind.lstrip().startswith("#"):
         behind = f"  # {subject}" if subject else ""
     # In quotes: digits alone would be a number.
@@ -90,6 +89,6 @@ def _replaced(text: str, node: yaml.ScalarNode, revision: str, subject: str) -> 
 def _write(file: Path, text: str) -> None:
     """Whole or not at all."""
     new = file.with_name(f".{file.name}.new")
-    new.write_text(text, encoding="utf-8")
+    new.write_bytes(text.encode())
     new.chmod(file.stat().st_mode & 0o777)
     os.replace(new, file)

@@ -6,10 +6,10 @@ from codesensei.story.packages import of_packages
 from codesensei.story.release import ended, first_deploy, of_release
 from codesensei.story.section import Section, read, text_of
 from codesensei.story.served import Served
-from codesensei.story.server import Backups, Server, of_server
+from codesensei.story.server import Server, of_server
 from codesensei.story.variables import Variable, of_variables
 
-__all__ = ["Backups", "Section", "Served", "Server", "Variable", "ended", "first_deploy", "of_migrations"]
+__all__ = ["Section", "Served", "Server", "Variable", "ended", "first_deploy", "of_migrations"]
 __all__ += [
     "of_packages",
     "of_processes",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,17 +11,7 @@ from codesensei.wire import steps
 from codesensei.wire.steps import Account, Backup, KeepBackups, Packages
 
 NAME = "server"
-_PERIODS = {3600: "hourly", 86400: "daily", 7 * 86400: "weekly"}
-
-
-@dataclass(frozen=True)
-class Backups:
-    """When backups are made, where to, how many stay, and of which folders in shared."""
-
-    to: str
-    schedule: str
-    keep: KeepBackups
-    folders: tuple[str, ...]
+_WORDS = {seconds: word for word, seconds in steps.PERIODS.items()}
 
 
 @dataclass(frozen=True)
@@ -31,7 +20,7 @@ class Server:
 
     packages: Packages
     account: Account
-    backups: Backups | None
+    backups: Backup | None
     toolkit: str
 
 
@@ -80,28 +69,33 @@ def _account(was: Account, wanted: Account) -> Iterator[str]:
     )
 
 
-def _backups(done: Mapping[str, Done], wanted: Backups | None) -> Iterator[str]:
-    was = latest(done, steps.BACKUPS)
-    if was is None or wanted is None:
+def _backups(done: Mapping[str, Done], wanted: Backup | None) -> Iterator[str]:
+    if steps.BACKUPS.name not in done:
         if wanted:
-            yield f"backups {wanted.schedule} to {wanted.to}"
-        elif steps.BACKUPS.name in done:
-            yield "no backups are made any more; those that there are stay"
+            yield f"backups {_schedule(wanted)} to {wanted.to}"
+        return
+    if wanted is None:
+        yield "no backups are made any more; those that there are stay"
+        return
+    was = latest(done, steps.BACKUPS)
+    if was is None:
         return
     if was.to != wanted.to:
         yield f"backups to {was.to} -> {wanted.to}; those at {was.to} stay there"
-    before = _schedule(was)
-    if before != wanted.schedule:
-        yield f"backups {before} -> {wanted.schedule}"
+    if was.period != wanted.period:
+        yield f"backups {_schedule(was)} -> {_schedule(wanted)}"
     if was.keep != wanted.keep:
         yield f"backups that stay: {_kept(was.keep)} -> {_kept(wanted.keep)}"
-    folders, others = ({posixpath.join("shared", path) for path in found} for found in (was.folders, wanted.folders))
-    if folders != others:
-        yield f"backups of {', '.join(sorted(folders)) or 'no folder'} -> {', '.join(sorted(others)) or 'no folder'}"
+    if (before := _folders(was)) != (after := _folders(wanted)):
+        yield f"backups of {before} -> {after}"
+
+
+def _folders(backup: Backup) -> str:
+    return ", ".join(f"shared/{path}" for path in sorted(backup.folders)) or "no folder"
 
 
 def _schedule(backup: Backup) -> str:
-    return _PERIODS.get(backup.period, f"every {backup.period} s")
+    return _WORDS.get(backup.period, f"every {backup.period} s")
 
 
 def _kept(keep: KeepBackups) -> str:

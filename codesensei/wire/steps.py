@@ -300,6 +300,10 @@ class AcmeSaid(Said):
     """What could not be obtained, as warnings."""
 
 
+# Seconds between two backups, by the word of the stack config.
+PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400}
+
+
 @dataclass(frozen=True, kw_only=True)
 class KeepBackups:
     """Of how many days, weeks and months the last backup is kept."""

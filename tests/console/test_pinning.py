@@ -60,7 +60,7 @@ def pin(*words: str) -> Result:
 
 
 @pytest.mark.proves("console.pin")
-@pytest.mark.parametrize("behind", ["", "  # Open a shop", "\r"])
+@pytest.mark.parametrize("behind", ["", "  # Open a shop", "  "])
 @pytest.mark.parametrize("name", ["main", "v2.0.0", "commit"])
 def test_one_line_changes(folder: Path, name: str, behind: str) -> None:
     file, commit = write(behind), git("rev-parse", "main")
@@ -89,6 +89,15 @@ def test_a_source_on_one_line_keeps_what_is_behind_the_revision(folder: Path) ->
     assert file.read_text() == (
         f'config:\n  codesensei:project: {{slug: shop, source: {{path: shop, revision: "{commit}"}}}} # ours\n'
     )
+
+
+@pytest.mark.proves("console.pin")
+def test_the_ends_of_lines_stay(folder: Path) -> None:
+    file = write()
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    lines = file.read_bytes().count(b"\r\n")
+    assert pin("main").exit_code == 0
+    assert file.read_bytes().count(b"\r\n") == file.read_bytes().count(b"\n") == lines
 
 
 @pytest.mark.proves("console.pin", "errors.four")

@@ -36,7 +36,7 @@ DJANGO = {
 OWN = "from django.db.migrations.autodetector import MigrationAutodetector\nclass Own(MigrationAutodetector):\n"
 
 
-# One database of models' own, which nothing is known of.
+# One database, of which nothing but its name is known.
 CONNECTION = """
 class Connection:
     vendor, settings_dict = "other", {"ENGINE": "other", "NAME": "shop"}

@@ -120,6 +120,15 @@ def test_certbot_and_another_python_come_on_demand_alone(
         packages.run(make_step("packages", data=replace(PACKAGES, python="3.8")))
 
 
+@pytest.mark.proves("config.python")
+def test_a_python_that_uv_brings_may_be_lacking(system: FakeSystem, make_step: Any) -> None:
+    packages.run(make_step("packages", data=replace(PACKAGES, python="3.8", uv=True)))
+    assert not any(name.startswith("python3.8") for name in system.installed)
+    system.available.add("python3.12")
+    packages.run(make_step("packages", data=replace(PACKAGES, python="3.12", uv=True)))
+    assert "python3.12-venv" in system.installed
+
+
 def test_an_extension_without_a_package_names_its_own_key(system: FakeSystem, make_step: Any) -> None:
     absent = failing("E: Unable to locate package postgresql-15-pgvector\n")
     system.failures = [Result("", "", 0)]

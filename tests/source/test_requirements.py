@@ -289,3 +289,19 @@ def test_what_is_asked_for_is_told_as_a_person_reads_it(project_of: Make) -> Non
         "https://example.com/x-1.0.tar.gz": "",
         ".": "",
     }
+
+
+@pytest.mark.proves("deps.auto")
+@pytest.mark.parametrize(
+    ("text", "hashed"),
+    [
+        ("django==5.2\n", False),
+        ("django==5.2 \\\n    --hash=sha256:00\n", True),
+        ("--require-hashes\ndjango==5.2\n", True),
+        ("-r base.txt\n", True),
+        ("django==5.2  # --hash=sha256:00\n", False),
+    ],
+)
+def test_one_hash_asks_for_all(project_of: Make, text: str, hashed: bool) -> None:
+    project = project_of({"requirements.txt": text, "base.txt": "django==5.2 --hash=sha256:00\n"})
+    assert requirements_closure(project, "requirements.txt").hashed is hashed

@@ -8,16 +8,14 @@ from typing import Any
 import pytest
 
 from codesensei.remote.state import StepState
-from codesensei.story import Backups, Server, of_server
+from codesensei.story import Server, of_server
 from codesensei.wire import codec, steps
 from codesensei.wire.steps import Account, Backup, KeepBackups, Packages, StepKind
 
 KEEP = KeepBackups(daily=7, weekly=4, monthly=6)
 PACKAGES = Packages(packages=("jq",), postgresql=True, port=None, extensions=(), python="", certbot=False)
 ACCOUNT = Account(user="deploy", media_serving="none", shared_paths=("data",))
-BACKUPS = Backups("/backups", "daily", KEEP, ("media",))
 TOOLKIT = "abc"
-WANTED = Server(PACKAGES, ACCOUNT, BACKUPS, TOOLKIT)
 
 
 def step(kind: StepKind[Any], data: Any, *words: str) -> StepState:
@@ -30,6 +28,7 @@ def backup(**changes: Any) -> Backup:
     return Backup(**{**given, **changes})
 
 
+WANTED = Server(PACKAGES, ACCOUNT, backup(), TOOLKIT)
 DONE = {
     "claim": step(steps.CLAIM, steps.Nothing(), "stack", "identity", "false", TOOLKIT),
     "packages": step(steps.PACKAGES, PACKAGES),
@@ -75,7 +74,7 @@ def test_the_account_and_its_folders() -> None:
 
 @pytest.mark.proves("story.server")
 def test_backups() -> None:
-    other = Backups("sftp:box:/shop", "hourly", replace(KEEP, daily=14), ())
+    other = backup(to="sftp:box:/shop", period=3600, keep=replace(KEEP, daily=14), folders=())
     assert told(replace(WANTED, backups=other)) == (
         "backups to /backups -> sftp:box:/shop; those at /backups stay there",
         "backups daily -> hourly",
@@ -85,6 +84,8 @@ def test_backups() -> None:
     assert told(replace(WANTED, backups=None)) == ("no backups are made any more; those that there are stay",)
     without = {name: known for name, known in DONE.items() if name != "backups"}
     assert of_server(without, WANTED).entries == ("backups daily to /backups",)
+    # Of another version's form nothing is known, which does not make them new.
+    assert told(WANTED, backups=StepState(0, "", ("backups", "1"), "{}")) == ()
 
 
 @pytest.mark.proves("story.server")

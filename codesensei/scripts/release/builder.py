@@ -29,6 +29,8 @@ class Builder:
     step: Step[Build]
     release: Release
     venv: Path
+    # Of the venv's Python.
+    version: str = ""
     uses_uv: bool = False
 
     @property

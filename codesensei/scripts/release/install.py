@@ -39,7 +39,7 @@ def install(step: Step[Build], release: Release) -> None:
     if (venv / ".complete").exists():
         return
     _empty(venv, step, release)
-    _web_server(_requirements(Builder(step, release, venv), python), data.server)
+    _web_server(_requirements(Builder(step, release, venv, version), python), data.server)
     jobs.end_build_user(step)
     seal(venv, step.project.build_user, release.user)
     files.write_file(venv / ".complete", version + "\n", 0o644)

@@ -129,8 +129,7 @@ def _install(builder: Builder) -> list[str]:
 
 def _first_packages(builder: Builder) -> list[str]:
     """What Python itself puts into a new venv."""
-    found = re.search(r"-py3\.(\d+)", builder.venv.name)
-    older = found is not None and (3, int(found[1])) < _WITHOUT_SETUPTOOLS
+    older = tuple(map(int, builder.version.split(".")[:2])) < _WITHOUT_SETUPTOOLS
     return ["pip", "setuptools"] if older else ["pip"]
 
 

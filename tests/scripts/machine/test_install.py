@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codesensei.scripts.release import with_uv
+from codesensei.scripts.release.builder import Builder
 from tests.scripts.machine import doors, stack
 from tests.scripts.machine.calls import Fault, How, Killed
 from tests.scripts.machine.doors import Ended
@@ -249,6 +252,7 @@ def test_uv_installs_where_it_is_asked_for(machine: Machine) -> None:
 
 
 WHEELS = "/usr/share/python-wheels"
+LEFT = f"{VENV}/left-by-uv"
 UV = f"/var/cache/codesensei/{stack.SLUG}/uv-0.9.9"
 
 
@@ -280,11 +284,25 @@ def test_auto_is_uv_in_a_venv_like_any_other(machine: Machine) -> None:
     [requirements] = [ran for ran in machine.ran if "--requirement" in ran.argv]
     assert requirements.environment["UV_INDEX_STRATEGY"] == "unsafe-best-match"
     assert requirements.environment["UV_COMPILE_BYTECODE"] == "1"
-    # What pip has installed before stays, and is used.
+
+
+@pytest.mark.proves("deps.auto", "deps.reuse")
+def test_what_pip_has_installed_is_used(machine: Machine) -> None:
+    index = with_wheels(machine)
+    assert build(machine, installer="pip").ok
     machine.ran.clear()
     stack.send(machine, OTHER)
     assert build(machine, OTHER, installer="auto").ok
     assert installs(index) == []
+
+
+@pytest.mark.proves("deps.auto")
+def test_an_older_python_has_setuptools_too(machine: Machine) -> None:
+    index = with_wheels(machine)
+    assert build(machine, installer="auto").ok
+    assert installs(index)[1].endswith(" pip")
+    builder = Builder(None, None, Path("venv"), "3.11.2")  # type: ignore[arg-type]
+    assert with_uv._first_packages(builder) == ["pip", "setuptools"]
 
 
 @pytest.mark.proves("deps.auto")
@@ -331,7 +349,10 @@ def test_auto_is_pip_where_uv_cannot(
     index = with_wheels(machine, failing={words.replace("VENV", VENV): said for words, said in failing.items()})
     machine.write(f"{stack.ROOT}/env/{FIRST.env}.env", variables)
     machine.write("/etc/pip.conf", settings)
-    machine.write(f"{VENV}/left-by-uv", "")
+    # Whatever uv has run has left something.
+    machine.jobs[:] = [
+        replace(job, effect=lambda _: machine.write(LEFT, "")) if job.code else job for job in machine.jobs
+    ]
     ended = build(machine, installer="auto")
     assert ended.ok, ended.error
     assert "pip installs the packages: " in ended.said
@@ -341,6 +362,7 @@ def test_auto_is_pip_where_uv_cannot(
         "install --requirement base.txt",
         f"install --constraint {stack.ROOT}/env/{FIRST.release}.constraints.txt gunicorn==23.0.0",
     ]
+    assert machine.read(LEFT) is None
     made = [words for words in index.commands if words[-1] == VENV]
     assert made[-1] == ["/usr/bin/python3", "-m", "venv", VENV]
     assert machine.read(f"{VENV}/.complete") == "3.13.5\n"

@@ -338,8 +338,8 @@ UNIT = [
     Breakage(
         "story.told",
         "components/story.py",
-        "        story.of_site(served, manifest),\n        story.of_switch(served, name, manifest),\n",
-        "        story.of_switch(served, name, manifest),\n        story.of_site(served, manifest),\n",
+        "        on_server,\n        story.of_switch(served, name, manifest),\n",
+        "        story.of_switch(served, name, manifest),\n        on_server,\n",
     ),
     Breakage("story.data", f"{STORY}/__main__.py", "longest + 1", "longest"),
     Breakage(

@@ -118,6 +118,8 @@ class Ground:
 
     def change(self) -> None:
         """What is deployed under the fault: a commit with a migration, other requirements, a variable."""
+        # uv is done within a blink where it has the packages.
+        self.stack.set("project.installer", "pip")
         self.stack.set("project.source.revision", self.revision)
         self.stack.set("env.GREETING", "Good evening")
 

@@ -58,6 +58,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         python=config.python,
         installer=config.installer,
         hashed=code.requirements.hashed,
+        lock=code.requirements.lock,
         server=code.server.package,
         asgi_declared=None if asgi_decided else settings.interface == "asgi",
         wsgi_declared=None if wsgi_decided else settings.application,

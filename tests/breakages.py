@@ -158,7 +158,10 @@ UNIT = [
     ),
     Breakage("deps.local", f"{SOURCE}/requirements.py", "if not _PINNED_VCS.fullmatch(url):", "if not url:"),
     Breakage(
-        "deps.reuse", f"{SOURCE}/requirements.py", "for name in sorted(walk.files):", "for name in walk.files[:1]:"
+        "deps.reuse",
+        f"{SOURCE}/requirements.py",
+        "digest_of(project, walk.files)",
+        "digest_of(project, walk.files[:1])",
     ),
     Breakage(
         "config.source.unusable",
@@ -1286,7 +1289,7 @@ UNIT = [
     Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "if ignored := _ignored(done):", "if ignored := [*()]:"),
     Breakage("deps.uv", f"{SCRIPTS}/release/with_uv.py", "[*for_pip_alone(builder), *_ignored(done)]:", "[*()]:"),
     Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "if alone := for_pip_alone(builder):", "if alone := [*()]:"),
-    Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "builder.step.data.hashed and builder", "builder"),
+    Breakage("deps.auto", f"{SCRIPTS}/release/with_uv.py", "if data.hashed and data", "if data"),
     Breakage(
         "deps.auto",
         f"{SCRIPTS}/release/with_uv.py",
@@ -1437,11 +1440,26 @@ UNIT = [
         "source.marker", f"{SCRIPTS}/steps/build.py", "known.is_built and release.path.is_dir()", "known.is_built"
     ),
     Breakage("source.new-server", f"{REMOTE}/look.py", "state.copy + forgotten,", "state.copy,"),
+    Breakage("deps.lock-files", f"{SOURCE}/requirements.py", "(tool := locks.tool_of(file)) and", "(tool := None) and"),
+    Breakage("deps.lock-files", f"{SOURCE}/locks.py", "    elif stale := sorted(", "    elif stale := not sorted("),
+    Breakage("deps.lock-files", f"{SOURCE}/locks.py", "            if row not in own:\n", "            if True:\n"),
     Breakage(
-        "deps.no-lock-files",
-        f"{SOURCE}/requirements.py",
-        "    for lock, command in _EXPORTS.items():\n        if any",
-        "    for lock, command in ():\n        if any",
+        "deps.lock-files", f"{SOURCE}/locks.py", 'hashed=tool not in ("pylock", "pyproject") and', "hashed=tool and"
+    ),
+    Breakage("deps.local", f"{SOURCE}/locks.py", "per_release=bool(local)", "per_release=False"),
+    Breakage(
+        "deps.extras", f"{SOURCE}/code.py", "*project.extras] if project.extras else []", "] if project.extras else []"
+    ),
+    Breakage("deps.extras", f"{SOURCE}/locks.py", "for name in extras if name in wanted.groups", "for name in ()"),
+    Breakage("deps.extras", f"{SOURCE}/locks.py", '{"main", *lock.groups} &', "set(groups) &"),
+    Breakage("deps.extras", f"{SOURCE}/locks.py", "chosen & set(_texts", "set(_texts"),
+    Breakage("deps.extras", f"{SCRIPTS}/release/exports.py", '"--no-dev", ', ""),
+    Breakage("deps.extras", f"{SCRIPTS}/release/exports.py", '[] if lock.groups else ["--prod"]', "[]"),
+    Breakage("deps.lock-files", f"{SCRIPTS}/release/exports.py", '[] if hashed else ["--no-hashes"]', "[]"),
+    Breakage("deps.lock-files", f"{SCRIPTS}/release/exports.py", 'if lock.tool == "pdm" else []', "if False else []"),
+    Breakage("deps.lock-files", f"{SCRIPTS}/release/install.py", "    if builder.is_exported:\n", "    if False:\n"),
+    Breakage(
+        "deps.lock-files", f"{SCRIPTS}/release/export.sh", "sed -e '\\|^-i https://pypi\\.org/simple/*$|d'", "cat"
     ),
     Breakage(
         "hooks.order",
@@ -1464,8 +1482,8 @@ UNIT = [
     Breakage(
         "hooks.changed",
         f"{SOURCE}/code.py",
-        "project.rebuild, interface, *other_server]",
-        "project.rebuild, str(hooks), *other_server]",
+        "project.rebuild, interface, *other_server, *extras]",
+        "project.rebuild, str(hooks), *other_server, *extras]",
     ),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "low_weight=False)).ok\n", "low_weight=False))\n"),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", "    if found is None:\n", "    if not found:\n"),

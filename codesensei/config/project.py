@@ -177,6 +177,10 @@ Revision = Annotated[str, matching(_REVISION, "revision", "a commit or a tag", _
 _PACKAGE = r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?"
 _PACKAGE_FIX = "write it as apt names it: libmagic1"
 Package = Annotated[str, matching(_PACKAGE, "package", "the name of a package", _PACKAGE_FIX)]
+_EXTRA = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_EXTRA_FIX = "write it as pyproject.toml or Pipfile names it: prod"
+Extra = Annotated[str, matching(_EXTRA, "extra", "the name of an extra or of a group", _EXTRA_FIX)]
+Extras = Annotated[tuple[Extra, ...], AfterValidator(unique)]
 _KEPT = "the current and the previous release are always kept"
 SharedPath = Annotated[Text, AfterValidator(shared_path)]
 SharedPaths = Annotated[tuple[SharedPath, ...], AfterValidator(apart)]
@@ -273,7 +277,10 @@ class ProjectConfig(Model):
     name: Text = option("", "The project's name for people; default: the slug")
     source: SourceConfig
     directory: SourcePath = option(".", "Where manage.py is, relative to the source's root")
-    requirements: SourcePath = option("requirements.txt", "Relative to the source's root")
+    requirements: SourcePath = option(
+        "requirements.txt", "Relative to the source's root; also uv.lock, poetry.lock, pdm.lock, Pipfile.lock, …"
+    )
+    extras: Extras = option((), "Optional dependencies and groups of a lock file that are installed too: [prod]")
     settings_module: DottedModule = Field(description="config.settings.production")
     wsgi_application: Application | None = option(None, "Default: from the settings")
     asgi_application: Application | None = option(None, "Default: from the settings")

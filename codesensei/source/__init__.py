@@ -1,6 +1,7 @@
 """The project at one commit, read on the operator's machine; nothing of it is run or imported."""
 
 from codesensei.source.archive import Checkout
+from codesensei.source.closure import Closure
 from codesensei.source.code import Code, ids, read_code
 from codesensei.source.errors import SourceError
 from codesensei.source.git import at, checkout_of, open_source
@@ -8,7 +9,7 @@ from codesensei.source.history import History, Side, history
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.pending import Pending, pending
 from codesensei.source.pythons import hold
-from codesensei.source.requirements import Closure, requirements_closure
+from codesensei.source.requirements import requirements_closure
 
 __all__ = ["Checkout", "Closure", "Code", "History", "SettingsFacts", "Side", "SourceError", "at", "django_directory"]
 __all__ += ["Pending", "checkout_of", "history", "hold", "ids", "pending"]

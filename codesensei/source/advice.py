@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from codesensei.config.project import ProjectConfig
 from codesensei.source import missing, outdated, pythons, static, writes
+from codesensei.source.closure import Closure
 from codesensei.source.errors import Told, raise_all
 from codesensei.source.inspect import SettingsFacts
 from codesensei.source.loaded import load
 from codesensei.source.pythons import Unfit
-from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, read_all
 
 # More would hide the others.

@@ -11,12 +11,13 @@ from codesensei.config.project import ProjectConfig
 from codesensei.source import pythons
 from codesensei.source.advice import Advice, advise
 from codesensei.source.archive import Checkout
+from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, together
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.models import without_migrations
 from codesensei.source.pythons import Unfit
-from codesensei.source.requirements import Closure, requirements_closure
+from codesensei.source.requirements import requirements_closure
 from codesensei.source.settings import Modules, read_file_names
 from codesensei.source.shared import refuse_shared_code
 from codesensei.source.tree import join
@@ -60,7 +61,11 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     with checks:
         directory = django_directory(checkout, project.directory)
     with checks:
-        closure = requirements_closure(checkout, project.requirements, directory)
+        closure = requirements_closure(checkout, project.requirements, directory, project.extras)
+    with checks:
+        if closure and closure.lock and closure.lock.tool == "pylock" and project.installer == "pip":
+            cause, fix = "is installed by uv alone", "set project.installer to auto, or leave it out"
+            raise SourceError(f"project.requirements {closure.files[0]}", cause, fix)
     with checks:
         if closure:
             refuse_shared_code(checkout, project, closure)
@@ -105,7 +110,8 @@ def ids(
     before_the_switch = project.hooks.model_dump(by_alias=True, exclude={"after_switch"})
     other_server = [] if server == web_server("auto", interface) else ["server", server.name]
     installer = _INSTALLERS[project.installer]
-    built_from = [closure.digest, project.python, installer, project.rebuild, interface, *other_server]
+    extras = ["extras", str(len(project.extras)), *project.extras] if project.extras else []
+    built_from = [closure.digest, project.python, installer, project.rebuild, interface, *other_server, *extras]
     built = [revision, project.directory, *built_from]
     static = [] if project.static == "serve" else ["static", project.static]
     shared = ["sharedPaths", str(len(project.shared_paths)), *project.shared_paths] if project.shared_paths else []

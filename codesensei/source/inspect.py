@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
+from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, listing, near
-from codesensei.source.requirements import Closure
 from codesensei.source.roots import import_roots
 from codesensei.source.settings import Modules, read_names
 from codesensei.source.shared import refuse_lost_uploads

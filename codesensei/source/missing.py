@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from codesensei.source import ignored
+from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, Told
 from codesensei.source.loaded import Import, Loaded
-from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, Settings
 from codesensei.source.tree import join
 from codesensei.source.values import parts
@@ -221,7 +221,7 @@ def _not_required(loaded: Loaded, closure: Closure) -> Iterator[Told]:
             continue
         seen.add(top)
         if not brings(closure, top):
-            fix = f"add {_PACKAGES.get(top, 'its package')} to {closure.files[0]}"
+            fix = f"add {_PACKAGES.get(top, 'its package')} to {closure.edited}"
             unless = "" if closure.resolved else ", unless a package there depends on it"
             cause = f"{top} {how}, and no line of the requirements seems to bring it"
             yield Told(SourceError(place, cause, f"{fix}{unless}"), False)
@@ -257,7 +257,7 @@ def _without_client(settings: Settings, closure: Closure) -> Iterator[Told]:
             asks = next((text for text in sorted(texts) if re.fullmatch(pattern, text)), "")
             if asks and not _any(closure, needed.split()):
                 cause = f"{name} names {asks}, which needs the package {package.partition('[')[0]}"
-                fix = f"add {package} to {closure.files[0]}, unless a package there depends on it"
+                fix = f"add {package} to {closure.edited}, unless a package there depends on it"
                 yield Told(SourceError(setting.place, cause, fix), False)
 
 

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from codesensei.source import gone
+from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, Told, listing
 from codesensei.source.loaded import Loaded
-from codesensei.source.requirements import Closure
 from codesensei.source.settings import Settings
 from codesensei.source.values import parts
 from codesensei.source.versions import Range, Version, asked, shown

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from codesensei.source import gone
+from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, Told, listing, raise_all
 from codesensei.source.loaded import Loaded
-from codesensei.source.requirements import Closure
 from codesensei.source.versions import Version, asked, shown, version
 
 # Django's documentation, "What Python version can I use with Django?": pip refuses an older one.

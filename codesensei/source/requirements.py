@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from codesensei.source import bounds
+from codesensei.source import bounds, locks
 from codesensei.source.archive import Checkout
+from codesensei.source.closure import BUILDS, Closure, digest_of, plain, without_credentials
 from codesensei.source.errors import SourceError, listing, together
 from codesensei.source.leftovers import refuse_leftover
 from codesensei.source.tree import join
@@ -29,54 +28,13 @@ _ARCHIVE = re.compile(r"[^\s;\[]+\.(?:whl|tar\.gz|tar\.bz2|tar\.xz|tgz|zip)(?:\[
 _VERSION = re.compile(r"[\w.-]+\s*(?:\[[^\]]*\]\s*)?\(?(?P<asked>[<>=!~][^()]*)\)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
-# Other tools' files, and how each writes a requirements file.
-_EXPORTS = {
-    "uv.lock": "uv export --no-dev --output-file requirements.txt",
-    "poetry.lock": "poetry export --output requirements.txt",
-    "pdm.lock": "pdm export --prod --output requirements.txt",
-    "Pipfile.lock": "pipenv requirements > requirements.txt",
-    "Pipfile": "pipenv requirements > requirements.txt",
-    "pylock.toml": "uv export --no-dev --output-file requirements.txt",
-    "pyproject.toml": "uv pip compile pyproject.toml --output-file requirements.txt",
+# What else may be taken for a requirements file, and what is to be named instead.
+_INSTEAD = {
+    "Pipfile": "commit Pipfile.lock (pipenv lock), and set project.requirements to it",
     "setup.py": "a requirements file with one line, a dot, installs the repository itself",
-    "environment.yml": "pip freeze > requirements.txt",
+    "setup.cfg": "a requirements file with one line, a dot, installs the repository itself",
+    "environment.yml": "commit a requirements file (pip freeze > requirements.txt)",
 }
-_BUILDS = ("pyproject.toml", "setup.py")
-
-
-@dataclass(frozen=True)
-class Closure:
-    """The requirements file and all that it includes.
-
-    `files`: the named file first, then its includes in the order they are met. `digest`: 64 hexadecimal digits over
-    names and contents. `per_release`: something in it can differ from one release to the next with the same text;
-    `why` says what, one sentence for each line. `in_place`: packages are used where they are in the release's own
-    directory (`-e .`), or variables decide what is installed. `directory`: where the installer runs, so that local
-    paths lead to what is there. `names`: the distributions that are asked for; `roots`: directories of the repository
-    that become importable because they are installed from it. `versions`: what is asked of some of them (`>=4.2,<5`).
-    `unknown`: something is installed whose name no line tells. `asked`: what each line asks for, as a person reads it:
-    a distribution's name as it is spelled, or the address of one without a name, and the version or where it is from.
-    `hashed`: a line has a hash.
-    """
-
-    files: tuple[str, ...]
-    digest: str
-    per_release: bool
-    why: tuple[str, ...]
-    in_place: bool = False
-    directory: str = "."
-    names: frozenset[str] = frozenset()
-    roots: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
-    unknown: bool = False
-    asked: Mapping[str, str] = field(default_factory=dict)
-    hashed: bool = False
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the lines seem to name everything that is installed, as pip freeze and pip-compile write them."""
-        pinned = [version for version in self.versions.values() if version.startswith("==")]
-        return {"asgiref", "sqlparse"} <= self.names and len(pinned) >= len(self.names)
 
 
 @dataclass
@@ -131,7 +89,7 @@ class _Walk:
 
     def _include(self, path: str, place: str, what: str) -> None:
         if _URL.match(what) and not what.lower().startswith("file:"):
-            self.why.append(f"{place}: includes {_shown(what)}, whose content can change")
+            self.why.append(f"{place}: includes {without_credentials(what)}, whose content can change")
             self.unknown = True
             return
         if _VARIABLE.search(what):
@@ -144,7 +102,7 @@ class _Walk:
 
     def _editable(self, place: str, what: str) -> None:
         self.unknown = True
-        self.asked[what] = _shown(what), ""
+        self.asked[what] = without_credentials(what), ""
         named = _NAMED_URL.fullmatch(what)
         url = named["url"] if named else what
         if _VCS.match(url):
@@ -161,21 +119,21 @@ class _Walk:
         if name and (named or not (is_local or _URL.match(target) or _VCS.match(target))):
             self.names.add(name[0])
             # A constraint may spell a name in another way.
-            spelled, where = self.asked.get(_plain(name[0]), (name[0], ""))
-            self.asked[_plain(name[0])] = spelled, _shown(named["url"]) if named else where
+            spelled, where = self.asked.get(plain(name[0]), (name[0], ""))
+            self.asked[plain(name[0])] = spelled, without_credentials(named["url"]) if named else where
             if version := _VERSION.fullmatch(line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0].strip()):
-                known = self.versions.get(_plain(name[0]))
-                self.versions[_plain(name[0])] = ",".join(filter(None, (known, version["asked"].replace(" ", ""))))
+                known = self.versions.get(plain(name[0]))
+                self.versions[plain(name[0])] = ",".join(filter(None, (known, version["asked"].replace(" ", ""))))
         else:
             self.unknown = True
-            self.asked[target] = _shown(target), ""
+            self.asked[target] = without_credentials(target), ""
         if _VCS.match(target):
             self._vcs(place, target)
         elif is_local:
             self._local(place, target)
 
     def _local(self, place: str, target: str) -> None:
-        self.why.append(f"{place}: installs {_shown(target)} from the repository itself")
+        self.why.append(f"{place}: installs {without_credentials(target)} from the repository itself")
         path = re.sub(r"\[[^\]]*\]$", "", target).removeprefix("file:").split("#")[0]
         if not path.startswith("/") and not _VARIABLE.search(path):
             self.local[place] = path
@@ -187,45 +145,41 @@ class _Walk:
 
     def _vcs(self, place: str, url: str) -> None:
         if not _PINNED_VCS.fullmatch(url):
-            self.why.append(f"{place}: installs {_shown(url)}, which names no full commit and can move")
+            self.why.append(f"{place}: installs {without_credentials(url)}, which names no full commit and can move")
 
 
-def requirements_closure(project: Checkout, path: str, directory: str = ".") -> Closure:
+def requirements_closure(project: Checkout, path: str, directory: str = ".", extras: tuple[str, ...] = ()) -> Closure:
     """Read `path` and what it includes. SourceError for a file that is not there, with those that are near.
 
-    `directory` is where manage.py is: local paths may be meant from there too.
+    `directory` is where manage.py is: local paths may be meant from there too. `extras`: what else is installed of a
+    lock file.
     """
     file = join(".", path)
-    _refuse_other_tools(project, file)
+    if (tool := locks.tool_of(file)) and project.tree.is_file(file):
+        return locks.lock_closure(project, file, tool, extras)
+    _refuse_other_files(project, file)
+    if extras and project.tree.is_file(file):
+        cause = f"says what is installed beside what a lock file has anyway, and {file} is none"
+        raise SourceError("project.extras", cause, "leave it out, or set project.requirements to a lock file")
     walk = _Walk(project)
     walk.read(file, None)
     walk.checks.end()
-    digest = hashlib.sha256()
-    for name in sorted(walk.files):
-        for part in (name.encode("utf-8", "surrogateescape"), project.tree.read_bytes(name)):
-            digest.update(len(part).to_bytes(8, "big"))
-            digest.update(part)
     base = _base(project, walk.local, (".", posixpath.dirname(file) or ".", directory))
     places = [join(base, path) for path in walk.local.values()]
     return Closure(
         files=tuple(walk.files),
-        digest=digest.hexdigest(),
+        digest=digest_of(project, walk.files),
         per_release=bool(walk.why),
         why=tuple(walk.why),
         in_place=walk.in_place,
         directory=base,
-        names=frozenset(map(_plain, walk.names)),
+        names=frozenset(map(plain, walk.names)),
         roots=tuple(dict.fromkeys(root for place in places for root in (place, join(place, "src")))),
         versions=walk.versions,
         unknown=walk.unknown or bool(walk.local),
         hashed=walk.hashed,
         asked={name: where or walk.versions.get(key, "") for key, (name, where) in walk.asked.items()},
     )
-
-
-def _plain(name: str) -> str:
-    """A distribution's name in the one form that all its spellings have."""
-    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def _base(project: Checkout, local: dict[str, str], candidates: tuple[str, ...]) -> str:
@@ -242,13 +196,12 @@ def _base(project: Checkout, local: dict[str, str], candidates: tuple[str, ...])
 
 
 def _is_installable(project: Checkout, path: str) -> bool:
-    return project.tree.is_file(path) or any(project.tree.is_file(join(path, name)) for name in _BUILDS)
+    return project.tree.is_file(path) or any(project.tree.is_file(join(path, name)) for name in BUILDS)
 
 
-def _refuse_other_tools(project: Checkout, file: str) -> None:
-    command = _EXPORTS.get(posixpath.basename(file))
-    if command and project.tree.is_file(file):
-        fix = f"export one and commit it ({command})"
+def _refuse_other_files(project: Checkout, file: str) -> None:
+    fix = _INSTEAD.get(posixpath.basename(file))
+    if fix and project.tree.is_file(file):
         raise SourceError(f"project.requirements {file}", "is not a requirements file", fix)
 
 
@@ -288,9 +241,13 @@ def _missing(project: Checkout, path: str, included_at: str | None) -> SourceErr
     )
     if similar:
         return SourceError(thing, cause, f"found {listing(similar)}: set project.requirements to the right one")
-    for lock, command in _EXPORTS.items():
-        if any(posixpath.basename(name) == lock for name in project.files):
-            return SourceError(thing, cause, f"found {lock}: export one and commit it ({command})")
+    # A lock says more than what it was made from.
+    others = sorted((name for name in project.files if locks.tool_of(name)), key=locks.rank)
+    if others:
+        return SourceError(thing, cause, f"found {listing(others)}: set project.requirements to the right one")
+    for name, fix in _INSTEAD.items():
+        if any(posixpath.basename(file) == name for file in project.files):
+            return SourceError(thing, cause, f"found {name}: {fix}")
     return SourceError(thing, cause, "commit a requirements file (pip freeze > requirements.txt)")
 
 
@@ -301,8 +258,3 @@ def _unquoted(text: str) -> str:
     except ValueError:
         words = text.split()
     return words[0] if words else ""
-
-
-def _shown(url: str) -> str:
-    # Credentials of private repositories stay out of messages.
-    return re.sub(r"://[^/@\s]+@", "://", url)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
+from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, listing
 from codesensei.source.places import ROOT, inside
-from codesensei.source.requirements import Closure
 from codesensei.source.settings import Modules, read_names
 from codesensei.source.tree import join
 from codesensei.wire.paths import ProjectPaths

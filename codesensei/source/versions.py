@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from codesensei.source.requirements import Closure
+from codesensei.source.closure import Closure
 
 Version = tuple[int, ...]
 

@@ -17,13 +17,15 @@ _PIN = re.compile(r"===?[^,*]+")
 def of_packages(served: Served, checkout: Checkout, closure: Closure, build: Build) -> Section:
     """From the requirements of the commit that serves to `closure`, those of the checkout."""
     before = served.build or build
-    place, directory = before.requirements, before.directory
-    if (served.revision, place) == (checkout.revision, build.requirements):
+    place, directory, lock = before.requirements, before.directory, before.lock
+    extras = (*lock.extras, *lock.groups) if lock else ()
+    if (served.revision, place, lock) == (checkout.revision, build.requirements, build.lock):
         return Section(NAME)
-    was = of_served(NAME, served, checkout, lambda found: requirements_closure(found, place, directory))
+    was = of_served(NAME, served, checkout, lambda found: requirements_closure(found, place, directory, extras))
     if isinstance(was, Section):
         return was
-    return Section(NAME) if was.digest == closure.digest else section(NAME, _changes(was, closure))
+    same = (was.digest, was.lock) == (closure.digest, closure.lock)
+    return Section(NAME) if same else section(NAME, _changes(was, closure))
 
 
 def _changes(was: Closure, wanted: Closure) -> Iterator[str]:

@@ -13,6 +13,8 @@ from codesensei.wire.sandbox import Loosened
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
+# What reads a file that says which packages are installed, where it is not one of pip's.
+LockTool = Literal["uv", "poetry", "pdm", "pipenv", "pylock", "pyproject"]
 # `auto` is on where the stack finds the server blank.
 Hardening = Literal["auto", "on", "off"]
 # The kinds that are created on the server.
@@ -207,14 +209,26 @@ class BuildDatabase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LockFile:
+    """What is installed, as another tool than pip writes it: `tool` reads it.
+
+    `extras` and `groups` are installed too: optional dependencies, and groups of dependencies.
+    """
+
+    tool: LockTool
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Build:
     """The code and packages of a release, and what Django's settings must agree with.
 
     `directory` is where manage.py is, `requirements` relative to the source's root, `install_from` the folder that its
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
-    names their content. `hashed`: a requirement has a hash. `asgi_declared` and `wsgi_declared` are what was read of
-    the settings, None where the stack config decides. `media_url` where the proxy serves uploads. `shared_paths` are
-    the folders that lead to shared.
+    names their content. `hashed`: a requirement has a hash. `lock`: `requirements` is the file of another tool than
+    pip. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack config decides.
+    `media_url` where the proxy serves uploads. `shared_paths` are the folders that lead to shared.
     `production` refuses DEBUG, `adopt` takes over what the settings use and another stack has, `shares` names what
     both may use, and `sandbox` is what the project's programs may do beyond the usual.
     """
@@ -237,6 +251,7 @@ class Build:
     media_url: str | None
     database: BuildDatabase
     hashed: bool = False
+    lock: LockFile | None = None
     shared_paths: tuple[str, ...] = ()
     media: str = MEDIA
     production: bool = False

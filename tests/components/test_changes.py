@@ -72,6 +72,7 @@ TABLE: dict[str, tuple[str, object, str]] = {
     "a hook before migrate": ("project.hooks", {"beforeMigrate": ["true"]}, RELEASE),
     "a hook after collectstatic": ("project.hooks", {"afterCollectstatic": ["true"]}, RELEASE),
     "a rebuild": ("project.rebuild", "again", RELEASE),
+    "extras": ("project.extras", ["prod"], RELEASE),
     "uv": ("project.installer", "uv", RELEASE),
     "other settings": ("project.settingsModule", "config.other", RELEASE),
     "static files elsewhere": ("project.static", "none", RELEASE),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,12 +28,26 @@ KEEP = os.environ.get("CODESENSEI_KEEP_SERVERS") == "1"
 # First, for xdist reads the groups in this hook too.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of a Debian release share its server: `-n 2 --dist loadgroup` runs the two side by side."""
+    """All tests of a Debian release share its server: `-n 2 --dist loadgroup` runs the two side by side.
+
+    A test of both releases is `full` on one of them: `make test` has the time for one, and shares them out evenly.
+    """
+    alike: dict[str, list[tuple[int, pytest.Item]]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent:
-            parameters = item.callspec.params if hasattr(item, "callspec") else {}
-            debian = parameters.get("deployed", parameters.get("debian", RELEASES[0]))
+            parameters = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+            debian = parameters.pop("deployed", parameters.pop("debian", RELEASES[0]))
             item.add_marker(pytest.mark.xdist_group(f"debian-{debian}"))
+            if item.get_closest_marker("full") is None:
+                name = f"{item.path.name} {item.originalname} {sorted(map(repr, parameters.items()))}"
+                alike.setdefault(name, []).append((debian, item))
+    tests = Counter(found[0][0] for found in alike.values() if len(found) == 1)
+    for pair in (found for found in alike.values() if len(found) > 1):
+        chosen = min(pair, key=lambda one: tests[one[0]])
+        tests[chosen[0]] += 1
+        for other in pair:
+            if other is not chosen:
+                other[1].add_marker(pytest.mark.full)
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,39 @@ def test_hash_pinned_files_and_a_wrong_hash(lab: Workshop) -> None:
     assert "some requirements have a hash, but gunicorn==23.0.0 has none" in refused.error
 
 
+LOCKS = Path(__file__).parent.parent / "locks"
+
+
+@ON_13
+@pytest.mark.proves("deps.lock-files", "deps.extras")
+@pytest.mark.parametrize(
+    ("tool", "installer"),
+    [
+        ("uv", "auto"),
+        ("poetry", "auto"),
+        ("pipenv", "pip"),
+        pytest.param("pdm", "uv", marks=pytest.mark.full),
+        pytest.param("pylock", "auto", marks=pytest.mark.full),
+        pytest.param("pipenv", "auto", marks=pytest.mark.full),
+        pytest.param("uv", "pip", marks=pytest.mark.full),
+    ],
+)
+def test_a_lock_file(lab: Workshop, tool: str, installer: str) -> None:
+    """Its own tool reads it, in a fixed version; what is for development is not installed."""
+    lock = {path.name: path.read_bytes() for path in (LOCKS / tool).iterdir()}
+    name = next(name for name in lock if name.endswith(".lock") or name == "pylock.toml")
+    extras = [] if tool == "pylock" else ["prod"]
+    project = {"requirements": f"backend/{name}", "installer": installer, "extras": extras}
+    files = {**START, **{f"backend/{name}": text for name, text in lock.items()}}
+    built = lab.build(files, project, prepare=True)
+    found = lab.packages(built)
+    assert (found["django"], found["asgiref"][:2], found["sqlparse"][:2]) == ("5.2.19", "3.", "0.")
+    assert (found["gunicorn"], "packaging" in found, "iniconfig" in found) == ("23.0.0", True, False)
+    assert "pip installs the packages" not in built.said
+    left = lab.server.console(f"cd {built.path} && find . -name '.venv*' -o -name '.pdm*' -o -name '*.part'").stdout
+    assert left == ""
+
+
 @ON_13
 def test_a_file_as_other_systems_write_it(lab: Workshop) -> None:
     """UTF-16 with a byte order mark, CRLF, includes in other directories, constraints, markers, options, comments."""

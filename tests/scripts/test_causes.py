@@ -33,6 +33,12 @@ LOGS = {
         "the package in vendor/x",
         "pyproject.toml or setup.py",
     ),
+    "lock of Poetry": (
+        "\npyproject.toml changed significantly since poetry.lock was last generated."
+        " Run `poetry lock` to fix the lock file.\n",
+        "poetry.lock does not fit pyproject.toml",
+        "poetry lock",
+    ),
     "log file": (LOG_HANDLER, "handler file cannot open /opt/mailman/web/logs/mailmanweb.log", "shared/logs"),
     "log file of others": (
         LOG_HANDLER.replace(

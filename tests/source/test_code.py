@@ -67,6 +67,8 @@ def test_all_that_a_release_is_made_from_enters_its_id() -> None:
         of(installer="uv"),
         of(installer="pip"),
         of(rebuild="again"),
+        of(extras=["prod"]),
+        of(extras=["prod", "queue"]),
         of(interface="asgi", server="daphne"),
         of(interface="asgi", server="uvicorn"),
         of(static="none"),
@@ -92,7 +94,12 @@ def test_packages_are_those_of_what_is_installed_alone() -> None:
         *(of(hooks={name: ["a"]}) for name in HOOKS),
     ]
     assert len({packages for _, packages in same}) == 1
-    other = [of(interface="asgi", server="daphne"), of(interface="asgi", server="uvicorn"), of(python="3.12")]
+    other = [
+        of(extras=["prod"]),
+        of(interface="asgi", server="daphne"),
+        of(interface="asgi", server="uvicorn"),
+        of(python="3.12"),
+    ]
     assert len({packages for _, packages in (*other, of())}) == 4
     local = replace(CLOSURE, per_release=True)
     assert of(local)[1] == of(local, hooks={"beforeMigrate": ["a"]})[1] != of(local, directory="src")[1]

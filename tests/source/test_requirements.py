@@ -145,7 +145,7 @@ def test_a_byte_order_mark_is_read_as_pip_reads_it(project_of: Make) -> None:
     assert requirements_closure(project, "s.txt").files == ("s.txt", "other.txt")
 
 
-@pytest.mark.proves("preview.requirements", "deps.no-lock-files")
+@pytest.mark.proves("preview.requirements")
 @pytest.mark.parametrize(
     ("files", "fix"),
     [
@@ -154,10 +154,10 @@ def test_a_byte_order_mark_is_read_as_pip_reads_it(project_of: Make) -> None:
             "found backend/requirements.txt, requirements/base.in: set project.requirements to the right one",
         ),
         (
-            {"uv.lock": ""},
-            "found uv.lock: export one and commit it (uv export --no-dev --output-file requirements.txt)",
+            {"pyproject.toml": "", "backend/uv.lock": ""},
+            "found backend/uv.lock, pyproject.toml: set project.requirements to the right one",
         ),
-        ({"poetry.lock": ""}, "found poetry.lock: export one and commit it (poetry export --output requirements.txt)"),
+        ({"Pipfile": ""}, "found Pipfile: commit Pipfile.lock (pipenv lock), and set project.requirements to it"),
         ({"a.txt": ""}, "commit a requirements file (pip freeze > requirements.txt)"),
     ],
 )
@@ -221,10 +221,9 @@ def test_a_local_path_that_is_not_there(project_of: Make, line: str, cause: str)
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("pyproject.toml", "uv pip compile"),
-        ("poetry.lock", "poetry export"),
-        ("Pipfile", "pipenv requirements"),
-        ("backend/uv.lock", "uv export"),
+        ("Pipfile", "pipenv lock"),
+        ("backend/setup.py", "one line, a dot"),
+        ("environment.yml", "pip freeze"),
     ],
 )
 def test_another_tools_file_is_no_requirements_file(project_of: Make, name: str, command: str) -> None:

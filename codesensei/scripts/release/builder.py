@@ -42,8 +42,16 @@ class Builder:
         return [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
     @property
+    def is_exported(self) -> bool:
+        """Whether another tool writes the requirements file."""
+        lock = self.step.data.lock
+        return bool(lock and lock.tool != "pylock")
+
+    @property
     def requirements(self) -> str:
         """The requirements file, relative to where commands run."""
+        if self.is_exported:
+            return f"{self.venv}/requirements.txt"
         return posixpath.relpath(self.step.data.requirements, self.step.data.install_from)
 
     def run(self, title: str, argv: Sequence[str], *, lines: int = jobs.TAIL) -> JobResult:

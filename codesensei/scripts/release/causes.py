@@ -82,6 +82,10 @@ requirements cannot be resolved (uv)
     No solution found when resolving dependencies:\s*(?:.*─▶\s*)?(.+)
     the requirements cannot be resolved: {0}
     change the versions in the requirements file; for a private index set UV_INDEX_URL in codesensei:secretEnv
+a lock file is out of date
+    pyproject\.toml changed significantly since (\S+\.lock) was last generated
+    {0} does not fit pyproject.toml
+    bring it up to date with its own tool (poetry lock, pdm lock), and commit it
 a repository cannot be fetched
     Running command git (?:clone|fetch|checkout) .*\n(?:.*\n)*?\s*(?:fatal|ERROR|error|remote): (.+)
     the git repository of a requirement cannot be fetched: {0}

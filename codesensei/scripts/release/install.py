@@ -10,7 +10,7 @@ from pathlib import Path
 
 from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release import jobs, record, with_uv
+from codesensei.scripts.release import exports, jobs, record, with_uv
 from codesensei.scripts.release.builder import OWN, Builder, require
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
@@ -75,6 +75,9 @@ def _requirements(builder: Builder, python: str) -> Builder:
         why_not = with_uv.attempt(by_uv, python)
         if not why_not:
             return by_uv
+        if (lock := builder.step.data.lock) and lock.tool == "pylock":
+            fix = "commit a requirements file as well (uv export, pip freeze), and set project.requirements to it"
+            raise Failure(builder.step.data.requirements, f"only uv installs from it, and {why_not}", fix)
         builder.step.say(f"pip installs the packages: {why_not}")
         _empty(builder.venv, builder.step, builder.release)
     _with_pip(builder, python)
@@ -86,6 +89,9 @@ def _with_pip(builder: Builder, python: str) -> None:
     if not builder.run("install pip", [*OWN, *builder.pip, "install", PIP]).ok:
         # A private index may have only the project's packages.
         builder.step.say(f"the package index does not have {PIP}, so the server's own pip is used")
+    if builder.is_exported:
+        with_uv.provide(builder)
+        exports.write(builder, with_uv.command(builder))
     title = "install the requirements"
     done = builder.run(title, [*builder.pip, "install", "--requirement", builder.requirements])
     if found := _NOTHING.search(done.tail):

@@ -6,7 +6,7 @@ import configparser
 import re
 from pathlib import Path
 
-from codesensei.scripts.release import causes
+from codesensei.scripts.release import causes, exports
 from codesensei.scripts.release.builder import OWN, Builder
 from codesensei.scripts.release.jobs import JobResult
 from codesensei.wire import envfile, paths
@@ -32,15 +32,21 @@ def command(builder: Builder) -> list[str]:
 
 def install(builder: Builder, python: str) -> None:
     """Install the requirements, where uv alone may: with a Python of the server's, or with one that uv brings."""
-    if not _is_there(builder):
-        builder.require("create uv's venv", _make_tool(builder))
-        builder.require("install uv", _get_uv(builder))
+    provide(builder)
     wanted = builder.step.data.python or python
     make = [*command(builder), "venv", "--allow-existing", "--python", wanted, str(builder.venv)]
     builder.require("create the venv", make)
+    exports.write(builder, command(builder))
     done = builder.require("install the requirements", _install(builder))
     if lost := [*for_pip_alone(builder), *_ignored(done)]:
         builder.step.say(f"uv does not know {', '.join(lost)}: that has no effect on what is installed")
+
+
+def provide(builder: Builder) -> None:
+    """Have pip install uv, where that is not done."""
+    if not _is_there(builder):
+        builder.require("create uv's venv", _make_tool(builder))
+        builder.require("install uv", _get_uv(builder))
 
 
 def attempt(builder: Builder, python: str) -> str:
@@ -60,6 +66,7 @@ def attempt(builder: Builder, python: str) -> str:
         fill = [*OWN, *pip, "--find-links", str(paths.SERVER.python_wheels), *_first_packages(builder)]
         if not (done := builder.run("fill the venv", fill)).ok:
             return f"uv does not fill the venv ({_why(done)})"
+    exports.write(builder, command(builder))
     done = builder.run("install the requirements with uv", _install(builder))
     if ignored := _ignored(done):
         return f"uv ignores {', '.join(ignored)} of the requirements"
@@ -123,8 +130,10 @@ def _get_uv(builder: Builder) -> list[str]:
 def _install(builder: Builder) -> list[str]:
     pip = [*command(builder), "pip", "install", "--python", builder.python]
     # With one hash pip wants one for every package, which uv has to be told.
-    strict = ["--require-hashes"] if builder.step.data.hashed and builder.step.data.installer == "auto" else []
-    return [*pip, *strict, "--requirement", builder.requirements]
+    data = builder.step.data
+    strict = ["--require-hashes"] if data.hashed and data.installer == "auto" else []
+    known = ["--preview-features", "pylock"] if data.lock and data.lock.tool == "pylock" else []
+    return [*pip, *known, *strict, "--requirement", builder.requirements]
 
 
 def _first_packages(builder: Builder) -> list[str]:

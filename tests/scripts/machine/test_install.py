@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.release import with_uv
+from codesensei.scripts.base.commands import run
+from codesensei.scripts.release import exports, with_uv
 from codesensei.scripts.release.builder import Builder
+from codesensei.wire import codec
+from codesensei.wire.steps import LockFile, LockTool
 from tests.scripts.machine import doors, stack
 from tests.scripts.machine.calls import Fault, How, Killed
 from tests.scripts.machine.doors import Ended
@@ -465,3 +468,101 @@ def test_what_pip_says_has_no_secret(machine: Machine) -> None:
     logs = "".join(path.read_text() for path in machine.files.path(f"{stack.MEMORY}/logs").iterdir())
     assert "tops3cret" not in ended.error + ended.said + logs
     assert "[secret]" in ended.error
+
+
+EXPORTS = [
+    (LockFile(tool="uv"), True, "export --quiet --frozen --format requirements-txt PROJECT"),
+    (
+        LockFile(tool="uv", extras=("prod",), groups=("queue",)),
+        False,
+        "export --quiet --frozen --format requirements-txt PROJECT --no-hashes --extra prod --group queue",
+    ),
+    (LockFile(tool="poetry"), True, "TOOL poetry==2.2.1 PLUGIN poetry export --no-interaction --only main"),
+    (
+        LockFile(tool="poetry", extras=("a", "b"), groups=("prod",)),
+        False,
+        "TOOL poetry==2.2.1 PLUGIN poetry export --no-interaction --only main,prod --extras a --extras b"
+        " --without-hashes",
+    ),
+    (LockFile(tool="pdm"), True, "TOOL pdm==2.26.1 pdm export --format requirements --prod"),
+    (
+        LockFile(tool="pdm", extras=("prod",), groups=("queue",)),
+        False,
+        "TOOL pdm==2.26.1 pdm export --format requirements --group prod --group queue --without-hashes",
+    ),
+    (LockFile(tool="pipenv"), True, "TOOL pipenv==2025.0.4 pipenv requirements --categories packages --hash"),
+    (
+        LockFile(tool="pipenv", groups=("prod", "queue")),
+        False,
+        "TOOL pipenv==2025.0.4 pipenv requirements --categories packages prod queue",
+    ),
+    (
+        LockFile(tool="pyproject", extras=("prod",), groups=("queue",)),
+        False,
+        "pip compile --quiet --python VENV/bin/python --extra prod --group queue pyproject.toml",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.proves("deps.lock-files", "deps.extras")
+@pytest.mark.parametrize("installer", ["auto", "uv", "pip"])
+@pytest.mark.parametrize(("lock", "hashed", "asks"), EXPORTS)
+def test_a_lock_is_written_as_requirements_by_its_own_tool(
+    machine: Machine, lock: LockFile, hashed: bool, asks: str, installer: str
+) -> None:
+    index = with_wheels(machine)
+    python = {"python": "3.13"} if installer == "uv" else {}
+    ended = build(machine, installer=installer, lock=codec.encode(lock), hashed=hashed, **python)
+    assert ended.ok, ended.error
+    venv = VENV.replace("3.13.5", "3.13") if python else VENV
+    shown = [" ".join(words).replace(UV, "UV").replace(venv, "VENV") for words in index.commands]
+    [exported] = [line for line in shown if "export.sh" in line]
+    assert exported.partition("export.sh ")[2].partition("uv.sh ")[2] == "UV/bin/uv " + asks.replace(
+        "TOOL", "tool run --quiet --python /usr/bin/python3 --from"
+    ).replace("PLUGIN", "--with poetry-plugin-export==1.9.0").replace(
+        "PROJECT", "--no-dev --no-emit-project --no-editable"
+    )
+    assert exported.partition("export.sh ")[2].startswith("VENV/requirements.txt ")
+    assert ("VIRTUAL_ENV=VENV" in exported) is (lock.tool == "pdm")
+    [installed] = [line for line in shown if "--requirement " in line]
+    assert installed.endswith("--requirement VENV/requirements.txt")
+    assert ("--require-hashes" in installed) is (hashed and installer == "auto")
+    assert shown.index(exported) < shown.index(installed)
+
+
+@pytest.mark.proves("deps.lock-files")
+def test_a_pylock_is_installed_by_uv_alone(machine: Machine) -> None:
+    index, lock = with_wheels(machine), LockFile(tool="pylock")
+    assert build(machine, installer="auto", lock=codec.encode(lock)).ok
+    assert installs(index)[2] == f"install --python {VENV}/bin/python --preview-features pylock --requirement base.txt"
+    assert not any("export.sh" in " ".join(words) for words in index.commands)
+
+
+@pytest.mark.proves("deps.lock-files")
+@pytest.mark.parametrize(
+    ("tool", "failing", "error"),
+    [
+        ("pylock", "install uv==", "only uv installs from it, and uv cannot be installed ("),
+        ("poetry", "poetry export", "error: read requirements/base.txt (release "),
+    ],
+)
+def test_a_lock_that_the_server_cannot_read_ends_the_deploy(
+    machine: Machine, tool: LockTool, failing: str, error: str
+) -> None:
+    index = with_wheels(machine, failing={failing: "ERROR: no"})
+    ended = build(machine, installer="auto", lock=codec.encode(LockFile(tool=tool)))
+    assert not ended.ok
+    assert error in ended.error
+    assert not any("--requirement" in words for words in index.commands)
+
+
+@pytest.mark.proves("deps.lock-files")
+def test_what_a_tool_prints_is_written_without_the_public_index(tmp_path: Path) -> None:
+    """pipenv always names it; a failing tool leaves nothing that could be installed."""
+    file, printed = tmp_path / "requirements.txt", "-i https://pypi.org/simple\na==1\n-i https://own.example/simple\n"
+    run(["sh", str(exports.SCRIPT), str(file), "printf", "%s", printed])
+    assert file.read_text() == "a==1\n-i https://own.example/simple\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["requirements.txt"]
+    file.unlink()
+    assert run(["sh", str(exports.SCRIPT), str(file), "sh", "-c", "echo a; exit 3"], check=False).code == 3
+    assert not file.exists()

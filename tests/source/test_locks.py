@@ -1,0 +1,232 @@
+"""Lock files, and what is read of them before anything runs; those in tests/locks were written by their own tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from codesensei.source import Checkout, SourceError, requirements_closure
+from codesensei.wire.steps import LockFile, LockTool
+
+Make = Callable[[Mapping[str, str | bytes]], Checkout]
+REAL = Path(__file__).parent.parent / "locks"
+PLAIN = {"asgiref", "django", "sqlparse", "tzdata"}
+UV = """\
+version = 1
+
+[[package]]
+name = "shop"
+source = { virtual = "." }
+dependencies = [{ name = "lib" }, { name = "redis", extra = ["fast"] }, { name = "tool" }]
+
+[[package]]
+name = "lib"
+version = "1.0"
+source = { editable = "libs/lib" }
+
+[[package]]
+name = "redis"
+version = "5.0"
+source = { registry = "https://pypi.org/simple" }
+dependencies = [{ name = "shop", extra = ["more"] }]
+
+[package.optional-dependencies]
+fast = [{ name = "hiredis" }]
+
+[[package]]
+name = "hiredis"
+version = "3.0"
+source = { registry = "https://pypi.org/simple" }
+
+[[package]]
+name = "tool"
+version = "2.0"
+source = { git = "https://me:secret@example.com/tool.git?rev=v2#0123456789abcdef0123456789abcdef01234567" }
+
+[[package]]
+name = "unused"
+version = "9"
+source = { registry = "https://pypi.org/simple" }
+"""
+ASKS = '[project]\nname = "shop"\ndependencies = ["lib", "redis[fast]>=5", "tool"]\n'
+
+
+def files_of(tool: str, folder: str = "") -> dict[str, str | bytes]:
+    return {f"{folder}{path.name}": path.read_bytes() for path in (REAL / tool).iterdir()}
+
+
+@pytest.mark.proves("deps.lock-files", "deps.extras")
+@pytest.mark.parametrize(
+    ("tool", "file", "lock"),
+    [
+        ("uv", "uv.lock", LockFile(tool="uv", extras=("prod",))),
+        ("poetry", "poetry.lock", LockFile(tool="poetry", groups=("prod",))),
+        ("pdm", "pdm.lock", LockFile(tool="pdm", extras=("prod",))),
+        ("pipenv", "Pipfile.lock", LockFile(tool="pipenv", groups=("prod",))),
+    ],
+)
+def test_each_tool_s_lock(project_of: Make, tool: str, file: str, lock: LockFile) -> None:
+    project = project_of(files_of(tool, "backend/"))
+    closure = requirements_closure(project, f"backend/{file}", "backend")
+    assert closure.names - {"tzdata"} == PLAIN - {"tzdata"}
+    assert (closure.versions["django"], closure.asked["django"]) == ("==5.2.19", "==5.2.19")
+    assert (closure.directory, closure.hashed, closure.per_release, closure.in_place) == ("backend", True, False, False)
+    assert closure.lock == LockFile(tool=lock.tool)
+    assert closure.files[0] == f"backend/{file}"
+    assert closure.edited in ("backend/pyproject.toml", "backend/Pipfile")
+    assert closure.resolved
+    chosen = requirements_closure(project, f"backend/{file}", "backend", ("prod",))
+    assert chosen.names - closure.names == {"gunicorn", "packaging"}
+    assert (chosen.lock, chosen.digest) == (lock, closure.digest)
+
+
+@pytest.mark.proves("deps.lock-files")
+@pytest.mark.parametrize("name", ["pylock.toml", "pylock.prod.toml"])
+def test_a_pylock_is_taken_whole(project_of: Make, name: str) -> None:
+    closure = requirements_closure(project_of({name: (REAL / "pylock/pylock.toml").read_bytes()}), name)
+    assert closure.names == PLAIN | {"gunicorn", "packaging"}
+    assert (closure.files, closure.lock, closure.hashed) == ((name,), LockFile(tool="pylock"), False)
+
+
+@pytest.mark.proves("deps.lock-files", "deps.extras")
+def test_pyproject_without_a_lock(project_of: Make) -> None:
+    text = (
+        (REAL / "uv/pyproject.toml")
+        .read_text()
+        .replace("django==5.2.19", "Django [argon2] >= 5.2 ; python_version > '3'")
+    )
+    project = project_of({"pyproject.toml": text})
+    closure = requirements_closure(project, "pyproject.toml", ".", ("prod", "dev"))
+    assert closure.asked == {"Django": ">=5.2", "gunicorn": "==23.0.0", "iniconfig": ""}
+    assert closure.lock == LockFile(tool="pyproject", extras=("prod",), groups=("dev",))
+    assert not closure.hashed
+
+
+@pytest.mark.proves("deps.lock-files", "deps.local")
+def test_uv_s_packages_are_those_that_the_project_reaches(project_of: Make) -> None:
+    files = {"uv.lock": UV, "pyproject.toml": ASKS, "libs/lib/pyproject.toml": ""}
+    closure = requirements_closure(project_of(files), "uv.lock")
+    assert closure.asked == {
+        "lib": "libs/lib",
+        "redis": "==5.0",
+        "hiredis": "==3.0",
+        "tool": "https://example.com/tool.git?rev=v2#0123456789abcdef0123456789abcdef01234567",
+    }
+    assert (closure.per_release, closure.hashed, closure.unknown) == (True, False, True)
+    assert closure.why == ("uv.lock: installs libs/lib from the repository itself",)
+    assert closure.roots == ("libs/lib", "libs/lib/src")
+
+
+@pytest.mark.parametrize(
+    ("lock", "names"),
+    [
+        (
+            '[[package]]\nname = "a"\nversion = "1"\ncategory = "main"\n[[package]]\nname = "b"\ncategory = "dev"\n',
+            {"a"},
+        ),
+        (
+            '[[package]]\nname = "a"\nversion = "1"\noptional = false\n[[package]]\nname = "b"\nversion = "1"\n',
+            {"a", "b"},
+        ),
+        ('[[package]]\nname = "a"\nversion = "1"\n[[package]]\nname = "b"\nversion = "1"\noptional = true\n', {"a"}),
+    ],
+)
+def test_older_locks_of_poetry(project_of: Make, lock: str, names: set[str]) -> None:
+    project = project_of(
+        {"poetry.lock": lock, "pyproject.toml": '[tool.poetry.dependencies]\npython = "^3.9"\na = "1"\n'}
+    )
+    assert requirements_closure(project, "poetry.lock").names == names
+
+
+@pytest.mark.proves("deps.lock-files", "deps.extras", "preview.requirements")
+@pytest.mark.parametrize(
+    ("files", "extras", "error"),
+    [
+        (
+            {"uv.lock": UV, "pyproject.toml": ASKS.replace('"tool"', '"tool", "httpx", "Django"')},
+            (),
+            "project.requirements uv.lock: does not have django, httpx, which pyproject.toml asks for\n"
+            "    bring it up to date (uv lock), and commit it",
+        ),
+        (
+            {"uv.lock": UV, "pyproject.toml": ASKS},
+            (),
+            "project.requirements uv.lock: installs lib from libs/lib, which is not in commit {short}\n    commit it",
+        ),
+        (
+            {"uv.lock": UV},
+            (),
+            "project.requirements uv.lock: belongs to pyproject.toml, which is not beside it in commit {short}\n"
+            "    commit it",
+        ),
+        (
+            files_of("uv"),
+            ("prdo",),
+            "project.extras: pyproject.toml has no extra or group prdo\n    it has dev, prod",
+        ),
+        (
+            files_of("pylock"),
+            ("prod",),
+            "project.extras: pylock.toml has no extra or group prod\n    it has none: leave project.extras out",
+        ),
+        (
+            {"requirements.txt": "django\n"},
+            ("prod",),
+            "project.extras: says what is installed beside what a lock file has anyway, and requirements.txt is none\n"
+            "    leave it out, or set project.requirements to a lock file",
+        ),
+        (
+            {"pyproject.toml": "[tool.poetry.dependencies]\n", "poetry.lock": ""},
+            (),
+            "project.requirements pyproject.toml: has no table [project], which lists dependencies\n"
+            "    commit poetry.lock, and set project.requirements to it",
+        ),
+        (
+            {"pyproject.toml": "[build-system]\n"},
+            (),
+            "project.requirements pyproject.toml: has no table [project], which lists dependencies\n"
+            "    list them under [project] dependencies",
+        ),
+        (
+            {"uv.lock": "version =\n", "pyproject.toml": ""},
+            (),
+            "uv.lock: cannot be read: Invalid value (at line 1, column 10)\n"
+            "    fix that line, or make the file again",
+        ),
+        (
+            {"Pipfile.lock": "[1]", "Pipfile": ""},
+            (),
+            "Pipfile.lock: cannot be read: it holds no table\n    make the file again",
+        ),
+        (
+            {"Pipfile.lock": "[" * 100_000, "Pipfile": ""},
+            (),
+            "Pipfile.lock: cannot be read: ",
+        ),
+    ],
+)  # fmt: skip
+def test_a_lock_that_cannot_be_installed(
+    project_of: Make, files: dict[str, str | bytes], extras: tuple[str, ...], error: str
+) -> None:
+    project = project_of(files)
+    with pytest.raises(SourceError) as caught:
+        requirements_closure(project, next(iter(files)), ".", extras)
+    assert str(caught.value).startswith(error.format(short=project.short))
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "package = 3\n",
+        '[[package]]\nname = 3\nsource = "x"\ndependencies = ["x", 3]\ngroups = ["default"]\n',
+        '[[package]]\nname = "a"\ngroups = 3\nsource = { virtual = "." }\ndependencies = [{ name = "a", extra = 3 }]\n',
+        '[package]\nname = "a"\n',
+        "[[package]]\nversion = 1.0\noptional-dependencies = []\n",
+    ],
+)
+@pytest.mark.parametrize("tool", ["uv", "poetry", "pdm"])
+def test_odd_locks_are_read_without_a_traceback(project_of: Make, tool: LockTool, lock: str) -> None:
+    project = project_of({f"{tool}.lock": lock, "pyproject.toml": "project = 3\ntool = []\n"})
+    assert requirements_closure(project, f"{tool}.lock").files == (f"{tool}.lock", "pyproject.toml")

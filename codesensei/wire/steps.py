@@ -360,10 +360,23 @@ class Destroy:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenStep:
-    """What a step did last: the digest of what it was given, and what has changed since."""
+    """What a step did last: the digest of what it was given, and what has changed since.
+
+    `changes` has lines that say how, by the words of the drift; what stands left of `->`, or behind `-`, is there now.
+    """
 
     applied: str
     drift: tuple[str, ...]
+    changes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """One thing that differs from what `step` left, and lines that say how."""
+
+    step: str
+    thing: str
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

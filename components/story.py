@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -15,6 +15,7 @@ from codesensei.story import Served, Variable
 from codesensei.wire import envfile
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.steps import Drift
 from components.backups import backup_data
 from components.base import if_known
 from components.environment import Environment
@@ -37,7 +38,7 @@ def tell(stack: Stack, server: Server, code: Code, environment: Environment, swi
         release, url, *planned = known
         if access.served:
             on_server = story.of_server(done, _server(stack, server, code))
-            sections = _sections(stack, code, served, environment, on_server, *planned)
+            sections = _sections(stack, code, served, environment, on_server, access.look.drift, *planned)
         else:
             sections = [story.first_deploy(code.checkout)]
         if release and any(part.entries for part in sections):
@@ -72,6 +73,7 @@ def _sections(
     served: Served,
     environment: Environment,
     on_server: story.Section,
+    drift: Sequence[Drift],
     manifest: Manifest,
     release: str | None,
     digest_key: str | None,
@@ -94,5 +96,6 @@ def _sections(
         story.of_processes(served, name, manifest),
         story.of_site(served, manifest),
         on_server,
+        story.of_drift(drift, served, manifest, put_back=not pulumi.runtime.is_dry_run()),
         story.of_switch(served, name, manifest),
     ]

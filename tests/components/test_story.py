@@ -16,6 +16,7 @@ from pulumi.runtime import mocks
 from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.remote.state import State
+from codesensei.wire.steps import Drift
 from components.base import if_known
 from tests.components import recorder, stacks
 from tests.config.engine import API_TOKEN
@@ -41,8 +42,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def preview(stack: Stack, state: State, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    recorder.run(stack, remote.Look(), monkeypatch, previewed=state, **changes)
+def preview(
+    stack: Stack, state: State, monkeypatch: pytest.MonkeyPatch, look: remote.Look | None = None, **changes: Any
+) -> None:
+    recorder.run(stack, look or remote.Look(), monkeypatch, previewed=state, **changes)
+
+
+STOPPED = Drift(step="switch", thing="shop.service is inactive", lines=("inactive (dead) -> active",))
+DRIFTED = remote.Look(drift=(STOPPED,))
 
 
 EVERY = {"example": stacks.example, "given": stacks.given, "generated": stacks.generated, "external": stacks.external}
@@ -83,6 +90,21 @@ def test_an_update_ends_with_what_it_has_changed(
     assert updated[-1].entries == ("http://shop.example.com/ serves 4f2a9c1-0123456",)
 
 
+@pytest.mark.proves("story.drift", "story.ended")
+def test_what_was_changed_by_hand_is_told_before_it_is_put_back_and_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    preview(stack, state, monkeypatch, look=DRIFTED)
+    recorder.run(stack, DRIFTED, monkeypatch, updated=state)
+    before, after = map(story.read, told)
+    lines = ("shop.service is inactive", "  inactive (dead) -> active")
+    assert before == (story.Section("drift", lines),)
+    assert after[0] == story.Section("drift", (f"put back: {lines[0]}", lines[1]))
+    assert [part.name for part in after] == ["drift", "live"]
+
+
 @pytest.mark.proves("story.told")
 def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     state = state_of(stacks.given(tmp_path), monkeypatch)
@@ -91,9 +113,9 @@ def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyP
     more = more.replace("[shop.example.com]", "[www.example.com]") + "  codesensei:env: {GREETING: Hello}\n"
     # A commit of which nothing is known here.
     checkout = replace(recorder.code().checkout, revision="5" * 40)
-    preview(stacks.loaded(tmp_path, more), state, monkeypatch, checkout=checkout)
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch, look=DRIFTED, checkout=checkout)
     (text,) = told
-    names = ["release", "packages", "migrations", "variables", "processes", "site", "server", "switch"]
+    names = ["release", "packages", "migrations", "variables", "processes", "site", "server", "drift", "switch"]
     assert [part.name for part in story.read(text)] == names
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 from pulumi import Output
 
-from codesensei import story
+from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import Served, Variable
@@ -67,6 +67,13 @@ def _each_if_known(value: Any) -> Output[Any]:
     return if_known(value)
 
 
+def _where_they_lead(stack: Stack, hostnames: list[str]) -> Mapping[str, str]:
+    """What is to be said of new hostnames; nothing where a load balancer or CDN is to get the visitors first."""
+    config = stack.config
+    behind = config.tls.kind == "external" or config.trusted_proxies
+    return {} if behind else remote.remarks(hostnames, config.server.host)
+
+
 def _sections(
     stack: Stack,
     code: Code,
@@ -94,7 +101,7 @@ def _sections(
         story.of_migrations(served, code.checkout, (build.directory, *roots), project.acknowledge_migrations),
         story.of_variables(served, name, variables, digest_key),
         story.of_processes(served, name, manifest),
-        story.of_site(served, manifest),
+        story.of_site(served, manifest, _where_they_lead(stack, story.new_hostnames(served, manifest))),
         on_server,
         story.of_drift(drift, served, manifest, put_back=not pulumi.runtime.is_dry_run()),
         story.of_switch(served, name, manifest),

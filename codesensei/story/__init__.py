@@ -1,7 +1,7 @@
 """What a deploy would change, as a reviewer wants to know it."""
 
 from codesensei.story.drift import of_drift
-from codesensei.story.live import of_processes, of_site, of_switch
+from codesensei.story.live import new_hostnames, of_processes, of_site, of_switch
 from codesensei.story.migrations import of_migrations
 from codesensei.story.packages import of_packages
 from codesensei.story.release import ended, first_deploy, of_release
@@ -10,8 +10,9 @@ from codesensei.story.served import Served
 from codesensei.story.server import Server, of_server
 from codesensei.story.variables import Variable, of_variables
 
-__all__ = ["Section", "Served", "Server", "Variable", "ended", "first_deploy", "of_drift"]
+__all__ = ["Section", "Served", "Server", "Variable", "ended", "first_deploy", "new_hostnames"]
 __all__ += [
+    "of_drift",
     "of_migrations",
     "of_packages",
     "of_processes",

@@ -105,6 +105,25 @@ def test_what_was_changed_by_hand_is_told_before_it_is_put_back_and_after(
     assert [part.name for part in after] == ["drift", "live"]
 
 
+@pytest.mark.proves("story.site.dns")
+def test_hostnames_that_come_are_looked_up_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str], looked_up: list[list[str]]
+) -> None:
+    state = state_of(stacks.given(tmp_path), monkeypatch)
+    preview(stacks.given(tmp_path), state, monkeypatch)
+    looked_up.clear()
+    more = stacks.GIVEN.replace("[shop.example.com]", "[shop.example.com, www.example.com]")
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch)
+    site = next(part for part in story.read(told[-1]) if part.name == "site")
+    assert site.entries == ("+ www.example.com (leads past 203.0.113.7)",)
+    assert looked_up == [["www.example.com"]]
+    # A load balancer is to get the visitors.
+    preview(stacks.loaded(tmp_path, f"{more}  codesensei:trustedProxies: [198.51.100.0/24]\n"), state, monkeypatch)
+    site = next(part for part in story.read(told[-1]) if part.name == "site")
+    assert site.entries == ("+ www.example.com",)
+    assert len(looked_up) == 1
+
+
 @pytest.mark.proves("story.told")
 def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     state = state_of(stacks.given(tmp_path), monkeypatch)

@@ -56,6 +56,11 @@ def test_what_is_long_is_bounded(tmp_path: Path) -> None:
 def test_a_secret_of_the_stack_is_left_out_on_both_sides(tmp_path: Path) -> None:
     assert told(tmp_path / "a", "# canary-1\nx\n", "# canary-1\ny\n", "canary-1") == ["@@ -2 +2 @@", "-x", "+y"]
     assert told(tmp_path / "a", "a canary-1 b\n", "", "canary-1")[1] == "-a [secret] b"
+    # Nor is what somebody has written as one.
+    assert told(tmp_path / "a", "requirepass canary-2\n", "requirepass x\n")[1:] == [
+        "-requirepass [hidden]",
+        "+requirepass x",
+    ]
     found = told(tmp_path / "a", "is canary-1\n", "is [secret]\n", "canary-1")
     assert found == ["its text is another in secret values alone"]
 

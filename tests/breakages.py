@@ -338,8 +338,10 @@ UNIT = [
     Breakage(
         "story.told",
         "components/story.py",
-        "        story.of_site(served, manifest),\n        on_server,\n",
-        "        on_server,\n        story.of_site(served, manifest),\n",
+        "        story.of_variables(served, name, variables, digest_key),\n"
+        "        story.of_processes(served, name, manifest),\n",
+        "        story.of_processes(served, name, manifest),\n"
+        "        story.of_variables(served, name, variables, digest_key),\n",
     ),
     Breakage("story.drift", f"{STORY}/drift.py", "drift.lines[:MOST]", "drift.lines"),
     Breakage("story.drift", "components/story.py", "put_back=not pulumi.runtime.is_dry_run()", "put_back=False"),
@@ -423,6 +425,8 @@ UNIT = [
         "thread.join(max(0.0, deadline - time.monotonic()))",
         "thread.join(SECONDS)",
     ),
+    Breakage("story.releases", f"{STORY}/server.py", "[release, *served]", "[*served, release]"),
+    Breakage("story.releases", "components/story.py", "if switch.entries or any(", "if any("),
     Breakage("story.site.dns", f"{STORY}/live.py", "wanted.health.hosts if name not in known]", "wanted.health.hosts]"),
     Breakage("story.site.dns", "components/story.py", " or config.trusted_proxies\n", "\n"),
     Breakage("story.switch", f"{STORY}/live.py", "return change.of_password or any", "return any"),

@@ -50,6 +50,9 @@ class Look:
     warnings: tuple[str, ...] = ()
     # What was changed there by hand, for the story; of a deploy that runs nothing.
     drift: tuple[Drift, ...] = ()
+    # The releases that are there, and those that have served, the latest first; empty where nobody knows.
+    releases: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
@@ -85,7 +88,15 @@ class Look:
             warnings = [*found_wrong, f"{host}: somebody is deploying this stack: {answer.deploying}; wait for that"]
             drifted = []
         forgotten = bool(state.steps) and not found.get(CLAIM.name, NOTHING).applied
-        return cls(repairs, state.copy + forgotten, warnings=tuple(warnings), drift=tuple(drifted), blank=blank)
+        return cls(
+            repairs,
+            state.copy + forgotten,
+            warnings=tuple(warnings),
+            drift=tuple(drifted),
+            releases=answer.releases,
+            served=answer.served,
+            blank=blank,
+        )
 
     @classmethod
     def unknown(cls, state: State, host: str) -> Look:

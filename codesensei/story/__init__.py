@@ -7,7 +7,7 @@ from codesensei.story.packages import of_packages
 from codesensei.story.release import ended, first_deploy, of_release
 from codesensei.story.section import Section, read, text_of
 from codesensei.story.served import Served
-from codesensei.story.server import Server, of_server
+from codesensei.story.server import Server, of_server, removed_releases
 from codesensei.story.variables import Variable, of_variables
 
 __all__ = ["Section", "Served", "Server", "Variable", "ended", "first_deploy", "new_hostnames"]
@@ -22,5 +22,6 @@ __all__ += [
     "of_switch",
     "of_variables",
     "read",
+    "removed_releases",
     "text_of",
 ]

@@ -397,6 +397,9 @@ class Seen:
     findings: tuple[Finding, ...] = ()
     # The step of the project that runs right now, with its process and since when.
     deploying: str = ""
+    # The releases that are there, and those that have served, the latest first.
+    releases: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,24 @@ def test_hostnames_that_come_are_looked_up_and_no_others(
     assert len(looked_up) == 1
 
 
+@pytest.mark.proves("story.releases")
+def test_releases_that_a_switch_removes_are_told_where_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    served = tuple(f"{number}{number * 6}-aaaaaaa" for number in ("9", "8", "7", "6", "5", "4"))
+    look = remote.Look(releases=served, served=(str(state.outputs["release"]), *served))
+    preview(stack, state, monkeypatch, look=look)
+    assert told == []
+    more = stacks.GIVEN.replace("[shop.example.com]", "[www.example.com]")
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch, look=look)
+    server = next(part for part in story.read(told[-1]) if part.name == "server")
+    assert server.entries == tuple(f"- release {name} is removed (keepReleases: 5)" for name in served[4:])
+    preview(stack, state, monkeypatch, look=replace(look, drift=DRIFTED.drift))
+    assert [part.name for part in story.read(told[-1])] == ["server", "drift"]
+
+
 @pytest.mark.proves("story.told")
 def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     state = state_of(stacks.given(tmp_path), monkeypatch)

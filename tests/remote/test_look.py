@@ -78,8 +78,15 @@ def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
 def test_how_things_have_drifted_is_kept_for_the_story(ssh: Any) -> None:
     steps = {"claim": ANSWER["steps"]["claim"], "switch": {**ANSWER["steps"]["switch"], "changes": CHANGES}}
     ssh(out=json.dumps({"identity": "an-identity", "steps": steps}))
-    _, found = look_at(SERVER, "agent.sock", "", RUN, STATE).drift
+    found = look_at(SERVER, "agent.sock", "", RUN, STATE).drift[1]
     assert found == Drift(step="switch", thing="shop.service is inactive", lines=("inactive (dead) -> active",))
+
+
+@pytest.mark.proves("story.releases")
+def test_the_releases_are_kept_for_the_story(ssh: Any) -> None:
+    ssh(out=json.dumps({**ANSWER, "releases": ["a", "b"], "served": ["b"]}))
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    assert (look.releases, look.served) == (("a", "b"), ("b",))
 
 
 CHANGES = {"shop.service is inactive": ["inactive (dead) -> active"], "of another version": ["x"]}

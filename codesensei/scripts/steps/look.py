@@ -10,6 +10,7 @@ from codesensei.scripts.base import changed, damage, locks, proofs, register, ri
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
+from codesensei.scripts.release import prune
 from codesensei.scripts.release.release import redactor_of_all
 from codesensei.scripts.serving import brokers, certificates, change, findings
 from codesensei.scripts.serving.live import Live
@@ -29,6 +30,9 @@ from codesensei.wire.steps import (
     SeenStep,
 )
 
+# More than are ever kept.
+MOST_SERVED = 200
+
 
 def run(slug: str, words: list[str]) -> int:
     """Print the look at project `slug`; 0 always."""
@@ -40,6 +44,8 @@ def run(slug: str, words: list[str]) -> int:
         steps={step: _seen(project, step) for step in steps},
         findings=tuple(_findings(project)),
         deploying=locks.deploying(slug),
+        releases=tuple(prune.made(project)),
+        served=tuple(prune.served(project)[:MOST_SERVED]),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0

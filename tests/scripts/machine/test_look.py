@@ -144,6 +144,15 @@ def test_how_it_has_changed(change: Callable[[Machine], object], lines: dict[str
         assert look(machine)["steps"]["switch"]["changes"] == lines
 
 
+@pytest.mark.proves("story.releases")
+def test_the_releases_are_told() -> None:
+    with NEW_COMMIT.machine() as machine:
+        assert switch(machine, NEW_COMMIT.after).ok
+        found = look(machine)
+    names = [NEW_COMMIT.after.release, FIRST.release]
+    assert (found["releases"], found["served"][:2]) == (sorted(names), names)
+
+
 def test_what_was_applied_last_is_told() -> None:
     with NEW_COMMIT.machine() as machine:
         first = look(machine)["steps"]["switch"]["applied"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from codesensei.story import Section, Served, of_drift, read, text_of
@@ -35,6 +38,16 @@ def test_each_thing_is_told_with_its_lines() -> None:
     # Also for machines.
     (section,) = read(text_of([Section("drift", entries)]))
     assert section.entries == entries
+
+
+def test_it_is_told_as_the_page_shows_it() -> None:
+    shared = Drift(
+        step="account", thing="/srv/codesensei/shop/shared was changed by hand", lines=("mode 0777 -> 1771",)
+    )
+    unit = replace(UNIT, lines=("@@ -33 +33 @@", *LINES[1:]))
+    worker = replace(STOPPED, thing="shop-worker.service is inactive", lines=(*STOPPED.lines, "disabled -> enabled"))
+    page = (Path(__file__).parents[2] / "docs" / "previews.md").read_text()
+    assert f"```text\n{text_of([Section('drift', told(shared, unit, worker))])}\n```" in page
 
 
 def test_an_update_tells_what_it_has_put_back_and_not_what_comes_after_its_switch() -> None:

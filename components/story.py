@@ -8,13 +8,14 @@ from typing import Any
 import pulumi
 from pulumi import Output
 
-from codesensei import story
+from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import Served, Variable
 from codesensei.wire import envfile
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.steps import SWITCH
 from components.backups import backup_data
 from components.base import if_known
 from components.environment import Environment
@@ -36,8 +37,7 @@ def tell(stack: Stack, server: Server, code: Code, environment: Environment, swi
     def told(known: list[Any]) -> None:
         release, url, *planned = known
         if access.served:
-            on_server = story.of_server(done, _server(stack, server, code))
-            sections = _sections(stack, code, served, environment, on_server, *planned)
+            sections = _sections(stack, server, code, served, environment, *planned)
         else:
             sections = [story.first_deploy(code.checkout)]
         if release and any(part.entries for part in sections):
@@ -66,12 +66,19 @@ def _each_if_known(value: Any) -> Output[Any]:
     return if_known(value)
 
 
+def _where_they_lead(stack: Stack, hostnames: list[str]) -> Mapping[str, str]:
+    """What is to be said of new hostnames; nothing where a load balancer or CDN is to get the visitors first."""
+    config = stack.config
+    behind = config.tls.kind == "external" or config.trusted_proxies
+    return {} if behind else remote.remarks(hostnames, config.server.host)
+
+
 def _sections(
     stack: Stack,
+    server: Server,
     code: Code,
     served: Served,
     environment: Environment,
-    on_server: story.Section,
     manifest: Manifest,
     release: str | None,
     digest_key: str | None,
@@ -81,18 +88,24 @@ def _sections(
     """Always in this order."""
     project, roots = stack.config.project, (*code.settings.python_path, *code.requirements.roots)
     build, prepare = build_data(stack, code), prepare_data(stack, code)
+    look, done = server.access.look, server.access.state.steps
     # Variables that the update makes are in no name yet.
     name = release or f"{code.id[:7]}-(new variables)"
     variables = {key: Variable(envfile.meaning(given[key]), key in environment.secret_names) for key in given}
     for key, value in own.items():
         variables[key] = Variable(value, key in environment.secret_names, environment.origins[key])
+    switch = story.of_switch(served, name, manifest)
+    removed = []
+    if switch.entries or any(drift.step == SWITCH.name for drift in look.drift):
+        removed = story.removed_releases(look.releases, look.served, name, manifest.keep_releases)
     return [
         story.of_release(served, name, code.checkout, build, prepare),
         story.of_packages(served, code.checkout, code.requirements, build),
         story.of_migrations(served, code.checkout, (build.directory, *roots), project.acknowledge_migrations),
         story.of_variables(served, name, variables, digest_key),
         story.of_processes(served, name, manifest),
-        story.of_site(served, manifest),
-        on_server,
-        story.of_switch(served, name, manifest),
+        story.of_site(served, manifest, _where_they_lead(stack, story.new_hostnames(served, manifest))),
+        story.of_server(done, _server(stack, server, code), removed),
+        story.of_drift(look.drift, served, manifest, put_back=not pulumi.runtime.is_dry_run()),
+        switch,
     ]

@@ -3,6 +3,7 @@
 from codesensei.remote.access import Access, reach
 from codesensei.remote.copy import copy_source, incoming_path
 from codesensei.remote.destroy_check import destroy_check
+from codesensei.remote.dns import remarks
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look
 from codesensei.remote.standins import refuse_stand_ins
@@ -12,4 +13,4 @@ from codesensei.remote.told import warn
 from codesensei.remote.toolkit import Toolkit, toolkit_step
 
 __all__ = ["Access", "Look", "RemoteError", "State", "Toolkit", "copy_source", "destroy_check", "incoming_path"]
-__all__ += ["answer_of", "reach", "refuse_stand_ins", "remote_step", "teardown_step", "toolkit_step", "warn"]
+__all__ += ["answer_of", "reach", "refuse_stand_ins", "remarks", "remote_step", "teardown_step", "toolkit_step", "warn"]

@@ -26,7 +26,7 @@ from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
 from codesensei.wire.register import Register
-from codesensei.wire.steps import CLAIM, Seen, SeenStep
+from codesensei.wire.steps import CLAIM, Drift, Seen, SeenStep
 
 LOOK_SECONDS = 15.0
 SCRIPT = Path(__file__).with_name("look.sh")
@@ -48,6 +48,11 @@ class Look:
     copy: int = 0
     others: int = 0
     warnings: tuple[str, ...] = ()
+    # What was changed there by hand, for the story; of a deploy that runs nothing.
+    drift: tuple[Drift, ...] = ()
+    # The releases that are there, and those that have served, the latest first; empty where nobody knows.
+    releases: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
@@ -66,12 +71,13 @@ class Look:
         blank = not found
         repairs = {}
         found_wrong = [f"{host}: {finding.thing}: {finding.cause}; {finding.fix}" for finding in answer.findings]
-        warnings = [*found_wrong]
+        warnings, drifted = [*found_wrong], []
         for step, done in sorted(state.steps.items()):
             seen = found.get(step, NOTHING)
             drift, differs = seen.drift, seen.applied != done.digest
             repairs[step] = done.repair + bool(differs or drift)
             warnings += [f"{host}: {thing} (step {step}); pulumi up repairs it" for thing in drift]
+            drifted += [Drift(step=step, thing=thing, lines=seen.changes.get(thing, ())) for thing in drift]
             if differs and not drift and not blank:
                 warnings.append(f"{host}: step {step} is not as the state has it; pulumi up runs it again")
         if blank and state.steps:
@@ -80,8 +86,17 @@ class Look:
         if answer.deploying:
             # What its steps have left so far looks like drift, or like an interrupted deploy.
             warnings = [*found_wrong, f"{host}: somebody is deploying this stack: {answer.deploying}; wait for that"]
+            drifted = []
         forgotten = bool(state.steps) and not found.get(CLAIM.name, NOTHING).applied
-        return cls(repairs, state.copy + forgotten, warnings=tuple(warnings), blank=blank)
+        return cls(
+            repairs,
+            state.copy + forgotten,
+            warnings=tuple(warnings),
+            drift=tuple(drifted),
+            releases=answer.releases,
+            served=answer.served,
+            blank=blank,
+        )
 
     @classmethod
     def unknown(cls, state: State, host: str) -> Look:

@@ -1,16 +1,19 @@
 """What a deploy would change, as a reviewer wants to know it."""
 
-from codesensei.story.live import of_processes, of_site, of_switch
+from codesensei.story.drift import of_drift
+from codesensei.story.live import new_hostnames, of_processes, of_site, of_switch
 from codesensei.story.migrations import of_migrations
 from codesensei.story.packages import of_packages
 from codesensei.story.release import ended, first_deploy, of_release
 from codesensei.story.section import Section, read, text_of
 from codesensei.story.served import Served
-from codesensei.story.server import Server, of_server
+from codesensei.story.server import Server, of_server, removed_releases
 from codesensei.story.variables import Variable, of_variables
 
-__all__ = ["Section", "Served", "Server", "Variable", "ended", "first_deploy", "of_migrations"]
+__all__ = ["Section", "Served", "Server", "Variable", "ended", "first_deploy", "new_hostnames"]
 __all__ += [
+    "of_drift",
+    "of_migrations",
     "of_packages",
     "of_processes",
     "of_release",
@@ -19,5 +22,6 @@ __all__ += [
     "of_switch",
     "of_variables",
     "read",
+    "removed_releases",
     "text_of",
 ]

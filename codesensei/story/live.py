@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei.story.section import Section, section
+from codesensei.story.section import MOST, Section, section
 from codesensei.story.served import Served
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import HealthCheck, Manifest, Unit
@@ -91,15 +91,23 @@ def _is_felt(change: _Change) -> bool:
     return change.of_password or any(unit and change.stale(unit) for _, unit in change.units("socket"))
 
 
-def of_site(served: Served, wanted: Manifest) -> Section:
-    """Hostnames that come and go, and the scheme."""
+def new_hostnames(served: Served, wanted: Manifest) -> list[str]:
+    """The hostnames that come, as far as a preview tells them one by one."""
+    known = served.manifest.health.hosts if served.manifest else wanted.health.hosts
+    return [name for name in wanted.health.hosts if name not in known][:MOST]
+
+
+def of_site(served: Served, wanted: Manifest, remarks: Mapping[str, str]) -> Section:
+    """Hostnames that come and go, with what is to be said of new ones, and the scheme."""
     change = _change(served, served.release, wanted)
-    return section("site", _site(change) if change else ())
+    return section("site", _site(change, remarks) if change else ())
 
 
-def _site(change: _Change) -> Iterator[str]:
+def _site(change: _Change, remarks: Mapping[str, str]) -> Iterator[str]:
     before, after = change.was.health, change.wanted.health
-    yield from (f"+ {name}" for name in after.hosts if name not in before.hosts)
+    for name in after.hosts:
+        if name not in before.hosts:
+            yield f"+ {name} ({remarks[name]})" if name in remarks else f"+ {name}"
     yield from (f"- {name}" for name in before.hosts if name not in after.hosts)
     if before.scheme != after.scheme:
         yield f"{before.scheme} -> {after.scheme}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codesensei.story.section import Section, section
 from codesensei.story.served import Done, latest
 from codesensei.wire import steps
+from codesensei.wire.names import kept_releases
 from codesensei.wire.steps import Account, Backup, KeepBackups, Packages
 
 NAME = "server"
@@ -24,9 +25,24 @@ class Server:
     toolkit: str
 
 
-def of_server(done: Mapping[str, Done], wanted: Server) -> Section:
-    """From what the state has of the steps to what is asked of them; what the state does not have is not told."""
-    return section(NAME, _changes(done, wanted))
+def of_server(done: Mapping[str, Done], wanted: Server, removed: Sequence[str] = ()) -> Section:
+    """From what the state has of the steps to what is asked of them; what the state does not have is not told.
+
+    `removed` has a line for each release that a switch removes.
+    """
+    return section(NAME, [*_changes(done, wanted), *removed])
+
+
+def removed_releases(there: Iterable[str], served: Sequence[str], release: str, keep: int) -> list[str]:
+    """A line for each of the releases that are there and that a switch to `release` removes.
+
+    `served` are those that have served, the latest first: the one that serves, then the one before it.
+    """
+    if not served:
+        return []
+    after = [*dict.fromkeys([release, *served])]
+    stay = {*after[:2], *kept_releases(after, keep)}
+    return [f"- release {name} is removed (keepReleases: {keep})" for name in there if name not in stay]
 
 
 def _changes(done: Mapping[str, Done], wanted: Server) -> Iterator[str]:

@@ -81,6 +81,14 @@ def variables_of(release: str) -> str:
     return release.rpartition("-")[2]
 
 
+def kept_releases(served: Iterable[str], keep: int) -> set[str]:
+    """The newest release of each of the last `keep` commits, of those that have served, the latest first."""
+    newest: dict[str, str] = {}
+    for release in served:
+        newest.setdefault(code_of(release), release)
+    return {*[*newest.values()][:keep]}
+
+
 def web_unit(slug: str) -> str:
     """Unit of the web process."""
     return f"{slug}.service"

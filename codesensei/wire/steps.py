@@ -375,10 +375,23 @@ class Destroy:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenStep:
-    """What a step did last: the digest of what it was given, and what has changed since."""
+    """What a step did last: the digest of what it was given, and what has changed since.
+
+    `changes` has lines that say how, by the words of the drift; what stands left of `->`, or behind `-`, is there now.
+    """
 
     applied: str
     drift: tuple[str, ...]
+    changes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """One thing that differs from what `step` left, and lines that say how."""
+
+    step: str
+    thing: str
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -399,6 +412,9 @@ class Seen:
     findings: tuple[Finding, ...] = ()
     # The step of the project that runs right now, with its process and since when.
     deploying: str = ""
+    # The releases that are there, and those that have served, the latest first.
+    releases: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

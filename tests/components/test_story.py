@@ -16,6 +16,7 @@ from pulumi.runtime import mocks
 from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.remote.state import State
+from codesensei.wire.steps import Drift
 from components.base import if_known
 from tests.components import recorder, stacks
 from tests.config.engine import API_TOKEN
@@ -41,8 +42,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def preview(stack: Stack, state: State, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    recorder.run(stack, remote.Look(), monkeypatch, previewed=state, **changes)
+def preview(
+    stack: Stack, state: State, monkeypatch: pytest.MonkeyPatch, look: remote.Look | None = None, **changes: Any
+) -> None:
+    recorder.run(stack, look or remote.Look(), monkeypatch, previewed=state, **changes)
+
+
+STOPPED = Drift(step="switch", thing="shop.service is inactive", lines=("inactive (dead) -> active",))
+DRIFTED = remote.Look(drift=(STOPPED,))
 
 
 EVERY = {"example": stacks.example, "given": stacks.given, "generated": stacks.generated, "external": stacks.external}
@@ -83,6 +90,58 @@ def test_an_update_ends_with_what_it_has_changed(
     assert updated[-1].entries == ("http://shop.example.com/ serves 4f2a9c1-0123456",)
 
 
+@pytest.mark.proves("story.drift", "story.ended")
+def test_what_was_changed_by_hand_is_told_before_it_is_put_back_and_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    preview(stack, state, monkeypatch, look=DRIFTED)
+    recorder.run(stack, DRIFTED, monkeypatch, updated=state)
+    before, after = map(story.read, told)
+    lines = ("shop.service is inactive", "  inactive (dead) -> active")
+    assert before == (story.Section("drift", lines),)
+    assert after[0] == story.Section("drift", (f"put back: {lines[0]}", lines[1]))
+    assert [part.name for part in after] == ["drift", "live"]
+
+
+@pytest.mark.proves("story.site.dns")
+def test_hostnames_that_come_are_looked_up_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str], looked_up: list[list[str]]
+) -> None:
+    state = state_of(stacks.given(tmp_path), monkeypatch)
+    preview(stacks.given(tmp_path), state, monkeypatch)
+    looked_up.clear()
+    more = stacks.GIVEN.replace("[shop.example.com]", "[shop.example.com, www.example.com]")
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch)
+    site = next(part for part in story.read(told[-1]) if part.name == "site")
+    assert site.entries == ("+ www.example.com (leads past 203.0.113.7)",)
+    assert looked_up == [["www.example.com"]]
+    # A load balancer is to get the visitors.
+    preview(stacks.loaded(tmp_path, f"{more}  codesensei:trustedProxies: [198.51.100.0/24]\n"), state, monkeypatch)
+    site = next(part for part in story.read(told[-1]) if part.name == "site")
+    assert site.entries == ("+ www.example.com",)
+    assert len(looked_up) == 1
+
+
+@pytest.mark.proves("story.releases")
+def test_releases_that_a_switch_removes_are_told_where_one_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    served = tuple(f"{number}{number * 6}-aaaaaaa" for number in ("9", "8", "7", "6", "5", "4"))
+    look = remote.Look(releases=served, served=(str(state.outputs["release"]), *served))
+    preview(stack, state, monkeypatch, look=look)
+    assert told == []
+    more = stacks.GIVEN.replace("[shop.example.com]", "[www.example.com]")
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch, look=look)
+    server = next(part for part in story.read(told[-1]) if part.name == "server")
+    assert server.entries == tuple(f"- release {name} is removed (keepReleases: 5)" for name in served[4:])
+    preview(stack, state, monkeypatch, look=replace(look, drift=DRIFTED.drift))
+    assert [part.name for part in story.read(told[-1])] == ["server", "drift"]
+
+
 @pytest.mark.proves("story.told")
 def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     state = state_of(stacks.given(tmp_path), monkeypatch)
@@ -91,9 +150,9 @@ def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyP
     more = more.replace("[shop.example.com]", "[www.example.com]") + "  codesensei:env: {GREETING: Hello}\n"
     # A commit of which nothing is known here.
     checkout = replace(recorder.code().checkout, revision="5" * 40)
-    preview(stacks.loaded(tmp_path, more), state, monkeypatch, checkout=checkout)
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch, look=DRIFTED, checkout=checkout)
     (text,) = told
-    names = ["release", "packages", "migrations", "variables", "processes", "site", "server", "switch"]
+    names = ["release", "packages", "migrations", "variables", "processes", "site", "server", "drift", "switch"]
     assert [part.name for part in story.read(text)] == names
 
 

@@ -7,17 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 
+from codesensei.story import read
 from tests.host.debians import each_debian
 from tools.sandbox import Relay
 from tools.trials.fingerprint import difference, fingerprint
-from tools.trials.stack import Stack
+from tools.trials.stack import Run, Stack
 
 pytestmark = pytest.mark.host
 
 SITE = "/etc/nginx/sites-available/codesensei-guestbook.conf"
 UNIT = "/etc/systemd/system/guestbook.service"
+ENV = "/srv/codesensei/guestbook/shared/.env"
 HANDS = {
-    "a unit edited": (f"echo '# mine' >> {UNIT} && systemctl daemon-reload", f"{UNIT} was changed by hand"),
+    "a unit edited": (
+        f'. {ENV} && echo "# $SECRET_KEY" >> {UNIT} && chmod 0600 {UNIT} && systemctl daemon-reload',
+        f"{UNIT} was changed by hand",
+    ),
     "a service stopped": ("systemctl stop guestbook-worker", "guestbook-worker.service is inactive"),
     "a service disabled": ("systemctl disable --now guestbook-worker", "guestbook-worker.service is inactive"),
     "the site edited": (f"sed -i s/max-age=31536000/max-age=5/ {SITE} && nginx -s reload", f"{SITE} was changed"),
@@ -36,10 +41,22 @@ SERVICES = {
     ),
     "nginx": ("systemctl stop nginx", "nginx.service is inactive", "proxy"),
 }
+# How the first thing that has drifted is told: the end of its lines.
+HOW = {
+    "a unit edited": ["-# [secret]", "guestbook.service restarts"],
+    "a service stopped": ["inactive (dead) -> active"],
+    "a service disabled": ["inactive (dead) -> active", "disabled -> enabled"],
+    "the site edited": [
+        '-        add_header Cache-Control "max-age=5";',
+        '+        add_header Cache-Control "max-age=31536000";',
+    ],
+    "notes cut short": [],
+    "current moved": [],
+}
 RARE = {"a service disabled", "current moved"}
 
 
-@pytest.mark.proves("config.drift", "switch.damaged-notes")
+@pytest.mark.proves("config.drift", "switch.damaged-notes", "story.drift", "story.drift.secrets")
 @each_debian(13)
 @pytest.mark.parametrize(
     "hand", [pytest.param(hand, marks=[pytest.mark.full] if hand in RARE else []) for hand in HANDS]
@@ -52,7 +69,12 @@ def test_a_change_by_hand_is_shown_and_mended(stack: Stack, hand: str) -> None:
     assert warning in shown.said("warning")
     assert shown.changes == {"Command guestbook-switch"}
     assert "repair=1" in shown.output
-    assert stack.up().changes == {"Command guestbook-switch"}
+    told = drift(shown)
+    assert any(warning in entry for entry in told)
+    assert [line for line in HOW[hand] if f"  {line}" not in told] == []
+    done = stack.up()
+    assert done.changes == {"Command guestbook-switch"}
+    assert drift(done)[-len(told) :] == [entry if entry.startswith("  ") else f"put back: {entry}" for entry in told]
     assert stack.serving() == stack.serving("worker") == first
     stack.site.await_job(stack.site.write())
     found = difference(before, fingerprint(stack.server, stack.slug))
@@ -61,6 +83,13 @@ def test_a_change_by_hand_is_shown_and_mended(stack: Stack, hand: str) -> None:
     assert {path for path in changed if not path.startswith("/var/lib/codesensei/guestbook/")} == set()
     again = stack.up_without_changes()
     assert again.said("warning") == ""
+
+
+def drift(run: Run) -> list[str]:
+    """What the last story of a run tells of drift."""
+    stories = [read(str(event.get("diagnosticEvent", {}).get("message", ""))) for event in run.events]
+    (*_, last) = filter(None, stories)
+    return [entry for part in last if part.name == "drift" for entry in part.entries]
 
 
 @pytest.mark.proves("look.services")

@@ -19,7 +19,7 @@ from codesensei.remote import look as module
 from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
 from codesensei.wire.register import Register
-from codesensei.wire.steps import Seen, SeenStep
+from codesensei.wire.steps import Drift, Seen, SeenStep
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 JUMP_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfV1Y9vDYk9zS3yBmtJxzM7rJ9xkzTzKb7rX0L2pXyZ"
@@ -67,6 +67,29 @@ def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
         "203.0.113.7: /etc/x was changed by hand (step switch); pulumi up repairs it",
         "203.0.113.7: shop.service is inactive (step switch); pulumi up repairs it",
     )
+    # The look of an earlier version does not tell how.
+    assert look.drift == (
+        Drift(step="switch", thing="/etc/x was changed by hand"),
+        Drift(step="switch", thing="shop.service is inactive"),
+    )
+
+
+@pytest.mark.proves("story.drift")
+def test_how_things_have_drifted_is_kept_for_the_story(ssh: Any) -> None:
+    steps = {"claim": ANSWER["steps"]["claim"], "switch": {**ANSWER["steps"]["switch"], "changes": CHANGES}}
+    ssh(out=json.dumps({"identity": "an-identity", "steps": steps}))
+    found = look_at(SERVER, "agent.sock", "", RUN, STATE).drift[1]
+    assert found == Drift(step="switch", thing="shop.service is inactive", lines=("inactive (dead) -> active",))
+
+
+@pytest.mark.proves("story.releases")
+def test_the_releases_are_kept_for_the_story(ssh: Any) -> None:
+    ssh(out=json.dumps({**ANSWER, "releases": ["a", "b"], "served": ["b"]}))
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    assert (look.releases, look.served) == (("a", "b"), ("b",))
+
+
+CHANGES = {"shop.service is inactive": ["inactive (dead) -> active"], "of another version": ["x"]}
 
 
 @pytest.mark.proves("look.findings")
@@ -288,6 +311,7 @@ def reached(drift: bool = True) -> Look:
     return reach(SERVER, slug="shop", drift=drift, private_key=None).look
 
 
+@pytest.mark.proves("story.drift.unreachable")
 def test_a_preview_goes_on_without_the_server_and_an_update_does_not(ssh: Any, engine: dict[str, Any]) -> None:
     ssh(err="ssh: connect to host x port 2222: Connection refused", code=255)
     assert reached() == Look.none(STATE)
@@ -387,4 +411,5 @@ def test_a_deploy_under_way_is_told_instead_of_what_it_has_left_so_far(ssh: Any)
     found = look_at(SERVER, "agent.sock", "", RUN, STATE)
     said = "203.0.113.7: somebody is deploying this stack: build of shop (process 7, since 08:10:03); wait for that"
     assert found.warnings == (said,)
+    assert found.drift == ()
     assert found.repairs == {"claim": 9, "switch": 1}

@@ -298,7 +298,7 @@ def test_who_is_no_longer_reached_is_named(machine: Machine, make_step: Any) -> 
     assert "strangers may no longer reach java on port 8080" in said(run(make_step, "on"))
 
 
-@pytest.mark.proves("hardening.drift")
+@pytest.mark.proves("hardening.drift", "story.drift")
 def test_rules_that_are_gone_from_the_kernel_are_drift(machine: Machine, make_step: Any) -> None:
     step = run(make_step)
     step.project.proofs.mkdir(parents=True)
@@ -311,6 +311,10 @@ def test_rules_that_are_gone_from_the_kernel_are_drift(machine: Machine, make_st
         assert look._seen(step.project, "packages").drift == ("the firewall in force is not the one of its files",)
         again = run(make_step)
         assert (again.changes, machine.live) == (1, machine.meant)
+    text = paths.SERVER.sshd_config.read_text()
+    paths.SERVER.sshd_config.write_text(text.replace("PasswordAuthentication no", "PasswordAuthentication yes"))
+    (lines,) = look._seen(step.project, "packages").changes.values()
+    assert lines == ("@@ -2 +2 @@", "-PasswordAuthentication yes", "+PasswordAuthentication no")
     paths.SERVER.sshd_config.unlink()
     assert look._seen(step.project, "packages").drift == (f"{paths.SERVER.sshd_config} is gone",)
     assert run(make_step).changes == 1

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.release import prune
+from tests.scripts.manifests import PROJECT
 
 RELEASES = [f"{number}{number}{number}{number}{number}{number}{number}-{number}aaaaaa" for number in range(6)]
 
@@ -42,8 +43,9 @@ def names(folder: Path) -> list[str]:
 def test_the_last_that_served_and_the_linked_ones_stay(
     project: Path, make_step: Any, keep: int, left: list[int]
 ) -> None:
+    assert prune.made(PROJECT) == RELEASES
     prune.prune(make_step("switch"), keep)
-    assert names(project / "releases") == [RELEASES[number] for number in left]
+    assert names(project / "releases") == [RELEASES[number] for number in left] == prune.made(PROJECT)
     assert names(project / "venvs") == [f"venv{number}" for number in left]
     assert names(project / "env") == [f"{RELEASES[number][8:]}.env" for number in left]
 

@@ -18,7 +18,7 @@ JOBS = "jobs have up to 600 s to end"
 def told(was: Manifest, wanted: Manifest, release: str = RELEASE) -> list[tuple[str, ...]]:
     """The entries of the three sections."""
     served = Served(RELEASE, REVISION, manifest=was)
-    parts = (of_processes(served, release, wanted), of_site(served, wanted), of_switch(served, release, wanted))
+    parts = (of_processes(served, release, wanted), of_site(served, wanted, {}), of_switch(served, release, wanted))
     return [part.entries for part in parts]
 
 

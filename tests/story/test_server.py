@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codesensei.remote.state import StepState
-from codesensei.story import Server, of_server
+from codesensei.story import Server, of_server, removed_releases
 from codesensei.wire import codec, steps
 from codesensei.wire.steps import Account, Backup, KeepBackups, Packages, StepKind
 
@@ -93,3 +93,34 @@ def test_another_version_of_the_program() -> None:
     assert told(replace(WANTED, toolkit="def")) == (
         "codesensei's scripts there are replaced; nothing restarts for that alone",
     )
+
+
+SERVED = ["4444444-aaaaaaa", "3333333-bbbbbbb", "3333333-aaaaaaa", "2222222-aaaaaaa", "1111111-aaaaaaa"]
+NEVER = "abcdef0-1234567"
+
+
+@pytest.mark.proves("story.releases")
+@pytest.mark.parametrize(
+    ("release", "keep", "gone"),
+    [
+        # The newest of each commit stays.
+        ("5555555-aaaaaaa", 5, [NEVER, SERVED[2]]),
+        ("5555555-aaaaaaa", 3, [NEVER, *SERVED[2:]]),
+        # What serves until then stays, too.
+        ("4444444-(new variables)", 2, [NEVER, *SERVED[2:]]),
+        # A rollback.
+        (SERVED[4], 2, [NEVER, *SERVED[1:4]]),
+        # Another setting alone.
+        (SERVED[0], 3, [NEVER, SERVED[2], SERVED[4]]),
+        (NEVER, 9, [SERVED[2]]),
+    ],
+)
+def test_the_releases_that_go_are_told(release: str, keep: int, gone: list[str]) -> None:
+    lines = [f"- release {name} is removed (keepReleases: {keep})" for name in gone]
+    assert removed_releases([NEVER, *SERVED], SERVED, release, keep) == lines
+    assert of_server(DONE, WANTED, lines).entries == tuple(lines)
+
+
+@pytest.mark.proves("story.releases")
+def test_of_a_server_that_did_not_tell_none_is() -> None:
+    assert removed_releases([], [], NEVER, 2) == removed_releases(SERVED, [], NEVER, 2) == []

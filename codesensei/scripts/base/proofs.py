@@ -6,22 +6,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Step, fingerprint, read_json, write_json
 from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
+
+# Longer texts are not kept, and not compared line by line.
+LONGEST_TEXT = 2**16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
     """One step: the digest of what it was last given, and what the files that it manages were like afterwards.
 
-    `shared` are files that all projects write; `running` is the digest of a run that has not ended.
+    `shared` are files that all projects write; `running` is the digest of a run that has not ended. `texts` are those
+    of files without secrets.
     """
 
     applied: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
     running: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A path of which the fingerprint was `then` and is `now`."""
+
+    path: str
+    then: str
+    now: str
+
+    @property
+    def words(self) -> str:
+        """What a person reads of it first."""
+        return f"{self.path} {'is gone' if self.now == 'absent' else 'was changed by hand'}"
 
 
 def path_of(project: ProjectPaths, step: str) -> Path:
@@ -59,7 +79,16 @@ def finish(step: Step[object]) -> None:
     if step.shared:
         write_json(shared_path(), _shared() | {name: fingerprint(name) for name in step.shared}, copied=False)
     managed = {name: fingerprint(name) for name in step.managed}
-    _write(step, Proof(applied=step.digest, files=managed, shared=tuple(step.shared)))
+    texts = {name: text for name in step.shown if (text := _short_text(name)) is not None}
+    _write(step, Proof(applied=step.digest, files=managed, shared=tuple(step.shared), texts=texts))
+
+
+def _short_text(path: str) -> str | None:
+    content = files.read_foreign(Path(path), limit=LONGEST_TEXT + 1)
+    try:
+        return content.decode() if len(content) <= LONGEST_TEXT else None
+    except UnicodeDecodeError:
+        return None
 
 
 def abandon(step: Step[object]) -> None:
@@ -69,15 +98,17 @@ def abandon(step: Step[object]) -> None:
         _write(step, replace(proof, running=""))
 
 
+def changed(proof: Proof) -> list[Changed]:
+    """The files that differ from what the step left."""
+    shared = _shared()
+    then = {**proof.files, **{name: shared.get(name, "") for name in proof.shared}}
+    found = (Changed(name, left, fingerprint(name)) for name, left in sorted(then.items()))
+    return [each for each in found if each.now != each.then]
+
+
 def drift(proof: Proof) -> list[str]:
     """What differs from what the step left: changed files, or a step that never ended."""
-    shared = _shared()
-    files = {**proof.files, **{name: shared.get(name) for name in proof.shared}}
-    found = [
-        f"{name} {'is gone' if now == 'absent' else 'was changed by hand'}"
-        for name, then in sorted(files.items())
-        if (now := fingerprint(name)) != then
-    ]
+    found = [each.words for each in changed(proof)]
     if proof.running:
         found.append("an earlier run was interrupted")
     return found

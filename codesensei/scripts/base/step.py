@@ -87,6 +87,7 @@ class Step(Generic[D_co]):
     result: Said | None = None
     managed: dict[str, None] = field(default_factory=dict)
     shared: dict[str, None] = field(default_factory=dict)
+    shown: dict[str, None] = field(default_factory=dict)
 
     @property
     def project(self) -> ProjectPaths:
@@ -109,13 +110,22 @@ class Step(Generic[D_co]):
             self.changed(text)
         return did_change
 
-    def manage(self, path: Path | str) -> None:
-        """Remember a file or link; a later change to it by hand is drift."""
+    def manage(self, path: Path | str, *, shown: bool = False) -> None:
+        """Remember a file or link; a later change to it by hand is drift.
+
+        `shown`: nothing in it is secret, so the change may be shown as text.
+        """
         self.managed[str(path)] = None
+        if shown:
+            self.shown[str(path)] = None
 
     def manage_shared(self, path: Path | str) -> None:
-        """The same for a file that all projects of the server share: what another project writes there is no drift."""
+        """The same for a file that all projects of the server share: what another project writes there is no drift.
+
+        None of them has a secret.
+        """
         self.shared[str(path)] = None
+        self.shown[str(path)] = None
 
 
 def fingerprint(path: str) -> str:

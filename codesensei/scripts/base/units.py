@@ -36,6 +36,13 @@ class UnitState:
         return int(self.active_enter or 0) / 1e6
 
     @property
+    def described(self) -> str:
+        """What it does now, and how it ended where that was no success: `failed (exit-code, status 1)`."""
+        if self.active == "failed":
+            return f"failed ({self.result}, status {self.exit_status})"
+        return f"{self.active} ({self.sub})" if self.sub else self.active
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing of it runs any more, or ever did."""
         return self.active in ("inactive", "failed")

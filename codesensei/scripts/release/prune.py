@@ -10,7 +10,7 @@ from codesensei.scripts.base.lines import SwitchRun
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.release import record as records_of
 from codesensei.scripts.release.release import Release
-from codesensei.wire.names import RELEASE, code_of, variables_of
+from codesensei.wire.names import RELEASE, kept_releases, variables_of
 from codesensei.wire.paths import ProjectPaths
 
 
@@ -27,14 +27,17 @@ def served(project: ProjectPaths) -> list[str]:
     return list(dict.fromkeys(run.release for run in reversed(lines.read(project.history, SwitchRun))))
 
 
+def made(project: ProjectPaths) -> list[str]:
+    """Releases that are there, also those that have never served."""
+    folders = project.releases.iterdir() if project.releases.is_dir() else ()
+    return sorted(folder.name for folder in folders if RELEASE.fullmatch(folder.name))
+
+
 def kept(project: ProjectPaths, keep: int) -> set[str]:
     """The releases that stay: the newest one of each of the last `keep` commits that served, and what is linked."""
     links = (project.current, project.previous)
     linked = {Path(target).name for link in links if (target := files.link_target(link))}
-    newest: dict[str, str] = {}
-    for name in served(project):
-        newest.setdefault(code_of(name), name)
-    return {*linked, *list(newest.values())[:keep]}
+    return linked | kept_releases(served(project), keep)
 
 
 def prune(step: Step[object], keep: int) -> None:

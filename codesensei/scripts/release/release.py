@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,6 +82,19 @@ def redactor(project: ProjectPaths, release: str) -> Redactor:
     except FileNotFoundError:
         values = {}
     return Redactor(values[name] for name in variable_notes(project, release).secret_names if name in values)
+
+
+def redactor_of_all(project: ProjectPaths, more: Iterable[str] = ()) -> Redactor:
+    """The filter for what may hold a secret of any release, or one of `more`.
+
+    KeyError, OSError or ValueError where one of them cannot be read.
+    """
+    values = [*more]
+    for notes in sorted(project.variable_notes("").parent.glob("*.env.json")):
+        variables = notes.name.partition(".")[0]
+        known = envfile.parse(project.env_file(variables).read_bytes().decode())
+        values += [known[name] for name in variable_notes(project, variables).secret_names]
+    return Redactor(values)
 
 
 def links_to(release: Release) -> bool:

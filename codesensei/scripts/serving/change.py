@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +80,26 @@ class Change:
         changed = [
             file for file in wanted if any(_means_another(text, file) for text in (was.get(file.path), _text(file)))
         ]
-        renewed = {file.renews or Path(file.path).name for file in changed}
+        renewed = {_renewed(file) for file in changed}
         stale = {unit.name for unit in self.manifest.units} & renewed
         if self.of_code() or self.of_password():
             stale |= set(self.manifest.named("web", "worker"))
         return stale
+
+
+def restarts(live: Live, path: str) -> list[str]:
+    """A line for the unit that restarts when this file is put back."""
+    for file in live.manifest.files if live.manifest else ():
+        name = _renewed(file)
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if file.path == path and name in live.units and _means_another(_text(file), file):
+                return [f"{name} restarts"]
+    return []
+
+
+def _renewed(file: File) -> str:
+    """The unit that a change of this file renews."""
+    return file.renews or Path(file.path).name
 
 
 def _is_in_order(name: str) -> bool:

@@ -48,7 +48,7 @@ def run(step: Step[Account]) -> None:
         step.converge(files.make_link(path, target), f"{path} leads to {target}")
         step.manage(path)
     step.converge(files.write_file(manage, COMMAND.read_bytes(), 0o755), f"{manage} written")
-    step.manage(manage)
+    step.manage(manage, shown=True)
 
 
 def _lead_proxy(step: Step[Account], served: Path) -> None:

@@ -47,7 +47,7 @@ def _timer(step: Step[Backup]) -> None:
     wrote = False
     for name, text in ((service, step.data.service), (timer, step.data.timer)):
         wrote = files.write_file(paths.unit(name), text, 0o644) or wrote
-        step.manage(paths.unit(name))
+        step.manage(paths.unit(name), shown=True)
     if step.converge(wrote, f"{timer} written"):
         systemctl("daemon-reload")
         systemctl("restart", timer, check=False)

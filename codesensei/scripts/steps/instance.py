@@ -36,7 +36,7 @@ def run(step: Step[Instance]) -> None:
     wrote = files.write_file(own.unit_file, unit, 0o644) or wrote
     step.converge(wrote, f"the stack's own broker: {step.project.broker_config} written")
     step.manage(step.project.broker_config)
-    step.manage(own.unit_file)
+    step.manage(own.unit_file, shown=True)
     if pending.exists():
         systemctl("daemon-reload")
         systemctl("restart", own.unit, check=False)

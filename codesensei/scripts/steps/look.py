@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from codesensei.scripts.backups import status
-from codesensei.scripts.base import damage, locks, proofs, register, rivals, units
+from codesensei.scripts.backups import settings, status
+from codesensei.scripts.base import changed, damage, locks, proofs, register, rivals, units
+from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
-from codesensei.scripts.serving import brokers, certificates, findings
+from codesensei.scripts.release import prune
+from codesensei.scripts.release.release import redactor_of_all
+from codesensei.scripts.serving import brokers, certificates, change, findings
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec, paths
+from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import ACME, BROKER, DATABASE, INSTANCE, PACKAGES, PROXY, SWITCH, Finding, Seen, SeenStep
+from codesensei.wire.steps import (
+    ACME,
+    BROKER,
+    DATABASE,
+    INSTANCE,
+    PACKAGES,
+    PROXY,
+    SWITCH,
+    Finding,
+    Seen,
+    SeenStep,
+)
+
+# More than are ever kept.
+MOST_SERVED = 200
 
 
 def run(slug: str, words: list[str]) -> int:
@@ -26,6 +44,8 @@ def run(slug: str, words: list[str]) -> int:
         steps={step: _seen(project, step) for step in steps},
         findings=tuple(_findings(project)),
         deploying=locks.deploying(slug),
+        releases=tuple(prune.made(project)),
+        served=tuple(prune.served(project)[:MOST_SERVED]),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0
@@ -33,7 +53,33 @@ def run(slug: str, words: list[str]) -> int:
 
 def _seen(project: ProjectPaths, step: str) -> SeenStep:
     proof = proofs.read(project, step)
-    return SeenStep(applied=proof.applied, drift=(*proofs.drift(proof), *_amiss(project, step)))
+    drift = (*proofs.drift(proof), *_amiss(project, step))
+    return SeenStep(applied=proof.applied, drift=drift, changes=_changes(project, step, proof) if drift else {})
+
+
+def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[str, tuple[str, ...]]:
+    """How each thing has drifted, as far as there is more to say of it than that it has."""
+    live, clean, found = Live(project, None), _filter(project), {}
+    if step == SWITCH.name:
+        live = Live.read(project)
+        found = dict(_stopped(project))
+    texts = {**proof.texts, **live.contents}
+    for each in proofs.changed(proof):
+        lines = changed.lines(each, texts.get(each.path), clean)
+        found[each.words] = (*lines, *change.restarts(live, each.path))
+    return {words: lines for words, lines in found.items() if lines}
+
+
+def _filter(project: ProjectPaths) -> Callable[[str], str] | None:
+    """What takes the stack's secrets out of a text; None where they cannot be read, so that no text may be shown."""
+    try:
+        password = settings.password_file(project)
+        backups = settings.read(project)
+        more = [OwnBroker(project).settings().get("requirepass", "")]
+        more += [password.read_text(), backups.secret_key] if backups else []
+        return redactor_of_all(project, more).clean
+    except (KeyError, OSError, ValueError, WireError):
+        return None
 
 
 def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
@@ -45,7 +91,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         INSTANCE.name: lambda: brokers.own_stopped(project),
         PACKAGES.name: lambda: _opened(project),
         PROXY.name: findings.stopped_proxy,
-        SWITCH.name: lambda: (*_stopped(project), *_rivals(project), *_damaged(project)),
+        SWITCH.name: lambda: (*dict(_stopped(project)), *_rivals(project), *_damaged(project)),
     }
     return lacking[step]() if step in lacking else ()
 
@@ -75,11 +121,13 @@ def _damaged(project: ProjectPaths) -> Iterator[str]:
     yield from (f"{path} is damaged" for path in damage.find(project))
 
 
-def _stopped(project: ProjectPaths) -> Iterator[str]:
-    """Units that should run and do not; one that keeps restarting is broken, not changed by hand."""
+def _stopped(project: ProjectPaths) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Units that should run and do not, with their state; one that keeps restarting is broken, not changed by hand."""
     for name in sorted(Live.read(project).units):
         state = units.show(name)
+        found = state.file or "not enabled"
+        enabled = [f"{found} -> enabled"] if found != "enabled" else []
         if state.active not in ("active", "activating", "reloading"):
-            yield f"{name} is {state.active}"
+            yield f"{name} is {state.active}", (f"{state.described} -> active", *enabled)
         elif state.file != "enabled":
-            yield f"{name} is {state.file or 'not enabled'}"
+            yield f"{name} is {found}", (*enabled,)

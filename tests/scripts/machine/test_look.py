@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from codesensei.wire import codec
+from codesensei.wire.manifest import Manifest
 from tests.scripts.machine import doors, stack
 from tests.scripts.machine.calls import Fault, How, Killed, Kind
 from tests.scripts.machine.machine import Machine
@@ -16,6 +18,7 @@ from tests.scripts.machine.stack import WEB, WEB_SOCKET
 
 pytestmark = pytest.mark.proves("config.drift")
 LIVE = Scenario("", FIRST, FIRST)
+MANIFEST = codec.decode(Manifest, stack.manifest(FIRST), "a manifest")
 
 
 def look(machine: Machine) -> dict[str, Any]:
@@ -62,6 +65,20 @@ def chmod(machine: Machine) -> None:
     machine.files.path(f"{stack.CONFIG}/workers/mail.sh").chmod(0o777)
 
 
+def write_script(machine: Machine) -> None:
+    machine.write(f"{stack.CONFIG}/workers/mail.sh", "celery -A shop worker -c 9\n")
+    machine.files.path(f"{stack.CONFIG}/workers/mail.sh").chmod(0o640)
+
+
+def mask(machine: Machine) -> None:
+    remove_unit(machine)
+    machine.link(f"{stack.UNITS}/{MAIL}", "/dev/null")
+
+
+SITE_LINE = f"+{dict(MANIFEST.contents())[stack.SITE].rstrip()}"[:159] + "…"
+CURRENT = f"releases/{FIRST.release}"
+
+
 @pytest.mark.parametrize(
     ("change", "drift"),
     [
@@ -84,6 +101,56 @@ def test_what_has_changed_since(change: Callable[[Machine], object], drift: list
         found = look(machine)
         assert found["identity"] == "i1"
         assert found["steps"]["switch"]["drift"] == drift
+
+
+@pytest.mark.proves("story.drift")
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        (stop(MAIL), {f"{MAIL} is inactive": ["inactive (dead) -> active"]}),
+        (
+            remove_unit,
+            {
+                f"{stack.UNITS}/{MAIL} is gone": [f"{MAIL} restarts"],
+                f"{MAIL} is not enabled": ["not enabled -> enabled"],
+            },
+        ),
+        (write_site, {f"{stack.SITE} was changed by hand": ["@@ -1 +1,2 @@", "-x", SITE_LINE, "+"]}),
+        (lead_elsewhere, {f"{stack.ROOT}/current was changed by hand": [f"leads to releases/elsewhere -> {CURRENT}"]}),
+        (chmod, {f"{stack.CONFIG}/workers/mail.sh was changed by hand": ["mode 0777 -> 0640"]}),
+        (
+            write_script,
+            {
+                f"{stack.CONFIG}/workers/mail.sh was changed by hand": [
+                    "@@ -1 +1 @@",
+                    "-celery -A shop worker -c 9",
+                    "+celery -A shop worker",
+                    f"{MAIL} restarts",
+                ]
+            },
+        ),
+        (
+            mask,
+            {
+                f"{stack.UNITS}/{MAIL} was changed by hand": ["a link to /dev/null -> a file", f"{MAIL} restarts"],
+                f"{MAIL} is not enabled": ["not enabled -> enabled"],
+            },
+        ),
+    ],
+)
+def test_how_it_has_changed(change: Callable[[Machine], object], lines: dict[str, list[str]]) -> None:
+    with LIVE.machine() as machine:
+        change(machine)
+        assert look(machine)["steps"]["switch"]["changes"] == lines
+
+
+@pytest.mark.proves("story.releases")
+def test_the_releases_are_told() -> None:
+    with NEW_COMMIT.machine() as machine:
+        assert switch(machine, NEW_COMMIT.after).ok
+        found = look(machine)
+    names = [NEW_COMMIT.after.release, FIRST.release]
+    assert (found["releases"], found["served"][:2]) == (sorted(names), names)
 
 
 def test_what_was_applied_last_is_told() -> None:

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     alike: dict[str, list[tuple[int, pytest.Item]]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent:
-            parameters = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+            parameters: dict[str, Any] = dict(item.callspec.params) if hasattr(item, "callspec") else {}
             debian = parameters.pop("deployed", parameters.pop("debian", RELEASES[0]))
             item.add_marker(pytest.mark.xdist_group(f"debian-{debian}"))
             if item.get_closest_marker("full") is None:

@@ -139,8 +139,8 @@ def test_a_lock_file(lab: Workshop, tool: str, installer: str) -> None:
     lock = {path.name: path.read_bytes() for path in (LOCKS / tool).iterdir()}
     name = next(name for name in lock if name.endswith(".lock") or name == "pylock.toml")
     extras = [] if tool == "pylock" else ["prod"]
-    project = {"requirements": f"backend/{name}", "installer": installer, "extras": extras}
-    files = {**START, **{f"backend/{name}": text for name, text in lock.items()}}
+    project: dict[str, object] = {"requirements": f"backend/{name}", "installer": installer, "extras": extras}
+    files: dict[str, str | bytes] = {**START, **{f"backend/{name}": text for name, text in lock.items()}}
     built = lab.build(files, project, prepare=True)
     found = lab.packages(built)
     assert (found["django"], found["asgiref"][:2], found["sqlparse"][:2]) == ("5.2.19", "3.", "0.")

@@ -100,7 +100,7 @@ def test_packages_are_those_of_what_is_installed_alone() -> None:
         of(interface="asgi", server="uvicorn"),
         of(python="3.12"),
     ]
-    assert len({packages for _, packages in (*other, of())}) == 4
+    assert len({packages for _, packages in (*other, of())}) == 5
     local = replace(CLOSURE, per_release=True)
     assert of(local)[1] == of(local, hooks={"beforeMigrate": ["a"]})[1] != of(local, directory="src")[1]
 

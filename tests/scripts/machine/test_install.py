@@ -511,10 +511,10 @@ def test_a_lock_is_written_as_requirements_by_its_own_tool(
     machine: Machine, lock: LockFile, hashed: bool, asks: str, installer: str
 ) -> None:
     index = with_wheels(machine)
-    python = {"python": "3.13"} if installer == "uv" else {}
-    ended = build(machine, installer=installer, lock=codec.encode(lock), hashed=hashed, **python)
+    asked = "3.13" if installer == "uv" else ""
+    ended = build(machine, installer=installer, lock=codec.encode(lock), hashed=hashed, python=asked)
     assert ended.ok, ended.error
-    venv = VENV.replace("3.13.5", "3.13") if python else VENV
+    venv = VENV.replace("3.13.5", asked or "3.13.5")
     shown = [" ".join(words).replace(UV, "UV").replace(venv, "VENV") for words in index.commands]
     [exported] = [line for line in shown if "export.sh" in line]
     assert exported.partition("export.sh ")[2].partition("uv.sh ")[2] == "UV/bin/uv " + asks.replace(

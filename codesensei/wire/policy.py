@@ -81,7 +81,8 @@ RULES: Mapping[str, Rule] = {
         "CSRF_COOKIE_SECURE is not True: browsers send the CSRF token over HTTP too", "CSRF_COOKIE_SECURE = True"
     ),
     "check.W019": Rule(
-        'X_FRAME_OPTIONS is not "DENY": a page of the site can show another in a frame', "set it, if none does"
+        'X_FRAME_OPTIONS is not "DENY": a page of the site can show another in a frame',
+        'X_FRAME_OPTIONS = "DENY", if none does',
     ),
     "check.W020": Rule("ALLOWED_HOSTS is empty", "list the site's hostnames"),
     "check.W021": Rule(

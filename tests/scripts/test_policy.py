@@ -63,7 +63,7 @@ def test_production_refuses_all_findings_at_once(server: Path) -> None:
         "debug: DEBUG is on in shop.settings: every error shows visitors code and settings; "
         "set DEBUG = False in shop.settings"
     )
-    assert lines[-1] == "check.axes.W003: It is not as it should be. (and 1 more); Add the backend."
+    assert lines[-1] == "check.axes.W003: It is not as it should be (and 1 more); Add the backend."
     assert caught.value.fix.splitlines()[-1] == (
         'codesensei:waive: {debug: "…", allowedHosts: "…", backup: "…", check.W004: "…", secretKey: "…", '
         'check.axes.W003: "…"}'

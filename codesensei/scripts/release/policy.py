@@ -64,7 +64,7 @@ def _findings(facts: Facts, release: Release, data: Build, others: Mapping[str, 
         # DEBUG is told with what overrides it.
         if name != "debug" and not policy.is_moot(name, plain_http=data.plain_http):
             hint = "" if name in policy.RULES else " ".join(check.hint.split())
-            yield policy.finding(name, hint, module=module, message=" ".join(check.message.split()))
+            yield policy.finding(name, hint, module=module, message=" ".join(check.message.split()).rstrip("."))
 
 
 def _once(findings: Iterator[Finding]) -> dict[str, Finding]:

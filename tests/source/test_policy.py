@@ -22,6 +22,7 @@ LONG = "".join(map(chr, range(40, 120)))
         ('DEBUG = os.environ.get("DEBUG") == "1"', []),
         ("DEBUG = True\nif os.environ:\n    DEBUG = False", []),
         ("DEBUG = True\nDEBUG = False", []),
+        ("DEBUG = False\nif os.environ:\n    DEBUG = True", []),
         ('SECRET_KEY = "canary"', ["secretKey"]),
         (f"SECRET_KEY = {LONG!r}", []),
         ('SECRET_KEY = os.environ["SECRET_KEY"]', []),

@@ -52,3 +52,9 @@ def read_answer(kind: type[S], answer: str, step: str) -> S:
     for warning in said.warnings:
         remote.warn(warning)
     return said
+
+
+def warn_of(answer: str, step: str) -> None:
+    """Show the warnings of a step that has an answer only where it has some; its other words are for people."""
+    if answer.startswith("{"):
+        read_answer(Said, answer, step)

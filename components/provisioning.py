@@ -8,9 +8,8 @@ from codesensei import remote
 from codesensei.config import Stack
 from codesensei.render import broker, site
 from codesensei.wire import paths, steps
-from codesensei.wire.said import Said
 from codesensei.wire.steps import MADE_HERE, SharedFile
-from components.base import Component, read_answer
+from components.base import Component, warn_of
 from components.generated import Generated
 from components.server import Server
 
@@ -31,7 +30,8 @@ class Provisioning(Component):
             shown["hardening"] = CLOSES
         _say_what_closes(stack, access)
         super().__init__(stack.slug, shown, opts)
-        self.step(access, steps.PACKAGES, packages_data(stack)).apply(_warn)
+        installed = self.step(access, steps.PACKAGES, packages_data(stack))
+        installed.apply(lambda answer: warn_of(answer, "step packages"))
         self.step(access, steps.ACCOUNT, account_data(stack))
         # A throwaway certificate that the step makes, or that of the project that serves by address.
         default = paths.SERVER.default_tls
@@ -84,12 +84,6 @@ def _say_what_closes(stack: Stack, access: remote.Access) -> None:
     condition = "" if hardening == "on" else "if nothing but SSH runs there yet, "
     off = "to leave all that to you, set codesensei:server.hardening to off"
     remote.warn(f"{stack.config.server.host}: {condition}{CLOSES}; {off}")
-
-
-def _warn(answer: str) -> None:
-    """Show what could not be closed; most answers are words for people."""
-    if answer.startswith("{"):
-        read_answer(Said, answer, "step packages")
 
 
 def _instance(stack: Stack, number: int, password: str) -> steps.Instance:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pulumi import ResourceOptions
 
 from codesensei import remote
-from codesensei.config import Stack
+from codesensei.config import Stack, waived_on_server
 from codesensei.source import Code
 from codesensei.wire import codec, steps
-from components.base import Component
+from components.base import Component, warn_of
 from components.environment import Environment
 from components.server import Server
 
@@ -35,7 +35,8 @@ class Release(Component):
         name, child = f"{stack.slug}-source", ResourceOptions(parent=self)
         copied = remote.copy_source(name, access, tar=checkout.tar_path, revision=checkout.revision, opts=child)
         self.before = [copied]
-        self.step(access, steps.BUILD, build_data(stack, code), release, checkout.revision)
+        built = self.step(access, steps.BUILD, build_data(stack, code), release, checkout.revision)
+        built.apply(lambda answer: warn_of(answer, "step build"))
         self.step(access, steps.PREPARE, prepare_data(stack, code), release, checkout.revision)
         self.register_outputs({"release": release, "revision": checkout.revision})
 
@@ -74,6 +75,9 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         adopt=stack.config.adopt,
         shares=stack.config.shares,
         sandbox=config.loosened,
+        waived=waived_on_server(stack.config),
+        plain_http=stack.scheme == "http",
+        backups=stack.config.backups is not None,
     )
 
 

@@ -10,6 +10,7 @@ from pulumi import Output, ResourceOptions
 from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
+from codesensei.wire import policy
 from components import others, story
 from components.backups import Backups
 from components.database import Database
@@ -46,6 +47,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     _name_branch(code)
     for note in (*code.settings.unsure, *code.warnings):
         remote.warn(note)
+    _tell_findings(stack, code)
     if access is None:
         key = stack.secrets.ssh_private_key
         access = remote.reach(config.server, slug=stack.slug, drift=config.drift, private_key=key)
@@ -102,6 +104,14 @@ def with_source(error: ConfigError) -> pulumi.RunError:
 
 def _after(*components: pulumi.Resource) -> ResourceOptions:
     return ResourceOptions(depends_on=list(components))
+
+
+def _tell_findings(stack: Stack, code: source.Code) -> None:
+    """What is certain before the server decides."""
+    refused = "; pulumi up refuses it, because codesensei:production is true" if stack.config.production else ""
+    for finding in code.findings:
+        if finding.thing not in stack.config.waive:
+            remote.warn(policy.sentence(finding) + refused)
 
 
 def _name_branch(code: source.Code) -> None:

@@ -12,7 +12,7 @@ from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import Served, Variable
-from codesensei.wire import envfile
+from codesensei.wire import envfile, steps
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.steps import SWITCH
@@ -40,6 +40,10 @@ def tell(stack: Stack, server: Server, code: Code, environment: Environment, swi
             sections = _sections(stack, server, code, served, environment, *planned)
         else:
             sections = [story.first_deploy(code.checkout)]
+        was, build = story.latest(done, steps.BUILD), build_data(stack, code)
+        # Waivers stay: alone, they are told only when there are others.
+        if any(part.entries for part in sections) or story.changes_policy(was, build):
+            sections.append(story.of_policy(was, build, stack.config.waive))
         if release and any(part.entries for part in sections):
             sections.append(story.ended(release, url))
         if text := story.text_of(sections):

@@ -114,4 +114,6 @@ def _manifest(
         own_broker=stack.broker.own,
         sandbox=config.loosened,
         backups=stack.config.backups is not None,
+        # The only rule that is held against the process that serves, too.
+        waived=tuple(name for name in stack.config.waive if name == "debug"),
     )

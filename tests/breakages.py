@@ -49,7 +49,7 @@ UNIT = [
     # Backups
     Breakage("backups.dump", f"{SCRIPTS}/backups/dumps.py", "[:-keep]", "[-keep:]"),
     Breakage("backups.dump", f"{SCRIPTS}/release/guard.py", "        dump()\n", "        pass\n"),
-    Breakage("backups.none", f"{CONFIG}/stack.py", "if config.production and config.backups is None:", "if False:"),
+    Breakage("backups.none", f"{CONFIG}/policy.py", "if config.production and config.backups is None:", "if False:"),
     Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
     Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, folders.values())]", "[place]"),
     Breakage("backups.no-step", "components/stack.py", "if stack.config.backups is not None:", "if True:"),
@@ -1122,10 +1122,55 @@ UNIT = [
     Breakage(
         "django.debug",
         f"{SCRIPTS}/release/checks.py",
-        "    if not facts.debug or not production:",
-        "    if not production:",
+        "    if not facts.debug or not manifest.production or",
+        "    if not manifest.production or",
     ),
-    Breakage("django.debug", f"{SCRIPTS}/serving/said.py", "    if facts.debug:", "    if not facts:"),
+    Breakage("django.debug", f"{SCRIPTS}/serving/said.py", "    if facts.debug and", "    if not facts and"),
+    Breakage("django.debug", f"{SCRIPTS}/release/policy.py", "    if facts.debug:", "    if not facts:"),
+    # Policy
+    Breakage("policy.found", f"{SCRIPTS}/release/policy.py", "    if data.production and told:", "    if not data:"),
+    Breakage(
+        "policy.found", f"{SCRIPTS}/release/ask_checks.py", "        if check in everywhere:", "        if not check:"
+    ),
+    Breakage("policy.found", f"{SCRIPTS}/release/ask_checks.py", "message.id == NEVER_SILENT or ", ""),
+    Breakage("policy.found", f"{SCRIPTS}/release/policy.py", "    most_lines = 3 * MOST\n", ""),
+    Breakage("policy.waive", f"{SCRIPTS}/release/policy.py", "        if name not in data.waived\n", ""),
+    Breakage("policy.waive", f"{CONFIG}/waive.py", "if not any(map(str.isalnum, value)):", "if not value:"),
+    Breakage(
+        "policy.unused",
+        f"{SCRIPTS}/release/policy.py",
+        "data.waived if name not in found and",
+        "data.waived if not name and",
+    ),
+    Breakage(
+        "policy.unused", f"{CONFIG}/policy.py", "if name not in found and _is_of_file", "if not name and _is_of_file"
+    ),
+    Breakage(
+        "policy.listed", f"{STORY}/policy.py", '(shortened(f"{name} is waived: {waived[name]}")', "(shortened(name)"
+    ),
+    Breakage(
+        "policy.listed",
+        "components/story.py",
+        "if any(part.entries for part in sections) or story",
+        "if stack.config.waive or story",
+    ),
+    Breakage("policy.preview", "components/stack.py", "if finding.thing not in stack.config.waive:", "if finding:"),
+    Breakage("policy.preview", f"{SOURCE}/policy.py", "if setting.certain}", "if setting}"),
+    Breakage("policy.plain-secret", f"{CONFIG}/policy.py", "if config.production and (name", "if False and (name"),
+    Breakage("policy.backup", f"{SCRIPTS}/backups/status.py", "FRESH = 26 *", "FRESH = 24 *"),
+    Breakage("policy.backup", f"{SCRIPTS}/steps/build.py", "step.data.backups and", "True and"),
+    Breakage(
+        "policy.edge", f"{SCRIPTS}/release/policy.py", " and not policy.is_moot(name, plain_http=data.plain_http)", ""
+    ),
+    Breakage(
+        "policy.edge", f"{WIRE}/policy.py", "_OF_HTTPS if plain_http else _OF_NGINX", "_OF_HTTPS if plain_http else ()"
+    ),
+    Breakage(
+        "policy.earlier",
+        f"{SCRIPTS}/release/policy.py",
+        "    if facts.checks is None and data.production:",
+        "    if False:",
+    ),
     Breakage("register.sites", f"{SCRIPTS}/base/rivals.py", "    removable = not others and", "    removable ="),
     Breakage("register.sites", f"{SCRIPTS}/steps/switch.py", "    rivals.refuse(found, adopt=manifest.adopt)\n", ""),
     Breakage(
@@ -1566,7 +1611,9 @@ UNIT = [
     Breakage("build.weight", f"{SCRIPTS}/release/jobs.py", '"IOWeight": "20", ', ""),
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", " on {socket.gethostname()}: ", ": "),
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
-    Breakage("errors.length", f"{SCRIPTS}/base/step.py", "ours[: OURS_LINES - len(after)] + after", "ours + after"),
+    Breakage(
+        "errors.length", f"{SCRIPTS}/base/step.py", "ours[: self.most_lines - len(after)] + after", "ours + after"
+    ),
     Breakage("errors.length", f"{SCRIPTS}/base/step.py", "OURS_WIDTH = 200\n", "OURS_WIDTH = 300\n"),
     Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "printable_lines(shortened(text))", "shortened(text)"),
     Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "return printable_lines(", "return str("),

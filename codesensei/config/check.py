@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from codesensei.config.backups import BackupsConfig
 from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
+from codesensei.config.policy import judge
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import BACKUP_SECRETS, SecretTexts
 from codesensei.config.server import KEYSCAN
@@ -90,13 +91,15 @@ def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretT
         broker, found = plan_broker(config, values, places)
         problems += found
         given = plan_database(config, values, places)
+        judged = judge(config, given.plan)
+        problems += judged.problems
     except LeftOut:
         return problems
     except BadConfig as error:
         return [*problems, *error.problems]
     if problems:
         return problems
-    return Checked(config, given.plan, broker, config_warnings(config), given.password)
+    return Checked(config, given.plan, broker, (*judged.warnings, *config_warnings(config)), given.password)
 
 
 def _held(values: Mapping[str, str]) -> list[Problem]:

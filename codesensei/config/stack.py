@@ -16,7 +16,8 @@ from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import KEYSCAN, ServerConfig
 from codesensei.config.types import Flag, LeftOut, Model, TrustedProxies, option, show, unique
-from codesensei.config.variables import EnvValue, OwnVariable, looks_secret
+from codesensei.config.variables import EnvValue, OwnVariable
+from codesensei.config.waive import Waivers
 from codesensei.webservers import SERVERS
 from codesensei.wire.envfile import meaning
 from codesensei.wire.names import asked_name, is_pattern, is_system_unit, socket_unit, web_unit, worker_unit
@@ -44,7 +45,9 @@ class StackConfig(Model):
     """The desired state of one stack. Secrets are here by name only."""
 
     server: ServerConfig
-    production: Flag = option(False, "True refuses what should not serve the public: a branch, DEBUG")
+    production: Flag = option(
+        False, "True refuses what should not serve the public: a branch, and what the policy finds"
+    )
     project: ProjectConfig
     domains: Domains = option((), "Public host names: [shop.example.com]; *.example.com is all names below it")
     apps_domain: Annotated[Domain | None, BeforeValidator(_nothing)] = option(
@@ -63,6 +66,7 @@ class StackConfig(Model):
     generate_secrets: Annotated[tuple[OwnVariable, ...], AfterValidator(unique)] = option(
         (), "Variables whose value is made once and never changes by itself: [SECRET_KEY]"
     )
+    waive: Waivers = option({}, "Rules of the policy that this stack need not follow, each with the reason")
     drift: Flag = option(True, "Look at the server once per run for what was changed by hand")
     adopt: Flag = option(False, "Take over what exists on the server and is not this stack's")
     shares: Annotated[tuple[str, ...], AfterValidator(unique)] = option(
@@ -270,12 +274,6 @@ def worker_count_problems(config: StackConfig, values: Mapping[str, str], places
 def config_warnings(config: StackConfig) -> tuple[str, ...]:
     """Sentences for the user; none holds a value of a variable."""
     found = [
-        f"{NAMESPACE}env.{name}: looks like a secret, but is in plain text in the stack file, the state and every "
-        f"preview; move it: pulumi config set --secret --path {NAMESPACE}secretEnv.{name}, then remove it from env"
-        for name, value in config.env.items()
-        if looks_secret(name, value)
-    ]
-    found += [
         f"{NAMESPACE}trustedProxies: {network} is everybody: any visitor could claim another address"
         for network in config.trusted_proxies
         if network.endswith("/0")
@@ -284,10 +282,6 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
         found.append(
             f"{NAMESPACE}domains: the output url is {asked_name(config.domains[0])}, which is made up, because no host "
             "name is written out: list one"
-        )
-    if config.production and config.backups is None:
-        found.append(
-            f"{NAMESPACE}backups: nothing backs up the data of this production stack: set it, e.g. to {{to: /backups}}"
         )
     project = config.project
     if project.share_user:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codesensei.config.project import ProjectConfig
-from codesensei.source import missing, outdated, pythons, static, writes
+from codesensei.source import missing, outdated, policy, pythons, static, writes
 from codesensei.source.closure import Closure
 from codesensei.source.errors import Told, raise_all
 from codesensei.source.inspect import SettingsFacts
 from codesensei.source.loaded import load
 from codesensei.source.pythons import Unfit
 from codesensei.source.settings import Modules, read_all
+from codesensei.wire.steps import Finding
 
 # More would hide the others.
 _MOST = 20
@@ -19,10 +20,11 @@ _MOST = 20
 
 @dataclass(frozen=True)
 class Advice:
-    """Warnings, and what depends on the Python that the server has."""
+    """Warnings, what depends on the Python that the server has, and what the policy finds."""
 
     warnings: tuple[str, ...] = ()
     unfit: tuple[Unfit, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def advise(modules: Modules, facts: SettingsFacts, closure: Closure, config: ProjectConfig) -> Advice:
@@ -40,4 +42,5 @@ def advise(modules: Modules, facts: SettingsFacts, closure: Closure, config: Pro
     told = list(dict.fromkeys(told.sentence for told in found if not told.certain))
     warnings = told if len(told) <= _MOST else [*told[:_MOST], f"and {len(told) - _MOST} more like these"]
     raise_all((told.error for told in found if told.certain), warnings)
-    return Advice(tuple(warnings), tuple(pythons.unfit(loaded, closure)))
+    findings = tuple(policy.findings(settings, config.settings_module))
+    return Advice(tuple(warnings), tuple(pythons.unfit(loaded, closure)), findings)

@@ -23,6 +23,7 @@ from codesensei.source.shared import refuse_shared_code
 from codesensei.source.tree import join
 from codesensei.webservers import Interface, WebServer, web_server
 from codesensei.wire import digests
+from codesensei.wire.steps import Finding
 
 # pip was the default before there was auto: what was deployed with it is not other code now.
 _INSTALLERS = {"auto": "pip", "pip": "pip alone", "uv": "uv"}
@@ -32,7 +33,8 @@ _INSTALLERS = {"auto": "pip", "pip": "pip alone", "uv": "uv"}
 class Code:
     """One commit, ready to be built. `packages_id` names what is installed; releases with the same share it.
 
-    `warnings` are sentences about what may go wrong; `unfit` tells which Pythons cannot run it.
+    `warnings` are sentences about what may go wrong; `unfit` tells which Pythons cannot run it, `findings` what the
+    policy finds in its settings.
     """
 
     checkout: Checkout
@@ -44,6 +46,7 @@ class Code:
     packages_id: str
     warnings: tuple[str, ...] = ()
     unfit: tuple[Unfit, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def read_code(config: StackConfig, cache: Path | None = None) -> Code:
@@ -97,6 +100,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
         packages_id,
         warnings,
         () if project.python else advice.unfit,
+        advice.findings,
     )
 
 

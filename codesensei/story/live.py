@@ -14,7 +14,7 @@ from codesensei.wire.manifest import HealthCheck, Manifest, Unit
 
 # What the other sections tell, or what follows from it; `candidate` is only there to prove.
 _TOLD = {"files", "units", "homes", "candidate", "url", "tls", "default_tls", "slug", "user", "health", "database"}
-_TOLD |= {"hosts", "scheme", "media_url", "backups"}
+_TOLD |= {"hosts", "scheme", "media_url", "backups", "waived"}
 _KEYS = {name: f"healthCheck.{name}" for name in ("path", "timeout", "accept")}
 
 

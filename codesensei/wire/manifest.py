@@ -76,11 +76,11 @@ class Manifest:
     """What is not in it is not live.
 
     `homes` are the processes that have a HOME; `tls` is the digest of the certificate, `acme` whether an authority
-    renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG,
-    `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where the proxy serves uploads,
-    which are in the folder `media` of shared; with `media_internal` only to whom the project sends them. `shares` names
-    what the settings use and another stack may use too. With `own_broker` the stack has a broker of its own, with
-    `backups` a timer that makes backups.
+    renews it, `default_tls` its folder where it is shown to visitors who name no host. `production` refuses DEBUG where
+    `waived` does not name it, `adopt` disables sites of nginx that have the project's hostnames, `media_url` is where
+    the proxy serves uploads, which are in the folder `media` of shared; with `media_internal` only to whom the project
+    sends them. `shares` names what the settings use and another stack may use too. With `own_broker` the stack has a
+    broker of its own, with `backups` a timer that makes backups.
     `sandbox` is what jobs may do beyond the usual; units say it.
     """
 
@@ -109,6 +109,7 @@ class Manifest:
     own_broker: bool = False
     sandbox: Loosened = field(default_factory=dict)
     backups: bool = False
+    waived: tuple[str, ...] = ()
 
     def named(self, *kinds: UnitKind) -> list[str]:
         """The units of these kinds, in the order of the kinds."""

@@ -229,8 +229,9 @@ class Build:
     names their content. `hashed`: a requirement has a hash. `lock`: `requirements` is the file of another tool than
     pip. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack config decides.
     `media_url` where the proxy serves uploads. `shared_paths` are the folders that lead to shared.
-    `production` refuses DEBUG, `adopt` takes over what the settings use and another stack has, `shares` names what
-    both may use, and `sandbox` is what the project's programs may do beyond the usual.
+    `production` refuses what the policy finds and `waived` does not name; with `plain_http` the site has no HTTPS, and
+    with `backups` the stack file asks for them. `adopt` takes over what the settings use and another stack has,
+    `shares` names what both may use, and `sandbox` is what the project's programs may do beyond the usual.
     """
 
     user: str
@@ -258,6 +259,9 @@ class Build:
     adopt: bool = False
     shares: tuple[str, ...] = ()
     sandbox: Loosened = field(default_factory=dict)
+    waived: tuple[str, ...] = ()
+    plain_http: bool = False
+    backups: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,8 @@ TABLE: dict[str, tuple[str, object, str]] = {
     "trusted proxies": ("trustedProxies", ["203.0.113.9"], "switch"),
     # The certificate that the server signs itself names them.
     "a hostname": ("domains", ["shop.example.com", "www.shop.example.com"], "preflight tls switch"),
-    "no TLS": ("tls", "off", "preflight tls switch"),
+    # Without HTTPS, other findings of the policy count.
+    "no TLS": ("tls", "off", "preflight tls build switch"),
     # Units of backups have the project's name, too.
     "the project's name": ("project.name", "Our shop", "switch backups"),
     # What runs before the switch makes another release.
@@ -95,8 +96,12 @@ TABLE: dict[str, tuple[str, object, str]] = {
     "a broker's variable": ("broker", {"env": {"CELERY_BROKER_URL": "url"}}, f"preflight instance {VARIABLES}"),
     "a schedule of backups": ("backups.schedule", "hourly", "backups"),
     "backups kept": ("backups.keep", {"daily": 14}, "backups"),
-    "no backups": ("backups", GONE, "packages switch backups"),
+    "no backups": ("backups", GONE, "packages build switch backups"),
     "production": ("production", True, "build switch"),
+    # The release stays, and only the step that decides runs; DEBUG is held against the process that serves, too.
+    "a waiver": ("waive", {"check.W004": "HSTS comes in May"}, "build"),
+    "a waiver of DEBUG": ("waive", {"debug": "a week of trials"}, "build switch"),
+    "a waiver of the file's own": ("waive", {"plainSecret.API_ID": "it is public"}, ""),
     "unsupported servers": ("allowUnsupported", True, "preflight"),
     "what destroy drops": ("onDestroy", {"database": "drop"}, "teardown"),
     "no look for drift": ("drift", False, ""),

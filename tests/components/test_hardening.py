@@ -8,7 +8,7 @@ import pytest
 
 from codesensei import remote
 from codesensei.wire.register import Entry, Register
-from components import provisioning
+from components.base import warn_of
 from tests.components import recorder, stacks
 
 OTHER = Register(slugs={"blog": Entry(stack="acme/codesensei/blog", identity="x", user="blog", names={})})
@@ -52,5 +52,5 @@ def test_what_could_not_be_closed_is_a_warning(monkeypatch: pytest.MonkeyPatch) 
     warnings: list[str] = []
     monkeypatch.setattr(remote, "warn", warnings.append)
     for answer in ("unchanged", "", "installed nginx", '{"warnings": ["firewall: not set up"]}'):
-        provisioning._warn(answer)
+        warn_of(answer, "step packages")
     assert warnings == ["firewall: not set up"]

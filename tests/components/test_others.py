@@ -181,7 +181,9 @@ def test_what_stays_on_the_server_that_is_left(told: Told, tmp_path: Path, text:
         f"codesensei:server.host was old.example.com, and {NEW} has nothing of this stack: {stays}"
     )
     assert "docs/operating.md" in warning
-    production = text.replace("config:\n", "config:\n  codesensei:production: true\n")
+    production = text.replace(
+        "config:\n", "config:\n  codesensei:production: true\n  codesensei:waive: {backup: a test}\n"
+    )
     with pytest.raises(remote.RemoteError, match="set codesensei:newServer: empty"):
         others.leave_no_data(stacks.loaded(tmp_path, production), moved)
     empty = production.replace("config:\n", "config:\n  codesensei:newServer: empty\n")

@@ -210,3 +210,20 @@ def test_what_only_the_update_makes_is_none() -> None:
     runner: Callable[[], None] = mocks.test(ask)  # type: ignore[no-untyped-call]
     runner()
     assert found == [None, "y", None]
+
+
+@pytest.mark.proves("policy.listed")
+def test_waivers_are_listed_with_what_changes_and_never_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    waived = stacks.GIVEN + "  codesensei:waive: {check.W004: HSTS comes in May}\n"
+    stack = stacks.loaded(tmp_path, waived)
+    preview(stack, State(), monkeypatch)
+    state = state_of(stack, monkeypatch)
+    preview(stack, state, monkeypatch)
+    preview(stacks.loaded(tmp_path, waived.replace("[shop.example.com]", "[www.example.com]")), state, monkeypatch)
+    preview(stacks.loaded(tmp_path, stacks.GIVEN), state, monkeypatch)
+    first, changed, without = map(story.read, told)
+    listed = story.Section("policy", ("check.W004 is waived: HSTS comes in May",))
+    assert first[1:] == changed[-1:] == (listed,)
+    assert without == (story.Section("policy", ("- check.W004",)),)

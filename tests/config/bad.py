@@ -24,6 +24,7 @@ TLS_KEY = (
 )
 TLS = '  codesensei:tls: "off"\n'
 DOMAINS = "  codesensei:domains: [shop.example.com]\n"
+DRIFT = "  codesensei:drift: true\n"
 
 
 def secret_url(value: str) -> tuple[str, str]:
@@ -904,5 +905,25 @@ BAD = [
         "  codesensei:digestKey: {secure: 'clear:canary'}\n",
         "digestKey: is shorter than 16 characters\n"
         "    generate one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
+    ),
+    Bad(
+        "waive-rule",
+        DRIFT,
+        f"{DRIFT}  codesensei:waive: {{hsts: later}}\n",
+        'waive.hsts: "hsts" is no rule of the policy\n    the rules are debug, secretKey, allowedHosts, backup, '
+        "plainSecret.<variable>, or check.<id> for what check --deploy finds",
+    ),
+    Bad(
+        "waive-reason",
+        DRIFT,
+        f'{DRIFT}  codesensei:waive: {{check.W004: "…"}}\n',
+        "waive.check.W004: gives no reason\n    say in words why this stack need not follow the rule",
+    ),
+    Bad(
+        "waive-path",
+        DRIFT,
+        f"{DRIFT}  codesensei:waive: {{check: {{W004: later}}}}\n",
+        "waive: the name of a rule was taken apart: check.W004\n"
+        '    pulumi config set --path \'codesensei:waive["check.W004"]\' "…"',
     ),
 ]

@@ -31,6 +31,7 @@ from tests.config.engine import changed, load_text
     "asgi.server",
     "broker.parts",
     "backups.target",
+    "policy.waive",
 )
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.rule)
 def test_one_change_is_refused_with_its_fix(bad: Bad, tmp_path: Path) -> None:
@@ -51,8 +52,8 @@ def test_no_two_are_stopped_by_the_same_rule() -> None:
 def test_a_key_that_nothing_reads_is_unknown(tmp_path: Path) -> None:
     """Whoever sets one must not believe that it has an effect."""
     place = "  codesensei:drift: true\n"
-    with pytest.raises(BadConfig, match="waive: unknown key"):
-        load_text(tmp_path, changed(place, f"{place}  codesensei:waive: 3\n"))
+    with pytest.raises(BadConfig, match="waved: unknown key"):
+        load_text(tmp_path, changed(place, f"{place}  codesensei:waved: 3\n"))
 
 
 def test_an_error_ends_the_program_without_a_traceback(tmp_path: Path) -> None:

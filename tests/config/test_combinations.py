@@ -21,9 +21,23 @@ def kind(word: str) -> tuple[str, str]:
     return OWN_KIND, f"    kind: {word}\n"
 
 
+PRODUCTION = ("production: false", "production: true")
+UNPROTECTED = ("  codesensei:drift: true\n", "  codesensei:drift: true\n  codesensei:waive: {backup: a trial}\n")
 COMBINATIONS = {
+    "policy-plainSecret": (
+        [PRODUCTION, UNPROTECTED, (OWN_ENV, f"    MAIL_TOKEN: canary\n{OWN_ENV}")],
+        "env.MAIL_TOKEN: looks like a secret, but is in plain text in the stack file, the state and every preview, and "
+        "codesensei:production is true\n"
+        "    move it: pulumi config set --secret --path codesensei:secretEnv.MAIL_TOKEN, "
+        'then remove it from env; or give your reason: codesensei:waive: {plainSecret.MAIL_TOKEN: "…"}',
+    ),
+    "policy-backup": (
+        [PRODUCTION],
+        "backups: nothing backs up the data of this production stack, and codesensei:production is true\n"
+        '    set codesensei:backups, e.g. to {to: /backups}; or give your reason: codesensei:waive: {backup: "…"}',
+    ),
     "production-moving-revision": (
-        [("production: false", "production: true"), ("revision: v1.4.0", "revision: origin/main")],
+        [PRODUCTION, UNPROTECTED, ("revision: v1.4.0", "revision: origin/main")],
         'project.source.revision: "origin/main" moves, and this stack is production\n'
         "    give a commit or a tag: v1.4.0",
     ),
@@ -115,7 +129,7 @@ def both(changes: list[tuple[str, str]]) -> str:
     return text
 
 
-@pytest.mark.proves("config.refused", "config.production")
+@pytest.mark.proves("config.refused", "config.production", "policy.plain-secret", "backups.none")
 @pytest.mark.parametrize("rule", COMBINATIONS)
 def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
     changes, text = COMBINATIONS[rule]
@@ -129,6 +143,7 @@ def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
 def rules_of_the_product() -> set[str]:
     """The first text of every call that states a rule."""
     rules = {"secret-and-plain", "generated-and-given", "broker-variable-twice"}  # in a table of stack.py
+    rules |= {"policy-plainSecret", "policy-backup"}  # named after the rules of the policy
     rules |= {
         "seconds",
         "keep-releases",

@@ -91,6 +91,7 @@ GOOD_PARTS: list[tuple[str, object, str]] = [
     ("production", "true", "production"),
     ("drift", "false", "drift"),
     ("onDestroy.database", "drop", "on_destroy.database"),
+    ("waive", {"debug": "a trial", "check.W004": "later", "check.axes.W003": "x", "plainSecret.A": "y"}, "waive"),
     ("env.NUMBER", 5, "env"),
 ]
 
@@ -384,12 +385,17 @@ def test_certificate_of_ones_own(tmp_path: Path) -> None:
     assert stack.scheme == "https"
 
 
+def waived(name: str) -> tuple[str, str]:
+    return "  codesensei:drift: true\n", f"  codesensei:drift: true\n  codesensei:waive: {{{name}: it is known}}\n"
+
+
+UNUSED = "codesensei:waive.{}: waives nothing: remove it"
 WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
     "a secret by its name": (
         plain("STRIPE_SECRET_KEY: abc"),
         "codesensei:env.STRIPE_SECRET_KEY: looks like a secret, but is in plain text in the stack file, the state "
         "and every preview; move it: pulumi config set --secret --path codesensei:secretEnv.STRIPE_SECRET_KEY, "
-        "then remove it from env",
+        'then remove it from env; or give your reason: codesensei:waive: {plainSecret.STRIPE_SECRET_KEY: "…"}',
     ),
     "another namespace": (
         ("  codesensei:drift: true\n", "  codesensei:drift: true\n  shop:adopt: true\n"),
@@ -404,10 +410,8 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
         "codesensei:project.shareUser: every project on 203.0.113.7 that runs as deploy can read and change what the "
         "others have there: variables with their secrets, database, uploads, logs, processes",
     ),
-    "production without backups": (
-        ("codesensei:production: false", "codesensei:production: true"),
-        "codesensei:backups: nothing backs up the data of this production stack: set it, e.g. to {to: /backups}",
-    ),
+    "a waiver of what is no secret": (waived("plainSecret.GREETING"), UNUSED.format("plainSecret.GREETING")),
+    "a waiver where no backup is needed": (waived("backup"), UNUSED.format("backup")),
     "everybody is trusted": (
         ("trustedProxies: []", "trustedProxies: [0.0.0.0/0]"),
         "codesensei:trustedProxies: 0.0.0.0/0 is everybody: any visitor could claim another address",
@@ -415,7 +419,7 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
 }
 
 
-@pytest.mark.proves("user.shared", "backups.none")
+@pytest.mark.proves("user.shared", "policy.unused", "policy.plain-secret")
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warnings(name: str, tmp_path: Path) -> None:
     change, warning = WARNINGS[name]

@@ -57,6 +57,7 @@ RUN_BY = {
     "docs/operating.md#keys": DESK,
     "docs/operating.md#keys.2": DESK,
     "docs/operating.md#a-new-machine": MOVED,
+    "docs/operating.md#policy": DESK,
     "docs/operating.md#variables-from-elsewhere": DESK,
     "docs/operating.md#staging-and-production": BOUGHT,
     "docs/operating.md#ci": BOUGHT,

@@ -54,6 +54,9 @@ def test_at_the_operator_s_desk(tmp_path: Path) -> None:
     reader.types(f"{OPERATING}#keys.2", "typed by hand\n")
     # What a user types for a switch is what they mean, with and without --path.
     reader.shell("pulumi config set codesensei:production true; pulumi config set --path codesensei:adopt true")
+    reader.shell("pulumi config set --path codesensei:waive.backup 'nothing is kept here'")
+    reader.types(f"{OPERATING}#policy")
+    assert "check.W004 is waived: HSTS once HTTPS has proved itself" in reader.shell("pulumi preview")
     (clone / "old.env").write_text(ENV_FILE)
     reader.types(f"{OPERATING}#variables-from-elsewhere")
     assert "shop.example.com" in reader.shell("pulumi preview")

@@ -26,6 +26,7 @@ def test_the_data_are_carried_over(stack: Stack, sandbox: Sandbox, tmp_path: Pat
     new = sandbox.up("moved", 13)
     try:
         stack.set("production", True)
+        stack.set("waive", {"backup": "a test"})
         stack.set("project.source.revision", stack.revision(stack.config["codesensei:project"]["source"]["revision"]))
         stack.set("server.host", new.host)
         stack.set("server.hostKey", new.host_key)

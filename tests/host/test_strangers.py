@@ -104,13 +104,14 @@ def test_what_is_asked_is_what_is_served(stack: Stack) -> None:
     assert f"HTTP status 500 at http://{stack.hostname}/desk/, to which it redirects: KeyError: 'greeting'" in error
     stack.set("env.SHOP_DEBUG", "0")
     stack.set("production", True)
+    stack.set("waive", {"backup": "a test"})
     overriding = {".env": ENV, **settings(stack, LOAD)}
     stack.set("project.source.revision", stack.commit(overriding))
     error = stack.up(succeed=False).said("error")
     assert (
-        f"error: DEBUG on {stack.server.name}: it is on in config.settings.production, and codesensei:production"
-        in error
-    )
+        f" on {stack.server.name}: codesensei:production is true, and the policy has 1 finding\n"
+        "      debug: DEBUG is on in config.settings.production: every error shows visitors code and settings"
+    ) in error
     assert "the project does not have the stack's values of GREETING, SHOP_DEBUG" in error
     wsgi = (stack.repository / "config/wsgi.py").read_text()
     files = {"config/wsgi.py": OTHER_MODULE + wsgi, "config/settings/other.py": "from .production import *\n"}
@@ -119,6 +120,7 @@ def test_what_is_asked_is_what_is_served(stack: Stack) -> None:
     assert "it serves with the settings config.settings.other, and project.settingsModule is config.settings" in error
     assert stack.serving() == first
     stack.set("production", False)
+    stack.set("waive", {})
     stack.set("project.source.revision", stack.commit(overriding))
     done = stack.up()
     assert "DEBUG is on in config.settings.production" in done.said("warning")

@@ -15,6 +15,12 @@ PROGRAM = Path(checks.__file__).with_name("ask_django.py")
 DJANGO = {
     "django/__init__.py": "def setup(): pass\ndef get_version(): return '5.2'\n",
     "django/core/__init__.py": "",
+    "django/core/checks/__init__.py": "WARNING = 30\n",
+    "django/core/checks/registry.py": """
+class registry:
+    def get_checks(include_deployment_checks=False):
+        return [lambda app_configs, databases: []]
+""",
     "django/core/files/__init__.py": "",
     "django/conf.py": """
 class settings:

@@ -143,6 +143,25 @@ def raising(error: Exception) -> Any:
     return fail
 
 
+@pytest.mark.proves("policy.backup")
+def test_a_backup_older_than_a_day_is_a_finding_of_the_policy(restic: Restic, make_step: Any) -> None:
+    """A day, and two hours for a late timer and a long backup; on the first day there need not be one."""
+    deployed(make_step)
+    now, hours = time.time(), 3600.0
+    status.note(SHOP, since=now - 25 * hours)
+    assert status.too_old(SHOP) is None
+    status.note(SHOP, since=now - 99 * hours)
+    missing = status.too_old(SHOP)
+    assert missing
+    assert (missing.thing, missing.cause) == ("backup", "no backup was made for 4 days")
+    status.note(SHOP, made=now - 27 * hours)
+    old = status.too_old(SHOP)
+    assert old
+    assert (old.cause, old.fix) == ("the newest backup is 27 hours old", "make one: codesensei backup")
+    status.note(SHOP, made=now - 25 * hours)
+    assert status.too_old(SHOP) is None
+
+
 @pytest.mark.proves("backups.told")
 def test_what_is_wrong_with_backups_is_told(restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [*status.findings(SHOP)] == []

@@ -47,19 +47,26 @@ def sqlite(name: str) -> dict[str, DatabaseFacts]:
 
 
 @pytest.mark.proves("django.debug")
-@pytest.mark.parametrize(("debug", "production", "refused"), [(1, 1, True), (1, 0, False), (0, 1, False)])
-def test_debug_is_refused_in_production(server: Path, debug: bool, production: bool, refused: bool) -> None:
+@pytest.mark.parametrize(
+    ("debug", "production", "waived", "refused"),
+    [(1, 1, 0, True), (1, 0, 0, False), (0, 1, 0, False), (1, 1, 1, False)],
+)
+def test_debug_is_refused_in_production(
+    server: Path, debug: bool, production: bool, waived: bool, refused: bool
+) -> None:
     """With what overrides the stack's variables, of which DEBUG may be the end."""
     env_file = RELEASE.env_file
     env_file.parent.mkdir(parents=True)
     env_file.write_text('SHOP_DEBUG="0"\nGREETING="Hello"\n')
     said = facts(debug=bool(debug), overridden=("HOME", "SHOP_DEBUG"))
-    found = [*checks.problems(said, RELEASE, replace(DATA, production=bool(production)))]
-    assert [failure.thing for failure in found if failure.thing == "DEBUG"] == ["DEBUG"] * refused
-    for failure in found[:refused]:
-        assert "it is on in config.settings, and codesensei:production is true" in failure.cause
-        assert failure.cause.endswith("\nthe project does not have the stack's values of SHOP_DEBUG")
+    manifest = replace(examples.MANIFEST, production=bool(production), waived=("debug",) if waived else ())
+    found = [*checks.debug_in_production(said, RELEASE, manifest)]
+    assert len(found) == refused
+    for failure in found:
+        assert failure.cause.startswith("codesensei:production is true, and DEBUG is on in config.settings: ")
+        assert failure.cause.endswith("; the project does not have the stack's values of SHOP_DEBUG")
         assert failure.fix.startswith("set DEBUG = False in config.settings; remove what overrides them")
+        assert failure.fix.endswith('; or give your reason: codesensei:waive: {debug: "…"}')
 
 
 @pytest.mark.parametrize(

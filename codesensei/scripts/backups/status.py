@@ -13,6 +13,8 @@ from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Finding
 
 CHECK_SECONDS = 7 * 86400.0
+# A day, and what a daily timer and a long backup may be late by.
+FRESH = 26 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,16 @@ def findings(project: ProjectPaths) -> Iterator[Finding]:
     if found.check_error:
         fix = f"on the server: {project.backup} verify"
         yield Finding(thing="backups", cause=f"the last check could not restore one: {found.check_error}", fix=fix)
+
+
+def too_old(project: ProjectPaths) -> Finding | None:
+    """What the policy says of the newest backup; nothing on the first day, on which there need not be one."""
+    found = read(project)
+    age = time.time() - (found.made or found.since)
+    if age <= FRESH:
+        return None
+    cause = f"the newest backup is {_age(age)} old" if found.made else f"no backup was made for {_age(age)}"
+    return Finding(thing="backup", cause=cause, fix="make one: codesensei backup")
 
 
 def _age(seconds: float) -> str:

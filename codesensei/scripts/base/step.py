@@ -39,6 +39,8 @@ class Failure(Exception):
     `log` is the relevant output, filtered; `where` says where all of it is; `served` is the release that still serves.
     """
 
+    most_lines = OURS_LINES
+
     def __init__(self, thing: str, cause: str, fix: str = "", log: str = "", *, where: str = "") -> None:
         super().__init__(f"{thing}: {cause}")
         self.thing, self.cause, self.fix, self.log, self.where = thing, cause, fix, log, where
@@ -53,13 +55,13 @@ class Failure(Exception):
         return cls(str(error.filename or thing), error.strerror or str(error), fix.format(again=again))
 
     def text(self) -> str:
-        """At most 25 lines of 200 characters of ours, then the last lines of the log."""
+        """At most 25 lines of 200 characters of ours (or `most_lines`), then the last lines of the log."""
         ours = _folded(f"error: {self.thing} on {socket.gethostname()}: {self.cause}")
         if self.fix:
             ours += _folded(f"fix: {self.fix}")
         facts = {"still served": self.served, "full log": self.where}
         after = [line for name, fact in facts.items() if fact for line in _folded(f"{name}: {fact}")]
-        ours = ours[: OURS_LINES - len(after)] + after
+        ours = ours[: self.most_lines - len(after)] + after
         return printable_lines("\n".join(ours + [f"  | {line}" for line in excerpt.last_lines(self.log, LOG_LINES)]))
 
 

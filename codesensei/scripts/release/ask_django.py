@@ -84,4 +84,6 @@ if __name__ == "__main__":
     sys.path.insert(0, os.getcwd())
     shared["note_reads"](read)
     import_module("django").setup()
-    print("\ncodesensei-facts:" + json.dumps(facts(load=True)))
+    # Not in a candidate, where each process would run them.
+    checks = runpy.run_path(os.path.join(FOLDER, "ask_checks.py"))["found"]()
+    print("\ncodesensei-facts:" + json.dumps({**facts(load=True), "checks": checks}))

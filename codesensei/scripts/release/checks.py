@@ -10,8 +10,9 @@ from urllib.parse import unquote, urlsplit
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
-from codesensei.wire import envfile
-from codesensei.wire.steps import Build, BuildDatabase
+from codesensei.wire import envfile, policy
+from codesensei.wire.manifest import Manifest
+from codesensei.wire.steps import Build, BuildDatabase, Finding
 
 OVERRIDDEN_FIX = "remove what overrides them: a committed .env (loaded with override=True), or lines of the settings"
 PARTS = ("name", "user", "password", "host", "port")
@@ -19,7 +20,6 @@ PARTS = ("name", "user", "password", "host", "port")
 
 def problems(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
     """All settings with which the site would lose data or not work."""
-    yield from debug_in_production(facts, release, production=data.production)
     yield from _check_applications(facts, data)
     yield from _check_sqlite(facts, release, data)
     yield from [*_check_served_media(facts, release, data)] or _check_media(facts, release)
@@ -29,17 +29,22 @@ def problems(facts: Facts, release: Release, data: Build) -> Iterator[Failure]:
         yield from _check_database(facts, data)
 
 
-def debug_in_production(facts: Facts, release: Release, *, production: bool) -> Iterator[Failure]:
-    """DEBUG, where it is on in production."""
-    if not facts.debug or not production:
-        return
-    module = facts.settings_module or release.settings_module
-    cause = f"it is on in {module}, and codesensei:production is true: every error shows visitors code and settings"
-    fix = f"set DEBUG = False in {module}"
+def debug(facts: Facts, release: Release) -> Finding:
+    """DEBUG, and which of the stack's variables the project does not have, of which it may be the end."""
+    found = policy.finding("debug", module=facts.settings_module or release.settings_module)
     if names := overridden(facts, release):
-        cause += f"\nthe project does not have the stack's values of {', '.join(names)}"
-        fix += f"; {OVERRIDDEN_FIX}"
-    yield Failure("DEBUG", cause, fix)
+        cause = f"{found.cause}; the project does not have the stack's values of {', '.join(names)}"
+        return Finding(thing=found.thing, cause=cause, fix=f"{found.fix}; {OVERRIDDEN_FIX}")
+    return found
+
+
+def debug_in_production(facts: Facts, release: Release, manifest: Manifest) -> Iterator[Failure]:
+    """DEBUG of what is about to serve, where it is on in production and not waived."""
+    if not facts.debug or not manifest.production or "debug" in manifest.waived:
+        return
+    found = debug(facts, release)
+    cause = f"codesensei:production is true, and {found.cause}"
+    yield Failure(f"release {release.name}", cause, f"{found.fix}; or give your reason: {policy.waiver(['debug'])}")
 
 
 def overridden(facts: Facts, release: Release) -> list[str]:

@@ -42,6 +42,15 @@ class Use:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckFact:
+    """What a check of Django's for a deploy has found; `hint` may be empty."""
+
+    id: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What Django says about the project's settings, without any secret; what is not set is empty."""
 
@@ -70,6 +79,8 @@ class Facts:
     places: tuple[str, ...] | None = None
     # Whether uploads get a mode that RestrictSUIDSGID= refuses.
     sets_id: bool = False
+    # None where an earlier version of the program asked.
+    checks: tuple[CheckFact, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release import checks, record, uses
 from codesensei.scripts.release.record import Facts, Use
 from codesensei.scripts.release.release import Release, redactor
-from codesensei.wire import codec
+from codesensei.wire import codec, policy
 from codesensei.wire.codec import WireError
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import ProjectPaths
@@ -39,10 +39,15 @@ def hold(step: Step[Manifest], release: Release) -> None:
         if one != other:
             cause = f"the process that serves has another {name} than manage.py"
             raise Failure(thing, clean(f"{cause}: {codec.encode(one)}, not {codec.encode(other)}"), FIX)
-    raise_all(checks.debug_in_production(said, release, production=manifest.production))
+    raise_all(checks.debug_in_production(said, release, manifest))
     # The web process may not load all that workers use.
     said = replace(
-        said, shared=_both(asked.shared, said.shared), unset=asked.unset, places=asked.places, sets_id=asked.sets_id
+        said,
+        shared=_both(asked.shared, said.shared),
+        unset=asked.unset,
+        places=asked.places,
+        sets_id=asked.sets_id,
+        checks=asked.checks,
     )
     uses.claim(step, release, said, adopt=manifest.adopt, shares=manifest.shares)
     record.serves_with(project, release.name, said)
@@ -54,10 +59,10 @@ def _both(asked: Uses, said: Uses) -> Uses:
 
 def warnings(release: Release, manifest: Manifest) -> list[str]:
     """What of the settings that serve its team should know, as sentences."""
-    facts, module = release.facts, release.settings_module
+    facts = release.facts
     told = []
-    if facts.debug:
-        told.append(f"DEBUG is on in {module}: every error shows visitors code and settings")
+    if facts.debug and "debug" not in manifest.waived:
+        told.append(policy.sentence(policy.finding("debug", module=facts.settings_module or release.settings_module)))
     if names := checks.overridden(facts, release):
         told.append(f"the project does not have the stack's values of {', '.join(names)}: {checks.OVERRIDDEN_FIX}")
     told += [

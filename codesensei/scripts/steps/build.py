@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import time
 
+from codesensei.scripts.backups import settings as backups
+from codesensei.scripts.backups import status
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all, together
 from codesensei.scripts.checks.database import check_entry
-from codesensei.scripts.release import checks, jobs, record, settings, uses
+from codesensei.scripts.release import checks, jobs, policy, record, settings, uses
 from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.install import install
 from codesensei.scripts.release.jobs import Job
@@ -20,7 +22,8 @@ from codesensei.scripts.release.release import Release, links_to, redactor
 from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import sweep, unpack
 from codesensei.scripts.serving import brokers
-from codesensei.wire.steps import Build
+from codesensei.wire.said import Said
+from codesensei.wire.steps import Build, Finding
 
 
 def run(step: Step[Build]) -> None:
@@ -82,7 +85,16 @@ def _check(step: Step[Build], facts: Facts, release: Release) -> None:
     with found:
         raise_all(Failure(bad.thing, clean(bad.cause), clean(bad.fix)) for bad in checks.problems(facts, release, data))
     with found:
+        if warnings := policy.decide(release, facts, data, _looked_at(step)):
+            step.result = Said(warnings=tuple(warnings))
+    with found:
         uses.claim(step, release, facts, adopt=data.adopt, shares=data.shares)
     found.end()
     # It rests while every project has a broker of its own, and the settings may lead to it now.
     brokers.settle_shared(step)
+
+
+def _looked_at(step: Step[Build]) -> dict[str, Finding | None]:
+    """What the policy says of the backups, where they are asked for, and were before this deploy."""
+    is_set_up = step.data.backups and backups.read(step.project) is not None
+    return {"backup": status.too_old(step.project)} if is_set_up else {}

@@ -59,7 +59,7 @@ def run(step: Step[Manifest]) -> None:
     nginx = sites.configuration()
     found = rivals.rivals(nginx, project, hosts, host.own_addresses())
     rivals.refuse(found, adopt=manifest.adopt)
-    raise_all(checks.debug_in_production(release.facts, release, production=manifest.production))
+    raise_all(checks.debug_in_production(release.facts, release, manifest))
     uses.claim(step, release, release.facts, adopt=manifest.adopt, shares=manifest.shares)
     change = Change(step, now, release, tuple(rival.file for rival in found))
     served = now.manifest.health.hosts if now.manifest else ()

@@ -57,7 +57,7 @@ contract: setup ## Write docs/CONTRACT.md from docs/contract.toml and the tests
 test: lint test-unit test-engine test-host ## Run all tests that a change must pass (the sandbox needs root on Linux)
 
 test-unit: setup ## Run the tests that need no engine and no servers
-	$(PYTEST) -n auto -m 'not engine and not host and not full'
+	$(PYTEST) -n auto --dist worksteal -m 'not engine and not host and not full'
 
 test-engine: engine ## Test the resource graph and the plugins' behavior
 	@$(PYTHON) -m tools.setup --check --tests

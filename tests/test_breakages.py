@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -11,25 +12,31 @@ from pathlib import Path
 import pytest
 
 from tests.breakages import HOST, UNIT, Breakage
+from tests.test_contract import proofs
 from tools import contract
 from tools.contract import CHECKOUT
 
 SECONDS = 600
 HOST_SECONDS = 3600
 BREAKAGES = [*UNIT, *(breakage for breakage, _ in HOST)]
-PROOFS = contract.find_proofs(CHECKOUT)
 WITHOUT_SERVERS = "not host and not engine and not full"
 
 
 def proving(sentence: str) -> list[str]:
     """What pytest is to run for the tests that say they prove a sentence, those on servers left out."""
     found = set()
-    for proof in PROOFS[sentence]:
+    for proof in proofs()[sentence]:
         if proof.file.startswith("tests/host/"):
             continue
         is_test = proof.test.startswith(("test_", "Test"))
         found.add(f"{proof.file}::{proof.test.replace('.', '::')}" if is_test else proof.file)
     return sorted(found)
+
+
+@functools.cache
+def text_of(file: str) -> str:
+    """A file of the checkout; many breakages are in the same one."""
+    return (CHECKOUT / file).read_text()
 
 
 def apply(breakage: Breakage, root: Path) -> str:
@@ -67,9 +74,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
 def test_each_breaks_one_place(breakage: Breakage) -> None:
-    assert (CHECKOUT / breakage.file).read_text().count(breakage.old) == 1
+    assert text_of(breakage.file).count(breakage.old) == 1
     assert breakage.old != breakage.new
-    assert breakage.sentence in PROOFS
+    assert breakage.sentence in proofs()
 
 
 def test_every_sentence_is_broken_or_says_why_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -11,16 +12,21 @@ from tools import contract
 from tools.contract import CHECKOUT, Contract, ContractError, Proof
 
 FOUND = contract.read_contract((CHECKOUT / contract.SENTENCES).read_text())
-PROOFS = contract.find_proofs(CHECKOUT)
+
+
+@functools.cache
+def proofs() -> dict[str, set[Proof]]:
+    """By sentence, the tests of this checkout that prove it: found once in each process, and not to collect tests."""
+    return contract.find_proofs(CHECKOUT)
 
 
 def test_every_sentence_has_a_test() -> None:
-    missing = [name for name in FOUND.sentences if name not in PROOFS and name not in FOUND.unproved]
+    missing = [name for name in FOUND.sentences if name not in proofs() and name not in FOUND.unproved]
     assert missing == [], "no test says @pytest.mark.proves of these"
 
 
 def test_every_mark_names_a_sentence() -> None:
-    unknown = {name: sorted(PROOFS[name]) for name in PROOFS if name not in FOUND.sentences}
+    unknown = {name: sorted(found) for name, found in proofs().items() if name not in FOUND.sentences}
     assert unknown == {}, "docs/contract.toml has no such id"
 
 
@@ -32,7 +38,7 @@ def test_reasons_are_given_for_sentences() -> None:
 
 def test_the_document_is_not_stale() -> None:
     shown = (CHECKOUT / contract.DOCUMENT).read_text()
-    assert shown == contract.written(CHECKOUT), "run make contract"
+    assert shown == contract.document(FOUND, proofs()), "run make contract"
 
 
 @pytest.mark.parametrize("name", FOUND.sentences)

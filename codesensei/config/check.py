@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -216,6 +217,12 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 M = TypeVar("M", bound=Model)
 
 
+@functools.cache
+def _adapter(model: type[Model], name: str) -> TypeAdapter[Any]:
+    """What checks one field by itself; to make it takes longer than to check a whole stack file."""
+    return TypeAdapter(model.model_fields[name].rebuild_annotation())
+
+
 def _sound_part(model: type[M], data: Mapping[str, object], wrong: Sequence[Place], at: Place = ()) -> M:
     """What is right of `data`, without the keys at or below `at` at which something is `wrong`: those are left out."""
     values: dict[str, Any] = {}
@@ -226,7 +233,7 @@ def _sound_part(model: type[M], data: Mapping[str, object], wrong: Sequence[Plac
         below = [place for place in wrong if place[: len(here)] == here]
         inner = info.annotation
         if not below and key in data:
-            values[name] = TypeAdapter(info.rebuild_annotation()).validate_python(data[key])
+            values[name] = _adapter(model, name).validate_python(data[key])
         elif not below:
             values[name] = info.default
         elif here not in below and isinstance(inner, type) and issubclass(inner, Model):

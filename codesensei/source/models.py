@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from codesensei.source import bounds
 from codesensei.source.errors import listing
 from codesensei.source.settings import Modules
-from codesensei.source.syntax import syntax_if_read
+from codesensei.source.syntax import syntax_if_read, walk
 from codesensei.source.tree import join
 
 _BASES = {"AbstractBaseUser", "AbstractUser"}
@@ -112,7 +112,7 @@ class Words:
         self.seen.add(file)
         if (tree := syntax_if_read(self.modules.project, file)) is None:
             return
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 self.words.add(node.value)
                 for included in self._included(file, node.value):

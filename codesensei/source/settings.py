@@ -13,7 +13,7 @@ from functools import partial
 from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.places import ROOT, inside, place
-from codesensei.source.syntax import syntax_if_read, syntax_of
+from codesensei.source.syntax import syntax_if_read, syntax_of, walk
 from codesensei.source.tree import join
 from codesensei.source.values import Value, value_of
 
@@ -50,7 +50,7 @@ class Modules:
             return False
         name = file.removeprefix(f"{self.roots[0]}/" if self.roots[0] != "." else "").removesuffix(".py")
         module = name.removesuffix("/__init__").replace("/", ".")
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Import):
                 named = {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and (source := self.target(module, file, node)):
@@ -166,7 +166,7 @@ class _Reader:
         else:
             self.sets_anything |= any(
                 isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SETS_ANYTHING
-                for node in ast.walk(tree)
+                for node in walk(tree)
             )
             self._block(module, tree.body, certain=True)
         self._open.discard(file)

@@ -7,6 +7,7 @@ that is unknown, missing, or of another type is an error that names it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -104,17 +105,23 @@ def _scalar(kind: Any, data: Any, what: str, key: str) -> Any:
 
 def _dataclass(kind: Any, data: Any, what: str, key: str, kept: bool) -> Any:
     _need(isinstance(data, dict), what, key, "a map")
-    hints = typing.get_type_hints(kind)
-    wanted = {key_of(field.name): field for field in dataclasses.fields(kind)}
+    wanted = _fields(kind)
     if (unknown := sorted(set(data) - set(wanted))) and not kept:
         raise WireError(what, _inner(key, unknown[0]), "it is not known")
     values = {}
-    for name, field in wanted.items():
+    for name, (field, hint) in wanted.items():
         if name in data:
-            values[field.name] = _decoded(hints[field.name], data[name], what, _inner(key, name), kept)
+            values[field.name] = _decoded(hint, data[name], what, _inner(key, name), kept)
         elif _default(field) is dataclasses.MISSING:
             raise WireError(what, _inner(key, name), "it is missing")
     return kind(**values)
+
+
+@functools.cache
+def _fields(kind: Any) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
+    """By key, the fields of a dataclass and their types, which take long to find: a step reads many small files."""
+    hints = typing.get_type_hints(kind)
+    return {key_of(field.name): (field, hints[field.name]) for field in dataclasses.fields(kind)}
 
 
 def _inner(key: str, name: str) -> str:

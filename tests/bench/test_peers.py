@@ -21,9 +21,9 @@ ODD = "a 'quoted' \"text\" with $HOME, `id` and a \\"
 PEERS: list[type[Peer]] = [Bash, BashWithUv, Pyinfra, Ansible]
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    return Source(tmp_path / "source").create()
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return Source(tmp_path_factory.mktemp("bench") / "source").create()
 
 
 def facts_of(source: Source, directory: Path) -> tuple[Facts, Wanted]:

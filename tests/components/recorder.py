@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks, test
+from pulumi.runtime.proto.source_pb2 import StackTrace
 
 from codesensei import remote, source
 from codesensei.config import Stack
@@ -193,6 +194,8 @@ def run(
     """
     monkeypatch.setattr(source, "read_code", lambda _: code(**changes))
     monkeypatch.setattr("codesensei.remote.toolkit.pack", lambda: toolkit)
+    # Where in the code a resource was declared is for the engine's own messages, and takes a quarter of the time.
+    monkeypatch.setattr("pulumi.runtime.resource._get_stack_trace", StackTrace)
     monkeypatch.setattr(Toolkit, "write", lambda self, folder: Path(__file__))
     monitor, state = select(preview=previewed is not None), previewed or updated or remote.State()
     access = remote.Access(

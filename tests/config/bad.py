@@ -25,6 +25,7 @@ TLS_KEY = (
 TLS = '  codesensei:tls: "off"\n'
 DOMAINS = "  codesensei:domains: [shop.example.com]\n"
 DRIFT = "  codesensei:drift: true\n"
+WAIVE = "  codesensei:waive: {}\n"
 
 
 def secret_url(value: str) -> tuple[str, str]:
@@ -372,6 +373,13 @@ BAD = [
         'systemPackages: ["libmagic1; reboot"]',
         'project.systemPackages[0]: "libmagic1; reboot" is not the name of a package\n'
         "    write it as apt names it: libmagic1",
+    ),
+    Bad(
+        "extra",
+        "extras: []",
+        'extras: ["prod,dev"]',
+        'project.extras[0]: "prod,dev" is not the name of an extra or of a group\n'
+        "    write it as pyproject.toml or Pipfile names it: prod",
     ),
     Bad(
         "worker-name",
@@ -908,21 +916,21 @@ BAD = [
     ),
     Bad(
         "waive-rule",
-        DRIFT,
-        f"{DRIFT}  codesensei:waive: {{hsts: later}}\n",
+        WAIVE,
+        "  codesensei:waive: {hsts: later}\n",
         'waive.hsts: "hsts" is no rule of the policy\n    the rules are debug, secretKey, allowedHosts, backup, '
         "plainSecret.<variable>, or check.<id> for what check --deploy finds",
     ),
     Bad(
         "waive-reason",
-        DRIFT,
-        f'{DRIFT}  codesensei:waive: {{check.W004: "…"}}\n',
+        WAIVE,
+        '  codesensei:waive: {check.W004: "…"}\n',
         "waive.check.W004: gives no reason\n    say in words why this stack need not follow the rule",
     ),
     Bad(
         "waive-path",
-        DRIFT,
-        f"{DRIFT}  codesensei:waive: {{check: {{W004: later}}}}\n",
+        WAIVE,
+        "  codesensei:waive: {check: {W004: later}}\n",
         "waive: the name of a rule was taken apart: check.W004\n"
         '    pulumi config set --path \'codesensei:waive["check.W004"]\' "…"',
     ),

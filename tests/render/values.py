@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import random
 import secrets
+from itertools import accumulate
 
 HARD = "\\'\"$`#%\n\r\t ~!"
 NON_BMP = "😀𐍈𝒳"
 SOFT = "abcXYZ0189_-+=:,./@^*?()[]{}<>|;& é€中\x01\x1b\x7f\x81\x88\u2028\ufeff"
+ALPHABET = HARD + SOFT + NON_BMP
+WEIGHTS = list(
+    accumulate(share / len(some) for some, share in ((HARD, 0.485), (SOFT, 0.485), (NON_BMP, 0.03)) for _ in some)
+)
 SEED_VARIABLE = "CODESENSEI_SEED"
 LONGEST = 4096
 
@@ -21,10 +26,7 @@ def seed() -> int:
 def hostile(chooser: random.Random) -> str:
     """Half of all characters hard ones; every length from 0 to 4,096, short ones more often."""
     length = int(LONGEST ** chooser.random()) - 1 if chooser.random() < 0.97 else chooser.randint(0, LONGEST)
-    text = "".join(
-        chooser.choice(HARD if chooser.random() < 0.5 else SOFT) if chooser.random() < 0.97 else chooser.choice(NON_BMP)
-        for _ in range(length)
-    )
+    text = "".join(chooser.choices(ALPHABET, cum_weights=WEIGHTS, k=length))
     wrapper = chooser.random()
     if wrapper < 0.05:
         return f"'{text}'"

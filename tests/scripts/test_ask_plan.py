@@ -21,19 +21,47 @@ INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "books"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 """
+SECOND_FILE = "books/migrations/0002_second.py"
+# Imports Django once, and runs the program in a process of its own for each text of the second migration.
+EACH = """
+import json, os, pathlib, runpy, sys
+import django, django.db.migrations.executor
+program, name, texts = json.load(sys.stdin)
+sys.path[0] = os.getcwd()
+django.setup()
+for text in texts:
+    pathlib.Path(name).write_text(text)
+    child = os.fork()
+    if not child:
+        sys.argv, sys.path[:0] = [program, "default"], [os.path.dirname(program)]
+        runpy.run_path(program, run_name="__main__")
+        sys.exit()
+    assert os.waitpid(child, 0)[1] == 0, text
+    os.unlink(name)
+"""
+
+
+def run(folder: Path, *words: str, given: str = "") -> list[guard.Plan]:
+    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "settings"}
+    argv = [sys.executable, "-B", *words]
+    done = subprocess.run(argv, cwd=folder, input=given, capture_output=True, text=True, check=True, env=environment)
+    answers = done.stdout.split(guard.ASKED)[1:]
+    return [codec.decode(guard.Plan, json.loads(answer), "answer") for answer in answers]
 
 
 def asked(folder: Path) -> guard.Plan:
-    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "settings"}
-    argv = [sys.executable, "-B", str(guard.ASK), "default"]
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True, env=environment)
-    return codec.decode(guard.Plan, json.loads(done.stdout.partition(guard.ASKED)[2]), "answer")
+    [plan] = run(folder, str(guard.ASK), "default")
+    return plan
+
+
+def second(*operations: str) -> str:
+    return SECOND % "".join(f"        {operation},\n" for operation in operations)
 
 
 def judged(folder: Path, *operations: str) -> list[Judged]:
     """What a second migration with these operations would do."""
-    path = folder / "books/migrations/0002_second.py"
-    path.write_text(SECOND % "".join(f"        {operation},\n" for operation in operations))
+    path = folder / SECOND_FILE
+    path.write_text(second(*operations))
     try:
         return list(judge(asked(folder).migrations))
     finally:
@@ -58,7 +86,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.proves("migrations.asked", "migrations.destructive", "migrations.writes", "migrations.unknown")
 def test_each_operation_of_a_plan(project: Path) -> None:
     """Each in a migration of its own, which ends the plan: none is on top of another."""
-    found = [judged(project, f"migrations.{operation}") for operation, _ in ROWS]
+    texts = [second(f"migrations.{operation}") for operation, _ in ROWS]
+    plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
+    found = [list(judge(plan.migrations)) for plan in plans]
     assert [f"{one.verdict} {one.operation}" for (one,) in found] == [wanted for _, wanted in ROWS]
 
 

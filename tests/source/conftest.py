@@ -60,6 +60,8 @@ def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.mkdir()
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Tester\n\temail = tester@example.com\n[init]\n\tdefaultBranch = main\n"
+        # Each commit would start another git to look for what can be packed.
+        "[maintenance]\n\tauto = false\n[gc]\n\tauto = 0\n"
     )
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")

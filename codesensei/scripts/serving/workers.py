@@ -182,7 +182,7 @@ def _await_grace(change: Change, renewal: Renewal, grace: float) -> None:
                 raise _died(release, name, state, began, grace)
         now = time.monotonic()
         for name in waiting & single - ready.keys():
-            if READY.search(log_of(release, name, began)):
+            if READY.search(units.journal_of(name, began)):
                 ready[name] = now
         waiting -= {name for name in waiting if now >= min(deadline, ready.get(name, deadline) + AFTER_READY)}
     for name in started:

@@ -37,6 +37,11 @@ class Clock:
             event()
         self.now = max(self.now, end)
 
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing will happen by itself."""
+        return not self._events
+
     def after(self, seconds: float, event: Callable[[], None]) -> None:
         """Let `event` happen in so many seconds."""
         heapq.heappush(self._events, (self.now + seconds, next(self._order), event))

@@ -93,6 +93,21 @@ class Files:
         """A path as the server has it."""
         return os.fsdecode(path).removeprefix(self.root)
 
+    def copy_to(self, other: Files) -> None:
+        """Fill another scratch directory, which is empty, with the same; of sockets there is no copy."""
+        for folder, folders, names in os.walk(self.root):
+            place = other.root + folder.removeprefix(self.root)
+            for name in (*folders, *names):
+                source, target = f"{folder}/{name}", f"{place}/{name}"
+                mode = os.lstat(source).st_mode
+                if stat.S_ISLNK(mode):
+                    os.symlink(os.readlink(source), target)
+                elif stat.S_ISDIR(mode):
+                    os.mkdir(target)
+                    os.chmod(target, stat.S_IMODE(mode))
+                elif stat.S_ISREG(mode):
+                    shutil.copy2(source, target)
+
     def resolve(self, path: str) -> str:
         """Where a path of the server leads when all links in it are followed, as the server has it."""
         parts, found = path.strip("/").split("/"), ""

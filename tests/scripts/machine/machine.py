@@ -99,6 +99,19 @@ class Machine:
         """A machine in a new directory with a short name: a socket's path has at most 107 characters."""
         return cls(Path(tempfile.mkdtemp(prefix="m-", dir=next(filter(os.path.isdir, PLACES)))))
 
+    def copy(self) -> Machine:
+        """Another machine in the same state. On this one nothing may be under way, which only this one would end."""
+        assert self.clock.is_still
+        other = Machine.make()
+        self.files.copy_to(other.files)
+        other.clock.now = self.clock.now
+        self.systemd.copy_to(other.systemd)
+        other.nginx = self.nginx.copy(other.files)
+        other.postgres.roles.update(self.postgres.roles)
+        other.apps.update(self.apps)
+        other.jobs, other.ran = list(self.jobs), list(self.ran)
+        return other
+
     def end(self) -> None:
         self.sockets.end()
         shutil.rmtree(self.root)

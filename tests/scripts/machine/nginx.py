@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tests.scripts.machine.filesystem import Files
@@ -26,11 +28,11 @@ class Site:
         """The file that it writes its log into."""
         return f"{self.name.removesuffix('.conf')}.access.log"
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         return [name for line in re.findall(r"server_name ([^;]+);", self.text) for name in line.split()]
 
-    @property
+    @cached_property
     def sockets(self) -> list[str]:
         """Where it asks: a later one when nobody listens at those before."""
         return re.findall(r"unix:([^;\s]+)", self.text)
@@ -46,6 +48,12 @@ class Nginx:
         # What it complains of and takes all the same.
         self.warnings = ""
         self.includes_sites = True
+
+    def copy(self, files: Files) -> Nginx:
+        """The same on another machine."""
+        other = copy.copy(self)
+        other._files, other.loaded = files, dict(self.loaded)
+        return other
 
     def problem(self) -> str:
         """Why `nginx -t` refuses the files as they are; empty when it does not."""

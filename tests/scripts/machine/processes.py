@@ -88,6 +88,16 @@ class Sockets:
         self._listeners[found.inode] = found
         return found
 
+    def copy_to(self, other: Sockets, listener: Listener, owner: Callable[[], Process | None]) -> Listener:
+        """The same listener on another machine, under the same names there."""
+        places = [os.path.join(folder, name) for folder, _, names in os.walk(self._files.root) for name in names]
+        first, *others = [place for place in places if os.lstat(place).st_ino == listener.inode]
+        found = other.listen(self._files.shown(first), owner)
+        for place in others:
+            os.link(found.place, other._files.path(self._files.shown(place)))
+        found.place = other._files.path(self._files.shown(listener.place))
+        return found
+
     def close(self, listener: Listener, *, remove: bool) -> None:
         """End a listener; `remove` also takes its first name away, wherever that leads by now."""
         listener.close()
@@ -98,7 +108,7 @@ class Sockets:
     def behind(self, path: str) -> Listener | None:
         """Who listens at a path of the server; None where a connection is refused."""
         try:
-            return self._listeners.get(os.stat(self._files.path(path)).st_ino)
+            return self._listeners.get(os.stat(self._files.root + path).st_ino)
         except FileNotFoundError:
             return None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.scripts.machine.clock import Clock
@@ -74,6 +75,16 @@ class Systemd:
         # Is called when a process has ended and the next one has not begun.
         self.gap: Callable[[str], None] = lambda text: None
         self._pids = iter(range(1000, 1_000_000))
+
+    def copy_to(self, other: Systemd) -> None:
+        """Let the manager of another machine know the same; its files are there already."""
+        other.enabled, other.drains, other.stuck = set(self.enabled), dict(self.drains), set(self.stuck)
+        other.memory, other.restart_seconds, other._pids = self.memory, self.restart_seconds, copy.copy(self._pids)
+        other.journal.update({name: list(lines) for name, lines in self.journal.items()})
+        for unit in self.units.values():
+            found = other.units[unit.name] = replace(unit, jobs=list(unit.jobs))
+            if unit.listener:
+                found.listener = self._sockets.copy_to(other._sockets, unit.listener, other._owner(found))
 
     def unit(self, name: str) -> Unit:
         """The unit as systemd knows it now."""
@@ -233,7 +244,7 @@ class Systemd:
         if service in self.units and self.units[service].runs:
             return 1, f"{unit.name}: Socket service {service} already active, refusing."
         [path] = unit.values("ListenStream")
-        unit.listener = self._sockets.listen(path, lambda: self._activated(service))
+        unit.listener = self._sockets.listen(path, self._owner(unit))
         for line in unit.values("ExecStartPost"):
             program, *words = [word for word in shlex.split(line) if not word.startswith("-")]
             places = [self._files.path(word) for word in words if word.startswith("/")]
@@ -245,6 +256,10 @@ class Systemd:
         unit.state, unit.sub, unit.began_with = "active", "listening", unit.text
         unit.invocation = f"i{next(self._pids)}"
         return None
+
+    def _owner(self, unit: Unit) -> Callable[[], Process | None]:
+        """Who is asked for the process behind the unit's socket."""
+        return (lambda: self._activated(self._service_of(unit.name))) if unit.is_socket else (lambda: unit.process)
 
     def _activated(self, service: str) -> Process | None:
         """The process behind a socket; a visitor's request starts it."""
@@ -291,7 +306,7 @@ class Systemd:
 
     def _bind(self, unit: Unit, process: Process, path: str) -> None:
         if unit.process is process and unit.state == "active":
-            unit.listener = self._sockets.listen(path, lambda: unit.process)
+            unit.listener = self._sockets.listen(path, self._owner(unit))
 
     def _app(self, unit: str, directory: str) -> App:
         release = Path(directory).relative_to("/srv/codesensei").parts[2]

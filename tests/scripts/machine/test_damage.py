@@ -11,7 +11,7 @@ import pytest
 from tests.scripts.machine import doors, stack
 from tests.scripts.machine.calls import Fault, How, Killed
 from tests.scripts.machine.machine import Machine
-from tests.scripts.machine.scenarios import FIRST, NEW_COMMIT, differences, look, switch
+from tests.scripts.machine.scenarios import FIRST, NEW_COMMIT, differences, kept, look, served, switch
 
 pytestmark = pytest.mark.proves("switch.damaged-notes")
 MEMORY = "/var/lib/codesensei"
@@ -46,13 +46,22 @@ def drift(machine: Machine) -> list[str]:
 @contextlib.contextmanager
 def deployed() -> Iterator[Machine]:
     """A server after a switch, which has made the copies."""
-    with NEW_COMMIT.machine() as machine:
-        assert switch(machine, NEW).ok
-        # What earlier steps wrote is staged here without copies.
-        for path in map(machine.files.path, notes(machine)):
-            if path.suffix == ".json" and path.parent.name != "proofs":
-                path.with_name(f"{path.name}.copy").write_bytes(path.read_bytes())
+    machine = kept("with copies of all notes", _deployed)
+    try:
         yield machine
+    finally:
+        machine.end()
+
+
+def _deployed() -> Machine:
+    machine = served(FIRST)
+    stack.stage(machine, NEW)
+    assert switch(machine, NEW).ok
+    # What earlier steps wrote is staged here without copies.
+    for path in map(machine.files.path, notes(machine)):
+        if path.suffix == ".json" and path.parent.name != "proofs":
+            path.with_name(f"{path.name}.copy").write_bytes(path.read_bytes())
+    return machine
 
 
 @each_damage

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from tests.scripts.machine import stack
@@ -16,6 +18,7 @@ NEW = NEW_COMMIT.after
 AWAY = f"{stack.ROOT}/hand-over/live.sock"
 
 
+@functools.cache
 def moments() -> list[int]:
     """The calls of a switch during which the candidate serves."""
     found = []

@@ -55,7 +55,7 @@ def test_ids_are_what_they_were_where_nothing_new_is_given() -> None:
     assert of(replace(CLOSURE, per_release=True)) == (of()[0], of()[0])
 
 
-@pytest.mark.proves("words.code-id", "config.rebuild", "hooks.changed")
+@pytest.mark.proves("words.code-id", "config.rebuild", "hooks.changed", "deps.extras")
 def test_all_that_a_release_is_made_from_enters_its_id() -> None:
     other = replace(CLOSURE, digest="e" * 64)
     changed = [
@@ -68,6 +68,7 @@ def test_all_that_a_release_is_made_from_enters_its_id() -> None:
         of(installer="pip"),
         of(rebuild="again"),
         of(extras=["prod"]),
+        of(extras=["queue"]),
         of(extras=["prod", "queue"]),
         of(interface="asgi", server="daphne"),
         of(interface="asgi", server="uvicorn"),

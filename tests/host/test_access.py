@@ -51,6 +51,7 @@ def test_a_rotated_key_runs_nothing_and_is_used_from_then_on(stack: Stack, tmp_p
     assert len(accepted.splitlines()) > logins + 2
 
 
+@pytest.mark.full
 @pytest.mark.proves("docs.commands", "config.server.user", "os.dpkg-lock", "os.cloud-init")
 def test_a_server_as_it_is_bought(sandbox: Sandbox, tmp_path: Path) -> None:
     """The README from top to bottom, then what the documents print for more operators.

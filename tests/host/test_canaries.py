@@ -100,7 +100,7 @@ def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
 
 @pytest.mark.proves("secrets.filter")
 @each_debian(12)
-@pytest.mark.parametrize("kind", ["hook", "migration"])
+@pytest.mark.parametrize("kind", ["migration", pytest.param("hook", marks=pytest.mark.full)])
 def test_what_a_failing_program_prints_is_filtered(watched: tuple[Stack, dict[str, str]], kind: str) -> None:
     stack, values = watched
     if kind == "hook":

@@ -156,7 +156,7 @@ UNIT = [
     Breakage(
         "preview.requirements", f"{SOURCE}/requirements.py", "    if included_at:\n", "    if included_at == 0:\n"
     ),
-    Breakage("deps.local", f"{SOURCE}/requirements.py", "if not _PINNED_VCS.fullmatch(url):", "if not url:"),
+    Breakage("deps.local", f"{SOURCE}/requirements.py", "if moves(url):", "if not url:"),
     Breakage(
         "deps.reuse",
         f"{SOURCE}/requirements.py",
@@ -1533,7 +1533,7 @@ UNIT = [
     Breakage(
         "deps.lock-files", f"{SOURCE}/locks.py", 'hashed=tool not in ("pylock", "pyproject") and', "hashed=tool and"
     ),
-    Breakage("deps.local", f"{SOURCE}/locks.py", "per_release=bool(local)", "per_release=False"),
+    Breakage("deps.local", f"{SOURCE}/locks.py", "per_release=bool(why)", "per_release=False"),
     Breakage(
         "deps.extras", f"{SOURCE}/code.py", "*project.extras] if project.extras else []", "] if project.extras else []"
     ),

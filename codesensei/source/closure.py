@@ -11,6 +11,8 @@ from codesensei.source.archive import Checkout
 from codesensei.wire.steps import LockFile
 
 BUILDS = ("pyproject.toml", "setup.py")
+VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+_PINNED_VCS = re.compile(r"git\+[^#]*@[0-9a-f]{40}(?:[#\s;].*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ def digest_of(project: Checkout, files: Iterable[str]) -> str:
             digest.update(len(part).to_bytes(8, "big"))
             digest.update(part)
     return digest.hexdigest()
+
+
+def moves(url: str) -> bool:
+    """Whether a reference into a repository names no full commit."""
+    return bool(VCS.match(url)) and not _PINNED_VCS.fullmatch(url)
 
 
 def plain(name: str) -> str:

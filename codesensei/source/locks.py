@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codesensei.source.archive import Checkout
-from codesensei.source.closure import BUILDS, Closure, digest_of, plain, without_credentials
+from codesensei.source.closure import BUILDS, Closure, digest_of, moves, plain, without_credentials
 from codesensei.source.errors import SourceError, listing
 from codesensei.source.tree import join
 from codesensei.wire.steps import LockFile, LockTool
@@ -83,11 +83,17 @@ def lock_closure(project: Checkout, file: str, tool: LockTool, extras: tuple[str
         if not project.tree.is_file(path) and not any(project.tree.is_file(join(path, build)) for build in BUILDS):
             cause = f"installs {name} from {path}, which is not in commit {project.short}"
             raise SourceError(f"project.requirements {file}", cause, "commit it")
+    # What a lock names is a full commit.
+    moving = [without_credentials(package.url) for package in packages if moves(package.url)]
+    why = (
+        *(f"{file}: installs {path} from the repository itself" for path in local.values()),
+        *(f"{file}: installs {url}, which names no full commit and can move" for url in moving),
+    )
     return Closure(
         files=tuple(dict.fromkeys([file, *([beside] if beside else [])])),
         digest=digest_of(project, {file, *([beside] if beside else [])}),
-        per_release=bool(local),
-        why=tuple(f"{file}: installs {path} from the repository itself" for path in local.values()),
+        per_release=bool(why),
+        why=why,
         directory=folder,
         names=frozenset(plain(package.name) for package in packages),
         roots=tuple(dict.fromkeys(root for path in local.values() for root in (path, join(path, "src")))),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from codesensei.source import bounds, locks
 from codesensei.source.archive import Checkout
-from codesensei.source.closure import BUILDS, Closure, digest_of, plain, without_credentials
+from codesensei.source.closure import BUILDS, VCS, Closure, digest_of, moves, plain, without_credentials
 from codesensei.source.errors import SourceError, listing, together
 from codesensei.source.leftovers import refuse_leftover
 from codesensei.source.tree import join
@@ -21,8 +21,6 @@ _INCLUDE_START = re.compile(r"-[rc](?![a-z-])|--(?:requirement|constraint)(?=[\s
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)?(?P<what>.+)")
 _FIND_LINKS = re.compile(r"(?:-f|--find-links)(?:\s+|=)?(?P<where>.+)")
 _NAMED_URL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@\s*(?P<url>\S+)")
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
-_PINNED_VCS = re.compile(r"git\+[^#]*@[0-9a-f]{40}(?:[#\s;].*)?", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ARCHIVE = re.compile(r"[^\s;\[]+\.(?:whl|tar\.gz|tar\.bz2|tar\.xz|tgz|zip)(?:\[[^\]]*\])?(?=\s|;|$)", re.IGNORECASE)
 _VERSION = re.compile(r"[\w.-]+\s*(?:\[[^\]]*\]\s*)?\(?(?P<asked>[<>=!~][^()]*)\)?")
@@ -105,7 +103,7 @@ class _Walk:
         self.asked[what] = without_credentials(what), ""
         named = _NAMED_URL.fullmatch(what)
         url = named["url"] if named else what
-        if _VCS.match(url):
+        if VCS.match(url):
             self._vcs(place, url)
         else:
             self.in_place = True
@@ -116,7 +114,7 @@ class _Walk:
         target = named["url"] if named else line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0].strip()
         is_local = target.lower().startswith("file:") or (not _URL.match(target) and self._is_local(target))
         name = _NAME.match(line)
-        if name and (named or not (is_local or _URL.match(target) or _VCS.match(target))):
+        if name and (named or not (is_local or _URL.match(target) or VCS.match(target))):
             self.names.add(name[0])
             # A constraint may spell a name in another way.
             spelled, where = self.asked.get(plain(name[0]), (name[0], ""))
@@ -127,7 +125,7 @@ class _Walk:
         else:
             self.unknown = True
             self.asked[target] = without_credentials(target), ""
-        if _VCS.match(target):
+        if VCS.match(target):
             self._vcs(place, target)
         elif is_local:
             self._local(place, target)
@@ -144,7 +142,7 @@ class _Walk:
         return looks_local or bool(_ARCHIVE.fullmatch(target))
 
     def _vcs(self, place: str, url: str) -> None:
-        if not _PINNED_VCS.fullmatch(url):
+        if moves(url):
             self.why.append(f"{place}: installs {without_credentials(url)}, which names no full commit and can move")
 
 

@@ -105,6 +105,17 @@ def test_pyproject_without_a_lock(project_of: Make) -> None:
 
 
 @pytest.mark.proves("deps.lock-files", "deps.local")
+def test_a_moving_reference_of_pyproject_belongs_to_one_commit(project_of: Make) -> None:
+    text = '[project]\ndependencies = ["x @ git+https://e.example/x.git@{}"]\n'
+    moving = requirements_closure(project_of({"pyproject.toml": text.format("main")}), "pyproject.toml")
+    url = "git+https://e.example/x.git@main"
+    assert moving.why == (f"pyproject.toml: installs {url}, which names no full commit and can move",)
+    assert moving.per_release
+    fixed = requirements_closure(project_of({"pyproject.toml": text.format("a" * 40)}), "pyproject.toml")
+    assert not fixed.per_release
+
+
+@pytest.mark.proves("deps.lock-files", "deps.local")
 def test_uv_s_packages_are_those_that_the_project_reaches(project_of: Make) -> None:
     files = {"uv.lock": UV, "pyproject.toml": ASKS, "libs/lib/pyproject.toml": ""}
     closure = requirements_closure(project_of(files), "uv.lock")

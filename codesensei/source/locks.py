@@ -73,6 +73,9 @@ def lock_closure(project: Checkout, file: str, tool: LockTool, extras: tuple[str
     wanted = _chosen(_data(project, beside)) if beside else _Chosen()
     lock = _lock(tool, extras, wanted, beside or file)
     packages = list(_READERS[tool](data, lock))
+    if tool == "uv" and not _own_of_uv(data):
+        fix = "export a requirements file of the package that serves (uv export --package), and commit it"
+        raise SourceError(f"project.requirements {file}", "locks no project at its own folder", fix)
     if tool == "pyproject":
         _refuse_without_list(data, file)
     elif stale := sorted(wanted.asked - {plain(name) for name in _all_names(data, tool)}):
@@ -189,10 +192,16 @@ def _all_names(data: Table, tool: LockTool) -> Iterator[str]:
     yield from (str(row.get("name", "")) for row in _rows(data, "package"))
 
 
+def _own_of_uv(data: Table) -> list[Table]:
+    """The project at the lock's own folder; a workspace may have none there."""
+    kinds = ("virtual", "editable")
+    return [row for row in _rows(data, "package") if "." in (_table(row, "source").get(kind) for kind in kinds)]
+
+
 def _of_uv(data: Table, lock: LockFile) -> Iterator[_Package]:
     """Those that the project at the lock's own folder reaches."""
     rows = _rows(data, "package")
-    own = [row for row in rows if "." in (_table(row, "source").get(kind) for kind in ("virtual", "editable"))]
+    own = _own_of_uv(data)
     by_name: dict[str, list[Table]] = {}
     for row in rows:
         by_name.setdefault(str(row.get("name")), []).append(row)

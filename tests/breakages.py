@@ -664,11 +664,17 @@ UNIT = [
         "        write_json(step.project.live, codec.encode(step.data))\n",
         "",
     ),
-    Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/apply.py", '    systemctl("daemon-reload")\n', ""),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/apply.py",
-        '    systemctl("enable", "--quiet", "--no-reload", *(unit.name for unit in change.manifest.units))\n',
+        "    units.read_again(names, enabled=True)\n",
+        "",
+    ),
+    Breakage("switch.all-or-nothing", f"{SCRIPTS}/base/units.py", '"NeedDaemonReload=yes" in said', "False"),
+    Breakage(
+        "switch.all-or-nothing",
+        f"{SCRIPTS}/serving/apply.py",
+        '    systemctl("enable", "--quiet", "--no-reload", *names)\n',
         "",
     ),
     Breakage(
@@ -963,7 +969,7 @@ UNIT = [
     Breakage(
         "config.drift",
         f"{SCRIPTS}/serving/change.py",
-        "            or not all(_is_in_order(unit.name) for unit in self.manifest.units)\n",
+        "            or not all(map(_is_in_order, self._states().values()))\n",
         "",
     ),
     Breakage(
@@ -993,7 +999,7 @@ UNIT = [
         "            if not _lives(state) or state",
         "            if state",
     ),
-    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != restarts", ""),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " or state.restarts != renewal.restarts[name]", ""),
     Breakage(
         "workers.dying",
         f"{SCRIPTS}/serving/workers.py",
@@ -1047,7 +1053,7 @@ UNIT = [
     Breakage(
         "workers.singleton",
         f"{SCRIPTS}/serving/workers.py",
-        "    _wait_for_end(step, running, lambda name: units.show(name).has_ended)\n",
+        "    _wait_for_end(step, running, lambda name, state: state.has_ended)\n",
         "",
     ),
     Breakage(

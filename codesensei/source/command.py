@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 from collections.abc import Sequence
@@ -103,12 +104,16 @@ def _environment() -> dict[str, str]:
     """The operator's own environment: their credentials and ssh settings count, but nothing may ask a question."""
     environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     environment.update(GIT_TERMINAL_PROMPT="0", GIT_ALLOW_PROTOCOL=":".join(SCHEMES), LC_ALL="C")
-    if not _has_own_ssh(environment):
+    if not _has_own_ssh(os.getcwd(), tuple(sorted(environment.items()))):
         environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=20"
     return environment
 
 
-def _has_own_ssh(environment: dict[str, str]) -> bool:
+# Asked before every other question, and the answer is the same.
+@functools.cache
+def _has_own_ssh(directory: str, variables: tuple[tuple[str, str], ...]) -> bool:
+    """Whether the operator says how ssh is run: in the environment, or in git's configuration for this directory."""
+    environment = dict(variables)
     if {"GIT_SSH", "GIT_SSH_COMMAND"} & environment.keys():
         return True
     try:

@@ -17,6 +17,7 @@ from codesensei.wire import codec
 from codesensei.wire.answers import Releases, ServerStatus
 from codesensei.wire.names import job_unit
 from codesensei.wire.paths import ProjectPaths
+from tests.scripts.examples import each
 
 SHOP = ProjectPaths("shop")
 NOW, BEFORE, BROKEN, GONE = "aaaaaaa-1111111", "bbbbbbb-1111111", "ccccccc-1111111", "ddddddd-1111111"
@@ -79,7 +80,9 @@ def test_a_server_without_the_project_has_no_releases(server: Path) -> None:
 def runs(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The units that run."""
     running: set[str] = set()
-    monkeypatch.setattr(units, "show", lambda name: UnitState(active="active" if name in running else "inactive"))
+    monkeypatch.setattr(
+        units, "show_all", each(lambda name: UnitState(active="active" if name in running else "inactive"))
+    )
     return running
 
 

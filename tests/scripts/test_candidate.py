@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import host
+from codesensei.scripts.base import host, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.release import jobs
 from codesensei.scripts.release.release import Release
@@ -42,7 +42,7 @@ def test_processes_fit_into_what_is_free(wanted: int, beside: int, used: int, av
 
 
 @pytest.mark.parametrize(
-    ("workers", "used", "units", "words"),
+    ("workers", "used", "others", "words"),
     [
         (3, "[not set]", (), "--workers 3"),
         (3, str(400 * MEBIBYTE), (), "--workers 3"),
@@ -51,13 +51,13 @@ def test_processes_fit_into_what_is_free(wanted: int, beside: int, used: int, av
     ],
 )
 def test_the_unit_runs_the_release_that_is_proved_with_what_fits(
-    monkeypatch: pytest.MonkeyPatch, workers: int | None, used: str, units: tuple[Unit, ...], words: str
+    monkeypatch: pytest.MonkeyPatch, workers: int | None, used: str, others: tuple[Unit, ...], words: str
 ) -> None:
     monkeypatch.setattr(candidate, "systemctl", lambda *words, check: Result(f"{used}\n", "", 0))
     monkeypatch.setattr(host, "available_memory", lambda: 500 * MEBIBYTE)
     wanted = manifest()
-    others = tuple(unit for unit in wanted.units if unit.kind != "worker")
-    wanted = replace(wanted, units=(*others, *units), candidate=replace(wanted.candidate, workers=workers))
+    web = tuple(unit for unit in wanted.units if unit.kind != "worker")
+    wanted = replace(wanted, units=(*web, *others), candidate=replace(wanted.candidate, workers=workers))
     release = Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")
     assert candidate.unit_text(release, wanted) == f"[Service]\nExecStart=web {words} 4f2a9c1-8be01d7\n"
 
@@ -75,6 +75,7 @@ def machine(server: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return Result("", "", 0)
 
     monkeypatch.setattr(candidate, "systemctl", systemctl)
+    monkeypatch.setattr(units, "systemctl", systemctl)
     return calls
 
 

@@ -22,6 +22,7 @@ from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import File, Manifest, RolePassword, Unit
 from codesensei.wire.paths import ServerPaths
+from tests.scripts.examples import each
 from tests.scripts.manifests import MAIL, PROJECT, SOCKET, WEB, kept_by_75650ac, manifest
 
 NAME = "4f2a9c1-8be01d7"
@@ -31,7 +32,7 @@ NAME = "4f2a9c1-8be01d7"
 def machine(server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Everything runs, and nothing is live yet."""
     monkeypatch.setattr(paths, "SERVER", ServerPaths.below(server))
-    monkeypatch.setattr(units, "show", lambda name: UnitState(active="active", file="enabled"))
+    monkeypatch.setattr(units, "show_all", each(lambda name: UnitState(active="active", file="enabled")))
     PROJECT.memory.mkdir(parents=True)
     PROJECT.root.mkdir(parents=True)
     return server
@@ -121,7 +122,7 @@ def test_a_process_that_is_down_is_started(
 ) -> None:
     serve(manifest())
     running = UnitState(active="active", file="enabled")
-    monkeypatch.setattr(units, "show", lambda name: UnitState() if name == WEB else running)
+    monkeypatch.setattr(units, "show_all", each(lambda name: UnitState() if name == WEB else running))
     change = change_to(manifest())
     assert change.is_needed()
     assert change.of_web()
@@ -132,7 +133,7 @@ def test_a_unit_that_would_not_start_at_boot_is_enabled(
     change_to: Callable[[Manifest], Change], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(manifest())
-    monkeypatch.setattr(units, "show", lambda name: UnitState(active="active", file="disabled"))
+    monkeypatch.setattr(units, "show_all", each(lambda name: UnitState(active="active", file="disabled")))
     change = change_to(manifest())
     assert change.is_needed()
     assert (change.stale(), change.of_web()) == (set(), False)

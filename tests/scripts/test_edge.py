@@ -25,6 +25,7 @@ from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import edge
 from codesensei.wire import paths
 from tests.render.nginx_program import configuration, nginx
+from tests.scripts.examples import each
 from tests.scripts.manifests import PROJECT, manifest
 
 NAME = "4f2a9c1-8be01d7"
@@ -67,7 +68,7 @@ def served(server: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.setattr(paths, "SERVER", replace(paths.SERVER, processes=server / "proc"))
     monkeypatch.setattr(probe, "PORTS", {"http": free_port(), "https": free_port()})
     monkeypatch.setattr(edge, "NOTED_SECONDS", 0.5)
-    monkeypatch.setattr(units, "show", lambda name: UnitState(active="active", main_pid="77"))
+    monkeypatch.setattr(units, "show_all", each(lambda name: UnitState(active="active", main_pid="77")))
     monkeypatch.setattr(sites, "configuration", Configuration)
     monkeypatch.setattr(units, "ensure_running", lambda step, unit, name: None)
     PROJECT.release(NAME).mkdir(parents=True)

@@ -23,6 +23,7 @@ from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import look
 from codesensei.wire import codec, paths
 from codesensei.wire.steps import Finding, Seen
+from tests.scripts.examples import each
 from tests.scripts.manifests import MAIL, PROJECT, WEB, manifest
 
 NAME = "aaaaaaa-bbbbbbb"
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.proves("look.findings")
 def states(server: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, UnitState]:
     """A project that is well; a test changes what systemd says of it."""
     states = {WEB: STEADY, MAIL: STEADY}
-    monkeypatch.setattr(units, "show", lambda name: states.get(name, STEADY))
+    monkeypatch.setattr(units, "show_all", each(lambda name: states.get(name, STEADY)))
     monkeypatch.setattr(units, "journal_of", lambda name, since: f"{CLASH}\n" if name == MAIL else "")
     PROJECT.live.parent.mkdir(parents=True)
     write_json(PROJECT.live, codec.encode(manifest()))

@@ -24,6 +24,7 @@ from codesensei.scripts.serving.live import Journal, Live, SavedPassword
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import File, Manifest, RolePassword, Unit
 from codesensei.wire.paths import ServerPaths
+from tests.scripts.examples import each
 from tests.scripts.manifests import MAIL, PROJECT, SOCKET, WEB, kept_by_75650ac, manifest
 
 BEFORE, AFTER = "4f2a9c1-8be01d7", "0000000-1111111"
@@ -58,7 +59,7 @@ def systemd(server: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     monkeypatch.setattr(paths, "SERVER", ServerPaths.below(server))
     monkeypatch.setattr(grp, "getgrgid", lambda number: SimpleNamespace(gr_name="root"))
     found = Systemd()
-    monkeypatch.setattr(units, "show", found.show)
+    monkeypatch.setattr(units, "show_all", each(found.show))
     monkeypatch.setattr(live, "systemctl", found.call)
     monkeypatch.setattr(units, "systemctl", found.call)
     monkeypatch.setattr(commands, "run", lambda argv, check: Result("", "", 0))

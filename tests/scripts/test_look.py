@@ -15,6 +15,7 @@ from codesensei.scripts.release.release import VariableNotes
 from codesensei.scripts.steps import look
 from codesensei.wire import codec, paths
 from codesensei.wire.steps import Backup, KeepBackups, Seen, SeenStep
+from tests.scripts.examples import each
 from tests.scripts.manifests import MAIL, PROJECT, SOCKET, WEB, kept_by_75650ac, manifest
 
 
@@ -136,7 +137,7 @@ def test_units_that_should_run(
         SOCKET: UnitState(active="active", file="disabled"),
         MAIL: UnitState(active="failed", file="enabled", result="exit-code", exit_status="3"),
     }
-    monkeypatch.setattr(units, "show", states.__getitem__)
+    monkeypatch.setattr(units, "show_all", each(states.__getitem__))
     write_json(PROJECT.live, kept_by_75650ac(manifest()))
     write_json(proofs.path_of(PROJECT, "switch"), {"applied": "d1", "files": {}, "shared": []})
     found = seen(capsys).steps["switch"]

@@ -23,7 +23,7 @@ from codesensei.scripts.steps import broker, instance
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Instance
-from tests.scripts.examples import BROKER, IDENTITY, MANIFEST, STACK
+from tests.scripts.examples import BROKER, IDENTITY, MANIFEST, STACK, each
 
 FIRST, SECOND = "firstPasswordOfTheBroker", "secondPasswordOfTheBroker"
 INSTANCE = Instance(
@@ -153,7 +153,7 @@ def host(server: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     host = Server()
     for module in (instance, units, brokers):
         monkeypatch.setattr(module, "systemctl", host.systemctl)
-    monkeypatch.setattr(units, "show", host.show)
+    monkeypatch.setattr(units, "show_all", each(host.show))
     monkeypatch.setattr(units, "last_words", lambda unit: "the journal")
     monkeypatch.setattr(commands, "run", lambda argv, **options: Result("", "", 0))
     monkeypatch.setattr(instance, "POLL", 0)
@@ -371,7 +371,7 @@ def test_one_that_does_not_run_is_drift(host: Server, make_step: Any) -> None:
 
 def test_one_that_does_not_stay_up_is_told(host: Server, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make(make_step)
-    monkeypatch.setattr(units, "show", lambda unit: UnitState(restarts="7" if unit == UNIT else "0"))
+    monkeypatch.setattr(units, "show_all", each(lambda unit: UnitState(restarts="7" if unit == UNIT else "0")))
     monkeypatch.setattr(units, "journal_of", lambda unit, since: "")
     (found,) = findings.of_project(Live.read(SHOP))
     assert (found.thing, found.cause) == (UNIT, "systemd has restarted it 7 times since it was deployed")

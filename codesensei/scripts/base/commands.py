@@ -63,9 +63,9 @@ def run(
     return Result(done.stdout, done.stderr, done.returncode)
 
 
-def as_user(user: str, *argv: str) -> list[str]:
-    """The command line that runs `argv` as this user, in no other group than its own."""
-    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *argv]
+def as_user(user: str, *argv: str, group: str = "") -> list[str]:
+    """The command line that runs `argv` as this user, in no other group than this one (default: its own)."""
+    return ["setpriv", f"--reuid={user}", f"--regid={group or user}", "--clear-groups", *argv]
 
 
 def systemctl(*arguments: str, check: bool = True) -> Result:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from codesensei.scripts.base.commands import run, systemctl
@@ -50,9 +51,29 @@ class UnitState:
 
 def show(name: str) -> UnitState:
     """What systemd says of a unit; one that it does not know is inactive."""
-    said = systemctl("show", f"--property={','.join(_PROPERTIES)}", name).stdout
-    found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    return UnitState(*(found.get(name, "") for name in _PROPERTIES))
+    return show_all([name])[name]
+
+
+def show_all(names: Collection[str]) -> dict[str, UnitState]:
+    """The same of several units, asked at once."""
+    if not names:
+        return {}
+    said = systemctl("show", f"--property={','.join(_PROPERTIES)}", *names).stdout
+    # In the order of the question, with an empty line between two units.
+    parts = (dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in said.split("\n\n"))
+    states = [UnitState(*(found.get(name, "") for name in _PROPERTIES)) for found in parts]
+    return dict(zip(names, states, strict=True))
+
+
+def read_again(names: Collection[str], *, enabled: bool = False) -> None:
+    """Have systemd read all files again where it knows these units otherwise than theirs say, or not as `enabled`.
+
+    It reads what it does not know yet when it is asked, and a reload makes it read every unit of the server.
+    """
+    said = systemctl("show", "--property=NeedDaemonReload,UnitFileState", *names).stdout
+    states = re.findall(r"^UnitFileState=(.*)$", said, re.MULTILINE)
+    if "NeedDaemonReload=yes" in said or (enabled and set(states) != {"enabled"}):
+        systemctl("daemon-reload")
 
 
 def is_active(name: str) -> bool:

@@ -105,6 +105,12 @@ def make_app_home(release: Release, process: str) -> None:
     run(as_user(user, "mkdir", "-p", str(path)))
 
 
+def make_in_release(release: Release, path: str, thing: str) -> None:
+    """A directory in a release, made by the build user, who owns what is around it; `thing` is its name in errors."""
+    argv = as_user(release.project.build_user, "mkdir", "-p", path, group=release.user)
+    run(argv, thing=f"{thing} (release {release.name})")
+
+
 def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
     """Run `job` to its end; its whole output goes, filtered, to a log that only root reads."""
     project = release.project

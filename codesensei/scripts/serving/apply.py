@@ -36,8 +36,9 @@ def write(change: Change) -> bool:
 
 def load_units(change: Change) -> None:
     """Have systemd start the units that were written when it boots, and read them."""
-    systemctl("enable", "--quiet", "--no-reload", *(unit.name for unit in change.manifest.units))
-    systemctl("daemon-reload")
+    names = [unit.name for unit in change.manifest.units]
+    systemctl("enable", "--quiet", "--no-reload", *names)
+    units.read_again(names, enabled=True)
 
 
 def start_web(change: Change, stale: Collection[str]) -> None:

@@ -72,10 +72,9 @@ def _end(project: ProjectPaths) -> None:
     unit, *others = _traces(project)
     for path in others:
         files.remove_path(path)
-    # The next run recognizes a candidate that still runs by its unit.
+    # The next run recognizes a candidate that still runs by its unit. systemd forgets one that has ended.
     if stopped:
         files.remove_path(unit)
-    systemctl("daemon-reload")
 
 
 def _traces(project: ProjectPaths) -> list[Path]:
@@ -98,7 +97,7 @@ def _write_files(release: Release, manifest: Manifest) -> None:
     if credentials := jobs.write_credentials(release):
         files.make_directory(drop_in, 0o755)
         files.write_file(drop_in / "server.conf", f"[Service]\nEnvironmentFile={credentials}\n", 0o644)
-    systemctl("daemon-reload")
+    units.read_again([candidate_unit(release.project.slug)])
 
 
 def unit_text(release: Release, manifest: Manifest) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from codesensei.scripts.base import files, units
 from codesensei.scripts.base.step import Step
+from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import default_tls
@@ -50,8 +51,11 @@ class Change:
             or any(files.link_target(link) is None for link in links)
             or default_tls.wanted(self.step, self.manifest.default_tls) is not None
             or self.of_password()
-            or not all(_is_in_order(unit.name) for unit in self.manifest.units)
+            or not all(map(_is_in_order, self._states().values()))
         )
+
+    def _states(self) -> dict[str, UnitState]:
+        return units.show_all([unit.name for unit in self.manifest.units])
 
     def of_code(self) -> bool:
         """Whether another release becomes live."""
@@ -102,8 +106,7 @@ def _renewed(file: File) -> str:
     return file.renews or Path(file.path).name
 
 
-def _is_in_order(name: str) -> bool:
-    state = units.show(name)
+def _is_in_order(state: UnitState) -> bool:
     return (state.active, state.file) == ("active", "enabled")
 
 

@@ -33,9 +33,9 @@ ANSWER_SECONDS = 2.0
 def of_project(live: Live) -> Iterator[Finding]:
     """Processes that do not stay up, packages whose Python is gone, a database whose sorting has changed."""
     own = OwnBroker(live.project)
-    for name in [*live.units, *([own.unit] if own.exists else [])]:
-        if not name.endswith(".socket"):
-            yield from _of_unit(name, units.show(name))
+    names = [name for name in live.units if not name.endswith(".socket")]
+    for name, state in units.show_all([*names, *([own.unit] if own.exists else [])]).items():
+        yield from _of_unit(name, state)
     if live.release:
         yield from _of_python(live.project, live.release)
     applied = ownership.applied(live.project)

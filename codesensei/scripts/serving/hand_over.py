@@ -22,7 +22,8 @@ from codesensei.wire.paths import ProjectPaths
 
 def is_possible(project: ProjectPaths, names: list[str]) -> bool:
     """Whether there is a live process to send visitors away from: it runs, and so does its socket."""
-    return all(map(units.is_active, names)) and _is_socket(project.door)
+    active = all(state.active == "active" for state in units.show_all(names).values())
+    return active and _is_socket(project.door)
 
 
 def make_door(project: ProjectPaths, user: str) -> None:

@@ -171,7 +171,7 @@ def save(step: Step[Manifest], now: Live, renewed: Collection[str], others: Coll
         live=now.manifest,
         links={str(link): files.link_target(link) for link in links},
         files={path: _file(Path(path)) for path in touched},
-        units={name: _unit(name) for name in {*now.units, *(unit.name for unit in manifest.units)}},
+        units=_units(sorted({*now.units, *(unit.name for unit in manifest.units)})),
         renewed=tuple(sorted(renewed)),
         role=_password(step.slug, manifest.database) if manifest.database else None,
     )
@@ -187,11 +187,13 @@ def _file(path: Path) -> SavedFile | None:
         return None
 
 
-def _unit(name: str) -> SavedUnit:
-    state = units.show(name)
+def _units(names: list[str]) -> dict[str, SavedUnit]:
     # A unit that ended and is about to be started again counts as running.
-    active = state.active in ("active", "activating", "reloading")
-    return SavedUnit(exists=paths.unit(name).exists(), active=active, invocation=state.invocation)
+    running = ("active", "activating", "reloading")
+    return {
+        name: SavedUnit(exists=paths.unit(name).exists(), active=state.active in running, invocation=state.invocation)
+        for name, state in units.show_all(names).items()
+    }
 
 
 def _password(slug: str, role: RolePassword) -> SavedPassword | None:
@@ -238,7 +240,7 @@ def restore(step: Step[object]) -> None:
 def _end_others(was: Journal) -> None:
     """Stop what did not run, sockets first, or they would start their service again; disable what was not there."""
     others = [name for name, unit in was.units.items() if not unit.active]
-    if running := [name for name in others if not units.show(name).has_ended]:
+    if running := [name for name, state in units.show_all(others).items() if not state.has_ended]:
         systemctl("stop", *sorted(running, key=lambda name: (not _is_socket(name), name)))
     if new := [name for name in others if not was.units[name].exists and paths.unit(name).exists()]:
         systemctl("disable", "--quiet", *new)
@@ -281,7 +283,7 @@ def _put_back_password(role: SavedPassword | None) -> None:
 
 def _start_processes(was: Journal) -> None:
     """Start what ran, and replace each process that the switch replaced; leave the others alone."""
-    before = {name: units.show(name) for name in was.running if not _is_socket(name)}
+    before = units.show_all([name for name in was.running if not _is_socket(name)])
     ended = [name for name, state in before.items() if state.active != "active"]
     others = [name for name, state in before.items() if state.invocation != was.units[name].invocation]
     renewed = [name for name in before if name in was.renewed and name in (*ended, *others)]
@@ -291,7 +293,7 @@ def _start_processes(was: Journal) -> None:
         if names:
             systemctl(verb, *names, check=False)
     # A unit that was started and failed by itself again is as it was.
-    after = {name: units.show(name) for name in (*renewed, *ended)}
+    after = units.show_all([*renewed, *ended])
     same = [name for name, state in after.items() if state.invocation == before[name].invocation != ""]
     if left := [name for name, state in after.items() if state.active == "inactive" or name in same]:
         raise Failure(", ".join(left), "not started again")

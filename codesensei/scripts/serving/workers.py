@@ -118,8 +118,8 @@ def finish(change: Change, stale: Collection[str], renewal: Renewal | None, grac
         renewal = _start(change.manifest.named("worker"), stale)
     old = renewal.old
 
-    def is_replaced(name: str) -> bool:
-        return (state := units.show(name)).main_pid not in (old[name], "0") or state.active == "failed"
+    def is_replaced(name: str, state: UnitState) -> bool:
+        return state.main_pid not in (old[name], "0") or state.active == "failed"
 
     _wait_for_end(change.step, list(old), is_replaced)
     _await_grace(change, renewal, grace)
@@ -132,9 +132,9 @@ def _departed(change: Change) -> list[str]:
 def _stop_departed(change: Change) -> None:
     """End processes that left the manifest, before new ones start."""
     step, departed = change.step, _departed(change)
-    if running := [name for name in departed if not units.show(name).has_ended]:
+    if running := [name for name, state in units.show_all(departed).items() if not state.has_ended]:
         systemctl("stop", "--no-block", *running)
-    _wait_for_end(step, running, lambda name: units.show(name).has_ended)
+    _wait_for_end(step, running, lambda name, state: state.has_ended)
     for name in departed:
         if paths.unit(name).exists():
             systemctl("disable", "--now", name)
@@ -144,7 +144,7 @@ def _stop_departed(change: Change) -> None:
 
 def _start(names: list[str], stale: Collection[str]) -> Renewal:
     """Start what does not run, and replace what must be new: the old process drains first, up to its stop timeout."""
-    began, before = time.time(), {name: units.show(name) for name in names}
+    began, before = time.time(), units.show_all(names)
     active = {name: state.main_pid for name, state in before.items() if state.active == "active"}
     old = {name: pid for name, pid in active.items() if name in stale}
     # Without --no-block: a unit whose start is only queued looks like one that has ended.
@@ -158,10 +158,10 @@ def _start(names: list[str], stale: Collection[str]) -> Renewal:
     return Renewal(began, [*missing, *old], old, restarts)
 
 
-def _wait_for_end(step: Step[object], names: list[str], has_ended: Callable[[str], bool]) -> None:
+def _wait_for_end(step: Step[object], names: list[str], has_ended: Callable[[str, UnitState], bool]) -> None:
     """Wait for processes to finish their work. It ends: systemd kills them after TimeoutStopSec."""
     told = began = time.monotonic()
-    while draining := [name for name in names if not has_ended(name)]:
+    while draining := [name for name, state in units.show_all(names).items() if not has_ended(name, state)]:
         if time.monotonic() - told > jobs.QUIET_SECONDS:
             told = time.monotonic()
             step.say(f"{', '.join(draining)}: finishing its work for {told - began:.0f} s")
@@ -176,9 +176,8 @@ def _await_grace(change: Change, renewal: Renewal, grace: float) -> None:
     waiting, ready = set(started), dict[str, float]()
     while waiting:
         time.sleep(2 * PAUSE)
-        for name, restarts in renewal.restarts.items():
-            state = units.show(name)
-            if not _lives(state) or state.restarts != restarts:
+        for name, state in units.show_all(renewal.restarts).items():
+            if not _lives(state) or state.restarts != renewal.restarts[name]:
                 raise _died(release, name, state, began, grace)
         now = time.monotonic()
         for name in waiting & single - ready.keys():

@@ -14,9 +14,7 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all, together
 from codesensei.scripts.checks.database import check_entry
 from codesensei.scripts.release import checks, jobs, policy, record, settings, uses
-from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.install import install
-from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, links_to, redactor
 from codesensei.scripts.release.share import share
@@ -56,8 +54,7 @@ def run(step: Step[Build]) -> None:
             check_entry(alias, found.engine, found.host, found.port)
     if data.static == "serve" and facts.installed_staticfiles:
         # Many settings create the folder themselves, which the app user cannot do in a release.
-        argv = ["mkdir", "-p", os.path.join(release.code, facts.static_root)]
-        require(jobs.run_job(step, release, Job("make STATIC_ROOT", argv, as_build_user=True)), release, "STATIC_ROOT")
+        jobs.make_in_release(release, os.path.join(release.code, facts.static_root), "STATIC_ROOT")
     seconds = {"code": unpacked - started, "packages": installed - unpacked, "settings": time.monotonic() - installed}
     record.built(project, name, facts, {phase: round(taken, 1) for phase, taken in seconds.items()})
     step.changed(f"release {name} is built")

@@ -123,8 +123,7 @@ def _damaged(project: ProjectPaths) -> Iterator[str]:
 
 def _stopped(project: ProjectPaths) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Units that should run and do not, with their state; one that keeps restarting is broken, not changed by hand."""
-    for name in sorted(Live.read(project).units):
-        state = units.show(name)
+    for name, state in units.show_all(sorted(Live.read(project).units)).items():
         found = state.file or "not enabled"
         enabled = [f"{found} -> enabled"] if found != "enabled" else []
         if state.active not in ("active", "activating", "reloading"):

@@ -202,8 +202,11 @@ class Machine:
     def _control(self, verb: str, names: list[str], options: set[str]) -> Result:
         if verb == "show":
             wanted = next(text.partition("=")[2] for text in options if text.startswith("--property=")).split(",")
-            facts = list(self.systemd.show(names[0], wanted))
-            return 0, "".join(f"{value}\n" if "--value" in options else f"{key}={value}\n" for key, value in facts), ""
+            parts = []
+            for name in names:
+                facts = self.systemd.show(name, wanted)
+                parts.append("".join(f"{'' if '--value' in options else f'{key}='}{value}\n" for key, value in facts))
+            return 0, "\n".join(parts), ""
         if verb == "is-active":
             state = self.systemd.unit(names[0]).state
             return (0 if state == "active" else 3), f"{state}\n", ""

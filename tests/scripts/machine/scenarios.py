@@ -29,8 +29,8 @@ ALWAYS = re.compile(r"systemctl reset-failed codesensei-job-\S+|pkill .*|as \w+:
 LEADING = re.compile(r"lead \S+/(current|previous) .*|(link|rename) \S+\.sock .*|lead \S+/sites-enabled/.*")
 
 PROOF = "job: python -B ask_workers.py"
-CANDIDATE_STARTS = ("systemctl daemon-reload", f"systemctl start {CANDIDATE}")
-CANDIDATE_ENDS = (f"systemctl stop {CANDIDATE}", f"systemctl reset-failed {CANDIDATE}", "systemctl daemon-reload")
+CANDIDATE_STARTS = (f"systemctl start {CANDIDATE}",)
+CANDIDATE_ENDS = (f"systemctl stop {CANDIDATE}", f"systemctl reset-failed {CANDIDATE}")
 TO_CANDIDATE = (
     "link hand-over/web.sock hand-over/live.sock",
     "link hand-over/candidate/web.sock hand-over/next.sock",
@@ -39,10 +39,11 @@ TO_CANDIDATE = (
 TO_LIVE = ("rename hand-over/live.sock hand-over/web.sock", f"systemctl stop --no-block {CANDIDATE}")
 
 
-def _units(*workers: str, renewal: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """How units are loaded, then workers renewed, then the socket started."""
+def _units(*workers: str, renewal: tuple[str, ...] = (), changed: bool = False) -> tuple[str, ...]:
+    """How units are loaded, once more where their files have changed, then workers renewed, then the socket started."""
     names = " ".join([WEB_SOCKET, WEB, *workers])
-    return f"systemctl enable --no-reload {names}", "systemctl daemon-reload", *renewal, f"systemctl start {WEB_SOCKET}"
+    again = ("systemctl daemon-reload",) if changed else ()
+    return f"systemctl enable --no-reload {names}", *again, *renewal, f"systemctl start {WEB_SOCKET}"
 
 
 def _renewed(*workers: str) -> tuple[str, ...]:
@@ -219,7 +220,7 @@ SCENARIOS = (
             "lead current to releases/c0de002-e000001",
             "systemctl reload nginx.service",
             *TO_CANDIDATE,
-            *_units(MAIL, renewal=_renewed(MAIL)),
+            *_units(MAIL, renewal=_renewed(MAIL), changed=True),
             f"systemctl restart {WEB}",
             *TO_LIVE,
             "systemctl reload nginx.service",
@@ -339,7 +340,7 @@ SCENARIOS = (
         (
             *CANDIDATE_STARTS,
             *TO_CANDIDATE,
-            *_units(MAIL),
+            *_units(MAIL, changed=True),
             f"systemctl restart {WEB}",
             *TO_LIVE,
             *CANDIDATE_ENDS,

@@ -117,10 +117,9 @@ class Systemd:
     def control(self, verb: str, names: list[str], options: set[str]) -> Result:
         """One call of systemctl."""
         if verb == "daemon-reload":
-            for unit in list(self.units.values()):
+            for unit in self.units.values():
                 unit.text = self._read(unit.name)
-                if not unit.runs and unit.name not in self.enabled:
-                    del self.units[unit.name]
+            self.forget()
             return 0, "", ""
         code, errors = 0, list[str]()
         waits = verb in ("stop", "restart") and "--no-block" not in options
@@ -132,7 +131,14 @@ class Systemd:
         if waits:
             ends = [self.units[name].ends for name in names if name in self.units]
             self._clock.sleep(max(0.0, max(ends, default=0.0) - self._clock.now))
+        self.forget()
         return code, "", "\n".join(errors)
+
+    def forget(self) -> None:
+        """Forget the units that have ended well, and that nothing wants."""
+        for unit in list(self.units.values()):
+            if not unit.runs and unit.state != "failed" and unit.name not in (*self.enabled, NGINX):
+                del self.units[unit.name]
 
     def _enable(self, name: str, options: set[str]) -> tuple[int, str] | None:
         if not self.exists(name):
@@ -353,7 +359,7 @@ class Systemd:
             "NRestarts": str(unit.restarts),
             "Result": unit.result,
             "UnitFileState": ("enabled" if name in self.enabled else "disabled") if self.exists(name) else "",
-            "NeedDaemonReload": "no",
+            "NeedDaemonReload": "yes" if unit.text != self._read(name) else "no",
             "ExecMainStatus": str(unit.status),
             "ActiveEnterTimestampMonotonic": "0",
             "MemoryCurrent": self.memory,

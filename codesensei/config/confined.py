@@ -141,5 +141,5 @@ class ResourcesConfig(Model):
 class Resources(Model):
     """What the processes may use."""
 
-    web: ResourcesConfig = option(ResourcesConfig(), "The web process, and a candidate")
-    workers: ResourcesConfig = option(ResourcesConfig(), "Each worker without its own")
+    web: ResourcesConfig = option(ResourcesConfig.model_construct(), "The web process, and a candidate")
+    workers: ResourcesConfig = option(ResourcesConfig.model_construct(), "Each worker without its own")

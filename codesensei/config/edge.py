@@ -139,7 +139,7 @@ class TlsAcme(Model):
     """A certificate from an ACME authority, renewed by itself."""
 
     kind: Literal["acme"] = "acme"
-    acme: Acme = option(Acme(), "The authority, and who is told about the certificate")
+    acme: Acme = option(Acme.model_construct(), "The authority, and who is told about the certificate")
 
 
 class TlsExternal(Model):

@@ -11,6 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from codesensei.config.edge import TLS_WORDS
 from codesensei.config.problems import NAMESPACE
 from codesensei.config.stack import StackConfig
+from codesensei.config.types import Model
 
 _KEYS = {"secure": {"type": "string"}}
 _SECRET = {"type": "object", "properties": _KEYS, "required": list(_KEYS), "additionalProperties": False}
@@ -24,6 +25,9 @@ class _Untitled(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """Describe the whole file; its `config` may hold keys of other namespaces."""
+    for part in Model.__subclasses__():
+        # To write defaults down, where the program itself only needs the whole.
+        part.model_rebuild(force=True)
     body = StackConfig.model_json_schema(by_alias=True, schema_generator=_Untitled)
     definitions: dict[str, Any] = body.pop("$defs")
     keys: dict[str, Any] = body["properties"]

@@ -28,6 +28,7 @@ def fingerprint_of(key: Path) -> str:
     return shown.stdout.split()[1]
 
 
+@pytest.mark.full
 @each_debian(13)
 def test_a_rotated_key_runs_nothing_and_is_used_from_then_on(stack: Stack, tmp_path: Path) -> None:
     key = tmp_path / "new"

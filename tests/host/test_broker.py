@@ -95,6 +95,7 @@ def test_nobody_else_reaches_broker_and_database(deployed: Stack, sandbox: Sandb
                 socket.create_connection((address, port), timeout=3)
 
 
+@pytest.mark.full
 @each_debian(12)
 @pytest.mark.proves("broker.plain-url", "broker.own", "broker.carried")
 def test_the_url_of_the_guide_works_and_what_is_queued_there_is_carried_over(stack: Stack) -> None:

@@ -127,6 +127,7 @@ ARCHIVES = {
 }
 
 
+@pytest.mark.full
 @ON_12
 @pytest.mark.proves("source.refused", "source.checked")
 def test_a_hostile_or_damaged_archive_is_refused_before_anything_is_unpacked(lab: Workshop) -> None:

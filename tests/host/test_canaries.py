@@ -98,6 +98,7 @@ def test_no_secret_is_anywhere(watched: tuple[Stack, dict[str, str]]) -> None:
     assert sorted(canaries.search_texts(texts, values)) == []
 
 
+@pytest.mark.full
 @pytest.mark.proves("secrets.filter")
 @each_debian(12)
 @pytest.mark.parametrize("kind", ["migration", pytest.param("hook", marks=pytest.mark.full)])
@@ -121,6 +122,7 @@ def test_what_a_failing_program_prints_is_filtered(watched: tuple[Stack, dict[st
     assert sorted(canaries.search_server(stack, values)) == []
 
 
+@pytest.mark.full
 @each_debian(13)
 def test_the_search_finds_a_leak_of_each_kind_in_each_place(watched: tuple[Stack, dict[str, str]]) -> None:
     stack, values = watched

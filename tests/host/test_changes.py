@@ -61,6 +61,7 @@ def test_a_plain_variable(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.full
 @pytest.mark.proves("secrets.changed", "secrets.never")
 @each_debian(13)
 def test_a_secret_variable(stack: Stack) -> None:
@@ -77,6 +78,7 @@ def test_a_secret_variable(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.full
 @pytest.mark.proves("words.process", "workers.unit", "switch.manifest", "words.release.outside")
 @each_debian(12)
 def test_workers_come_change_and_go_and_the_web_process_stays(stack: Stack) -> None:

@@ -55,6 +55,7 @@ def version(server: Server) -> str:
     return server.console("pg_lsclusters -h | cut -d' ' -f1 | head -1").stdout.strip()
 
 
+@pytest.mark.full
 @pytest.mark.proves("database.encoding")
 def test_the_database_is_utf8_whatever_the_cluster_is(stack: Stack) -> None:
     server, major = stack.server, version(stack.server)
@@ -162,6 +163,7 @@ def with_extensions(stack: Stack, *names: str) -> str:
     return outcome(first)
 
 
+@pytest.mark.full
 @each_debian(13)
 @pytest.mark.proves("database.extensions")
 def test_trusted_extensions_and_those_of_known_packages_are_made_for_the_project(stack: Stack) -> None:

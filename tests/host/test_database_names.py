@@ -103,6 +103,7 @@ def test_names_of_others_are_refused_and_taken_over_with_adopt_only(stack: Stack
     )
 
 
+@pytest.mark.full
 @each_debian(12)
 @pytest.mark.proves("register.database-fixed")
 def test_name_role_and_port_of_a_deployed_database_do_not_change(stack: Stack) -> None:

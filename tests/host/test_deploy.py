@@ -169,7 +169,7 @@ def test_the_state_is_small(deployed: Stack) -> None:
 
 
 @pytest.mark.proves("redeploy.unchanged", "config.drift")
-@pytest.mark.parametrize(("drift", "looks"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize(("drift", "looks"), [pytest.param(False, 0, marks=pytest.mark.full), (True, 1)])
 def test_a_second_up_changes_nothing_and_only_looks_for_drift(stack: Stack, drift: bool, looks: int) -> None:
     stack.set("drift", drift)
     stack.up()

@@ -77,6 +77,7 @@ def test_destroy_drops_what_the_stack_says(stack: Stack) -> None:
 WAYS = ("run pulumi destroy again", "set codesensei:server", "pulumi stack rm --force organization/codesensei/test")
 
 
+@pytest.mark.full
 @pytest.mark.proves("destroy.server-gone")
 @each_debian(12)
 def test_destroy_of_a_server_that_is_gone_ends_soon_and_says_how_to_go_on(stack: Stack) -> None:
@@ -95,6 +96,7 @@ def test_destroy_of_a_server_that_is_gone_ends_soon_and_says_how_to_go_on(stack:
     assert stack.resources() == {}
 
 
+@pytest.mark.full
 @each_debian(13)
 def test_destroy_of_a_server_that_was_installed_anew(stack: Stack) -> None:
     """With another host key nobody knows whose it is; with the same one, nothing of the stack is there."""

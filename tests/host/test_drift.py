@@ -53,7 +53,7 @@ HOW = {
     "notes cut short": [],
     "current moved": [],
 }
-RARE = {"a service disabled", "current moved"}
+RARE = {"a service stopped", "a service disabled", "notes cut short", "current moved"}
 
 
 @pytest.mark.proves("config.drift", "switch.damaged-notes", "story.drift", "story.drift.secrets")
@@ -92,6 +92,7 @@ def drift(run: Run) -> list[str]:
     return [entry for part in last if part.name == "drift" for entry in part.entries]
 
 
+@pytest.mark.full
 @pytest.mark.proves("look.services")
 @each_debian(13)
 def test_a_stopped_service_is_shown_and_started(stack: Stack) -> None:
@@ -122,6 +123,7 @@ def test_a_worker_that_does_not_stay_up_is_told(stack: Stack) -> None:
     assert stack.preview().said("warning") == ""
 
 
+@pytest.mark.full
 @each_debian(12)
 def test_a_drifted_project_directory_is_its_step_s_alone(stack: Stack) -> None:
     stack.server.console("chmod 0777 /srv/codesensei/guestbook/shared")
@@ -150,6 +152,7 @@ def test_a_first_deploy_has_clean_lines_and_a_switched_off_look_runs_nothing(sta
     assert stack.logins() == logins + 1
 
 
+@pytest.mark.full
 @each_debian(12)
 def test_what_the_state_does_not_know_is_done_again(stack: Stack) -> None:
     """An upgrade of the product, and a variable, of which the state was lost: it is put back from a copy."""
@@ -181,6 +184,7 @@ def relayed(stack: Stack) -> Iterator[tuple[Stack, Relay]]:
         yield stack, relay
 
 
+@pytest.mark.full
 @each_debian(12)
 @pytest.mark.parametrize("fault", ["drop", "stall"])
 def test_a_server_that_cannot_be_reached(relayed: tuple[Stack, Relay], fault: str) -> None:

@@ -41,6 +41,7 @@ KEY = (
 )
 
 
+@pytest.mark.full
 @pytest.mark.proves("env.same-reading", "env.data", "env.quoted-word")
 def test_ten_thousand_random_values_are_read_back(deployed: Stack) -> None:
     number = seed()
@@ -135,6 +136,7 @@ def as_django_sees_it(stack: Stack) -> dict[str, str]:
     return found
 
 
+@pytest.mark.full
 @pytest.mark.proves("secrets.changed", "words.env-id", "env.generated")
 @each_debian(12)
 def test_a_changed_secret_changes_the_release_and_the_generated_ones_stay(stack: Stack) -> None:

@@ -54,7 +54,13 @@ CASES: list[tuple[Callable[[Stack], None], str, str]] = [
     "outputs.served",
 )
 @each_debian(12)
-@pytest.mark.parametrize(("spoil", "thing", "words"), CASES, ids=[case[0].__name__ for case in CASES])
+@pytest.mark.parametrize(
+    ("spoil", "thing", "words"),
+    [
+        pytest.param(*case, id=case[0].__name__, marks=[pytest.mark.full] if case[0] is dead_worker else [])
+        for case in CASES
+    ],
+)
 def test_the_old_release_serves_on(stack: Stack, spoil: Callable[[Stack], None], thing: str, words: str) -> None:
     names = stack.server.console(REGISTER).stdout
     first, file, before = stack.serving(), stack.file.read_text(), fingerprint(stack.server, stack.slug)

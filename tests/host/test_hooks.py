@@ -70,6 +70,7 @@ def test_hooks(changing_desk: Desk) -> None:
     assert desk.main_process() == web
 
 
+@pytest.mark.full
 @pytest.mark.proves("hooks.changed")
 def test_a_changed_hook_before_the_switch_is_a_new_release(changing_desk: Desk) -> None:
     """It writes files of its own release, and never of one that serves; the packages are reused."""

@@ -151,12 +151,12 @@ def test_a_candidate_that_is_killed_while_it_serves(stack: Stack) -> None:
     ("point", "reverted"),
     [
         pytest.param("packages", False, marks=full),
-        pytest.param("packages", True),
+        pytest.param("packages", True, marks=full),
         pytest.param("hook", False, marks=full),
         pytest.param("hook", True, marks=full),
         pytest.param("candidate", False, marks=full),
         pytest.param("candidate", True),
-        pytest.param("current renamed", False),
+        pytest.param("current renamed", False, marks=full),
         pytest.param("current renamed", True, marks=full),
         pytest.param("workers started", False, marks=full),
         pytest.param("workers started", True, marks=full),
@@ -234,6 +234,7 @@ def test_anything_is_killed_at_any_moment(stack: Stack, seed: int) -> None:
     settled(stack)
 
 
+@pytest.mark.full
 @each_debian(12)
 def test_only_the_engine_is_killed_and_the_next_run_waits_for_the_step(stack: Stack) -> None:
     change(stack, "packages")

@@ -31,6 +31,7 @@ def provider(prepared: Provider) -> Iterator[Provider]:
     prepared.server.console("systemctl start postgresql")
 
 
+@pytest.mark.full
 @each_debian(13)
 @pytest.mark.proves("database.auto.external", "database.kinds", "preflight.ports")
 def test_a_project_moves_to_a_managed_database_at_an_ipv6_address(stack: Stack, provider: Provider) -> None:

@@ -88,6 +88,7 @@ LENGTH = (
 )
 
 
+@pytest.mark.full
 @each_debian(13)
 @pytest.mark.proves(
     "migrate.all-databases",

@@ -103,6 +103,7 @@ def test_a_private_index_by_a_secret_variable(lab: Workshop, debian: int, instal
     assert list(leaks) == [f"/srv/codesensei/lab/env/{built.release[-7:]}.env"]
 
 
+@pytest.mark.full
 @ON_12
 @pytest.mark.proves("deps.pip", "deps.server-missing")
 def test_hash_pinned_files_and_a_wrong_hash(lab: Workshop) -> None:
@@ -315,6 +316,7 @@ def test_uv(lab: Workshop, debian: int) -> None:
     assert "UV_PYTHON_INSTALL_MIRROR" in missing.error
 
 
+@pytest.mark.full
 @ON_12
 @pytest.mark.proves("config.system-packages", "config.python")
 def test_system_packages_and_pythons(lab: Workshop) -> None:

@@ -75,6 +75,7 @@ def test_names_and_users_of_others_are_refused(stack: Stack, neighbour: Stack) -
     stack.up_without_changes()
 
 
+@pytest.mark.full
 @pytest.mark.proves("register.slug-fixed", "register.database-fixed")
 @each_debian(13)
 def test_slug_and_database_name_stay_and_the_database_can_be_moved(stack: Stack) -> None:

@@ -92,6 +92,7 @@ def test_files_in_shared_outlive_releases_and_inside_one_they_are_refused(stack:
     assert shell(stack, READ) == "uploaded"
 
 
+@pytest.mark.full
 @each_debian(13)
 @pytest.mark.proves("shared-paths", "shared-paths.contents")
 def test_folders_of_the_source_outlive_releases(stack: Stack) -> None:

@@ -66,6 +66,7 @@ def number_in(url: str) -> str | None:
     return number_at(urlsplit(url).hostname or "")
 
 
+@pytest.mark.full
 @pytest.mark.proves("register.asked", "register.uses-refused", "register.mapping-named", "register.preview")
 @pytest.mark.proves("broker.refuses-others")
 @each_debian(13)

@@ -92,6 +92,7 @@ def test_a_new_hostname_is_asked_for(stack: Stack) -> None:
     stack.shared_in = __name__
 
 
+@pytest.mark.full
 @pytest.mark.proves("switch.redirects", "switch.same-settings", "django.debug")
 @each_debian(13)
 def test_what_is_asked_is_what_is_served(stack: Stack) -> None:
@@ -131,6 +132,7 @@ def test_what_is_asked_is_what_is_served(stack: Stack) -> None:
     stack.shared_in = __name__
 
 
+@pytest.mark.full
 @pytest.mark.proves("media.readable")
 @each_debian(13)
 def test_uploads_on_a_bigger_disk(stack: Stack) -> None:

@@ -18,6 +18,7 @@ ASK = (
 )
 
 
+@pytest.mark.full
 @pytest.mark.proves("switch.edge", "switch.all-or-nothing")
 @each_debian(12)
 def test_a_site_that_visitors_would_get_instead_is_named(stack: Stack) -> None:

@@ -41,6 +41,7 @@ def reach_by(stack: Stack, **values: object) -> Run:
     return done
 
 
+@pytest.mark.full
 @each_debian(13)
 def test_a_name_another_port_and_ipv6(stack: Stack) -> None:
     with Relay(stack.server.host, stack.server.port) as relay:
@@ -104,6 +105,7 @@ def test_a_jump_host_with_a_key_and_with_an_agent(stack: Stack, jump: Server) ->
     stack.agent = ""
 
 
+@pytest.mark.full
 @each_debian(12)
 def test_a_second_operator_with_state_and_passphrase_alone(stack: Stack, tmp_path: Path) -> None:
     """Another checkout, another home; and two who deploy at the same time."""

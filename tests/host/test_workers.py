@@ -100,6 +100,7 @@ def keep_busy(desk: Desk) -> None:
     desk.asks(f"/work?name=busy&seconds={JOB_SECONDS}")
 
 
+@pytest.mark.full
 @pytest.mark.proves("workers.singleton")
 def test_workers_are_renamed_removed_and_missed(changing_desk: Desk) -> None:
     desk, server = changing_desk, changing_desk.server
@@ -126,6 +127,7 @@ def test_workers_are_renamed_removed_and_missed(changing_desk: Desk) -> None:
     desk.up_without_changes()
 
 
+@pytest.mark.full
 @pytest.mark.proves("workers.proof", "workers.dying")
 def test_a_worker_that_cannot_run(changing_desk: Desk) -> None:
     desk = changing_desk

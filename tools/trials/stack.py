@@ -248,7 +248,9 @@ class Stack:
     @property
     def environment(self) -> dict[str, str]:
         """What the command runs with; nothing of a stack or an SSH agent of the user's own."""
-        kept = {key: value for key, value in engine_environment().items() if key != "SSH_AUTH_SOCK"}
+        # An operator's Python keeps what it has compiled.
+        foreign = ("SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE")
+        kept = {key: value for key, value in engine_environment().items() if key not in foreign}
         return {
             **{key: value for key, value in kept.items() if not key.startswith("PULUMI_CONFIG")},
             "PULUMI_BACKEND_URL": f"file://{self.backend}",

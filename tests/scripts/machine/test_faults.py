@@ -39,7 +39,15 @@ KINDS = (
 )
 # Those that between them do everything that a switch can do, for what would else take long.
 WIDEST = ("new commit", "password change", "worker removed", "socket only")
-each_kind = pytest.mark.parametrize("scenario", [NAMED[name] for name in KINDS], ids=lambda scenario: scenario.name)
+# The other kinds make the same calls, in other company: they are for `make test-full`.
+each_kind = pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(NAMED[name], marks=() if name in ("first deploy", *WIDEST) else (pytest.mark.full,))
+        for name in KINDS
+    ],
+    ids=lambda scenario: scenario.name,
+)
 each_wide = pytest.mark.parametrize("scenario", [NAMED[name] for name in WIDEST], ids=lambda scenario: scenario.name)
 Picture = dict[str, object]
 

@@ -1888,7 +1888,7 @@ UNIT = [
         '        step.say("generated names and secrets end with this stack\'s state")\n',
         "",
     ),
-    Breakage("config.camel-case", f"{CONFIG}/types.py", "alias_generator=to_camel, ", ""),
+    Breakage("config.camel-case", f"{CONFIG}/types.py", "        alias_generator=to_camel,\n", ""),
     Breakage("config.refused", f"{CONFIG}/types.py", 'extra="forbid"', 'extra="ignore"'),
     Breakage(
         "config.refused",

@@ -80,6 +80,7 @@ def test_every_package_of_a_peer_has_one_version(path: Path) -> None:
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[\w.]+", line)] == []
 
 
+@pytest.mark.full
 def test_a_peer_that_cannot_be_installed_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODESENSEI_CACHE", str(tmp_path / "cache"))
     requirements = tmp_path / PYINFRA.name / "requirements.txt"

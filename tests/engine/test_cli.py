@@ -146,6 +146,7 @@ def test_build_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert written.rstrip().endswith(cli.MODULE)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("no_releases")
 def test_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a recent Go the toolchain of the package index is tried, and its absence is one sentence."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
@@ -39,7 +39,7 @@ def tell(stack: Stack, server: Server, code: Code, environment: Environment, swi
         if access.served:
             sections = _sections(stack, server, code, served, environment, *planned)
         else:
-            sections = [story.first_deploy(code.checkout)]
+            sections = _first(stack, server, code, environment, *planned)
         was, build = story.latest(done, steps.BUILD), build_data(stack, code)
         # Waivers stay: alone, they are told only when there are others.
         if any(part.entries for part in sections) or story.changes_policy(was, build):
@@ -77,6 +77,49 @@ def _where_they_lead(stack: Stack, hostnames: list[str]) -> Mapping[str, str]:
     return {} if behind else remote.remarks(hostnames, config.server.host)
 
 
+def _first(
+    stack: Stack,
+    server: Server,
+    code: Code,
+    environment: Environment,
+    manifest: Manifest,
+    release: str | None,
+    digest_key: str | None,
+    given: Mapping[str, Written],
+    own: Mapping[str, str | None],
+) -> list[story.Section]:
+    """What a stack brings that serves nothing yet."""
+    remarks = _where_they_lead(stack, [name for name in manifest.health.hosts if name in stack.config.domains])
+    web = f"{code.server.name} {code.settings.application}"
+    variables = _variables(environment, given, own)
+    asked = _server(stack, server, code)
+    return story.of_first_deploy(code.checkout, manifest, web, variables, remarks, [*_stores(stack)], asked)
+
+
+def _stores(stack: Stack) -> Iterator[str]:
+    """Where the project's data go."""
+    plan, broker = stack.database, stack.broker
+    if plan.kind in ("generated", "local"):
+        yield f"+ database {plan.name} in PostgreSQL on this server, with the role {plan.role}"
+    elif plan.kind == "external":
+        yield f"database {plan.name} at {plan.host}, where nothing is made"
+    elif plan.kind == "sqlite":
+        yield "database in a SQLite file"
+    if broker.own:
+        yield "+ a broker of its own, Valkey or else Redis"
+    elif broker.shared:
+        yield "+ the server's broker, Valkey or else Redis, which its projects share"
+
+
+def _variables(
+    environment: Environment, given: Mapping[str, Written], own: Mapping[str, str | None]
+) -> dict[str, Variable]:
+    """All variables of the next release."""
+    secret = environment.secret_names
+    found = {key: Variable(envfile.meaning(given[key]), key in secret) for key in given}
+    return found | {key: Variable(value, key in secret, environment.origins[key]) for key, value in own.items()}
+
+
 def _sections(
     stack: Stack,
     server: Server,
@@ -95,17 +138,16 @@ def _sections(
     look, done = server.access.look, server.access.state.steps
     # Variables that the update makes are in no name yet.
     name = release or f"{code.id[:7]}-(new variables)"
-    variables = {key: Variable(envfile.meaning(given[key]), key in environment.secret_names) for key in given}
-    for key, value in own.items():
-        variables[key] = Variable(value, key in environment.secret_names, environment.origins[key])
-    switch = story.of_switch(served, name, manifest)
+    variables = _variables(environment, given, own)
+    migrations = story.of_migrations(served, code.checkout, (build.directory, *roots), project.acknowledge_migrations)
+    switch = story.of_switch(served, name, manifest, migrations)
     removed = []
     if switch.entries or any(drift.step == SWITCH.name for drift in look.drift):
         removed = story.removed_releases(look.releases, look.served, name, manifest.keep_releases)
     return [
         story.of_release(served, name, code.checkout, build, prepare),
         story.of_packages(served, code.checkout, code.requirements, build),
-        story.of_migrations(served, code.checkout, (build.directory, *roots), project.acknowledge_migrations),
+        migrations,
         story.of_variables(served, name, variables, digest_key),
         story.of_processes(served, name, manifest),
         story.of_site(served, manifest, _where_they_lead(stack, story.new_hostnames(served, manifest))),

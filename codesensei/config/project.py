@@ -299,7 +299,9 @@ class ProjectConfig(Model):
     health_check: HealthCheck = HealthCheck()
     stop_timeout: StopTimeout = StopTimeout()
     resources: Resources = option(Resources.model_construct(), "Bounds of memory, processes and processor")
-    sandbox: Sandbox = option(Sandbox.model_construct(), "Directives of systemd to loosen, by name; false switches one off")
+    sandbox: Sandbox = option(
+        Sandbox.model_construct(), "Directives of systemd to loosen, by name; false switches one off"
+    )
     static: Literal["serve", "none"] = option("serve", "none: static files are elsewhere (S3, a CDN)")
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = option(
         "afterMigrate", "When static files are collected, from the next release on; hooks around it move along"

@@ -1,21 +1,23 @@
 """What a deploy would change, as a reviewer wants to know it."""
 
 from codesensei.story.drift import of_drift
+from codesensei.story.first import of_first_deploy
 from codesensei.story.live import new_hostnames, of_processes, of_site, of_switch
 from codesensei.story.migrations import of_migrations
 from codesensei.story.packages import of_packages
 from codesensei.story.policy import changes_policy, of_policy
-from codesensei.story.release import ended, first_deploy, of_release
+from codesensei.story.release import ended, of_release
 from codesensei.story.section import Section, read, text_of
 from codesensei.story.served import Served, latest
 from codesensei.story.server import Server, of_server, removed_releases
 from codesensei.story.variables import Variable, of_variables
 
-__all__ = ["Section", "Served", "Server", "Variable", "changes_policy", "ended", "first_deploy"]
+__all__ = ["Section", "Served", "Server", "Variable", "changes_policy", "ended"]
 __all__ += [
     "latest",
     "new_hostnames",
     "of_drift",
+    "of_first_deploy",
     "of_migrations",
     "of_packages",
     "of_policy",

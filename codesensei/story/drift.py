@@ -13,6 +13,7 @@ NAME = "drift"
 # Of all things together.
 MOST_LINES = 40
 PUT_BACK = "put back: "
+SIGNS = " (- by hand, + by codesensei)"
 ELSE = "this deploy changes this file, too: `pulumi preview --diff` has its text"
 
 
@@ -28,8 +29,8 @@ def of_drift(found: Sequence[Drift], served: Served, wanted: Manifest, *, put_ba
 def _entries(told: Sequence[Drift], also: Collection[str], before: str) -> Iterator[str]:
     left, shown = MOST_LINES, told[:MOST]
     for drift in shown:
-        yield shortened(f"{before}{drift.thing}")
         lines = [*_lines(drift, also)]
+        yield shortened(f"{before}{drift.thing}{SIGNS if any(line.startswith('@@') for line in lines) else ''}")
         if len(lines) > left:
             lines = [*lines[:left], f"and {len(lines) - left} more lines"]
         left = max(0, left - len(lines))

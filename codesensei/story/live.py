@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codesensei.story.migrations import Migrations
 from codesensei.story.section import MOST, Section, section
 from codesensei.story.served import Served
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import HealthCheck, Manifest, Unit
+from codesensei.wire.names import worker_key
 
 # What the other sections tell, or what follows from it; `candidate` is only there to prove.
 _TOLD = {"files", "units", "homes", "candidate", "url", "tls", "default_tls", "slug", "user", "health", "database"}
@@ -51,7 +53,7 @@ class _Change:
         """A process as the stack file calls it."""
         if unit.kind != "worker":
             return unit.kind
-        return unit.name.removeprefix(f"{self.wanted.slug}-").removesuffix(".service")
+        return worker_key(self.wanted.slug, unit.name)
 
 
 def of_processes(served: Served, release: str, wanted: Manifest) -> Section:
@@ -117,7 +119,7 @@ def _site(change: _Change, remarks: Mapping[str, str]) -> Iterator[str]:
         yield f"uploads {change.was.media_url or 'not served'} -> {change.wanted.media_url or 'not served'}"
 
 
-def of_switch(served: Served, release: str, wanted: Manifest) -> Section:
+def of_switch(served: Served, release: str, wanted: Manifest, migrations: Migrations) -> Section:
     """What happens to visitors and jobs, and what else changes with it; nothing where no switch runs."""
     change = _change(served, release, wanted)
     if change is None:
@@ -125,15 +127,19 @@ def of_switch(served: Served, release: str, wanted: Manifest) -> Section:
         return section("switch", [] if known else ["what is live now is not in the state: all of it is held to be new"])
     if not change.of_release and change.was == wanted:
         return Section("switch")
-    return section("switch", [_meaning(change), *_settings(change)])
+    refused = ["nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"]
+    meaning = _meaning(change, is_harmful=migrations.harmful)
+    return section("switch", [*(refused if migrations.refused else []), meaning, *_settings(change)])
 
 
-def _meaning(change: _Change) -> str:
+def _meaning(change: _Change, *, is_harmful: bool) -> str:
     """One line for visitors and jobs."""
     stale = [unit for unit in change.wanted.units if change.stale(unit)]
     told = []
     if _is_felt(change):
         told.append("visitors wait while web restarts")
+    elif is_harmful:
+        told.append("requests may fail from the migrations on until the candidate serves")
     elif any(unit.kind == "web" for unit in stale):
         told.append("visitors notice nothing, a candidate serves them meanwhile")
     else:

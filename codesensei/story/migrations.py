@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from codesensei.source import Checkout, pending
 from codesensei.story.section import LONGEST, Section, bounded, shortened
@@ -14,13 +15,23 @@ NAME = "migrations"
 SHOWN = 4
 
 
-def of_migrations(served: Served, checkout: Checkout, roots: Sequence[str], acknowledged: Collection[str]) -> Section:
+@dataclass(frozen=True)
+class Migrations(Section):
+    """The section, and whether code fails meanwhile: `harmful` ones run, or would if they were not `refused`."""
+
+    harmful: bool = False
+    refused: bool = False
+
+
+def of_migrations(
+    served: Served, checkout: Checkout, roots: Sequence[str], acknowledged: Collection[str]
+) -> Migrations:
     """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from."""
     if served.revision == checkout.revision:
-        return Section(NAME)
+        return Migrations(NAME)
     found = of_served(NAME, served, checkout, lambda before: pending(before, checkout, roots))
     if isinstance(found, Section):
-        return found
+        return Migrations(NAME, found.entries)
     coming = [*judge(found.new)]
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
     lacked = [*judge(found.gone)]
@@ -31,7 +42,8 @@ def of_migrations(served: Served, checkout: Checkout, roots: Sequence[str], ackn
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
         *bounded([*_safe(found.new, coming), *_staying(found.gone, lacked), *_changed(found.changed)]),
     ]
-    return Section(NAME, tuple(map(shortened, told)))
+    harmful = {one.migration for one in (*coming, *lacked) if one.verdict != "safe"}
+    return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(harmful - {*acknowledged}))
 
 
 def _against(judged: Iterable[Judged], whom: str) -> Iterator[str]:
@@ -55,7 +67,7 @@ def _safe(migrations: Iterable[Migration], judged: Sequence[Judged]) -> Iterator
     for migration in migrations:
         mine = [one for one in judged if one.migration == migration.label]
         if safe := [one.operation for one in mine if one.verdict == "safe"]:
-            yield f"{migration.label}: {_listed([*map(str, safe)])}"
+            yield f"{migration.label}: {_listed([*map(str, safe)])} {'is' if len(safe) == 1 else 'are'} safe"
         elif not mine:
             yield f"{migration.label}: no operation"
 

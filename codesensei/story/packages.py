@@ -12,6 +12,7 @@ from codesensei.wire.steps import Build
 
 NAME = "packages"
 _PIN = re.compile(r"===?[^,*]+")
+_NUMBERS = re.compile(r"\d+(\.\d+)*")
 
 
 def of_packages(served: Served, checkout: Checkout, closure: Closure, build: Build) -> Section:
@@ -53,7 +54,15 @@ def _change(was: tuple[str, str] | None, wanted: tuple[str, str] | None) -> str:
     if wanted is None:
         return f"- {_shown(*was)}"
     before, after = (_version(version) or "any version" for _, version in (was, wanted))
-    return f"{wanted[0]} {before} -> {after}" if before != after else ""
+    return f"{wanted[0]} {before} -> {after}{_direction(before, after)}" if before != after else ""
+
+
+def _direction(before: str, after: str) -> str:
+    """A word for a step back, where both are plain numbers: it is easily taken for an upgrade."""
+    if not (_NUMBERS.fullmatch(before) and _NUMBERS.fullmatch(after)):
+        return ""
+    was, wanted = ([int(part) for part in version.split(".")] for version in (before, after))
+    return " (older)" if wanted < was else ""
 
 
 def _shown(name: str, version: str) -> str:

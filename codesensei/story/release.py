@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from codesensei.source import Checkout, History, Side, history
 from codesensei.source.history import MOST
-from codesensei.story.section import Section, bounded, section, shortened
+from codesensei.story.section import Section, bounded, shortened
 from codesensei.story.served import Served
 from codesensei.wire import codec, steps
 
@@ -22,11 +22,6 @@ _PARTS = {
     "static": "static",
 }
 _EMPTY = {"python": "the server's"}
-
-
-def first_deploy(checkout: Checkout) -> Section:
-    """The one line of a stack that has never served anything."""
-    return section(NAME, [f"first deploy of {checkout.short} {checkout.subject}"])
 
 
 def ended(release: str, url: str) -> Section:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codesensei.story.section import Section, section
 from codesensei.story.served import Done, latest
@@ -31,6 +31,13 @@ def of_server(done: Mapping[str, Done], wanted: Server, removed: Sequence[str] =
     `removed` has a line for each release that a switch removes.
     """
     return section(NAME, [*_changes(done, wanted), *removed])
+
+
+def brought(wanted: Server) -> Iterator[str]:
+    """What a first deploy brings beside what every project needs."""
+    nothing = replace(wanted.packages, packages=(), extensions=(), python="", certbot=False, backups=False)
+    yield from _packages(nothing, wanted.packages)
+    yield from _backups({}, wanted.backups)
 
 
 def removed_releases(there: Iterable[str], served: Sequence[str], release: str, keep: int) -> list[str]:

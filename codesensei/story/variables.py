@@ -46,7 +46,7 @@ def _changes(was: Mapping[str, Variable], wanted: Mapping[str, Variable], key: s
         if after is None:
             yield f"- {name}"
         elif before is None:
-            yield f"+ {name} {_given(after)}"
+            yield f"+ {name} {given(after)}"
         elif before.secret != after.secret:
             same = "the same value" if before.value == after.value else "another value"
             yield f"{name} {'is secret now' if after.secret else 'is no secret any more'}, {same}"
@@ -54,7 +54,8 @@ def _changes(was: Mapping[str, Variable], wanted: Mapping[str, Variable], key: s
             yield f"{name} {_changed(before, after, key)}"
 
 
-def _given(variable: Variable) -> str:
+def given(variable: Variable) -> str:
+    """What is said of a variable that comes."""
     if variable.origin:
         return f"({variable.origin})"
     return "(secret)" if variable.secret or variable.value is None else _quoted(variable.value)

@@ -109,6 +109,11 @@ def worker_unit(slug: str, key: str) -> str:
     return f"{slug}-{key}.service"
 
 
+def worker_key(slug: str, unit: str) -> str:
+    """The worker of a unit, as the stack file calls it."""
+    return unit.removeprefix(f"{slug}-").removesuffix(".service")
+
+
 def candidate_unit(slug: str) -> str:
     """Unit of a release that is being proved."""
     return f"codesensei-candidate-{slug}.service"

@@ -55,6 +55,14 @@ DRIFTED = remote.Look(drift=(STOPPED,))
 EVERY = {"example": stacks.example, "given": stacks.given, "generated": stacks.generated, "external": stacks.external}
 
 
+DATABASES = {
+    "example": "+ database shop in PostgreSQL on this server, with the role shop",
+    "given": "+ database shop in PostgreSQL on this server, with the role shop",
+    "generated": "+ database shop in PostgreSQL on this server, with the role shop",
+    "external": "database shop at db.example.com, where nothing is made",
+}
+
+
 @pytest.mark.proves("story.silent")
 @pytest.mark.parametrize("name", EVERY)
 def test_what_does_not_change_is_not_told(
@@ -67,10 +75,26 @@ def test_what_does_not_change_is_not_told(
     assert told == []
 
 
-@pytest.mark.proves("story.silent")
-def test_a_first_deploy_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
-    preview(stacks.given(tmp_path), State(), monkeypatch)
-    assert told == ["release     first deploy of 4f2a9c1 Sell more"]
+@pytest.mark.proves("story.first")
+@pytest.mark.parametrize("name", EVERY)
+def test_a_first_deploy_tells_what_it_brings(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    stack = EVERY[name](tmp_path)
+    preview(stack, State(), monkeypatch)
+    (text,) = told
+    sections = {part.name: part.entries for part in story.read(text)}
+    assert sections["release"] == ("first deploy of 4f2a9c1 Sell more",)
+    assert [entry.partition(":")[0] for entry in sections["processes"]] == [
+        "+ web",
+        *(f"+ {key}" for key in sorted(stack.config.project.workers)),
+    ]
+    assert [entry.partition("://")[2].partition("/")[0] for entry in sections["site"]][: len(stack.config.domains)] == [
+        *stack.config.domains
+    ]
+    assert set(stack.secrets.env) <= {entry.split()[1] for entry in sections["variables"]}
+    assert DATABASES[name] in sections["server"]
+    assert API_TOKEN not in text
 
 
 @pytest.mark.proves("story.ended")
@@ -84,7 +108,7 @@ def test_an_update_ends_with_what_it_has_changed(
     preview(changed, state, monkeypatch)
     recorder.run(changed, remote.Look(), monkeypatch, updated=state)
     first, previewed, updated = map(story.read, told)
-    assert [part.name for part in first] == ["release", "live"]
+    assert [part.name for part in first][-2:] == ["server", "live"]
     assert updated == (*previewed, first[-1])
     # As the switch has answered.
     assert updated[-1].entries == ("http://shop.example.com/ serves 4f2a9c1-0123456",)
@@ -225,5 +249,5 @@ def test_waivers_are_listed_with_what_changes_and_never_alone(
     preview(stacks.loaded(tmp_path, stacks.GIVEN), state, monkeypatch)
     first, changed, without = map(story.read, told)
     listed = story.Section("policy", ("check.W004 is waived: HSTS comes in May",))
-    assert first[1:] == changed[-1:] == (listed,)
+    assert first[-1:] == changed[-1:] == (listed,)
     assert without == (story.Section("policy", ("- check.W004",)),)

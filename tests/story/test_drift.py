@@ -29,7 +29,7 @@ def told(*found: Drift, wanted: Manifest | None = None, put_back: bool = False) 
 def test_each_thing_is_told_with_its_lines() -> None:
     entries = told(UNIT, STOPPED, TIMER)
     assert entries == (
-        f"{UNITS}/shop.service was changed by hand",
+        f"{UNITS}/shop.service was changed by hand (- by hand, + by codesensei)",
         *(f"  {line}" for line in LINES),
         "shop.service is inactive",
         "  inactive (dead) -> active",

@@ -7,18 +7,24 @@ from dataclasses import replace
 import pytest
 
 from codesensei.story import Served, of_processes, of_site, of_switch
+from codesensei.story.migrations import Migrations
 from codesensei.wire.manifest import Manifest, RolePassword
 from tests.story.parts import RELEASE, REVISION, manifest, worker
 
 OTHER = "3333333-2222222"
 QUIET = "visitors notice nothing, a candidate serves them meanwhile"
 JOBS = "jobs have up to 600 s to end"
+NONE = Migrations("migrations")
 
 
 def told(was: Manifest, wanted: Manifest, release: str = RELEASE) -> list[tuple[str, ...]]:
     """The entries of the three sections."""
     served = Served(RELEASE, REVISION, manifest=was)
-    parts = (of_processes(served, release, wanted), of_site(served, wanted, {}), of_switch(served, release, wanted))
+    parts = (
+        of_processes(served, release, wanted),
+        of_site(served, wanted, {}),
+        of_switch(served, release, wanted, NONE),
+    )
     return [part.entries for part in parts]
 
 
@@ -104,9 +110,19 @@ def test_what_else_the_switch_gets_is_told_by_its_key() -> None:
 def test_a_state_without_what_is_live_is_said() -> None:
     served = Served(RELEASE, REVISION)
     assert of_processes(served, OTHER, manifest()).entries == ()
-    assert of_switch(served, OTHER, manifest()).entries == (
+    assert of_switch(served, OTHER, manifest(), NONE).entries == (
         "what is live now is not in the state: all of it is held to be new",
     )
+
+
+@pytest.mark.proves("story.switch")
+@pytest.mark.parametrize("refused", [True, False])
+def test_visitors_notice_migrations_that_the_code_cannot_live_with(refused: bool) -> None:
+    served = Served(RELEASE, REVISION, manifest=manifest())
+    migrations = Migrations("migrations", harmful=True, refused=refused)
+    stops = "nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"
+    felt = "requests may fail from the migrations on until the candidate serves"
+    assert of_switch(served, OTHER, manifest(), migrations).entries == ((stops, felt) if refused else (felt,))
 
 
 @pytest.mark.proves("story.site")

@@ -36,9 +36,24 @@ def test_what_is_not_safe_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     unsafe = (
         "books.0004_drop: RemoveField book.price is DESTRUCTIVE: the serving code still reads and writes the column"
     )
-    safe = ("books.0003_index: AddField book.isbn, AddIndex book", "books.0004_drop: AddIndex book")
+    safe = ("books.0003_index: AddField book.isbn, AddIndex book are safe", "books.0004_drop: AddIndex book is safe")
     assert told(monkeypatch, found) == (unsafe, UP, f"{KEY}: [books.0004_drop]", *safe)
     assert told(monkeypatch, found, ["books.0004_drop"]) == (unsafe, "acknowledged: books.0004_drop", *safe)
+
+
+@pytest.mark.proves("story.migrations")
+def test_what_the_code_cannot_live_with_is_refused_until_all_of_it_is_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def judged(found: Pending, *acknowledged: str) -> tuple[bool, bool]:
+        told(monkeypatch, found)
+        section = of_migrations(served(), checkout(), ["."], acknowledged)
+        return section.harmful, section.refused
+
+    drops = Pending(new=(migration("0004_drop", DROP),), gone=(migration("0005_drop", DROP),))
+    assert judged(Pending(new=(migration("0003_index", INDEX),))) == (False, False)
+    assert judged(drops, "books.0004_drop") == (True, True)
+    assert judged(drops, "books.0004_drop", "books.0005_drop") == (True, False)
 
 
 @pytest.mark.proves("story.migrations")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.source import Checkout, Closure, History, Side, SourceError
-from codesensei.story import Served, first_deploy, of_packages, of_release
+from codesensei.story import Served, of_packages, of_release
 from codesensei.wire import codec
 from tests.story.parts import RELEASE, REVISION, build, manifest, prepare
 
@@ -93,9 +93,8 @@ def test_the_same_commit_with_other_parts() -> None:
 
 
 @pytest.mark.proves("story.silent")
-def test_the_same_release_is_not_told_and_a_first_one_is_one_line() -> None:
+def test_the_same_release_is_not_told() -> None:
     assert of_release(served(), RELEASE, checkout(REVISION), build(), prepare()).entries == ()
-    assert first_deploy(checkout()).entries == ("first deploy of 3333333 Sell paper",)
 
 
 @pytest.mark.proves("story.release")
@@ -129,14 +128,23 @@ def told_packages(monkeypatch: pytest.MonkeyPatch, was: Closure | None, wanted: 
 
 @pytest.mark.proves("story.packages")
 def test_packages_by_name_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    was = closure("a", Django="==5.1.2", requests="==2.32", gone=">=1", dj_url="==1", celery="==5")
-    wanted = closure("b", django="==5.2.8", httpx="==0.28", dj0url="==1", celery=">=5,<6", forms="git+https://x@1")
+    was = closure("a", Django="==5.1.2", requests="==2.32", gone=">=1", dj_url="==1", celery="==5", kombu="==5.10")
+    wanted = closure(
+        "b",
+        django="==5.2.8",
+        httpx="==0.28",
+        dj0url="==1",
+        celery=">=5,<6",
+        forms="git+https://x@1",
+        kombu="==5.9",
+    )
     assert told_packages(monkeypatch, was, wanted) == (
         "celery 5 -> >=5,<6",
         "django 5.1.2 -> 5.2.8",
         "+ forms git+https://x@1",
         "- gone >=1",
         "+ httpx 0.28",
+        "kombu 5.10 -> 5.9 (older)",
         "- requests 2.32",
         "not pinned, so the newest that fits is installed: celery",
     )

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,9 @@ class Migration(migrations.Migration):
 """
 # What is another text in each run, and how it is written in the page, so that the same one is the same there.
 CHANGING = re.compile(r"\b[0-9a-f]{7}\b|(?<=digest )[0-9a-f]{4}|(?<=-> )[0-9a-f]{4}(?=\))")
+
+
+ROW = re.compile(r" [+~-]  \S+:\S+:\S+ ")
 
 
 def migrate(stack: Stack, name: str, operation: str, subject: str) -> str:
@@ -104,6 +108,9 @@ def shown(run: Run, host: str) -> str:
         return names.setdefault(found[0], sha256(str(len(names)).encode()).hexdigest()[: len(found[0])])
 
     lines = [line.rstrip() for line in run.output.splitlines() if not line.startswith("@")]
+    # The engine lists what does not depend on each other in any order.
+    groups = groupby(lines, lambda line: bool(ROW.match(line)))
+    lines = [line for is_row, group in groups for line in (sorted(group) if is_row else group)]
     text = "\n".join(lines).strip().replace(host, "203.0.113.7").replace(f"({NOT_KNOWN})", f"({NO_RECORD})")
     return re.sub(r"\n{2,}", "\n\n", CHANGING.sub(name, text))
 

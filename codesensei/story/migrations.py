@@ -13,6 +13,7 @@ from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
 
 NAME = "migrations"
 SHOWN = 4
+SAFE = "safe for the serving code"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def of_migrations(
         *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
-        *bounded([*_safe(found.new, coming), *_staying(found.gone, lacked), *_changed(found.changed)]),
+        *bounded([*_safe(found.new, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
     ]
     harmful = {one.migration for one in (*coming, *lacked) if one.verdict != "safe"}
     return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(harmful - {*acknowledged}))
@@ -67,15 +68,15 @@ def _safe(migrations: Iterable[Migration], judged: Sequence[Judged]) -> Iterator
     for migration in migrations:
         mine = [one for one in judged if one.migration == migration.label]
         if safe := [one.operation for one in mine if one.verdict == "safe"]:
-            yield f"{migration.label}: {_listed([*map(str, safe)])} {'is' if len(safe) == 1 else 'are'} safe"
+            yield f"{migration.label}: {_listed([*map(str, safe)])} {'is' if len(safe) == 1 else 'are'} {SAFE}"
         elif not mine:
             yield f"{migration.label}: no operation"
 
 
-def _staying(migrations: Iterable[Migration], judged: Sequence[Judged]) -> Iterator[str]:
+def _staying(migrations: Iterable[Migration], judged: Sequence[Judged], commit: str) -> Iterator[str]:
     for migration in migrations:
         if all(one.verdict == "safe" for one in judged if one.migration == migration.label):
-            yield f"{migration.label} stays applied"
+            yield f"{migration.label} stays applied, which {commit} can live with"
 
 
 def _changed(labels: Iterable[str]) -> Iterator[str]:

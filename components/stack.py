@@ -11,7 +11,7 @@ from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
 from codesensei.wire import policy
-from components import others, story
+from components import others, promotion, story
 from components.backups import Backups
 from components.database import Database
 from components.edge import EdgeProxy
@@ -56,6 +56,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     others.leave_no_data(stack, access)
     others.refuse_clashes(stack, access)
     others.say_who_shares(stack, access)
+    promoted = promotion.require(stack, code, access)
     generated = Generated(stack)
     server = Server(stack=stack, access=access, generated=generated)
     provisioning = Provisioning(stack=stack, server=server, generated=generated, opts=_after(server))
@@ -85,7 +86,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     )
     if stack.config.backups is not None:
         Backups(stack=stack, server=server, generated=generated, code=code, opts=_after(switch))
-    story.tell(stack, server, code, environment, switch)
+    story.tell(stack, server, code, environment, switch, promoted)
     hostnames: Output[list[str]] = Output.all(*generated.hostnames)
     served = (switch.url, hostnames, switch.release, switch.revision)
     return Outputs(*served, config.server.host, generated.backup_password)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -25,10 +26,13 @@ from components.server import Server
 from components.switch import Switch
 
 
-def tell(stack: Stack, server: Server, code: Code, environment: Environment, switch: Switch) -> None:
+def tell(
+    stack: Stack, server: Server, code: Code, environment: Environment, switch: Switch, promoted: str = ""
+) -> None:
     """Tell it as one diagnostic of the stack; nothing where nothing changes.
 
-    A preview tells what would change, an update what has changed, once the switch has ended well.
+    A preview tells what would change, an update what has changed, once the switch has ended well. `promoted` is what
+    is to be said of another stack that has served this code.
     """
     access = server.access
     outputs, done = access.state.outputs, access.state.steps
@@ -40,6 +44,8 @@ def tell(stack: Stack, server: Server, code: Code, environment: Environment, swi
             sections = _sections(stack, server, code, served, environment, *planned)
         else:
             sections = _first(stack, server, code, environment, *planned)
+        if promoted and sections[0].entries:
+            sections[0] = replace(sections[0], entries=(*sections[0].entries, promoted))
         was, build = story.latest(done, steps.BUILD), build_data(stack, code)
         # Waivers stay: alone, they are told only when there are others.
         if any(part.entries for part in sections) or story.changes_policy(was, build):

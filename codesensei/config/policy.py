@@ -59,4 +59,4 @@ def _is_of_file(config: StackConfig, name: str) -> bool:
 
 def waived_on_server(config: StackConfig) -> tuple[str, ...]:
     """The rules that the server need not follow."""
-    return tuple(sorted(name for name in config.waive if not _is_of_file(config, name)))
+    return tuple(sorted(name for name in config.waive if not _is_of_file(config, name) and name != "promotion"))

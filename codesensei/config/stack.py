@@ -15,7 +15,7 @@ from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import KEYSCAN, ServerConfig
-from codesensei.config.types import Flag, LeftOut, Model, TrustedProxies, option, show, unique
+from codesensei.config.types import Flag, LeftOut, Model, StackName, TrustedProxies, option, show, unique
 from codesensei.config.variables import EnvValue, OwnVariable
 from codesensei.config.waive import Waivers
 from codesensei.webservers import SERVERS
@@ -65,6 +65,9 @@ class StackConfig(Model):
     )
     generate_secrets: Annotated[tuple[OwnVariable, ...], AfterValidator(unique)] = option(
         (), "Variables whose value is made once and never changes by itself: [SECRET_KEY]"
+    )
+    promote_from: StackName = option(
+        "", "Another stack of this project: this one serves only code that that one has served"
     )
     waive: Waivers = option({}, "Rules of the policy that this stack need not follow, each with the reason")
     drift: Flag = option(True, "Look at the server once per run for what was changed by hand")

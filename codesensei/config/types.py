@@ -15,6 +15,9 @@ from codesensei.wire.names import is_own_slug
 
 T = TypeVar("T")
 
+# As the engine takes it.
+_STACK = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -61,6 +64,14 @@ def show(value: object) -> str:
     """A value as it is quoted in a message: one line, at most 60 characters. Never call it with a secret."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:58]}…"
+
+
+def stack_name(value: str) -> str:
+    """The name of another stack, alone; nothing for none."""
+    if value and not _STACK.fullmatch(value):
+        fix = "name a stack of this project alone, as `pulumi stack ls` shows it: staging"
+        raise reject("stack-name", f"{show(value)} is no name of a stack", fix)
+    return value
 
 
 def whole(value: object) -> int:
@@ -221,6 +232,7 @@ def network(value: str) -> str:
 Whole = Annotated[int, BeforeValidator(whole)]
 Flag = Annotated[bool, BeforeValidator(flag), WithJsonSchema({"enum": [True, False, "true", "false"]})]
 Text = Annotated[str, AfterValidator(text)]
+StackName = Annotated[str, AfterValidator(stack_name)]
 Seconds = Annotated[Whole, at_least(1, "seconds", "times are in seconds, at least 1", "set a number of seconds: 60")]
 Slug = Annotated[str, AfterValidator(slug), Field(json_schema_extra={"pattern": f"^{_SLUG.pattern}$"})]
 _USER_FIX = "use lower-case letters, digits, '_' and '-', a letter first, at most 32 characters: deploy"

@@ -6,6 +6,7 @@ from codesensei.remote.destroy_check import destroy_check
 from codesensei.remote.dns import remarks
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look
+from codesensei.remote.promotion import served_by
 from codesensei.remote.standins import refuse_stand_ins
 from codesensei.remote.state import State
 from codesensei.remote.step import answer_of, remote_step, teardown_step
@@ -13,4 +14,5 @@ from codesensei.remote.told import warn
 from codesensei.remote.toolkit import Toolkit, toolkit_step
 
 __all__ = ["Access", "Look", "RemoteError", "State", "Toolkit", "copy_source", "destroy_check", "incoming_path"]
-__all__ += ["answer_of", "reach", "refuse_stand_ins", "remarks", "remote_step", "teardown_step", "toolkit_step", "warn"]
+__all__ += ["answer_of", "reach", "refuse_stand_ins", "remarks", "remote_step", "served_by", "teardown_step"]
+__all__ += ["toolkit_step", "warn"]

@@ -27,7 +27,7 @@ HALF_WRITTEN = "failed to load checkpoint"
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _SERVER = "codesensei:index:Server"
 _COMMAND, _COPY = "command:remote:Command", "command:remote:CopyToRemote"
-_LAUNCHERS = re.compile(
+LAUNCHERS = re.compile(
     rf"(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s (\.codesensei-\S+ )?[a-z0-9-]+) "
 )
 
@@ -69,7 +69,7 @@ class State:
             if resource["type"] == _COPY:
                 # A deploy may have ended between the two that are copied.
                 copy = max(copy, int((outputs.get("triggers") or [0])[0]))
-            found = _LAUNCHERS.match(outputs.get("create") or "") if resource["type"] == _COMMAND else None
+            found = LAUNCHERS.match(outputs.get("create") or "") if resource["type"] == _COMMAND else None
             if found:
                 words, repair = parted(shlex.split(outputs["create"][found.end() :]))
                 # What runs on its standard input is named by the hash in its line.
@@ -81,13 +81,13 @@ class State:
 def read_state() -> State:
     """Ask the engine. Nothing is connected to."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    outputs = _ask("readStackOutputs", name=name)
+    outputs = ask_engine("readStackOutputs", name=name)
     if not outputs:
         return State()
-    return replace(State.of(_ask("readStackResourceOutputs", stackName=name)), outputs=outputs)
+    return replace(State.of(ask_engine("readStackResourceOutputs", stackName=name)), outputs=outputs)
 
 
-def _ask(question: str, **names: str) -> Any:
+def ask_engine(question: str, **names: str) -> Any:
     """The engine's answer. A state in a folder is not written at one instant, so a half-written one is read again."""
     for pause in PAUSES:
         try:

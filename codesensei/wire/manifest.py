@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -128,8 +128,12 @@ class Manifest:
 
 @dataclass(frozen=True, kw_only=True)
 class Switched(Said):
-    """What the switch says of what it serves, read back."""
+    """What the switch says of what it serves, read back.
+
+    `served`: the last releases that have served, each with the time when it last began to.
+    """
 
     release: str
     revision: str
     url: str
+    served: Mapping[str, str] = field(default_factory=dict)

@@ -43,6 +43,9 @@ RULES: Mapping[str, Rule] = {
     "backup": Rule(
         "nothing backs up the data of this production stack", "set codesensei:backups, e.g. to {{to: /backups}}"
     ),
+    "promotion": Rule(
+        "{stack} has not served this code: {why}", "deploy it there first, with the same hooks and packages"
+    ),
     PLAIN_SECRET: Rule(
         "looks like a secret, but is in plain text in the stack file, the state and every preview",
         "move it: pulumi config set --secret --path codesensei:secretEnv.{variable}, then remove it from env",
@@ -99,7 +102,10 @@ _NAMED: Mapping[str, str] = {"check.W009": "secretKey", "check.W018": "debug"}
 # What no site without HTTPS can have, and what nginx does itself for one that has it.
 _OF_HTTPS = {f"check.W{number}" for number in ("004", "005", "008", "010", "011", "012", "016", "021")}
 _OF_NGINX = {"check.W008"}
-KNOWN = "debug, secretKey, allowedHosts, backup, plainSecret.<variable>, or check.<id> for what check --deploy finds"
+KNOWN = (
+    "debug, secretKey, allowedHosts, backup, promotion, plainSecret.<variable>, or check.<id> for what check --deploy"
+    " finds"
+)
 _FORMS = r"plainSecret\.[A-Za-z_][A-Za-z0-9_]*|check\.[A-Za-z0-9_.-]+"
 # Of every name of a rule.
 NAME_PATTERN = f"^({'|'.join(name for name in RULES if '.' not in name)}|{_FORMS})$"

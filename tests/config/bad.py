@@ -915,11 +915,18 @@ BAD = [
         "    generate one: openssl rand -hex 32 | pulumi config set --secret codesensei:digestKey",
     ),
     Bad(
+        "stack-name",
+        '  codesensei:promoteFrom: ""\n',
+        "  codesensei:promoteFrom: org/shop/staging\n",
+        'promoteFrom: "org/shop/staging" is no name of a stack\n'
+        "    name a stack of this project alone, as `pulumi stack ls` shows it: staging",
+    ),
+    Bad(
         "waive-rule",
         WAIVE,
         "  codesensei:waive: {hsts: later}\n",
         'waive.hsts: "hsts" is no rule of the policy\n    the rules are debug, secretKey, allowedHosts, backup, '
-        "plainSecret.<variable>, or check.<id> for what check --deploy finds",
+        "promotion, plainSecret.<variable>, or check.<id> for what check --deploy finds",
     ),
     Bad(
         "waive-reason",

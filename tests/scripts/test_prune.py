@@ -68,3 +68,11 @@ def test_edits_of_variables_push_no_commit_out(project: Path, make_step: Any) ->
             history.write(json.dumps({"time": "", "revision": "", "seconds": {}, "release": name}) + "\n")
     prune.prune(make_step("switch"), 3)
     assert names(project / "releases") == sorted([*RELEASES[:2], *RELEASES[3:5], f"{newest}-4bbbbbb"])
+
+
+@pytest.mark.proves("promotion.served")
+def test_each_release_has_the_time_when_it_last_began_to_serve(project: Path) -> None:
+    runs = [("a", RELEASES[0]), ("b", RELEASES[1]), ("c", RELEASES[2]), ("d", RELEASES[0])]
+    lines = [json.dumps({"time": time, "revision": "", "seconds": {}, "release": name}) for time, name in runs]
+    PROJECT.history.write_text("\n".join(lines) + "\n")
+    assert prune.since(PROJECT, 2) == {RELEASES[0]: "d", RELEASES[2]: "c"}

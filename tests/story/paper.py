@@ -53,11 +53,11 @@ class Shop:
                 place[names[-1]] = value
         self.project.write(yaml.dump({"config": config}, Dumper=_Dumper, width=10_000))
 
-    def run(self, *words: str) -> Run:
+    def run(self, *words: str, stack: str = NAME) -> Run:
         """`pulumi` with these words, e.g. `preview`."""
         self.project.counter += 1
         events = self.project.directory / f"events-{self.project.counter}.json"
-        argv = ["pulumi", *words, "--stack", NAME, "--non-interactive", "--event-log", str(events)]
+        argv = ["pulumi", *words, "--stack", stack, "--non-interactive", "--event-log", str(events)]
         done = self.project.run(argv)
         found = [json.loads(line) for line in events.read_text().splitlines() if line] if events.exists() else []
         return Run(done.returncode, done.stdout + done.stderr, found)

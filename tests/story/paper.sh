@@ -11,7 +11,9 @@ main() {
     set -- ${SSH_ORIGINAL_COMMAND:-}
     while [ $# -gt 4 ] && [ "$1" != switch ]; do shift; done
     if [ "${1:-}" = switch ]; then
-        echo "codesensei-result: {\"release\": \"$3\", \"revision\": \"$4\", \"url\": \"http://shop.example.com/\"}" >&2
+        served="{\"$3\": \"2026-02-10T10:00:00Z\"}"
+        url=http://shop.example.com/
+        echo "codesensei-result: {\"release\": \"$3\", \"revision\": \"$4\", \"url\": \"$url\", \"served\": $served}" >&2
     else
         echo "codesensei-result: {}" >&2
     fi

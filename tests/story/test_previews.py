@@ -6,10 +6,12 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from codesensei.remote.dns import NO_RECORD, NOT_KNOWN
 from codesensei.story import read
@@ -216,3 +218,42 @@ def test_the_comment_as_the_page_prints_it(shop: Shop) -> None:
     broken = shop.project.run([*make, "STACK=nothing"])
     assert broken.returncode != 0
     assert "it is no preview" in broken.stderr
+
+
+NEXT = "next"
+
+
+def promoted(shop: Shop, revision: str, source: str = NAME, **more: Any) -> tuple[int, Run]:
+    """The preview of another stack of the same project, which takes what `source` has served."""
+    kept = ("server", "project", "domains", "drift", "database", "env", "generateSecrets")
+    config = {f"codesensei:{key}": deepcopy(shop.config[f"codesensei:{key}"]) for key in kept}
+    config["codesensei:project"]["source"]["revision"] = revision
+    config |= {"codesensei:promoteFrom": source} | {f"codesensei:{key}": value for key, value in more.items()}
+    file = shop.project.file.with_name(f"Pulumi.{NEXT}.yaml")
+    if not file.exists():
+        shop.project.pulumi("stack", "init", NEXT)
+    (salt,) = (line for line in file.read_text().splitlines() if line.startswith("encryptionsalt"))
+    file.write_text(f"{yaml.safe_dump({'config': config})}{salt}\n")
+    run = shop.run("preview", stack=NEXT)
+    return run.code, run
+
+
+@pytest.mark.proves("promotion.served", "promotion.refused", "promotion.preview")
+def test_a_stack_that_serves_only_what_another_one_has(shop: Shop) -> None:
+    first, second, _ = shop.history.commits
+    shop.write()
+    code, run = promoted(shop, second.revision, production=True, waive={"backup": "of the tests"})
+    assert code == 0, run.output
+    assert f"            {NAME} serves this code, from 2026-02-10T10:00:00Z on" in told(run)
+    code, run = promoted(shop, first.revision)
+    assert code == 0
+    assert f"codesensei:promoteFrom: {NAME} has not served this code: its latest is " in run.said("warning")
+    code, run = promoted(shop, first.revision, production=True, waive={"backup": "of the tests"})
+    assert code != 0
+    assert f"codesensei:promoteFrom: {NAME} has not served this code: its latest is " in run.said("error")
+    assert 'codesensei:waive: {promotion: "…"}' in run.said("error")
+    assert "Traceback" not in run.output
+    code, run = promoted(shop, first.revision, production=True, waive={"backup": "of tests", "promotion": "at night"})
+    assert code == 0, run.output
+    code, run = promoted(shop, first.revision, "nothing")
+    assert "nothing has not served this code: there is no such stack in this backend" in run.said("warning")

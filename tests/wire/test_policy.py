@@ -32,7 +32,7 @@ def test_each_check_has_a_name_that_a_stack_file_can_waive(check_id: str, name: 
 @pytest.mark.parametrize(
     ("name", "fix"),
     [
-        ("hsts", "the rules are debug, secretKey, allowedHosts, backup, plainSecret.<variable>, or check.<id>"),
+        ("hsts", "the rules are debug, secretKey, allowedHosts, backup, promotion, plainSecret.<variable>, or check"),
         ("plainSecret", "the rules are"),
         ("check.", "the rules are"),
         ("plainSecret.", "the rules are"),
@@ -75,7 +75,7 @@ def test_what_is_to_be_pasted_is_a_part_of_a_stack_file() -> None:
 
 
 def test_every_rule_says_what_is_wrong_and_the_fix() -> None:
-    words = {"module": "shop.settings", "variable": "TOKEN", "message": "it is odd"}
+    words = {"module": "shop.settings", "variable": "TOKEN", "message": "it is odd", "stack": "staging", "why": "x"}
     for name in RULES:
         found = policy.finding(name, **words)
         assert found.thing == name

@@ -27,6 +27,12 @@ def served(project: ProjectPaths) -> list[str]:
     return list(dict.fromkeys(run.release for run in reversed(lines.read(project.history, SwitchRun))))
 
 
+def since(project: ProjectPaths, most: int) -> dict[str, str]:
+    """The same, at most so many of them, each with the time when it last began to serve."""
+    last = {run.release: run.time for run in lines.read(project.history, SwitchRun)}
+    return {name: last[name] for name in served(project)[:most]}
+
+
 def made(project: ProjectPaths) -> list[str]:
     """Releases that are there, also those that have never served."""
     folders = project.releases.iterdir() if project.releases.is_dir() else ()

@@ -38,6 +38,9 @@ from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
 from codesensei.wire.manifest import Manifest, Switched
 
+# As many as another stack may go back to that is promoted from this one.
+MOST_SERVED = 50
+
 
 def run(step: Step[Manifest]) -> None:
     """Make the manifest live, or leave everything as it was."""
@@ -77,7 +80,8 @@ def run(step: Step[Manifest]) -> None:
     if not manifest.acme:
         warnings += certificates.uncovered(project, manifest.tls, hosts)
     warnings += _finish(step, release, seconds)
-    step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings))
+    since = prune.since(project, MOST_SERVED)
+    step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings), served=since)
 
 
 def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:

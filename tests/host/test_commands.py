@@ -35,7 +35,7 @@ def codesensei(stack: Stack, *words: str, code: int = 0) -> subprocess.Completed
     return done
 
 
-@each_debian(13)
+@each_debian(12)
 @pytest.mark.proves("console.status", "console.releases", "console.connection", "console.recover")
 def test_a_deploy_is_killed_and_recovered_from(stack: Stack) -> None:
     first = stack.serving()
@@ -81,7 +81,7 @@ def test_a_deploy_is_killed_and_recovered_from(stack: Stack) -> None:
     assert {one["place"]: one["name"] for one in found}["previous"] == first
 
 
-@each_debian(13)
+@each_debian(12)
 @pytest.mark.proves("console.backups", "docs.commands")
 def test_the_commands_as_they_are_printed(stack: Stack, tmp_path: Path) -> None:
     stack.set("backups", {"to": "/backups/guestbook"})

@@ -50,6 +50,7 @@ def opens(stack: Stack, password: str) -> bool:
     return stack.server.console(command, check=False).stdout == "1\n"
 
 
+@pytest.mark.full
 @pytest.mark.proves("database.password", "database.credentials-current", "database.auto.local")
 @each_debian(13)
 @pytest.mark.proves("database.password", "database.scram", "database.credentials-current")

@@ -29,7 +29,7 @@ RULES = {"allowedHosts", "secretKey", "check.W019", "check.entries.W001"}
 
 
 @pytest.mark.proves("policy.found", "policy.waive", "policy.unused", "policy.listed", "policy.preview", "policy.edge")
-@each_debian(13)
+@each_debian(12)
 def test_production_refuses_all_at_once_and_goes_through_with_waivers(stack: Stack) -> None:
     first, processes = stack.serving(), stack.processes()
     texts = {name: (stack.repository / name).read_text() for name in (MODELS, PRODUCTION)}

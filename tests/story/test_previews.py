@@ -239,7 +239,8 @@ def promoted(shop: Shop, revision: str, source: str = NAME, **more: Any) -> tupl
 
 
 @pytest.mark.proves("promotion.served", "promotion.refused", "promotion.preview")
-def test_a_stack_that_serves_only_what_another_one_has(shop: Shop) -> None:
+def test_a_stack_that_serves_only_what_another_one_has(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(shop.project.environment, "CODESENSEI_STANDINS", "accept")
     first, second, _ = shop.history.commits
     shop.write()
     code, run = promoted(shop, second.revision, production=True, waive={"backup": "of the tests"})

@@ -66,7 +66,7 @@ def require(
 def test_what_the_other_stack_has_served_is_told(
     monkeypatch: pytest.MonkeyPatch, warnings: list[str], served: dict[str, str], says: str
 ) -> None:
-    assert require(monkeypatch, served, PRODUCTION) == says
+    assert require(monkeypatch, served, PRODUCTION) == require(monkeypatch, served, PRODUCTION, OTHER) == says
     assert warnings == []
 
 

@@ -125,10 +125,13 @@ def test_the_register_has_the_units_and_hostnames_that_are_live() -> None:
         }
 
 
-@pytest.mark.proves("outputs.served", "proxy.url")
+@pytest.mark.proves("outputs.served", "proxy.url", "promotion.served")
 def test_what_is_served_is_told() -> None:
     with NEW_COMMIT.machine() as machine:
-        assert switch(machine, NEW).result == {
+        told = switch(machine, NEW).result
+        # With the time since when, which a test of the history looks at.
+        assert list(told.pop("served")) == [FIRST.release, NEW.release]
+        assert told == {
             "release": NEW.release,
             "revision": NEW.revision,
             "url": f"https://{HOST}/",

@@ -20,14 +20,14 @@ def require(stack: Stack, code: Code, access: remote.Access) -> str:
     Raises RunError where it has not and this is production, unless that is waived; otherwise it is a warning.
     """
     name, waived = stack.config.promote_from, RULE in stack.config.waive
+    if name == pulumi.get_stack():
+        raise pulumi.RunError("codesensei:promoteFrom: it is this stack itself\nfix: name the one that is tried first")
     own = {code_of(release) for release in access.look.served}
     if not name or code.id[:7] in own:
         # What this stack has served itself is gone back to, not promoted.
         if waived and not name:
             remote.warn(policy.unused(RULE))
         return ""
-    if name == pulumi.get_stack():
-        raise pulumi.RunError("codesensei:promoteFrom: it is this stack itself\nfix: name the one that is tried first")
     try:
         served = remote.served_by(name)
     except remote.RemoteError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -26,6 +26,17 @@ from components.server import Server
 from components.switch import Switch
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """What is known of the deploy: the manifest, the next release and the stack's key where they are, variables."""
+
+    manifest: Manifest
+    release: str | None
+    digest_key: str | None = field(repr=False)
+    given: Mapping[str, Written] = field(repr=False)
+    own: Mapping[str, str | None] = field(repr=False)
+
+
 def tell(
     stack: Stack, server: Server, code: Code, environment: Environment, switch: Switch, promoted: str = ""
 ) -> None:
@@ -41,9 +52,9 @@ def tell(
     def told(known: list[Any]) -> None:
         release, url, *planned = known
         if access.served:
-            sections = _sections(stack, server, code, served, environment, *planned)
+            sections = _sections(stack, server, code, served, environment, _Planned(*planned))
         else:
-            sections = _first(stack, server, code, environment, *planned)
+            sections = _first(stack, server, code, environment, _Planned(*planned))
         if promoted and sections[0].entries:
             sections[0] = replace(sections[0], entries=(*sections[0].entries, promoted))
         was, build = story.latest(done, steps.BUILD), build_data(stack, code)
@@ -88,16 +99,13 @@ def _first(
     server: Server,
     code: Code,
     environment: Environment,
-    manifest: Manifest,
-    release: str | None,
-    digest_key: str | None,
-    given: Mapping[str, Written],
-    own: Mapping[str, str | None],
+    planned: _Planned,
 ) -> list[story.Section]:
     """What a stack brings that serves nothing yet."""
+    manifest = planned.manifest
     remarks = _where_they_lead(stack, [name for name in manifest.health.hosts if name in stack.config.domains])
     web = f"{code.server.name} {code.settings.application}"
-    variables = _variables(environment, given, own)
+    variables = _variables(environment, planned)
     asked = _server(stack, server, code)
     return story.of_first_deploy(code.checkout, manifest, web, variables, remarks, [*_stores(stack)], asked)
 
@@ -117,13 +125,12 @@ def _stores(stack: Stack) -> Iterator[str]:
         yield "+ the server's broker, Valkey or else Redis, which its projects share"
 
 
-def _variables(
-    environment: Environment, given: Mapping[str, Written], own: Mapping[str, str | None]
-) -> dict[str, Variable]:
+def _variables(environment: Environment, planned: _Planned) -> dict[str, Variable]:
     """All variables of the next release."""
     secret = environment.secret_names
-    found = {key: Variable(envfile.meaning(given[key]), key in secret) for key in given}
-    return found | {key: Variable(value, key in secret, environment.origins[key]) for key, value in own.items()}
+    found = {key: Variable(envfile.meaning(text), key in secret) for key, text in planned.given.items()}
+    own = {key: Variable(value, key in secret, environment.origins[key]) for key, value in planned.own.items()}
+    return found | own
 
 
 def _sections(
@@ -132,19 +139,16 @@ def _sections(
     code: Code,
     served: Served,
     environment: Environment,
-    manifest: Manifest,
-    release: str | None,
-    digest_key: str | None,
-    given: Mapping[str, Written],
-    own: Mapping[str, str | None],
+    planned: _Planned,
 ) -> list[story.Section]:
     """Always in this order."""
     project, roots = stack.config.project, (*code.settings.python_path, *code.requirements.roots)
     build, prepare = build_data(stack, code), prepare_data(stack, code)
     look, done = server.access.look, server.access.state.steps
     # Variables that the update makes are in no name yet.
-    name = release or f"{code.id[:7]}-(new variables)"
-    variables = _variables(environment, given, own)
+    manifest, digest_key = planned.manifest, planned.digest_key
+    name = planned.release or f"{code.id[:7]}-(new variables)"
+    variables = _variables(environment, planned)
     migrations = story.of_migrations(served, code.checkout, (build.directory, *roots), project.acknowledge_migrations)
     switch = story.of_switch(served, name, manifest, migrations)
     removed = []

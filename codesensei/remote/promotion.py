@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 
-import pulumi
-
 from codesensei.remote.errors import RemoteError
-from codesensei.remote.state import LAUNCHERS, ask_engine
+from codesensei.remote.state import ask_engine, full_name, lines_of
 from codesensei.remote.step import answer_of
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
@@ -27,7 +24,7 @@ def served_by(name: str) -> Mapping[str, str]:
 
     Raises RemoteError for a stack that is not there, or that has deployed nothing.
     """
-    full = f"{pulumi.get_organization()}/{pulumi.get_project()}/{name}"
+    full = full_name(name)
     try:
         if not ask_engine("readStackOutputs", name=full):
             raise RemoteError(f"stack {name}", "it has deployed nothing yet", f"pulumi up --stack {name}")
@@ -40,10 +37,8 @@ def served_by(name: str) -> Mapping[str, str]:
             raise RemoteError(f"stack {name}", "there is no such stack in this backend", fix) from None
         fix = "give both stacks one passphrase or key, so that this run can read the other's state, too"
         raise RemoteError(f"stack {name}", f"its state cannot be read: {_shortened(str(error))}", fix) from None
-    for resource in found.values():
-        outputs = resource["outputs"]
-        line = LAUNCHERS.match(str(outputs.get("create") or ""))
-        if line and shlex.split(outputs["create"][line.end() :])[:1] == [SWITCH.name]:
+    for words, outputs in lines_of(found):
+        if words[0] == SWITCH.name:
             return _of_switch(name, answer_of(outputs.get("stdout") or "", outputs.get("stderr")))
     raise RemoteError(f"stack {name}", "its state has no switch that has ended", f"pulumi up --stack {name}")
 

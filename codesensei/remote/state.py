@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ HALF_WRITTEN = "failed to load checkpoint"
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _SERVER = "codesensei:index:Server"
 _COMMAND, _COPY = "command:remote:Command", "command:remote:CopyToRemote"
-LAUNCHERS = re.compile(
+_LAUNCHERS = re.compile(
     rf"(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s (\.codesensei-\S+ )?[a-z0-9-]+) "
 )
 
@@ -69,22 +69,35 @@ class State:
             if resource["type"] == _COPY:
                 # A deploy may have ended between the two that are copied.
                 copy = max(copy, int((outputs.get("triggers") or [0])[0]))
-            found = LAUNCHERS.match(outputs.get("create") or "") if resource["type"] == _COMMAND else None
-            if found:
-                words, repair = parted(shlex.split(outputs["create"][found.end() :]))
-                # What runs on its standard input is named by the hash in its line.
-                stdin = "" if words[0] == CLAIM.name else outputs.get("stdin") or ""
-                steps[words[0]] = StepState(repair, digests.of_step(words, stdin), tuple(words), stdin)
+        for line, outputs in lines_of(resources):
+            words, repair = parted(line)
+            # What runs on its standard input is named by the hash in its line.
+            stdin = "" if words[0] == CLAIM.name else outputs.get("stdin") or ""
+            steps[words[0]] = StepState(repair, digests.of_step(words, stdin), tuple(words), stdin)
         return cls(True, steps, copy, identity=identity)
+
+
+def lines_of(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[list[str], Mapping[str, Any]]]:
+    """The words of each step's line, and the outputs of its resource."""
+    for resource in resources.values():
+        outputs = resource["outputs"]
+        found = _LAUNCHERS.match(outputs.get("create") or "") if resource["type"] == _COMMAND else None
+        if found:
+            yield shlex.split(outputs["create"][found.end() :]), outputs
 
 
 def read_state() -> State:
     """Ask the engine. Nothing is connected to."""
-    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    name = full_name(pulumi.get_stack())
     outputs = ask_engine("readStackOutputs", name=name)
     if not outputs:
         return State()
     return replace(State.of(ask_engine("readStackResourceOutputs", stackName=name)), outputs=outputs)
+
+
+def full_name(stack: str) -> str:
+    """A stack of this project as the engine calls it."""
+    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
 
 
 def ask_engine(question: str, **names: str) -> Any:

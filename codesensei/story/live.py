@@ -128,17 +128,19 @@ def of_switch(served: Served, release: str, wanted: Manifest, migrations: Migrat
     if not change.of_release and change.was == wanted:
         return Section("switch")
     refused = ["nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"]
-    meaning = _meaning(change, is_harmful=migrations.harmful)
+    meaning = _meaning(change, migrations)
     return section("switch", [*(refused if migrations.refused else []), meaning, *_settings(change)])
 
 
-def _meaning(change: _Change, *, is_harmful: bool) -> str:
+def _meaning(change: _Change, migrations: Migrations) -> str:
     """One line for visitors and jobs."""
     stale = [unit for unit in change.wanted.units if change.stale(unit)]
     told = []
     if _is_felt(change):
         told.append("visitors wait while web restarts")
-    elif is_harmful:
+    elif migrations.unfit:
+        told.append("requests may fail as long as the older code serves")
+    elif migrations.harmful:
         told.append("requests may fail from the migrations on until the candidate serves")
     elif any(unit.kind == "web" for unit in stale):
         told.append("visitors notice nothing, a candidate serves them meanwhile")

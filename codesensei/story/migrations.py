@@ -18,9 +18,12 @@ SAFE = "safe for the serving code"
 
 @dataclass(frozen=True)
 class Migrations(Section):
-    """The section, and whether code fails meanwhile: `harmful` ones run, or would if they were not `refused`."""
+    """The section, and whether code fails: the serving one, while `harmful` ones run, or the older one that comes back,
+    as it lacks `unfit` ones. Both happen only once they are not `refused` any more.
+    """
 
     harmful: bool = False
+    unfit: bool = False
     refused: bool = False
 
 
@@ -43,8 +46,9 @@ def of_migrations(
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
         *bounded([*_safe(found.new, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
     ]
-    harmful = {one.migration for one in (*coming, *lacked) if one.verdict != "safe"}
-    return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(harmful - {*acknowledged}))
+    harmful, unfit = ({one.migration for one in some if one.verdict != "safe"} for some in (coming, lacked))
+    refused = (harmful | unfit) - {*acknowledged}
+    return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), bool(refused))
 
 
 def _against(judged: Iterable[Judged], whom: str) -> Iterator[str]:

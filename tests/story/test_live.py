@@ -117,11 +117,17 @@ def test_a_state_without_what_is_live_is_said() -> None:
 
 @pytest.mark.proves("story.switch")
 @pytest.mark.parametrize("refused", [True, False])
-def test_visitors_notice_migrations_that_the_code_cannot_live_with(refused: bool) -> None:
+@pytest.mark.parametrize(
+    ("found", "felt"),
+    [
+        (Migrations("migrations", harmful=True), "requests may fail from the migrations on until the candidate serves"),
+        (Migrations("migrations", unfit=True), "requests may fail as long as the older code serves"),
+    ],
+)
+def test_visitors_notice_migrations_that_the_code_cannot_live_with(found: Migrations, felt: str, refused: bool) -> None:
     served = Served(RELEASE, REVISION, manifest=manifest())
-    migrations = Migrations("migrations", harmful=True, refused=refused)
+    migrations = replace(found, refused=refused)
     stops = "nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"
-    felt = "requests may fail from the migrations on until the candidate serves"
     assert of_switch(served, OTHER, manifest(), migrations).entries == ((stops, felt) if refused else (felt,))
 
 

@@ -49,15 +49,16 @@ def test_what_is_not_safe_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_code_cannot_live_with_is_refused_until_all_of_it_is_acknowledged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def judged(found: Pending, *acknowledged: str) -> tuple[bool, bool]:
+    def judged(found: Pending, *acknowledged: str) -> tuple[bool, bool, bool]:
         told(monkeypatch, found)
         section = of_migrations(served(), checkout(), ["."], acknowledged)
-        return section.harmful, section.refused
+        return section.harmful, section.unfit, section.refused
 
     drops = Pending(new=(migration("0004_drop", DROP),), gone=(migration("0005_drop", DROP),))
-    assert judged(Pending(new=(migration("0003_index", INDEX),))) == (False, False)
-    assert judged(drops, "books.0004_drop") == (True, True)
-    assert judged(drops, "books.0004_drop", "books.0005_drop") == (True, False)
+    assert judged(Pending(new=(migration("0003_index", INDEX),))) == (False, False, False)
+    assert judged(drops, "books.0004_drop") == (True, True, True)
+    assert judged(drops, "books.0004_drop", "books.0005_drop") == (True, True, False)
+    assert judged(Pending(gone=drops.gone)) == (False, True, True)
 
 
 @pytest.mark.proves("story.migrations")

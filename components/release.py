@@ -37,12 +37,11 @@ class Release(Component):
         self.before = [copied]
         built = self.step(access, steps.BUILD, build_data(stack, code), release, checkout.revision)
         built.apply(lambda answer: warn_of(answer, "step build"))
-        self.step(access, steps.PREPARE, prepare_data(stack, code), release, checkout.revision)
         self.register_outputs({"release": release, "revision": checkout.revision})
 
 
 def build_data(stack: Stack, code: Code) -> steps.Build:
-    """What the step `build` gets: where the code is, what is installed, what Django's settings must agree with."""
+    """What the step `build` gets: code and packages, what Django's settings must agree with, hooks, migrations."""
     config, settings, database = stack.config.project, code.settings, stack.database
     asgi_decided = {config.interface, config.server} != {"auto"} or config.asgi_application
     wsgi_decided = config.wsgi_application or settings.interface == "asgi"
@@ -78,22 +77,9 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         waived=waived_on_server(stack.config),
         plain_http=stack.scheme == "http",
         backups=stack.config.backups is not None,
-    )
-
-
-def prepare_data(stack: Stack, code: Code) -> steps.Prepare:
-    """What the step `prepare` gets: hooks, and how migrations and static files are treated."""
-    config = stack.config.project
-    return steps.Prepare(
-        user=stack.user,
-        directory=code.settings.django_directory,
-        settings_module=config.settings_module,
         hooks=hooks(stack),
-        static=config.static,
-        lock_timeout=stack.config.database.lock_timeout,
-        shared_paths=config.shared_paths,
         collectstatic=config.collectstatic,
-        sandbox=config.loosened,
+        lock_timeout=stack.config.database.lock_timeout,
         acknowledge_migrations=config.acknowledge_migrations,
         dump_keep=stack.config.database.dump_keep,
     )

@@ -21,7 +21,7 @@ from components.backups import backup_data
 from components.base import if_known
 from components.environment import Environment
 from components.provisioning import account_data, packages_data
-from components.release import build_data, prepare_data
+from components.release import build_data
 from components.server import Server
 from components.switch import Switch
 
@@ -143,7 +143,7 @@ def _sections(
 ) -> list[story.Section]:
     """Always in this order."""
     project, roots = stack.config.project, (*code.settings.python_path, *code.requirements.roots)
-    build, prepare = build_data(stack, code), prepare_data(stack, code)
+    build = build_data(stack, code)
     look, done = server.access.look, server.access.state.steps
     # Variables that the update makes are in no name yet.
     manifest, digest_key = planned.manifest, planned.digest_key
@@ -155,7 +155,7 @@ def _sections(
     if switch.entries or any(drift.step == SWITCH.name for drift in look.drift):
         removed = story.removed_releases(look.releases, look.served, name, manifest.keep_releases)
     return [
-        story.of_release(served, name, code.checkout, build, prepare),
+        story.of_release(served, name, code.checkout, build),
         story.of_packages(served, code.checkout, code.requirements, build),
         migrations,
         story.of_variables(served, name, variables, digest_key),

@@ -1419,7 +1419,7 @@ UNIT = [
     # Sentence by sentence, what no breakage above is of
     Breakage(
         "words.release.immutable",
-        f"{SCRIPTS}/steps/prepare.py",
+        f"{SCRIPTS}/release/prepare.py",
         "    if known.is_prepared:\n",
         '    if known.state == "prepared":\n',
     ),
@@ -1457,7 +1457,7 @@ UNIT = [
     ),
     Breakage(
         "paths.releases.revision",
-        f"{SCRIPTS}/steps/prepare.py",
+        f"{SCRIPTS}/release/prepare.py",
         '    revision = f"{known.revision}\\n"\n',
         '    revision = f"{release.name}\\n"\n',
     ),
@@ -1567,19 +1567,19 @@ UNIT = [
     ),
     Breakage(
         "hooks.order",
-        f"{SCRIPTS}/steps/prepare.py",
+        f"{SCRIPTS}/release/prepare.py",
         '    _hooks(step, release, "afterMigrate", hooks.after_migrate)\n',
         "",
     ),
     Breakage(
         "hooks.order",
-        f"{SCRIPTS}/steps/prepare.py",
+        f"{SCRIPTS}/release/prepare.py",
         '"beforeCollectstatic", hooks.before_collectstatic, as_build_user=True',
         '"beforeCollectstatic", hooks.before_collectstatic',
     ),
     Breakage(
         "hooks.failing",
-        f"{SCRIPTS}/steps/prepare.py",
+        f"{SCRIPTS}/release/prepare.py",
         'require(jobs.run_job(step, release, job), release, title, "fix the hook',
         '(jobs.run_job(step, release, job), release, title, "fix the hook',
     ),
@@ -1596,6 +1596,19 @@ UNIT = [
         "migrate.skipped", f"{SCRIPTS}/release/ask_databases.py", "        return None\n", "        return False\n"
     ),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/migrate.py", '"migrate", "--noinput", *', '"migrate", *'),
+    Breakage(
+        "migrate.skipped",
+        f"{SCRIPTS}/release/ask_databases.py",
+        '(whole or not own_command("migrate"))',
+        "whole or True",
+    ),
+    Breakage(
+        "migrate.skipped",
+        f"{SCRIPTS}/release/ask_django.py",
+        "            return None\n    try:",
+        "            pass\n    try:",
+    ),
+    Breakage("migrate.skipped", f"{SCRIPTS}/release/prepare.py", "(None if hooks.before_migrate else asked)", "asked"),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", '["--database", alias]', "[]"),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", " if not database.why_not]", "]"),
     Breakage(
@@ -1624,7 +1637,7 @@ UNIT = [
         "SET lock_timeout",
     ),
     Breakage("migrate.weight", f"{SCRIPTS}/release/jobs.py", "    if job.low_weight:\n", "    if job:\n"),
-    Breakage("collectstatic", f"{SCRIPTS}/steps/prepare.py", '"collectstatic", "--noinput")', '"collectstatic")'),
+    Breakage("collectstatic", f"{SCRIPTS}/release/prepare.py", '"collectstatic", "--noinput")', '"collectstatic")'),
     Breakage("build.weight", f"{SCRIPTS}/release/jobs.py", '"IOWeight": "20", ', ""),
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", " on {socket.gethostname()}: ", ": "),
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),
@@ -1965,8 +1978,8 @@ UNIT = [
         "*BASE, *(_valid(name) for name in data.packages)]",
         "*BASE]",
     ),
-    Breakage("config.static", f"{SCRIPTS}/steps/prepare.py", 'return step.data.static == "serve" and ', "return "),
-    Breakage("config.collectstatic", f"{SCRIPTS}/steps/prepare.py", 'data.collectstatic == "beforeMigrate"', "False"),
+    Breakage("config.static", f"{SCRIPTS}/release/prepare.py", 'return step.data.static == "serve" and ', "return "),
+    Breakage("config.collectstatic", f"{SCRIPTS}/release/prepare.py", 'data.collectstatic == "beforeMigrate"', "False"),
     Breakage("shared-paths", f"{SCRIPTS}/release/share_link.sh", 'ln -s -- "$2" "$1"', 'mkdir -- "$1"'),
     Breakage(
         "shared-paths",
@@ -2030,7 +2043,7 @@ UNIT = [
     Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "if name in plan.applied", "if name"),
     Breakage(
         "migrations.rollback",
-        f"{SCRIPTS}/steps/prepare.py",
+        f"{SCRIPTS}/release/prepare.py",
         "    guard.refuse_older(step, release, data.acknowledge_migrations)\n",
         "",
     ),

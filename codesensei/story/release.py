@@ -29,7 +29,7 @@ def ended(release: str, url: str) -> Section:
     return Section("live", (f"{url} serves {release}",))
 
 
-def of_release(served: Served, name: str, checkout: Checkout, build: steps.Build, prepare: steps.Prepare) -> Section:
+def of_release(served: Served, name: str, checkout: Checkout, build: steps.Build) -> Section:
     """From the release that serves to `name`, which is made from the rest."""
     if name == served.release:
         return Section(NAME)
@@ -38,7 +38,7 @@ def of_release(served: Served, name: str, checkout: Checkout, build: steps.Build
     if checkout.branch:
         head += f", branch {checkout.branch}"
     commits = (*_commits("+", found.new), *_commits("-", found.lost)) if found else ()
-    return Section(NAME, (shortened(head), *commits, *bounded([*_others(served, build, prepare)])))
+    return Section(NAME, (shortened(head), *commits, *bounded([*_others(served.build, build)])))
 
 
 def _way(found: History | None, served: str, checkout: Checkout) -> str:
@@ -73,17 +73,17 @@ def _commits(sign: str, side: Side) -> tuple[str, ...]:
     return tuple(shortened(line) for line in (*(f"{sign} {commit}" for commit in side.newest), *more))
 
 
-def _others(served: Served, build: steps.Build, prepare: steps.Prepare) -> Iterator[str]:
+def _others(serves: steps.Build | None, build: steps.Build) -> Iterator[str]:
     """What else is different code: parts of the build, and hooks."""
-    for name, called in _PARTS.items() if served.build else ():
-        was, wanted = (getattr(of, name) or _EMPTY.get(name, "none") for of in (served.build, build))
+    if serves is None:
+        return
+    for name, called in _PARTS.items():
+        was, wanted = (getattr(of, name) or _EMPTY.get(name, "none") for of in (serves, build))
         if was != wanted:
             yield f"{called} {was} -> {wanted}"
-    if served.build and served.build.server != build.server:
-        yield f"web server {served.build.server.name} -> {build.server.name}"
-    if served.prepare is None:
-        return
-    for name, before, after in _hooks(served.prepare.hooks, prepare.hooks):
+    if serves.server != build.server:
+        yield f"web server {serves.server.name} -> {build.server.name}"
+    for name, before, after in _hooks(serves.hooks, build.hooks):
         yield from (f"{name} - {line}" for line in before if line not in after)
         yield from (f"{name} + {line}" for line in after if line not in before)
         if before != after and sorted(before) == sorted(after):

@@ -43,7 +43,6 @@ class Served:
     revision: str
     manifest: Manifest | None = None
     build: steps.Build | None = None
-    prepare: steps.Prepare | None = None
     environment: steps.Environment | None = field(default=None, repr=False)
 
     @classmethod
@@ -54,7 +53,6 @@ class Served:
             revision,
             _given(done, steps.SWITCH, release),
             _given(done, steps.BUILD, release),
-            _given(done, steps.PREPARE, release),
             _given(done, steps.ENVIRONMENT, variables_of(release)),
         )
 

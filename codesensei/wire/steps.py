@@ -221,8 +221,18 @@ class LockFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Shell lines that run before the switch."""
+
+    before_migrate: tuple[str, ...] = ()
+    after_migrate: tuple[str, ...] = ()
+    before_collectstatic: tuple[str, ...] = ()
+    after_collectstatic: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Build:
-    """The code and packages of a release, and what Django's settings must agree with.
+    """The code and packages of a release, what Django's settings must agree with, and what runs before the switch.
 
     `directory` is where manage.py is, `requirements` relative to the source's root, `install_from` the folder that its
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
@@ -232,6 +242,9 @@ class Build:
     `production` refuses what the policy finds and `waived` does not name; with `plain_http` the site has no HTTPS, and
     with `backups` the stack file asks for them. `adopt` takes over what the settings use and another stack has,
     `shares` names what both may use, and `sandbox` is what the project's programs may do beyond the usual.
+    `lock_timeout` in seconds; 0: migrations wait forever. `acknowledge_migrations` run though the serving release may
+    not live with them: `books.0003_drop_price`. Before one that is destructive the database is dumped, and of these
+    dumps `dump_keep` stay.
     """
 
     user: str
@@ -251,6 +264,8 @@ class Build:
     static_url: str
     media_url: str | None
     database: BuildDatabase
+    hooks: Hooks
+    lock_timeout: int
     hashed: bool = False
     lock: LockFile | None = None
     shared_paths: tuple[str, ...] = ()
@@ -262,35 +277,7 @@ class Build:
     waived: tuple[str, ...] = ()
     plain_http: bool = False
     backups: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hooks:
-    """Shell lines that run before the switch."""
-
-    before_migrate: tuple[str, ...] = ()
-    after_migrate: tuple[str, ...] = ()
-    before_collectstatic: tuple[str, ...] = ()
-    after_collectstatic: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepare:
-    """Hooks, migrations and static files. `lock_timeout` in seconds; 0: migrations wait forever.
-
-    `acknowledge_migrations` run though the serving release may not live with them: `books.0003_drop_price`. Before one
-    that is destructive the database is dumped, and of these dumps `dump_keep` stay.
-    """
-
-    user: str
-    directory: str
-    settings_module: str
-    hooks: Hooks
-    static: Literal["serve", "none"]
-    lock_timeout: int
-    shared_paths: tuple[str, ...] = ()
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = "afterMigrate"
-    sandbox: Loosened = field(default_factory=dict)
     acknowledge_migrations: tuple[str, ...] = ()
     dump_keep: int = 3
 
@@ -450,7 +437,6 @@ INSTANCE = StepKind("instance", Instance, secret=True)
 DATABASE = StepKind("database", Database, secret=True)
 ENVIRONMENT = StepKind("environment", Environment, secret=True, of_release=True)
 BUILD = StepKind("build", Build, of_release=True)
-PREPARE = StepKind("prepare", Prepare, of_release=True)
 TLS = StepKind("tls", Tls, secret=True)
 ACME = StepKind("acme", Acme)
 SWITCH = StepKind("switch", Manifest, of_release=True)
@@ -460,5 +446,5 @@ DESTROY = StepKind("destroy", Destroy)
 RENEWED = StepKind("renewed", Nothing)
 
 _OF_SERVER = (CLAIM, PREFLIGHT, PACKAGES, ACCOUNT, PROXY, BROKER)
-_OF_PROJECT = (INSTANCE, DATABASE, ENVIRONMENT, BUILD, PREPARE, TLS, ACME, SWITCH, BACKUPS, DESTROY, RENEWED)
+_OF_PROJECT = (INSTANCE, DATABASE, ENVIRONMENT, BUILD, TLS, ACME, SWITCH, BACKUPS, DESTROY, RENEWED)
 STEPS: Mapping[str, StepKind[object]] = {step.name: step for step in (*_OF_SERVER, *_OF_PROJECT)}  # type: ignore[misc]

@@ -26,8 +26,8 @@ def test_the_file_that_is_kept_says_the_costs() -> None:
         ({"connections": 6}, "code: connections 5 became 6"),
         ({"connections": 4}, "code: connections 5 became 4"),
         (
-            {"steps": ["build", "prepare", "switch"]},
-            r"code: steps .*'switch'\] became \['build', 'prepare', 'switch'\]",
+            {"steps": ["build", "environment", "switch"]},
+            r"code: steps .*'switch'\] became \['build', 'environment', 'switch'\]",
         ),
         ({"starts": 8}, "code: starts 7 became 8"),
         ({"kilobytes": 111.0}, "code: kilobytes 100.0 became 111.0"),

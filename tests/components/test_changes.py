@@ -42,8 +42,8 @@ class Source:
     closure: Closure = CLOSURE
 
 
-RELEASE = "build prepare switch"
-VARIABLES = "environment build prepare switch"
+RELEASE = "build switch"
+VARIABLES = "environment build switch"
 # What the stack file says, and the steps that run for it.
 TABLE: dict[str, tuple[str, object, str]] = {
     # A release has a digest of its variables in its name.
@@ -84,10 +84,10 @@ TABLE: dict[str, tuple[str, object, str]] = {
     # The project's programs run in it before the switch, too; the release stays the same.
     "a sandbox": ("project.sandbox", {"ProtectHome": False}, RELEASE),
     # A release that is prepared is not prepared again, but asked whether it may be.
-    "static files first": ("project.collectstatic", "beforeMigrate", "prepare"),
-    "acknowledged migrations": ("project.acknowledgeMigrations", ["shop.0002_price"], "prepare"),
-    "time for locks": ("database", {"lockTimeout": 9}, "prepare"),
-    "dumps": ("database", {"dumpKeep": 5}, "prepare"),
+    "static files first": ("project.collectstatic", "beforeMigrate", "build"),
+    "acknowledged migrations": ("project.acknowledgeMigrations", ["shop.0002_price"], "build"),
+    "time for locks": ("database", {"lockTimeout": 9}, "build"),
+    "dumps": ("database", {"dumpKeep": 5}, "build"),
     # One of Debian's packages may be a module of nginx.
     "a package of Debian": ("project.systemPackages", ["imagemagick"], "packages proxy"),
     "hardening": ("server.hardening", "off", "packages"),

@@ -88,7 +88,6 @@ def test_the_order_of_a_first_deploy(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "shop-database",
         "shop-environment",
         "shop-build",
-        "shop-prepare",
         "shop-switch",
     ]
 
@@ -125,7 +124,7 @@ def test_everything_is_staged_before_the_switch(name: str, tmp_path: Path, monke
 def test_a_step_waits_for_all_that_it_stands_on(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a component in between has nothing to run, and so nothing that could be waited for."""
     declared = run(name, tmp_path, monkeypatch)
-    order = ["server-preflight", "shop-packages", "shop-account", "shop-environment", "shop-build", "shop-prepare"]
+    order = ["server-preflight", "shop-packages", "shop-account", "shop-environment", "shop-build"]
     for earlier, later in itertools.pairwise(order):
         assert declared.find(earlier).urn in _before(declared, declared.find(later).urn), f"{later} after {earlier}"
 
@@ -207,7 +206,7 @@ def test_a_changed_variable_names_itself_and_runs_the_release_alone(
         for old, new in zip(by_urn(before.registered), by_urn(after.registered), strict=True)
         if old.inputs != new.inputs and new.type.startswith("command:")
     }
-    assert set(changed) == {"shop-environment", "shop-build", "shop-prepare", "shop-switch"}
+    assert set(changed) == {"shop-environment", "shop-build", "shop-switch"}
     old, new = (it.find("shop", ":Environment").shown["secretEnv"] for it in (before, after))
     assert {name for name in new if old[name] != new[name]} == {"API_TOKEN"}
     assert len(new["API_TOKEN"]) == 10

@@ -195,13 +195,13 @@ def test_the_releases(world: World) -> None:
         built="2026-11-29T05:00:00Z",
         seconds={"install": 12.25, "\x1b[2Jcandidate": 1.0},
     )
-    other = KeptRelease(name="1111111-2222222", result="failed", failed="prepare")
+    other = KeptRelease(name="1111111-2222222", result="failed", failed="build")
     world.says(Releases(releases=(one, other)))
     lines = world.run("releases").stdout.splitlines()
     (current,) = (line for line in lines if RELEASE in line)
     cells = "current 9c1e9c1e9c1e 2026-11-29 05:00 UTC served install 12.2, \\x1b[2Jcandidate 1.0"
     assert current.split()[1:] == cells.split()
-    assert any("1111111-2222222" in line and "failed in prepare" in line for line in lines)
+    assert any("1111111-2222222" in line and "failed in build" in line for line in lines)
     found = json.loads(world.run("releases", "--json").stdout)["releases"]
     assert [entry["result"] for entry in found] == ["served", "failed"]
     world.says(Releases())

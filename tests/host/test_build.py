@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +47,7 @@ HOSTILE = {
 @pytest.mark.full
 def test_a_hostile_package_can_do_nothing_but_fill_its_directory(lab: Workshop, debian: int) -> None:
     before = lab.server.console("stat -c '%a %u %h' /etc/passwd /etc/shadow").stdout
-    built = lab.build(HOSTILE, prepare=True)
+    built = lab.build(HOSTILE)
     report = json.loads(lab.python(built, "import probe; print(probe.REPORT)"))
     assert report["user"] == int(lab.server.console(f"id -u {lab.build_user}").stdout)
     assert report["capabilities"] == report["bounding"] == "0000000000000000"
@@ -71,22 +72,16 @@ def test_a_hostile_package_can_do_nothing_but_fill_its_directory(lab: Workshop, 
 @ON_13
 @pytest.mark.full
 def test_a_hard_link_to_a_file_of_root_s_is_never_taken_over(lab: Workshop) -> None:
-    """Where the kernel lets users make one: the link is put there by hand, between the build and its end."""
-    files = {**START, "libs/x/pyproject.toml": BACKEND, "libs/x/backend.py": "import time\ntime.sleep(3600)\n"}
-    lab.build(START)
+    """Where the kernel lets users make one: the link is put there by hand, while a hook waits for it."""
+    waits = "touch assets/ready; timeout 60 sh -c 'until test -e assets/victim; do sleep 0.1; done'"
+    files = {**START, "assets/more.txt": "x"}
+    assets = f"{lab.root}/releases/*/assets"
+    link = f"cd $(dirname $(ls {assets}/ready)) && ln /srv/codesensei/victim victim"
     lab.server.console("install -m 644 /dev/null /srv/codesensei/victim")
-    built = lab.build({**files, "assets/more.txt": "x"}, {"hooks": {"beforeCollectstatic": ["true"]}})
-    lab.server.console(f"ln /srv/codesensei/victim {built.path}/assets/victim")
-    data = steps.Prepare(
-        user="lab",
-        directory=".",
-        settings_module="config.settings",
-        hooks=steps.Hooks(),
-        static="none",
-        lock_timeout=5,
-    )
-    ok, said = lab.step(steps.PREPARE, data, built.release, built.code.checkout.revision, check=False)
-    assert not ok
+    with ThreadPoolExecutor(1) as pool:
+        building = pool.submit(lab.build, files, {"hooks": {"beforeCollectstatic": [waits]}}, succeed=False)
+        lab.server.console(f"timeout 120 sh -c 'until test -e {assets}/ready; do sleep 0.1; done'; {link}")
+        said = building.result().said
     assert "victim is a hard link to a file of root's" in said
     assert (
         lab.server.console("stat -c '%a %U %G' /srv/codesensei/victim; rm /srv/codesensei/victim").stdout

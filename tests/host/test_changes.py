@@ -26,7 +26,6 @@ def test_a_new_commit_changes_release_and_switch_alone(stack: Stack) -> None:
         "Release guestbook",
         "CopyToRemote guestbook-source",
         "Command guestbook-build",
-        "Command guestbook-prepare",
         "Switch guestbook",
         "Command guestbook-switch",
     }

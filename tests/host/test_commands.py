@@ -59,7 +59,7 @@ def test_a_deploy_is_killed_and_recovered_from(stack: Stack) -> None:
     stack.finish(process, events, 30)
     stack.recover_state()
     living = codesensei(stack, "recover", "--yes", code=1)
-    assert "prepare of guestbook (process " in living.stderr
+    assert "build of guestbook (process " in living.stderr
     assert stack.server.console("pgrep -u deploy -x sleep").stdout
     stack.server.console(f"kill -KILL $(python3 -c \"import json; print(json.load(open('{HOLDER}'))['pid'])\")")
     assert "codesensei-job-guestbook.service still runs" in codesensei(stack, "status").stdout
@@ -70,7 +70,7 @@ def test_a_deploy_is_killed_and_recovered_from(stack: Stack) -> None:
     assert told.endswith("recovered; run pulumi up\n")
     assert stack.server.console("pgrep -u deploy -x sleep", check=False).stdout == ""
     again = codesensei(stack, "recover").stdout
-    assert "interrupted steps (prepare)" in again
+    assert "interrupted steps (build)" in again
     assert again.endswith("nothing to recover\n")
     stack.file.write_text(text)
     stack.use("main~1")

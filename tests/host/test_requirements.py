@@ -91,7 +91,7 @@ def test_a_private_index_by_a_secret_variable(lab: Workshop, debian: int, instal
     assert "install the requirements (release " in refused.error
     assert "the package index at 127.0.0.1 refuses the login (HTTP status 401)" in refused.error
     secret = url.replace("//", f"//{index.USER}:{index.ENCODED}@")
-    built = lab.build(files, project, secrets={"PIP_EXTRA_INDEX_URL": secret}, prepare=True)
+    built = lab.build(files, project, secrets={"PIP_EXTRA_INDEX_URL": secret})
     assert lab.packages(built)["acme-theme".replace("-", "_")] == "2.0"
     assert lab.python(built, "import acme_theme; print(acme_theme.NAME)") == "acme"
     assert index.PASSWORD not in built.said
@@ -142,7 +142,7 @@ def test_a_lock_file(lab: Workshop, tool: str, installer: str) -> None:
     extras = [] if tool == "pylock" else ["prod"]
     project: dict[str, object] = {"requirements": f"backend/{name}", "installer": installer, "extras": extras}
     files: dict[str, str | bytes] = {**START, **{f"backend/{name}": text for name, text in lock.items()}}
-    built = lab.build(files, project, prepare=True)
+    built = lab.build(files, project)
     found = lab.packages(built)
     assert (found["django"], found["asgiref"][:2], found["sqlparse"][:2]) == ("5.2.19", "3.", "0.")
     assert (found["gunicorn"], "packaging" in found, "iniconfig" in found) == ("23.0.0", True, False)
@@ -200,8 +200,8 @@ def test_packages_of_the_repository_itself(lab: Workshop) -> None:
     """`-e .` is used where it lies: another variable is another release, and its packages are its own."""
     top = {"pyproject.toml": BACKEND, "backend.py": LIBRARY, "foo.py": "WORD = 'top'\n"}
     files = requiring("gunicorn==23.0.0", "-e .", **top)
-    first = lab.build(files, env={"X": "1"}, prepare=True)
-    second = lab.build(files, env={"X": "2"}, prepare=True)
+    first = lab.build(files, env={"X": "1"})
+    second = lab.build(files, env={"X": "2"})
     assert first.code.id == second.code.id
     assert first.venv != second.venv
     lab.server.console(f"rm -r {first.path} {first.venv}")
@@ -283,7 +283,7 @@ def test_a_server_is_added_under_the_project_s_own_versions(lab: Workshop) -> No
 @pytest.mark.proves("deps.auto", "deps.root", "deps.server-missing")
 def test_auto(lab: Workshop, debian: int) -> None:
     """uv installs into a venv as Python makes it, whose byte code is there; pip takes the place of uv that cannot."""
-    built = lab.build({**START, "requirements.txt": HASHED}, prepare=True)
+    built = lab.build({**START, "requirements.txt": HASHED})
     found = lab.packages(built)
     assert (found["django"], found["gunicorn"]) == ("5.2.19", "23.0.0")
     assert "pip installs the packages" not in built.said
@@ -303,7 +303,7 @@ def test_auto(lab: Workshop, debian: int) -> None:
 @pytest.mark.parametrize("debian", [13, pytest.param(12, marks=pytest.mark.full)])
 @pytest.mark.proves("deps.uv", "deps.root")
 def test_uv(lab: Workshop, debian: int) -> None:
-    built = lab.build(requiring(), {"installer": "uv"}, prepare=True)
+    built = lab.build(requiring(), {"installer": "uv"})
     assert lab.packages(built) == {**lab.packages(built), "django": "5.2.19", "gunicorn": "23.0.0"}
     assert "pip" not in lab.packages(built)
     assert lab.server.console(f"find {built.venv} ! -user root").stdout == ""
@@ -352,7 +352,7 @@ def test_the_environment_is_there_while_packages_are_built(lab: Workshop) -> Non
     )
     settings = SETTINGS + "\nif os.environ['WORD'] != 'a b':\n    raise SystemExit('another word')\n"
     files = {**requiring("gunicorn==23.0.0", "./libs/foo", **FOO), "libs/foo/backend.py": backend}
-    built = lab.build({**files, "config/settings.py": settings}, env={"WORD": "a b"}, prepare=True)
+    built = lab.build({**files, "config/settings.py": settings}, env={"WORD": "a b"})
     assert lab.python(built, "import foo; print(foo.WORD)") == "a b"
 
 
@@ -367,7 +367,7 @@ CASES = [(debian, version) for debian, versions in VERSIONS.items() for version 
 @pytest.mark.full
 def test_a_version_of_django(lab: Workshop, version: str) -> None:
     files = {**START, "requirements.txt": f"Django=={version}\ngunicorn==23.0.0\n"}
-    built = lab.build(files, prepare=True)
+    built = lab.build(files)
     assert lab.python(built, "import django; print(django.__version__)") == version
     assert lab.server.console(f"cat {built.path}/.codesensei/static/hello.txt").stdout == "hello\n"
     lab.python(built, "import sys; sys.path.insert(0, '.'); import config.wsgi")

@@ -20,7 +20,6 @@ STEPS = (
     "guestbook-database",
     "guestbook-environment",
     "guestbook-build",
-    "guestbook-prepare",
     "guestbook-switch",
 )
 

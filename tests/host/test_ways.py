@@ -121,7 +121,7 @@ def test_a_second_operator_with_state_and_passphrase_alone(stack: Stack, tmp_pat
     stack.set("project.hooks", {"beforeMigrate": ["sleep 15"]})
     started = stack.start("up", "--yes", "--skip-preview")
     try:
-        stack.await_step("prepare")
+        stack.await_step("build")
         refused = theirs.up(succeed=False)
         assert "the stack is currently locked by 1 lock(s)" in refused.output
         assert "Traceback" not in refused.output

@@ -72,7 +72,7 @@ def test_a_new_release_lets_everything_finish(changing_desk: Desk) -> None:
     assert load.releases == [before, desk.outputs()["release"]]
     assert beats.numbers <= {0, 1}
     assert re.search(
-        r"seconds: .*build [\d.]+ \(code .*, packages .*, settings .*\), prepare [\d.]+ \(migrate .*, static .*\),"
+        r"seconds: .*build [\d.]+ \(code .*, packages .*, settings .*, migrate .*, static .*\),"
         r" switch [\d.]+ \(proof .*, candidate .*, web .*, workers .*\)",
         done.output,
     )

@@ -22,7 +22,7 @@ from codesensei.remote import toolkit
 from codesensei.source import Code, read_code
 from codesensei.wire import codec, envfile, steps
 from codesensei.wire.steps import StepKind
-from components.release import build_data, prepare_data
+from components.release import build_data
 from tests.config.engine import load_text
 from tools.demo.history import git
 from tools.sandbox import Server
@@ -171,10 +171,9 @@ class Workshop:
         env: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         *,
-        prepare: bool = False,
         succeed: bool | None = True,
     ) -> Built:
-        """Build a release of a commit with these files, and prepare it where asked; `succeed`: None for either."""
+        """Build a release of a commit with these files; `succeed`: None for either."""
         stack = self.stack(self.commit(files), project or {})
         code = read_code(stack.config, self.directory / "cache")
         variables = {**(env or {}), **(secrets or {})}
@@ -191,9 +190,6 @@ class Workshop:
         data = build_data(stack, code)
         self.copy(code, data)
         ok, said = self.step(steps.BUILD, data, release, code.checkout.revision, check=False)
-        if ok and prepare:
-            ok, more = self.step(steps.PREPARE, prepare_data(stack, code), release, code.checkout.revision, check=False)
-            said += more
         assert succeed is None or ok is succeed, said
         notes = self.server.console(f"cat /var/lib/codesensei/{self.slug}/release/{release}.json", check=False).stdout
         venv = json.loads(notes or "{}").get("venv", "none")

@@ -67,13 +67,7 @@ BUILD = steps.Build(
     static_url="/static/",
     media_url=None,
     database=steps.BuildDatabase(kind="none", name="", role="", variables={}),
-)
-PREPARE = steps.Prepare(
-    user="deploy",
-    directory=".",
-    settings_module="config.settings",
     hooks=steps.Hooks(),
-    static="serve",
     lock_timeout=5,
 )
 ACCOUNT = DatabaseAccount(name="shop", role="shop", port=5432, digest="d1")

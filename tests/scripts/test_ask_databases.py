@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.release import migrate
+from codesensei.scripts.release import databases
 
 DETECTOR = """
 class MigrationAutodetector:
@@ -52,9 +52,9 @@ def ask(folder: Path, commands: str, **changes: str) -> dict[str, Any]:
     for name, text in {**DJANGO, "django/core/management.py": commands, **changes}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    argv = [sys.executable, str(migrate.ASK), str(folder)]
+    argv = [sys.executable, str(databases.SCRIPT), str(folder)]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout.partition(migrate.ASKED)[2])
+    answer: dict[str, Any] = json.loads(done.stdout.partition(databases.ASKED)[2])
     return answer
 
 

@@ -1,4 +1,4 @@
-"""What the program says that asks Django, of where uploads are stored; with as little of Django as it needs."""
+"""What the program says that asks Django; with as little of Django as it needs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codesensei.scripts.release import checks
+from tests.scripts import test_ask_databases
 
 PROGRAM = Path(checks.__file__).with_name("ask_django.py")
 DJANGO = {
@@ -56,5 +58,63 @@ def test_where_uploads_are_stored(storages: dict[str, str], on_disk: bool, tmp_p
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + (lookup if name.endswith("storage.py") else ""))
-    done = subprocess.run([sys.executable, str(PROGRAM)], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout.partition("codesensei-facts:")[2])["uploadsOnDisk"] is on_disk
+    assert run(tmp_path)["facts"]["uploadsOnDisk"] is on_disk
+
+
+def run(folder: Path, *words: str) -> dict[str, Any]:
+    argv = [sys.executable, str(PROGRAM), *words]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True)
+    answer: dict[str, Any] = json.loads(done.stdout.partition("codesensei-facts:")[2])
+    return answer
+
+
+COMMANDS = """
+def get_commands(): return {"makemigrations": "django.core", "migrate": MIGRATE}
+def load_command_class(app, name): return object()
+def call_command(name, **_): raise SystemExit(1)
+"""
+DATABASES = {
+    **test_ask_databases.DJANGO,
+    **DJANGO,
+    "django/apps.py": "MODEL = type('M', (), {'_meta': type('O', (), {'managed': True})})\n"
+    + test_ask_databases.DJANGO["django/apps.py"].replace("lambda **_: []", "lambda **_: [MODEL]"),
+    "django/db/__init__.py": test_ask_databases.CONNECTION,
+    "django/core/files/storage.py": DJANGO["django/core/files/storage.py"] + "storages = {}\n",
+}
+
+
+def ask_databases(folder: Path, migrate: str = "django.core", **changes: str) -> Any:
+    files = {**DATABASES, "django/core/management.py": COMMANDS.replace("MIGRATE", repr(migrate)), **changes}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    answer = run(folder, str(folder))
+    assert answer["facts"]["django"] == "5.2"
+    return answer["databases"]
+
+
+@pytest.mark.proves("migrate.skipped")
+@pytest.mark.parametrize(("migrate", "work"), [("django.core", True), ("shop.tenants", None)])
+def test_databases_are_asked_in_the_same_start(tmp_path: Path, migrate: str, work: bool | None) -> None:
+    """But for a migrate of the project's own, which may do more than look: its turn comes after all checks."""
+    found = ask_databases(tmp_path, migrate)
+    assert found["databases"] == [{"alias": "default", "whyNot": "", "collation": [], "work": work}]
+    assert found["apps"] == [{"app": "notes", "own": True, "changes": ["Create model Note"]}]
+
+
+@pytest.mark.proves("migrate.skipped")
+@pytest.mark.parametrize("there", [False, True])
+def test_no_sqlite_file_is_made_by_asking(tmp_path: Path, there: bool) -> None:
+    """The one who makes it decides who may read it."""
+    settings = DJANGO["django/conf.py"].replace("DEBUG", "OTHER").replace("[], {},", "[], DATABASES,")
+    entry = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
+    if there:
+        (tmp_path / "db.sqlite3").touch()
+    changes = {"django/conf.py": f"DATABASES, DEBUG = {entry}, False\n{settings}    DEBUG = False\n"}
+    assert (ask_databases(tmp_path, **changes) is not None) == there
+
+
+@pytest.mark.proves("migrate.skipped")
+def test_what_fails_for_the_databases_leaves_the_settings_told(tmp_path: Path) -> None:
+    changes = {"django/db/migrations/loader.py": "raise RuntimeError('no migrations here')\n"}
+    assert ask_databases(tmp_path, **changes) is None

@@ -327,7 +327,7 @@ def test_dumps_before_destructive_migrations(restic: Restic, make_step: Any, mon
         return {'public."order"': 3}, []
 
     monkeypatch.setattr(postgres, "dump", dump)
-    step = make_step("prepare")
+    step = make_step("build")
     dumps.make(step, 2)
     assert "is not this server's PostgreSQL" in step.said[-1]
     (SHOP.memory / "database").mkdir()

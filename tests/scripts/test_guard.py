@@ -68,7 +68,7 @@ Refuse = Callable[..., list[str]]
 @pytest.fixture
 def refuse(make_step: Any) -> Refuse:
     def refuse(*acknowledged: str, aliases: tuple[str, ...] = ("default",)) -> list[str]:
-        refuse.step = make_step("prepare")  # type: ignore[attr-defined]
+        refuse.step = make_step("build")  # type: ignore[attr-defined]
         return list(guard.refuse(refuse.step, RELEASE, aliases, acknowledged))  # type: ignore[attr-defined]
 
     return refuse
@@ -90,7 +90,7 @@ def test_only_before_something_is_destroyed_the_database_is_dumped(django: Djang
     for operation in (ADD, SQL, DROP):
         django.plans(operation)
         name = str(operation["name"])
-        list(guard.refuse(make_step("prepare"), RELEASE, ["default"], [DROP_PRICE], partial(dumped.append, name)))
+        list(guard.refuse(make_step("build"), RELEASE, ["default"], [DROP_PRICE], partial(dumped.append, name)))
     assert dumped == ["RemoveField"]
 
 
@@ -153,9 +153,9 @@ def test_an_older_release_is_refused_where_its_columns_are_gone(django: Django, 
     refuse(DROP_PRICE)
     django.plan = {"applied": ["books.0001_initial", DROP_PRICE], "known": ["books.0001_initial"]}
     with pytest.raises(Failure, match="it is older than migrations that are applied") as caught:
-        guard.refuse_older(make_step("prepare"), RELEASE, ())
+        guard.refuse_older(make_step("build"), RELEASE, ())
     assert f"{DROP_PRICE}: RemoveField book.price is DESTRUCTIVE" in caught.value.cause
-    guard.refuse_older(make_step("prepare"), RELEASE, (DROP_PRICE,))
+    guard.refuse_older(make_step("build"), RELEASE, (DROP_PRICE,))
 
 
 @pytest.mark.proves("migrations.rollback")
@@ -172,7 +172,7 @@ def test_a_release_that_can_live_with_it_is_brought_back(
 ) -> None:
     refuse(DROP_PRICE)
     django.plan = plan
-    guard.refuse_older(make_step("prepare"), RELEASE, ())
+    guard.refuse_older(make_step("build"), RELEASE, ())
     assert len(django.asked) == 2
 
 
@@ -181,5 +181,5 @@ def test_what_is_not_destructive_is_no_reason_to_ask(django: Django, refuse: Ref
     django.plans(ADD, SQL)
     refuse(DROP_PRICE)
     django.asked = []
-    guard.refuse_older(make_step("prepare"), RELEASE, ())
+    guard.refuse_older(make_step("build"), RELEASE, ())
     assert django.asked == []

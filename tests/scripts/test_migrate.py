@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import guard, jobs, migrate, record
+from codesensei.scripts.release import databases, guard, jobs, migrate, record
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts
 from codesensei.scripts.release.release import Release
@@ -39,7 +39,7 @@ class Project:
 
     def run(self, step: Any, release: Release, job: Job) -> JobResult:
         log = Path("log")
-        if job.answer == migrate.ASKED:
+        if job.answer == databases.ASKED:
             return JobResult(0, "", log, answer=json.dumps(self.asked))
         self.ran.append(job)
         words = list(job.argv)
@@ -68,11 +68,12 @@ def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 @pytest.fixture
 def run(make_step: Any) -> Migrate:
-    def run(seconds: int = 5, acknowledged: tuple[str, ...] = (), **databases: DatabaseFacts) -> list[str]:
+    def run(seconds: int = 5, acknowledged: tuple[str, ...] = (), **entries: DatabaseFacts) -> list[str]:
         record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
-        record.built(SHOP, NAME, replace(FACTS, databases={"default": POSTGRES, **databases}), {})
-        run.step = make_step("prepare")  # type: ignore[attr-defined]
-        return migrate.migrate(run.step, RELEASE, seconds, acknowledged)  # type: ignore[attr-defined]
+        record.built(SHOP, NAME, replace(FACTS, databases={"default": POSTGRES, **entries}), {})
+        run.step = make_step("build")  # type: ignore[attr-defined]
+        asked = databases.ask(run.step, RELEASE)  # type: ignore[attr-defined]
+        return migrate.migrate(run.step, RELEASE, asked, seconds, acknowledged)  # type: ignore[attr-defined]
 
     return run
 

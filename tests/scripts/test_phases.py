@@ -40,12 +40,11 @@ def test_all_phases_with_their_parts(server: Path, release: Release) -> None:
         ("build", 3.0, "failed"),
         ("build", 22.0, "changed"),
         ("switch", 5.0, "failed"),
-        ("prepare", 3.1, "changed"),
     )
     said = phases.describe(release.project, release, {"candidate": 2.0, "web": 3.25, "workers": 5.5})
     assert said == (
-        "seconds: packages 1.0, build 22.0 (code 0.4, packages 20.0, settings 1.5),"
-        " prepare 3.1 (migrate 2.0, static 1.0), switch 10.8 (candidate 2.0, web 3.2, workers 5.5)"
+        "seconds: packages 1.0, build 22.0 (code 0.4, packages 20.0, settings 1.5, migrate 2.0, static 1.0),"
+        " switch 10.8 (candidate 2.0, web 3.2, workers 5.5)"
     )
 
 

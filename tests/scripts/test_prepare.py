@@ -10,17 +10,19 @@ import pytest
 
 from codesensei.scripts.base.commands import as_user
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import guard, jobs, record, settings
+from codesensei.scripts.release import databases, guard, jobs, prepare, record, settings
+from codesensei.scripts.release.databases import Asked, Database
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.steps import build, prepare
+from codesensei.scripts.steps import build
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Hooks
-from tests.scripts.examples import BUILD, FACTS, NAME, PREPARE, REVISION, database_facts
+from tests.scripts.examples import BUILD, FACTS, NAME, REVISION, database_facts
 
 SHOP = ProjectPaths("shop")
+ASKED = Asked(databases=(Database(alias="default", work=False),))
 
 
 class Programs:
@@ -62,9 +64,10 @@ def make_built(facts: Facts = FACTS) -> None:
     record.built(SHOP, NAME, facts, {})
 
 
-def run_prepare(make_step: Any, **changes: Any) -> None:
+def run_prepare(make_step: Any, asked: Asked | None = None, **changes: Any) -> None:
     """Prepare the release with other data than usual."""
-    prepare.run(make_step("prepare", NAME, REVISION, data=replace(PREPARE, **changes)))
+    release = Release(SHOP, NAME, "deploy", ".", "config.settings")
+    prepare.prepare(make_step("build", NAME, REVISION, data=replace(BUILD, **changes)), release, asked, lambda: None)
 
 
 def test_a_sqlite_file_is_made_for_nobody_else_to_read(programs: Programs, make_step: Any, tmp_path: Path) -> None:
@@ -113,6 +116,25 @@ def test_a_release_that_is_prepared_already_may_be_too_old(
     record.prepared(SHOP, NAME, {})
     run_prepare(make_step, acknowledge_migrations=("books.0003_drop_price",))
     assert asked == [(NAME, ("books.0003_drop_price",))]
+
+
+@pytest.mark.proves("migrate.skipped")
+@pytest.mark.parametrize("hooks", [(), ("./sync",)])
+def test_databases_are_asked_again_only_after_a_hook(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, hooks: tuple[str, ...]
+) -> None:
+    """What was found with the settings holds until something may have changed the tables."""
+    again: list[list[str]] = []
+
+    def ask(*_: object) -> Asked:
+        again.append(programs.titles)
+        return Asked(databases=(Database(alias="default", work=True),))
+
+    monkeypatch.setattr(databases, "ask", ask)
+    make_built()
+    run_prepare(make_step, ASKED, hooks=Hooks(before_migrate=hooks))
+    assert again == [["hook beforeMigrate: ./sync"]][: len(hooks)]
+    assert ("migrate" in programs.titles) == bool(hooks)
 
 
 @pytest.mark.proves("hooks.order")
@@ -198,7 +220,7 @@ def test_a_run_that_was_cut_off_gets_its_code_again(
     make_built()
     record.preparing(SHOP, NAME)
     if cut_off == "failed":
-        record.failed(SHOP, NAME, "prepare")
+        record.failed(SHOP, NAME, "build")
     if cut_off == "abandoned":
         record.abandon_others(SHOP, "another-release")
     run_prepare(make_step)
@@ -213,7 +235,10 @@ def run_build(make_step: Any, monkeypatch: pytest.MonkeyPatch, **changes: Any) -
     monkeypatch.setattr(build, "unpack", lambda *_: made.append("code"))
     monkeypatch.setattr(build, "install", lambda *_: made.append("packages"))
     monkeypatch.setattr(build, "_check", lambda *_: None)
-    monkeypatch.setattr(settings, "ask", lambda *_: FACTS)
+    monkeypatch.setattr(settings, "ask_all", lambda *_: (FACTS, ASKED))
+    monkeypatch.setattr(
+        build, "prepare", lambda step, release, asked, dump: made.append("not asked" if asked is None else "asked")
+    )
     build.run(make_step("build", NAME, REVISION, data=replace(BUILD, **changes)))
     return made
 
@@ -243,7 +268,7 @@ def test_a_release_is_used_only_when_all_of_it_is_marked_complete(
     if lost == "packages":
         (release.venv / ".complete").unlink()
     made = run_build(make_step, monkeypatch)
-    assert made == (["code", "packages"] if lost else [])
+    assert made == (["code", "packages", "asked"] if lost else ["not asked"])
     assert release.record.state == "built"
 
 
@@ -252,7 +277,7 @@ def test_a_release_that_never_served_is_made_again_for_other_settings(
     programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
 ) -> None:
     release = make_whole()
-    assert run_build(make_step, monkeypatch, **change) == ["code", "packages"]
+    assert run_build(make_step, monkeypatch, **change) == ["code", "packages", "asked"]
     assert (release.record.settings_module, release.record.user) == (
         change.get("settings_module", "config.settings"),
         change.get("user", "deploy"),

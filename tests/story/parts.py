@@ -76,16 +76,7 @@ def build(**changes: Any) -> steps.Build:
         "static_url": "/static/",
         "media_url": None,
         "database": steps.BuildDatabase(kind="none", name="", role="", variables={}),
+        "hooks": steps.Hooks(),
+        "lock_timeout": 5,
     }
     return steps.Build(**{**given, **changes})
-
-
-def prepare(**hooks: tuple[str, ...]) -> steps.Prepare:
-    return steps.Prepare(
-        user="deploy",
-        directory=".",
-        settings_module="config.settings",
-        hooks=steps.Hooks(**hooks),
-        static="serve",
-        lock_timeout=5,
-    )

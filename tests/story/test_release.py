@@ -10,7 +10,8 @@ import pytest
 from codesensei.source import Checkout, Closure, History, Side, SourceError
 from codesensei.story import Served, of_packages, of_release
 from codesensei.wire import codec
-from tests.story.parts import RELEASE, REVISION, build, manifest, prepare
+from codesensei.wire.steps import Hooks
+from tests.story.parts import RELEASE, REVISION, build, manifest
 
 OTHER, WANTED = "3333333-2222222", "3" * 40
 COMMITS = tuple(f"{number:07} Commit {number}" for number in range(10))
@@ -21,7 +22,7 @@ def checkout(revision: str = WANTED, branch: str | None = None) -> Checkout:
 
 
 def served(**changes: object) -> Served:
-    given = {"build": build(), "prepare": prepare(), **changes}
+    given = {"build": build(), **changes}
     return Served(RELEASE, REVISION, **given)  # type: ignore[arg-type]
 
 
@@ -66,7 +67,7 @@ def test_the_way_from_one_commit_to_another(
     monkeypatch: pytest.MonkeyPatch, found: History, entries: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr("codesensei.story.release.history", lambda *_: found)
-    head, *others = of_release(served(), OTHER, checkout(), build(), prepare()).entries
+    head, *others = of_release(served(), OTHER, checkout(), build()).entries
     assert (head, *others) == (f"{RELEASE} -> {OTHER}, {entries[0]}", *entries[1:])
 
 
@@ -74,15 +75,16 @@ def test_the_way_from_one_commit_to_another(
 def test_a_long_subject_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codesensei.story.release.history", lambda *_: History(False))
     long = replace(checkout(), subject="Sell paper " * 100)
-    (head,) = of_release(served(), OTHER, long, build(), prepare()).entries
+    (head,) = of_release(served(), OTHER, long, build()).entries
     assert head.endswith("…; 1111111, which serves, is not in this repository (git fetch brings it)")
 
 
 @pytest.mark.proves("story.release")
 def test_the_same_commit_with_other_parts() -> None:
-    other = build(python="3.13", installer="pip")
-    hooks = prepare(before_migrate=("./a", "./b"), after_migrate=("./c",))
-    told = of_release(served(prepare=prepare(before_migrate=("./b",))), OTHER, checkout(REVISION, "main"), other, hooks)
+    hooks = Hooks(before_migrate=("./a", "./b"), after_migrate=("./c",))
+    other = build(python="3.13", installer="pip", hooks=hooks)
+    before = served(build=build(hooks=Hooks(before_migrate=("./b",))))
+    told = of_release(before, OTHER, checkout(REVISION, "main"), other)
     assert told.entries == (
         f"{RELEASE} -> {OTHER}, the same commit 1111111 Sell paper, branch main",
         "python the server's -> 3.13",
@@ -94,7 +96,7 @@ def test_the_same_commit_with_other_parts() -> None:
 
 @pytest.mark.proves("story.silent")
 def test_the_same_release_is_not_told() -> None:
-    assert of_release(served(), RELEASE, checkout(REVISION), build(), prepare()).entries == ()
+    assert of_release(served(), RELEASE, checkout(REVISION), build()).entries == ()
 
 
 @pytest.mark.proves("story.release")
@@ -106,11 +108,10 @@ def test_what_a_failed_deploy_left_in_the_state_is_not_what_serves() -> None:
     done = {
         "switch": Done("switch", manifest(), RELEASE, REVISION),
         "build": Done("build", build(), OTHER, WANTED),
-        "prepare": Done("prepare", prepare(), RELEASE, REVISION),
         "environment": Done("environment", {"of": "another version"}, "2222222"),
     }
     found = Served.of(RELEASE, REVISION, done)
-    assert found == Served(RELEASE, REVISION, manifest=manifest(), prepare=prepare())
+    assert found == Served(RELEASE, REVISION, manifest=manifest())
     assert Served.of(RELEASE, REVISION, {}) == Served(RELEASE, REVISION)
 
 

@@ -31,7 +31,7 @@ PHASES = {
     "packages": "pgrep -f '[i]nstall --requirement'",
     "build": f"""grep -q '"step": "build"' {HOLDER}""",
     "migrate": "pgrep -u deploy -f '[m]anage.py migrate'",
-    "static": f"pgrep -f '[c]ollectstatic' && grep -q prepare {HOLDER}",
+    "static": f"""pgrep -f '[c]ollectstatic' && grep -q '"step": "build"' {HOLDER}""",
     "switch": f"""grep -q '"step": "switch"' {HOLDER}""",
     "candidate": f"systemctl is-active -q {CANDIDATE}",
     "hand-over": f"test -S {ROOT}/hand-over/live.sock",

@@ -1,6 +1,6 @@
 """Runs inside the project's own Python, as the app user: which databases migrate has work in, and what models lack.
 
-`ask_databases.py RELEASE`: apps in that directory are the project's own. The answer holds no secret.
+`ask_databases.py RELEASE`: apps in that directory are the project's own. Also a part of ask_django.py.
 """
 
 import contextlib
@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-sys.path.pop(0)
-sys.path.insert(0, os.getcwd())
+if __name__ == "__main__":
+    sys.path.pop(0)
+    sys.path.insert(0, os.getcwd())
 
 import django
 from django.apps import apps
@@ -112,14 +113,14 @@ def has_work(alias: str) -> bool | None:
     return False
 
 
-def is_own(label: str) -> bool:
+def is_own(label: str, release: str) -> bool:
     path: str = os.path.realpath(apps.get_app_config(label).path)
-    return path.startswith(f"{os.path.realpath(sys.argv[1])}/")
+    return path.startswith(f"{os.path.realpath(release)}/")
 
 
-def own_command() -> str:
-    """The app with a makemigrations of its own, which alone knows what a migration has to make; empty for Django's."""
-    app = get_commands()["makemigrations"]
+def own_command(command: str = "makemigrations") -> str:
+    """The app with a command of its own, which alone knows what it leaves out or does besides; empty for Django's."""
+    app = get_commands()[command]
     name = app if isinstance(app, str) else type(app).__module__
     return "" if name == "django.core" else name
 
@@ -136,29 +137,36 @@ def ahead(loader: Any) -> dict[str, list[str]]:
     }
 
 
-def behind() -> list[dict[str, Any]]:
+def behind(release: str) -> list[dict[str, Any]]:
     """The apps whose migrations do not make what their models say."""
     loader = MigrationLoader(None, ignore_no_migrations=True)
     lacking = {} if own_command() else ahead(loader)
-    found = [{"app": label, "own": is_own(label), "changes": lacking[label]} for label in sorted(lacking)]
+    found = [{"app": label, "own": is_own(label, release), "changes": lacking[label]} for label in sorted(lacking)]
     there = {table for connection in connections.all() for table in tables(connection)}
     for label in sorted(loader.unmigrated_apps):
         managed = [model for model in apps.get_app_config(label).get_models() if model._meta.managed]
         unmade = [model.__name__ for model in managed if not model._meta.proxy and model._meta.db_table not in there]
         if unmade:
-            found.append({"app": label, "own": is_own(label), "models": unmade})
+            found.append({"app": label, "own": is_own(label, release), "models": unmade})
     return found
 
 
-django.setup()
-said: dict[str, Any] = {"databases": databases(), "apps": []}
-try:
-    said["apps"] = behind()
-    if app := own_command():
-        said["unknown"] = f"{app} has a makemigrations of its own, which alone knows what is left out on purpose"
-except Exception as error:  # noqa: BLE001  # what is wrong with the migrations is migrate's to say
-    said["unknown"] = f"{type(error).__name__}: {error}"
-for database in said["databases"]:
-    # Last, because migrate may do more than look.
-    database["work"] = None if database["whyNot"] else has_work(database["alias"])
-print("\ncodesensei-databases:" + json.dumps(said))
+def answer(release: str, *, whole: bool = True) -> dict[str, Any]:
+    """What is found, once the project is loaded; unless `whole`, nothing that a command of the project would say."""
+    said: dict[str, Any] = {"databases": databases(), "apps": []}
+    try:
+        said["apps"] = behind(release)
+        if app := own_command():
+            said["unknown"] = f"{app} has a makemigrations of its own, which alone knows what is left out on purpose"
+    except Exception as error:  # noqa: BLE001  # what is wrong with the migrations is migrate's to say
+        said["unknown"] = f"{type(error).__name__}: {error}"
+    for database in said["databases"]:
+        # Last, because a migrate of the project's may do more than look.
+        is_asked = not database["whyNot"] and (whole or not own_command("migrate"))
+        database["work"] = has_work(database["alias"]) if is_asked else None
+    return said
+
+
+if __name__ == "__main__":
+    django.setup()
+    print("\ncodesensei-databases:" + json.dumps(answer(sys.argv[1])))

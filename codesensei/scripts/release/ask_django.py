@@ -55,6 +55,20 @@ def facts(*, load: bool = False) -> dict[str, Any]:
     }
 
 
+def databases(release: str) -> dict[str, Any] | None:
+    """What it says of its databases; None where it fails, or where asking would make one before its time."""
+    for values in import_module("django.conf").settings.DATABASES.values():
+        if "sqlite3" in str(values.get("ENGINE")) and not os.path.exists(str(values.get("NAME"))):
+            return None
+    try:
+        answer: dict[str, Any] = runpy.run_path(os.path.join(FOLDER, "ask_databases.py"))["answer"](
+            release, whole=False
+        )
+    except Exception:  # noqa: BLE001  # it is asked again alone, and then its words are told
+        return None
+    return answer
+
+
 def _uploads_on_disk(settings: Any) -> bool:
     """Whether a storage of uploads writes below MEDIA_ROOT; one that cannot be asked counts as one that does."""
     try:
@@ -86,4 +100,7 @@ if __name__ == "__main__":
     import_module("django").setup()
     # Not in a candidate, where each process would run them.
     checks = runpy.run_path(os.path.join(FOLDER, "ask_checks.py"))["found"]()
-    print("\ncodesensei-facts:" + json.dumps({**facts(load=True), "checks": checks}))
+    answer: dict[str, Any] = {"facts": {**facts(load=True), "checks": checks}}
+    if sys.argv[1:]:
+        answer["databases"] = databases(sys.argv[1])
+    print("\ncodesensei-facts:" + json.dumps(answer))

@@ -6,24 +6,18 @@ migrations were recorded, and then `migrate --check` finds nothing to do.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.release import guard, jobs
 from codesensei.scripts.release.builder import require
-from codesensei.scripts.release.jobs import Job, JobResult
-from codesensei.scripts.release.release import Release, redactor
-from codesensei.wire import codec
-from codesensei.wire.codec import WireError
+from codesensei.scripts.release.databases import FOREIGN, App, Asked, Database, read
+from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.release import Release
 
-A = TypeVar("A")
-ASK = Path(__file__).with_name("ask_databases.py")
-ASKED = "codesensei-databases:"
 MIGRATE = Path(__file__).with_name("run_migrate.py")
 MIGRATED = "codesensei-migrate:"
 # Large projects start with many hundreds of migrations, some of which print more than their name.
@@ -32,40 +26,7 @@ SHOWN = 3
 # django-tenants writes the schema before each line.
 APPLIED = re.compile(r"^(?:\[[^\]\n]*\])?\s*Applying \S+\.\.\.", re.MULTILINE)
 MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
-FOREIGN = "foreign"
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Database:
-    """An entry of DATABASES. `why_not`: why migrate leaves it alone; `collation`: two versions that differ.
-
-    `work`: whether migrate has any, None where that was not to be found out.
-    """
-
-    alias: str
-    why_not: str = ""
-    collation: tuple[str, ...] = ()
-    work: bool | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class App:
-    """An app that is ahead of its migrations by `changes`, or has `models` and no migrations package at all."""
-
-    app: str
-    own: bool
-    changes: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What `ask_databases.py` says. `unknown`: why it cannot tell of the models."""
-
-    databases: tuple[Database, ...]
-    apps: tuple[App, ...] = ()
-    unknown: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +41,7 @@ class Migrated:
 def migrate(
     step: Step[object],
     release: Release,
+    asked: Asked,
     lock_timeout: int,
     acknowledged: Sequence[str] = (),
     dump: Callable[[], None] = lambda: None,
@@ -88,9 +50,6 @@ def migrate(
 
     `dump` is called before destructive migrations.
     """
-    job = Job("ask Django for its databases", _python(release, ASK, str(release.path)), answer=ASKED)
-    done = require(jobs.run_job(step, release, job), release, "Django's databases")
-    asked = _answer(Asked, done, release, ASKED)
     if asked.unknown:
         step.say(f"models and migrations cannot be compared: {asked.unknown}")
     if theirs := [app.app for app in asked.apps if app.changes and not app.own]:
@@ -134,7 +93,7 @@ def _migrate(step: Step[object], release: Release, alias: str, where: str, lock_
     argv = _python(release, MIGRATE, str(lock_timeout), "migrate", "--noinput", *chosen)
     job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, low_weight=False)
     done = jobs.run_job(step, release, job)
-    said = _answer(Migrated, done, release, MIGRATED) if done.answer else Migrated()
+    said = read(Migrated, done.answer, release, MIGRATED, done.tail) if done.answer else Migrated()
     what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
     try:
         require(done, release, " ".join(["manage.py migrate", *chosen]), f"fix {what} and deploy again")
@@ -162,14 +121,6 @@ def _note(step: Step[object]) -> Path:
 
 def _python(release: Release, program: Path | str, *words: str) -> list[str]:
     return [f"{release.venv}/bin/python", "-B", str(program), *words]
-
-
-def _answer(kind: type[A], done: JobResult, release: Release, what: str) -> A:
-    text = redactor(release.project, release.name).clean(done.answer)
-    try:
-        return codec.decode(kind, json.loads(text), what)
-    except (ValueError, WireError):
-        raise Failure("Django's databases", "the project printed no answer", log=done.tail) from None
 
 
 def _with_indexes(failure: Failure, said: Migrated, how_to_drop: str) -> Failure:

@@ -10,8 +10,9 @@ from codesensei.scripts.release.release import Release
 from codesensei.wire.paths import ProjectPaths
 
 SWITCH = "switch"
-# The parts of the long steps, under their names in the record.
-PARTS = {"build": ("code", "packages", "settings"), "prepare": ("migrate", "static")}
+BUILD = "build"
+# Its parts, under their names in the record.
+PARTS = ("code", "packages", "settings", "migrate", "static")
 
 
 def describe(project: ProjectPaths, release: Release, switch: Mapping[str, float]) -> str:
@@ -19,8 +20,8 @@ def describe(project: ProjectPaths, release: Release, switch: Mapping[str, float
     known = release.record.seconds
     phases = []
     for name, run in _steps(project).items():
-        parts = {part: known[part] for part in PARTS.get(name, ()) if part in known}
-        phases.append(_phase(name, run.seconds, parts if run.result == "changed" else {}))
+        is_long = name == BUILD and run.result == "changed"
+        phases.append(_phase(name, run.seconds, {part: known[part] for part in PARTS if is_long and part in known}))
     phases.append(_phase(SWITCH, sum(switch.values()), switch))
     return "seconds: " + ", ".join(phases)
 

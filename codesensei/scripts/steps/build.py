@@ -1,20 +1,24 @@
-"""Step `build`: a release's code and packages, made by the build user, and what Django says of its settings.
+"""Step `build`: a release's code and packages, made by the build user, and everything that runs before the switch.
 
-Everything is written inside the release's own directory, its venv and root's memory; nothing that serves is touched.
+Everything is written inside the release's own directory, its venv and root's memory; nothing that serves is touched,
+but for what hooks and migrations change.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
+from codesensei.scripts.backups import dumps, status
 from codesensei.scripts.backups import settings as backups
-from codesensei.scripts.backups import status
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all, together
 from codesensei.scripts.checks.database import check_entry
 from codesensei.scripts.release import checks, jobs, policy, record, settings, uses
+from codesensei.scripts.release.databases import Asked
 from codesensei.scripts.release.install import install
+from codesensei.scripts.release.prepare import prepare
 from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, links_to, redactor
 from codesensei.scripts.release.share import share
@@ -25,19 +29,28 @@ from codesensei.wire.steps import Build, Finding
 
 
 def run(step: Step[Build]) -> None:
-    """Unpack, install, ask Django, once for each release, which never changes afterwards."""
-    name, revision = step.args
+    """Make a release complete, once: it never changes afterwards."""
+    name, _ = step.args
     data, project = step.data, step.project
     release = Release(project, name, data.user, data.directory, data.settings_module, data.sandbox)
     jobs.end_orphans(step)
     jobs.refuse_missing(release)
     record.abandon_others(project, name)
+    asked = None
     if _is_built(release):
         sweep(step)
         # What the stack config asks of the settings may have changed.
         _check(step, release.facts, release)
         step.say(f"release {name} is built already")
-        return
+    else:
+        asked = _build(step, release)
+    prepare(step, release, asked, partial(dumps.make, step, data.dump_keep))
+
+
+def _build(step: Step[Build], release: Release) -> Asked | None:
+    """Unpack, install, ask Django; returns what it says of its databases, where it was asked for that too."""
+    name, revision = step.args
+    data, project = step.data, step.project
     record.begin(project, name, revision=revision, settings_module=data.settings_module, user=data.user)
     started = time.monotonic()
     jobs.make_home(step)
@@ -47,7 +60,7 @@ def run(step: Step[Build]) -> None:
     unpacked = time.monotonic()
     install(step, release)
     installed = time.monotonic()
-    facts = settings.ask(step, release)
+    facts, asked = settings.ask_all(step, release)
     _check(step, facts, release)
     if data.database.kind != "none":
         for alias, found in facts.databases.items():
@@ -58,6 +71,7 @@ def run(step: Step[Build]) -> None:
     seconds = {"code": unpacked - started, "packages": installed - unpacked, "settings": time.monotonic() - installed}
     record.built(project, name, facts, {phase: round(taken, 1) for phase, taken in seconds.items()})
     step.changed(f"release {name} is built")
+    return asked
 
 
 def _is_built(release: Release) -> bool:

@@ -50,7 +50,7 @@ def run(step: Step[Manifest]) -> None:
     directory, module, sandbox = manifest.directory, manifest.settings_module, manifest.sandbox
     release = Release(project, name, manifest.user, directory, module, sandbox)
     if not release.record.is_prepared:
-        raise Failure(f"release {name}", "it is not complete on this server", again(step.slug, "build", "prepare"))
+        raise Failure(f"release {name}", "it is not complete on this server", again(step.slug, "build"))
     if live.is_interrupted(project):
         step.changed("an interrupted switch is put back first")
         live.restore(step)

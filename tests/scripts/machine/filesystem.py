@@ -53,8 +53,11 @@ class Listing:
     def __init__(self, folder: str, entries: Any) -> None:
         self._folder, self._entries = folder, entries
 
-    def __iter__(self) -> Iterator[Entry]:
-        return (Entry(self._folder, entry) for entry in self._entries)
+    def __iter__(self) -> Listing:
+        return self
+
+    def __next__(self) -> Entry:
+        return Entry(self._folder, next(self._entries))
 
     def __enter__(self) -> Listing:
         return self

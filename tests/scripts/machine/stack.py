@@ -322,6 +322,8 @@ def build_data(stack: Stack, **changes: Any) -> dict[str, Any]:
         "staticUrl": "/static/",
         "mediaUrl": None,
         "database": {"kind": "none", "name": "", "role": "", "variables": {}},
+        "hooks": {},
+        "lockTimeout": 5,
         **changes,
     }
 
@@ -344,4 +346,7 @@ def send(machine: Machine, stack: Stack) -> None:
     machine.write(f"{MEMORY}/release/{stack.env}.env.json", {"secretNames": ["DATABASE_PASSWORD"]})
     says = {"django": "5.2", "databases": {}, "debug": False, "installedStaticfiles": False, "allowedHosts": []}
     says |= {**dict.fromkeys(SETTINGS, ""), "places": []}
-    machine.jobs.append(Job("ask_django.py", output=f"\ncodesensei-facts:{json.dumps(says)}\n"))
+    asked: dict[str, object] = {"databases": []}
+    answer = {"facts": says, "databases": asked}
+    machine.jobs.append(Job("ask_databases.py", output=f"\ncodesensei-databases:{json.dumps(asked)}\n"))
+    machine.jobs.append(Job("ask_django.py", output=f"\ncodesensei-facts:{json.dumps(answer)}\n"))

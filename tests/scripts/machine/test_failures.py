@@ -310,6 +310,7 @@ def test_a_release_that_is_not_complete_is_not_switched_to(built: bool) -> None:
         ended = switch(machine, after)
         assert "release c0de003-e000001 on" in ended.error
         assert "it is not complete on this server" in ended.error
+        assert "--replace '**shop-build'" in ended.error
         assert differences(look(machine), before) == {}
 
 

@@ -1,40 +1,37 @@
-"""Step `prepare`: hooks, migrations and static files of a built release, which then is root's and never changes."""
+"""Hooks, migrations and static files of a built release, which then is root's and never changes."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from codesensei.scripts.backups import dumps
 from codesensei.scripts.base import files
-from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release import guard, jobs, made, record
+from codesensei.scripts.release import databases, guard, jobs, made, record
 from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
+from codesensei.scripts.release.databases import Asked
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.migrate import migrate
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import extract
-from codesensei.wire.steps import Prepare
+from codesensei.wire.steps import Build
 
 
-def run(step: Step[Prepare]) -> None:
-    """Run everything that comes before the switch, in the contract's order, once for each release."""
-    name, _ = step.args
-    data, project = step.data, step.project
-    release = Release(project, name, data.user, data.directory, data.settings_module, data.sandbox)
-    jobs.end_orphans(step)
-    known = release.record
-    if not known.is_built:
-        raise Failure(f"release {name}", "it is not built on this server", again(step.slug, "build"))
+def prepare(step: Step[Build], release: Release, asked: Asked | None, dump: Callable[[], None]) -> None:
+    """Run everything that comes before the switch, in the contract's order, once for each release.
+
+    `asked` is what Django has said of its databases just now; None: it is asked when it is their turn. `dump` is called
+    before destructive migrations.
+    """
+    data, project, name, known = step.data, step.project, release.name, release.record
     guard.refuse_older(step, release, data.acknowledge_migrations)
     if known.is_prepared:
-        step.say(f"release {name} is prepared already")
         return
     if known.state != "built":
         # An earlier run was cut off; its hooks may have changed the code.
@@ -42,7 +39,8 @@ def run(step: Step[Prepare]) -> None:
         share(step, release, data.shared_paths)
     record.preparing(project, name)
     _make_sqlite_files(step, release)
-    phases = {"migrate": _migrate, "static": _collect}
+    phases: dict[str, Callable[[Step[Build], Release], None]]
+    phases = {"migrate": partial(_migrate, asked=asked, dump=dump), "static": _collect}
     seconds = {}
     for phase in reversed(phases) if data.collectstatic == "beforeMigrate" else phases:
         started = time.monotonic()
@@ -60,7 +58,7 @@ def run(step: Step[Prepare]) -> None:
 
 
 def _hooks(
-    step: Step[Prepare], release: Release, phase: str, lines: tuple[str, ...], *, as_build_user: bool = False
+    step: Step[Build], release: Release, phase: str, lines: tuple[str, ...], *, as_build_user: bool = False
 ) -> None:
     """Those around migrate run as the app user; those around collectstatic as the build user: they may write code."""
     for number, line in enumerate(lines):
@@ -72,7 +70,7 @@ def _hooks(
         step.changed(f"hook {phase} has run: {line[:60]}")
 
 
-def _make_sqlite_files(step: Step[Prepare], release: Release) -> None:
+def _make_sqlite_files(step: Step[Build], release: Release) -> None:
     """Make them private: others may read the app user's files, as the proxy must, but no database or journal."""
     for database in release.facts.databases.values():
         path = sqlite_path(database.name) if is_sqlite(database) else None
@@ -85,17 +83,17 @@ def _manage(release: Release, *arguments: str) -> list[str]:
     return [f"{release.venv}/bin/python", "-B", "manage.py", *arguments]
 
 
-def _migrate(step: Step[Prepare], release: Release) -> None:
-    hooks = step.data.hooks
+def _migrate(step: Step[Build], release: Release, asked: Asked | None, dump: Callable[[], None]) -> None:
+    data, hooks = step.data, step.data.hooks
     _hooks(step, release, "beforeMigrate", hooks.before_migrate)
-    data = step.data
-    dump = partial(dumps.make, step, data.dump_keep)
-    warnings = migrate(step, release, data.lock_timeout, data.acknowledge_migrations, dump)
+    # A hook may have changed what was found.
+    asked = (None if hooks.before_migrate else asked) or databases.ask(step, release)
+    warnings = migrate(step, release, asked, data.lock_timeout, data.acknowledge_migrations, dump)
     record.warned(step.project, release.name, warnings)
     _hooks(step, release, "afterMigrate", hooks.after_migrate)
 
 
-def _collect(step: Step[Prepare], release: Release) -> None:
+def _collect(step: Step[Build], release: Release) -> None:
     hooks = step.data.hooks
     _hooks(step, release, "beforeCollectstatic", hooks.before_collectstatic, as_build_user=True)
     if _serves_static(step, release):
@@ -103,18 +101,18 @@ def _collect(step: Step[Prepare], release: Release) -> None:
     _hooks(step, release, "afterCollectstatic", hooks.after_collectstatic, as_build_user=True)
 
 
-def _serves_static(step: Step[Prepare], release: Release) -> bool:
+def _serves_static(step: Step[Build], release: Release) -> bool:
     return step.data.static == "serve" and release.facts.installed_staticfiles
 
 
-def _run_collectstatic(step: Step[Prepare], release: Release) -> None:
+def _run_collectstatic(step: Step[Build], release: Release) -> None:
     job = Job("collectstatic", _manage(release, "collectstatic", "--noinput"), as_build_user=True)
     done = jobs.run_job(step, release, job)
     require(done, release, "manage.py collectstatic", "fix what it names and deploy again")
     step.changed("static files are collected")
 
 
-def _finish(step: Step[Prepare], release: Release) -> None:
+def _finish(step: Step[Build], release: Release) -> None:
     """Compile, end the build user's processes, and give the release to root."""
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
     jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))

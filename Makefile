@@ -19,7 +19,7 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format contract test test-unit test-engine test-host test-full faults continuity bench demo \
+.PHONY: help setup engine lint format contract test test-unit test-code test-engine test-host test-full faults continuity bench demo \
 	demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment pin clean
 
 help: ## Show this list
@@ -54,9 +54,12 @@ format: setup ## Format the Python files and fix lint errors
 contract: setup ## Write docs/CONTRACT.md from docs/contract.toml and the tests
 	$(VENV)/python -m tools.contract
 
-test: lint test-unit test-engine test-host ## Run all tests that a change must pass (the sandbox needs root on Linux)
+test: lint test-code test-engine test-host ## Run all tests that a change must pass (the sandbox needs root on Linux)
 
-test-unit: setup ## Run the tests that need no engine and no servers
+test-unit: setup ## Run the quick tests that need no engine and no servers
+	$(PYTEST) -n auto --dist worksteal -m 'not engine and not host and not full and not slow'
+
+test-code: setup ## Run all tests that need no engine and no servers
 	$(PYTEST) -n auto --dist worksteal -m 'not engine and not host and not full'
 
 test-engine: engine ## Test the resource graph and the plugins' behavior

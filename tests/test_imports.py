@@ -76,6 +76,7 @@ def test_only_one_module_of_the_config_knows_the_engine() -> None:
     assert knowing == ["load.py"]
 
 
+@pytest.mark.slow
 def test_the_drawing_is_what_the_code_says() -> None:
     assert architecture.written(TEXT) == TEXT, "run python3 -m tools.architecture"
 

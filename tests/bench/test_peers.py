@@ -17,6 +17,8 @@ from tools.bench.peers.peer import PYINFRA, SHELL, UV, Ansible, Bash, BashWithUv
 from tools.bench.source import Source
 from tools.bench.tool import ToolError, Wanted
 
+pytestmark = pytest.mark.slow
+
 ODD = "a 'quoted' \"text\" with $HOME, `id` and a \\"
 PEERS: list[type[Peer]] = [Bash, BashWithUv, Pyinfra, Ansible]
 

@@ -308,6 +308,7 @@ def test_the_state_is_read_as_it_was_written(name: str, tmp_path: Path, monkeypa
     assert by_urn(again.registered) == by_urn(declared.registered)
 
 
+@pytest.mark.slow
 @pytest.mark.proves("config.drift")
 @pytest.mark.parametrize("name", STACKS)
 def test_a_number_stays_in_the_line_whoever_looks_or_not(

@@ -21,6 +21,7 @@ def test_a_stack_file_without_end_is_named(tmp_path: Path) -> None:
         find_stack_file(tmp_path, "dev")
 
 
+@pytest.mark.slow
 @pytest.mark.proves("source.bounds")
 @pytest.mark.parametrize(
     ("text", "words"),

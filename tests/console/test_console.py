@@ -340,6 +340,7 @@ def test_nothing_is_taken_from_whoever_may_live(world: World, who: str) -> None:
             process.wait()
 
 
+@pytest.mark.slow
 def test_the_launcher_works_from_any_folder(tmp_path: Path) -> None:
     link = tmp_path / "codesensei"
     link.symlink_to(CHECKOUT / "bin/codesensei")

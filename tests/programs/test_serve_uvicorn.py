@@ -20,6 +20,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import unix_connect
 from websockets.sync.connection import Connection
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parents[2] / "codesensei/programs/serve_uvicorn.py"
 SECONDS = 30.0
 # Answers with what it knows of the request, after the time that the query names, as late as a WebSocket is accepted.

@@ -12,6 +12,8 @@ import pytest
 
 from codesensei.render import units
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parents[2] / "codesensei/programs/stop_worker.sh"
 # Writes what happens to it, and needs a moment to end.
 COMMAND = """

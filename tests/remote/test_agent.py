@@ -18,7 +18,10 @@ from codesensei.remote import RemoteError
 from codesensei.remote.agent import Agent, start_agent
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(not shutil.which("ssh-agent"), reason="needs OpenSSH's client")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("ssh-agent"), reason="needs OpenSSH's client"),
+]
 
 # Starts an agent as the program does, says so, and lives until it is told to end.
 PROGRAM = """

@@ -105,6 +105,7 @@ def test_what_a_bundle_cannot_hold_is_refused(text: str, said: str, package: Pat
         toolkit.pack(package)
 
 
+@pytest.mark.slow
 def test_the_product_s_own_scripts_can_be_packed_and_started(tmp_path: Path) -> None:
     """The toolkit needs nothing beside itself: a copy of it, alone in a directory, knows its steps."""
     bundle = toolkit.pack().bundle.replace(

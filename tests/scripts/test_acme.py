@@ -24,6 +24,8 @@ from codesensei.wire.paths import ProjectPaths
 from tests.scripts.conftest import fingerprints
 from tests.scripts.examples import ACME, MANIFEST
 
+pytestmark = pytest.mark.slow
+
 DIRECTORY = ACME.directory
 DIGEST = "0123456789abcdef"
 FAILED = """Certbot failed to authenticate some domains (authenticator: webroot). The Certificate Authority reported:

@@ -15,6 +15,8 @@ from codesensei.wire import codec
 from codesensei.wire.migrations import Judged, judge
 from tests.operations import FIRST, ROWS, SECOND
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = """
 SECRET_KEY = "x"
 INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "books"]

@@ -28,6 +28,8 @@ from tests.render.nginx_program import configuration, nginx
 from tests.scripts.examples import each
 from tests.scripts.manifests import PROJECT, manifest
 
+pytestmark = pytest.mark.slow
+
 NAME = "4f2a9c1-8be01d7"
 HOSTS = manifest().health.hosts
 OTHER = "127.0.0.2"

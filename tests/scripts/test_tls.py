@@ -56,6 +56,7 @@ def test_a_key_of_another_certificate_is_refused(memory: Path, make_step: Any, p
     assert not (memory / "tls").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [("20200101000000Z", "20200201000000Z"), ("20990101000000Z", "20990201000000Z")])
 def test_a_certificate_that_is_not_valid_now_is_refused(
     memory: Path, make_step: Any, tmp_path: Path, days: tuple[str, str]

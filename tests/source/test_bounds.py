@@ -72,6 +72,7 @@ def test_what_is_not_too_deep_is_read_by_every_reader(project_of: Made, kind: st
     assert len(without_migrations(modules, "config.settings")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "files",
     [
@@ -108,12 +109,14 @@ def test_what_settings_lead_to_is_read_in_bounds(project_of: Made, files: dict[s
     without_migrations(Modules(project, "."), "config.settings")
 
 
+@pytest.mark.slow
 def test_settings_of_ten_million_lines_are_named(project_of: Made) -> None:
     project = project_of({**PROJECT, SETTINGS: "x = 1\n" * 10_000_000})
     with pytest.raises(SourceError, match=f"^{SETTINGS}: has 57 MB, and of Python files at most 1 MB are read"):
         read_settings(project, asked())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -159,6 +162,7 @@ def opened(repository: Repository, tmp_path: Path) -> Checkout:
     return open_source(asked(a_source("main", path="shop")), cache_dir=tmp_path / "cache", base=tmp_path)
 
 
+@pytest.mark.slow
 def test_files_that_unpack_to_more_than_a_server_takes_are_named(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from codesensei.source import Checkout, SourceError, open_source
 from tests.source.conftest import Repository, a_source, asked
 from tests.source.https import PASSWORD, USER, GitServer, run_git_server
 
-pytestmark = pytest.mark.proves("config.source.git")
+pytestmark = [pytest.mark.slow, pytest.mark.proves("config.source.git")]
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ print(json.dumps({
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 
 
+@pytest.mark.slow
 def test_a_new_server_is_one_file(tmp_path: Path) -> None:
     for folder in ("codesensei", "components"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))

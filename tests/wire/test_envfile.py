@@ -41,6 +41,7 @@ def ten_thousand() -> list[dict[str, str]]:
     return batches(10_000, SEED)
 
 
+@pytest.mark.slow
 def test_the_values_are_as_hard_as_they_claim(ten_thousand: list[dict[str, str]]) -> None:
     values = [value for variables in ten_thousand for value in variables.values()]
     assert len(values) == 10_000
@@ -49,17 +50,20 @@ def test_the_values_are_as_hard_as_they_claim(ten_thousand: list[dict[str, str]]
     assert max(map(len, values)) > 4000
 
 
+@pytest.mark.slow
 @pytest.mark.proves("env.data", "env.same-reading")
 @pytest.mark.parametrize("program", SHELLS)
 def test_a_shell_reads_back_every_value(program: str, tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
     assert differences(lambda file: readers.shell(program, file), tmp_path, ten_thousand) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.proves("env.data", "env.same-reading")
 def test_systemd_reads_back_every_value_by_its_rules(tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
     assert differences(by_rules, tmp_path, ten_thousand) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.proves("env.data", "env.same-reading")
 def test_systemd_itself_reads_back_every_value(tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
     library = readers.systemd_library()
@@ -68,6 +72,7 @@ def test_systemd_itself_reads_back_every_value(tmp_path: Path, ten_thousand: lis
     assert differences(lambda file: readers.systemd_itself(library, file), tmp_path, ten_thousand) == 0
 
 
+@pytest.mark.slow
 def test_the_rules_of_systemd_are_systemds(tmp_path: Path) -> None:
     """Also on files that nobody should write: random text, not only ours."""
     library = readers.systemd_library()
@@ -84,12 +89,14 @@ def test_the_rules_of_systemd_are_systemds(tmp_path: Path) -> None:
         assert ours == readers.systemd_itself(library, file)
 
 
+@pytest.mark.slow
 def test_parse_reads_back_what_render_wrote(ten_thousand: list[dict[str, str]]) -> None:
     for variables in ten_thousand:
         expected = {name: envfile.meaning(envfile.Written(value)) for name, value in variables.items()}
         assert envfile.parse(envfile.render(variables)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.proves("env.data")
 def test_data_keeps_the_quotes_that_it_has(tmp_path: Path, ten_thousand: list[dict[str, str]]) -> None:
     """A password may look like a quoted word."""

@@ -40,6 +40,7 @@ def test_a_hook_after_the_switch_is_reported_and_not_undone(code: int) -> None:
         assert machine.ran == []
 
 
+@pytest.mark.slow
 @pytest.mark.proves("errors.line")
 def test_no_line_is_longer_than_the_provider_takes() -> None:
     """However much there is to say, as progress and in the end."""

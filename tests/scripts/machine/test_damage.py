@@ -64,6 +64,7 @@ def _deployed() -> Machine:
     return machine
 
 
+@pytest.mark.slow
 @each_damage
 def test_whichever_note_is_damaged_the_next_deploy_says_so_and_ends_as_without(damage: Damage) -> None:
     with deployed() as machine:

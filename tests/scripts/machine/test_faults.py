@@ -24,7 +24,7 @@ from tests.scripts.machine.scenarios import (
 )
 from tests.scripts.machine.stack import Stack
 
-pytestmark = pytest.mark.proves("switch.all-or-nothing")
+pytestmark = [pytest.mark.slow, pytest.mark.proves("switch.all-or-nothing")]
 
 KINDS = (
     "first deploy",

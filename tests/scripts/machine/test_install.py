@@ -202,6 +202,7 @@ def test_what_a_failed_deploy_has_left_is_removed(machine: Machine) -> None:
     assert not left.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.proves("deps.root")
 def test_a_killed_build_is_done_again() -> None:
     """Killed at each call: the next run ends with the same files as one that nobody disturbed."""

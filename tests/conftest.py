@@ -11,6 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
+# In memory, where the system has such a place that takes programs: the tests make and remove many thousand files.
+MEMORY = "/dev/shm"
+if os.access(MEMORY, os.W_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 # What is compiled is kept, also where the environment says otherwise: the tests start hundreds of Pythons.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     sys.dont_write_bytecode = False

@@ -159,6 +159,7 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
+@pytest.mark.slow
 @pytest.mark.proves("order.only-what-changes", "words.release.outside")
 @pytest.mark.parametrize("change", TABLE)
 def test_a_change_of_the_stack_file_runs_its_steps(

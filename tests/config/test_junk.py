@@ -36,6 +36,7 @@ def error_of(config: dict[str, Any]) -> BadConfig | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", list(places(CONFIG)), ids=".".join)
 def test_junk(place: tuple[str, ...]) -> None:
     errors = []

@@ -47,6 +47,8 @@ UNIT = [
         "                (printable_lines",
     ),
     # Backups
+    Breakage("backups.destructive", f"{SCRIPTS}/backups/status.py", "if age < FRESH", "if found.made"),
+    Breakage("backups.destructive", f"{SCRIPTS}/steps/build.py", 'data.backups and "backup" not in', 'not "backup" in'),
     Breakage("backups.dump", f"{SCRIPTS}/backups/dumps.py", "[:-keep]", "[-keep:]"),
     Breakage("backups.dump", f"{SCRIPTS}/release/guard.py", "        dump()\n", "        pass\n"),
     Breakage("backups.none", f"{CONFIG}/policy.py", "if config.production and config.backups is None:", "if False:"),
@@ -1175,7 +1177,7 @@ UNIT = [
     Breakage("policy.preview", f"{SOURCE}/policy.py", "if setting.certain}", "if setting}"),
     Breakage("policy.plain-secret", f"{CONFIG}/policy.py", "if config.production and (name", "if False and (name"),
     Breakage("policy.backup", f"{SCRIPTS}/backups/status.py", "FRESH = 26 *", "FRESH = 24 *"),
-    Breakage("policy.backup", f"{SCRIPTS}/steps/build.py", "step.data.backups and", "True and"),
+    Breakage("policy.backup", f"{SCRIPTS}/steps/build.py", "if not step.data.backups or", "if"),
     Breakage(
         "policy.edge", f"{SCRIPTS}/release/policy.py", " and not policy.is_moot(name, plain_http=data.plain_http)", ""
     ),

@@ -19,11 +19,12 @@ from codesensei.scripts.base import commands, files, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.postgres import ownership
-from codesensei.scripts.steps import backup, backups
+from codesensei.scripts.steps import backup, backups, build
 from codesensei.wire import codec, paths
 from codesensei.wire.names import backup_units
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup, DatabasePlace, KeepBackups
+from tests.scripts.examples import BUILD
 
 SHOP = ProjectPaths("shop")
 PASSWORD = "canary-of-the-backups"
@@ -312,6 +313,36 @@ def test_a_link_of_the_app_user_is_not_followed_but_told(
     assert restic.told[-2][-1] == str(make.staging(SHOP))
     (found,) = status.findings(SHOP)
     assert f"files are not in it, because {media} is a link that deploy made" in found.cause
+
+
+@pytest.mark.proves("backups.destructive")
+def test_production_destroys_nothing_without_a_backup_of_today(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dumped: list[int] = []
+    monkeypatch.setattr(dumps, "make", lambda step, keep: dumped.append(keep))
+
+    def destroy(**changes: Any) -> str:
+        data = replace(BUILD, **{"production": True, "backups": True, **changes})
+        try:
+            build._before_destructive(make_step("build", data=data))
+        except Failure as failure:
+            return f"{failure.cause}; {failure.fix}"
+        return "goes on"
+
+    assert "there is none yet" in destroy()
+    assert "deploy codesensei:backups without these migrations first" in destroy()
+    deployed(make_step)
+    assert "there is none yet" in destroy()
+    assert "make one: codesensei backup; or, with your reason, codesensei:waive" in destroy()
+    status.note(SHOP, made=time.time() - 27 * 3600)
+    assert "the newest is 27 hours old" in destroy()
+    assert dumped == []
+    others: tuple[dict[str, Any], ...] = ({"production": False}, {"backups": False}, {"waived": ("backup",)})
+    assert [destroy(**changes) for changes in others] == ["goes on"] * 3
+    status.note(SHOP, made=time.time() - 25 * 3600)
+    assert destroy() == "goes on"
+    assert dumped == [BUILD.dump_keep] * 4
 
 
 @pytest.mark.proves("backups.dump")

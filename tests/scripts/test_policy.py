@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,12 @@ def test_the_newest_backup_is_looked_at_where_backups_were_asked_for_before(
     assert build._looked_at(step) == {}
     monkeypatch.setattr(settings, "read", lambda _: object())
     assert build._looked_at(step) == {"backup": OLD}
+    monkeypatch.setattr(status, "too_old", lambda _: None)
+    # A waiver of the first day is not called useless.
+    assert build._looked_at(step) == {}
+    step.project.backups.mkdir(parents=True)
+    status.note(step.project, made=time.time())
+    assert build._looked_at(step) == {"backup": None}
     step.data = PRODUCTION
     assert build._looked_at(step) == {}
 

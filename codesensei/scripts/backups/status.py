@@ -78,6 +78,23 @@ def too_old(project: ProjectPaths) -> Finding | None:
     return Finding(thing="backup", cause=cause, fix="make one: codesensei backup")
 
 
+def require(project: ProjectPaths) -> None:
+    """Failure without a backup that is young enough for the policy, on the first day too: something will be lost."""
+    found = read(project)
+    # The time since the epoch where there is none.
+    age = time.time() - found.made
+    if age < FRESH:
+        return
+    there = f"the newest is {_age(age)} old" if found.made else "there is none yet"
+    is_set_up = settings.read(project) is not None
+    make = "make one: codesensei backup" if is_set_up else "deploy codesensei:backups without these migrations first"
+    raise Failure(
+        "backup",
+        f"{there}, and in production destructive migrations wait for one that is younger than a day",
+        f'{make}; or, with your reason, codesensei:waive: {{backup: "…"}}',
+    )
+
+
 def _age(seconds: float) -> str:
     hours = int(seconds // 3600)
     return f"{hours} hours" if hours < 48 else f"{hours // 24} days"

@@ -49,8 +49,10 @@ def _way(found: History | None, served: str, checkout: Checkout) -> str:
         return f"the same commit {wanted}"
     if not found.known:
         return f"to {wanted}; {served[:7]}, which serves, is not in this repository (git fetch brings it)"
-    tags = " -> ".join(tag or "no tag" for tag in found.tags)
-    words = [tags] if any(found.tags) else []
+    # A release's own name is none of a commit.
+    words = [f"commit {served[:7]} -> {checkout.short}"]
+    if any(found.tags):
+        words.append(" -> ".join(tag or "no tag" for tag in found.tags))
     new, lost = found.new, found.lost
     if new.count and lost.count:
         words.append(f"sideways to {wanted}: {_counted(new)}, without {lost.counted} that serve now")

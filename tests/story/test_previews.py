@@ -108,7 +108,9 @@ def test_a_commit_forward(shop: Shop) -> None:
     run = previewed(shop, ("project.source.revision", "v1.3.0"))
     head, newest, *others = told(run)
     assert re.fullmatch(
-        r"release     [0-9a-f]{7}-env -> [0-9a-f]{7}-env, v1\.2\.0 -> v1\.3\.0, 2 commits by 1 person", head
+        r"release     [0-9a-f]{7}-env -> [0-9a-f]{7}-env, commit [0-9a-f]{7} -> [0-9a-f]{7}, v1\.2\.0 -> v1\.3\.0,"
+        r" 2 commits by 1 person",
+        head,
     )
     assert re.fullmatch(r" {12}\+ [0-9a-f]{7} Ask others", newest)
     assert others == [

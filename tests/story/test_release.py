@@ -32,27 +32,36 @@ def served(**changes: object) -> Served:
     [
         (
             History(True, new=Side(1, 1, COMMITS[:1]), tags=("v1.2.0", "v1.3.0")),
-            ("v1.2.0 -> v1.3.0, 1 commit by 1 person", "+ 0000000 Commit 0"),
+            ("commit 1111111 -> 3333333, v1.2.0 -> v1.3.0, 1 commit by 1 person", "+ 0000000 Commit 0"),
         ),
         (
             History(True, new=Side(17, 2, COMMITS), tags=("", "v2")),
-            ("no tag -> v2, 17 commits by 2 people", *(f"+ {commit}" for commit in COMMITS), "+ and 7 more"),
+            (
+                "commit 1111111 -> 3333333, no tag -> v2, 17 commits by 2 people",
+                *(f"+ {commit}" for commit in COMMITS),
+                "+ and 7 more",
+            ),
         ),
         (
             History(True, lost=Side(3, 1, COMMITS[:3])),
-            ("goes back over 3 commits to 3333333 Sell paper", *(f"- {commit}" for commit in COMMITS[:3])),
+            (
+                "commit 1111111 -> 3333333, goes back over 3 commits to 3333333 Sell paper",
+                *(f"- {commit}" for commit in COMMITS[:3]),
+            ),
         ),
         (
             History(True, new=Side(1, 1, COMMITS[:1]), lost=Side(2, 1, COMMITS[1:3])),
             (
-                "sideways to 3333333 Sell paper: 1 commit by 1 person, without 2 commits that serve now",
+                "commit 1111111 -> 3333333, sideways to 3333333 Sell paper: 1 commit by 1 person,"
+                " without 2 commits that serve now",
                 *("+ 0000000 Commit 0", "- 0000001 Commit 1", "- 0000002 Commit 2"),
             ),
         ),
         (
             History(True, new=Side(1001, 3, COMMITS), whole=False),
             (
-                "more than 1000 commits by 3 people, counted in a clone without its whole history",
+                "commit 1111111 -> 3333333, more than 1000 commits by 3 people,"
+                " counted in a clone without its whole history",
                 *(f"+ {commit}" for commit in COMMITS),
                 "+ and many more",
             ),

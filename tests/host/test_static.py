@@ -67,8 +67,11 @@ def check_replaced(stack: Stack, media: str) -> None:
     assert get(stack, "/").status == 200
 
 
-def check_protected(stack: Stack, media: str) -> None:
-    """Who asks for an upload asks the project's view, and other users of the server cannot read them either."""
+def check_protected(stack: Stack, media: str, rule: str, view: str) -> None:
+    """Who asks for an upload asks the project's view, and other users of the server cannot read them either.
+
+    The view may also name another prefix than MEDIA_URL, where the stack file does.
+    """
     stack.set("project.mediaServing", "internal")
     stack.up()
     assert get(stack, "/uploads/a.png").status == 302
@@ -79,6 +82,13 @@ def check_protected(stack: Stack, media: str) -> None:
     assert (sent.status, sent.body, sent.headers["content-type"]) == (200, "picture\n", "image/png")
     assert get(stack, "/uploads/none.png", Cookie=f"sessionid={session}").status == 404
     assert stack.server.console(f"stat -c '%a %G' {media}").stdout == "750 www-data\n"
+    stack.set("project.mediaServing", {"internal": "/protected/"})
+    named = view.replace("default_storage.url(name)", "f'/protected/{name}'")
+    stack.set("project.source.revision", packed(stack, rule, named))
+    stack.up()
+    sent = get(stack, "/uploads/a.png", Cookie=f"sessionid={session}")
+    assert (sent.status, sent.body) == (200, "picture\n")
+    assert get(stack, "/protected/a.png", Cookie=f"sessionid={session}").status == 404
 
 
 @each_debian(13)
@@ -131,7 +141,7 @@ def test_files_of_this_release_and_the_one_before(stack: Stack, tmp_path: Path) 
     assert get(stack, "/uploads/deep/b").body == "b"
 
     check_replaced(stack, media)
-    check_protected(stack, media)
+    check_protected(stack, media, rule, view)
 
     stack.set("project.static", "none")
     stack.set("project.mediaServing", "none")

@@ -63,7 +63,10 @@ def attempt(builder: Builder, python: str) -> str:
     )
     if wheels:
         pip = [*command(builder), "pip", "install", "--python", builder.python, "--no-index"]
-        fill = [*OWN, *pip, "--find-links", str(paths.SERVER.python_wheels), *_first_packages(builder)]
+        packages = _first_packages(builder)
+        # No process of the project runs pip: compiling it would take longer than unpacking it.
+        uncompiled = ["-uUV_COMPILE_BYTECODE"] if packages == ["pip"] else []
+        fill = [*OWN, *uncompiled, *pip, "--find-links", str(paths.SERVER.python_wheels), *packages]
         if not (done := builder.run("fill the venv", fill)).ok:
             return f"uv does not fill the venv ({_why(done)})"
     exports.write(builder, command(builder))

@@ -287,6 +287,9 @@ def test_auto_is_uv_in_a_venv_like_any_other(machine: Machine) -> None:
         f" --constraint {stack.ROOT}/env/{FIRST.release}.constraints.txt gunicorn==23.0.0",
     ]
     [requirements] = [ran for ran in machine.ran if "--requirement" in ran.argv]
+    # Nothing of the project's runs pip.
+    [filled] = [ran for ran in machine.ran if "--no-index" in ran.argv]
+    assert "-uUV_COMPILE_BYTECODE" in filled.argv
     assert requirements.environment["UV_INDEX_STRATEGY"] == "unsafe-best-match"
     assert requirements.environment["UV_COMPILE_BYTECODE"] == "1"
 

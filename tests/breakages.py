@@ -1610,7 +1610,7 @@ UNIT = [
         "            return None\n    try:",
         "            pass\n    try:",
     ),
-    Breakage("migrate.skipped", f"{SCRIPTS}/release/prepare.py", "(None if hooks.before_migrate else asked)", "asked"),
+    Breakage("migrate.skipped", f"{SCRIPTS}/release/prepare.py", "(None if came_before else asked)", "asked"),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", '["--database", alias]', "[]"),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", " if not database.why_not]", "]"),
     Breakage(

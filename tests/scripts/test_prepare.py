@@ -119,22 +119,33 @@ def test_a_release_that_is_prepared_already_may_be_too_old(
 
 
 @pytest.mark.proves("migrate.skipped")
-@pytest.mark.parametrize("hooks", [(), ("./sync",)])
+@pytest.mark.parametrize(
+    ("hooks", "first", "again"),
+    [
+        (Hooks(), "afterMigrate", False),
+        (Hooks(), "beforeMigrate", False),
+        (Hooks(before_migrate=("./sync",)), "afterMigrate", True),
+        (Hooks(after_migrate=("./sync",)), "afterMigrate", False),
+        (Hooks(before_collectstatic=("./sync",), after_collectstatic=("./sync",)), "afterMigrate", False),
+        (Hooks(before_collectstatic=("./sync",)), "beforeMigrate", True),
+        (Hooks(after_collectstatic=("./sync",)), "beforeMigrate", True),
+    ],
+)
 def test_databases_are_asked_again_only_after_a_hook(
-    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, hooks: tuple[str, ...]
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, hooks: Hooks, first: str, again: bool
 ) -> None:
     """What was found with the settings holds until something may have changed the tables."""
-    again: list[list[str]] = []
+    asked: list[str] = []
 
     def ask(*_: object) -> Asked:
-        again.append(programs.titles)
+        asked.extend(programs.titles)
         return Asked(databases=(Database(alias="default", work=True),))
 
     monkeypatch.setattr(databases, "ask", ask)
     make_built()
-    run_prepare(make_step, ASKED, hooks=Hooks(before_migrate=hooks))
-    assert again == [["hook beforeMigrate: ./sync"]][: len(hooks)]
-    assert ("migrate" in programs.titles) == bool(hooks)
+    run_prepare(make_step, ASKED, hooks=hooks, collectstatic=first)
+    assert any("./sync" in title for title in asked) == again
+    assert ("migrate" in programs.titles) == again
 
 
 @pytest.mark.proves("hooks.order")

@@ -86,8 +86,11 @@ def _manage(release: Release, *arguments: str) -> list[str]:
 def _migrate(step: Step[Build], release: Release, asked: Asked | None, dump: Callable[[], None]) -> None:
     data, hooks = step.data, step.data.hooks
     _hooks(step, release, "beforeMigrate", hooks.before_migrate)
+    came_before = [*hooks.before_migrate]
+    if data.collectstatic == "beforeMigrate":
+        came_before += [*hooks.before_collectstatic, *hooks.after_collectstatic]
     # A hook may have changed what was found.
-    asked = (None if hooks.before_migrate else asked) or databases.ask(step, release)
+    asked = (None if came_before else asked) or databases.ask(step, release)
     warnings = migrate(step, release, asked, data.lock_timeout, data.acknowledge_migrations, dump)
     record.warned(step.project, release.name, warnings)
     _hooks(step, release, "afterMigrate", hooks.after_migrate)

@@ -46,6 +46,7 @@ def test_a_new_commit_changes_release_and_switch_alone(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.full
 @pytest.mark.proves("env.maps")
 @each_debian(12)
 def test_a_plain_variable(stack: Stack) -> None:

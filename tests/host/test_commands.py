@@ -81,6 +81,7 @@ def test_a_deploy_is_killed_and_recovered_from(stack: Stack) -> None:
     assert {one["place"]: one["name"] for one in found}["previous"] == first
 
 
+@pytest.mark.full
 @each_debian(12)
 @pytest.mark.proves("console.backups", "docs.commands")
 def test_the_commands_as_they_are_printed(stack: Stack, tmp_path: Path) -> None:

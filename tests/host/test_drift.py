@@ -135,6 +135,7 @@ def test_a_drifted_project_directory_is_its_step_s_alone(stack: Stack) -> None:
     stack.up_without_changes()
 
 
+@pytest.mark.full
 @pytest.mark.proves("config.drift")
 @each_debian(12)
 def test_a_first_deploy_has_clean_lines_and_a_switched_off_look_runs_nothing(stack: Stack) -> None:

@@ -28,6 +28,7 @@ MODELS, PRODUCTION = "entries/models.py", "config/settings/production.py"
 RULES = {"allowedHosts", "secretKey", "check.W019", "check.entries.W001"}
 
 
+@pytest.mark.full
 @pytest.mark.proves("policy.found", "policy.waive", "policy.unused", "policy.listed", "policy.preview", "policy.edge")
 @each_debian(12)
 def test_production_refuses_all_at_once_and_goes_through_with_waivers(stack: Stack) -> None:

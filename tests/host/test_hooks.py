@@ -9,7 +9,7 @@ from tests.host.desks import Desk
 from tests.host.test_interruptions import always_served
 from tools.trials.site import Site
 
-pytestmark = [pytest.mark.host, on_debian(13)]
+pytestmark = [pytest.mark.host, on_debian(12)]
 
 ROOT = "/srv/codesensei/desk"
 NOTED = "/srv/codesensei/desk/shared/media/hooks"

@@ -13,7 +13,7 @@ from tests.host.desks import Desk
 from tools.demo.history import History
 from tools.trials.stack import eventually
 
-pytestmark = [pytest.mark.host, on_debian(13)]
+pytestmark = [pytest.mark.host, on_debian(12)]
 
 # What a job still needs when its worker is told to stop: one that is cut off shows.
 SECONDS_LEFT = 4

@@ -87,7 +87,7 @@ def _migrate(step: Step[Build], release: Release, asked: Asked | None, dump: Cal
     data, hooks = step.data, step.data.hooks
     _hooks(step, release, "beforeMigrate", hooks.before_migrate)
     came_before = [*hooks.before_migrate]
-    if data.collectstatic == "beforeMigrate":
+    if data.collectstatic != "afterMigrate":
         came_before += [*hooks.before_collectstatic, *hooks.after_collectstatic]
     # A hook may have changed what was found.
     asked = (None if came_before else asked) or databases.ask(step, release)

@@ -262,6 +262,7 @@ def test_a_first_deploy_is_killed_again_and_again(fresh: Callable[[int], Server]
     settled(stack)
 
 
+@pytest.mark.full
 @pytest.mark.proves("switch.all-or-nothing")
 @each_debian(13)
 def test_a_power_cut_in_the_middle_of_the_switch(stack: Stack) -> None:

@@ -164,7 +164,7 @@ PHASES = ("beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollects
 
 
 @pytest.mark.proves("root.never", "root.locks", "build.weight", "words.release.immutable", "shared.move-with-current")
-@each_debian(13)
+@each_debian(12)
 def test_what_is_the_project_s_never_runs_as_root(stack: Stack) -> None:
     """Not its settings, its hooks or its packages; and what serves is not touched while the next release is made."""
     root, first = "/srv/codesensei/guestbook", stack.serving()

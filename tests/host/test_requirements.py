@@ -279,6 +279,7 @@ def test_a_server_is_added_under_the_project_s_own_versions(lab: Workshop) -> No
     assert "gunicorn" in lab.packages(built)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("debian", [12, pytest.param(13, marks=pytest.mark.full)])
 @pytest.mark.proves("deps.auto", "deps.root", "deps.server-missing")
 def test_auto(lab: Workshop, debian: int) -> None:

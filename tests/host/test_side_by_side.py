@@ -44,6 +44,7 @@ def register(stack: Stack) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.full
 @pytest.mark.proves(
     "register.refused", "register.reserved-databases", "user.refused", "user.shared", "broker.number-refused"
 )

@@ -172,6 +172,7 @@ def test_the_proxy_may_use_the_candidates_socket(project: ProjectPaths, candidat
     assert ask(project.door) == "candidate"
 
 
+@pytest.mark.proves("switch.all-or-nothing")
 def test_a_socket_of_before_a_reboot_comes_back_no_more(project: ProjectPaths) -> None:
     stale = Listener(project.hand_over / "x.sock", "stale")
     stale.end()

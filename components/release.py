@@ -14,7 +14,11 @@ from components.server import Server
 
 
 class Release(Component):
-    """`releases/<release>` on the server: built by an unprivileged user, then owned by root and never changed."""
+    """`releases/<release>` on the server: built by an unprivileged user, then owned by root and never changed.
+
+    The step `build` unpacks the code, installs its packages, asks Django for its settings, runs hooks, migrations and
+    collectstatic, each once for a release. Nothing of it is live before the switch but what migrations and hooks change.
+    """
 
     def __init__(
         self, *, stack: Stack, server: Server, environment: Environment, code: Code, opts: ResourceOptions

@@ -1610,6 +1610,12 @@ UNIT = [
         "            return None\n    try:",
         "            pass\n    try:",
     ),
+    Breakage(
+        "migrate.skipped",
+        f"{SCRIPTS}/release/ask_django.py",
+        'endswith(("sqlite3", "spatialite"))',
+        'endswith("sqlite3")',
+    ),
     Breakage("migrate.skipped", f"{SCRIPTS}/release/prepare.py", "(None if came_before else asked)", "asked"),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", '["--database", alias]', "[]"),
     Breakage("migrate.all-databases", f"{SCRIPTS}/release/migrate.py", " if not database.why_not]", "]"),

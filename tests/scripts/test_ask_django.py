@@ -103,11 +103,12 @@ def test_databases_are_asked_in_the_same_start(tmp_path: Path, migrate: str, wor
 
 
 @pytest.mark.proves("migrate.skipped")
+@pytest.mark.parametrize("engine", ["django.db.backends.sqlite3", "django.contrib.gis.db.backends.spatialite"])
 @pytest.mark.parametrize("there", [False, True])
-def test_no_sqlite_file_is_made_by_asking(tmp_path: Path, there: bool) -> None:
+def test_no_sqlite_file_is_made_by_asking(tmp_path: Path, there: bool, engine: str) -> None:
     """The one who makes it decides who may read it."""
     settings = DJANGO["django/conf.py"].replace("DEBUG", "OTHER").replace("[], {},", "[], DATABASES,")
-    entry = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
+    entry = {"default": {"ENGINE": engine, "NAME": "db.sqlite3"}}
     if there:
         (tmp_path / "db.sqlite3").touch()
     changes = {"django/conf.py": f"DATABASES, DEBUG = {entry}, False\n{settings}    DEBUG = False\n"}

@@ -58,7 +58,9 @@ def facts(*, load: bool = False) -> dict[str, Any]:
 def databases(release: str) -> dict[str, Any] | None:
     """What it says of its databases; None where it fails, or where asking would make one before its time."""
     for values in import_module("django.conf").settings.DATABASES.values():
-        if "sqlite3" in str(values.get("ENGINE")) and not os.path.exists(str(values.get("NAME"))):
+        # The same engines as in checks.is_sqlite.
+        is_sqlite = str(values.get("ENGINE")).endswith(("sqlite3", "spatialite"))
+        if is_sqlite and not os.path.exists(str(values.get("NAME"))):
             return None
     try:
         answer: dict[str, Any] = runpy.run_path(os.path.join(FOLDER, "ask_databases.py"))["answer"](

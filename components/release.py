@@ -16,8 +16,8 @@ from components.server import Server
 class Release(Component):
     """`releases/<release>` on the server: built by an unprivileged user, then owned by root and never changed.
 
-    The step `build` unpacks the code, installs its packages, asks Django for its settings, runs hooks, migrations and
-    collectstatic, each once for a release. Nothing of it is live before the switch but what migrations and hooks change.
+    The step `build` unpacks the code, installs its packages, asks Django for its settings, and runs hooks, migrations
+    and collectstatic, once for a release. Before the switch visitors see only what hooks and migrations change.
     """
 
     def __init__(

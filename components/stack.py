@@ -11,7 +11,7 @@ from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
 from codesensei.wire import policy
-from components import others, promotion, story
+from components import others, promotion, review, story
 from components.backups import Backups
 from components.database import Database
 from components.edge import EdgeProxy
@@ -57,6 +57,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     others.refuse_clashes(stack, access)
     others.say_who_shares(stack, access)
     promoted = promotion.require(stack, code, access)
+    review.hold(stack, code, access)
     generated = Generated(stack)
     server = Server(stack=stack, access=access, generated=generated)
     provisioning = Provisioning(stack=stack, server=server, generated=generated, opts=_after(server))

@@ -67,6 +67,8 @@ class Stack:
     database: DatabasePlan
     broker: BrokerPlan
     warnings: tuple[str, ...]
+    digest: str = ""
+    """Of the stack file and all plain values; empty where that would not tell each change of a secret."""
 
     @property
     def slug(self) -> str:
@@ -105,16 +107,18 @@ def load() -> Stack:
     raw, changed = as_written(raw, file)
     secrets, found = take_secrets(raw)
     problems += [*changed, *found]
-    checked = check(*without_secrets(raw), secrets)
+    shown = without_secrets(raw)
+    checked = check(*shown, secrets)
     if isinstance(checked, list):
         problems += checked
     if problems or isinstance(checked, list):
-        raise ConfigError(_once(problems, secrets), read_config(*without_secrets(raw))[0]) from None
+        raise ConfigError(_once(problems, secrets), read_config(*shown)[0]) from None
     warnings = checked.warnings + _namespace_warnings(config, set(known_keys(())))
     warnings += OTHER_FILE if other_file else ()
     full_name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     outputs = _outputs(secrets, checked.database_password)
-    return Stack(checked.config, outputs, full_name, checked.database, checked.broker, warnings)
+    digest = file.digest(raw, shown) if file else ""
+    return Stack(checked.config, outputs, full_name, checked.database, checked.broker, warnings, digest)
 
 
 # The engine hands every top-level value over as text; these are the ones that are text.

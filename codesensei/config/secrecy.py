@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +42,8 @@ class StackFile:
     sealed: frozenset[Place]
     plain: dict[Place, str | None]
     """Scalars; the text is there where it stands without quotes, else None."""
+    sha256: str = ""
+    """Of the whole text: of an encrypted value, that of its ciphertext."""
 
     def covers(self, place: Place) -> bool:
         """True where the file has something at the place, so that it can be asked about it."""
@@ -53,6 +57,15 @@ class StackFile:
         """Whether the config of this run is from this file: not where `--config-file` names another one."""
         keys = {place[0] for place in (*self.sealed, *self.plain)}
         return keys <= set(raw) and all(_has(raw, place) for place in (*self.sealed, *self.plain))
+
+    def digest(self, raw: Mapping[str, object], shown: object) -> str:
+        """64 hexadecimal digits for the file and for `shown`, the config without its secrets.
+
+        Empty where a secret of the config is from elsewhere: nothing that may be seen changes with it.
+        """
+        if not all(self.is_sealed(place) for place in _secret_places(raw)):
+            return ""
+        return hashlib.sha256(json.dumps([self.sha256, shown], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _has(raw: object, place: Place) -> bool:
@@ -93,7 +106,7 @@ def read_stack_file(text: str, name: str = "the stack file") -> StackFile:
         raise _unread(name, "its values are nested too deeply") from None
     if len(sealed) + len(plain) > STACK_FILE_VALUES:
         raise _unread(name, f"it has more than {STACK_FILE_VALUES} values")
-    return StackFile(frozenset(sealed), plain)
+    return StackFile(frozenset(sealed), plain, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _unread(name: str, cause: str) -> UnreadableStackFile:

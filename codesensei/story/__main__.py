@@ -1,5 +1,7 @@
 """`pulumi preview --json | python -m codesensei.story`: the story as Markdown for a comment, or as JSON.
 
+`python -m codesensei.story --review` reads such a comment, or such a preview, and prints the word of its review.
+
 Everything of others stands in fenced blocks, where no host of repositories makes links, mentions or HTML of it.
 """
 
@@ -12,10 +14,13 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from codesensei.story.review import MARK as REVIEW_MARK
+from codesensei.story.review import VARIABLE, Review
 from codesensei.story.section import Section, read, text_of
 
 # By this line whoever posts the comment finds the one to replace.
 MARK = "<!-- codesensei preview -->"
+_REVIEW_LINE = re.compile(r"<!-- review: (\S+) -->")
 NOTHING = "Nothing changes."
 # Longer comments are refused by hosts of repositories.
 MOST_STEPS = 100
@@ -26,17 +31,28 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit status: 1 for a preview that failed, or that cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m codesensei.story", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print sections and their entries as JSON")
+    parser.add_argument("--review", action="store_true", help="print the word that `pulumi up` can be held to")
     asked = parser.parse_args(arguments)
+    text = sys.stdin.read()
+    if asked.review and (named := of_comment(text)):
+        print(named)
+        return 0
     try:
-        preview = json.load(sys.stdin)
+        preview = json.loads(text)
         said = [(str(one["severity"]), str(one["message"]).strip()) for one in preview.get("diagnostics") or ()]
         steps = [(str(step["op"]), str(step["urn"])) for step in preview.get("steps") or ()]
     except (ValueError, KeyError, TypeError, AttributeError):
         print("standard input: it is no preview\nfix: pipe pulumi preview --json into this command", file=sys.stderr)
         return 1
     told = next(filter(None, (read(text) for _, text in said)), ())
-    print(json.dumps(as_data(told), indent=2, ensure_ascii=False) if asked.json else as_markdown(told, said, steps))
-    return int(any(severity == "error" for severity, _ in said))
+    failed = any(severity == "error" for severity, _ in said)
+    named = None if failed else next(filter(None, map(_named, said)), None)
+    if asked.review:
+        return _print_review(named)
+    print(
+        json.dumps(as_data(told), indent=2, ensure_ascii=False) if asked.json else as_markdown(told, said, steps, named)
+    )
+    return int(failed)
 
 
 def as_data(told: tuple[Section, ...]) -> list[dict[str, Any]]:
@@ -44,11 +60,21 @@ def as_data(told: tuple[Section, ...]) -> list[dict[str, Any]]:
     return [{"section": part.name, "entries": list(part.entries)} for part in told]
 
 
-def as_markdown(told: tuple[Section, ...], said: list[tuple[str, str]], steps: list[tuple[str, str]]) -> str:
+def of_comment(text: str) -> Review | None:
+    """The review that a comment names, in its own place: what others have written stands below it."""
+    lines = [*text.splitlines(), ""]
+    found = _REVIEW_LINE.fullmatch(lines[1]) if lines[0] == MARK else None
+    return Review.read(found[1]) if found else None
+
+
+def as_markdown(
+    told: tuple[Section, ...], said: list[tuple[str, str]], steps: list[tuple[str, str]], named: Review | None = None
+) -> str:
     """The comment: the story, what went wrong or may, and a folded list of the engine's steps."""
     failed = any(severity == "error" for severity, _ in said)
     changed = [step for step in steps if step[0] != "same"]
-    parts = [MARK, "**The preview failed.**" if failed else "" if told or changed else NOTHING]
+    head = f"{MARK}\n<!-- review: {named} -->" if named else MARK
+    parts = [head, "**The preview failed.**" if failed else "" if told or changed else NOTHING]
     parts.append(fenced(text_of(told)))
     for severity, title in (("error", "Errors"), ("warning", "Warnings")):
         found = [text for kind, text in said if kind == severity]
@@ -56,7 +82,22 @@ def as_markdown(told: tuple[Section, ...], said: list[tuple[str, str]], steps: l
     if changed:
         shown = fenced("\n".join(_steps(changed)))
         parts.append(f"<details><summary>Steps of the engine: {len(changed)}</summary>\n\n{shown}\n\n</details>")
+    if named:
+        parts.append(f"`{VARIABLE}={named} pulumi up` deploys this and nothing else.")
     return "\n\n".join(filter(None, parts))
+
+
+def _named(said: tuple[str, str]) -> Review | None:
+    severity, text = said
+    return Review.read(text.removeprefix(REVIEW_MARK)) if severity == "info" and text.startswith(REVIEW_MARK) else None
+
+
+def _print_review(named: Review | None) -> int:
+    if named is None:
+        print("standard input: it names no review\nfix: preview with CODESENSEI_REVIEW=1", file=sys.stderr)
+        return 1
+    print(named)
+    return 0
 
 
 def fenced(text: str) -> str:

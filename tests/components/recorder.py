@@ -179,6 +179,19 @@ def select(*, preview: bool = False) -> _Monitor:
     return monitor
 
 
+def access_of(stack: Stack, look: remote.Look, state: remote.State) -> remote.Access:
+    """The way to the stack's server, which nobody goes."""
+    return remote.Access(
+        stack.config.server,
+        stack.slug,
+        ".codesensei/stack/agent.sock",
+        look,
+        stack.secrets.ssh_private_key,
+        served=str(state.outputs.get("release", "")),
+        state=state,
+    )
+
+
 def run(
     stack: Stack,
     look: remote.Look,
@@ -197,16 +210,8 @@ def run(
     # Where in the code a resource was declared is for the engine's own messages, and takes a quarter of the time.
     monkeypatch.setattr("pulumi.runtime.resource._get_stack_trace", StackTrace)
     monkeypatch.setattr(Toolkit, "write", lambda self, folder: Path(__file__))
-    monitor, state = select(preview=previewed is not None), previewed or updated or remote.State()
-    access = remote.Access(
-        stack.config.server,
-        stack.slug,
-        ".codesensei/stack/agent.sock",
-        look,
-        stack.secrets.ssh_private_key,
-        served=str(state.outputs.get("release", "")),
-        state=state,
-    )
+    monitor = select(preview=previewed is not None)
+    access = access_of(stack, look, previewed or updated or remote.State())
     outputs: dict[str, Any] = {}
 
     def declare() -> pulumi.Output[Any]:

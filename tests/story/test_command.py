@@ -44,6 +44,48 @@ def test_a_comment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     ]
 
 
+REVIEW = "1111111.22222222.33333333.44444444"
+
+
+@pytest.mark.proves("review.named")
+def test_a_comment_names_its_review(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    text = preview(("info", STORY), ("info", f"review {REVIEW}"))
+    _, comment, _ = run(monkeypatch, capsys, text)
+    assert comment.startswith(f"{MARK}\n<!-- review: {REVIEW} -->\n\n")
+    assert comment.endswith(f"`CODESENSEI_REVIEWED={REVIEW} pulumi up` deploys this and nothing else.\n")
+    for given in (text, comment, comment.replace("\n", "\r\n")):
+        assert run(monkeypatch, capsys, given, "--review") == (0, f"{REVIEW}\n", "")
+
+
+@pytest.mark.proves("review.named")
+@pytest.mark.parametrize(
+    "text",
+    [
+        preview(("info", STORY)),
+        preview(("warning", f"review {REVIEW}")),
+        preview(("info", "review main")),
+        f"{MARK}\n\n<!-- review: {REVIEW} -->\n",
+        f"<!-- review: {REVIEW} -->\n{MARK}\n",
+        f"{MARK}\n<!-- review: main -->\n",
+        MARK,
+        "",
+    ],
+)
+def test_another_place_names_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    code, out, said = run(monkeypatch, capsys, text, "--review")
+    assert (code, out) == (1, "")
+    assert said.startswith("standard input: it ")
+
+
+@pytest.mark.proves("review.named")
+def test_a_preview_that_failed_names_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    text = preview(("info", f"review {REVIEW}"), ("error", "no such server"))
+    assert REVIEW not in run(monkeypatch, capsys, text)[1]
+    assert run(monkeypatch, capsys, text, "--review")[:2] == (1, "")
+
+
 def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(monkeypatch, capsys, preview(("info", STORY)), "--json")
     assert code == 0

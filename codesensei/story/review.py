@@ -1,0 +1,48 @@
+"""What a review is held to: digests of all that a preview was made from, in one word that a comment can carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+
+# Where a preview's message begins that names its review, and what an update reads it from.
+MARK = "review "
+VARIABLE = "CODESENSEI_REVIEWED"
+_FORM = re.compile(r"([0-9a-f]{7})\.([0-9a-f]{8})\.([0-9a-f]{8})\.([0-9a-f]{8})")
+
+
+@dataclass(frozen=True)
+class Review:
+    """Digests: of the code (as in a release's name), the stack file, what is live, and the program itself."""
+
+    code: str
+    file: str
+    live: str
+    program: str
+
+    @classmethod
+    def of(cls, code: str, file: str, live: str, program: str) -> Review:
+        """From digests of any length."""
+        return cls(code[:7], file[:8], live[:8], program[:8])
+
+    @classmethod
+    def read(cls, text: str) -> Review | None:
+        """The review that a word names; None where it is no such word."""
+        found = _FORM.fullmatch(text)
+        return cls(*found.groups()) if found else None
+
+    def __str__(self) -> str:
+        return ".".join(astuple(self))
+
+    def moved(self, reviewed: Review, commit: str, file: str, served: str) -> Iterator[str]:
+        """What is not as it was when `reviewed` was made, as sentences."""
+        if self.code != reviewed.code:
+            yield f"the code is {self.code}, of commit {commit}; reviewed was {reviewed.code}"
+        if self.file != reviewed.file:
+            yield f"{file} has changed, or a plain value that it takes from elsewhere"
+        if self.live != reviewed.live:
+            now = f"{served} serves now" if served else "nothing serves yet"
+            yield f"what serves, or what was changed by hand on the server, is not what it was: {now}"
+        if self.program != reviewed.program:
+            yield "codesensei itself is another version"

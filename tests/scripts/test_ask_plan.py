@@ -118,6 +118,23 @@ def test_what_the_plan_makes_itself_is_safe(project: Path) -> None:
     assert [one.verdict for one in found] == ["safe"] * 5
 
 
+@pytest.mark.proves("errors.logs")
+def test_two_that_follow_the_same_one_are_told_as_manage_py_does(project: Path) -> None:
+    """Without a traceback, whose lines would be of a file that the user does not have."""
+    others = [project / "books/migrations" / f"0002_{side}.py" for side in ("left", "right")]
+    for path in others:
+        path.write_text(second("migrations.RunSQL('SELECT 1')"))
+    try:
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            asked(project)
+    finally:
+        for path in others:
+            path.unlink()
+    assert failed.value.stderr.startswith("CommandError: Conflicting migrations detected; multiple leaf nodes")
+    assert "(0002_left, 0002_right in books)" in failed.value.stderr
+    assert "Traceback" not in failed.value.stderr
+
+
 @pytest.mark.proves("migrations.rollback")
 def test_what_is_applied_and_what_the_release_has(project: Path) -> None:
     """A migration that another release has brought is applied, and not known here."""

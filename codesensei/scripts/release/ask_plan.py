@@ -201,4 +201,9 @@ def plan() -> dict[str, Any]:
 
 
 django.setup()
-print("\ncodesensei-plan:" + json.dumps(plan()))
+try:
+    planned = plan()
+except CommandError as error:
+    # As manage.py does, without the way through this file.
+    sys.exit(f"CommandError: {error}")
+print("\ncodesensei-plan:" + json.dumps(planned))

@@ -43,8 +43,9 @@ CASES = (
     Broken(
         "Django needs a newer Python",
         replace={"requirements.txt": ("Django==5.2.19", "Django==6.0")},
-        error="install the requirements (release RELEASE) on SERVER: Django==6.0 needs Python >=3.12, which this server does not have",
-        fix="pin a version that runs on it, or set project.python (with project.installer: uv for a Python that the distribution lacks)",
+        preview=True,
+        error="requirements.txt: Django 6.0 needs Python 3.12",
+        fix="use an older one, or set project.python, with project.installer: uv for one that the distribution lacks",
         debian=12,
     ),
     Broken(

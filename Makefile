@@ -32,7 +32,8 @@ engine: setup ## Install Pulumi and its plugins into the cache, if missing
 	@$(PYTHON) -m tools.engine install --install-packages
 
 preview-comment: ## Print a comment for a merge request: what `pulumi up` would change in the stack STACK
-	@CODESENSEI_REVIEW=1 pulumi preview --json --non-interactive $(if $(STACK),--stack '$(STACK)') | $(VENV)/python -m codesensei.story
+	@CODESENSEI_REVIEW=1 pulumi preview --json --non-interactive $(if $(STACK),--stack '$(STACK)') | \
+		$(VENV)/python -m codesensei.story $(if $(STACK)$(PULUMI_STACK),--stack '$(or $(STACK),$(PULUMI_STACK))')
 
 demo: ## Deploy the example project to a throwaway server (DEBIAN=12|13), or to SERVER=user@host
 	@$(PYTHON) -m tools.setup --check

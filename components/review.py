@@ -15,7 +15,7 @@ from codesensei.wire import codec, digests, steps
 
 # A preview that is to name its review.
 ASKED = "CODESENSEI_REVIEW"
-PROGRAM = Path(__file__).parents[1]
+PROGRAM = Path(__file__).resolve().parents[1]
 
 
 def hold(stack: Stack, code: Code, access: remote.Access) -> None:

@@ -18,8 +18,7 @@ from codesensei.story.review import MARK as REVIEW_MARK
 from codesensei.story.review import VARIABLE, Review
 from codesensei.story.section import Section, read, text_of
 
-# By this line whoever posts the comment finds the one to replace.
-MARK = "<!-- codesensei preview -->"
+_FIRST_LINE = re.compile(r"<!-- codesensei preview( of \S+)? -->")
 _REVIEW_LINE = re.compile(r"<!-- review: (\S+) -->")
 NOTHING = "Nothing changes."
 # Longer comments are refused by hosts of repositories.
@@ -31,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit status: 1 for a preview that failed, or that cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m codesensei.story", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print sections and their entries as JSON")
+    parser.add_argument("--stack", help="the stack that is previewed; default: as the preview has it")
     parser.add_argument("--review", action="store_true", help="print the word that `pulumi up` can be held to")
     asked = parser.parse_args(arguments)
     text = sys.stdin.read()
@@ -49,9 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     named = None if failed else next(filter(None, map(_named, said)), None)
     if asked.review:
         return _print_review(named)
-    print(
-        json.dumps(as_data(told), indent=2, ensure_ascii=False) if asked.json else as_markdown(told, said, steps, named)
-    )
+    stack = asked.stack or next((urn.split(":")[2] for _, urn in steps), "")
+    as_json = json.dumps(as_data(told), indent=2, ensure_ascii=False)
+    print(as_json if asked.json else as_markdown(stack, told, said, steps, named))
     return int(failed)
 
 
@@ -60,20 +60,29 @@ def as_data(told: tuple[Section, ...]) -> list[dict[str, Any]]:
     return [{"section": part.name, "entries": list(part.entries)} for part in told]
 
 
+def mark_of(stack: str) -> str:
+    """The first line of a comment about a stack: by it whoever posts the next one finds the one to replace."""
+    return f"<!-- codesensei preview{f' of {stack}' if stack else ''} -->"
+
+
 def of_comment(text: str) -> Review | None:
     """The review that a comment names, in its own place: what others have written stands below it."""
-    lines = [*text.splitlines(), ""]
-    found = _REVIEW_LINE.fullmatch(lines[1]) if lines[0] == MARK else None
+    lines = [*text.splitlines(), "", ""]
+    found = _REVIEW_LINE.fullmatch(lines[1]) if _FIRST_LINE.fullmatch(lines[0]) else None
     return Review.read(found[1]) if found else None
 
 
 def as_markdown(
-    told: tuple[Section, ...], said: list[tuple[str, str]], steps: list[tuple[str, str]], named: Review | None = None
+    stack: str,
+    told: tuple[Section, ...],
+    said: list[tuple[str, str]],
+    steps: list[tuple[str, str]],
+    named: Review | None,
 ) -> str:
     """The comment: the story, what went wrong or may, and a folded list of the engine's steps."""
     failed = any(severity == "error" for severity, _ in said)
     changed = [step for step in steps if step[0] != "same"]
-    head = f"{MARK}\n<!-- review: {named} -->" if named else MARK
+    head = f"{mark_of(stack)}\n<!-- review: {named} -->" if named else mark_of(stack)
     parts = [head, "**The preview failed.**" if failed else "" if told or changed else NOTHING]
     parts.append(fenced(text_of(told)))
     for severity, title in (("error", "Errors"), ("warning", "Warnings")):

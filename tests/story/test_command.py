@@ -8,9 +8,10 @@ import json
 import pytest
 
 from codesensei.story import Section, text_of
-from codesensei.story.__main__ import MARK, NOTHING, main
+from codesensei.story.__main__ import NOTHING, main, mark_of
 
 pytestmark = pytest.mark.proves("story.data")
+MARK = mark_of("test")
 STORY = text_of([Section("release", ("a -> b", "+ 1234567 ````<img> @everyone")), Section("switch", ("nothing",))])
 URN = "urn:pulumi:test::codesensei::codesensei:index:Release$command:remote:Command::shop-build"
 
@@ -49,7 +50,7 @@ REVIEW = "1111111.22222222.33333333.44444444"
 
 @pytest.mark.proves("review.named")
 def test_a_comment_names_its_review(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    text = preview(("info", STORY), ("info", f"review {REVIEW}"))
+    text = preview(("info", STORY), ("info", f"review {REVIEW}"), steps=[("same", URN)])
     _, comment, _ = run(monkeypatch, capsys, text)
     assert comment.startswith(f"{MARK}\n<!-- review: {REVIEW} -->\n\n")
     assert comment.endswith(f"`CODESENSEI_REVIEWED={REVIEW} pulumi up` deploys this and nothing else.\n")
@@ -94,6 +95,16 @@ def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         {"section": "switch", "entries": ["nothing"]},
     ]
     assert run(monkeypatch, capsys, preview(), "--json")[1] == "[]\n"
+
+
+def test_the_stack_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the preview, or where it has failed too early by whoever asked for it."""
+    for text, words, mark in (
+        (preview(steps=[("same", URN)]), [], MARK),
+        (preview(("error", "x")), ["--stack", "test"], MARK),
+        (preview(("error", "x")), [], "<!-- codesensei preview -->"),
+    ):
+        assert run(monkeypatch, capsys, text, *words)[1].startswith(f"{mark}\n")
 
 
 def test_nothing_changes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

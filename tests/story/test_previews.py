@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -14,72 +13,23 @@ import pytest
 import yaml
 
 from codesensei.remote.dns import NO_RECORD, NOT_KNOWN
-from codesensei.story import read
-from codesensei.story.__main__ import MARK
-from tests.config.cli import NAME, Project
-from tests.conformance.servers import MissingServer, run_sshd
-from tests.story.paper import ANSWERS, KEY, TOKEN, Shop, first_config
-from tools.demo.history import git, make_history
-from tools.engine import EngineError, engine_environment
+from codesensei.story import REVIEWED, read
+from codesensei.story.__main__ import mark_of, of_comment
+from tests.config.cli import NAME
+from tests.story.conftest import told
+from tests.story.paper import KEY, TOKEN, Shop
 from tools.trials.stack import CHECKOUT, Run
 
 pytestmark = [pytest.mark.engine, pytest.mark.proves("story.told")]
 MARGIN = "    "
+# As a person calls it, though a make may have called these tests.
+ALONE = ["env", "-u", "MAKELEVEL", "-u", "MAKEFLAGS", "-u", "MFLAGS"]
+MAKE = [*ALONE, "make", "-s", "-f", str(CHECKOUT / "Makefile"), f"VENV={Path(sys.executable).parent}"]
+COMMENT = [*MAKE, "preview-comment"]
 PAGE = (Path(__file__).parents[2] / "docs" / "previews.md").read_text()
 WWW = ["shop.example.com", "www.shop.example.com"]
-MIGRATION = """from django.db import migrations, models
-
-
-class Migration(migrations.Migration):
-    dependencies = [("entries", "%s")]
-    operations = [%s]
-"""
 QUIET = "visitors notice nothing, a candidate serves them meanwhile; jobs have up to 600 s to end"
 RESTARTS = ["web restarts by hand-over", "worker restarts, its jobs have 600 s to end"]
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A stack that serves the second of four commits."""
-    folder = tmp_path_factory.mktemp("previews")
-    history = make_history(folder / "repository")
-    git(history.path, "tag", "v1.2.0", history.commits[1].revision)
-    requirements = history.path / "requirements.txt"
-    requirements.write_text(requirements.read_text().replace("celery==5.7.0", "celery==5.7.1") + "httpx\n")
-    git(history.path, "commit", "--quiet", "--all", "--message", "Ask others", date="Mon, 9 Feb 2026 10:00:00 +0000")
-    git(history.path, "tag", "v1.3.0")
-    add_migrations(history.path)
-    (folder / "home").mkdir()
-    try:
-        project = Project(folder / "program", dict(engine_environment())).create()
-        with run_sshd(folder / "sshd", f"ForceCommand {ANSWERS} {folder / 'home'}") as server:
-            made = Shop(project, first_config(server, history.path, history.commits[1].revision), history)
-            made.write()
-            first = made.run("preview")
-            assert first.code == 0, first.output
-            head, *_ = told(first)
-            assert head == f"release     first deploy of {history.commits[1].short} {history.commits[1].subject}"
-            made.up()
-            yield made
-    except (EngineError, MissingServer) as error:
-        pytest.fail(str(error), pytrace=False)
-
-
-def add_migrations(repository: Path) -> None:
-    """A commit that one decides by: a column is dropped, and another comes."""
-    dropped = 'migrations.RemoveField("entry", "name"), migrations.AddIndex("entry", models.Index(fields=["message"]))'
-    added = 'migrations.AddField("entry", "language", models.CharField(max_length=2, default="en"))'
-    folder = repository / "entries/migrations"
-    (folder / "0002_drop_name.py").write_text(MIGRATION % ("0001_initial", dropped))
-    (folder / "0003_language.py").write_text(MIGRATION % ("0002_drop_name", added))
-    git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", "--message", "Forget names", date="Tue, 10 Feb 2026 10:00:00 +0000")
-    git(repository, "tag", "v2.0.0")
-
-
-def told(run: Run) -> list[str]:
-    """The lines of the story; a release's variables have a random part."""
-    return re.sub(r"([0-9a-f]{7})-[0-9a-f]{7}", r"\1-env", run.said("info")).splitlines()
 
 
 def lines(**sections: list[str]) -> list[str]:
@@ -210,16 +160,32 @@ def test_a_generated_variable(shop: Shop) -> None:
 def test_the_comment_as_the_page_prints_it(shop: Shop) -> None:
     """With the make of the checkout, in the folder of the program."""
     shop.write(("env.GREETING", "Good evening!"))
-    # As a person calls it, though a make may have called these tests.
-    alone = ["env", "-u", "MAKELEVEL", "-u", "MAKEFLAGS", "-u", "MFLAGS"]
-    make = [*alone, "make", "-f", str(CHECKOUT / "Makefile"), f"VENV={Path(sys.executable).parent}", "preview-comment"]
-    done = shop.project.run([*make, f"STACK={NAME}"])
+    done = shop.project.run([*COMMENT, f"STACK={NAME}"])
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith(MARK)
+    assert done.stdout.startswith(f"{mark_of(NAME)}\n")
     assert 'variables   GREETING "Welcome!" -> "Good evening!"' in done.stdout
-    broken = shop.project.run([*make, "STACK=nothing"])
+    broken = shop.project.run([*COMMENT, "STACK=nothing"])
     assert broken.returncode != 0
     assert "it is no preview" in broken.stderr
+
+
+@pytest.mark.proves("review.held", "review.named")
+def test_what_was_reviewed_runs_and_nothing_else(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.write(("env.GREETING", "Good evening!"))
+    review = of_comment(shop.project.run([*COMMENT, f"STACK={NAME}"]).stdout)
+    monkeypatch.setitem(shop.project.environment, REVIEWED, str(review))
+    same = shop.run("preview")
+    assert (same.code, same.changes != set()) == (0, True), same.output
+    shop.write(("env.GREETING", "Good evening!"), ("project.source.revision", "v1.3.0"))
+    for words in (["preview"], ["up", "--yes"], ["up", "--yes", "--skip-preview"]):
+        other = shop.run(*words)
+        assert other.code != 0
+        first, *moved = other.said("error").splitlines()
+        assert first.endswith(f"{REVIEWED}: this is not what was reviewed, and nothing was run")
+        assert moved[0].startswith("    the code is ")
+        assert moved[1] == f"    Pulumi.{NAME}.yaml has changed, or a plain value that it takes from elsewhere"
+        assert moved[2].strip() == "fix: review a new preview, and deploy that"
+        assert other.changes == set()
 
 
 NEXT = "next"

@@ -127,6 +127,6 @@ CASES = (
         " >/etc/systemd/system/codesensei-candidate-guestbook.service.d/memory.conf",
         after="rm -r /etc/systemd/system/codesensei-candidate-guestbook.service.d",
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 500: the server ran out of memory",
-        fix="use fewer GUNICORN_WORKERS or a lower --concurrency, add swap, or use a larger server",
+        fix="use fewer GUNICORN_WORKERS or a lower --concurrency, raise memoryMax in project.resources where it is set, add swap, or use a larger server",
     ),
 )

@@ -49,7 +49,7 @@ def apply(breakage: Breakage, root: Path) -> str:
 
 def run(root: Path, *arguments: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
     """Run tests in the copy."""
-    command = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments]
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "CODESENSEI_KEEP"))}
     return subprocess.run(command, cwd=root, env=kept, capture_output=True, text=True, timeout=seconds, check=False)
 
@@ -69,6 +69,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (CHECKOUT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, root / name, follow_symlinks=False)
+    # Compiled once, and again for a text that is another one, whatever its time and size.
+    by_text = ["-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "-x", "/examples/|/hostile/"]
+    subprocess.run([sys.executable, *by_text, str(root)], check=True, timeout=SECONDS)
     return root
 
 

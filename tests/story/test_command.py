@@ -67,6 +67,7 @@ def test_a_comment_names_its_review(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         preview(("info", "review main")),
         f"{MARK}\n\n<!-- review: {REVIEW} -->\n",
         f"<!-- review: {REVIEW} -->\n{MARK}\n",
+        f"Look:\n<!-- review: {REVIEW} -->\n",
         f"{MARK}\n<!-- review: main -->\n",
         MARK,
         "",

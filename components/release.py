@@ -86,6 +86,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         lock_timeout=stack.config.database.lock_timeout,
         acknowledge_migrations=config.acknowledge_migrations,
         dump_keep=stack.config.database.dump_keep,
+        keep_defaults=stack.config.database.keep_defaults,
     )
 
 

@@ -149,7 +149,14 @@ def _sections(
     manifest, digest_key = planned.manifest, planned.digest_key
     name = planned.release or f"{code.id[:7]}-(new variables)"
     variables = _variables(environment, planned)
-    migrations = story.of_migrations(served, code.checkout, (build.directory, *roots), project.acknowledge_migrations)
+    migrations = story.of_migrations(
+        served,
+        code.checkout,
+        (build.directory, *roots),
+        project.acknowledge_migrations,
+        keeps=build.keep_defaults and stack.database.kind in ("generated", "local", "external"),
+        kept=look.kept_defaults,
+    )
     switch = story.of_switch(served, name, manifest, migrations)
     removed = []
     if switch.entries or any(drift.step == SWITCH.name for drift in look.drift):

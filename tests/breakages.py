@@ -2045,6 +2045,38 @@ UNIT = [
     Breakage("migrations.destructive", f"{WIRE}/columns.py", "if before.null and not after.null:", "if False:"),
     Breakage("migrations.destructive", f"{WIRE}/columns.py", "yield size >= was_size and", "yield"),
     Breakage("migrations.writes", f"{WIRE}/columns.py", "elif not column.null and not", "elif not"),
+    Breakage("migrations.defaults", f"{WIRE}/columns.py", "or column.primary_key or column.unique:", "or 0:"),
+    Breakage("migrations.defaults", f"{SCRIPTS}/release/run_migrate.py", " not in made:", ":"),
+    Breakage(
+        "migrations.defaults",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "if here not in kept | added:",
+        "if here not in kept:",
+    ),
+    Breakage(
+        "migrations.defaults",
+        f"{SCRIPTS}/release/run_migrate.py",
+        ' DROP DEFAULT")\n                    kept',
+        '")\n                    kept',
+    ),
+    Breakage("migrations.defaults", f"{SCRIPTS}/release/guard.py", "if names <= {*known}:", "if True:"),
+    Breakage(
+        "migrations.defaults", f"{SCRIPTS}/release/guard.py", "        _keep(step, alias, found.migrations)\n", ""
+    ),
+    Breakage("migrations.defaults", f"{SCRIPTS}/release/guard.py", "keep_defaults and plan.keeps", "keep_defaults"),
+    Breakage(
+        "migrations.defaults",
+        f"{SCRIPTS}/release/migrate.py",
+        "    defaults.note(step, alias, said.kept, said.dropped)\n",
+        "",
+    ),
+    Breakage(
+        "migrations.defaults",
+        f"{SCRIPTS}/release/ask_plan.py",
+        "filled(operation.field)",
+        "filled(new.fields[operation.name])",
+    ),
+    Breakage("migrations.defaults", "codesensei/story/migrations.py", "lambda label: label in kept", "lambda _: keeps"),
     Breakage(
         "migrations.writes", f"{WIRE}/columns.py", 'elif column.unique and column.default == "constant"', "elif 0"
     ),

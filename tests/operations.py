@@ -81,3 +81,17 @@ ROWS = (
     ('RunSQL("SELECT 1")', "unknown RunSQL"),
     ('SeparateDatabaseAndState([migrations.RemoveField("book", "price")], [])', "destructive RemoveField book.price"),
 )
+# Where defaults stay in the database.
+KEPT = (
+    ('AddField("book", "isbn", models.CharField(max_length=13, default=""))', "safe"),
+    ('AddField("book", "isbn", models.CharField(max_length=13, blank=True))', "safe"),
+    ('AddField("book", "isbn", models.CharField(max_length=13, default="x"), preserve_default=False)', "safe"),
+    ('AddField("book", "stock", models.IntegerField(default=int))', "safe"),
+    ('AddField("book", "seen", models.DateTimeField(auto_now_add=True))', "safe"),
+    (f'AddField("book", "owner", models.ForeignKey({USER}, CASCADE, default=1))', "safe"),
+    ('AddField("book", "isbn", models.CharField(max_length=13))', "destructive"),
+    ('AddField("book", "isbn", models.CharField(max_length=13, default=None))', "destructive"),
+    ('AddField("book", "stock", models.IntegerField(blank=True))', "destructive"),
+    ('AddField("book", "stock", models.IntegerField(default=0, unique=True))', "destructive"),
+    ('AlterField("book", "note", models.TextField(default=""))', "destructive"),
+)

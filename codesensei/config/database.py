@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from codesensei.config.problems import BadConfig, Problem
-from codesensei.config.types import Model, Whole, at_least, option, reject, show, unique
+from codesensei.config.types import Flag, Model, Whole, at_least, option, reject, show, unique
 from codesensei.config.urls import LOCAL, POSTGRES_PORT, Url, read_url
 from codesensei.config.variables import OwnVariable
 from codesensei.wire.broker import FIRST_GIVEN, PORT, BrokerPart, is_own
@@ -66,6 +66,10 @@ class DatabaseConfig(Model):
     env: dict[OwnVariable, DatabasePart] = option({}, "Variables by the part they hold: {DB_HOST: host}")
     extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(unique)] = ()
     lock_timeout: LockTimeout = option(5, "Seconds that a migration waits for a lock; 0: for ever")
+    keep_defaults: Flag = option(
+        True,
+        "The default of a new column stays in PostgreSQL until another deploy migrates: the serving code may write",
+    )
     dump_keep: DumpKeep = option(3, "Dumps that stay of those made before destructive migrations; 0: none is made")
 
 

@@ -53,6 +53,8 @@ class Look:
     # The releases that are there, and those that have served, the latest first; empty where nobody knows.
     releases: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
+    # The migrations whose new columns have their defaults in the database still; empty where nobody knows.
+    kept_defaults: tuple[str, ...] = ()
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
@@ -95,6 +97,7 @@ class Look:
             drift=tuple(drifted),
             releases=answer.releases,
             served=answer.served,
+            kept_defaults=answer.kept_defaults,
             blank=blank,
         )
 

@@ -45,6 +45,11 @@ _PARAMETERS: Mapping[str, str] = {
 MODEL_KEYS = ("model_name", "name", "old_name")
 _NAME_KEYS = frozenset((*MODEL_KEYS, "new_name"))
 _RELATIONS = frozenset("ForeignKey OneToOneField ManyToManyField".split())
+# Those whose empty value is a text.
+_TEXT_KINDS = frozenset(
+    "BinaryField CharField EmailField FileField FilePathField ImageField SlugField TextField".split()
+)
+_TEXT_KINDS |= {"URLField"}
 _TEXTS = ("db_column", "db_collation", "db_table")
 _NUMBERS = ("max_length", "max_digits", "decimal_places")
 # Lengths that a migration leaves out where they are the usual ones.
@@ -211,6 +216,7 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
         unique=unique or primary_key or kind == "OneToOneField",
         primary_key=primary_key,
         default=_default(given.get("db_default"), names),
+        filled=_is_filled(kind, null, given),
         column=named or column_name(kind, app, model, own_name),
         collation=texts.get("db_collation", ""),
         related=_related(given.get("to"), app, model) if kind in _RELATIONS else "",
@@ -241,6 +247,18 @@ def _flags(given: Mapping[str, ast.expr], defaults: Mapping[str, bool]) -> Itera
         value = literal(given[key]) if key in given else default
         if isinstance(value, bool):
             yield value
+
+
+def _is_filled(kind: str, null: bool, given: Mapping[str, ast.expr]) -> bool:
+    """Whether Django has a value for rows that are there."""
+    if "default" in given:
+        return ast.unparse(given["default"]) != "None"
+    is_empty_text = not null and kind in _TEXT_KINDS and _is_true(given.get("blank"))
+    return is_empty_text or any(_is_true(given.get(each)) for each in ("auto_now", "auto_now_add"))
+
+
+def _is_true(node: ast.expr | None) -> bool:
+    return literal(node) is True
 
 
 def _default(node: ast.expr | None, names: Mapping[str, str]) -> Default:

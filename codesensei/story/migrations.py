@@ -14,6 +14,7 @@ from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
 NAME = "migrations"
 SHOWN = 4
 SAFE = "safe for the serving code"
+KEPT = ", which gets the default from the database"
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,26 @@ class Migrations(Section):
 
 
 def of_migrations(
-    served: Served, checkout: Checkout, roots: Sequence[str], acknowledged: Collection[str]
+    served: Served,
+    checkout: Checkout,
+    roots: Sequence[str],
+    acknowledged: Collection[str],
+    *,
+    keeps: bool = False,
+    kept: Collection[str] = (),
 ) -> Migrations:
-    """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from."""
+    """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from.
+
+    `keeps`: defaults of new columns will stay in the database; those of the `kept` migrations do.
+    """
     if served.revision == checkout.revision:
         return Migrations(NAME)
     found = of_served(NAME, served, checkout, lambda before: pending(before, checkout, roots))
     if isinstance(found, Section):
         return Migrations(NAME, found.entries)
-    coming = [*judge(found.new)]
+    coming = [*judge(found.new, lambda _: keeps)]
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
-    lacked = [*judge(found.gone)]
+    lacked = [*judge(found.gone, lambda label: label in kept)]
     told = [
         *bounded([*_against(coming, "")]),
         *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
@@ -71,9 +81,12 @@ def _safe(migrations: Iterable[Migration], judged: Sequence[Judged]) -> Iterator
     """A line for each migration, of its operations that no running code notices."""
     for migration in migrations:
         mine = [one for one in judged if one.migration == migration.label]
-        if safe := [one.operation for one in mine if one.verdict == "safe"]:
-            yield f"{migration.label}: {_listed([*map(str, safe)])} {'is' if len(safe) == 1 else 'are'} {SAFE}"
-        elif not mine:
+        for with_default in (False, True):
+            safe = [one.operation for one in mine if one.verdict == "safe" and bool(one.without) == with_default]
+            if safe:
+                how = f"{SAFE}{KEPT if with_default else ''}"
+                yield f"{migration.label}: {_listed([*map(str, safe)])} {'is' if len(safe) == 1 else 'are'} {how}"
+        if not mine:
             yield f"{migration.label}: no operation"
 
 

@@ -43,7 +43,7 @@ class Field:
     """What matters of a field; what is not known is empty.
 
     `kind` is its class, or the one of Django's that it is made from. `through` is the model of a ManyToManyField that
-    the project wrote itself. `default` is the database's own.
+    the project wrote itself. `default` is the database's own; `filled`: Django has a value for rows that are there.
     """
 
     kind: str
@@ -51,6 +51,7 @@ class Field:
     unique: bool = False
     primary_key: bool = False
     default: Default = ""
+    filled: bool = False
     column: str = ""
     db_type: str = ""
     collation: str = ""
@@ -72,6 +73,13 @@ class Opinion:
 
 
 FORBIDDEN = Opinion("destructive", _FORBIDDEN, KEEP_TO_IT)
+
+
+def is_kept(column: Field | None) -> bool:
+    """Whether the value that Django has for existing rows can stay in the database, for those that are to come."""
+    if column is None or column.kind in _WITHOUT_COLUMN or column.primary_key or column.unique:
+        return False
+    return column.filled and not column.null and not column.default
 
 
 def added(column: Field | None) -> Iterator[Opinion]:

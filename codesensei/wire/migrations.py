@@ -5,10 +5,10 @@ Both sides describe operations alike, from the source or from Django's own plan,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from codesensei.wire.columns import FORBIDDEN, READ_IT, Field, Opinion, Verdict, added, altered
+from codesensei.wire.columns import FORBIDDEN, READ_IT, Field, Opinion, Verdict, added, altered, is_kept
 
 # No running code notices these. RunPython is told of: only reading it shows what it does.
 SAFE = frozenset(
@@ -93,13 +93,17 @@ class Migration:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """An operation of a migration and its verdict; `why` and `fix` are empty where it is safe."""
+    """An operation of a migration and its verdict; `why` and `fix` are empty where it is safe.
+
+    `without`: what would be against it, were a default not kept in the database until another deploy.
+    """
 
     migration: str
     operation: Operation
     verdict: Verdict = "safe"
     why: str = ""
     fix: str = ""
+    without: str = ""
 
     @property
     def shown(self) -> str:
@@ -107,7 +111,8 @@ class Judged:
         return self.verdict.upper() if self.verdict == "destructive" else self.verdict
 
     def __str__(self) -> str:
-        return f"{self.operation} is {self.shown}" + (f": {self.why}" if self.why else "")
+        why = self.why or ("its default stays in the database" if self.without else "")
+        return f"{self.operation} is {self.shown}" + (f": {why}" if why else "")
 
 
 @dataclass
@@ -118,17 +123,31 @@ class Made:
     columns: dict[tuple[str, str, str], Field | None] = field(default_factory=dict)
 
 
-def judge(plan: Iterable[Migration]) -> Iterator[Judged]:
-    """Each operation of a plan in its order, for a database that has tables already."""
+def judge(plan: Iterable[Migration], keeps: Callable[[str], bool] = lambda _: False) -> Iterator[Judged]:
+    """Each operation of a plan in its order, for a database that has tables already.
+
+    `keeps`: whether the defaults of a migration's new columns stay in the database.
+    """
     made = Made()
     for migration in plan:
         for operation in migration.operations:
             found = None if operation.inert else next(_against(migration.app, operation, made), None)
+            is_new = operation.name == "AddField" or _column(migration.app, operation) in made.columns
+            kept = found and is_new and is_kept(operation.after) and keeps(migration.label)
             _note(migration.app, operation, made)
-            told = found or Opinion("safe", "", "")
+            told = Opinion("safe", "", "") if kept or not found else found
             yield Judged(
-                migration=migration.label, operation=operation, verdict=told.verdict, why=told.why, fix=told.fix
+                migration=migration.label,
+                operation=operation,
+                verdict=told.verdict,
+                why=told.why,
+                fix=told.fix,
+                without=found.why if found and kept else "",
             )
+
+
+def _column(app: str, operation: Operation) -> tuple[str, str, str]:
+    return (app, operation.model.lower(), operation.field.lower())
 
 
 def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:

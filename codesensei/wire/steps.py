@@ -244,7 +244,7 @@ class Build:
     `shares` names what both may use, and `sandbox` is what the project's programs may do beyond the usual.
     `lock_timeout` in seconds; 0: migrations wait forever. `acknowledge_migrations` run though the serving release may
     not live with them: `books.0003_drop_price`. Before one that is destructive the database is dumped, and of these
-    dumps `dump_keep` stay.
+    dumps `dump_keep` stay. `keep_defaults`: defaults of new columns stay in the database for the serving release.
     """
 
     user: str
@@ -280,6 +280,7 @@ class Build:
     collectstatic: Literal["afterMigrate", "beforeMigrate"] = "afterMigrate"
     acknowledge_migrations: tuple[str, ...] = ()
     dump_keep: int = 3
+    keep_defaults: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -406,6 +407,8 @@ class Seen:
     # The releases that are there, and those that have served, the latest first.
     releases: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
+    # The migrations whose new columns have their defaults in the database still.
+    kept_defaults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

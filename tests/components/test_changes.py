@@ -88,6 +88,7 @@ TABLE: dict[str, tuple[str, object, str]] = {
     "acknowledged migrations": ("project.acknowledgeMigrations", ["shop.0002_price"], "build"),
     "time for locks": ("database", {"lockTimeout": 9}, "build"),
     "dumps": ("database", {"dumpKeep": 5}, "build"),
+    "no defaults that stay": ("database", {"keepDefaults": False}, "build"),
     # One of Debian's packages may be a module of nginx.
     "a package of Debian": ("project.systemPackages", ["imagemagick"], "packages proxy"),
     "hardening": ("server.hardening", "off", "packages"),

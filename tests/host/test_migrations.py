@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from tests.host.debians import each_debian
 from tests.host.rows import psql
 from tests.host.test_interruptions import always_served
+from tools.demo.errors import DemoError
+from tools.demo.history import git
 from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
@@ -178,3 +184,92 @@ def refused_acknowledged_and_not_gone_back_over(stack: Stack, indexed: str) -> N
         error = stack.up(succeed=False).said("error")
         assert "it is older than migrations that are applied, and cannot live with them" in error
         assert stack.serving() == served
+
+
+CHANGE = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("entries", "{after}")]
+    operations = [migrations.{operation}]
+"""
+COUNT = "SELECT count(*) FROM entries_entry"
+KEPT = (
+    "SELECT coalesce(column_default, 'none') FROM information_schema.columns"
+    " WHERE table_name = 'entries_entry' AND column_name = 'mood'"
+)
+
+
+def changed(name: str, after: str, operation: str) -> dict[str, str]:
+    return {f"entries/migrations/{name}.py": CHANGE.format(after=after, operation=operation)}
+
+
+@contextmanager
+def always_written(stack: Stack) -> Iterator[None]:
+    """Somebody writes into the book again and again during the block, and every entry is there in the end."""
+    ended, problems, written = threading.Event(), list[str](), list[str]()
+
+    def write() -> None:
+        while not ended.wait(0.1):
+            try:
+                written.append(stack.site.write().text)
+            except DemoError as error:
+                problems.append(str(error))
+
+    before = int(psql(stack.server, COUNT, "guestbook"))
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join(60)
+    assert problems == []
+    assert len(written) > 5
+    assert int(psql(stack.server, COUNT, "guestbook")) == before + len(written)
+
+
+@each_debian(13)
+@pytest.mark.proves("migrations.defaults", "migrations.rollback", "migrations.before-switch")
+def test_a_default_stays_for_code_that_does_not_know_its_column(stack: Stack) -> None:
+    """From the migration on, through a rollback, until both sides of a deploy know it."""
+    server, first = stack.server, stack.config["codesensei:project"]["source"]["revision"]
+    model = git(stack.repository, "show", f"{first}:entries/models.py")
+    field = 'models.CharField(max_length={length}, default="calm")'
+    moods = model.replace("    message = ", f"    mood = {field.format(length=9)}\n    message = ", 1)
+    names = git(stack.repository, "ls-tree", "--name-only", f"{first}:entries/migrations").split()
+    latest = max(name for name in names if name.startswith("0")).removesuffix(".py")
+    add = changed("0003_mood", latest, f'AddField("entry", "mood", {field.format(length=9)})')
+    known = stack.commit({"entries/models.py": moods, **add}, first)
+    longer = moods.replace("max_length=9", "max_length=12")
+    alter = changed("0004_longer", "0003_mood", f'AlterField("entry", "mood", {field.format(length=12)})')
+    changes = stack.commit({"entries/models.py": longer, **alter}, known)
+    note = changed("0005_note", "0004_longer", 'AddField("entry", "note", models.TextField(null=True))')
+    last = stack.commit(note, changes)
+
+    stack.set("project.source.revision", known)
+    safe = (
+        "entries.0003_mood: AddField entry.mood is safe for the serving code, which gets the default from the database"
+    )
+    assert safe in stack.preview().output
+    with always_written(stack):
+        stack.up()
+        assert psql(server, KEPT, "guestbook") == "'calm'::character varying"
+        stack.set("project.source.revision", first)
+        assert "entries.0003_mood stays applied, which " in stack.preview().output
+        stack.up()
+        # The code that serves does not know the column, and its type changes.
+        stack.set("project.source.revision", changes)
+        stack.up()
+        assert psql(server, KEPT, "guestbook") == "'calm'::character varying"
+        stack.set("project.source.revision", last)
+        stack.up()
+        assert psql(server, KEPT, "guestbook") == "none"
+    assert psql(server, f"{COUNT} WHERE mood <> 'calm'", "guestbook") == "0"
+    served = stack.serving()
+    stack.set("project.source.revision", first)
+    assert "entries.0003_mood: AddField entry.mood is DESTRUCTIVE" in stack.preview().output
+    error = stack.up(succeed=False).said("error")
+    assert "entries.0003_mood: AddField entry.mood is DESTRUCTIVE: each row that the serving code writes fails" in error
+    assert stack.serving() == served

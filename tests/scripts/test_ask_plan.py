@@ -13,7 +13,7 @@ import pytest
 from codesensei.scripts.release import guard
 from codesensei.wire import codec
 from codesensei.wire.migrations import Judged, judge
-from tests.operations import FIRST, ROWS, SECOND
+from tests.operations import FIRST, KEPT, ROWS, SECOND
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +92,15 @@ def test_each_operation_of_a_plan(project: Path) -> None:
     plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
     found = [list(judge(plan.migrations)) for plan in plans]
     assert [f"{one.verdict} {one.operation}" for (one,) in found] == [wanted for _, wanted in ROWS]
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_defaults_that_stay(project: Path) -> None:
+    texts = [second(f"migrations.{operation}") for operation, _ in KEPT]
+    plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
+    found = [one.verdict for plan in plans for one in judge(plan.migrations, lambda _: True)]
+    assert found == [verdict for _, verdict in KEPT]
+    assert not any(plan.keeps for plan in plans), "SQLite copies the table"
 
 
 @pytest.mark.proves("migrations.asked")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import guard, jobs, record
+from codesensei.scripts.release import defaults, guard, jobs, record
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.release import Release
 from codesensei.wire.paths import ProjectPaths
@@ -27,6 +27,9 @@ DROP = {"name": "RemoveField", "model": "book", "field": "price"}
 ADD = {"name": "AddField", "model": "book", "field": "note", "after": {"kind": "TextField", "null": True}}
 CODE, SQL = {"name": "RunPython"}, {"name": "RunSQL"}
 DROP_PRICE = "books.0003_drop_price"
+FILLED = {"kind": "TextField", "filled": True}
+DEFAULT = {"name": "AddField", "model": "book", "field": "note", "after": FILLED}
+NEXT = "books.0004_next"
 
 
 class Django:
@@ -35,6 +38,7 @@ class Django:
     def __init__(self) -> None:
         self.plan: dict[str, Any] = {}
         self.asked: list[str] = []
+        self.serving: dict[str, Any] | None = None
         self.plans(DROP)
 
     def plans(self, *operations: dict[str, Any]) -> None:
@@ -47,6 +51,9 @@ class Django:
     def run(self, step: Any, release: Release, job: Job) -> JobResult:
         self.asked.append(job.argv[-1])
         assert list(job.argv[-2:-1]) == [str(guard.ASK)]
+        if release.name == "old":
+            assert release.settings_module == RELEASE.settings_module
+            return JobResult(int(self.serving is None), "", Path("log"), answer=json.dumps(self.serving or {}))
         return JobResult(0, "", Path("log"), answer=json.dumps(self.plan))
 
 
@@ -183,3 +190,82 @@ def test_what_is_not_destructive_is_no_reason_to_ask(django: Django, refuse: Ref
     django.asked = []
     guard.refuse_older(make_step("build"), RELEASE, ())
     assert django.asked == []
+
+
+def kept() -> defaults.Kept:
+    return defaults.kept(SHOP, "default")
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_a_column_whose_default_stays_goes_on_and_is_noted(django: Django, refuse: Refuse) -> None:
+    django.plans(DEFAULT)
+    django.plan["keeps"] = True
+    assert refuse() == []
+    [said] = refuse.step.said  # type: ignore[attr-defined]
+    assert said == f"{DROP_PRICE}: AddField book.note is safe: its default stays in the database"
+    [(label, why)] = kept().migrations.items()
+    assert label == DROP_PRICE
+    assert why.startswith("AddField book.note is DESTRUCTIVE: each row that the serving code writes fails")
+    assert defaults.labels(SHOP) == (DROP_PRICE,)
+
+
+@pytest.mark.proves("migrations.defaults", "migrations.writes")
+def test_it_is_refused_where_none_may_stay(django: Django, make_step: Any) -> None:
+    django.plans(DEFAULT)
+    for keeps, wanted in ((False, True), (True, False)):
+        django.plan["keeps"] = keeps
+        with pytest.raises(Failure, match="Django keeps no Python default"):
+            list(guard.refuse(make_step("build"), RELEASE, ["default"], (), keep_defaults=wanted))
+    assert kept() == defaults.Kept()
+
+
+@pytest.fixture
+def staying(django: Django, refuse: Refuse) -> Django:
+    """A migration is applied whose default stays, and another one comes."""
+    django.plans(DEFAULT)
+    django.plan["keeps"] = True
+    refuse()
+    defaults.note(refuse.step, "default", [("book", "note")], [])  # type: ignore[attr-defined]
+    django.plans(ADD)
+    django.plan["applied"].append(DROP_PRICE)
+    django.plan["migrations"][0]["name"] = NEXT.partition(".")[2]
+    django.serving = {"known": [DROP_PRICE]}
+    return django
+
+
+@pytest.mark.proves("migrations.defaults", "migrations.rollback")
+def test_once_both_sides_of_a_deploy_know_the_column_its_default_is_due(
+    staying: Django, refuse: Refuse, make_step: Any
+) -> None:
+    assert refuse() == []
+    assert kept() == defaults.Kept(due=(("book", "note"),))
+    staying.plan = {"applied": [DROP_PRICE], "known": []}
+    with pytest.raises(Failure, match=f"{DROP_PRICE}: AddField book.note is DESTRUCTIVE"):
+        guard.refuse_older(make_step("build"), RELEASE, ())
+    defaults.note(refuse.step, "default", [], [("book", "note")])  # type: ignore[attr-defined]
+    assert kept() == defaults.Kept()
+
+
+@pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize("side", ["serving", "next", "failing"])
+def test_a_side_that_does_not_know_the_column_still_gets_the_default(
+    staying: Django, refuse: Refuse, make_step: Any, side: str
+) -> None:
+    if side == "serving":
+        staying.serving = {"known": ["books.0001_initial"]}
+    elif side == "failing":
+        staying.serving = None
+    else:
+        staying.plan["known"].remove(DROP_PRICE)
+    assert refuse() == []
+    assert kept().columns == (("book", "note"),)
+    assert [*kept().migrations] == [DROP_PRICE]
+    guard.refuse_older(make_step("build"), RELEASE, ())
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_a_migration_that_never_ran_holds_nothing_up(staying: Django, refuse: Refuse) -> None:
+    staying.plan["applied"].remove(DROP_PRICE)
+    staying.plan["known"] = [NEXT]
+    assert refuse() == []
+    assert kept() == defaults.Kept(due=(("book", "note"),))

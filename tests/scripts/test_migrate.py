@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -12,16 +13,18 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import databases, guard, jobs, migrate, record
+from codesensei.scripts.release import databases, defaults, guard, jobs, migrate, record
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts
 from codesensei.scripts.release.release import Release
+from codesensei.wire.migrations import Judged, Operation
 from codesensei.wire.paths import ProjectPaths
 from tests.scripts.examples import FACTS, NAME, REVISION, database_facts
 
 SHOP = ProjectPaths("shop")
 RELEASE = Release(SHOP, NAME, "deploy", ".", "config.settings")
 POSTGRES = database_facts("django.db.backends.postgresql", "shop")
+ADDED = Judged(migration="books.0003_note", operation=Operation(name="AddField"), without="rows fail")
 LOCKED = "django.db.utils.OperationalError: canceling statement due to lock timeout"
 IN_THE_WAY = 'Applying app.0002_index...\npsycopg.errors.DuplicateTable: relation "note_idx" already exists'
 
@@ -68,12 +71,15 @@ def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 @pytest.fixture
 def run(make_step: Any) -> Migrate:
-    def run(seconds: int = 5, acknowledged: tuple[str, ...] = (), **entries: DatabaseFacts) -> list[str]:
+    def run(
+        seconds: int = 5, acknowledged: tuple[str, ...] = (), keep_defaults: bool = True, **entries: DatabaseFacts
+    ) -> list[str]:
         record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
         record.built(SHOP, NAME, replace(FACTS, databases={"default": POSTGRES, **entries}), {})
         run.step = make_step("build")  # type: ignore[attr-defined]
         asked = databases.ask(run.step, RELEASE)  # type: ignore[attr-defined]
-        return migrate.migrate(run.step, RELEASE, asked, seconds, acknowledged)  # type: ignore[attr-defined]
+        step = run.step  # type: ignore[attr-defined]
+        return migrate.migrate(step, RELEASE, asked, seconds, acknowledged, keep_defaults=keep_defaults)
 
     return run
 
@@ -110,7 +116,7 @@ def test_every_database_with_work_is_migrated_in_order(project: Project, run: Mi
     ]
     project.pending = {"default", "replica", "users"}
     assert run(logs=POSTGRES, replica=POSTGRES, users=POSTGRES) == []
-    migrated = [list(job.argv[5:]) for job in project.ran if "--noinput" in job.argv]
+    migrated = [list(job.argv[6:]) for job in project.ran if "--noinput" in job.argv]
     assert migrated == [["--noinput"], ["--noinput", "--database", "users"]]
     assert run.step.said == [  # type: ignore[attr-defined]
         "DATABASES['replica'] is not migrated: it is read-only",
@@ -118,6 +124,36 @@ def test_every_database_with_work_is_migrated_in_order(project: Project, run: Mi
         "migrations have run in default (1 applied)",
         "migrations have run in users (1 applied)",
     ]
+
+
+@pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_run_has_kept_and_dropped_is_noted_however_it_ends(
+    project: Project, run: Migrate, make_step: Any, fails: bool
+) -> None:
+    step = make_step("build")
+    defaults.note(step, "default", [("book", "old"), ("book", "gone")], [])
+    defaults.give_up(step, "default")
+    defaults.begin(step, "default", [ADDED])
+    project.said = {"kept": [["book", "note"]], "dropped": [["book", "gone"]]}
+    project.failing = {"default": "no"} if fails else {}
+    with pytest.raises(Failure) if fails else contextlib.nullcontext():
+        run()
+    [job] = [job for job in project.ran if "--noinput" in job.argv]
+    due = [["book", "gone"], ["book", "old"]]
+    assert json.loads(job.argv[4]) == {"alias": "default", "keep": True, "kept": [], "drop": due}
+    kept = defaults.kept(SHOP, "default")
+    assert (kept.columns, kept.due) == ((("book", "note"),), (("book", "old"),))
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_no_default_is_kept_where_nothing_serves_or_the_stack_keeps_none(project: Project, run: Migrate) -> None:
+    run()
+    defaults.begin(run.step, "default", [ADDED])  # type: ignore[attr-defined]
+    project.pending = {"default"}
+    run(keep_defaults=False)
+    jobs_run = [job for job in project.ran if "--noinput" in job.argv]
+    assert [json.loads(job.argv[4])["keep"] for job in jobs_run] == [False, False]
 
 
 def test_migrations_of_each_schema_are_counted(project: Project, run: Migrate) -> None:
@@ -264,7 +300,9 @@ def test_all_that_has_work_is_judged_before_anything_is_migrated(
 ) -> None:
     judged = []
 
-    def refuse(step: Any, release: Release, aliases: list[str], acknowledged: tuple[str, ...], *_: Any) -> list[str]:
+    def refuse(
+        step: Any, release: Release, aliases: list[str], acknowledged: tuple[str, ...], *_: Any, **__: Any
+    ) -> Any:
         judged.append((aliases, acknowledged, [title for title in project.titles if "--check" not in title]))
         return ["told"]
 

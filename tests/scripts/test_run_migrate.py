@@ -28,18 +28,34 @@ class Cursor:
         return self
     def __exit__(self, *_):
         pass
-    def execute(self, sql):
-        print("SQL", " ".join(sql.split()))
+    def execute(self, sql, params=()):
+        print("SQL", " ".join(sql.split()), *params)
         self.rows = [(HOW["pid"],)] if "backend_pid" in sql else [(name,) for name in invalid[0]]
+        if "information_schema" in sql:
+            self.rows = [()] if params[1] in HOW["there"] else []
         if HOW["refuses"] and "lock_timeout" in sql:
             raise ValueError("unknown parameter")
     def fetchone(self):
-        return self.rows[0]
+        return next(iter(self.rows), None)
     def fetchall(self):
         return self.rows
+class Editor:
+    def create_model(self, model):
+        print("SQL CREATE", model._meta.db_table)
+    def add_field(self, model, field):
+        print("SQL ADD", field.column)
+    def alter_field(self, model, old, new, strict):
+        print("SQL ALTER", old.column, new.column)
+    def effective_default(self, field):
+        return field.value
+    def execute(self, sql, params=()):
+        print("SQL", sql % tuple(params) if params else sql)
 class Connection:
     def __init__(self):
         self.alias, self.vendor, self.connection, self.execute_wrappers = "default", HOW["vendor"], Raw(), []
+        self.SchemaEditorClass, self.ops = Editor, self
+    def quote_name(self, name):
+        return f'"{name}"'
     def cursor(self):
         return Cursor()
     def close(self):
@@ -52,11 +68,20 @@ class Connection:
 class Signal:
     def connect(self, receiver):
         self.receiver = receiver
+class models:
+    NOT_PROVIDED = object()
+class transaction:
+    @contextlib.contextmanager
+    def atomic(alias):
+        print("SQL BEGIN")
+        yield
+        print("SQL COMMIT")
 invalid = [HOW["before"]]
 connections, connection_created = {"default": Connection()}, Signal()
 """
 MANAGE = """
-import sys
+import sys, types
+PLAIN = {"null": False, "unique": False, "value": 3}
 from django.db import connections, connection_created, invalid, HOW
 assert __name__ == "__main__" and sys.argv[1:] == ["migrate", "--noinput"]
 import beside
@@ -67,13 +92,21 @@ connection.connection.autocommit = False
 connection.execute("CREATE TABLE")
 connection.connection.info.transaction_status = 2
 connection.execute("ALTER TABLE")
+editor = connection.SchemaEditorClass()
+for name, table, *fields in HOW["operations"]:
+    model = types.SimpleNamespace(_meta=types.SimpleNamespace(db_table=table))
+    getattr(editor, name)(model, *(types.SimpleNamespace(**{**PLAIN, **field}) for field in fields))
 invalid[0] = HOW["after"]
 sys.exit(HOW["status"])
 """
 AS_USUAL = {"vendor": "postgresql", "pid": 7, "refuses": False, "before": [], "after": [], "status": 0}
+AS_USUAL |= {"there": [], "operations": []}
+NO_DEFAULTS: dict[str, Any] = {"alias": "default", "keep": False, "kept": [], "drop": []}
 
 
-def run(tmp_path: Path, seconds: int = 5, **changes: Any) -> tuple[list[str], dict[str, list[str]], int]:
+def run(
+    tmp_path: Path, seconds: int = 5, defaults: dict[str, Any] = NO_DEFAULTS, **changes: Any
+) -> tuple[list[str], dict[str, list[Any]], int]:
     """What the database was told, what the step is told, and how it ended."""
     how = {**AS_USUAL, **changes}
     (tmp_path / "django/db/backends").mkdir(parents=True)
@@ -86,7 +119,8 @@ def run(tmp_path: Path, seconds: int = 5, **changes: Any) -> tuple[list[str], di
         "manage.py": MANAGE,
     }.items():
         (tmp_path / name).write_text(text)
-    argv = [sys.executable, "-B", str(migrate.MIGRATE), str(seconds), "migrate", "--noinput"]
+    about = json.dumps({**NO_DEFAULTS, **defaults})
+    argv = [sys.executable, "-B", str(migrate.MIGRATE), str(seconds), about, "migrate", "--noinput"]
     done = subprocess.run(argv, cwd=tmp_path, env={"HOW": json.dumps(how)}, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     told = [line.removeprefix("SQL ") for line in lines if line.startswith("SQL ") and "pg_index" not in line]
@@ -105,7 +139,7 @@ def test_the_limit_is_set_on_the_session(tmp_path: Path) -> None:
         "CREATE TABLE",
         "ALTER TABLE",
     ]
-    assert (said, status) == ({"refused": [], "invalid": [], "left": []}, 0)
+    assert (said, status) == ({"refused": [], "invalid": [], "left": [], "kept": [], "dropped": []}, 0)
 
 
 @pytest.mark.proves("migrate.lock-timeout.poolers")
@@ -134,3 +168,74 @@ def test_a_database_that_refuses_it_is_migrated_without(tmp_path: Path) -> None:
 def test_what_is_invalid_afterwards_is_told_however_it_ended(tmp_path: Path) -> None:
     _, said, status = run(tmp_path, before=["old_idx"], after=["old_idx", "note_idx"], status=3)
     assert (said["invalid"], said["left"], status) == (["note_idx", "old_idx"], ["note_idx"], 3)
+
+
+def sql_of(tmp_path: Path, defaults: dict[str, Any], *operations: Any, **changes: Any) -> tuple[list[str], Any, Any]:
+    """What the schema is told, and the columns whose defaults are said to be kept and dropped."""
+    told, said, _ = run(tmp_path, 0, defaults, operations=operations, **changes)
+    usual = ["CREATE INDEX", "CREATE TABLE", "ALTER TABLE"]
+    return [line for line in told if line not in usual], said["kept"], said["dropped"]
+
+
+SET = 'ALTER TABLE "book" ALTER COLUMN "note" SET DEFAULT 3'
+DROP = 'ALTER TABLE "book" ALTER COLUMN "note" DROP DEFAULT'
+NOTE = {"column": "note"}
+ADDED = ["BEGIN", "ADD note", SET, "COMMIT"]
+KEEP = {"keep": True}
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_the_default_of_a_new_column_is_set_again_in_its_own_transaction(tmp_path: Path) -> None:
+    assert sql_of(tmp_path, KEEP, ("add_field", "book", NOTE)) == (ADDED, [["book", "note"]], [])
+
+
+@pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize(
+    "field",
+    [{"null": True}, {"unique": True}, {"generated": True}, {"db_default": 1}, {"value": None}, {"column": None}],
+)
+def test_another_column_is_left_as_it_is(tmp_path: Path, field: dict[str, Any]) -> None:
+    told, kept, dropped = sql_of(tmp_path, KEEP, ("add_field", "book", {**NOTE, **field}))
+    assert (told, kept, dropped) == (["BEGIN", f"ADD {field.get('column', 'note')}", "COMMIT"], [], [])
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_a_column_that_gets_its_default_later_in_the_same_run(tmp_path: Path) -> None:
+    """Added with null, filled, then made non-null: the usual way for large tables."""
+    steps = [("add_field", "book", {**NOTE, "null": True}), ("alter_field", "book", {**NOTE, "null": True}, NOTE)]
+    told, kept, _ = sql_of(tmp_path, KEEP, *steps)
+    assert told == ["BEGIN", "ADD note", "COMMIT", "BEGIN", "ALTER note note", SET, "COMMIT"]
+    assert kept == [["book", "note"]]
+
+
+@pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize("earlier", [True, False])
+def test_it_is_out_of_the_way_while_its_column_changes(tmp_path: Path, earlier: bool) -> None:
+    change = ("alter_field", "book", NOTE, {"column": "remark"})
+    steps = [change] if earlier else [("add_field", "book", NOTE), change]
+    defaults = {"kept": [["book", "note"]]} if earlier else KEEP
+    told, kept, dropped = sql_of(tmp_path, defaults, *steps)
+    again = SET.replace('"note"', '"remark"')
+    assert told == [*([] if earlier else ADDED), "BEGIN", DROP, "ALTER note remark", again, "COMMIT"]
+    assert (kept, dropped) == ([["book", "remark"]], [["book", "note"]])
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_a_column_that_was_there_and_a_table_that_is_new(tmp_path: Path) -> None:
+    steps = [("alter_field", "book", NOTE, NOTE), ("create_model", "tag"), ("add_field", "tag", NOTE)]
+    assert sql_of(tmp_path, KEEP, *steps) == (["ALTER note note", "CREATE tag", *ADDED[:2], "COMMIT"], [], [])
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_where_none_shall_stay_nothing_is_touched(tmp_path: Path) -> None:
+    assert sql_of(tmp_path, {}, ("add_field", "book", NOTE)) == (["ADD note"], [], [])
+    (tmp_path / "other").mkdir()
+    assert sql_of(tmp_path / "other", KEEP, ("add_field", "book", NOTE), vendor="sqlite")[0] == ["ADD note"]
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_what_is_due_is_dropped_before_anything_else_and_may_be_gone(tmp_path: Path) -> None:
+    due = {"drop": [["book", "note"], ["book", "gone"]]}
+    told, _, dropped = sql_of(tmp_path, due, there=["note"])
+    assert [line for line in told if "information_schema" not in line] == ["BEGIN", DROP, "COMMIT", "BEGIN", "COMMIT"]
+    assert dropped == due["drop"]

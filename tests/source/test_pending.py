@@ -8,7 +8,7 @@ import pytest
 
 from codesensei.source import Checkout, Pending, SourceError, bounds, open_source, pending
 from codesensei.wire.migrations import UNREAD, judge
-from tests.operations import FIRST, HEAD, ROWS, SECOND
+from tests.operations import FIRST, HEAD, KEPT, ROWS, SECOND
 from tests.source.conftest import Repository, asked
 
 Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
@@ -77,6 +77,13 @@ def test_what_only_running_tells_is_unknown(between: Between, operations: str, w
     found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text})
     assert [one.operation.name for one in judge(found.new)] == wanted
     assert {one.verdict for one in judge(found.new)} == {"unknown"}
+
+
+@pytest.mark.parametrize(("operation", "verdict"), KEPT)
+@pytest.mark.proves("story.migrations", "migrations.defaults")
+def test_defaults_that_stay(between: Between, operation: str, verdict: str) -> None:
+    found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(operation)})
+    assert [one.verdict for one in judge(found.new, lambda _: True)] == [verdict]
 
 
 @pytest.mark.proves("story.migrations")

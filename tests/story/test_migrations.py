@@ -103,3 +103,26 @@ def test_what_cannot_be_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_migration_that_does_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     (entry,) = told(monkeypatch, Pending(changed=("books.0001_first",)))
     assert entry.startswith("books.0001_first is another than the one that is applied")
+
+
+@pytest.mark.proves("story.migrations", "migrations.defaults")
+def test_a_default_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = Operation(name="AddField", model="book", field="language", after=Field(kind="CharField", filled=True))
+    told(monkeypatch, Pending(new=(migration("0003_language", column, INDEX),)))
+    stays = of_migrations(served(), checkout(), ["."], (), keeps=True)
+    assert stays.entries == (
+        "books.0003_language: AddIndex book is safe for the serving code",
+        "books.0003_language: AddField book.language is safe for the serving code, which gets the default from the"
+        " database",
+    )
+    assert not stays.harmful
+    assert of_migrations(served(), checkout(), ["."], ()).harmful
+
+
+@pytest.mark.proves("story.migrations", "migrations.defaults")
+def test_going_back_while_the_default_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = Operation(name="AddField", model="book", field="language", after=Field(kind="CharField", filled=True))
+    told(monkeypatch, Pending(gone=(migration("0003_language", column),)))
+    there = of_migrations(served(), checkout(), ["."], (), keeps=True, kept=["books.0003_language"])
+    assert there.entries == ("books.0003_language stays applied, which 3333333 can live with",)
+    assert of_migrations(served(), checkout(), ["."], (), keeps=True).unfit

@@ -216,3 +216,22 @@ def test_the_fix_is_for_this_operation() -> None:
     assert "AlterField of price with db_column='price'" in rename.fix
     assert "AlterModelTable('book', 'books_book')" in model.fix
     assert str(rename).startswith("RenameField book.price to cost is DESTRUCTIVE: the serving code knows")
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_a_column_made_non_null_later_in_the_plan_keeps_its_default_too() -> None:
+    null, filled = column(null=True, filled=True), column(filled=True)
+    plan = [Migration(app="books", name="0003_x", operations=(add(null), alter(null, filled)))]
+    assert [(one.verdict, bool(one.without)) for one in judge(plan, lambda _: True)] == [
+        ("safe", False),
+        ("safe", True),
+    ]
+    assert [one.verdict for one in judge(plan)] == ["safe", "destructive"]
+    assert [one.verdict for one in judge(plan, lambda label: label != "books.0003_x")] == ["safe", "destructive"]
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_what_is_safe_only_with_its_default_says_so() -> None:
+    [one] = judge([Migration(app="books", name="0003_x", operations=(add(column(filled=True)),))], lambda _: True)
+    assert str(one).endswith(" is safe: its default stays in the database")
+    assert one.without.startswith("each row that the serving code writes fails")

@@ -46,6 +46,14 @@ def default(field: Any) -> str:
     return "expression" if hasattr(found, "resolve_expression") and not isinstance(found, models.Value) else "constant"
 
 
+def filled(field: Any) -> bool:
+    """Whether Django has a value for rows that are there; an operation's field may have one that its model has not."""
+    if field.has_default():
+        return field.default is not None
+    is_empty_text = not field.null and field.blank and field.empty_strings_allowed
+    return is_empty_text or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+
+
 def facts(field: Any, app: str, model: str, name: str) -> dict[str, Any]:
     """What matters of a field."""
     field = field.clone()
@@ -164,6 +172,8 @@ def columns(app: str, operation: Any, old: Any, new: Any) -> dict[str, Any]:
     for key, state in {"before": old, "after": new}.items():
         field = state.fields.get(operation.name) if state else None
         said[key] = facts(field, app, operation.model_name, operation.name) if field else None
+    if said["after"]:
+        said["after"]["filled"] = filled(operation.field)
     sides = [side for side in (said["before"], said["after"]) if side]
     if not any(side["column"] for side in sides):
         said["inert"] = True
@@ -197,6 +207,7 @@ def plan() -> dict[str, Any]:
         "migrations": migrations,
         "applied": sorted(".".join(each) for each in applied),
         "known": sorted(".".join(each) for each in known),
+        "keeps": connections[ALIAS].vendor == "postgresql",
     }
 
 

@@ -1,7 +1,8 @@
 """Migrations that the serving release cannot live with are refused before any of them runs, unless acknowledged.
 
 Django says what it would do (`ask_plan.py`), codesensei/wire/migrations.py what that means. What was acknowledged and
-is destructive is kept, so that no older release is brought back to tables that it does not know.
+is destructive is kept, so that no older release is brought back to tables that it does not know; so is what is safe
+only as long as a default stays in the database (`defaults.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codesensei.scripts.base.files import link_target
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
-from codesensei.scripts.release import jobs
+from codesensei.scripts.release import defaults, jobs
 from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
@@ -29,11 +30,15 @@ SHOWN = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What migrate would do to a database; which migrations are applied there, and which the release has."""
+    """What migrate would do to a database; which migrations are applied there, and which the release has.
+
+    `keeps`: defaults can stay there.
+    """
 
     migrations: tuple[Migration, ...] = ()
     applied: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    keeps: bool = False
 
 
 def refuse(
@@ -42,24 +47,34 @@ def refuse(
     aliases: Sequence[str],
     acknowledged: Sequence[str],
     dump: Callable[[], None] = lambda: None,
+    *,
+    keep_defaults: bool = True,
 ) -> Iterator[str]:
     """Failure for what is to come in these databases and is not acknowledged; otherwise what to warn of."""
-    serves = link_target(step.project.current) is not None
+    serves = link_target(step.project.current)
     if not (acknowledged or serves):
         return
     plans = {alias: _ask(step, release, alias) for alias in aliases}
     unknown = [*_no_migrations(acknowledged, plans.values())]
     # Nothing serves, or the tables are new: there is nothing to break.
-    judged = {alias: [*judge(plan.migrations)] for alias, plan in plans.items() if serves and plan.applied}
+    judged = {
+        alias: [*judge(plan.migrations, lambda _, keeps=keep_defaults and plan.keeps: keeps)]  # type: ignore[misc]
+        for alias, plan in plans.items()
+        if serves and plan.applied
+    }
     wrong = [one for found in judged.values() for one in found if one.verdict != "safe"]
     if refused := [one for one in wrong if one.migration not in acknowledged]:
         raise _failure(refused, unknown)
     for alias, found in judged.items():
-        _keep(step, alias, [one for one in found if one.verdict == "destructive"])
+        _keep(step, alias, {one.migration: str(one) for one in found if one.verdict == "destructive"})
+        _settle(step, replace(release, name=Path(serves or "").name), alias, plans[alias])
+        defaults.begin(step, alias, found)
     if any(one.verdict == "destructive" for one in wrong):
         dump()
     for one in dict.fromkeys(wrong):
         step.say(f"acknowledged: {one.migration}: {one}")
+    for one in dict.fromkeys(one for found in judged.values() for one in found if one.without):
+        step.say(f"{one.migration}: {one}")
     for one in dict.fromkeys(one for found in judged.values() for one in found if one.operation.name == "RunPython"):
         step.say(f"{one.migration} runs Python code on the data")
     yield from unknown
@@ -86,14 +101,38 @@ def refuse_older(step: Step[object], release: Release, acknowledged: Sequence[st
         )
 
 
-def _ask(step: Step[object], release: Release, alias: str) -> Plan:
+def _settle(step: Step[object], serving: Release, alias: str, plan: Plan) -> None:
+    """Give up the defaults that both sides of this deploy can do without: each older release then fails to write."""
+    found = defaults.kept(step.project, alias)
+    names = found.migrations.keys() & {*plan.applied}
+    if not names <= {*plan.known} or not (names or found.columns):
+        return
+    done = _run(step, serving, alias)
+    try:
+        known = _plan(serving, done.answer).known if done.ok else ()
+    except (ValueError, WireError):
+        known = ()
+    if names <= {*known}:
+        _keep(step, alias, found.migrations)
+        defaults.give_up(step, alias)
+
+
+def _run(step: Step[object], release: Release, alias: str) -> jobs.JobResult:
     argv = [f"{release.venv}/bin/python", "-B", str(ASK), alias]
-    done = jobs.run_job(step, release, Job(f"ask Django what migrate would do in {alias}", argv, answer=ASKED))
+    return jobs.run_job(step, release, Job(f"ask Django what migrate would do in {alias}", argv, answer=ASKED))
+
+
+def _plan(release: Release, answer: str) -> Plan:
+    return codec.decode(Plan, json.loads(redactor(release.project, release.name).clean(answer)), ASKED)
+
+
+def _ask(step: Step[object], release: Release, alias: str) -> Plan:
+    done = _run(step, release, alias)
     # What stops Django here would stop migrate.
     thing = "manage.py migrate" if alias == "default" else f"manage.py migrate --database {alias}"
     require(done, release, thing, "fix what it names and deploy again")
     try:
-        return codec.decode(Plan, json.loads(redactor(release.project, release.name).clean(done.answer)), ASKED)
+        return _plan(release, done.answer)
     except (ValueError, WireError) as error:
         raise Failure(thing, f"its plan cannot be read: {error}", log=done.tail) from None
 
@@ -128,9 +167,9 @@ def _kept(step: Step[object]) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def _keep(step: Step[object], alias: str, destructive: Iterable[Judged]) -> None:
+def _keep(step: Step[object], alias: str, new: Mapping[str, str]) -> None:
     """Before they run: of a migrate that is cut off, some are applied."""
-    if new := {one.migration: str(one) for one in destructive}:
+    if new:
         known = _kept(step)
         merged = {**known, alias: {**known.get(alias, {}), **new}}
         write_json(step.project.memory / "destructive-migrations.json", merged)

@@ -6,13 +6,14 @@ migrations were recorded, and then `migrate --check` finds nothing to do.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
-from codesensei.scripts.release import guard, jobs
+from codesensei.scripts.release import defaults, guard, jobs
 from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.databases import FOREIGN, App, Asked, Database, read
 from codesensei.scripts.release.jobs import Job
@@ -31,11 +32,16 @@ LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, kw_only=True)
 class Migrated:
-    """What `run_migrate.py` says: why the limit is refused, which indexes are invalid, which of them are new."""
+    """What `run_migrate.py` says: why the limit is refused, which indexes are invalid, which of them are new.
+
+    `kept` and `dropped` are the columns whose defaults stay in the database, and do so no longer.
+    """
 
     refused: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    kept: tuple[defaults.Column, ...] = ()
+    dropped: tuple[defaults.Column, ...] = ()
 
 
 def migrate(
@@ -45,6 +51,8 @@ def migrate(
     lock_timeout: int,
     acknowledged: Sequence[str] = (),
     dump: Callable[[], None] = lambda: None,
+    *,
+    keep_defaults: bool = True,
 ) -> list[str]:
     """Migrate every database in which there is work, `default` first; returns what to warn of.
 
@@ -66,9 +74,9 @@ def migrate(
     pending = [database.alias for database in found if _has_work(step, release, database, places[database.alias])]
     # All are judged before one is migrated; also without work, what is acknowledged has to be a migration.
     judged = pending or (aliases[:1] if acknowledged else [])
-    warnings += guard.refuse(step, release, judged, acknowledged, dump)
+    warnings += guard.refuse(step, release, judged, acknowledged, dump, keep_defaults=keep_defaults)
     for alias in pending:
-        warnings += _migrate(step, release, alias, places[alias], lock_timeout)
+        warnings += _migrate(step, release, alias, places[alias], lock_timeout, keep_defaults)
     for warning in warnings:
         step.say(f"warning: {warning}")
     return warnings
@@ -86,14 +94,20 @@ def _has_work(step: Step[object], release: Release, database: Database, where: s
     return found
 
 
-def _migrate(step: Step[object], release: Release, alias: str, where: str, lock_timeout: int) -> Iterator[str]:
+def _migrate(
+    step: Step[object], release: Release, alias: str, where: str, lock_timeout: int, keep_defaults: bool
+) -> Iterator[str]:
     chosen, note = _chosen(alias), _note(step)
     unfinished = set(read_json(note, []))
     write_json(note, sorted({*unfinished, alias}))
-    argv = _python(release, MIGRATE, str(lock_timeout), "migrate", "--noinput", *chosen)
+    stays = defaults.kept(step.project, alias)
+    # Where nothing serves yet, no migration is noted.
+    about = {"alias": alias, "keep": keep_defaults and bool(stays.migrations), "kept": stays.columns, "drop": stays.due}
+    argv = _python(release, MIGRATE, str(lock_timeout), json.dumps(about), "migrate", "--noinput", *chosen)
     job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, low_weight=False)
     done = jobs.run_job(step, release, job)
     said = read(Migrated, done.answer, release, MIGRATED, done.tail) if done.answer else Migrated()
+    defaults.note(step, alias, said.kept, said.dropped)
     what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
     try:
         require(done, release, " ".join(["manage.py migrate", *chosen]), f"fix {what} and deploy again")

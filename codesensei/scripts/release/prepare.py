@@ -91,7 +91,15 @@ def _migrate(step: Step[Build], release: Release, asked: Asked | None, dump: Cal
         came_before += [*hooks.before_collectstatic, *hooks.after_collectstatic]
     # A hook may have changed what was found.
     asked = (None if came_before else asked) or databases.ask(step, release)
-    warnings = migrate(step, release, asked, data.lock_timeout, data.acknowledge_migrations, dump)
+    warnings = migrate(
+        step,
+        release,
+        asked,
+        data.lock_timeout,
+        data.acknowledge_migrations,
+        dump,
+        keep_defaults=data.keep_defaults,
+    )
     record.warned(step.project, release.name, warnings)
     _hooks(step, release, "afterMigrate", hooks.after_migrate)
 

@@ -1,7 +1,10 @@
-"""Runs inside the project's own Python, as the app user: `run_migrate.py SECONDS migrate …` is `manage.py migrate …`.
+"""Runs inside the project's own Python, as the app user: what follows SECONDS and DEFAULTS is given to manage.py.
 
 On PostgreSQL it waits for a lock no longer than SECONDS (0: for ever), and tells of indexes that are invalid. The limit
 is set on the open connection, because poolers refuse it as a start-up option.
+
+DEFAULTS is JSON: whether to `keep` the defaults of new columns in the database of `alias`, the tables and columns where
+they are `kept` already, and those where they are to `drop`.
 """
 
 import contextlib
@@ -14,7 +17,7 @@ from typing import Any
 sys.path.pop(0)
 sys.path.insert(0, os.getcwd())
 
-from django.db import connections
+from django.db import connections, models, transaction
 from django.db.backends.signals import connection_created
 
 # One that is just being made is no leftover. A partitioned one may be meant to be invalid.
@@ -24,7 +27,15 @@ INVALID = """
     AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = indexrelid)
 """
 IDLE = 0
+# Django names columns as they are, so those of the schemas that it looks in.
+COLUMN = """
+    SELECT FROM information_schema.columns
+    WHERE table_schema = ANY (current_schemas(false)) AND table_name = %s AND column_name = %s
+"""
 seconds = int(sys.argv[1])
+defaults = json.loads(sys.argv[2])
+kept = {tuple(column) for column in defaults["kept"]}
+dropped: list[list[str]] = []
 before: dict[str, list[str]] = {}
 refused: list[str] = []
 
@@ -47,6 +58,10 @@ def connected(connection: Any, **_: Any) -> None:
             refused.append(str(error).strip())
     if connection.alias not in before:
         before[connection.alias] = invalid(connection)
+        if connection.alias == defaults["alias"]:
+            drop_defaults(connection)
+    if connection.alias == defaults["alias"] and (defaults["keep"] or kept):
+        keep_defaults(connection)
 
 
 def limit(connection: Any) -> None:
@@ -67,12 +82,76 @@ def limit_transaction(execute: Any, sql: Any, params: Any, many: bool, context: 
     return execute(sql, params, many, context)
 
 
+def drop_defaults(connection: Any) -> None:
+    """Each on its own: one that has to wait too long stays until the next time."""
+    for table, column in defaults["drop"]:
+        with contextlib.suppress(Exception), transaction.atomic(connection.alias), connection.cursor() as cursor:
+            cursor.execute(COLUMN, [table, column])
+            if cursor.fetchone() is not None:
+                cursor.execute(f"{altering(connection, table, column)} DROP DEFAULT")
+            dropped.append([table, column])
+
+
+def altering(connection: Any, table: str, column: str) -> str:
+    quote = connection.ops.quote_name
+    return f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)}"
+
+
+def keep_defaults(connection: Any) -> None:
+    """Its editor of the schema leaves the default that it fills a new column with."""
+    if connection.SchemaEditorClass.__module__ == __name__:
+        return
+    # Tables and columns of this run.
+    made, added = set[str](), set[tuple[str, str]]()
+
+    def keep(editor: Any, model: Any, field: Any) -> None:
+        table, column = model._meta.db_table, field.column
+        plain = column and not (field.null or field.unique or getattr(field, "generated", False))
+        if not plain or getattr(field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED:
+            return
+        value = editor.effective_default(field)
+        if value is not None:
+            editor.execute(altering(connection, table, column).replace("%", "%%") + " SET DEFAULT %s", [value])
+            kept.add((table, column))
+
+    class Editor(connection.SchemaEditorClass):  # type: ignore[misc]
+        def create_model(self, model: Any) -> None:
+            super().create_model(model)
+            made.add(model._meta.db_table)
+
+        def add_field(self, model: Any, field: Any) -> None:
+            # In one transaction, also of a migration that has none: meanwhile rows come.
+            with transaction.atomic(connection.alias):
+                super().add_field(model, field)
+                if defaults["keep"] and model._meta.db_table not in made:
+                    added.add((model._meta.db_table, field.column))
+                    keep(self, model, field)
+
+        def alter_field(self, model: Any, old_field: Any, new_field: Any, strict: bool = False) -> None:
+            table, here = model._meta.db_table, (model._meta.db_table, old_field.column)
+            if here not in kept | added:
+                super().alter_field(model, old_field, new_field, strict)
+                return
+            with transaction.atomic(connection.alias):
+                if here in kept:
+                    # Django knows nothing of it, and it may not fit another type.
+                    self.execute(f"{altering(connection, *here)} DROP DEFAULT")
+                    kept.discard(here)
+                    dropped.append([*here])
+                super().alter_field(model, old_field, new_field, strict)
+                added.add((table, new_field.column))
+                keep(self, model, new_field)
+
+    connection.SchemaEditorClass = Editor
+
+
 connection_created.connect(connected)
-sys.argv = ["manage.py", *sys.argv[2:]]
+sys.argv = ["manage.py", *sys.argv[3:]]
 try:
     runpy.run_path(os.path.abspath("manage.py"), run_name="__main__")
 finally:
-    said: dict[str, list[str]] = {"refused": refused[:1], "invalid": [], "left": []}
+    said: dict[str, list[Any]] = {"refused": refused[:1], "invalid": [], "left": []}
+    said |= {"kept": sorted(map(list, kept)), "dropped": [column for column in dropped if tuple(column) not in kept]}
     for alias, earlier in before.items():
         # What failed may have left it in a transaction.
         connections[alias].close()

@@ -10,7 +10,7 @@ from codesensei.scripts.base import changed, damage, locks, proofs, register, ri
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
-from codesensei.scripts.release import prune
+from codesensei.scripts.release import defaults, prune
 from codesensei.scripts.release.release import redactor_of_all
 from codesensei.scripts.serving import brokers, certificates, change, findings
 from codesensei.scripts.serving.live import Live
@@ -46,6 +46,7 @@ def run(slug: str, words: list[str]) -> int:
         deploying=locks.deploying(slug),
         releases=tuple(prune.made(project)),
         served=tuple(prune.served(project)[:MOST_SERVED]),
+        kept_defaults=defaults.labels(project),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0

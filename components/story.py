@@ -87,6 +87,16 @@ def _each_if_known(value: Any) -> Output[Any]:
     return if_known(value)
 
 
+def _needed_backup(stack: Stack, look: remote.Look) -> str:
+    """What must come before production destroys something; empty where nothing must, or nobody has looked."""
+    config, age = stack.config, look.backup_age
+    is_asked = config.production and config.backups is not None and "backup" not in config.waive
+    if not is_asked or look.register is None or (age is not None and age < steps.FRESH_BACKUP):
+        return ""
+    there = "there is none yet" if age is None else f"the newest is {age // 3600:.0f} hours old"
+    return f"a backup is younger than a day ({there}): codesensei backup"
+
+
 def _where_they_lead(stack: Stack, hostnames: list[str]) -> Mapping[str, str]:
     """What is to be said of new hostnames; nothing where a load balancer or CDN is to get the visitors first."""
     config = stack.config
@@ -156,6 +166,7 @@ def _sections(
         project.acknowledge_migrations,
         keeps=build.keep_defaults and stack.database.kind in ("generated", "local", "external"),
         kept=look.kept_defaults,
+        backup=_needed_backup(stack, look),
     )
     switch = story.of_switch(served, name, manifest, migrations)
     removed = []

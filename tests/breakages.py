@@ -398,6 +398,8 @@ UNIT = [
         "    if not word:\n        return\n    if reviewed is None:\n",
     ),
     Breakage("review.held", "components/review.py", ", replaced, *drift]", ", replaced]"),
+    Breakage("backups.destructive", "components/story.py", "if not is_asked or", "if is_asked or"),
+    Breakage("backups.destructive", f"{STORY}/migrations.py", "bool(refused or waits)", "bool(refused)"),
     Breakage("review.again", "components/review.py", "look.blank and access.state.whole", "look.blank"),
     Breakage("review.named", f"{STORY}/__main__.py", "if _FIRST_LINE.fullmatch(lines[0]) else None", ""),
     Breakage("review.named", f"{STORY}/__main__.py", "named = None if failed else next(", "named = next("),

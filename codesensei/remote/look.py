@@ -55,6 +55,8 @@ class Look:
     served: tuple[str, ...] = ()
     # The migrations whose new columns have their defaults in the database still; empty where nobody knows.
     kept_defaults: tuple[str, ...] = ()
+    # The age of the newest backup in seconds; None where there is none, or nobody knows.
+    backup_age: float | None = None
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
@@ -98,6 +100,7 @@ class Look:
             releases=answer.releases,
             served=answer.served,
             kept_defaults=answer.kept_defaults,
+            backup_age=answer.backup_age,
             blank=blank,
         )
 

@@ -36,10 +36,12 @@ def of_migrations(
     *,
     keeps: bool = False,
     kept: Collection[str] = (),
+    backup: str = "",
 ) -> Migrations:
     """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from.
 
-    `keeps`: defaults of new columns will stay in the database; those of the `kept` migrations do.
+    `keeps`: defaults of new columns will stay in the database; those of the `kept` migrations do. `backup`: what is
+    against destroying something now, though it is acknowledged.
     """
     if served.revision == checkout.revision:
         return Migrations(NAME)
@@ -49,16 +51,18 @@ def of_migrations(
     coming = [*judge(found.new, lambda _: keeps)]
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
     lacked = [*judge(found.gone, lambda label: label in kept)]
+    waits = backup and any(one.verdict == "destructive" for one in coming)
     told = [
         *bounded([*_against(coming, "")]),
         *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
+        *([f"`pulumi up` refuses what is destructive until {backup}"] if waits else []),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
         *bounded([*_safe(found.new, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
     ]
     harmful, unfit = ({one.migration for one in some if one.verdict != "safe"} for some in (coming, lacked))
     refused = (harmful | unfit) - {*acknowledged}
-    return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), bool(refused))
+    return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), bool(refused or waits))
 
 
 def _against(judged: Iterable[Judged], whom: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ _PARTS = {
     "installer": "installer",
     "static": "static",
 }
+OTHER_BUILD = "the state has another build than the one that serves: Python, installer, web server or hooks may change"
 _EMPTY = {"python": "the server's"}
 
 
@@ -78,6 +79,8 @@ def _commits(sign: str, side: Side) -> tuple[str, ...]:
 def _others(serves: steps.Build | None, build: steps.Build) -> Iterator[str]:
     """What else is different code: parts of the build, and hooks."""
     if serves is None:
+        # A deploy that ended before its switch has left another one's, or an earlier version in another form.
+        yield OTHER_BUILD
         return
     for name, called in _PARTS.items():
         was, wanted = (getattr(of, name) or _EMPTY.get(name, "none") for of in (serves, build))

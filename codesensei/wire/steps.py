@@ -307,6 +307,8 @@ class AcmeSaid(Said):
     """What could not be obtained, as warnings."""
 
 
+# A backup that is young enough for the policy, in seconds: a day, and what a daily timer and a long backup are late by.
+FRESH_BACKUP = 26 * 3600.0
 # Seconds between two backups, by the word of the stack config.
 PERIODS = {"hourly": 3600, "daily": 86400, "weekly": 7 * 86400}
 
@@ -409,6 +411,8 @@ class Seen:
     served: tuple[str, ...] = ()
     # The migrations whose new columns have their defaults in the database still.
     kept_defaults: tuple[str, ...] = ()
+    # The age of the newest backup in seconds; None where there is none.
+    backup_age: float | None = None
 
 
 @dataclass(frozen=True)

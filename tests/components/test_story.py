@@ -16,7 +16,10 @@ from pulumi.runtime import mocks
 from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.remote.state import State
+from codesensei.story.release import OTHER_BUILD
+from codesensei.wire.register import Register
 from codesensei.wire.steps import Drift
+from components import story as story_of
 from components.base import if_known
 from tests.components import recorder, stacks
 from tests.config.engine import API_TOKEN
@@ -191,7 +194,8 @@ def test_after_a_failed_deploy_both_releases_are_named(
     preview(stack, replace(state, outputs={**state.outputs, "release": "1111111-2222222"}), monkeypatch)
     (text,) = told
     release, variables, switch = story.read(text)
-    assert release.entries == (f"1111111-2222222 -> {wanted}, the same commit 4f2a9c1 Sell more",)
+    head = f"1111111-2222222 -> {wanted}, the same commit 4f2a9c1 Sell more"
+    assert release.entries == (head, OTHER_BUILD)
     assert variables.entries[0].startswith("changed; which ones is not known")
     assert switch.entries == ("what is live now is not in the state: all of it is held to be new",)
 
@@ -251,3 +255,23 @@ def test_waivers_are_listed_with_what_changes_and_never_alone(
     listed = story.Section("policy", ("check.W004 is waived: HSTS comes in May",))
     assert first[-1:] == changed[-1:] == (listed,)
     assert without == (story.Section("policy", ("- check.W004",)),)
+
+
+@pytest.mark.proves("backups.destructive")
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [
+        (None, "a backup is younger than a day (there is none yet): codesensei backup"),
+        (100_000.0, "a backup is younger than a day (the newest is 27 hours old): codesensei backup"),
+        (90_000.0, ""),
+    ],
+)
+def test_production_waits_for_a_backup_before_it_destroys(age: float | None, said: str, tmp_path: Path) -> None:
+    stack = stacks.backed_up(tmp_path)
+    production = replace(stack, config=stack.config.model_copy(update={"production": True}))
+    look = remote.Look(register=Register(), backup_age=age)
+    assert story_of._needed_backup(production, look) == said
+    assert story_of._needed_backup(stack, look) == ""
+    assert story_of._needed_backup(production, replace(look, register=None)) == ""
+    waived = production.config.model_copy(update={"waive": {"backup": "a test"}})
+    assert story_of._needed_backup(replace(production, config=waived), look) == ""

@@ -126,3 +126,17 @@ def test_going_back_while_the_default_is_there(monkeypatch: pytest.MonkeyPatch) 
     there = of_migrations(served(), checkout(), ["."], (), keeps=True, kept=["books.0003_language"])
     assert there.entries == ("books.0003_language stays applied, which 3333333 can live with",)
     assert of_migrations(served(), checkout(), ["."], (), keeps=True).unfit
+
+
+@pytest.mark.proves("backups.destructive", "story.migrations")
+def test_what_waits_for_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    def entries(*operations: Operation) -> tuple[tuple[str, ...], bool]:
+        told(monkeypatch, Pending(new=(migration("0004_drop", *operations),)))
+        found = of_migrations(served(), checkout(), ["."], ["books.0004_drop"], backup="there is one")
+        return found.entries, found.refused
+
+    waits = "`pulumi up` refuses what is destructive until there is one"
+    assert entries(DROP)[0][1:] == ("acknowledged: books.0004_drop", waits)
+    assert entries(DROP)[1]
+    assert not any(waits in entry for entry in entries(INDEX, Operation(name="RunSQL"))[0])
+    assert not entries(INDEX)[1]

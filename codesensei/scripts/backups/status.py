@@ -10,11 +10,9 @@ from codesensei.scripts.backups import settings
 from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import Finding
+from codesensei.wire.steps import FRESH_BACKUP, Finding
 
 CHECK_SECONDS = 7 * 86400.0
-# A day, and what a daily timer and a long backup may be late by.
-FRESH = 26 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +70,16 @@ def too_old(project: ProjectPaths) -> Finding | None:
     """What the policy says of the newest backup; nothing on the first day, on which there need not be one."""
     found = read(project)
     age = time.time() - (found.made or found.since)
-    if age <= FRESH:
+    if age <= FRESH_BACKUP:
         return None
     cause = f"the newest backup is {_age(age)} old" if found.made else f"no backup was made for {_age(age)}"
     return Finding(thing="backup", cause=cause, fix="make one: codesensei backup")
+
+
+def age(project: ProjectPaths) -> float | None:
+    """Of the newest backup, in seconds; None where there is none."""
+    found = read(project)
+    return time.time() - found.made if found.made else None
 
 
 def require(project: ProjectPaths) -> None:
@@ -83,7 +87,7 @@ def require(project: ProjectPaths) -> None:
     found = read(project)
     # The time since the epoch where there is none.
     age = time.time() - found.made
-    if age < FRESH:
+    if age < FRESH_BACKUP:
         return
     there = f"the newest is {_age(age)} old" if found.made else "there is none yet"
     is_set_up = settings.read(project) is not None

@@ -47,6 +47,7 @@ def run(slug: str, words: list[str]) -> int:
         releases=tuple(prune.made(project)),
         served=tuple(prune.served(project)[:MOST_SERVED]),
         kept_defaults=defaults.labels(project),
+        backup_age=status.age(project),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0

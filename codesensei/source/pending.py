@@ -86,7 +86,7 @@ def _plan(
     for key in _ordered(kept):
         operations = tuple(each for call in kept[key].operations for each in state.describe(key[0], call))
         if key not in applied and not (kept[key].replaces & {*applied}):
-            plan.append(Migration(app=key[0], name=key[1], operations=operations))
+            plan.append(Migration(app=key[0], name=key[1], operations=operations, atomic=kept[key].atomic))
     return tuple(plan)
 
 

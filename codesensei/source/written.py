@@ -98,6 +98,7 @@ class Written:
     operations: tuple[Call, ...]
     dependencies: frozenset[Key] = frozenset()
     replaces: frozenset[Key] = frozenset()
+    atomic: bool = True
 
     @property
     def meaning(self) -> list[tuple[str, dict[str, str]]]:
@@ -121,7 +122,8 @@ def read(project: Checkout, file: str, key: Key) -> Written | None:
         if isinstance(target, ast.Name)
     }
     operations = calls(said["operations"], _names(tree)) if "operations" in said else ()
-    return Written(key, operations, _keys(said.get("dependencies")), _keys(said.get("replaces")))
+    keys = (_keys(said.get(name)) for name in ("dependencies", "replaces"))
+    return Written(key, operations, *keys, atomic=literal(said.get("atomic")) is not False)
 
 
 def label(project: Checkout, folder: str) -> str:

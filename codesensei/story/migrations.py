@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from codesensei.source import Checkout, pending
 from codesensei.story.section import LONGEST, Section, bounded, shortened
 from codesensei.story.served import Served, of_served
-from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, held, judge
 
 NAME = "migrations"
 SHOWN = 4
@@ -55,6 +55,7 @@ def of_migrations(
     told = [
         *bounded([*_against(coming, "")]),
         *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
+        *bounded([*held(found.new)]),
         *([f"`pulumi up` refuses what is destructive until {backup}"] if waits else []),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),

@@ -19,6 +19,15 @@ SAFE = frozenset(
     HStoreExtension TrigramExtension UnaccentExtension RunPython
     """.split()
 )
+# They lock their table, to readers or to writers, until their transaction ends.
+_LOCKING = frozenset(
+    """
+    AddField AlterField RemoveField RenameField RenameModel AlterModelTable AlterUniqueTogether AlterOrderWithRespectTo
+    AddConstraint RemoveConstraint AddIndex
+    """.split()
+)
+# They take as long as there are rows.
+_ON_ROWS = ("RunPython", "RunSQL")
 # The key of a stack file that names what may run all the same.
 ACKNOWLEDGE = "project.acknowledgeMigrations"
 # The name of an operation that is there, and that only running its file tells.
@@ -79,11 +88,12 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Migration:
-    """`app` is the label, as everywhere in Django."""
+    """`app` is the label, as everywhere in Django; `atomic`: all of it is one transaction."""
 
     app: str
     name: str
     operations: tuple[Operation, ...] = ()
+    atomic: bool = True
 
     @property
     def label(self) -> str:
@@ -144,6 +154,23 @@ def judge(plan: Iterable[Migration], keeps: Callable[[str], bool] = lambda _: Fa
                 fix=told.fix,
                 without=found.why if found and kept else "",
             )
+
+
+def held(plan: Iterable[Migration]) -> Iterator[str]:
+    """What waits for locks that a migration holds while it works on rows, in a database that has tables already."""
+    made = Made()
+    for migration in plan:
+        locks = None
+        for operation in migration.operations:
+            if locks and operation.name in _ON_ROWS and not operation.inert:
+                what = f"{migration.label}: {locks} locks its table until {operation.name} has ended"
+                yield f"{what}, and requests wait: give {operation.name} a migration of its own"
+                locks = None
+            is_new = (migration.app, operation.model.lower()) in made.models
+            between_tables = operation.after and operation.after.kind == "ManyToManyField"
+            if migration.atomic and operation.name in _LOCKING and not (is_new or between_tables or operation.inert):
+                locks = locks or operation
+            _note(migration.app, operation, made)
 
 
 def _column(app: str, operation: Operation) -> tuple[str, str, str]:

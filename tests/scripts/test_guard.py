@@ -104,7 +104,7 @@ def test_only_before_something_is_destroyed_the_database_is_dumped(django: Djang
 @pytest.mark.proves("migrations.unknown")
 @pytest.mark.parametrize("operation", [SQL, {"name": "books.ops.LoadData"}])
 def test_what_is_unknown_is_refused_too(django: Django, refuse: Refuse, operation: dict[str, Any]) -> None:
-    django.plans(ADD, operation)
+    django.plans(operation, ADD)
     with pytest.raises(Failure, match=f"{operation['name']} is unknown"):
         refuse()
     assert refuse(DROP_PRICE) == []
@@ -112,7 +112,7 @@ def test_what_is_unknown_is_refused_too(django: Django, refuse: Refuse, operatio
 
 @pytest.mark.proves("migrations.run-python")
 def test_what_is_safe_goes_on_and_python_is_listed(django: Django, refuse: Refuse) -> None:
-    django.plans(ADD, CODE)
+    django.plans(CODE, ADD)
     assert refuse() == []
     assert refuse.step.said == [f"{DROP_PRICE} runs Python code on the data"]  # type: ignore[attr-defined]
 
@@ -269,3 +269,14 @@ def test_a_migration_that_never_ran_holds_nothing_up(staying: Django, refuse: Re
     staying.plan["known"] = [NEXT]
     assert refuse() == []
     assert kept() == defaults.Kept(due=(("book", "note"),))
+
+
+@pytest.mark.proves("migrations.held")
+def test_work_on_rows_under_a_lock_is_warned_of(django: Django, refuse: Refuse) -> None:
+    django.plans(ADD, CODE)
+    [warning] = refuse()
+    assert warning.startswith(f"{DROP_PRICE}: AddField book.note locks its table until RunPython has ended")
+    django.plan["migrations"][0]["atomic"] = False
+    assert refuse() == []
+    django.plan.update(applied=[], migrations=[{**django.plan["migrations"][0], "atomic": True}])
+    assert refuse() == []

@@ -86,6 +86,14 @@ def test_defaults_that_stay(between: Between, operation: str, verdict: str) -> N
     assert [one.verdict for one in judge(found.new, lambda _: True)] == [verdict]
 
 
+@pytest.mark.parametrize("line", ["", "    atomic = True\n", "    atomic = False\n"])
+@pytest.mark.proves("migrations.held")
+def test_whether_it_is_one_transaction(between: Between, line: str) -> None:
+    text = f"{HEAD}\nclass Migration(migrations.Migration):\n{line}    operations = []\n"
+    [found] = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text}).new
+    assert found.atomic == ("False" not in line)
+
+
 @pytest.mark.proves("story.migrations")
 def test_a_column_keeps_the_name_that_an_earlier_migration_gave_it(between: Between) -> None:
     """The recipe for a rename: the column stays, under another name in the code."""

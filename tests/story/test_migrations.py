@@ -140,3 +140,9 @@ def test_what_waits_for_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
     assert entries(DROP)[1]
     assert not any(waits in entry for entry in entries(INDEX, Operation(name="RunSQL"))[0])
     assert not entries(INDEX)[1]
+
+
+@pytest.mark.proves("migrations.held")
+def test_work_on_rows_under_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = told(monkeypatch, Pending(new=(migration("0003_fill", ADD, Operation(name="RunPython")),)))
+    assert entries[0].startswith("books.0003_fill: AddField book.isbn locks its table until RunPython has ended, and")

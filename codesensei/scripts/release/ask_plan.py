@@ -197,6 +197,7 @@ def plan() -> dict[str, Any]:
         {
             "app": migration.app_label,
             "name": migration.name,
+            "atomic": migration.atomic,
             "operations": [
                 said for operation in migration.operations for said in describe(migration.app_label, operation, state)
             ],

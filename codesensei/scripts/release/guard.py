@@ -21,7 +21,7 @@ from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
-from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, held, judge
 
 ASK = Path(__file__).with_name("ask_plan.py")
 ASKED = "codesensei-plan:"
@@ -77,6 +77,7 @@ def refuse(
         step.say(f"{one.migration}: {one}")
     for one in dict.fromkeys(one for found in judged.values() for one in found if one.operation.name == "RunPython"):
         step.say(f"{one.migration} runs Python code on the data")
+    yield from dict.fromkeys(one for alias in judged for one in held(plans[alias].migrations))
     yield from unknown
 
 

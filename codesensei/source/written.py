@@ -122,8 +122,8 @@ def read(project: Checkout, file: str, key: Key) -> Written | None:
         if isinstance(target, ast.Name)
     }
     operations = calls(said["operations"], _names(tree)) if "operations" in said else ()
-    keys = (_keys(said.get(name)) for name in ("dependencies", "replaces"))
-    return Written(key, operations, *keys, atomic=literal(said.get("atomic")) is not False)
+    dependencies, replaces = (_keys(said.get(name)) for name in ("dependencies", "replaces"))
+    return Written(key, operations, dependencies, replaces, literal(said.get("atomic")) is not False)
 
 
 def label(project: Checkout, folder: str) -> str:

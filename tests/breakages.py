@@ -1204,7 +1204,7 @@ UNIT = [
     Breakage("policy.preview", "components/stack.py", "if finding.thing not in stack.config.waive:", "if finding:"),
     Breakage("policy.preview", f"{SOURCE}/policy.py", "if setting.certain}", "if setting}"),
     Breakage("policy.plain-secret", f"{CONFIG}/policy.py", "if config.production and (name", "if False and (name"),
-    Breakage("policy.backup", f"{SCRIPTS}/backups/status.py", "FRESH = 26 *", "FRESH = 24 *"),
+    Breakage("policy.backup", f"{SCRIPTS}/backups/status.py", "age <= FRESH_BACKUP:", "age <= FRESH_BACKUP - 7200:"),
     Breakage("policy.backup", f"{SCRIPTS}/steps/build.py", "if not step.data.backups or", "if"),
     Breakage(
         "policy.edge", f"{SCRIPTS}/release/policy.py", " and not policy.is_moot(name, plain_http=data.plain_http)", ""
@@ -2092,7 +2092,7 @@ UNIT = [
     Breakage(
         "migrations.asked",
         f"{SCRIPTS}/release/migrate.py",
-        "    warnings += guard.refuse(step, release, judged, acknowledged, dump)\n",
+        "    warnings += guard.refuse(step, release, judged, acknowledged, dump, keep_defaults=keep_defaults)\n",
         "",
     ),
     Breakage("migrations.asked", f"{SCRIPTS}/release/ask_plan.py", 'options.get("managed", True)', "True"),

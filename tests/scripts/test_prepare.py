@@ -100,7 +100,7 @@ def test_static_files_are_collected_only_where_they_are_served(programs: Program
 def test_what_migrate_warns_of_is_kept_for_the_switch(
     programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "migrate", lambda *_: ["notes has no migrations"])
+    monkeypatch.setattr(prepare, "migrate", lambda *_, **__: ["notes has no migrations"])
     make_built()
     run_prepare(make_step)
     assert record.read(SHOP, NAME).warnings == ("notes has no migrations",)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import itertools
 import json
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from codesensei.config.problems import NAMESPACE, Problem
+from codesensei.wire import digests
 from codesensei.wire.envfile import Written
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
@@ -42,8 +42,8 @@ class StackFile:
     sealed: frozenset[Place]
     plain: dict[Place, str | None]
     """Scalars; the text is there where it stands without quotes, else None."""
-    sha256: str = ""
-    """Of the whole text: of an encrypted value, that of its ciphertext."""
+    text_id: str = ""
+    """Digest of the whole text: of an encrypted value, that of its ciphertext."""
 
     def covers(self, place: Place) -> bool:
         """True where the file has something at the place, so that it can be asked about it."""
@@ -65,7 +65,7 @@ class StackFile:
         """
         if not all(self.is_sealed(place) for place in _secret_places(raw)):
             return ""
-        return hashlib.sha256(json.dumps([self.sha256, shown], sort_keys=True, default=str).encode()).hexdigest()
+        return digests.of_texts([self.text_id, json.dumps(shown, sort_keys=True, default=str)])
 
 
 def _has(raw: object, place: Place) -> bool:
@@ -106,7 +106,7 @@ def read_stack_file(text: str, name: str = "the stack file") -> StackFile:
         raise _unread(name, "its values are nested too deeply") from None
     if len(sealed) + len(plain) > STACK_FILE_VALUES:
         raise _unread(name, f"it has more than {STACK_FILE_VALUES} values")
-    return StackFile(frozenset(sealed), plain, hashlib.sha256(text.encode()).hexdigest())
+    return StackFile(frozenset(sealed), plain, digests.of_texts([text]))
 
 
 def _unread(name: str, cause: str) -> UnreadableStackFile:

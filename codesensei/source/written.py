@@ -47,9 +47,8 @@ _NAME_KEYS = frozenset((*MODEL_KEYS, "new_name"))
 _RELATIONS = frozenset("ForeignKey OneToOneField ManyToManyField".split())
 # Those whose empty value is a text.
 _TEXT_KINDS = frozenset(
-    "BinaryField CharField EmailField FileField FilePathField ImageField SlugField TextField".split()
+    "BinaryField CharField EmailField FileField FilePathField ImageField SlugField TextField URLField".split()
 )
-_TEXT_KINDS |= {"URLField"}
 _TEXTS = ("db_column", "db_collation", "db_table")
 _NUMBERS = ("max_length", "max_digits", "decimal_places")
 # Lengths that a migration leaves out where they are the usual ones.

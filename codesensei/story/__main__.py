@@ -1,6 +1,6 @@
 """`pulumi preview --json | python -m codesensei.story`: the story as Markdown for a comment, or as JSON.
 
-`python -m codesensei.story --review` reads such a comment, or such a preview, and prints the word of its review.
+`python -m codesensei.story --review` reads such a comment, or such a preview, and prints the name of its review.
 
 Everything of others stands in fenced blocks, where no host of repositories makes links, mentions or HTML of it.
 """
@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m codesensei.story", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print sections and their entries as JSON")
     parser.add_argument("--stack", help="the stack that is previewed; default: as the preview has it")
-    parser.add_argument("--review", action="store_true", help="print the word that `pulumi up` can be held to")
+    parser.add_argument(
+        "--review", action="store_true", help="print the name of the review that `pulumi up` can be held to"
+    )
     asked = parser.parse_args(arguments)
     text = sys.stdin.read()
     if asked.review and (named := of_comment(text)):

@@ -1,4 +1,4 @@
-"""What a review is held to: digests of all that a preview was made from, in one word that a comment can carry."""
+"""What a review is held to: digests of all that a preview was made from, in one name that a comment can carry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Review:
 
     @classmethod
     def read(cls, text: str) -> Review | None:
-        """The review that a word names; None where it is no such word."""
+        """The review of this name; None where it is no such name."""
         found = _FORM.fullmatch(text)
         return cls(*found.groups()) if found else None
 

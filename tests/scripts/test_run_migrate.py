@@ -79,6 +79,14 @@ class transaction:
 invalid = [HOW["before"]]
 connections, connection_created = {"default": Connection()}, Signal()
 """
+APPS = """
+import json, os, types
+class apps:
+    def get_models():
+        for table, column in json.loads(os.environ["HOW"])["own"]:
+            field = types.SimpleNamespace(column=column, db_default=1)
+            yield types.SimpleNamespace(_meta=types.SimpleNamespace(db_table=table, local_fields=[field]))
+"""
 MANAGE = """
 import sys, types
 PLAIN = {"null": False, "unique": False, "value": 3}
@@ -100,7 +108,7 @@ invalid[0] = HOW["after"]
 sys.exit(HOW["status"])
 """
 AS_USUAL = {"vendor": "postgresql", "pid": 7, "refuses": False, "before": [], "after": [], "status": 0}
-AS_USUAL |= {"there": [], "operations": []}
+AS_USUAL |= {"there": [], "operations": [], "own": []}
 NO_DEFAULTS: dict[str, Any] = {"alias": "default", "keep": False, "kept": [], "drop": []}
 
 
@@ -112,6 +120,7 @@ def run(
     (tmp_path / "django/db/backends").mkdir(parents=True)
     for name, text in {
         "django/__init__.py": "",
+        "django/apps.py": APPS,
         "django/db/__init__.py": DJANGO,
         "django/db/backends/__init__.py": "",
         "django/db/backends/signals.py": "from django.db import connection_created",
@@ -239,3 +248,19 @@ def test_what_is_due_is_dropped_before_anything_else_and_may_be_gone(tmp_path: P
     told, _, dropped = sql_of(tmp_path, due, there=["note"])
     assert [line for line in told if "information_schema" not in line] == ["BEGIN", DROP, "COMMIT", "BEGIN", "COMMIT"]
     assert dropped == due["drop"]
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_what_the_project_gives_the_database_itself_is_not_dropped(tmp_path: Path) -> None:
+    """A column may have got it since: from models, by a migration that was changed, or by hand."""
+    (tmp_path / "due").mkdir()
+    due = {"drop": [["book", "note"]]}
+    told, _, dropped = sql_of(tmp_path / "due", due, there=["note"], own=[["book", "note"]])
+    assert DROP not in told
+    assert dropped == due["drop"]
+    own, noted = {**NOTE, "db_default": 1}, {"kept": [["book", "note"]]}
+    for number, operation in enumerate([("add_field", "book", own), ("alter_field", "book", own, own)]):
+        (tmp_path / str(number)).mkdir()
+        told, kept, dropped = sql_of(tmp_path / str(number), noted, operation)
+        assert DROP not in told
+        assert (kept, dropped) == ([], [["book", "note"]])

@@ -84,12 +84,10 @@ def age(project: ProjectPaths) -> float | None:
 
 def require(project: ProjectPaths) -> None:
     """Failure without a backup that is young enough for the policy, on the first day too: something will be lost."""
-    found = read(project)
-    # The time since the epoch where there is none.
-    age = time.time() - found.made
-    if age < FRESH_BACKUP:
+    newest = age(project)
+    if newest is not None and newest < FRESH_BACKUP:
         return
-    there = f"the newest is {_age(age)} old" if found.made else "there is none yet"
+    there = "there is none yet" if newest is None else f"the newest is {_age(newest)} old"
     is_set_up = settings.read(project) is not None
     make = "make one: codesensei backup" if is_set_up else "deploy codesensei:backups without these migrations first"
     raise Failure(

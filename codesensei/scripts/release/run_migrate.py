@@ -17,6 +17,7 @@ from typing import Any
 sys.path.pop(0)
 sys.path.insert(0, os.getcwd())
 
+from django.apps import apps
 from django.db import connections, models, transaction
 from django.db.backends.signals import connection_created
 
@@ -83,13 +84,26 @@ def limit_transaction(execute: Any, sql: Any, params: Any, many: bool, context: 
 
 
 def drop_defaults(connection: Any) -> None:
-    """Each on its own: one that has to wait too long stays until the next time."""
+    """Each on its own: one that has to wait too long stays until the next time. What models say themselves stays."""
+    fields = [(model._meta.db_table, field) for model in apps.get_models() for field in model._meta.local_fields]
+    own = {(table, field.column) for table, field in fields if is_own(field)}
     for table, column in defaults["drop"]:
         with contextlib.suppress(Exception), transaction.atomic(connection.alias), connection.cursor() as cursor:
             cursor.execute(COLUMN, [table, column])
-            if cursor.fetchone() is not None:
+            if cursor.fetchone() is not None and (table, column) not in own:
                 cursor.execute(f"{altering(connection, table, column)} DROP DEFAULT")
             dropped.append([table, column])
+
+
+def is_own(field: Any) -> bool:
+    """Whether the project gives the column a default of the database itself."""
+    return getattr(field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED
+
+
+def forget(here: tuple[str, str]) -> None:
+    if here in kept:
+        kept.discard(here)
+        dropped.append([*here])
 
 
 def altering(connection: Any, table: str, column: str) -> str:
@@ -107,7 +121,7 @@ def keep_defaults(connection: Any) -> None:
     def keep(editor: Any, model: Any, field: Any) -> None:
         table, column = model._meta.db_table, field.column
         plain = column and not (field.null or field.unique or getattr(field, "generated", False))
-        if not plain or getattr(field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED:
+        if not plain or is_own(field):
             return
         value = editor.effective_default(field)
         if value is not None:
@@ -123,6 +137,8 @@ def keep_defaults(connection: Any) -> None:
             # In one transaction, also of a migration that has none: meanwhile rows come.
             with transaction.atomic(connection.alias):
                 super().add_field(model, field)
+                # One that was noted is of a migration that was rolled back.
+                forget((model._meta.db_table, field.column))
                 if defaults["keep"] and model._meta.db_table not in made:
                     added.add((model._meta.db_table, field.column))
                     keep(self, model, field)
@@ -133,11 +149,10 @@ def keep_defaults(connection: Any) -> None:
                 super().alter_field(model, old_field, new_field, strict)
                 return
             with transaction.atomic(connection.alias):
-                if here in kept:
+                if here in kept and not is_own(old_field):
                     # Django knows nothing of it, and it may not fit another type.
                     self.execute(f"{altering(connection, *here)} DROP DEFAULT")
-                    kept.discard(here)
-                    dropped.append([*here])
+                forget(here)
                 super().alter_field(model, old_field, new_field, strict)
                 added.add((table, new_field.column))
                 keep(self, model, new_field)

@@ -128,9 +128,9 @@ UNIT = [
     Breakage("broker.parts", f"{WIRE}/broker.py", '"port": str(OWN_PORT)', '"port": str(PORT)'),
     Breakage("broker.own", f"{WIRE}/broker.py", '"password" in parts or ', ""),
     Breakage(
-        "broker.parts", f"{CONFIG}/database.py", "elif mapped and not is_own(parts) and not {", "elif False and not {"
+        "broker.parts", f"{CONFIG}/plans.py", "elif mapped and not is_own(parts) and not {", "elif False and not {"
     ),
-    Breakage("broker.parts", f"{CONFIG}/database.py", '{"host", "port"} <= parts', "mapped"),
+    Breakage("broker.parts", f"{CONFIG}/plans.py", '{"host", "port"} <= parts', "mapped"),
     # Sources
     Breakage("words.code-id", f"{SOURCE}/code.py", "[closure.digest, project.python, ", "[closure.digest, "),
     Breakage("words.code-id", f"{SOURCE}/code.py", "(name, str(len(lines)), *lines)", "lines"),
@@ -1781,7 +1781,7 @@ UNIT = [
     Breakage("asgi.websockets", f"{TEMPLATES}/site.conf.j2", "        proxy_set_header Upgrade $http_upgrade;\n", ""),
     Breakage(
         "database.auto.local",
-        f"{CONFIG}/database.py",
+        f"{CONFIG}/plans.py",
         "    if not url.local:\n        _need_nothing",
         '    if kind != "local":\n        _need_nothing',
     ),
@@ -1798,12 +1798,10 @@ UNIT = [
         "            self.database_password = self._password(",
         "            self._password(",
     ),
-    Breakage(
-        "database.auto.generated", f"{CONFIG}/database.py", 'database.env or {URL_VARIABLE: "url"}', "database.env"
-    ),
+    Breakage("database.auto.generated", f"{CONFIG}/plans.py", 'database.env or {URL_VARIABLE: "url"}', "database.env"),
     Breakage(
         "database.kinds",
-        f"{CONFIG}/database.py",
+        f"{CONFIG}/plans.py",
         '    if config.database.kind == "none":\n',
         "    if config.database.kind is None:\n",
     ),
@@ -2134,13 +2132,13 @@ UNIT = [
     Breakage(
         "database.collation", f"{SCRIPTS}/release/migrate.py", "        if database.collation:", "        if False:"
     ),
-    Breakage("database.auto.external", f"{CONFIG}/database.py", "port = url.port or url.usual_port", "port = url.port"),
+    Breakage("database.auto.external", f"{CONFIG}/plans.py", "port = url.port or url.usual_port", "port = url.port"),
     Breakage(
         "database.auto.external", f"{SCRIPTS}/checks/database.py", "    if place.port:\n", "    if not place.port:\n"
     ),
     Breakage(
         "database.auto.sqlite",
-        f"{CONFIG}/database.py",
+        f"{CONFIG}/plans.py",
         'return Given(DatabasePlan("sqlite", url.name',
         'return Given(DatabasePlan("local", url.name',
     ),

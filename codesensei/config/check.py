@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from codesensei.config.backups import BackupsConfig
-from codesensei.config.database import BrokerPlan, DatabasePlan, plan_broker, plan_database
+from codesensei.config.plans import BrokerPlan, DatabasePlan, plan_broker, plan_database
 from codesensei.config.policy import judge
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import BACKUP_SECRETS, SecretTexts

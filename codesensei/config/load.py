@@ -14,7 +14,7 @@ from pulumi.runtime import config as engine_config
 from pulumi.runtime import settings
 
 from codesensei.config.check import check, known_keys, read_config, without_secrets
-from codesensei.config.database import BrokerPlan, DatabasePlan
+from codesensei.config.plans import BrokerPlan, DatabasePlan
 from codesensei.config.problems import NAMESPACE, BadConfig, Problem
 from codesensei.config.secrecy import (
     BACKUP_SECRETS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codesensei.config.database import DatabasePlan
+from codesensei.config.plans import DatabasePlan
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.stack import StackConfig
 from codesensei.config.variables import looks_secret

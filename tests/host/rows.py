@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codesensei.config import validate
-from codesensei.config.database import plan_database
+from codesensei.config.plans import plan_database
 from codesensei.wire import codec, steps
 from codesensei.wire.steps import DatabaseAccount
 from tools.sandbox.server import Done, Server

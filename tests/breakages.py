@@ -344,10 +344,15 @@ UNIT = [
         "story.told",
         "components/story.py",
         "        story.of_variables(served, name, variables, digest_key),\n"
-        "        story.of_processes(served, name, manifest),\n",
-        "        story.of_processes(served, name, manifest),\n"
+        "        story.of_processes(served, name, manifest, look.memory),\n",
+        "        story.of_processes(served, name, manifest, look.memory),\n"
         "        story.of_variables(served, name, variables, digest_key),\n",
     ),
+    Breakage("story.memory", "components/story.py", "manifest, look.memory)", "manifest)"),
+    Breakage("story.memory", f"{STORY}/memory.py", "(asked - now) *", "asked *"),
+    Breakage("story.memory", f"{STORY}/memory.py", "taken > memory.available", "taken < memory.available"),
+    Breakage("story.memory", f"{SCRIPTS}/steps/look.py", "memory=memory.of_project(Live.read(project)),", ""),
+    Breakage("story.memory", f"{SCRIPTS}/serving/memory.py", "sum(sizes) // len(sizes)", "sum(sizes)"),
     Breakage("story.drift", f"{STORY}/drift.py", "drift.lines[:MOST]", "drift.lines"),
     Breakage("story.drift", "components/story.py", "put_back=not pulumi.runtime.is_dry_run()", "put_back=False"),
     Breakage("story.drift", f"{REMOTE}/look.py", "seen.changes.get(thing, ())", "()"),

@@ -26,7 +26,7 @@ from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
 from codesensei.wire.register import Register
-from codesensei.wire.steps import CLAIM, Drift, Seen, SeenStep
+from codesensei.wire.steps import CLAIM, Drift, Memory, Seen, SeenStep
 
 LOOK_SECONDS = 15.0
 SCRIPT = Path(__file__).with_name("look.sh")
@@ -57,6 +57,7 @@ class Look:
     kept_defaults: tuple[str, ...] = ()
     # The age of the newest backup in seconds; None where there is none, or nobody knows.
     backup_age: float | None = None
+    memory: Memory | None = None
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
@@ -101,6 +102,7 @@ class Look:
             served=answer.served,
             kept_defaults=answer.kept_defaults,
             backup_age=answer.backup_age,
+            memory=answer.memory,
             blank=blank,
         )
 

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codesensei.story.memory import more
 from codesensei.story.migrations import Migrations
 from codesensei.story.section import MOST, Section, section
 from codesensei.story.served import Served
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import HealthCheck, Manifest, Unit
 from codesensei.wire.names import worker_key
+from codesensei.wire.steps import Memory
 
 # What the other sections tell, or what follows from it; `candidate` is only there to prove.
 _TOLD = {"files", "units", "homes", "candidate", "url", "tls", "default_tls", "slug", "user", "health", "database"}
@@ -56,17 +58,17 @@ class _Change:
         return worker_key(self.wanted.slug, unit.name)
 
 
-def of_processes(served: Served, release: str, wanted: Manifest) -> Section:
-    """Workers that come, go or run another line, and which processes start again."""
+def of_processes(served: Served, release: str, wanted: Manifest, memory: Memory | None = None) -> Section:
+    """Workers that come, go or run another line, what more of them take, and which processes start again."""
     change = _change(served, release, wanted)
-    return section("processes", _processes(change) if change else ())
+    return section("processes", _processes(change, memory) if change else ())
 
 
 def _change(served: Served, release: str, wanted: Manifest) -> _Change | None:
     return None if served.manifest is None else _Change(served.manifest, wanted, served.release != release)
 
 
-def _processes(change: _Change) -> Iterator[str]:
+def _processes(change: _Change, memory: Memory | None) -> Iterator[str]:
     before, after = change.was.candidate.workers, change.wanted.candidate.workers
     if before != after:
         yield f"web: {before or 'an unknown number of'} -> {after or 'an unknown number of'} workers"
@@ -77,6 +79,7 @@ def _processes(change: _Change) -> Iterator[str]:
             yield f"- {change.called(was)}: stops, {_drains(was)}"
         elif was and wanted and was.command != wanted.command:
             yield f"{change.called(wanted)}: {was.command or 'another line'} -> {wanted.command}"
+    yield from more(change.was, change.wanted, memory)
     if any(unit and change.stale(unit) for _, unit in change.units("web")):
         yield "web restarts" if _is_felt(change) else "web restarts by hand-over"
     for was, wanted in change.units("worker"):

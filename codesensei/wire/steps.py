@@ -398,6 +398,14 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What the project's processes take, in bytes: `each` is one process of a unit on average, `available` is left."""
+
+    available: int
+    each: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """What one look at the server finds; nothing where nothing was deployed."""
 
@@ -413,6 +421,7 @@ class Seen:
     kept_defaults: tuple[str, ...] = ()
     # The age of the newest backup in seconds; None where there is none.
     backup_age: float | None = None
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from codesensei.config import Stack
 from codesensei.remote.state import State
 from codesensei.story.release import OTHER_BUILD
 from codesensei.wire.register import Register
-from codesensei.wire.steps import Drift
+from codesensei.wire.steps import Drift, Memory
 from components import story as story_of
 from components.base import if_known
 from tests.components import recorder, stacks
@@ -167,6 +167,17 @@ def test_releases_that_a_switch_removes_are_told_where_one_runs(
     assert server.entries == tuple(f"- release {name} is removed (keepReleases: 5)" for name in served[4:])
     preview(stack, state, monkeypatch, look=replace(look, drift=DRIFTED.drift))
     assert [part.name for part in story.read(told[-1])] == ["server", "drift"]
+
+
+@pytest.mark.proves("story.memory")
+def test_what_another_worker_takes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    more = stacks.GIVEN.replace("mediaServing: proxy", "workers: {worker: celery -A config worker}")
+    look = remote.Look(memory=Memory(available=1 << 30, each={"shop.service": 1 << 26}))
+    preview(stacks.loaded(tmp_path, more), state, monkeypatch, look=look)
+    processes = next(part for part in story.read(told[-1]) if part.name == "processes")
+    assert processes.entries[1] == "memory: about 64 MB more for processes, and 1.0 GB are available"
 
 
 @pytest.mark.proves("story.told")

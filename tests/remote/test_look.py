@@ -19,7 +19,7 @@ from codesensei.remote import look as module
 from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
 from codesensei.wire.register import Register
-from codesensei.wire.steps import Drift, Seen, SeenStep
+from codesensei.wire.steps import Drift, Memory, Seen, SeenStep
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 JUMP_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfV1Y9vDYk9zS3yBmtJxzM7rJ9xkzTzKb7rX0L2pXyZ"
@@ -82,11 +82,13 @@ def test_how_things_have_drifted_is_kept_for_the_story(ssh: Any) -> None:
     assert found == Drift(step="switch", thing="shop.service is inactive", lines=("inactive (dead) -> active",))
 
 
-@pytest.mark.proves("story.releases")
-def test_the_releases_are_kept_for_the_story(ssh: Any) -> None:
-    ssh(out=json.dumps({**ANSWER, "releases": ["a", "b"], "served": ["b"]}))
+@pytest.mark.proves("story.releases", "story.memory")
+def test_the_releases_and_the_memory_are_kept_for_the_story(ssh: Any) -> None:
+    memory = {"available": 5, "each": {"shop.service": 3}}
+    ssh(out=json.dumps({**ANSWER, "releases": ["a", "b"], "served": ["b"], "memory": memory}))
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
     assert (look.releases, look.served) == (("a", "b"), ("b",))
+    assert look.memory == Memory(available=5, each={"shop.service": 3})
 
 
 CHANGES = {"shop.service is inactive": ["inactive (dead) -> active"], "of another version": ["x"]}

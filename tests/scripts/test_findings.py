@@ -22,7 +22,7 @@ from codesensei.scripts.serving import brokers, findings
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import look
 from codesensei.wire import codec, paths
-from codesensei.wire.steps import Finding, Seen
+from codesensei.wire.steps import Finding, Memory, Seen
 from tests.scripts.examples import each
 from tests.scripts.manifests import MAIL, PROJECT, WEB, manifest
 
@@ -87,6 +87,25 @@ def test_processes_that_were_killed_for_memory(states: dict[str, UnitState]) -> 
     (folder / "memory.events").write_text("low 0\nhigh 0\noom 2\noom_kill 2\n")
     (only,) = found()
     assert (only.thing, only.cause) == (WEB, "2 of its processes were killed because memory ran out")
+
+
+@pytest.mark.proves("story.memory")
+def test_what_one_process_takes_on_average(
+    states: dict[str, UnitState], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paths, "SERVER", replace(paths.SERVER, processes=tmp_path / "proc"))
+    folder = paths.SERVER.cgroups / "system.slice" / WEB
+    folder.mkdir(parents=True)
+    # One has ended meanwhile.
+    (folder / "cgroup.procs").write_text("11\n12\n13\n")
+    for pid, pss in (("11", 30_000), ("12", 90_000)):
+        (paths.SERVER.processes / pid).mkdir(parents=True)
+        words = f"Rss:  {2 * pss} kB\nPss:  {pss} kB\nPss_Dirty:  1 kB\n"
+        (paths.SERVER.processes / pid / "smaps_rollup").write_text(words)
+    (paths.SERVER.processes / "meminfo").write_text("MemAvailable:  500000 kB\nSwapFree:  100000 kB\n")
+    look.run("shop", [])
+    seen = codec.from_text(Seen, capsys.readouterr().out, "look")
+    assert seen.memory == Memory(available=600_000 * 1024, each={WEB: 60_000 * 1024})
 
 
 def test_packages_of_another_python(states: dict[str, UnitState], tmp_path: Path) -> None:

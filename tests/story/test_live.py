@@ -9,6 +9,7 @@ import pytest
 from codesensei.story import Served, of_processes, of_site, of_switch
 from codesensei.story.migrations import Migrations
 from codesensei.wire.manifest import Manifest, RolePassword
+from codesensei.wire.steps import Memory
 from tests.story.parts import RELEASE, REVISION, manifest, worker
 
 OTHER = "3333333-2222222"
@@ -129,6 +130,60 @@ def test_visitors_notice_migrations_that_the_code_cannot_live_with(found: Migrat
     migrations = replace(found, refused=refused)
     stops = "nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"
     assert of_switch(served, OTHER, manifest(), migrations).entries == ((stops, felt) if refused else (felt,))
+
+
+GB, MB = 1 << 30, 1 << 20
+EACH = {"shop.service": 60 * MB, "shop-worker.service": 100 * MB}
+
+
+@pytest.mark.proves("story.memory")
+@pytest.mark.parametrize(
+    ("was", "wanted", "told"),
+    [
+        (manifest(web_workers=2), manifest(web_workers=6), "about 240 MB more"),
+        (manifest(web_workers=6), manifest(web_workers=2), ""),
+        (manifest(web_workers=None), manifest(web_workers=2), ""),
+        (manifest(), manifest(), ""),
+        (
+            manifest(worker("worker", "celery -A config worker -c 2")),
+            manifest(worker("worker", "celery -A config worker --concurrency=5")),
+            "about 300 MB more",
+        ),
+        (
+            manifest(worker("worker", "celery -A config worker -c 2")),
+            manifest(worker("worker", "celery -A config worker --autoscale=20,2")),
+            "about 1.8 GB more for processes, and 1.0 GB are available; the kernel ends processes of a server",
+        ),
+        (
+            manifest(worker("worker", "celery -A config worker -c 2")),
+            manifest(worker("worker", "celery -A config worker -c 90 -P gevent")),
+            "",
+        ),
+        (
+            manifest(worker("worker", "dramatiq jobs -p 1")),
+            manifest(worker("worker", "dramatiq jobs --processes 3 --threads 8")),
+            "about 200 MB more",
+        ),
+        # As large as the others are on average.
+        (manifest(), manifest(worker("mailer", "python manage.py send_mail")), "about 80 MB more"),
+        (manifest(), manifest(worker("mailer", "celery -A config worker -c 4")), "about 320 MB more"),
+        # What a worker takes less is held against what the web takes more.
+        (
+            manifest(worker("worker", "celery -A config worker -c 4"), web_workers=1),
+            manifest(worker("worker", "celery -A config worker -c 2"), web_workers=5),
+            "about 40 MB more",
+        ),
+    ],
+)
+def test_what_more_processes_take(was: Manifest, wanted: Manifest, told: str) -> None:
+    served = Served(RELEASE, REVISION, manifest=was)
+    entries = of_processes(served, OTHER, wanted, Memory(available=GB, each=EACH)).entries
+    lines = [entry for entry in entries if entry.startswith("memory: ")]
+    assert [told in line for line in lines] == ([True] if told else [])
+    assert not told or "available" in lines[0]
+    assert ("the kernel ends" in "".join(lines)) == ("1.8 GB" in told)
+    for nobody_knows in (None, Memory(available=GB, each={})):
+        assert "memory" not in str(of_processes(served, OTHER, wanted, nobody_knows).entries)
 
 
 @pytest.mark.proves("story.site")

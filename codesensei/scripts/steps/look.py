@@ -12,7 +12,7 @@ from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
 from codesensei.scripts.release import defaults, prune
 from codesensei.scripts.release.release import redactor_of_all
-from codesensei.scripts.serving import brokers, certificates, change, findings
+from codesensei.scripts.serving import brokers, certificates, change, findings, memory
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec, paths
 from codesensei.wire.codec import WireError
@@ -48,6 +48,7 @@ def run(slug: str, words: list[str]) -> int:
         served=tuple(prune.served(project)[:MOST_SERVED]),
         kept_defaults=defaults.labels(project),
         backup_age=status.age(project),
+        memory=memory.of_project(Live.read(project)),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0

@@ -1,0 +1,61 @@
+"""What more processes will take of the server's memory, judged by those that run now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from codesensei.wire.manifest import Manifest
+from codesensei.wire.steps import Memory
+
+# How a line of these programs says how many processes do its work.
+_ASKED = {
+    "celery": re.compile(r"\s(?:-c\s*|--concurrency[=\s]|--autoscale[=\s])(\d+)"),
+    "dramatiq": re.compile(r"\s(?:-p\s*|--processes[=\s])(\d+)"),
+}
+# Celery's pools of threads have no processes.
+_OTHER_POOL = re.compile(r"\s(?:-P\s*|--pool[=\s])(?!prefork|processes)")
+_MEGABYTE = 1 << 20
+
+
+def more(was: Manifest, wanted: Manifest, memory: Memory | None) -> Iterator[str]:
+    """One line where there will be more processes, or another worker; nothing where nobody knows."""
+    taken = _taken(was, wanted, memory) if memory else 0
+    if memory is None or taken < _MEGABYTE:
+        return
+    told = f"memory: about {_size(taken)} more for processes, and {_size(memory.available)} are available"
+    short = "; the kernel ends processes of a server that runs out of it" if taken > memory.available else ""
+    yield told + short
+
+
+def _taken(was: Manifest, wanted: Manifest, memory: Memory) -> int:
+    """Bytes that the wanted processes take beyond those that run."""
+    before = {unit.name: _count(was, unit.name) for unit in was.units}
+    taken = 0
+    for unit in wanted.units:
+        now, asked = before.get(unit.name), _count(wanted, unit.name)
+        if unit.kind == "worker" and unit.name not in before and memory.each:
+            # One of the project, and so it loads what the others have loaded.
+            taken += (asked or 1) * sum(memory.each.values()) // len(memory.each)
+        elif now and asked:
+            taken += (asked - now) * memory.each.get(unit.name, 0)
+    return taken
+
+
+def _count(manifest: Manifest, name: str) -> int | None:
+    """How many processes do a unit's work; None where its line does not say."""
+    unit = next(unit for unit in manifest.units if unit.name == name)
+    return manifest.candidate.workers if unit.kind == "web" else _asked(unit.command)
+
+
+def _asked(command: str) -> int | None:
+    for program, option in _ASKED.items():
+        found = option.search(command)
+        if found and program in command and not _OTHER_POOL.search(command):
+            return int(found[1])
+    return None
+
+
+def _size(amount: int) -> str:
+    megabytes = amount / _MEGABYTE
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1024:.1f} GB"

@@ -168,7 +168,7 @@ def _sections(
         kept=look.kept_defaults,
         backup=_needed_backup(stack, look),
     )
-    switch = story.of_switch(served, name, manifest, migrations)
+    switch = story.of_switch(served, name, manifest, migrations, look.drift)
     removed = []
     if switch.entries or any(drift.step == SWITCH.name for drift in look.drift):
         removed = story.removed_releases(look.releases, look.served, name, manifest.keep_releases)

@@ -348,6 +348,9 @@ UNIT = [
         "        story.of_processes(served, name, manifest, look.memory),\n"
         "        story.of_variables(served, name, variables, digest_key),\n",
     ),
+    Breakage("story.switch", "components/story.py", "manifest, migrations, look.drift)", "manifest, migrations)"),
+    Breakage("story.switch", f"{STORY}/live.py", "ending := restart & workers - down", "ending := restart & workers"),
+    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", "web in self.stale() or", "self.of_code() or"),
     Breakage("story.memory", "components/story.py", "manifest, look.memory)", "manifest)"),
     Breakage("story.memory", f"{STORY}/memory.py", "(asked - now) *", "asked *"),
     Breakage("story.memory", f"{STORY}/memory.py", "taken > memory.available", "taken < memory.available"),

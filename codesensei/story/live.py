@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from codesensei.story.served import Served
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import HealthCheck, Manifest, Unit
 from codesensei.wire.names import worker_key
-from codesensei.wire.steps import Memory
+from codesensei.wire.steps import SWITCH, Drift, Memory
 
 # What the other sections tell, or what follows from it; `candidate` is only there to prove.
 _TOLD = {"files", "units", "homes", "candidate", "url", "tls", "default_tls", "slug", "user", "health", "database"}
 _TOLD |= {"hosts", "scheme", "media_url", "backups", "waived"}
+QUIET = "visitors notice nothing, a candidate serves them meanwhile"
 _KEYS = {name: f"healthCheck.{name}" for name in ("path", "timeout", "accept")}
 
 
@@ -122,14 +123,19 @@ def _site(change: _Change, remarks: Mapping[str, str]) -> Iterator[str]:
         yield f"uploads {change.was.media_url or 'not served'} -> {change.wanted.media_url or 'not served'}"
 
 
-def of_switch(served: Served, release: str, wanted: Manifest, migrations: Migrations) -> Section:
-    """What happens to visitors and jobs, and what else changes with it; nothing where no switch runs."""
+def of_switch(
+    served: Served, release: str, wanted: Manifest, migrations: Migrations, drift: Sequence[Drift] = ()
+) -> Section:
+    """What happens to visitors and jobs, and what else changes with it; nothing where no switch runs.
+
+    `drift` is what was changed by hand.
+    """
     change = _change(served, release, wanted)
     if change is None:
         known = served.release == release
         return section("switch", [] if known else ["what is live now is not in the state: all of it is held to be new"])
     if not change.of_release and change.was == wanted:
-        return Section("switch")
+        return section("switch", _repair(wanted, [one for one in drift if one.step == SWITCH.name]))
     refused = ["nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"]
     meaning = _meaning(change, migrations)
     return section("switch", [*(refused if migrations.refused else []), meaning, *_settings(change)])
@@ -146,7 +152,7 @@ def _meaning(change: _Change, migrations: Migrations) -> str:
     elif migrations.harmful:
         told.append("requests may fail from the migrations on until the candidate serves")
     elif any(unit.kind == "web" for unit in stale):
-        told.append("visitors notice nothing, a candidate serves them meanwhile")
+        told.append(QUIET)
     else:
         told.append("nothing restarts for visitors")
     ending = [was for was, wanted in change.units("worker") if was and (wanted is None or wanted in stale)]
@@ -157,6 +163,35 @@ def _meaning(change: _Change, migrations: Migrations) -> str:
     if any(paths.site_link(Path(path)) for path in change.files):
         told.append("nginx reloads")
     return "; ".join(told)
+
+
+def _repair(manifest: Manifest, drift: Sequence[Drift]) -> Iterator[str]:
+    """One line for visitors and jobs where a switch puts things back and changes nothing else."""
+    if not drift:
+        return
+    units = {unit.name: unit for unit in manifest.units}
+    restart = {name for name in units if any(f"{name} restarts" in one.lines for one in drift)}
+    down = {name for name in units if any(_is_down(name, one) for one in drift)}
+    workers = {name for name, unit in units.items() if unit.kind == "worker"}
+    told = []
+    if (restart | down) & {*manifest.named("socket")}:
+        told.append("visitors wait while web restarts")
+    elif manifest.web in down:
+        told.append("web starts")
+    elif manifest.web in restart:
+        told.append(QUIET)
+    else:
+        told.append("nothing restarts for visitors")
+    told += [f"{worker_key(manifest.slug, name)} starts" for name in sorted(down & workers)]
+    if ending := restart & workers - down:
+        told.append(f"jobs have up to {max(units[name].stop_timeout for name in ending)} s to end")
+    if any(paths.site_link(Path(one.thing.partition(" ")[0])) for one in drift):
+        told.append("nginx reloads")
+    yield "; ".join(told)
+
+
+def _is_down(name: str, drift: Drift) -> bool:
+    return drift.thing.startswith(f"{name} is ") and any(line.endswith("-> active") for line in drift.lines)
 
 
 def _settings(change: _Change) -> Iterator[str]:

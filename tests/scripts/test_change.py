@@ -114,7 +114,10 @@ def test_a_file_changed_by_hand_is_written_again(change_to: Callable[[Manifest],
     paths.unit(MAIL).write_text("by hand\n")
     change = change_to(manifest())
     assert change.is_needed()
-    assert change.stale() == {MAIL}
+    assert (change.stale(), change.of_web()) == ({MAIL}, False)
+    paths.unit(WEB).write_text("by hand\n")
+    # A candidate serves visitors while it restarts.
+    assert (change.stale(), change.of_web()) == ({MAIL, WEB}, True)
 
 
 def test_a_process_that_is_down_is_started(

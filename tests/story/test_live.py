@@ -9,8 +9,8 @@ import pytest
 from codesensei.story import Served, of_processes, of_site, of_switch
 from codesensei.story.migrations import Migrations
 from codesensei.wire.manifest import Manifest, RolePassword
-from codesensei.wire.steps import Memory
-from tests.story.parts import RELEASE, REVISION, manifest, worker
+from codesensei.wire.steps import Drift, Memory
+from tests.story.parts import RELEASE, REVISION, SITES, manifest, worker
 
 OTHER = "3333333-2222222"
 QUIET = "visitors notice nothing, a candidate serves them meanwhile"
@@ -105,6 +105,41 @@ def test_what_else_the_switch_gets_is_told_by_its_key() -> None:
         "keepReleases 5 -> 3",
         "production false -> true",
     ]
+
+
+EDITED = Drift(step="switch", thing="/etc/systemd/system/shop.service was changed", lines=("shop.service restarts",))
+LINE = Drift(step="switch", thing="/etc/codesensei/x.sh was changed by hand", lines=("shop-worker.service restarts",))
+SITE = Drift(step="switch", thing=f"{SITES}/shop was changed by hand", lines=("-a", "+b"))
+
+
+def stopped(name: str) -> Drift:
+    return Drift(step="switch", thing=f"{name} is inactive", lines=("inactive (dead) -> active",))
+
+
+@pytest.mark.proves("story.switch")
+@pytest.mark.parametrize(
+    ("drift", "told"),
+    [
+        ([EDITED], QUIET),
+        ([EDITED, LINE], f"{QUIET}; {JOBS}"),
+        ([EDITED, stopped("shop.service")], "web starts"),
+        ([stopped("shop.socket")], "visitors wait while web restarts"),
+        ([stopped("shop-worker.service")], "nothing restarts for visitors; worker starts"),
+        # What has ended has no jobs.
+        ([LINE, stopped("shop-worker.service")], "nothing restarts for visitors; worker starts"),
+        ([SITE], "nothing restarts for visitors; nginx reloads"),
+        (
+            [Drift(step="switch", thing="shop.service is disabled", lines=("disabled -> enabled",))],
+            "nothing restarts for visitors",
+        ),
+        ([Drift(step="proxy", thing="nginx.service is inactive")], ""),
+        ([], ""),
+    ],
+)
+def test_what_visitors_and_jobs_notice_of_a_repair(drift: list[Drift], told: str) -> None:
+    served = Served(RELEASE, REVISION, manifest=manifest(worker("worker")))
+    found = of_switch(served, RELEASE, manifest(worker("worker")), NONE, drift).entries
+    assert found == ((told,) if told else ())
 
 
 @pytest.mark.proves("story.switch")

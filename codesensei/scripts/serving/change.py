@@ -68,11 +68,9 @@ class Change:
         return found is not None and found.live != found.staged
 
     def of_web(self) -> bool:
-        """Whether the web process must be replaced: other code, another unit, or it does not run."""
+        """Whether the web process must be replaced, or does not run."""
         web = self.manifest.web
-        path = str(paths.unit(web))
-        another = self.now.contents.get(path) != dict(self.manifest.contents()).get(path)
-        return self.of_code() or another or not units.is_active(web)
+        return web in self.stale() or not units.is_active(web)
 
     def proxy_knows_door(self) -> bool:
         """Whether the live site leads to the door; before there were doors, it led to the live socket's own name."""

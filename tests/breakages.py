@@ -350,7 +350,7 @@ UNIT = [
     ),
     Breakage("story.switch", "components/story.py", "manifest, migrations, look.drift)", "manifest, migrations)"),
     Breakage("story.switch", f"{STORY}/live.py", "ending := restart & workers - down", "ending := restart & workers"),
-    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", "web in self.stale() or", "self.of_code() or"),
+    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", "web in self._of_files() or", ""),
     Breakage("story.memory", "components/story.py", "manifest, look.memory)", "manifest)"),
     Breakage("story.memory", f"{STORY}/memory.py", "(asked - now) *", "asked *"),
     Breakage("story.memory", f"{STORY}/memory.py", "taken > memory.available", "taken < memory.available"),

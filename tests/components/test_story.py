@@ -127,9 +127,9 @@ def test_what_was_changed_by_hand_is_told_before_it_is_put_back_and_after(
     recorder.run(stack, DRIFTED, monkeypatch, updated=state)
     before, after = map(story.read, told)
     lines = ("shop.service is inactive", "  inactive (dead) -> active")
-    assert before == (story.Section("drift", lines),)
+    assert before == (story.Section("drift", lines), story.Section("switch", ("web starts",)))
     assert after[0] == story.Section("drift", (f"put back: {lines[0]}", lines[1]))
-    assert [part.name for part in after] == ["drift", "live"]
+    assert [part.name for part in after] == ["drift", "switch", "live"]
 
 
 @pytest.mark.proves("story.site.dns")
@@ -166,7 +166,7 @@ def test_releases_that_a_switch_removes_are_told_where_one_runs(
     server = next(part for part in story.read(told[-1]) if part.name == "server")
     assert server.entries == tuple(f"- release {name} is removed (keepReleases: 5)" for name in served[4:])
     preview(stack, state, monkeypatch, look=replace(look, drift=DRIFTED.drift))
-    assert [part.name for part in story.read(told[-1])] == ["server", "drift"]
+    assert [part.name for part in story.read(told[-1])] == ["server", "drift", "switch"]
 
 
 @pytest.mark.proves("story.memory")

@@ -68,9 +68,9 @@ class Change:
         return found is not None and found.live != found.staged
 
     def of_web(self) -> bool:
-        """Whether the web process must be replaced, or does not run."""
+        """Whether the web process must be replaced: other code, another text of its files, or it does not run."""
         web = self.manifest.web
-        return web in self.stale() or not units.is_active(web)
+        return self.of_code() or web in self._of_files() or not units.is_active(web)
 
     def proxy_knows_door(self) -> bool:
         """Whether the live site leads to the door; before there were doors, it led to the live socket's own name."""
@@ -78,15 +78,18 @@ class Change:
 
     def stale(self) -> set[str]:
         """Units whose process must be replaced: the code is another, or what the unit runs is."""
+        stale = self._of_files()
+        if self.of_code() or self.of_password():
+            stale |= set(self.manifest.named("web", "worker"))
+        return stale
+
+    def _of_files(self) -> set[str]:
+        """Units that run by another text than the manifest's, or would by the one on the disk."""
         was, wanted = self.now.contents, self.manifest.files
         changed = [
             file for file in wanted if any(_means_another(text, file) for text in (was.get(file.path), _text(file)))
         ]
-        renewed = {_renewed(file) for file in changed}
-        stale = {unit.name for unit in self.manifest.units} & renewed
-        if self.of_code() or self.of_password():
-            stale |= set(self.manifest.named("web", "worker"))
-        return stale
+        return {unit.name for unit in self.manifest.units} & {_renewed(file) for file in changed}
 
 
 def restarts(live: Live, path: str) -> list[str]:

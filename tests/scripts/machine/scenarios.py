@@ -157,6 +157,11 @@ def _change_script_by_hand(machine: Machine) -> None:
     machine.systemd.control("restart", [MAIL], set())
 
 
+def _change_unit_by_hand(machine: Machine) -> None:
+    unit = machine.files.path(f"{stack.UNITS}/{WEB}")
+    machine.write(f"{stack.UNITS}/{WEB}", unit.read_text().replace("[Service]", "[Service]\nRestart=no"))
+
+
 def _lead_certificate_elsewhere(machine: Machine) -> None:
     machine.link(stack.DEFAULT_TLS, stack.THROW_AWAY)
 
@@ -350,8 +355,28 @@ SCENARIOS = (
         "web program",
         FIRST,
         replace(FIRST, program="workers = 4\n"),
-        (*_units(MAIL), f"systemctl restart {WEB}"),
-        served=False,
+        (
+            *CANDIDATE_STARTS,
+            *TO_CANDIDATE,
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            *TO_LIVE,
+            *CANDIDATE_ENDS,
+        ),
+    ),
+    Scenario(
+        "web unit changed by hand",
+        FIRST,
+        FIRST,
+        (
+            *CANDIDATE_STARTS,
+            *TO_CANDIDATE,
+            *_units(MAIL),
+            f"systemctl restart {WEB}",
+            *TO_LIVE,
+            *CANDIDATE_ENDS,
+        ),
+        _change_unit_by_hand,
     ),
     Scenario(
         "another hostname",

@@ -350,7 +350,7 @@ UNIT = [
     ),
     Breakage("story.switch", "components/story.py", "manifest, migrations, look.drift)", "manifest, migrations)"),
     Breakage("story.switch", f"{STORY}/live.py", "ending := restart & workers - down", "ending := restart & workers"),
-    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", "web in self._of_files() or", ""),
+    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", "web in self._of_files() or", "False or"),
     Breakage("story.memory", "components/story.py", "manifest, look.memory)", "manifest)"),
     Breakage("story.memory", f"{STORY}/memory.py", "(asked - now) *", "asked *"),
     Breakage("story.memory", f"{STORY}/memory.py", "taken > memory.available", "taken < memory.available"),
@@ -996,7 +996,6 @@ UNIT = [
         "self.now.release != self.release.name",
         "self.now.release is None",
     ),
-    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", " or another or ", " or "),
     Breakage(
         "config.drift", f"{SCRIPTS}/serving/change.py", "            or any(map(_differs, self.manifest.files))\n", ""
     ),

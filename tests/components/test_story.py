@@ -117,7 +117,7 @@ def test_an_update_ends_with_what_it_has_changed(
     assert updated[-1].entries == ("http://shop.example.com/ serves 4f2a9c1-0123456",)
 
 
-@pytest.mark.proves("story.drift", "story.ended")
+@pytest.mark.proves("story.drift", "story.ended", "story.switch")
 def test_what_was_changed_by_hand_is_told_before_it_is_put_back_and_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:

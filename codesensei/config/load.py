@@ -125,11 +125,11 @@ def load() -> Stack:
 _TEXTS = frozenset({"sshPrivateKey", "digestKey", "appsDomain", "production", "drift", "adopt", "allowUnsupported"})
 
 
-def parsed(config: Mapping[str, str]) -> dict[str, object]:
+def parsed(config: Mapping[str, object]) -> dict[str, object]:
     """The config's top-level values, by key without the namespace, from what the engine has of them."""
     raw: dict[str, object] = dict(config)
     for key, text in config.items():
-        if key not in _TEXTS and text[:1] in {"{", "["}:
+        if key not in _TEXTS and isinstance(text, str) and text[:1] in {"{", "["}:
             with suppress(ValueError, RecursionError):
                 raw[key] = json.loads(text)
     return raw

@@ -12,11 +12,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from codesensei.config import BadConfig
 from codesensei.config.load import parsed
 from codesensei.config.project import SourceConfig
-from codesensei.config.review import PREFIX, Review, derive, slug_of, stack_of
 from codesensei.console import pinning, stackfile
+from codesensei.console.derive import PREFIX, Review, derive, slug_of, stack_of
 from codesensei.console.engine import Engine, stacks
 from codesensei.console.errors import CommandError
 from codesensei.console.server import Server
@@ -76,7 +75,16 @@ def up(branch: str, base: Engine, wanted: Wanted, say: Say) -> Deployed:
     if mark is None:
         raw = parsed(base.config())
         commit = _commit(_source(raw, base), branch)
-        review = _derived(raw, base, branch, commit.revision, wanted, digest)
+        review = derive(
+            raw,
+            base.name,
+            branch,
+            commit.revision,
+            apps_domain=wanted.apps_domain,
+            data=wanted.data,
+            dump=digest,
+            without=wanted.without,
+        )
         for note in review.notes:
             say(f"note: {note}")
         _make(engine, review, file, base.name)
@@ -158,26 +166,6 @@ def _known(name: str, mark: Mapping[str, Any], is_stack: bool, asked: dict[str, 
     return replace(one, gone=branch not in found, why="" if is_stack else "there is its file alone")
 
 
-def _derived(
-    raw: Mapping[str, object], base: Engine, branch: str, revision: str, wanted: Wanted, digest: str
-) -> Review:
-    try:
-        return derive(
-            raw,
-            base.name,
-            branch,
-            revision,
-            apps_domain=wanted.apps_domain,
-            data=wanted.data,
-            dump=digest,
-            without=wanted.without,
-        )
-    except BadConfig as error:
-        first, *others = error.problems
-        more = "".join(f"\nalso: {one}" for one in others)
-        raise CommandError(f"stack {base.name}", f"{first.path} {first.message}", f"{first.fix}{more}") from None
-
-
 def _make(engine: Engine, review: Review, file: Path, base: str) -> None:
     """The stack, then its file in one rename: one that is there is complete."""
     if engine.name not in stacks():
@@ -194,7 +182,7 @@ def _make(engine: Engine, review: Review, file: Path, base: str) -> None:
 
 def _commit(source: SourceConfig, branch: str) -> Any:
     try:
-        wanted = SourceConfig.model_validate({**source.model_dump(), "revision": f"refs/heads/{branch}"})
+        wanted = SourceConfig.model_validate({**source.model_dump(exclude_none=True), "revision": f"refs/heads/{branch}"})
         return checkout_of(wanted)
     except ValidationError:
         raise CommandError(f"branch {printable(branch)}", "it cannot be one of that source", "name a branch") from None

@@ -14,15 +14,16 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from codesensei.config.check import Checked, check, without_secrets
-from codesensei.config.problems import BadConfig, Problem
+from codesensei.config.problems import NAMESPACE
 from codesensei.config.secrecy import Place, take_secrets
 from codesensei.config.stack import StackConfig
 from codesensei.config.urls import read_url
+from codesensei.console.errors import CommandError
 from codesensei.wire.broker import PORT
 from codesensei.wire.envfile import Written, meaning
 from codesensei.wire.names import is_pattern
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import MADE_HERE
+from codesensei.wire.text import printable
 
 PREFIX = "review-"
 # `[a-z][a-z0-9-]*`, at most 31: a part of the other slug, of the branch, and of the digest of both.
@@ -77,14 +78,12 @@ def derive(
 
     `apps_domain`: the domain that its hostname is below; default: that of the other stack. `data`: its database is a
     copy of the other one's, `dump`: of the dump with this SHA-256; `without`: variables that it does not get.
-    BadConfig where the other stack's config is wrong, or none can be made from it.
+    CommandError where the other stack's config is wrong, or none can be made from it.
     """
-    known = _checked(raw)
+    known = _checked(raw, stack)
     base = known.config
     domain = apps_domain or base.apps_domain or ""
-    problems = [*_refused(known, domain, data=data, dump=dump)]
-    if problems:
-        raise BadConfig(tuple(problems))
+    _refuse(known, stack, domain, data=data, dump=dump)
     slug = slug_of(base.project.slug, branch)
     hostname = f"{slug}.{domain}"
     made: dict[str, Any] = _moved({key: raw[key] for key in raw if key not in _LEFT}, base, slug)
@@ -92,8 +91,8 @@ def derive(
     variables["env"] = {name: _renamed(value, base, hostname) for name, value in variables["env"].items()}
     for name in without:
         if not any(found.pop(name, None) is not None for found in variables.values()):
-            fix = "name a variable of env or secretEnv"
-            raise BadConfig((Problem("review-without", f"env.{name}", f"{stack} has no variable of this name", fix),))
+            fix = "name a variable of its env or secretEnv"
+            raise CommandError(f"stack {stack}", f"it has no variable {printable(name)}", fix)
     notes = [*_own_database(made, variables, known, stack), *_own_broker(made, variables)]
     notes += _elsewhere(variables, stack)
     made |= {key: value for key, value in variables.items() if key in made}
@@ -105,52 +104,52 @@ def derive(
         made["reviewOf"]["dataFrom"] = base.project.slug
     if dump:
         made["reviewOf"]["dump"] = dump
-    numbers = _checked(made).broker.numbers
+    numbers = _checked(made, stack_of(slug)).broker.numbers
     if numbers:
-        message = f"lead to number {numbers[0]} of the server's broker, which is {stack}'s"
+        cause = f"variables lead to number {numbers[0]} of the server's broker, which can be one stack's alone"
         fix = "map them in codesensei:broker.env there: {REDIS_HOST: host, REDIS_PORT: port, REDIS_PASSWORD: password}"
-        raise BadConfig((Problem("review-broker-number", "env", f"variables of {stack} {message}", fix),))
+        raise CommandError(f"stack {stack}", cause, fix)
     return Review(stack_of(slug), slug, hostname, *_apart(made), tuple(notes))
 
 
-def _checked(raw: Mapping[str, object]) -> Checked:
+def _checked(raw: Mapping[str, object], stack: str) -> Checked:
     secrets, problems = take_secrets(raw)
     checked = check(*without_secrets(raw), secrets)
     if isinstance(checked, list):
         problems = [*problems, *checked]
     if problems or isinstance(checked, list):
-        raise BadConfig(tuple(dict.fromkeys(problems)))
+        first, *others = dict.fromkeys(problems)
+        more = "".join(f"\nalso: {one}" for one in others)
+        raise CommandError(f"stack {stack}: {NAMESPACE}{first.path}", first.message, f"{first.fix}{more}")
     return checked
 
 
-def _refused(known: Checked, domain: str, *, data: bool, dump: str) -> Iterator[Problem]:
-    """Why no review stack can be made from this one."""
-    base, plan = known.config, known.database
+def _refuse(known: Checked, stack: str, domain: str, *, data: bool, dump: str) -> None:
+    """Refuse a stack that no review stack can be made from."""
+    base, plan, thing = known.config, known.database, f"stack {stack}"
     if base.production:
-        message = "is true, and a review stack runs code that nobody has reviewed, with the secrets of this stack"
-        yield Problem("review-from-production", "production", message, "name another stack: --from staging")
+        cause = "it is production, and a review stack runs code that nobody has reviewed, with this stack's secrets"
+        raise CommandError(thing, cause, "name another stack: --from staging")
     if base.review_of:
         fix = f"name the stack that it was made from: --from {base.review_of.stack}"
-        yield Problem("review-from-review", "reviewOf", "this is a review stack itself", fix)
+        raise CommandError(thing, "it is a review stack itself", fix)
     if not domain:
-        fix = "name the domain below which review stacks get their names: --apps-domain apps.example.com"
-        yield Problem("review-domain", "appsDomain", "is missing: a review stack has a hostname of its own", fix)
+        fix = "set codesensei:appsDomain there, or name a domain: --apps-domain apps.example.com"
+        raise CommandError(thing, "it has no domain below which a review stack could get its hostname", fix)
     if plan.kind == "none":
-        message = "is none: the project's own settings lead to its database, and the review stack's would to the same"
-        yield Problem("review-database-none", "database.kind", message, "let the settings read DATABASE_URL")
-    root = ProjectPaths(base.project.slug).root
-    if plan.kind == "sqlite" and plan.name.startswith("/") and not plan.name.startswith(f"{root}/"):
-        message = "points to a SQLite file outside the project's folder, which the review stack would write to as well"
-        yield Problem("review-sqlite", "env.DATABASE_URL", message, f"put it below {root}/shared")
-    if data and plan.kind not in MADE_HERE:
-        where = "is a SQLite file" if plan.kind == "sqlite" else "is not on this server"
+        cause = "its database.kind is none: the settings lead to its database, and a review stack's would to the same"
+        raise CommandError(thing, cause, "let the settings read DATABASE_URL, and remove the kind")
+    if plan.kind == "sqlite":
+        root = ProjectPaths(base.project.slug).root
+        if plan.name.startswith("/") and not plan.name.startswith(f"{root}/"):
+            cause = "its SQLite file is outside the project's folder: a review stack would write to the same one"
+            raise CommandError(thing, cause, f"put it below {root}/shared")
+        if data or dump:
+            cause = "its database is a SQLite file, which is not copied"
+            raise CommandError(thing, cause, "leave out --data and --dump, and copy the file on the server")
+    if data and plan.kind == "external":
         fix = "leave out --data, or give a dump of it: --dump FILE"
-        if plan.kind == "sqlite":
-            fix = "leave out --data, and copy the file on the server"
-        yield Problem("review-data-elsewhere", "database", f"its database {where}: --data cannot copy it", fix)
-    if dump and plan.kind == "sqlite":
-        fix = "leave out --dump, and copy the file on the server"
-        yield Problem("review-dump-sqlite", "database", "is a SQLite file, and a dump is PostgreSQL's", fix)
+        raise CommandError(thing, "its database is on another machine, where --data cannot read it", fix)
 
 
 def _moved(value: Any, base: StackConfig, slug: str) -> Any:

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
 from codesensei.config.check import Checked, check, without_secrets
 from codesensei.config.problems import NAMESPACE
 from codesensei.config.secrecy import Place, take_secrets
@@ -214,7 +212,7 @@ def _is_shared(value: object) -> bool:
         return False
     try:
         url = read_url(_read(value))
-    except PydanticCustomError:
+    except ValueError:
         return False
     return url.local and (url.port or PORT) == PORT
 

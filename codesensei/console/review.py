@@ -182,8 +182,8 @@ def _make(engine: Engine, review: Review, file: Path, base: str) -> None:
 
 def _commit(source: SourceConfig, branch: str) -> Any:
     try:
-        wanted = SourceConfig.model_validate({**source.model_dump(exclude_none=True), "revision": f"refs/heads/{branch}"})
-        return checkout_of(wanted)
+        where = source.model_dump(exclude_none=True)
+        return checkout_of(SourceConfig.model_validate({**where, "revision": f"refs/heads/{branch}"}))
     except ValidationError:
         raise CommandError(f"branch {printable(branch)}", "it cannot be one of that source", "name a branch") from None
     except SourceError as error:

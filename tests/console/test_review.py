@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 
 from codesensei.console.__main__ import cli
 from codesensei.console.derive import slug_of
+from tests.docs.reader import Reader
+from tests.docs.table import REVIEW
 
 CHECKOUT = Path(__file__).parents[2]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
@@ -351,3 +353,19 @@ def test_a_name_that_is_taken_by_something_else(desk: Desk) -> None:
     desk.write(PRICES, whole)
     assert "it is for the branch other from staging" in desk.up(code=1).output
     assert desk.stacks() == ["staging"]
+
+
+@pytest.mark.proves("review.up", "review.down", "docs.commands")
+def test_the_commands_as_they_are_printed(desk: Desk, tmp_path: Path) -> None:
+    program = desk.place / "bin/codesensei"
+    start = f"cd {desk.place}\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m codesensei.console"
+    program.write_text(f'#!/bin/sh\n{start} "$@"\n')
+    program.chmod(0o755)
+    typed = {"down feature/prices\n": "down feature/prices --yes\n"}
+    reader = Reader(REVIEW, tmp_path / "reader", typed, {"BRANCH": "feature/prices", "PATH": os.environ["PATH"]})
+    said = reader.types("docs/review.md#review-stacks")
+    assert f"http://{PRICES.removeprefix('review-')}.apps.example.com/\n" in said
+    assert f"{PRICES} is removed" in said
+    assert f"{PRICES} is removed" in reader.types("docs/review.md#in-a-pipeline")
+    assert json.loads((tmp_path / "reader/review.json").read_text())["stack"] == PRICES
+    reader.ends()

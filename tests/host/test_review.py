@@ -76,11 +76,11 @@ def leftovers(stack: Stack) -> dict[str, Any]:
 def test_two_branches_beside_their_base(stack: Stack) -> None:
     entry = stack.site.write()
     stack.site.await_job(entry)
-    serving, environ = stack.serving(), stack.environ()
+    serving = stack.serving()
     before = fingerprint(stack.server, stack.slug)
     # Its commit has a migration, which runs on the copied data.
-    git(stack.repository, "branch", "feature/town", "main~1")
-    git(stack.repository, "branch", "colors", "main")
+    git(stack.repository, "branch", "--force", "feature/town", "main~1")
+    git(stack.repository, "branch", "--force", "colors", "main")
     with traffic(stack.server.host, stack.hostname, https=False) as seen:
         town, revision = up(stack, "feature/town", "--data")
         assert revision == stack.revision("main~1")
@@ -92,15 +92,7 @@ def test_two_branches_beside_their_base(stack: Stack) -> None:
         assert not stack.site.shows(own)
         assert not colors.site.shows(own)
 
-        text = town.file.read_text()
-        mark = yaml.safe_load(text)["config"]["codesensei:reviewOf"]
-        assert mark == {"stack": "test", "branch": "feature/town", "dataFrom": "guestbook"}
-        assert TOKEN not in text
-        theirs = town.environ()
-        assert theirs["API_TOKEN"] == environ["API_TOKEN"]
-        assert theirs["SECRET_KEY"] != environ["SECRET_KEY"]
-        assert theirs["DATABASE_URL"] != environ["DATABASE_URL"]
-
+        has_secrets_of_its_own(stack, town)
         # The branch moves: the same stack, the newest commit, the same data.
         git(stack.repository, "branch", "--force", "feature/town", "main")
         again, revision = up_again(stack, "feature/town")
@@ -134,6 +126,17 @@ def test_two_branches_beside_their_base(stack: Stack) -> None:
         path for path in difference(before, fingerprint(stack.server, stack.slug)) if not path.startswith(SHARED)
     ] == []
     stack.up_without_changes()
+
+
+def has_secrets_of_its_own(stack: Stack, made: Stack) -> None:
+    text, environ, theirs = made.file.read_text(), stack.environ(), made.environ()
+    mark = yaml.safe_load(text)["config"]["codesensei:reviewOf"]
+    assert mark == {"stack": "test", "branch": "feature/town", "dataFrom": "guestbook"}
+    assert TOKEN not in text
+    assert theirs["API_TOKEN"] == environ["API_TOKEN"] == TOKEN
+    assert theirs["SECRET_KEY"] != environ["SECRET_KEY"]
+    assert theirs["DATABASE_URL"] != environ["DATABASE_URL"]
+    assert theirs["CELERY_BROKER_URL"] != environ["CELERY_BROKER_URL"]
 
 
 def up_again(stack: Stack, branch: str) -> tuple[str, str]:

@@ -11,8 +11,10 @@ import pytest
 
 from codesensei.scripts.backups import fill, postgres
 from codesensei.scripts.base.step import Failure, write_json
-from codesensei.scripts.postgres import ownership, postgresql
-from codesensei.scripts.steps import database, destroy
+from codesensei.scripts.hardening import harden
+from codesensei.scripts.postgres import hba, ownership, postgresql
+from codesensei.scripts.serving import nginx_unit
+from codesensei.scripts.steps import claim, database, destroy
 from codesensei.wire import codec, steps
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Fill
@@ -73,7 +75,7 @@ def cluster(server: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 
 def sent() -> Path:
-    return Path(database.claim.login_user().pw_dir) / SHOP.sent_dump(SHA)
+    return Path(claim.login_user().pw_dir) / SHOP.sent_dump(SHA)
 
 
 def make(step: Any, wanted: Fill) -> None:
@@ -156,7 +158,7 @@ def test_only_a_database_that_is_not_there_is_filled(
         monkeypatch.setattr(database, name, lambda *words: None)
     monkeypatch.setattr(postgresql, "ensure_cluster", lambda step, port: port)
     monkeypatch.setattr(ownership, "claim", lambda *words: None)
-    monkeypatch.setattr(database.hba, "check_access", lambda *words: None)
+    monkeypatch.setattr(hba, "check_access", lambda *words: None)
     rows = [{"owner": "shop", "encoding": "UTF8", "open": True}]
     monkeypatch.setattr(
         postgresql, "rows", lambda port, query, *rest: [{"create": True}] if "privilege" in query else there
@@ -178,8 +180,8 @@ def test_only_a_database_that_is_not_there_is_filled(
 
 @pytest.mark.proves("review.dump")
 def test_a_dump_that_was_sent_for_nothing_goes_with_the_stack(server: Path, make_step: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(destroy.nginx_unit, "free", lambda step: None)
-    monkeypatch.setattr(destroy.harden, "say_what_stays", lambda step: None)
+    monkeypatch.setattr(nginx_unit, "free", lambda step: None)
+    monkeypatch.setattr(harden, "say_what_stays", lambda step: None)
     (server / "library/toolkit").mkdir()
     sent().write_bytes(CONTENT)
     keep = steps.OnDestroy(database="drop", media="drop")

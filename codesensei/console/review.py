@@ -172,7 +172,8 @@ def _make(engine: Engine, review: Review, file: Path, base: str) -> None:
         engine.init()
     provider = _beside(base).get("secretsprovider")
     others = {"secretsprovider": provider} if provider else {}
-    new = file.with_name(f".{file.name}.new")
+    # The engine knows the form of a file by the end of its name.
+    new = file.with_name(f".new-{file.name}")
     head = f"Written by codesensei review up, from the stack {base}. It goes with codesensei review down."
     new.write_text(stackfile.text_of(review.plain, head, others))
     for place, value in review.secrets.items():

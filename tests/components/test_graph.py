@@ -354,7 +354,7 @@ def test_database_urls(plan: DatabasePlan, url: str) -> None:
     assert database_url(plan, "p@s/s") == url
 
 
-@pytest.mark.proves("review.data", "review.down")
+@pytest.mark.proves("review-stack.data", "review-stack.down")
 def test_the_state_says_from_the_first_resource_on_whose_review_stack_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def taken(words: list[str], option: str) -> str:
 
 def sealed(file: Path, key: str, said: str, words: list[str]) -> None:
     """Encrypt a value into a file."""
+    assert file.suffix == ".yaml"
     key = next(word for word in words if word.startswith("codesensei:"))
     whole = yaml.safe_load(file.read_text())
     *folders, last = key.split(".")

@@ -68,7 +68,7 @@ def changed(**changes: Any) -> dict[str, Any]:
     return base
 
 
-@pytest.mark.proves("review.own")
+@pytest.mark.proves("review-stack.own")
 @pytest.mark.parametrize(
     ("slug", "branch", "begins"),
     [
@@ -90,13 +90,13 @@ def test_a_slug_for_each_branch(slug: str, branch: str, begins: str) -> None:
     assert not is_system_unit(web_unit(found))
 
 
-@pytest.mark.proves("review.own")
+@pytest.mark.proves("review-stack.own")
 def test_branches_that_read_alike_have_slugs_of_their_own() -> None:
     names = ["feature/prices", "feature-prices", "Feature/prices", "feature/prices/", "x" * 40, "x" * 41]
     assert len({slug_of(slug, name) for slug in ("shop", "shop2", "a" * 20, "a" * 21) for name in names}) == 24
 
 
-@pytest.mark.proves("review.own")
+@pytest.mark.proves("review-stack.own")
 def test_names_of_its_own() -> None:
     review = made()
     slug = slug_of("shop", "feature/prices")
@@ -115,7 +115,7 @@ def test_names_of_its_own() -> None:
     assert made(apps_domain="review.example.org").hostname == f"{slug}.review.example.org"
 
 
-@pytest.mark.proves("review.own")
+@pytest.mark.proves("review-stack.own")
 def test_variables_that_name_the_other_stack_name_this_one() -> None:
     review = made()
     env, host, place = review.plain["env"], review.hostname, f"/srv/codesensei/{review.slug}/shared"
@@ -130,7 +130,7 @@ def test_variables_that_name_the_other_stack_name_this_one() -> None:
     assert project["workers"] == {"worker": f"celery -A config worker --schedule {place}/beat"}
 
 
-@pytest.mark.proves("review.secrets")
+@pytest.mark.proves("review-stack.secrets")
 def test_secrets_are_apart_and_generated_ones_are_new() -> None:
     files = {"certificate": "-----BEGIN CERTIFICATE-----\nMC4C\n-----END CERTIFICATE-----\n", "key": LOGIN}
     review = made(changed(tls=files))
@@ -145,7 +145,7 @@ def test_secrets_are_apart_and_generated_ones_are_new() -> None:
     assert "PRIVATE KEY" not in shown
 
 
-@pytest.mark.proves("review.database")
+@pytest.mark.proves("review-stack.database")
 @pytest.mark.parametrize(
     ("changes", "database"),
     [
@@ -174,7 +174,7 @@ def test_its_database_is_its_own(changes: dict[str, Any], database: object) -> N
     assert review.plain["env"] == made().plain["env"]
 
 
-@pytest.mark.proves("review.database")
+@pytest.mark.proves("review-stack.database")
 def test_a_sqlite_file_of_its_own() -> None:
     url = "sqlite:////srv/codesensei/shop/shared/db.sqlite3"
     review = made(changed(env__DATABASE_URL=url))
@@ -183,7 +183,7 @@ def test_a_sqlite_file_of_its_own() -> None:
     assert env["DATABASE_URL"] == url.replace("/shop/", f"/{review.slug}/")
 
 
-@pytest.mark.proves("review.database")
+@pytest.mark.proves("review-stack.database")
 def test_a_broker_of_its_own() -> None:
     changes = {"env__CELERY_BROKER_URL": "redis://127.0.0.1:6379/0", "secretEnv__CACHE": "redis://localhost/1"}
     review = made(changed(**changes))
@@ -193,7 +193,7 @@ def test_a_broker_of_its_own() -> None:
     assert review.notes == ("CACHE, CELERY_BROKER_URL will lead to a broker of its own",)
 
 
-@pytest.mark.proves("review.database")
+@pytest.mark.proves("review-stack.database")
 def test_what_leads_to_a_place_of_the_other_stack_is_said() -> None:
     base = changed(secretEnv__SEARCH="postgres://search:canary@db.example.com/search", env__MQ="amqp://mq.example.com")
     notes = made(base).notes
@@ -204,7 +204,7 @@ def test_what_leads_to_a_place_of_the_other_stack_is_said() -> None:
     assert made(base, without=("MQ", "SEARCH")).plain["env"] == made().plain["env"]
 
 
-@pytest.mark.proves("review.data")
+@pytest.mark.proves("review-stack.data")
 def test_what_a_new_database_is_filled_from() -> None:
     mark = {"stack": "staging", "branch": "feature/prices"}
     assert made(data=True).plain["reviewOf"] == {**mark, "dataFrom": "shop"}
@@ -232,7 +232,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.proves("review.refused", "errors.four")
+@pytest.mark.proves("review-stack.refused", "errors.four")
 @pytest.mark.parametrize("name", REFUSED)
 def test_no_review_stack_is_made(name: str) -> None:
     changes, options, cause = REFUSED[name]

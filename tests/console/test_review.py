@@ -110,7 +110,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return made
 
 
-@pytest.mark.proves("review.up", "review.secrets")
+@pytest.mark.proves("review-stack.up", "review-stack.secrets")
 def test_a_branch_gets_a_stack(desk: Desk) -> None:
     done = desk.up()
     assert done.output.splitlines()[-1] == f"http://{PRICES.removeprefix('review-')}.apps.example.com/"
@@ -127,7 +127,7 @@ def test_a_branch_gets_a_stack(desk: Desk) -> None:
     assert {path.name for path in (desk.place / "stacks").iterdir()} == {f"Pulumi.{PRICES}.yaml", "Pulumi.staging.yaml"}
 
 
-@pytest.mark.proves("review.up")
+@pytest.mark.proves("review-stack.up")
 def test_again_it_gets_the_newest_commit_and_keeps_its_file(desk: Desk) -> None:
     desk.up()
     with desk.file().open("a") as file:
@@ -143,7 +143,7 @@ def test_again_it_gets_the_newest_commit_and_keeps_its_file(desk: Desk) -> None:
     assert [call for call in desk.calls() if "init" in call or "set" in call] == []
 
 
-@pytest.mark.proves("review.again")
+@pytest.mark.proves("review-stack.again")
 @pytest.mark.parametrize("where", ["config", "up"])
 def test_after_a_failure_the_same_command_goes_on(desk: Desk, where: str) -> None:
     desk.refuses(where)
@@ -157,7 +157,7 @@ def test_after_a_failure_the_same_command_goes_on(desk: Desk, where: str) -> Non
     assert desk.listed()[PRICES]["url"]
 
 
-@pytest.mark.proves("review.again")
+@pytest.mark.proves("review-stack.again")
 def test_a_file_is_whole_or_not_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     from codesensei.console.engine import Engine  # noqa: PLC0415  # what is patched
 
@@ -181,7 +181,7 @@ def test_a_file_is_whole_or_not_there(desk: Desk, monkeypatch: pytest.MonkeyPatc
     assert PRICES in desk.stacks()
 
 
-@pytest.mark.proves("review.refused", "errors.four")
+@pytest.mark.proves("review-stack.refused", "errors.four")
 def test_no_review_stack_of_production(desk: Desk) -> None:
     whole = yaml.safe_load(STAGING)
     whole["config"] |= {"codesensei:production": True, "codesensei:waive": {"backup": "a trial"}}
@@ -192,7 +192,7 @@ def test_no_review_stack_of_production(desk: Desk) -> None:
     assert not desk.file().exists()
 
 
-@pytest.mark.proves("review.refused", "errors.four")
+@pytest.mark.proves("review-stack.refused", "errors.four")
 def test_what_is_no_branch(desk: Desk) -> None:
     desk.git("tag", "v1.0.0")
     for name in ("v1.0.0", desk.git("rev-parse", "main"), "a..b", "--upload-pack=x"):
@@ -202,7 +202,7 @@ def test_what_is_no_branch(desk: Desk) -> None:
     assert desk.stacks() == ["staging"]
 
 
-@pytest.mark.proves("review.up", "review.dump")
+@pytest.mark.proves("review-stack.up", "review-stack.dump")
 def test_what_only_a_new_stack_is_made_with(desk: Desk) -> None:
     desk.up()
     dump = desk.place / "shop.dump"
@@ -212,7 +212,7 @@ def test_what_only_a_new_stack_is_made_with(desk: Desk) -> None:
     assert "give one" in desk.up("--data", "--dump", str(dump), code=2).output
 
 
-@pytest.mark.proves("review.dump")
+@pytest.mark.proves("review-stack.dump")
 def test_a_dump_is_sent_before_the_deploy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh = desk.place / "bin/ssh"
     ssh.write_text('#!/bin/sh\nfor word in "$@"; do last=$word; done\necho "$last" >ssh-words\ncat >sent\n')
@@ -233,7 +233,7 @@ def test_a_dump_is_sent_before_the_deploy(desk: Desk, monkeypatch: pytest.Monkey
     desk.up("--dump", str(dump))
 
 
-@pytest.mark.proves("review.down")
+@pytest.mark.proves("review-stack.down")
 @pytest.mark.parametrize("name", ["feature/prices", PRICES])
 @pytest.mark.parametrize("file", [True, False])
 def test_a_review_stack_is_removed(desk: Desk, name: str, file: bool) -> None:
@@ -255,7 +255,7 @@ def test_a_review_stack_is_removed(desk: Desk, name: str, file: bool) -> None:
     assert json.loads(desk.run("down", name, "--yes", "--json").stdout)["stack"] == ""
 
 
-@pytest.mark.proves("review.down")
+@pytest.mark.proves("review-stack.down")
 def test_a_failed_destroy_leaves_all_for_the_next_time(desk: Desk) -> None:
     desk.up()
     desk.refuses("destroy")
@@ -267,7 +267,7 @@ def test_a_failed_destroy_leaves_all_for_the_next_time(desk: Desk) -> None:
     assert desk.stacks() == ["staging"]
 
 
-@pytest.mark.proves("review.down")
+@pytest.mark.proves("review-stack.down")
 def test_a_stack_that_was_never_deployed_is_removed(desk: Desk) -> None:
     desk.refuses("up")
     desk.up(code=1)
@@ -299,7 +299,7 @@ def edited(desk: Desk, how: str) -> str:
     return PRICES
 
 
-@pytest.mark.proves("review.protected", "errors.four")
+@pytest.mark.proves("review-stack.protected", "errors.four")
 @pytest.mark.parametrize(
     "how", ["other name", "no mark in its state", "no mark in its file", "production", "protected"]
 )
@@ -317,7 +317,7 @@ def test_nothing_else_is_removed(desk: Desk, how: str) -> None:
     assert not [call for call in desk.calls() if call.startswith(("destroy", "stack rm"))]
 
 
-@pytest.mark.proves("review.list")
+@pytest.mark.proves("review-stack.list")
 def test_leftovers_are_listed(desk: Desk) -> None:
     assert desk.run("list").output == "no review stack is there\n"
     desk.up()
@@ -344,7 +344,7 @@ def test_leftovers_are_listed(desk: Desk) -> None:
     assert all(one["why"] for one in found.values())
 
 
-@pytest.mark.proves("review.own")
+@pytest.mark.proves("review-stack.own")
 def test_a_name_that_is_taken_by_something_else(desk: Desk) -> None:
     desk.write(PRICES, yaml.safe_load(STAGING))
     assert "its file does not say that it is a review stack" in desk.up(code=1).output
@@ -355,7 +355,7 @@ def test_a_name_that_is_taken_by_something_else(desk: Desk) -> None:
     assert desk.stacks() == ["staging"]
 
 
-@pytest.mark.proves("review.up", "review.down", "docs.commands")
+@pytest.mark.proves("review-stack.up", "review-stack.down", "docs.commands")
 def test_the_commands_as_they_are_printed(desk: Desk, tmp_path: Path) -> None:
     program = desk.place / "bin/codesensei"
     start = f"cd {desk.place}\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m codesensei.console"

@@ -72,7 +72,8 @@ def leftovers(stack: Stack) -> dict[str, Any]:
 
 
 @each_debian(13)
-@pytest.mark.proves("review.up", "review.data", "review.down", "review.list", "review.secrets", "review.own")
+@pytest.mark.proves("review-stack.up", "review-stack.data", "review-stack.down", "review-stack.list")
+@pytest.mark.proves("review-stack.secrets", "review-stack.own", "review-stack.database")
 def test_two_branches_beside_their_base(stack: Stack) -> None:
     entry = stack.site.write()
     stack.site.await_job(entry)

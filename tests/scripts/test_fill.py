@@ -82,7 +82,7 @@ def make(step: Any, wanted: Fill) -> None:
     fill.make(step, 5432, "shop", "shop", wanted, sent())
 
 
-@pytest.mark.proves("review.data")
+@pytest.mark.proves("review-stack.data")
 def test_a_copy_takes_its_name_when_it_is_whole(cluster: Cluster, make_step: Any) -> None:
     step = make_step("database")
     make(step, Fill(project="staging"))
@@ -92,7 +92,7 @@ def test_a_copy_takes_its_name_when_it_is_whole(cluster: Cluster, make_step: Any
     assert not (SHOP.memory / "fill").exists()
 
 
-@pytest.mark.proves("review.data")
+@pytest.mark.proves("review-stack.data")
 @pytest.mark.parametrize("how", ["restore", "half"])
 def test_half_a_copy_is_none_and_the_next_run_begins_again(cluster: Cluster, make_step: Any, how: str) -> None:
     cluster.fails = how
@@ -106,7 +106,7 @@ def test_half_a_copy_is_none_and_the_next_run_begins_again(cluster: Cluster, mak
     assert cluster.databases["shop"] == COUNTS
 
 
-@pytest.mark.proves("review.data-production")
+@pytest.mark.proves("review-stack.data-production")
 def test_the_data_of_production_are_not_copied(cluster: Cluster, make_step: Any) -> None:
     write_json(BASE.live, codec.encode(replace(MANIFEST, production=True)))
     with pytest.raises(Failure, match="staging is production, and its data are not for code under review"):
@@ -116,7 +116,7 @@ def test_the_data_of_production_are_not_copied(cluster: Cluster, make_step: Any)
     make(make_step("database"), Fill(project="staging"))
 
 
-@pytest.mark.proves("review.data")
+@pytest.mark.proves("review-stack.data")
 def test_there_is_nothing_to_copy(cluster: Cluster, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Failure, match=r"database of other.*this server's PostgreSQL has none"):
         make(make_step("database"), Fill(project="other"))
@@ -126,7 +126,7 @@ def test_there_is_nothing_to_copy(cluster: Cluster, make_step: Any, monkeypatch:
     assert cluster.done == []
 
 
-@pytest.mark.proves("review.dump")
+@pytest.mark.proves("review-stack.dump")
 def test_a_dump_that_was_sent(cluster: Cluster, make_step: Any) -> None:
     with pytest.raises(Failure, match="it is not on this server"):
         make(make_step("database"), Fill(dump=SHA))
@@ -146,7 +146,7 @@ def test_a_dump_that_was_sent(cluster: Cluster, make_step: Any) -> None:
     assert cluster.done == ["restore codesensei_new_shop for shop with citext"]
 
 
-@pytest.mark.proves("review.data", "review.dump")
+@pytest.mark.proves("review-stack.data", "review-stack.dump")
 def test_only_a_database_that_is_not_there_is_filled(
     cluster: Cluster, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +178,7 @@ def test_only_a_database_that_is_not_there_is_filled(
     assert made == [("shop", wanted, sent()), "empty"]
 
 
-@pytest.mark.proves("review.dump")
+@pytest.mark.proves("review-stack.dump")
 def test_a_dump_that_was_sent_for_nothing_goes_with_the_stack(server: Path, make_step: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(nginx_unit, "free", lambda step: None)
     monkeypatch.setattr(harden, "say_what_stays", lambda step: None)

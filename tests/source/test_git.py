@@ -402,7 +402,7 @@ def test_no_git_is_said(repository: Repository, tmp_path: Path, monkeypatch: pyt
         by_url(repository, "main", tmp_path)
 
 
-@pytest.mark.proves("review.list")
+@pytest.mark.proves("review-stack.list")
 @pytest.mark.parametrize("by", ["git", "path"])
 def test_the_branches_that_are_there(repository: Repository, tmp_path: Path, by: str) -> None:
     repository.commit({"a.txt": "1"})

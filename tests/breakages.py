@@ -88,13 +88,7 @@ UNIT = [
     Breakage(
         "review-stack.again",
         REVIEW,
-        "    new.replace(file)\n",
-        "    file.write_text(new.read_text())\n",
-    ),
-    Breakage(
-        "review-stack.again",
-        REVIEW,
-        '    new = file.with_name(f".new-{file.name}")\n',
+        "    new = _new(file)\n",
         "    new = file\n",
     ),
     Breakage(

@@ -130,7 +130,8 @@ def down(stack: str, say: Say) -> None:
         if engine.state().get("resources"):
             engine.change(say, "destroy", "--yes", "--skip-preview")
         engine.remove()
-    file.unlink(missing_ok=True)
+    for path in (file, _new(file)):
+        path.unlink(missing_ok=True)
     shutil.rmtree(folder_of(stack), ignore_errors=True)
     say(f"{stack} is removed, with its database, its uploads and its file")
 
@@ -172,13 +173,17 @@ def _make(engine: Engine, review: Review, file: Path, base: str) -> None:
         engine.init()
     provider = _beside(base).get("secretsprovider")
     others = {"secretsprovider": provider} if provider else {}
-    # The engine knows the form of a file by the end of its name.
-    new = file.with_name(f".new-{file.name}")
+    new = _new(file)
     head = f"Written by codesensei review up, from the stack {base}. It goes with codesensei review down."
     new.write_text(stackfile.text_of(review.plain, head, others))
     for place, value in review.secrets.items():
         engine.set_secret(new, ".".join(place), value)
     new.replace(file)
+
+
+def _new(file: Path) -> Path:
+    """Where a stack file is written; the engine knows its form by the end of the name."""
+    return file.with_name(f".new-{file.name}")
 
 
 def _commit(source: SourceConfig, branch: str) -> Any:
@@ -227,10 +232,11 @@ def _digest(dump: Path) -> str:
 
 
 def _mark(file: Path) -> Mapping[str, Any] | None:
-    """The key reviewOf of a stack file; None where there is no file."""
-    if not file.exists():
+    """The key reviewOf of a stack file; None where there is none, or only what the engine has made of a new stack."""
+    plain = _plain(file.name.removeprefix("Pulumi.").removesuffix(".yaml")) if file.exists() else {}
+    if not plain:
         return None
-    found = _plain(file.name.removeprefix("Pulumi.").removesuffix(".yaml")).get("reviewOf")
+    found = plain.get("reviewOf")
     return found if isinstance(found, dict) else {}
 
 

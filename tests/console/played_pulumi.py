@@ -52,6 +52,9 @@ def of_stack(words: list[str], state: Path, file: Path) -> None:
         made = BACKEND / f"{words[1]}.json"
         assert not made.exists()
         made.write_text("{}")
+        config = Path(f"stacks/Pulumi.{words[1]}.yaml")
+        if not config.exists():
+            config.write_text("encryptionsalt: v1:salt\n")
     elif words[0] == "export":
         print(json.dumps({"deployment": json.loads(state.read_text())}))
     elif words[0] == "rm":

@@ -151,6 +151,7 @@ def test_after_a_failure_the_same_command_goes_on(desk: Desk, where: str) -> Non
     assert "error: " in failed.output
     assert "fix: " in failed.output
     assert (desk.file().exists(), PRICES in desk.stacks()) == ((True, True) if where == "up" else (False, False))
+    assert desk.listed().keys() == ({PRICES} if where == "up" else set())
     desk.refuses("")
     desk.up()
     assert desk.config()["codesensei:secretEnv"]
@@ -168,7 +169,7 @@ def test_a_file_is_whole_or_not_there(desk: Desk, monkeypatch: pytest.MonkeyPatc
         patched.setattr(Engine, "set_secret", cut_off)
         CliRunner().invoke(cli, ["review", "up", "feature/prices", "--from", "staging"])
     assert PRICES in desk.stacks()
-    assert not desk.file().exists()
+    assert desk.file().read_text() == "encryptionsalt: v1:salt\n"
     desk.up()
     assert desk.config()["codesensei:secretEnv"]
     # A new checkout has no file: it is made again, for the same stack.
@@ -278,6 +279,16 @@ def test_a_stack_that_was_never_deployed_is_removed(desk: Desk) -> None:
     assert "no review stack" in desk.run("down", "feature/prices", "--yes").output
     desk.run("down", "feature/prices", "--yes", "--from", "staging")
     assert desk.stacks() == ["staging"]
+
+
+@pytest.mark.proves("review-stack.down", "review-stack.list")
+def test_a_file_whose_stack_is_gone_is_removed(desk: Desk) -> None:
+    desk.up()
+    (desk.place / f"backend/{PRICES}.json").unlink()
+    assert desk.listed()[PRICES]["why"] == "there is its file alone"
+    desk.run("down", "feature/prices", "--yes")
+    assert not desk.file().exists()
+    assert desk.listed() == {}
 
 
 def edited(desk: Desk, how: str) -> str:

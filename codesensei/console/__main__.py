@@ -22,7 +22,7 @@ NO_TERMINAL = "nobody can be asked without a terminal: add --yes"
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Look at a deployed stack, back it up, and recover from an interrupted deploy.
+    """Look at a deployed stack, back it up, recover from an interrupted deploy; deploy branches beside it.
 
     Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
     """

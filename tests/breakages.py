@@ -78,7 +78,7 @@ UNIT = [
         "        engine.set_secret(new, ",
         "        (lambda *_: None)(new, ",
     ),
-    Breakage("review-stack.refused", DERIVE, "    if base.production:\n", "    if False:\n"),
+    Breakage("review-stack.refused", DERIVE, 'if str(raw.get("production")).lower() == "true":', "if False:"),
     Breakage(
         "review-stack.refused",
         REVIEW,

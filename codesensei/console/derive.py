@@ -78,6 +78,10 @@ def derive(
     copy of the other one's, `dump`: of the dump with this SHA-256; `without`: variables that it does not get.
     CommandError where the other stack's config is wrong, or none can be made from it.
     """
+    # Before anything else that may be wrong with it.
+    if str(raw.get("production")).lower() == "true":
+        cause = "it is production, and a review stack runs code that nobody has reviewed, with this stack's secrets"
+        raise CommandError(f"stack {stack}", cause, "name another stack: --from staging")
     known = _checked(raw, stack)
     base = known.config
     domain = apps_domain or base.apps_domain or ""
@@ -125,9 +129,6 @@ def _checked(raw: Mapping[str, object], stack: str) -> Checked:
 def _refuse(known: Checked, stack: str, domain: str, *, data: bool, dump: str) -> None:
     """Refuse a stack that no review stack can be made from."""
     base, plan, thing = known.config, known.database, f"stack {stack}"
-    if base.production:
-        cause = "it is production, and a review stack runs code that nobody has reviewed, with this stack's secrets"
-        raise CommandError(thing, cause, "name another stack: --from staging")
     if base.review_of:
         fix = f"name the stack that it was made from: --from {base.review_of.stack}"
         raise CommandError(thing, "it is a review stack itself", fix)

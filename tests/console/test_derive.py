@@ -213,7 +213,8 @@ def test_what_a_new_database_is_filled_from() -> None:
 
 SQLITE = {"env__DATABASE_URL": "sqlite:////srv/codesensei/shop/shared/db.sqlite3"}
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "production": ({"production": "true", "backups__to": "/b"}, {}, "it is production, and a review stack runs code"),
+    "production": ({"production": "true"}, {}, "it is production, and a review stack runs code"),
+    "production in another form": ({"production": True}, {}, "it is production, and a review stack runs code"),
     "review": ({"reviewOf": {"stack": "testing", "branch": "x"}}, {}, "it is a review stack itself"),
     "domain": ({"appsDomain": None}, {}, "it has no domain below which"),
     "none": ({"database__kind": "none"}, {}, "its database.kind is none"),

@@ -22,6 +22,8 @@ class Database(Component):
     def __init__(self, *, stack: Stack, server: Server, generated: Generated, opts: ResourceOptions) -> None:
         plan, password = stack.database, generated.database_password
         shown = {"kind": plan.kind, "name": plan.name, "role": plan.role, "host": plan.host, "port": plan.port}
+        if filled := _fill(stack):
+            shown["filledFrom"] = filled.project or "a dump"
         super().__init__(stack.slug, shown, opts)
         self.account: Output[DatabaseAccount] | None = None
         if plan.kind in MADE_HERE:
@@ -40,8 +42,15 @@ def _step_data(stack: Stack, account: DatabaseAccount, password: str) -> steps.D
         user=stack.user,
         extensions=stack.config.database.extensions,
         adopt=stack.config.adopt,
+        fill=_fill(stack),
         password=password,
     )
+
+
+def _fill(stack: Stack) -> steps.Fill | None:
+    """What the database of a review stack is made of."""
+    review = stack.config.review_of
+    return steps.Fill(project=review.data_from, dump=review.dump) if review and review.fills else None
 
 
 def keyed(key: Output[str], value: Output[str]) -> Output[str]:

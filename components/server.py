@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi_random as random
 from pulumi import Output, ResourceOptions
 
@@ -22,7 +24,10 @@ class Server(Component):
 
     def __init__(self, *, stack: Stack, access: remote.Access, generated: Generated) -> None:
         scripts, config, server = toolkit.pack(), stack.config, stack.config.server
-        shown = {"host": server.host, "port": server.port, "user": server.user, "toolkit": scripts.hash}
+        shown: dict[str, Any] = {"host": server.host, "port": server.port, "user": server.user, "toolkit": scripts.hash}
+        if config.review_of:
+            # The first of the stack's resources that is made: also of a failed first deploy the state says whose it is.
+            shown["reviewOf"] = {"stack": config.review_of.stack, "branch": config.review_of.branch}
         super().__init__("server", shown, None)
         child = ResourceOptions(parent=self)
         self.access, self.toolkit = access, scripts.hash

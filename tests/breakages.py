@@ -31,6 +31,8 @@ PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, STORY, TEMPLATES, WIRE = (
     "codesensei/wire",
 )
 
+REVIEW, DERIVE = "codesensei/console/review.py", "codesensei/console/derive.py"
+
 # Noticed by tests that need neither engine nor server.
 UNIT = [
     # Commands
@@ -46,6 +48,75 @@ UNIT = [
         "                say(printable_lines",
         "                (printable_lines",
     ),
+    # Review stacks
+    Breakage("review-stack.up", REVIEW, "        _make(engine, review, file, base.name)\n", ""),
+    Breakage(
+        "review-stack.up",
+        REVIEW,
+        'f"refs/heads/{branch}")\n    say',
+        "commit_of(mark))\n    say",
+    ),
+    Breakage("review-stack.own", DERIVE, 'f"{slug}\\n{branch}"', "slug"),
+    Breakage("review-stack.own", DERIVE, '"domains", "appsDomain", "backups"', '"domains", "backups"'),
+    Breakage("review-stack.own", DERIVE, "(?![a-z0-9-])", ""),
+    Breakage(
+        "review-stack.database",
+        DERIVE,
+        "                del found[name]\n        if",
+        "                pass\n        if",
+    ),
+    Breakage("review-stack.database", DERIVE, "return url.local and", "return not url.local and"),
+    Breakage(
+        "review-stack.secrets",
+        DERIVE,
+        'not in {"sshPrivateKey", "secretEnv"}',
+        'not in {"secretEnv"}',
+    ),
+    Breakage(
+        "review-stack.secrets",
+        REVIEW,
+        "        engine.set_secret(new, ",
+        "        (lambda *_: None)(new, ",
+    ),
+    Breakage("review-stack.refused", DERIVE, 'if str(raw.get("production")).lower() == "true":', "if False:"),
+    Breakage(
+        "review-stack.refused",
+        REVIEW,
+        '{**where, "revision": f"refs/heads/{branch}"}',
+        '{**where, "revision": branch}',
+    ),
+    Breakage(
+        "review-stack.again",
+        REVIEW,
+        "    new = _new(file)\n",
+        "    new = file\n",
+    ),
+    Breakage(
+        "review-stack.data",
+        f"{SCRIPTS}/backups/fill.py",
+        "            _compare(wanted.project, counts, there)\n",
+        "            pass\n",
+    ),
+    Breakage(
+        "review-stack.data",
+        f"{SCRIPTS}/steps/database.py",
+        "    if not found and step.data.fill:",
+        "    if step.data.fill:",
+    ),
+    Breakage("review-stack.data-production", f"{SCRIPTS}/backups/fill.py", "and manifest.production:", "and False:"),
+    Breakage("review-stack.dump", f"{SCRIPTS}/backups/fill.py", "    if found.hexdigest() != sha256:", "    if False:"),
+    Breakage("review-stack.dump", f"{SCRIPTS}/backups/fill.py", " | os.O_NOFOLLOW", ""),
+    Breakage("review-stack.down", REVIEW, "        engine.remove()\n", "        pass\n"),
+    Breakage("review-stack.down", REVIEW, "    if stack in stacks():\n", "    if True:\n"),
+    Breakage("review-stack.protected", REVIEW, 'if one.get("protect")]', "if False]"),
+    Breakage(
+        "review-stack.protected",
+        REVIEW,
+        "    if resources and not _mark_in(state):",
+        "    if False:",
+    ),
+    Breakage("review-stack.list", REVIEW, "gone=branch not in found", "gone=branch in found"),
+    Breakage("review-stack.list", f"{SOURCE}/git.py", "in names if name.startswith(_HEADS))", "in names)"),
     # Backups
     Breakage("backups.destructive", f"{SCRIPTS}/backups/status.py", " and newest < FRESH_BACKUP:", ":"),
     Breakage("backups.destructive", f"{SCRIPTS}/steps/build.py", 'data.backups and "backup" not in', 'not "backup" in'),

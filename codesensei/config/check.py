@@ -23,6 +23,7 @@ from codesensei.config.stack import StackConfig, config_warnings, cross_problems
 from codesensei.config.types import LeftOut, Model, show
 from codesensei.config.variables import refusal_fix
 from codesensei.wire.envfile import meaning, value_refusal
+from codesensei.wire.steps import MADE_HERE
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretT
         problems += found
         given = plan_database(config, values, places)
         judged = judge(config, given.plan)
-        problems += judged.problems
+        problems += [*judged.problems, *_filled(config, given.plan)]
     except LeftOut:
         return problems
     except BadConfig as error:
@@ -101,6 +102,14 @@ def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretT
     if problems:
         return problems
     return Checked(config, given.plan, broker, (*judged.warnings, *config_warnings(config)), given.password)
+
+
+def _filled(config: StackConfig, plan: DatabasePlan) -> list[Problem]:
+    review = config.review_of
+    if review is None or not review.fills or plan.kind in MADE_HERE:
+        return []
+    message = f"fills a database that codesensei makes on the server, and this one is {plan.kind}"
+    return [Problem("review-data", "reviewOf", message, "remove dataFrom and dump, and copy the data by hand")]
 
 
 def _held(values: Mapping[str, str]) -> list[Problem]:

@@ -95,7 +95,7 @@ def load() -> Stack:
     """Read this stack's config. Raises ConfigError with every problem at once."""
     config = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
     sealed_keys = {*filter(engine_config.is_config_secret, config), *engine_config.get_config_secret_keys_env()}
-    raw = _parse({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
+    raw = parsed({key.removeprefix(NAMESPACE): v for key, v in config.items() if key.startswith(NAMESPACE)})
     try:
         file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
     except UnreadableStackFile as error:
@@ -125,10 +125,11 @@ def load() -> Stack:
 _TEXTS = frozenset({"sshPrivateKey", "digestKey", "appsDomain", "production", "drift", "adopt", "allowUnsupported"})
 
 
-def _parse(config: Mapping[str, str]) -> dict[str, object]:
+def parsed(config: Mapping[str, object]) -> dict[str, object]:
+    """The config's top-level values, by key without the namespace, from what the engine has of them."""
     raw: dict[str, object] = dict(config)
     for key, text in config.items():
-        if key not in _TEXTS and text[:1] in {"{", "["}:
+        if key not in _TEXTS and isinstance(text, str) and text[:1] in {"{", "["}:
             with suppress(ValueError, RecursionError):
                 raw[key] = json.loads(text)
     return raw

@@ -15,7 +15,19 @@ from codesensei.config.edge import Domain, Domains, Limits, Tls, TlsOff
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.config.project import ProjectConfig
 from codesensei.config.server import KEYSCAN, ServerConfig
-from codesensei.config.types import Flag, LeftOut, Model, StackName, TrustedProxies, option, show, unique
+from codesensei.config.types import (
+    Flag,
+    LeftOut,
+    Model,
+    StackName,
+    Text,
+    TrustedProxies,
+    option,
+    reject,
+    show,
+    slug,
+    unique,
+)
 from codesensei.config.variables import EnvValue, OwnVariable
 from codesensei.config.waive import Waivers
 from codesensei.webservers import SERVERS
@@ -39,6 +51,36 @@ class OnDestroy(Model):
 
     database: Literal["keep", "drop"] = "keep"
     media: Literal["keep", "drop"] = "keep"
+
+
+def digest(value: str) -> str:
+    """A SHA-256, or nothing."""
+    if value and not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise reject("dump-digest", f"{show(value)} is no SHA-256", "let codesensei review up --dump FILE write it")
+    return value
+
+
+def slug_or_nothing(value: str) -> str:
+    """The slug of another project, or nothing."""
+    return slug(value) if value else value
+
+
+class ReviewOf(Model):
+    """Whose review stack this is; `codesensei review up` writes it. A database that is not there may be filled."""
+
+    stack: StackName = Field(description="The stack that it was made from")
+    branch: Text = Field(description="The branch whose commit it serves")
+    data_from: Annotated[str, AfterValidator(slug_or_nothing)] = option(
+        "", "The slug of the project whose database a new one is filled from; default: an empty one"
+    )
+    dump: Annotated[str, AfterValidator(digest)] = option(
+        "", "The SHA-256 of the dump that a new database is filled from"
+    )
+
+    @property
+    def fills(self) -> bool:
+        """Whether a new database is made of another one."""
+        return bool(self.data_from or self.dump)
 
 
 class StackConfig(Model):
@@ -69,6 +111,7 @@ class StackConfig(Model):
     promote_from: StackName = option(
         "", "Another stack of this project: this one serves only code that that one has served"
     )
+    review_of: ReviewOf | None = option(None, "Makes this a review stack; codesensei review up writes it")
     waive: Waivers = option({}, "Rules of the policy that this stack need not follow, each with the reason")
     drift: Flag = option(True, "Look at the server once per run for what was changed by hand")
     adopt: Flag = option(False, "Take over what exists on the server and is not this stack's")
@@ -134,6 +177,19 @@ def _revision(config: StackConfig) -> Iterable[Problem]:
         message = f"{show(revision)} moves, and this stack is production"
         fix = "give a commit or a tag: v1.4.0"
         yield Problem("production-moving-revision", "project.source.revision", message, fix)
+
+
+def _review(config: StackConfig) -> Iterable[Problem]:
+    review = config.review_of
+    if review is None:
+        return
+    if config.production:
+        message = "makes this a review stack, which codesensei review down removes with its data, and it is production"
+        yield Problem("review-of-production", "reviewOf", message, "remove it, or codesensei:production")
+    if not review.stack:
+        yield Problem("review-of-nothing", "reviewOf.stack", "is empty", "name the stack that it was made from")
+    if review.data_from and review.dump:
+        yield Problem("review-filled-twice", "reviewOf.dump", "dataFrom is given too", "remove one of the two")
 
 
 def _acme(config: StackConfig) -> Iterable[Problem]:
@@ -240,6 +296,7 @@ _RULES: tuple[_Rule, ...] = (
     _server,
     _python,
     _revision,
+    _review,
     _acme,
     _patterns,
     _external,

@@ -1,1 +1,1 @@
-"""The program `codesensei`: what a person asks of a deployed stack, and does to it, apart from deploying."""
+"""The program `codesensei`: what a person asks of a deployed stack, and does to it; and review stacks."""

@@ -1,18 +1,20 @@
-"""`codesensei`: pin, releases, status, recover, backup, backups, restore. Exit status: 0 done, 1 failed, 2 usage."""
+"""`codesensei`: pin, releases, status, recover, backups, restore, review. Exit status: 0 done, 1 failed, 2 usage."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from codesensei.console import pinning, recovery, show
+from codesensei.console import pinning, recovery, review, show
 from codesensei.console.engine import Engine
 from codesensei.console.server import Server
 from codesensei.wire.answers import Backups, Releases, ServerStatus
+from codesensei.wire.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 NO_TERMINAL = "nobody can be asked without a terminal: add --yes"
@@ -20,7 +22,7 @@ NO_TERMINAL = "nobody can be asked without a terminal: add --yes"
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Look at a deployed stack, back it up, and recover from an interrupted deploy.
+    """Look at a deployed stack, back it up, recover from an interrupted deploy; deploy branches beside it.
 
     Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
     """
@@ -134,6 +136,72 @@ def recover(stack: str | None, as_json: bool, yes: bool, unlock: bool) -> None:
     say("recovered; run pulumi up" if actions else "nothing to recover")
     if as_json:
         click.echo(show.as_json({"done": [action.text for action in actions], "found": found, "said": told}))
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+BASE = click.option("--from", "base", metavar="STACK", default="", help="The stack that it is, or was, made from.")
+
+
+@cli.group("review")
+def review_stacks() -> None:
+    """Make, list and remove review stacks: one for each branch, each with a database and a hostname of its own."""
+
+
+@review_stacks.command("up")
+@BASE
+@JSON
+@click.option("--data", is_flag=True, help="Fill a new database from that of the other stack, on its server.")
+@click.option("--dump", type=click.Path(path_type=Path), metavar="FILE", help="Fill a new database from a dump.")
+@click.option("--apps-domain", default="", metavar="DOMAIN", help="Where its hostname is; default: appsDomain.")
+@click.option("--without", multiple=True, metavar="VARIABLE", help="Leave a variable out; may be repeated.")
+@click.argument("branch")
+def review_up(
+    branch: str,
+    base: str,
+    as_json: bool,
+    data: bool,
+    dump: Path | None,
+    apps_domain: str,
+    without: tuple[str, ...],
+) -> None:
+    """Deploy a branch as a stack of its own; again: its newest commit.
+
+    The stack that it is made from (default: the selected one) may not be production: the branch's code gets its
+    secrets, and is not reviewed yet.
+    """
+    if data and dump:
+        raise click.UsageError("--data and --dump both fill the database: give one")
+    wanted = review.Wanted(apps_domain, data, dump, without)
+    # With --json, what the engine says is no part of the document.
+    deployed = review.up(branch, Engine.of(base or None), wanted, lambda line: click.echo(line, err=as_json))
+    click.echo(show.as_json(deployed) if as_json else deployed.url)
+
+
+@review_stacks.command("down")
+@BASE
+@JSON
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("branch", metavar="BRANCH|STACK")
+def review_down(branch: str, base: str, as_json: bool, yes: bool) -> None:
+    """Remove a branch's stack: database, uploads, user and names on the server, state and file."""
+    said: list[str] = []
+    say: Callable[[str], None] = said.append if as_json else click.echo
+    stack = review.find(branch, base)
+    if stack is None:
+        say(f"no review stack is there for {printable(branch)}")
+    else:
+        agreed(f"Remove {stack} with its database and uploads?", yes=yes)
+        review.down(stack, say)
+    if as_json:
+        click.echo(show.as_json({"done": True, "stack": stack or "", "said": said}))
+
+
+@review_stacks.command("list")
+@JSON
+def review_list(as_json: bool) -> None:
+    """List the review stacks, and those whose branch is gone."""
+    found = review.known()
+    click.echo(show.as_json({"stacks": found})) if as_json else show.reviews(found)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,19 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codesensei.console.errors import CommandError
+from codesensei.wire.text import printable_lines
 
 PROJECT = "codesensei"
 SECONDS = 120.0
 REFRESH_SECONDS = 900.0
+# What this shell's environment says of the selected stack alone: a preview of it that was reviewed.
+OF_OTHER_STACKS = frozenset({"CODESENSEI_REVIEWED", "CODESENSEI_REVIEW"})
 TOOLS = 'eval "$(python3 -m tools.engine env)" in the checkout, and the variables of your stack (PULUMI_BACKEND_URL, …)'
 
 
@@ -82,8 +85,61 @@ class Engine:
         words = ("--clear-pending-creates", "--yes", "--skip-preview", "--non-interactive")
         self._run("refresh", *words, seconds=REFRESH_SECONDS)
 
+    def state(self) -> Mapping[str, Any]:
+        """What the engine knows of the stack, secrets encrypted; nothing where nothing was deployed yet."""
+        found: Mapping[str, Any] = json.loads(self._run("stack", "export")).get("deployment") or {}
+        return found
+
+    def init(self) -> None:
+        """Make the stack; the selected one stays that."""
+        _pulumi("stack", "init", self.stack, "--no-select")
+
+    def set_secret(self, file: Path, path: str, value: str) -> None:
+        """Encrypt a value for the stack, in a file in the place of its own; the value goes through standard input."""
+        words = ("config", "set", "--secret", "--raw", "--path", f"{PROJECT}:{path}", "--config-file", str(file))
+        _pulumi(*words, "--stack", self.stack, said=value)
+
+    def change(self, say: Callable[[str], None], *words: str) -> None:
+        """Run a subcommand that changes something; each line that it prints is passed on as it comes."""
+        argv = ["pulumi", *words, "--stack", self.stack, "--non-interactive", "--color", "never"]
+        kept = {name: value for name, value in os.environ.items() if name not in OF_OTHER_STACKS}
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=kept,
+            )
+        except FileNotFoundError:
+            raise CommandError("pulumi", "it is not on PATH", TOOLS) from None
+        with process:
+            assert process.stdout
+            try:
+                for line in process.stdout:
+                    say(printable_lines(line.rstrip("\n")))
+            except KeyboardInterrupt:
+                # The terminal has interrupted the engine too, which ends after the step that is under way.
+                for line in process.stdout:
+                    say(printable_lines(line.rstrip("\n")))
+        if process.returncode:
+            fix = "the reason is above; correct it, then do the same again"
+            raise CommandError(f"pulumi {words[0]}", f"it ended with status {process.returncode}", fix)
+
+    def remove(self) -> None:
+        """Forget the stack, with its file; the engine refuses while it has resources."""
+        self._run("stack", "rm", "--yes")
+
     def _run(self, *words: str, seconds: float = SECONDS) -> str:
         return _pulumi(*words, "--stack", self.stack, seconds=seconds)
+
+
+def stacks() -> list[str]:
+    """The names of all stacks of the backend, without organization and project."""
+    found = json.loads(_pulumi("stack", "ls", "--json"))
+    return [str(one["name"]).rpartition("/")[2] for one in found]
 
 
 def _lock(note: Path) -> EngineLock | None:
@@ -109,12 +165,12 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _pulumi(*words: str, seconds: float = SECONDS) -> str:
+def _pulumi(*words: str, seconds: float = SECONDS, said: str = "") -> str:
     thing = f"pulumi {words[0]}"
     try:
         done = subprocess.run(
             ["pulumi", *words, "--color", "never"],
-            stdin=subprocess.DEVNULL,
+            input=said,
             capture_output=True,
             text=True,
             errors="replace",
@@ -128,8 +184,8 @@ def _pulumi(*words: str, seconds: float = SECONDS) -> str:
             thing, f"it did not end within {seconds:.0f} s", "look whether the backend answers"
         ) from None
     if done.returncode != 0:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        cause = next((line for line in said if line.startswith("error:")), (said or ["it says nothing"])[-1])
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        cause = next((line for line in lines if line.startswith("error:")), (lines or ["it says nothing"])[-1])
         fix = "name the stack (--stack), or set what pulumi lacks; docs/operating.md has both"
         raise CommandError(thing, cause.removeprefix("error:").strip()[:300], fix)
     return done.stdout

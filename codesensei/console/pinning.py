@@ -34,7 +34,7 @@ class Pinned:
 
 def pin(stack: str, revision: str) -> Pinned:
     """Write it, with the commit's subject as a comment. Nothing is connected to but the project's repository."""
-    file = FOLDER / f"Pulumi.{stack}.yaml"
+    file = file_of(stack)
     try:
         text = file.read_bytes().decode()
         node = _node(yaml.compose(text))
@@ -53,6 +53,11 @@ def pin(stack: str, revision: str) -> Pinned:
     if written != text:
         _write(file, written)
     return Pinned(stack, found.revision, found.subject, node.value, written != text)
+
+
+def file_of(stack: str) -> Path:
+    """The stack file, by the stack's name alone."""
+    return FOLDER / f"Pulumi.{stack}.yaml"
 
 
 def _node(root: yaml.Node | None) -> yaml.ScalarNode | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich import box
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codesensei.console.pinning import Pinned
+from codesensei.console.review import Known
 from codesensei.wire import codec
 from codesensei.wire.answers import Backups, KeptRelease, Releases, ServerStatus
 from codesensei.wire.text import printable
@@ -89,6 +90,24 @@ def left_behind(found: ServerStatus) -> Iterator[str]:
         yield "left: a switch that never ended; pulumi up completes or undoes it"
     if found.interrupted:
         yield f"left: interrupted steps ({', '.join(found.interrupted)}); pulumi up runs them again"
+
+
+def reviews(found: Sequence[Known]) -> None:
+    """One line for each review stack, and how the leftovers are removed."""
+    if not found:
+        print("no review stack is there")
+        return
+    rows = ((one.stack, one.branch, one.base, one.url, _branch(one)) for one in found)
+    _table(("stack", "branch", "from", "address", ""), rows)
+    for one in found:
+        if one.gone:
+            print(printable(f"left over: codesensei review down {one.stack}"))
+
+
+def _branch(one: Known) -> str:
+    if one.gone is None:
+        return f"unknown: {one.why}"
+    return ", ".join(filter(None, ("its branch is gone" if one.gone else "", one.why)))
 
 
 def backups(found: Backups) -> None:

@@ -4,7 +4,7 @@ from codesensei.source.archive import Checkout
 from codesensei.source.closure import Closure
 from codesensei.source.code import Code, ids, read_code
 from codesensei.source.errors import SourceError
-from codesensei.source.git import at, checkout_of, open_source
+from codesensei.source.git import at, branches, checkout_of, open_source
 from codesensei.source.history import History, Side, history
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.pending import Pending, pending
@@ -12,5 +12,5 @@ from codesensei.source.pythons import hold
 from codesensei.source.requirements import requirements_closure
 
 __all__ = ["Checkout", "Closure", "Code", "History", "SettingsFacts", "Side", "SourceError", "at", "django_directory"]
-__all__ += ["Pending", "checkout_of", "history", "hold", "ids", "pending"]
+__all__ += ["Pending", "branches", "checkout_of", "history", "hold", "ids", "pending"]
 __all__ += ["migrations", "open_source", "read_code", "read_settings", "requirements_closure"]

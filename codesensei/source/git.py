@@ -68,6 +68,20 @@ def at(checkout: Checkout, revision: str) -> Checkout | None:
         raise explain(origin.thing, failure.stderr) from None
 
 
+def branches(source: SourceConfig, *, base: Path | None = None) -> frozenset[str]:
+    """The branches that the repository has now. SourceError where it cannot be asked."""
+    try:
+        if source.git is not None:
+            _check_scheme(source.git)
+            names = _remote_refs(source.git)
+            return frozenset(name.removeprefix(_HEADS) for name in names if name.startswith(_HEADS))
+        directory = ((base or Path.cwd()) / str(source.path)).resolve()
+        listed = _git_in(directory, "for-each-ref", "--format=%(refname)", _HEADS.rstrip("/"))
+        return frozenset(name.removeprefix(_HEADS) for name in listed.splitlines())
+    except GitFailure as failure:
+        raise explain(source.git or f"project.source.path {source.path}", failure.stderr) from None
+
+
 def default_cache() -> Path:
     """Where mirrors and archives are kept, for all checkouts of this user."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

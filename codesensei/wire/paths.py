@@ -184,6 +184,10 @@ class ProjectPaths:
         """The file, in the login user's home, in which the toolkit with this digest arrives."""
         return f".codesensei-{self.slug}-{digest}.sh"
 
+    def sent_dump(self, sha256: str) -> str:
+        """The file, in the login user's home, in which a dump for a new database arrives."""
+        return f".codesensei-{self.slug}-{sha256}.dump"
+
     def home(self, process: str) -> Path:
         """HOME of a process."""
         return self.shared / "state" / process

@@ -146,14 +146,26 @@ class DatabaseAccount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fill:
+    """What a new database is made of: that of the project with this slug, or the dump with this SHA-256."""
+
+    project: str = ""
+    dump: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Database:
-    """The role and database to create. An empty password: the role logs in over the socket under its own name."""
+    """The role and database to create. An empty password: the role logs in over the socket under its own name.
+
+    `fill`: a database that is not there is made of another one; default: an empty one.
+    """
 
     account: DatabaseAccount
     host: str
     user: str
     extensions: tuple[str, ...]
     adopt: bool
+    fill: Fill | None = None
     password: str = field(repr=False)
 
 

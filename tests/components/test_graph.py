@@ -352,3 +352,18 @@ def state_of(declared: Run) -> remote.State:
 )
 def test_database_urls(plan: DatabasePlan, url: str) -> None:
     assert database_url(plan, "p@s/s") == url
+
+
+@pytest.mark.proves("review-stack.data", "review-stack.down")
+def test_the_state_says_from_the_first_resource_on_whose_review_stack_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = run("generated", tmp_path, monkeypatch)
+    mark = "  codesensei:reviewOf: {stack: staging, branch: feature/prices, dataFrom: other}\n"
+    monkeypatch.setattr(stacks, "GENERATED", f"{stacks.GENERATED}{mark}")
+    declared = run("generated", tmp_path, monkeypatch)
+    assert declared.find("server", ":Server").shown["reviewOf"] == {"stack": "staging", "branch": "feature/prices"}
+    assert declared.find("shop", ":Database").shown["filledFrom"] == "other"
+    assert codec.plain(declared.find("shop-database").inputs["stdin"]["value"])["fill"] == {"project": "other"}
+    assert "reviewOf" not in plain.find("server", ":Server").shown
+    assert "fill" not in codec.plain(plain.find("shop-database").inputs["stdin"]["value"])

@@ -922,6 +922,24 @@ BAD = [
         "    name a stack of this project alone, as `pulumi stack ls` shows it: staging",
     ),
     Bad(
+        "review-of-nothing",
+        WAIVE,
+        WAIVE + '  codesensei:reviewOf: {stack: "", branch: prices}\n',
+        "reviewOf.stack: is empty\n    name the stack that it was made from",
+    ),
+    Bad(
+        "review-filled-twice",
+        WAIVE,
+        f"{WAIVE}  codesensei:reviewOf: {{stack: staging, branch: prices, dataFrom: shop, dump: {'a' * 64}}}\n",
+        "reviewOf.dump: dataFrom is given too\n    remove one of the two",
+    ),
+    Bad(
+        "dump-digest",
+        WAIVE,
+        f"{WAIVE}  codesensei:reviewOf: {{stack: staging, branch: prices, dump: shop.dump}}\n",
+        'reviewOf.dump: "shop.dump" is no SHA-256\n    let codesensei review up --dump FILE write it',
+    ),
+    Bad(
         "waive-rule",
         WAIVE,
         "  codesensei:waive: {hsts: later}\n",

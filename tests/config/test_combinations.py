@@ -23,6 +23,7 @@ def kind(word: str) -> tuple[str, str]:
 
 PRODUCTION = ("production: false", "production: true")
 UNPROTECTED = ("  codesensei:drift: true\n", "  codesensei:drift: true\n  codesensei:waive: {backup: a trial}\n")
+REVIEW = "  codesensei:reviewOf: {stack: staging, branch: prices, dataFrom: shop}\n"
 COMBINATIONS = {
     "policy-plainSecret": (
         [PRODUCTION, UNPROTECTED, (OWN_ENV, f"    MAIL_TOKEN: canary\n{OWN_ENV}")],
@@ -40,6 +41,17 @@ COMBINATIONS = {
         [PRODUCTION, UNPROTECTED, ("revision: v1.4.0", "revision: origin/main")],
         'project.source.revision: "origin/main" moves, and this stack is production\n'
         "    give a commit or a tag: v1.4.0",
+    ),
+    "review-of-production": (
+        [PRODUCTION, (UNPROTECTED[0], UNPROTECTED[1] + REVIEW)],
+        "reviewOf: makes this a review stack, which codesensei review down removes with its data, "
+        "and it is production\n"
+        "    remove it, or codesensei:production",
+    ),
+    "review-data": (
+        [SQLITE, ("  codesensei:drift: true\n", "  codesensei:drift: true\n" + REVIEW)],
+        "reviewOf: fills a database that codesensei makes on the server, and this one is sqlite\n"
+        "    remove dataFrom and dump, and copy the data by hand",
     ),
     "acme-needs-name": (
         [(DOMAINS, ""), (TLS, "  codesensei:tls: acme\n")],

@@ -17,6 +17,8 @@ RESTORED = "tests/host/test_backups.py::test_a_lost_server_comes_back_on_another
 COMMANDS = "tests/host/test_commands.py::test_the_commands_as_they_are_printed"
 # Uploads, and who gets them.
 UPLOADS = "tests/host/test_static.py::test_files_of_this_release_and_the_one_before"
+# Review stacks, in front of a `pulumi` that is played; tests/host/test_review.py makes real ones.
+REVIEW = "tests/console/test_review.py::test_the_commands_as_they_are_printed"
 # What Pulumi does on the operator's machine: states, passphrases, values of a stack that is never deployed.
 DESK = "tests/docs/test_desk.py::test_at_the_operator_s_desk"
 
@@ -70,6 +72,8 @@ RUN_BY = {
     "docs/operating.md#removing-a-stack.2": BOUGHT,
     "docs/operating.md#removing-a-stack.3": DESK,
     "docs/previews.md#in-a-merge-request": MAKE,
+    "docs/review.md#review-stacks": REVIEW,
+    "docs/review.md#in-a-pipeline": REVIEW,
     "docs/troubleshooting.md#the-connection": SERVER,
     "docs/troubleshooting.md#the-site": SERVER,
     "docs/troubleshooting.md#the-project": SERVER,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.source import Checkout, SourceError, archive, open_source
+from codesensei.source import Checkout, SourceError, archive, branches, open_source
 from codesensei.source import git as room
 from tests.source.conftest import Repository, a_source, asked
 
@@ -400,3 +400,20 @@ def test_no_git_is_said(repository: Repository, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SourceError, match="is not installed on this machine"):
         by_url(repository, "main", tmp_path)
+
+
+@pytest.mark.proves("review-stack.list")
+@pytest.mark.parametrize("by", ["git", "path"])
+def test_the_branches_that_are_there(repository: Repository, tmp_path: Path, by: str) -> None:
+    repository.commit({"a.txt": "1"})
+    repository.git("branch", "feature/prices")
+    repository.git("tag", "v1.0.0")
+    repository.git("update-ref", "refs/remotes/origin/gone", "HEAD")
+    where = {"git": repository.url} if by == "git" else {"path": repository.directory.name}
+    source = a_source("main", **where)
+    assert branches(source, base=tmp_path) == {"main", "feature/prices"}
+    repository.git("branch", "--delete", "feature/prices")
+    assert branches(source, base=tmp_path) == {"main"}
+    (repository.directory / ".git").rename(tmp_path / "away")
+    with pytest.raises(SourceError):
+        branches(source, base=tmp_path)

@@ -98,6 +98,11 @@ def sent_toolkits(slug: str) -> list[Path]:
     return sorted(Path(login_user().pw_dir).glob(paths.ProjectPaths(slug).sent_toolkit("[0-9a-f]" * 12)))
 
 
+def sent_dumps(slug: str) -> list[Path]:
+    """The files in which dumps for this project's new database have arrived, also in part."""
+    return sorted(Path(login_user().pw_dir).glob(paths.ProjectPaths(slug).sent_dump("[0-9a-f]" * 64) + "*"))
+
+
 def remove_unused_toolkits(ended: str = "") -> list[str]:
     """Remove the toolkits that no project's name leads to and no running process uses; returns their names.
 

@@ -6,11 +6,16 @@ in this step: the new verifier is staged, and the switch applies it with `passwo
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from codesensei.scripts.backups import fill
+from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, scram
 from codesensei.scripts.postgres.ownership import Applied
 from codesensei.scripts.postgres.passwords import Staged
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
+from codesensei.scripts.steps import claim
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES
 from codesensei.wire.steps import Database
 
@@ -23,6 +28,8 @@ def run(step: Step[Database]) -> None:
     ownership.claim(step, port, name, role, adopt)
     _role(step, port)
     _database(step, port, name, role)
+    for path in claim.sent_dumps(step.slug):
+        files.remove_path(path)
     if adopt:
         _contents(step, port, name, role)
     for extension in data.extensions:
@@ -67,13 +74,16 @@ def _verifier(role: str, password: str, live: str | None, staged: Staged | None)
     return scram.verifier(password)
 
 
-def _database(step: Step[object], port: int, name: str, role: str) -> None:
+def _database(step: Step[Database], port: int, name: str, role: str) -> None:
     query = (
         "SELECT pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding, datallowconn AS open"
         f" FROM pg_database WHERE datname = {literal(name)}"
     )
     found = postgresql.rows(port, query)
-    if not found:
+    if not found and step.data.fill:
+        sent = Path(claim.login_user().pw_dir) / step.project.sent_dump(step.data.fill.dump)
+        fill.make(step, port, name, role, step.data.fill, sent)
+    elif not found:
         postgresql.create_database(step, port, name, role)
     elif found[0]["owner"] != role:
         alter = f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(role)};"

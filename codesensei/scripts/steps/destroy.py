@@ -34,7 +34,7 @@ def run(step: Step[Destroy]) -> None:
         step.say("generated names and secrets end with this stack's state")
     nginx_unit.free(step)
     harden.say_what_stays(step)
-    for path in (step.project.incoming, *claim.sent_toolkits(step.slug)):
+    for path in (step.project.incoming, *claim.sent_toolkits(step.slug), *claim.sent_dumps(step.slug)):
         files.remove_path(path)
     files.remove_path(step.project.cache)
     files.remove_path(step.project.library)

@@ -10,6 +10,7 @@ from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import MEDIA
 from codesensei.wire.said import Said
 from codesensei.wire.sandbox import Loosened
+from codesensei.wire.table_locks import Table
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
@@ -413,6 +414,8 @@ class Seen:
     kept_defaults: tuple[str, ...] = ()
     # The age of the newest backup in seconds; None where there is none.
     backup_age: float | None = None
+    # Those that were asked for and are there.
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

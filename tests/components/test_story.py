@@ -23,6 +23,7 @@ from codesensei.wire.table_locks import Table
 from components import deploy
 from components import story as story_of
 from components.base import if_known
+from components.release import build_data
 from tests.components import recorder, stacks
 from tests.config.engine import API_TOKEN
 
@@ -315,3 +316,9 @@ def test_what_the_look_has_found_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(InterruptedError):
         preview(stack, state, monkeypatch, look=remote.Look(tables=tables))
     assert (given["postgresql"], given["tables"]) == (True, tables)
+
+
+@pytest.mark.proves("config.migration-timeout")
+def test_the_build_is_told_how_long_a_migration_may_take(tmp_path: Path) -> None:
+    text = f"{stacks.GIVEN}  codesensei:database: {{migrationTimeout: 60}}\n"
+    assert build_data(stacks.loaded(tmp_path, text), recorder.code()).migration_timeout == 60

@@ -224,16 +224,17 @@ def test_a_migration_holds_its_locks_so_long(project: Project, run: Migrate, sec
     [
         (
             True,
-            "the migration books.0003_fill held its locks longer than database.migrationTimeout (60 s), and was"
-            " cancelled: all of it is rolled back; applied before it, and staying so: books.0002_index",
+            "the migration books.0003_fill took longer than database.migrationTimeout (60 s) and was cancelled: all of"
+            " it is rolled back\napplied before it, and staying so: books.0002_index",
             "change rows in batches, each in a transaction of its own, in a migration with atomic = False; see what the"
             " preview says of its locks; or raise database.migrationTimeout; then deploy again",
         ),
         (
             False,
             "a transaction of the migration books.0003_fill, or a statement without one, took longer than"
-            " database.migrationTimeout (60 s), and was cancelled: it is rolled back; the migration has atomic = False,"
-            " so what it did before stays, and is not recorded; applied before it, and staying so: books.0002_index",
+            " database.migrationTimeout (60 s) and was cancelled: it is rolled back\nthe migration has atomic = False:"
+            " what it did before stays, and it is not recorded as applied\napplied before it, and staying so:"
+            " books.0002_index",
             "make its batches smaller, and let it begin again where parts of it are done; or raise"
             " database.migrationTimeout; then deploy again",
         ),

@@ -141,9 +141,9 @@ class Cancelled(Exception):
 def one_statement(connection):
     def wait(*_):
         print("SQL WAIT")
-        # Without a cancel it would take far too long.
         if Raw.cancelled.wait(30):
             raise Cancelled
+        print("SQL WAITED TO THE END")
     connection.execute_wrappers[-1](wait, HOW["statement"], None, False, {"connection": connection})
 def many_statements(connection):
     for _ in range(3000):
@@ -153,6 +153,7 @@ def python_alone(connection):
     ends = time.monotonic() + 30
     while time.monotonic() < ends:
         pass
+    print("SQL COMPUTED TO THE END")
 def nothing_stops_it(connection):
     for _ in range(300):
         try:
@@ -167,6 +168,8 @@ def batches(connection):
         time.sleep(0.5)
         connection.execute("UPDATE")
         Raw.info.transaction_status = 0
+    # Nothing is locked now.
+    time.sleep(1.5)
 def quick(connection):
     connection.execute("UPDATE")
 for name, work in (("0001_x", globals()[HOW["work"]]), ("0002_y", quick)):
@@ -363,6 +366,13 @@ def test_a_migration_that_takes_too_long_is_cancelled_and_rolled_back(tmp_path: 
     told, said, status = worked(tmp_path, work)
     assert [line for line in told if line != "WAIT"] == ["BEGIN", "ROLLBACK"]
     assert (said["over"], said["partly"], status) == (["books.0001_x"], [], 1)
+
+
+@pytest.mark.proves("migrations.timeout.code")
+def test_what_is_asked_then_is_refused_at_once(tmp_path: Path) -> None:
+    """Of the 300 that would take three seconds."""
+    told, _, _ = run(tmp_path, 0, manage=WORK, longest=1, work="nothing_stops_it", atomic=True)
+    assert told.count("UPDATE") < 200
 
 
 @pytest.mark.proves("migrations.timeout")

@@ -164,24 +164,24 @@ def _python(release: Release, program: Path | str, *words: str) -> list[str]:
 
 def _cancelled(failure: Failure, migration: str, is_atomic: bool, log: str, seconds: int) -> Failure:
     """The failure of a migration that took too long; of one without a transaction, parts may be applied."""
-    bound = f"longer than database.migrationTimeout ({seconds} s)"
+    bound = f"took longer than database.migrationTimeout ({seconds} s) and was cancelled"
     if is_atomic:
-        cause = f"the migration {migration} held its locks {bound}, and was cancelled: all of it is rolled back"
+        cause = f"the migration {migration} {bound}: all of it is rolled back"
         fix = (
             "change rows in batches, each in a transaction of its own, in a migration with atomic = False; see what the"
             " preview says of its locks; or raise database.migrationTimeout"
         )
     else:
         cause = (
-            f"a transaction of the migration {migration}, or a statement without one, took {bound}, and was cancelled:"
-            " it is rolled back; the migration has atomic = False, so what it did before stays, and is not recorded"
+            f"a transaction of the migration {migration}, or a statement without one, {bound}: it is rolled back\n"
+            "the migration has atomic = False: what it did before stays, and it is not recorded as applied"
         )
         fix = (
             "make its batches smaller, and let it begin again where parts of it are done; or raise"
             " database.migrationTimeout"
         )
     if earlier := ENDED.findall(log):
-        cause += f"; applied before it, and staying so: {_few(earlier)}"
+        cause += f"\napplied before it, and staying so: {_few(earlier)}"
     return Failure(failure.thing, cause, f"{fix}; then deploy again", failure.log, where=failure.where)
 
 

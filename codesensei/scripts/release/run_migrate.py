@@ -175,11 +175,11 @@ def keep_defaults(connection: Any) -> None:
 
 
 class TooLong(Exception):
-    """The migration has held its locks for longer than it may."""
+    """The migration has taken longer than it may."""
 
 
 class Bound:
-    """The time that a migration may hold its locks: in one transaction all of it, else each transaction on its own.
+    """The time that a migration may take: in one transaction all of it, else each transaction on its own.
 
     When it is over, what is asked of the database is cancelled, and whatever is asked then is refused. A thread of its
     own cancels, because a driver may wait in C; it interrupts Python code by a signal, because that has nothing to be
@@ -256,12 +256,13 @@ def bound_migrations() -> None:
     )
 
     def begin(editor: Any) -> Any:
+        entered = enter(editor)
         if running and not editor.collect_sql:
             if editor.connection.vendor == "postgresql":
                 editor.bound = Bound(editor.connection, running[-1], editor.atomic_migration)
             else:
                 unbounded.append(editor.connection.vendor)
-        return enter(editor)
+        return entered
 
     def finish(editor: Any, kind: Any, error: Any, trace: Any) -> Any:
         bound = getattr(editor, "bound", None)

@@ -338,4 +338,4 @@ def test_a_large_table(stack: Stack) -> None:
     # Nothing holds the table any more.
     with always_written(stack):
         stack.set("project.source.revision", indexed)
-        assert waits not in stack.up().output
+        assert f"warning: {waits}" not in stack.up().output

@@ -84,6 +84,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         hooks=hooks(stack),
         collectstatic=config.collectstatic,
         lock_timeout=stack.config.database.lock_timeout,
+        migration_timeout=stack.config.database.migration_timeout,
         acknowledge_migrations=config.acknowledge_migrations,
         dump_keep=stack.config.database.dump_keep,
         keep_defaults=stack.config.database.keep_defaults,

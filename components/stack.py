@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 from pulumi import Output, ResourceOptions
@@ -50,7 +51,13 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     _tell_findings(stack, code)
     if access is None:
         key = stack.secrets.ssh_private_key
-        access = remote.reach(config.server, slug=stack.slug, drift=config.drift, private_key=key)
+        access = remote.reach(
+            config.server,
+            slug=stack.slug,
+            drift=config.drift,
+            private_key=key,
+            tables=partial(story.locked_tables, stack, code),
+        )
     for note in source.hold(code.unfit, access.look.python):
         remote.warn(note)
     others.leave_no_data(stack, access)

@@ -71,6 +71,18 @@ def tell(
     Output.all(*live, switch.planned, *map(_each_if_known, parts)).apply(told)
 
 
+def locked_tables(stack: Stack, code: Code, state: remote.State) -> tuple[str, ...]:
+    """The tables whose sizes matter to the story, as far as the server itself has them."""
+    if stack.database.kind not in ("generated", "local"):
+        return ()
+    return story.tables_of_migrations(str(state.outputs.get("revision", "")), code.checkout, _roots(stack, code))
+
+
+def _roots(stack: Stack, code: Code) -> tuple[str, ...]:
+    """Where apps are imported from."""
+    return (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
+
+
 def _server(stack: Stack, server: Server, code: Code) -> story.Server:
     """What is asked of the server itself."""
     # Without its secrets, of which nothing is told.
@@ -152,8 +164,8 @@ def _sections(
     planned: _Planned,
 ) -> list[story.Section]:
     """Always in this order."""
-    project, roots = stack.config.project, (*code.settings.python_path, *code.requirements.roots)
-    build = build_data(stack, code)
+    project, build = stack.config.project, build_data(stack, code)
+    postgresql = stack.database.kind in ("generated", "local", "external")
     look, done = server.access.look, server.access.state.steps
     # Variables that the update makes are in no name yet.
     manifest, digest_key = planned.manifest, planned.digest_key
@@ -162,11 +174,13 @@ def _sections(
     migrations = story.of_migrations(
         served,
         code.checkout,
-        (build.directory, *roots),
+        _roots(stack, code),
         project.acknowledge_migrations,
-        keeps=build.keep_defaults and stack.database.kind in ("generated", "local", "external"),
+        keeps=build.keep_defaults and postgresql,
         kept=look.kept_defaults,
         backup=_needed_backup(stack, look),
+        postgresql=postgresql,
+        tables=look.tables,
     )
     switch = story.of_switch(served, name, manifest, migrations, look.drift)
     removed = []

@@ -479,8 +479,7 @@ UNIT = [
     Breakage("review.held", "components/review.py", ", replaced, *drift]", ", replaced]"),
     Breakage("backups.destructive", "components/story.py", "if not is_asked or", "if is_asked or"),
     Breakage("backups.destructive", f"{STORY}/migrations.py", "bool(refused or waits)", "bool(refused)"),
-    Breakage("migrations.held", f"{WIRE}/migrations.py", "if migration.atomic and operation", "if operation"),
-    Breakage("migrations.held", f"{WIRE}/migrations.py", "not (is_new or between", "not (between"),
+    Breakage("migrations.held", f"{WIRE}/table_locks.py", "not (model in made.models or between", "not (between"),
     Breakage(
         "migrations.held", f"{SCRIPTS}/release/guard.py", "one for alias in judged for", "one for alias in plans for"
     ),
@@ -2115,8 +2114,8 @@ UNIT = [
     Breakage(
         "config.lock-timeout",
         f"{SCRIPTS}/release/migrate.py",
-        "MIGRATE, str(lock_timeout)",
-        'MIGRATE, "60"',
+        "numbers = (str(limits.lock),",
+        'numbers = ("60",',
     ),
     Breakage(
         "outputs.url",
@@ -2184,6 +2183,98 @@ UNIT = [
     Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
     Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),
     Breakage("migrations.unknown", f"{WIRE}/migrations.py", '"unknown", "only reading', '"safe", "only reading'),
+    Breakage(
+        "migrations.held", f"{WIRE}/table_locks.py", "if migration.atomic and operation.name in", "if operation.name in"
+    ),
+    Breakage("migrations.locks", f"{WIRE}/table_locks.py", "waits = _ALL if table in alone else", "waits ="),
+    Breakage("migrations.locks", f"{WIRE}/table_locks.py", "_ALL if atomic else _WRITES", "_ALL"),
+    Breakage(
+        "migrations.locks", f"{WIRE}/table_locks.py", "tables.setdefault(model, operation.table)", "operation.table"
+    ),
+    Breakage("migrations.locks", f"{WIRE}/table_locks.py", "    if before.null and not after.null:", "    if False:"),
+    Breakage("migrations.locks", f"{SCRIPTS}/release/guard.py", "if plan.keeps else ()", "if 0 else ()"),
+    Breakage(
+        "migrations.locks",
+        f"{SCRIPTS}/release/ask_plan.py",
+        'return "index" if any(getattr(constraint, part, None) for part in parts) else "unique"',
+        'return "unique"',
+    ),
+    Breakage("migrations.locks.small", f"{WIRE}/table_locks.py", " and table.size < SMALL:", ":"),
+    Breakage(
+        "migrations.locks.preview",
+        f"{SCRIPTS}/postgres/tables.py",
+        " SET ROLE {identifier(applied.role)};",
+        "",
+    ),
+    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables(state))", "state)"),
+    Breakage("migrations.locks.preview", "components/story.py", "        tables=look.tables,\n", ""),
+    Breakage(
+        "migrations.timeout",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "        with self.lock:\n            self.ended.set()\n",
+        "",
+    ),
+    Breakage(
+        "migrations.timeout",
+        f"{SCRIPTS}/release/run_migrate.py",
+        'if editor.connection.vendor == "postgresql":',
+        "if True:",
+    ),
+    Breakage(
+        "migrations.timeout",
+        f"{SCRIPTS}/release/migrate.py",
+        "for migration in (*said.over, *said.partly):",
+        "for migration in ():",
+    ),
+    Breakage(
+        "migrations.timeout.code",
+        f"{SCRIPTS}/release/run_migrate.py",
+        'getattr(raw, "cancel_safe", raw.cancel)()',
+        "raw.closed",
+    ),
+    Breakage(
+        "migrations.timeout.code",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "            if self.is_over:\n                raise TooLong\n",
+        "",
+    ),
+    Breakage(
+        "migrations.timeout.code",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)",
+        "pass",
+    ),
+    Breakage(
+        "migrations.timeout.code",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "if bound.is_over and kind is None:",
+        "if False:",
+    ),
+    Breakage(
+        "migrations.timeout.parts",
+        f"{SCRIPTS}/release/run_migrate.py",
+        'None if " CONCURRENTLY " in str(sql) else ',
+        "",
+    ),
+    Breakage(
+        "migrations.timeout.parts",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "if not self.atomic and self.idles():",
+        "if False:",
+    ),
+    Breakage(
+        "migrations.timeout.parts",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "if not self.atomic and not self.asks and self.idles():",
+        "if False:",
+    ),
+    Breakage(
+        "config.migration-timeout",
+        "components/release.py",
+        "config.database.migration_timeout",
+        "config.database.dump_keep",
+    ),
+    Breakage("config.migration-timeout", f"{SCRIPTS}/release/migrate.py", "str(limits.migration))", '"7")'),
     Breakage("migrations.run-python", f"{SCRIPTS}/release/guard.py", 'name == "RunPython"', 'name == ""'),
     Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "and name not in plan.known", ""),
     Breakage("migrations.rollback", f"{SCRIPTS}/release/guard.py", "if name in plan.applied", "if name"),

@@ -3,7 +3,8 @@
 HEAD = """
 from django.conf import settings
 from django.db import migrations, models
-from django.db.models import CASCADE
+from django.db.models import CASCADE, Q
+from django.db.models.functions import Now, Random
 KEY = ("id", models.BigAutoField(primary_key=True))
 """
 FIRST = f"""{HEAD}
@@ -20,6 +21,10 @@ class Migration(migrations.Migration):
         ]),
         migrations.CreateModel("View", [KEY, ("x", models.IntegerField())], options={{"managed": False}}),
         migrations.CreateModel("Named", [KEY], options={{"db_table": "named"}}),
+        migrations.CreateModel("Quoted", [
+            KEY,
+            ("owner", models.ForeignKey(settings.AUTH_USER_MODEL, CASCADE, db_constraint=False)),
+        ], options={{"db_table": "Quoted"}}),
     ]
 """
 SECOND = f"""{HEAD}
@@ -57,6 +62,10 @@ ROWS = (
     ),
     ('AlterField("book", "kept", models.IntegerField())', "destructive AlterField book.kept"),
     (f'AlterField("book", "fans", models.ManyToManyField({USER}, blank=True))', "safe AlterField book.fans"),
+    (
+        f'AlterField("quoted", "owner", models.ForeignKey({USER}, CASCADE))',
+        "destructive AlterField quoted.owner",
+    ),
     ('RenameField("book", "kept", "there")', "safe RenameField book.kept to there"),
     ('RenameField("book", "title", "name")', "destructive RenameField book.title to name"),
     ('RemoveField("book", "price")', "destructive RemoveField book.price"),
@@ -94,4 +103,80 @@ KEPT = (
     ('AddField("book", "stock", models.IntegerField(blank=True))', "destructive"),
     ('AddField("book", "stock", models.IntegerField(default=0, unique=True))', "destructive"),
     ('AlterField("book", "note", models.TextField(default=""))', "destructive"),
+)
+# What waits in PostgreSQL, for the table that it waits for.
+LOCKS = (
+    ('AddField("book", "isbn", models.CharField(max_length=13, null=True))', ""),
+    (
+        'AddField("book", "isbn", models.CharField(max_length=13, null=True, db_index=True))',
+        "books_book: reads and writes wait while the index is built",
+    ),
+    (
+        'AddField("book", "slug", models.SlugField(null=True))',
+        "books_book: reads and writes wait while the index is built",
+    ),
+    ('AddField("book", "slug", models.SlugField(null=True, db_index=False))', ""),
+    (
+        f'AddField("named", "owner", models.OneToOneField({USER}, CASCADE, null=True, db_constraint=False))',
+        "named: reads and writes wait while the index is built",
+    ),
+    (
+        'AddField("book", "stock", models.PositiveIntegerField(null=True))',
+        "books_book: reads and writes wait while the table is scanned",
+    ),
+    ('AddField("book", "seen", models.DateTimeField(db_default=Now()))', ""),
+    (
+        'AddField("book", "chance", models.FloatField(db_default=Random()))',
+        "books_book: reads and writes wait while the table is rewritten, unless Random gives all rows the same value",
+    ),
+    (
+        'AddField("book", "sum", models.GeneratedField(expression=models.F("kept"), output_field=models.IntegerField(),'
+        " db_persist=True))",
+        "books_book: reads and writes wait while the table is rewritten",
+    ),
+    (f'AddField("book", "readers", models.ManyToManyField({USER}, related_name="+"))', ""),
+    (
+        'AddIndex("quoted", models.Index(fields=["id"], name="by_id"))',
+        "Quoted: writes wait while the index is built",
+    ),
+    (
+        'AlterField("book", "title", models.CharField(max_length=50))',
+        "books_book: reads and writes wait while the table is rewritten",
+    ),
+    ('AlterField("book", "title", models.CharField(max_length=200))', ""),
+    (
+        'AlterField("book", "kept", models.BigIntegerField(db_column="kept_there"))',
+        "books_book: reads and writes wait while the table is rewritten",
+    ),
+    (
+        'AlterField("book", "kept", models.IntegerField(db_column="kept_there", db_index=True))',
+        "books_book: writes wait while the index is built",
+    ),
+    (
+        'AlterField("book", "note", models.TextField(default=""))',
+        "books_book: reads and writes wait while the table is scanned",
+    ),
+    ('AlterIndexTogether("book", {("title", "price")})', "books_book: writes wait while the index is built"),
+    ('AlterIndexTogether("book", set())', ""),
+    (
+        'AlterUniqueTogether("book", {("title", "price")})',
+        "books_book: reads and writes wait while the index is built",
+    ),
+    (
+        'AddConstraint("book", models.UniqueConstraint(fields=["title"], name="once"))',
+        "books_book: reads and writes wait while the index is built",
+    ),
+    (
+        'AddConstraint("book", models.UniqueConstraint(fields=["title"], name="once", condition=Q(kept=1)))',
+        "books_book: writes wait while the index is built",
+    ),
+    (
+        'AddConstraint("book", models.UniqueConstraint("title", name="once"))',
+        "books_book: writes wait while the index is built",
+    ),
+    (
+        'AddConstraint("book", models.CheckConstraint(condition=Q(kept=1), name="one"))',
+        "books_book: reads and writes wait while the table is scanned",
+    ),
+    ('AddConstraint("view", models.CheckConstraint(condition=Q(x=1), name="one"))', ""),
 )

@@ -43,6 +43,11 @@ DumpKeep = Annotated[Whole, at_least(0, "dump-keep", "a number of dumps is 0 or 
 LockTimeout = Annotated[Whole, at_least(0, "lock-timeout", "times are in seconds, 0 for no limit", "set 5, or 0")]
 
 
+MigrationTimeout = Annotated[
+    Whole, at_least(0, "migration-timeout", "times are in seconds, 0 for no limit", "set 60, or 0")
+]
+
+
 class DatabaseConfig(Model):
     """Where the project's data lives."""
 
@@ -53,6 +58,9 @@ class DatabaseConfig(Model):
     env: dict[OwnVariable, DatabasePart] = option({}, "Variables by the part they hold: {DB_HOST: host}")
     extensions: Annotated[tuple[Annotated[str, AfterValidator(extension)], ...], AfterValidator(unique)] = ()
     lock_timeout: LockTimeout = option(5, "Seconds that a migration waits for a lock; 0: for ever")
+    migration_timeout: MigrationTimeout = option(
+        0, "Seconds that a migration may hold its locks before it is cancelled; 0: for ever"
+    )
     keep_defaults: Flag = option(
         True,
         "The default of a new column stays in PostgreSQL until another deploy migrates: the serving code may write",

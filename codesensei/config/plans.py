@@ -124,6 +124,9 @@ def _from_url(
             message = f"is {kind}, but {place} points to a SQLite file"
             _refuse("kind-and-url", "database.kind", message, "set it to auto")
         _check_sqlite(config, url.name, place)
+        if config.database.migration_timeout:
+            message = "has no use: nothing cancels a migration of a SQLite file"
+            _refuse("migration-timeout-sqlite", "database.migrationTimeout", message, "remove it, or set 0")
         _need_nothing(config, "a SQLite file needs nothing made")
         return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
     if kind == "local" and not url.local:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -60,10 +61,18 @@ class Access:
         return f"{self.sudo}{ProjectPaths(self.slug).launcher}"
 
 
-def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.Output[str] | None) -> Access:
+def reach(
+    server: ServerConfig,
+    *,
+    slug: str,
+    drift: bool,
+    private_key: pulumi.Output[str] | None,
+    tables: Callable[[State], Sequence[str]] = lambda _: (),
+) -> Access:
     """Start the agent and, where drift is looked for, look at the server once.
 
     In a preview a server that cannot be reached is a warning; in an update it is a RemoteError, before anything runs.
+    `tables`: those whose sizes are asked for, where the state is this one.
     """
     # By value, because the agent must hold the key before the first resource is registered.
     key = get_config("codesensei:sshPrivateKey") if private_key is not None else None
@@ -86,7 +95,8 @@ def reach(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.O
             raise RemoteError(f"server {server.host}", *NO_KEY)
         if not drift:
             return access
-        look = look_at(server, agent.socket, access.sudo, str(ProjectPaths(slug).launcher), state)
+        launcher = str(ProjectPaths(slug).launcher)
+        look = look_at(server, agent.socket, access.sudo, launcher, state, tables(state))
     except RemoteError as error:
         if not pulumi.runtime.is_dry_run():
             raise

@@ -11,7 +11,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
 from codesensei.wire.register import Register
 from codesensei.wire.steps import CLAIM, Drift, Memory, Seen, SeenStep
+from codesensei.wire.table_locks import Table
 
 LOOK_SECONDS = 15.0
+# Their names are words of the command.
+MOST_TABLES = 50
 SCRIPT = Path(__file__).with_name("look.sh")
 # Begins the line of the answer that has the server's register.
 REGISTER = "codesensei-register:"
@@ -58,6 +61,8 @@ class Look:
     # The age of the newest backup in seconds; None where there is none, or nobody knows.
     backup_age: float | None = None
     memory: Memory | None = None
+    # Rows and sizes of the tables that were asked for, by name; empty where nobody knows.
+    tables: Mapping[str, Table] = field(default_factory=dict)
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
@@ -103,6 +108,7 @@ class Look:
             kept_defaults=answer.kept_defaults,
             backup_age=answer.backup_age,
             memory=answer.memory,
+            tables=answer.tables,
             blank=blank,
         )
 
@@ -123,11 +129,17 @@ class Look:
         return self.repairs.get(step, self.others)
 
 
-def look_at(server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State) -> Look:
-    """Ask the server over one connection, bounded to 15 s. RemoteError when it cannot be asked."""
-    command = f"{sudo}sh -s {shell.join([run, str(SERVER.register), REGISTER, PYTHON_MARK])}"
-    with openssh.client(server, agent_socket) as (words, variables):
-        done = _ssh([*words, command], variables, server)
+def look_at(
+    server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State, tables: Sequence[str] = ()
+) -> Look:
+    """Ask the server over one connection, bounded to 15 s; `tables` are those whose sizes are of use.
+
+    RemoteError when it cannot be asked.
+    """
+    words = [run, str(SERVER.register), REGISTER, PYTHON_MARK, *tables[:MOST_TABLES]]
+    command = f"{sudo}sh -s {shell.join(words)}"
+    with openssh.client(server, agent_socket) as (ssh, variables):
+        done = _ssh([*ssh, command], variables, server)
     if done.returncode == 255:
         raise unreachable(server, done.stderr)
     lines = [*reversed(done.stdout.splitlines())]

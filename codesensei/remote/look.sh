@@ -1,17 +1,22 @@
 #!/bin/sh
-# A look at a server: `sh -s <launcher> <register> <mark> <mark>` prints the launcher's answer, the register behind the
-# first mark, and the version of the system's Python behind the other.
+# A look at a server: `sh -s <launcher> <register> <mark> <mark> [<table>...]` prints the launcher's answer, the register
+# behind the first mark, and the version of the system's Python behind the other. The launcher is asked for the tables.
 # A server that nothing was deployed to has no launcher; that is an answer, not an error.
 set -u
-if [ -x "$1" ]; then
-    "$1" look </dev/null
+launcher=$1
+register=$2
+of_register=$3
+of_python=$4
+shift 4
+if [ -x "$launcher" ]; then
+    "$launcher" look "$@" </dev/null
 else
     echo '{}'
 fi
 if python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); then
-    printf '\n%s%s\n' "$4" "$python"
+    printf '\n%s%s\n' "$of_python" "$python"
 fi
-if [ -r "$2" ]; then
-    printf '\n%s' "$3"
-    tr -d '\n' <"$2"
+if [ -r "$register" ]; then
+    printf '\n%s' "$of_register"
+    tr -d '\n' <"$register"
 fi

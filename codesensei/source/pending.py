@@ -124,7 +124,7 @@ class Model:
     named: set[str] = field(default_factory=set)
     has_table: bool = True
     table: str = ""
-    together: frozenset[tuple[str, ...]] = frozenset()
+    together: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)
     ordered_by: str = ""
 
     def set(self, own: str, node: ast.expr | None, names: Mapping[str, str], app: str, name: str) -> Field | None:
@@ -156,7 +156,9 @@ class State:
             yield Operation(name=UNREAD)
             return
         known: Callable[[str, Call], Operation] | None = getattr(self, f"_on_{call.short}", None)
-        yield known(app, call) if known else self._other(app, call)
+        # As the database has it before the operation.
+        table = self._table(app, call.text(*written.MODEL_KEYS))
+        yield replace(known(app, call) if known else self._other(app, call), table=table)
 
     def _copy(self, app: str, operations: Iterable[Call]) -> State:
         """A state that these operations may change, while this one stays."""
@@ -169,6 +171,10 @@ class State:
     def _model(self, app: str, name: str) -> Model:
         """A model; one of a package is made as it is spoken of."""
         return self.models.setdefault((app, name.lower()), Model(table=f"{app}_{name}".lower()))
+
+    def _table(self, app: str, model: str) -> str:
+        known = self.models.get((app, model.lower()))
+        return known.table if known else f"{app}_{model}".lower() if model else ""
 
     def _other(self, app: str, call: Call) -> Operation:
         model = call.text("model_name", "name")
@@ -201,9 +207,9 @@ class State:
         if (option, value) in (("managed", False), ("proxy", True)):
             model.has_table = False
         elif option == "db_table" and isinstance(value, str):
-            model.table = value.lower()
-        elif option == "unique_together":
-            model.together = _together(value)
+            model.table = value
+        elif option in ("unique_together", "index_together"):
+            model.together = {**model.together, str(option): _together(value)}
         elif option == "order_with_respect_to":
             model.ordered_by = str(value or "")
 
@@ -222,7 +228,7 @@ class State:
     def _on_RenameModel(self, app: str, call: Call) -> Operation:
         old, new = call.text("old_name"), call.text("new_name")
         model = self._model(app, old)
-        same = model.table != f"{app}_{old}".lower()
+        same = model.table.lower() != f"{app}_{old}".lower()
         self.models[app, new.lower()] = model if same else replace(model, table=f"{app}_{new}".lower())
         del self.models[app, old.lower()]
         return Operation(name=call.short, model=old, to=new, inert=same or not model.has_table)
@@ -230,17 +236,20 @@ class State:
     def _on_AlterModelTable(self, app: str, call: Call) -> Operation:
         name = call.text("name")
         model = self._model(app, name)
-        table = (call.text("table") or f"{app}_{name}").lower()
-        same, model.table = model.table == table, table
-        return Operation(name=call.short, model=name, to=table, inert=same or not model.has_table)
+        table = call.text("table") or f"{app}_{name}".lower()
+        same, model.table = model.table.lower() == table.lower(), table
+        return Operation(name=call.short, model=name, to=table.lower(), inert=same or not model.has_table)
 
     def _on_AlterUniqueTogether(self, app: str, call: Call) -> Operation:
         name = call.text("name")
-        model = self._model(app, name)
-        wanted = _together(call.literal("unique_together"))
-        fresh, model.together = wanted - model.together, wanted
+        model, option = self._model(app, name), written.TOGETHER[call.short]
+        wanted = _together(call.literal(option))
+        fresh = wanted - model.together.get(option, frozenset())
+        model.together = {**model.together, option: wanted}
         fields = tuple(sorted({each for names in fresh for each in names}))
         return Operation(name=call.short, model=name, fields=fields, inert=not fresh or not model.has_table)
+
+    _on_AlterIndexTogether = _on_AlterUniqueTogether
 
     def _on_AlterOrderWithRespectTo(self, app: str, call: Call) -> Operation:
         name = call.text("name")
@@ -257,8 +266,8 @@ class State:
             given = {word.arg: written.literal(word.value) for word in node.keywords}
             fields = () if given.get("nulls_distinct") is False else given.get("fields") or ()
         named = tuple(map(str, fields)) if isinstance(fields, (list, tuple)) else ()
-        inert = not self._model(app, model).has_table
-        return Operation(name=call.short, model=model, fields=named, inert=inert)
+        inert, constraint = not self._model(app, model).has_table, written.kept_by(node)
+        return Operation(name=call.short, model=model, fields=named, constraint=constraint, inert=inert)
 
     _on_AddConstraintNotValid = _on_AddConstraint
 

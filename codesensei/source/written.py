@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from codesensei.source.archive import Checkout
 from codesensei.source.syntax import syntax_if_read
 from codesensei.wire.columns import Default, Field
-from codesensei.wire.migrations import UNREAD
+from codesensei.wire.migrations import UNREAD, Constraint
 
 # The label of a migration's app, and the migration's name.
 Key = tuple[str, str]
@@ -22,6 +22,7 @@ _PARAMETERS: Mapping[str, str] = {
     "RenameModel": "old_name new_name",
     "AlterModelTable": "name table",
     "AlterUniqueTogether": "name unique_together",
+    "AlterIndexTogether": "name index_together",
     "AlterOrderWithRespectTo": "name order_with_respect_to",
     "AlterModelOptions": "name options",
     "AddField": "model_name name field",
@@ -42,9 +43,14 @@ _PARAMETERS: Mapping[str, str] = {
     "RunPython": "code reverse_code",
     "SeparateDatabaseAndState": "database_operations state_operations",
 }
-MODEL_KEYS = ("model_name", "name", "old_name")
+MODEL_KEYS = ("model_name", "old_name", "name")
+# Operations, and the option of a model that each is about.
+TOGETHER = {"AlterUniqueTogether": "unique_together", "AlterIndexTogether": "index_together"}
 _NAME_KEYS = frozenset((*MODEL_KEYS, "new_name"))
 _RELATIONS = frozenset("ForeignKey OneToOneField ManyToManyField".split())
+# Those that have an index unless they say otherwise.
+_INDEXED = frozenset("ForeignKey OneToOneField SlugField".split())
+_INDEX_PARTS = ("condition", "include", "opclasses")
 # Those whose empty value is a text.
 _TEXT_KINDS = frozenset(
     "BinaryField CharField EmailField FileField FilePathField ImageField SlugField TextField URLField".split()
@@ -200,10 +206,11 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
     kind = name.rpartition(".")[2]
     if kind in _RELATIONS and node.args:
         given["to"] = node.args[0]
-    flags = [*_flags(given, {"null": False, "unique": False, "primary_key": False, "db_constraint": True})]
-    if "**" in given or len(flags) < 4:
+    usual = {"null": False, "unique": False, "primary_key": False, "db_constraint": True, "db_persist": True}
+    flags = [*_flags(given, {**usual, "db_index": kind in _INDEXED})]
+    if "**" in given or len(flags) < len(usual) + 1:
         return None
-    null, unique, primary_key, constraint = flags
+    null, unique, primary_key, constraint, stored, index = flags
     app, model, own_name = key
     plain = {each: literal(given[each]) for each in (*_TEXTS, *_NUMBERS) if each in given}
     texts = {each: value for each, value in plain.items() if isinstance(value, str)}
@@ -217,7 +224,10 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
         unique=unique or primary_key or kind == "OneToOneField",
         primary_key=primary_key,
         default=_default(given.get("db_default"), names),
+        default_by=_default_by(given.get("db_default"), names),
         filled=_is_filled(kind, null, given),
+        index=index,
+        stored=stored,
         column=named or column_name(kind, app, model, own_name),
         collation=texts.get("db_collation", ""),
         related=_related(given.get("to"), app, model) if kind in _RELATIONS else "",
@@ -268,6 +278,23 @@ def _default(node: ast.expr | None, names: Mapping[str, str]) -> Default:
     if isinstance(node, ast.Call):
         return "constant" if _full(node.func, names).endswith(".Value") else "expression"
     return "constant"
+
+
+def _default_by(node: ast.expr | None, names: Mapping[str, str]) -> str:
+    """The class of an expression."""
+    if not isinstance(node, ast.Call) or _default(node, names) != "expression":
+        return ""
+    return _full(node.func, names).rpartition(".")[2]
+
+
+def kept_by(node: ast.expr | None) -> Constraint:
+    """How PostgreSQL keeps to a constraint; empty where only running tells."""
+    name = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+    if name == "UniqueConstraint" and isinstance(node, ast.Call):
+        has_parts = bool(node.args) or any(word.arg in _INDEX_PARTS for word in node.keywords)
+        return "index" if has_parts else "unique"
+    known: Mapping[str, Constraint] = {"CheckConstraint": "check", "ExclusionConstraint": "exclusion"}
+    return known.get(name, "")
 
 
 def _related(node: ast.expr | None, app: str, model: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from codesensei.source import Checkout, pending
+from codesensei.source import Checkout, SourceError, at, pending
 from codesensei.story.section import LONGEST, Section, bounded, shortened
 from codesensei.story.served import Served, of_served
-from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, held, judge
+from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+from codesensei.wire.table_locks import Table, held, locked, tell
 
 NAME = "migrations"
 SHOWN = 4
@@ -37,11 +40,13 @@ def of_migrations(
     keeps: bool = False,
     kept: Collection[str] = (),
     backup: str = "",
+    postgresql: bool = False,
+    tables: Mapping[str, Table] = MappingProxyType({}),
 ) -> Migrations:
     """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from.
 
     `keeps`: defaults of new columns will stay in the database; those of the `kept` migrations do. `backup`: what is
-    against destroying something now, though it is acknowledged.
+    against destroying something now, though it is acknowledged. `tables` are those whose sizes are known.
     """
     if served.revision == checkout.revision:
         return Migrations(NAME)
@@ -55,7 +60,7 @@ def of_migrations(
     told = [
         *bounded([*_against(coming, "")]),
         *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
-        *bounded([*held(found.new)]),
+        *bounded([*_waits(found.new, postgresql, tables)]),
         *([f"`pulumi up` refuses what is destructive until {backup}"] if waits else []),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
@@ -64,6 +69,22 @@ def of_migrations(
     harmful, unfit = ({one.migration for one in some if one.verdict != "safe"} for some in (coming, lacked))
     refused = (harmful | unfit) - {*acknowledged}
     return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), bool(refused or waits))
+
+
+def tables_of_migrations(revision: str, checkout: Checkout, roots: Sequence[str]) -> tuple[str, ...]:
+    """The tables that migrations will lock which come with the checkout; none where nobody knows what serves."""
+    if revision != checkout.revision:
+        with contextlib.suppress(SourceError):
+            if before := at(checkout, revision):
+                plan = pending(before, checkout, roots).new
+                return tuple(dict.fromkeys(wait.table for wait in (*held(plan), *locked(plan))))
+    return ()
+
+
+def _waits(plan: Sequence[Migration], postgresql: bool, tables: Mapping[str, Table]) -> Iterator[str]:
+    for what, fix in tell([*held(plan), *(locked(plan) if postgresql else ())], tables):
+        yield what
+        yield f"  instead: {fix}"
 
 
 def _against(judged: Iterable[Judged], whom: str) -> Iterator[str]:

@@ -43,7 +43,8 @@ class Field:
     """What matters of a field; what is not known is empty.
 
     `kind` is its class, or the one of Django's that it is made from. `through` is the model of a ManyToManyField that
-    the project wrote itself. `default` is the database's own; `filled`: Django has a value for rows that are there.
+    the project wrote itself. `default` is the database's own, `default_by` the class of its expression; `filled`:
+    Django has a value for rows that are there. `index`: it has one of its own; `stored`: rows hold a generated one.
     """
 
     kind: str
@@ -51,7 +52,10 @@ class Field:
     unique: bool = False
     primary_key: bool = False
     default: Default = ""
+    default_by: str = ""
     filled: bool = False
+    index: bool = False
+    stored: bool = True
     column: str = ""
     db_type: str = ""
     collation: str = ""

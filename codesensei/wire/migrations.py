@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from codesensei.wire.columns import FORBIDDEN, READ_IT, Field, Opinion, Verdict, added, altered, is_kept
 
@@ -19,19 +20,12 @@ SAFE = frozenset(
     HStoreExtension TrigramExtension UnaccentExtension RunPython
     """.split()
 )
-# They lock their table, to readers or to writers, until their transaction ends.
-_LOCKING = frozenset(
-    """
-    AddField AlterField RemoveField RenameField RenameModel AlterModelTable AlterUniqueTogether AlterOrderWithRespectTo
-    AddConstraint RemoveConstraint AddIndex
-    """.split()
-)
-# They take as long as there are rows.
-_ON_ROWS = ("RunPython", "RunSQL")
 # The key of a stack file that names what may run all the same.
 ACKNOWLEDGE = "project.acknowledgeMigrations"
 # The name of an operation that is there, and that only running its file tells.
 UNREAD = "an operation that is not written plainly"
+# What PostgreSQL makes of a constraint: `index` is a unique one that is no constraint there.
+Constraint = Literal["", "unique", "index", "check", "exclusion"]
 _CONSTRAINING = ("AddConstraint", "AddConstraintNotValid", "AlterUniqueTogether")
 _LATER = "deploy code that no longer uses it first, and let the next deploy drop it"
 _STATE = "SeparateDatabaseAndState(state_operations=[…])"
@@ -68,7 +62,8 @@ _DESTRUCTIVE: Mapping[str, tuple[str, str]] = {
 class Operation:
     """One operation: its class, and what it is about. `to` is a new name, `fields` are those of a constraint.
 
-    `inert`: it changes no table, e.g. of a model that is not managed, or of a RunSQL without a statement.
+    `table` is the model's, before the operation; `constraint` is how PostgreSQL keeps to a new one. `inert`: it changes
+    no table, e.g. of a model that is not managed, or of a RunSQL without a statement.
     """
 
     name: str
@@ -78,6 +73,8 @@ class Operation:
     before: Field | None = None
     after: Field | None = None
     fields: tuple[str, ...] = ()
+    table: str = ""
+    constraint: Constraint = ""
     inert: bool = False
 
     def __str__(self) -> str:
@@ -144,7 +141,7 @@ def judge(plan: Iterable[Migration], keeps: Callable[[str], bool] = lambda _: Fa
             found = None if operation.inert else next(_against(migration.app, operation, made), None)
             is_new = operation.name == "AddField" or _column(migration.app, operation) in made.columns
             kept = found and is_new and is_kept(operation.after) and keeps(migration.label)
-            _note(migration.app, operation, made)
+            follow(migration.app, operation, made)
             told = Opinion("safe", "", "") if kept or not found else found
             yield Judged(
                 migration=migration.label,
@@ -154,23 +151,6 @@ def judge(plan: Iterable[Migration], keeps: Callable[[str], bool] = lambda _: Fa
                 fix=told.fix,
                 without=found.why if found and kept else "",
             )
-
-
-def held(plan: Iterable[Migration]) -> Iterator[str]:
-    """What waits for locks that a migration holds while it works on rows, in a database that has tables already."""
-    made = Made()
-    for migration in plan:
-        locks = None
-        for operation in migration.operations:
-            if locks and operation.name in _ON_ROWS and not operation.inert:
-                what = f"{migration.label}: {locks} locks its table until {operation.name} has ended"
-                yield f"{what}, and requests wait: give {operation.name} a migration of its own"
-                locks = None
-            is_new = (migration.app, operation.model.lower()) in made.models
-            between_tables = operation.after and operation.after.kind == "ManyToManyField"
-            if migration.atomic and operation.name in _LOCKING and not (is_new or between_tables or operation.inert):
-                locks = locks or operation
-            _note(migration.app, operation, made)
 
 
 def _column(app: str, operation: Operation) -> tuple[str, str, str]:
@@ -208,8 +188,8 @@ def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
         yield Opinion("unknown", "it is none of Django's own operations", READ_IT)
 
 
-def _note(app: str, operation: Operation, made: Made) -> None:
-    """Keep up with what is new."""
+def follow(app: str, operation: Operation, made: Made) -> None:
+    """Keep up with what a plan makes."""
     model, to = (app, operation.model.lower()), operation.to.lower()
     column, renamed = (*model, operation.field.lower()), (*model, to)
     if operation.name == "CreateModel":

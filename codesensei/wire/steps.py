@@ -10,6 +10,7 @@ from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import MEDIA
 from codesensei.wire.said import Said
 from codesensei.wire.sandbox import Loosened
+from codesensei.wire.table_locks import Table
 
 D = TypeVar("D")
 DatabaseKind = Literal["generated", "local", "external", "sqlite", "none"]
@@ -254,9 +255,10 @@ class Build:
     `production` refuses what the policy finds and `waived` does not name; with `plain_http` the site has no HTTPS, and
     with `backups` the stack file asks for them. `adopt` takes over what the settings use and another stack has,
     `shares` names what both may use, and `sandbox` is what the project's programs may do beyond the usual.
-    `lock_timeout` in seconds; 0: migrations wait forever. `acknowledge_migrations` run though the serving release may
-    not live with them: `books.0003_drop_price`. Before one that is destructive the database is dumped, and of these
-    dumps `dump_keep` stay. `keep_defaults`: defaults of new columns stay in the database for the serving release.
+    `lock_timeout` and `migration_timeout` in seconds; 0: migrations wait, and hold their locks, forever.
+    `acknowledge_migrations` run though the serving release may not live with them: `books.0003_drop_price`. Before one
+    that is destructive the database is dumped, and of these dumps `dump_keep` stay. `keep_defaults`: defaults of new
+    columns stay in the database for the serving release.
     """
 
     user: str
@@ -293,6 +295,7 @@ class Build:
     acknowledge_migrations: tuple[str, ...] = ()
     dump_keep: int = 3
     keep_defaults: bool = True
+    migration_timeout: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -434,6 +437,8 @@ class Seen:
     # The age of the newest backup in seconds; None where there is none.
     backup_age: float | None = None
     memory: Memory | None = None
+    # Those that were asked for and are there.
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

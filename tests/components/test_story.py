@@ -19,8 +19,11 @@ from codesensei.remote.state import State
 from codesensei.story.release import OTHER_BUILD
 from codesensei.wire.register import Register
 from codesensei.wire.steps import Drift, Memory
+from codesensei.wire.table_locks import Table
+from components import deploy
 from components import story as story_of
 from components.base import if_known
+from components.release import build_data
 from tests.components import recorder, stacks
 from tests.config.engine import API_TOKEN
 
@@ -286,3 +289,47 @@ def test_production_waits_for_a_backup_before_it_destroys(age: float | None, sai
     assert story_of._needed_backup(production, replace(look, register=None)) == ""
     waived = production.config.model_copy(update={"waive": {"backup": "a test"}})
     assert story_of._needed_backup(replace(production, config=waived), look) == ""
+
+
+@pytest.mark.proves("migrations.locks.preview")
+@pytest.mark.parametrize("name", EVERY)
+def test_the_look_asks_for_the_tables_that_migrations_will_lock(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database is on the server."""
+    stack, code = EVERY[name](tmp_path), recorder.code()
+    monkeypatch.setattr("codesensei.source.read_code", lambda _: code)
+    asked: list[object] = []
+
+    def reach(*_: Any, tables: Callable[[State], object], **__: Any) -> None:
+        asked.append(tables(State(outputs={"revision": "1" * 40})))
+        raise InterruptedError
+
+    monkeypatch.setattr(remote, "reach", reach)
+    monkeypatch.setattr(story, "tables_of_migrations", lambda *words: words)
+    with pytest.raises(InterruptedError):
+        deploy(stack)
+    roots = (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
+    assert asked == [() if name == "external" else ("1" * 40, code.checkout, roots)]
+
+
+@pytest.mark.proves("migrations.locks.preview")
+def test_what_the_look_has_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def keep(*_: Any, **known: Any) -> story.Section:
+        given.update(known)
+        raise InterruptedError
+
+    stack = stacks.given(tmp_path)
+    state, tables = state_of(stack, monkeypatch), {"books_book": Table(rows=1, size=2)}
+    monkeypatch.setattr(story, "of_migrations", keep)
+    with pytest.raises(InterruptedError):
+        preview(stack, state, monkeypatch, look=remote.Look(tables=tables))
+    assert (given["postgresql"], given["tables"]) == (True, tables)
+
+
+@pytest.mark.proves("config.migration-timeout")
+def test_the_build_is_told_how_long_a_migration_may_take(tmp_path: Path) -> None:
+    text = f"{stacks.GIVEN}  codesensei:database: {{migrationTimeout: 60}}\n"
+    assert build_data(stacks.loaded(tmp_path, text), recorder.code()).migration_timeout == 60

@@ -482,6 +482,12 @@ BAD = [
         "database.lockTimeout: -1 is too small: times are in seconds, 0 for no limit\n    set 5, or 0",
     ),
     Bad(
+        "migration-timeout",
+        "migrationTimeout: 0",
+        "migrationTimeout: -1",
+        "database.migrationTimeout: -1 is too small: times are in seconds, 0 for no limit\n    set 60, or 0",
+    ),
+    Bad(
         "keep-releases",
         "keepReleases: 5",
         "keepReleases: 1",

@@ -108,6 +108,10 @@ COMBINATIONS = {
         [kind("local"), SQLITE],
         "database.kind: is local, but env.DATABASE_URL points to a SQLite file\n    set it to auto",
     ),
+    "migration-timeout-sqlite": (
+        [("migrationTimeout: 0", "migrationTimeout: 60"), SQLITE],
+        "database.migrationTimeout: has no use: nothing cancels a migration of a SQLite file\n    remove it, or set 0",
+    ),
     "database-name-differs": (
         [NAMED, HERE],
         "database.name: is not the name in secretEnv.DATABASE_URL\n    remove it: the URL says it",
@@ -164,7 +168,7 @@ def rules_of_the_product() -> set[str]:
         "connections",
         "backup-keep",
     }  # named by users of at_least()
-    rules |= {"backup-keep", "dump-keep"}
+    rules |= {"backup-keep", "dump-keep", "migration-timeout"}
     doors = {"reject", "Problem", "_refuse", "Refusal", "matching"}
     product = EXAMPLE.parents[1] / "codesensei"
     for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):

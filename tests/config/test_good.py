@@ -34,6 +34,13 @@ def loaded(directory: Path, *changes: tuple[str, str]) -> Stack:
     return load_text(directory, text)
 
 
+@pytest.mark.proves("config.migration-timeout")
+def test_a_migration_has_no_bound_unless_one_is_set(tmp_path: Path) -> None:
+    assert loaded(tmp_path).config.database.migration_timeout == 0
+    given = loaded(tmp_path, ("migrationTimeout: 0", "migrationTimeout: 60"))
+    assert given.config.database.migration_timeout == 60
+
+
 @pytest.mark.proves("config.lock-timeout")
 def test_migrations_may_wait_for_ever(tmp_path: Path) -> None:
     assert loaded(tmp_path, ("lockTimeout: 5", "lockTimeout: 0")).config.database.lock_timeout == 0

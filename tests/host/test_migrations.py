@@ -273,3 +273,69 @@ def test_a_default_stays_for_code_that_does_not_know_its_column(stack: Stack) ->
     error = stack.up(succeed=False).said("error")
     assert "entries.0003_mood: AddField entry.mood is DESTRUCTIVE: each row that the serving code writes fails" in error
     assert stack.serving() == served
+
+
+FILL = """
+import time
+
+from django.db import migrations, models
+
+
+def fill(apps, schema_editor):
+    for entry in apps.get_model("entries", "Entry").objects.order_by("pk").iterator():
+        type(entry).objects.filter(pk=entry.pk).update(mood="calm")
+
+
+class Migration(migrations.Migration):
+    atomic = {atomic}
+    dependencies = [("entries", "{after}")]
+    operations = [
+        migrations.AddField("entry", "mood", models.CharField(max_length=9, null=True)),
+        migrations.RunPython(fill),
+    ]
+"""
+ROWS = 400_000
+MANY = (
+    "INSERT INTO entries_entry (name, message, created_at)"
+    f" SELECT 'n', 'm', now() FROM generate_series(1, {ROWS}); ANALYZE entries_entry"
+)
+MOODS = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'entries_entry' AND column_name = 'mood'"
+INDEXED = "SELECT count(*) FROM pg_indexes WHERE indexname = 'entry_name_idx'"
+
+
+@pytest.mark.full
+@each_debian(13)
+@pytest.mark.proves("migrations.locks", "migrations.locks.preview", "migrations.timeout", "config.migration-timeout")
+def test_a_large_table(stack: Stack) -> None:
+    """What waits for it is told with its size, and who holds it for too long gives it back."""
+    server, first = stack.server, stack.config["codesensei:project"]["source"]["revision"]
+    names = git(stack.repository, "ls-tree", "--name-only", f"{first}:entries/migrations").split()
+    latest = max(name for name in names if name.startswith("0")).removesuffix(".py")
+    operation = 'AddIndex("entry", models.Index(fields=["name"], name="entry_name_idx"))'
+    indexed = stack.commit(changed("0003_index", latest, operation), first)
+    filled = stack.commit({"entries/migrations/0004_fill.py": FILL.format(atomic=True, after="0003_index")}, indexed)
+    stack.set("project.source.revision", indexed)
+    # Of a small table nothing is said.
+    assert "writes wait" not in stack.preview().output
+    psql(server, MANY, "guestbook")
+    waits = "entries.0003_index: AddIndex on entries_entry (400,0"
+    previewed = stack.preview().output
+    assert waits in previewed
+    assert " MB): writes wait while the index is built" in previewed
+    assert "instead: use AddIndexConcurrently in a migration with atomic = False" in previewed
+    stack.set("project.source.revision", filled)
+    stack.set("database.migrationTimeout", 5)
+    served = stack.serving()
+    failed = stack.up(succeed=False)
+    error = failed.said("error")
+    assert f"warning: {waits}" in failed.output
+    assert "entries.0004_fill: AddField entry.mood locks its table (400,0" in failed.output
+    cancelled = "the migration entries.0004_fill took longer than database.migrationTimeout (5 s) and was cancelled"
+    assert f"{cancelled}: all of it is rolled back" in error
+    assert "applied before it, and staying so: entries.0003_index" in error
+    assert stack.serving() == served
+    assert (psql(server, MOODS, "guestbook"), psql(server, INDEXED, "guestbook")) == ("0", "1")
+    # Nothing holds the table any more.
+    with always_written(stack):
+        stack.set("project.source.revision", indexed)
+        assert f"warning: {waits}" not in stack.up().output

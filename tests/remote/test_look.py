@@ -20,6 +20,7 @@ from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
 from codesensei.wire.register import Register
 from codesensei.wire.steps import Drift, Memory, Seen, SeenStep
+from codesensei.wire.table_locks import Table
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 JUMP_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfV1Y9vDYk9zS3yBmtJxzM7rJ9xkzTzKb7rX0L2pXyZ"
@@ -237,6 +238,30 @@ def test_a_look_only_asks(ssh: Any) -> None:
     assert (folder / "agent").read_text() == "agent.sock"
 
 
+@pytest.mark.proves("migrations.locks.preview")
+def test_it_asks_for_tables_too_over_the_same_connection(ssh: Any, engine: dict[str, Any]) -> None:
+    asked: list[State] = []
+
+    def tables(state: State) -> list[str]:
+        asked.append(state)
+        return ["books_book", "it's"]
+
+    folder = ssh(out=json.dumps({**ANSWER, "tables": {"books_book": {"rows": 7, "size": 8192}}}))
+    look = reach(SERVER, slug="shop", drift=True, private_key=None, tables=tables).look
+    assert (asked, look.tables) == ([STATE], {"books_book": Table(rows=7, size=8192)})
+    assert (folder / "arguments").read_text().splitlines()[-1].endswith(" books_book 'it'\"'\"'s'")
+    # Without a look, nobody is asked.
+    assert reach(SERVER, slug="shop", drift=False, private_key=None, tables=tables).look.tables == {}
+    assert len(asked) == 1
+
+
+@pytest.mark.proves("migrations.locks.preview")
+def test_of_very_many_tables_the_first_are_asked_for(ssh: Any) -> None:
+    folder = ssh(out="{}")
+    look_at(SERVER, "agent.sock", "", RUN, STATE, [f"t{number}" for number in range(80)])
+    assert (folder / "arguments").read_text().splitlines()[-1].split()[-2:] == ["t48", "t49"]
+
+
 @pytest.mark.parametrize("launcher", [True, False])
 @pytest.mark.parametrize("register", ['{\n "slugs": {}\n}\n', None])
 def test_what_the_server_is_asked(launcher: bool, register: str | None, tmp_path: Path) -> None:
@@ -246,10 +271,10 @@ def test_what_the_server_is_asked(launcher: bool, register: str | None, tmp_path
         run.chmod(0o755)
     if register:
         known.write_text(register)
-    argv = ["sh", "-s", str(run), str(known), "mark:", "python:"]
+    argv = ["sh", "-s", str(run), str(known), "mark:", "python:", "books_book", "a b"]
     done = subprocess.run(argv, input=module.SCRIPT.read_text(), capture_output=True, text=True, check=True)
     lines = [line for line in done.stdout.splitlines() if line]
-    told = ["look: {}" if launcher else "{}", *(['mark:{ "slugs": {}}'] if register else [])]
+    told = ["look books_book a b: {}" if launcher else "{}", *(['mark:{ "slugs": {}}'] if register else [])]
     assert ([line for line in lines if not line.startswith("python:")], done.stderr) == (told, "")
     own = Path("/usr/bin/python3").resolve().name.removeprefix("python")
     assert [line for line in lines if line.startswith("python:")] == ([f"python:{own}"] if own.startswith("3") else [])

@@ -13,7 +13,8 @@ import pytest
 from codesensei.scripts.release import guard
 from codesensei.wire import codec
 from codesensei.wire.migrations import Judged, judge
-from tests.operations import FIRST, KEPT, ROWS, SECOND
+from codesensei.wire.table_locks import locked
+from tests.operations import FIRST, KEPT, LOCKS, ROWS, SECOND
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +36,7 @@ for text in texts:
     pathlib.Path(name).write_text(text)
     child = os.fork()
     if not child:
-        sys.argv, sys.path[:0] = [program, "default"], [os.path.dirname(program)]
+        sys.argv, sys.path[:0] = [program, "", "default"], [os.path.dirname(program)]
         runpy.run_path(program, run_name="__main__")
         sys.exit()
     assert os.waitpid(child, 0)[1] == 0, text
@@ -52,7 +53,7 @@ def run(folder: Path, *words: str, given: str = "") -> list[guard.Plan]:
 
 
 def asked(folder: Path) -> guard.Plan:
-    [plan] = run(folder, str(guard.ASK), "default")
+    [plan] = run(folder, str(guard.ASK), guard.QUERY, "default")
     return plan
 
 
@@ -101,6 +102,15 @@ def test_defaults_that_stay(project: Path) -> None:
     found = [one.verdict for plan in plans for one in judge(plan.migrations, lambda _: True)]
     assert found == [verdict for _, verdict in KEPT]
     assert not any(plan.keeps for plan in plans), "SQLite copies the table"
+
+
+@pytest.mark.proves("migrations.locks")
+def test_what_waits_for_each_operation(project: Path) -> None:
+    texts = [second(f"migrations.{operation}") for operation, _ in LOCKS]
+    plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
+    found = [[f"{wait.table}{wait.end}" for wait in locked(plan.migrations)] for plan in plans]
+    assert found == [[wanted] if wanted else [] for _, wanted in LOCKS]
+    assert not any(plan.tables for plan in plans), "only PostgreSQL is asked"
 
 
 @pytest.mark.proves("migrations.asked")

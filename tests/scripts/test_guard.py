@@ -50,7 +50,7 @@ class Django:
 
     def run(self, step: Any, release: Release, job: Job) -> JobResult:
         self.asked.append(job.argv[-1])
-        assert list(job.argv[-2:-1]) == [str(guard.ASK)]
+        assert list(job.argv[-3:-1]) == [str(guard.ASK), guard.QUERY]
         if release.name == "old":
             assert release.settings_module == RELEASE.settings_module
             return JobResult(int(self.serving is None), "", Path("log"), answer=json.dumps(self.serving or {}))
@@ -280,3 +280,35 @@ def test_work_on_rows_under_a_lock_is_warned_of(django: Django, refuse: Refuse) 
     assert refuse() == []
     django.plan.update(applied=[], migrations=[{**django.plan["migrations"][0], "atomic": True}])
     assert refuse() == []
+
+
+BUILDS = {"name": "AddIndex", "model": "book", "table": "books_book"}
+
+
+@pytest.mark.proves("migrations.locks", "migrations.locks.small")
+def test_what_waits_for_a_large_table_is_warned_of_with_its_size(django: Django, refuse: Refuse) -> None:
+    django.plans(BUILDS)
+    assert refuse() == []
+    django.plan["keeps"] = True
+    [warning] = refuse()
+    assert warning == (
+        f"{DROP_PRICE}: AddIndex on books_book (size not known): writes wait while the index is built; use"
+        " AddIndexConcurrently in a migration with atomic = False"
+    )
+    django.plan["tables"] = {"books_book": {"rows": 25_000, "size": 9 << 20}}
+    [warning] = refuse()
+    assert "AddIndex on books_book (25,000 rows, 9.0 MB): writes wait" in warning
+    django.plan["tables"] = {"books_book": {"rows": 25_000, "size": 1 << 20}}
+    assert refuse() == []
+    # Nothing serves from these tables.
+    django.plan.update(applied=[], tables={})
+    assert refuse() == []
+
+
+@pytest.mark.proves("migrations.locks")
+def test_what_is_refused_is_told_before_what_waits(django: Django, refuse: Refuse) -> None:
+    django.plans(BUILDS, DROP)
+    django.plan["keeps"] = True
+    with pytest.raises(Failure):
+        refuse()
+    assert any("writes wait" in line for line in refuse(DROP_PRICE))

@@ -72,14 +72,19 @@ def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 @pytest.fixture
 def run(make_step: Any) -> Migrate:
     def run(
-        seconds: int = 5, acknowledged: tuple[str, ...] = (), keep_defaults: bool = True, **entries: DatabaseFacts
+        seconds: int = 5,
+        acknowledged: tuple[str, ...] = (),
+        keep_defaults: bool = True,
+        longest: int = 0,
+        **entries: DatabaseFacts,
     ) -> list[str]:
         record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
         record.built(SHOP, NAME, replace(FACTS, databases={"default": POSTGRES, **entries}), {})
         run.step = make_step("build")  # type: ignore[attr-defined]
         asked = databases.ask(run.step, RELEASE)  # type: ignore[attr-defined]
         step = run.step  # type: ignore[attr-defined]
-        return migrate.migrate(step, RELEASE, asked, seconds, acknowledged, keep_defaults=keep_defaults)
+        limits = migrate.Limits(seconds, longest)
+        return migrate.migrate(step, RELEASE, asked, limits, acknowledged, keep_defaults=keep_defaults)
 
     return run
 
@@ -116,7 +121,7 @@ def test_every_database_with_work_is_migrated_in_order(project: Project, run: Mi
     ]
     project.pending = {"default", "replica", "users"}
     assert run(logs=POSTGRES, replica=POSTGRES, users=POSTGRES) == []
-    migrated = [list(job.argv[6:]) for job in project.ran if "--noinput" in job.argv]
+    migrated = [list(job.argv[7:]) for job in project.ran if "--noinput" in job.argv]
     assert migrated == [["--noinput"], ["--noinput", "--database", "users"]]
     assert run.step.said == [  # type: ignore[attr-defined]
         "DATABASES['replica'] is not migrated: it is read-only",
@@ -141,7 +146,7 @@ def test_what_a_run_has_kept_and_dropped_is_noted_however_it_ends(
         run()
     [job] = [job for job in project.ran if "--noinput" in job.argv]
     due = [["book", "gone"], ["book", "old"]]
-    assert json.loads(job.argv[4]) == {"alias": "default", "keep": True, "kept": [], "drop": due}
+    assert json.loads(job.argv[5]) == {"alias": "default", "keep": True, "kept": [], "drop": due}
     kept = defaults.kept(SHOP, "default")
     assert (kept.columns, kept.due) == ((("book", "note"),), (("book", "old"),))
 
@@ -153,7 +158,7 @@ def test_no_default_is_kept_where_nothing_serves_or_the_stack_keeps_none(project
     project.pending = {"default"}
     run(keep_defaults=False)
     jobs_run = [job for job in project.ran if "--noinput" in job.argv]
-    assert [json.loads(job.argv[4])["keep"] for job in jobs_run] == [False, False]
+    assert [json.loads(job.argv[5])["keep"] for job in jobs_run] == [False, False]
 
 
 def test_migrations_of_each_schema_are_counted(project: Project, run: Migrate) -> None:
@@ -199,6 +204,59 @@ def test_a_migration_waits_for_a_lock_so_long(project: Project, run: Migrate, se
     run(seconds)
     assert list(project.ran[1].argv[2:4]) == [str(migrate.MIGRATE), str(seconds)]
     assert project.ran[1].variables == {}
+
+
+CANCELLED = """  Applying books.0002_index... OK
+  Applying books.0003_fill...Traceback (most recent call last):
+django.db.utils.OperationalError: canceling statement due to user request"""
+
+
+@pytest.mark.proves("config.migration-timeout")
+@pytest.mark.parametrize("seconds", [60, 0])
+def test_a_migration_holds_its_locks_so_long(project: Project, run: Migrate, seconds: int) -> None:
+    run(longest=seconds)
+    assert list(project.ran[1].argv[3:5]) == ["5", str(seconds)]
+
+
+@pytest.mark.proves("migrations.timeout")
+@pytest.mark.parametrize(
+    ("atomic", "cause", "fix"),
+    [
+        (
+            True,
+            "the migration books.0003_fill took longer than database.migrationTimeout (60 s) and was cancelled: all of"
+            " it is rolled back\napplied before it, and staying so: books.0002_index",
+            "change rows in batches, each in a transaction of its own, in a migration with atomic = False; see what the"
+            " preview says of its locks; or raise database.migrationTimeout; then deploy again",
+        ),
+        (
+            False,
+            "a transaction of the migration books.0003_fill, or a statement without one, took longer than"
+            " database.migrationTimeout (60 s) and was cancelled: it is rolled back\nthe migration has atomic = False:"
+            " what it did before stays, and it is not recorded as applied\napplied before it, and staying so:"
+            " books.0002_index",
+            "make its batches smaller, and let it begin again where parts of it are done; or raise"
+            " database.migrationTimeout; then deploy again",
+        ),
+    ],
+)
+def test_what_was_cancelled_is_told(project: Project, run: Migrate, atomic: bool, cause: str, fix: str) -> None:
+    project.failing, project.said = {"default": CANCELLED}, {"over" if atomic else "partly": ["books.0003_fill"]}
+    with pytest.raises(Failure) as caught:
+        run(longest=60)
+    assert (caught.value.cause, caught.value.fix) == (cause, fix)
+    assert caught.value.log == CANCELLED
+    # And what a cancelled index has left.
+    project.said = {**project.said, "invalid": ["note_idx"], "left": ["note_idx"]}
+    with pytest.raises(Failure) as caught:
+        run(longest=60)
+    assert caught.value.cause == f"{cause}; it left an invalid index: note_idx"
+
+
+@pytest.mark.proves("migrations.timeout")
+def test_a_database_that_has_no_bound_is_a_warning(project: Project, run: Migrate) -> None:
+    project.said = {"unbounded": ["sqlite"]}
+    assert run(longest=60) == ["database.migrationTimeout bounds nothing: the database is sqlite, not PostgreSQL"]
 
 
 @pytest.mark.proves("migrate.weight")

@@ -14,15 +14,18 @@ from codesensei.scripts.release import migrate
 
 # As much of Django, and of what is below it, as the program touches. Statements are printed as they are run.
 DJANGO = """
-import contextlib, json, os
+import contextlib, json, os, threading
 HOW = json.loads(os.environ["HOW"])
 class Raw:
     autocommit = True
+    cancelled = threading.Event()
     class info:
         backend_pid = 7
         transaction_status = 0
     def cursor(self):
         return Cursor()
+    def cancel(self):
+        self.cancelled.set()
 class Cursor:
     def __enter__(self):
         return self
@@ -79,6 +82,26 @@ class transaction:
 invalid = [HOW["before"]]
 connections, connection_created = {"default": Connection()}, Signal()
 """
+SCHEMA = """
+class BaseDatabaseSchemaEditor:
+    collect_sql = False
+    def __init__(self, connection, atomic):
+        self.connection, self.atomic_migration = connection, atomic
+    def __enter__(self):
+        print("SQL BEGIN")
+        return self
+    def __exit__(self, kind, *_):
+        print("SQL ROLLBACK" if kind else "SQL COMMIT")
+"""
+EXECUTOR = """
+from django.db import connections
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+class MigrationExecutor:
+    def apply_migration(self, state, migration):
+        with BaseDatabaseSchemaEditor(connections["default"], migration.atomic) as editor:
+            migration.work(editor.connection)
+        print("SQL RECORD")
+"""
 APPS = """
 import json, os, types
 class apps:
@@ -107,13 +130,66 @@ for name, table, *fields in HOW["operations"]:
 invalid[0] = HOW["after"]
 sys.exit(HOW["status"])
 """
+# A migration that works in one way or another, and another one after it.
+WORK = """
+import time, types
+from django.db import HOW, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db import Raw
+class Cancelled(Exception):
+    pass
+def one_statement(connection):
+    def wait(*_):
+        print("SQL WAIT")
+        if Raw.cancelled.wait(30):
+            raise Cancelled
+        print("SQL WAITED TO THE END")
+    connection.execute_wrappers[-1](wait, HOW["statement"], None, False, {"connection": connection})
+def many_statements(connection):
+    for _ in range(3000):
+        connection.execute("UPDATE")
+        time.sleep(0.01)
+def python_alone(connection):
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        pass
+    print("SQL COMPUTED TO THE END")
+def nothing_stops_it(connection):
+    for _ in range(300):
+        try:
+            connection.execute("UPDATE")
+            time.sleep(0.01)
+        except Exception:
+            pass
+def batches(connection):
+    for _ in range(4):
+        connection.execute("UPDATE")
+        Raw.info.transaction_status = 2
+        time.sleep(0.5)
+        connection.execute("UPDATE")
+        Raw.info.transaction_status = 0
+    # Nothing is locked now.
+    time.sleep(1.5)
+def quick(connection):
+    connection.execute("UPDATE")
+for name, work in (("0001_x", globals()[HOW["work"]]), ("0002_y", quick)):
+    migration = types.SimpleNamespace(app_label="books", name=name, atomic=HOW["atomic"], work=work)
+    MigrationExecutor().apply_migration(None, migration)
+# The time of one that has ended goes on for nobody.
+print("SQL STOPPED" if Raw.cancelled.wait(HOW.get("waits", 0)) else "SQL LEFT ALONE")
+"""
 AS_USUAL = {"vendor": "postgresql", "pid": 7, "refuses": False, "before": [], "after": [], "status": 0}
 AS_USUAL |= {"there": [], "operations": [], "own": []}
 NO_DEFAULTS: dict[str, Any] = {"alias": "default", "keep": False, "kept": [], "drop": []}
 
 
 def run(
-    tmp_path: Path, seconds: int = 5, defaults: dict[str, Any] = NO_DEFAULTS, **changes: Any
+    tmp_path: Path,
+    seconds: int = 5,
+    defaults: dict[str, Any] = NO_DEFAULTS,
+    longest: int = 0,
+    manage: str = MANAGE,
+    **changes: Any,
 ) -> tuple[list[str], dict[str, list[Any]], int]:
     """What the database was told, what the step is told, and how it ended."""
     how = {**AS_USUAL, **changes}
@@ -124,17 +200,23 @@ def run(
         "django/db/__init__.py": DJANGO,
         "django/db/backends/__init__.py": "",
         "django/db/backends/signals.py": "from django.db import connection_created",
+        "django/db/backends/base/__init__.py": "",
+        "django/db/backends/base/schema.py": SCHEMA,
+        "django/db/migrations/__init__.py": "",
+        "django/db/migrations/executor.py": EXECUTOR,
         "beside.py": "",
-        "manage.py": MANAGE,
+        "manage.py": manage,
     }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     about = json.dumps({**NO_DEFAULTS, **defaults})
-    argv = [sys.executable, "-B", str(migrate.MIGRATE), str(seconds), about, "migrate", "--noinput"]
+    numbers = (str(seconds), str(longest))
+    argv = [sys.executable, "-B", str(migrate.MIGRATE), *numbers, about, "migrate", "--noinput"]
     done = subprocess.run(argv, cwd=tmp_path, env={"HOW": json.dumps(how)}, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     told = [line.removeprefix("SQL ") for line in lines if line.startswith("SQL ") and "pg_index" not in line]
     [answer] = [line.removeprefix(migrate.MIGRATED) for line in lines if line.startswith(migrate.MIGRATED)]
-    assert done.stderr == ""
+    assert done.stderr == "" or manage == WORK
     return told, json.loads(answer), done.returncode
 
 
@@ -148,7 +230,9 @@ def test_the_limit_is_set_on_the_session(tmp_path: Path) -> None:
         "CREATE TABLE",
         "ALTER TABLE",
     ]
-    assert (said, status) == ({"refused": [], "invalid": [], "left": [], "kept": [], "dropped": []}, 0)
+    nothing: dict[str, list[Any]] = {name: [] for name in ("refused", "invalid", "left", "over", "partly", "unbounded")}
+    nothing |= {"kept": [], "dropped": []}
+    assert (said, status) == (nothing, 0)
 
 
 @pytest.mark.proves("migrate.lock-timeout.poolers")
@@ -264,3 +348,60 @@ def test_what_the_project_gives_the_database_itself_is_not_dropped(tmp_path: Pat
         told, kept, dropped = sql_of(tmp_path / str(number), noted, operation)
         assert DROP not in told
         assert (kept, dropped) == ([], [["book", "note"]])
+
+
+def worked(
+    tmp_path: Path, work: str, atomic: bool = True, **changes: Any
+) -> tuple[list[str], dict[str, list[Any]], int]:
+    """What the database was told by a migration that may take a second, and the one after it."""
+    how = {"manage": WORK, "longest": 1, "work": work, "atomic": atomic, "statement": "UPDATE", **changes}
+    told, said, status = run(tmp_path, 0, **how)
+    return [line for line in dict.fromkeys(told) if line != "UPDATE"], said, status
+
+
+@pytest.mark.proves("migrations.timeout", "migrations.timeout.code")
+@pytest.mark.parametrize("work", ["one_statement", "many_statements", "python_alone", "nothing_stops_it"])
+def test_a_migration_that_takes_too_long_is_cancelled_and_rolled_back(tmp_path: Path, work: str) -> None:
+    """Whatever it does: wait for the database, ask it again and again, compute, or ignore what it is told."""
+    told, said, status = worked(tmp_path, work)
+    assert [line for line in told if line != "WAIT"] == ["BEGIN", "ROLLBACK"]
+    assert (said["over"], said["partly"], status) == (["books.0001_x"], [], 1)
+
+
+@pytest.mark.proves("migrations.timeout.code")
+def test_what_is_asked_then_is_refused_at_once(tmp_path: Path) -> None:
+    """Of the 300 that would take three seconds."""
+    told, _, _ = run(tmp_path, 0, manage=WORK, longest=1, work="nothing_stops_it", atomic=True)
+    assert told.count("UPDATE") < 200
+
+
+@pytest.mark.proves("migrations.timeout")
+def test_one_that_ends_in_time_is_recorded_and_so_is_the_next(tmp_path: Path) -> None:
+    told, said, status = worked(tmp_path, "quick", waits=1.5)
+    assert told == ["BEGIN", "COMMIT", "RECORD", "LEFT ALONE"]
+    assert (said["over"], said["partly"], said["unbounded"], status) == ([], [], [], 0)
+
+
+@pytest.mark.proves("migrations.timeout")
+@pytest.mark.parametrize("changes", [{"longest": 0}, {"vendor": "sqlite"}])
+def test_where_there_is_no_bound_nothing_is_cancelled(tmp_path: Path, changes: dict[str, Any]) -> None:
+    told, said, status = worked(tmp_path, "nothing_stops_it", **changes)
+    assert told == ["BEGIN", "COMMIT", "RECORD", "LEFT ALONE"]
+    assert (said["over"], status) == ([], 0)
+    assert said["unbounded"] == (["sqlite"] if changes.get("vendor") else [])
+
+
+@pytest.mark.proves("migrations.timeout.parts")
+def test_without_a_transaction_each_batch_has_its_own_time(tmp_path: Path) -> None:
+    told, said, status = worked(tmp_path, "batches", atomic=False)
+    assert (told, said["partly"], status) == (["BEGIN", "COMMIT", "RECORD", "LEFT ALONE"], [], 0)
+
+
+@pytest.mark.proves("migrations.timeout.parts")
+@pytest.mark.parametrize(("statement", "is_bounded"), [("UPDATE x", True), ("CREATE INDEX CONCURRENTLY x", False)])
+def test_a_statement_without_a_transaction(tmp_path: Path, statement: str, is_bounded: bool) -> None:
+    """An index that is built concurrently may take its time: nobody waits for it."""
+    manage = WORK if is_bounded else WORK.replace("wait(30)", "wait(2)")
+    told, said, status = worked(tmp_path, "one_statement", atomic=False, statement=statement, manage=manage)
+    assert "WAIT" in told
+    assert (said["partly"], status) == ((["books.0001_x"], 1) if is_bounded else ([], 0))

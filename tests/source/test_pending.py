@@ -8,7 +8,8 @@ import pytest
 
 from codesensei.source import Checkout, Pending, SourceError, bounds, open_source, pending
 from codesensei.wire.migrations import UNREAD, judge
-from tests.operations import FIRST, HEAD, KEPT, ROWS, SECOND
+from codesensei.wire.table_locks import locked
+from tests.operations import FIRST, HEAD, KEPT, LOCKS, ROWS, SECOND
 from tests.source.conftest import Repository, asked
 
 Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
@@ -52,6 +53,14 @@ def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
         (one,) = judge(found.new)
         told = f"{one.verdict} {one.operation}"
         assert told == (ONLY_DJANGO.get(wanted, wanted) if "Own(" in operation else wanted), operation
+
+
+@pytest.mark.slow
+@pytest.mark.proves("migrations.locks")
+def test_what_waits_for_an_operation_is_read_as_django_says_it(between: Between) -> None:
+    for operation, wanted in LOCKS:
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(operation)})
+        assert [f"{wait.table}{wait.end}" for wait in locked(found.new)] == ([wanted] if wanted else []), operation
 
 
 @pytest.mark.parametrize(

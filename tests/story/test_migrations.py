@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from codesensei.source import Pending, SourceError
-from codesensei.story import of_migrations
+from codesensei.story import of_migrations, tables_of_migrations
 from codesensei.wire.columns import Field
 from codesensei.wire.migrations import Migration, Operation
+from codesensei.wire.table_locks import Table
 from tests.story.parts import REVISION
 from tests.story.test_release import checkout, served
 
@@ -146,3 +148,43 @@ def test_what_waits_for_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_work_on_rows_under_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = told(monkeypatch, Pending(new=(migration("0003_fill", ADD, Operation(name="RunPython")),)))
     assert entries[0].startswith("books.0003_fill: AddField book.isbn locks its table until RunPython has ended, and")
+
+
+LARGE = Table(rows=41_210_332, size=3_435_973_837)
+BUILDS = Operation(name="AddIndex", model="book", table="books_book")
+
+
+@pytest.mark.proves("migrations.locks.preview")
+def test_what_waits_is_told_with_its_size_and_what_to_do_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    told(monkeypatch, Pending(new=(migration("0004_isbn_index", BUILDS),)))
+    safe = "books.0004_isbn_index: AddIndex book is safe for the serving code"
+
+    def entries(**known: Any) -> tuple[str, ...]:
+        return of_migrations(served(), checkout(), ["."], (), **known).entries
+
+    assert entries() == (safe,)
+    assert entries(postgresql=True, tables={"books_book": LARGE}) == (
+        "books.0004_isbn_index: AddIndex on books_book (41,210,332 rows, 3.2 GB): writes wait while the index is built",
+        "  instead: use AddIndexConcurrently in a migration with atomic = False",
+        safe,
+    )
+    assert entries(postgresql=True, tables={"books_book": Table(rows=3, size=24_576)}) == (safe,)
+    assert "on books_book (size not known): writes wait" in entries(postgresql=True)[0]
+
+
+@pytest.mark.proves("migrations.locks.preview")
+def test_the_tables_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill = (Operation(name="RemoveField", model="shelf", table="books_shelf"), Operation(name="RunPython"))
+    found = Pending(new=(migration("0003_fill", *fill), migration("0004_index", BUILDS, ADD)))
+    monkeypatch.setattr("codesensei.story.migrations.at", lambda *_: checkout(REVISION))
+    monkeypatch.setattr("codesensei.story.migrations.pending", lambda *_: found)
+    assert tables_of_migrations("1" * 40, checkout(), ["."]) == ("books_shelf", "books_book")
+    assert tables_of_migrations(checkout().revision, checkout(), ["."]) == ()
+    monkeypatch.setattr("codesensei.story.migrations.at", lambda *_: None)
+    assert tables_of_migrations("1" * 40, checkout(), ["."]) == ()
+
+    def fail(*_: object) -> None:
+        raise SourceError("the repository", "is damaged", "clone it again")
+
+    monkeypatch.setattr("codesensei.story.migrations.at", fail)
+    assert tables_of_migrations("1" * 40, checkout(), ["."]) == ()

@@ -88,7 +88,7 @@ def test_a_commit_back(shop: Shop) -> None:
 def test_migrations(shop: Shop) -> None:
     found = told(previewed(shop, ("project.source.revision", "v2.0.0")))
     at = next(number for number, line in enumerate(found) if line.startswith("migrations "))
-    shown = "\n".join(found[at : at + 5])
+    shown = "\n".join(found[at : at + 7])
     assert shown in PAGE
     names = ["entries.0002_drop_name"]
     acknowledged = told(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 
 from codesensei.wire.columns import Field, Verdict
-from codesensei.wire.migrations import SAFE, Judged, Migration, Operation, held, judge
+from codesensei.wire.migrations import SAFE, Judged, Migration, Operation, judge
 
 
 def column(kind: str = "CharField", **facts: Any) -> Field:
@@ -236,36 +235,3 @@ def test_what_is_safe_only_with_its_default_says_so() -> None:
     [one] = judge([Migration(app="books", name="0003_x", operations=(add(column(filled=True)),))], lambda _: True)
     assert str(one).endswith(" is safe: its default stays in the database")
     assert one.without.startswith("each row that the serving code writes fails")
-
-
-PYTHON = Operation(name="RunPython")
-HOLDS = add(column(null=True))
-
-
-@pytest.mark.proves("migrations.held")
-@pytest.mark.parametrize(
-    ("operations", "named"),
-    [
-        ((HOLDS, PYTHON), ["AddField"]),
-        ((HOLDS, Operation(name="AddIndex", model="book"), PYTHON), ["AddField"]),
-        ((Operation(name="AddIndex", model="book"), sql()), ["AddIndex"]),
-        ((HOLDS, PYTHON, PYTHON, HOLDS, PYTHON), ["AddField", "AddField"]),
-        ((PYTHON, HOLDS), []),
-        ((HOLDS,), []),
-        ((HOLDS, Operation(name="RunPython", inert=True)), []),
-        ((add(column("ManyToManyField")), PYTHON), []),
-        ((Operation(name="CreateModel", model="Tag"), Operation(name="AddField", model="tag"), PYTHON), []),
-    ],
-)
-def test_work_on_rows_while_a_table_is_locked(operations: tuple[Operation, ...], named: list[str]) -> None:
-    plan = Migration(app="books", name="0003_x", operations=operations)
-    found = [*held([plan])]
-    assert [one.removeprefix("books.0003_x: ").split()[0] for one in found] == named
-    assert all(" of its own" in one for one in found)
-    assert [*held([dataclasses.replace(plan, atomic=False)])] == []
-
-
-@pytest.mark.proves("migrations.held")
-def test_the_next_migration_holds_no_lock_of_this_one() -> None:
-    plan = [Migration(app="books", name=str(at), operations=(one,)) for at, one in enumerate((HOLDS, PYTHON))]
-    assert [*held(plan)] == []

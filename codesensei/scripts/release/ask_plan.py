@@ -1,6 +1,7 @@
 """Runs inside the project's own Python, as the app user: what migrate would do to a database, operation by operation.
 
-`ask_plan.py ALIAS`: each operation is described as codesensei/wire/migrations.py has it. Nothing is changed.
+`ask_plan.py QUERY ALIAS`: each operation is described as codesensei/wire/migrations.py has it. QUERY is the statement
+of codesensei/wire/table_locks.py for the sizes of tables, which PostgreSQL is asked for. Nothing is changed.
 """
 
 import contextlib
@@ -16,11 +17,12 @@ sys.path.insert(0, os.getcwd())
 import django
 from django.conf import settings
 from django.core.management import CommandError
-from django.db import connections, models, router
+from django.db import connections, models, router, transaction
+from django.db.backends.utils import strip_quotes, truncate_name
 from django.db.migrations import RunSQL
 from django.db.migrations.executor import MigrationExecutor
 
-ALIAS = sys.argv[1]
+QUERY, ALIAS = sys.argv[1:]
 DJANGO = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
 ABSTRACT = (models.Field, models.fields.related.RelatedField, models.fields.related.ForeignObject)
 COLUMN = ("AddField", "RemoveField", "AlterField")
@@ -65,11 +67,14 @@ def facts(field: Any, app: str, model: str, name: str) -> dict[str, Any]:
         "unique": field.unique,
         "primaryKey": field.primary_key,
         "default": default(field),
+        "defaultBy": type(getattr(field, "db_default", None)).__name__ if default(field) == "expression" else "",
+        "index": bool(getattr(field, "db_index", False)),
+        "stored": getattr(field, "db_persist", True) is not False,
         "column": field.column or "",
         "collation": getattr(field, "db_collation", None) or "",
     }
     if remote:
-        said |= {"related": related(remote.model, app, model), "constraint": getattr(remote, "db_constraint", True)}
+        said |= {"related": related(remote.model, app, model), "constraint": getattr(field, "db_constraint", True)}
     else:
         # Of a relation only its target tells.
         with contextlib.suppress(Exception):
@@ -98,8 +103,14 @@ def table(state: Any) -> str:
     return str(state.options.get("db_table") or f"{state.app_label}_{state.name_lower}").lower()
 
 
-def together(state: Any) -> set[tuple[str, ...]]:
-    return {tuple(names) for names in state.options.get("unique_together") or ()}
+def name_of_table(state: Any) -> str:
+    """As the database has it."""
+    made = truncate_name(f"{state.app_label}_{state.name_lower}", connections[ALIAS].ops.max_name_length())
+    return str(strip_quotes(state.options.get("db_table") or made))
+
+
+def together(state: Any, option: str) -> set[tuple[str, ...]]:
+    return {tuple(names) for names in state.options.get(option) or ()}
 
 
 def is_empty(statements: Any) -> bool:
@@ -140,6 +151,7 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
     if state is None:
         return said
     said |= {"model": model, "inert": not (has_table(state) and allowed(app, model_name=state.name_lower))}
+    said["table"] = name_of_table(old or state)
     if name in COLUMN:
         said |= columns(app, operation, old, new)
     elif name == "RenameField":
@@ -149,14 +161,14 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
     elif name in ("RenameModel", "AlterModelTable"):
         said["to"] = operation.new_name if name == "RenameModel" else table(new)
         said["inert"] = said["inert"] or table(old) == table(new)
-    elif name == "AlterUniqueTogether":
-        fresh = together(new) - together(old)
+    elif name in ("AlterUniqueTogether", "AlterIndexTogether"):
+        fresh = together(new, operation.option_name) - together(old, operation.option_name)
         said |= {"fields": sorted({field for names in fresh for field in names}), "inert": said["inert"] or not fresh}
     elif name == "AlterOrderWithRespectTo":
         orders = [each.options.get("order_with_respect_to") for each in (old, new)]
         said["inert"] = said["inert"] or orders[0] == orders[1]
     elif name.startswith("AddConstraint"):
-        said["fields"] = unique_fields(operation.constraint)
+        said |= {"fields": unique_fields(operation.constraint), "constraint": kept_by(operation.constraint)}
     return said
 
 
@@ -164,6 +176,15 @@ def unique_fields(constraint: Any) -> list[str]:
     """The fields of a constraint that lets rows with NULL in one of them pass."""
     strict = getattr(constraint, "nulls_distinct", None) is False
     return [] if strict or not isinstance(constraint, models.UniqueConstraint) else list(constraint.fields)
+
+
+def kept_by(constraint: Any) -> str:
+    """How PostgreSQL keeps to a constraint."""
+    if isinstance(constraint, models.UniqueConstraint):
+        parts = ("condition", "include", "opclasses", "expressions")
+        return "index" if any(getattr(constraint, part, None) for part in parts) else "unique"
+    named = {"CheckConstraint": "check", "ExclusionConstraint": "exclusion"}
+    return next((named[each.__name__] for each in type(constraint).__mro__ if each.__name__ in named), "")
 
 
 def columns(app: str, operation: Any, old: Any, new: Any) -> dict[str, Any]:
@@ -178,6 +199,20 @@ def columns(app: str, operation: Any, old: Any, new: Any) -> dict[str, Any]:
     if not any(side["column"] for side in sides):
         said["inert"] = True
     return said
+
+
+def tables(migrations: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows and sizes of the tables of a plan; those that cannot be asked in a moment stay unknown."""
+    names = sorted({said["table"] for one in migrations for said in one["operations"] if said.get("table")})
+    connection = connections[ALIAS]
+    if connection.vendor != "postgresql" or not names:
+        return {}
+    with contextlib.suppress(Exception), transaction.atomic(ALIAS), connection.cursor() as cursor:
+        # What asks for a size waits for whoever changes the table.
+        cursor.execute("SET LOCAL statement_timeout = '5s'")
+        cursor.execute(QUERY, [names])
+        return {name: {"rows": rows, "size": size} for name, rows, size in cursor.fetchall()}
+    return {}
 
 
 def plan() -> dict[str, Any]:
@@ -209,6 +244,7 @@ def plan() -> dict[str, Any]:
         "applied": sorted(".".join(each) for each in applied),
         "known": sorted(".".join(each) for each in known),
         "keeps": connections[ALIAS].vendor == "postgresql",
+        "tables": tables(migrations),
     }
 
 

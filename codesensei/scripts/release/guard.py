@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codesensei.scripts.base.files import link_target
@@ -21,10 +21,13 @@ from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
-from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, held, judge
+from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+from codesensei.wire.table_locks import Table, held, locked, sizes, tell
 
 ASK = Path(__file__).with_name("ask_plan.py")
 ASKED = "codesensei-plan:"
+# Django looks for a table in these schemas.
+QUERY = sizes("%s", "nspname = ANY (current_schemas(false))")
 SHOWN = 6
 
 
@@ -32,13 +35,14 @@ SHOWN = 6
 class Plan:
     """What migrate would do to a database; which migrations are applied there, and which the release has.
 
-    `keeps`: defaults can stay there.
+    `keeps`: defaults can stay there, as it is PostgreSQL. `tables` are those of the migrations that could be asked for.
     """
 
     migrations: tuple[Migration, ...] = ()
     applied: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     keeps: bool = False
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
 
 def refuse(
@@ -77,7 +81,7 @@ def refuse(
         step.say(f"{one.migration}: {one}")
     for one in dict.fromkeys(one for found in judged.values() for one in found if one.operation.name == "RunPython"):
         step.say(f"{one.migration} runs Python code on the data")
-    yield from dict.fromkeys(one for alias in judged for one in held(plans[alias].migrations))
+    yield from dict.fromkeys(one for alias in judged for one in _waits(plans[alias]))
     yield from unknown
 
 
@@ -102,6 +106,12 @@ def refuse_older(step: Step[object], release: Release, acknowledged: Sequence[st
         )
 
 
+def _waits(plan: Plan) -> Iterator[str]:
+    """What waits while the migrations run."""
+    found = [*held(plan.migrations), *(locked(plan.migrations) if plan.keeps else ())]
+    yield from (f"{what}; {fix}" for what, fix in tell(found, plan.tables))
+
+
 def _settle(step: Step[object], serving: Release, alias: str, plan: Plan) -> None:
     """Give up the defaults that both sides of this deploy can do without: each older release then fails to write."""
     found = defaults.kept(step.project, alias)
@@ -119,7 +129,7 @@ def _settle(step: Step[object], serving: Release, alias: str, plan: Plan) -> Non
 
 
 def _run(step: Step[object], release: Release, alias: str) -> jobs.JobResult:
-    argv = [f"{release.venv}/bin/python", "-B", str(ASK), alias]
+    argv = [f"{release.venv}/bin/python", "-B", str(ASK), QUERY, alias]
     return jobs.run_job(step, release, Job(f"ask Django what migrate would do in {alias}", argv, answer=ASKED))
 
 

@@ -26,6 +26,7 @@ LINES = 20_000
 SHOWN = 3
 # django-tenants writes the schema before each line.
 APPLIED = re.compile(r"^(?:\[[^\]\n]*\])?\s*Applying \S+\.\.\.", re.MULTILINE)
+ENDED = re.compile(r"^(?:\[[^\]\n]*\])?\s*Applying (\S+)\.\.\..* OK$", re.MULTILINE)
 MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
@@ -34,7 +35,8 @@ LOCAL = ("", "localhost", "127.0.0.1", "::1")
 class Migrated:
     """What `run_migrate.py` says: why the limit is refused, which indexes are invalid, which of them are new.
 
-    `kept` and `dropped` are the columns whose defaults stay in the database, and do so no longer.
+    `kept` and `dropped` are the columns whose defaults stay in the database, and do so no longer. `over` is the
+    migration that was cancelled, `partly` one that is no transaction; `unbounded` the kind of database where none is.
     """
 
     refused: tuple[str, ...] = ()
@@ -42,13 +44,24 @@ class Migrated:
     left: tuple[str, ...] = ()
     kept: tuple[defaults.Column, ...] = ()
     dropped: tuple[defaults.Column, ...] = ()
+    over: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
+    unbounded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that a migration waits for a lock of others, and that it holds its own; 0: for ever."""
+
+    lock: int
+    migration: int = 0
 
 
 def migrate(
     step: Step[object],
     release: Release,
     asked: Asked,
-    lock_timeout: int,
+    limits: Limits,
     acknowledged: Sequence[str] = (),
     dump: Callable[[], None] = lambda: None,
     *,
@@ -75,11 +88,18 @@ def migrate(
     # All are judged before one is migrated; also without work, what is acknowledged has to be a migration.
     judged = pending or (aliases[:1] if acknowledged else [])
     warnings += guard.refuse(step, release, judged, acknowledged, dump, keep_defaults=keep_defaults)
+    # What will wait is of use before it does.
+    _warn(step, warnings)
     for alias in pending:
-        warnings += _migrate(step, release, alias, places[alias], lock_timeout, keep_defaults)
+        later = [*_migrate(step, release, alias, places[alias], limits, keep_defaults)]
+        _warn(step, later)
+        warnings += later
+    return warnings
+
+
+def _warn(step: Step[object], warnings: Iterable[str]) -> None:
     for warning in warnings:
         step.say(f"warning: {warning}")
-    return warnings
 
 
 def _has_work(step: Step[object], release: Release, database: Database, where: str) -> bool:
@@ -95,7 +115,7 @@ def _has_work(step: Step[object], release: Release, database: Database, where: s
 
 
 def _migrate(
-    step: Step[object], release: Release, alias: str, where: str, lock_timeout: int, keep_defaults: bool
+    step: Step[object], release: Release, alias: str, where: str, limits: Limits, keep_defaults: bool
 ) -> Iterator[str]:
     chosen, note = _chosen(alias), _note(step)
     unfinished = set(read_json(note, []))
@@ -103,7 +123,8 @@ def _migrate(
     stays = defaults.kept(step.project, alias)
     # Where nothing serves yet, no migration is noted.
     about = {"alias": alias, "keep": keep_defaults and bool(stays.migrations), "kept": stays.columns, "drop": stays.due}
-    argv = _python(release, MIGRATE, str(lock_timeout), json.dumps(about), "migrate", "--noinput", *chosen)
+    numbers = (str(limits.lock), str(limits.migration))
+    argv = _python(release, MIGRATE, *numbers, json.dumps(about), "migrate", "--noinput", *chosen)
     job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, low_weight=False)
     done = jobs.run_job(step, release, job)
     said = read(Migrated, done.answer, release, MIGRATED, done.tail) if done.answer else Migrated()
@@ -112,12 +133,16 @@ def _migrate(
     try:
         require(done, release, " ".join(["manage.py migrate", *chosen]), f"fix {what} and deploy again")
     except Failure as failure:
+        for migration in (*said.over, *said.partly):
+            failure = _cancelled(failure, migration, migration in said.over, done.tail, limits.migration)
         drop = [f"DROP INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         raise _with_indexes(failure, said, _in_database(release, alias, drop)) from None
     write_json(note, sorted(unfinished - {alias}))
     step.changed(f"migrations have run{where} ({len(APPLIED.findall(done.tail))} applied)")
     if said.refused:
         yield f"the database{where} refuses lock_timeout ({said.refused[0]}): migrations wait for locks without a limit"
+    if said.unbounded:
+        yield f"database.migrationTimeout bounds nothing{where}: the database is {said.unbounded[0]}, not PostgreSQL"
     if said.invalid:
         rebuild = [f"REINDEX INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         how = _in_database(release, alias, rebuild)
@@ -135,6 +160,29 @@ def _note(step: Step[object]) -> Path:
 
 def _python(release: Release, program: Path | str, *words: str) -> list[str]:
     return [f"{release.venv}/bin/python", "-B", str(program), *words]
+
+
+def _cancelled(failure: Failure, migration: str, is_atomic: bool, log: str, seconds: int) -> Failure:
+    """The failure of a migration that took too long; of one without a transaction, parts may be applied."""
+    bound = f"took longer than database.migrationTimeout ({seconds} s) and was cancelled"
+    if is_atomic:
+        cause = f"the migration {migration} {bound}: all of it is rolled back"
+        fix = (
+            "change rows in batches, each in a transaction of its own, in a migration with atomic = False; see what the"
+            " preview says of its locks; or raise database.migrationTimeout"
+        )
+    else:
+        cause = (
+            f"a transaction of the migration {migration}, or a statement without one, {bound}: it is rolled back\n"
+            "the migration has atomic = False: what it did before stays, and it is not recorded as applied"
+        )
+        fix = (
+            "make its batches smaller, and let it begin again where parts of it are done; or raise"
+            " database.migrationTimeout"
+        )
+    if earlier := ENDED.findall(log):
+        cause += f"\napplied before it, and staying so: {_few(earlier)}"
+    return Failure(failure.thing, cause, f"{fix}; then deploy again", failure.log, where=failure.where)
 
 
 def _with_indexes(failure: Failure, said: Migrated, how_to_drop: str) -> Failure:

@@ -15,7 +15,7 @@ from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.databases import Asked
 from codesensei.scripts.release.jobs import Job
-from codesensei.scripts.release.migrate import migrate
+from codesensei.scripts.release.migrate import Limits, migrate
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.share import share
@@ -95,7 +95,7 @@ def _migrate(step: Step[Build], release: Release, asked: Asked | None, dump: Cal
         step,
         release,
         asked,
-        data.lock_timeout,
+        Limits(data.lock_timeout, data.migration_timeout),
         data.acknowledge_migrations,
         dump,
         keep_defaults=data.keep_defaults,

@@ -1,7 +1,8 @@
-"""Runs inside the project's own Python, as the app user: what follows SECONDS and DEFAULTS is given to manage.py.
+"""Runs inside the project's own Python, as the app user: what follows SECONDS, LONGEST and DEFAULTS is for manage.py.
 
 On PostgreSQL it waits for a lock no longer than SECONDS (0: for ever), and tells of indexes that are invalid. The limit
-is set on the open connection, because poolers refuse it as a start-up option.
+is set on the open connection, because poolers refuse it as a start-up option. A migration that holds its own locks for
+longer than LONGEST seconds (0: there is no bound) is cancelled.
 
 DEFAULTS is JSON: whether to `keep` the defaults of new columns in the database of `alias`, the tables and columns where
 they are `kept` already, and those where they are to `drop`.
@@ -11,7 +12,10 @@ import contextlib
 import json
 import os
 import runpy
+import signal
 import sys
+import threading
+import time
 from typing import Any
 
 sys.path.pop(0)
@@ -19,7 +23,9 @@ sys.path.insert(0, os.getcwd())
 
 from django.apps import apps
 from django.db import connections, models, transaction
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.signals import connection_created
+from django.db.migrations.executor import MigrationExecutor
 
 # One that is just being made is no leftover. A partitioned one may be meant to be invalid.
 INVALID = """
@@ -33,12 +39,20 @@ COLUMN = """
     SELECT FROM information_schema.columns
     WHERE table_schema = ANY (current_schemas(false)) AND table_name = %s AND column_name = %s
 """
-seconds = int(sys.argv[1])
-defaults = json.loads(sys.argv[2])
+# How often a migration's time is looked at, and how often it is cancelled again.
+TICK, AGAIN = 0.2, 1.0
+seconds, longest = map(int, sys.argv[1:3])
+defaults = json.loads(sys.argv[3])
 kept = {tuple(column) for column in defaults["kept"]}
 dropped: list[list[str]] = []
 before: dict[str, list[str]] = {}
 refused: list[str] = []
+# The migrations that run: one, or another inside it. Those that were cancelled, in one transaction or in parts. Which
+# kind of database has no bound.
+running: list[str] = []
+over: list[str] = []
+partly: list[str] = []
+unbounded: list[str] = []
 
 
 def invalid(connection: Any) -> list[str]:
@@ -160,12 +174,130 @@ def keep_defaults(connection: Any) -> None:
     connection.SchemaEditorClass = Editor
 
 
+class TooLong(Exception):
+    """The migration has taken longer than it may."""
+
+
+class Bound:
+    """The time that a migration may take: in one transaction all of it, else each transaction on its own.
+
+    When it is over, what is asked of the database is cancelled, and whatever is asked then is refused. A thread of its
+    own cancels, because a driver may wait in C; it interrupts Python code by a signal, because that has nothing to be
+    cancelled.
+    """
+
+    def __init__(self, connection: Any, label: str, atomic: bool) -> None:
+        self.connection, self.label, self.atomic = connection, label, atomic
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        # Whether a statement is under way, or the transaction ends.
+        self.asks = self.ends = self.is_over = False
+        self.since = time.monotonic() if atomic else None
+        self.before = signal.signal(signal.SIGALRM, self.interrupt)
+        connection.execute_wrappers.append(self.ask)
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def idles(self) -> bool:
+        raw = self.connection.connection
+        return raw is None or raw.info.transaction_status == IDLE
+
+    def ask(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        """Run a statement while there is time."""
+        with self.lock:
+            if not self.atomic and self.idles():
+                # For what is made concurrently nobody waits.
+                self.since = None if " CONCURRENTLY " in str(sql) else time.monotonic()
+            self.asks = True
+        try:
+            if self.is_over:
+                raise TooLong
+            return execute(sql, params, many, context)
+        finally:
+            self.asks = self.ends
+
+    def watch(self) -> None:
+        while not self.ended.wait(AGAIN if self.is_over else TICK):
+            with self.lock:
+                if not self.atomic and not self.asks and self.idles():
+                    self.since = None
+                if self.since is not None and time.monotonic() - self.since >= longest:
+                    self.is_over = True
+                if self.is_over and not self.ended.is_set():
+                    self.stop()
+
+    def stop(self) -> None:
+        if self.asks:
+            # Without it the next attempt, or the statement's own end, is what remains.
+            with contextlib.suppress(Exception):
+                raw = self.connection.connection
+                getattr(raw, "cancel_safe", raw.cancel)()
+        else:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+    def interrupt(self, *_: Any) -> None:
+        if self.is_over and not self.asks and not self.ended.is_set():
+            raise TooLong
+
+    def end(self) -> None:
+        """Cancel nothing any more: the next statement records the migration."""
+        with self.lock:
+            self.ended.set()
+        self.connection.execute_wrappers.remove(self.ask)
+        signal.signal(signal.SIGALRM, self.before)
+        if self.is_over:
+            (over if self.atomic else partly).append(self.label)
+
+
+def bound_migrations() -> None:
+    """Each between the beginning and the end of its transaction: then it is recorded."""
+    enter, leave, apply = (
+        BaseDatabaseSchemaEditor.__enter__,
+        BaseDatabaseSchemaEditor.__exit__,
+        MigrationExecutor.apply_migration,
+    )
+
+    def begin(editor: Any) -> Any:
+        entered = enter(editor)
+        if running and not editor.collect_sql:
+            if editor.connection.vendor == "postgresql":
+                editor.bound = Bound(editor.connection, running[-1], editor.atomic_migration)
+            else:
+                unbounded.append(editor.connection.vendor)
+        return entered
+
+    def finish(editor: Any, kind: Any, error: Any, trace: Any) -> Any:
+        bound = getattr(editor, "bound", None)
+        if bound is None:
+            return leave(editor, kind, error, trace)
+        bound.ends = bound.asks = True
+        try:
+            if bound.is_over and kind is None:
+                # It has gone on in spite of all.
+                leave(editor, TooLong, TooLong(), None)
+                raise TooLong
+            return leave(editor, kind, error, trace)
+        finally:
+            bound.end()
+
+    def apply_migration(executor: Any, state: Any, migration: Any, *words: Any, **named: Any) -> Any:
+        running.append(f"{migration.app_label}.{migration.name}")
+        try:
+            return apply(executor, state, migration, *words, **named)
+        finally:
+            running.pop()
+
+    BaseDatabaseSchemaEditor.__enter__, BaseDatabaseSchemaEditor.__exit__ = begin, finish
+    MigrationExecutor.apply_migration = apply_migration
+
+
 connection_created.connect(connected)
-sys.argv = ["manage.py", *sys.argv[3:]]
+if longest:
+    bound_migrations()
+sys.argv = ["manage.py", *sys.argv[4:]]
 try:
     runpy.run_path(os.path.abspath("manage.py"), run_name="__main__")
 finally:
     said: dict[str, list[Any]] = {"refused": refused[:1], "invalid": [], "left": []}
+    said |= {"over": over[-1:], "partly": partly[-1:], "unbounded": unbounded[:1]}
     said |= {"kept": sorted(map(list, kept)), "dropped": [column for column in dropped if tuple(column) not in kept]}
     for alias, earlier in before.items():
         # What failed may have left it in a transaction.

@@ -10,6 +10,7 @@ from codesensei.scripts.base import changed, damage, locks, proofs, register, ri
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
+from codesensei.scripts.postgres import tables
 from codesensei.scripts.release import defaults, prune
 from codesensei.scripts.release.release import redactor_of_all
 from codesensei.scripts.serving import brokers, certificates, change, findings, memory
@@ -35,7 +36,7 @@ MOST_SERVED = 200
 
 
 def run(slug: str, words: list[str]) -> int:
-    """Print the look at project `slug`; 0 always."""
+    """Print the look at project `slug`, with the sizes of the tables that `words` name; 0 always."""
     project = ProjectPaths(slug)
     steps = sorted(path.stem for path in project.proofs.glob("*.json"))
     owner = register.entry(slug)
@@ -49,6 +50,7 @@ def run(slug: str, words: list[str]) -> int:
         kept_defaults=defaults.labels(project),
         backup_age=status.age(project),
         memory=memory.of_project(Live.read(project)),
+        tables=tables.ask(project, words),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0

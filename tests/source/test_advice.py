@@ -316,6 +316,21 @@ def test_origins_without_a_scheme(project: Read) -> None:
 
 @pytest.mark.proves("preview.told")
 @pytest.mark.parametrize(
+    "text",
+    [
+        'CSRF_TRUSTED_ORIGINS = env.list("ORIGINS", default=[])',
+        'CSRF_TRUSTED_ORIGINS = env.list("ORIGINS", default=["shop.example"])',
+        'CSRF_TRUSTED_ORIGINS = config("ORIGINS", default="", cast=Csv())',
+        'EMAIL_BACKEND = reader.str("BACKEND", default="django.core.mail.backends.smtp.EmailBackend")',
+    ],
+)
+def test_a_variable_is_not_what_reads_it(project: Read, text: str) -> None:
+    """vulnerablecode was refused with `write https://env.list`."""
+    assert project(settings(f"{text}\n", {"requirements.txt": "Django==5.2\n"})).warnings == ()
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ('CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "c"}}',

@@ -159,6 +159,8 @@ UNIT = [
         "preview.requirements", f"{SOURCE}/requirements.py", "    if included_at:\n", "    if included_at == 0:\n"
     ),
     Breakage("deps.local", f"{SOURCE}/requirements.py", "if moves(url):", "if not url:"),
+    Breakage("deps.uv-version", f"{SOURCE}/locks.py", 'settings.get("required-version")', 'settings.get("version")'),
+    Breakage("deps.uv-version", f"{SCRIPTS}/release/with_uv.py", "wanted = builder.step.data.uv", 'wanted = ""'),
     Breakage(
         "deps.reuse",
         f"{SOURCE}/requirements.py",

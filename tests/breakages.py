@@ -307,6 +307,7 @@ UNIT = [
     Breakage("preview.modules", f"{SOURCE}/ignored.py", 'fitting[-1].startswith("!")', "fitting"),
     Breakage("preview.modules", f"{SOURCE}/missing.py", "if not brings(closure, top):", "if not closure.names:"),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
+    Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
     Breakage("preview.told", f"{SOURCE}/outdated.py", "bool(newer and django.pinned)", "False"),
     Breakage("preview.told", f"{SOURCE}/static.py", 'if "staticfiles" not in setting.value:', "if not setting.value:"),
     Breakage("preview.python", f"{SOURCE}/pythons.py", "else (python >= self.since)", "else (python > self.since)"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codesensei.config.project import ProjectConfig
-from codesensei.source import missing, outdated, policy, pythons, static, writes
+from codesensei.config import StackConfig
+from codesensei.source import missing, outdated, policy, pythons, static, variables, writes
 from codesensei.source.closure import Closure
 from codesensei.source.errors import Told, raise_all
 from codesensei.source.inspect import SettingsFacts
 from codesensei.source.loaded import load
 from codesensei.source.pythons import Unfit
-from codesensei.source.settings import Modules, read_all
+from codesensei.source.settings import Modules, Settings, read_all
+from codesensei.source.syntax import syntax_if_read
 from codesensei.wire.steps import Finding
 
 # More would hide the others.
@@ -27,13 +29,22 @@ class Advice:
     findings: tuple[Finding, ...] = ()
 
 
-def advise(modules: Modules, facts: SettingsFacts, closure: Closure, config: ProjectConfig) -> Advice:
+def _variables(modules: Modules, settings: Settings) -> Iterator[Told]:
+    """Those that the settings need and nothing sets."""
+    if modules.variables:
+        trees = {file: tree for file in settings.sure if (tree := syntax_if_read(modules.project, file))}
+        yield from variables.missing(trees, modules.variables)
+
+
+def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: StackConfig) -> Advice:
     """What reading the source tells. SourceError with everything that is certain."""
+    config = stack.project
     settings = read_all(modules, config.settings_module)
     loaded = load(modules, settings, config.settings_module, facts.application.partition(":")[0])
     hooks = config.hooks.model_dump(exclude={"after_switch"})
     found: list[Told] = [
         *missing.missing(loaded, settings, closure, hooks=any(hooks.values())),
+        *_variables(modules, settings),
         *outdated.outdated(loaded, settings, closure),
         *writes.written(modules, settings, config),
         *static.storages(settings),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codesensei.config import StackConfig
-from codesensei.source import missing, outdated, policy, pythons, static, variables, writes
+from codesensei.source import missing, needs, outdated, policy, pythons, static, variables, writes
 from codesensei.source.closure import Closure
 from codesensei.source.errors import Told, raise_all
 from codesensei.source.inspect import SettingsFacts
@@ -49,6 +49,7 @@ def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: Stac
         *writes.written(modules, settings, config),
         *static.storages(settings),
         *static.compressor(settings, config),
+        *needs.needs(modules.project, settings, stack),
     ]
     told = list(dict.fromkeys(told.sentence for told in found if not told.certain))
     warnings = told if len(told) <= _MOST else [*told[:_MOST], f"and {len(told) - _MOST} more like these"]

@@ -304,16 +304,28 @@ class _Reader:
         if text is not None:
             self.made.append(Setting(text, f"{module.file}:{call.lineno}", certain and self._certain))
 
+    def _included(self, module: _Module, argument: ast.expr) -> Iterator[str | None]:
+        """The names that an argument of `include` stands for; None for one that only running tells."""
+        if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Name):
+            setting = module.settings.get(argument.value.id)
+            names = setting.value if setting else None
+            if setting and isinstance(names, list):
+                yield from (name if isinstance(name, str) else None for name in names)
+                # Something is appended to it as well.
+                yield from () if setting.certain else (None,)
+                return
+        inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
+        yield text_of(inner, module.known)
+
     def _split_settings(self, module: _Module, call: ast.Call) -> None:
         """`include("base.py", optional("local.py"))` of django-split-settings: files read as part of this one."""
         if not (isinstance(call.func, ast.Name) and call.func.id == "include"):
             return
-        for argument in call.args:
-            inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
-            text = text_of(inner, module.known) if self._read < bounds.MODULES else None
+        for text in (text for argument in call.args for text in self._included(module, argument)):
             self._read += 1
-            if text is None:
-                self.notes.append(f"{module.file}:{call.lineno}: includes files whose names are computed")
+            if text is None or self._read > bounds.MODULES:
+                words = "includes files whose names are computed; what they set is not read here"
+                self.notes.append(f"{module.file}:{call.lineno}: {words}")
                 continue
             pattern = inside(join(f"{ROOT}/{posixpath.dirname(module.file)}", text)) or ""
             for file in sorted(fnmatch.filter(self._modules.project.files, pattern)):

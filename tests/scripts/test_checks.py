@@ -127,6 +127,13 @@ def test_sound_settings_pass() -> None:
         ),
         ({"media_root": "media"}, {}, "MEDIA_ROOT", "shared/media"),
         (
+            # The storage is one of the project's own, as Spirit's.
+            {"media_root": f"{HERE}/board/media/", "uploads_on_disk": False},
+            {"media_url": "/media/"},
+            "MEDIA_ROOT: it is .*/board/media/, and .* nginx serves",
+            'add board/media to project.sharedPaths, or set MEDIA_ROOT = "/srv/codesensei/shop/shared/media"',
+        ),
+        (
             {"media_root": "/srv/codesensei/shop/shared/data/media"},
             {"media_url": "/media/"},
             "MEDIA_ROOT: it is /srv/codesensei/shop/shared/data/media, and .* nginx serves",

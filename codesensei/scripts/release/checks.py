@@ -130,7 +130,9 @@ def _check_served_media(facts: Facts, release: Release, data: Build) -> Iterator
     if url is None or not root:
         return
     if os.path.realpath(os.path.join(release.code, root)) != os.path.realpath(folder):
-        fix = f'set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none'
+        # nginx serves a shared folder of this name.
+        kept = _shared_fix(root, release) if os.path.basename(root.rstrip("/")) == "media" else ""
+        fix = f'{kept}set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none'
         yield Failure("MEDIA_ROOT", f"it is {root}, and with project.mediaServing nginx serves {folder}", fix)
     if facts.media_url and _local_path(facts.media_url) != url:
         fix = "write MEDIA_URL as a plain string in the settings, or set project.mediaServing to none"

@@ -112,6 +112,10 @@ a package needs an older Cython
     AttributeError: (?:.* has no attribute ')?cython_sources
     PyYAML is too old to be built here
     use PyYAML 6.0.1 or newer in the requirements
+a package's C code is too old
+    fatal error: (longintrepr\.h): No such file|Py(?:Type|Frame|ThreadState|Interpreter)\w*\W[^\n]{0,80} has no member named \W(\w+)|too few arguments to function \W(_PyLong_AsByteArray)
+    a package's C code is too old for this Python, which no longer has {0}
+    use a version of the package in the log that has a wheel for this Python, or an older Python (project.python, project.installer: uv)
 Python's headers are missing
     fatal error: Python\.h: No such file
     a package must be compiled, and the headers of this Python are missing

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from codesensei.config import StackConfig
 from codesensei.source import missing, needs, outdated, policy, pythons, static, variables, writes
 from codesensei.source.closure import Closure
-from codesensei.source.errors import Told, raise_all
+from codesensei.source.errors import SourceError, Told, raise_all
 from codesensei.source.inspect import SettingsFacts
 from codesensei.source.loaded import load
 from codesensei.source.pythons import Unfit
@@ -53,6 +53,13 @@ def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: Stac
     ]
     told = list(dict.fromkeys(told.sentence for told in found if not told.certain))
     warnings = told if len(told) <= _MOST else [*told[:_MOST], f"and {len(told) - _MOST} more like these"]
-    raise_all((told.error for told in found if told.certain), warnings)
+    errors, unfit = [told.error for told in found if told.certain], tuple(pythons.unfit(loaded, closure))
+    if errors:
+        # The server is not asked for its Python any more.
+        try:
+            warnings += pythons.hold(unfit, config.python)
+        except SourceError as error:
+            errors.append(error)
+    raise_all(errors, warnings)
     findings = tuple(policy.findings(settings, config.settings_module))
-    return Advice(tuple(warnings), tuple(pythons.unfit(loaded, closure)), findings)
+    return Advice(tuple(warnings), unfit, findings)

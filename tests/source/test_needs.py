@@ -73,6 +73,19 @@ def test_what_is_there_or_may_be_is_not(deploy: Deploy, text: str) -> None:
     assert deploy(text, files, domains=["shop.example.com"], env={"NAME": "shop"}).warnings == ()
 
 
+@pytest.mark.proves("errors.all-at-once")
+def test_a_python_that_does_not_fit_is_told_with_other_errors(deploy: Deploy) -> None:
+    """A project of 2021 told of its settings first, and of its Django in the next preview."""
+    files = {"requirements.txt": "Django==3.1.7\n"}
+    with pytest.raises(SourceError, match="STATIC_ROOT") as caught:
+        deploy(STATIC, files)
+    assert "warning: requirements.txt: Django 3.1.7 does not run on Python 3.13 and newer" in str(caught.value)
+    assert "(the Python of Debian 13)" in str(caught.value)
+    with pytest.raises(SourceError, match=r"Django 3\.1\.7 does not run on Python 3\.13") as caught:
+        deploy(STATIC, files, project={"python": "3.13"})
+    assert "STATIC_ROOT" in str(caught.value)
+
+
 @pytest.mark.proves("preview.needs")
 def test_a_pattern_of_hostnames_needs_one(deploy: Deploy) -> None:
     with pytest.raises(SourceError, match=r"does not have \*\.example\.com"):

@@ -311,6 +311,13 @@ UNIT = [
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
     Breakage("cache.table", f"{SCRIPTS}/release/prepare.py", "if lacking := [", "if lacking := [] and ["),
     Breakage("switch.cause", f"{SCRIPTS}/serving/ask_why.py", 'environ["wsgi.url_scheme"] = asked["scheme"]', ""),
+    Breakage("shared-paths.static", f"{SOURCE}/needs.py", 'f"{path}/".startswith(f"{folder}/")', "not path"),
+    Breakage(
+        "shared-paths.static",
+        f"{SCRIPTS}/release/checks.py",
+        'root and f"{release.path / folder}',
+        'not root and f"{release.path / folder}',
+    ),
     Breakage("preview.told", f"{SOURCE}/outdated.py", "bool(newer and django.pinned)", "False"),
     Breakage("preview.told", f"{SOURCE}/static.py", 'if "staticfiles" not in setting.value:', "if not setting.value:"),
     Breakage("preview.python", f"{SOURCE}/pythons.py", "else (python >= self.since)", "else (python > self.since)"),

@@ -8,7 +8,9 @@ from codesensei.config import StackConfig
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, Told, listing
 from codesensei.source.settings import Setting, Settings
+from codesensei.source.places import inside
 from codesensei.source.values import parts
+from codesensei.wire import shared
 
 _TABLE = "django.core.cache.backends.db.DatabaseCache"
 _GEOGRAPHY = "django.contrib.gis.db.backends.postgis"
@@ -40,6 +42,10 @@ def _static_root(settings: Settings, config: StackConfig) -> Iterator[Told]:
         cause = "STATIC_ROOT is not set, so static files cannot be collected"
         fix = 'write STATIC_ROOT = BASE_DIR / "staticfiles", or set project.static to none'
         yield Told(SourceError((root or apps).place, cause, fix), True)
+    folder = inside(root.value) if root and serves and isinstance(root.value, str) else None
+    for path in config.project.shared_paths:
+        if root and folder and f"{path}/".startswith(f"{folder}/"):
+            yield Told(SourceError(f"project.sharedPaths: {path}", *shared.IN_STATIC_ROOT), root.certain)
 
 
 def _hosts(settings: Settings, config: StackConfig) -> Iterator[Told]:

@@ -149,6 +149,12 @@ def test_sound_settings_pass() -> None:
         ({"static_root": ""}, {}, "STATIC_ROOT", "BASE_DIR"),
         ({"static_root": "/srv/codesensei/shop/shared/static"}, {}, "STATIC_ROOT", "BASE_DIR"),
         ({"static_root": HERE}, {}, "STATIC_ROOT", "BASE_DIR"),
+        (
+            {"static_root": f"{HERE}/static/"},
+            {"shared_paths": ("media", "static/CACHE")},
+            "project.sharedPaths: static/CACHE: it lies in STATIC_ROOT",
+            "COMPRESS_ROOT = MEDIA_ROOT",
+        ),
         ({"static_url": "/assets/"}, {}, "STATIC_URL", "plain string"),
         ({"static_url": "https://cdn.example.com/static/"}, {}, "STATIC_URL", "static to none"),
         ({"databases": sqlite(f"file:{HERE}/db%20x.sqlite3?mode=rwc")}, {}, "db x.sqlite3 lies", "shared/db.sqlite3"),
@@ -191,6 +197,7 @@ def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, fix:
         ({"static_root": "", "static_url": "https://cdn.example.com/"}, {"static": "none"}),
         ({"static_root": "", "installed_staticfiles": False}, {}),
         ({"static_root": "staticfiles"}, {}),
+        ({"static_root": "static"}, {"shared_paths": ("statics", "media")}),
     ],
 )
 def test_allowed(changes: dict[str, Any], data: dict[str, Any]) -> None:

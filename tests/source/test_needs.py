@@ -73,6 +73,15 @@ def test_what_is_there_or_may_be_is_not(deploy: Deploy, text: str) -> None:
     assert deploy(text, files, domains=["shop.example.com"], env={"NAME": "shop"}).warnings == ()
 
 
+@pytest.mark.proves("shared-paths.static")
+def test_a_shared_folder_among_static_files(deploy: Deploy) -> None:
+    """ephios answered, and its style sheets were 404."""
+    text = f"{STATIC}STATIC_ROOT = os.path.join(os.path.dirname(os.path.dirname(__file__)), 'static')\n"
+    with pytest.raises(SourceError, match=r"project\.sharedPaths: static/CACHE: it lies in STATIC_ROOT"):
+        deploy(text, project={"sharedPaths": ["media", "static/CACHE"]})
+    assert deploy(text, project={"sharedPaths": ["statics"]}).warnings == ()
+
+
 @pytest.mark.proves("errors.all-at-once")
 def test_a_python_that_does_not_fit_is_told_with_other_errors(deploy: Deploy) -> None:
     """A project of 2021 told of its settings first, and of its Django in the next preview."""

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
-from codesensei.wire import envfile, policy
+from codesensei.wire import envfile, policy, shared
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.steps import Build, BuildDatabase, Finding
 
@@ -156,6 +156,11 @@ def _check_static(facts: Facts, release: Release, data: Build) -> Iterator[Failu
     if root and (not inside(path, release.path) or os.path.realpath(path) == os.path.realpath(release.path)):
         cause = f"{root} lies outside the release; old and new releases would overwrite each other's files"
         yield Failure("STATIC_ROOT", cause, 'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings')
+    # As written: in the release it is a link already.
+    within = f"{os.path.normpath(path)}/"
+    for folder in data.shared_paths:
+        if root and f"{release.path / folder}/".startswith(within):
+            yield Failure(f"project.sharedPaths: {folder}", *shared.IN_STATIC_ROOT)
     expected = data.static_url
     if not facts.static_url:
         yield Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from codesensei.config import StackConfig
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, Told, listing
-from codesensei.source.settings import Setting, Settings
 from codesensei.source.places import inside
+from codesensei.source.settings import Setting, Settings
 from codesensei.source.values import parts
 from codesensei.wire import shared
 

@@ -51,19 +51,21 @@ def _static_root(settings: Settings, config: StackConfig) -> Iterator[Told]:
 def _hosts(settings: Settings, config: StackConfig) -> Iterator[Told]:
     """Hostnames for which Django would answer 400."""
     setting = settings.found.get("ALLOWED_HOSTS")
-    if setting is None or not setting.certain or not isinstance(setting.value, list):
+    if setting is None or not isinstance(setting.value, list):
         return
     allowed = setting.value
     if not all(isinstance(host, str) for host in allowed):
         return
     debug = settings.found.get("DEBUG")
-    if not allowed and not (debug and debug.certain and debug.value is False):
+    if not allowed and not (setting.certain and debug and debug.certain and debug.value is False):
         # Django allows this machine's own names then, which the server tells of.
         return
     refused = [name for name in config.domains if not _is_allowed(name.removeprefix("*."), allowed, name)]
     if refused:
-        cause = f"ALLOWED_HOSTS does not have {listing(refused)}, so Django answers 400 there"
-        yield Told(SourceError(setting.place, cause, "add it, or read ALLOWED_HOSTS from a variable"), True)
+        doubt = "" if setting.certain else ", unless something changes it"
+        cause = f"ALLOWED_HOSTS does not have {listing(refused)}{doubt}, so Django answers 400 there"
+        fix = "add it, or read ALLOWED_HOSTS from a variable"
+        yield Told(SourceError(setting.place, cause, fix), setting.certain)
 
 
 def _is_allowed(name: str, allowed: Sequence[str], asked: str) -> bool:

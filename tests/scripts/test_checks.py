@@ -100,6 +100,7 @@ def test_sound_settings_pass() -> None:
     "django.database-unused",
     "django.static-root-outside",
     "django.static-url-other",
+    "shared-paths.static",
 )
 @pytest.mark.parametrize(
     ("changes", "data", "thing", "fix"),

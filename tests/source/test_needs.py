@@ -64,7 +64,6 @@ def test_what_stops_a_deploy_is_refused(deploy: Deploy, text: str, told: str) ->
         "ALLOWED_HOSTS = ['.example.com']\n",
         "ALLOWED_HOSTS = ['*']\n",
         "ALLOWED_HOSTS = ['Shop.Example.com', 'tenants.example.com', '.tenants.example.com']\n",
-        "ALLOWED_HOSTS = ['localhost']\nALLOWED_HOSTS += os.environ['NAME'].split(',')\n",
         "ALLOWED_HOSTS = []\n",
     ],
 )
@@ -93,6 +92,17 @@ def test_a_python_that_does_not_fit_is_told_with_other_errors(deploy: Deploy) ->
     with pytest.raises(SourceError, match=r"Django 3\.1\.7 does not run on Python 3\.13") as caught:
         deploy(STATIC, files, project={"python": "3.13"})
     assert "STATIC_ROOT" in str(caught.value)
+
+
+@pytest.mark.proves("preview.needs")
+@pytest.mark.parametrize(
+    "more", ["ALLOWED_HOSTS += os.environ['NAME'].split(',')\n", "more(globals())\n", "from django.more import *\n"]
+)
+def test_what_may_change_the_hosts_makes_it_a_warning(deploy: Deploy, more: str) -> None:
+    """Mezzanine's settings end with set_dynamic_settings(globals())."""
+    text = f"ALLOWED_HOSTS = ['localhost', '127.0.0.1']\n{more}"
+    [warning] = deploy(text, domains=["shop.example.com"], env={"NAME": "shop"}).warnings
+    assert "does not have shop.example.com, unless something changes it, so Django answers 400 there" in warning
 
 
 @pytest.mark.proves("preview.needs")

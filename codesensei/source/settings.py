@@ -295,8 +295,11 @@ class _Reader:
     def _folder(self, module: _Module, call: ast.Call, *, certain: bool) -> None:
         """`os.makedirs(LOG_DIR)`, or `(BASE_DIR / "logs").mkdir()`."""
         called = ast.unparse(call.func)
-        node = None
-        if called in ("os.makedirs", "os.mkdir", "makedirs", "mkdir") and call.args:
+        node: ast.expr | None = None
+        if called in ("django_heroku.settings", "django_on_heroku.settings"):
+            # They set STATIC_ROOT to this folder, and make it.
+            node = ast.parse("os.path.join(BASE_DIR, 'staticfiles')", mode="eval").body
+        elif called in ("os.makedirs", "os.mkdir", "makedirs", "mkdir") and call.args:
             node = call.args[0]
         elif isinstance(call.func, ast.Attribute) and call.func.attr == "mkdir":
             node = call.func.value

@@ -126,9 +126,9 @@ def _made(modules: Modules, settings: Settings, base: str) -> Iterator[_Write]:
     for folder in settings.made:
         path = _at(base, folder.value)
         if path and not modules.project.tree.is_directory(path):
-            fix = (
-                f"keep it by project.sharedPaths: [{path}], or commit it with a .gitkeep if nothing is written into it"
-            )
+            fix = f"commit it, with an empty {path}/.gitkeep"
+            if "static" not in posixpath.basename(path):
+                fix = f"keep it by project.sharedPaths: [{path}]; or, if nothing is written into it, {fix}"
             yield _Write("a folder that the settings make", path, folder, fix, fatal=folder.certain)
 
 

@@ -516,6 +516,25 @@ def test_what_stands_for_a_variable_is_read(project: Read, text: str, told: str)
 @pytest.mark.parametrize(
     "text",
     [
+        "import django_on_heroku\ndjango_on_heroku.settings(locals())",
+        "import django_heroku\ndjango_heroku.settings(locals(), logging=False)",
+        'STATIC_ROOT = os.path.join(BASE_DIR, "staticfiles")\nos.makedirs(STATIC_ROOT, exist_ok=True)',
+    ],
+)
+def test_the_folder_of_static_files_is_committed(project: Read, text: str) -> None:
+    """It is made while the settings are imported, and collectstatic fills it later."""
+    files = settings(f"import os\n{BASE}{text}\n", {"requirements.txt": "django-heroku\ndjango-on-heroku\n"})
+    told = refused(project, files)
+    assert "a folder that the settings make is staticfiles inside the release" in told
+    assert "commit it, with an empty staticfiles/.gitkeep" in told
+    assert "sharedPaths" not in told
+    assert project({**files, "staticfiles/.gitkeep": ""}).warnings == ()
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
+    "text",
+    [
         'os.makedirs(os.path.join(BASE_DIR, "data"), exist_ok=True)',
         '(BASE_DIR / "data").mkdir(exist_ok=True)',
         'DATA = BASE_DIR / "data"\nif not os.path.exists(DATA):\n    os.makedirs(DATA)',

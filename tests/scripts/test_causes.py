@@ -764,6 +764,13 @@ LOGS = {
         "the app shop twice",
         "AppConfig",
     ),
+    "compress, and a template that it leaves out": (
+        "Compressing... Invalid template webpush.html: 'staticfiles' is not a registered tag library. Must be one of:\n"
+        "static\nCommandError: An error occurred during rendering core/event.html: 'ephios/js/event.js' could not be"
+        " found in the COMPRESS_ROOT '/srv/codesensei/ephios/releases/1-2/static_root' or with staticfiles.",
+        "does not find ephios/js/event.js",
+        "commit the file",
+    ),
     "tag library": (
         "django.template.exceptions.TemplateSyntaxError: 'shop_tags' is not a registered tag library. Must be one of:",
         "the tag library shop_tags",

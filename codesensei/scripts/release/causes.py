@@ -403,7 +403,7 @@ an app is missing
     Application labels aren't unique, duplicates: (\S+)
     INSTALLED_APPS has the app {0} twice
     remove one of them, or give one another label in its AppConfig
-    '(\w+)' is not a registered tag library
+    ^(?!.*Invalid template ).*'(\w+)' is not a registered tag library
     a template loads the tag library {0}, which no installed app has
     add its app to INSTALLED_APPS of the deployed settings, or commit its templatetags package with __init__.py
 a variable is missing
@@ -472,8 +472,8 @@ the disk is full
 compressed files are missing
     offline compression enabled but key
     django-compressor compresses offline, and its manifest is missing or of other templates
-    set project.hooks.afterCollectstatic: [python manage.py compress --force]
-    UncompressableFileError: '([^']+)' could not be found
+    set project.hooks.afterCollectstatic: [python manage.py compress --force]; where a block depends on the language, set COMPRESS_OFFLINE_CONTEXT
+    (?:UncompressableFileError|An error occurred during rendering [^:\n]+): '([^']+)' could not be found
     django-compressor does not find {0}
     commit the file (is it in .gitignore?), or fix its name in the template
 a static file is missing

@@ -25,7 +25,12 @@ _USUAL = re.compile(
 # A file of variables that somebody may have put beside the release.
 _ELSEWHERE = re.compile(r"[/~].*\.?env")
 _FILES = (".env", ".env.*", "*.env", "settings.ini")
-_EXAMPLE = re.compile(r"example|sample|template|dist|default|test|ci\b|docker|local|dev")
+_EXAMPLE = re.compile(r"example|sample|template|dist")
+# What is in them runs sometimes, or never.
+_SOMETIMES = (
+    *(ast.If, ast.For, ast.While, ast.Try, ast.Match, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
 _LINE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=", re.MULTILINE)
 # Readers of django-environ that give the text as it is, and those that make something of it.
 _TEXTS, _MADE = ("str", "path"), ("bool", "int", "float", "list", "tuple", "dict", "json", "url", "bytes", "unicode")
@@ -201,9 +206,7 @@ def missing(trees: Mapping[str, ast.Module], variables: Given) -> Iterator[Told]
 
 def _always(node: ast.AST) -> Iterator[ast.AST]:
     """The expressions of a statement that run whenever it does."""
-    if isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return
-    if isinstance(node, (ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+    if isinstance(node, _SOMETIMES):
         return
     yield node
     for inner in ast.iter_child_nodes(node):

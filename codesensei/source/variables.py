@@ -20,7 +20,7 @@ from codesensei.source.syntax import syntax_if_read, walk
 # What systemd and a unit give every process.
 _USUAL = re.compile(
     r"DJANGO_SETTINGS_MODULE|HOME|USER|LOGNAME|SHELL|PATH|PWD|LANG|LC_\w+|TZ|TERM|HOSTNAME|TMPDIR|VIRTUAL_ENV"
-    r"|PYTHON\w+|INVOCATION_ID|JOURNAL_STREAM|GUNICORN_\w+|WEB_CONCURRENCY|DATABASE_URL"
+    r"|PYTHON\w+|INVOCATION_ID|JOURNAL_STREAM|DATABASE_URL"
 )
 # A file of variables that somebody may have put beside the release.
 _ELSEWHERE = re.compile(r"[/~].*\.?env")

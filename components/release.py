@@ -63,6 +63,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         installer=config.installer,
         hashed=code.requirements.hashed,
         lock=code.requirements.lock,
+        uv=code.requirements.uv,
         server=code.server.package,
         asgi_declared=None if asgi_decided else settings.interface == "asgi",
         wsgi_declared=None if wsgi_decided else settings.application,

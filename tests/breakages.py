@@ -230,6 +230,8 @@ UNIT = [
         "preview.requirements", f"{SOURCE}/requirements.py", "    if included_at:\n", "    if included_at == 0:\n"
     ),
     Breakage("deps.local", f"{SOURCE}/requirements.py", "if moves(url):", "if not url:"),
+    Breakage("deps.uv-version", f"{SOURCE}/locks.py", 'settings.get("required-version")', 'settings.get("version")'),
+    Breakage("deps.uv-version", f"{SCRIPTS}/release/with_uv.py", "wanted = builder.step.data.uv", 'wanted = ""'),
     Breakage(
         "deps.reuse",
         f"{SOURCE}/requirements.py",
@@ -376,6 +378,17 @@ UNIT = [
     Breakage("preview.modules", f"{SOURCE}/ignored.py", 'fitting[-1].startswith("!")', "fitting"),
     Breakage("preview.modules", f"{SOURCE}/missing.py", "if not brings(closure, top):", "if not closure.names:"),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
+    Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
+    Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
+    Breakage("cache.table", f"{SCRIPTS}/release/prepare.py", "if lacking := [", "if lacking := [] and ["),
+    Breakage("switch.cause", f"{SCRIPTS}/serving/ask_why.py", 'environ["wsgi.url_scheme"] = asked["scheme"]', ""),
+    Breakage("shared-paths.static", f"{SOURCE}/needs.py", 'f"{path}/".startswith(f"{folder}/")', "not path"),
+    Breakage(
+        "shared-paths.static",
+        f"{SCRIPTS}/release/checks.py",
+        'root and f"{release.path / folder}',
+        'not root and f"{release.path / folder}',
+    ),
     Breakage("preview.told", f"{SOURCE}/outdated.py", "bool(newer and django.pinned)", "False"),
     Breakage("preview.told", f"{SOURCE}/static.py", 'if "staticfiles" not in setting.value:', "if not setting.value:"),
     Breakage("preview.python", f"{SOURCE}/pythons.py", "else (python >= self.since)", "else (python > self.since)"),

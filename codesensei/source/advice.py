@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codesensei.config.project import ProjectConfig
-from codesensei.source import missing, outdated, policy, pythons, static, writes
+from codesensei.config import StackConfig
+from codesensei.source import missing, needs, outdated, policy, pythons, static, variables, writes
 from codesensei.source.closure import Closure
-from codesensei.source.errors import Told, raise_all
+from codesensei.source.errors import SourceError, Told, raise_all
 from codesensei.source.inspect import SettingsFacts
 from codesensei.source.loaded import load
 from codesensei.source.pythons import Unfit
-from codesensei.source.settings import Modules, read_all
+from codesensei.source.settings import Modules, Settings, read_all
+from codesensei.source.syntax import syntax_if_read
 from codesensei.wire.steps import Finding
 
 # More would hide the others.
@@ -27,20 +29,37 @@ class Advice:
     findings: tuple[Finding, ...] = ()
 
 
-def advise(modules: Modules, facts: SettingsFacts, closure: Closure, config: ProjectConfig) -> Advice:
+def _variables(modules: Modules, settings: Settings) -> Iterator[Told]:
+    """Those that the settings need and nothing sets."""
+    if modules.variables:
+        trees = {file: tree for file in settings.sure if (tree := syntax_if_read(modules.project, file))}
+        yield from variables.missing(trees, modules.variables)
+
+
+def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: StackConfig) -> Advice:
     """What reading the source tells. SourceError with everything that is certain."""
+    config = stack.project
     settings = read_all(modules, config.settings_module)
     loaded = load(modules, settings, config.settings_module, facts.application.partition(":")[0])
     hooks = config.hooks.model_dump(exclude={"after_switch"})
     found: list[Told] = [
         *missing.missing(loaded, settings, closure, hooks=any(hooks.values())),
+        *_variables(modules, settings),
         *outdated.outdated(loaded, settings, closure),
         *writes.written(modules, settings, config),
         *static.storages(settings),
         *static.compressor(settings, config),
+        *needs.needs(modules.project, settings, stack),
     ]
     told = list(dict.fromkeys(told.sentence for told in found if not told.certain))
     warnings = told if len(told) <= _MOST else [*told[:_MOST], f"and {len(told) - _MOST} more like these"]
-    raise_all((told.error for told in found if told.certain), warnings)
+    errors, unfit = [told.error for told in found if told.certain], tuple(pythons.unfit(loaded, closure))
+    if errors:
+        # The server is not asked for its Python any more.
+        try:
+            warnings += pythons.hold(unfit, config.python)
+        except SourceError as error:
+            errors.append(error)
+    raise_all(errors, warnings)
     findings = tuple(policy.findings(settings, config.settings_module))
-    return Advice(tuple(warnings), tuple(pythons.unfit(loaded, closure)), findings)
+    return Advice(tuple(warnings), unfit, findings)

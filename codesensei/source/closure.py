@@ -27,7 +27,8 @@ class Closure:
     that become importable because they are installed from it. `versions`: what is asked of some of them (`>=4.2,<5`).
     `unknown`: something is installed whose name no line tells. `asked`: what each line asks for, as a person reads it:
     a distribution's name as it is spelled, or the address of one without a name, and the version or where it is from.
-    `hashed`: a line has a hash. `lock` is where other than pip's lines say what is installed.
+    `hashed`: a line has a hash. `lock` is where other than pip's lines say what is installed. `uv`: which versions of
+    uv the project takes, where the one that is used by default is none of them.
     """
 
     files: tuple[str, ...]
@@ -43,6 +44,7 @@ class Closure:
     asked: Mapping[str, str] = field(default_factory=dict)
     hashed: bool = False
     lock: LockFile | None = None
+    uv: str = ""
 
     @property
     def edited(self) -> str:

@@ -23,6 +23,7 @@ from codesensei.source.shared import refuse_shared_code
 from codesensei.source.tree import join
 from codesensei.webservers import Interface, WebServer, web_server
 from codesensei.wire import digests
+from codesensei.wire.envfile import meaning
 from codesensei.wire.steps import Finding
 
 # pip was the default before there was auto: what was deployed with it is not other code now.
@@ -54,7 +55,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
 
     `cache` is where mirrors and archives are kept; default: the operator's own cache directory.
     """
-    project = config.project
+    project, given = config.project, _variables(config)
     checkout = open_source(project, cache_dir=cache)
     checks, directory = together(), project.directory
     closure: Closure | None = None
@@ -73,7 +74,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
         if closure:
             refuse_shared_code(checkout, project, closure)
     with checks:
-        settings = read_settings(checkout, project, closure)
+        settings = read_settings(checkout, project, closure, given)
         server = web_server(project.server, settings.interface)
         if server.own_settings and server.own_settings.moved_by not in {*config.env, *config.secret_names}:
             _refuse_own_settings(checkout, directory, server)
@@ -81,7 +82,8 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     with checks:
         if closure and settings:
             roots = (*settings.python_path, *closure.roots)
-            advice = advise(Modules(checkout, directory, roots), settings, closure, project)
+            modules = Modules(checkout, directory, roots).knowing(project.settings_module, given)
+            advice = advise(modules, settings, closure, config)
     checks.end()
     assert closure is not None
     assert settings is not None
@@ -102,6 +104,12 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
         () if project.python else advice.unfit,
         advice.findings,
     )
+
+
+def _variables(config: StackConfig) -> dict[str, str | None]:
+    """What the stack gives the project, as far as it is plain."""
+    made = (*config.secret_names, *config.generate_secrets, *config.database.env, *config.broker.env)
+    return {**{name: meaning(value) for name, value in config.env.items()}, **dict.fromkeys(made)}
 
 
 def ids(

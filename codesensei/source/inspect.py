@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codesensei.config.project import ProjectConfig
@@ -41,10 +41,17 @@ class SettingsFacts:
     unsure: tuple[str, ...]
 
 
-def read_settings(project: Checkout, config: ProjectConfig, closure: Closure | None = None) -> SettingsFacts:
+def read_settings(
+    project: Checkout,
+    config: ProjectConfig,
+    closure: Closure | None = None,
+    variables: Mapping[str, str | None] | None = None,
+) -> SettingsFacts:
     """Find manage.py, the settings and the application module. SourceError for what is not there.
 
     `closure` says which modules may come with the packages; what Django says of them is asked on the server alone.
+    `variables` are those of the stack, as `variables.Given` has them; without them, all that the settings read of the
+    environment is unknown.
     """
     directory = django_directory(project, config.directory)
     python_path = import_roots(project, config, directory)
@@ -56,6 +63,8 @@ def read_settings(project: Checkout, config: ProjectConfig, closure: Closure | N
         if not modules.comes_with(installed, config.settings_module):
             raise _no_settings(project, config.settings_module, directory)
         notes.append(f"the settings {config.settings_module} come with an installed package; the server reads them")
+    if variables is not None:
+        modules = modules.knowing(config.settings_module, variables)
     names = read_names(modules, config.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
     declared_asgi, declared_wsgi = names.values["ASGI_APPLICATION"], names.values["WSGI_APPLICATION"]
     refuse_lost_uploads(project, config, modules)

@@ -14,6 +14,8 @@ from codesensei.source.archive import Checkout
 from codesensei.source.closure import BUILDS, Closure, digest_of, moves, plain, without_credentials
 from codesensei.source.errors import SourceError, listing
 from codesensei.source.tree import join
+from codesensei.source.versions import allowed, version
+from codesensei.wire import uv
 from codesensei.wire.steps import LockFile, LockTool
 
 if sys.version_info >= (3, 11):
@@ -108,7 +110,28 @@ def lock_closure(project: Checkout, file: str, tool: LockTool, extras: tuple[str
         # One without a hash would be refused among others that have them.
         hashed=tool not in ("pylock", "pyproject") and not any(package.local or package.url for package in packages),
         lock=lock,
+        uv=other_uv(project, folder),
     )
+
+
+def other_uv(project: Checkout, folder: str) -> str:
+    """Which versions of uv may run in a folder of the repository, where the usual one may not; else empty.
+
+    As uv finds it: the nearest uv.toml, or pyproject.toml with a table for uv, decides.
+    """
+    place = folder
+    while True:
+        for name in ("uv.toml", "pyproject.toml"):
+            if project.tree.is_file(join(place, name)):
+                data = _data(project, join(place, name))
+                settings = data if name == "uv.toml" else _table(_table(data, "tool"), "uv")
+                if settings or name == "uv.toml":
+                    wanted = settings.get("required-version")
+                    wanted = f"=={wanted}" if isinstance(wanted, str) and wanted[:1].isdigit() else wanted
+                    return wanted if isinstance(wanted, str) and not allowed(wanted).takes(version(uv.VERSION)) else ""
+        if place in (".", ""):
+            return ""
+        place = posixpath.dirname(place) or "."
 
 
 def _data(project: Checkout, file: str) -> Table:

@@ -83,6 +83,9 @@ _CLIENTS = (
     (r"storages\.backends\.s3(boto3)?\.\w+", "boto3", "django-storages[s3]"),
     (r"storages\.backends\.gcloud\.\w+", "google", "django-storages[google]"),
     (r"huey\.contrib\.(djhuey\.)?stats", "peewee", "peewee"),
+    (r"huey\.(\w+\.)?(Priority)?Redis(Expire)?Huey", "redis", "redis"),
+    (r"dramatiq\.brokers\.redis\.\w+", "redis", "dramatiq[redis]"),
+    (r"dramatiq\.brokers\.rabbitmq\.\w+", "pika", "dramatiq[rabbitmq]"),
     (r"huey\.contrib\.sql_huey\.\w+", "peewee", "peewee"),
 )
 # Packages that have another name than what is imported.

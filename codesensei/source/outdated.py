@@ -86,7 +86,8 @@ def _has_models(tree: ast.Module) -> bool:
 
 def _without_scheme(django: Range, settings: Settings) -> Iterator[Told]:
     setting = settings.found.get("CSRF_TRUSTED_ORIGINS")
-    plain = [text for _, text in parts(setting.value) if "://" not in text] if setting else []
+    # What a call is given, as a variable's default, is none of the origins.
+    plain = [text for way, text in parts(setting.value) if not way and "://" not in text] if setting else []
     newer = django.has((4, 0))
     if setting and plain and newer is not False:
         cause = f"CSRF_TRUSTED_ORIGINS has {listing(plain)} without a scheme, which Django 4.0 and newer refuse"

@@ -177,6 +177,7 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".", ext
         unknown=walk.unknown or bool(walk.local),
         hashed=walk.hashed,
         asked={name: where or walk.versions.get(key, "") for key, (name, where) in walk.asked.items()},
+        uv=locks.other_uv(project, base),
     )
 
 

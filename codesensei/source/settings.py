@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import fnmatch
 import posixpath
+import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,11 @@ from codesensei.source.places import ROOT, inside, place
 from codesensei.source.syntax import syntax_if_read, syntax_of, walk
 from codesensei.source.tree import join
 from codesensei.source.values import Value, value_of
+from codesensei.source.variables import Given, given, with_values
 
 # With one of these a file can set any name.
 _SETS_ANYTHING = {"exec", "globals", "locals", "setattr", "vars"}
+_EXISTS = re.compile(r"^not .*\b(exists|isdir|is_dir)\(")
 
 
 class Modules:
@@ -27,9 +30,17 @@ class Modules:
     `roots` are further directories that are on Python's path, because they are installed from the repository.
     """
 
-    def __init__(self, project: Checkout, directory: str, roots: Sequence[str] = ()) -> None:
+    def __init__(
+        self, project: Checkout, directory: str, roots: Sequence[str] = (), variables: Given | None = None
+    ) -> None:
         self.project = project
         self.roots = (directory, *roots)
+        self.variables = variables
+
+    def knowing(self, module: str, texts: Mapping[str, str | None]) -> Modules:
+        """The same, where the settings `module` are read with the variables that the stack gives them."""
+        files = read_all(self, module).files
+        return Modules(self.project, self.roots[0], self.roots[1:], given(self.project, files, texts))
 
     def find(self, module: str) -> str | None:
         """The file of a module of the project, or None."""
@@ -109,11 +120,14 @@ class Settings:
     """Every name that the settings set; `files` are those that were read, each by its module's name.
 
     `absent` are modules of names that would have been taken too, had they been in the commit; each with its place.
+    `sure` are the files that are loaded whatever happens, `made` the folders that loading them makes.
     """
 
     found: dict[str, Setting]
     files: dict[str, str]
     absent: dict[str, str]
+    sure: tuple[str, ...] = ()
+    made: tuple[Setting, ...] = ()
 
 
 def read_all(modules: Modules, module: str) -> Settings:
@@ -123,7 +137,7 @@ def read_all(modules: Modules, module: str) -> Settings:
     found = reader.parse(module, file).settings if file else {}
     if reader.sets_anything:
         found = {name: replace(setting, certain=False) for name, setting in found.items()}
-    return Settings(found, reader.files, reader.absent)
+    return Settings(found, reader.files, reader.absent, tuple(reader.sure), tuple(reader.made))
 
 
 def read_names(modules: Modules, module: str, wanted: Sequence[str]) -> Names:
@@ -148,7 +162,10 @@ class _Reader:
         self.elsewhere: list[str] = []
         self.absent: dict[str, str] = {}
         self.files: dict[str, str] = {}
+        self.sure: dict[str, None] = {}
+        self.made: list[Setting] = []
         self.sets_anything = False
+        self._certain = True
 
     def parse(self, name: str, file: str, into: _Module | None = None) -> _Module:
         """Read a file, as part of another where `into` is given."""
@@ -158,6 +175,8 @@ class _Reader:
         self._open.add(file)
         self._read += 1
         self.files[file] = name
+        if self._certain:
+            self.sure[file] = None
         try:
             tree = syntax_of(self._modules.project, file)
         except (SyntaxError, ValueError) as error:
@@ -168,7 +187,8 @@ class _Reader:
                 isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SETS_ANYTHING
                 for node in walk(tree)
             )
-            self._block(module, tree.body, certain=True)
+            variables = self._modules.variables
+            self._block(module, (with_values(tree, variables) if variables else tree).body, certain=True)
         self._open.discard(file)
         return module
 
@@ -190,15 +210,21 @@ class _Reader:
             # DATABASES["default"].update(…)
             _doubt(module, node.value.func)
             self._split_settings(module, node.value)
+            self._folder(module, node.value, certain=certain)
         elif isinstance(node, ast.With):
             self._block(module, node.body, certain=certain)
-        else:
-            for block in ("body", "handlers", "orelse", "finalbody"):
-                if isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
-                    for inner in getattr(node, block, []):
-                        self._block(
-                            module, inner.body if isinstance(inner, ast.ExceptHandler) else [inner], certain=False
-                        )
+        elif isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
+            self._branches(module, node, certain=certain)
+
+    def _branches(self, module: _Module, node: ast.If | ast.For | ast.While | ast.Try, *, certain: bool) -> None:
+        if isinstance(node, ast.If) and certain and _EXISTS.search(ast.unparse(node.test)):
+            # `if not os.path.exists(x): os.makedirs(x)` makes it where it is not there.
+            for one in node.body:
+                if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call):
+                    self._folder(module, one.value, certain=True)
+        for block in ("body", "handlers", "orelse", "finalbody"):
+            for inner in getattr(node, block, []):
+                self._block(module, inner.body if isinstance(inner, ast.ExceptHandler) else [inner], certain=False)
 
     def _assign(self, module: _Module, target: ast.expr, value: ast.expr, *, certain: bool) -> None:
         if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id in self._wanted:
@@ -245,7 +271,9 @@ class _Reader:
                 else:
                     self.absent[target] = f"{module.file}:{node.lineno}"
             return
+        before, self._certain = self._certain, self._certain and certain
         other = self.parse(target, file)
+        self._certain = before
         imported = other.texts
         for alias in node.names:
             if alias.name == "*":
@@ -264,16 +292,43 @@ class _Reader:
                 {name: replace(found, certain=found.certain and certain) for name, found in settings.items()}
             )
 
+    def _folder(self, module: _Module, call: ast.Call, *, certain: bool) -> None:
+        """`os.makedirs(LOG_DIR)`, or `(BASE_DIR / "logs").mkdir()`."""
+        called = ast.unparse(call.func)
+        node: ast.expr | None = None
+        if called in ("django_heroku.settings", "django_on_heroku.settings"):
+            # They set STATIC_ROOT to this folder, and make it.
+            node = ast.parse("os.path.join(BASE_DIR, 'staticfiles')", mode="eval").body
+        elif called in ("os.makedirs", "os.mkdir", "makedirs", "mkdir") and call.args:
+            node = call.args[0]
+        elif isinstance(call.func, ast.Attribute) and call.func.attr == "mkdir":
+            node = call.func.value
+        text = text_of(node, module.known) if node is not None else None
+        if text is not None:
+            self.made.append(Setting(text, f"{module.file}:{call.lineno}", certain and self._certain))
+
+    def _included(self, module: _Module, argument: ast.expr) -> Iterator[str | None]:
+        """The names that an argument of `include` stands for; None for one that only running tells."""
+        if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Name):
+            setting = module.settings.get(argument.value.id)
+            names = setting.value if setting else None
+            if setting and isinstance(names, list):
+                yield from (name if isinstance(name, str) else None for name in names)
+                # Something is appended to it as well.
+                yield from () if setting.certain else (None,)
+                return
+        inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
+        yield text_of(inner, module.known)
+
     def _split_settings(self, module: _Module, call: ast.Call) -> None:
         """`include("base.py", optional("local.py"))` of django-split-settings: files read as part of this one."""
         if not (isinstance(call.func, ast.Name) and call.func.id == "include"):
             return
-        for argument in call.args:
-            inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
-            text = text_of(inner, module.known) if self._read < bounds.MODULES else None
+        for text in (text for argument in call.args for text in self._included(module, argument)):
             self._read += 1
-            if text is None:
-                self.notes.append(f"{module.file}:{call.lineno}: includes files whose names are computed")
+            if text is None or self._read > bounds.MODULES:
+                words = "includes files whose names are computed; what they set is not read here"
+                self.notes.append(f"{module.file}:{call.lineno}: {words}")
                 continue
             pattern = inside(join(f"{ROOT}/{posixpath.dirname(module.file)}", text)) or ""
             for file in sorted(fnmatch.filter(self._modules.project.files, pattern)):

@@ -15,8 +15,10 @@ class _Unknown(Enum):
 
 
 UNKNOWN: Final = _Unknown.UNKNOWN
-# A text, a number, None, UNKNOWN, a list or a map of them; a key "**" stands for keys that only running tells.
+# A text, a number, None, UNKNOWN, a list or a map of them; a key "**" stands for keys that only running tells. A call
+# is a map of what it is given by name, with what is called under CALLED.
 Value = Any
+CALLED: Final = "()"
 
 
 def value_of(node: ast.expr, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]) -> Value:
@@ -54,11 +56,14 @@ def _called(node: ast.Call, names: Mapping[str, Value], text_of: Callable[[ast.e
     """`dict(…)` as a map, and any other call as a map of what it is given by name."""
     given = {word.arg or "**": value_of(word.value, names, text_of) for word in node.keywords}
     called = ast.unparse(node.func)
-    return given if called == "dict" and not node.args else {"()": called, **given} if given else UNKNOWN
+    return given if called == "dict" and not node.args else {CALLED: called, **given} if given else UNKNOWN
 
 
 def parts(value: Value) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every text in a value, with the keys that lead to it; what several names share is told once."""
+    """Every text in a value, with the keys that lead to it; what several names share is told once.
+
+    What is called is no text of the value: env.list names no module and no host.
+    """
     return _parts(value, (), set(), 0)
 
 
@@ -69,7 +74,8 @@ def _parts(value: Value, way: tuple[str, ...], seen: set[int], depth: int) -> It
         seen.add(id(value))
         if isinstance(value, Mapping):
             for key, inner in value.items():
-                yield from _parts(inner, (*way, str(key)), seen, depth + 1)
+                if key != CALLED:
+                    yield from _parts(inner, (*way, str(key)), seen, depth + 1)
         elif isinstance(value, list):
             for inner in value:
                 yield from _parts(inner, way, seen, depth + 1)

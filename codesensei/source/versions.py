@@ -35,11 +35,20 @@ class Range:
             return True
         return False if self.below is not None and self.below <= since else None
 
+    def takes(self, number: Version) -> bool:
+        """Whether this version is one of them."""
+        return (self.least is None or number >= self.least) and (self.below is None or number < self.below)
+
 
 def asked(closure: Closure, name: str) -> Range:
     """What the requirements ask of a distribution."""
+    return allowed(closure.versions.get(name, ""))
+
+
+def allowed(specifier: str) -> Range:
+    """What `>=4.2,<5` allows."""
     found = Range()
-    for sign, text in re.findall(r"(===?|~=|>=|<=|<|>)v?(\d+(?:\.\d+)*(?:\.\*)?)", closure.versions.get(name, "")):
+    for sign, text in re.findall(r"(===?|~=|>=|<=|<|>)\s*v?(\d+(?:\.\d+)*(?:\.\*)?)", specifier):
         number, length = version(text), text.count(".") + 1
         # Both fix all but the last part.
         below = (*number[: length - 2], number[length - 2] + 1) if length > 1 else None

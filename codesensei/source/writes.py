@@ -49,6 +49,7 @@ def written(modules: Modules, settings: Settings, config: ProjectConfig) -> Iter
         *_caches(settings, base, shared),
         *_others(modules, settings, base, shared),
         *_by_default(settings, base, shared),
+        *_made(modules, settings, base),
     ):
         path = write.path
         if path is None or path in seen or any(f"{path}/".startswith(f"{kept}/") for kept in config.shared_paths):
@@ -118,6 +119,17 @@ def _by_default(settings: Settings, base: str, shared: str) -> Iterator[_Write]:
         fix = f'set HUEY_STATS = {{"filename": "{shared}/huey-stats.db"}}'
         if "HUEY_STATS" not in settings.found:
             yield _Write("the file of huey's statistics", join(base, "huey-stats.db"), apps, fix)
+
+
+def _made(modules: Modules, settings: Settings, base: str) -> Iterator[_Write]:
+    """Folders that the settings make while they are loaded, which happens in the sealed release too."""
+    for folder in settings.made:
+        path = _at(base, folder.value)
+        if path and not modules.project.tree.is_directory(path):
+            fix = f"commit it, with an empty {path}/.gitkeep"
+            if "static" not in posixpath.basename(path):
+                fix = f"keep it by project.sharedPaths: [{path}]; or, if nothing is written into it, {fix}"
+            yield _Write("a folder that the settings make", path, folder, fix, fatal=folder.certain)
 
 
 def _has_data(modules: Modules, path: str) -> bool:

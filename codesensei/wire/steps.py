@@ -250,7 +250,8 @@ class Build:
     `directory` is where manage.py is, `requirements` relative to the source's root, `install_from` the folder that its
     paths are relative to. `in_place`: packages are used where they lie in the release, and serve no other. `venv_id`
     names their content. `hashed`: a requirement has a hash. `lock`: `requirements` is the file of another tool than
-    pip. `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack config decides.
+    pip. `uv`: which versions of uv the project takes, where the usual one is none of them: `>=0.9.13`.
+    `asgi_declared` and `wsgi_declared` are what was read of the settings, None where the stack config decides.
     `media_url` where the proxy serves uploads. `shared_paths` are the folders that lead to shared.
     `production` refuses what the policy finds and `waived` does not name; with `plain_http` the site has no HTTPS, and
     with `backups` the stack file asks for them. `adopt` takes over what the settings use and another stack has,
@@ -296,6 +297,7 @@ class Build:
     dump_keep: int = 3
     keep_defaults: bool = True
     migration_timeout: int = 0
+    uv: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

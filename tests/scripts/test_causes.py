@@ -627,6 +627,21 @@ LOGS = {
         "PyYAML is too old",
         "6.0.1",
     ),
+    "C code of Python 3.10": (
+        "multidict/_multidict.c:1:10: fatal error: longintrepr.h: No such file or directory",
+        "too old for this Python, which no longer has longintrepr.h",
+        "has a wheel for this Python",
+    ),
+    "C code of Python 3.7": (
+        "ext.c:9:3: error: 'PyTypeObject' {aka 'struct _typeobject'} has no member named 'tp_print'",
+        "no longer has tp_print",
+        "has a wheel for this Python",
+    ),
+    "C code of Python 3.12": (
+        "src/x.c:5:9: error: too few arguments to function '_PyLong_AsByteArray'",
+        "no longer has _PyLong_AsByteArray",
+        "has a wheel for this Python",
+    ),
     "Python.h": ("fatal error: Python.h: No such file or directory", "headers of this Python", "python3-dev"),
     "mysqlclient": (
         "/bin/sh: 1: pkg-config: not found\nException: Can not find valid pkg-config name.\n"
@@ -748,6 +763,13 @@ LOGS = {
         "django.core.exceptions.ImproperlyConfigured: Application labels aren't unique, duplicates: shop",
         "the app shop twice",
         "AppConfig",
+    ),
+    "compress, and a template that it leaves out": (
+        "Compressing... Invalid template webpush.html: 'staticfiles' is not a registered tag library. Must be one of:\n"
+        "static\nCommandError: An error occurred during rendering core/event.html: 'ephios/js/event.js' could not be"
+        " found in the COMPRESS_ROOT '/srv/codesensei/ephios/releases/1-2/static_root' or with staticfiles.",
+        "does not find ephios/js/event.js",
+        "commit the file",
     ),
     "tag library": (
         "django.template.exceptions.TemplateSyntaxError: 'shop_tags' is not a registered tag library. Must be one of:",

@@ -100,6 +100,7 @@ def test_sound_settings_pass() -> None:
     "django.database-unused",
     "django.static-root-outside",
     "django.static-url-other",
+    "shared-paths.static",
 )
 @pytest.mark.parametrize(
     ("changes", "data", "thing", "fix"),
@@ -127,6 +128,13 @@ def test_sound_settings_pass() -> None:
         ),
         ({"media_root": "media"}, {}, "MEDIA_ROOT", "shared/media"),
         (
+            # The storage is one of the project's own, as Spirit's.
+            {"media_root": f"{HERE}/board/media/", "uploads_on_disk": False},
+            {"media_url": "/media/"},
+            "MEDIA_ROOT: it is .*/board/media/, and .* nginx serves",
+            'add board/media to project.sharedPaths, or set MEDIA_ROOT = "/srv/codesensei/shop/shared/media"',
+        ),
+        (
             {"media_root": "/srv/codesensei/shop/shared/data/media"},
             {"media_url": "/media/"},
             "MEDIA_ROOT: it is /srv/codesensei/shop/shared/data/media, and .* nginx serves",
@@ -142,6 +150,12 @@ def test_sound_settings_pass() -> None:
         ({"static_root": ""}, {}, "STATIC_ROOT", "BASE_DIR"),
         ({"static_root": "/srv/codesensei/shop/shared/static"}, {}, "STATIC_ROOT", "BASE_DIR"),
         ({"static_root": HERE}, {}, "STATIC_ROOT", "BASE_DIR"),
+        (
+            {"static_root": f"{HERE}/static/"},
+            {"shared_paths": ("media", "static/CACHE")},
+            "project.sharedPaths: static/CACHE: it lies in STATIC_ROOT",
+            "COMPRESS_ROOT = MEDIA_ROOT",
+        ),
         ({"static_url": "/assets/"}, {}, "STATIC_URL", "plain string"),
         ({"static_url": "https://cdn.example.com/static/"}, {}, "STATIC_URL", "static to none"),
         ({"databases": sqlite(f"file:{HERE}/db%20x.sqlite3?mode=rwc")}, {}, "db x.sqlite3 lies", "shared/db.sqlite3"),
@@ -184,6 +198,7 @@ def test_refused(changes: dict[str, Any], data: dict[str, Any], thing: str, fix:
         ({"static_root": "", "static_url": "https://cdn.example.com/"}, {"static": "none"}),
         ({"static_root": "", "installed_staticfiles": False}, {}),
         ({"static_root": "staticfiles"}, {}),
+        ({"static_root": "static"}, {"shared_paths": ("statics", "media")}),
     ],
 )
 def test_allowed(changes: dict[str, Any], data: dict[str, Any]) -> None:

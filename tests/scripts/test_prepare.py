@@ -32,12 +32,13 @@ class Programs:
         self.ran: list[Job] = []
         self.others: list[list[str]] = []
         self.failing: set[str] = set()
+        self.says: dict[str, str] = {}
 
     def run(self, step: Any, release: Any, job: Job) -> JobResult:
         if job.title == "ask Django for its databases":
             return JobResult(0, "", Path("log"), answer='{"databases": [{"alias": "default"}]}')
         self.ran.append(job)
-        return JobResult(int(job.title in self.failing), "", Path("log"))
+        return JobResult(int(job.title in self.failing), self.says.get(job.title, ""), Path("log"))
 
     @property
     def titles(self) -> list[str]:
@@ -94,6 +95,49 @@ def test_static_files_are_collected_only_where_they_are_served(programs: Program
     run_prepare(make_step, static=static)
     collected = [(job.argv[-2:], job.directory) for job in programs.ran if job.title == "collectstatic"]
     assert collected == ([(["collectstatic", "--noinput"], None)] if static == "serve" else [])
+
+
+@pytest.mark.proves("cache.table")
+@pytest.mark.parametrize(
+    ("printed", "lacking"),
+    [
+        ('BEGIN;\nCREATE TABLE "entries" (\nCREATE TABLE `spirit_rl_cache` (', "entries, spirit_rl_cache"),
+        ('CREATE TABLE "entries" (\nCREATE INDEX "entries_expires" ON "entries"', "entries"),
+        ('CREATE TABLE "entries_too" (', ""),
+        ("", ""),
+    ],
+)
+def test_a_cache_without_its_table_ends_the_deploy(
+    programs: Programs, make_step: Any, printed: str, lacking: str
+) -> None:
+    """Spirit was green, and registering and logging in answered 500."""
+    programs.says["look for the cache's tables"] = printed
+    make_built(replace(FACTS, cache_tables=("entries", "spirit_rl_cache")))
+    if lacking:
+        with pytest.raises(Failure) as caught:
+            run_prepare(make_step)
+        assert f"in the table {lacking}, which migrate does not make" in caught.value.cause
+        assert caught.value.fix == "set project.hooks.afterMigrate: [python manage.py createcachetable]"
+    else:
+        run_prepare(make_step)
+    titles = programs.titles
+    assert titles.count("look for the cache's tables") == 1
+
+
+@pytest.mark.proves("cache.table")
+def test_tables_are_looked_for_after_the_hooks_and_only_where_there_is_such_a_cache(
+    programs: Programs, make_step: Any
+) -> None:
+    make_built(replace(FACTS, cache_tables=("entries",)))
+    run_prepare(make_step, hooks=Hooks(after_migrate=("python manage.py createcachetable",)))
+    assert [title for title in programs.titles if "cache" in title] == [
+        "hook afterMigrate: python manage.py createcachetable",
+        "look for the cache's tables",
+    ]
+    make_built()
+    programs.ran.clear()
+    run_prepare(make_step)
+    assert not any("cache" in title for title in programs.titles)
 
 
 @pytest.mark.proves("migrate.models-ahead")

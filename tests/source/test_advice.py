@@ -23,8 +23,8 @@ FROZEN = "asgiref==3.8\nDjango==5.2\nsqlparse==0.5\n"
 
 @pytest.fixture
 def project(repository: Repository, tmp_path: Path) -> Read:
-    def make(files: Mapping[str, str], **changes: Any) -> Code:
-        return read(repository, {**START, **files}, tmp_path, {}, **changes)
+    def make(files: Mapping[str, str], env: dict[str, str] | None = None, **changes: Any) -> Code:
+        return read(repository, {**START, **files}, tmp_path, env or {}, **changes)
 
     return make
 
@@ -316,6 +316,21 @@ def test_origins_without_a_scheme(project: Read) -> None:
 
 @pytest.mark.proves("preview.told")
 @pytest.mark.parametrize(
+    "text",
+    [
+        'CSRF_TRUSTED_ORIGINS = env.list("ORIGINS", default=[])',
+        'CSRF_TRUSTED_ORIGINS = env.list("ORIGINS", default=["shop.example"])',
+        'CSRF_TRUSTED_ORIGINS = config("ORIGINS", default="", cast=Csv())',
+        'EMAIL_BACKEND = reader.str("BACKEND", default="django.core.mail.backends.smtp.EmailBackend")',
+    ],
+)
+def test_a_variable_is_not_what_reads_it(project: Read, text: str) -> None:
+    """vulnerablecode was refused with `write https://env.list`."""
+    assert project(settings(f"{text}\n", {"requirements.txt": "Django==5.2\n"})).warnings == ()
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ('CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": "c"}}',
@@ -341,22 +356,23 @@ def test_what_would_be_written_into_the_release(project: Read, text: str, told: 
     [
         f'LOG_FILE = "{SHARED}/logs/a.log"',
         'LOG_FILE = "/var/log/a.log"',
-        'LOG_FILE = os.environ.get("X", BASE_DIR / "a.log")',
+        'LOG_FILE = os.environ.get("GIVEN", BASE_DIR / "a.log")',
         'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}',
-        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["X"]}}',
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["GIVEN"]}}',
         'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}\nDATABASES.update(more())',
         'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}\nchange(locals())',
         'DATABASES = {"default": {"ENGINE": "spatialite", "NAME": "x.db"}}\nfrom django.conf.more import *',
         'if X:\n    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}',
         'LOGGING_CONFIG = None\nLOGGING = {"handlers": {"f": {"filename": "a.log"}}}',
-        'CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "c"}}',
+        'CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "c"}}',
         'UPLOAD_DIR = BASE_DIR / "var/uploads"',
         'INDEX_DIR = BASE_DIR / "config"',
         'TEMPLATES = [{"DIRS": [BASE_DIR / "templates"]}]',
     ],
 )
 def test_what_is_written_elsewhere_or_only_read_is_not_told(project: Read, text: str) -> None:
-    assert project(settings(f"import os\n{BASE}{text}\n"), sharedPaths=["var"]).warnings == ()
+    code = project(settings(f"import os\n{BASE}{text}\n"), {"GIVEN": "/var/lib/a"}, sharedPaths=["var"])
+    assert code.warnings == ()
 
 
 @pytest.mark.proves("preview.told")
@@ -410,3 +426,124 @@ def test_a_package_that_cannot_be_parsed_may_have_what_a_setting_names(project: 
     """As one for Python 2 does: it is told where it runs, and nothing here ends in a traceback."""
     files = settings('MIDDLEWARE = ["old.Middleware"]\n', {"old/__init__.py": "print 'hello'\n"})
     assert not any("old" in warning for warning in project(files).warnings)
+
+
+NEEDED = """\
+import os
+import environ
+from decouple import config
+env = environ.Env(DEBUG=(bool, False))
+environ.Env.read_env(".env")
+DEBUG = env("DEBUG")
+SECRET_KEY = os.environ["SECRET_KEY"]
+SITE = {"url": env.str("SITE_URL").rstrip("/"), "name": config("SITE_NAME", default="a")}
+EMAIL = env.email_url("EMAIL_URL")
+TOKEN = config("TOKEN", cast=str)
+LEVEL = os.environ["LEVEL"] if "LEVEL" in os.environ else "INFO"
+HOME = os.environ["HOME"]
+os.environ.setdefault("ZONE", "UTC")
+ZONE = os.environ["ZONE"]
+if DEBUG:
+    TOOLBAR = os.environ["TOOLBAR"]
+"""
+PACKAGES = {"requirements.txt": "django\ndjango-environ\npython-decouple\n"}
+
+
+@pytest.mark.proves("preview.variables")
+def test_all_variables_that_nothing_sets_are_told_at_once(project: Read) -> None:
+    """ephios needs eight, and each deploy told of one."""
+    told = refused(project, settings(NEEDED, PACKAGES), env={"SECRET_KEY": "x"})
+    assert (
+        "config/settings.py:9: the settings need the variables EMAIL_URL, SITE_URL, TOKEN, which nothing sets" in told
+    )
+    assert "set them in codesensei:env" in told
+    given = {"SECRET_KEY": "x", "EMAIL_URL": "consolemail://", "SITE_URL": "https://shop.example", "TOKEN": "x"}
+    assert project(settings(NEEDED, PACKAGES), env=given).warnings == ()
+
+
+@pytest.mark.proves("preview.variables")
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("POSTGRES_HOST", "codesensei:database.env gives POSTGRES_HOST"), ("REDIS_URL", "codesensei:broker.env gives")],
+)
+def test_what_gives_a_variable_is_named(project: Read, name: str, key: str) -> None:
+    assert key in refused(project, settings(f'import os\nX = os.environ["{name}"]\n'))
+
+
+WANTED = 'import os; X = os.environ["WANTED"]\n'
+
+
+@pytest.mark.proves("preview.variables")
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"config/.env": "export WANTED=1\n"},
+        {".env.local": "WANTED=1\n"},
+        {"settings.ini": "[settings]\nWANTED = 1\n"},
+        {"config/settings.py": "from .other import *\n", "config/other.py": f"try:\n  {WANTED}except: pass\n"},
+        {"config/settings.py": "try:\n    from .other import *\nexcept: pass\n", "config/other.py": WANTED},
+    ],
+)  # fmt: skip
+def test_what_the_project_may_set_itself_is_not_told(project: Read, files: dict[str, str]) -> None:
+    assert project({**settings(WANTED), **files}).warnings == ()
+
+
+@pytest.mark.proves("preview.variables")
+def test_a_file_of_variables_on_the_server_may_set_them(project: Read) -> None:
+    """coldfront and vulnerablecode read one below /etc: that is a warning."""
+    text = 'import os, environ\nenviron.Env.read_env("/etc/shop/shop.env")\nX = os.environ["WANTED"]\n'
+    [warning] = project(settings(f'{text}LOG_FILE = os.environ.get("LOG", "a.log")\n', PACKAGES)).warnings
+    assert "the settings need the variable WANTED, which nothing sets" in warning
+
+
+@pytest.mark.proves("preview.variables")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('LOG_FILE = env.str("LOG_FILE", default=str(BASE_DIR / "a.log"))', "LOG_FILE is a.log"),
+        ('LOG_FILE = env.str("LOG_FILE", os.path.join(BASE_DIR, "a.log"))', "LOG_FILE is a.log"),
+        ('LOG_FILE = config("LOG_FILE", default="a.log")', "LOG_FILE is a.log"),
+        ('LOG_FILE = os.path.join(os.getenv("LOGS", "logs"), "a.log")', "LOG_FILE is logs/a.log"),
+        ('LOG_FILE = os.path.join(env("GIVEN"), "a.log")', "LOG_FILE is given/a.log"),
+    ],
+)
+def test_what_stands_for_a_variable_is_read(project: Read, text: str, told: str) -> None:
+    first = f"import os\nimport environ\nfrom decouple import config\nenv = environ.Env()\n{BASE}"
+    [warning] = project(settings(f"{first}{text}\n", PACKAGES), env={"GIVEN": "given"}).warnings
+    assert told in warning
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import django_on_heroku\ndjango_on_heroku.settings(locals())",
+        "import django_heroku\ndjango_heroku.settings(locals(), logging=False)",
+        'STATIC_ROOT = os.path.join(BASE_DIR, "staticfiles")\nos.makedirs(STATIC_ROOT, exist_ok=True)',
+    ],
+)
+def test_the_folder_of_static_files_is_committed(project: Read, text: str) -> None:
+    """It is made while the settings are imported, and collectstatic fills it later."""
+    files = settings(f"import os\n{BASE}{text}\n", {"requirements.txt": "django-heroku\ndjango-on-heroku\n"})
+    told = refused(project, files)
+    assert "a folder that the settings make is staticfiles inside the release" in told
+    assert "commit it, with an empty staticfiles/.gitkeep" in told
+    assert "sharedPaths" not in told
+    assert project({**files, "staticfiles/.gitkeep": ""}).warnings == ()
+
+
+@pytest.mark.proves("preview.told")
+@pytest.mark.parametrize(
+    "text",
+    [
+        'os.makedirs(os.path.join(BASE_DIR, "data"), exist_ok=True)',
+        '(BASE_DIR / "data").mkdir(exist_ok=True)',
+        'DATA = BASE_DIR / "data"\nif not os.path.exists(DATA):\n    os.makedirs(DATA)',
+    ],
+)
+def test_a_folder_that_the_settings_make_in_the_release(project: Read, text: str) -> None:
+    """ephios makes five while its settings are imported."""
+    files = settings(f"import os\n{BASE}{text}\n")
+    assert "a folder that the settings make is data inside the release" in refused(project, files)
+    assert project({**files, "data/.gitkeep": ""}).warnings == ()
+    assert project(files, sharedPaths=["data"]).warnings == ()

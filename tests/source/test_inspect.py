@@ -107,6 +107,12 @@ def test_a_routing_module_without_an_asgi_module_is_what_it_is(project_of: Make)
             "config.asgi:application",
             "config/settings.py:2: ASGI_APPLICATION is imported under a condition, and taken as set",
         ),
+        (
+            # coldfront appends those of its plugins.
+            "FILES = ['extra.py']\nif X:\n    FILES.append(X)\ninclude(*FILES)",
+            "config.asgi:application",
+            "config/settings.py:4: includes files whose names are computed; what they set is not read here",
+        ),
     ],
 )
 def test_what_only_running_would_tell(project_of: Make, settings: str, asgi: str | None, doubt: str) -> None:
@@ -127,6 +133,7 @@ def test_what_only_running_would_tell(project_of: Make, settings: str, asgi: str
         {"config/settings/production.py": "from .middle import *", "config/settings/middle.py": "from .base import *"},
         {"config/settings/production/__init__.py": "from ..base import *"},
         {"config/settings/production.py": "include('base.py', optional('local_*.py'))"},
+        {"config/settings/production.py": "FILES = ['base.py']\ninclude(*FILES)"},
         {
             "config/settings/production.py": "from .base import *\nfrom .loop import *",
             "config/settings/loop.py": "from .production import *",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.source import Checkout, SourceError, requirements_closure
+from codesensei.source.locks import other_uv
 from codesensei.wire.steps import LockFile, LockTool
 
 Make = Callable[[Mapping[str, str | bytes]], Checkout]
@@ -245,3 +246,32 @@ def test_odd_locks_are_read_without_a_traceback(project_of: Make, tool: LockTool
             requirements_closure(project, "uv.lock")
         return
     assert requirements_closure(project, f"{tool}.lock").files == (f"{tool}.lock", "pyproject.toml")
+
+
+@pytest.mark.proves("deps.uv-version")
+@pytest.mark.parametrize(
+    ("files", "folder", "wanted"),
+    [
+        # coldfront, of which a deploy failed with uv 0.9.9.
+        ({"pyproject.toml": '[tool.uv]\nrequired-version = ">=0.9.13" # as in the Dockerfile\n'}, ".", ">=0.9.13"),
+        ({"pyproject.toml": '[tool.uv]\nrequired-version = "0.8.4"\n'}, ".", "==0.8.4"),
+        ({"uv.toml": 'required-version = "<0.9"\n', "pyproject.toml": ""}, "app/back", "<0.9"),
+        ({"app/pyproject.toml": "[tool.uv]\npackage = false\n", "uv.toml": 'required-version = "<0.9"\n'}, "app", ""),
+        ({"app/pyproject.toml": "[project]\n", "uv.toml": 'required-version = "~=0.10.1"\n'}, "app", "~=0.10.1"),
+        ({"pyproject.toml": '[tool.uv]\nrequired-version = ">=0.5,<1"\n'}, ".", ""),
+        ({"pyproject.toml": '[tool.uv]\nrequired-version = "==0.9.*"\n'}, ".", ""),
+        ({"pyproject.toml": "[tool.uv]\nrequired-version = 9\n"}, ".", ""),
+        ({}, "app", ""),
+    ],
+)
+def test_another_uv_where_the_project_takes_no_other(
+    project_of: Make, files: dict[str, str | bytes], folder: str, wanted: str
+) -> None:
+    assert other_uv(project_of({"requirements.txt": "django\n", **files}), folder) == wanted
+
+
+def test_every_kind_of_requirements_tells_of_it(project_of: Make) -> None:
+    table = '[tool.uv]\nrequired-version = ">=0.9.13"\n'
+    files = {"uv.lock": UV, "pyproject.toml": f"{ASKS}{table}", "requirements.txt": "django\n"}
+    project = project_of({**files, "libs/lib/pyproject.toml": ""})
+    assert {requirements_closure(project, name).uv for name in files} == {">=0.9.13"}

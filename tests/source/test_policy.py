@@ -27,13 +27,14 @@ LONG = "".join(map(chr, range(40, 120)))
         (f"SECRET_KEY = {LONG!r}", []),
         ('SECRET_KEY = os.environ["SECRET_KEY"]', []),
         ('SECRET_KEY = os.environ.get("SECRET_KEY", "canary")', []),
+        ('SECRET_KEY = os.environ.get("NOT_GIVEN", "canary")', ["secretKey"]),
         ('ALLOWED_HOSTS = ["shop.example.com", "*"]', ["allowedHosts"]),
         ('ALLOWED_HOSTS = ["*.example.com"]', []),
         ('ALLOWED_HOSTS = []\nALLOWED_HOSTS += ["*"]', ["allowedHosts"]),
     ],
 )
 def test_what_is_certain_is_found(lines: str, rules: list[str], repository: Repository, tmp_path: Path) -> None:
-    code = read(repository, {**START, "config/settings.py": f"import os\n{lines}\n"}, tmp_path, {})
+    code = read(repository, {**START, "config/settings.py": f"import os\n{lines}\n"}, tmp_path, {"SECRET_KEY": LONG})
     assert [found.thing for found in code.findings] == rules
     assert all("config.settings" in found.cause for found in code.findings)
     assert "canary" not in str(code.findings)

@@ -90,6 +90,16 @@ def test_what_is_not_plain_or_not_on_disk_is_left_to_django(project_of: Make, mo
     read(project_of, f"{BASE}{more}")
 
 
+@pytest.mark.proves("preview.media")
+def test_what_nginx_serves_is_on_disk_whatever_stores_it(project_of: Make) -> None:
+    """Spirit has a storage of its own, and its deploy failed after the packages were installed."""
+    own = 'MEDIA_ROOT = BASE_DIR / "media"\nSTORAGES = {"default": {"BACKEND": "spirit.storage.Overwrite"}}\n'
+    read(project_of, f"{BASE}{own}")
+    read(project_of, f"{BASE}{own}", media_serving="proxy", shared_paths=("media",))
+    with pytest.raises(SourceError, match="it is media inside the release"):
+        read(project_of, f"{BASE}{own}", media_serving="proxy")
+
+
 @pytest.mark.proves("shared-paths.refused")
 @pytest.mark.parametrize(
     ("path", "cause"),

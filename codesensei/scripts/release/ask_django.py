@@ -52,6 +52,7 @@ def facts(*, load: bool = False) -> dict[str, Any]:
         "unset": shared["unset"](read, given),
         "places": places["places"](settings, given),
         "setsId": places["sets_id"](settings),
+        "cacheTables": sorted(_cache_tables(settings)),
     }
 
 
@@ -69,6 +70,13 @@ def databases(release: str) -> dict[str, Any] | None:
     except Exception:  # noqa: BLE001  # it is asked again alone, and then its words are told
         return None
     return answer
+
+
+def _cache_tables(settings: Any) -> set[str]:
+    """The tables of caches in the database."""
+    caches = [cache for cache in (getattr(settings, "CACHES", None) or {}).values() if cache.get("LOCATION")]
+    backend = "django.core.cache.backends.db.DatabaseCache"
+    return {str(cache["LOCATION"]) for cache in caches if cache.get("BACKEND") == backend}
 
 
 def _uploads_on_disk(settings: Any) -> bool:

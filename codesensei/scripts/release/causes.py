@@ -112,6 +112,10 @@ a package needs an older Cython
     AttributeError: (?:.* has no attribute ')?cython_sources
     PyYAML is too old to be built here
     use PyYAML 6.0.1 or newer in the requirements
+a package's C code is too old
+    fatal error: (longintrepr\.h): No such file|Py(?:Type|Frame|ThreadState|Interpreter)\w*\W[^\n]{0,80} has no member named \W(\w+)|too few arguments to function \W(_PyLong_AsByteArray)
+    a package's C code is too old for this Python, which no longer has {0}
+    use a version of the package in the log that has a wheel for this Python, or an older Python (project.python, project.installer: uv)
 Python's headers are missing
     fatal error: Python\.h: No such file
     a package must be compiled, and the headers of this Python are missing
@@ -399,7 +403,7 @@ an app is missing
     Application labels aren't unique, duplicates: (\S+)
     INSTALLED_APPS has the app {0} twice
     remove one of them, or give one another label in its AppConfig
-    '(\w+)' is not a registered tag library
+    ^(?!.*Invalid template ).*'(\w+)' is not a registered tag library
     a template loads the tag library {0}, which no installed app has
     add its app to INSTALLED_APPS of the deployed settings, or commit its templatetags package with __init__.py
 a variable is missing
@@ -468,8 +472,8 @@ the disk is full
 compressed files are missing
     offline compression enabled but key
     django-compressor compresses offline, and its manifest is missing or of other templates
-    set project.hooks.afterCollectstatic: [python manage.py compress --force]
-    UncompressableFileError: '([^']+)' could not be found
+    set project.hooks.afterCollectstatic: [python manage.py compress --force]; where a block depends on the language, set COMPRESS_OFFLINE_CONTEXT
+    (?:UncompressableFileError|An error occurred during rendering [^:\n]+): '([^']+)' could not be found
     django-compressor does not find {0}
     commit the file (is it in .gitignore?), or fix its name in the template
 a static file is missing

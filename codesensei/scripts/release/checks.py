@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release.record import DatabaseFacts, Facts
 from codesensei.scripts.release.release import Release
-from codesensei.wire import envfile, policy
+from codesensei.wire import envfile, policy, shared
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.steps import Build, BuildDatabase, Finding
 
@@ -130,7 +130,9 @@ def _check_served_media(facts: Facts, release: Release, data: Build) -> Iterator
     if url is None or not root:
         return
     if os.path.realpath(os.path.join(release.code, root)) != os.path.realpath(folder):
-        fix = f'set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none'
+        # nginx serves a shared folder of this name.
+        kept = _shared_fix(root, release) if os.path.basename(root.rstrip("/")) == "media" else ""
+        fix = f'{kept}set MEDIA_ROOT = "{folder}" in the production settings, or project.mediaServing to none'
         yield Failure("MEDIA_ROOT", f"it is {root}, and with project.mediaServing nginx serves {folder}", fix)
     if facts.media_url and _local_path(facts.media_url) != url:
         fix = "write MEDIA_URL as a plain string in the settings, or set project.mediaServing to none"
@@ -154,6 +156,11 @@ def _check_static(facts: Facts, release: Release, data: Build) -> Iterator[Failu
     if root and (not inside(path, release.path) or os.path.realpath(path) == os.path.realpath(release.path)):
         cause = f"{root} lies outside the release; old and new releases would overwrite each other's files"
         yield Failure("STATIC_ROOT", cause, 'set STATIC_ROOT = BASE_DIR / "staticfiles" in the settings')
+    # As written: in the release it is a link already.
+    within = f"{os.path.normpath(path)}/"
+    for folder in data.shared_paths:
+        if root and f"{release.path / folder}/".startswith(within):
+            yield Failure(f"project.sharedPaths: {folder}", *shared.IN_STATIC_ROOT)
     expected = data.static_url
     if not facts.static_url:
         yield Failure("STATIC_URL", "it is not set", f'add STATIC_URL = "{expected}" to the settings')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -102,6 +103,22 @@ def _migrate(step: Step[Build], release: Release, asked: Asked | None, dump: Cal
     )
     record.warned(step.project, release.name, warnings)
     _hooks(step, release, "afterMigrate", hooks.after_migrate)
+    _need_cache_tables(step, release)
+
+
+def _need_cache_tables(step: Step[Build], release: Release) -> None:
+    """Refuse a cache in the database without its table: the site would answer, and fail where it uses the cache."""
+    tables = release.facts.cache_tables
+    if not tables:
+        return
+    # It prints how those would be made that are not there.
+    words = ("createcachetable", "--dry-run", "--verbosity", "0")
+    done = jobs.run_job(step, release, Job("look for the cache's tables", _manage(release, *words)))
+    require(done, release, "manage.py createcachetable", "fix what it names and deploy again")
+    if lacking := [name for name in tables if re.search(rf"CREATE TABLE\W+{re.escape(name)}\b", done.tail)]:
+        cause = f"CACHES keeps its entries in the table {', '.join(lacking)}, which migrate does not make"
+        fix = "set project.hooks.afterMigrate: [python manage.py createcachetable]"
+        raise Failure("the cache in the database", cause, fix)
 
 
 def _collect(step: Step[Build], release: Release) -> None:

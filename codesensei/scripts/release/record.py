@@ -81,6 +81,8 @@ class Facts:
     sets_id: bool = False
     # None where an earlier version of the program asked.
     checks: tuple[CheckFact, ...] | None = None
+    # Tables of Django's cache in the database, which migrate does not make.
+    cache_tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

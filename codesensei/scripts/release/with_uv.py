@@ -9,9 +9,8 @@ from pathlib import Path
 from codesensei.scripts.release import causes, exports
 from codesensei.scripts.release.builder import OWN, Builder
 from codesensei.scripts.release.jobs import JobResult
-from codesensei.wire import envfile, paths
+from codesensei.wire import envfile, paths, uv
 
-UV = "uv==0.9.9"
 SCRIPT = Path(__file__).with_name("uv.sh")
 # Variables and keys of pip.conf with which uv installs the same as pip: uv.sh passes on the first three.
 _KNOWN = frozenset(
@@ -111,7 +110,10 @@ def bundled_wheels() -> list[Path]:
 
 
 def _tool(builder: Builder) -> str:
-    return f"{builder.step.project.cache}/{UV.replace('==', '-')}"
+    """Where uv is kept: each set of versions that a project takes has a place of its own."""
+    wanted = builder.step.data.uv
+    name = re.sub(r"[^\w.]+", "-", wanted).strip("-") if wanted else uv.VERSION
+    return f"{builder.step.project.cache}/uv-{'for-' if wanted else ''}{name}"
 
 
 def _is_there(builder: Builder) -> bool:
@@ -127,7 +129,7 @@ def _get_uv(builder: Builder) -> list[str]:
     # A wheel of pip runs as it is.
     wheel = [f"PYTHONPATH={path}" for path in bundled_wheels()[-1:]]
     pip = [f"{_tool(builder)}/bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    return [*OWN, *wheel, *pip, "install", UV]
+    return [*OWN, *wheel, *pip, "install", f"uv{builder.step.data.uv or f'=={uv.VERSION}'}"]
 
 
 def _install(builder: Builder) -> list[str]:

@@ -28,6 +28,8 @@ logging.getLogger("django").addHandler(logging.StreamHandler(sys.stdout))
 path, _, query = asked["path"].partition("?")
 environ = {"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": asked["host"], "HTTP_X_FORWARDED_HOST": asked["host"]}
 environ |= {"HTTP_X_FORWARDED_PROTO": asked["scheme"], "HTTP_X_FORWARDED_FOR": "127.0.0.1", "REMOTE_ADDR": "127.0.0.1"}
+# As the web servers have it, so that SECURE_SSL_REDIRECT does not answer in the page's place.
+environ["wsgi.url_scheme"] = asked["scheme"]
 # The method is GET by default.
 setup_testing_defaults(environ)
 next(iter(WSGIHandler()(environ, lambda *_: None)), b"")

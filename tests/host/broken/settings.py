@@ -17,9 +17,13 @@ def log_file(path: str) -> dict[str, tuple[str, str]]:
     return {PRODUCTION: ('{"class": "logging.StreamHandler"}', handler)}
 
 
+# Preview reads os.environ["NAME"] alone.
+NEED = "def need(name):\n    return os.environ[name]\n\n\n"
+
 CASES = (
     Broken(
         "SECRET_KEY is not set",
+        replace={PRODUCTION: ('SECRET_KEY = os.environ["SECRET_KEY"]', f'{NEED}SECRET_KEY = need("SECRET_KEY")')},
         config={"generateSecrets": []},
         error="Django's settings (release RELEASE) on SERVER: SECRET_KEY is not set",
         fix="add it to codesensei:generateSecrets, or run pulumi config set --secret --path codesensei:secretEnv.SECRET_KEY",
@@ -27,7 +31,7 @@ CASES = (
     ),
     Broken(
         "a variable is not set",
-        replace=setting('STRIPE_KEY = os.environ["STRIPE_KEY"]'),
+        replace=setting(f'{NEED}STRIPE_KEY = need("STRIPE_KEY")'),
         error="Django's settings (release RELEASE) on SERVER: the settings need the variable STRIPE_KEY, which is not set",
         fix="set it in codesensei:env; for a secret: pulumi config set --secret --path codesensei:secretEnv.STRIPE_KEY",
     ),
@@ -72,13 +76,13 @@ CASES = (
     ),
     Broken(
         "STATIC_URL is another one",
-        replace=setting('STATIC_URL = os.environ.get("CDN", "") + "/assets/"'),
+        replace=setting('STATIC_URL = "".join([os.environ.get("CDN", ""), "/assets/"])'),
         error="STATIC_URL on SERVER: Django says /assets/, and the proxy serves /static/",
         fix="write STATIC_URL as a plain string in the settings; with S3 or a CDN, set project.static to none",
     ),
     Broken(
         "STATIC_ROOT is not set",
-        replace={"config/settings/base.py": ('STATIC_ROOT = BASE_DIR / "staticfiles"\n', "")},
+        replace={"config/settings/base.py": ('STATIC_ROOT = BASE_DIR / "staticfiles"\n', "STATIC_ROOT = str()\n")},
         error="STATIC_ROOT on SERVER: it is not set, and collectstatic needs it",
         fix='add STATIC_ROOT = BASE_DIR / "staticfiles" to the settings, or set project.static to none',
     ),

@@ -256,6 +256,17 @@ def test_uv_installs_where_it_is_asked_for(machine: Machine) -> None:
     assert not any("uv==0.9.9" in words for words in index.commands)
 
 
+@pytest.mark.proves("deps.uv-version")
+def test_a_project_gets_the_uv_that_it_takes(machine: Machine) -> None:
+    """Beside the usual one, which other releases go on using."""
+    index = prepared(machine)
+    assert build(machine, installer="uv", python="3.12", uv=">=0.9.13").ok
+    words = [" ".join(command) for command in index.commands]
+    assert any(line.endswith("install uv>=0.9.13") for line in words)
+    used = {line.split("/bin/uv ")[0].split()[-1] for line in words if "/bin/uv " in line}
+    assert used == {f"/var/cache/codesensei/{stack.SLUG}/uv-for-0.9.13"}
+
+
 WHEELS = "/usr/share/python-wheels"
 LEFT = f"{VENV}/left-by-uv"
 UV = f"/var/cache/codesensei/{stack.SLUG}/uv-0.9.9"

@@ -1,0 +1,133 @@
+"""Settings without which a project is not deployed, or answers nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.config import StackConfig
+from codesensei.source import Code, SourceError, read_code
+from tests.source.conftest import Repository
+from tests.source.test_code import HOST_KEY
+from tests.source.test_inspect import START
+
+Deploy = Callable[..., Code]
+STATIC = 'INSTALLED_APPS = ["django.contrib.staticfiles"]\n'
+TABLE = 'CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "entries"}}\n'
+POSTGIS = 'DATABASES = {"default": {"ENGINE": "django.contrib.gis.db.backends.postgis", "NAME": os.environ["NAME"]}}\n'
+
+
+@pytest.fixture
+def deploy(repository: Repository, tmp_path: Path) -> Deploy:
+    def read(text: str, files: Mapping[str, str] | None = None, project: Any = None, **top: Any) -> Code:
+        needed = {"requirements.txt": "django\npsycopg\n", "config/settings.py": f"import os\n{text}"}
+        repository.commit({**START, **needed, **(files or {})})
+        source = {"path": str(repository.directory), "revision": "main"}
+        config = {
+            "server": {"host": "203.0.113.7", "hostKey": HOST_KEY},
+            "project": {"slug": "shop", "source": source, "settingsModule": "config.settings", **(project or {})},
+            **top,
+        }
+        return read_code(StackConfig.model_validate(config), tmp_path / "cache")
+
+    return read
+
+
+@pytest.mark.proves("preview.needs")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (STATIC, "config/settings.py:2: STATIC_ROOT is not set, so static files cannot be collected"),
+        (f"{STATIC}STATIC_ROOT = os.environ.get('NOWHERE')\n", "config/settings.py:3: STATIC_ROOT is not set"),
+        ("SECRET_KEY = os.environ.get('NOWHERE', '')\n", "config/settings.py:2: SECRET_KEY is empty"),
+        ("ALLOWED_HOSTS = ['localhost', '.other.example']\n", "does not have shop.example.com, so Django answers 400"),
+        ("DEBUG = False\nALLOWED_HOSTS = []\n", "ALLOWED_HOSTS does not have shop.example.com"),
+    ],
+)
+def test_what_stops_a_deploy_is_refused(deploy: Deploy, text: str, told: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        deploy(text, domains=["shop.example.com"])
+    assert told in str(caught.value)
+
+
+@pytest.mark.proves("preview.needs")
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{STATIC}STATIC_ROOT = '/x'\n",
+        f"{STATIC}if os.name:\n    STATIC_ROOT = 'x'\n",
+        f"{STATIC}from django_heroku import *\n",
+        "SECRET_KEY = os.environ.get('NOWHERE', '')\nif not SECRET_KEY:\n    SECRET_KEY = made()\n",
+        "ALLOWED_HOSTS = ['.example.com']\n",
+        "ALLOWED_HOSTS = ['*']\n",
+        "ALLOWED_HOSTS = ['Shop.Example.com', 'tenants.example.com', '.tenants.example.com']\n",
+        "ALLOWED_HOSTS = []\n",
+    ],
+)
+def test_what_is_there_or_may_be_is_not(deploy: Deploy, text: str) -> None:
+    files = {"requirements.txt": "django\ndjango-heroku\n"}
+    assert deploy(text, files, domains=["shop.example.com"], env={"NAME": "shop"}).warnings == ()
+
+
+@pytest.mark.proves("shared-paths.static")
+def test_a_shared_folder_among_static_files(deploy: Deploy) -> None:
+    """ephios answered, and its style sheets were 404."""
+    text = f"{STATIC}STATIC_ROOT = os.path.join(os.path.dirname(os.path.dirname(__file__)), 'static')\n"
+    with pytest.raises(SourceError, match=r"project\.sharedPaths: static/CACHE: it lies in STATIC_ROOT"):
+        deploy(text, project={"sharedPaths": ["media", "static/CACHE"]})
+    assert deploy(text, project={"sharedPaths": ["statics"]}).warnings == ()
+
+
+@pytest.mark.proves("errors.all-at-once")
+def test_a_python_that_does_not_fit_is_told_with_other_errors(deploy: Deploy) -> None:
+    """A project of 2021 told of its settings first, and of its Django in the next preview."""
+    files = {"requirements.txt": "Django==3.1.7\n"}
+    with pytest.raises(SourceError, match="STATIC_ROOT") as caught:
+        deploy(STATIC, files)
+    assert "warning: requirements.txt: Django 3.1.7 does not run on Python 3.13 and newer" in str(caught.value)
+    assert "(the Python of Debian 13)" in str(caught.value)
+    with pytest.raises(SourceError, match=r"Django 3\.1\.7 does not run on Python 3\.13") as caught:
+        deploy(STATIC, files, project={"python": "3.13"})
+    assert "STATIC_ROOT" in str(caught.value)
+
+
+@pytest.mark.proves("preview.needs")
+@pytest.mark.parametrize(
+    "more", ["ALLOWED_HOSTS += os.environ['NAME'].split(',')\n", "more(globals())\n", "from django.more import *\n"]
+)
+def test_what_may_change_the_hosts_makes_it_a_warning(deploy: Deploy, more: str) -> None:
+    """Mezzanine's settings end with set_dynamic_settings(globals())."""
+    text = f"ALLOWED_HOSTS = ['localhost', '127.0.0.1']\n{more}"
+    [warning] = deploy(text, domains=["shop.example.com"], env={"NAME": "shop"}).warnings
+    assert "does not have shop.example.com, unless something changes it, so Django answers 400 there" in warning
+
+
+@pytest.mark.proves("preview.needs")
+def test_a_pattern_of_hostnames_needs_one(deploy: Deploy) -> None:
+    with pytest.raises(SourceError, match=r"does not have \*\.example\.com"):
+        deploy("ALLOWED_HOSTS = ['example.com']\n", domains=["*.example.com"])
+    assert deploy("ALLOWED_HOSTS = ['.example.com']\n", domains=["*.example.com"]).warnings == ()
+
+
+@pytest.mark.proves("preview.needs", "cache.table")
+def test_a_cache_in_the_database(deploy: Deploy) -> None:
+    """Spirit answered on every page that was looked at, and nobody could register."""
+    hook = "python manage.py createcachetable"
+    [warning] = deploy(TABLE).warnings
+    assert warning.endswith(f"set project.hooks.afterMigrate: [{hook}]")
+    assert deploy(TABLE, project={"hooks": {"afterMigrate": [hook]}}).warnings == ()
+    made = {"shop/migrations/0002_cache.py": 'call_command("createcachetable")\n'}
+    assert deploy(TABLE, made).warnings == ()
+
+
+@pytest.mark.proves("preview.needs")
+def test_a_database_of_places(deploy: Deploy) -> None:
+    env = {"NAME": "shop"}
+    [warning] = deploy(POSTGIS, env=env).warnings
+    assert "set codesensei:database.extensions: [postgis]" in warning
+    assert deploy(POSTGIS, env=env, database={"extensions": ["postgis"]}).warnings == ()
+    elsewhere = {"DATABASE_URL": "postgis://a:b@db.example.com/shop"}
+    assert deploy(POSTGIS, env={**env, **elsewhere}).warnings == ()

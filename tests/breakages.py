@@ -304,6 +304,9 @@ UNIT = [
     Breakage("preview.modules", f"{SOURCE}/missing.py", 'return f"{place}.py"', 'return ""'),
     Breakage("preview.modules", f"{SOURCE}/ignored.py", 'fitting[-1].startswith("!")', "fitting"),
     Breakage("preview.modules", f"{SOURCE}/missing.py", "if not brings(closure, top):", "if not closure.names:"),
+    Breakage(
+        "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
+    ),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
     Breakage("preview.told", f"{SOURCE}/outdated.py", "bool(newer and django.pinned)", "False"),
     Breakage("preview.told", f"{SOURCE}/static.py", 'if "staticfiles" not in setting.value:', "if not setting.value:"),

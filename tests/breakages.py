@@ -304,6 +304,9 @@ UNIT = [
     Breakage("preview.modules", f"{SOURCE}/missing.py", 'return f"{place}.py"', 'return ""'),
     Breakage("preview.modules", f"{SOURCE}/ignored.py", 'fitting[-1].startswith("!")', "fitting"),
     Breakage("preview.modules", f"{SOURCE}/missing.py", "if not brings(closure, top):", "if not closure.names:"),
+    Breakage("switch.visitors", f"{SCRIPTS}/serving/said.py", "*map(clean, visitors.warnings(release, manifest))", ""),
+    Breakage("switch.visitors", f"{SCRIPTS}/serving/visitors.py", " or _trusts_a_proxy(manifest)", ""),
+    Breakage("switch.visitors", f"{SCRIPTS}/release/ask_visitors.py", "backend.endswith(_ALONE)", "False"),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

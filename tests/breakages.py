@@ -307,6 +307,7 @@ UNIT = [
     Breakage("switch.visitors", f"{SCRIPTS}/serving/said.py", "*map(clean, visitors.warnings(release, manifest))", ""),
     Breakage("switch.visitors", f"{SCRIPTS}/serving/visitors.py", " or _trusts_a_proxy(manifest)", ""),
     Breakage("switch.visitors", f"{SCRIPTS}/release/ask_visitors.py", "backend.endswith(_ALONE)", "False"),
+    Breakage("config.server.shell", f"{REMOTE}/step.py", "shell.quote(IF_THERE)", "IF_THERE"),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

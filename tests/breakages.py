@@ -308,6 +308,9 @@ UNIT = [
     Breakage("switch.visitors", f"{SCRIPTS}/serving/visitors.py", " or _trusts_a_proxy(manifest)", ""),
     Breakage("switch.visitors", f"{SCRIPTS}/release/ask_visitors.py", "backend.endswith(_ALONE)", "False"),
     Breakage("config.server.shell", f"{REMOTE}/step.py", "shell.quote(IF_THERE)", "IF_THERE"),
+    Breakage("static.kept-names", f"{SCRIPTS}/release/static_files.py", "not filecmp.cmp(", "filecmp.cmp("),
+    Breakage("static.kept-names", f"{SCRIPTS}/release/ask_visitors.py", '"hashed_name")', '"url")'),
+    Breakage("static.absent", f"{SCRIPTS}/release/static_files.py", "W004", "W005"),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

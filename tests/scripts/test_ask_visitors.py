@@ -29,6 +29,7 @@ def asked(*overridden: str, **changes: Any) -> VisitorFacts:
         "EMAIL_BACKEND": SMTP,
         "EMAIL_HOST": "localhost",
         "EMAIL_PORT": 25,
+        "INSTALLED_APPS": [],
         "is_overridden": lambda name: name in overridden,
     }
     return codec.decode(VisitorFacts, ask_visitors.visitors(SimpleNamespace(**usual | changes)), "test")
@@ -72,3 +73,16 @@ def test_uploads_and_mail() -> None:
     assert asked(ADMINS=[("Ada", "ada@example.com")]).mail_to == "localhost:25"
     assert asked("EMAIL_HOST", EMAIL_HOST="mx.example.com", EMAIL_PORT=587).mail_to == "mx.example.com:587"
     assert asked("EMAIL_HOST", EMAIL_BACKEND="anymail.backends.mailgun.EmailBackend").mail_to == ""
+
+
+@pytest.mark.proves("static.kept-names")
+@pytest.mark.parametrize(("storage", "renames"), [(SimpleNamespace(), False), (SimpleNamespace(hashed_name=1), True)])
+def test_whether_static_files_get_names_of_their_content(
+    monkeypatch: pytest.MonkeyPatch, storage: SimpleNamespace, renames: bool
+) -> None:
+    apps = ["django.contrib.staticfiles"]
+    monkeypatch.setattr(ask_visitors, "import_module", lambda name: SimpleNamespace(staticfiles_storage=storage))
+    assert asked(INSTALLED_APPS=apps).static_renamed is renames
+    # Nobody can tell.
+    monkeypatch.setattr(ask_visitors, "import_module", {}.__getitem__)
+    assert asked(INSTALLED_APPS=apps).static_renamed

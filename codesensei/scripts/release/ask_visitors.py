@@ -5,6 +5,7 @@ A part of ask_django.py: runs in the project's Python as the app user, and says 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 # Of a cache that each process has for itself, or that keeps nothing.
@@ -35,6 +36,7 @@ def visitors(settings: Any) -> dict[str, Any]:
         },
         "uploadMode": _mode(getattr(settings, "FILE_UPLOAD_PERMISSIONS", None)),
         "mailTo": _mail(settings),
+        "staticRenamed": _renames_static(settings),
     }
 
 
@@ -58,6 +60,16 @@ def _layers(settings: Any) -> list[str]:
         for alias, layer in layers.items()
         if str((layer or {}).get("BACKEND")).endswith("InMemoryChannelLayer")
     ]
+
+
+def _renames_static(settings: Any) -> bool:
+    """Whether static files get names with a digest of their content; also where that cannot be told."""
+    if "django.contrib.staticfiles" not in settings.INSTALLED_APPS:
+        return True
+    try:
+        return hasattr(import_module("django.contrib.staticfiles.storage").staticfiles_storage, "hashed_name")
+    except Exception:  # noqa: BLE001
+        return True
 
 
 def _mode(mode: Any) -> str:

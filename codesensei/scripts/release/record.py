@@ -60,6 +60,8 @@ class VisitorFacts:
     cookie_domains: Mapping[str, str] = field(default_factory=dict)
     upload_mode: str = "0644"
     mail_to: str = ""
+    # Whether static files get names with a digest of their content.
+    static_renamed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -311,6 +311,13 @@ UNIT = [
     Breakage("static.kept-names", f"{SCRIPTS}/release/static_files.py", "not filecmp.cmp(", "filecmp.cmp("),
     Breakage("static.kept-names", f"{SCRIPTS}/release/ask_visitors.py", '"hashed_name")', '"url")'),
     Breakage("static.absent", f"{SCRIPTS}/release/static_files.py", "W004", "W005"),
+    Breakage("preview.unmade", f"{SOURCE}/unmade.py", 'f"{name[:-3]}.mo" not in', 'f"{name[:-3]}.mo" in'),
+    Breakage(
+        "preview.unmade",
+        f"{SOURCE}/unmade.py",
+        'if not any("createcachetable" in modules',
+        'if any("createcachetable" in modules',
+    ),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codesensei.config.project import ProjectConfig
-from codesensei.source import missing, outdated, policy, pythons, static, writes
+from codesensei.source import missing, outdated, policy, pythons, static, unmade, writes
 from codesensei.source.closure import Closure
 from codesensei.source.errors import Told, raise_all
 from codesensei.source.inspect import SettingsFacts
@@ -38,6 +38,8 @@ def advise(modules: Modules, facts: SettingsFacts, closure: Closure, config: Pro
         *writes.written(modules, settings, config),
         *static.storages(settings),
         *static.compressor(settings, config),
+        *unmade.translations(modules, settings, config),
+        *unmade.cache_tables(modules, settings, config),
     ]
     told = list(dict.fromkeys(told.sentence for told in found if not told.certain))
     warnings = told if len(told) <= _MOST else [*told[:_MOST], f"and {len(told) - _MOST} more like these"]

@@ -349,7 +349,7 @@ def test_what_would_be_written_into_the_release(project: Read, text: str, told: 
         'DATABASES = {"default": {"ENGINE": "spatialite", "NAME": "x.db"}}\nfrom django.conf.more import *',
         'if X:\n    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.db"}}',
         'LOGGING_CONFIG = None\nLOGGING = {"handlers": {"f": {"filename": "a.log"}}}',
-        'CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "c"}}',
+        'CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "c"}}',
         'UPLOAD_DIR = BASE_DIR / "var/uploads"',
         'INDEX_DIR = BASE_DIR / "config"',
         'TEMPLATES = [{"DIRS": [BASE_DIR / "templates"]}]',

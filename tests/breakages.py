@@ -318,6 +318,10 @@ UNIT = [
         'if not any("createcachetable" in modules',
         'if any("createcachetable" in modules',
     ),
+    Breakage("os.sources", f"{SCRIPTS}/steps/packages.py", "not EARLY.search(said) and ", ""),
+    Breakage("os.sources", f"{SCRIPTS}/steps/packages.py", "        if broken:\n", "        if False:\n"),
+    Breakage("os.noexec", f"{SCRIPTS}/base/host.py", "not found.f_flag & os.ST_NOEXEC", "True"),
+    Breakage("os.noexec", f"{SCRIPTS}/release/builder.py", "if not host.space(TEMPORARY).programs:", "if False:"),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

@@ -47,10 +47,14 @@ class Listener:
 
 @dataclass(frozen=True)
 class Space:
-    """What is free for everybody in one file system; `inodes` is None where they are made as needed."""
+    """What is free for everybody in one file system; `inodes` is None where they are made as needed.
+
+    `programs`: whether it lets programs and libraries run.
+    """
 
     bytes: int
     inodes: int | None
+    programs: bool = True
 
 
 def system(path: Path = Path("/etc/os-release")) -> System:
@@ -81,7 +85,8 @@ def space(path: Path) -> Space:
     while not path.exists():
         path = path.parent
     found = os.statvfs(path)
-    return Space(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+    inodes, programs = found.f_favail if found.f_files else None, not found.f_flag & os.ST_NOEXEC
+    return Space(found.f_bavail * found.f_frsize, inodes, programs)
 
 
 def listeners(ports: Iterable[int]) -> list[Listener]:

@@ -322,6 +322,7 @@ UNIT = [
     Breakage("os.sources", f"{SCRIPTS}/steps/packages.py", "        if broken:\n", "        if False:\n"),
     Breakage("os.noexec", f"{SCRIPTS}/base/host.py", "not found.f_flag & os.ST_NOEXEC", "True"),
     Breakage("os.noexec", f"{SCRIPTS}/release/builder.py", "if not host.space(TEMPORARY).programs:", "if False:"),
+    Breakage("workers.remapped", f"{CONFIG}/stack.py", "given = REMAPPED in", "given = REMAPPED not in"),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

@@ -323,6 +323,9 @@ UNIT = [
     Breakage("os.noexec", f"{SCRIPTS}/base/host.py", "not found.f_flag & os.ST_NOEXEC", "True"),
     Breakage("os.noexec", f"{SCRIPTS}/release/builder.py", "if not host.space(TEMPORARY).programs:", "if False:"),
     Breakage("workers.remapped", f"{CONFIG}/stack.py", "given = REMAPPED in", "given = REMAPPED not in"),
+    Breakage("look.limited", f"{SCRIPTS}/base/limited.py", "_has(ports, port) and ", ""),
+    Breakage("look.limited", f"{SCRIPTS}/steps/preflight.py", "if slow := limited.finding():", "if slow := None:"),
+    Breakage("look.limited", f"{SCRIPTS}/steps/look.py", "[limited.finding()]", "[]"),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

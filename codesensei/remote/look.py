@@ -227,7 +227,11 @@ _KNOWN = (
         "the jump host does not let connections through to it",
         "set AllowTcpForwarding yes in the jump host's sshd_config",
     ),
-    (("Connection refused",), "nothing listens on port {port}", "start sshd there, or correct {place}.port"),
+    (
+        ("Connection refused",),
+        "nothing listens on port {port}, or its firewall limits connections",
+        "start sshd there, or correct {place}.port; after many connections in a short time, wait half a minute",
+    ),
     (
         ("timed out", "No route to host", "Network is unreachable"),
         "it does not answer on port {port}",

@@ -89,6 +89,28 @@ def space(path: Path) -> Space:
     return Space(found.f_bavail * found.f_frsize, inodes, programs)
 
 
+@dataclass(frozen=True)
+class Connection:
+    """The connection by which the program runs this process: the client's address, and the port of this server."""
+
+    client: str
+    port: int
+
+
+def ssh_connection() -> Connection | None:
+    """What sshd has told the shell from which this process descends; sudo keeps it from its own children."""
+    pid = os.getpid()
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        while pid > 1:
+            process = paths.SERVER.processes / str(pid)
+            for variable in (process / "environ").read_bytes().split(b"\0"):
+                if variable.startswith(b"SSH_CONNECTION="):
+                    client, _, _, port = variable.decode().partition("=")[2].split()
+                    return Connection(client, int(port))
+            pid = int(re.findall(r"^PPid:\s+(\d+)", (process / "status").read_text(), re.MULTILINE)[0])
+    return None
+
+
 def listeners(ports: Iterable[int]) -> list[Listener]:
     """Who listens on these TCP ports, over IPv4 and IPv6, each process once per address."""
     wanted = set(ports)

@@ -327,6 +327,9 @@ UNIT = [
     Breakage("look.limited", f"{SCRIPTS}/steps/preflight.py", "if slow := limited.finding():", "if slow := None:"),
     Breakage("look.limited", f"{SCRIPTS}/steps/look.py", "[limited.finding()]", "[]"),
     Breakage(
+        "migrate.site", f"{SCRIPTS}/release/run_migrate.py", "if domain == PLACEHOLDER", "if domain != PLACEHOLDER"
+    ),
+    Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),

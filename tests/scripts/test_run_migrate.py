@@ -82,6 +82,10 @@ connections, connection_created = {"default": Connection()}, Signal()
 APPS = """
 import json, os, types
 class apps:
+    def get_model(app, name):
+        rows = json.loads(os.environ["HOW"])["sites"]
+        get = lambda pk: types.SimpleNamespace(domain=rows[str(pk)])
+        return types.SimpleNamespace(objects=types.SimpleNamespace(get=get))
     def get_models():
         for table, column in json.loads(os.environ["HOW"])["own"]:
             field = types.SimpleNamespace(column=column, db_default=1)
@@ -108,7 +112,7 @@ invalid[0] = HOW["after"]
 sys.exit(HOW["status"])
 """
 AS_USUAL = {"vendor": "postgresql", "pid": 7, "refuses": False, "before": [], "after": [], "status": 0}
-AS_USUAL |= {"there": [], "operations": [], "own": []}
+AS_USUAL |= {"there": [], "operations": [], "own": [], "sites": {}}
 NO_DEFAULTS: dict[str, Any] = {"alias": "default", "keep": False, "kept": [], "drop": []}
 
 
@@ -121,6 +125,7 @@ def run(
     for name, text in {
         "django/__init__.py": "",
         "django/apps.py": APPS,
+        "django/conf.py": "class settings:\n    SITE_ID = 2\n",
         "django/db/__init__.py": DJANGO,
         "django/db/backends/__init__.py": "",
         "django/db/backends/signals.py": "from django.db import connection_created",
@@ -148,7 +153,7 @@ def test_the_limit_is_set_on_the_session(tmp_path: Path) -> None:
         "CREATE TABLE",
         "ALTER TABLE",
     ]
-    assert (said, status) == ({"refused": [], "invalid": [], "left": [], "kept": [], "dropped": []}, 0)
+    assert (said, status) == ({"refused": [], "invalid": [], "left": [], "kept": [], "dropped": [], "site": []}, 0)
 
 
 @pytest.mark.proves("migrate.lock-timeout.poolers")
@@ -177,6 +182,15 @@ def test_a_database_that_refuses_it_is_migrated_without(tmp_path: Path) -> None:
 def test_what_is_invalid_afterwards_is_told_however_it_ended(tmp_path: Path) -> None:
     _, said, status = run(tmp_path, before=["old_idx"], after=["old_idx", "note_idx"], status=3)
     assert (said["invalid"], said["left"], status) == (["note_idx", "old_idx"], ["note_idx"], 3)
+
+
+@pytest.mark.proves("migrate.site")
+@pytest.mark.parametrize(
+    ("sites", "told"),
+    [({"2": "example.com"}, ["example.com"]), ({"1": "example.com", "2": "shop.example.com"}, []), ({}, [])],
+)
+def test_a_site_that_nobody_has_named_is_told(tmp_path: Path, sites: dict[str, str], told: list[str]) -> None:
+    assert run(tmp_path, sites=sites)[1]["site"] == told
 
 
 def sql_of(tmp_path: Path, defaults: dict[str, Any], *operations: Any, **changes: Any) -> tuple[list[str], Any, Any]:

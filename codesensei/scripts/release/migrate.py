@@ -34,7 +34,8 @@ LOCAL = ("", "localhost", "127.0.0.1", "::1")
 class Migrated:
     """What `run_migrate.py` says: why the limit is refused, which indexes are invalid, which of them are new.
 
-    `kept` and `dropped` are the columns whose defaults stay in the database, and do so no longer.
+    `kept` and `dropped` are the columns whose defaults stay in the database, and do so no longer. `site` is the domain
+    of the settings' site where nobody has changed it.
     """
 
     refused: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Migrated:
     left: tuple[str, ...] = ()
     kept: tuple[defaults.Column, ...] = ()
     dropped: tuple[defaults.Column, ...] = ()
+    site: tuple[str, ...] = ()
 
 
 def migrate(
@@ -118,6 +120,13 @@ def _migrate(
     step.changed(f"migrations have run{where} ({len(APPLIED.findall(done.tail))} applied)")
     if said.refused:
         yield f"the database{where} refuses lock_timeout ({said.refused[0]}): migrations wait for locks without a limit"
+    for domain in said.site:
+        found = f"Site.objects.filter(domain='{domain}')"
+        change = f"from django.contrib.sites.models import Site; {found}.update(domain='HOSTNAME', name='NAME')"
+        yield (
+            f"the site of SITE_ID is {domain}, with which django.contrib.sites begins: links in mails lead there; once"
+            f' this release is live, on the server: {release.project.manage} shell -c "{change}"'
+        )
     if said.invalid:
         rebuild = [f"REINDEX INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         how = _in_database(release, alias, rebuild)

@@ -329,6 +329,8 @@ UNIT = [
     Breakage(
         "migrate.site", f"{SCRIPTS}/release/run_migrate.py", "if domain == PLACEHOLDER", "if domain != PLACEHOLDER"
     ),
+    Breakage("proxy.events", f"{TEMPLATES}/site.conf.j2", "        proxy_buffering off;\n", ""),
+    Breakage("proxy.events", "components/edge.py", 'settings.interface == "asgi"', "True"),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

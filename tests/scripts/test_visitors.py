@@ -53,10 +53,10 @@ def test_what_each_process_has_for_itself(warned: Any) -> None:
     said = warned(VisitorFacts(sessions_in="CACHES['default']"))
     assert said.startswith("sessions are kept in CACHES['default'] alone")
     assert "cached_db" in said
-    assert "what one of 3 web processes sends does not reach the others" in warned(LAYERS)
+    assert "does not reach others (3 web processes); use" in warned(LAYERS)
     assert warned(LAYERS, wanted(processes=None)) == ""
     mail = Unit(name="shop-mail.service", kind="worker", stop_timeout=600)
-    assert "the web process and the workers (shop-mail.service)" in warned(LAYERS, wanted(processes=1, units=(mail,)))
+    assert "(the web process, shop-mail.service)" in warned(LAYERS, wanted(processes=1, units=(mail,)))
 
 
 @pytest.mark.proves("switch.visitors")

@@ -43,11 +43,10 @@ def _alone(found: VisitorFacts, manifest: Manifest) -> Iterator[str]:
         )
     processes, workers = manifest.candidate.workers or 1, manifest.named("worker")
     if found.layers_in_memory and (processes > 1 or workers):
-        others = [f"{processes} web processes"] if processes > 1 else ["the web process"]
-        others += [f"the workers ({', '.join(workers)})"] if workers else []
+        those = [f"{processes} web processes" if processes > 1 else "the web process", *workers]
         yield (
-            f"{', '.join(found.layers_in_memory)} is in the memory of one process: what one of {' and '.join(others)}"
-            " sends does not reach the others; use channels_redis with a URL of codesensei:broker.env"
+            f"{', '.join(found.layers_in_memory)} is in the memory of one process: what it sends does not reach others"
+            f" ({', '.join(those)}); use channels_redis with a URL of codesensei:broker.env"
         )
 
 

@@ -46,7 +46,9 @@ class EdgeProxy(Component):
         if self.tls is not None and not (config.domains or config.apps_domain):
             self.default_tls = self.tls.apply(lambda digest: str(stack.paths.tls(digest)))
         events = settings.interface == "asgi"
-        text = Output.all(names, self.tls).apply(lambda known: _site(stack, *known, static, media, events=events))
+        text = Output.all(names, self.tls).apply(
+            lambda known: _site(stack, known[0], known[1], static, media, events=events)
+        )
         self.files = text.apply(lambda known: (File(path=str(stack.paths.site), content=known),))
         self.register_outputs({"hostnames": hostnames})
 

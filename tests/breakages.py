@@ -331,6 +331,8 @@ UNIT = [
     ),
     Breakage("proxy.events", f"{TEMPLATES}/site.conf.j2", "        proxy_buffering off;\n", ""),
     Breakage("proxy.events", "components/edge.py", 'settings.interface == "asgi"', "True"),
+    Breakage("workers.killed", f"{SCRIPTS}/serving/workers.py", "(*old, *departed)", "old"),
+    Breakage("workers.killed", f"{SCRIPTS}/steps/switch.py", "warnings += _prove_and_switch", "_prove_and_switch"),
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),

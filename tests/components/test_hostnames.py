@@ -35,7 +35,7 @@ def test_events_are_passed_on_where_a_slow_visitor_holds_no_process(
     interface: Any, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = replace(recorder.code().settings, interface=interface)
-    changes = {"settings": settings, "server": SERVERS[server]}
+    changes: dict[str, Any] = {"settings": settings, "server": SERVERS[server]}
     declared = recorder.run(stacks.loaded(tmp_path, stacks.GIVEN), remote.Look(), monkeypatch, **changes)
     manifest = codec.plain(declared.find("shop-switch").inputs["stdin"])
     site = str(next(file["content"] for file in manifest["files"] if file["path"].startswith("/etc/nginx")))

@@ -10,7 +10,7 @@ import pytest
 
 from codesensei.scripts.base.commands import as_user
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import databases, guard, jobs, prepare, record, settings
+from codesensei.scripts.release import databases, guard, jobs, prepare, record, settings, static_files
 from codesensei.scripts.release.databases import Asked, Database
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts, Facts
@@ -372,7 +372,7 @@ def test_what_is_found_of_static_files_is_kept_for_the_switch(
         return replace(made(step, release, job), tail=absent if job.title == "collectstatic" else "")
 
     monkeypatch.setattr(jobs, "run_job", run)
-    monkeypatch.setattr(prepare.static_files, "kept_names", lambda release, public: ["some have kept their names"])
+    monkeypatch.setattr(static_files, "kept_names", lambda release, public: ["some have kept their names"])
     make_built()
     run_prepare(make_step, collectstatic=first)
     first_told, second_told = record.read(SHOP, NAME).warnings

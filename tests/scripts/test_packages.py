@@ -183,7 +183,15 @@ GONE = "E: The repository 'http://ppa.example/x noble Release' does no longer ha
     ("said", "cause", "fix"),
     [
         (f"{RELEASE_FILE} not valid yet (invalid for another 3h 2min 1s).", "behind: package lists", "timedatectl"),
-        (f"{RELEASE_FILE} not valid yet (invalid for another 9s).\n{GONE}", "is behind", "timedatectl"),
+        (f"{RELEASE_FILE} not valid yet (invalid for another 9s).\n{GONE}", "for another 9s", "timedatectl"),
+        (
+            "W: OpenPGP signature verification failed: http://deb.example/debian trixie InRelease: Sub-process"
+            " /usr/bin/sqv returned an error code (1), error message is: Verifying signature: Not live until"
+            " 2026-11-21T08:48:10Z\n"
+            "E: The repository 'http://deb.example/debian trixie InRelease' is not signed.\n",
+            "not valid until 2026-11-21",
+            "timedatectl",
+        ),
         (
             f"{RELEASE_FILE} expired (invalid since 3d 2h 1min).",
             "trixie-updates/InRelease has expired",
@@ -202,7 +210,9 @@ def test_lists_of_another_time_are_told_as_that(
 
 
 @pytest.mark.proves("os.sources")
-@pytest.mark.parametrize("said", [GONE, GONE.replace("does no longer have a Release file", "is not signed")])
+@pytest.mark.parametrize(
+    "said", [GONE, GONE.replace("Release' does no longer have a Release file", "InRelease' is not signed")]
+)
 def test_a_source_of_another_program_is_no_reason_to_stop(system: FakeSystem, make_step: Any, said: str) -> None:
     system.failures = [failing(said)]
     step = make_step("packages", data=PACKAGES)

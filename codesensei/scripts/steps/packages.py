@@ -44,10 +44,12 @@ NETWORK = re.compile(
     r"|\b50[0234] +[A-Z]|Some index files failed to download"
 )
 # What apt refuses of a list: by its date, and for what else.
-EARLY = re.compile(r"Release file for \S+ is not valid yet \(invalid for another ([^)]+)\)")
+EARLY = re.compile(
+    r"Release file for \S+ is not valid yet \(invalid (for another [^)]+)\)|Not live (until \d{4}-\d\d-\d\d)"
+)
 EXPIRED = re.compile(r"Release file for (\S+) is expired")
 BROKEN = re.compile(
-    r"The repository '([^']+?)(?: Release)?' (?:does not have|does no longer have|is not signed|is no longer signed)"
+    r"The repository '([^']+?)(?: (?:In)?Release)?' (?:does not have|does no longer have|is no[\w ]+ signed)"
 )
 ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate")
 
@@ -200,7 +202,7 @@ def _explained(words: list[str], done: Result, key: str, broken: Sequence[str] =
     if LOCKED.search(said):
         cause, fix = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
     elif early := EARLY.search(said):
-        cause = f"the server's clock is behind: package lists are not valid for another {early[1]}"
+        cause = f"the server's clock is behind: package lists are not valid {early[1] or early[2]}"
         fix = "on the server: timedatectl set-ntp true; then compare date -u with the time of your machine"
     elif expired := EXPIRED.search(said):
         cause = f"the package list {expired[1]} has expired: its mirror is not kept up, or the server's clock is ahead"

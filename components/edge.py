@@ -45,7 +45,10 @@ class EdgeProxy(Component):
         self.default_tls: Output[str] | None = None
         if self.tls is not None and not (config.domains or config.apps_domain):
             self.default_tls = self.tls.apply(lambda digest: str(stack.paths.tls(digest)))
-        text = Output.all(names, self.tls).apply(lambda known: _site(stack, known[0], known[1], static, media))
+        events = settings.interface == "asgi"
+        text = Output.all(names, self.tls).apply(
+            lambda known: _site(stack, known[0], known[1], static, media, events=events)
+        )
         self.files = text.apply(lambda known: (File(path=str(stack.paths.site), content=known),))
         self.register_outputs({"hostnames": hostnames})
 
@@ -81,7 +84,9 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _site(stack: Stack, hostnames: list[str], tls: str | None, static: str | None, media: str | None) -> str:
+def _site(
+    stack: Stack, hostnames: list[str], tls: str | None, static: str | None, media: str | None, *, events: bool
+) -> str:
     config = stack.config
     folder = stack.paths.tls(tls or "") / ("live" if config.tls.kind == "acme" else "")
     return site.site(
@@ -99,4 +104,5 @@ def _site(stack: Stack, hostnames: list[str], tls: str | None, static: str | Non
         read_timeout=config.limits.read_timeout,
         client_timeout=config.limits.client_timeout,
         connections=config.limits.connections,
+        events=events,
     )

@@ -11,7 +11,7 @@ from codesensei import remote
 from codesensei.config import Stack
 from codesensei.remote import toolkit
 from codesensei.wire import names, steps
-from components.base import Component
+from components.base import Component, warn_of
 from components.generated import Generated
 
 
@@ -62,7 +62,8 @@ class Server(Component):
         number = generated.broker_number
         numbers = Output.all(*stack.broker.numbers, *([number] if number else []))
         wanted = Output.all(self.identity, Output.all(*generated.hostnames), numbers)
-        self.step(access, steps.PREFLIGHT, wanted.apply(lambda known: _preflight(stack, *known)))
+        checked = self.step(access, steps.PREFLIGHT, wanted.apply(lambda known: _preflight(stack, *known)))
+        checked.apply(lambda answer: warn_of(answer, "step preflight"))
         self.register_outputs({"host": server.host, "identity": self.identity})
 
 

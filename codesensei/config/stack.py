@@ -130,6 +130,9 @@ class StackConfig(Model):
         return None if given is None else int(meaning(given))
 
 
+# With this variable a Celery worker takes SIGTERM for SIGQUIT: for platforms that send it to every process.
+REMAPPED = "REMAP_SIGTERM"
+_CELERY_WORKER = re.compile(r"\bcelery\b[^|&;\n]*\sworker\b")
 _ACME_NAMES = 100
 _MOVING = re.compile(r"(HEAD|FETCH_HEAD|refs/heads/.+|refs/remotes/.+|origin/.+|heads/.+)")
 
@@ -359,4 +362,11 @@ def config_warnings(config: StackConfig) -> tuple[str, ...]:
     other, application = unused.get(project.interface, ("", None))
     if application:
         found.append(f"{NAMESPACE}project.{other}: is not used: project.interface is {project.interface}")
+    celery = {name: worker.command for name, worker in project.workers.items() if _CELERY_WORKER.search(worker.command)}
+    given = REMAPPED in {*config.env, *config.secret_names}
+    if lost := [name for name, line in celery.items() if given or f"{REMAPPED}=" in line]:
+        found.append(
+            f"{NAMESPACE}project.workers: with {REMAPPED}, deploys end the tasks of {', '.join(lost)} amid"
+            " their work: remove it; Celery finishes its tasks on SIGTERM, and here no other process gets that"
+        )
     return tuple(found)

@@ -7,6 +7,7 @@ The engine knows its state and not the server. Where the two differ, the step's 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import subprocess
@@ -146,7 +147,8 @@ def look_at(
     for answer in answers(done.stdout):
         with contextlib.suppress(WireError):
             look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
-            return replace(look, register=_register(lines), python=_python(lines))
+            told = (*_said_by_shell(server, done.stdout), *look.warnings)
+            return replace(look, warnings=told, register=_register(lines), python=_python(lines))
     # It also warns of a hostname that it cannot resolve, and goes on.
     if "sudo:" in done.stderr:
         raise no_sudo(server)
@@ -162,6 +164,18 @@ def answers(said: str) -> Iterator[dict[str, Any]]:
         with contextlib.suppress(ValueError):
             if isinstance(answer := json.loads(line), dict):
                 yield answer
+
+
+def _said_by_shell(server: ServerConfig, said: str) -> Iterator[str]:
+    """A warning where the login user's shell prints before each command: SFTP has no room for that."""
+    lines = itertools.takewhile(lambda line: not line.startswith(("{", REGISTER, PYTHON_MARK)), said.splitlines())
+    if words := next(filter(str.strip, lines), ""):
+        file = f"~{server.user}/.bashrc (or what its shell reads instead)"
+        yield (
+            f'{server.host}: the shell of {server.user} prints "{words.strip()[:60]}" before each command, so SFTP may'
+            f" fail there, which copies the files of a deploy (Max packet size exceeded, packet too long); begin {file}"
+            " with the line: case $- in *i*) ;; *) return ;; esac"
+        )
 
 
 def no_sudo(server: ServerConfig) -> RemoteError:
@@ -227,7 +241,11 @@ _KNOWN = (
         "the jump host does not let connections through to it",
         "set AllowTcpForwarding yes in the jump host's sshd_config",
     ),
-    (("Connection refused",), "nothing listens on port {port}", "start sshd there, or correct {place}.port"),
+    (
+        ("Connection refused",),
+        "nothing listens on port {port}, or its firewall limits connections",
+        "start sshd there, or correct {place}.port; after many connections in a short time, wait half a minute",
+    ),
     (
         ("timed out", "No route to host", "Network is unreachable"),
         "it does not answer on port {port}",

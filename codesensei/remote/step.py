@@ -11,11 +11,14 @@ from pulumi_command import remote
 from codesensei.remote.access import Access
 from codesensei.render import shell
 from codesensei.wire.codec import to_text
+from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import DESTROY, REPAIR, RESULT, Destroy, StepKind
 
 # A step writes its progress to standard output, and why it failed to standard error; the engine's error has that
 # already, so it need not be shown twice.
 PROGRESS = remote.Logging.STDOUT
+# Runs a program with its arguments where it is.
+IF_THERE = 'if test -e "$1"; then exec "$@"; fi; echo nothing is left'
 D = TypeVar("D")
 
 
@@ -76,10 +79,13 @@ def teardown_step(
 
 
 def _teardown_line(access: Access) -> str:
-    """The delete's line; a repeated destroy finds neither the launcher nor anything to remove."""
+    """The delete's line; a repeated destroy finds neither the launcher nor anything to remove.
+
+    A login shell may be fish or tcsh, so every line is one command with plain words.
+    """
     # Without a number: the state says of no delete what its line was, so a number would be gone in the next run.
-    run = f"{access.launcher} {shell.join([DESTROY.name, str(DESTROY.format)])}"
-    return f"if {access.sudo}test -e {access.launcher.split()[-1]}; then {run}; else echo 'nothing is left'; fi"
+    words = [str(ProjectPaths(access.slug).launcher), DESTROY.name, str(DESTROY.format)]
+    return f"{access.sudo}sh -c {shell.quote(IF_THERE)} sh {shell.join(words)}"
 
 
 def line_of(access: Access, step: StepKind[D], args: Sequence[str]) -> str:

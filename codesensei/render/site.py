@@ -65,6 +65,7 @@ def site(
     read_timeout: int = 60,
     client_timeout: int | None = None,
     connections: int = CONNECTIONS,
+    events: bool = False,
 ) -> str:
     """One project's site.
 
@@ -75,7 +76,8 @@ def site(
     X-Forwarded-* headers are believed; with `external_tls` they alone are served, as over HTTPS, and everybody else is
     redirected to it. The server itself is served too, unbelieved: it reads back what it serves. `body_size` is nginx's
     (`25m`), `read_timeout` in seconds; so is `client_timeout`, None for the server's. One address may have as many as
-    `connections` requests under way, 0: any number. ValueError for a value that nginx cannot take.
+    `connections` requests under way, 0: any number. `events`: who asks for a stream of events gets it as it comes, for
+    servers of which a slow visitor holds no process. ValueError for a value that nginx cannot take.
     """
     if (certificate is None) != (key is None):
         raise ValueError("a certificate and its key go together")
@@ -113,6 +115,7 @@ def site(
         read_timeout=read_timeout,
         client_timeout=client_timeout,
         connections=connections,
+        events=events,
         challenge_root=str(paths.SERVER.challenges),
     )
 

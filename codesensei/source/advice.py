@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codesensei.config import StackConfig
-from codesensei.source import missing, needs, outdated, policy, pythons, static, variables, writes
+from codesensei.source import missing, needs, outdated, policy, pythons, static, unmade, variables, writes
 from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, Told, raise_all
 from codesensei.source.inspect import SettingsFacts
@@ -49,7 +49,9 @@ def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: Stac
         *writes.written(modules, settings, config),
         *static.storages(settings),
         *static.compressor(settings, config),
-        *needs.needs(modules.project, settings, stack),
+        *needs.needs(settings, stack),
+        *unmade.translations(modules, settings, config),
+        *unmade.cache_tables(modules, settings, config),
     ]
     told = list(dict.fromkeys(told.sentence for told in found if not told.certain))
     warnings = told if len(told) <= _MOST else [*told[:_MOST], f"and {len(told) - _MOST} more like these"]

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codesensei.config import StackConfig
-from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, Told, listing
 from codesensei.source.places import inside
 from codesensei.source.settings import Setting, Settings
 from codesensei.source.values import parts
 from codesensei.wire import shared
 
-_TABLE = "django.core.cache.backends.db.DatabaseCache"
 _GEOGRAPHY = "django.contrib.gis.db.backends.postgis"
 
 
-def needs(project: Checkout, settings: Settings, config: StackConfig) -> Iterator[Told]:
+def needs(settings: Settings, config: StackConfig) -> Iterator[Told]:
     """What is plainly not there."""
     yield from _secret_key(settings)
     yield from _static_root(settings, config)
     yield from _hosts(settings, config)
-    yield from _cache_tables(project, settings, config)
-    yield from _geography(project, settings, config)
+    yield from _geography(settings, config)
 
 
 def _secret_key(settings: Settings) -> Iterator[Told]:
@@ -76,18 +73,7 @@ def _is_allowed(name: str, allowed: Sequence[str], asked: str) -> bool:
     return False
 
 
-def _cache_tables(project: Checkout, settings: Settings, config: StackConfig) -> Iterator[Told]:
-    """A cache in the database: migrate does not make its table, and the site fails where it uses the cache."""
-    setting = settings.found.get("CACHES")
-    if not _has(setting, _TABLE) or any("createcachetable" in line for line in _hook_lines(config)):
-        return
-    if setting and not any("createcachetable" in project.read(file) for file in _python_of_migrations(project)):
-        cause = "CACHES keeps entries in the database, and migrate does not make the table for that"
-        fix = "set project.hooks.afterMigrate: [python manage.py createcachetable]"
-        yield Told(SourceError(setting.place, cause, fix), False)
-
-
-def _geography(project: Checkout, settings: Settings, config: StackConfig) -> Iterator[Told]:
+def _geography(settings: Settings, config: StackConfig) -> Iterator[Told]:
     setting = settings.found.get("DATABASES")
     made_here = config.database.kind in ("auto", "local") and "DATABASE_URL" not in {*config.env, *config.secret_names}
     if setting and made_here and _has(setting, _GEOGRAPHY) and "postgis" not in config.database.extensions:
@@ -98,13 +84,3 @@ def _geography(project: Checkout, settings: Settings, config: StackConfig) -> It
 
 def _has(setting: Setting | None, text: str) -> bool:
     return setting is not None and text in [found for _, found in parts(setting.value)]
-
-
-def _hook_lines(config: StackConfig) -> list[str]:
-    return [line for lines in config.project.hooks.model_dump().values() for line in lines]
-
-
-def _python_of_migrations(project: Checkout) -> Iterator[str]:
-    for file in project.files:
-        if "/migrations/" in f"/{file}" and file.endswith(".py") and project.tree.is_file(file):
-            yield file

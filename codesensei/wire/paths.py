@@ -44,6 +44,7 @@ class ServerPaths:
     python_wheels: Path = Path("/usr/share/python-wheels")
     pip_settings: Path = Path("/etc/pip.conf")
     xdg_pip_settings: Path = Path("/etc/xdg/pip/pip.conf")
+    ufw: Path = Path("/etc/ufw")
     apt_updates: Path = Path("/etc/apt/apt.conf.d/52unattended-upgrades-codesensei")
 
     @classmethod

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.release import with_uv
+from codesensei.wire import uv
 from tools.bench.peers.facts import HERE, Facts
 from tools.bench.peers.install import python_of
 from tools.bench.peers.peer import PYINFRA, SHELL, UV, Ansible, Bash, BashWithUv, Peer, Pyinfra, script
@@ -72,7 +72,7 @@ def test_peers_share_nothing_on_their_server(source: Source, tmp_path: Path) -> 
 
 
 def test_uv_is_the_version_that_the_product_takes() -> None:
-    assert UV == with_uv.UV
+    assert f"uv=={uv.VERSION}" == UV
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*/requirements.txt")), ids=lambda path: path.parent.name)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codesensei import remote
+from codesensei.webservers import SERVERS
 from codesensei.wire import codec
 from tests.components import recorder, stacks
 
@@ -24,6 +27,19 @@ NAMES = {
         "http://shop.example.com/",
     ),
 }
+
+
+@pytest.mark.proves("proxy.events")
+@pytest.mark.parametrize(("interface", "server"), [("wsgi", "gunicorn"), ("asgi", "daphne"), ("asgi", "uvicorn")])
+def test_events_are_passed_on_where_a_slow_visitor_holds_no_process(
+    interface: Any, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(recorder.code().settings, interface=interface)
+    changes: dict[str, Any] = {"settings": settings, "server": SERVERS[server]}
+    declared = recorder.run(stacks.loaded(tmp_path, stacks.GIVEN), remote.Look(), monkeypatch, **changes)
+    manifest = codec.plain(declared.find("shop-switch").inputs["stdin"])
+    site = str(next(file["content"] for file in manifest["files"] if file["path"].startswith("/etc/nginx")))
+    assert ("proxy_buffering off" in site) is (interface == "asgi")
 
 
 @pytest.mark.proves("media.internal")

@@ -419,6 +419,11 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
     ),
     "a waiver of what is no secret": (waived("plainSecret.GREETING"), UNUSED.format("plainSecret.GREETING")),
     "a waiver where no backup is needed": (waived("backup"), UNUSED.format("backup")),
+    "tasks that each deploy would end": (
+        plain("REMAP_SIGTERM: SIGQUIT"),
+        "codesensei:project.workers: with REMAP_SIGTERM, deploys end the tasks of worker amid their work: "
+        "remove it; Celery finishes its tasks on SIGTERM, and here no other process gets that",
+    ),
     "everybody is trusted": (
         ("trustedProxies: []", "trustedProxies: [0.0.0.0/0]"),
         "codesensei:trustedProxies: 0.0.0.0/0 is everybody: any visitor could claim another address",
@@ -426,7 +431,7 @@ WARNINGS: dict[str, tuple[tuple[str, str], str]] = {
 }
 
 
-@pytest.mark.proves("user.shared", "policy.unused", "policy.plain-secret")
+@pytest.mark.proves("user.shared", "policy.unused", "policy.plain-secret", "workers.remapped")
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warnings(name: str, tmp_path: Path) -> None:
     change, warning = WARNINGS[name]

@@ -61,7 +61,7 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.proves("config.drift")
 def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
-    ssh(out="a banner\n" + json.dumps(ANSWER) + "\n")
+    ssh(out=json.dumps(ANSWER) + "\n")
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)
     assert (look.repair("claim"), look.repair("switch"), look.copy, look.blank) == (9, 1, 2, False)
     assert look.warnings == (
@@ -73,6 +73,20 @@ def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
         Drift(step="switch", thing="/etc/x was changed by hand"),
         Drift(step="switch", thing="shop.service is inactive"),
     )
+
+
+@pytest.mark.proves("look.shell")
+@pytest.mark.parametrize("answer", [json.dumps(ANSWER) + "\n", "{}\n", "{}\n\ncodesensei-python:3.13\n"])
+def test_a_shell_that_prints_before_each_command_is_told(ssh: Any, answer: str) -> None:
+    """Its words break SFTP, with an error that names neither shell nor file; the answer is found all the same."""
+    ssh(out=answer)
+    quiet = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    ssh(out=f"\nhello from bashrc\n{answer}")
+    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    (told,) = set(look.warnings) - set(quiet.warnings)
+    assert told.startswith('203.0.113.7: the shell of admin prints "hello from bashrc" before each command')
+    assert "begin ~admin/.bashrc" in told
+    assert replace(look, warnings=quiet.warnings) == quiet
 
 
 @pytest.mark.proves("story.drift")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import subprocess
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ import yaml
 from codesensei.config.server import ServerConfig
 from codesensei.remote import Access, Look
 from codesensei.remote.state import parted
-from codesensei.remote.step import _teardown_line, answer_of, line_of
+from codesensei.remote.step import IF_THERE, _teardown_line, answer_of, line_of
 from codesensei.wire import codec, digests
 from codesensei.wire.steps import BUILD, PREFLIGHT, RESULT, STEPS, SWITCH, Acme, StepKind, Tls
 
@@ -50,6 +51,28 @@ def test_the_line_of_the_teardown_has_no_number() -> None:
     """The state does not tell it, so the next run would see a change."""
     server = ServerConfig.model_validate({"host": "203.0.113.7", "user": "root", "hostKey": KEY})
     assert "repair=" not in _teardown_line(Access(server, "shop", "agent.sock", Look.again()))
+
+
+@pytest.mark.proves("config.server.shell")
+@pytest.mark.parametrize("user", ["root", "admin"])
+def test_any_login_shell_can_read_the_line_of_the_teardown(user: str) -> None:
+    """Neither fish nor tcsh knows `if …; then`: it is one command, of plain words."""
+    line = _teardown_line(access(user))
+    words = list(shlex.shlex(line, posix=True, punctuation_chars=True))
+    assert not {";", "&", "&&", "|", "||", "(", ")", "<", ">"} & set(words)
+    assert shlex.split(line)[-3:] == [RUN, "destroy", "1"]
+
+
+def test_a_teardown_runs_what_is_there_and_ends_well_where_nothing_is() -> None:
+    def ran(program: str) -> tuple[int, str]:
+        done = subprocess.run(
+            ["sh", "-c", IF_THERE, "sh", program, "a b", "c"], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    assert ran("/bin/echo") == (0, "a b c\n")
+    assert ran("/bin/false") == (1, "")
+    assert ran("/nowhere") == (0, "nothing is left\n")
 
 
 @pytest.mark.proves("errors.result")

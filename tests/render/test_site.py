@@ -46,7 +46,12 @@ def example_texts() -> dict[str, str]:
             read_timeout=600,
         ),
         "shop-external.conf": site.site(
-            SHOP, hostnames=[HOST], static_url="/static/", trusted_proxies=["10.0.0.0/8"], external_tls=True
+            SHOP,
+            hostnames=[HOST],
+            static_url="/static/",
+            trusted_proxies=["10.0.0.0/8"],
+            external_tls=True,
+            events=True,
         ),
         "shop-protected.conf": site.site(
             SHOP, hostnames=[HOST], static_url="/static/", media_url="/media/", media_internal=True
@@ -97,6 +102,9 @@ class _Echo(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/hangs/":
             self.server.ended.wait(10)  # type: ignore[attr-defined]
+        if self.path == "/events/":
+            self.send_events()
+            return
         body = json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
         # The way of a missing upload leads back to the project.
         missing = self.path.startswith("/media/") and "?" not in self.path
@@ -107,8 +115,18 @@ class _Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def send_events(self) -> None:
+        """One event, and no other for a long time."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"data: first " + getattr(self, "received", b"") + b"\n\n")
+        self.wfile.flush()
+        self.server.ended.wait(10)  # type: ignore[attr-defined]
+
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.received = self.rfile.read(int(self.headers["Content-Length"]))
         self.do_GET()
 
     def address_string(self) -> str:
@@ -265,6 +283,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
 @pytest.fixture(scope="module")
 def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
     yield from _serve(tmp_path_factory.mktemp("trusting"), ["127.0.0.0/8"])
+
+
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
+    yield from _serve(tmp_path_factory.mktemp("streaming"), [], events=True)
 
 
 @pytest.fixture
@@ -630,3 +653,24 @@ def test_what_it_was_answering_is_asked_of_the_live_process(hurried: _Served) ->
 @pytest.mark.proves("switch.candidate-ends")
 def test_a_request_that_takes_too_long_is_asked_of_nobody_else(hurried: _Served) -> None:
     assert hurried.ask("/hangs/")[0] == 504
+
+
+@pytest.mark.proves("proxy.events")
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_event_is_there_before_the_next_one(streaming: _Served, method: str) -> None:
+    """Browsers ask for a stream of events by its type; in a buffer, one would wait for hundreds of others."""
+    connection = http.client.HTTPConnection("127.0.0.1", streaming.port, timeout=4)
+    body = b"body" if method == "POST" else None
+    headers = {"Host": HOST, "Accept": "application/json, text/event-stream"}
+    connection.request(method, "/events/", body=body, headers=headers)
+    assert connection.getresponse().readline() == b"data: first " + (body or b"") + b"\n"
+    connection.close()
+
+
+@pytest.mark.proves("proxy.events")
+def test_who_asks_for_events_gets_the_project_like_everybody_else(streaming: _Served) -> None:
+    plain, events = (streaming.seen("/a%20b/?c=d", Accept=accept) for accept in ("text/html", "text/event-stream"))
+    assert {**plain, "accept": ""} == {**events, "accept": ""}
+    status, _, body = streaming.ask("/a%20b/?c=d", Accept="text/event-stream")
+    assert (status, json.loads(body)["path"]) == (200, "/a%20b/?c=d")
+    assert streaming.ask("/static/app.js", Accept="text/event-stream")[2] == b"new"

@@ -51,6 +51,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "postgresql_sockets": "postgresql",
         "certbot": "letsencrypt",
         "authorities": "authorities",
+        "ufw": "ufw",
     }
     for place in places.values():
         (tmp_path / place).mkdir()

@@ -20,8 +20,118 @@ Traceback (most recent call last):
   File "/usr/lib/python3.13/logging/config.py", line 580, in configure
     handler = self.configure_handler(handlers[name])
 ValueError: Unable to configure handler 'file'"""
+DDL = "django.db.utils.ProgrammingError: "
+HOST = 'connection to server at "db.example.com" (203.0.113.9), port 5432 failed: FATAL:  '
 # Log, words of the cause, words of the fix.
 LOGS = {
+    "table of a cache": (
+        '  File "/srv/codesensei/shop/venvs/v/lib/python3.13/site-packages/django/core/cache/backends/db.py", line 77,'
+        " in get_many\n    with connection.cursor() as cursor:\n"
+        f'{DDL}relation "site_cache" does not exist\nLINE 1: SELECT "cache_key", "value" FROM "site_cache"',
+        "the table site_cache of a cache is missing",
+        "hooks.afterMigrate: [python manage.py createcachetable]",
+    ),
+    "constraint of a table": (
+        f'{DDL}constraint "shop_a_uniq" of relation "shop_a" does not exist',
+        "the table shop_a has no constraint shop_a_uniq",
+        "restore what was changed by hand",
+    ),
+    "column to drop": (
+        f'{DDL}column "slug" of relation "shop_a" does not exist',
+        "the table shop_a has no column slug",
+        "compare the table with the migrations",
+    ),
+    "column of a migration": (
+        f'  Applying shop.0003_slug...Traceback (most recent call last):\n{DDL}column "slug" of relation "shop_a"'
+        " already exists",
+        "the migration shop.0003_slug adds the column slug, which the database has already",
+        "migrate --fake shop 0003_slug",
+    ),
+    "column elsewhere": (
+        f'{DDL}column "slug" of relation "shop_a" already exists',
+        "the table shop_a has the column slug already",
+        "compare it",
+    ),
+    "rows that are alike": (
+        'IntegrityError: could not create unique index "shop_a_name_key"\nDETAIL:  Key (name)=(x) is duplicated.',
+        "rows have the same value in name",
+        "clean them up in a migration before it",
+    ),
+    "rows and table at once": (
+        'OperationalError: cannot ALTER TABLE "shop_a" because it has pending trigger events',
+        "changes rows of shop_a and then the table",
+        "split it into two migrations",
+    ),
+    "limit of a statement": (
+        "OperationalError: canceling statement due to statement timeout",
+        "longer than statement_timeout",
+        "ALTER ROLE … SET statement_timeout = 0",
+    ),
+    "deadlock": ("OperationalError: deadlock detected", "each other's locks", "at a quieter time"),
+    "migrations in a circle": (
+        "django.db.migrations.exceptions.CircularDependencyError: shop.0002_a, blog.0003_b",
+        "in a circle: shop.0002_a, blog.0003_b",
+        "in a later migration",
+    ),
+    "replica": (
+        "InternalError: cannot execute CREATE TABLE in a read-only transaction",
+        "the database takes no changes",
+        "the primary database's host",
+    ),
+    "SQLite with two writers": ("OperationalError: database is locked", "one writer at a time", '{"timeout": 20}'),
+    "no site": ("Site.DoesNotExist: Site matching query does not exist.", "SITE_ID", "hooks.afterMigrate"),
+    "database without TLS refused": (
+        f'{HOST}no pg_hba.conf entry for host "203.0.113.7", user "shop", database "shop", no encryption',
+        "lets nobody in without TLS, or not from this server (203.0.113.7)",
+        "?sslmode=require",
+    ),
+    "database refuses the server": (
+        f'{HOST}no pg_hba.conf entry for host "203.0.113.7", user "shop", database "shop", SSL encryption',
+        "does not let this server (203.0.113.7) in",
+        "pg_hba.conf",
+    ),
+    "database has no TLS": (
+        'connection to server at "h" (203.0.113.9), port 5432 failed: server does not support SSL, but SSL was required',
+        "asks for TLS",
+        "sslmode=prefer",
+    ),
+    "socket of another user": (
+        'connection to server on socket "/run/postgresql/.s.PGSQL.5432" failed: FATAL:  Peer authentication failed for'
+        ' user "shop"',
+        "lets the role shop in for the system's user of that name alone",
+        "127.0.0.1",
+    ),
+    "clock that is behind": (
+        "HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded (Caused by SSLError(SSLCertVerification"
+        "Error(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid')))",
+        "this server's clock",
+        "timedatectl set-ntp true",
+    ),
+    "setuptools without a hash": (
+        "ERROR: Hashes are required in --require-hashes mode, but they are missing from some requirements. Here is a list"
+        " of those:\n    setuptools==80.9.0 --hash=sha256:0c",
+        "setuptools==80.9.0 has none",
+        "--allow-unsafe",
+    ),
+    "git for uv": ("error: Git executable not found. Ensure that Git is installed.", "no git", "[git]"),
+    "private repository with uv": (
+        "  x Failed to download and build `x @ git+https://github.com/a/x`\n  ├─▶ Git operation failed\n"
+        "  ╰─▶ process didn't exit successfully: `/usr/bin/git fetch` (exit status: 128)\n      --- stderr\n"
+        "      fatal: could not read Username for 'https://github.com': terminal prompts disabled",
+        "cannot be fetched: could not read Username",
+        "codesensei:secretEnv",
+    ),
+    "library on a disk without programs": (
+        "ImportError: /srv/v/lib/python3.13/site-packages/x/_x.so: failed to map segment from shared object",
+        "/srv/v/lib/python3.13/site-packages/x/_x.so is mounted with noexec",
+        "findmnt -T",
+    ),
+    "wheel for a newer system": (
+        "ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by /srv/v/x/_x.so)",
+        "/srv/v/x/_x.so was built for a newer system",
+        "--no-binary",
+    ),
+    "port of gunicorn's own": ("[ERROR] Connection in use: ('0.0.0.0', 8000)", "already in use", "ss -tlnp"),
     "local path": (
         "Processing ./vendor/x (from -r requirements.txt (line 3))\n  Installing build dependencies: started\n"
         "  Preparing metadata (pyproject.toml): finished with status 'error'\n  error: subprocess-exited-with-error\n",
@@ -471,7 +581,7 @@ LOGS = {
     ),
     "git": (
         "ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?",
-        "program git",
+        "no git",
         "systemPackages",
     ),
     "library": (

@@ -10,6 +10,7 @@ import pytest
 from codesensei.scripts.base import host
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.checks import machine
+from codesensei.wire import paths
 
 
 @pytest.fixture
@@ -39,6 +40,16 @@ def test_one_without_room_is_refused(
     monkeypatch.setattr(host, fact, value)
     with pytest.raises(Failure, match=reason):
         machine.check(allow_unsupported=True)
+
+
+@pytest.mark.proves("os.noexec")
+def test_a_disk_that_lets_no_programs_run_is_refused(fine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where projects are: their libraries would not load."""
+    projects = paths.SERVER.projects
+    monkeypatch.setattr(host, "space", lambda path: host.Space(10**12, None, programs=path != projects))
+    with pytest.raises(Failure, match="mounted with noexec") as failed:
+        machine.check(allow_unsupported=False)
+    assert failed.value.thing == f"disk of {projects}"
 
 
 def test_a_file_system_that_makes_inodes_as_needed_is_fine(fine: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base import host, units
+from codesensei.scripts.base import host, limited, units
 from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.host import Space
 from codesensei.scripts.base.step import Failure, write_json
@@ -212,3 +212,14 @@ def test_a_full_disk_is_told_with_the_rest(
     PROJECT.live.unlink()
     look.run("shop", [])
     assert codec.from_text(Seen, capsys.readouterr().out, "look").findings == ()
+
+
+@pytest.mark.proves("look.limited")
+def test_a_firewall_that_limits_the_connections_of_a_deploy_is_told(
+    states: dict[str, UnitState], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = Finding(thing="ufw", cause="it limits port 22", fix="let the program through")
+    monkeypatch.setattr(limited, "finding", lambda: slow)
+    monkeypatch.setattr(host, "space", lambda path: Space(10**12, None))
+    assert look.run("shop", []) == 0
+    assert codec.from_text(Seen, capsys.readouterr().out, "look").findings == (slow,)

@@ -6,6 +6,7 @@ import os
 import socket
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -102,6 +103,14 @@ def test_memory_counts_swap() -> None:
 
 def test_space_is_that_of_the_nearest_directory_that_exists(tmp_path: Path) -> None:
     assert host.space(tmp_path / "not" / "there").bytes > 0
+
+
+@pytest.mark.proves("os.noexec")
+def test_a_file_system_that_lets_no_program_run_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for flags, programs in {os.ST_NOSUID: True, os.ST_NOSUID | os.ST_NOEXEC: False}.items():
+        found = SimpleNamespace(f_bavail=1, f_frsize=1, f_favail=1, f_files=1, f_flag=flags)
+        monkeypatch.setattr(os, "statvfs", lambda path, found=found: found)
+        assert host.space(tmp_path).programs is programs
 
 
 def test_a_server_without_ss_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

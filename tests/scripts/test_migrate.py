@@ -373,3 +373,11 @@ def test_all_that_has_work_is_judged_before_anything_is_migrated(
     run(logs=POSTGRES, users=POSTGRES)
     assert [aliases for aliases, *_ in judged] == [["default", "users"], ["default"], []]
     assert judged[0][1:] == (("a.0001",), [])
+
+
+@pytest.mark.proves("migrate.site")
+def test_a_site_that_nobody_has_named_is_a_warning(project: Project, run: Migrate) -> None:
+    project.said = {"site": ["example.com"]}
+    (told,) = run()
+    assert told.startswith("the site of SITE_ID is example.com, with which django.contrib.sites begins")
+    assert f"{SHOP.manage} shell -c" in told

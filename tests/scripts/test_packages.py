@@ -174,6 +174,64 @@ def test_failures_are_explained(system: FakeSystem, make_step: Any, said: str, t
     assert failed.value.fix
 
 
+RELEASE_FILE = "E: Release file for http://deb.example/debian/dists/trixie-updates/InRelease is"
+GONE = "E: The repository 'http://ppa.example/x noble Release' does no longer have a Release file.\n"
+
+
+@pytest.mark.proves("os.sources")
+@pytest.mark.parametrize(
+    ("said", "cause", "fix"),
+    [
+        (f"{RELEASE_FILE} not valid yet (invalid for another 3h 2min 1s).", "behind: package lists", "timedatectl"),
+        (f"{RELEASE_FILE} not valid yet (invalid for another 9s).\n{GONE}", "for another 9s", "timedatectl"),
+        (
+            "W: OpenPGP signature verification failed: http://deb.example/debian trixie InRelease: Sub-process"
+            " /usr/bin/sqv returned an error code (1), error message is: Verifying signature: Not live until"
+            " 2026-11-21T08:48:10Z\n"
+            "E: The repository 'http://deb.example/debian trixie InRelease' is not signed.\n",
+            "not valid until 2026-11-21",
+            "timedatectl",
+        ),
+        (
+            f"{RELEASE_FILE} expired (invalid since 3d 2h 1min).",
+            "trixie-updates/InRelease has expired",
+            "another mirror",
+        ),
+    ],
+)
+def test_lists_of_another_time_are_told_as_that(
+    system: FakeSystem, make_step: Any, said: str, cause: str, fix: str
+) -> None:
+    system.failures = [failing(said)]
+    with pytest.raises(Failure, match=cause) as failed:
+        packages.run(make_step("packages", data=PACKAGES))
+    assert fix in failed.value.fix
+    assert system.calls == [["update"]]
+
+
+@pytest.mark.proves("os.sources")
+@pytest.mark.parametrize(
+    "said", [GONE, GONE.replace("Release' does no longer have a Release file", "InRelease' is not signed")]
+)
+def test_a_source_of_another_program_is_no_reason_to_stop(system: FakeSystem, make_step: Any, said: str) -> None:
+    system.failures = [failing(said)]
+    step = make_step("packages", data=PACKAGES)
+    packages.run(step)
+    assert "apt cannot use http://ppa.example/x noble; continuing with the other package lists" in step.said
+    assert "nginx-light" in system.installed
+
+
+@pytest.mark.proves("os.sources")
+def test_what_is_missing_without_such_a_source_names_it(system: FakeSystem, make_step: Any) -> None:
+    system.failures = [failing(GONE), failing("E: Unable to locate package nosuch\n")]
+    with pytest.raises(Failure) as failed:
+        packages.run(make_step("packages", data=PACKAGES))
+    assert (
+        "repair or remove what apt cannot use, in /etc/apt/sources.list.d: http://ppa.example/x noble"
+        in failed.value.fix
+    )
+
+
 @pytest.mark.proves("os.dpkg-lock")
 def test_a_held_lock_is_waited_for_and_its_holder_named(system: FakeSystem, make_step: Any) -> None:
     lock = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import host, register, sites
+from codesensei.scripts.base import host, limited, register, sites
 from codesensei.scripts.base.sites import Configuration, Listen, Site
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.checks import user
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.steps import preflight
 from codesensei.wire import codec, paths
-from codesensei.wire.steps import DatabasePlace
+from codesensei.wire.said import Said
+from codesensei.wire.steps import DatabasePlace, Finding
 from tests.scripts.examples import IDENTITY, MANIFEST, PREFLIGHT, STACK
 
 PLACE = DatabasePlace(kind="generated", name="shop", role="shop", host="127.0.0.1", port=5432)
@@ -151,3 +152,13 @@ def test_everything_wrong_on_the_server_is_told_at_once(check: Any, monkeypatch:
     for words in ("bullseye", "MiB are needed", "apache2 (812)", "old.conf", "user deploy", "ssh.service", "nginx."):
         assert words in text
     assert not register.entries()["shop"].names
+
+
+@pytest.mark.proves("look.limited")
+def test_a_firewall_that_limits_the_connections_of_a_deploy_is_told(
+    check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check().result is None
+    slow = Finding(thing="ufw", cause="it limits port 22", fix="let the program through")
+    monkeypatch.setattr(limited, "finding", lambda: slow)
+    assert check().result == Said(warnings=("ufw: it limits port 22; let the program through",))

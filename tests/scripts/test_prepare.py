@@ -10,7 +10,7 @@ import pytest
 
 from codesensei.scripts.base.commands import as_user
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import databases, guard, jobs, prepare, record, settings
+from codesensei.scripts.release import databases, guard, jobs, prepare, record, settings, static_files
 from codesensei.scripts.release.databases import Asked, Database
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts, Facts
@@ -402,3 +402,23 @@ def test_the_commit_is_named_beside_the_code(server: Path, own: bool) -> None:
     prepare._add_own_folder(release, None)
     assert (SHOP.own_folder(NAME) / "REVISION").read_text() == f"{REVISION}\n"
     assert (release.path / "REVISION").read_text() == ("the project's\n" if own else f"{REVISION}\n")
+
+
+@pytest.mark.proves("static.absent", "static.kept-names")
+@pytest.mark.parametrize("first", ["beforeMigrate", "afterMigrate"])
+def test_what_is_found_of_static_files_is_kept_for_the_switch(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    made = programs.run
+    absent = "?: (staticfiles.W004) The directory '/opt/x' in the STATICFILES_DIRS setting does not exist."
+
+    def run(step: Any, release: Release, job: Job) -> JobResult:
+        return replace(made(step, release, job), tail=absent if job.title == "collectstatic" else "")
+
+    monkeypatch.setattr(jobs, "run_job", run)
+    monkeypatch.setattr(static_files, "kept_names", lambda release, public: ["some have kept their names"])
+    make_built()
+    run_prepare(make_step, collectstatic=first)
+    first_told, second_told = record.read(SHOP, NAME).warnings
+    assert first_told.startswith("there is no /opt/x, which STATICFILES_DIRS names")
+    assert second_told == "some have kept their names"

@@ -105,6 +105,10 @@ class MigrationExecutor:
 APPS = """
 import json, os, types
 class apps:
+    def get_model(app, name):
+        rows = json.loads(os.environ["HOW"])["sites"]
+        get = lambda pk: types.SimpleNamespace(domain=rows[str(pk)])
+        return types.SimpleNamespace(objects=types.SimpleNamespace(get=get))
     def get_models():
         for table, column in json.loads(os.environ["HOW"])["own"]:
             field = types.SimpleNamespace(column=column, db_default=1)
@@ -179,7 +183,7 @@ for name, work in (("0001_x", globals()[HOW["work"]]), ("0002_y", quick)):
 print("SQL STOPPED" if Raw.cancelled.wait(HOW.get("waits", 0)) else "SQL LEFT ALONE")
 """
 AS_USUAL = {"vendor": "postgresql", "pid": 7, "refuses": False, "before": [], "after": [], "status": 0}
-AS_USUAL |= {"there": [], "operations": [], "own": []}
+AS_USUAL |= {"there": [], "operations": [], "own": [], "sites": {}}
 NO_DEFAULTS: dict[str, Any] = {"alias": "default", "keep": False, "kept": [], "drop": []}
 
 
@@ -197,6 +201,7 @@ def run(
     for name, text in {
         "django/__init__.py": "",
         "django/apps.py": APPS,
+        "django/conf.py": "class settings:\n    SITE_ID = 2\n",
         "django/db/__init__.py": DJANGO,
         "django/db/backends/__init__.py": "",
         "django/db/backends/signals.py": "from django.db import connection_created",
@@ -230,7 +235,8 @@ def test_the_limit_is_set_on_the_session(tmp_path: Path) -> None:
         "CREATE TABLE",
         "ALTER TABLE",
     ]
-    nothing: dict[str, list[Any]] = {name: [] for name in ("refused", "invalid", "left", "over", "partly", "unbounded")}
+    names = ("refused", "invalid", "left", "over", "partly", "unbounded", "site")
+    nothing: dict[str, list[Any]] = {name: [] for name in names}
     nothing |= {"kept": [], "dropped": []}
     assert (said, status) == (nothing, 0)
 
@@ -261,6 +267,15 @@ def test_a_database_that_refuses_it_is_migrated_without(tmp_path: Path) -> None:
 def test_what_is_invalid_afterwards_is_told_however_it_ended(tmp_path: Path) -> None:
     _, said, status = run(tmp_path, before=["old_idx"], after=["old_idx", "note_idx"], status=3)
     assert (said["invalid"], said["left"], status) == (["note_idx", "old_idx"], ["note_idx"], 3)
+
+
+@pytest.mark.proves("migrate.site")
+@pytest.mark.parametrize(
+    ("sites", "told"),
+    [({"2": "example.com"}, ["example.com"]), ({"1": "example.com", "2": "shop.example.com"}, []), ({}, [])],
+)
+def test_a_site_that_nobody_has_named_is_told(tmp_path: Path, sites: dict[str, str], told: list[str]) -> None:
+    assert run(tmp_path, sites=sites)[1]["site"] == told
 
 
 def sql_of(tmp_path: Path, defaults: dict[str, Any], *operations: Any, **changes: Any) -> tuple[list[str], Any, Any]:

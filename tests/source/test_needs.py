@@ -16,7 +16,6 @@ from tests.source.test_inspect import START
 
 Deploy = Callable[..., Code]
 STATIC = 'INSTALLED_APPS = ["django.contrib.staticfiles"]\n'
-TABLE = 'CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "entries"}}\n'
 POSTGIS = 'DATABASES = {"default": {"ENGINE": "django.contrib.gis.db.backends.postgis", "NAME": os.environ["NAME"]}}\n'
 
 
@@ -110,17 +109,6 @@ def test_a_pattern_of_hostnames_needs_one(deploy: Deploy) -> None:
     with pytest.raises(SourceError, match=r"does not have \*\.example\.com"):
         deploy("ALLOWED_HOSTS = ['example.com']\n", domains=["*.example.com"])
     assert deploy("ALLOWED_HOSTS = ['.example.com']\n", domains=["*.example.com"]).warnings == ()
-
-
-@pytest.mark.proves("preview.needs", "cache.table")
-def test_a_cache_in_the_database(deploy: Deploy) -> None:
-    """Spirit answered on every page that was looked at, and nobody could register."""
-    hook = "python manage.py createcachetable"
-    [warning] = deploy(TABLE).warnings
-    assert warning.endswith(f"set project.hooks.afterMigrate: [{hook}]")
-    assert deploy(TABLE, project={"hooks": {"afterMigrate": [hook]}}).warnings == ()
-    made = {"shop/migrations/0002_cache.py": 'call_command("createcachetable")\n'}
-    assert deploy(TABLE, made).warnings == ()
 
 
 @pytest.mark.proves("preview.needs")

@@ -47,10 +47,14 @@ class Listener:
 
 @dataclass(frozen=True)
 class Space:
-    """What is free for everybody in one file system; `inodes` is None where they are made as needed."""
+    """What is free for everybody in one file system; `inodes` is None where they are made as needed.
+
+    `programs`: whether it lets programs and libraries run.
+    """
 
     bytes: int
     inodes: int | None
+    programs: bool = True
 
 
 def system(path: Path = Path("/etc/os-release")) -> System:
@@ -81,7 +85,30 @@ def space(path: Path) -> Space:
     while not path.exists():
         path = path.parent
     found = os.statvfs(path)
-    return Space(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+    inodes, programs = found.f_favail if found.f_files else None, not found.f_flag & os.ST_NOEXEC
+    return Space(found.f_bavail * found.f_frsize, inodes, programs)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The connection by which the program runs this process: the client's address, and the port of this server."""
+
+    client: str
+    port: int
+
+
+def ssh_connection() -> Connection | None:
+    """What sshd has told the shell from which this process descends; sudo keeps it from its own children."""
+    pid = os.getpid()
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        while pid > 1:
+            process = paths.SERVER.processes / str(pid)
+            for variable in (process / "environ").read_bytes().split(b"\0"):
+                if variable.startswith(b"SSH_CONNECTION="):
+                    client, _, _, port = variable.decode().partition("=")[2].split()
+                    return Connection(client, int(port))
+            pid = int(re.findall(r"^PPid:\s+(\d+)", (process / "status").read_text(), re.MULTILINE)[0])
+    return None
 
 
 def listeners(ports: Iterable[int]) -> list[Listener]:

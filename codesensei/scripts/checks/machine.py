@@ -30,6 +30,11 @@ def _problems(allow_unsupported: bool) -> Iterator[Failure]:
     if not host.runs_systemd():
         yield Failure("systemd", "it is not process 1 of this machine", "use a server that boots with systemd")
     yield from full_disks()
+    if not host.space(paths.SERVER.projects).programs:
+        cause = "it is mounted with noexec, and a project's programs and libraries are there"
+        mounted = f"mount -o remount,exec $(findmnt -no TARGET -T {paths.SERVER.projects})"
+        fix = f"take noexec out of its line in /etc/fstab, then on the server: {mounted}"
+        yield Failure(f"disk of {paths.SERVER.projects}", cause, fix)
     memory = host.available_memory()
     if memory < MEMORY_NEEDED:
         cause = f"{memory // MEBIBYTE} MiB are available, and {MEMORY_NEEDED // MEBIBYTE} MiB are needed"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import socket
 
 from codesensei.scripts.base import commands, host
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.host import Listener
-from codesensei.wire import paths
 
 # Ours, as nft prints it.
 TABLE = ["inet", "codesensei"]
@@ -41,16 +39,9 @@ def ssh_ports() -> set[int]:
 
 
 def of_this_connection() -> set[int]:
-    """What sshd has told the shell from which this process descends; sudo keeps it from its own children."""
-    pid = os.getpid()
-    with contextlib.suppress(OSError, ValueError):
-        while pid > 1:
-            process = paths.SERVER.processes / str(pid)
-            for variable in (process / "environ").read_bytes().split(b"\0"):
-                if variable.startswith(b"SSH_CONNECTION="):
-                    return {int(variable.split()[-1])}
-            pid = int(re.findall(r"^PPid:\s+(\d+)", (process / "status").read_text(), re.MULTILINE)[0])
-    return set()
+    """The port by which the program has connected; empty where that is unknown."""
+    connection = host.ssh_connection()
+    return {connection.port} if connection else set()
 
 
 def greets(listener: Listener) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 shared = runpy.run_path(os.path.join(FOLDER, "ask_shared.py"))
 places = runpy.run_path(os.path.join(FOLDER, "ask_places.py"))
+visitors = runpy.run_path(os.path.join(FOLDER, "ask_visitors.py"))
 
 # The variables as this process was given them, before the project can change them.
 given = dict(os.environ)
@@ -53,6 +54,7 @@ def facts(*, load: bool = False) -> dict[str, Any]:
         "places": places["places"](settings, given),
         "setsId": places["sets_id"](settings),
         "cacheTables": sorted(_cache_tables(settings)),
+        "visitors": visitors["visitors"](settings),
     }
 
 

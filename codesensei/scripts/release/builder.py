@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesensei.scripts.base import files
+from codesensei.scripts.base import files, host
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import causes, jobs
 from codesensei.scripts.release.jobs import Job, JobResult
@@ -19,6 +19,7 @@ from codesensei.wire.steps import Build
 
 # The project's options are for its own requirements: they would refuse what the product installs beside those.
 OWN = ["env", *(f"-u{tool}_{name}" for tool in ("PIP", "UV") for name in ("REQUIRE_HASHES", "CONSTRAINT", "NO_DEPS"))]
+TEMPORARY = Path("/tmp")
 _REFUSED = re.compile(r"PermissionError: \[Errno 13\] [\w -]+: '(/[^']+)'")
 
 
@@ -70,6 +71,9 @@ class Builder:
         if self.step.data.installer == "auto":
             # As pip chooses among several indexes; a variable of the project's own goes before it.
             variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+        if not host.space(TEMPORARY).programs:
+            # pip builds packages there, and runs what it has built; nothing of it is left.
+            variables["TMPDIR"] = str(self.venv)
         directory = self.release.path / self.step.data.install_from
         writable = (self.release.path, self.venv)
         job = Job(title, list(argv), True, directory=directory, variables=variables, writable=writable, lines=lines)

@@ -18,6 +18,9 @@ hash mismatch
     the downloaded package {0} does not match its hash in the requirements file
     regenerate the requirements file (pip-compile --generate-hashes); if the hash is right, the index serves another file
 hashes missing
+    Hashes are required in --require-hashes mode, but they are missing.*\n(?:.*\n)?\s+((?:setuptools|pip|wheel|distribute)\b\S*) --hash
+    some requirements have a hash, but {0} has none
+    regenerate the requirements file with it (pip-compile --generate-hashes --allow-unsafe; without that it leaves {0} out)
     Hashes are required in --require-hashes mode, but they are missing.*\n(?:.*\n)?\s+(\S+) --hash
     some requirements have a hash, but {0} has none
     regenerate the requirements file with all packages in it (pip-compile --generate-hashes)
@@ -52,6 +55,10 @@ the package index refuses
     (40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)
     the package index at {1} refuses the login (HTTP status {0})
     check the login in PIP_INDEX_URL or PIP_EXTRA_INDEX_URL, in codesensei:secretEnv
+the server's clock is wrong
+    certificate is not yet valid
+    a certificate is not valid yet by this server's clock, which is behind
+    on the server: timedatectl set-ntp true; then compare date -u with the time of your machine
 the package index cannot be reached
     HTTPS?Connection(?:Pool)?\(host='([^']+)'.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|certificate verify failed)
     the package index at {0} cannot be reached: {1}
@@ -86,7 +93,14 @@ a lock file is out of date
     pyproject\.toml changed significantly since (\S+\.lock) was last generated
     {0} does not fit pyproject.toml
     bring it up to date with its own tool (poetry lock, pdm lock), and commit it
+git is missing
+    Cannot find command 'git'|Git executable not found
+    a requirement is in a git repository, and the server has no git
+    set project.systemPackages: [git]
 a repository cannot be fetched
+    (?:Git operation failed|process didn't exit successfully: `\S*git)(?:.*\n)*?\s*(?:fatal|ERROR|error|remote): (.+)
+    the git repository of a requirement cannot be fetched: {0}
+    check its address; if it is private, write https://${{TOKEN}}@… there and set TOKEN in codesensei:secretEnv
     Running command git (?:clone|fetch|checkout) .*\n(?:.*\n)*?\s*(?:fatal|ERROR|error|remote): (.+)
     the git repository of a requirement cannot be fetched: {0}
     check its address; if it is private, write https://${{TOKEN}}@… there and set TOKEN in codesensei:secretEnv
@@ -188,6 +202,14 @@ psycopg finds no libpq
     no pq wrapper available
     psycopg has neither its binary part nor the system library libpq
     write psycopg[binary] in the requirements, or set project.systemPackages: [libpq5]
+a disk allows no programs
+    (?:ImportError|OSError): (/\S+): failed to map segment from shared object
+    the disk of {0} is mounted with noexec, so no program or library there can run
+    mount it without noexec (on the server: findmnt -T {0})
+a package is for a newer system
+    version .(GLIBC(?:XX)?_[\d.]+). not found \(required by ([^)]+)\)
+    {1} was built for a newer system than this server's: it needs {0}
+    use a version with a wheel for this system, or have it compiled here: --no-binary with its name in the requirements file
 a system library is missing
     (?:ImportError|OSError): (?:cannot load library '?)?(lib[\w.+-]+\.so[\w.]*)\b.*(?:cannot open shared object|not found)
     the system library {0} is missing
@@ -260,6 +282,19 @@ the database cannot be reached
     Can't connect to (?:local )?(?:MySQL )?server (?:on|through socket) '([^']+)'(?:.*?\((\d+)\))?
     the database at {0} cannot be reached
     check host and port of the database, that it runs, and that it accepts connections from this server
+the database refuses this server
+    no pg_hba\.conf entry for host "([^"]+)".*(?:no encryption|SSL off)
+    the database lets nobody in without TLS, or not from this server ({0})
+    add ?sslmode=require to DATABASE_URL; if that is there, let the database's administrator allow {0}
+    no pg_hba\.conf entry for host "([^"]+)"
+    the database does not let this server ({0}) in with this role
+    let the database's administrator allow it (pg_hba.conf, or the provider's list of allowed addresses)
+    server does not support SSL, but SSL was required
+    DATABASE_URL asks for TLS, which the database does not have
+    take sslmode out of DATABASE_URL, or write sslmode=prefer
+    [Pp]eer authentication failed for user "([^"]+)"
+    by its socket, the database lets the role {0} in for the system's user of that name alone
+    name the host 127.0.0.1 and the role's password in DATABASE_URL
 the database refuses the password
     password authentication failed for user "?([\w.-]+)
     the database refuses the password of {0}
@@ -303,6 +338,10 @@ the database's engine knows no geography
     '(?:Database\w+|\w*SchemaEditor)' object has no attribute '(?:geo_db_type|get_geom_placeholder\w*|gis_\w+|spatial\w*|geometry_\w+)'
     models have geographic fields, and the ENGINE of the database is none of GeoDjango's
     write in the settings: DATABASES["default"]["ENGINE"] = "django.contrib.gis.db.backends.postgis" (or postgis:// in a DATABASE_URL of your own), and set codesensei:database.extensions: [postgis]
+a cache's table is missing
+    /django/core/cache/backends/db\.py"(?:.*\n)*?.*(?:relation "?([\w.]+)"? does not exist|no such table: ([\w.]+)|Table '([\w.]+)' doesn't exist)
+    the table {0} of a cache is missing in the database: migrate does not make it
+    set project.hooks.afterMigrate: [python manage.py createcachetable]
 too many connections
     (sorry, too many clients already|remaining connection slots are reserved)
     the database accepts no more connections
@@ -323,10 +362,34 @@ a migration is missing
     Migration (\S+) dependencies reference nonexistent parent node (\([^)]+\))
     the migration {0} needs {1}, which is not in the commit
     commit that migration, or fix the dependencies
+migrations in a circle
+    CircularDependencyError: (.+)
+    migrations depend on each other in a circle: {0}
+    make the models first without the foreign key that closes the circle, and add it in a later migration
 migrations out of order
     InconsistentMigrationHistory: (.+)
     migrations were applied in another order than the commit's: {0}
     restore the migrations that were applied, or write new ones that follow them
+rows do not allow a migration
+    could not create unique index "([^"]+)"(?:.*\n)*?.*Key \(([^)]*)\)
+    rows have the same value in {1}, which the migration makes unique ({0})
+    clean them up in a migration before it, or on the server
+    cannot (?:ALTER|DROP) TABLE "([^"]+)" because it has pending trigger events
+    a migration changes rows of {0} and then the table, in one transaction
+    split it into two migrations, of which the first changes the rows
+    canceling statement due to statement timeout
+    a statement takes longer than statement_timeout of the role or the database allows
+    let migrations have more: in their database ALTER ROLE … SET statement_timeout = 0; or split the migration
+    deadlock detected
+    the migration and something that uses the site waited for each other's locks
+    run pulumi up again at a quieter time; a migration that changes many tables is better split
+a column already exists
+    Applying (\w+)\.(\w+)\.\.\.(?:(?!Applying )[\s\S])*?column "([^"]+)" of relation "[^"]+" already exists
+    the migration {0}.{1} adds the column {2}, which the database has already
+    compare both; if they are the same, record the migration by a hook for one deploy: hooks.beforeMigrate: [python manage.py migrate --fake {0} {1}]
+    column "([^"]+)" of relation "([^"]+)" already exists
+    the table {1} has the column {0} already
+    compare it with what the migration adds; one that has made it can be recorded by a hook for one deploy: hooks.beforeMigrate: [python manage.py migrate --fake APP NAME]
 a table already exists
     Applying (\w+)\.(\w+)\.\.\.(?:(?!Applying )[\s\S])*?(?:relation|table|Table) ["']?([\w.]+)["']? already exists
     the migration {0}.{1} makes {2}, which the database has already
@@ -341,10 +404,22 @@ a table belongs to somebody else
     permission denied for schema (\w+)
     the database role may not make tables in the schema {0}
     set codesensei:adopt: true for one deploy, if the schema is the stack's; in a database elsewhere, as its owner: GRANT ALL ON SCHEMA {0} TO the role
+the database takes no changes
+    cannot execute [\w ]+ in a read-only transaction
+    the database takes no changes: it is a replica, or default_transaction_read_only is on for the role
+    name the primary database's host in DATABASE_URL
+the SQLite file is locked
+    OperationalError: database is locked
+    another process was writing the SQLite file, and SQLite has one writer at a time
+    run pulumi up again; for a site with workers set DATABASES["default"]["OPTIONS"] = {{"timeout": 20}}, or use PostgreSQL
 a table is locked
     canceling statement due to lock timeout|could not obtain lock on relation "([^"]+)"
     a table stayed locked for longer than database.lockTimeout
     run pulumi up again at a quieter time, end what holds the lock (pg_stat_activity), or raise database.lockTimeout
+a table is not as migrations left it
+    (constraint|column) "([^"]+)" of relation "([^"]+)" does not exist
+    the table {2} has no {0} {1}, which a migration changes: the database is not as the migrations left it
+    compare the table with the migrations, and restore what was changed by hand
 a table or column is missing
     (relation|column) "?([\w.]+)"? does not exist|no such (table|column): ([\w.]+)
     the database has no {0} {1}, which the models have: a migration is missing
@@ -396,6 +471,10 @@ the SQLite file cannot be opened
     (unable to open database file|attempt to write a readonly database)
     the SQLite file cannot be opened for writing ({0})
     keep it in the project's shared folder, where the app user may write: /srv/codesensei/<slug>/shared/db.sqlite3
+the site of SITE_ID is missing
+    Site matching query does not exist
+    SITE_ID in the settings names no row of the table django_site
+    set SITE_ID to one that is there, or make it in hooks.afterMigrate
 an app is missing
     doesn't declare an explicit app_label and isn't in an application in INSTALLED_APPS
     a model is imported whose app is not in INSTALLED_APPS
@@ -610,7 +689,7 @@ a program is not executable
     the file {0} is not executable
     commit it with its mode (git update-index --chmod=+x), or call its interpreter (bash {0})
 an address is in use
-    Address already in use|\[Errno 98\].*?(?:\('?[\w.:]*'?, (\d+)\))?
+    Connection in use: \('?[\w.:]*'?, (\d+)\)|Address already in use|\[Errno 98\].*?(?:\('?[\w.:]*'?, (\d+)\))?
     the port that it listens on is already in use
     choose another port, or stop what listens there (on the server: ss -tlnp)
 a management command is missing

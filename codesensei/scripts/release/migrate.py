@@ -37,6 +37,7 @@ class Migrated:
 
     `kept` and `dropped` are the columns whose defaults stay in the database, and do so no longer. `over` is the
     migration that was cancelled, `partly` one that is no transaction; `unbounded` the kind of database where none is.
+    `site` is the domain of the settings' site where nobody has changed it.
     """
 
     refused: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Migrated:
     over: tuple[str, ...] = ()
     partly: tuple[str, ...] = ()
     unbounded: tuple[str, ...] = ()
+    site: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,13 @@ def _migrate(
         yield f"the database{where} refuses lock_timeout ({said.refused[0]}): migrations wait for locks without a limit"
     if said.unbounded:
         yield f"database.migrationTimeout bounds nothing{where}: the database is {said.unbounded[0]}, not PostgreSQL"
+    for domain in said.site:
+        found = f"Site.objects.filter(domain='{domain}')"
+        change = f"from django.contrib.sites.models import Site; {found}.update(domain='HOSTNAME', name='NAME')"
+        yield (
+            f"the site of SITE_ID is {domain}, with which django.contrib.sites begins: links in mails lead there; once"
+            f' this release is live, on the server: {release.project.manage} shell -c "{change}"'
+        )
     if said.invalid:
         rebuild = [f"REINDEX INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         how = _in_database(release, alias, rebuild)

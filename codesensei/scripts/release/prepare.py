@@ -11,7 +11,7 @@ from pathlib import Path
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.release import databases, guard, jobs, made, record
+from codesensei.scripts.release import databases, guard, jobs, made, record, static_files
 from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.databases import Asked
@@ -41,15 +41,17 @@ def prepare(step: Step[Build], release: Release, asked: Asked | None, dump: Call
     record.preparing(project, name)
     _make_sqlite_files(step, release)
     phases: dict[str, Callable[[Step[Build], Release], None]]
-    phases = {"migrate": partial(_migrate, asked=asked, dump=dump), "static": _collect}
+    found: list[str] = []
+    phases = {"migrate": partial(_migrate, asked=asked, dump=dump), "static": partial(_collect, found=found)}
     seconds = {}
     for phase in reversed(phases) if data.collectstatic == "beforeMigrate" else phases:
         started = time.monotonic()
         phases[phase](step, release)
         seconds[phase] = round(time.monotonic() - started, 1)
     started = time.monotonic()
-    _finish(step, release)
-    found = list(made.warnings(release, project.archive(known.revision)))
+    public = _finish(step, release)
+    found += made.warnings(release, project.archive(known.revision))
+    found += static_files.kept_names(release, public) if public else ()
     record.warned_too(project, name, found)
     for warning in found:
         step.say(f"warning: {warning}")
@@ -121,11 +123,12 @@ def _need_cache_tables(step: Step[Build], release: Release) -> None:
         raise Failure("the cache in the database", cause, fix)
 
 
-def _collect(step: Step[Build], release: Release) -> None:
+def _collect(step: Step[Build], release: Release, found: list[str]) -> None:
+    """Adds to `found` what to warn of."""
     hooks = step.data.hooks
     _hooks(step, release, "beforeCollectstatic", hooks.before_collectstatic, as_build_user=True)
     if _serves_static(step, release):
-        _run_collectstatic(step, release)
+        found += static_files.absent(release, _run_collectstatic(step, release))
     _hooks(step, release, "afterCollectstatic", hooks.after_collectstatic, as_build_user=True)
 
 
@@ -133,15 +136,17 @@ def _serves_static(step: Step[Build], release: Release) -> bool:
     return step.data.static == "serve" and release.facts.installed_staticfiles
 
 
-def _run_collectstatic(step: Step[Build], release: Release) -> None:
+def _run_collectstatic(step: Step[Build], release: Release) -> str:
+    """What it said."""
     job = Job("collectstatic", _manage(release, "collectstatic", "--noinput"), as_build_user=True)
     done = jobs.run_job(step, release, job)
     require(done, release, "manage.py collectstatic", "fix what it names and deploy again")
     step.changed("static files are collected")
+    return done.tail
 
 
-def _finish(step: Step[Build], release: Release) -> None:
-    """Compile, end the build user's processes, and give the release to root."""
+def _finish(step: Step[Build], release: Release) -> Path | None:
+    """Compile, end the build user's processes, and give the release to root; returns where its static files are."""
     compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
     jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))
     jobs.end_build_user(step)
@@ -154,6 +159,7 @@ def _finish(step: Step[Build], release: Release) -> None:
         public = Path(os.path.realpath(static_root))
     seal(release.path, step.project.build_user, release.user, public)
     _add_own_folder(release, public)
+    return public
 
 
 def _add_own_folder(release: Release, public: Path | None) -> None:

@@ -51,6 +51,20 @@ class CheckFact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VisitorFacts:
+    """Settings with which visitors may find the site broken, as `ask_visitors.py` says them."""
+
+    sessions_in: str = ""
+    layers_in_memory: tuple[str, ...] = ()
+    secure_cookies: tuple[str, ...] = ()
+    cookie_domains: Mapping[str, str] = field(default_factory=dict)
+    upload_mode: str = "0644"
+    mail_to: str = ""
+    # Whether static files get names with a digest of their content.
+    static_renamed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What Django says about the project's settings, without any secret; what is not set is empty."""
 
@@ -83,6 +97,8 @@ class Facts:
     checks: tuple[CheckFact, ...] | None = None
     # Tables of Django's cache in the database, which migrate does not make.
     cache_tables: tuple[str, ...] = ()
+    # None where an earlier version of the program asked.
+    visitors: VisitorFacts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

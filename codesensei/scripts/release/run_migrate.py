@@ -9,6 +9,7 @@ they are `kept` already, and those where they are to `drop`.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import runpy
@@ -34,6 +35,7 @@ INVALID = """
     AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = indexrelid)
 """
 IDLE = 0
+PLACEHOLDER = "example.com"
 # Django names columns as they are, so those of the schemas that it looks in.
 COLUMN = """
     SELECT FROM information_schema.columns
@@ -289,6 +291,15 @@ def bound_migrations() -> None:
     MigrationExecutor.apply_migration = apply_migration
 
 
+def placeholder() -> list[str]:
+    """The domain of the settings' site, where it is the one with which django.contrib.sites begins."""
+    with contextlib.suppress(Exception):
+        number = importlib.import_module("django.conf").settings.SITE_ID
+        domain = apps.get_model("sites", "Site").objects.get(pk=number).domain
+        return [domain] if domain == PLACEHOLDER else []
+    return []
+
+
 connection_created.connect(connected)
 if longest:
     bound_migrations()
@@ -305,4 +316,6 @@ finally:
         there = invalid(connections[alias])
         said["invalid"] += there
         said["left"] += [name for name in there if name not in earlier]
+    if defaults["alias"] == "default":
+        said["site"] = placeholder()
     print("\ncodesensei-migrate:" + json.dumps(said))

@@ -20,7 +20,7 @@ FACTS = "codesensei-facts:"
 FIX = "take out of them what ends the program or closes its standard output (sys.exit, os._exit)"
 SCRIPT = Path(__file__).with_name("ask_django.py")
 # With its parts.
-ASKING = (SCRIPT, SCRIPT.with_name("ask_shared.py"), SCRIPT.with_name("ask_places.py"))
+ASKING = (SCRIPT, *(SCRIPT.with_name(f"ask_{part}.py") for part in ("shared", "places", "visitors")))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from codesensei.scripts.base.together import raise_all
 from codesensei.scripts.release import checks, record, uses
 from codesensei.scripts.release.record import Facts, Use
 from codesensei.scripts.release.release import Release, redactor
+from codesensei.scripts.serving import visitors
 from codesensei.wire import codec, policy
 from codesensei.wire.codec import WireError
 from codesensei.wire.manifest import Manifest
@@ -68,7 +69,8 @@ def warnings(release: Release, manifest: Manifest) -> list[str]:
     told += [
         f"codesensei:shares: no setting leads to {name}: remove it" for name in uses.unused(facts, manifest.shares)
     ]
-    return told
+    clean = redactor(release.project, release.name).clean
+    return [*told, *map(clean, visitors.warnings(release, manifest))]
 
 
 def _read(project: ProjectPaths) -> Facts | None:

@@ -37,6 +37,8 @@ READY = re.compile(
 # A line with several commands: one of them may be ready, and the others not.
 SEVERAL = re.compile(r"[;&|\n]")
 ANSWER = "codesensei-workers:"
+# How systemd says that a process did not end in time, by itself or while what stops it still waited for it.
+KILLED = re.compile(r"State 'stop-sig\w+' timed out\. Killing|Stopping timed out\. Terminating")
 # What Celery and RQ, Dramatiq, Huey and django-q2 write while they find no broker.
 RETRYING = re.compile(
     r"(?:Cannot|Could not) connect to .*\n?.*(?:Trying again|Retrying) in"
@@ -111,8 +113,12 @@ def begin(change: Change, stale: Collection[str]) -> Renewal | None:
     return None if _departed(change) else _start(change.manifest.named("worker"), stale)
 
 
-def finish(change: Change, stale: Collection[str], renewal: Renewal | None, grace: float) -> None:
-    """Wait until the manifest's workers run. Raises Failure for one that ends within `grace` seconds."""
+def finish(change: Change, stale: Collection[str], renewal: Renewal | None, grace: float) -> list[str]:
+    """Wait until the manifest's workers run. Raises Failure for one that ends within `grace` seconds.
+
+    Returns a warning for each old one that was killed, because its work took longer than it may take to stop.
+    """
+    began, departed = time.time(), _departed(change)
     if renewal is None:
         _stop_departed(change)
         renewal = _start(change.manifest.named("worker"), stale)
@@ -122,7 +128,17 @@ def finish(change: Change, stale: Collection[str], renewal: Renewal | None, grac
         return state.main_pid not in (old[name], "0") or state.active == "failed"
 
     _wait_for_end(change.step, list(old), is_replaced)
+    # At once, for the journal of the new one may be long.
+    killed = [name for name in (*old, *departed) if KILLED.search(units.journal_of(name, min(began, renewal.began)))]
     _await_grace(change, renewal, grace)
+    return [_killed(name) for name in killed]
+
+
+def _killed(name: str) -> str:
+    return (
+        f"{name}: its work took longer than it may take to stop, and was killed: raise project.stopTimeout.workers, or"
+        f" stopTimeout of this worker, and look whether a job is lost (on the server: journalctl -u {name})"
+    )
 
 
 def _departed(change: Change) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from codesensei.scripts.backups import settings, status
-from codesensei.scripts.base import changed, damage, locks, proofs, register, rivals, units
+from codesensei.scripts.base import changed, damage, limited, locks, proofs, register, rivals, units
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
@@ -113,6 +113,7 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
         yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
         yield from findings.of_project(live)
         yield from status.findings(project)
+        yield from filter(None, [limited.finding()])
 
 
 def _rivals(project: ProjectPaths) -> Iterator[str]:

@@ -6,7 +6,7 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from codesensei.scripts.base import commands, host
 from codesensei.scripts.base.commands import Result
@@ -42,6 +42,14 @@ NETWORK = re.compile(
     r"Temporary failure resolving|Could not resolve|Could not connect|Connection (timed out|failed|refused|reset)"
     r"|Failed to fetch|Hash Sum mismatch|File has unexpected size|Unable to connect|Network is unreachable"
     r"|\b50[0234] +[A-Z]|Some index files failed to download"
+)
+# What apt refuses of a list: by its date, and for what else.
+EARLY = re.compile(
+    r"Release file for \S+ is not valid yet \(invalid (for another [^)]+)\)|Not live (until \d{4}-\d\d-\d\d)"
+)
+EXPIRED = re.compile(r"Release file for (\S+) is expired")
+BROKEN = re.compile(
+    r"The repository '([^']+?)(?: (?:In)?Release)?' (?:does not have|does no longer have|is no[\w ]+ signed)"
 )
 ABSENT = re.compile(r"Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate")
 
@@ -119,6 +127,7 @@ class Apt:
     def __init__(self, step: Step[object]) -> None:
         self.step = step
         self.fresh = False
+        self.broken: list[str] = []
 
     def ensure(self, names: list[str], key: str) -> None:
         """Install those of `names` that are missing; `key` of the stack config asks for them."""
@@ -170,20 +179,34 @@ class Apt:
             elif done.ok:
                 self.step.say("some package lists could not be fetched; continuing with those that are here")
                 return
+            elif words == ["update"] and not EARLY.search(said) and (broken := BROKEN.findall(said)):
+                # Of another program, most often; what is missing without it, the installation tells.
+                self.broken = list(dict.fromkeys(broken))
+                self.step.say(f"apt cannot use {', '.join(self.broken)}; continuing with the other package lists")
+                return
             else:
-                raise _explained(words, done, key)
+                raise _explained(words, done, key, self.broken)
 
 
-def _explained(words: list[str], done: Result, key: str) -> Failure:
+def _explained(words: list[str], done: Result, key: str, broken: Sequence[str] = ()) -> Failure:
+    """Why apt-get failed; `broken` are sources that it could not use before."""
     said = done.stdout + done.stderr
     if absent := [first or second for first, second in ABSENT.findall(said)]:
         fix = f"correct {key}; to search, on the server: apt-cache search <word>"
         if key == EXTENSIONS_KEY:
             fix = f"remove it from {key}, or add PostgreSQL's own apt repository on the server (apt.postgresql.org)"
         names = ", ".join(dict.fromkeys(absent))
+        if broken:
+            fix = f"repair or remove what apt cannot use, in /etc/apt/sources.list.d: {', '.join(broken)}; or {fix}"
         return Failure(f"package {names}", f"{host.system().name} has no package of this name", fix)
     if LOCKED.search(said):
         cause, fix = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
+    elif early := EARLY.search(said):
+        cause = f"the server's clock is behind: package lists are not valid {early[1] or early[2]}"
+        fix = "on the server: timedatectl set-ntp true; then compare date -u with the time of your machine"
+    elif expired := EXPIRED.search(said):
+        cause = f"the package list {expired[1]} has expired: its mirror is not kept up, or the server's clock is ahead"
+        fix = "compare date -u there with the time of your machine; or name another mirror in /etc/apt/sources.list.d"
     elif "dpkg was interrupted" in said:
         cause, fix = "an earlier installation was interrupted", "on the server: sudo dpkg --configure -a"
     elif "No space left on device" in said:

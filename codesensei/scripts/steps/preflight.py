@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from codesensei.scripts.base import register
+from codesensei.scripts.base import limited, register
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import together
 from codesensei.scripts.checks import database, machine, names, user
 from codesensei.scripts.serving.live import Live
+from codesensei.wire.said import Said
 from codesensei.wire.steps import MADE_HERE, Preflight
 
 
@@ -47,4 +48,6 @@ def run(step: Step[Preflight]) -> None:
     served = {"units": [unit.name for unit in live.units], "hostnames": list(live.health.hosts)} if live else {}
     kept = {kind: {*wanted[kind], *served.get(kind, [])} for kind in ("units", "hostnames")}
     claimed = register.settle(step.slug, kept) or claimed
+    if slow := limited.finding():
+        step.result = Said(warnings=(f"{slow.thing}: {slow.cause}; {slow.fix}",))
     step.converge(claimed, f"names claimed for the stack {entry.stack}")

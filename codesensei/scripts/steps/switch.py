@@ -69,7 +69,7 @@ def run(step: Step[Manifest]) -> None:
     warnings = rivals.displaced(nginx, project, [name for name in hosts if name not in served])
     seconds: dict[str, float] = {}
     if change.is_needed():
-        _prove_and_switch(change, seconds)
+        warnings += _prove_and_switch(change, seconds)
         step.changed(f"{name} is live")
     else:
         edge.read_back(step, release, time.time())
@@ -84,8 +84,8 @@ def run(step: Step[Manifest]) -> None:
     step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings), served=since)
 
 
-def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
-    """Prove what is new beside what is live, then switch to it; notes the `seconds` of each part."""
+def _prove_and_switch(change: Change, seconds: dict[str, float]) -> list[str]:
+    """Prove what is new beside what is live, then switch to it; notes the `seconds` of each part. Returns warnings."""
     step, release, manifest = change.step, change.release, change.manifest
     if manifest.own_broker:
         brokers.bring_strings(step.project, uses.broker_numbers(release.facts))
@@ -94,8 +94,7 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
         grace = _prove_workers(change, stale, seconds)
         if change.now.manifest and change.now.manifest.health != manifest.health:
             edge.read_back(step, release, time.time(), behind_proxy=True)
-        _switch(change, stale, seconds, grace, candidate_serves=False)
-        return
+        return _switch(change, stale, seconds, grace, candidate_serves=False)
     with candidate.running(step, release) as started:
         # While the candidate loads.
         grace = _prove_workers(change, stale, seconds)
@@ -104,7 +103,7 @@ def _prove_and_switch(change: Change, seconds: dict[str, float]) -> None:
         # It serves visitors during the switch, unless its password ends with it, or nothing is live.
         serves = not change.of_password() and not stale & set(manifest.named("socket"))
         serves = serves and hand_over.is_possible(step.project, manifest.named("socket", "web"))
-        _switch(change, stale, seconds, grace, candidate_serves=serves)
+        return _switch(change, stale, seconds, grace, candidate_serves=serves)
 
 
 def _prove_workers(change: Change, stale: set[str], seconds: dict[str, float]) -> float:
@@ -115,7 +114,9 @@ def _prove_workers(change: Change, stale: set[str], seconds: dict[str, float]) -
         return workers.prove(change.step, change.release)
 
 
-def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: float, candidate_serves: bool) -> None:
+def _switch(
+    change: Change, stale: set[str], seconds: dict[str, float], grace: float, candidate_serves: bool
+) -> list[str]:
     step, release, project, began = change.step, change.release, change.step.project, time.time()
     with live.all_or_nothing(step, change.now, stale, change.others()):
         with _timed(seconds, "web"):
@@ -137,7 +138,7 @@ def _switch(change: Change, stale: set[str], seconds: dict[str, float], grace: f
             edge.read_back(step, release, began)
             media.read_back(step, release)
         with _timed(seconds, "workers"):
-            workers.finish(change, stale, renewal, grace)
+            return workers.finish(change, stale, renewal, grace)
 
 
 @contextlib.contextmanager

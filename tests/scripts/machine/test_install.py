@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from codesensei.scripts.base import host
 from codesensei.scripts.base.commands import run
 from codesensei.scripts.release import exports, with_uv
 from codesensei.scripts.release.builder import Builder
@@ -582,3 +583,16 @@ def test_what_a_tool_prints_is_written_without_the_public_index(tmp_path: Path) 
     file.unlink()
     assert run(["sh", str(exports.SCRIPT), str(file), "sh", "-c", "echo a; exit 3"], check=False).code == 3
     assert not file.exists()
+
+
+@pytest.mark.proves("os.noexec")
+@pytest.mark.parametrize("programs", [True, False])
+def test_packages_are_not_built_where_no_program_may_run(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, programs: bool
+) -> None:
+    """pip builds in /tmp, and runs compilers and what they have made there."""
+    prepared(machine)
+    monkeypatch.setattr(host, "space", lambda path: host.Space(10**12, None, programs=programs))
+    assert build(machine).ok
+    [requirements] = [ran for ran in machine.ran if "--requirement" in ran.argv]
+    assert requirements.environment.get("TMPDIR") == (None if programs else VENV)

@@ -275,3 +275,15 @@ def test_a_site_that_somebody_makes_later_is_drift() -> None:
         assert drift == [
             f"hostname {HOST}: the nginx site {ENABLED}/00-old.conf, which codesensei did not write, already serves it"
         ]
+
+
+@pytest.mark.proves("switch.visitors")
+def test_settings_that_would_let_visitors_down_are_told_as_long_as_they_serve() -> None:
+    with NEW_COMMIT.machine() as machine:
+        path = f"{stack.MEMORY}/release/{NEW.release}.json"
+        record = json.loads(machine.read(path) or "")
+        record["facts"]["visitors"] = {"sessionsIn": "CACHES['default']"}
+        machine.write(path, record)
+        for _ in range(2):
+            (told,) = switch(machine, NEW).result["warnings"]
+            assert told.startswith("sessions are kept in CACHES['default'] alone")

@@ -31,6 +31,26 @@ def test_an_old_worker_finishes_its_work() -> None:
         assert said == [f"{MAIL}: finishing its work for {seconds} s" for seconds in (20, 40, 60, 80)]
 
 
+@pytest.mark.proves("workers.killed")
+@pytest.mark.parametrize(
+    "said",
+    ["State 'stop-sigterm' timed out. Killing.", "Stopping timed out. Terminating.", "Stopped shop-mail.service."],
+)
+@pytest.mark.parametrize("case", ["a new commit", "a worker that goes"])
+def test_work_that_was_killed_is_told(said: str, case: str) -> None:
+    """The switch has succeeded, and a job may be lost."""
+    scenario = NEW_COMMIT if case == "a new commit" else replace(NEW_COMMIT, after=RENAMED)
+    assert scenario.before
+    with scenario.machine() as machine:
+        gone = next(iter({*scenario.before.workers} - {*scenario.after.workers}), "mail")
+        unit = f"shop-{gone}.service"
+        machine.systemd.journal[unit].append((machine.clock.now + 1, f"{unit}: {said}"))
+        ended = switch(machine, scenario.after)
+        assert ended.ok
+        told = [text for text in ended.result.get("warnings", []) if text.startswith(f"{unit}: its work took longer")]
+        assert len(told) == ("timed out" in said)
+
+
 @pytest.mark.proves("workers.drain", "workers.dying")
 def test_a_new_worker_that_dies_after_a_long_drain_is_noticed() -> None:
     """The time in which it must live begins with its own start."""

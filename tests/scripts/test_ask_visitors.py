@@ -1,0 +1,88 @@
+"""Which settings would let visitors down, as the program says them that asks Django."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from codesensei.scripts.release import ask_visitors
+from codesensei.scripts.release.record import VisitorFacts
+from codesensei.wire import codec
+
+SESSIONS, CSRF = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+)
+LOCMEM, REDIS = "django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.redis.RedisCache"
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+def asked(*overridden: str, **changes: Any) -> VisitorFacts:
+    """What is said of Django's own defaults with these changes."""
+    usual = {
+        "MIDDLEWARE": [SESSIONS, CSRF],
+        "SESSION_ENGINE": "django.contrib.sessions.backends.db",
+        "CACHES": {"default": {"BACKEND": LOCMEM}},
+        "FILE_UPLOAD_PERMISSIONS": 0o644,
+        "EMAIL_BACKEND": SMTP,
+        "EMAIL_HOST": "localhost",
+        "EMAIL_PORT": 25,
+        "INSTALLED_APPS": [],
+        "is_overridden": lambda name: name in overridden,
+    }
+    return codec.decode(VisitorFacts, ask_visitors.visitors(SimpleNamespace(**usual | changes)), "test")
+
+
+@pytest.mark.proves("switch.visitors")
+def test_of_the_defaults_nothing_is_said() -> None:
+    assert asked() == VisitorFacts()
+
+
+@pytest.mark.proves("switch.visitors")
+def test_where_sessions_are() -> None:
+    cache = "django.contrib.sessions.backends.cache"
+    assert asked(SESSION_ENGINE=cache).sessions_in == "CACHES['default']"
+    caches = {"default": {"BACKEND": REDIS}, "own": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    assert asked(SESSION_ENGINE=cache, CACHES=caches).sessions_in == ""
+    assert asked(SESSION_ENGINE=cache, CACHES=caches, SESSION_CACHE_ALIAS="own").sessions_in == "CACHES['own']"
+    # The database has them too, or nobody has any.
+    assert asked(SESSION_ENGINE="django.contrib.sessions.backends.cached_db").sessions_in == ""
+    assert asked(SESSION_ENGINE=cache, MIDDLEWARE=[CSRF]).sessions_in == ""
+
+
+@pytest.mark.proves("switch.visitors")
+def test_what_layers_and_cookies_are() -> None:
+    layers = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}, "other": {"BACKEND": "x.RedisLayer"}}
+    assert asked(CHANNEL_LAYERS=layers).layers_in_memory == ("CHANNEL_LAYERS['default']",)
+    secure = {"SESSION_COOKIE_SECURE": True, "CSRF_COOKIE_SECURE": True}
+    assert asked(**secure).secure_cookies == ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+    assert asked(**secure, CSRF_USE_SESSIONS=True).secure_cookies == ("SESSION_COOKIE_SECURE",)
+    assert asked(**secure, MIDDLEWARE=[]).secure_cookies == ()
+    assert asked(SESSION_COOKIE_DOMAIN=".example.com").cookie_domains == {"SESSION_COOKIE_DOMAIN": ".example.com"}
+
+
+@pytest.mark.proves("switch.visitors")
+def test_uploads_and_mail() -> None:
+    assert asked(FILE_UPLOAD_PERMISSIONS=None).upload_mode == "none"
+    assert asked(FILE_UPLOAD_PERMISSIONS=0o640).upload_mode == "0640"
+    console = "django.core.mail.backends.console.EmailBackend"
+    assert asked(EMAIL_BACKEND=console).mail_to == console
+    # The default counts where somebody wants mail; what another package's backend does, only that knows.
+    assert asked(ADMINS=[("Ada", "ada@example.com")]).mail_to == "localhost:25"
+    assert asked("EMAIL_HOST", EMAIL_HOST="mx.example.com", EMAIL_PORT=587).mail_to == "mx.example.com:587"
+    assert asked("EMAIL_HOST", EMAIL_BACKEND="anymail.backends.mailgun.EmailBackend").mail_to == ""
+
+
+@pytest.mark.proves("static.kept-names")
+@pytest.mark.parametrize(("storage", "renames"), [(SimpleNamespace(), False), (SimpleNamespace(hashed_name=1), True)])
+def test_whether_static_files_get_names_of_their_content(
+    monkeypatch: pytest.MonkeyPatch, storage: SimpleNamespace, renames: bool
+) -> None:
+    apps = ["django.contrib.staticfiles"]
+    monkeypatch.setattr(ask_visitors, "import_module", lambda name: SimpleNamespace(staticfiles_storage=storage))
+    assert asked(INSTALLED_APPS=apps).static_renamed is renames
+    # Nobody can tell.
+    monkeypatch.setattr(ask_visitors, "import_module", {}.__getitem__)
+    assert asked(INSTALLED_APPS=apps).static_renamed

@@ -1928,8 +1928,8 @@ UNIT = [
     Breakage(
         "proxy.web",
         f"{TEMPLATES}/site.conf.j2",
-        "    location / {\n{{ project() }}",
-        "    location = / {\n{{ project() }}",
+        "    location / {\n{% if events %}",
+        "    location = / {\n{% if events %}",
     ),
     Breakage(
         "proxy.hostnames",

@@ -40,6 +40,10 @@ def test_of_the_defaults_nothing_is_said() -> None:
     assert asked() == VisitorFacts()
 
 
+def test_settings_that_cannot_be_read_stop_nothing() -> None:
+    assert ask_visitors.visitors(SimpleNamespace(CHANNEL_LAYERS="none", MIDDLEWARE=[], INSTALLED_APPS=[])) is None
+
+
 @pytest.mark.proves("switch.visitors")
 def test_where_sessions_are() -> None:
     cache = "django.contrib.sessions.backends.cache"

@@ -17,8 +17,14 @@ _SESSIONS, _CSRF = (
 )
 
 
-def visitors(settings: Any) -> dict[str, Any]:
-    """What of it can be told from the settings; what is as it should be is empty."""
+def visitors(settings: Any) -> dict[str, Any] | None:
+    """What of it can be told from the settings; what is as it should be is empty. None where they cannot be read."""
+    with suppress(Exception):
+        return _asked(settings)
+    return None
+
+
+def _asked(settings: Any) -> dict[str, Any]:
     middleware = [str(name) for name in getattr(settings, "MIDDLEWARE", None) or ()]
     used = {
         "SESSION": _SESSIONS in middleware,

@@ -28,7 +28,9 @@ _FILES = (".env", ".env.*", "*.env", "settings.ini")
 _EXAMPLE = re.compile(r"example|sample|template|dist")
 # What is in them runs sometimes, or never.
 _SOMETIMES = (
-    *(ast.If, ast.For, ast.While, ast.Try, ast.Match, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    # A `with` may suppress the error.
+    *(ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match),
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
     *(ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
 _LINE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=", re.MULTILINE)

@@ -40,6 +40,10 @@ def test_of_the_defaults_nothing_is_said() -> None:
     assert asked() == VisitorFacts()
 
 
+def test_settings_that_cannot_be_read_stop_nothing() -> None:
+    assert ask_visitors.visitors(SimpleNamespace(CHANNEL_LAYERS="none", MIDDLEWARE=[], INSTALLED_APPS=[])) is None
+
+
 @pytest.mark.proves("switch.visitors")
 def test_where_sessions_are() -> None:
     cache = "django.contrib.sessions.backends.cache"
@@ -64,7 +68,16 @@ def test_what_layers_and_cookies_are() -> None:
 
 
 @pytest.mark.proves("switch.visitors")
-def test_uploads_and_mail() -> None:
+def test_a_storage_may_have_a_mode_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = SimpleNamespace(default_storage=SimpleNamespace(file_permissions_mode=0o640))
+    monkeypatch.setattr(ask_visitors, "import_module", lambda name: storage)
+    assert asked(FILE_UPLOAD_PERMISSIONS=None).upload_mode == "0640"
+
+
+@pytest.mark.proves("switch.visitors")
+def test_uploads_and_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No storage can be asked.
+    monkeypatch.setattr(ask_visitors, "import_module", {}.__getitem__)
     assert asked(FILE_UPLOAD_PERMISSIONS=None).upload_mode == "none"
     assert asked(FILE_UPLOAD_PERMISSIONS=0o640).upload_mode == "0640"
     console = "django.core.mail.backends.console.EmailBackend"

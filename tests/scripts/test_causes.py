@@ -113,6 +113,22 @@ LOGS = {
         "setuptools==80.9.0 has none",
         "--allow-unsafe",
     ),
+    "setuptools that is not pinned": (
+        "ERROR: In --require-hashes mode, all requirements must have their versions pinned with ==. These do not:\n"
+        "    setuptools>=36 from https://files.pythonhosted.org/packages/x.whl (from markdown==3.1)",
+        "the file does not pin setuptools",
+        "--allow-unsafe",
+    ),
+    "setuptools that is not pinned, with uv": (
+        "error: In `--require-hashes` mode, all requirements must be pinned upfront with `==`, but found: `setuptools`",
+        "the file does not pin setuptools",
+        "--allow-unsafe",
+    ),
+    "database that rejects the server": (
+        f'{HOST}pg_hba.conf rejects connection for host "203.0.113.7", user "shop", database "shop", no encryption',
+        "without TLS, or not from this server (203.0.113.7)",
+        "?sslmode=require",
+    ),
     "git for uv": ("error: Git executable not found. Ensure that Git is installed.", "no git", "[git]"),
     "private repository with uv": (
         "  x Failed to download and build `x @ git+https://github.com/a/x`\n  ├─▶ Git operation failed\n"

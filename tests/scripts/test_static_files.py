@@ -74,3 +74,16 @@ def test_what_has_changed_and_kept_its_name_is_told(server: Path) -> None:
     assert said.startswith("static files have changed and kept their names (css/site.css): who was here before")
     assert "ManifestStaticFilesStorage" in said
     assert told(public, VisitorFacts()) == told(public, None) == []
+
+
+@pytest.mark.proves("root.trust")
+@pytest.mark.parametrize("old", [True, False])
+def test_links_among_static_files_are_not_read(server: Path, old: bool) -> None:
+    """A build may have made them, and whether a file of root's has a certain content is nobody's to know."""
+    secret = server / "secret"
+    secret.write_text("secret")
+    folders = [collected(NOW, site_css="guess"), collected(NAME, site_css="guess")]
+    (folders[0 if old else 1] / "site.css").unlink()
+    (folders[0 if old else 1] / "site.css").symlink_to(secret)
+    SHOP.current.symlink_to(f"releases/{NOW}")
+    assert told(folders[1], VisitorFacts(static_renamed=False)) == []

@@ -481,6 +481,7 @@ WANTED = 'import os; X = os.environ["WANTED"]\n'
         {".env.local": "WANTED=1\n"},
         {"settings.ini": "[settings]\nWANTED = 1\n"},
         {"config/settings.py": "from .other import *\n", "config/other.py": f"try:\n  {WANTED}except: pass\n"},
+        {"config/settings.py": f"from contextlib import suppress\nwith suppress(KeyError):\n  {WANTED}"},
         {"config/settings.py": "try:\n    from .other import *\nexcept: pass\n", "config/other.py": WANTED},
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ A part of ask_django.py: runs in the project's Python as the app user, and says 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -16,8 +17,14 @@ _SESSIONS, _CSRF = (
 )
 
 
-def visitors(settings: Any) -> dict[str, Any]:
-    """What of it can be told from the settings; what is as it should be is empty."""
+def visitors(settings: Any) -> dict[str, Any] | None:
+    """What of it can be told from the settings; what is as it should be is empty. None where they cannot be read."""
+    with suppress(Exception):
+        return _asked(settings)
+    return None
+
+
+def _asked(settings: Any) -> dict[str, Any]:
     middleware = [str(name) for name in getattr(settings, "MIDDLEWARE", None) or ()]
     used = {
         "SESSION": _SESSIONS in middleware,
@@ -34,7 +41,7 @@ def visitors(settings: Any) -> dict[str, Any]:
             for of, is_used in used.items()
             if is_used and (domain := _of(settings, of, "COOKIE_DOMAIN"))
         },
-        "uploadMode": _mode(getattr(settings, "FILE_UPLOAD_PERMISSIONS", None)),
+        "uploadMode": _mode(settings),
         "mailTo": _mail(settings),
         "staticRenamed": _renames_static(settings),
     }
@@ -72,8 +79,12 @@ def _renames_static(settings: Any) -> bool:
         return True
 
 
-def _mode(mode: Any) -> str:
-    """The mode of uploaded files in octal digits, as FILE_UPLOAD_PERMISSIONS has it; `none` where big ones get 0600."""
+def _mode(settings: Any) -> str:
+    """The mode of uploaded files in octal digits; `none` where big ones get 0600."""
+    mode = getattr(settings, "FILE_UPLOAD_PERMISSIONS", None)
+    # A storage may have a mode of its own.
+    with suppress(Exception):
+        mode = import_module("django.core.files.storage").default_storage.file_permissions_mode
     return f"{mode:04o}" if isinstance(mode, int) else "none"
 
 

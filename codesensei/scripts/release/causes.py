@@ -24,6 +24,9 @@ hashes missing
     Hashes are required in --require-hashes mode, but they are missing.*\n(?:.*\n)?\s+(\S+) --hash
     some requirements have a hash, but {0} has none
     regenerate the requirements file with all packages in it (pip-compile --generate-hashes)
+    --require-hashes\W+mode, all requirements must (?:have their versions pinned|be pinned upfront) with \W?==\W[^:]*:\s*\W?([\w.-]+)
+    some requirements have a hash, but the file does not pin {0}
+    regenerate it with all packages in it (pip-compile --generate-hashes --allow-unsafe; without that it leaves setuptools and pip out)
 a package needs another Python
     Package '([^']+)' requires a different Python: (\S+ not in '[^']+')
     {0} does not run on this Python ({1})
@@ -283,10 +286,10 @@ the database cannot be reached
     the database at {0} cannot be reached
     check host and port of the database, that it runs, and that it accepts connections from this server
 the database refuses this server
-    no pg_hba\.conf entry for host "([^"]+)".*(?:no encryption|SSL off)
+    (?:no pg_hba\.conf entry|pg_hba\.conf rejects connection) for host "([^"]+)".*(?:no encryption|SSL off)
     the database lets nobody in without TLS, or not from this server ({0})
     add ?sslmode=require to DATABASE_URL; if that is there, let the database's administrator allow {0}
-    no pg_hba\.conf entry for host "([^"]+)"
+    (?:no pg_hba\.conf entry|pg_hba\.conf rejects connection) for host "([^"]+)"
     the database does not let this server ({0}) in with this role
     let the database's administrator allow it (pg_hba.conf, or the provider's list of allowed addresses)
     server does not support SSL, but SSL was required

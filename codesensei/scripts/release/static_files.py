@@ -41,7 +41,7 @@ def kept_names(release: Release, public: Path) -> Iterator[str]:
     changed = sorted(
         str(path.relative_to(public))
         for path in public.rglob("*")
-        if path.suffix in _CODE and path.is_file() and _differs(path, before / path.relative_to(public))
+        if path.suffix in _CODE and _differs(path, before / path.relative_to(public))
     )
     if changed:
         names = ", ".join(changed[:_SHOWN]) + (f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else "")
@@ -52,4 +52,6 @@ def kept_names(release: Release, public: Path) -> Iterator[str]:
 
 
 def _differs(path: Path, before: Path) -> bool:
-    return before.is_file() and not filecmp.cmp(path, before, shallow=False)
+    """Whether both are files of the releases themselves: what a link leads to is nothing for root to read."""
+    plain = all(one.is_file() and os.path.realpath(one) == str(one) for one in (path, before))
+    return plain and not filecmp.cmp(path, before, shallow=False)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.scripts.machine.machine import Job, Machine
 from tests.scripts.machine.processes import App
-from tests.scripts.machine.scenarios import BEAT, FIRST, MAIL, NAMED, NEW_COMMIT, RENAMED, TWO_WORKERS, switch
+from tests.scripts.machine.scenarios import BEAT, FIRST, MAIL, NAMED, NEW_COMMIT, RENAMED, TWO_WORKERS, Scenario, switch
 
 NEW = NEW_COMMIT.after
 
@@ -36,18 +36,14 @@ def test_an_old_worker_finishes_its_work() -> None:
     "said",
     ["State 'stop-sigterm' timed out. Killing.", "Stopping timed out. Terminating.", "Stopped shop-mail.service."],
 )
-@pytest.mark.parametrize("case", ["a new commit", "a worker that goes"])
-def test_work_that_was_killed_is_told(said: str, case: str) -> None:
+@pytest.mark.parametrize("scenario", [NEW_COMMIT, replace(NEW_COMMIT, after=RENAMED)], ids=["replaced", "gone"])
+def test_work_that_was_killed_is_told(said: str, scenario: Scenario) -> None:
     """The switch has succeeded, and a job may be lost."""
-    scenario = NEW_COMMIT if case == "a new commit" else replace(NEW_COMMIT, after=RENAMED)
-    assert scenario.before
     with scenario.machine() as machine:
-        gone = next(iter({*scenario.before.workers} - {*scenario.after.workers}), "mail")
-        unit = f"shop-{gone}.service"
-        machine.systemd.journal[unit].append((machine.clock.now + 1, f"{unit}: {said}"))
+        machine.systemd.journal[MAIL].append((machine.clock.now + 1, f"{MAIL}: {said}"))
         ended = switch(machine, scenario.after)
         assert ended.ok
-        told = [text for text in ended.result.get("warnings", []) if text.startswith(f"{unit}: its work took longer")]
+        told = [text for text in ended.result.get("warnings", []) if text.startswith(f"{MAIL}: its work took longer")]
         assert len(told) == ("timed out" in said)
 
 

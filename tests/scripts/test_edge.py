@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import socket
 import socketserver
 import subprocess
@@ -58,10 +60,12 @@ class _Page(BaseHTTPRequestHandler):
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind((OTHER, 0))
-        port: int = found.getsockname()[1]
-        return port
+    """One that no connection of others is given meanwhile."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("", port))
+            return port
 
 
 @pytest.fixture

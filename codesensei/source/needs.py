@@ -35,7 +35,8 @@ def _secret_key(settings: Settings) -> Iterator[Told]:
 def _static_root(settings: Settings, config: StackConfig) -> Iterator[Told]:
     apps, root = settings.found.get("INSTALLED_APPS"), settings.found.get("STATIC_ROOT")
     serves = config.project.static == "serve" and _has(apps, "django.contrib.staticfiles")
-    if apps and serves and apps.certain and (root is None or (root.certain and root.value in (None, ""))):
+    lacks = root.certain and root.value in (None, "") if root else settings.whole
+    if apps and serves and apps.certain and lacks:
         cause = "STATIC_ROOT is not set, so static files cannot be collected"
         fix = 'write STATIC_ROOT = BASE_DIR / "staticfiles", or set project.static to none'
         yield Told(SourceError((root or apps).place, cause, fix), True)

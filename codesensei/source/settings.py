@@ -120,7 +120,8 @@ class Settings:
     """Every name that the settings set; `files` are those that were read, each by its module's name.
 
     `absent` are modules of names that would have been taken too, had they been in the commit; each with its place.
-    `sure` are the files that are loaded whatever happens, `made` the folders that loading them makes.
+    `sure` are the files that are loaded whatever happens, `made` the folders that loading them makes. `whole`: what is
+    not found is not set.
     """
 
     found: dict[str, Setting]
@@ -128,6 +129,7 @@ class Settings:
     absent: dict[str, str]
     sure: tuple[str, ...] = ()
     made: tuple[Setting, ...] = ()
+    whole: bool = True
 
 
 def read_all(modules: Modules, module: str) -> Settings:
@@ -137,7 +139,8 @@ def read_all(modules: Modules, module: str) -> Settings:
     found = reader.parse(module, file).settings if file else {}
     if reader.sets_anything:
         found = {name: replace(setting, certain=False) for name, setting in found.items()}
-    return Settings(found, reader.files, reader.absent, tuple(reader.sure), tuple(reader.made))
+    whole = not (reader.sets_anything or reader.elsewhere or reader.notes)
+    return Settings(found, reader.files, reader.absent, tuple(reader.sure), tuple(reader.made), whole)
 
 
 def read_names(modules: Modules, module: str, wanted: Sequence[str]) -> Names:

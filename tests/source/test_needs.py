@@ -59,6 +59,8 @@ def test_what_stops_a_deploy_is_refused(deploy: Deploy, text: str, told: str) ->
         f"{STATIC}STATIC_ROOT = '/x'\n",
         f"{STATIC}if os.name:\n    STATIC_ROOT = 'x'\n",
         f"{STATIC}from django_heroku import *\n",
+        f"from django_heroku import *\n{STATIC}",
+        f"from split_settings.tools import include\n{STATIC}include(made())\n",
         "SECRET_KEY = os.environ.get('NOWHERE', '')\nif not SECRET_KEY:\n    SECRET_KEY = made()\n",
         "ALLOWED_HOSTS = ['.example.com']\n",
         "ALLOWED_HOSTS = ['*']\n",
@@ -67,7 +69,7 @@ def test_what_stops_a_deploy_is_refused(deploy: Deploy, text: str, told: str) ->
     ],
 )
 def test_what_is_there_or_may_be_is_not(deploy: Deploy, text: str) -> None:
-    files = {"requirements.txt": "django\ndjango-heroku\n"}
+    files = {"requirements.txt": "django\ndjango-heroku\ndjango-split-settings\n"}
     assert deploy(text, files, domains=["shop.example.com"], env={"NAME": "shop"}).warnings == ()
 
 

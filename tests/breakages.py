@@ -38,10 +38,20 @@ UNIT = [
     # Commands
     Breakage("console.recover", "codesensei/console/recovery.py", "    if found.status.holder:\n", "    if False:\n"),
     Breakage("console.recover", "codesensei/console/recovery.py", "        if lock.lives:\n", "        if False:\n"),
-    Breakage("console.exit", "codesensei/console/__main__.py", "    if not sys.stdin.isatty():\n", "    if False:\n"),
+    Breakage("console.exit", "codesensei/console/__main__.py", "return sys.stdin.isatty()", "return True"),
     Breakage("console.releases", f"{SCRIPTS}/steps/releases.py", "    if known.failed:\n", "    if False:\n"),
     Breakage("console.status", f"{SCRIPTS}/steps/status.py", "left = not holder and", "left = holder and"),
     Breakage("console.connection", "codesensei/console/server.py", ", linked=False", ""),
+    Breakage("init.stack", "codesensei/console/init.py", '_OF_PRODUCTION = ("production", ', "_OF_PRODUCTION = ("),
+    Breakage("init.stack", "codesensei/console/init.py", "    checked(plain, stack)\n", ""),
+    Breakage("init.stack", "codesensei/console/init.py", "if file.exists() and (_read", "if not file and (_read"),
+    Breakage("init.stack", "codesensei/console/init.py", 'if key != "config"', "if not key"),
+    Breakage(
+        "init.asks",
+        "codesensei/console/__main__.py",
+        "provider's console shows?\", abort=True",
+        "provider's console shows?\"",
+    ),
     Breakage(
         "console.backups",
         "codesensei/console/server.py",

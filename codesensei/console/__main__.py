@@ -1,4 +1,4 @@
-"""`codesensei`: pin, releases, status, recover, backups, restore, review. Exit status: 0 done, 1 failed, 2 usage."""
+"""`codesensei`: from a first stack file to a restored backup. Exit status: 0 done, 1 failed, 2 wrong usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from codesensei.console import pinning, recovery, review, show
+from codesensei.console import init, pinning, recovery, review, show
 from codesensei.console.engine import Engine
 from codesensei.console.server import Server
 from codesensei.wire.answers import Backups, Releases, ServerStatus
@@ -34,11 +34,16 @@ def common(function: F) -> F:
     return click.option("--stack", metavar="NAME", help="The stack; default: the selected one.")(as_json(function))
 
 
+def somebody_is_there() -> bool:
+    """Whether a question can be answered."""
+    return sys.stdin.isatty()
+
+
 def agreed(question: str, *, yes: bool) -> None:
     """Ask before something changes; wrong usage where nobody can answer."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not somebody_is_there():
         raise click.UsageError(NO_TERMINAL)
     click.confirm(question, abort=True, err=True)
 
@@ -54,6 +59,65 @@ def saying(title: str, as_json: bool) -> Iterator[Callable[[str], None]]:
     # Shown on a terminal only.
     with show.console().status(title):
         yield click.echo
+
+
+def answered(option: str, value: str | None, question: str, default: str | None = None) -> str:
+    """The value of an option, or what somebody answers; an empty default may be left so."""
+    if value is not None:
+        return value
+    if not somebody_is_there():
+        if default is not None:
+            return default
+        raise click.UsageError(f"nobody can be asked without a terminal: add {option}")
+    return str(click.prompt(question, default=default, err=True)).strip()
+
+
+@cli.command("init")
+@click.option("--repository", metavar="URL|DIRECTORY", help="The project's git repository.")
+@click.option("--branch", default="", help="The branch whose newest commit is deployed; default: the main one.")
+@click.option("--settings", metavar="MODULE", help="Its settings on a server: config.settings.production.")
+@click.option("--server", "host", metavar="HOST", help="The server's name or address.")
+@click.option("--user", default="root", show_default=True, help="Who logs in there: root, or somebody with sudo.")
+@click.option("--port", default=22, show_default=True, help="Where its SSH listens.")
+@click.option("--host-key", metavar="KEY", help="Its host key (ssh-ed25519 AAAA…); default: asked for, and shown.")
+@click.option("--domain", metavar="NAME", help="The site's hostname; empty: the server's address.")
+@click.option("--email", metavar="ADDRESS", help="For a certificate of Let's Encrypt; empty: HTTP.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@click.argument("stack")
+def init_stack(
+    stack: str,
+    repository: str | None,
+    branch: str,
+    settings: str | None,
+    host: str | None,
+    user: str,
+    port: int,
+    host_key: str | None,
+    domain: str | None,
+    email: str | None,
+    as_json: bool,
+) -> None:
+    """Make a stack and write its file: asks for the repository, the server and the domain."""
+    init.refuse_existing(stack)
+    found = init.look(answered("--repository", repository, "Project's git repository (URL or directory)"), branch)
+    likely = next(iter(found.settings), None)
+    settings = answered("--settings", settings, "Settings module on the server", likely)
+    host = answered("--server", host, "Server (name or address)")
+    if host_key is None:
+        if not somebody_is_there():
+            raise click.UsageError("nobody can compare the server's host key without a terminal: add --host-key")
+        host_key = init.scan(host, port)
+        click.echo(f"{host} shows the host key {init.fingerprint(host_key)}", err=True)
+        click.confirm("Is it the one that the provider's console shows?", abort=True, err=True)
+    init.fingerprint(host_key)
+    domain = answered("--domain", domain, "Domain (empty: the server's address)", "")
+    if domain:
+        email = answered("--email", email, "E-mail address for a certificate of Let's Encrypt (empty: HTTP)", "")
+    elif email:
+        raise click.UsageError("--email is for a certificate, and that is for a name: add --domain")
+    answers = init.Answers(host, host_key, settings, user, port, domain, email or "")
+    made = init.write(stack, found, answers)
+    click.echo(show.as_json(made)) if as_json else show.made(made)
 
 
 @cli.command()

@@ -82,7 +82,7 @@ def derive(
     if str(raw.get("production")).lower() == "true":
         cause = "it is production, and a review stack runs code that nobody has reviewed, with this stack's secrets"
         raise CommandError(f"stack {stack}", cause, "name another stack: --from staging")
-    known = _checked(raw, stack)
+    known = checked(raw, stack)
     base = known.config
     domain = apps_domain or base.apps_domain or ""
     _refuse(known, stack, domain, data=data, dump=dump)
@@ -106,7 +106,7 @@ def derive(
         made["reviewOf"]["dataFrom"] = base.project.slug
     if dump:
         made["reviewOf"]["dump"] = dump
-    numbers = _checked(made, stack_of(slug)).broker.numbers
+    numbers = checked(made, stack_of(slug)).broker.numbers
     if numbers:
         cause = f"variables lead to number {numbers[0]} of the server's broker, which can be one stack's alone"
         fix = "map them in codesensei:broker.env there: {REDIS_HOST: host, REDIS_PORT: port, REDIS_PASSWORD: password}"
@@ -114,7 +114,8 @@ def derive(
     return Review(stack_of(slug), slug, hostname, *_apart(made), tuple(notes))
 
 
-def _checked(raw: Mapping[str, object], stack: str) -> Checked:
+def checked(raw: Mapping[str, object], stack: str) -> Checked:
+    """The config of a stack. CommandError with everything that is wrong in it."""
     secrets, problems = take_secrets(raw)
     checked = check(*without_secrets(raw), secrets)
     if isinstance(checked, list):

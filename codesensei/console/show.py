@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from codesensei.console.init import Written
 from codesensei.console.pinning import Pinned
 from codesensei.console.review import Known
 from codesensei.wire import codec
@@ -38,6 +39,14 @@ def pinned(found: Pinned) -> None:
     console().print(shown if found.changed else Text.assemble(shown, ", as before"))
     if found.changed:
         console().print(Text(printable(f"before: {found.was[:40]}; pulumi preview shows what that changes")))
+
+
+def made(found: Written) -> None:
+    """The new stack's file, what is left to decide, and what comes next."""
+    print(printable(f"made the stack {found.stack}: {found.file}"))
+    for note in found.notes:
+        print(f"note: {note}")
+    print(printable(f"next: pulumi preview --stack {found.stack}"))
 
 
 def releases(found: Releases) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from codesensei.config import StackConfig
 from codesensei.config.project import ProjectConfig
+from codesensei.config.types import LeftOut
 from codesensei.source import pythons
 from codesensei.source.advice import Advice, advise
 from codesensei.source.archive import Checkout
@@ -82,7 +83,8 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     with checks:
         if closure and settings:
             roots = (*settings.python_path, *closure.roots)
-            modules = Modules(checkout, directory, roots).knowing(project.settings_module, given)
+            modules = Modules(checkout, directory, roots)
+            modules = modules if given is None else modules.knowing(project.settings_module, given)
             advice = advise(modules, settings, closure, config)
     checks.end()
     assert closure is not None
@@ -106,10 +108,13 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     )
 
 
-def _variables(config: StackConfig) -> dict[str, str | None]:
-    """What the stack gives the project, as far as it is plain."""
-    made = (*config.secret_names, *config.generate_secrets, *config.database.env, *config.broker.env)
-    return {**{name: meaning(value) for name, value in config.env.items()}, **dict.fromkeys(made)}
+def _variables(config: StackConfig) -> dict[str, str | None] | None:
+    """What the stack gives the project, as far as it is plain; None where the stack file is wrong in that."""
+    try:
+        made = (*config.secret_names, *config.generate_secrets, *config.database.env, *config.broker.env)
+        return {**{name: meaning(value) for name, value in config.env.items()}, **dict.fromkeys(made)}
+    except LeftOut:
+        return None
 
 
 def ids(

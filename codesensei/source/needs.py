@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from codesensei.config import StackConfig
+from codesensei.config.types import LeftOut
 from codesensei.source.errors import SourceError, Told, listing
 from codesensei.source.places import inside
 from codesensei.source.settings import Setting, Settings
@@ -17,9 +19,10 @@ _GEOGRAPHY = "django.contrib.gis.db.backends.postgis"
 def needs(settings: Settings, config: StackConfig) -> Iterator[Told]:
     """What is plainly not there."""
     yield from _secret_key(settings)
-    yield from _static_root(settings, config)
-    yield from _hosts(settings, config)
-    yield from _geography(settings, config)
+    for check in (_static_root, _hosts, _geography):
+        # What is wrong in the stack file itself is told anyway.
+        with suppress(LeftOut):
+            yield from check(settings, config)
 
 
 def _secret_key(settings: Settings) -> Iterator[Told]:

@@ -166,6 +166,7 @@ def test_a_production_stack_refuses_stand_ins(sound: Callable[[], Project], monk
     project = sound()
     project.pulumi("config", "set", "--stack", NAME, "codesensei:production", "true")
     project.pulumi("config", "set", "--stack", NAME, "--path", "codesensei:waive.backup", "a test")
+    project.pulumi("config", "set", "--stack", NAME, "--path", "codesensei:env.DJANGO_ALLOWED_HOSTS", ".example.com")
     monkeypatch.delitem(project.environment, "CODESENSEI_STANDINS", raising=False)
     done = project.preview()
     assert done.code != 0

@@ -19,6 +19,8 @@ COMMANDS = "tests/host/test_commands.py::test_the_commands_as_they_are_printed"
 UPLOADS = "tests/host/test_static.py::test_files_of_this_release_and_the_one_before"
 # Review stacks, in front of a `pulumi` that is played; tests/host/test_review.py makes real ones.
 REVIEW = "tests/console/test_review.py::test_the_commands_as_they_are_printed"
+# The stack file of a first deploy, in front of the same.
+INIT = "tests/console/test_init.py::test_the_command_as_it_is_printed"
 # What Pulumi does on the operator's machine: states, passphrases, values of a stack that is never deployed.
 DESK = "tests/docs/test_desk.py::test_at_the_operator_s_desk"
 
@@ -31,6 +33,7 @@ RUN_BY = {
     "README.md#2-the-stack.2": BOUGHT,
     "README.md#3-the-project": BOUGHT,
     "README.md#3-the-project.2": BOUGHT,
+    "README.md#3-the-project.3": INIT,
     "README.md#4-dns-and-https": BOUGHT,
     "README.md#5-preview-then-deploy": BOUGHT,
     "README.md#everyday-tasks": BOUGHT,

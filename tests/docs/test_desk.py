@@ -43,6 +43,8 @@ def test_at_the_operator_s_desk(tmp_path: Path) -> None:
             "settingsModule": "config.settings.production",
         },
         "codesensei:domains": ["shop.example.com"],
+        "codesensei:env": {"DJANGO_ALLOWED_HOSTS": ".example.com"},
+        "codesensei:generateSecrets": ["SECRET_KEY"],
         "codesensei:drift": False,
     }
     file.write_text(yaml.safe_dump({"config": config}) + salt)

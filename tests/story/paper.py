@@ -89,7 +89,7 @@ def first_config(sshd: Sshd, repository: Path, revision: str) -> dict[str, Any]:
         "codesensei:domains": ["shop.example.com"],
         "codesensei:drift": False,
         "codesensei:database": {"kind": "auto"},
-        "codesensei:env": {"GREETING": "Welcome!", "OLD_FLAG": "1"},
+        "codesensei:env": {"DJANGO_ALLOWED_HOSTS": ".example.com", "GREETING": "Welcome!", "OLD_FLAG": "1"},
         "codesensei:secretEnv": {"API_TOKEN": {"secure": f"clear:{TOKEN}"}},
         "codesensei:generateSecrets": ["SECRET_KEY"],
     }

@@ -42,6 +42,11 @@ UNIT = [
     Breakage("console.releases", f"{SCRIPTS}/steps/releases.py", "    if known.failed:\n", "    if False:\n"),
     Breakage("console.status", f"{SCRIPTS}/steps/status.py", "left = not holder and", "left = holder and"),
     Breakage("console.connection", "codesensei/console/server.py", ", linked=False", ""),
+    Breakage("visitors.parts", f"{SCRIPTS}/steps/switch.py", "*parts.warnings(manifest.health),", ""),
+    Breakage("visitors.parts", f"{SCRIPTS}/serving/parts.py", "answer.status >= 400", "answer.status >= 500"),
+    Breakage(
+        "visitors.parts", f"{SCRIPTS}/serving/parts.py", "is_served(urlsplit(one).hostname", "not is_served(one[:0]"
+    ),
     Breakage("init.stack", "codesensei/console/init.py", '_OF_PRODUCTION = ("production", ', "_OF_PRODUCTION = ("),
     Breakage("init.stack", "codesensei/console/init.py", "    checked(plain, stack)\n", ""),
     Breakage("init.stack", "codesensei/console/init.py", "if file.exists() and (_read", "if not file and (_read"),

@@ -29,6 +29,7 @@ from codesensei.scripts.serving import (
     hand_over,
     live,
     media,
+    parts,
     places,
     said,
     workers,
@@ -76,7 +77,11 @@ def run(step: Step[Manifest]) -> None:
         media.read_back(step, release)
         step.say(f"unchanged: {name} is live")
     _manage(step)
-    warnings += [*said.warnings(release, manifest), *(f"nginx: {text}" for text in sites.configuration().warnings)]
+    warnings += [
+        *parts.warnings(manifest.health),
+        *said.warnings(release, manifest),
+        *(f"nginx: {text}" for text in sites.configuration().warnings),
+    ]
     if not manifest.acme:
         warnings += certificates.uncovered(project, manifest.tls, hosts)
     warnings += _finish(step, release, seconds)

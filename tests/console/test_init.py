@@ -96,7 +96,7 @@ def test_what_is_not_said_is_asked_and_the_host_key_is_shown(shop: Desk, monkeyp
     assert found["project"]["settingsModule"] == "config.settings.production"
     assert found["tls"] == {"acme": {"email": "ops@example.com"}}
     # Nobody has compared it.
-    typed = "shop\n\n203.0.113.7\nn\n"
+    typed = "shop\n\n203.0.113.7\nn\n\n"
     assert "Aborted" in run("other", typed=typed, code=1).output
     assert not shop.file("other").exists()
 

@@ -19,7 +19,7 @@ HOSTS = ("shop.example.com", "*.tenants.example")
 PAGE = """<!doctype html><html><head>
 <link rel="stylesheet" href="/static/a.css?v=1#x"><link href=b.css rel="preload Stylesheet">
 <link rel="icon" href="/favicon.ico"><link rel=stylesheet><script>inline()</script>
-<script src="//shop.example.com/static/c.js"></script><script async src='https://cdn.example/d.js'></script>
+<script src="//shop.example.com/static/c.js"></script><script async src='http://cdn.example/d.js'></script>
 <!-- <script src="/static/old.js"></script> --><script src="http://[x/"></script><script src="data:,x"></script>
 <script src="http://a.tenants.example/e.js"></script><script src="/static/a.css?v=1"></script>
 """

@@ -47,9 +47,10 @@ UNIT = [
     Breakage(
         "visitors.parts", f"{SCRIPTS}/serving/parts.py", "is_served(urlsplit(one).hostname", "not is_served(one[:0]"
     ),
+    Breakage("visitors.parts", f"{SCRIPTS}/serving/parts.py", "suppress(AssertionError)", "suppress(KeyError)"),
     Breakage("init.stack", "codesensei/console/init.py", '_OF_PRODUCTION = ("production", ', "_OF_PRODUCTION = ("),
     Breakage("init.stack", "codesensei/console/init.py", "    checked(plain, stack)\n", ""),
-    Breakage("init.stack", "codesensei/console/init.py", "if file.exists() and (_read", "if not file and (_read"),
+    Breakage("init.stack", "codesensei/console/init.py", "if file.exists() and (", "if not file and ("),
     Breakage("init.stack", "codesensei/console/init.py", 'if key != "config"', "if not key"),
     Breakage(
         "init.asks",

@@ -7,10 +7,8 @@ import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from codesensei.config.project import SourceConfig
@@ -80,7 +78,7 @@ class Written:
 def refuse_existing(stack: str) -> None:
     """CommandError for a stack file that says something already."""
     file = pinning.file_of(stack)
-    if file.exists() and (_read(file).get("config") or {}):
+    if file.exists() and (stackfile.read(file).get("config") or {}):
         raise CommandError(str(file), "it is there already", "edit it; pulumi preview tells what is wrong in it")
 
 
@@ -130,7 +128,10 @@ def scan(host: str, port: int) -> str:
 def fingerprint(key: str) -> str:
     """As a provider's console and `ssh-keygen -l` show it. CommandError for what is no key."""
     words = ["ssh-keygen", "-l", "-f", "-"]
-    done = subprocess.run(words, input=f"{key}\n", capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(words, input=f"{key}\n", capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise CommandError("ssh-keygen", "it is not installed", "install it: apt-get install openssh-client") from None
     if done.returncode or not (found := re.search(r"SHA256:\S+", done.stdout)):
         raise CommandError("the host key", "it is none", "give a line like: ssh-ed25519 AAAA…")
     return found[0]
@@ -142,7 +143,7 @@ def write(stack: str, found: Found, answers: Answers) -> Written:
     checked(plain, stack)
     if stack not in stacks():
         Engine(stack).init()
-    others = {key: value for key, value in (_read(file) if file.exists() else {}).items() if key != "config"}
+    others = {key: value for key, value in (stackfile.read(file) if file.exists() else {}).items() if key != "config"}
     head = "Written by codesensei init; Pulumi.example.yaml explains every key."
     new = file.with_name(f".new-{file.name}")
     new.write_text(stackfile.text_of(plain, head, others))
@@ -224,11 +225,3 @@ def _secret_keys(checkout: Checkout, directory: str, settings: Iterable[str]) ->
     files = [name for name in checkout.files if posixpath.dirname(name) in folders and name.endswith(".py")]
     texts = [checkout.read(name) for name in sorted(files) if checkout.tree.is_file(name)]
     return dict.fromkeys(name for text in texts for name in _SECRET_KEY.findall(text))
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CommandError(str(file), f"it cannot be read: {str(error).splitlines()[0]}", "correct it") from None
-    return found if isinstance(found, dict) else {}

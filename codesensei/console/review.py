@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from codesensei.config.load import parsed
@@ -171,7 +170,7 @@ def _make(engine: Engine, review: Review, file: Path, base: str) -> None:
     """The stack, then its file in one rename: one that is there is complete."""
     if engine.name not in stacks():
         engine.init()
-    provider = _beside(base).get("secretsprovider")
+    provider = stackfile.read(pinning.file_of(base)).get("secretsprovider")
     others = {"secretsprovider": provider} if provider else {}
     new = _new(file)
     head = f"Written by codesensei review up, from the stack {base}. It goes with codesensei review down."
@@ -267,19 +266,8 @@ def _of_files() -> dict[str, Mapping[str, Any]]:
 
 def _plain(stack: str) -> dict[str, Any]:
     """The config in a stack file, keys without the namespace; secrets stay encrypted."""
-    found = _beside(stack).get("config")
+    found = stackfile.read(pinning.file_of(stack)).get("config")
     return parsed({str(key).removeprefix("codesensei:"): value for key, value in (found or {}).items()})
-
-
-def _beside(stack: str) -> dict[str, Any]:
-    file = pinning.file_of(stack)
-    try:
-        found = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        raise CommandError(str(file), "it is not there", "pulumi stack ls lists the stacks") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CommandError(str(file), f"it cannot be read: {str(error).splitlines()[0]}", "correct it") from None
-    return found if isinstance(found, dict) else {}
 
 
 def _refuse_other(engine: Engine, mark: Mapping[str, Any] | None, branch: str, base: Engine) -> None:

@@ -1,14 +1,16 @@
-"""The text of a stack file that the program writes: the same to each reader of YAML."""
+"""Stack files as the program reads them, and writes them: the same to each reader of YAML."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from codesensei.config.problems import NAMESPACE
+from codesensei.console.errors import CommandError
 
 # What no reader takes for anything but text.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z:/._-]*[A-Za-z]")
@@ -36,3 +38,14 @@ def text_of(plain: Mapping[str, object], head: str, others: Mapping[str, object]
     whole = {"config": config, **(others or {})}
     body = yaml.dump(whole, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=10_000, default_flow_style=False)
     return f"# {head}\n{body}"
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The whole of a stack file, secrets encrypted. CommandError for one that is not there or cannot be read."""
+    try:
+        found = yaml.safe_load(file.read_text())
+    except FileNotFoundError:
+        raise CommandError(str(file), "it is not there", "pulumi stack ls lists the stacks") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CommandError(str(file), f"it cannot be read: {str(error).splitlines()[0]}", "correct it") from None
+    return found if isinstance(found, dict) else {}

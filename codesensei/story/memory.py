@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.steps import Memory
+from codesensei.wire.text import size
 
 # How a line of these programs says how many processes do its work.
 _ASKED = {
@@ -23,7 +24,7 @@ def more(was: Manifest, wanted: Manifest, memory: Memory | None) -> Iterator[str
     taken = _taken(was, wanted, memory) if memory else 0
     if memory is None or taken < _MEGABYTE:
         return
-    told = f"memory: about {_size(taken)} more for processes, and {_size(memory.available)} are available"
+    told = f"memory: about {size(taken)} more for processes, and {size(memory.available)} are available"
     short = "; the kernel ends processes of a server that runs out of it" if taken > memory.available else ""
     yield told + short
 
@@ -54,8 +55,3 @@ def _asked(command: str) -> int | None:
         if found and program in command and not _OTHER_POOL.search(command):
             return int(found[1])
     return None
-
-
-def _size(amount: int) -> str:
-    megabytes = amount / _MEGABYTE
-    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1024:.1f} GB"

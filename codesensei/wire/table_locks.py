@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from codesensei.wire.columns import Field
 from codesensei.wire.migrations import Made, Migration, Operation, follow
+from codesensei.wire.text import size
 
 # Bytes. What is smaller PostgreSQL itself takes to be read in a moment: its min_parallel_table_scan_size.
 SMALL = 8 << 20
@@ -76,7 +77,7 @@ class Table:
 
     def __str__(self) -> str:
         rows = f"{self.rows:,} rows, " if self.rows > 0 else ""
-        return f"{rows}{_bytes(self.size)}"
+        return f"{rows}{size(self.size)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,12 +282,3 @@ def _is_rewritten(before: Field, after: Field) -> bool:
         is_wider = after.digits is None or (before.digits is not None and after.digits >= before.digits)
         return not is_wider or (after.digits is not None and before.decimals != after.decimals)
     return was != now
-
-
-def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1024:
-            return f"{size:.1f} {unit}" if size < 10 and unit != "bytes" else f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TB"

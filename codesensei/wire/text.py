@@ -1,4 +1,4 @@
-"""Text of others on its way to a person: nothing in it steers a terminal, or hides what stands beside it."""
+"""Text on its way to a person: nothing of others in it steers a terminal, or hides what stands beside it."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ def printable_lines(text: str) -> str:
     """A program's words: the same of each line, without colors and with spaces for tabs."""
     lines = _COLOR.sub("", text).expandtabs(4).split("\n")
     return "\n".join(printable(line.rstrip("\r")) for line in lines)
+
+
+def size(count: int) -> str:
+    """A number of bytes as a person says it: 3.2 GB."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1024:
+            return f"{amount:.1f} {unit}" if amount < 10 and unit != "bytes" else f"{amount:.0f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TB"

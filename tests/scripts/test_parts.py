@@ -35,6 +35,13 @@ def test_which_parts_are_the_site_s_own() -> None:
     ]
 
 
+def test_what_no_parser_takes_is_no_fault_of_a_deploy() -> None:
+    page = Answer(
+        200, body='<script src="/a.js"></script><![x[ y ]]><script src="/b.js">', url="http://shop.example.com/"
+    )
+    assert parts.named(page, HOSTS) == ["http://shop.example.com/a.js"]
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [

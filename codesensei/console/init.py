@@ -16,7 +16,7 @@ from codesensei.console import pinning, stackfile
 from codesensei.console.derive import checked
 from codesensei.console.engine import Engine, stacks
 from codesensei.console.errors import CommandError
-from codesensei.source import Checkout, SourceError, branches, checkout_of
+from codesensei.source import Checkout, SourceError, branches, checkout_of, started_with
 from codesensei.wire.text import printable
 
 SCAN_SECONDS = 20.0
@@ -24,7 +24,6 @@ KEY_TYPE = "ed25519"
 _LONGEST_SLUG = 31
 _MAIN = ("main", "master", "trunk", "develop")
 _OF_PRODUCTION = ("production", "prod", "live")
-_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["'],\s*["']([\w.]+)["']""")
 # In the order in which a deploy should take them.
 _REQUIREMENTS = (
     *("requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"),
@@ -201,10 +200,8 @@ def _directory(checkout: Checkout) -> str:
 
 
 def _settings(checkout: Checkout, directory: str) -> Iterable[str]:
-    """Modules of settings, those for production first, then the one that manage.py names."""
-    manage = posixpath.normpath(posixpath.join(directory, "manage.py"))
-    named = _SETTINGS.search(checkout.read(manage)) if checkout.tree.is_file(manage) else None
-    default = named[1] if named else ""
+    """Modules of settings, those for production first, then the one that manage.py or its like names."""
+    default = started_with(checkout, directory)
     packages = {default, default.rpartition(".")[0]} if default else set()
     for package in sorted(packages - {""}, key=len, reverse=True):
         for name in _OF_PRODUCTION:

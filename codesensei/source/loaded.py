@@ -24,6 +24,8 @@ _NAMING = re.compile(
 )
 # Those in which every such text names a module.
 _SURELY = {"INSTALLED_APPS", "MIDDLEWARE", "ROOT_URLCONF", "WSGI_APPLICATION", "AUTHENTICATION_BACKENDS"}
+# In those that are maps, the keys at which a text names one: a file or a host looks like a module, too.
+_KEYS = {"BACKEND", "NAME", "class", "loaders", "context_processors", "builtins", "libraries", "KEY_FUNCTION"}
 # Modules of an app that Django itself loads; the last one where the app `admin` is installed.
 _OF_APPS = ("apps", "models", "admin")
 
@@ -95,7 +97,9 @@ def load(modules: Modules, settings: Settings, settings_module: str, application
     for name, setting in settings.found.items():
         if not setting.certain or not _NAMING.fullmatch(name):
             continue
-        for _, text in parts(setting.value):
+        for keys, text in parts(setting.value):
+            if keys and name != "REST_FRAMEWORK" and _KEYS.isdisjoint(keys) and not keys[-1].endswith("_CLASS"):
+                continue
             if _DOTTED.fullmatch(text) or name == "INSTALLED_APPS":
                 loaded.named.append(Named(text, name, setting.place))
                 others += [text, text.rpartition(".")[0]] if name in _SURELY - {"ROOT_URLCONF"} else []

@@ -22,6 +22,9 @@ from tests.docs.table import INIT
 
 __all__ = ["desk"]
 
+ASSIGNED = 'import os\nos.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"\n'
+BY_NAME = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", default)\n'
+NEAR = (".", "", ("config.settings.local",))
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")\n'
 SETTINGS = 'import os\nSECRET_KEY = os.environ["DJANGO_SECRET_KEY"]\n'
 ANSWERED = ("--server", "203.0.113.7", "--host-key", KEY, "--domain", "shop.example.com")
@@ -148,6 +151,18 @@ def test_a_stack_file_that_is_there_stays(shop: Desk) -> None:
         ({"src/manage.py": MANAGE, "uv.lock": ""}, ("src", "uv.lock", ("config.settings.local",))),
         ({"manage.py": "", "requirements.txt": "", "a/b/manage.py": MANAGE}, (".", "requirements.txt", ())),
         ({"README": ""}, (".", "", ())),
+        ({"manage.py": f"default = 'shop.live'\nif x:\n    default = 'y'\n{BY_NAME}"}, (".", "", ("shop.live",))),
+        ({"manage.py": "import shop", "shop/__init__.py": ASSIGNED}, (".", "", ("shop.settings",))),
+        (
+            {
+                "manage.py": "",
+                "shop/__init__.py": "",
+                "shop/wsgi.py": MANAGE,
+                "a/manage.py": "(",
+                "tests/manage.py": ASSIGNED,
+            },
+            NEAR,
+        ),
     ],
 )
 def test_what_the_repository_has(desk: Desk, files: dict[str, str], expected: tuple[Any, ...]) -> None:

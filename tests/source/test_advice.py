@@ -400,8 +400,36 @@ def test_storages_that_may_be_completed_are_left_alone(project: Read) -> None:
 
 
 def test_a_text_that_may_be_no_module_is_never_refused(project: Read) -> None:
-    text = 'CACHES = {"default": {"KEY_PREFIX": "config.live"}}\nSEARCH_ENGINE = "config.example"\n'
-    assert len(project(settings(text)).warnings) == 2
+    [warning] = project(settings('SEARCH_ENGINE = "config.example"\n')).warnings
+    assert "SEARCH_ENGINE names config.example" in warning
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'LOGGING_CONFIG = None\nLOGGING = {"handlers": {"f": {"class": "logging.Handler", "filename": "server.log"}}}',
+        'CACHES = {"default": {"LOCATION": "cache.example", "KEY_PREFIX": "config.live"}}',
+        'CHANNEL_LAYERS = {"default": {"CONFIG": {"hosts": [("redis.example", 6379)]}}}',
+        'STORAGES = {**BASE, "default": {"OPTIONS": {"bucket_name": "media.example"}}}',
+    ],
+)
+def test_files_and_hosts_in_settings_are_no_modules(project: Read, text: str) -> None:
+    assert project(settings(f"{text}\n", {"requirements.txt": "django\n"})).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'CACHES = {"default": {"BACKEND": "gone.Cache"}}',
+        'CACHES = {"default": {"OPTIONS": {"CLIENT_CLASS": "gone.Client"}}}',
+        'CHANNEL_LAYERS = {"default": {"BACKEND": "gone.Layer"}}',
+        'TEMPLATES = [{"OPTIONS": {"context_processors": ["gone.name"]}}]',
+        'REST_FRAMEWORK = {"DEFAULT_SCHEMA": "gone.Schema"}',
+    ],
+)
+def test_modules_that_a_map_of_the_settings_names(project: Read, text: str) -> None:
+    found = project(settings(f"{text}\n", {"requirements.txt": "django\n"})).warnings
+    assert "gone is named in" in "".join(found)
 
 
 @pytest.mark.proves("errors.all-at-once")

@@ -19,7 +19,7 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format contract test test-unit test-code test-engine test-host test-full faults continuity bench demo \
+.PHONY: help setup engine lint format contract test test-unit test-code test-engine test-host test-full faults continuity bench growth demo \
 	demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment pin clean
 
 help: ## Show this list
@@ -81,6 +81,10 @@ faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of
 bench: engine ## Measure deploys with codesensei, bash, pyinfra and Ansible, and write docs/SPEED.md (ROUNDS of each)
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.bench --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
+
+growth: engine ## Measure deploys while files, migrations, workers, projects and others grow, and write docs/SPEED.md
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.bench.growth --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 
 continuity: engine ## Let a crowd visit a sandbox server's site while it is changed, ROUNDS times in each way
 	@$(PYTHON) -m tools.setup --check --tests

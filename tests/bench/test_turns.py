@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools.bench import __main__ as bench
-from tools.bench import table
+from tools.bench import document, table
 from tools.bench.source import PAGE, Source
 from tools.bench.table import tables
 from tools.bench.tool import Tool, ToolError, Wanted
@@ -115,11 +114,11 @@ def test_the_tables_have_medians_spread_ratios_and_visits(monkeypatch: pytest.Mo
     assert "| bash | 300 | 9 | 0.30 |" in lines
     assert "| code | switch web 2 |" in lines
     assert "| bash | `bash` |" in lines
-    document = tmp_path / "SPEED.md"
-    document.write_text(f"before\n{bench.BEGIN}old\n{bench.END}after\n")
-    monkeypatch.setattr(bench, "DOCUMENT", document)
-    bench.write(text)
-    assert document.read_text() == f"before\n{bench.BEGIN}{text}{bench.END}after\n"
+    page = tmp_path / "SPEED.md"
+    page.write_text(f"before\n{document.BENCH}old\n{document.END}after\n")
+    monkeypatch.setattr(document, "DOCUMENT", page)
+    document.write(document.BENCH, text)
+    assert page.read_text() == f"before\n{document.BENCH}{text}{document.END}after\n"
 
 
 def test_a_case_that_only_some_tools_have_leaves_the_others_empty() -> None:

@@ -146,3 +146,15 @@ def test_a_closed_relay_stays_closed(relay: Relay) -> None:
         connect(relay)
     with pytest.raises(RuntimeError, match="closed"):
         relay.resume()
+
+
+def test_a_slow_way_takes_time_for_each_byte(relay: Relay) -> None:
+    with connect(relay) as connection:
+        relay.slow(1_000_000)
+        started = time.monotonic()
+        assert len(ask(connection, b"x" * 500_000)) == 500_000
+        assert 0.5 <= time.monotonic() - started < 2.5
+        relay.slow(0)
+        started = time.monotonic()
+        assert len(ask(connection, b"y" * 500_000)) == 500_000
+        assert time.monotonic() - started < 0.4

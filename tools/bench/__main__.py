@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from tools.bench import document
 from tools.bench.peers.peer import Ansible, Bash, BashWithUv, Pyinfra
 from tools.bench.product import Product
 from tools.bench.source import Source
@@ -15,11 +16,8 @@ from tools.bench.table import PRODUCT, tables
 from tools.bench.tool import Tool
 from tools.bench.turns import Found, measure, one_case
 from tools.sandbox import Sandbox, Server
-from tools.trials.stack import CHECKOUT
 
 PLACE = Path(".codesensei/bench")
-DOCUMENT = CHECKOUT / "docs" / "SPEED.md"
-BEGIN, END = "<!-- written by tools.bench -->\n", "<!-- end of what is written -->\n"
 PEERS = {tool.slug: tool for tool in (Bash, BashWithUv, Pyinfra, Ansible)}
 NAMES = [PRODUCT, *PEERS]
 
@@ -40,12 +38,6 @@ def blank(tools: Sequence[Tool], source: Source, found: Found) -> None:
     for tool in tools:
         if tool.name == PRODUCT:
             found.add(tool.name, "blank", one_case(tool, "first", source.wanted("blank", "Hello"))[0])
-
-
-def write(text: str) -> None:
-    """Write the tables into docs/SPEED.md."""
-    head, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    DOCUMENT.write_text(head + BEGIN + text + END + rest.partition(END)[2])
 
 
 def main() -> int:
@@ -71,7 +63,7 @@ def main() -> int:
     text = tables(found, tools, command.format(**vars(arguments)))
     sys.stdout.write(text)
     if is_whole and PRODUCT not in found.absent:
-        write(text)
+        document.write(document.BENCH, text)
     return 1 if PRODUCT in found.absent else 0
 
 

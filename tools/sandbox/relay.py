@@ -1,4 +1,4 @@
-"""A small TCP relay between a client and a server, with a hand to drop, stall and delay what passes."""
+"""A small TCP relay between a client and a server, with a hand to drop, stall, delay and slow what passes."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Relay:
         self._stalled = False
         self._closed = False
         self._delay = 0.0
+        self._rate = 0.0
         self._accepted = 0
         self._forwarded = 0
         self._listener: socket.socket | None = None
@@ -97,6 +98,11 @@ class Relay:
         """Hold every piece of data back by this many seconds in each direction; 0 ends it."""
         with self._lock:
             self._delay = seconds
+
+    def slow(self, rate: float) -> None:
+        """Pass on at most this many bytes a second in each direction of a connection; 0 ends it."""
+        with self._lock:
+            self._rate = rate
 
     def close(self) -> None:
         """End the relay and reset what is still open."""
@@ -182,7 +188,7 @@ class Relay:
             arrived, data = pieces.get()
             open_ended = bool(data)
             with self._lock:
-                delay = self._delay
+                delay, rate = self._delay, self._rate
             # Even when nothing can be delivered, the queue is emptied to let the reader end.
             if not pair.cut:
                 time.sleep(max(0.0, arrived + delay - time.monotonic()))
@@ -190,6 +196,7 @@ class Relay:
                 continue
             try:
                 if data:
+                    time.sleep(len(data) / rate if rate else 0.0)
                     _send(pair, sink, data)
                 else:
                     sink.shutdown(socket.SHUT_WR)

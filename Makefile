@@ -6,6 +6,7 @@ STACK ?=
 DEBIAN ?= 13
 SEED ?= 1
 COUNT ?= 200
+KILLS ?= 40
 ROUNDS ?= 3
 NAME ?= play
 SERVER ?=
@@ -19,7 +20,7 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format contract test test-unit test-code test-engine test-host test-full faults continuity bench growth demo \
+.PHONY: help setup engine lint format contract test test-unit test-code test-engine test-host test-full faults backup-kills continuity bench growth demo \
 	demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment pin clean
 
 help: ## Show this list
@@ -77,6 +78,10 @@ test-full: test ## Run the long tests too (hours)
 faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of them; hours)
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials faults --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(COUNT)'
+
+backup-kills: engine ## Kill backups, checks and restores on a sandbox server (KILLS of them, at moments that SEED chooses)
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.trials backups --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(KILLS)'
 
 bench: engine ## Measure deploys with codesensei, bash, pyinfra and Ansible, and write docs/SPEED.md (ROUNDS of each)
 	@$(PYTHON) -m tools.setup --check --tests

@@ -42,6 +42,12 @@ UNIT = [
     Breakage("console.releases", f"{SCRIPTS}/steps/releases.py", "    if known.failed:\n", "    if False:\n"),
     Breakage("console.status", f"{SCRIPTS}/steps/status.py", "left = not holder and", "left = holder and"),
     Breakage("console.connection", "codesensei/console/server.py", ", linked=False", ""),
+    Breakage("backups.cut-off", f"{SCRIPTS}/steps/backup.py", "    make.sweep(step)\n", ""),
+    Breakage("backups.cut-off", f"{SCRIPTS}/backups/repository.py", 'self._run("unlock")', "pass"),
+    Breakage("backups.cut-off", f"{SCRIPTS}/base/commands.py", ', "--pdeathsig=KILL")', ",)"),
+    Breakage(
+        "backups.cut-off", f"{SCRIPTS}/serving/findings.py", "if postgresql.is_closed(", "if not postgresql.is_closed("
+    ),
     Breakage("visitors.parts", f"{SCRIPTS}/steps/switch.py", "*parts.warnings(manifest.health),", ""),
     Breakage("visitors.parts", f"{SCRIPTS}/serving/parts.py", "answer.status >= 400", "answer.status >= 500"),
     Breakage(

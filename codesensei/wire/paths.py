@@ -156,6 +156,8 @@ class ProjectPaths:
     memory = _Place(lambda self: SERVER.memory / self.slug)
     # How backups are made, their password, and how the last one went.
     backups = _Place(lambda self: self.memory / "backup")
+    # Where a backup's folders are fetched to: beside those whose place they take.
+    fetched_folders = _Place(lambda self: self.root / ".restore")
     live = _Place(lambda self: self.memory / "live.json")  # the manifest that is live
     history = _Place(lambda self: self.memory / "history.jsonl")  # what was switched to, and when
     steps = _Place(lambda self: self.memory / "steps.jsonl")  # each run of a step, and how it ended

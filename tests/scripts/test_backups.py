@@ -15,10 +15,11 @@ import pytest
 
 from codesensei.scripts.backups import back, dumps, make, postgres, settings, sqlite, status
 from codesensei.scripts.backups.make import Contents
+from codesensei.scripts.backups.repository import Repository
 from codesensei.scripts.base import commands, files, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.postgres import ownership
+from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.steps import backup, backups, build
 from codesensei.wire import codec, paths
 from codesensei.wire.names import backup_units
@@ -294,6 +295,62 @@ def test_the_command(restic: Restic, make_step: Any, capsys: pytest.CaptureFixtu
         assert backup.run("shop", ["now"]) == 1
     assert "another backup, check or restore runs" in capsys.readouterr().err
     assert files.remove_path(SHOP.backups)
+
+
+@pytest.mark.proves("backups.cut-off")
+def test_what_a_run_that_was_killed_has_left_goes_first(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = DatabasePlace(kind="local", name="shop", role="shop", host="localhost", port=5433)
+    there, closed, opened = {"codesensei_check_shop", "codesensei_new_shop", "shop"}, {"shop"}, []
+    monkeypatch.setattr(postgres, "exists", lambda port, name: port == 5433 and name in there)
+    monkeypatch.setattr(postgres, "drop", lambda port, name: there.discard(name))
+    monkeypatch.setattr(postgresql, "is_closed", lambda port, name: name in closed)
+    monkeypatch.setattr(postgresql, "open_database", lambda port, name: opened.append(name))
+    deployed(make_step, database=database)
+    places = [make.staging(SHOP), SHOP.backups / "check", SHOP.backups / "restore", SHOP.fetched_folders]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / "copy").touch()
+    assert backup.run("shop", ["verify"]) == 1
+    said = capsys.readouterr()
+    assert "there is none" in said.err
+    assert "database shop opened, which an interrupted run has left closed" in said.out
+    assert f"removed what an interrupted run has left: {places[0]}, " in said.out
+    assert (there, opened) == ({"shop"}, ["shop"])
+    assert not any(place.exists() for place in places)
+    closed.clear()
+    assert backup.run("shop", ["verify"]) == 1
+    assert "interrupted" not in capsys.readouterr().out
+
+
+@pytest.mark.proves("backups.cut-off")
+def test_the_lock_of_a_process_that_is_gone_is_removed(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(make_step)
+    run = restic.run
+    locked = "Fatal: unable to create lock in backend: repository is already locked by PID 7 on shop"
+
+    def locks(argv: Sequence[str], **options: Any) -> Result:
+        restic.refuses = "" if "unlock" in argv else restic.refuses
+        return run(argv, **options)
+
+    repository = Repository(SHOP, settings.require(SHOP))
+    restic.refuses = locked
+    monkeypatch.setattr(commands, "run", locks)
+    assert repository.snapshots() == []
+    assert ["unlock" in words for words in restic.told[-3:]] == [False, True, False]
+    restic.refuses = "Fatal: wrong password or no key found"
+    with pytest.raises(Failure, match="with another password"):
+        repository.snapshots()
+
+
+@pytest.mark.proves("backups.cut-off")
+def test_programs_of_a_backup_end_with_it(restic: Restic, make_step: Any) -> None:
+    deployed(make_step)
+    assert all(words[:2] == ["setpriv", "--pdeathsig=KILL"] for words in restic.told)
+    assert postgres._as_postgres(["pg_dump"])[:2] == ["setpriv", "--pdeathsig=KILL"]
 
 
 @pytest.mark.proves("backups.told", "backups.app-user")

@@ -172,9 +172,22 @@ def test_an_old_postgresql_that_cannot_tell(database: Path, monkeypatch: pytest.
         assert found() == []
 
 
+@pytest.mark.proves("backups.cut-off")
+def test_a_database_that_a_restore_has_left_closed(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = True
+    monkeypatch.setattr(postgresql, "is_closed", lambda port, name: (port, name) == (5433, "shop db") and closed)
+    monkeypatch.chdir(database.parent)
+    with listen(database):
+        assert list(findings.closed_database(PROJECT)) == []
+        PROJECT.fetched_folders.mkdir(parents=True)
+        assert list(findings.closed_database(PROJECT)) == ["database shop db takes no connections"]
+        closed = False
+        assert list(findings.closed_database(PROJECT)) == []
+
+
 @pytest.mark.proves("look.services")
 def test_services_that_a_deploy_starts_again(database: Path, states: dict[str, UnitState]) -> None:
-    assert list(findings.stopped_postgresql(PROJECT)) == ["PostgreSQL (port 5433) does not run"]
+    assert list(findings.closed_database(PROJECT)) == ["PostgreSQL (port 5433) does not run"]
     states["valkey-server.service"] = states["redis-server.service"] = UnitState(active="inactive")
     assert brokers.stopped(PROJECT) == []
     broker = BrokerProgram("valkey")

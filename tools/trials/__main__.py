@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tools.sandbox import Sandbox
-from tools.trials import continuity, report
+from tools.trials import backups, continuity, report
 from tools.trials.trial import Ground, Outcome, Plan, plan
 
 PLACE = Path(".codesensei/trials")
@@ -47,6 +47,25 @@ def faults(arguments: argparse.Namespace) -> int:
         ground.close()
         sandbox.down_all()
     return sum(not outcome.is_right for outcome in outcomes(path))
+
+
+def kills(arguments: argparse.Namespace) -> int:
+    """Kill backups, checks and restores, and write down what came of it; returns how many trials were not right."""
+    place, sandbox = PLACE / "backups", Sandbox(PLACE)
+    place.mkdir(parents=True, exist_ok=True)
+    sandbox.down_all()
+    outcomes = []
+    try:
+        ground = backups.Ground(sandbox.up(f"backups-{arguments.debian}", arguments.debian), place.resolve() / "stack")
+        for trial in backups.plan(arguments.seed, arguments.count):
+            outcomes.append(ground.run(trial))
+            sys.stdout.write(backups.described(outcomes[-1]) + "\n")
+            sys.stdout.flush()
+    finally:
+        sandbox.down_all()
+    head = f"Seed {arguments.seed}, Debian {arguments.debian}."
+    report.put("backups", [head, *backups.text(outcomes)])
+    return sum(bool(outcome.wrong) for outcome in outcomes)
 
 
 def write_report(_: argparse.Namespace) -> int:
@@ -87,6 +106,11 @@ def main() -> int:
     command.add_argument("--debian", type=int, choices=(12, 13), default=13)
     command.add_argument("--only", default="", help="a part of FAULT@PHASE")
     command.set_defaults(run=faults)
+    command = commands.add_parser("backups", help="kill backups, checks and restores, and run them again")
+    command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--count", type=int, default=40)
+    command.add_argument("--debian", type=int, choices=(12, 13), default=13)
+    command.set_defaults(run=kills)
     command = commands.add_parser("continuity", help="let a crowd visit a site while it is changed")
     command.add_argument("--rounds", type=int, default=3)
     command.add_argument("--debian", type=int, choices=(12, 13), default=13)

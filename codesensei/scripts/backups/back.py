@@ -41,7 +41,7 @@ def restore(step: Step[object], snapshot: str) -> None:
     repository = Repository(project, wanted)
     chosen = make.choose(repository, snapshot)
     with _no_deploy(step), contextlib.ExitStack() as ending:
-        into, beside = project.backups / "restore", project.root / ".restore"
+        into, beside = make.fetched(project, "restore"), project.fetched_folders
         for place in (into, beside):
             files.remove_path(place)
             files.make_directory(place, 0o700)
@@ -70,7 +70,7 @@ def _new_database(step: Step[object], wanted: Backup, found: Path, contents: mak
     if database is None or database.kind == "sqlite":
         fix = "give the stack file the database that it had then"
         raise Failure("backup", "it has a PostgreSQL database, and the stack has none", fix)
-    port, new = database.port or PORT, f"codesensei_new_{step.slug}"
+    port, new = database.port or PORT, make.scratch(step.project, "new")
     postgres.drop(port, new)
     try:
         step.say("restoring the database beside the one that serves")

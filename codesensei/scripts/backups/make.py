@@ -15,6 +15,7 @@ from codesensei.scripts.backups import postgres, settings, sqlite, status
 from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import files, locks
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec
@@ -44,6 +45,16 @@ def staging(project: ProjectPaths) -> Path:
     return project.backups / "staging"
 
 
+def fetched(project: ProjectPaths, what: str) -> Path:
+    """Where a backup is fetched to; `what` is `check` or `restore`."""
+    return project.backups / what
+
+
+def scratch(project: ProjectPaths, what: str) -> str:
+    """The database that a backup is restored into; `what` is `check` or `new`."""
+    return f"codesensei_{what}_{project.slug}"
+
+
 def sqlite_place(project: ProjectPaths, wanted: Backup) -> str:
     """The SQLite file, as the project itself finds it."""
     assert wanted.database is not None
@@ -58,6 +69,25 @@ def alone(step: Step[object]) -> contextlib.AbstractContextManager[None]:
         return Failure(f"backups of {step.slug}", "another backup, check or restore runs", fix)
 
     return locks.held(step.project.backups / "lock", taken)
+
+
+def sweep(step: Step[object]) -> None:
+    """Remove what a backup, check or restore that was killed has left: it is nobody else's, because of the lock."""
+    project, wanted = step.project, settings.require(step.project)
+    places = (staging(project), fetched(project, "check"), fetched(project, "restore"), project.fetched_folders)
+    left = [str(path) for path in places if files.remove_path(path)]
+    database = wanted.database
+    if database and database.kind in MADE_HERE:
+        port = database.port or PORT
+        for name in (scratch(project, "check"), scratch(project, "new")):
+            if postgres.exists(port, name):
+                postgres.drop(port, name)
+                left.append(f"database {name}")
+        if postgresql.is_closed(port, database.name):
+            postgresql.open_database(port, database.name)
+            step.say(f"database {database.name} opened, which an interrupted run has left closed")
+    if left:
+        step.say(f"removed what an interrupted run has left: {', '.join(left)}")
 
 
 def now(step: Step[object]) -> str:
@@ -120,8 +150,7 @@ def _dump(project: ProjectPaths, wanted: Backup, place: Path) -> Contents:
 def verify(step: Step[object], snapshot: str = "latest") -> None:
     """Restore a backup beside the live database, compare all counts, and drop it again. Failure where they differ."""
     project, wanted = step.project, settings.require(step.project)
-    repository, into = Repository(project, wanted), project.backups / "check"
-    scratch = f"codesensei_check_{project.slug}"
+    repository, into, beside = Repository(project, wanted), fetched(project, "check"), scratch(project, "check")
     try:
         chosen = choose(repository, snapshot)
         with _emptied(into):
@@ -131,13 +160,13 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
                 counts = sqlite.count(wanted.user, found / DUMP)
             elif contents.kind and wanted.database:
                 port, quiet = wanted.database.port or PORT, _Quiet(step.slug, step.name, (), None)
-                postgres.drop(port, scratch)
+                postgres.drop(port, beside)
                 try:
                     role, extensions = wanted.database.role, list(contents.extensions)
-                    postgres.restore(quiet, port, found / DUMP, scratch, role, extensions)
-                    counts = postgres.count(port, scratch)
+                    postgres.restore(quiet, port, found / DUMP, beside, role, extensions)
+                    counts = postgres.count(port, beside)
                 finally:
-                    postgres.drop(port, scratch)
+                    postgres.drop(port, beside)
             compare(contents, counts)
     except (Failure, OSError) as error:
         failure = Failure.of(error, f"check of backup {snapshot}")

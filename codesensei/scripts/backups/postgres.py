@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from codesensei.scripts.base.commands import WITH_CALLER
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import passwords, postgresql, scram
 from codesensei.scripts.postgres.postgresql import identifier, literal
@@ -117,7 +118,7 @@ def size(port: int, name: str) -> int:
 
 def _pg_restore(words: list[str], file: Path, chosen: Path | None = None, password: str = "") -> str:
     """As nobody: it reads what root has opened, and logs in as any client does."""
-    argv = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "pg_restore", *words]
+    argv = [*WITH_CALLER, "--reuid=nobody", "--regid=nogroup", "--clear-groups", "pg_restore", *words]
     with file.open("rb") as stdin, (chosen or file).open("rb") as listed:
         done = subprocess.run(
             [*argv, *(["-L", f"/dev/fd/{listed.fileno()}"] if chosen else [])],
@@ -137,7 +138,7 @@ def _pg_restore(words: list[str], file: Path, chosen: Path | None = None, passwo
 
 
 def _as_postgres(words: list[str]) -> list[str]:
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *words]
+    return [*WITH_CALLER, "--reuid=postgres", "--regid=postgres", "--init-groups", *words]
 
 
 def _environment() -> dict[str, str]:

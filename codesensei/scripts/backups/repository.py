@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from codesensei.scripts.backups import settings
 from codesensei.scripts.base import commands, files
-from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.commands import WITH_CALLER, Result
 from codesensei.scripts.base.step import Failure
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup, KeepBackups
 
 TAG = "codesensei"
+_LOCKED = r"unable to create lock|already locked"
 # What restic says, what it means, and what to do.
 _KNOWN = (
     (
@@ -52,9 +53,9 @@ _KNOWN = (
         "keep what is there, and set codesensei:backups.to to another place; restic check tells how much is damaged",
     ),
     (
-        r"unable to create lock|already locked",
+        _LOCKED,
         "another process works in it",
-        "wait for it; after a crash restic removes its lock within half an hour",
+        "wait for it; what another server's crash has left there is of no effect after half an hour",
     ),
 )
 _NONE_YET = re.compile(r"Is there a repository at the following location|repository does not exist")
@@ -127,6 +128,10 @@ class Repository:
     def call(self, *words: str) -> Result:
         """Run restic. Failure with its cause and fix."""
         done = self._run(*words)
+        if not done.ok and re.search(_LOCKED, done.stderr):
+            # Removes only the locks of processes that are gone.
+            self._run("unlock")
+            done = self._run(*words)
         if not done.ok:
             raise self._failure(done)
         return done
@@ -142,7 +147,7 @@ class Repository:
             "AWS_ACCESS_KEY_ID": self.settings.access_key,
             "AWS_SECRET_ACCESS_KEY": self.settings.secret_key,
         }
-        return commands.run(["restic", "--quiet", *options, *words], env=environment, check=False)
+        return commands.run([*WITH_CALLER, "restic", "--quiet", *options, *words], env=environment, check=False)
 
     def _sftp(self) -> tuple[list[str], str]:
         url = urlsplit(self.settings.to)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from codesensei.scripts.base.commands import as_user
+from codesensei.scripts.base.commands import WITH_CALLER, as_user
 from codesensei.scripts.base.step import Failure
 from codesensei.wire.processes import SYSTEM_PATH
 
@@ -34,7 +34,7 @@ def put(user: str, file: Path, place: str, old: str) -> Mapping[str, int]:
 
 def _run(user: str, words: list[str], thing: str, **streams: object) -> Mapping[str, int]:
     # Read by root: the app user cannot open the toolkit.
-    argv = as_user(user, "/usr/bin/python3", "-I", "-B", "-c", SCRIPT.read_text(), *words)
+    argv = as_user(user, *WITH_CALLER, "/usr/bin/python3", "-I", "-B", "-c", SCRIPT.read_text(), *words)
     done = subprocess.run(  # type: ignore[call-overload]
         argv,
         **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **streams},

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from codesensei.scripts.base.step import Failure
 from codesensei.wire.processes import SYSTEM_PATH
 
+# Before a command line: what ends its caller, even by SIGKILL, ends it too, before a next run does the same beside it.
+WITH_CALLER = ("setpriv", "--pdeathsig=KILL")
+
 
 @dataclass(frozen=True)
 class Result:

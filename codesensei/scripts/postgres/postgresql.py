@@ -130,6 +130,11 @@ def create_database(step: Step[object], port: int, name: str, role: str) -> None
     step.changed(f"database {name} made")
 
 
+def is_closed(port: int, name: str) -> bool:
+    """Whether a database is there and takes no connection: while it is made, and while a restore changes its name."""
+    return bool(rows(port, f"SELECT 1 FROM pg_database WHERE datname = {literal(name)} AND NOT datallowconn"))
+
+
 def open_database(port: int, name: str) -> None:
     """Let in its owner and no other role. Until then it is closed, so the next run completes one that was cut off."""
     quoted = identifier(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -98,11 +99,16 @@ def _of_collation(applied: Applied) -> Iterator[Finding]:
         yield Finding(thing=f"database {applied.name}", cause=cause, fix=fix)
 
 
-def stopped_postgresql(project: ProjectPaths) -> Iterator[str]:
-    """Whether the server's own PostgreSQL, which this project uses, does not run."""
+def closed_database(project: ProjectPaths) -> Iterator[str]:
+    """Whether the server's own PostgreSQL, which this project uses, does not run, or lets nobody into its database."""
     applied = ownership.applied(project)
     if applied and not postgresql_answers(applied.port):
         yield f"PostgreSQL (port {applied.port}) does not run"
+    elif applied and project.fetched_folders.exists():
+        # Nothing but a restore that was cut off closes a database.
+        with contextlib.suppress(Failure):
+            if postgresql.is_closed(applied.port, applied.name):
+                yield f"database {applied.name} takes no connections"
 
 
 def stopped_proxy() -> Iterator[str]:

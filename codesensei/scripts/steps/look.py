@@ -91,7 +91,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
     """What a step left in order, apart from files, and no longer is."""
     lacking: dict[str, Callable[[], Iterable[str]]] = {
         ACME.name: lambda: certificates.lacking(project),
-        DATABASE.name: lambda: findings.stopped_postgresql(project),
+        DATABASE.name: lambda: findings.closed_database(project),
         BROKER.name: lambda: brokers.stopped(project),
         INSTANCE.name: lambda: brokers.own_stopped(project),
         PACKAGES.name: lambda: _opened(project),

@@ -14,7 +14,7 @@ from pathlib import Path
 from tools.demo.checks import Entry
 from tools.demo.errors import DemoError
 from tools.sandbox import Server
-from tools.trials.stack import Stack
+from tools.trials.stack import Stack, eventually
 
 SLUG = "guestbook"
 COMMAND = f"/srv/codesensei/{SLUG}/backup"
@@ -27,8 +27,9 @@ BALLAST = (
     f" CREATE INDEX ON ballast (text); ALTER TABLE ballast OWNER TO {SLUG}"
 )
 POWER = "the power"
+RUNS = f"[c]odesensei/[^ ]+ {SLUG} backup"
 KILLS = {
-    "the command": f"pkill -KILL -f '[c]odesensei/[^ ]+ {SLUG} backup'",
+    "the command": f"pkill -KILL -f '{RUNS}'",
     "the connection": "pkill -KILL -f '[s]shd.*: root@notty'",
     "restic": "pkill -KILL -x restic",
     "pg_dump or pg_restore": "pkill -KILL -x 'pg_dump|pg_restore'",
@@ -106,9 +107,19 @@ class Ground:
         return entry
 
     def _duration(self, action: str) -> float:
-        began = time.monotonic()
-        self.server.run(f"{COMMAND} {ACTIONS[action]}")
+        with self._running(action) as run:
+            began = time.monotonic()
+            said = run.communicate(timeout=PATIENCE)[0]
+        assert run.returncode == 0, said
         return time.monotonic() - began
+
+    @contextlib.contextmanager
+    def _running(self, action: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The command over SSH, as soon as it runs on the server."""
+        argv = [*self.server.ssh_argv(), "--", f"{COMMAND} {ACTIONS[action]}"]
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+            eventually(self.server, f"pgrep -f '{RUNS}' >/dev/null")
+            yield run
 
     def run(self, trial: Plan) -> Outcome:
         """Put the server back, kill, let the next run come, and look."""
@@ -124,8 +135,7 @@ class Ground:
 
     def _kill(self, trial: Plan) -> tuple[bool, str]:
         """Whether it struck while the command ran, and the last line of what that said."""
-        argv = [*self.server.ssh_argv(), "--", f"{COMMAND} {ACTIONS[trial.action]}"]
-        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        with self._running(trial.action) as run:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 run.wait(trial.moment * self.durations[trial.action])
             hit = run.poll() is None

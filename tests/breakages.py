@@ -56,6 +56,7 @@ UNIT = [
     Breakage("visitors.parts", f"{SCRIPTS}/serving/parts.py", "suppress(AssertionError)", "suppress(KeyError)"),
     Breakage("init.stack", "codesensei/console/init.py", '_OF_PRODUCTION = ("production", ', "_OF_PRODUCTION = ("),
     Breakage("init.stack", "codesensei/console/init.py", "    checked(plain, stack)\n", ""),
+    Breakage("init.stack", "codesensei/console/init.py", 'project["pythonPath"] = [above]', "pass"),
     Breakage("init.stack", f"{SOURCE}/starts.py", "texts.get(value.id", "{}.get(value.id"),
     Breakage("init.stack", "codesensei/console/init.py", "if file.exists() and (", "if not file and ("),
     Breakage("init.stack", "codesensei/console/init.py", 'if key != "config"', "if not key"),

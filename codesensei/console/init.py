@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
@@ -167,6 +168,8 @@ def _config(found: Found, answers: Answers) -> dict[str, Any]:
     project: dict[str, Any] = {"slug": found.slug, "source": found.source, "settingsModule": answers.settings}
     if found.directory != ".":
         project["directory"] = found.directory
+    if above := _root_above(found.checkout, found.directory, answers.settings):
+        project["pythonPath"] = [above]
     if found.requirements not in ("", _REQUIREMENTS[0]):
         project["requirements"] = found.requirements
     config: dict[str, Any] = {"server": server, "project": project}
@@ -204,12 +207,26 @@ def _settings(checkout: Checkout, directory: str) -> Iterable[str]:
     default = started_with(checkout, directory)
     packages = {default, default.rpartition(".")[0]} if default else set()
     for package in sorted(packages - {""}, key=len, reverse=True):
+        root = _root_above(checkout, directory, default) or directory
         for name in _OF_PRODUCTION:
             module = f"{package}.{name}"
-            if checkout.tree.is_file(_file(directory, module)):
+            if _is_module(checkout, root, module):
                 yield module
     if default:
         yield default
+
+
+def _root_above(checkout: Checkout, directory: str, module: str) -> str:
+    """The folder above manage.py's in which a module is; empty where it is beside manage.py, or nowhere."""
+    if _is_module(checkout, directory, module):
+        return ""
+    above = [str(path) for path in PurePosixPath(directory).parents]
+    return next((root for root in above if _is_module(checkout, root, module)), "")
+
+
+def _is_module(checkout: Checkout, root: str, module: str) -> bool:
+    file = _file(root, module)
+    return checkout.tree.is_file(file) or checkout.tree.is_file(f"{file.removesuffix('.py')}/__init__.py")
 
 
 def _file(directory: str, module: str) -> str:

@@ -177,6 +177,20 @@ def test_what_the_repository_has(desk: Desk, files: dict[str, str], expected: tu
 
 
 @pytest.mark.proves("init.stack")
+def test_settings_above_the_folder_of_manage_py_are_found(desk: Desk) -> None:
+    desk.git("rm", "--quiet", "-r", ".")
+    for name, text in {"shop/site/manage.py": ASSIGNED, "shop/settings/__init__.py": "", "uv.lock": ""}.items():
+        (desk.place / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (desk.place / "shop" / name).write_text(text)
+    desk.git("add", ".")
+    desk.git("commit", "--quiet", "-m", "Move")
+    run("prod", "--repository", "shop", *ANSWERED)
+    project = config(desk)["project"]
+    assert (project["directory"], project["settingsModule"]) == ("shop/site", "shop.settings")
+    assert project["pythonPath"] == ["."]
+
+
+@pytest.mark.proves("init.stack")
 def test_a_branch_is_not_guessed(desk: Desk) -> None:
     desk.git("branch", "--quiet", "-m", "main", "next")
     with pytest.raises(CommandError, match="which branch is to be deployed is not known"):

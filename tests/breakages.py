@@ -1811,6 +1811,20 @@ UNIT = [
         "SET LOCAL lock_timeout",
         "SET lock_timeout",
     ),
+    Breakage(
+        "migrate.lock-holder", f"{SCRIPTS}/release/run_migrate.py", "for held in watch.failed]", "for held in ()]"
+    ),
+    Breakage("migrate.lock-holder", f"{SCRIPTS}/release/watch_locks.py", "if holders - self.told:", "if holders:"),
+    Breakage(
+        "migrate.lock-holder", f"{SCRIPTS}/release/watch_locks.py", "min(PATIENCE, seconds / 2)", "max(20, seconds)"
+    ),
+    Breakage("migrate.lock-holder", f"{SCRIPTS}/release/jobs.py", "begun += head", "begun = ''"),
+    Breakage(
+        "migrate.lock-holder",
+        f"{SCRIPTS}/release/migrate.py",
+        " for holder in held if holder.process]",
+        " for holder in ()]",
+    ),
     Breakage("migrate.weight", f"{SCRIPTS}/release/jobs.py", "    if job.low_weight:\n", "    if job:\n"),
     Breakage("collectstatic", f"{SCRIPTS}/release/prepare.py", '"collectstatic", "--noinput")', '"collectstatic")'),
     Breakage("build.weight", f"{SCRIPTS}/release/jobs.py", '"IOWeight": "20", ', ""),

@@ -429,6 +429,15 @@ UNIT = [
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
+    Breakage(
+        "preview.hosts", f"{SOURCE}/variables.py", "if read.splits and not _NOT_PLAIN.search(text.value):", "if False:"
+    ),
+    Breakage("preview.hosts", f"{SOURCE}/variables.py", " and not _NOT_PLAIN.search(text.value):", ":"),
+    Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others:", ":"),
+    Breakage("preview.hosts", f"{SOURCE}/variables.py", "node if any(", "self.generic_visit(node) if any("),
+    Breakage("preview.hosts", f"{SOURCE}/needs.py", '_PORT.sub("", host.strip().lower())', "host.lower()"),
+    Breakage("preview.hosts", f"{SOURCE}/settings.py", "sure = certain and all(", "sure = certain or all("),
+    Breakage("preview.hosts", f"{SOURCE}/values.py", "if UNKNOWN in (*tests, made):", "if made is UNKNOWN:"),
     Breakage("cache.table", f"{SCRIPTS}/release/prepare.py", "if lacking := [", "if lacking := [] and ["),
     Breakage("switch.cause", f"{SCRIPTS}/serving/ask_why.py", 'environ["wsgi.url_scheme"] = asked["scheme"]', ""),
     Breakage("shared-paths.static", f"{SOURCE}/needs.py", 'f"{path}/".startswith(f"{folder}/")', "not path"),

@@ -149,6 +149,14 @@ def _is_list(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Name) and node.id in ("list", "tuple")
 
 
+def names_read(project: Checkout, files: Collection[str]) -> list[str]:
+    """Every variable that these files read, each once; a reader of one may be taken from another by `import *`."""
+    trees = [tree for file in files if (tree := syntax_if_read(project, file))]
+    readers = {name: kind for tree in trees for name, kind in readers_in(tree).items()}
+    found = (reading(node, readers) for tree in trees for node in walk(tree))
+    return list(dict.fromkeys(read.name for read in found if read))
+
+
 def readers_in(tree: ast.Module) -> dict[str, str]:
     """The names that stand for a reader of django-environ or python-decouple in a module."""
     found = dict[str, str]()

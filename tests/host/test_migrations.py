@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,8 +10,7 @@ import pytest
 
 from tests.host.debians import each_debian
 from tests.host.rows import psql
-from tests.host.test_interruptions import always_served
-from tools.demo.errors import DemoError
+from tests.host.test_interruptions import again_and_again, always_served
 from tools.demo.history import git
 from tools.trials.stack import Stack
 
@@ -215,24 +213,9 @@ def changed(name: str, after: str, operation: str) -> dict[str, str]:
 @contextmanager
 def always_written(stack: Stack) -> Iterator[None]:
     """Somebody writes into the book again and again during the block, and every entry is there in the end."""
-    ended, problems, written = threading.Event(), list[str](), list[str]()
-
-    def write() -> None:
-        while not ended.wait(0.1):
-            try:
-                written.append(stack.site.write().text)
-            except DemoError as error:
-                problems.append(str(error))
-
-    before = int(psql(stack.server, COUNT, "guestbook"))
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    try:
+    written, before = list[object](), int(psql(stack.server, COUNT, "guestbook"))
+    with again_and_again(lambda: written.append(stack.site.write())):
         yield
-    finally:
-        ended.set()
-        writer.join(60)
-    assert problems == []
     assert len(written) > 5
     assert int(psql(stack.server, COUNT, "guestbook")) == before + len(written)
 

@@ -148,7 +148,7 @@ UNIT = [
         "backups.target-refuses", f"{SCRIPTS}/steps/backups.py", "except Failure as error:", "except KeyError as error:"
     ),
     Breakage("backups.checked", f"{SCRIPTS}/backups/make.py", "{**contents.counts, **counts}", "counts"),
-    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "age > 2 * wanted.period", "age > 3 * wanted.period"),
+    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "> 2 * wanted.period", "> 3 * wanted.period"),
     Breakage(
         "backups.restore",
         f"{SCRIPTS}/backups/back.py",
@@ -1352,7 +1352,7 @@ UNIT = [
     Breakage("policy.preview", "components/stack.py", "if finding.thing not in stack.config.waive:", "if finding:"),
     Breakage("policy.preview", f"{SOURCE}/policy.py", "if setting.certain}", "if setting}"),
     Breakage("policy.plain-secret", f"{CONFIG}/policy.py", "if config.production and (name", "if False and (name"),
-    Breakage("policy.backup", f"{SCRIPTS}/backups/status.py", "age <= FRESH_BACKUP:", "age <= FRESH_BACKUP - 7200:"),
+    Breakage("policy.backup", f"{SCRIPTS}/backups/status.py", "<= FRESH_BACKUP:", "<= FRESH_BACKUP - 7200:"),
     Breakage("policy.backup", f"{SCRIPTS}/steps/build.py", "if not step.data.backups or", "if"),
     Breakage(
         "policy.edge", f"{SCRIPTS}/release/policy.py", " and not policy.is_moot(name, plain_http=data.plain_http)", ""

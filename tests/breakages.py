@@ -2291,7 +2291,7 @@ UNIT = [
         " SET ROLE {identifier(applied.role)};",
         "",
     ),
-    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables(state))", "state)"),
+    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables)", "state)"),
     Breakage("migrations.locks.preview", "components/story.py", "        tables=look.tables,\n", ""),
     Breakage(
         "migrations.timeout",

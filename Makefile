@@ -20,8 +20,10 @@ PYTEST := $(VENV)/pytest
 export HOST_KEY
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine lint format contract test test-unit test-code test-engine test-host test-full faults backup-kills continuity bench growth demo \
-	demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment pin clean
+.PHONY: help setup engine clean
+.PHONY: lint format contract test test-unit test-code test-engine test-host test-full
+.PHONY: faults backup-kills continuity bench growth
+.PHONY: demo demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment pin
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import pulumi
 from pulumi import Output, ResourceOptions
@@ -50,13 +49,14 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         remote.warn(note)
     _tell_findings(stack, code)
     if access is None:
-        key = stack.secrets.ssh_private_key
+        state = remote.read_state()
         access = remote.reach(
             config.server,
             slug=stack.slug,
             drift=config.drift,
-            private_key=key,
-            tables=partial(story.locked_tables, stack, code),
+            private_key=stack.secrets.ssh_private_key,
+            state=state,
+            tables=story.locked_tables(stack, code, state) if config.drift else (),
         )
     for note in source.hold(code.unfit, access.look.python):
         remote.warn(note)

@@ -156,7 +156,7 @@ UNIT = [
         "backups.target-refuses", f"{SCRIPTS}/steps/backups.py", "except Failure as error:", "except KeyError as error:"
     ),
     Breakage("backups.checked", f"{SCRIPTS}/backups/make.py", "{**contents.counts, **counts}", "counts"),
-    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "age > 2 * wanted.period", "age > 3 * wanted.period"),
+    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "> 2 * wanted.period", "> 3 * wanted.period"),
     Breakage(
         "backups.restore",
         f"{SCRIPTS}/backups/back.py",
@@ -437,6 +437,15 @@ UNIT = [
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
+    Breakage(
+        "preview.hosts", f"{SOURCE}/variables.py", "if read.splits and not _NOT_PLAIN.search(text.value):", "if False:"
+    ),
+    Breakage("preview.hosts", f"{SOURCE}/variables.py", " and not _NOT_PLAIN.search(text.value):", ":"),
+    Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others:", ":"),
+    Breakage("preview.hosts", f"{SOURCE}/variables.py", "node if any(", "self.generic_visit(node) if any("),
+    Breakage("preview.hosts", f"{SOURCE}/needs.py", '_PORT.sub("", host.strip().lower())', "host.lower()"),
+    Breakage("preview.hosts", f"{SOURCE}/settings.py", "sure = certain and all(", "sure = certain or all("),
+    Breakage("preview.hosts", f"{SOURCE}/values.py", "if UNKNOWN in (*tests, made):", "if made is UNKNOWN:"),
     Breakage("cache.table", f"{SCRIPTS}/release/prepare.py", "if lacking := [", "if lacking := [] and ["),
     Breakage("switch.cause", f"{SCRIPTS}/serving/ask_why.py", 'environ["wsgi.url_scheme"] = asked["scheme"]', ""),
     Breakage("shared-paths.static", f"{SOURCE}/needs.py", 'f"{path}/".startswith(f"{folder}/")', "not path"),
@@ -1351,7 +1360,7 @@ UNIT = [
     Breakage("policy.preview", "components/stack.py", "if finding.thing not in stack.config.waive:", "if finding:"),
     Breakage("policy.preview", f"{SOURCE}/policy.py", "if setting.certain}", "if setting}"),
     Breakage("policy.plain-secret", f"{CONFIG}/policy.py", "if config.production and (name", "if False and (name"),
-    Breakage("policy.backup", f"{SCRIPTS}/backups/status.py", "age <= FRESH_BACKUP:", "age <= FRESH_BACKUP - 7200:"),
+    Breakage("policy.backup", f"{SCRIPTS}/backups/status.py", "<= FRESH_BACKUP:", "<= FRESH_BACKUP - 7200:"),
     Breakage("policy.backup", f"{SCRIPTS}/steps/build.py", "if not step.data.backups or", "if"),
     Breakage(
         "policy.edge", f"{SCRIPTS}/release/policy.py", " and not policy.is_moot(name, plain_http=data.plain_http)", ""
@@ -1819,6 +1828,20 @@ UNIT = [
         "SET LOCAL lock_timeout",
         "SET lock_timeout",
     ),
+    Breakage(
+        "migrate.lock-holder", f"{SCRIPTS}/release/run_migrate.py", "for held in watch.failed]", "for held in ()]"
+    ),
+    Breakage("migrate.lock-holder", f"{SCRIPTS}/release/watch_locks.py", "if holders - self.told:", "if holders:"),
+    Breakage(
+        "migrate.lock-holder", f"{SCRIPTS}/release/watch_locks.py", "min(PATIENCE, seconds / 2)", "max(20, seconds)"
+    ),
+    Breakage("migrate.lock-holder", f"{SCRIPTS}/release/jobs.py", "begun += head", "begun = ''"),
+    Breakage(
+        "migrate.lock-holder",
+        f"{SCRIPTS}/release/migrate.py",
+        " for holder in held if holder.process]",
+        " for holder in ()]",
+    ),
     Breakage("migrate.weight", f"{SCRIPTS}/release/jobs.py", "    if job.low_weight:\n", "    if job:\n"),
     Breakage("collectstatic", f"{SCRIPTS}/release/prepare.py", '"collectstatic", "--noinput")', '"collectstatic")'),
     Breakage("build.weight", f"{SCRIPTS}/release/jobs.py", '"IOWeight": "20", ', ""),
@@ -2276,7 +2299,7 @@ UNIT = [
         " SET ROLE {identifier(applied.role)};",
         "",
     ),
-    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables(state))", "state)"),
+    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables)", "state)"),
     Breakage("migrations.locks.preview", "components/story.py", "        tables=look.tables,\n", ""),
     Breakage(
         "migrations.timeout",

@@ -17,7 +17,7 @@ from codesensei.console import pinning, stackfile
 from codesensei.console.derive import checked
 from codesensei.console.engine import Engine, stacks
 from codesensei.console.errors import CommandError
-from codesensei.source import Checkout, SourceError, branches, checkout_of, started_with
+from codesensei.source import Checkout, SourceError, branches, checkout_of, names_read, started_with
 from codesensei.wire.text import printable
 
 SCAN_SECONDS = 20.0
@@ -30,9 +30,7 @@ _REQUIREMENTS = (
     *("requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"),
     *("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock", "pyproject.toml"),
 )
-_SECRET_KEY = re.compile(
-    r"""(?:environ|getenv|env|config)\b[^\n"']{0,40}["'](\w*SECRET_KEY)["']""",
-)
+_SECRET_KEY = "SECRET_KEY"
 _URL = re.compile(r"\w+://|[^/\s]+@[^/\s]+:")
 
 
@@ -237,5 +235,4 @@ def _secret_keys(checkout: Checkout, directory: str, settings: Iterable[str]) ->
     """Variables with the key that Django signs with, in the settings or beside them."""
     folders = {posixpath.dirname(_file(directory, module)) for module in settings}
     files = [name for name in checkout.files if posixpath.dirname(name) in folders and name.endswith(".py")]
-    texts = [checkout.read(name) for name in sorted(files) if checkout.tree.is_file(name)]
-    return dict.fromkeys(name for text in texts for name in _SECRET_KEY.findall(text))
+    return [name for name in names_read(checkout, sorted(files)) if name.endswith(_SECRET_KEY)]

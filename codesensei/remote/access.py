@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from codesensei.remote.agent import NO_KEY, folder_of, start_agent
 from codesensei.remote.connection import connection
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.look import Look, look_at
-from codesensei.remote.state import State, read_state
+from codesensei.remote.state import State
 from codesensei.remote.told import warn
 from codesensei.wire.paths import ProjectPaths
 
@@ -67,17 +67,16 @@ def reach(
     slug: str,
     drift: bool,
     private_key: pulumi.Output[str] | None,
-    tables: Callable[[State], Sequence[str]] = lambda _: (),
+    state: State,
+    tables: Sequence[str] = (),
 ) -> Access:
-    """Start the agent and, where drift is looked for, look at the server once.
+    """Start the agent and, where drift is looked for, look at the server once and ask for the sizes of these tables.
 
     In a preview a server that cannot be reached is a warning; in an update it is a RemoteError, before anything runs.
-    `tables`: those whose sizes are asked for, where the state is this one.
     """
     # By value, because the agent must hold the key before the first resource is registered.
     key = get_config("codesensei:sshPrivateKey") if private_key is not None else None
     agent = start_agent(pulumi.get_stack(), key)
-    state = read_state()
     _keep_outputs(state)
     access = Access(
         server,
@@ -96,7 +95,7 @@ def reach(
         if not drift:
             return access
         launcher = str(ProjectPaths(slug).launcher)
-        look = look_at(server, agent.socket, access.sudo, launcher, state, tables(state))
+        look = look_at(server, agent.socket, access.sudo, launcher, state, tables)
     except RemoteError as error:
         if not pulumi.runtime.is_dry_run():
             raise

@@ -49,7 +49,7 @@ def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: Stac
         *writes.written(modules, settings, config),
         *static.storages(settings),
         *static.compressor(settings, config),
-        *needs.needs(settings, stack),
+        *needs.needs(modules, settings, stack),
         *unmade.translations(modules, settings, config),
         *unmade.cache_tables(modules, settings, config),
     ]

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 
 from codesensei.config import StackConfig
 from codesensei.config.types import LeftOut
 from codesensei.source.errors import SourceError, Told, listing
 from codesensei.source.places import inside
-from codesensei.source.settings import Setting, Settings
+from codesensei.source.settings import Modules, Setting, Settings
+from codesensei.source.syntax import syntax_if_read, walk
 from codesensei.source.values import parts
+from codesensei.source.variables import readers_in, reading
 from codesensei.wire import shared
 
+_PORT = re.compile(r":\d+$")
 _GEOGRAPHY = "django.contrib.gis.db.backends.postgis"
 
 
-def needs(settings: Settings, config: StackConfig) -> Iterator[Told]:
+def needs(modules: Modules, settings: Settings, config: StackConfig) -> Iterator[Told]:
     """What is plainly not there."""
     yield from _secret_key(settings)
-    for check in (_static_root, _hosts, _geography):
+    for check in (_static_root, partial(_hosts, modules), _geography):
         # What is wrong in the stack file itself is told anyway.
         with suppress(LeftOut):
             yield from check(settings, config)
@@ -49,7 +55,7 @@ def _static_root(settings: Settings, config: StackConfig) -> Iterator[Told]:
             yield Told(SourceError(f"project.sharedPaths: {path}", *shared.IN_STATIC_ROOT), root.certain)
 
 
-def _hosts(settings: Settings, config: StackConfig) -> Iterator[Told]:
+def _hosts(modules: Modules, settings: Settings, config: StackConfig) -> Iterator[Told]:
     """Hostnames for which Django would answer 400."""
     setting = settings.found.get("ALLOWED_HOSTS")
     if setting is None or not isinstance(setting.value, list):
@@ -64,14 +70,30 @@ def _hosts(settings: Settings, config: StackConfig) -> Iterator[Told]:
     refused = [name for name in config.domains if not _is_allowed(name.removeprefix("*."), allowed, name)]
     if refused:
         doubt = "" if setting.certain else ", unless something changes it"
-        cause = f"ALLOWED_HOSTS does not have {listing(refused)}{doubt}, so Django answers 400 there"
-        fix = "add it, or read ALLOWED_HOSTS from a variable"
+        read, fix = "", "add it, or read ALLOWED_HOSTS from a variable"
+        if names := _variables_of(modules, setting.place):
+            read = f", from the variable {listing(names)},"
+            is_set = modules.variables is not None and names[0] in modules.variables.texts
+            fix = f"add it to {names[0]} in codesensei:env" if is_set else f"set codesensei:env.{names[0]}, with it"
+        cause = f"ALLOWED_HOSTS{read} does not have {listing(refused)}{doubt}, so Django answers 400 there"
         yield Told(SourceError(setting.place, cause, fix), setting.certain)
 
 
+def _variables_of(modules: Modules, place: str) -> list[str]:
+    """The variables that the statement of a setting reads; `place` is its file and line."""
+    file, _, line = place.rpartition(":")
+    tree = syntax_if_read(modules.project, file)
+    if tree is None:
+        return []
+    readers = readers_in(tree)
+    nodes = [node for found in walk(tree) if getattr(found, "lineno", 0) == int(line) for node in ast.walk(found)]
+    return list(dict.fromkeys(read.name for node in nodes if (read := reading(node, readers))))
+
+
 def _is_allowed(name: str, allowed: Sequence[str], asked: str) -> bool:
+    """What Django would refuse for a space or a port alone counts as meant; the server tells of it."""
     below = asked.startswith("*.")
-    for host in map(str.lower, allowed):
+    for host in (_PORT.sub("", host.strip().lower()) for host in allowed):
         if host == "*" or (host.startswith(".") and f".{name}".endswith(host)) or (host == name and not below):
             return True
     return False

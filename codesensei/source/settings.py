@@ -237,7 +237,9 @@ class _Reader:
             return
         text = text_of(value, module.known)
         plain = value_of(value, module.values, partial(text_of, known=module.known))
-        module.settings[target.id] = Setting(plain, f"{module.file}:{target.lineno}", certain)
+        # What it is made of may be something else, too.
+        sure = certain and all(module.is_certain(node.id) for node in ast.walk(value) if isinstance(node, ast.Name))
+        module.settings[target.id] = Setting(plain, f"{module.file}:{target.lineno}", sure)
         if target.id in self._wanted:
             place = f"{module.file}:{target.lineno}"
             if text is None and not (isinstance(value, ast.Constant) and value.value is None):
@@ -348,6 +350,11 @@ class _Module:
     @property
     def known(self) -> Mapping[str, str | None]:
         return ChainMap({"__file__": f"{ROOT}/{self.file}"}, self.texts)
+
+    def is_certain(self, name: str) -> bool:
+        """Whether nothing that can be read changes a name; true for those that are no settings."""
+        setting = self.settings.get(name)
+        return setting is None or setting.certain
 
     @property
     def values(self) -> Mapping[str, Value]:

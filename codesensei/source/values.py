@@ -39,9 +39,40 @@ def value_of(node: ast.expr, names: Mapping[str, Value], text_of: Callable[[ast.
         if isinstance(left, list) and isinstance(right, list):
             return [*left, *right] if len(left) + len(right) <= bounds.ITEMS else UNKNOWN
     text = text_of(node)
-    if text is None and isinstance(node, ast.Call):
-        return _called(node, names, text_of)
+    if text is None and isinstance(node, (ast.Call, ast.ListComp)):
+        return _made(node, names, text_of)
     return UNKNOWN if text is None else text
+
+
+def _made(
+    node: ast.Call | ast.ListComp, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]
+) -> Value:
+    if isinstance(node, ast.ListComp):
+        return _comprehension(node, names, text_of)
+    return _called(node, names, text_of)
+
+
+def _comprehension(node: ast.ListComp, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]) -> Value:
+    """`[host.strip() for host in hosts if host]`; of what else may be done with each, only running tells."""
+    first, *others = node.generators
+    among = value_of(first.iter, names, text_of)
+    if others or not isinstance(first.target, ast.Name) or not isinstance(among, list):
+        return UNKNOWN
+    name, found = first.target.id, list[Value]()
+    for item in among:
+        *tests, made = (_of_one(one, name, item) for one in (*first.ifs, node.elt))
+        if UNKNOWN in (*tests, made):
+            return UNKNOWN
+        if all(tests):
+            found.append(made)
+    return found
+
+
+def _of_one(node: ast.expr, name: str, item: Value) -> Value:
+    if isinstance(node, ast.Name) and node.id == name:
+        return item
+    is_stripped = isinstance(item, str) and ast.unparse(node) == f"{name}.strip()"
+    return item.strip() if is_stripped else UNKNOWN
 
 
 def _items(node: ast.expr, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]) -> Iterator[Value]:
@@ -53,7 +84,14 @@ def _items(node: ast.expr, names: Mapping[str, Value], text_of: Callable[[ast.ex
 
 
 def _called(node: ast.Call, names: Mapping[str, Value], text_of: Callable[[ast.expr], str | None]) -> Value:
-    """`dict(…)` as a map, and any other call as a map of what it is given by name."""
+    """`dict(…)` as a map, the parts of a text, and any other call as a map of what it is given by name."""
+    if isinstance(node.func, ast.Attribute) and node.func.attr in ("split", "strip") and not node.keywords:
+        text = value_of(node.func.value, names, text_of)
+        words = [value_of(word, names, text_of) for word in node.args]
+        if not isinstance(text, str) or not all(isinstance(word, str) and word for word in words) or len(words) > 1:
+            return UNKNOWN
+        found = text.strip(*words) if node.func.attr == "strip" else text.split(*words)
+        return found if len(found) <= bounds.ITEMS else UNKNOWN
     given = {word.arg or "**": value_of(word.value, names, text_of) for word in node.keywords}
     called = ast.unparse(node.func)
     return given if called == "dict" and not node.args else {CALLED: called, **given} if given else UNKNOWN

@@ -36,6 +36,8 @@ _SOMETIMES = (
 _LINE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=", re.MULTILINE)
 # Readers of django-environ that give the text as it is, and those that make something of it.
 _TEXTS, _MADE = ("str", "path"), ("bool", "int", "float", "list", "tuple", "dict", "json", "url", "bytes", "unicode")
+# What a reader may do to a part of a list beside splitting it: interpolate, unquote, begin a comment.
+_NOT_PLAIN = re.compile(r"[$\\'\"#(\[{]")
 _OF_URLS = ("db", "db_url", "cache", "cache_url", "email", "email_url", "search_url", "channels", "channels_url")
 _DATABASE = re.compile(r"(^|_)(DB|DATABASE|POSTGRES|POSTGRESQL|PG)(_|$|NAME|USER|PASS|HOST|PORT)|^PG[A-Z]+$")
 _BROKER = re.compile(r"(^|_)(REDIS|BROKER|CELERY|VALKEY)(_|$)|^CACHE_URL$")
@@ -61,12 +63,15 @@ class Given:
 class Reading:
     """A variable that an expression reads. `default` is what stands for one that is not set, None for an error.
 
-    `plain`: the variable's text is the expression's value.
+    `plain`: the variable's text is the expression's value. `splits`: what is between its commas; a `cast` is given the
+    text, or else the default.
     """
 
     name: str
     default: ast.expr | None
     plain: bool
+    splits: bool = False
+    cast: ast.Lambda | None = None
 
 
 def given(project: Checkout, files: Collection[str], texts: Mapping[str, str | None]) -> Given:
@@ -124,13 +129,32 @@ def reading(node: ast.AST, readers: Mapping[str, str]) -> Reading | None:
     owner, _, method = ast.unparse(node.func).partition(".")
     kind, default = readers.get(owner), words.get("default")
     if {*words} <= {"default", "cast"} and kind == "decouple" and not method:
-        return Reading(name, default, plain="cast" not in words)
+        cast = words.get("cast")
+        own = cast if isinstance(cast, ast.Lambda) else None
+        splits = cast is not None and ast.unparse(cast) in ("Csv()", "decouple.Csv()")
+        return Reading(name, default, cast is None, splits, own)
     if {*words} <= {"default", "cast"} and kind == "env" and method in ("", *_TEXTS, *_MADE, *_OF_URLS):
         # env("X", str) casts; env.str("X", "a") has a default.
         by_place = second if method in (*_TEXTS, *_MADE) else None
         text = method in _TEXTS or (not method and second is None and "cast" not in words)
-        return Reading(name, default or by_place, plain=text)
+        splits = method in ("list", "tuple") and not (second and "default" in words) and "cast" not in words
+        return Reading(
+            name, default or by_place, text, splits or (not method and _is_list(second or words.get("cast")))
+        )
     return None
+
+
+def _is_list(node: ast.expr | None) -> bool:
+    """Whether django-environ is told to make a list."""
+    return isinstance(node, ast.Name) and node.id in ("list", "tuple")
+
+
+def names_read(project: Checkout, files: Collection[str]) -> list[str]:
+    """Every variable that these files read, each once; a reader of one may be taken from another by `import *`."""
+    trees = [tree for file in files if (tree := syntax_if_read(project, file))]
+    readers = {name: kind for tree in trees for name, kind in readers_in(tree).items()}
+    found = (reading(node, readers) for tree in trees for node in walk(tree))
+    return list(dict.fromkeys(read.name for read in found if read))
 
 
 def readers_in(tree: ast.Module) -> dict[str, str]:
@@ -149,6 +173,10 @@ def readers_in(tree: ast.Module) -> dict[str, str]:
             called = ast.unparse(node.value.func)
             if called in ("environ.Env", "Env", "environ.FileAwareEnv", "FileAwareEnv"):
                 found |= {target.id: "env" for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Assign):
+            # What a reader puts before each name.
+            for target in node.targets:
+                found.pop(ast.unparse(target).removesuffix(".prefix"), None)
     return found
 
 
@@ -169,17 +197,56 @@ class _Values(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         return self._value(node) or self.generic_visit(node)
 
+    def visit_With(self, node: ast.With) -> ast.AST:
+        # with env.prefixed("SHOP_"):
+        return node if any(".prefixed(" in ast.unparse(item) for item in node.items) else self.generic_visit(node)
+
     def _value(self, node: ast.expr) -> ast.expr | None:
         read = reading(node, self._readers)
         if read is None:
             return None
         text = self._variables.texts.get(read.name)
-        if text is not None and read.plain:
-            return ast.copy_location(ast.Constant(text), node)
+        if text is not None and read.name not in self._variables.others:
+            return self._made(read, ast.copy_location(ast.Constant(text), node))
         if read.default is not None and self._variables.is_unset(read.name):
             default: ast.expr = self.visit(read.default)
+            # Only python-decouple casts it, too.
+            if isinstance(default, ast.Constant) and self._readers.get(_owner(node)) == "decouple":
+                return self._made(read, default) or default
             return default
         return None
+
+    def _made(self, read: Reading, text: ast.Constant) -> ast.expr | None:
+        """What a reader makes of a text, where that is certain."""
+        if read.plain:
+            return text
+        if not isinstance(text.value, str):
+            return None
+        if read.cast is not None:
+            return _applied(read.cast, text)
+        if read.splits and not _NOT_PLAIN.search(text.value):
+            parts = [ast.Constant(part.strip()) for part in text.value.split(",") if part.strip()]
+            return ast.copy_location(ast.List([*parts], ast.Load()), text)
+        return None
+
+
+def _owner(node: ast.expr) -> str:
+    return ast.unparse(node.func).partition(".")[0] if isinstance(node, ast.Call) else ""
+
+
+def _applied(function: ast.Lambda, value: ast.Constant) -> ast.expr | None:
+    """The expression of a function of one argument, with the value in its place."""
+    words = function.args
+    names = [word.arg for word in (*words.posonlyargs, *words.args, *words.kwonlyargs)]
+    if len(names) != 1 or words.vararg or words.kwarg:
+        return None
+
+    class Place(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.AST:
+            return ast.copy_location(ast.Constant(value.value), node) if node.id == names[0] else node
+
+    body: ast.expr = Place().visit(function.body)
+    return body
 
 
 def missing(trees: Mapping[str, ast.Module], variables: Given) -> Iterator[Told]:

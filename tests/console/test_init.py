@@ -83,6 +83,24 @@ def test_what_the_repository_tells_need_not_be_said(shop: Desk) -> None:
     assert shop.calls() == ["stack ls --json @", "stack init prod --no-select @"]
 
 
+@pytest.mark.proves("init.stack")
+def test_the_secret_key_s_variable_is_found_however_it_is_read(shop: Desk) -> None:
+    """By another module's reader too; in a comment, a text or another call it is none."""
+    texts = {
+        "base.py": 'import environ\nenv = environ.Env()\nKEY = env.str(\n    "SHOP_SECRET_KEY",\n    default="x",\n)\n',
+        "production.py": (
+            'from .base import *\nfrom decouple import config\nSECRET_KEY = env("OTHER_SECRET_KEY")\n'
+            'TOKEN = config("PAY_SECRET_KEY")\n# os.environ["OLD_SECRET_KEY"]\n'
+            """DOC = 'set os.environ["MY_SECRET_KEY"]'\nSAID = remember("env", "NO_SECRET_KEY")\n"""
+        ),
+    }
+    for name, text in texts.items():
+        (shop.place / "shop/config/settings" / name).write_text(text)
+    shop.git("commit", "--quiet", "--all", "-m", "Read more")
+    run("prod", "--repository", "shop", *ANSWERED)
+    assert config(shop)["generateSecrets"] == ["SHOP_SECRET_KEY", "OTHER_SECRET_KEY", "PAY_SECRET_KEY"]
+
+
 @pytest.mark.proves("init.asks")
 def test_what_is_not_said_is_asked_and_the_host_key_is_shown(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "somebody_is_there", lambda: True)

@@ -83,6 +83,7 @@ def anonymous(text: str, stack: Stack) -> str:
     text = re.sub(r"\(3\.\d+\.\d+ not in", "(PYTHON not in", text)
     text = re.sub(r"\bwithin \d+ s of its start", "within SECONDS s of its start", text)
     text = re.sub(r"(?<=process python3 \()\d+", "PID", text)
+    text = re.sub(r"(?<=held by process )\d+|(?<=pg_terminate_backend\()\d+", "PID", text)
     # A file system of 100 MiB, less what it needs itself.
     text = re.sub(r"\b(?:100|9\d) MiB are free", "ALL MiB are free", text)
     return re.sub(r"\bcommit [0-9a-f]{7,40}\b", "commit COMMIT", text)
@@ -108,6 +109,7 @@ def anonymous(text: str, stack: Stack) -> str:
     "django.static-root-outside",
     "django.static-url-other",
     "hooks.failing",
+    "migrate.lock-holder",
     "outputs.served",
 )
 @pytest.mark.parametrize(("deployed", "case"), list(parameters()), indirect=["deployed"])

@@ -37,20 +37,18 @@ POINTS = {
 
 
 @contextmanager
-def always_served(stack: Stack) -> Iterator[None]:
-    """The site must answer every request of a visitor who asks again and again during the block."""
+def again_and_again(visit: Callable[[], object]) -> Iterator[None]:
+    """Somebody visits the site all through the block; DemoError or AssertionError of a visit fails the test."""
     ended, problems = threading.Event(), list[str]()
 
-    def visit() -> None:
+    def go_on() -> None:
         while not ended.wait(0.1):
             try:
-                page = stack.site.get()
-                if page.status != 200:
-                    problems.append(f"status {page.status}")
-            except DemoError as error:
+                visit()
+            except (DemoError, AssertionError) as error:
                 problems.append(str(error))
 
-    visitor = threading.Thread(target=visit, daemon=True)
+    visitor = threading.Thread(target=go_on, daemon=True)
     visitor.start()
     try:
         yield
@@ -58,6 +56,18 @@ def always_served(stack: Stack) -> Iterator[None]:
         ended.set()
         visitor.join(60)
     assert problems == []
+
+
+@contextmanager
+def always_served(stack: Stack) -> Iterator[None]:
+    """The site must answer every request of a visitor who asks again and again during the block."""
+
+    def visit() -> None:
+        status = stack.site.get().status
+        assert status == 200, f"status {status}"
+
+    with again_and_again(visit):
+        yield
 
 
 def kill(stack: Stack, condition: str, *, remote: bool = True) -> None:

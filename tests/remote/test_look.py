@@ -254,19 +254,13 @@ def test_a_look_only_asks(ssh: Any) -> None:
 
 @pytest.mark.proves("migrations.locks.preview")
 def test_it_asks_for_tables_too_over_the_same_connection(ssh: Any, engine: dict[str, Any]) -> None:
-    asked: list[State] = []
-
-    def tables(state: State) -> list[str]:
-        asked.append(state)
-        return ["books_book", "it's"]
-
+    tables = ["books_book", "it's"]
     folder = ssh(out=json.dumps({**ANSWER, "tables": {"books_book": {"rows": 7, "size": 8192}}}))
-    look = reach(SERVER, slug="shop", drift=True, private_key=None, tables=tables).look
-    assert (asked, look.tables) == ([STATE], {"books_book": Table(rows=7, size=8192)})
+    look = reach(SERVER, slug="shop", drift=True, private_key=None, state=STATE, tables=tables).look
+    assert look.tables == {"books_book": Table(rows=7, size=8192)}
     assert (folder / "arguments").read_text().splitlines()[-1].endswith(" books_book 'it'\"'\"'s'")
     # Without a look, nobody is asked.
-    assert reach(SERVER, slug="shop", drift=False, private_key=None, tables=tables).look.tables == {}
-    assert len(asked) == 1
+    assert reach(SERVER, slug="shop", drift=False, private_key=None, state=STATE, tables=tables).look.tables == {}
 
 
 @pytest.mark.proves("migrations.locks.preview")
@@ -337,19 +331,18 @@ def _openssh(config: Path, name: str) -> dict[str, str]:
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the program tells the engine, whether this is a preview, and what the state is."""
-    told: dict[str, Any] = {"warnings": [], "preview": True, "state": STATE}
+    """What the program tells the engine, and whether this is a preview."""
+    told: dict[str, Any] = {"warnings": [], "preview": True}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
     monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
     monkeypatch.setattr(pulumi, "warn", told["warnings"].append)
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: told["preview"])
-    monkeypatch.setattr(access, "read_state", lambda: told["state"])
     return told
 
 
-def reached(drift: bool = True) -> Look:
-    return reach(SERVER, slug="shop", drift=drift, private_key=None).look
+def reached(drift: bool = True, state: State = STATE) -> Look:
+    return reach(SERVER, slug="shop", drift=drift, private_key=None, state=state).look
 
 
 @pytest.mark.proves("story.drift.unreachable")
@@ -412,28 +405,27 @@ def test_the_look_brings_the_server_s_register(ssh: Any) -> None:
 def test_a_server_is_another_one_unless_it_knows_the_stack(
     ssh: Any, engine: dict[str, Any], server: str, identity: str, moved_from: str
 ) -> None:
-    engine["state"] = replace(STATE, outputs={"server": server}, identity=identity)
+    state = replace(STATE, outputs={"server": server}, identity=identity)
     ssh(out=f"{json.dumps(ANSWER)}\ncodesensei-register:{json.dumps(REGISTER)}\n")
-    assert reach(SERVER, slug="shop", drift=True, private_key=None).moved_from == moved_from
+    assert reach(SERVER, slug="shop", drift=True, private_key=None, state=state).moved_from == moved_from
     # Nobody looks, so nobody knows.
     unknown = "" if server == SERVER.host else server
-    assert reach(SERVER, slug="shop", drift=False, private_key=None).moved_from == unknown
+    assert reach(SERVER, slug="shop", drift=False, private_key=None, state=state).moved_from == unknown
 
 
 def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engine: dict[str, Any]) -> None:
     """Its state cannot be read; where the server was put back since, what the state holds as done must run again."""
     ssh(out="{}")
-    engine["state"] = State()
-    assert reached().repair("claim") == 0
-    assert reached().repair("claim") == 0, "previews begin nothing"
+    first = State()
+    assert reached(state=first).repair("claim") == 0
+    assert reached(state=first).repair("claim") == 0, "previews begin nothing"
     engine["preview"] = False
     before = int(time.time())
-    assert reached().repair("claim") == 0
-    again = reached()
+    assert reached(state=first).repair("claim") == 0
+    again = reached(state=first)
     assert before <= again.repair("claim") == again.repair("build") == again.copy <= time.time()
     ssh(out=json.dumps(ANSWER))
-    assert reached().repair("claim") == 0, "the server is the one that the deploy was begun on"
-    engine["state"] = STATE
+    assert reached(state=first).repair("claim") == 0, "the server is the one that the deploy was begun on"
     assert reached().repair("claim") == 9
     assert not access.note_of("prod").exists()
 

@@ -155,11 +155,11 @@ def test_a_backup_older_than_a_day_is_a_finding_of_the_policy(restic: Restic, ma
     status.note(SHOP, since=now - 99 * hours)
     missing = status.too_old(SHOP)
     assert missing
-    assert (missing.thing, missing.cause) == ("backup", "no backup was made for 4 days")
+    assert (missing.thing, missing.cause) == ("backup", "none was made for 4 days")
     status.note(SHOP, made=now - 27 * hours)
     old = status.too_old(SHOP)
     assert old
-    assert (old.cause, old.fix) == ("the newest backup is 27 hours old", "make one: codesensei backup")
+    assert (old.cause, old.fix) == ("the newest is 27 hours old", "make one: codesensei backup")
     status.note(SHOP, made=now - 25 * hours)
     assert status.too_old(SHOP) is None
 

@@ -64,6 +64,32 @@ def test_an_answer_is_whole_and_in_no_log(server: Path, monkeypatch: pytest.Monk
     assert "shop" not in done.log.read_text()
 
 
+TELLING = (
+    "print('Applying a.1...', end='', flush=True); print('waits:for the lock of shop', flush=True); print(' OK');"
+    "print('Applying b.2...', end='', flush=True); print('waits:again', flush=True); print('end', end='')"
+)
+
+
+@pytest.mark.proves("migrate.lock-holder")
+def test_what_a_job_tells_is_said_at_once_and_leaves_its_lines_whole(
+    server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, name = paths.ProjectPaths("shop"), "1234567-89abcde"
+    project.env_file(name).parent.mkdir(parents=True)
+    project.env_file(name).write_text("MAIL_LOGIN=shop\n")
+    project.variable_notes(name).parent.mkdir(parents=True, exist_ok=True)
+    write_json(project.variable_notes(name), {"secretNames": ["MAIL_LOGIN"]})
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    monkeypatch.setattr(jobs, "_systemd_run", lambda *_: [sys.executable, "-c", TELLING])
+    step, said = Step("shop", "build", (), BUILD), list[str]()
+    monkeypatch.setattr(step, "say", said.append)
+    done = jobs.run_job(
+        step, Release(project, name, "deploy", ".", "config.settings"), Job("migrate", [], tells="waits:")
+    )
+    assert said == ["migrate: for the lock of [secret]", "migrate: again"]
+    assert done.tail.splitlines() == ["Applying a.1... OK", "Applying b.2...end"]
+
+
 @pytest.mark.proves("build.weight")
 def test_a_job_leaves_the_machine_to_what_serves(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)

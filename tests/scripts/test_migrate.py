@@ -302,6 +302,43 @@ def test_an_invalid_index_is_dropped_and_no_migration_with_it_recorded(
     assert ("--fake" in caught.value.fix) is (said == {} and log == IN_THE_WAY)
 
 
+HOLDER = {"lock": "a lock on book", "text": "process 41 (role shop)", "process": 41}
+PREPARED = {"lock": "a lock on book", "text": "a prepared transaction (pg_prepared_xacts)", "process": 0}
+END = "end what holds it, on the server: sudo -u postgres psql shop -c 'SELECT pg_terminate_backend(41)'; or"
+
+
+@pytest.mark.proves("migrate.lock-holder")
+@pytest.mark.parametrize(
+    ("log", "said", "cause", "fix"),
+    [
+        (LOCKED, {"held": [HOLDER]}, "; it waited for a lock on book, held by process 41 (role shop)", END),
+        (LOCKED, {"held": [HOLDER, PREPARED]}, "process 41 (role shop) and a prepared transaction", END),
+        (LOCKED, {"held": [PREPARED]}, "held by a prepared transaction", "run pulumi up again at a quieter time"),
+        (LOCKED, {}, "a table stayed locked for longer than database.lockTimeout", "run pulumi up again"),
+        (CANCELLED, {"held": [HOLDER], "over": ["books.0003_fill"]}, "; it waited for a lock on book", f"{END} change"),
+        # It has waited, and then failed for another reason.
+        (IN_THE_WAY, {"held": [HOLDER]}, "app.0002_index makes note_idx", "compare both"),
+    ],
+)
+def test_who_held_the_lock_is_named_with_what_ends_it(
+    project: Project, run: Migrate, log: str, said: dict[str, Any], cause: str, fix: str
+) -> None:
+    project.failing, project.said = {"default": log}, said
+    with pytest.raises(Failure, match=re.escape(cause)) as caught:
+        run(longest=60)
+    assert caught.value.fix.startswith(fix)
+    assert ("waited for" in caught.value.cause) is (bool(said) and log != IN_THE_WAY)
+
+
+@pytest.mark.proves("migrate.lock-holder")
+def test_an_index_that_a_held_lock_has_left_invalid_is_dropped_first(project: Project, run: Migrate) -> None:
+    project.failing = {"default": LOCKED}
+    project.said = {"held": [HOLDER], "invalid": ["note_idx"], "left": ["note_idx"]}
+    with pytest.raises(Failure, match=r"held by process 41 .*; it left an invalid index: note_idx") as caught:
+        run()
+    assert caught.value.fix.startswith(f"{DROP}; then {END}")
+
+
 @pytest.mark.proves("migrate.invalid-index")
 def test_an_invalid_index_that_a_migration_skips_is_a_warning(project: Project, run: Migrate) -> None:
     """CREATE INDEX CONCURRENTLY IF NOT EXISTS is content with one."""

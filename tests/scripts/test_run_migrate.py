@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.release import migrate
+from codesensei.scripts.release import migrate, watch_locks
 
 # As much of Django, and of what is below it, as the program touches. Statements are printed as they are run.
 DJANGO = """
@@ -33,6 +33,11 @@ class Cursor:
         pass
     def execute(self, sql, params=()):
         print("SQL", " ".join(sql.split()), *params)
+        if "pg_blocking_pids" in sql:
+            self.rows = [tuple(row) for row in HOW["holders"][min(len(asked), len(HOW["holders"]) - 1)]]
+            asked.append(params)
+            enough.set() if len(asked) > len(HOW["holders"]) else None
+            return
         self.rows = [(HOW["pid"],)] if "backend_pid" in sql else [(name,) for name in invalid[0]]
         if "information_schema" in sql:
             self.rows = [()] if params[1] in HOW["there"] else []
@@ -65,8 +70,8 @@ class Connection:
         print("CLOSED")
     def execute(self, sql):
         run = lambda sql, *_: print("SQL", sql)
-        for wrapper in self.execute_wrappers:
-            run = (lambda inner: lambda *words: wrapper(inner, *words, {"connection": self}))(run)
+        for wrapper in reversed(self.execute_wrappers):
+            run = (lambda inner, outer: lambda *words: outer(inner, *words[:3], {"connection": self}))(run, wrapper)
         run(sql, None, False) if self.execute_wrappers else run(sql)
 class Signal:
     def connect(self, receiver):
@@ -79,7 +84,7 @@ class transaction:
         print("SQL BEGIN")
         yield
         print("SQL COMMIT")
-invalid = [HOW["before"]]
+invalid, asked, enough = [HOW["before"]], [], threading.Event()
 connections, connection_created = {"default": Connection()}, Signal()
 """
 SCHEMA = """
@@ -137,7 +142,7 @@ sys.exit(HOW["status"])
 # A migration that works in one way or another, and another one after it.
 WORK = """
 import time, types
-from django.db import HOW, connections
+from django.db import HOW, connection_created, connections, enough
 from django.db.migrations.executor import MigrationExecutor
 from django.db import Raw
 class Cancelled(Exception):
@@ -149,6 +154,14 @@ def one_statement(connection):
             raise Cancelled
         print("SQL WAITED TO THE END")
     connection.execute_wrappers[-1](wait, HOW["statement"], None, False, {"connection": connection})
+def held_up(connection):
+    connection_created.receiver(connection=connection)
+    def wait(*_):
+        # Once more than there are answers: the last one has been told, too.
+        assert enough.wait(30)
+        if HOW["fails"]:
+            raise Cancelled
+    connection.execute_wrappers[0](wait, HOW["statement"], None, False, {"connection": connection})
 def many_statements(connection):
     for _ in range(3000):
         connection.execute("UPDATE")
@@ -183,7 +196,7 @@ for name, work in (("0001_x", globals()[HOW["work"]]), ("0002_y", quick)):
 print("SQL STOPPED" if Raw.cancelled.wait(HOW.get("waits", 0)) else "SQL LEFT ALONE")
 """
 AS_USUAL = {"vendor": "postgresql", "pid": 7, "refuses": False, "before": [], "after": [], "status": 0}
-AS_USUAL |= {"there": [], "operations": [], "own": [], "sites": {}}
+AS_USUAL |= {"there": [], "operations": [], "own": [], "sites": {}, "holders": [[]]}
 NO_DEFAULTS: dict[str, Any] = {"alias": "default", "keep": False, "kept": [], "drop": []}
 
 
@@ -220,6 +233,7 @@ def run(
     done = subprocess.run(argv, cwd=tmp_path, env={"HOW": json.dumps(how)}, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     told = [line.removeprefix("SQL ") for line in lines if line.startswith("SQL ") and "pg_index" not in line]
+    told += [line for line in lines if line.startswith(watch_locks.TELLS)]
     [answer] = [line.removeprefix(migrate.MIGRATED) for line in lines if line.startswith(migrate.MIGRATED)]
     assert done.stderr == "" or manage == WORK
     return told, json.loads(answer), done.returncode
@@ -235,7 +249,7 @@ def test_the_limit_is_set_on_the_session(tmp_path: Path) -> None:
         "CREATE TABLE",
         "ALTER TABLE",
     ]
-    names = ("refused", "invalid", "left", "over", "partly", "unbounded", "site")
+    names = ("refused", "invalid", "left", "over", "partly", "unbounded", "site", "held")
     nothing: dict[str, list[Any]] = {name: [] for name in names}
     nothing |= {"kept": [], "dropped": []}
     assert (said, status) == (nothing, 0)
@@ -420,3 +434,73 @@ def test_a_statement_without_a_transaction(tmp_path: Path, statement: str, is_bo
     told, said, status = worked(tmp_path, "one_statement", atomic=False, statement=statement, manage=manage)
     assert "WAIT" in told
     assert (said["partly"], status) == ((["books.0001_x"], 1) if is_bounded else ([], 0))
+
+
+# The process that waits, the lock, its table, and who holds it.
+REPORT = (7, "relation", "books_book", 41, "shop", "report", "10.0.0.7", "idle in transaction", 720.4, "select")
+ANOTHER = (7, "relation", "books_book", 42, "postgres", "psql", None, None, None, None)
+OF_REPORT = "process 41 (role shop, report, from 10.0.0.7, idle in transaction for 12 min, last command SELECT)"
+OF_ANOTHER = "process 42 (role postgres, psql)"
+SAID = "codesensei-waits:books.0001_x, after {} s, waits for a lock on books_book, held by {}"
+
+
+def held_up(tmp_path: Path, *holders: list[tuple[Any, ...]], **changes: Any) -> tuple[list[str], list[Any]]:
+    """What was told of who held the lock, and who is said to have held it in the end."""
+    how = {"manage": WORK, "work": "held_up", "atomic": True, "statement": "ALTER TABLE", "fails": True, **changes}
+    told, said, _ = run(tmp_path, 1, holders=holders, **how)
+    return [line.replace("after 2 s", "after 1 s") for line in told if line.startswith(watch_locks.TELLS)], said["held"]
+
+
+@pytest.mark.proves("migrate.lock-holder")
+def test_who_holds_a_lock_is_told_once_and_when_it_has_failed(tmp_path: Path) -> None:
+    """Well before the limit: this one is a second."""
+    told, held = held_up(tmp_path, [REPORT])
+    assert told == [SAID.format(1, OF_REPORT)]
+    assert held == [{"lock": "a lock on books_book", "text": OF_REPORT, "process": 41}]
+
+
+@pytest.mark.proves("migrate.lock-holder")
+def test_one_that_comes_later_is_told_with_those_before_it(tmp_path: Path) -> None:
+    told, held = held_up(tmp_path, [REPORT], [REPORT, ANOTHER])
+    assert told == [SAID.format(1, OF_REPORT), SAID.format(1, f"{OF_REPORT} and {OF_ANOTHER}")]
+    assert [holder["process"] for holder in held] == [41, 42]
+
+
+@pytest.mark.proves("migrate.lock-holder")
+@pytest.mark.parametrize(("holders", "changes"), [([[]], {}), ([[REPORT], []], {}), ([[REPORT]], {"fails": False})])
+def test_nobody_is_named_who_holds_nothing_any_more(
+    tmp_path: Path, holders: list[list[tuple[Any, ...]]], changes: dict[str, Any]
+) -> None:
+    told, held = held_up(tmp_path, *holders, **changes)
+    assert (len(told), held) == (sum(map(bool, holders)), [])
+
+
+@pytest.mark.proves("migrate.lock-holder")
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (("tuple", "book"), "a row of book"),
+        (("transactionid", None), "a row that another transaction has changed"),
+        (("virtualxid", None), "an older transaction"),
+        (("object", None), "a lock"),
+    ],
+)
+def test_what_is_waited_for(row: tuple[str, str | None], words: str) -> None:
+    assert watch_locks.lock(*row) == words
+
+
+@pytest.mark.proves("migrate.lock-holder")
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ((0, None, None, None, None, None, None), "a prepared transaction (pg_prepared_xacts)"),
+        ((41, None, None, None, None, None, None), "process 41"),
+        (
+            (41, "shop", "", None, "active", 119.0, "UPDATE"),
+            "process 41 (role shop, active for 119 s, last command UPDATE)",
+        ),
+        ((41, "shop", "", None, "active", 9000.0, None), "process 41 (role shop, active for 2 h)"),
+    ],
+)
+def test_who_it_is(row: Any, words: str) -> None:
+    assert watch_locks.holder(*row) == words

@@ -96,9 +96,7 @@ def test_a_python_that_does_not_fit_is_told_with_other_errors(deploy: Deploy) ->
 
 
 @pytest.mark.proves("preview.needs")
-@pytest.mark.parametrize(
-    "more", ["ALLOWED_HOSTS += os.environ['NAME'].split(',')\n", "more(globals())\n", "from django.more import *\n"]
-)
+@pytest.mark.parametrize("more", ["ALLOWED_HOSTS += made()\n", "more(globals())\n", "from django.more import *\n"])
 def test_what_may_change_the_hosts_makes_it_a_warning(deploy: Deploy, more: str) -> None:
     """Mezzanine's settings end with set_dynamic_settings(globals())."""
     text = f"ALLOWED_HOSTS = ['localhost', '127.0.0.1']\n{more}"
@@ -121,3 +119,117 @@ def test_a_database_of_places(deploy: Deploy) -> None:
     assert deploy(POSTGIS, env=env, database={"extensions": ["postgis"]}).warnings == ()
     elsewhere = {"DATABASE_URL": "postgis://a:b@db.example.com/shop"}
     assert deploy(POSTGIS, env={**env, **elsewhere}).warnings == ()
+
+
+BOTH = ("shop.example.com", "www.example.com")
+ENVIRON = "import environ\nenv = environ.Env()\n"
+DECOUPLE = "from decouple import Csv, config\n"
+# How settings read ALLOWED_HOSTS from the variable HOSTS.
+READ = {
+    "split": "ALLOWED_HOSTS = os.environ['HOSTS'].split(',')\n",
+    "split with a default": "ALLOWED_HOSTS = os.environ.get('HOSTS', 'other.example').split(',')\n",
+    "split at spaces": "ALLOWED_HOSTS = os.getenv('HOSTS', '').replace(',', ' ').split()\n",
+    "stripped": "ALLOWED_HOSTS = [host.strip() for host in os.environ['HOSTS'].split(',') if host.strip()]\n",
+    "by a name": "HOSTS = os.environ['HOSTS']\nALLOWED_HOSTS = HOSTS.split(',')\n",
+    "with more": "ALLOWED_HOSTS = ['localhost'] + os.environ['HOSTS'].split(',')\n",
+    "more": "ALLOWED_HOSTS = ['localhost']\nALLOWED_HOSTS += os.environ['HOSTS'].split(',')\n",
+    "env.list": f"{ENVIRON}ALLOWED_HOSTS = env.list('HOSTS')\n",
+    "env.list with a default": f"{ENVIRON}ALLOWED_HOSTS = env.list('HOSTS', default=['other.example'])\n",
+    "env as list": f"{ENVIRON}ALLOWED_HOSTS = env('HOSTS', cast=list)\n",
+    "env, list": f"{ENVIRON}ALLOWED_HOSTS = env('HOSTS', list, default=['other.example'])\n",
+    "Csv": f"{DECOUPLE}ALLOWED_HOSTS = config('HOSTS', cast=Csv())\n",
+    "Csv with a default": f"{DECOUPLE}ALLOWED_HOSTS = config('HOSTS', default='other.example', cast=Csv())\n",
+    "lambda": f"{DECOUPLE}ALLOWED_HOSTS = config('HOSTS', cast=lambda v: [s.strip() for s in v.split(',')])\n",
+    "lambda with a default": f"{DECOUPLE}ALLOWED_HOSTS = config('HOSTS', default='a', cast=lambda v: v.split(','))\n",
+}
+# What is done there, only running tells.
+UNKNOWN = "split at spaces"
+
+
+@pytest.fixture
+def warned(deploy: Deploy) -> Callable[..., list[str]]:
+    def read(text: str, *names: str, **top: Any) -> list[str]:
+        packages = {"requirements.txt": "django\npsycopg\ndjango-environ\npython-decouple\n", "config/more.py": ""}
+        return list(deploy(text, packages, domains=names, **top).warnings)
+
+    return read
+
+
+@pytest.mark.proves("preview.hosts")
+@pytest.mark.parametrize("name", [name for name in READ if name != UNKNOWN])
+@pytest.mark.parametrize("hosts", ["shop.example.com", ".example.org,shop.example.com", "localhost"])
+def test_hosts_of_a_variable_are_held_against_the_names(warned: Any, name: str, hosts: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        warned(READ[name], *BOTH, env={"HOSTS": hosts})
+    lacks = "shop.example.com, www.example.com" if hosts == "localhost" else "www.example.com"
+    assert f" does not have {lacks}, so Django answers 400 there" in str(caught.value)
+    if name not in ("by a name", "more"):
+        assert "ALLOWED_HOSTS, from the variable HOSTS, does not" in str(caught.value)
+        assert "    add it to HOSTS in codesensei:env" in str(caught.value)
+
+
+@pytest.mark.proves("preview.hosts")
+@pytest.mark.parametrize("text", READ.values())
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        "shop.example.com,www.example.com",
+        " shop.example.com, www.example.com ",
+        "Shop.Example.com,WWW.example.com",
+        ".example.com",
+        "*",
+        "shop.example.com:8000,www.example.com:443",
+    ],
+)
+def test_hosts_of_a_variable_that_has_all_names(warned: Any, text: str, hosts: str) -> None:
+    assert warned(text, *BOTH, env={"HOSTS": hosts}) == []
+
+
+@pytest.mark.proves("preview.hosts")
+@pytest.mark.parametrize("name", [name for name in READ if name.endswith("with a default")])
+def test_a_default_that_lacks_a_name_says_which_variable_to_set(warned: Any, name: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        warned(READ[name], *BOTH)
+    assert "ALLOWED_HOSTS, from the variable HOSTS, does not have shop.example.com, www.example.com" in str(
+        caught.value
+    )
+    assert "    set codesensei:env.HOSTS, with it" in str(caught.value)
+
+
+@pytest.mark.proves("preview.hosts")
+@pytest.mark.parametrize("text", READ.values())
+def test_hosts_of_a_secret_variable_are_not_known(warned: Any, text: str) -> None:
+    found = warned(text, *BOTH, secretEnv=("HOSTS",))
+    assert all("unless something changes it" in warning for warning in found)
+    assert bool(found) is (text == READ["more"])
+
+
+@pytest.mark.proves("preview.hosts")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALLOWED_HOSTS = os.environ['HOSTS'].split(',') + made()\n",
+        "ALLOWED_HOSTS = [f'shop.{host}' for host in os.environ['HOSTS'].split(',')]\n",
+        "ALLOWED_HOSTS = [name(host) for host in os.environ['HOSTS'].split(',')]\n",
+        "ALLOWED_HOSTS = [host for host in os.environ['HOSTS'].split(',') if made(host)]\n",
+        "os.environ['HOSTS'] = made()\nALLOWED_HOSTS = os.environ['HOSTS'].split(',')\n",
+        f"{ENVIRON}ALLOWED_HOSTS = env.list('HOSTS', subcast=made)\n",
+        f"{ENVIRON}with env.prefixed('SHOP_'):\n    ALLOWED_HOSTS = env.list('NAMES', default=['other.example'])\n",
+        f"{ENVIRON}env.prefix = 'SHOP_'\nALLOWED_HOSTS = env.list('NAMES', default=['other.example'])\n",
+        f"{DECOUPLE}ALLOWED_HOSTS = config('HOSTS', cast=Csv(delimiter=';'))\n",
+        f"{DECOUPLE}ALLOWED_HOSTS = config('HOSTS', cast=lambda v, w=made(): made(v))\n",
+        "HOSTS = ['other.example']\nif made():\n    HOSTS = ['another.example']\nALLOWED_HOSTS = HOSTS\n",
+    ],
+)
+def test_hosts_that_only_running_tells_stop_nothing(warned: Any, text: str) -> None:
+    env = {"HOSTS": "other.example", "SHOP_NAMES": "shop.example.com"}
+    found = warned(f"from config.more import made, name\n{text}", *BOTH, env=env)
+    assert all("unless something changes it" in warning for warning in found)
+    assert bool(found) is text.endswith("ALLOWED_HOSTS = HOSTS\n")
+
+
+@pytest.mark.proves("preview.hosts")
+@pytest.mark.parametrize("hosts", ["$OTHER", "shop.'example'.com", "[shop.example.com]"])
+def test_what_a_reader_makes_something_else_of_is_not_known(warned: Any, hosts: str) -> None:
+    for name in ("env.list", "Csv"):
+        assert warned(READ[name], *BOTH, env={"HOSTS": hosts}) == []

@@ -52,15 +52,12 @@ def findings(project: ProjectPaths) -> Iterator[Finding]:
     wanted = settings.read(project)
     if wanted is None:
         return
-    now, found, again = time.time(), read(project), f"on the server: {project.backup} now"
-    age = now - (found.made or found.since)
+    found, again = read(project), f"on the server: {project.backup} now"
     if found.error:
-        newest = f"the newest is {_age(now - found.made)} old" if found.made else "there is none"
-        cause = f"the last one failed, {newest}: {found.error}"
+        cause = f"the last one failed, {_newest(found)}: {found.error}"
         yield Finding(thing="backups", cause=cause, fix=found.fix or again)
-    elif age > 2 * wanted.period:
-        cause = f"the newest is {_age(age)} old" if found.made else f"none was made for {_age(age)}"
-        yield Finding(thing="backups", cause=f"{cause}, more than twice the schedule", fix=again)
+    elif time.time() - (found.made or found.since) > 2 * wanted.period:
+        yield Finding(thing="backups", cause=f"{_newest(found)}, more than twice the schedule", fix=again)
     if found.check_error:
         fix = f"on the server: {project.backup} verify"
         yield Finding(thing="backups", cause=f"the last check could not restore one: {found.check_error}", fix=fix)
@@ -69,11 +66,9 @@ def findings(project: ProjectPaths) -> Iterator[Finding]:
 def too_old(project: ProjectPaths) -> Finding | None:
     """What the policy says of the newest backup; nothing on the first day, on which there need not be one."""
     found = read(project)
-    age = time.time() - (found.made or found.since)
-    if age <= FRESH_BACKUP:
+    if time.time() - (found.made or found.since) <= FRESH_BACKUP:
         return None
-    cause = f"the newest backup is {_age(age)} old" if found.made else f"no backup was made for {_age(age)}"
-    return Finding(thing="backup", cause=cause, fix="make one: codesensei backup")
+    return Finding(thing="backup", cause=_newest(found), fix="make one: codesensei backup")
 
 
 def age(project: ProjectPaths) -> float | None:
@@ -87,16 +82,19 @@ def require(project: ProjectPaths) -> None:
     newest = age(project)
     if newest is not None and newest < FRESH_BACKUP:
         return
-    there = "there is none yet" if newest is None else f"the newest is {_age(newest)} old"
     is_set_up = settings.read(project) is not None
     make = "make one: codesensei backup" if is_set_up else "deploy codesensei:backups without these migrations first"
     raise Failure(
         "backup",
-        f"{there}, and in production destructive migrations wait for one that is younger than a day",
+        f"{_newest(read(project))}, and in production destructive migrations wait for one that is younger than a day",
         f'{make}; or, with your reason, codesensei:waive: {{backup: "…"}}',
     )
 
 
-def _age(seconds: float) -> str:
-    hours = int(seconds // 3600)
-    return f"{hours} hours" if hours < 48 else f"{hours // 24} days"
+def _newest(found: Status) -> str:
+    """How old the newest backup is, or for how long none was made."""
+    hours = int((time.time() - (found.made or found.since)) // 3600)
+    if not found.made and (not found.since or hours < 2):
+        return "there is none yet"
+    time_since = f"{hours} hours" if hours < 48 else f"{hours // 24} days"
+    return f"the newest is {time_since} old" if found.made else f"none was made for {time_since}"

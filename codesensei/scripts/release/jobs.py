@@ -75,6 +75,8 @@ class Job:
     lines: int = TAIL
     # How a line for the step alone begins. It is not filtered: a masked path would be another path.
     answer: str = ""
+    # How begins what is said at once. It may stand in the middle of a line, which then goes on.
+    tells: str = ""
 
 
 def end_orphans(step: Step[object]) -> None:
@@ -119,7 +121,7 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
     files.make_directory(project.job_logs, 0o700)
     log = project.job_logs / f"{release.name}-{step.name}.log"
     clean = redactor(project, release.name)
-    answer = ""
+    answer = begun = ""
     tail: deque[str] = deque(maxlen=job.lines)
     only_root = partial(os.open, mode=0o600)
     with _credentials(release) as credentials, open(log, "a", opener=only_root) as full, _telling(step, job.title):
@@ -133,9 +135,17 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
             if job.answer and line.startswith(job.answer):
                 answer = line.removeprefix(job.answer)
                 continue
-            text = clean.clean(line)
+            if job.tells and job.tells in line:
+                head, _, told = line.partition(job.tells)
+                begun += head
+                step.say(f"{job.title}: {clean.clean(told.strip())}")
+                continue
+            text, begun = clean.clean(begun + line), ""
             full.write(text)
             tail.extend(text.splitlines())
+        if begun:
+            full.write(text := clean.clean(begun))
+            tail.append(text)
         code = process.wait()
     return JobResult(code, "\n".join(tail), log, _result(project) if code else "", answer)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
-from codesensei.scripts.release import defaults, guard, jobs
+from codesensei.scripts.release import defaults, guard, jobs, watch_locks
 from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.databases import FOREIGN, App, Asked, Database, read
 from codesensei.scripts.release.jobs import Job
@@ -21,6 +21,7 @@ from codesensei.scripts.release.release import Release
 
 MIGRATE = Path(__file__).with_name("run_migrate.py")
 MIGRATED = "codesensei-migrate:"
+LOCK_TIMEOUT = "canceling statement due to lock timeout"
 # Large projects start with many hundreds of migrations, some of which print more than their name.
 LINES = 20_000
 SHOWN = 3
@@ -29,6 +30,15 @@ APPLIED = re.compile(r"^(?:\[[^\]\n]*\])?\s*Applying \S+\.\.\.", re.MULTILINE)
 ENDED = re.compile(r"^(?:\[[^\]\n]*\])?\s*Applying (\S+)\.\.\..* OK$", re.MULTILINE)
 MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who, in words, held the `lock` that a failed statement waited for; `process`: its number, or 0."""
+
+    lock: str
+    text: str
+    process: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +59,7 @@ class Migrated:
     partly: tuple[str, ...] = ()
     unbounded: tuple[str, ...] = ()
     site: tuple[str, ...] = ()
+    held: tuple[Holder, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,7 @@ def _migrate(
     about = {"alias": alias, "keep": keep_defaults and bool(stays.migrations), "kept": stays.columns, "drop": stays.due}
     numbers = (str(limits.lock), str(limits.migration))
     argv = _python(release, MIGRATE, *numbers, json.dumps(about), "migrate", "--noinput", *chosen)
-    job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, low_weight=False)
+    job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, tells=watch_locks.TELLS, low_weight=False)
     done = jobs.run_job(step, release, job)
     said = read(Migrated, done.answer, release, MIGRATED, done.tail) if done.answer else Migrated()
     defaults.note(step, alias, said.kept, said.dropped)
@@ -137,6 +148,11 @@ def _migrate(
     except Failure as failure:
         for migration in (*said.over, *said.partly):
             failure = _cancelled(failure, migration, migration in said.over, done.tail, limits.migration)
+        if said.held and LOCK_TIMEOUT in done.tail:
+            fix = "run pulumi up again at a quieter time; or raise database.lockTimeout"
+            failure = _held(failure, said.held, release, alias, fix)
+        elif said.held and (said.over or said.partly):
+            failure = _held(failure, said.held, release, alias, failure.fix)
         drop = [f"DROP INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         raise _with_indexes(failure, said, _in_database(release, alias, drop)) from None
     write_json(note, sorted(unfinished - {alias}))
@@ -192,6 +208,15 @@ def _cancelled(failure: Failure, migration: str, is_atomic: bool, log: str, seco
     if earlier := ENDED.findall(log):
         cause += f"\napplied before it, and staying so: {_few(earlier)}"
     return Failure(failure.thing, cause, f"{fix}; then deploy again", failure.log, where=failure.where)
+
+
+def _held(failure: Failure, held: Sequence[Holder], release: Release, alias: str, fix: str) -> Failure:
+    """The failure, with who holds the lock and how to end that."""
+    cause = f"{failure.cause}; it waited for {held[0].lock}, held by {' and '.join(holder.text for holder in held)}"
+    end = [f"SELECT pg_terminate_backend({holder.process})" for holder in held if holder.process]
+    if end:
+        fix = f"end what holds it, {_in_database(release, alias, end)}; or {fix}"
+    return Failure(failure.thing, cause, fix, failure.log, where=failure.where)
 
 
 def _with_indexes(failure: Failure, said: Migrated, how_to_drop: str) -> Failure:

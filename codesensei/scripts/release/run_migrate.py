@@ -2,7 +2,7 @@
 
 On PostgreSQL it waits for a lock no longer than SECONDS (0: for ever), and tells of indexes that are invalid. The limit
 is set on the open connection, because poolers refuse it as a start-up option. A migration that holds its own locks for
-longer than LONGEST seconds (0: there is no bound) is cancelled.
+longer than LONGEST seconds (0: there is no bound) is cancelled. Who holds the lock for which one waits is told.
 
 DEFAULTS is JSON: whether to `keep` the defaults of new columns in the database of `alias`, the tables and columns where
 they are `kept` already, and those where they are to `drop`.
@@ -41,6 +41,7 @@ COLUMN = """
     SELECT FROM information_schema.columns
     WHERE table_schema = ANY (current_schemas(false)) AND table_name = %s AND column_name = %s
 """
+locks = runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "watch_locks.py"))
 # How often a migration's time is looked at, and how often it is cancelled again.
 TICK, AGAIN = 0.2, 1.0
 seconds, longest = map(int, sys.argv[1:3])
@@ -49,12 +50,13 @@ kept = {tuple(column) for column in defaults["kept"]}
 dropped: list[list[str]] = []
 before: dict[str, list[str]] = {}
 refused: list[str] = []
-# The migrations that run: one, or another inside it. Those that were cancelled, in one transaction or in parts. Which
-# kind of database has no bound.
-running: list[str] = []
+# The migrations that run, each since when: one, or another inside it. Those that were cancelled, in one transaction or
+# in parts. Which kind of database has no bound.
+running: list[tuple[str, float]] = []
 over: list[str] = []
 partly: list[str] = []
 unbounded: list[str] = []
+watches: list[Any] = []
 
 
 def invalid(connection: Any) -> list[str]:
@@ -66,8 +68,10 @@ def invalid(connection: Any) -> list[str]:
 
 
 def connected(connection: Any, **_: Any) -> None:
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or threading.current_thread().name == locks["THREAD"]:
         return
+    if all(watch.connection is not connection for watch in watches):
+        watches.append(locks["Watch"](connections, connection, running, seconds))
     if seconds:
         try:
             limit(connection)
@@ -251,17 +255,13 @@ class Bound:
 
 def bound_migrations() -> None:
     """Each between the beginning and the end of its transaction: then it is recorded."""
-    enter, leave, apply = (
-        BaseDatabaseSchemaEditor.__enter__,
-        BaseDatabaseSchemaEditor.__exit__,
-        MigrationExecutor.apply_migration,
-    )
+    enter, leave = BaseDatabaseSchemaEditor.__enter__, BaseDatabaseSchemaEditor.__exit__
 
     def begin(editor: Any) -> Any:
         entered = enter(editor)
         if running and not editor.collect_sql:
             if editor.connection.vendor == "postgresql":
-                editor.bound = Bound(editor.connection, running[-1], editor.atomic_migration)
+                editor.bound = Bound(editor.connection, running[-1][0], editor.atomic_migration)
             else:
                 unbounded.append(editor.connection.vendor)
         return entered
@@ -280,14 +280,20 @@ def bound_migrations() -> None:
         finally:
             bound.end()
 
+    BaseDatabaseSchemaEditor.__enter__, BaseDatabaseSchemaEditor.__exit__ = begin, finish
+
+
+def name_migrations() -> None:
+    """Keep in `running` which one runs."""
+    apply = MigrationExecutor.apply_migration
+
     def apply_migration(executor: Any, state: Any, migration: Any, *words: Any, **named: Any) -> Any:
-        running.append(f"{migration.app_label}.{migration.name}")
+        running.append((f"{migration.app_label}.{migration.name}", time.monotonic()))
         try:
             return apply(executor, state, migration, *words, **named)
         finally:
             running.pop()
 
-    BaseDatabaseSchemaEditor.__enter__, BaseDatabaseSchemaEditor.__exit__ = begin, finish
     MigrationExecutor.apply_migration = apply_migration
 
 
@@ -301,6 +307,7 @@ def placeholder() -> list[str]:
 
 
 connection_created.connect(connected)
+name_migrations()
 if longest:
     bound_migrations()
 sys.argv = ["manage.py", *sys.argv[4:]]
@@ -309,6 +316,7 @@ try:
 finally:
     said: dict[str, list[Any]] = {"refused": refused[:1], "invalid": [], "left": []}
     said |= {"over": over[-1:], "partly": partly[-1:], "unbounded": unbounded[:1]}
+    said["held"] = [held for watch in watches for held in watch.failed]
     said |= {"kept": sorted(map(list, kept)), "dropped": [column for column in dropped if tuple(column) not in kept]}
     for alias, earlier in before.items():
         # What failed may have left it in a transaction.

@@ -119,8 +119,8 @@ CASES = (
         config={"database.lockTimeout": 1},
         before=LOCK,
         after=UNLOCK,
-        error="manage.py migrate (release RELEASE) on SERVER: a table stayed locked for longer than database.lockTimeout",
-        fix="run pulumi up again at a quieter time, end what holds the lock (pg_stat_activity), or raise database.lockTimeout",
+        error="manage.py migrate (release RELEASE) on SERVER: a table stayed locked for longer than database.lockTimeout; it waited for a lock on entries_entry, held by process PID (role postgres, psql)",
+        fix="end what holds it, on the server: sudo -u postgres psql guestbook -c 'SELECT pg_terminate_backend(PID)'; or run pulumi up again at a quieter time; or raise database.lockTimeout",
     ),
     Broken(
         "models have a column that no migration makes",

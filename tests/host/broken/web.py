@@ -60,9 +60,16 @@ CASES = (
     ),
     Broken(
         "the hostname is not allowed",
-        config={"env.DJANGO_ALLOWED_HOSTS": "shop.example"},
+        replace=setting('ALLOWED_HOSTS = sorted({"shop.example"})'),
         error="release RELEASE, asked for http://guestbook.example/ on SERVER: HTTP status 400: Django refuses the host guestbook.example (DisallowedHost): ALLOWED_HOSTS is ['shop.example']",
         fix="add guestbook.example to ALLOWED_HOSTS, or .example for all names below example",
+    ),
+    Broken(
+        "the variable of hostnames lacks one",
+        config={"env.DJANGO_ALLOWED_HOSTS": "shop.example"},
+        error="config/settings/production.py:11: ALLOWED_HOSTS, from the variable DJANGO_ALLOWED_HOSTS, does not have guestbook.example, so Django answers 400 there",
+        fix="add it to DJANGO_ALLOWED_HOSTS in codesensei:env",
+        preview=True,
     ),
     Broken(
         "the hostname is not allowed in DEBUG",

@@ -113,7 +113,8 @@ def test_the_step_writes_everything_once(restic: Restic, make_step: Any) -> None
         ("Fatal: wrong password or no key found", "with another password", "codesensei:backups.password"),
         ("No space left on device", "it is full", "free some space there"),
         ("Host key verification failed.", "is not the one in codesensei:backups.hostKey", "ssh-keyscan"),
-        ("anything else", "restic ended with status 1", ""),
+        ("anything else", "restic ended with status 1", "see what it says below"),
+        (" ", "restic ended with status 1", "try again"),
     ],
 )
 def test_a_target_that_refuses_is_a_warning(restic: Restic, make_step: Any, said: str, cause: str, fix: str) -> None:

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from codesensei.scripts.base.commands import WITH_CALLER
+from codesensei.scripts.base.commands import WITH_CALLER, how_it_ended
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import passwords, postgresql, scram
 from codesensei.scripts.postgres.postgresql import identifier, literal
@@ -61,7 +61,7 @@ def dump(port: int, name: str, into: Path) -> tuple[Counts, list[str]]:
     if done.returncode:
         fix = postgresql.FREE_SPACE if b"No space left" in done.stderr else postgresql.CLUSTERS_TEXT
         log = done.stderr.decode(errors="replace")
-        raise Failure(f"database {name}", f"pg_dump ended with status {done.returncode}", fix, log)
+        raise Failure(f"database {name}", f"pg_dump {how_it_ended(done.returncode)}", fix, log)
     return json.loads(counts), json.loads(extensions)
 
 
@@ -133,7 +133,7 @@ def _pg_restore(words: list[str], file: Path, chosen: Path | None = None, passwo
         )
     if done.returncode:
         fix = postgresql.FREE_SPACE if postgresql.NO_SPACE in done.stderr else ""
-        raise Failure(file.name, f"pg_restore ended with status {done.returncode}", fix, done.stderr)
+        raise Failure("copy of the database", f"pg_restore {how_it_ended(done.returncode)}", fix, done.stderr)
     return done.stdout
 
 

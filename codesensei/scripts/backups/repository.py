@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from codesensei.scripts.backups import settings
 from codesensei.scripts.base import commands, files
-from codesensei.scripts.base.commands import WITH_CALLER, Result
+from codesensei.scripts.base.commands import WITH_CALLER, Result, how_it_ended
 from codesensei.scripts.base.step import Failure
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup, KeepBackups
@@ -170,7 +170,8 @@ class Repository:
             if re.search(words, done.stderr):
                 key = self.public_key() if "{key}" in fix else ""
                 return Failure(self._thing, cause, fix.format(key=key))
-        return Failure(self._thing, f"restic ended with status {done.code}", "see what it says below", done.stderr)
+        fix = "see what it says below" if done.stderr.strip() else "try again"
+        return Failure(self._thing, f"restic {how_it_ended(done.code)}", fix, done.stderr)
 
 
 def _ensure_directory(path: Path) -> None:

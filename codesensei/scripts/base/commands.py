@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,8 +63,16 @@ def run(
         raise Failure(thing or argv[0], f"{argv[0]} did not end within {timeout:.0f} seconds", fix) from None
     if check and done.returncode != 0:
         log = (done.stdout + done.stderr).strip()
-        raise Failure(thing or os.path.basename(argv[0]), f"{argv[0]} ended with status {done.returncode}", fix, log)
+        raise Failure(thing or os.path.basename(argv[0]), f"{argv[0]} {how_it_ended(done.returncode)}", fix, log)
     return Result(done.stdout, done.stderr, done.returncode)
+
+
+def how_it_ended(code: int) -> str:
+    """What an exit status other than 0 says, of a program that is named before it."""
+    if code >= 0:
+        return f"ended with status {code}"
+    by_kernel = ", as the kernel does where memory runs out (journalctl -k tells)" if code == -signal.SIGKILL else ""
+    return f"was killed by signal {-code}{by_kernel}"
 
 
 def as_user(user: str, *argv: str, group: str = "") -> list[str]:

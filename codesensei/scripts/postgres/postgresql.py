@@ -108,7 +108,7 @@ def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreS
         return done.stdout
     said = _SAID.findall(done.stderr)
     fix = FREE_SPACE if any(NO_SPACE in words for words in said) else CLUSTERS_TEXT
-    raise Failure(thing, f"psql: {said[-1]}" if said else f"psql ended with status {done.code}", fix, done.stderr)
+    raise Failure(thing, f"psql: {said[-1]}" if said else f"psql {commands.how_it_ended(done.code)}", fix, done.stderr)
 
 
 def rows(port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:

@@ -1,0 +1,22 @@
+"""Programs of the system, and what is said of their end."""
+
+from __future__ import annotations
+
+import pytest
+
+from codesensei.scripts.base import commands
+from codesensei.scripts.base.step import Failure
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exit 3", "sh ended with status 3"),
+        ("kill -TERM $$", "sh was killed by signal 15"),
+        ("kill -KILL $$", "sh was killed by signal 9, as the kernel does where memory runs out (journalctl -k tells)"),
+    ],
+)
+def test_how_a_program_ended(script: str, said: str) -> None:
+    with pytest.raises(Failure) as failure:
+        commands.run(["sh", "-c", script])
+    assert failure.value.cause == said

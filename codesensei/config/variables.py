@@ -30,7 +30,8 @@ _SECRET_NAME = re.compile(
 _HARMLESS_NAME = re.compile(
     r"_(FILE|PATH|NAME|ID|URL|AGE|TIMEOUT|LIFETIME|TTL|DAYS|HOURS|MINUTES|SECONDS|LENGTH|HASHERS?)$"
 )
-_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+# From the beginning of a word on: else a long one takes time by the square of its length.
+_URL_WITH_PASSWORD = re.compile(r"(?<![a-z0-9+.-])[a-z0-9+.-]+://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
 
 
 def owned_variable(name: str) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from codesensei.source.errors import SourceError
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<login>[^/@\s]*@)", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(?P<scheme>(?<![a-z0-9+.-])[a-z0-9+.-]+://)(?P<login>[^/@\s]*@)", re.IGNORECASE)
 _LINES = 5
 _COLUMNS = 200
 

@@ -33,7 +33,7 @@ _SOMETIMES = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
     *(ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
-_LINE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=", re.MULTILINE)
+_LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=", re.MULTILINE)
 # Readers of django-environ that give the text as it is, and those that make something of it.
 _TEXTS, _MADE = ("str", "path"), ("bool", "int", "float", "list", "tuple", "dict", "json", "url", "bytes", "unicode")
 # What a reader may do to a part of a list beside splitting it: interpolate, unquote, begin a comment.

@@ -63,7 +63,7 @@ def test_the_stack_file_grows(stack: Growing) -> None:
     growth.variables(stack, 2)
     config: dict[str, Any] = stack.config
     assert len(config["codesensei:project"]["workers"]) == 3
-    assert [len(value) for value in config["codesensei:env"].values()] == [64 * 1024] * 2
+    assert [len(value) for value in config["codesensei:env"].values()] == [1024] * 2
 
 
 def test_what_more_of_it_costs() -> None:

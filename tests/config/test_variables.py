@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import pytest
 
 from codesensei.config import BadConfig
+from codesensei.wire.envfile import MAX_VALUE_BYTES
 from tests.config.bad import OWN_ENV
 from tests.config.engine import changed, load_text
 
@@ -61,3 +64,14 @@ def test_a_number_that_comes_through_changed_is_told_as_it_was_written(
     assert [str(problem.rule) for problem in caught.value.problems] == ["env-number-form"]
     assert f"env.RATE: unquoted {written} becomes {becomes}" in str(caught.value)
     assert f'quote it: "{written}"' in str(caught.value)
+
+
+@pytest.mark.proves("source.bounds")
+@pytest.mark.parametrize(
+    "part", ["x", "x.", "a-", "a://", "a@", ":", "/", " ", "=", '"', "aB3", "x=y;", "$", "[{", "%41"]
+)
+def test_a_long_value_is_read_as_soon_as_a_short_one(tmp_path: Path, part: str) -> None:
+    value = f"a{part * (MAX_VALUE_BYTES // len(part) - 1)}"
+    began = time.process_time()
+    load_text(tmp_path, changed(OWN_ENV, f"    BLOB: {json.dumps(value)}\n{OWN_ENV}"))
+    assert time.process_time() - began < 3

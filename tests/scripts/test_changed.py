@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ def told(path: Path, text: str | bytes, kept: str | None = KEPT, secret: str = "
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     change = Changed(str(path), then, fingerprint(str(path)))
     return [*changed.lines(change, kept, Redactor([secret]).clean)]
+
+
+@pytest.mark.parametrize("part", ["x", "aB3", "a://", "key", "A", "/", " "])
+def test_a_long_line_is_compared_as_soon_as_a_short_one(tmp_path: Path, part: str) -> None:
+    began = time.process_time()
+    lines = told(tmp_path / "unit", KEPT + part * ((LONGEST_TEXT - len(KEPT)) // len(part)))
+    assert [line for line in lines if line.startswith("-")]
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.proves("story.drift")

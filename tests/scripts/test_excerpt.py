@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 
 from codesensei.scripts.base.excerpt import CHAINED, exception, hang, last_lines, relative, without_code
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.release.causes import explain_any
+from codesensei.scripts.serving.workers import READY
 from codesensei.webservers import SERVERS
 
 HALT = SERVERS["gunicorn"].halt
@@ -164,3 +167,12 @@ gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
         assert "HaltServer" not in "".join(last_lines(log, 40))
         assert "RuntimeError: closed" in last_lines(log, 3)
     assert exception(f"{HALT}: no traceback") == ""
+
+
+@pytest.mark.parametrize("part", ["x", "/", "/a", "\n", "a://", "a@", " ", "Error: "])
+def test_a_long_line_is_explained_as_soon_as_a_short_one(part: str) -> None:
+    log = part * (60_000 // len(part))
+    began = time.process_time()
+    assert explain_any(f"{log}\nNo space left on device\n", "")[0]
+    assert not READY.search(log)
+    assert time.process_time() - began < 8

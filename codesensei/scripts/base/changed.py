@@ -14,7 +14,7 @@ from codesensei.scripts.base import files
 from codesensei.scripts.base.proofs import LONGEST_TEXT, Changed
 
 MOST_LINES = 10
-LONGEST_LINE = 160
+LONGEST_LINE, LONGEST_READ = 160, 1600
 # The time that comparing takes grows with the square of the lines.
 MOST_COMPARED = 1000
 HIDDEN = "[hidden]"
@@ -97,7 +97,8 @@ def _of_text(path: str, digest: str, kept: str | None, clean: Callable[[str], st
     if not differences:
         yield "its text is another in secret values alone"
     for line in differences:
-        yield (hide(line, kept) if line.startswith("-") else line).expandtabs(4)
+        # Of a long line only the beginning is shown.
+        yield (f"-{hide(line[1:LONGEST_READ], kept)}" if line.startswith("-") else line).expandtabs(4)
 
 
 def hide(line: str, known: str) -> str:

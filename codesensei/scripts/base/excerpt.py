@@ -13,6 +13,9 @@ CAUSED = "The above exception was the direct cause of the following exception:"
 _HALTS = tuple(server.halt for server in SERVERS.values() if server.halt)
 HEADER = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^(?P<indent>\s*)File "(?P<path>[^"]+)", line (?P<line>\d+)')
+# Far beyond any line that a cause is in.
+LONGEST_LINE = 4000
+_GAP = re.compile(r"\n{3,}")
 # What Python and compilers draw below the code that failed.
 _MARKS = re.compile(r"^[\s|~^]*[~^][\s|~^]*$")
 # What tells nothing about the cause: starts of units and servers, our own probe, where it hung, pip's advice.
@@ -92,9 +95,12 @@ def hang(log: str) -> str:
 
 
 def without_code(log: str) -> str:
-    """The log without the code in its tracebacks, which may name errors that did not happen."""
+    """The log without the code in its tracebacks, which may name errors that did not happen.
+
+    Of each line the beginning: looking for a cause may take time by the square of its length.
+    """
     found: list[str] = []
-    lines = log.splitlines()
+    lines = [line[:LONGEST_LINE] for line in _GAP.sub("\n\n", log).splitlines()]
     at = 0
     while at < len(lines):
         found.append(lines[at])

@@ -26,8 +26,8 @@ LOCK_TIMEOUT = "canceling statement due to lock timeout"
 LINES = 20_000
 SHOWN = 3
 # django-tenants writes the schema before each line.
-APPLIED = re.compile(r"^(?:\[[^\]\n]*\])?\s*Applying \S+\.\.\.", re.MULTILINE)
-ENDED = re.compile(r"^(?:\[[^\]\n]*\])?\s*Applying (\S+)\.\.\..* OK$", re.MULTILINE)
+APPLIED = re.compile(r"^(?:\[[^\]\n]*\])?[ \t]*Applying \S+\.\.\.", re.MULTILINE)
+ENDED = re.compile(r"^(?:\[[^\]\n]*\])?[ \t]*Applying (\S+)\.\.\..* OK$", re.MULTILINE)
 MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
 

@@ -30,7 +30,7 @@ PAUSE = 0.1
 # What Celery, its beat, RQ, Dramatiq, Huey and django-q2 write when they begin to work; their broker was asked before.
 # Celery has its broker's connection a second before it says "ready": meanwhile it asks other workers who they are.
 READY = re.compile(
-    r"INFO.* Connected to \w+(?:\+\w+)?://\S+$|\S+@\S+ ready\.$|beat: Starting\.\.\.$|\*\*\* Listening on "
+    r"INFO.* Connected to \w+(?:\+\w+)?://\S+$|(?<!\S)[^\s@]+@\S+ ready\.$|beat: Starting\.\.\.$|\*\*\* Listening on "
     r"|Worker process is ready for action|Huey consumer started with |Q Cluster .* running\.$",
     re.MULTILINE,
 )

@@ -514,7 +514,7 @@ UNIT = [
     Breakage("story.drift", f"{SCRIPTS}/steps/look.py", "        found = dict(_stopped(project))\n", ""),
     Breakage("story.drift", f"{SCRIPTS}/steps/look.py", ", *change.restarts(live, each.path))", ",)"),
     Breakage("story.drift", f"{SCRIPTS}/base/proofs.py", "tuple(step.shared), texts=texts", "tuple(step.shared)"),
-    Breakage("story.drift.secrets", f"{SCRIPTS}/base/changed.py", "hide(line, kept) if", "line if"),
+    Breakage("story.drift.secrets", f"{SCRIPTS}/base/changed.py", "hide(line[1:LONGEST_READ], kept)", "line[1:]"),
     Breakage("story.drift.secrets", f"{SCRIPTS}/base/changed.py", "(clean(text).split", "(text.split"),
     Breakage(
         "story.drift.secrets",

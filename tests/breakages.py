@@ -435,6 +435,7 @@ UNIT = [
     Breakage("preview.hosts", f"{SOURCE}/variables.py", " and not _NOT_PLAIN.search(text.value):", ":"),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others:", ":"),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", "node if any(", "self.generic_visit(node) if any("),
+    Breakage("preview.needs", f"{SOURCE}/needs.py", ' and config.tls.kind == "off" and', " and"),
     Breakage("preview.hosts", f"{SOURCE}/needs.py", '_PORT.sub("", host.strip().lower())', "host.lower()"),
     Breakage("preview.hosts", f"{SOURCE}/settings.py", "sure = certain and all(", "sure = certain or all("),
     Breakage("preview.hosts", f"{SOURCE}/values.py", "if UNKNOWN in (*tests, made):", "if made is UNKNOWN:"),
@@ -1831,7 +1832,7 @@ UNIT = [
     Breakage(
         "migrate.lock-holder",
         f"{SCRIPTS}/release/migrate.py",
-        " for holder in held if holder.process]",
+        " for holder in said.held if holder.process]",
         " for holder in ()]",
     ),
     Breakage("migrate.weight", f"{SCRIPTS}/release/jobs.py", "    if job.low_weight:\n", "    if job:\n"),

@@ -104,6 +104,27 @@ def test_what_may_change_the_hosts_makes_it_a_warning(deploy: Deploy, more: str)
     assert "does not have shop.example.com, unless something changes it, so Django answers 400 there" in warning
 
 
+SECURITY = 'MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]\n'
+
+
+@pytest.mark.proves("preview.needs")
+@pytest.mark.parametrize(
+    ("text", "tls", "is_told"),
+    [
+        (f"{SECURITY}SECURE_SSL_REDIRECT = True\n", "off", True),
+        (f"{SECURITY}SECURE_SSL_REDIRECT = True\n", "selfSigned", False),
+        ("MIDDLEWARE = []\nSECURE_SSL_REDIRECT = True\n", "off", False),
+        (f"{SECURITY}SECURE_SSL_REDIRECT = False\n", "off", False),
+        (f"{SECURITY}SECURE_SSL_REDIRECT = made()\n", "off", False),
+        (f"{SECURITY}SECURE_SSL_REDIRECT = True\nSECURE_REDIRECT_EXEMPT = ['.*']\n", "off", False),
+    ],
+)
+def test_a_redirect_to_https_where_nothing_serves_it(deploy: Deploy, text: str, tls: str, is_told: bool) -> None:
+    told = "SECURE_SSL_REDIRECT leads visitors to https, and this stack is served over http"
+    warnings = deploy(text, domains=["shop.example.com"], tls=tls).warnings
+    assert any(told in warning for warning in warnings) is is_told
+
+
 @pytest.mark.proves("preview.needs")
 def test_a_pattern_of_hostnames_needs_one(deploy: Deploy) -> None:
     with pytest.raises(SourceError, match=r"does not have \*\.example\.com"):

@@ -427,6 +427,7 @@ UNIT = [
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
+    Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
     Breakage(

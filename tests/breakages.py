@@ -436,6 +436,7 @@ UNIT = [
         "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
     ),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
+    Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
     Breakage(
@@ -444,6 +445,7 @@ UNIT = [
     Breakage("preview.hosts", f"{SOURCE}/variables.py", " and not _NOT_PLAIN.search(text.value):", ":"),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others:", ":"),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", "node if any(", "self.generic_visit(node) if any("),
+    Breakage("preview.needs", f"{SOURCE}/needs.py", ' and config.tls.kind == "off" and', " and"),
     Breakage("preview.hosts", f"{SOURCE}/needs.py", '_PORT.sub("", host.strip().lower())', "host.lower()"),
     Breakage("preview.hosts", f"{SOURCE}/settings.py", "sure = certain and all(", "sure = certain or all("),
     Breakage("preview.hosts", f"{SOURCE}/values.py", "if UNKNOWN in (*tests, made):", "if made is UNKNOWN:"),
@@ -1840,7 +1842,7 @@ UNIT = [
     Breakage(
         "migrate.lock-holder",
         f"{SCRIPTS}/release/migrate.py",
-        " for holder in held if holder.process]",
+        " for holder in said.held if holder.process]",
         " for holder in ()]",
     ),
     Breakage("migrate.weight", f"{SCRIPTS}/release/jobs.py", "    if job.low_weight:\n", "    if job:\n"),

@@ -34,6 +34,7 @@ def _variables(modules: Modules, settings: Settings) -> Iterator[Told]:
     if modules.variables:
         trees = {file: tree for file in settings.sure if (tree := syntax_if_read(modules.project, file))}
         yield from variables.missing(trees, modules.variables)
+        yield from variables.overridden(modules.project, trees, modules.variables)
 
 
 def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: StackConfig) -> Advice:

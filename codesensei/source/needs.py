@@ -19,13 +19,14 @@ from codesensei.source.variables import readers_in, reading
 from codesensei.wire import shared
 
 _PORT = re.compile(r":\d+$")
+_SECURITY = "django.middleware.security.SecurityMiddleware"
 _GEOGRAPHY = "django.contrib.gis.db.backends.postgis"
 
 
 def needs(modules: Modules, settings: Settings, config: StackConfig) -> Iterator[Told]:
     """What is plainly not there."""
     yield from _secret_key(settings)
-    for check in (_static_root, partial(_hosts, modules), _geography):
+    for check in (_static_root, partial(_hosts, modules), _https, _geography):
         # What is wrong in the stack file itself is told anyway.
         with suppress(LeftOut):
             yield from check(settings, config)
@@ -97,6 +98,16 @@ def _is_allowed(name: str, allowed: Sequence[str], asked: str) -> bool:
         if host == "*" or (host.startswith(".") and f".{name}".endswith(host)) or (host == name and not below):
             return True
     return False
+
+
+def _https(settings: Settings, config: StackConfig) -> Iterator[Told]:
+    """A redirect that leads where the stack does not serve, at which the switch would end."""
+    setting, exempt = settings.found.get("SECURE_SSL_REDIRECT"), settings.found.get("SECURE_REDIRECT_EXEMPT")
+    redirects = setting and setting.certain and setting.value is True and exempt is None
+    if setting and redirects and config.tls.kind == "off" and _has(settings.found.get("MIDDLEWARE"), _SECURITY):
+        cause = "SECURE_SSL_REDIRECT leads visitors to https, and this stack is served over http"
+        fix = "set codesensei:tls (external where a load balancer or CDN has the certificate), or change the setting"
+        yield Told(SourceError(setting.place, cause, fix), False)
 
 
 def _geography(settings: Settings, config: StackConfig) -> Iterator[Told]:

@@ -39,6 +39,8 @@ _TEXTS, _MADE = ("str", "path"), ("bool", "int", "float", "list", "tuple", "dict
 # What a reader may do to a part of a list beside splitting it: interpolate, unquote, begin a comment.
 _NOT_PLAIN = re.compile(r"[$\\'\"#(\[{]")
 _OF_URLS = ("db", "db_url", "cache", "cache_url", "email", "email_url", "search_url", "channels", "channels_url")
+# Of python-dotenv and django-environ.
+_LOADERS = ("load_dotenv", "read_env")
 _DATABASE = re.compile(r"(^|_)(DB|DATABASE|POSTGRES|POSTGRESQL|PG)(_|$|NAME|USER|PASS|HOST|PORT)|^PG[A-Z]+$")
 _BROKER = re.compile(r"(^|_)(REDIS|BROKER|CELERY|VALKEY)(_|$)|^CACHE_URL$")
 
@@ -271,6 +273,26 @@ def missing(trees: Mapping[str, ast.Module], variables: Given) -> Iterator[Told]
         fixes.append(f"codesensei:broker.env gives {listing(of_broker)} what leads to its broker")
     cause = f"the settings need the variable{plural} {listing(names, limit=30)}, which nothing sets"
     yield Told(SourceError(places[names[0]], cause, "; ".join(fixes)), variables.complete)
+
+
+def overridden(project: Checkout, trees: Mapping[str, ast.Module], variables: Given) -> Iterator[Told]:
+    """Variables of the stack for which a file in the commit has other values, that settings let win."""
+    for file, tree in trees.items():
+        for call in (node for node in walk(tree) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            if name not in _LOADERS or not any(map(_wins, call.keywords)):
+                continue
+            said = ast.unparse(call)
+            for place in _files_of_variables(project):
+                names = sorted({*_LINE.findall(project.read(place))} & {*variables.texts})
+                if names and repr(posixpath.basename(place)) in said:
+                    cause = f"{place} in the commit wins over the stack's values of {listing(names)}"
+                    fix = "remove it from the repository, or load it without override=True"
+                    yield Told(SourceError(f"{file}:{call.lineno}", cause, fix), False)
+
+
+def _wins(word: ast.keyword) -> bool:
+    return word.arg in ("override", "overwrite") and isinstance(word.value, ast.Constant) and word.value.value is True
 
 
 def _always(node: ast.AST) -> Iterator[ast.AST]:

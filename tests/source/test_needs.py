@@ -104,6 +104,27 @@ def test_what_may_change_the_hosts_makes_it_a_warning(deploy: Deploy, more: str)
     assert "does not have shop.example.com, unless something changes it, so Django answers 400 there" in warning
 
 
+SECURITY = 'MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]\n'
+
+
+@pytest.mark.proves("preview.needs")
+@pytest.mark.parametrize(
+    ("text", "tls", "is_told"),
+    [
+        (f"{SECURITY}SECURE_SSL_REDIRECT = True\n", "off", True),
+        (f"{SECURITY}SECURE_SSL_REDIRECT = True\n", "selfSigned", False),
+        ("MIDDLEWARE = []\nSECURE_SSL_REDIRECT = True\n", "off", False),
+        (f"{SECURITY}SECURE_SSL_REDIRECT = False\n", "off", False),
+        (f"{SECURITY}SECURE_SSL_REDIRECT = made()\n", "off", False),
+        (f"{SECURITY}SECURE_SSL_REDIRECT = True\nSECURE_REDIRECT_EXEMPT = ['.*']\n", "off", False),
+    ],
+)
+def test_a_redirect_to_https_where_nothing_serves_it(deploy: Deploy, text: str, tls: str, is_told: bool) -> None:
+    told = "SECURE_SSL_REDIRECT leads visitors to https, and this stack is served over http"
+    warnings = deploy(text, domains=["shop.example.com"], tls=tls).warnings
+    assert any(told in warning for warning in warnings) is is_told
+
+
 @pytest.mark.proves("preview.needs")
 def test_a_pattern_of_hostnames_needs_one(deploy: Deploy) -> None:
     with pytest.raises(SourceError, match=r"does not have \*\.example\.com"):
@@ -233,3 +254,30 @@ def test_hosts_that_only_running_tells_stop_nothing(warned: Any, text: str) -> N
 def test_what_a_reader_makes_something_else_of_is_not_known(warned: Any, hosts: str) -> None:
     for name in ("env.list", "Csv"):
         assert warned(READ[name], *BOTH, env={"HOSTS": hosts}) == []
+
+
+LOADED = (
+    "from pathlib import Path\nfrom dotenv import load_dotenv\nload_dotenv(Path(__file__).parent.parent / '.env'{})\n"
+)
+
+
+@pytest.mark.proves("preview.overridden")
+@pytest.mark.parametrize(
+    ("text", "file", "is_told"),
+    [
+        (LOADED.format(", override=True"), ".env", True),
+        ("import environ\nenviron.Env.read_env('.env', overwrite=True)\n", ".env", True),
+        (LOADED.format(""), ".env", False),
+        (LOADED.format(", override=False"), ".env", False),
+        (LOADED.format(", override=True"), ".env.example", False),
+        (LOADED.format(", override=True"), "local.env", False),
+    ],
+)
+def test_a_file_of_the_commit_that_wins_over_the_stack(deploy: Deploy, text: str, file: str, is_told: bool) -> None:
+    files = {
+        "requirements.txt": "django\npsycopg\npython-dotenv\ndjango-environ\n",
+        file: "MAIL=localhost\nOTHER=1\nKEY=a\n",
+    }
+    warnings = deploy(text, files, env={"MAIL": "mail.example.org", "PLAIN": "1"}, secretEnv=("KEY",)).warnings
+    told = ".env in the commit wins over the stack's values of KEY, MAIL: remove it from the repository"
+    assert any(told in warning for warning in warnings) is is_told

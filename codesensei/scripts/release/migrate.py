@@ -22,6 +22,8 @@ from codesensei.scripts.release.release import Release
 MIGRATE = Path(__file__).with_name("run_migrate.py")
 MIGRATED = "codesensei-migrate:"
 LOCK_TIMEOUT = "canceling statement due to lock timeout"
+# What the fix of that says where nobody knows who it is.
+FIND_HOLDER = " end what holds the lock (pg_stat_activity),"
 # Large projects start with many hundreds of migrations, some of which print more than their name.
 LINES = 20_000
 SHOWN = 3
@@ -148,13 +150,11 @@ def _migrate(
     except Failure as failure:
         for migration in (*said.over, *said.partly):
             failure = _cancelled(failure, migration, migration in said.over, done.tail, limits.migration)
-        if said.held and LOCK_TIMEOUT in done.tail:
-            fix = "run pulumi up again at a quieter time; or raise database.lockTimeout"
-            failure = _held(failure, said.held, release, alias, fix)
-        elif said.held and (said.over or said.partly):
-            failure = _held(failure, said.held, release, alias, failure.fix)
         drop = [f"DROP INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
-        raise _with_indexes(failure, said, _in_database(release, alias, drop)) from None
+        failure = _with_indexes(failure, said, _in_database(release, alias, drop))
+        if said.held and (said.over or said.partly or LOCK_TIMEOUT in done.tail):
+            failure = _held(failure, said, release, alias)
+        raise failure from None
     write_json(note, sorted(unfinished - {alias}))
     step.changed(f"migrations have run{where} ({len(APPLIED.findall(done.tail))} applied)")
     if said.refused:
@@ -210,12 +210,13 @@ def _cancelled(failure: Failure, migration: str, is_atomic: bool, log: str, seco
     return Failure(failure.thing, cause, f"{fix}; then deploy again", failure.log, where=failure.where)
 
 
-def _held(failure: Failure, held: Sequence[Holder], release: Release, alias: str, fix: str) -> Failure:
-    """The failure, with who holds the lock and how to end that."""
-    cause = f"{failure.cause}; it waited for {held[0].lock}, held by {' and '.join(holder.text for holder in held)}"
-    end = [f"SELECT pg_terminate_backend({holder.process})" for holder in held if holder.process]
-    if end:
-        fix = f"end what holds it, {_in_database(release, alias, end)}; or {fix}"
+def _held(failure: Failure, said: Migrated, release: Release, alias: str) -> Failure:
+    """The failure, with who holds the lock and how to end that, before what would wait for it too: to drop an index."""
+    by = " and ".join(holder.text for holder in said.held)
+    cause, fix = f"{failure.cause}; it waited for {said.held[0].lock}, held by {by}", failure.fix
+    if end := [f"SELECT pg_terminate_backend({holder.process})" for holder in said.held if holder.process]:
+        after = "then" if said.left else "or"
+        fix = f"end what holds it, {_in_database(release, alias, end)}; {after} {fix.replace(FIND_HOLDER, '')}"
     return Failure(failure.thing, cause, fix, failure.log, where=failure.where)
 
 

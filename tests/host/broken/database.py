@@ -120,7 +120,7 @@ CASES = (
         before=LOCK,
         after=UNLOCK,
         error="manage.py migrate (release RELEASE) on SERVER: a table stayed locked for longer than database.lockTimeout; it waited for a lock on entries_entry, held by process PID (role postgres, psql)",
-        fix="end what holds it, on the server: sudo -u postgres psql guestbook -c 'SELECT pg_terminate_backend(PID)'; or run pulumi up again at a quieter time; or raise database.lockTimeout",
+        fix="end what holds it, on the server: sudo -u postgres psql guestbook -c 'SELECT pg_terminate_backend(PID)'; or run pulumi up again at a quieter time, or raise database.lockTimeout",
     ),
     Broken(
         "models have a column that no migration makes",

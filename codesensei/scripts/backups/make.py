@@ -130,7 +130,7 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
             if contents.kind == "sqlite":
                 counts = sqlite.count(wanted.user, found / DUMP)
             elif contents.kind and wanted.database:
-                port, quiet = wanted.database.port or PORT, _Quiet(step.slug, step.name, (), None)
+                port, quiet = wanted.database.port or PORT, postgres.Quiet(step.slug, step.name, (), None)
                 postgres.drop(port, scratch)
                 try:
                     role, extensions = wanted.database.role, list(contents.extensions)
@@ -205,8 +205,3 @@ def _emptied(place: Path) -> Iterator[None]:
         yield
     finally:
         files.remove_path(place)
-
-
-class _Quiet(Step[None]):
-    def say(self, text: str) -> None:
-        """A check tells its end alone."""

@@ -89,6 +89,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
         acknowledge_migrations=config.acknowledge_migrations,
         dump_keep=stack.config.database.dump_keep,
         keep_defaults=stack.config.database.keep_defaults,
+        rehearse=stack.config.database.rehearse,
     )
 
 

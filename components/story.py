@@ -181,6 +181,7 @@ def _sections(
         backup=_needed_backup(stack, look),
         postgresql=postgresql,
         tables=look.tables,
+        rehearse=build.rehearse if stack.database.kind in ("generated", "local") else "never",
     )
     switch = story.of_switch(served, name, manifest, migrations, look.drift)
     removed = []

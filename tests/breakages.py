@@ -146,7 +146,7 @@ UNIT = [
     Breakage("backups.destructive", f"{SCRIPTS}/backups/status.py", " and newest < FRESH_BACKUP:", ":"),
     Breakage("backups.destructive", f"{SCRIPTS}/steps/build.py", 'data.backups and "backup" not in', 'not "backup" in'),
     Breakage("backups.dump", f"{SCRIPTS}/backups/dumps.py", "[:-keep]", "[-keep:]"),
-    Breakage("backups.dump", f"{SCRIPTS}/release/guard.py", "        dump()\n", "        pass\n"),
+    Breakage("backups.dump", f"{SCRIPTS}/release/migrate.py", "    if verdict.destroys:\n        dump()\n", ""),
     Breakage("backups.none", f"{CONFIG}/policy.py", "if config.production and config.backups is None:", "if False:"),
     Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
     Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, folders.values())]", "[place]"),
@@ -560,7 +560,7 @@ UNIT = [
     ),
     Breakage("review.held", "components/review.py", ", replaced, *drift]", ", replaced]"),
     Breakage("backups.destructive", "components/story.py", "if not is_asked or", "if is_asked or"),
-    Breakage("backups.destructive", f"{STORY}/migrations.py", "bool(refused or waits)", "bool(refused)"),
+    Breakage("backups.destructive", f"{STORY}/migrations.py", " or waits)\n    told", ")\n    told"),
     Breakage("migrations.held", f"{WIRE}/table_locks.py", "not (model in made.models or between", "not (between"),
     Breakage(
         "migrations.held", f"{SCRIPTS}/release/guard.py", "one for alias in judged for", "one for alias in plans for"
@@ -2207,6 +2207,185 @@ UNIT = [
     Breakage("preview.media", f"{SOURCE}/shared.py", "or names.notes or", "or"),
     Breakage("preview.media", f"{SOURCE}/inspect.py", "    refuse_lost_uploads(project, config, modules)\n", ""),
     Breakage("preview.leftovers", f"{SOURCE}/leftovers.py", "    if _ELSEWHERE.match(target):", "    if False:"),
+    Breakage("config.rehearse", "components/release.py", "rehearse=stack.config.database.rehearse,", ""),
+    Breakage("config.rehearse", f"{SCRIPTS}/release/prepare.py", "Rehearsal(data.rehearse, original)", "Rehearsal()"),
+    Breakage(
+        "config.rehearse",
+        f"{SCRIPTS}/steps/build.py",
+        ", partial(_before_destructive, step), copies.original(step))",
+        ", partial(_before_destructive, step))",
+    ),
+    Breakage("migrations.rehearsal", f"{WIRE}/rehearsal.py", 'one.verdict != "safe"', 'one.verdict == "unknown"'),
+    Breakage("migrations.rehearsal", f"{WIRE}/rehearsal.py", "and not one.inert ", ""),
+    Breakage("migrations.rehearsal", f"{WIRE}/rehearsal.py", "    return any(tell(", "    return False and any(tell("),
+    Breakage("migrations.rehearsal", f"{SCRIPTS}/release/rehearsal.py", "    elif ran.failure:\n", "    elif 0:\n"),
+    Breakage(
+        "migrations.rehearsal",
+        f"{SCRIPTS}/release/rehearsal.py",
+        "if ran.is_over or (",
+        "if (",
+    ),
+    Breakage("migrations.rehearsal", f"{SCRIPTS}/release/rehearsal.py", 'facts.port or "5432"', 'facts.port or "5433"'),
+    Breakage("migrations.rehearsal", f"{SCRIPTS}/release/rehearsal.py", " and is_postgresql and ", " and "),
+    Breakage(
+        "migrations.rehearsal",
+        f"{SCRIPTS}/release/migrate.py",
+        "        dump()\n    for alias in pending:\n",
+        "        dump()\n    for alias in reversed(pending):\n",
+    ),
+    Breakage("migrations.rehearsal", f"{SCRIPTS}/release/run_rehearsal.py", "since.get(key, before)", "before"),
+    Breakage("migrations.rehearsal", f"{SCRIPTS}/release/run_rehearsal.py", "mode == ALL", "mode != ALL"),
+    Breakage(
+        "migrations.rehearsal.copy", f"{SCRIPTS}/backups/copies.py", "self.role, extensions)", "self.name, extensions)"
+    ),
+    Breakage(
+        "migrations.rehearsal.copy",
+        f"{SCRIPTS}/backups/copies.py",
+        "            yield name\n        finally:\n            sweep",
+        "            yield name\n        except KeyError:\n            raise\n        else:\n            sweep",
+    ),
+    Breakage("migrations.rehearsal.copy", f"{SCRIPTS}/backups/copies.py", "            files.remove_path(dump)\n", ""),
+    Breakage("migrations.rehearsal.copy", f"{SCRIPTS}/steps/build.py", "    copies.sweep(step)\n", ""),
+    Breakage("migrations.rehearsal.copy", f"{SCRIPTS}/steps/recover.py", "            copies.sweep(step)\n", ""),
+    Breakage("migrations.rehearsal.copy", f"{SCRIPTS}/steps/destroy.py", "    copies.sweep(step)\n", ""),
+    Breakage("migrations.rehearsal.kept-away", f"{SCRIPTS}/release/jobs.py", '        "PrivateNetwork": "yes",\n', ""),
+    Breakage("migrations.rehearsal.kept-away", f"{SCRIPTS}/release/jobs.py", " if name != sandbox.WRITABLE}", "}"),
+    Breakage("migrations.rehearsal.kept-away", f"{SCRIPTS}/release/jobs.py", 'f"/run:ro {release', 'f"{release'),
+    Breakage(
+        "migrations.rehearsal.kept-away",
+        f"{SCRIPTS}/release/relay.py",
+        "length > LONGEST or asked.get",
+        "length > LONGEST or 0 and asked.get",
+    ),
+    Breakage(
+        "migrations.rehearsal.kept-away",
+        f"{SCRIPTS}/release/relay.py",
+        "        if code == CANCEL:\n",
+        "        if False:\n",
+    ),
+    Breakage(
+        "migrations.rehearsal.kept-away",
+        f"{SCRIPTS}/release/rehearsal.py",
+        "if is_peer else str(original.port)",
+        "if facts.host else str(original.port)",
+    ),
+    Breakage(
+        "migrations.rehearsal.kept-away",
+        f"{SCRIPTS}/release/migrate.py",
+        "    said = _said(release, done)\n    failure =",
+        "    said = _said(release, done)\n    defaults.note(step, alias, said.kept, said.dropped)\n    failure =",
+    ),
+    Breakage(
+        "migrations.rehearsal.kept-away",
+        f"{SCRIPTS}/release/run_rehearsal.py",
+        "    if place(values) == real[0]:\n",
+        "    if connection.alias == alias:\n",
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided", f"{SCRIPTS}/release/rehearsal.py", "is None and said.joined)", "is None)"
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided",
+        f"{SCRIPTS}/release/run_rehearsal.py",
+        "    if beyond := BEYOND.search(str(sql)):",
+        "    if beyond := BEYOND.search(str(sql)[:0]):",
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided",
+        f"{SCRIPTS}/release/run_rehearsal.py",
+        '("NAME", "HOST", "PORT", "USER")',
+        '("NAME", "HOST", "PORT")',
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided", f"{SCRIPTS}/release/run_rehearsal.py", " or state.startswith(STATES)", ""
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided",
+        f"{SCRIPTS}/release/run_rehearsal.py",
+        " or threading.current_thread() is not main:",
+        ":",
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided",
+        f"{SCRIPTS}/release/run_rehearsal.py",
+        "error.__cause__ or error.__context__",
+        "error.__cause__",
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided",
+        f"{SCRIPTS}/release/rehearsal.py",
+        "    if not said.joined:\n",
+        "    if False:\n",
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided", f"{SCRIPTS}/release/rehearsal.py", "    if said.away:\n", "    if False:\n"
+    ),
+    Breakage(
+        "migrations.rehearsal.undecided",
+        f"{SCRIPTS}/release/rehearsal.py",
+        "    if said.tried:\n        return",
+        "    if 0:\n        return",
+    ),
+    Breakage(
+        "migrations.rehearsal.bounds",
+        f"{SCRIPTS}/release/rehearsal.py",
+        "bytes_of_it > AUTO_SIZE",
+        "bytes_of_it > AUTO_SIZE << 9",
+    ),
+    Breakage(
+        "migrations.rehearsal.bounds",
+        f"{SCRIPTS}/release/rehearsal.py",
+        "LONGEST_SECONDS if always else AUTO_SECONDS",
+        "LONGEST_SECONDS",
+    ),
+    Breakage(
+        "migrations.rehearsal.bounds",
+        f"{SCRIPTS}/release/rehearsal.py",
+        '    if ran.done.result == "timeout" and',
+        "    if 0 and",
+    ),
+    Breakage(
+        "migrations.rehearsal.bounds",
+        f"{SCRIPTS}/backups/copies.py",
+        "for place in (data, self.step.project.memory):",
+        "for place in (data,):",
+    ),
+    Breakage("migrations.rehearsal.bounds", f"{SCRIPTS}/backups/copies.py", " + RESERVE\n", "\n"),
+    Breakage(
+        "migrations.rehearsal.bounds",
+        f"{SCRIPTS}/backups/copies.py",
+        'if row["extname"] not in HARMLESS',
+        'if row["extname"] == "x"',
+    ),
+    Breakage(
+        "migrations.rehearsal.always", f"{SCRIPTS}/release/rehearsal.py", "not (is_risky or always)", "not is_risky"
+    ),
+    Breakage("migrations.rehearsal.always", f"{SCRIPTS}/release/rehearsal.py", 'rehearsal.wanted == "never" or ', ""),
+    Breakage(
+        "migrations.rehearsal.always", f"{SCRIPTS}/release/rehearsal.py", "        if always:\n            raise\n", ""
+    ),
+    Breakage(
+        "migrations.rehearsal.always",
+        f"{SCRIPTS}/release/rehearsal.py",
+        "    if not is_risky and not original.has_migrations():",
+        "    if False:",
+    ),
+    Breakage(
+        "migrations.rehearsal.always",
+        f"{CONFIG}/plans.py",
+        'config.database.rehearse == "always"',
+        'config.database.rehearse == ""',
+    ),
+    Breakage(
+        "migrations.rehearsal.preview", f"{STORY}/migrations.py", "*([] if refused else _rehearsed(", "*(_rehearsed("
+    ),
+    Breakage("migrations.rehearsal.preview", f"{STORY}/migrations.py", "    if plan and (rehearse", "    if (rehearse"),
+    Breakage(
+        "migrations.rehearsal.preview",
+        "components/story.py",
+        'rehearse=build.rehearse if stack.database.kind in ("generated", "local") else "never",',
+        "rehearse=build.rehearse,",
+    ),
     Breakage(
         "config.lock-timeout",
         f"{SCRIPTS}/release/migrate.py",
@@ -2265,8 +2444,8 @@ UNIT = [
     Breakage(
         "migrations.asked",
         f"{SCRIPTS}/release/migrate.py",
-        "    warnings += guard.refuse(step, release, judged, acknowledged, dump, keep_defaults=keep_defaults)\n",
-        "",
+        "verdict = guard.refuse(step, release, judged, acknowledged, keep_defaults=keep_defaults)\n",
+        "verdict = guard.Found()\n",
     ),
     Breakage("migrations.asked", f"{SCRIPTS}/release/ask_plan.py", 'options.get("managed", True)', "True"),
     Breakage(
@@ -2381,7 +2560,7 @@ UNIT = [
         "",
     ),
     Breakage("migrations.acknowledged", f"{SCRIPTS}/release/guard.py", "not in acknowledged]:", "not in []]:"),
-    Breakage("migrations.acknowledged", f"{SCRIPTS}/release/guard.py", "    yield from unknown\n", ""),
+    Breakage("migrations.acknowledged", f"{SCRIPTS}/release/guard.py", ", *unknown),\n", ",),\n"),
     Breakage(
         "migrations.before-switch",
         "components/stack.py",

@@ -11,6 +11,7 @@ from codesensei.config.types import Flag, Model, Whole, at_least, option, reject
 from codesensei.config.variables import OwnVariable
 from codesensei.wire.broker import BrokerPart
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES, TRUSTED_EXTENSIONS, is_system_database
+from codesensei.wire.rehearsal import Rehearse
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 EXTENSIONS = TRUSTED_EXTENSIONS | set(EXTENSION_PACKAGES)
@@ -64,6 +65,9 @@ class DatabaseConfig(Model):
     keep_defaults: Flag = option(
         True,
         "The default of a new column stays in PostgreSQL until another deploy migrates: the serving code may write",
+    )
+    rehearse: Rehearse = option(
+        "auto", "Run migrations on a copy first; auto: those that may fail or take time, on up to 1 GB"
     )
     dump_keep: DumpKeep = option(3, "Dumps that stay of those made before destructive migrations; 0: none is made")
 

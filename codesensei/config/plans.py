@@ -189,6 +189,9 @@ def _need_nothing(config: StackConfig, why: str) -> None:
         _refuse("name-elsewhere", "database.name", f"has no use: {why}", "remove it")
     if config.database.kind == "none" and config.database.env:
         _refuse("mapping-elsewhere", "database.env", f"has no use: {why}", "remove it, or set the kind to auto")
+    if config.database.rehearse == "always":
+        message = f"always is not possible: only PostgreSQL on the server is copied, and {why}"
+        _refuse("rehearse-elsewhere", "database.rehearse", message, "set it to auto or never")
 
 
 def _read(text: str, place: str) -> Url:

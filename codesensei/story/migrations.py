@@ -12,7 +12,9 @@ from codesensei.source import Checkout, SourceError, at, pending
 from codesensei.story.section import LONGEST, Section, bounded, shortened
 from codesensei.story.served import Served, of_served
 from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+from codesensei.wire.rehearsal import AUTO_SIZE, Rehearse, is_risky
 from codesensei.wire.table_locks import Table, held, locked, tell
+from codesensei.wire.text import size
 
 NAME = "migrations"
 SHOWN = 4
@@ -42,11 +44,13 @@ def of_migrations(
     backup: str = "",
     postgresql: bool = False,
     tables: Mapping[str, Table] = MappingProxyType({}),
+    rehearse: Rehearse = "never",
 ) -> Migrations:
     """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from.
 
     `keeps`: defaults of new columns will stay in the database; those of the `kept` migrations do. `backup`: what is
-    against destroying something now, though it is acknowledged. `tables` are those whose sizes are known.
+    against destroying something now, though it is acknowledged. `tables` are those whose sizes are known. `rehearse`:
+    which plans run on a copy first, where there can be one.
     """
     if served.revision == checkout.revision:
         return Migrations(NAME)
@@ -57,18 +61,19 @@ def of_migrations(
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
     lacked = [*judge(found.gone, lambda label: label in kept)]
     waits = backup and any(one.verdict == "destructive" for one in coming)
+    harmful, unfit = ({one.migration for one in some if one.verdict != "safe"} for some in (coming, lacked))
+    refused = bool((harmful | unfit) - {*acknowledged} or waits)
     told = [
         *bounded([*_against(coming, "")]),
         *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
         *bounded([*_waits(found.new, postgresql, tables)]),
         *([f"`pulumi up` refuses what is destructive until {backup}"] if waits else []),
+        *([] if refused else _rehearsed(found.new, rehearse, is_risky(found.new, coming, tables, postgresql))),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
         *bounded([*_safe(found.new, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
     ]
-    harmful, unfit = ({one.migration for one in some if one.verdict != "safe"} for some in (coming, lacked))
-    refused = (harmful | unfit) - {*acknowledged}
-    return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), bool(refused or waits))
+    return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), refused)
 
 
 def tables_of_migrations(revision: str, checkout: Checkout, roots: Sequence[str]) -> tuple[str, ...]:
@@ -79,6 +84,12 @@ def tables_of_migrations(revision: str, checkout: Checkout, roots: Sequence[str]
                 plan = pending(before, checkout, roots).new
                 return tuple(dict.fromkeys(wait.table for wait in (*held(plan), *locked(plan))))
     return ()
+
+
+def _rehearsed(plan: Sequence[Migration], rehearse: Rehearse, risky: bool) -> Iterator[str]:
+    if plan and (rehearse == "always" or (rehearse == "auto" and risky)):
+        most = f", if it has at most {size(AUTO_SIZE)}" if rehearse == "auto" else ""
+        yield f"`pulumi up` runs them on a copy of the database first{most}"
 
 
 def _waits(plan: Sequence[Migration], postgresql: bool, tables: Mapping[str, Table]) -> Iterator[str]:

@@ -158,6 +158,9 @@ class ProjectPaths:
     backups = _Place(lambda self: self.memory / "backup")
     # Where a backup's folders are fetched to: beside those whose place they take.
     fetched_folders = _Place(lambda self: self.root / ".restore")
+    # There as long as there is a copy of the database for a rehearsal, and where the socket is that leads to it.
+    rehearsal = _Place(lambda self: self.memory / "rehearsal")
+    rehearsal_socket = _Place(lambda self: SERVER.locks / f"rehearsal-{self.slug}")
     live = _Place(lambda self: self.memory / "live.json")  # the manifest that is live
     history = _Place(lambda self: self.memory / "history.jsonl")  # what was switched to, and when
     steps = _Place(lambda self: self.memory / "steps.jsonl")  # each run of a step, and how it ended

@@ -8,6 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import MEDIA
+from codesensei.wire.rehearsal import Rehearse
 from codesensei.wire.said import Said
 from codesensei.wire.sandbox import Loosened
 from codesensei.wire.table_locks import Table
@@ -259,7 +260,7 @@ class Build:
     `lock_timeout` and `migration_timeout` in seconds; 0: migrations wait, and hold their locks, forever.
     `acknowledge_migrations` run though the serving release may not live with them: `books.0003_drop_price`. Before one
     that is destructive the database is dumped, and of these dumps `dump_keep` stay. `keep_defaults`: defaults of new
-    columns stay in the database for the serving release.
+    columns stay in the database for the serving release. `rehearse`: which plans run on a copy first.
     """
 
     user: str
@@ -297,6 +298,7 @@ class Build:
     dump_keep: int = 3
     keep_defaults: bool = True
     migration_timeout: int = 0
+    rehearse: Rehearse = "auto"
     uv: str = ""
 
 

@@ -87,6 +87,7 @@ TABLE: dict[str, tuple[str, object, str]] = {
     "static files first": ("project.collectstatic", "beforeMigrate", "build"),
     "acknowledged migrations": ("project.acknowledgeMigrations", ["shop.0002_price"], "build"),
     "time for locks": ("database", {"lockTimeout": 9}, "build"),
+    "no rehearsal": ("database", {"rehearse": "never"}, "build"),
     "time for a migration": ("database", {"migrationTimeout": 60}, "build"),
     "dumps": ("database", {"dumpKeep": 5}, "build"),
     "no defaults that stay": ("database", {"keepDefaults": False}, "build"),

@@ -330,6 +330,38 @@ def test_what_the_look_has_found_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert (given["postgresql"], given["tables"]) == (True, tables)
 
 
+@pytest.mark.proves("migrations.rehearsal.preview")
+@pytest.mark.parametrize(
+    ("text", "rehearse"),
+    [
+        (stacks.GIVEN, "auto"),
+        (f"{stacks.GIVEN}  codesensei:database: {{rehearse: always}}\n", "always"),
+        (stacks.GIVEN.replace("127.0.0.1", "db.example.com"), "never"),
+    ],
+)
+def test_a_rehearsal_is_announced_where_there_can_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, rehearse: str
+) -> None:
+    given: dict[str, Any] = {}
+
+    def keep(*_: Any, **known: Any) -> story.Section:
+        given.update(known)
+        raise InterruptedError
+
+    stack = stacks.loaded(tmp_path, text)
+    state = state_of(stack, monkeypatch)
+    monkeypatch.setattr(story, "of_migrations", keep)
+    with pytest.raises(InterruptedError):
+        preview(stack, state, monkeypatch, look=remote.Look())
+    assert given["rehearse"] == rehearse
+
+
+@pytest.mark.proves("config.rehearse")
+def test_the_build_is_told_which_migrations_are_rehearsed(tmp_path: Path) -> None:
+    text = f"{stacks.GIVEN}  codesensei:database: {{rehearse: never}}\n"
+    assert build_data(stacks.loaded(tmp_path, text), recorder.code()).rehearse == "never"
+
+
 @pytest.mark.proves("config.migration-timeout")
 def test_the_build_is_told_how_long_a_migration_may_take(tmp_path: Path) -> None:
     text = f"{stacks.GIVEN}  codesensei:database: {{migrationTimeout: 60}}\n"

@@ -15,6 +15,7 @@ ELSEWHERE = secret_url("clear:postgres://shop:canary@db.example.com/shop")
 HERE = secret_url("clear:postgres://shop:canary@127.0.0.1/shop")
 SQLITE = (OWN_ENV, f"    DATABASE_URL: sqlite:////srv/codesensei/shop/shared/db.sqlite3\n{OWN_ENV}")
 NAMED = ('    name: ""\n', "    name: store\n")
+ALWAYS = ("rehearse: auto", "rehearse: always")
 
 
 def kind(word: str) -> tuple[str, str]:
@@ -112,6 +113,11 @@ COMBINATIONS = {
         [("migrationTimeout: 0", "migrationTimeout: 60"), SQLITE],
         "database.migrationTimeout: has no use: nothing cancels a migration of a SQLite file\n    remove it, or set 0",
     ),
+    "rehearse-elsewhere": (
+        [ALWAYS, ELSEWHERE],
+        "database.rehearse: always is not possible: only PostgreSQL on the server is copied, and the database is"
+        " elsewhere\n    set it to auto or never",
+    ),
     "database-name-differs": (
         [NAMED, HERE],
         "database.name: is not the name in secretEnv.DATABASE_URL\n    remove it: the URL says it",
@@ -154,6 +160,13 @@ def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
     assert str(caught.value) == f"the stack config has 1 problem, nothing was run:\n  codesensei:{text}"
     assert [problem.rule for problem in caught.value.problems] == [rule]
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.proves("migrations.rehearsal.always")
+@pytest.mark.parametrize("where", [ELSEWHERE, SQLITE, kind("none")])
+def test_a_rehearsal_that_is_not_possible_is_refused(where: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"database\.rehearse: always is not possible"):
+        load_text(tmp_path, both([ALWAYS, where]))
 
 
 def rules_of_the_product() -> set[str]:

@@ -41,6 +41,12 @@ def test_a_migration_has_no_bound_unless_one_is_set(tmp_path: Path) -> None:
     assert given.config.database.migration_timeout == 60
 
 
+@pytest.mark.proves("config.rehearse")
+def test_which_migrations_are_rehearsed(tmp_path: Path) -> None:
+    assert loaded(tmp_path).config.database.rehearse == "auto"
+    assert loaded(tmp_path, ("rehearse: auto", "rehearse: never")).config.database.rehearse == "never"
+
+
 @pytest.mark.proves("config.lock-timeout")
 def test_migrations_may_wait_for_ever(tmp_path: Path) -> None:
     assert loaded(tmp_path, ("lockTimeout: 5", "lockTimeout: 0")).config.database.lock_timeout == 0

@@ -38,7 +38,7 @@ def dead_worker(stack: Stack) -> None:
 
 REGISTER = "cat /var/lib/codesensei/register.json"
 CASES: list[tuple[Callable[[Stack], None], str, str]] = [
-    (failing_migration, "manage.py migrate (release ", "this migration cannot run"),
+    (failing_migration, "rehearsal of migration entries.0002_fail (release ", "this migration cannot run"),
     (dead_worker, "guestbook-mail.service", "no-such-option"),
 ]
 

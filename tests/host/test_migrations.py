@@ -10,8 +10,9 @@ import pytest
 
 from tests.host.debians import each_debian
 from tests.host.rows import psql
-from tests.host.test_interruptions import again_and_again, always_served
+from tests.host.test_interruptions import again_and_again, always_served, kill
 from tools.demo.history import git
+from tools.sandbox import Server
 from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
@@ -295,7 +296,14 @@ INDEXED = "SELECT count(*) FROM pg_indexes WHERE indexname = 'entry_name_idx'"
 
 @pytest.mark.full
 @each_debian(13)
-@pytest.mark.proves("migrations.locks", "migrations.locks.preview", "migrations.timeout", "config.migration-timeout")
+@pytest.mark.proves(
+    "migrations.locks",
+    "migrations.locks.preview",
+    "migrations.timeout",
+    "config.migration-timeout",
+    "migrations.rehearsal",
+    "config.rehearse",
+)
 def test_a_large_table(stack: Stack) -> None:
     """What waits for it is told with its size, and who holds it for too long gives it back."""
     server, first = stack.server, stack.config["codesensei:project"]["source"]["revision"]
@@ -316,6 +324,12 @@ def test_a_large_table(stack: Stack) -> None:
     stack.set("project.source.revision", filled)
     stack.set("database.migrationTimeout", 5)
     served = stack.serving()
+    error = stack.up(succeed=False).said("error")
+    assert "rehearsal of migration entries.0004_fill (release " in error
+    assert "entries.0004_fill took longer than database.migrationTimeout (5 s) and was cancelled" in error
+    assert "nothing was migrated" in error
+    assert psql(server, INDEXED, "guestbook") == "0"
+    stack.set("database.rehearse", "never")
     failed = stack.up(succeed=False)
     error = failed.said("error")
     assert f"warning: {waits}" in failed.output
@@ -329,3 +343,140 @@ def test_a_large_table(stack: Stack) -> None:
     with always_written(stack):
         stack.set("project.source.revision", indexed)
         assert f"warning: {waits}" not in stack.up().output
+
+
+# What a migration does to the world beside its database, where it can.
+EFFECTS = """
+import contextlib
+import os
+import socket
+import time
+
+import psycopg
+from django.db import connection, migrations, models
+
+
+def work(apps, schema_editor):
+    real = {{**connection.get_connection_params(), "dbname": "guestbook"}}
+    real = {{name: real[name] for name in ("dbname", "user", "password", "host", "port")}}
+    effects = []
+    for host, port in (("127.0.0.1", 5432), ("127.0.0.1", 80)):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), 5):
+            effects.append(port)
+    for host in (real["host"], "/run/postgresql", "127.0.0.1"):
+        with contextlib.suppress(psycopg.Error), psycopg.connect(**{{**real, "host": host}}) as other:
+            other.execute("INSERT INTO auth_group (name) VALUES ('outside')")
+            effects.append("real database")
+            break
+    for place in ("{media}", os.path.expanduser("~"), "/tmp"):
+        with contextlib.suppress(OSError), open(f"{{place}}/effect", "a") as file:
+            file.write("x")
+            effects.append(place)
+    time.sleep(1)
+    apps.get_model("entries", "Entry").objects.create(name="inside", message=str(effects))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("entries", "{after}")]
+    operations = [
+        migrations.AddField("entry", "mood", models.CharField(max_length=9, null=True)),
+        migrations.RunPython(work),
+    ]
+"""
+CODE = """
+import time
+
+from django.db import migrations
+
+
+def work(apps, schema_editor):
+    {code}
+
+
+class Migration(migrations.Migration):
+    dependencies = [("entries", "{after}")]
+    operations = [migrations.RunPython(work)]
+"""
+COPIES = (
+    "SELECT (SELECT count(*) FROM pg_database WHERE datname ~ 'rehearsal')"
+    " + (SELECT count(*) FROM pg_roles WHERE rolname ~ 'codesensei')"
+)
+LEFT = "ls -d /var/lib/codesensei/guestbook/rehearsal /run/codesensei/rehearsal-guestbook 2>/dev/null | wc -l"
+MEDIA = "/srv/codesensei/guestbook/shared/media"
+
+
+def left(server: Server) -> tuple[str, str]:
+    """Copies with their roles, and folders, of a rehearsal."""
+    return psql(server, COPIES), server.console(LEFT).stdout.strip()
+
+
+@pytest.mark.full
+@each_debian(13)
+@pytest.mark.proves(
+    "migrations.rehearsal",
+    "migrations.rehearsal.copy",
+    "migrations.rehearsal.kept-away",
+    "migrations.rehearsal.undecided",
+    "migrations.rehearsal.preview",
+)
+def test_a_rehearsal(stack: Stack) -> None:
+    """A plan runs on a copy first, which it does not get out of, and which is gone afterwards."""
+    server, first = stack.server, stack.config["codesensei:project"]["source"]["revision"]
+    names = git(stack.repository, "ls-tree", "--name-only", f"{first}:entries/migrations").split()
+    latest = max(name for name in names if name.startswith("0")).removesuffix(".py")
+    server.console(f"install -d -o deploy -g deploy {MEDIA}")
+
+    effects = {"entries/migrations/0003_effects.py": EFFECTS.format(after=latest, media=MEDIA)}
+    told = stack.commit(effects, first)
+    stack.set("project.source.revision", told)
+    assert "`pulumi up` runs them on a copy of the database first, if it has at most 1.0 GB" in stack.preview().output
+    done = stack.up().output
+    [line] = [line for line in done.splitlines() if "rehearsed on a copy" in line]
+    took = re.search(
+        r"entries\.0003_effects (\d\.\d) s, requests to entries_entry would wait up to about (\d\.\d) s", line
+    )
+    assert took is not None, line
+    assert all(0.8 < float(seconds) < 9 for seconds in took.groups())
+    assert "without 127.0.0.1:5432, 127.0.0.1:80, which they asked for" in line
+    # Of all effects there is what the real run alone has left.
+    assert psql(server, f"{COUNT} WHERE name = 'inside'", "guestbook") == "1"
+    assert psql(server, "SELECT count(*) FROM auth_group", "guestbook") == "1"
+    [effects_of_it] = psql(server, "SELECT message FROM entries_entry WHERE name = 'inside'", "guestbook").splitlines()
+    assert "5432, 80, 'real database'" in effects_of_it
+    assert server.console(f"cat {MEDIA}/effect").stdout == "x"
+    assert left(server) == ("0", "0")
+
+    # What a rehearsal lacks is no fault of the plan's.
+    write = CODE.format(after="0003_effects", code=f'open("{MEDIA}/file", "a").write("x")')
+    written = stack.commit({"entries/migrations/0004_write.py": write}, told)
+    stack.set("project.source.revision", written)
+    done = stack.up().output
+    why = f"entries.0004_write needs more than a copy: [Errno 30] Read-only file system: '{MEDIA}/file'"
+    assert f"warning: the migrations are not rehearsed: {why}" in done
+    assert server.console(f"cat {MEDIA}/file").stdout == "x"
+
+    # What fails is refused before the first of its migrations runs.
+    served = stack.serving()
+    note = changed("0005_note", "0004_write", 'AddField("entry", "note", models.TextField(null=True))')
+    bad = CODE.format(after="0005_note", code='apps.get_model("entries", "Entry").objects.update(mood="x" * 10)')
+    failing = stack.commit({**note, "entries/migrations/0006_bad.py": bad}, written)
+    stack.set("project.source.revision", failing)
+    with always_written(stack):
+        error = stack.up(succeed=False).said("error")
+    assert "rehearsal of migration entries.0006_bad (release " in error
+    assert "value too long for type character varying(9)" in error
+    assert "that was on a copy of the database: nothing was migrated" in error
+    assert psql(server, MOODS.replace("'mood'", "'note'"), "guestbook") == "0"
+    assert (stack.serving(), left(server)) == (served, ("0", "0"))
+
+    # A killed one leaves its copy to the next deploy.
+    slow = stack.commit(
+        {**note, "entries/migrations/0006_bad.py": CODE.format(after="0005_note", code="time.sleep(2)")}, written
+    )
+    stack.set("project.source.revision", slow)
+    runs = "systemctl show -P ExecStart codesensei-job-guestbook.service | grep -q rehearsal_guestbook"
+    kill(stack, runs)
+    assert left(server) == ("1", "2")
+    stack.up()
+    assert left(server) == ("0", "0")
+    assert psql(server, MOODS.replace("'mood'", "'note'"), "guestbook") == "1"

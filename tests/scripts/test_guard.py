@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ Refuse = Callable[..., list[str]]
 def refuse(make_step: Any) -> Refuse:
     def refuse(*acknowledged: str, aliases: tuple[str, ...] = ("default",)) -> list[str]:
         refuse.step = make_step("build")  # type: ignore[attr-defined]
-        return list(guard.refuse(refuse.step, RELEASE, aliases, acknowledged))  # type: ignore[attr-defined]
+        return [*guard.refuse(refuse.step, RELEASE, aliases, acknowledged).warnings]  # type: ignore[attr-defined]
 
     return refuse
 
@@ -92,13 +91,40 @@ def test_a_destructive_migration_is_refused_with_its_fix(django: Django, refuse:
 
 
 @pytest.mark.proves("backups.dump")
-def test_only_before_something_is_destroyed_the_database_is_dumped(django: Django, make_step: Any) -> None:
-    dumped: list[str] = []
+def test_only_where_something_is_destroyed_the_database_is_dumped(django: Django, make_step: Any) -> None:
+    found = []
     for operation in (ADD, SQL, DROP):
         django.plans(operation)
-        name = str(operation["name"])
-        list(guard.refuse(make_step("build"), RELEASE, ["default"], [DROP_PRICE], partial(dumped.append, name)))
-    assert dumped == ["RemoveField"]
+        found.append(guard.refuse(make_step("build"), RELEASE, ["default"], [DROP_PRICE]).destroys)
+    assert found == [False, False, True]
+
+
+INDEX = {"name": "AddIndex", "model": "book", "table": "books_book"}
+SIZES = {"large": {"books_book": {"rows": 1, "size": 8 << 20}}, "small": {"books_book": {"rows": 1, "size": 1 << 20}}}
+
+
+@pytest.mark.proves("migrations.rehearsal")
+@pytest.mark.parametrize(
+    ("operation", "size", "is_risky"),
+    [
+        (ADD, "large", False),
+        (CODE, "small", True),
+        ({**CODE, "inert": True}, "small", False),
+        (SQL, "small", True),
+        (DROP, "small", True),
+        (INDEX, "small", False),
+        (INDEX, "large", True),
+    ],
+)
+def test_which_plan_is_worth_a_rehearsal(
+    django: Django, make_step: Any, operation: dict[str, Any], size: str, is_risky: bool
+) -> None:
+    django.plans(operation)
+    django.plan |= {"keeps": True, "tables": SIZES[size]}
+    found = guard.refuse(make_step("build"), RELEASE, ["default"], [DROP_PRICE])
+    assert found.risky == ({"default"} if is_risky else frozenset())
+    django.plan["applied"] = []
+    assert guard.refuse(make_step("build"), RELEASE, ["default"], [DROP_PRICE]).risky == frozenset()
 
 
 @pytest.mark.proves("migrations.unknown")
@@ -215,7 +241,7 @@ def test_it_is_refused_where_none_may_stay(django: Django, make_step: Any) -> No
     for keeps, wanted in ((False, True), (True, False)):
         django.plan["keeps"] = keeps
         with pytest.raises(Failure, match="Django keeps no Python default"):
-            list(guard.refuse(make_step("build"), RELEASE, ["default"], (), keep_defaults=wanted))
+            guard.refuse(make_step("build"), RELEASE, ["default"], (), keep_defaults=wanted)
     assert kept() == defaults.Kept()
 
 

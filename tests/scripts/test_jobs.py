@@ -137,6 +137,34 @@ def test_a_job_may_do_what_the_live_processes_may(server: Path, monkeypatch: pyt
     assert {"ProtectSystem": "strict", "ReadWritePaths": f"{release.path} {project.cache}"}.items() <= built.items()
 
 
+@pytest.mark.proves("migrations.rehearsal.kept-away")
+@pytest.mark.parametrize("loosened", [False, True])
+def test_a_job_that_reaches_one_socket_alone(server: Path, monkeypatch: pytest.MonkeyPatch, loosened: bool) -> None:
+    """Whatever the stack loosens for what serves."""
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    project, name = paths.ProjectPaths("shop"), "1234567-89abcde"
+    project.record(name).parent.mkdir(parents=True)
+    record.begin(project, name, revision="1234567", settings_module="config.settings", user="deploy")
+    record.built(project, name, replace(FACTS, places=("/mnt/media",)), {})
+    off = ("PrivateTmp", "PrivateDevices", "NoNewPrivileges", "ProtectSystem", "CapabilityBoundingSet", "ProtectHome")
+    more = {**dict.fromkeys(off, ()), "ReadWritePaths": ("/mnt/x",)} if loosened else {}
+    release = Release(project, name, "deploy", ".", "config.settings", more)
+    found = confined(release, only_socket=Path("/run/codesensei/rehearsal-shop"))
+    assert {
+        "PrivateNetwork": "yes",
+        "PrivateTmp": "yes",
+        "PrivateDevices": "yes",
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
+        "ProtectSystem": "strict",
+        "TemporaryFileSystem": f"/run:ro {project.logs}:mode=1777",
+        "BindReadOnlyPaths": "-/run/systemd/journal /run/codesensei/rehearsal-shop:/run/postgresql",
+    }.items() <= found.items()
+    # What the project is allowed to read there, it may.
+    assert (found["User"], found["ProtectHome"]) == ("deploy", "read-only" if loosened else "yes")
+    assert not {"ReadWritePaths", "JoinsNamespaceOf"} & found.keys()
+
+
 @pytest.mark.proves("errors.progress")
 def test_a_long_job_says_less_and_less_often_that_it_runs() -> None:
     told = list(itertools.takewhile(lambda at: at <= 3600, itertools.accumulate(jobs.quiet_times())))

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release import databases, defaults, guard, jobs, migrate, record
+from codesensei.scripts.release import databases, defaults, guard, jobs, migrate, record, rehearsal
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts
+from codesensei.scripts.release.rehearsal import NO_REHEARSAL, Ran, Rehearsal
 from codesensei.scripts.release.release import Release
 from codesensei.wire.migrations import Judged, Operation
 from codesensei.wire.paths import ProjectPaths
@@ -76,6 +77,8 @@ def run(make_step: Any) -> Migrate:
         acknowledged: tuple[str, ...] = (),
         keep_defaults: bool = True,
         longest: int = 0,
+        rehearsed: Rehearsal = NO_REHEARSAL,
+        dump: Callable[[], None] = lambda: None,
         **entries: DatabaseFacts,
     ) -> list[str]:
         record.begin(SHOP, NAME, revision=REVISION, settings_module="config.settings", user="deploy")
@@ -84,7 +87,9 @@ def run(make_step: Any) -> Migrate:
         asked = databases.ask(run.step, RELEASE)  # type: ignore[attr-defined]
         step = run.step  # type: ignore[attr-defined]
         limits = migrate.Limits(seconds, longest)
-        return migrate.migrate(step, RELEASE, asked, limits, acknowledged, keep_defaults=keep_defaults)
+        return migrate.migrate(
+            step, RELEASE, asked, limits, acknowledged, dump, keep_defaults=keep_defaults, rehearsed=rehearsed
+        )
 
     return run
 
@@ -403,7 +408,7 @@ def test_all_that_has_work_is_judged_before_anything_is_migrated(
         step: Any, release: Release, aliases: list[str], acknowledged: tuple[str, ...], *_: Any, **__: Any
     ) -> Any:
         judged.append((aliases, acknowledged, [title for title in project.titles if "--check" not in title]))
-        return ["told"]
+        return guard.Found(("told",))
 
     monkeypatch.setattr(guard, "refuse", refuse)
     project.asked["databases"] += [{"alias": "logs"}, {"alias": "users"}, {"alias": "replica", "whyNot": "read-only"}]
@@ -414,6 +419,80 @@ def test_all_that_has_work_is_judged_before_anything_is_migrated(
     run(logs=POSTGRES, users=POSTGRES)
     assert [aliases for aliases, *_ in judged] == [["default", "users"], ["default"], []]
     assert judged[0][1:] == (("a.0001",), [])
+
+
+class Rehearsing:
+    """Runs each database's plan on a copy, where one is risky."""
+
+    def __init__(self) -> None:
+        self.ran: list[Ran] = []
+        self.done: list[str] = []
+
+    def __call__(
+        self, step: Any, release: Release, alias: str, where: str, wanted: Rehearsal, run: Any, *, is_risky: bool
+    ) -> None:
+        self.done.append(f"{wanted.wanted} {alias}{where}{' risky' if is_risky else ''}")
+        copy = {"name": "copy", "folder": "/run/postgresql", "port": 5432}
+        self.ran.append(run(copy, Path("/run/codesensei/rehearsal-shop"), 600))
+
+
+@pytest.fixture
+def rehearsing(monkeypatch: pytest.MonkeyPatch) -> Rehearsing:
+    found = Rehearsing()
+    monkeypatch.setattr(rehearsal, "rehearse", found)
+    verdict = guard.Found((), destroys=True, risky=frozenset({"users"}))
+    monkeypatch.setattr(guard, "refuse", lambda *_, **__: verdict)
+    return found
+
+
+@pytest.mark.proves("migrations.rehearsal", "backups.dump")
+def test_all_is_rehearsed_before_anything_is_dumped_or_migrated(
+    project: Project, run: Migrate, rehearsing: Rehearsing
+) -> None:
+    """Of the dumps only a few stay: none is made for a plan that is refused."""
+    project.asked["databases"] += [{"alias": "users", "work": True}, {"alias": "logs", "work": False}]
+    project.asked["databases"][0]["work"] = True
+    wanted = Rehearsal("always")
+    run(users=POSTGRES, logs=POSTGRES, rehearsed=wanted, dump=lambda: project.ran.append(Job("the dump", [])))
+    assert rehearsing.done == ["always default in default", "always users in users risky"]
+    assert project.titles == [
+        "rehearse migrate in default",
+        "rehearse migrate in users",
+        "the dump",
+        "migrate in default",
+        "migrate in users",
+    ]
+
+
+@pytest.mark.proves("migrations.rehearsal", "migrations.rehearsal.kept-away")
+def test_the_same_runs_on_the_copy_and_nothing_of_it_is_noted(
+    project: Project, run: Migrate, rehearsing: Rehearsing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept and dropped there is in the copy alone."""
+    noted: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(defaults, "note", lambda step, alias, *_: noted.append((alias, project.titles)))
+    project.said = {"kept": [["book", "note"]], "rehearsal": {"joined": True, "tried": ["x:25"]}}
+    run(longest=60)
+    first, second = [job for job in project.ran if "--noinput" in job.argv]
+    assert noted == [("default", ["migrate --check", first.title, second.title])]
+    given = json.loads(first.argv[5])
+    assert given.pop("copy") == {"name": "copy", "folder": "/run/postgresql", "port": 5432}
+    assert (given, first.argv[:5], first.argv[6:]) == (json.loads(second.argv[5]), second.argv[:5], second.argv[6:])
+    assert (first.only_socket, first.seconds) == (Path("/run/codesensei/rehearsal-shop"), 600)
+    assert (second.only_socket, first.variables) == (None, {"HOME": "/tmp"})
+    [ran] = rehearsing.ran
+    assert (ran.said.tried, ran.failure, ran.is_over) == (("x:25",), None, False)
+
+
+@pytest.mark.proves("migrations.rehearsal")
+def test_how_a_run_on_the_copy_fails(project: Project, run: Migrate, rehearsing: Rehearsing) -> None:
+    project.failing, project.said = {"default": CANCELLED}, {"over": ["books.0003_fill"], "rehearsal": {"at": "x"}}
+    with pytest.raises(Failure):
+        run(longest=60)
+    [ran] = rehearsing.ran
+    assert (ran.said.at, ran.is_over, ran.done.code) == ("x", True, 1)
+    assert ran.failure is not None
+    assert ran.failure.cause.startswith("the migration books.0003_fill took longer than database.migrationTimeout")
 
 
 @pytest.mark.proves("migrate.site")

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from codesensei.scripts.backups import copies
 from codesensei.scripts.base.commands import as_user
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.postgres import ownership
 from codesensei.scripts.release import databases, guard, jobs, prepare, record, settings, static_files
 from codesensei.scripts.release.databases import Asked, Database
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.record import DatabaseFacts, Facts
+from codesensei.scripts.release.rehearsal import Rehearsal
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.steps import build
 from codesensei.wire import codec
@@ -252,6 +255,27 @@ def test_a_failing_hook_ends_the_release_there(programs: Programs, make_step: An
     assert record.read(SHOP, NAME).state == "preparing"
 
 
+@pytest.mark.proves("config.rehearse")
+def test_what_the_stack_file_says_of_rehearsals(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Rehearsal] = []
+
+    def migrate(*_: object, rehearsed: Rehearsal, **__: object) -> list[str]:
+        given.append(rehearsed)
+        return []
+
+    monkeypatch.setattr(prepare, "migrate", migrate)
+    monkeypatch.setattr(build, "_is_built", lambda release: True)
+    monkeypatch.setattr(build, "_check", lambda *_: None)
+    (SHOP.memory / "database").mkdir(parents=True)
+    ownership.apply(SHOP, ownership.Applied(name="shop", role="owner", port=5433))
+    make_built()
+    build.run(make_step("build", NAME, REVISION, data=replace(BUILD, rehearse="always")))
+    [found] = given
+    assert (found.wanted, type(found.original)) == ("always", copies.Original)
+
+
 @pytest.mark.proves("words.release.immutable")
 @pytest.mark.parametrize("state", ["prepared", "served"])
 def test_a_release_that_is_made_is_never_changed(programs: Programs, make_step: Any, state: str) -> None:
@@ -292,7 +316,7 @@ def run_build(make_step: Any, monkeypatch: pytest.MonkeyPatch, **changes: Any) -
     monkeypatch.setattr(build, "_check", lambda *_: None)
     monkeypatch.setattr(settings, "ask_all", lambda *_: (FACTS, ASKED))
     monkeypatch.setattr(
-        build, "prepare", lambda step, release, asked, dump: made.append("not asked" if asked is None else "asked")
+        build, "prepare", lambda step, release, asked, *_: made.append("not asked" if asked is None else "asked")
     )
     build.run(make_step("build", NAME, REVISION, data=replace(BUILD, **changes)))
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from codesensei.source import Pending, SourceError
 from codesensei.story import of_migrations, tables_of_migrations
 from codesensei.wire.columns import Field
 from codesensei.wire.migrations import Migration, Operation
+from codesensei.wire.rehearsal import Rehearse
 from codesensei.wire.table_locks import Table
 from tests.story.parts import REVISION
 from tests.story.test_release import checkout, served
@@ -61,6 +63,34 @@ def test_what_the_code_cannot_live_with_is_refused_until_all_of_it_is_acknowledg
     assert judged(drops, "books.0004_drop") == (True, True, True)
     assert judged(drops, "books.0004_drop", "books.0005_drop") == (True, True, False)
     assert judged(Pending(gone=drops.gone)) == (False, True, True)
+
+
+@pytest.mark.proves("migrations.rehearsal.preview")
+def test_a_rehearsal_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is not refused runs at all."""
+    first, some = "`pulumi up` runs them on a copy of the database first", ", if it has at most 1.0 GB"
+    small = {"books_book": Table(rows=3, size=24_576)}
+
+    def announced(
+        rehearse: Rehearse, *operations: Operation, acknowledged: Sequence[str] = (), **more: Any
+    ) -> list[str]:
+        found = Pending(new=(migration("0004_x", *operations),) if operations else (), gone=(migration("0005_y", ADD),))
+        told(monkeypatch, found)
+        section = of_migrations(served(), checkout(), ["."], acknowledged, rehearse=rehearse, postgresql=True, **more)
+        return [entry for entry in section.entries if "copy" in entry]
+
+    drop = ["books.0004_x"]
+    assert announced("auto", DROP, acknowledged=drop) == [first + some]
+    assert announced("always", DROP, acknowledged=drop) == [first]
+    assert announced("never", DROP, acknowledged=drop) == []
+    assert announced("auto", DROP) == []
+    assert announced("auto", Operation(name="RunPython")) == [first + some]
+    assert announced("auto", ADD) == []
+    assert announced("always", ADD) == [first]
+    assert announced("always") == []
+    book = replace(INDEX, table="books_book")
+    assert announced("auto", book) == [first + some]
+    assert announced("auto", book, tables=small) == []
 
 
 @pytest.mark.proves("story.migrations")

@@ -80,9 +80,8 @@ def sweep(step: Step[object]) -> None:
     if database and database.kind in MADE_HERE:
         port = database.port or PORT
         for name in (scratch(project, "check"), scratch(project, "new")):
-            if postgres.exists(port, name):
-                postgres.drop(port, name)
-                left.append(f"database {name}")
+            left += [f"database {name}"] if postgres.exists(port, name) else []
+            postgres.drop(port, name)
         if postgresql.is_closed(port, database.name):
             postgresql.open_database(port, database.name)
             step.say(f"database {database.name} opened, which an interrupted run has left closed")
@@ -159,7 +158,7 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
             if contents.kind == "sqlite":
                 counts = sqlite.count(wanted.user, found / DUMP)
             elif contents.kind and wanted.database:
-                port, quiet = wanted.database.port or PORT, _Quiet(step.slug, step.name, (), None)
+                port, quiet = wanted.database.port or PORT, postgres.Quiet(step.slug, step.name, (), None)
                 postgres.drop(port, beside)
                 try:
                     role, extensions = wanted.database.role, list(contents.extensions)
@@ -234,8 +233,3 @@ def _emptied(place: Path) -> Iterator[None]:
         yield
     finally:
         files.remove_path(place)
-
-
-class _Quiet(Step[None]):
-    def say(self, text: str) -> None:
-        """A check tells its end alone."""

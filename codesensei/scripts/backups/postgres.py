@@ -38,6 +38,13 @@ _NOT_RESTORED = re.compile(
 Counts = Mapping[str, int]
 
 
+class Quiet(Step[None]):
+    """A step for what is dropped again: only its end is told."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+
 def dump(port: int, name: str, into: Path) -> tuple[Counts, list[str]]:
     """Write the database into a file; the counts of its rows and its extensions, both of the same moment."""
     words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKETS, "-p", str(port), "-d", name]
@@ -78,7 +85,8 @@ def restore(step: Step[object], port: int, file: Path, name: str, role: str, ext
     statements = [f"GRANT ALL ON SCHEMA public TO {identifier(role)};"]
     statements += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
     postgresql.sql(port, "\n".join(statements), name)
-    helper, password = f"codesensei_restore_{step.slug}"[:63], secrets.token_hex(32)
+    # A check of a backup may restore at the same time.
+    helper, password = _helper(name), secrets.token_hex(32)
     drop_helper = f"DROP ROLE IF EXISTS {identifier(helper)};"
     made = f"CREATE ROLE {identifier(helper)} LOGIN PASSWORD {passwords.in_sql(scram.verifier(password))};"
     postgresql.sql(port, f"{drop_helper}\n{made}\nGRANT {identifier(role)} TO {identifier(helper)};")
@@ -102,8 +110,14 @@ def contents(file: Path) -> str:
 
 
 def drop(port: int, name: str) -> None:
-    """Drop a database of our own making, if it is there."""
-    postgresql.sql(port, f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE);", thing=f"database {name}")
+    """Drop a database of our own making, if it is there, and what is left of a restore that was cut off."""
+    text = f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE);\nDROP ROLE IF EXISTS {identifier(_helper(name))};"
+    postgresql.sql(port, text, thing=f"database {name}")
+
+
+def _helper(name: str) -> str:
+    """The role that restores this database."""
+    return f"{name[:55]}_restore"
 
 
 def exists(port: int, name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+from codesensei.wire.rehearsal import is_risky
 from codesensei.wire.table_locks import Table, held, locked, sizes, tell
 
 ASK = Path(__file__).with_name("ask_plan.py")
@@ -45,19 +46,27 @@ class Plan:
     tables: Mapping[str, Table] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What to warn of; whether anything is destroyed, and in which databases the plan is a risky one."""
+
+    warnings: tuple[str, ...] = ()
+    destroys: bool = False
+    risky: frozenset[str] = frozenset()
+
+
 def refuse(
     step: Step[object],
     release: Release,
     aliases: Sequence[str],
     acknowledged: Sequence[str],
-    dump: Callable[[], None] = lambda: None,
     *,
     keep_defaults: bool = True,
-) -> Iterator[str]:
-    """Failure for what is to come in these databases and is not acknowledged; otherwise what to warn of."""
+) -> Found:
+    """Failure for what is to come in these databases and is not acknowledged; otherwise what there is to it."""
     serves = link_target(step.project.current)
     if not (acknowledged or serves):
-        return
+        return Found()
     plans = {alias: _ask(step, release, alias) for alias in aliases}
     unknown = [*_no_migrations(acknowledged, plans.values())]
     # Nothing serves, or the tables are new: there is nothing to break.
@@ -73,16 +82,17 @@ def refuse(
         _keep(step, alias, {one.migration: str(one) for one in found if one.verdict == "destructive"})
         _settle(step, replace(release, name=Path(serves or "").name), alias, plans[alias])
         defaults.begin(step, alias, found)
-    if any(one.verdict == "destructive" for one in wrong):
-        dump()
     for one in dict.fromkeys(wrong):
         step.say(f"acknowledged: {one.migration}: {one}")
     for one in dict.fromkeys(one for found in judged.values() for one in found if one.without):
         step.say(f"{one.migration}: {one}")
     for one in dict.fromkeys(one for found in judged.values() for one in found if one.operation.name == "RunPython"):
         step.say(f"{one.migration} runs Python code on the data")
-    yield from dict.fromkeys(one for alias in judged for one in _waits(plans[alias]))
-    yield from unknown
+    return Found(
+        (*dict.fromkeys(one for alias in judged for one in _waits(plans[alias])), *unknown),
+        any(one.verdict == "destructive" for one in wrong),
+        frozenset(alias for alias, found in judged.items() if _is_risky(plans[alias], found)),
+    )
 
 
 def refuse_older(step: Step[object], release: Release, acknowledged: Sequence[str]) -> None:
@@ -104,6 +114,10 @@ def refuse_older(step: Step[object], release: Release, acknowledged: Sequence[st
             f" migrate {app} and the migration before {migration}); or, if it shall serve all the same,"
             f" {_acknowledge(found)}",
         )
+
+
+def _is_risky(plan: Plan, judged: Iterable[Judged]) -> bool:
+    return is_risky(plan.migrations, judged, plan.tables, plan.keeps)
 
 
 def _waits(plan: Plan) -> Iterator[str]:

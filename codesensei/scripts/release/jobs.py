@@ -28,6 +28,8 @@ from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
 
 TAIL = 400
+# Where PostgreSQL's sockets are.
+SOCKETS = "/run/postgresql"
 QUIET_SECONDS = 20.0
 LONGEST_QUIET = 600.0
 LONGEST_SECONDS = 6 * 3600
@@ -77,6 +79,8 @@ class Job:
     answer: str = ""
     # How begins what is said at once. It may stand in the middle of a line, which then goes on.
     tells: str = ""
+    # The folder of the one socket that is left to it: it reaches nothing else, and writes nothing that stays.
+    only_socket: Path | None = None
 
 
 def end_orphans(step: Step[object]) -> None:
@@ -253,7 +257,26 @@ def _of_app(release: Release, job: Job) -> dict[str, str]:
         found.pop("RestrictSUIDSGID", None)
     if places and sandbox.are_hidden(places):
         found |= sandbox.shown(found)
+    if job.only_socket:
+        return _without_effects(found, release, job.only_socket)
     return {**found, "JoinsNamespaceOf": web_unit(release.project.slug)}
+
+
+def _without_effects(found: Mapping[str, str], release: Release, socket: Path) -> dict[str, str]:
+    """The same, but without network, sockets and places to write; the folder stands where PostgreSQL's own would."""
+    return {
+        **{name: value for name, value in found.items() if name != sandbox.WRITABLE},
+        "PrivateNetwork": "yes",
+        "PrivateTmp": "yes",
+        "PrivateDevices": "yes",
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
+        "ProtectSystem": "strict",
+        "ProtectHome": "yes" if found.get("ProtectHome") == "yes" else "read-only",
+        # Brokers and caches have their sockets there too. Settings open log files as soon as they are loaded.
+        "TemporaryFileSystem": f"/run:ro {release.project.logs}:mode=1777",
+        "BindReadOnlyPaths": f"-/run/systemd/journal {socket}:{SOCKETS}",
+    }
 
 
 @contextlib.contextmanager

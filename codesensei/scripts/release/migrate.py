@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
-from codesensei.scripts.release import defaults, guard, jobs, watch_locks
+from codesensei.scripts.release import defaults, guard, jobs, rehearsal, watch_locks
 from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.databases import FOREIGN, App, Asked, Database, read
-from codesensei.scripts.release.jobs import Job
+from codesensei.scripts.release.jobs import Job, JobResult
+from codesensei.scripts.release.rehearsal import NO_REHEARSAL, Ran, Rehearsal, Rehearsed
 from codesensei.scripts.release.release import Release
 
 MIGRATE = Path(__file__).with_name("run_migrate.py")
@@ -31,7 +34,6 @@ SHOWN = 3
 APPLIED = re.compile(r"^(?:\[[^\]\n]*\])?[ \t]*Applying \S+\.\.\.", re.MULTILINE)
 ENDED = re.compile(r"^(?:\[[^\]\n]*\])?[ \t]*Applying (\S+)\.\.\..* OK$", re.MULTILINE)
 MIGRATION_FRAME = re.compile(r'File "[^"]+/migrations/\d\w*\.py"')
-LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Migrated:
 
     `kept` and `dropped` are the columns whose defaults stay in the database, and do so no longer. `over` is the
     migration that was cancelled, `partly` one that is no transaction; `unbounded` the kind of database where none is.
-    `site` is the domain of the settings' site where nobody has changed it.
+    `site` is the domain of the settings' site where nobody has changed it. `rehearsal`: what only that says.
     """
 
     refused: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class Migrated:
     unbounded: tuple[str, ...] = ()
     site: tuple[str, ...] = ()
     held: tuple[Holder, ...] = ()
+    rehearsal: Rehearsed | None = None
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,11 @@ def migrate(
     dump: Callable[[], None] = lambda: None,
     *,
     keep_defaults: bool = True,
+    rehearsed: Rehearsal = NO_REHEARSAL,
 ) -> list[str]:
     """Migrate every database in which there is work, `default` first; returns what to warn of.
 
-    `dump` is called before destructive migrations.
+    `dump` is called before destructive migrations, and after a rehearsal that may refuse them.
     """
     if asked.unknown:
         step.say(f"models and migrations cannot be compared: {asked.unknown}")
@@ -102,9 +106,16 @@ def migrate(
     pending = [database.alias for database in found if _has_work(step, release, database, places[database.alias])]
     # All are judged before one is migrated; also without work, what is acknowledged has to be a migration.
     judged = pending or (aliases[:1] if acknowledged else [])
-    warnings += guard.refuse(step, release, judged, acknowledged, dump, keep_defaults=keep_defaults)
+    verdict = guard.refuse(step, release, judged, acknowledged, keep_defaults=keep_defaults)
+    warnings += verdict.warnings
     # What will wait is of use before it does.
     _warn(step, warnings)
+    for alias in pending:
+        run = partial(_rehearse, step, release, alias, places[alias], limits, keep_defaults)
+        is_risky = alias in verdict.risky
+        rehearsal.rehearse(step, release, alias, places[alias], rehearsed, run, is_risky=is_risky)
+    if verdict.destroys:
+        dump()
     for alias in pending:
         later = [*_migrate(step, release, alias, places[alias], limits, keep_defaults)]
         _warn(step, later)
@@ -132,29 +143,21 @@ def _has_work(step: Step[object], release: Release, database: Database, where: s
 def _migrate(
     step: Step[object], release: Release, alias: str, where: str, limits: Limits, keep_defaults: bool
 ) -> Iterator[str]:
-    chosen, note = _chosen(alias), _note(step)
+    note = _note(step)
     unfinished = set(read_json(note, []))
     write_json(note, sorted({*unfinished, alias}))
-    stays = defaults.kept(step.project, alias)
-    # Where nothing serves yet, no migration is noted.
-    about = {"alias": alias, "keep": keep_defaults and bool(stays.migrations), "kept": stays.columns, "drop": stays.due}
-    numbers = (str(limits.lock), str(limits.migration))
-    argv = _python(release, MIGRATE, *numbers, json.dumps(about), "migrate", "--noinput", *chosen)
+    about = _about(step, alias, keep_defaults)
+    argv = _argv(release, alias, limits, about)
     job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, tells=watch_locks.TELLS, low_weight=False)
     done = jobs.run_job(step, release, job)
-    said = read(Migrated, done.answer, release, MIGRATED, done.tail) if done.answer else Migrated()
+    said = _said(release, done)
     defaults.note(step, alias, said.kept, said.dropped)
-    what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
-    try:
-        require(done, release, " ".join(["manage.py migrate", *chosen]), f"fix {what} and deploy again")
-    except Failure as failure:
-        for migration in (*said.over, *said.partly):
-            failure = _cancelled(failure, migration, migration in said.over, done.tail, limits.migration)
+    if failure := _failure(release, alias, done, said, limits):
         drop = [f"DROP INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         failure = _with_indexes(failure, said, _in_database(release, alias, drop))
         if said.held and (said.over or said.partly or LOCK_TIMEOUT in done.tail):
             failure = _held(failure, said, release, alias)
-        raise failure from None
+        raise failure
     write_json(note, sorted(unfinished - {alias}))
     step.changed(f"migrations have run{where} ({len(APPLIED.findall(done.tail))} applied)")
     if said.refused:
@@ -172,6 +175,59 @@ def _migrate(
         rebuild = [f"REINDEX INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         how = _in_database(release, alias, rebuild)
         yield f"invalid indexes{where}, which PostgreSQL keeps and does not use ({_few(said.invalid)}); {how}"
+
+
+def _about(step: Step[object], alias: str, keep_defaults: bool) -> dict[str, Any]:
+    """What `run_migrate.py` does with defaults."""
+    stays = defaults.kept(step.project, alias)
+    # Where nothing serves yet, no migration is noted.
+    keep = keep_defaults and bool(stays.migrations)
+    return {"alias": alias, "keep": keep, "kept": stays.columns, "drop": stays.due}
+
+
+def _argv(release: Release, alias: str, limits: Limits, about: Mapping[str, Any]) -> list[str]:
+    numbers = (str(limits.lock), str(limits.migration))
+    return _python(release, MIGRATE, *numbers, json.dumps(about), "migrate", "--noinput", *_chosen(alias))
+
+
+def _said(release: Release, done: JobResult) -> Migrated:
+    return read(Migrated, done.answer, release, MIGRATED, done.tail) if done.answer else Migrated()
+
+
+def _failure(release: Release, alias: str, done: JobResult, said: Migrated, limits: Limits) -> Failure | None:
+    """Why a run failed; None for one that did not."""
+    what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
+    try:
+        require(done, release, " ".join(["manage.py migrate", *_chosen(alias)]), f"fix {what} and deploy again")
+    except Failure as failure:
+        for migration in (*said.over, *said.partly):
+            failure = _cancelled(failure, migration, migration in said.over, done.tail, limits.migration)
+        return failure
+    return None
+
+
+def _rehearse(
+    step: Step[object],
+    release: Release,
+    alias: str,
+    where: str,
+    limits: Limits,
+    keep_defaults: bool,
+    copy: Mapping[str, Any],
+    only_socket: Path,
+    seconds: float,
+) -> Ran:
+    """Run it on a copy. What that keeps and drops there is not noted."""
+    argv = _argv(release, alias, limits, {**_about(step, alias, keep_defaults), "copy": copy})
+    title, home = f"rehearse migrate{where}", {"HOME": "/tmp"}
+    done = jobs.run_job(
+        step,
+        release,
+        Job(title, argv, lines=LINES, answer=MIGRATED, variables=home, seconds=seconds, only_socket=only_socket),
+    )
+    said = _said(release, done)
+    failure = _failure(release, alias, done, said, limits)
+    return Ran(done, said.rehearsal or Rehearsed(), failure, bool(said.over or said.partly))
 
 
 def _chosen(alias: str) -> list[str]:
@@ -238,7 +294,7 @@ def _with_indexes(failure: Failure, said: Migrated, how_to_drop: str) -> Failure
 def _in_database(release: Release, alias: str, statements: Iterable[str]) -> str:
     """How to run statements that want no transaction around them."""
     facts = release.facts.databases[alias]
-    if facts.host not in LOCAL and not facts.host.startswith("/"):
+    if not rehearsal.is_here(facts):
         return f"in the database {facts.name} at {facts.host}: {'; '.join(statements)}"
     port = f" -p {facts.port}" if facts.port not in ("", "5432") else ""
     commands = "".join(f" -c '{statement}'" for statement in statements)

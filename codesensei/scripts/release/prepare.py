@@ -17,6 +17,7 @@ from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.databases import Asked
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.migrate import Limits, migrate
+from codesensei.scripts.release.rehearsal import Original, Rehearsal
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.share import share
@@ -24,11 +25,17 @@ from codesensei.scripts.release.unpack import extract
 from codesensei.wire.steps import Build
 
 
-def prepare(step: Step[Build], release: Release, asked: Asked | None, dump: Callable[[], None]) -> None:
+def prepare(
+    step: Step[Build],
+    release: Release,
+    asked: Asked | None,
+    dump: Callable[[], None],
+    original: Original | None = None,
+) -> None:
     """Run everything that comes before the switch, in the contract's order, once for each release.
 
     `asked` is what Django has said of its databases just now; None: it is asked when it is their turn. `dump` is called
-    before destructive migrations.
+    before destructive migrations. `original` is the database of which a copy can be made for a rehearsal.
     """
     data, project, name, known = step.data, step.project, release.name, release.record
     guard.refuse_older(step, release, data.acknowledge_migrations)
@@ -42,7 +49,9 @@ def prepare(step: Step[Build], release: Release, asked: Asked | None, dump: Call
     _make_sqlite_files(step, release)
     phases: dict[str, Callable[[Step[Build], Release], None]]
     found: list[str] = []
-    phases = {"migrate": partial(_migrate, asked=asked, dump=dump), "static": partial(_collect, found=found)}
+    rehearsed = Rehearsal(data.rehearse, original)
+    migrating = partial(_migrate, asked=asked, dump=dump, rehearsed=rehearsed)
+    phases = {"migrate": migrating, "static": partial(_collect, found=found)}
     seconds = {}
     for phase in reversed(phases) if data.collectstatic == "beforeMigrate" else phases:
         started = time.monotonic()
@@ -86,7 +95,9 @@ def _manage(release: Release, *arguments: str) -> list[str]:
     return [f"{release.venv}/bin/python", "-B", "manage.py", *arguments]
 
 
-def _migrate(step: Step[Build], release: Release, asked: Asked | None, dump: Callable[[], None]) -> None:
+def _migrate(
+    step: Step[Build], release: Release, asked: Asked | None, dump: Callable[[], None], rehearsed: Rehearsal
+) -> None:
     data, hooks = step.data, step.data.hooks
     _hooks(step, release, "beforeMigrate", hooks.before_migrate)
     came_before = [*hooks.before_migrate]
@@ -102,6 +113,7 @@ def _migrate(step: Step[Build], release: Release, asked: Asked | None, dump: Cal
         data.acknowledge_migrations,
         dump,
         keep_defaults=data.keep_defaults,
+        rehearsed=rehearsed,
     )
     record.warned(step.project, release.name, warnings)
     _hooks(step, release, "afterMigrate", hooks.after_migrate)

@@ -5,7 +5,7 @@ is set on the open connection, because poolers refuse it as a start-up option. A
 longer than LONGEST seconds (0: there is no bound) is cancelled. Who holds the lock for which one waits is told.
 
 DEFAULTS is JSON: whether to `keep` the defaults of new columns in the database of `alias`, the tables and columns where
-they are `kept` already, and those where they are to `drop`.
+they are `kept` already, and those where they are to `drop`. With a `copy` all of it is a rehearsal on that.
 """
 
 import contextlib
@@ -306,6 +306,10 @@ def placeholder() -> list[str]:
     return []
 
 
+rehearsal: dict[str, Any] = {}
+if "copy" in defaults:
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run_rehearsal.py")
+    rehearsal = runpy.run_path(program)
 connection_created.connect(connected)
 name_migrations()
 if longest:
@@ -315,6 +319,8 @@ try:
     runpy.run_path(os.path.abspath("manage.py"), run_name="__main__")
 finally:
     said: dict[str, list[Any]] = {"refused": refused[:1], "invalid": [], "left": []}
+    if rehearsal:
+        said["rehearsal"] = rehearsal["told"](sys.exc_info()[1])
     said |= {"over": over[-1:], "partly": partly[-1:], "unbounded": unbounded[:1]}
     said["held"] = [held for watch in watches for held in watch.failed]
     said |= {"kept": sorted(map(list, kept)), "dropped": [column for column in dropped if tuple(column) not in kept]}

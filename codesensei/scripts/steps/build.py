@@ -10,7 +10,7 @@ import os
 import time
 from functools import partial
 
-from codesensei.scripts.backups import dumps, status
+from codesensei.scripts.backups import copies, dumps, status
 from codesensei.scripts.backups import settings as backups
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import raise_all, together
@@ -34,6 +34,7 @@ def run(step: Step[Build]) -> None:
     data, project = step.data, step.project
     release = Release(project, name, data.user, data.directory, data.settings_module, data.sandbox)
     jobs.end_orphans(step)
+    copies.sweep(step)
     jobs.refuse_missing(release)
     record.abandon_others(project, name)
     asked = None
@@ -44,7 +45,7 @@ def run(step: Step[Build]) -> None:
         step.say(f"release {name} is built already")
     else:
         asked = _build(step, release)
-    prepare(step, release, asked, partial(_before_destructive, step))
+    prepare(step, release, asked, partial(_before_destructive, step), copies.original(step))
 
 
 def _build(step: Step[Build], release: Release) -> Asked | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
+from codesensei.scripts.backups import copies
 from codesensei.scripts.backups import settings as backups
 from codesensei.scripts.base import files, register
 from codesensei.scripts.base.step import Failure, Step
@@ -52,6 +53,7 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
     backups.remove(step)
     configuration.remove(step, served.contents)
     certificates.remove(step)
+    copies.sweep(step)
     database_kept = database.remove(step, entry, drop_database)
     _empty_broker(step, entry, drop_database)
     broker_kept = own_broker.remove(step, drop_database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from codesensei.scripts.backups import copies
 from codesensei.scripts.base import damage, locks
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import jobs
@@ -22,6 +23,7 @@ def run(slug: str, words: list[str]) -> int:
             for done in damage.repair(step.project):
                 step.say(done)
             jobs.end_orphans(step)
+            copies.sweep(step)
     except (Failure, OSError) as error:
         print(Failure.of(error, "recover", AGAIN).text(), file=sys.stderr)
         return 1

@@ -75,8 +75,8 @@ CASES = (
     Broken(
         "a migration fails in the middle",
         write=migration("migrations.RunPython(fail)"),
-        error="manage.py migrate (release RELEASE) on SERVER: RuntimeError: no row may be empty (entries/migrations/0002_change.py, line 6)",
-        fix="fix the migration and deploy again",
+        error="rehearsal of migration entries.0002_change (release RELEASE) on SERVER: RuntimeError: no row may be empty (entries/migrations/0002_change.py, line 6) that was on a copy of the database: nothing was migrated",
+        fix="fix the migration and deploy again; or, to leave the rehearsal out, set codesensei:database.rehearse: never",
     ),
     Broken(
         "two migrations follow the same one",
@@ -95,8 +95,8 @@ CASES = (
         "a new column has no value for old rows",
         write=migration(f"migrations.AddField('entry', 'mood', {MOOD})"),
         config={"project.acknowledgeMigrations": ["entries.0002_change"]},
-        error="manage.py migrate (release RELEASE) on SERVER: existing rows of the table entries_entry have no value for mood, which may not be null",
-        fix="generate the migration again against a freshly migrated database, with a default, and commit it",
+        error="rehearsal of migration entries.0002_change (release RELEASE) on SERVER: existing rows of the table entries_entry have no value for mood, which may not be null that was on a copy of the database: nothing was migrated",
+        fix="generate the migration again against a freshly migrated database, with a default, and commit it; or, to leave the rehearsal out, set codesensei:database.rehearse: never",
     ),
     Broken(
         "a hook makes migrations, and a field has no default",

@@ -43,6 +43,7 @@ UNIT = [
     Breakage("console.status", f"{SCRIPTS}/steps/status.py", "left = not holder and", "left = holder and"),
     Breakage("console.connection", "codesensei/console/server.py", ", linked=False", ""),
     Breakage("source.bounds", f"{CONFIG}/variables.py", "(?<![a-z0-9+.-])[a-z0-9+.-]+://", "[a-z0-9+.-]+://"),
+    Breakage("migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "    if not done.answer:\n", "    if False:\n"),
     Breakage("backups.cut-off", f"{SCRIPTS}/steps/backup.py", "    make.sweep(step)\n", ""),
     Breakage("backups.cut-off", f"{SCRIPTS}/backups/repository.py", 'self._run("unlock")', "pass"),
     Breakage("backups.cut-off", f"{SCRIPTS}/base/commands.py", ', "--pdeathsig=KILL")', ",)"),

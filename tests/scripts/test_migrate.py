@@ -38,6 +38,7 @@ class Project:
         self.pending = {"default"}
         self.failing: dict[str, str] = {}
         self.said: dict[str, Any] = {}
+        self.is_ended = False
         self.prints = "Applying a.1... OK"
         self.ran: list[Job] = []
 
@@ -51,7 +52,7 @@ class Project:
         if "--check" in words:
             return JobResult(int(alias in self.pending), "", log)
         self.pending.discard(alias)
-        answer = json.dumps(self.said)
+        answer = "" if self.is_ended else json.dumps(self.said)
         return JobResult(int(alias in self.failing), self.failing.get(alias, self.prints), log, answer=answer)
 
     @property
@@ -501,3 +502,13 @@ def test_a_site_that_nobody_has_named_is_a_warning(project: Project, run: Migrat
     (told,) = run()
     assert told.startswith("the site of SITE_ID is example.com, with which django.contrib.sites begins")
     assert f"{SHOP.manage} shell -c" in told
+
+
+@pytest.mark.proves("migrate.unfinished")
+def test_a_migrate_that_a_signal_has_ended_has_not_ended_well(project: Project, run: Migrate) -> None:
+    project.is_ended = True
+    with pytest.raises(Failure, match="it was ended by a signal"):
+        run()
+    project.is_ended = False
+    run()
+    assert project.titles.count("migrate") == 2

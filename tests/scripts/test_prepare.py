@@ -41,7 +41,8 @@ class Programs:
         if job.title == "ask Django for its databases":
             return JobResult(0, "", Path("log"), answer='{"databases": [{"alias": "default"}]}')
         self.ran.append(job)
-        return JobResult(int(job.title in self.failing), self.says.get(job.title, ""), Path("log"))
+        answer = "{}" if job.title == "migrate" else ""
+        return JobResult(int(job.title in self.failing), self.says.get(job.title, ""), Path("log"), answer=answer)
 
     @property
     def titles(self) -> list[str]:

@@ -203,6 +203,10 @@ def _failure(release: Release, alias: str, done: JobResult, said: Migrated, limi
         for migration in (*said.over, *said.partly):
             failure = _cancelled(failure, migration, migration in said.over, done.tail, limits.migration)
         return failure
+    if not done.answer:
+        # To systemd, who is ended by SIGTERM has ended well.
+        cause = "it was ended by a signal, and what it had begun is rolled back"
+        return Failure("manage.py migrate", cause, "deploy again", done.tail, where=str(done.log))
     return None
 
 

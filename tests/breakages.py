@@ -43,6 +43,10 @@ UNIT = [
     Breakage("console.status", f"{SCRIPTS}/steps/status.py", "left = not holder and", "left = holder and"),
     Breakage("console.connection", "codesensei/console/server.py", ", linked=False", ""),
     Breakage("source.bounds", f"{CONFIG}/variables.py", "(?<![a-z0-9+.-])[a-z0-9+.-]+://", "[a-z0-9+.-]+://"),
+    Breakage(
+        "config.drift", f"{SCRIPTS}/steps/look.py", "if manifest and not manifest.adopt", "if manifest and not manifest"
+    ),
+    Breakage("config.drift", f"{REMOTE}/look.py", "if thing in seen.refused else", "if not thing else"),
     Breakage("migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "    if not done.answer:\n", "    if False:\n"),
     Breakage("backups.cut-off", f"{SCRIPTS}/steps/backup.py", "    make.sweep(step)\n", ""),
     Breakage("backups.cut-off", f"{SCRIPTS}/backups/repository.py", 'self._run("unlock")', "pass"),

@@ -87,7 +87,9 @@ class Look:
             seen = found.get(step, NOTHING)
             drift, differs = seen.drift, seen.applied != done.digest
             repairs[step] = done.repair + bool(differs or drift)
-            warnings += [f"{host}: {thing} (step {step}); pulumi up repairs it" for thing in drift]
+            for thing in drift:
+                then = "refuses it, and says how to go on" if thing in seen.refused else "repairs it"
+                warnings.append(f"{host}: {thing} (step {step}); pulumi up {then}")
             drifted += [Drift(step=step, thing=thing, lines=seen.changes.get(thing, ())) for thing in drift]
             if differs and not drift and not blank:
                 warnings.append(f"{host}: step {step} is not as the state has it; pulumi up runs it again")

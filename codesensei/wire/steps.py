@@ -391,11 +391,13 @@ class SeenStep:
     """What a step did last: the digest of what it was given, and what has changed since.
 
     `changes` has lines that say how, by the words of the drift; what stands left of `->`, or behind `-`, is there now.
+    `refused` is the part of the drift at which the step fails until somebody has decided.
     """
 
     applied: str
     drift: tuple[str, ...]
     changes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

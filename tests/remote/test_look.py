@@ -60,6 +60,16 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.proves("config.drift")
+def test_what_an_up_refuses_it_does_not_repair(ssh: Any) -> None:
+    switch = {"applied": "a" * 64, "drift": ["hostname a.example: b has it", "c is gone"], "refused": ["c is gone"]}
+    ssh(out=json.dumps({**ANSWER, "steps": {"switch": switch}}) + "\n")
+    assert look_at(SERVER, "agent.sock", "", RUN, STATE).warnings[1:3] == (
+        "203.0.113.7: hostname a.example: b has it (step switch); pulumi up repairs it",
+        "203.0.113.7: c is gone (step switch); pulumi up refuses it, and says how to go on",
+    )
+
+
+@pytest.mark.proves("config.drift")
 def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
     ssh(out=json.dumps(ANSWER) + "\n")
     look = look_at(SERVER, "agent.sock", "", RUN, STATE)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.backups import settings
-from codesensei.scripts.base import proofs, units
+from codesensei.scripts.base import proofs, rivals, units
+from codesensei.scripts.base.rivals import Rival
 from codesensei.scripts.base.step import write_json
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.release.release import VariableNotes
@@ -147,3 +148,18 @@ def test_units_that_should_run(
         f"{WEB} is masked": ("masked -> enabled",),
         f"{SOCKET} is disabled": ("disabled -> enabled",),
     }
+
+
+@pytest.mark.proves("config.drift")
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_site_with_the_project_s_names_is_refused_or_taken(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, adopt: bool
+) -> None:
+    running = UnitState(active="active", file="enabled")
+    monkeypatch.setattr(units, "show_all", each(lambda _: running))
+    monkeypatch.setattr(rivals, "find", lambda *_: [Rival("old", "hostname shop.example.com", "old has it", "")])
+    write_json(PROJECT.live, codec.encode(manifest(adopt=adopt)))
+    write_json(proofs.path_of(PROJECT, "switch"), {"applied": "d1", "files": {}, "shared": []})
+    found = seen(capsys).steps["switch"]
+    assert found.drift == ("hostname shop.example.com: old has it",)
+    assert found.refused == (() if adopt else found.drift)

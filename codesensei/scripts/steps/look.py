@@ -17,6 +17,7 @@ from codesensei.scripts.serving import brokers, certificates, change, findings, 
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec, paths
 from codesensei.wire.codec import WireError
+from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import (
     ACME,
@@ -58,8 +59,12 @@ def run(slug: str, words: list[str]) -> int:
 
 def _seen(project: ProjectPaths, step: str) -> SeenStep:
     proof = proofs.read(project, step)
-    drift = (*proofs.drift(proof), *_amiss(project, step))
-    return SeenStep(applied=proof.applied, drift=drift, changes=_changes(project, step, proof) if drift else {})
+    manifest = Live.read(project).manifest if step == SWITCH.name else None
+    others = tuple(_rivals(project, manifest)) if manifest else ()
+    drift = (*proofs.drift(proof), *_amiss(project, step), *others)
+    changes = _changes(project, step, proof) if drift else {}
+    refused = others if manifest and not manifest.adopt else ()
+    return SeenStep(applied=proof.applied, drift=drift, changes=changes, refused=refused)
 
 
 def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[str, tuple[str, ...]]:
@@ -96,7 +101,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         INSTANCE.name: lambda: brokers.own_stopped(project),
         PACKAGES.name: lambda: _opened(project),
         PROXY.name: findings.stopped_proxy,
-        SWITCH.name: lambda: (*dict(_stopped(project)), *_rivals(project), *_damaged(project)),
+        SWITCH.name: lambda: (*dict(_stopped(project)), *_damaged(project)),
     }
     return lacking[step]() if step in lacking else ()
 
@@ -116,10 +121,9 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
         yield from filter(None, [limited.finding()])
 
 
-def _rivals(project: ProjectPaths) -> Iterator[str]:
+def _rivals(project: ProjectPaths, manifest: Manifest) -> Iterator[str]:
     """Sites of nginx that somebody has made since, and that have the project's hostnames."""
-    manifest = Live.read(project).manifest
-    for rival in rivals.find(project, manifest.health.hosts) if manifest else ():
+    for rival in rivals.find(project, manifest.health.hosts):
         yield f"{rival.thing}: {rival.cause}"
 
 

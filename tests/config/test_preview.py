@@ -97,7 +97,7 @@ def sound(project: Project, tmp_path: Path) -> Callable[[], Project]:
 
 PASTED = {
     "FOO": "'bar < baz'",
-    "DJANGO_ALLOWED_HOSTS": ".apps.example.com",
+    "DJANGO_ALLOWED_HOSTS": ".example.com",
     "GUNICORN_WORKERS": 2,
     "DATABASE_URL": "postgres://shop:s3cret-in-url@127.0.0.1:5432/shop",
     "DJANGO_SECRET_KEY": 's3cret $with\' "all" `kinds` \\ of % characters #1',
@@ -108,7 +108,7 @@ PASTED = {
 }
 ENV_FILE = """# What the team used until now
 export FOO='bar < baz'
-DJANGO_ALLOWED_HOSTS=.apps.example.com # all of ours
+DJANGO_ALLOWED_HOSTS=.example.com # all of ours
 GUNICORN_WORKERS=2
 DATABASE_URL=postgres://shop:s3cret-in-url@127.0.0.1:5432/shop
 DJANGO_SECRET_KEY="s3cret \\$with' \\"all\\" \\`kinds\\` \\\\ of % characters #1"

@@ -48,7 +48,16 @@ UNIT = [
     ),
     Breakage("config.drift", f"{REMOTE}/look.py", "if thing in seen.refused else", "if not thing else"),
     Breakage("migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "    if not done.answer:\n", "    if False:\n"),
-    Breakage("backups.cut-off", f"{SCRIPTS}/steps/backup.py", "    make.sweep(step)\n", ""),
+    Breakage("backups.cut-off", f"{SCRIPTS}/backups/back.py", "    make.sweep(step)\n", ""),
+    Breakage(
+        "backups.told",
+        f"{SCRIPTS}/backups/make.py",
+        "        sweep(step)\n        repository =",
+        "        repository =",
+    ),
+    Breakage(
+        "backups.cut-off", f"{SCRIPTS}/backups/make.py", "        sweep(step)\n        chosen =", "        chosen ="
+    ),
     Breakage("backups.cut-off", f"{SCRIPTS}/backups/repository.py", 'self._run("unlock")', "pass"),
     Breakage("backups.cut-off", f"{SCRIPTS}/base/commands.py", ', "--pdeathsig=KILL")', ",)"),
     Breakage(
@@ -62,7 +71,7 @@ UNIT = [
     Breakage("visitors.parts", f"{SCRIPTS}/serving/parts.py", "suppress(AssertionError)", "suppress(KeyError)"),
     Breakage("init.stack", "codesensei/console/init.py", '_OF_PRODUCTION = ("production", ', "_OF_PRODUCTION = ("),
     Breakage("init.stack", "codesensei/console/init.py", "    checked(plain, stack)\n", ""),
-    Breakage("init.stack", "codesensei/console/init.py", 'project["pythonPath"] = [above]', "pass"),
+    Breakage("init.stack", "codesensei/console/init.py", 'project["pythonPath"] = [root]', "pass"),
     Breakage("init.stack", f"{SOURCE}/starts.py", "texts.get(value.id", "{}.get(value.id"),
     Breakage("init.stack", "codesensei/console/init.py", "if file.exists() and (", "if not file and ("),
     Breakage("init.stack", "codesensei/console/init.py", 'if key != "config"', "if not key"),

@@ -7,7 +7,6 @@ import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from codesensei.console import pinning, stackfile
 from codesensei.console.derive import checked
 from codesensei.console.engine import Engine, stacks
 from codesensei.console.errors import CommandError
-from codesensei.source import Checkout, SourceError, branches, checkout_of, names_read, started_with
+from codesensei.source import Checkout, SourceError, branches, checkout_of, find_module, names_read, started_with
 from codesensei.wire.text import printable
 
 SCAN_SECONDS = 20.0
@@ -166,8 +165,9 @@ def _config(found: Found, answers: Answers) -> dict[str, Any]:
     project: dict[str, Any] = {"slug": found.slug, "source": found.source, "settingsModule": answers.settings}
     if found.directory != ".":
         project["directory"] = found.directory
-    if above := _root_above(found.checkout, found.directory, answers.settings):
-        project["pythonPath"] = [above]
+    root, _ = find_module(found.checkout, found.directory, answers.settings)
+    if root not in ("", found.directory):
+        project["pythonPath"] = [root]
     if found.requirements not in ("", _REQUIREMENTS[0]):
         project["requirements"] = found.requirements
     config: dict[str, Any] = {"server": server, "project": project}
@@ -205,34 +205,16 @@ def _settings(checkout: Checkout, directory: str) -> Iterable[str]:
     default = started_with(checkout, directory)
     packages = {default, default.rpartition(".")[0]} if default else set()
     for package in sorted(packages - {""}, key=len, reverse=True):
-        root = _root_above(checkout, directory, default) or directory
         for name in _OF_PRODUCTION:
             module = f"{package}.{name}"
-            if _is_module(checkout, root, module):
+            if any(find_module(checkout, directory, module)):
                 yield module
     if default:
         yield default
 
 
-def _root_above(checkout: Checkout, directory: str, module: str) -> str:
-    """The folder above manage.py's in which a module is; empty where it is beside manage.py, or nowhere."""
-    if _is_module(checkout, directory, module):
-        return ""
-    above = [str(path) for path in PurePosixPath(directory).parents]
-    return next((root for root in above if _is_module(checkout, root, module)), "")
-
-
-def _is_module(checkout: Checkout, root: str, module: str) -> bool:
-    file = _file(root, module)
-    return checkout.tree.is_file(file) or checkout.tree.is_file(f"{file.removesuffix('.py')}/__init__.py")
-
-
-def _file(directory: str, module: str) -> str:
-    return posixpath.normpath(posixpath.join(directory, f"{module.replace('.', '/')}.py"))
-
-
 def _secret_keys(checkout: Checkout, directory: str, settings: Iterable[str]) -> Iterable[str]:
     """Variables with the key that Django signs with, in the settings or beside them."""
-    folders = {posixpath.dirname(_file(directory, module)) for module in settings}
+    folders = {posixpath.dirname(find_module(checkout, directory, module)[1]) for module in settings}
     files = [name for name in checkout.files if posixpath.dirname(name) in folders and name.endswith(".py")]
     return [name for name in names_read(checkout, sorted(files)) if name.endswith(_SECRET_KEY)]

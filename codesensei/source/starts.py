@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import posixpath
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from codesensei.source.archive import Checkout
+from codesensei.source.settings import Modules
 from codesensei.source.syntax import syntax_if_read, walk
 
 _VARIABLE = "DJANGO_SETTINGS_MODULE"
@@ -25,6 +27,14 @@ def started_with(checkout: Checkout, directory: str) -> str:
     trees = filter(None, (syntax_if_read(checkout, name) for name in files if checkout.tree.is_file(name)))
     found = [module for tree in trees for module in _set(tree)]
     return min(found, key=lambda module: _is_aside(module.split(".")), default="")
+
+
+def find_module(checkout: Checkout, directory: str, module: str) -> tuple[str, str]:
+    """The folder that a module is imported from, manage.py's or one above it, and its file; both empty for none."""
+    for root in (directory, *map(str, PurePosixPath(directory).parents)):
+        if file := Modules(checkout, root).find(module):
+            return root, file
+    return "", ""
 
 
 def _is_in_package(checkout: Checkout, name: str) -> bool:

@@ -6,6 +6,7 @@ Nothing is run. os.environ, django-environ and python-decouple are read; of othe
 from __future__ import annotations
 
 import ast
+import copy
 import fnmatch
 import posixpath
 import re
@@ -247,7 +248,7 @@ def _applied(function: ast.Lambda, value: ast.Constant) -> ast.expr | None:
         def visit_Name(self, node: ast.Name) -> ast.AST:
             return ast.copy_location(ast.Constant(value.value), node) if node.id == names[0] else node
 
-    body: ast.expr = Place().visit(function.body)
+    body: ast.expr = Place().visit(copy.deepcopy(function.body))
     return body
 
 

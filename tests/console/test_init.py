@@ -197,7 +197,7 @@ def test_what_the_repository_has(desk: Desk, files: dict[str, str], expected: tu
 @pytest.mark.proves("init.stack")
 def test_settings_above_the_folder_of_manage_py_are_found(desk: Desk) -> None:
     desk.git("rm", "--quiet", "-r", ".")
-    for name, text in {"shop/site/manage.py": ASSIGNED, "shop/settings/__init__.py": "", "uv.lock": ""}.items():
+    for name, text in {"shop/site/manage.py": ASSIGNED, "shop/settings/__init__.py": SETTINGS, "uv.lock": ""}.items():
         (desk.place / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
         (desk.place / "shop" / name).write_text(text)
     desk.git("add", ".")
@@ -206,6 +206,7 @@ def test_settings_above_the_folder_of_manage_py_are_found(desk: Desk) -> None:
     project = config(desk)["project"]
     assert (project["directory"], project["settingsModule"]) == ("shop/site", "shop.settings")
     assert project["pythonPath"] == ["."]
+    assert config(desk)["generateSecrets"] == ["DJANGO_SECRET_KEY"]
 
 
 @pytest.mark.proves("init.stack")

@@ -299,8 +299,14 @@ def test_the_command(restic: Restic, make_step: Any, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.proves("backups.cut-off")
+@pytest.mark.parametrize(("words", "code"), [(["now"], 0), (["verify"], 1), (["restore", "latest"], 1)])
 def test_what_a_run_that_was_killed_has_left_goes_first(
-    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    restic: Restic,
+    make_step: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
 ) -> None:
     database = DatabasePlace(kind="local", name="shop", role="shop", host="localhost", port=5433)
     there, closed, opened = {"codesensei_check_shop", "codesensei_new_shop", "shop"}, {"shop"}, []
@@ -309,20 +315,34 @@ def test_what_a_run_that_was_killed_has_left_goes_first(
     monkeypatch.setattr(postgresql, "is_closed", lambda port, name: name in closed)
     monkeypatch.setattr(postgresql, "open_database", lambda port, name: opened.append(name))
     deployed(make_step, database=database)
+    status.note(SHOP, checked=time.time())
+    monkeypatch.setattr(postgres, "size", lambda port, name: 1)
+    monkeypatch.setattr(postgres, "dump", lambda port, name, into: (into.write_text(""), ({}, []))[1])
     places = [make.staging(SHOP), SHOP.backups / "check", SHOP.backups / "restore", SHOP.fetched_folders]
     for place in places:
         place.mkdir(parents=True)
         (place / "copy").touch()
-    assert backup.run("shop", ["verify"]) == 1
+    assert backup.run("shop", words) == code
     said = capsys.readouterr()
-    assert "there is none" in said.err
+    assert ("there is none" in said.err) is bool(code)
     assert "database shop opened, which an interrupted run has left closed" in said.out
     assert f"removed what an interrupted run has left: {places[0]}, " in said.out
     assert (there, opened) == ({"shop"}, ["shop"])
     assert not any(place.exists() for place in places)
     closed.clear()
-    assert backup.run("shop", ["verify"]) == 1
+    assert backup.run("shop", words) == code
     assert "interrupted" not in capsys.readouterr().out
+
+
+@pytest.mark.proves("backups.told", "backups.cut-off")
+def test_a_backup_that_cannot_even_begin_is_told(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(make_step)
+    monkeypatch.setattr(make, "sweep", raising(Failure("PostgreSQL", "it does not run")))
+    assert [backup.run("shop", words) for words in (["now"], ["verify"])] == [1, 1]
+    found = [finding.cause for finding in status.findings(SHOP)]
+    assert [cause.partition(": ")[2] for cause in found] == ["PostgreSQL: it does not run"] * 2
 
 
 @pytest.mark.proves("backups.cut-off")

@@ -507,7 +507,7 @@ def test_a_site_that_nobody_has_named_is_a_warning(project: Project, run: Migrat
 @pytest.mark.proves("migrate.unfinished")
 def test_a_migrate_that_a_signal_has_ended_has_not_ended_well(project: Project, run: Migrate) -> None:
     project.is_ended = True
-    with pytest.raises(Failure, match="it was ended by a signal"):
+    with pytest.raises(Failure, match="a signal ended it"):
         run()
     project.is_ended = False
     run()

@@ -38,6 +38,7 @@ class _Names:
 def restore(step: Step[object], snapshot: str) -> None:
     """Everything is fetched, restored and compared first; only then the site's processes stop for a moment."""
     project, wanted, names = step.project, settings.require(step.project), _Names(time.strftime("%Y%m%d-%H%M%S"))
+    make.sweep(step)
     repository = Repository(project, wanted)
     chosen = make.choose(repository, snapshot)
     with _no_deploy(step), contextlib.ExitStack() as ending:

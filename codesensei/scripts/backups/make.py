@@ -72,7 +72,7 @@ def alone(step: Step[object]) -> contextlib.AbstractContextManager[None]:
 
 
 def sweep(step: Step[object]) -> None:
-    """Remove what a backup, check or restore that was killed has left: it is nobody else's, because of the lock."""
+    """Remove what a backup, check or restore that was killed has left: each begins with it, and holds the lock."""
     project, wanted = step.project, settings.require(step.project)
     places = (staging(project), fetched(project, "check"), fetched(project, "restore"), project.fetched_folders)
     left = [str(path) for path in places if files.remove_path(path)]
@@ -93,6 +93,7 @@ def now(step: Step[object]) -> str:
     """Make one, remove what is beyond those to keep, and check it where the last check is a week ago."""
     project, wanted = step.project, settings.require(step.project)
     try:
+        sweep(step)
         repository = Repository(project, wanted)
         repository.ensure()
         snapshot = _make(step, wanted, repository)
@@ -151,6 +152,7 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
     project, wanted = step.project, settings.require(step.project)
     repository, into, beside = Repository(project, wanted), fetched(project, "check"), scratch(project, "check")
     try:
+        sweep(step)
         chosen = choose(repository, snapshot)
         with _emptied(into):
             found, contents = fetch(repository, chosen, into)

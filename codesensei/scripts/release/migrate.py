@@ -205,8 +205,9 @@ def _failure(release: Release, alias: str, done: JobResult, said: Migrated, limi
         return failure
     if not done.answer:
         # To systemd, who is ended by SIGTERM has ended well.
-        cause = "it was ended by a signal, and what it had begun is rolled back"
-        return Failure("manage.py migrate", cause, "deploy again", done.tail, where=str(done.log))
+        cause = "a signal ended it: what a transaction had begun is rolled back, what was applied before stays"
+        fix = "look why on the server (journalctl), and deploy again: it goes on from there"
+        return Failure("manage.py migrate", cause, fix, done.tail, where=str(done.log))
     return None
 
 

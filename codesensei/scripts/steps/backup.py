@@ -40,7 +40,6 @@ def run(slug: str, words: list[str]) -> int:
 
 
 def _change(step: Step[object], action: str, snapshot: str = "latest") -> None:
-    make.sweep(step)
     if action == "now":
         make.now(step)
     elif action == "verify":

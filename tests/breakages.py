@@ -1489,7 +1489,7 @@ UNIT = [
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
-    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step))", ")"),
+    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step), *others)", ", *others)"),
     Breakage("outputs.kept", f"{REMOTE}/access.py", "root.register_outputs(dict(state.outputs))", "pass"),
     Breakage("warnings.once", f"{REMOTE}/told.py", "or text not in told:", "or text:"),
     Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: findings.stopped_proxy,\n", ""),

@@ -145,7 +145,13 @@ def test_names_of_tenants_behind_a_load_balancer_beside_a_tuned_nginx(
     stack.server.console(TUNE)
     refused = stack.preview(succeed=False)
     assert f"from the variable DJANGO_ALLOWED_HOSTS, does not have *.{NAME}, so Django answers 400" in refused.output
-    stack.set("env.DJANGO_ALLOWED_HOSTS", f".{NAME}")
+    # What is in a secret one only the candidate knows.
+    with stack.editing() as config:
+        del config["codesensei:env"]["DJANGO_ALLOWED_HOSTS"]
+    stack.set_secret("codesensei:secretEnv.DJANGO_ALLOWED_HOSTS", NAME)
+    refused = stack.up(succeed=False)
+    assert f"Django refuses the host codesensei-probe.{NAME} (DisallowedHost)" in refused.output
+    stack.set_secret("codesensei:secretEnv.DJANGO_ALLOWED_HOSTS", f".{NAME}")
     stack.up()
     assert stack.outputs()["url"] == f"https://{NAME}/"
     assert stack.server.console("nginx -T 2>/dev/null | grep -c server_names_hash_bucket_size").stdout == "1\n"

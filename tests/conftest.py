@@ -15,6 +15,9 @@ import pytest
 MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+# In a shell that has read the demo's env file, the engine, its plugins and the selected stack are the demo's.
+for name in [name for name in os.environ if name.startswith("PULUMI_")]:
+    del os.environ[name]
 # What is compiled is kept, also where the environment says otherwise: the tests start hundreds of Pythons.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     sys.dont_write_bytecode = False

@@ -89,7 +89,7 @@ def broker_is_closed(server: Server, user: str, slug: str, address: str, port: i
         assert done.returncode != 0, tried
         assert not done.stdout, tried
     # Nor can it listen there while the broker restarts, to be given its password.
-    bind = f"import socket; socket.create_server(('{address[:-1]}9', {port}))"
+    bind = f"import socket; socket.create_server(('127.0.0.99', {port}))"
     done = server.console(f'runuser -u {user} -- python3 -c "{bind}"', check=False)
     assert "PermissionError" in done.stderr
     command_line = server.console(f"cat /proc/{pid}/cmdline").stdout

@@ -1420,20 +1420,34 @@ UNIT = [
         "",
     ),
     Breakage("web.door", f"{SCRIPTS}/serving/hand_over.py", "stat.S_ISSOCK(found.st_mode) and ", ""),
-    Breakage("web.door", f"{SCRIPTS}/serving/hand_over.py", "project.door if os.path.lexists(project.door) else ", ""),
+    Breakage(
+        "web.door", f"{SCRIPTS}/serving/hand_over.py", " if os.path.lexists(project.door) else project.socket", ""
+    ),
     Breakage("web.door", "codesensei/render/site.py", "socket=str(project.door)", "socket=str(project.socket)"),
     Breakage("web.door", f"{SCRIPTS}/serving/change.py", 'not file.path.endswith(".socket")', "file.path"),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/hand_over.py",
-        "        os.rename(project.kept_socket, public)\n",
-        "        pass\n",
+        "        os.rename(project.new_door, _public(project))\n",
+        "",
     ),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/hand_over.py",
-        "    if _listens(project.kept_socket):",
-        "    if is_away(project):",
+        "    if not _listens(project.kept_socket):",
+        "    if not is_away(project):",
+    ),
+    Breakage(
+        "switch.candidate-ends",
+        f"{SCRIPTS}/serving/hand_over.py",
+        "        os.link(project.kept_socket, project.new_door, follow_symlinks=False)\n",
+        "        os.rename(project.kept_socket, project.new_door)\n",
+    ),
+    Breakage(
+        "switch.candidate-ends",
+        f"{SCRIPTS}/serving/hand_over.py",
+        "    if not is_away(project) or not _listens",
+        "    if not _listens",
     ),
     Breakage(
         "switch.candidate",

@@ -153,6 +153,7 @@ def test_there_and_back_without_a_gap(project: ProjectPaths, candidate: Listener
             assert ask(project.kept_socket) == "live"
             hand_over.to_live(project)
             assert ask(project.door) == "live"
+            hand_over.end(project)
     finally:
         ended.set()
         visitor.join()
@@ -170,6 +171,28 @@ def test_the_proxy_may_use_the_candidates_socket(project: ProjectPaths, candidat
     # The candidate removes its own name when it ends.
     own.unlink()
     assert ask(project.door) == "candidate"
+
+
+@pytest.mark.proves("switch.candidate-ends")
+def test_what_the_candidate_leaves_unanswered_finds_the_live_process_until_it_has_ended(
+    project: ProjectPaths, candidate: Listener
+) -> None:
+    """nginx looks for it there after visitors were led back, too."""
+    hand_over.to_candidate(project)
+    hand_over.to_live(project)
+    assert not hand_over.is_away(project)
+    assert ask(project.kept_socket) == "live"
+    hand_over.to_live(project)
+    assert ask(project.door) == ask(project.kept_socket) == "live"
+    hand_over.end(project)
+    assert not project.kept_socket.exists()
+
+
+@pytest.mark.proves("switch.candidate-ends")
+def test_the_live_process_is_found_where_visitors_are_still_away(project: ProjectPaths, candidate: Listener) -> None:
+    hand_over.to_candidate(project)
+    hand_over.end(project)
+    assert ask(project.kept_socket) == "live"
 
 
 @pytest.mark.proves("switch.all-or-nothing")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def is_container_init(status: str, own_depth: int) -> bool:
     match = re.search(r"^NSpid:\s*(.+)$", status, re.MULTILINE)
     numbers = match.group(1).split() if match else []
     return len(numbers) == own_depth + 1 and numbers[-1] == "1"
+
+
+def _described(process: int) -> str:
+    """A process's id, name and state, for an error."""
+    with contextlib.suppress(OSError):
+        name, state = re.findall(r"^(?:Name|State):\s*(.*)$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+        return f"{process} {name} {state}"
+    return str(process)
 
 
 @dataclass(frozen=True)
@@ -132,17 +141,24 @@ class Cgroup:
 
     def kill(self, timeout: float = 60.0) -> None:
         """Kill every process, like a pulled plug, and wait until all are gone."""
-        if self.unified.is_dir():
-            with contextlib.suppress(OSError):
-                (self.unified / "cgroup.kill").write_text("1")
-        self.wait_empty(timeout)
+        self._wait_empty(timeout, self._kill_once)
 
     def wait_empty(self, timeout: float) -> None:
         """Wait until no process is left; raises SandboxError after `timeout` seconds."""
+        self._wait_empty(timeout, lambda: None)
+
+    def _kill_once(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.unified / "cgroup.kill").write_text("1")
+
+    def _wait_empty(self, timeout: float, each_time: Callable[[], None]) -> None:
         deadline = time.monotonic() + timeout
         while self.populated():
+            # What comes in while it is being emptied ends, too.
+            each_time()
             if time.monotonic() > deadline:
-                raise SandboxError(f"The processes of {self.name} did not end within {timeout:g} s.")
+                left = ", ".join(map(_described, self.processes()))
+                raise SandboxError(f"The processes of {self.name} did not end within {timeout:g} s: {left}")
             time.sleep(POLL_SECONDS)
 
     def remove(self) -> None:

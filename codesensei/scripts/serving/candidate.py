@@ -69,6 +69,7 @@ def _end(project: ProjectPaths) -> None:
     name = candidate_unit(project.slug)
     stopped = systemctl("stop", name, check=False).ok
     systemctl("reset-failed", name, check=False)
+    hand_over.end(project)
     unit, *others = _traces(project)
     for path in others:
         files.remove_path(path)

@@ -74,17 +74,35 @@ def live_socket(project: ProjectPaths) -> Path:
 
 def is_away(project: ProjectPaths) -> bool:
     """Whether visitors are sent to a candidate, or were when a switch was interrupted."""
-    return os.path.lexists(project.kept_socket)
+    if not os.path.lexists(project.kept_socket):
+        return False
+    public = _public(project)
+    return not (os.path.lexists(public) and os.path.samestat(os.lstat(public), os.lstat(project.kept_socket)))
 
 
 def to_live(project: ProjectPaths) -> None:
-    """Send new requests to the live socket again."""
-    if _listens(project.kept_socket):
-        # Before there were doors, the live socket's own name led to the candidate.
-        public = project.door if os.path.lexists(project.door) else project.socket
-        os.rename(project.kept_socket, public)
-    # Still there where both were one file already, or where a reboot made a new socket.
-    files.remove_path(project.kept_socket)
+    """Send new requests to the live socket again.
+
+    `project.kept_socket` stays until `end`: nginx looks there for requests that the candidate has and does not answer.
+    """
+    if not _listens(project.kept_socket):
+        # Of before a reboot, which made a new socket.
+        files.remove_path(project.kept_socket)
+    elif is_away(project):
+        files.remove_path(project.new_door)
+        os.link(project.kept_socket, project.new_door, follow_symlinks=False)
+        os.rename(project.new_door, _public(project))
+
+
+def end(project: ProjectPaths) -> None:
+    """Remove the live socket's second name once the candidate has ended, unless visitors need it still."""
+    if not is_away(project) or not _listens(project.kept_socket):
+        files.remove_path(project.kept_socket)
+
+
+def _public(project: ProjectPaths) -> Path:
+    """The name that nginx knows; before there were doors, that was the live socket's own."""
+    return project.door if os.path.lexists(project.door) else project.socket
 
 
 def _protect(unit: str) -> None:

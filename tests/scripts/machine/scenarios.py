@@ -36,7 +36,11 @@ TO_CANDIDATE = (
     "link hand-over/candidate/web.sock hand-over/next.sock",
     "rename hand-over/next.sock hand-over/web.sock",
 )
-TO_LIVE = ("rename hand-over/live.sock hand-over/web.sock", f"systemctl stop --no-block {CANDIDATE}")
+TO_LIVE = (
+    "link hand-over/live.sock hand-over/next.sock",
+    "rename hand-over/next.sock hand-over/web.sock",
+    f"systemctl stop --no-block {CANDIDATE}",
+)
 
 
 def _units(*workers: str, renewal: tuple[str, ...] = (), changed: bool = False) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from tests.scripts.machine.systemd import NGINX
 pytestmark = pytest.mark.proves("switch.candidate-ends")
 NEW = NEW_COMMIT.after
 AWAY = f"{stack.ROOT}/hand-over/live.sock"
+LED_AWAY = f"rename {stack.ROOT}/hand-over/next.sock {stack.DOOR}"
 
 
 @functools.cache
@@ -25,7 +26,8 @@ def moments() -> list[int]:
     with NEW_COMMIT.machine() as machine:
 
         def note(text: str) -> None:
-            if machine.files.path(AWAY).is_socket():
+            away, door = machine.files.path(AWAY), machine.files.path(stack.DOOR)
+            if away.is_socket() and not away.samefile(door):
                 found.append(len(machine.calls.made) - 1)
 
         machine.watch(note)
@@ -65,6 +67,24 @@ def test_nor_does_one_whose_step_was_killed_before(number: int) -> None:
         assert not machine.visit(HOST).lost
         assert switch(machine, NEW).ok
         assert look(machine)["left behind"] == []
+
+
+def test_what_it_was_answering_finds_the_live_process_until_it_has_ended() -> None:
+    """nginx asks the second name for what the candidate leaves unanswered, also once visitors were led back."""
+    missing: list[str] = []
+    with NEW_COMMIT.machine() as machine:
+        led_away = False
+
+        def note(text: str) -> None:
+            nonlocal led_away
+            if led_away and machine.systemd.unit(stack.CANDIDATE).runs and not machine.files.path(AWAY).is_socket():
+                missing.append(text)
+            led_away = led_away or text == LED_AWAY
+
+        machine.watch(note)
+        assert switch(machine, NEW).ok
+        assert led_away
+        assert missing == []
 
 
 @pytest.mark.proves("switch.nginx-stopped")

@@ -1419,6 +1419,18 @@ UNIT = [
         "    _make_like(project.new_door, os.lstat(project.door))\n    os.rename(project.new_door, project.door)\n",
         "",
     ),
+    Breakage(
+        "build.signal",
+        f"{SCRIPTS}/release/jobs.py",
+        '        "ExecStopPost": "/usr/bin/test ${EXIT_CODE} = exited",\n',
+        "",
+    ),
+    Breakage(
+        "build.signal",
+        f"{SCRIPTS}/release/jobs.py",
+        "how_it_ended(-self.signal if self.signal else self.code)",
+        "how_it_ended(self.code)",
+    ),
     Breakage("web.door", f"{SCRIPTS}/serving/hand_over.py", "stat.S_ISSOCK(found.st_mode) and ", ""),
     Breakage(
         "web.door", f"{SCRIPTS}/serving/hand_over.py", " if os.path.lexists(project.door) else project.socket", ""

@@ -21,7 +21,7 @@ def noted(name: str) -> str:
     return f"{SAY.format(name=name)} >> {'static-hooks' if 'Collectstatic' in name else NOTED}"
 
 
-@pytest.mark.proves("hooks.order", "hooks.failing", "hooks.after-switch", "root.never")
+@pytest.mark.proves("hooks.order", "hooks.failing", "hooks.after-switch", "root.never", "build.signal")
 def test_hooks(changing_desk: Desk) -> None:
     desk, server = changing_desk, changing_desk.server
     first = desk.outputs()["release"]
@@ -40,7 +40,7 @@ def test_hooks(changing_desk: Desk) -> None:
     hooks: dict[str, list[str]] = {point: [noted(point)] for point in points}
     hooks["beforeCollectstatic"].append("echo 'b { color: blue; }' > assets/made.css")
     hooks["afterCollectstatic"].append("test -s staticfiles/made.css")
-    hooks["afterSwitch"] += ["echo too bad; exit 4", "true"]
+    hooks["afterSwitch"] += ["echo too bad; exit 4", "kill -TERM $$", "true"]
     desk.set("project.hooks", hooks)
     done = desk.up()
     second = desk.outputs()["release"]
@@ -58,7 +58,8 @@ def test_hooks(changing_desk: Desk) -> None:
     venv = server.console(f"readlink -f {ROOT}/shared/venv").stdout.strip()
     assert all(line[2:] == ["Hello", "desk.settings.production", "backend", f"{venv}/bin/python"] for line in lines)
     assert "no migrations to run" in done.output
-    assert "hook afterSwitch failed with status 4" in done.output
+    assert "hook afterSwitch ended with status 4" in done.output
+    assert "hook afterSwitch was killed by signal 15" in done.output
     assert server.console(f"cat {ROOT}/current/.codesensei/static/made.css").stdout == "b { color: blue; }\n"
     desk.up_without_changes()
     # One after the switch enters no release, and nothing starts again for it.

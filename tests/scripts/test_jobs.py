@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Step, write_json
 from codesensei.scripts.release import jobs, record
 from codesensei.scripts.release.jobs import Job
@@ -62,6 +63,36 @@ def test_an_answer_is_whole_and_in_no_log(server: Path, monkeypatch: pytest.Monk
     assert done.tail.splitlines() == ["user [secret] logs in", "", "[secret] is done"]
     assert "/srv" not in done.log.read_text()
     assert "shop" not in done.log.read_text()
+
+
+@pytest.mark.proves("build.signal")
+@pytest.mark.parametrize(
+    ("code", "said", "ended"),
+    [
+        (15, "Result=exit-code\nExecMainCode=2\nExecMainStatus=15\n", "was killed by signal 15"),
+        (255, "Result=core-dump\nExecMainCode=3\nExecMainStatus=11\n", "was killed by signal 11"),
+        (15, "Result=exit-code\nExecMainCode=1\nExecMainStatus=15\n", "ended with status 15"),
+        (1, "", "ended with status 1"),
+    ],
+)
+def test_a_job_that_a_signal_ends_has_failed(
+    server: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str, ended: str
+) -> None:
+    project, name = paths.ProjectPaths("shop"), "1234567-89abcde"
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    monkeypatch.setattr(jobs, "_systemd_run", lambda *_: [sys.executable, "-c", f"raise SystemExit({code})"])
+    monkeypatch.setattr(jobs, "systemctl", lambda *_, **__: Result(said, "", 0))
+    release = Release(project, name, "deploy", ".", "config.settings")
+    project.job_logs.parent.mkdir(parents=True)
+    done = jobs.run_job(Step("shop", "build", (), BUILD), release, Job("make", []))
+    assert not done.ok
+    assert done.ended == ended
+
+
+@pytest.mark.proves("build.signal")
+def test_systemd_is_told_which_end_is_a_good_one(server: Path) -> None:
+    release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
+    assert confined(release)["ExecStopPost"] == "/usr/bin/test ${EXIT_CODE} = exited"
 
 
 TELLING = (

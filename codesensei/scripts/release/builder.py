@@ -90,7 +90,7 @@ def require(done: JobResult, release: Release, title: str, fix: str = "") -> Job
         return done
     ended = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}
     log = "\n".join(filter(None, [done.tail, ended.get(done.result, "")]))
-    cause, known_fix = _in_shared(release, log) or causes.explain_any(log, f"it ended with status {done.code}")
+    cause, known_fix = _in_shared(release, log) or causes.explain_any(log, f"it {done.ended}")
     raise Failure(f"{title} (release {release.name})", cause, known_fix or fix, done.tail, where=str(done.log))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from codesensei.scripts.base import files
-from codesensei.scripts.base.commands import as_user, run, systemctl
+from codesensei.scripts.base.commands import as_user, how_it_ended, run, systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release, redactor, variable_notes
 from codesensei.wire import envfile, paths, processes, sandbox
@@ -33,14 +33,16 @@ SOCKETS = "/run/postgresql"
 QUIET_SECONDS = 20.0
 LONGEST_QUIET = 600.0
 LONGEST_SECONDS = 6 * 3600
+# systemd's ExecMainCode of a process that a signal has ended, without a core dump and with one.
+BY_SIGNAL = (str(os.CLD_KILLED), str(os.CLD_DUMPED))
 
 
 @dataclass(frozen=True)
 class JobResult:
     """How a job ended.
 
-    `tail` is the end of its output without secrets, `result` systemd's word for a failure, and `answer` what it
-    printed for the step alone: unfiltered, and in no log.
+    `tail` is the end of its output without secrets, `result` systemd's word for a failure, `signal` what has ended it
+    (0: it ended itself), and `answer` what it printed for the step alone: unfiltered, and in no log.
     """
 
     code: int
@@ -48,10 +50,16 @@ class JobResult:
     log: Path
     result: str = ""
     answer: str = ""
+    signal: int = 0
 
     @property
     def ok(self) -> bool:
         return self.code == 0
+
+    @property
+    def ended(self) -> str:
+        """How it failed, for an error that names it before."""
+        return how_it_ended(-self.signal if self.signal else self.code)
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,8 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
             full.write(text := clean.clean(begun))
             tail.append(text)
         code = process.wait()
-    return JobResult(code, "\n".join(tail), log, _result(project) if code else "", answer)
+    result, signal = _result(project) if code else ("", 0)
+    return JobResult(code, "\n".join(tail), log, result, answer, signal)
 
 
 def quiet_times() -> Iterator[float]:
@@ -182,12 +191,14 @@ def _telling(step: Step[object], title: str) -> Iterator[None]:
         teller.join()
 
 
-def _result(project: ProjectPaths) -> str:
-    """Why the job failed, in systemd's word; systemd keeps the failed unit until it is reset."""
+def _result(project: ProjectPaths) -> tuple[str, int]:
+    """Why the job failed, in systemd's word, and which signal ended it; systemd keeps the failed unit until a reset."""
     unit = job_unit(project.slug)
-    result = systemctl("show", "--property=Result", "--value", unit, check=False).stdout.strip()
+    said = systemctl("show", "--property=Result,ExecMainCode,ExecMainStatus", unit, check=False).stdout
+    found = dict(line.partition("=")[::2] for line in said.splitlines())
     systemctl("reset-failed", unit, check=False)
-    return result
+    is_signal = found.get("ExecMainCode") in BY_SIGNAL
+    return found.get("Result", ""), int(found.get("ExecMainStatus", 0)) if is_signal else 0
 
 
 def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[str]:
@@ -207,6 +218,8 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "UMask": "0027" if job.as_build_user or job.private else "0022",
         "KillMode": "control-group",
         "RuntimeMaxSec": str(job.seconds),
+        # To systemd, whoever is ended by SIGTERM, SIGINT or SIGHUP has ended well.
+        "ExecStopPost": "/usr/bin/test ${EXIT_CODE} = exited",
         "EnvironmentFile": str(release.env_file),
     }
     if job.low_weight:

@@ -196,6 +196,8 @@ def _said(release: Release, done: JobResult) -> Migrated:
 
 def _failure(release: Release, alias: str, done: JobResult, said: Migrated, limits: Limits) -> Failure | None:
     """Why a run failed; None for one that did not."""
+    if done.signal and done.result not in ("oom-kill", "timeout"):
+        return _ended_by_signal(done)
     what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
     try:
         require(done, release, " ".join(["manage.py migrate", *_chosen(alias)]), f"fix {what} and deploy again")
@@ -204,11 +206,14 @@ def _failure(release: Release, alias: str, done: JobResult, said: Migrated, limi
             failure = _cancelled(failure, migration, migration in said.over, done.tail, limits.migration)
         return failure
     if not done.answer:
-        # To systemd, who is ended by SIGTERM has ended well.
-        cause = "a signal ended it: what a transaction had begun is rolled back, what was applied before stays"
-        fix = "look why on the server (journalctl), and deploy again: it goes on from there"
-        return Failure("manage.py migrate", cause, fix, done.tail, where=str(done.log))
+        return _ended_by_signal(done)
     return None
+
+
+def _ended_by_signal(done: JobResult) -> Failure:
+    cause = "a signal ended it: what a transaction had begun is rolled back, what was applied before stays"
+    fix = "look why on the server (journalctl), and deploy again: it goes on from there"
+    return Failure("manage.py migrate", cause, fix, done.tail, where=str(done.log))
 
 
 def _rehearse(

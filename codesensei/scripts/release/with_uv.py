@@ -155,4 +155,4 @@ def _ignored(done: JobResult) -> list[str]:
 def _why(done: JobResult) -> str:
     cause, _ = causes.explain_any(done.tail, "")
     last = [line.strip() for line in done.tail.splitlines() if line.strip()][-1:]
-    return cause or next(iter(last), f"status {done.code}")
+    return cause or next(iter(last), f"uv {done.ended}")

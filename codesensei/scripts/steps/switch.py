@@ -197,9 +197,9 @@ def _after_switch(step: Step[Manifest], release: Release) -> list[str]:
         if done.ok:
             step.say(f"hook afterSwitch has run: {hook[:60]}")
             continue
-        ended = f"status {done.code}"
+        ended = done.ended
         cause, fix = causes.explain_any(done.tail, ended)
         why = ended if cause == ended else f"{ended}: {cause}; {fix}".removesuffix("; ")
-        warnings.append(f"{release.name} is live, but its hook afterSwitch failed with {why} ({hook}); see {done.log}")
-        step.say(f"hook afterSwitch failed with {ended}, see {done.log}: {hook[:60]}")
+        warnings.append(f"{release.name} is live, but its hook afterSwitch {why} ({hook}); see {done.log}")
+        step.say(f"hook afterSwitch {ended}, see {done.log}: {hook[:60]}")
     return warnings

@@ -360,6 +360,7 @@ class Systemd:
             "Result": unit.result,
             "UnitFileState": ("enabled" if name in self.enabled else "disabled") if self.exists(name) else "",
             "NeedDaemonReload": "yes" if unit.text != self._read(name) else "no",
+            "ExecMainCode": "1",
             "ExecMainStatus": str(unit.status),
             "ActiveEnterTimestampMonotonic": "0",
             "MemoryCurrent": self.memory,

@@ -30,7 +30,7 @@ def test_a_hook_after_the_switch_is_reported_and_not_undone(code: int) -> None:
         warnings = ended.result.get("warnings", [])
         assert len(warnings) == (1 if code else 0)
         for warning in warnings:
-            assert warning.startswith(f"{NEW.release} is live, but its hook afterSwitch failed with status 7")
+            assert warning.startswith(f"{NEW.release} is live, but its hook afterSwitch ended with status 7")
         ran = machine.ran[-1]
         assert ran.argv[-1].endswith(f"/env/{NEW.release}.afterSwitch-0.sh")
         assert ran.user == stack.USER

@@ -28,11 +28,18 @@ BALLAST = (
 )
 POWER = "the power"
 RUNS = f"[c]odesensei/[^ ]+ {SLUG} backup"
+
+
+def _next(programs: str) -> str:
+    """A command that kills the first of these programs that the run begins from now on: each takes only a moment."""
+    return f"while pgrep -f '{RUNS}' >/dev/null; do pkill -KILL -x '{programs}' && exit 0; sleep 0.01; done; exit 1"
+
+
 KILLS = {
     "the command": f"pkill -KILL -f '{RUNS}'",
     "the connection": "pkill -KILL -f '[s]shd.*: root@notty'",
-    "restic": "pkill -KILL -x restic",
-    "pg_dump or pg_restore": "pkill -KILL -x 'pg_dump|pg_restore'",
+    "restic": _next("restic"),
+    "pg_dump or pg_restore": _next("pg_dump|pg_restore"),
     "PostgreSQL": "pkill -KILL -x postgres",
     POWER: "",
 }

@@ -126,6 +126,10 @@ def protocol(address: str, name: str) -> str | None:
         return secure.selected_alpn_protocol()
 
 
+# Between two visits: what is tested needs the processor, too.
+PAUSE = 0.05
+
+
 @dataclass
 class Traffic:
     """What visitors met meanwhile."""
@@ -140,7 +144,7 @@ def traffic(address: str, host: str, *, https: bool) -> Iterator[Traffic]:
     seen, end = Traffic(), threading.Event()
 
     def visit() -> None:
-        while not end.is_set():
+        while not end.wait(PAUSE):
             began = time.monotonic()
             try:
                 reply = ask(address, host, https=https)

@@ -42,6 +42,7 @@ def expected(role: str, name: str, place: str, port: int = 5432) -> dict[str, ob
     return {"step": ["changed", "unchanged"], "login": [role, name, "UTF8", WORDS, place, port]}
 
 
+@pytest.mark.full
 @pytest.mark.proves("database.auto.local", "database.kinds")
 def test_django_logs_in_by_each_form_of_url_to_what_was_made_for_it(stack: Stack) -> None:
     found = provision(stack, ROWS)

@@ -55,6 +55,7 @@ def test_ten_thousand_random_values_are_read_back(deployed: Stack) -> None:
     assert found == {reader: [] for reader in found}, f"{SEED_VARIABLE}={number}"
 
 
+@pytest.mark.full
 @each_debian(13)
 def test_each_escape_of_the_renderer_is_needed(deployed: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without one of them some reader reads something else."""

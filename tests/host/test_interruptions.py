@@ -165,7 +165,7 @@ def test_a_candidate_that_is_killed_while_it_serves(stack: Stack) -> None:
         pytest.param("hook", False, marks=full),
         pytest.param("hook", True, marks=full),
         pytest.param("candidate", False, marks=full),
-        pytest.param("candidate", True),
+        pytest.param("candidate", True, marks=full),
         pytest.param("current renamed", False, marks=full),
         pytest.param("current renamed", True, marks=full),
         pytest.param("workers started", False, marks=full),

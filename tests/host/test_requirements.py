@@ -128,7 +128,7 @@ LOCKS = Path(__file__).parent.parent / "locks"
     [
         ("uv", "auto"),
         ("poetry", "auto"),
-        ("pipenv", "pip"),
+        pytest.param("pipenv", "pip", marks=pytest.mark.full),
         pytest.param("pdm", "uv", marks=pytest.mark.full),
         pytest.param("pylock", "auto", marks=pytest.mark.full),
         pytest.param("pipenv", "auto", marks=pytest.mark.full),
@@ -151,6 +151,7 @@ def test_a_lock_file(lab: Workshop, tool: str, installer: str) -> None:
     assert left == ""
 
 
+@pytest.mark.full
 @ON_13
 def test_a_file_as_other_systems_write_it(lab: Workshop) -> None:
     """UTF-16 with a byte order mark, CRLF, includes in other directories, constraints, markers, options, comments."""

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from codesensei.render import site
+from codesensei.scripts.serving import hand_over
 from codesensei.wire.paths import ProjectPaths
 from tests.render.nginx_program import configuration, nginx
 
@@ -644,6 +645,20 @@ def test_what_it_was_answering_is_asked_of_the_live_process(hurried: _Served) ->
         def end() -> None:
             visitor, _ = candidate.accept()
             visitor.recv(1000)
+            visitor.close()
+
+        threading.Thread(target=end, daemon=True).start()
+        assert hurried.ask("/")[0] == 200
+
+
+@pytest.mark.proves("switch.candidate-ends")
+def test_also_once_visitors_were_led_back(hurried: _Served) -> None:
+    with _away(hurried) as candidate:
+
+        def end() -> None:
+            visitor, _ = candidate.accept()
+            visitor.recv(1000)
+            hand_over.to_live(_Place("shop", hurried.root))
             visitor.close()
 
         threading.Thread(target=end, daemon=True).start()

@@ -8,6 +8,7 @@ SEED ?= 1
 COUNT ?= 200
 KILLS ?= 40
 ROUNDS ?= 3
+PART ?= 1/1
 NAME ?= play
 SERVER ?=
 HOST_KEY ?=
@@ -21,7 +22,7 @@ export HOST_KEY
 
 .DEFAULT_GOAL := help
 .PHONY: help setup engine clean
-.PHONY: lint format contract test test-unit test-code test-engine test-host test-full
+.PHONY: lint format contract test test-unit test-code test-engine test-host test-full test-long
 .PHONY: faults backup-kills continuity bench growth
 .PHONY: demo demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment pin
 
@@ -73,9 +74,12 @@ test-engine: engine ## Test the resource graph and the plugins' behavior
 test-host: engine ## Run the tests that deploy to sandbox servers
 	$(PYTEST) -n 2 --dist loadgroup -m 'host and not full'
 
-test-full: test ## Run the long tests too (hours)
-	$(PYTEST) -n auto -m 'full and not host'
-	$(PYTEST) -n 2 --dist loadgroup -m 'full and host'
+test-full: test test-long ## Run the long tests too (hours)
+
+test-long: engine ## Run the long tests alone (PART=2/8: the second of eight parts)
+	@$(PYTHON) -m tools.setup --check --tests
+	$(PYTEST) -n auto --part '$(PART)' -m 'full and not host'
+	$(PYTEST) -n 2 --dist loadgroup --part '$(PART)' -m 'full and host'
 
 faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of them; hours)
 	@$(PYTHON) -m tools.setup --check --tests

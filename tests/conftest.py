@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.parts import part
+
 # In memory, where the system has such a place that takes programs: the tests make and remove many thousand files.
 MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
@@ -35,6 +37,19 @@ def pytest_collection() -> Iterator[None]:
     yield
     gc.freeze()
     gc.enable()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For tests that together take longer than somebody can wait."""
+    parser.addoption("--part", default="1/1", help="run the n-th of m parts of the selected tests: n/m")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep one part of what is selected; neighbors stay together, as they share what was deployed for them."""
+    kept = part(config.getoption("part"), len(items))
+    config.hook.pytest_deselected(items=[item for index, item in enumerate(items) if index not in kept])
+    items[:] = items[kept.start : kept.stop]
 
 
 @pytest.fixture(autouse=True)

@@ -57,11 +57,12 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
             private_key=stack.secrets.ssh_private_key,
             state=state,
             tables=story.locked_tables(stack, code, state) if config.drift else (),
+            wanted=others.to_ask(stack, state),
         )
     for note in source.hold(code.unfit, access.look.python):
         remote.warn(note)
     others.leave_no_data(stack, access)
-    others.refuse_clashes(stack, access)
+    others.refuse_foreseen(stack, access)
     others.say_who_shares(stack, access)
     promoted = promotion.require(stack, code, access)
     review.hold(stack, code, access)

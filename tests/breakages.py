@@ -471,6 +471,35 @@ UNIT = [
     Breakage(
         "look.shell", f"{REMOTE}/look.py", "[*_said_by_shell(server, done.stdout), *look.warnings]", "[*look.warnings]"
     ),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", " and not self._may_be_geographic() else", " else"),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", " not (setting.certain or self._is_kept()):", " False:"),
+    Breakage(
+        "preview.geography",
+        f"{SOURCE}/geography.py",
+        "setting is None or not (setting.certain or self._is_kept())",
+        "setting is None or not setting.certain",
+    ),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", "len(named) == len(plain) + 1", "True"),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", " or variable in variables.others", ""),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", " or scheme not in _SCHEMES:", ":"),
+    Breakage(
+        "preview.geography",
+        f"{SOURCE}/geography.py",
+        "and alone and not others and _is_made(self._loaded)",
+        "and alone and not others",
+    ),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", "and alone and not others and", "and alone and"),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", "            if managed and ", "            if "),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", "if found and made_here and", "if found and"),
+    Breakage("preview.geography", "components/stack.py", ", made_here=made_here)", ")"),
+    Breakage("preview.geography", f"{SOURCE}/advice.py", "        *geography.told(loaded, settings, stack),\n", ""),
+    Breakage("preview.geography", f"{SOURCE}/code.py", "        advice.geography,\n", ""),
+    Breakage("preview.geography", f"{CONFIG}/plans.py", ', scheme="postgres"))', "))"),
+    Breakage(
+        "preview.geography", f"{CONFIG}/plans.py", "url.socket, inject, by, url.scheme\n", "url.socket, inject, by\n"
+    ),
+    Breakage("preview.geography", "components/stack.py", "*code.warnings, *geographic)", "*code.warnings)"),
+    Breakage("preview.needs", f"{SOURCE}/needs.py", "else _engine_set(modules, settings)", 'else ""'),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
     Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),

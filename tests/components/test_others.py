@@ -258,6 +258,42 @@ def test_a_stack_without_domains_asks_for_its_address(told: Told, tmp_path: Path
     assert (alone.hostnames, below.hostnames) == ((NEW,), ())
 
 
+@pytest.mark.proves("preview.geography")
+def test_the_scheme_of_the_database_s_url_is_held_against_the_fields(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a secret one, of which the source knows nothing."""
+    found = source.geography.ByUrl("settings.py:3", "places/models.py:3", certain=True, extension=True)
+    monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code(geography=found))
+    monkeypatch.setattr(remote, "read_state", remote.State)
+    monkeypatch.setattr(remote, "reach", _ended)
+    geographic = stacks.GIVEN.replace("postgres://", "postgis://")
+    elsewhere = stacks.GIVEN.replace("127.0.0.1", "db.example.com")
+    for text in (stacks.GIVEN, stacks.GENERATED, elsewhere):
+        with pytest.raises(source.SourceError, match="whose scheme is postgres, and the geographic fields"):
+            deploy(stacks.loaded(tmp_path, text))
+    for text in (geographic, geographic.replace("127.0.0.1", "db.example.com")):
+        with pytest.raises(InterruptedError):
+            deploy(stacks.loaded(tmp_path, text))
+    lacking = replace(found, extension=False)
+    monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code(geography=lacking))
+    for text, is_told in ((geographic, True), (geographic.replace("127.0.0.1", "db.example.com"), False)):
+        told.warnings.clear()
+        with pytest.raises(InterruptedError):
+            deploy(stacks.loaded(tmp_path, text))
+        assert any("set codesensei:database.extensions: [postgis]" in one for one in told.warnings) is is_told
+    doubtful = replace(found, certain=False)
+    monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code(geography=doubtful))
+    told.warnings.clear()
+    with pytest.raises(InterruptedError):
+        deploy(stack_of(tmp_path))
+    assert any("whose scheme is postgres, unless something changes it" in warning for warning in told.warnings)
+
+
+def _ended(*_: Any, **__: Any) -> None:
+    raise InterruptedError
+
+
 @pytest.mark.proves("preview.foreseen")
 def test_the_look_is_given_the_question(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []

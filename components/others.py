@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 
 import pulumi
 
 from codesensei import remote
 from codesensei.config import Stack
-from codesensei.wire import names, register
+from codesensei.wire import codec, names, register
 from codesensei.wire.broker import FIRST_GIVEN
+from codesensei.wire.codec import WireError
 from codesensei.wire.register import Clash, Register
-from codesensei.wire.steps import MADE_HERE
+from codesensei.wire.steps import MADE_HERE, PREFLIGHT, Finding, Preflight
+from components.server import preflight_data
 
 
-def refuse_clashes(stack: Stack, access: remote.Access) -> None:
-    """Refuse in a preview what the first step on the server would refuse, as far as its register says."""
-    if access.look.register is None or not pulumi.runtime.is_dry_run():
+def to_ask(stack: Stack, state: remote.State) -> Preflight | None:
+    """What the server is asked for in a preview, where the first step on it will run; None where the step has run."""
+    if not pulumi.runtime.is_dry_run():
+        return None
+    config, done = stack.config, state.steps.get(PREFLIGHT.name)
+    hostnames = list(config.domains)
+    if not hostnames and config.apps_domain is None:
+        hostnames = [config.server.host]
+    # What the register says of others is told from the register itself, each name once.
+    wanted = replace(preflight_data(stack, state.identity, hostnames, ()), share_user=True)
+    if done is None or str(state.outputs.get("server", "")) != config.server.host:
+        return wanted
+    with suppress(WireError):
+        was = codec.from_text(Preflight, done.data, PREFLIGHT.name)
+        has_names = {*hostnames} <= {*was.hostnames}
+        same = replace(wanted, hostnames=was.hostnames, broker_numbers=was.broker_numbers, share_user=was.share_user)
+        return None if has_names and same == was else wanted
+    return wanted
+
+
+def refuse_foreseen(stack: Stack, access: remote.Access) -> None:
+    """Refuse in a preview what the first steps on the server would refuse, as far as it has told."""
+    if not pulumi.runtime.is_dry_run():
         return
+    clashing = [*clashes(stack, access)] if access.look.register is not None else []
+    told: dict[str, Clash | Finding] = {one.thing: one for one in access.look.refused}
+    told |= {one.thing: one for one in clashing}
     on = f"on {stack.config.server.host}"
-    found = [remote.RemoteError(f"{clash.thing} {on}", clash.cause, clash.fix) for clash in clashes(stack, access)]
+    found = [remote.RemoteError(f"{one.thing} {on}", one.cause, one.fix) for one in told.values()]
     if found:
         raise pulumi.RunError("\n".join(map(str, found)))
 

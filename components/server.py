@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi_random as random
@@ -62,12 +63,14 @@ class Server(Component):
         number = generated.broker_number
         numbers = Output.all(*stack.broker.numbers, *([number] if number else []))
         wanted = Output.all(self.identity, Output.all(*generated.hostnames), numbers)
-        checked = self.step(access, steps.PREFLIGHT, wanted.apply(lambda known: _preflight(stack, *known)))
+        checked = self.step(access, steps.PREFLIGHT, wanted.apply(lambda known: preflight_data(stack, *known)))
         checked.apply(lambda answer: warn_of(answer, "step preflight"))
         self.register_outputs({"host": server.host, "identity": self.identity})
 
 
-def _preflight(stack: Stack, identity: str, hostnames: list[str], broker_numbers: list[int]) -> steps.Preflight:
+def preflight_data(
+    stack: Stack, identity: str, hostnames: Sequence[str], broker_numbers: Sequence[int]
+) -> steps.Preflight:
     """Everything that this stack wants for itself: preflight refuses what somebody else has, and names both."""
     config, slug, place = stack.config, stack.slug, stack.database
     database = steps.DatabasePlace(kind=place.kind, name=place.name, role=place.role, host=place.host, port=place.port)

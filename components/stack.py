@@ -11,6 +11,7 @@ from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
 from codesensei.wire import policy
+from codesensei.wire.steps import MADE_HERE
 from components import others, promotion, review, story
 from components.backups import Backups
 from components.database import Database
@@ -45,7 +46,9 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         remote.warn(warning)
     code = source.read_code(config)
     _name_branch(code)
-    for note in (*code.settings.unsure, *code.warnings):
+    made_here = stack.database.kind in MADE_HERE
+    geographic = source.hold_geography(code.geography, stack.database.scheme, made_here=made_here)
+    for note in (*code.settings.unsure, *code.warnings, *geographic):
         remote.warn(note)
     _tell_findings(stack, code)
     if access is None:
@@ -57,11 +60,12 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
             private_key=stack.secrets.ssh_private_key,
             state=state,
             tables=story.locked_tables(stack, code, state) if config.drift else (),
+            wanted=others.to_ask(stack, state),
         )
     for note in source.hold(code.unfit, access.look.python):
         remote.warn(note)
     others.leave_no_data(stack, access)
-    others.refuse_clashes(stack, access)
+    others.refuse_foreseen(stack, access)
     others.say_who_shares(stack, access)
     promoted = promotion.require(stack, code, access)
     review.hold(stack, code, access)

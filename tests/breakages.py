@@ -230,6 +230,28 @@ UNIT = [
     Breakage("register.shares", f"{SCRIPTS}/base/register.py", "if title(kind, name) not in shares:", "if True:"),
     Breakage("register.preview", "components/others.py", "    if found:\n", "    if not found:\n"),
     Breakage("register.preview", "components/others.py", '        yield "hostnames", name\n', "        pass\n"),
+    Breakage("preview.foreseen", "components/others.py", "for one in access.look.refused}", "for one in ()}"),
+    Breakage("preview.foreseen", "components/others.py", "{*hostnames} <= {*was.hostnames}", "True"),
+    Breakage("preview.foreseen", "components/others.py", "has_names and same == was", "has_names"),
+    Breakage("preview.foreseen", "components/stack.py", "            wanted=others.to_ask(stack, state),\n", ""),
+    Breakage("preview.foreseen", f"{REMOTE}/access.py", "Look.again(), refused=look.refused)", "Look.again())"),
+    Breakage("preview.foreseen", f"{REMOTE}/look.py", "foresight.question(wanted) if wanted else", '"" if wanted else'),
+    Breakage("preview.foreseen", f"{REMOTE}/foresight.py", " || true", ""),
+    Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "contextlib.suppress(OSError), ", ""),
+    Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "data = replace(data, ports=())", "pass"),
+    Breakage(
+        "preview.foreseen",
+        f"{SCRIPTS}/checks/everything.py",
+        "    _tell(partial(names.check_folder, step.project, adopt=data.adopt))\n",
+        "",
+    ),
+    Breakage(
+        "preview.foreseen",
+        f"{SCRIPTS}/postgres/ownership.py",
+        "    own = (kept.database, kept.role) if kept and (entry is None or kept.stack == entry.stack) else ()",
+        "    if entry is None:\n        return\n    own = ()",
+    ),
+    Breakage("preview.foreseen", f"{SCRIPTS}/checks/names.py", "if rival.removable and not", "if not"),
     Breakage("register.moved", "components/others.py", 'config.new_server != "empty"', "False"),
     Breakage(
         "register.moved", f"{REMOTE}/access.py", "entry is not None and entry.identity == state.identity", "False"
@@ -447,8 +469,37 @@ UNIT = [
     Breakage("workers.killed", f"{SCRIPTS}/steps/switch.py", "warnings += _prove_and_switch", "_prove_and_switch"),
     Breakage("root.trust", f"{SCRIPTS}/release/static_files.py", " and os.path.realpath(one) == str(one)", ""),
     Breakage(
-        "look.shell", f"{REMOTE}/look.py", "(*_said_by_shell(server, done.stdout), *look.warnings)", "look.warnings"
+        "look.shell", f"{REMOTE}/look.py", "[*_said_by_shell(server, done.stdout), *look.warnings]", "[*look.warnings]"
     ),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", " and not self._may_be_geographic() else", " else"),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", " not (setting.certain or self._is_kept()):", " False:"),
+    Breakage(
+        "preview.geography",
+        f"{SOURCE}/geography.py",
+        "setting is None or not (setting.certain or self._is_kept())",
+        "setting is None or not setting.certain",
+    ),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", "len(named) == len(plain) + 1", "True"),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", " or variable in variables.others", ""),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", " or scheme not in _SCHEMES:", ":"),
+    Breakage(
+        "preview.geography",
+        f"{SOURCE}/geography.py",
+        "and alone and not others and _is_made(self._loaded)",
+        "and alone and not others",
+    ),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", "and alone and not others and", "and alone and"),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", "            if managed and ", "            if "),
+    Breakage("preview.geography", f"{SOURCE}/geography.py", "if found and made_here and", "if found and"),
+    Breakage("preview.geography", "components/stack.py", ", made_here=made_here)", ")"),
+    Breakage("preview.geography", f"{SOURCE}/advice.py", "        *geography.told(loaded, settings, stack),\n", ""),
+    Breakage("preview.geography", f"{SOURCE}/code.py", "        advice.geography,\n", ""),
+    Breakage("preview.geography", f"{CONFIG}/plans.py", ', scheme="postgres"))', "))"),
+    Breakage(
+        "preview.geography", f"{CONFIG}/plans.py", "url.socket, inject, by, url.scheme\n", "url.socket, inject, by\n"
+    ),
+    Breakage("preview.geography", "components/stack.py", "*code.warnings, *geographic)", "*code.warnings)"),
+    Breakage("preview.needs", f"{SOURCE}/needs.py", "else _engine_set(modules, settings)", 'else ""'),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
     Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
@@ -2521,7 +2572,7 @@ UNIT = [
         " SET ROLE {identifier(applied.role)};",
         "",
     ),
-    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables)", "state)"),
+    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables, wanted)", "state, (), wanted)"),
     Breakage("migrations.locks.preview", "components/story.py", "        tables=look.tables,\n", ""),
     Breakage(
         "migrations.timeout",

@@ -30,7 +30,7 @@ class DatabasePlan:
 
     `generated`: made on the server, with a password of the program's own; `local`: made on the server, as a given URL
     says; `external` and `sqlite`: nothing is made; `none`: the program does not look at it.
-    `variables` are those that the program injects, by the part they hold.
+    `variables` are those that the program injects, by the part they hold; `scheme` is that of the URL.
     """
 
     kind: DatabaseKind
@@ -41,6 +41,7 @@ class DatabasePlan:
     socket: bool = False
     variables: Mapping[str, DatabasePart] = field(default_factory=dict)
     given_by: Literal["DATABASE_URL", "mapped"] | None = None
+    scheme: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _generated(config: StackConfig) -> Given:
         message = f'the database would be named "{name}", which is reserved by PostgreSQL'
         _refuse("database-default-name", "project.slug", message, "set codesensei:database.name")
     inject = database.env or {URL_VARIABLE: "url"}
-    return Given(DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, inject))
+    return Given(DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, inject, scheme="postgres"))
 
 
 def _from_parts(
@@ -128,7 +129,7 @@ def _from_url(
             message = "has no use: nothing cancels a migration of a SQLite file"
             _refuse("migration-timeout-sqlite", "database.migrationTimeout", message, "remove it, or set 0")
         _need_nothing(config, "a SQLite file needs nothing made")
-        return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by))
+        return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by, scheme=url.scheme))
     if kind == "local" and not url.local:
         fix = "set it to external, or point the URL to 127.0.0.1"
         _refuse("local-elsewhere", "database.kind", f"is local, but {place} points to another machine", fix)
@@ -138,11 +139,13 @@ def _from_url(
     if not url.local:
         _need_nothing(config, "the database is elsewhere")
         port = url.port or url.usual_port
-        plan = DatabasePlan("external", url.name, url.user, url.host, port, False, inject, by)
+        plan = DatabasePlan("external", url.name, url.user, url.host, port, False, inject, by, url.scheme)
         return Given(plan, url.password or None)
     _check_local(config, url, place)
     role = url.user or config.project.user
-    plan = DatabasePlan("local", url.name, role, url.host, url.port or POSTGRES_PORT, url.socket, inject, by)
+    plan = DatabasePlan(
+        "local", url.name, role, url.host, url.port or POSTGRES_PORT, url.socket, inject, by, url.scheme
+    )
     return Given(plan, url.password or None)
 
 

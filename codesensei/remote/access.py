@@ -19,6 +19,7 @@ from codesensei.remote.look import Look, look_at
 from codesensei.remote.state import State
 from codesensei.remote.told import warn
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import Preflight
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,11 @@ def reach(
     private_key: pulumi.Output[str] | None,
     state: State,
     tables: Sequence[str] = (),
+    wanted: Preflight | None = None,
 ) -> Access:
     """Start the agent and, where drift is looked for, look at the server once and ask for the sizes of these tables.
+
+    With `wanted` it is also asked whether the stack may have that.
 
     In a preview a server that cannot be reached is a warning; in an update it is a RemoteError, before anything runs.
     """
@@ -95,7 +99,7 @@ def reach(
         if not drift:
             return access
         launcher = str(ProjectPaths(slug).launcher)
-        look = look_at(server, agent.socket, access.sudo, launcher, state, tables)
+        look = look_at(server, agent.socket, access.sudo, launcher, state, tables, wanted)
     except RemoteError as error:
         if not pulumi.runtime.is_dry_run():
             raise
@@ -138,4 +142,6 @@ def _after_begun(look: Look, state: State, server: ServerConfig) -> Look:
         note.unlink(missing_ok=True)
     elif not pulumi.runtime.is_dry_run():
         note.write_text(server.host_key)
-    return Look.again() if look.blank and begun and not state.whole else look
+    if look.blank and begun and not state.whole:
+        return replace(Look.again(), refused=look.refused)
+    return look

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from codesensei.config.server import JumpHost, ServerConfig
-from codesensei.remote import openssh
+from codesensei.remote import foresight, openssh
 from codesensei.remote.agent import missing
 from codesensei.remote.errors import RemoteError
 from codesensei.remote.state import State
@@ -27,7 +27,7 @@ from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
 from codesensei.wire.register import Register
-from codesensei.wire.steps import CLAIM, Drift, Memory, Seen, SeenStep
+from codesensei.wire.steps import CLAIM, Drift, Finding, Memory, Preflight, Seen, SeenStep
 from codesensei.wire.table_locks import Table
 
 LOOK_SECONDS = 15.0
@@ -69,6 +69,8 @@ class Look:
     register: Register | None = None
     # The version of the system's own; empty where nobody knows.
     python: str = ""
+    # What the first steps would refuse, where that was asked.
+    refused: tuple[Finding, ...] = ()
 
     @classmethod
     def none(cls, state: State) -> Look:
@@ -133,24 +135,40 @@ class Look:
 
 
 def look_at(
-    server: ServerConfig, agent_socket: str, sudo: str, run: str, state: State, tables: Sequence[str] = ()
+    server: ServerConfig,
+    agent_socket: str,
+    sudo: str,
+    run: str,
+    state: State,
+    tables: Sequence[str] = (),
+    wanted: Preflight | None = None,
 ) -> Look:
     """Ask the server over one connection, bounded to 15 s; `tables` are those whose sizes are of use.
 
-    RemoteError when it cannot be asked.
+    `wanted` is what the stack wants for itself, where the server is asked whether it may have that. RemoteError when it
+    cannot be asked.
     """
     words = [run, str(SERVER.register), REGISTER, PYTHON_MARK, *tables[:MOST_TABLES]]
     command = f"{sudo}sh -s {shell.join(words)}"
     with openssh.client(server, agent_socket) as (ssh, variables):
-        done = _ssh([*ssh, command], variables, server)
+        script = SCRIPT.read_text() + (foresight.question(wanted) if wanted else "")
+        done = _ssh([*ssh, command], variables, server, script)
     if done.returncode == 255:
         raise unreachable(server, done.stderr)
     lines = [*reversed(done.stdout.splitlines())]
     for answer in answers(done.stdout):
         with contextlib.suppress(WireError):
             look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
-            told = (*_said_by_shell(server, done.stdout), *look.warnings)
-            return replace(look, warnings=told, register=_register(lines), python=_python(lines))
+            foreseen = foresight.answer(lines)
+            told = [*_said_by_shell(server, done.stdout), *look.warnings]
+            told += [f"{server.host}: {warning}" for warning in foreseen.warnings]
+            return replace(
+                look,
+                warnings=tuple(dict.fromkeys(told)),
+                register=_register(lines),
+                python=_python(lines),
+                refused=foreseen.refused,
+            )
     # It also warns of a hostname that it cannot resolve, and goes on.
     if "sudo:" in done.stderr:
         raise no_sudo(server)
@@ -201,12 +219,14 @@ def _python(lines: Iterable[str]) -> str:
     return next((match[1] for match in found if match), "")
 
 
-def _ssh(words: list[str], variables: Mapping[str, str], server: ServerConfig) -> subprocess.CompletedProcess[str]:
+def _ssh(
+    words: list[str], variables: Mapping[str, str], server: ServerConfig, script: str
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             words,
             env=variables,
-            input=SCRIPT.read_text(),
+            input=script,
             capture_output=True,
             text=True,
             errors="replace",

@@ -11,25 +11,15 @@ from pulumi_command import remote
 
 from codesensei.remote.access import Access
 from codesensei.remote.agent import folder_of
+from codesensei.remote.scripts import PACKAGE, members
 from codesensei.remote.step import PROGRESS, repair_words
 from codesensei.render import shell
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import CLAIM
 
-PACKAGE = Path(__file__).resolve().parent.parent
-# What travels: all of it needs the standard library alone.
-ROOMS = ("scripts", "webservers", "wire")
 UNPACK, RUN = (Path(__file__).with_name(name) for name in ("unpack.sh", "run_toolkit.sh"))
 MARK = "=== "
 END = f"{MARK}end"
-MAIN = '''"""The toolkit as a program: `python3 <toolkit> <slug> <step> ...`."""
-
-import sys
-
-from codesensei.scripts.main import main
-
-sys.exit(main())
-'''
 
 
 @dataclass(frozen=True)
@@ -57,11 +47,7 @@ class Toolkit:
 
 def pack(package: Path = PACKAGE) -> Toolkit:
     """The bundle of all scripts, the same bytes for the same files. ValueError for what it cannot hold."""
-    members = {"__main__.py": MAIN, "codesensei/__init__.py": ""}
-    for room in ROOMS:
-        for path in [*(package / room).rglob("*.py"), *(package / room).rglob("*.sh")]:
-            members[f"codesensei/{path.relative_to(package)}"] = path.read_bytes().decode()
-    files = "".join(_member(name, text) for name, text in sorted(members.items()))
+    files = "".join(_member(name, text) for name, text in sorted(members(package).items()))
     return Toolkit(f'{UNPACK.read_text()}\nbundle() {{\n{files}}}\n\n{{ main "$@"; }}\n')
 
 

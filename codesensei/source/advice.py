@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codesensei.config import StackConfig
-from codesensei.source import missing, needs, outdated, policy, pythons, static, unmade, variables, writes
+from codesensei.source import geography, missing, needs, outdated, policy, pythons, static, unmade, variables, writes
 from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, Told, raise_all
+from codesensei.source.geography import ByUrl
 from codesensei.source.inspect import SettingsFacts
 from codesensei.source.loaded import load
 from codesensei.source.pythons import Unfit
@@ -22,11 +23,12 @@ _MOST = 20
 
 @dataclass(frozen=True)
 class Advice:
-    """Warnings, what depends on the Python that the server has, and what the policy finds."""
+    """Warnings, what depends on the server's Python, what the policy finds, what depends on the database's URL."""
 
     warnings: tuple[str, ...] = ()
     unfit: tuple[Unfit, ...] = ()
     findings: tuple[Finding, ...] = ()
+    geography: ByUrl | None = None
 
 
 def _variables(modules: Modules, settings: Settings) -> Iterator[Told]:
@@ -51,6 +53,7 @@ def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: Stac
         *static.storages(settings),
         *static.compressor(settings, config),
         *needs.needs(modules, settings, stack),
+        *geography.told(loaded, settings, stack),
         *unmade.translations(modules, settings, config),
         *unmade.cache_tables(modules, settings, config),
     ]
@@ -65,4 +68,4 @@ def advise(modules: Modules, facts: SettingsFacts, closure: Closure, stack: Stac
             errors.append(error)
     raise_all(errors, warnings)
     findings = tuple(policy.findings(settings, config.settings_module))
-    return Advice(tuple(warnings), unfit, findings)
+    return Advice(tuple(warnings), unfit, findings, geography.by_url(loaded, settings, stack))

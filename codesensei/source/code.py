@@ -14,6 +14,7 @@ from codesensei.source.advice import Advice, advise
 from codesensei.source.archive import Checkout
 from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, together
+from codesensei.source.geography import ByUrl
 from codesensei.source.git import open_source
 from codesensei.source.inspect import SettingsFacts, django_directory, migrations, read_settings
 from codesensei.source.models import without_migrations
@@ -36,7 +37,7 @@ class Code:
     """One commit, ready to be built. `packages_id` names what is installed; releases with the same share it.
 
     `warnings` are sentences about what may go wrong; `unfit` tells which Pythons cannot run it, `findings` what the
-    policy finds in its settings.
+    policy finds in its settings, `geography` what the scheme of the database's URL decides.
     """
 
     checkout: Checkout
@@ -49,6 +50,7 @@ class Code:
     warnings: tuple[str, ...] = ()
     unfit: tuple[Unfit, ...] = ()
     findings: tuple[Finding, ...] = ()
+    geography: ByUrl | None = None
 
 
 def read_code(config: StackConfig, cache: Path | None = None) -> Code:
@@ -105,6 +107,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
         warnings,
         () if project.python else advice.unfit,
         advice.findings,
+        advice.geography,
     )
 
 

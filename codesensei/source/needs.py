@@ -11,6 +11,7 @@ from functools import partial
 from codesensei.config import StackConfig
 from codesensei.config.types import LeftOut
 from codesensei.source.errors import SourceError, Told, listing
+from codesensei.source.geography import EXTENSION
 from codesensei.source.places import inside
 from codesensei.source.settings import Modules, Setting, Settings
 from codesensei.source.syntax import syntax_if_read, walk
@@ -26,7 +27,7 @@ _GEOGRAPHY = "django.contrib.gis.db.backends.postgis"
 def needs(modules: Modules, settings: Settings, config: StackConfig) -> Iterator[Told]:
     """What is plainly not there."""
     yield from _secret_key(settings)
-    for check in (_static_root, partial(_hosts, modules), _https, _geography):
+    for check in (_static_root, partial(_hosts, modules), _https, partial(_geography, modules)):
         # What is wrong in the stack file itself is told anyway.
         with suppress(LeftOut):
             yield from check(settings, config)
@@ -110,13 +111,25 @@ def _https(settings: Settings, config: StackConfig) -> Iterator[Told]:
         yield Told(SourceError(setting.place, cause, fix), False)
 
 
-def _geography(settings: Settings, config: StackConfig) -> Iterator[Told]:
+def _geography(modules: Modules, settings: Settings, config: StackConfig) -> Iterator[Told]:
     setting = settings.found.get("DATABASES")
     made_here = config.database.kind in ("auto", "local") and "DATABASE_URL" not in {*config.env, *config.secret_names}
-    if setting and made_here and _has(setting, _GEOGRAPHY) and "postgis" not in config.database.extensions:
-        cause = f"DATABASES names {_GEOGRAPHY}, and a new database has no extension postgis"
-        fix = "set codesensei:database.extensions: [postgis], which installs GDAL and GEOS too"
-        yield Told(SourceError(setting.place, cause, fix), False)
+    if setting and made_here and "postgis" not in config.database.extensions:
+        place = setting.place if _has(setting, _GEOGRAPHY) else _engine_set(modules, settings)
+        if place:
+            cause = f"DATABASES names {_GEOGRAPHY}, and a new database has no extension postgis"
+            yield Told(SourceError(place, cause, EXTENSION), False)
+
+
+def _engine_set(modules: Modules, settings: Settings) -> str:
+    """Where `DATABASES["default"]["ENGINE"] = …` comes last and names GeoDjango's, under no condition."""
+    found = ""
+    for file in settings.sure:
+        tree = syntax_if_read(modules.project, file)
+        for node in tree.body if tree else ():
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DATABASES['default']['ENGINE']":
+                found = f"{file}:{node.lineno}" if getattr(node.value, "value", None) == _GEOGRAPHY else ""
+    return found
 
 
 def _has(setting: Setting | None, text: str) -> bool:

@@ -126,7 +126,7 @@ def read(project: Checkout, file: str, key: Key) -> Written | None:
         for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
         if isinstance(target, ast.Name)
     }
-    operations = calls(said["operations"], _names(tree)) if "operations" in said else ()
+    operations = calls(said["operations"], names_in(tree)) if "operations" in said else ()
     dependencies, replaces = (_keys(said.get(name)) for name in ("dependencies", "replaces"))
     return Written(key, operations, dependencies, replaces, literal(said.get("atomic")) is not False)
 
@@ -151,7 +151,7 @@ def calls(node: ast.expr, names: Mapping[str, str]) -> tuple[Call, ...]:
 
 
 def _call(node: ast.expr, names: Mapping[str, str]) -> Call:
-    name = _full(node.func, names) if isinstance(node, ast.Call) else ""
+    name = full_name(node.func, names) if isinstance(node, ast.Call) else ""
     if not isinstance(node, ast.Call) or not name:
         return Call(UNREAD)
     by_position = _PARAMETERS.get(name.rpartition(".")[2], "").split()
@@ -162,7 +162,7 @@ def _call(node: ast.expr, names: Mapping[str, str]) -> Call:
     return Call(name, given, names)
 
 
-def _names(tree: ast.Module) -> dict[str, str]:
+def names_in(tree: ast.Module) -> dict[str, str]:
     """What the names that a file imports stand for."""
     found: dict[str, str] = {}
     for node in tree.body:
@@ -174,7 +174,7 @@ def _names(tree: ast.Module) -> dict[str, str]:
     return found
 
 
-def _full(node: ast.expr, names: Mapping[str, str]) -> str:
+def full_name(node: ast.expr, names: Mapping[str, str]) -> str:
     """The full name of a class or function; empty where it is called by no name."""
     written = ast.unparse(node)
     if not re.fullmatch(r"\w+(\.\w+)*", written):
@@ -199,7 +199,7 @@ def literal(node: ast.expr | None) -> object:
 
 def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str, str]) -> Field | None:
     """A field as codesensei/wire/columns.py has it; `key` is its app, model and name. None where only running tells."""
-    name = _full(node.func, names) if isinstance(node, ast.Call) else ""
+    name = full_name(node.func, names) if isinstance(node, ast.Call) else ""
     if not isinstance(node, ast.Call) or not name.startswith("django."):
         return None
     given = {word.arg or "**": word.value for word in node.keywords}
@@ -273,10 +273,10 @@ def _is_true(node: ast.expr | None) -> bool:
 
 
 def _default(node: ast.expr | None, names: Mapping[str, str]) -> Default:
-    if node is None or _full(node, names).endswith(".NOT_PROVIDED"):
+    if node is None or full_name(node, names).endswith(".NOT_PROVIDED"):
         return ""
     if isinstance(node, ast.Call):
-        return "constant" if _full(node.func, names).endswith(".Value") else "expression"
+        return "constant" if full_name(node.func, names).endswith(".Value") else "expression"
     return "constant"
 
 
@@ -284,7 +284,7 @@ def _default_by(node: ast.expr | None, names: Mapping[str, str]) -> str:
     """The class of an expression."""
     if not isinstance(node, ast.Call) or _default(node, names) != "expression":
         return ""
-    return _full(node.func, names).rpartition(".")[2]
+    return full_name(node.func, names).rpartition(".")[2]
 
 
 def kept_by(node: ast.expr | None) -> Constraint:

@@ -25,6 +25,8 @@ MADE_HERE: tuple[DatabaseKind, ...] = ("generated", "local")
 REPAIR = "repair="
 # Begins the line on standard error with which a step tells the program what it did; nobody is shown it.
 RESULT = "codesensei-result: "
+# Begins a line in which a server tells a preview what the first steps would refuse.
+FORESEEN = "codesensei-foreseen:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -416,6 +418,14 @@ class Finding:
     thing: str
     cause: str
     fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreseen:
+    """What the first steps would refuse on a server, and sentences of what else a deploy would change for others."""
+
+    refused: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,13 @@ import pytest
 
 from codesensei import remote, source
 from codesensei.config import Stack
+from codesensei.remote.state import StepState
+from codesensei.wire import codec
 from codesensei.wire.register import Entry, Kept, Register
+from codesensei.wire.steps import Finding
 from components import others
+from components.server import preflight_data
+from components.stack import deploy
 from tests.components import recorder, stacks
 
 NEW = "203.0.113.7"
@@ -62,7 +67,7 @@ def entry(stack: str = "acme/codesensei/other", identity: str = "theirs", **name
 
 def refused(stack: Stack, register: Register, **changes: Any) -> str:
     with pytest.raises(pulumi.RunError) as caught:
-        others.refuse_clashes(stack, access(register, **changes))
+        others.refuse_foreseen(stack, access(register, **changes))
     return str(caught.value)
 
 
@@ -84,10 +89,10 @@ def test_a_name_of_another_stack(told: Told, tmp_path: Path, names: dict[str, st
     text = refused(stack, known)
     assert text.startswith(f"{thing} on {NEW}: {THEIRS}\n    ")
     told.preview = False
-    others.refuse_clashes(stack, access(known))
+    others.refuse_foreseen(stack, access(known))
     told.preview = True
-    others.refuse_clashes(stack_of(tmp_path, variables, "adopt: true"), access(known))
-    others.refuse_clashes(stack, access())
+    others.refuse_foreseen(stack_of(tmp_path, variables, "adopt: true"), access(known))
+    others.refuse_foreseen(stack, access())
 
 
 @pytest.mark.proves("register.preview")
@@ -102,13 +107,13 @@ def test_all_clashes_are_told_at_once(told: Told, tmp_path: Path) -> None:
 def test_a_user_that_is_shared_on_purpose(told: Told, tmp_path: Path) -> None:
     known = Register(slugs={"blog": entry(user="deploy")})
     stack = stacks.loaded(tmp_path, stacks.GIVEN.replace("    slug: shop\n", "    slug: shop\n    shareUser: true\n"))
-    others.refuse_clashes(stack, access(known))
+    others.refuse_foreseen(stack, access(known))
 
 
 def test_a_number_that_is_shared_on_purpose(told: Told, tmp_path: Path) -> None:
     known = Register(slugs={"blog": entry(brokers="3")})
     lines = ('env: {CACHE_URL: "redis://127.0.0.1:6379/3"}', 'shares: ["broker database 3"]')
-    others.refuse_clashes(stack_of(tmp_path, *lines), access(known))
+    others.refuse_foreseen(stack_of(tmp_path, *lines), access(known))
 
 
 @pytest.mark.proves("broker.shared-told")
@@ -159,7 +164,7 @@ def test_the_slug_of_another_stack(told: Told, tmp_path: Path) -> None:
 def test_what_is_the_stack_s_own(told: Told, tmp_path: Path, name: str, identity: str) -> None:
     """By its identity, or before the end of a first deploy by its name."""
     known = Register(slugs={"shop": entry(name, "mine", user="deploy", hostnames="shop.example.com")})
-    others.refuse_clashes(stack_of(tmp_path), access(known, identity=identity))
+    others.refuse_foreseen(stack_of(tmp_path), access(known, identity=identity))
 
 
 @pytest.mark.proves("register.moved")
@@ -198,3 +203,109 @@ def test_a_server_that_is_no_new_one(told: Told, tmp_path: Path) -> None:
     assert told.warnings == []
     others.leave_no_data(stack_of(tmp_path, "newServer: empty"), access(served="1234567-1234567"))
     assert "newServer: the server is no new one any more: remove it" in told.warnings[0]
+
+
+FOUND = Finding(thing="hostname shop.example.com", cause="a site has it", fix="remove it")
+
+
+@pytest.mark.proves("preview.foreseen")
+def test_what_the_server_foresees_is_refused_in_preview(told: Told, tmp_path: Path) -> None:
+    """With what its register says, each thing once."""
+    stack, unit = stack_of(tmp_path), Finding(thing="unit shop.service", cause="by hand", fix="remove it")
+    known = Register(slugs={"blog": entry(units="shop.service")})
+    look = remote.Look(register=known, refused=(FOUND, unit))
+    there = remote.Access(None, "shop", "agent.sock", look)  # type: ignore[arg-type]
+    with pytest.raises(pulumi.RunError) as caught:
+        others.refuse_foreseen(stack, there)
+    text = f"hostname shop.example.com on {NEW}: a site has it\n    remove it\nunit shop.service on {NEW}: {THEIRS}\n"
+    assert str(caught.value).startswith(text)
+    assert "by hand" not in str(caught.value)
+    told.preview = False
+    others.refuse_foreseen(stack, there)
+
+
+@pytest.mark.proves("preview.foreseen")
+def test_the_server_is_asked_where_the_first_step_will_run(told: Told, tmp_path: Path) -> None:
+    stack = stack_of(tmp_path)
+    wanted = others.to_ask(stack, remote.State())
+    assert wanted is not None
+    assert (wanted.hostnames, wanted.login_user, wanted.adopt) == (("shop.example.com",), "admin", False)
+    was = preflight_data(stack, "i", ["shop.example.com", "generated.apps.example"], [16])
+    done = {"preflight": StepState(0, "0" * 64, data=codec.to_text(was))}
+    served = remote.State(True, done, outputs={"server": NEW}, identity="i")
+    assert others.to_ask(stack, served) is None
+    for change in (
+        "domains: [shop.example.com, new.example.com]",
+        "adopt: true",
+    ):
+        text = stacks.GIVEN.replace("  codesensei:domains: [shop.example.com]\n", "") if "domains" in change else ""
+        changed = stacks.loaded(tmp_path, f"{text or stacks.GIVEN}  codesensei:{change}\n")
+        assert others.to_ask(changed, served) is not None
+    assert others.to_ask(stack, replace(served, outputs={"server": "203.0.113.8"})) is not None
+    damaged = {"preflight": StepState(0, "0" * 64, data="of another version")}
+    assert others.to_ask(stack, replace(served, steps=damaged)) is not None
+    told.preview = False
+    assert others.to_ask(stack, remote.State()) is None
+
+
+@pytest.mark.proves("preview.foreseen")
+def test_a_stack_without_domains_asks_for_its_address(told: Told, tmp_path: Path) -> None:
+    text = stacks.GIVEN.replace("  codesensei:domains: [shop.example.com]\n", "")
+    alone = others.to_ask(stacks.loaded(tmp_path, text), remote.State())
+    below = others.to_ask(stacks.loaded(tmp_path, stacks.GENERATED), remote.State())
+    assert alone is not None
+    assert below is not None
+    assert (alone.hostnames, below.hostnames) == ((NEW,), ())
+
+
+@pytest.mark.proves("preview.geography")
+def test_the_scheme_of_the_database_s_url_is_held_against_the_fields(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a secret one, of which the source knows nothing."""
+    found = source.geography.ByUrl("settings.py:3", "places/models.py:3", certain=True, extension=True)
+    monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code(geography=found))
+    monkeypatch.setattr(remote, "read_state", remote.State)
+    monkeypatch.setattr(remote, "reach", _ended)
+    geographic = stacks.GIVEN.replace("postgres://", "postgis://")
+    elsewhere = stacks.GIVEN.replace("127.0.0.1", "db.example.com")
+    for text in (stacks.GIVEN, stacks.GENERATED, elsewhere):
+        with pytest.raises(source.SourceError, match="whose scheme is postgres, and the geographic fields"):
+            deploy(stacks.loaded(tmp_path, text))
+    for text in (geographic, geographic.replace("127.0.0.1", "db.example.com")):
+        with pytest.raises(InterruptedError):
+            deploy(stacks.loaded(tmp_path, text))
+    lacking = replace(found, extension=False)
+    monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code(geography=lacking))
+    for text, is_told in ((geographic, True), (geographic.replace("127.0.0.1", "db.example.com"), False)):
+        told.warnings.clear()
+        with pytest.raises(InterruptedError):
+            deploy(stacks.loaded(tmp_path, text))
+        assert any("set codesensei:database.extensions: [postgis]" in one for one in told.warnings) is is_told
+    doubtful = replace(found, certain=False)
+    monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code(geography=doubtful))
+    told.warnings.clear()
+    with pytest.raises(InterruptedError):
+        deploy(stack_of(tmp_path))
+    assert any("whose scheme is postgres, unless something changes it" in warning for warning in told.warnings)
+
+
+def _ended(*_: Any, **__: Any) -> None:
+    raise InterruptedError
+
+
+@pytest.mark.proves("preview.foreseen")
+def test_the_look_is_given_the_question(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def reach(*_: Any, wanted: Any, **__: Any) -> None:
+        asked.append(wanted)
+        raise InterruptedError
+
+    monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code())
+    monkeypatch.setattr(remote, "read_state", remote.State)
+    monkeypatch.setattr(remote, "reach", reach)
+    stack = stack_of(tmp_path)
+    with pytest.raises(InterruptedError):
+        deploy(stack)
+    assert asked == [others.to_ask(stack, remote.State())]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from tests.host.debians import each_debian
 from tests.host.visitor import ask
+from tools.sandbox import Server
 from tools.trials.stack import Stack
 
 pytestmark = pytest.mark.host
@@ -72,6 +76,33 @@ def test_a_hand_made_site_is_refused_or_gives_way(stack: Stack) -> None:
     stack.up()
     stack.up_without_changes()
     stack.shared_in = __name__
+
+
+@pytest.mark.full
+@pytest.mark.proves("preview.foreseen", "register.sites")
+def test_the_first_preview_tells_of_a_hand_made_site(fresh: Callable[[int], Server], place: Path) -> None:
+    """And of what else is in the way, before anything of ours is there."""
+    server = fresh(13)
+    stack = Stack(server, place / "foreseen").create()
+    assert stack.preview().said("error") == ""
+    server.console("apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install nginx-light")
+    make_site(stack, "0-old.conf")
+    unit = f"/etc/systemd/system/{stack.slug}.service"
+    server.console(f"mkdir -p /srv/codesensei; cat > {unit}", input=b"[Service]\nExecStart=/bin/true\n")
+    files = "find /etc /root /srv /tmp /usr/local -type f | sort"
+    before = server.console(files).stdout
+    error = stack.preview(succeed=False).said("error")
+    named = f"the nginx site {ENABLED}/0-old.conf, which codesensei did not write, already serves it"
+    assert f"hostname {stack.hostname} on {server.host}: {named}" in error
+    assert "or take the site's place with codesensei:adopt: true" in error
+    assert f"unit {stack.slug}.service on {server.host}: {unit} was not written by codesensei" in error
+    assert server.console(files).stdout == before
+    assert named in " ".join(stack.up(succeed=False).said("error").split())
+    server.console(f"rm {unit}")
+    stack.set("adopt", True)
+    assert f"the nginx site {ENABLED}/0-old.conf has it" in stack.preview().said("warning")
+    stack.up()
+    assert stack.site.greets("Hello")
 
 
 @pytest.mark.proves("switch.every-hostname", "causes.disallowed-host")

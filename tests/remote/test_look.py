@@ -19,8 +19,9 @@ from codesensei.remote import look as module
 from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
 from codesensei.wire.register import Register
-from codesensei.wire.steps import Drift, Memory, Seen, SeenStep
+from codesensei.wire.steps import FORESEEN, Drift, Finding, Memory, Seen, SeenStep
 from codesensei.wire.table_locks import Table
+from tests.scripts.examples import PREFLIGHT
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 JUMP_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGfV1Y9vDYk9zS3yBmtJxzM7rJ9xkzTzKb7rX0L2pXyZ"
@@ -271,6 +272,17 @@ def test_it_asks_for_tables_too_over_the_same_connection(ssh: Any, engine: dict[
     assert (folder / "arguments").read_text().splitlines()[-1].endswith(" books_book 'it'\"'\"'s'")
     # Without a look, nobody is asked.
     assert reach(SERVER, slug="shop", drift=False, private_key=None, state=STATE, tables=tables).look.tables == {}
+
+
+@pytest.mark.proves("preview.foreseen")
+def test_what_it_foresees_is_kept_also_where_a_first_deploy_was_begun(ssh: Any, engine: dict[str, Any]) -> None:
+    one = {"thing": "port 80", "cause": "taken", "fix": "free it"}
+    ssh(out=f"{{}}\n\n{FORESEEN}{json.dumps({'refused': [one]})}\n")
+    engine["preview"] = False
+    words = {"slug": "shop", "drift": True, "private_key": None, "state": State()}
+    for _ in range(2):
+        found = reach(SERVER, **words, wanted=PREFLIGHT)  # type: ignore[arg-type]
+        assert found.look.refused == (Finding(**one),)
 
 
 @pytest.mark.proves("migrations.locks.preview")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from codesensei.remote import scripts as texts
 from codesensei.remote import toolkit
 
 SHELLS = [name for name in ("sh", "dash", "bash", "busybox") if shutil.which(name)]
@@ -26,7 +27,7 @@ NASTY = "print('$HOME `id` \\\\ %s \"quoted\" é')\n\n  # === not at the start o
 def package(tmp_path: Path) -> Path:
     """A package with files of every kind, in a room that travels and in one that does not."""
     scripts = tmp_path / "package" / "scripts"
-    for room in (*toolkit.ROOMS, "remote"):
+    for room in (*texts.ROOMS, "remote"):
         (scripts.parent / room).mkdir(parents=True)
     (scripts / "bootstrap.sh").write_text(BOOTSTRAP)
     (scripts / "nasty.py").write_text(NASTY)
@@ -70,7 +71,7 @@ def test_it_arrives_as_it_was(shell: str, package: Path, tmp_path: Path) -> None
     arrived = tmp_path / "kept"
     found = {str(it.relative_to(arrived)): it.read_text() for it in arrived.rglob("*") if it.is_file()}
     assert found == {
-        "__main__.py": toolkit.MAIN,
+        "__main__.py": texts.MAIN,
         "codesensei/__init__.py": "",
         "codesensei/scripts/bootstrap.sh": BOOTSTRAP,
         "codesensei/wire/empty.py": "",

@@ -18,6 +18,10 @@ Deploy = Callable[..., Code]
 STATIC = 'INSTALLED_APPS = ["django.contrib.staticfiles"]\n'
 POSTGIS = 'DATABASES = {"default": {"ENGINE": "django.contrib.gis.db.backends.postgis", "NAME": os.environ["NAME"]}}\n'
 
+POSTGIS_AFTER = """DATABASES = {"default": {"NAME": os.environ["NAME"]}}
+DATABASES["default"]["ENGINE"] = "django.contrib.gis.db.backends.postgis"
+"""
+
 
 @pytest.fixture
 def deploy(repository: Repository, tmp_path: Path) -> Deploy:
@@ -138,6 +142,10 @@ def test_a_database_of_places(deploy: Deploy) -> None:
     [warning] = deploy(POSTGIS, env=env).warnings
     assert "set codesensei:database.extensions: [postgis]" in warning
     assert deploy(POSTGIS, env=env, database={"extensions": ["postgis"]}).warnings == ()
+    [warning] = deploy(POSTGIS_AFTER, env=env).warnings
+    assert warning.startswith("config/settings.py:3: DATABASES names django.contrib.gis.db.backends.postgis, and a new")
+    assert deploy(f"{POSTGIS_AFTER}DATABASES['default']['ENGINE'] = 'other'\n", env=env).warnings == ()
+    assert deploy(POSTGIS_AFTER, env=env, database={"extensions": ["postgis"]}).warnings == ()
     elsewhere = {"DATABASE_URL": "postgis://a:b@db.example.com/shop"}
     assert deploy(POSTGIS, env={**env, **elsewhere}).warnings == ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from codesensei.scripts.base import host, register, rivals, sites
 from codesensei.scripts.base.step import Failure
@@ -40,3 +40,20 @@ def check_hostnames(project: ProjectPaths, hostnames: Iterable[str], *, adopt: b
     found = rivals.rivals(configuration, project, hostnames, host.own_addresses())
     found = [rival for rival in found if not rival.of_stack]
     rivals.refuse([*found, *rivals.nameless(configuration, project)], adopt=adopt)
+
+
+def foreseen(project: ProjectPaths, hostnames: Iterable[str], *, adopt: bool) -> Iterator[str]:
+    """Sentences: what becomes of other sites of nginx where nothing is refused."""
+    configuration, wanted = sites.configuration(), [*hostnames]
+    for rival in rivals.rivals(configuration, project, wanted, host.own_addresses()) if adopt else ():
+        if rival.removable and not rival.of_stack:
+            yield f"{rival.thing}: the nginx site {rival.file} has it; adopt: true disables that file"
+    yield from rivals.displaced(configuration, project, wanted)
+
+
+def check_folder(project: ProjectPaths, *, adopt: bool) -> None:
+    """Raise Failure where the project's folder is there, and no stack's."""
+    unknown = register.entry(project.slug) is None and register.kept(project.slug) is None
+    if unknown and project.root.exists() and not adopt:
+        fix = "choose another codesensei:project.slug, or take it over with codesensei:adopt: true, or move it away"
+        raise Failure(str(project.root), "it exists, and no stack of this server has it", fix)

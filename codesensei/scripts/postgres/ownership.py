@@ -87,13 +87,11 @@ def refuse_moved(step: Step[object], port: int, name: str, role: str) -> None:
 def refuse_foreign(step: Step[object], port: int, name: str, role: str, adopt: bool) -> None:
     """Raise Failure for what the cluster has and no stack here; the cluster must be online."""
     refuse_reserved(name, role)
-    entry = register.entry(step.slug)
-    if entry is None:
-        return
-    kept = register.kept(step.slug)
-    own = (kept.database, kept.role) if kept is not None and kept.stack == entry.stack else ()
+    # Nobody has the slug yet where a preview asks.
+    entry, kept = register.entry(step.slug), register.kept(step.slug)
+    own = (kept.database, kept.role) if kept and (entry is None or kept.stack == entry.stack) else ()
     for what, text, kind in (("database", name, "databases"), ("role", role, "roles")):
-        if entry.has(kind, text) or register.owner(kind, text) or not _exists(port, what, text):
+        if (entry and entry.has(kind, text)) or register.owner(kind, text) or not _exists(port, what, text):
             continue
         superuser = f"SELECT 1 FROM pg_roles WHERE rolname = {literal(text)} AND rolsuper"
         if what == "role" and postgresql.rows(port, superuser):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from codesensei.scripts.base import files, host, register
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.checks import names
 from codesensei.wire import paths
 from codesensei.wire.names import is_own_slug
 from codesensei.wire.steps import Nothing
@@ -33,9 +34,7 @@ def run(step: Step[Nothing]) -> None:
     _directories(step, (*shared, (server.challenges, 0o755)))
     _slug_stays(step, identity)
     before = register.entry(step.slug)
-    if before is None and register.kept(step.slug) is None and step.project.root.exists() and adopt != "true":
-        fix = "choose another codesensei:project.slug, or take it over with codesensei:adopt: true, or move it away"
-        raise Failure(str(step.project.root), "it exists, and no stack of this server has it", fix)
+    names.check_folder(step.project, adopt=adopt == "true")
     if register.claim_slug(step.slug, stack, identity, adopt == "true"):
         said = f"now belongs to the stack {stack}"
         if before and before.identity != identity:

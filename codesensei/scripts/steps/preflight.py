@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from codesensei.scripts.base import limited, register
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.together import together
-from codesensei.scripts.checks import database, machine, names, user
+from codesensei.scripts.checks import everything
 from codesensei.scripts.serving.live import Live
 from codesensei.wire.said import Said
-from codesensei.wire.steps import MADE_HERE, Preflight
+from codesensei.wire.steps import Preflight
 
 
 def run(step: Step[Preflight]) -> None:
     """Check the machine, the app user and every name, tell all that is wrong; else claim the names in the register."""
-    data, checks = step.data, together()
+    data, made = step.data, together()
     entry = register.entry(step.slug)
     if entry is None or entry.identity != data.identity:
         whose = f"it belongs to the stack {entry.stack} now" if entry else "the register does not know it"
         raise Failure(f"slug {step.slug}", whose, "run pulumi up again, with codesensei:adopt: true to take it over")
-    wanted: dict[str, list[str]] = {
+    wanted: dict[str, Sequence[str]] = {
         "units": list(data.units),
         "hostnames": list(data.hostnames),
         "brokers": [str(number) for number in data.broker_numbers],
     }
-    with checks:
-        machine.check(allow_unsupported=data.allow_unsupported)
-    with checks:
-        machine.check_ports(data.ports)
-    with checks:
-        names.check_hostnames(step.project, data.hostnames, adopt=data.adopt)
-    place = data.database
-    if place is not None and place.kind == "external":
-        with checks:
-            database.check_external(step, place)
-    with checks:
-        user.check(step, entry)
-    for unit in data.units:
-        with checks:
-            names.check_unit(entry, unit, data.adopt)
-    if place is not None and place.kind in MADE_HERE:
-        with checks:
-            wanted |= database.check_local(step, place)
-    checks.end()
+    for check in everything.checks(step, entry):
+        with made:
+            wanted |= check() or {}
+    made.end()
     claimed = register.claim(step.slug, wanted, user=data.user, adopt=data.adopt, shares=data.shares)
     # What an earlier deploy claimed and never made live is freed; what is served stays until the switch ends it.
     live = Live.read(step.project).manifest

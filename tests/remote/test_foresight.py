@@ -1,0 +1,74 @@
+"""What a server would refuse, asked in a preview: the checks travel as text, and what they print comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesensei.remote import State, foresight
+from codesensei.remote.look import look_at
+from codesensei.wire.steps import FORESEEN, Finding, Foreseen
+from tests.remote.test_look import RUN, SERVER
+from tests.scripts.examples import PREFLIGHT
+
+LOGIN = Finding(
+    thing="user deploy",
+    cause="codesensei logs in as this user, and the app user must have no such power",
+    fix="choose another codesensei:project.user",
+)
+
+
+def asked(script: str, folder: Path, shell: str = "sh") -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "HOME": str(folder)}
+    return subprocess.run(
+        [shell], input=script, env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.proves("preview.foreseen")
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_checks_run_where_nothing_of_ours_is(tmp_path: Path, shell: str) -> None:
+    """As text on standard input, whatever is in it; nothing is left."""
+    wanted = replace(PREFLIGHT, login_user="deploy", hostnames=("it's $HOME `id` \\ é",), units=("shop.service",))
+    done = asked(foresight.question(wanted), tmp_path, shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert LOGIN in foresight.answer(done.stdout.splitlines()).refused
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.proves("preview.foreseen")
+def test_a_server_that_cannot_run_them_tells_nothing(tmp_path: Path) -> None:
+    for python in ("/nowhere/python3", "false"):
+        script = foresight.question(PREFLIGHT).replace("/usr/bin/python3", python)
+        done = asked(script, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def line(**parts: Any) -> str:
+    return f"\n{FORESEEN}{json.dumps(parts)}\n"
+
+
+@pytest.mark.proves("preview.foreseen")
+def test_what_is_said_is_taken_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one connection; only where the server is asked, it gets the checks."""
+    ssh = tmp_path / "ssh"
+    one = {"thing": "port 80", "cause": "taken", "fix": "free it"}
+    said = "{}\n" + line(refused=[one]) + line(refused=[one], warnings=["w"]) + f"{FORESEEN}[\n" + line(other=1)
+    (tmp_path / "out").write_text(said)
+    ssh.write_text(f"#!/bin/sh\ncat >{tmp_path}/stdin\necho >>{tmp_path}/calls\ncat {tmp_path}/out\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    look = look_at(SERVER, "agent.sock", "", RUN, State(), wanted=PREFLIGHT)
+    assert look.refused == (Finding(**one),)
+    assert look.warnings == (f"{SERVER.host}: w",)
+    assert foresight.question(PREFLIGHT) in (tmp_path / "stdin").read_text()
+    assert (tmp_path / "calls").read_text() == "\n"
+    assert foresight.answer([]) == Foreseen()
+    look_at(SERVER, "agent.sock", "", RUN, State())
+    assert "python3 -I -B -X utf8 -" not in (tmp_path / "stdin").read_text()

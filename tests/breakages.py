@@ -610,6 +610,12 @@ UNIT = [
     Breakage("source.bounds", f"{SOURCE}/pending.py", "size > bounds.MIGRATION_BYTES", "False"),
     Breakage("story.migrations", f"{SOURCE}/pending.py", "{key} if migration.replaces", "there if migration.replaces"),
     Breakage("story.migrations", f"{SOURCE}/pending.py", "old in model.named", "False"),
+    Breakage(
+        "story.migrations",
+        f"{SOURCE}/pending.py",
+        "same = model.names_table",
+        'same = model.table != f"{app}_{old}".lower()',
+    ),
     Breakage("story.variables", f"{STORY}/variables.py", "elif before.secret != after.secret:", "elif False:"),
     Breakage("story.variables", f"{STORY}/variables.py", "if wanted.secret and key:", "if False:"),
     Breakage("story.variables", "components/base.py", ", run_with_unknowns=True)", ")"),

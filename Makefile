@@ -7,6 +7,7 @@ DEBIAN ?= 13
 SEED ?= 1
 COUNT ?= 200
 KILLS ?= 40
+ROWS ?= 200000
 ROUNDS ?= 3
 PART ?= 1/1
 NAME ?= play
@@ -23,7 +24,7 @@ export HOST_KEY
 .DEFAULT_GOAL := help
 .PHONY: help setup engine clean
 .PHONY: lint format contract test test-unit test-code test-engine test-host test-full test-long
-.PHONY: faults backup-kills continuity bench growth
+.PHONY: faults backup-kills migration-plans continuity bench growth
 .PHONY: demo demo-down sandbox-up sandbox-down sandbox-list sandbox-ssh preview-comment pin
 
 help: ## Show this list
@@ -88,6 +89,10 @@ faults: engine ## Let SEED's faults strike deploys to a sandbox server (COUNT of
 backup-kills: engine ## Kill backups, checks and restores on a sandbox server (KILLS of them, at moments that SEED chooses)
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.trials backups --debian '$(DEBIAN)' --seed '$(SEED)' --count '$(KILLS)'
+
+migration-plans: engine ## Deploy plans of migrations to a sandbox server whose table has ROWS rows, under readers and writers
+	@$(PYTHON) -m tools.setup --check --tests
+	$(VENV)/python -m tools.trials migrations --debian '$(DEBIAN)' --rows '$(ROWS)'
 
 bench: engine ## Measure deploys with codesensei, bash, pyinfra and Ansible, and write docs/SPEED.md (ROUNDS of each)
 	@$(PYTHON) -m tools.setup --check --tests

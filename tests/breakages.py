@@ -661,6 +661,12 @@ UNIT = [
     Breakage("source.bounds", f"{SOURCE}/pending.py", "size > bounds.MIGRATION_BYTES", "False"),
     Breakage("story.migrations", f"{SOURCE}/pending.py", "{key} if migration.replaces", "there if migration.replaces"),
     Breakage("story.migrations", f"{SOURCE}/pending.py", "old in model.named", "False"),
+    Breakage(
+        "story.migrations",
+        f"{SOURCE}/pending.py",
+        "same = model.names_table",
+        'same = model.table != f"{app}_{old}".lower()',
+    ),
     Breakage("story.variables", f"{STORY}/variables.py", "elif before.secret != after.secret:", "elif False:"),
     Breakage("story.variables", f"{STORY}/variables.py", "if wanted.secret and key:", "if False:"),
     Breakage("story.variables", "components/base.py", ", run_with_unknowns=True)", ")"),
@@ -1935,6 +1941,34 @@ UNIT = [
         f"{SCRIPTS}/release/migrate.py",
         " for holder in said.held if holder.process]",
         " for holder in ()]",
+    ),
+    Breakage("migrate.lock-tries", f"{SCRIPTS}/release/lock_tries.py", "(5, 15, 45)", "(5, 5, 5)"),
+    Breakage("migrate.lock-tries", f"{SCRIPTS}/release/migrate.py", "    if tried.number > 1:\n", "    if False:\n"),
+    Breakage(
+        "migrate.lock-tries", f"{SCRIPTS}/release/migrate.py", " or not limits.lock or not is_safe", " or not is_safe"
+    ),
+    Breakage("migrate.lock-tries", f"{SCRIPTS}/release/migrate.py", "seconds=ends - time.monotonic())", "lines=LINES)"),
+    Breakage("migrate.lock-tries", f"{SCRIPTS}/release/migrate.py", " or pause >= ends - time.monotonic():", ":"),
+    Breakage("migrate.lock-tries", f"{SCRIPTS}/release/migrate.py", "len(tried.applied) + ", ""),
+    Breakage("migrate.lock-tries", f"{SCRIPTS}/release/migrate.py", "[*tried.applied, *ENDED", "[*ENDED"),
+    Breakage(
+        "migrate.lock-tries.safe",
+        f"{SCRIPTS}/release/migrate.py",
+        "said.locked and not said.locked[0].why_not\n",
+        "True\n",
+    ),
+    Breakage(
+        "migrate.lock-tries.safe",
+        f"{SCRIPTS}/release/run_migrate.py",
+        'if migration.atomic else ["no transaction"]',
+        'if migration else [""]',
+    ),
+    Breakage("migrate.lock-tries.safe", f"{SCRIPTS}/release/run_migrate.py", "(?!\\s+TO)", ""),
+    Breakage("migrate.lock-tries.safe", f"{SCRIPTS}/release/run_migrate.py", "kept.update(noted[0])", "pass"),
+    Breakage("migrate.lock-tries.safe", f"{SCRIPTS}/release/run_migrate.py", 'ended.append("unrecorded")', "pass"),
+    Breakage("migrate.lock-tries.safe", f"{SCRIPTS}/release/run_migrate.py", "            locked.clear()\n", ""),
+    Breakage(
+        "migrate.lock-tries.safe", f"{SCRIPTS}/release/watch_locks.py", "error.__cause__ or error.__context__", "None"
     ),
     Breakage("migrate.weight", f"{SCRIPTS}/release/jobs.py", "    if job.low_weight:\n", "    if job:\n"),
     Breakage("collectstatic", f"{SCRIPTS}/release/prepare.py", '"collectstatic", "--noinput")', '"collectstatic")'),

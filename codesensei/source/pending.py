@@ -117,13 +117,14 @@ def _ordered(read: Mapping[Key, Written]) -> list[Key]:
 class Model:
     """A model as migrations have made it so far; a field is None where it is not written plainly.
 
-    `named` are the fields that say themselves what their columns are called.
+    `named` are the fields that say themselves what their columns are called; `names_table`: the model says so, too.
     """
 
     fields: dict[str, Field | None] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
     has_table: bool = True
     table: str = ""
+    names_table: bool = False
     together: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)
     ordered_by: str = ""
 
@@ -207,7 +208,7 @@ class State:
         if (option, value) in (("managed", False), ("proxy", True)):
             model.has_table = False
         elif option == "db_table" and isinstance(value, str):
-            model.table = value
+            model.table, model.names_table = value, bool(value)
         elif option in ("unique_together", "index_together"):
             model.together = {**model.together, str(option): _together(value)}
         elif option == "order_with_respect_to":
@@ -228,7 +229,8 @@ class State:
     def _on_RenameModel(self, app: str, call: Call) -> Operation:
         old, new = call.text("old_name"), call.text("new_name")
         model = self._model(app, old)
-        same = model.table.lower() != f"{app}_{old}".lower()
+        # Also where it is the name that the table would have anyway.
+        same = model.names_table
         self.models[app, new.lower()] = model if same else replace(model, table=f"{app}_{new}".lower())
         del self.models[app, old.lower()]
         return Operation(name=call.short, model=old, to=new, inert=same or not model.has_table)
@@ -238,6 +240,7 @@ class State:
         model = self._model(app, name)
         table = call.text("table") or f"{app}_{name}".lower()
         same, model.table = model.table.lower() == table.lower(), table
+        model.names_table = bool(call.text("table"))
         return Operation(name=call.short, model=name, to=table.lower(), inert=same or not model.has_table)
 
     def _on_AlterUniqueTogether(self, app: str, call: Call) -> Operation:

@@ -13,7 +13,7 @@ from tests.host.rows import psql
 from tests.host.test_interruptions import again_and_again, always_served, kill
 from tools.demo.history import git
 from tools.sandbox import Server
-from tools.trials.stack import Stack
+from tools.trials.stack import Stack, eventually
 
 pytestmark = pytest.mark.host
 
@@ -343,6 +343,44 @@ def test_a_large_table(stack: Stack) -> None:
     with always_written(stack):
         stack.set("project.source.revision", indexed)
         assert f"warning: {waits}" not in stack.up().output
+
+
+# Somebody reads the table, and does not end.
+HOLD = (
+    "systemd-run -q --unit=holder runuser -u postgres -- psql guestbook -c"
+    " 'BEGIN; SELECT count(*) FROM entries_entry; SELECT pg_sleep(600)'"
+)
+SLEEPS = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+IS_HELD = f'runuser -u postgres -- psql -XAtc "SELECT 1 {SLEEPS}" | grep -q 1'
+LET_GO = f"SELECT pg_terminate_backend(pid) {SLEEPS}"
+TIMED_OUT = "grep -q 'due to lock timeout' /var/lib/codesensei/guestbook/logs/*-build.log"
+
+
+@pytest.mark.full
+@each_debian(13)
+@pytest.mark.proves("migrate.lock-tries", "migrate.lock-holder")
+def test_a_migration_that_gets_its_lock_at_a_later_try(stack: Stack) -> None:
+    server, first = stack.server, stack.config["codesensei:project"]["source"]["revision"]
+    names = git(stack.repository, "ls-tree", "--name-only", f"{first}:entries/migrations").split()
+    latest = max(name for name in names if name.startswith("0")).removesuffix(".py")
+    longer = changed("0003_longer", latest, 'AlterField("entry", "name", models.CharField(max_length=90))')
+    note = changed("0004_note", "0003_longer", 'AddField("entry", "note", models.TextField(null=True))')
+    stack.set("project.source.revision", stack.commit({**longer, **note}, first))
+    stack.set("database.lockTimeout", 2)
+    server.console(HOLD)
+    eventually(server, IS_HELD)
+    with always_written(stack):
+        process, events = stack.start("up", "--yes", "--skip-preview")
+        eventually(server, TIMED_OUT, 240)
+        psql(server, LET_GO)
+        done = stack.finish(process, events)
+    assert done.code == 0, done.output
+    held = r"a lock on entries_entry, held by process \d+ \(role postgres, psql\),"
+    told = (
+        rf"migrate: entries\.0003_longer did not get {held} within 2 s, and is rolled back: try 1 of 4, the next in 5 s"
+    )
+    assert re.search(told, done.output)
+    assert "migrations have run (2 applied)" in done.output
 
 
 # What a migration does to the world beside its database, where it can.

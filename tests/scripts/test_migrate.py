@@ -40,6 +40,9 @@ class Project:
         self.said: dict[str, Any] = {}
         self.is_ended = False
         self.prints = "Applying a.1... OK"
+        # How the first runs of migrate end: what each prints, and what it says.
+        self.tries: list[tuple[str, dict[str, Any]]] = []
+        self.paused: list[float] = []
         self.ran: list[Job] = []
 
     def run(self, step: Any, release: Release, job: Job) -> JobResult:
@@ -51,6 +54,9 @@ class Project:
         alias = words[words.index("--database") + 1] if "--database" in words else "default"
         if "--check" in words:
             return JobResult(int(alias in self.pending), "", log)
+        if self.tries and job.answer:
+            prints, said = self.tries.pop(0)
+            return JobResult(1, prints, log, answer=json.dumps(said))
         self.pending.discard(alias)
         answer = "" if self.is_ended else json.dumps(self.said)
         return JobResult(int(alias in self.failing), self.failing.get(alias, self.prints), log, answer=answer)
@@ -67,6 +73,7 @@ Migrate = Callable[..., list[str]]
 def project(server: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     found = Project()
     monkeypatch.setattr(jobs, "run_job", found.run)
+    monkeypatch.setattr("time.sleep", found.paused.append)
     SHOP.record(NAME).parent.mkdir(parents=True)
     return found
 
@@ -512,3 +519,155 @@ def test_a_migrate_that_a_signal_has_ended_has_not_ended_well(project: Project, 
     project.is_ended = False
     run()
     assert project.titles.count("migrate") == 2
+
+
+NO_LOCK = {"migration": "books.0003_note", "at": "1 of 1 (Add field note to book)"}
+HELD = {"locked": [NO_LOCK], "held": [HOLDER]}
+FIRST = f"Applying books.0002_x... OK\nApplying books.0003_note...\n{LOCKED}"
+IN_VAIN = (
+    "migrate: books.0003_note did not get a lock on book, held by process 41 (role shop), within 5 s, and is rolled"
+    " back: try {} of 4, the next in {} s"
+)
+
+
+@pytest.mark.proves("migrate.lock-tries")
+def test_a_migration_without_its_lock_is_tried_again_after_a_pause(project: Project, run: Migrate) -> None:
+    project.tries = [(FIRST, HELD), (LOCKED, {"locked": [NO_LOCK]})]
+    project.prints = "Applying books.0003_note... OK"
+    assert run() == []
+    assert project.titles == ["migrate --check", *["migrate"] * 3]
+    assert project.paused == [5, 15]
+    assert run.step.said == [  # type: ignore[attr-defined]
+        IN_VAIN.format(1, 5),
+        "migrate: books.0003_note did not get its lock within 5 s, and is rolled back: try 2 of 4, the next in 15 s",
+        "migrations have run (2 applied)",
+    ]
+
+
+@pytest.mark.proves("migrate.lock-tries")
+def test_after_the_last_try_the_error_says_how_often_it_was(project: Project, run: Migrate) -> None:
+    project.tries = [(LOCKED, HELD)] * 9
+    with pytest.raises(Failure) as caught:
+        run()
+    assert (project.titles.count("migrate"), project.paused) == (4, [5, 15, 45])
+    assert caught.value.cause == (
+        "a table stayed locked for longer than database.lockTimeout, in each of 4 tries; it waited for a lock on book,"
+        " held by process 41 (role shop)"
+    )
+    assert run.step.said == [IN_VAIN.format(*words) for words in ((1, 5), (2, 15), (3, 45))]  # type: ignore[attr-defined]
+
+
+@pytest.mark.proves("migrate.lock-tries")
+def test_a_later_try_may_fail_for_another_reason(project: Project, run: Migrate) -> None:
+    project.tries = [(FIRST, HELD), (CANCELLED, {"over": ["books.0003_fill"]})]
+    with pytest.raises(Failure) as caught:
+        run(longest=60)
+    assert "applied before it, and staying so: books.0002_x, books.0002_index\n" in caught.value.cause
+    assert caught.value.cause.endswith("that was in try 2: before, it did not get a lock")
+
+
+@pytest.mark.proves("migrate.lock-tries")
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, HELD),
+        (5, {"held": [HOLDER]}),
+        # It has waited for too long, too.
+        (5, {**HELD, "over": ["books.0003_note"], "locked": []}),
+    ],
+)
+def test_without_a_limit_or_for_another_reason_it_is_tried_once(
+    project: Project, run: Migrate, seconds: int, said: dict[str, Any]
+) -> None:
+    project.tries = [(LOCKED, said)] * 2
+    with pytest.raises(Failure) as caught:
+        run(seconds)
+    assert (project.titles.count("migrate"), project.paused) == (1, [])
+    assert "tries" not in caught.value.cause
+
+
+@pytest.mark.proves("migrate.lock-tries")
+def test_all_tries_together_have_the_time_of_one(
+    project: Project, run: Migrate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda pause: now.__setitem__(0, now[0] + pause))
+    monkeypatch.setattr(jobs, "LONGEST_SECONDS", 25)
+    project.tries = [(LOCKED, HELD)] * 9
+    with pytest.raises(Failure, match="in each of 3 tries"):
+        run()
+    assert [job.seconds for job in project.ran[2:]] == [20, 5]
+
+
+@pytest.mark.proves("migrate.lock-tries")
+def test_killed_in_a_pause_it_has_not_ended_well(
+    project: Project, run: Migrate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_: float) -> None:
+        raise KeyboardInterrupt
+
+    project.tries = [(LOCKED, HELD)]
+    with monkeypatch.context() as patch:
+        patch.setattr("time.sleep", end)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    project.pending = set()
+    run()
+    assert project.titles == ["migrate --check", "migrate", "migrate"]
+
+
+@pytest.mark.proves("migrate.lock-tries.safe")
+@pytest.mark.parametrize(
+    ("locked", "left", "told", "fix"),
+    [
+        (
+            {"whyNot": "no transaction", "at": "2 of 2 (Create index)", "done": ["Add field note to book"]},
+            [],
+            "it has atomic = False, so parts of it may be applied, and it is not recorded; it failed in operation 2 of"
+            " 2 (Create index)\nwhat it did before stays: Add field note to book",
+            "; first, see which parts of it are applied, and undo them or let it begin again there",
+        ),
+        (
+            {"whyNot": "no transaction", "at": "1 of 1 (Create index)"},
+            ["note_idx"],
+            "it has atomic = False, so parts of it may be applied, and it is not recorded; it failed in operation 1 of"
+            " 1 (Create index)",
+            "",
+        ),
+        (
+            {"whyNot": "own transaction", "at": "5 of 5 (Raw SQL)", "done": ["A", "B", "C", "D"]},
+            [],
+            "it ends its transaction by itself, so parts of it may be applied, and it is not recorded; it failed in"
+            " operation 5 of 5 (Raw SQL)\nwhat it did before stays: A; B; C and 1 more",
+            "; first, see which parts of it are applied, and undo them or let it begin again there",
+        ),
+        (
+            {"whyNot": "unrecorded"},
+            [],
+            "it is applied, and did not get the lock to be recorded in django_migrations",
+            "; first, record it by a hook for one deploy: hooks.beforeMigrate: [python manage.py migrate --fake books"
+            " 0003_note]",
+        ),
+    ],
+)
+def test_what_may_be_applied_in_part_is_named_and_not_tried_again(
+    project: Project, run: Migrate, locked: dict[str, Any], left: list[str], told: str, fix: str
+) -> None:
+    said = {"locked": [{"migration": "books.0003_note", **locked}], "invalid": left, "left": left, "held": [HOLDER]}
+    project.tries = [(LOCKED, said)] * 2
+    with pytest.raises(Failure) as caught:
+        run()
+    assert (project.titles.count("migrate"), project.paused) == (1, [])
+    assert caught.value.cause.endswith(f"\nthe migration books.0003_note is not tried again by itself: {told}")
+    assert ("it left an invalid index: note_idx" in caught.value.cause) is bool(left)
+    assert caught.value.fix.startswith("end what holds it")
+    assert caught.value.fix.endswith(fix or "or raise database.lockTimeout")
+
+
+@pytest.mark.proves("migrate.lock-tries.safe")
+def test_a_rehearsal_is_not_tried_again(project: Project, run: Migrate, rehearsing: Rehearsing) -> None:
+    project.tries = [(LOCKED, HELD)]
+    run()
+    assert (project.titles, project.paused) == (["migrate --check", "rehearse migrate", "migrate"], [])
+    assert rehearsing.ran[0].failure is not None

@@ -61,7 +61,7 @@ class Editor:
 class Connection:
     def __init__(self):
         self.alias, self.vendor, self.connection, self.execute_wrappers = "default", HOW["vendor"], Raw(), []
-        self.SchemaEditorClass, self.ops = Editor, self
+        self.SchemaEditorClass, self.ops, self.in_atomic_block = Editor, self, False
     def quote_name(self, name):
         return f'"{name}"'
     def cursor(self):
@@ -73,6 +73,8 @@ class Connection:
         for wrapper in reversed(self.execute_wrappers):
             run = (lambda inner, outer: lambda *words: outer(inner, *words[:3], {"connection": self}))(run, wrapper)
         run(sql, None, False) if self.execute_wrappers else run(sql)
+class Locked(Exception):
+    sqlstate = "55P03"
 class Signal:
     def connect(self, receiver):
         self.receiver = receiver
@@ -88,6 +90,7 @@ invalid, asked, enough = [HOW["before"]], [], threading.Event()
 connections, connection_created = {"default": Connection()}, Signal()
 """
 SCHEMA = """
+from django.db import HOW, Locked
 class BaseDatabaseSchemaEditor:
     collect_sql = False
     def __init__(self, connection, atomic):
@@ -96,15 +99,21 @@ class BaseDatabaseSchemaEditor:
         print("SQL BEGIN")
         return self
     def __exit__(self, kind, *_):
+        if HOW["at_commit"] and not kind:
+            raise Locked
         print("SQL ROLLBACK" if kind else "SQL COMMIT")
 """
 EXECUTOR = """
-from django.db import connections
+from django.db import HOW, Locked, connections
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 class MigrationExecutor:
     def apply_migration(self, state, migration):
         with BaseDatabaseSchemaEditor(connections["default"], migration.atomic) as editor:
+            for operation in migration.operations:
+                operation.work(editor)
             migration.work(editor.connection)
+        if HOW["unrecorded"]:
+            raise Locked
         print("SQL RECORD")
 """
 APPS = """
@@ -190,13 +199,22 @@ def batches(connection):
 def quick(connection):
     connection.execute("UPDATE")
 for name, work in (("0001_x", globals()[HOW["work"]]), ("0002_y", quick)):
-    migration = types.SimpleNamespace(app_label="books", name=name, atomic=HOW["atomic"], work=work)
+    about = {"app_label": "books", "name": name, "atomic": HOW["atomic"], "work": work, "operations": []}
+    migration = types.SimpleNamespace(**about)
     MigrationExecutor().apply_migration(None, migration)
 # The time of one that has ended goes on for nobody.
 print("SQL STOPPED" if Raw.cancelled.wait(HOW.get("waits", 0)) else "SQL LEFT ALONE")
 """
 AS_USUAL = {"vendor": "postgresql", "pid": 7, "refuses": False, "before": [], "after": [], "status": 0}
-AS_USUAL |= {"there": [], "operations": [], "own": [], "sites": {}, "holders": [[]]}
+AS_USUAL |= {
+    "at_commit": False,
+    "unrecorded": False,
+    "there": [],
+    "operations": [],
+    "own": [],
+    "sites": {},
+    "holders": [[]],
+}
 NO_DEFAULTS: dict[str, Any] = {"alias": "default", "keep": False, "kept": [], "drop": []}
 
 
@@ -235,7 +253,7 @@ def run(
     told = [line.removeprefix("SQL ") for line in lines if line.startswith("SQL ") and "pg_index" not in line]
     told += [line for line in lines if line.startswith(watch_locks.TELLS)]
     [answer] = [line.removeprefix(migrate.MIGRATED) for line in lines if line.startswith(migrate.MIGRATED)]
-    assert done.stderr == "" or manage == WORK
+    assert done.stderr == "" or manage in (WORK, LOCKED)
     return told, json.loads(answer), done.returncode
 
 
@@ -249,7 +267,7 @@ def test_the_limit_is_set_on_the_session(tmp_path: Path) -> None:
         "CREATE TABLE",
         "ALTER TABLE",
     ]
-    names = ("refused", "invalid", "left", "over", "partly", "unbounded", "site", "held")
+    names = ("refused", "invalid", "left", "over", "partly", "unbounded", "site", "held", "locked")
     nothing: dict[str, list[Any]] = {name: [] for name in names}
     nothing |= {"kept": [], "dropped": []}
     assert (said, status) == (nothing, 0)
@@ -504,3 +522,85 @@ def test_what_is_waited_for(row: tuple[str, str | None], words: str) -> None:
 )
 def test_who_it_is(row: Any, words: str) -> None:
     assert watch_locks.holder(*row) == words
+
+
+# One that gets no lock for its second operation; the first is over then.
+LOCKED = """
+import types
+from django.db import HOW, Locked, connection_created, connections
+from django.db.migrations.executor import MigrationExecutor
+PLAIN = {"null": False, "unique": False, "value": 3}
+connection = connections["default"]
+connection_created.receiver(connection=connection)
+editor = connection.SchemaEditorClass()
+model = types.SimpleNamespace(_meta=types.SimpleNamespace(db_table="book"))
+def alter(_):
+    fields = [types.SimpleNamespace(column=column, **PLAIN) for column in ("note", "remark")]
+    editor.alter_field(model, *fields)
+def add(_):
+    editor.add_field(model, types.SimpleNamespace(column="mood", **PLAIN))
+    connection.execute(HOW["statement"])
+def wait(_):
+    if HOW["error"] == "handled":
+        try:
+            raise Locked
+        except Locked:
+            raise ValueError
+    if HOW["error"]:
+        raise {"locked": Locked, "other": ValueError}[HOW["error"]]
+def operation(words, work):
+    return types.SimpleNamespace(describe=lambda: words, work=work)
+def apply(name, operations, work=lambda _: None):
+    about = {"app_label": "books", "name": name, "atomic": HOW["atomic"], "operations": operations, "work": work}
+    MigrationExecutor().apply_migration(None, types.SimpleNamespace(**about))
+try:
+    apply("0001_x", [operation("Alter note", alter), operation("Add mood", add), operation("Fill mood", wait)])
+except Exception:
+    if not HOW["goes_on"]:
+        raise
+    apply("0002_y", [])
+"""
+BOOK = {"kept": [["book", "note"]], "keep": True}
+
+
+def locked_out(tmp_path: Path, **changes: Any) -> dict[str, list[Any]]:
+    """What is said of a migration that got no lock."""
+    how = {"atomic": True, "statement": "UPDATE", "error": "locked", "goes_on": False, **changes}
+    return run(tmp_path, 0, BOOK, manage=LOCKED, **how)[1]
+
+
+@pytest.mark.proves("migrate.lock-tries.safe")
+def test_what_got_no_lock_and_was_rolled_back_is_told_as_such(tmp_path: Path) -> None:
+    at = {"at": "3 of 3 (Fill mood)", "done": ["Alter note", "Add mood"]}
+    said = locked_out(tmp_path)
+    assert said["locked"] == [{"migration": "books.0001_x", "whyNot": "", **at}]
+    # Its defaults have come back, and those it had added are gone.
+    assert (said["kept"], said["dropped"]) == ([["book", "note"]], [])
+
+
+@pytest.mark.proves("migrate.lock-tries.safe")
+@pytest.mark.parametrize(
+    ("changes", "why_not"),
+    [
+        ({"error": "handled"}, ""),
+        ({"error": "", "at_commit": True}, ""),
+        ({"statement": "UPDATE book; ROLLBACK TO SAVEPOINT a"}, ""),
+        ({"atomic": False}, "no transaction"),
+        ({"statement": "commit"}, "own transaction"),
+        ({"statement": "UPDATE book; ROLLBACK; UPDATE book"}, "own transaction"),
+        ({"error": "", "unrecorded": True}, "unrecorded"),
+    ],
+)
+def test_what_may_be_applied_in_part_is_told_as_such(tmp_path: Path, changes: dict[str, Any], why_not: str) -> None:
+    said = locked_out(tmp_path, **changes)
+    [locked] = said["locked"]
+    assert locked["whyNot"] == why_not
+    ended = not locked["at"]
+    assert ended is (changes.get("error") == "")
+    assert (said["kept"] == [["book", "note"]]) is (not why_not)
+
+
+@pytest.mark.proves("migrate.lock-tries.safe")
+@pytest.mark.parametrize("changes", [{"error": "other"}, {"goes_on": True}])
+def test_what_fails_for_another_reason_or_goes_on_is_not_told(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert locked_out(tmp_path, **changes)["locked"] == []

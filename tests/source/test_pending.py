@@ -114,6 +114,17 @@ def test_a_column_keeps_the_name_that_an_earlier_migration_gave_it(between: Betw
 
 
 @pytest.mark.proves("story.migrations")
+@pytest.mark.parametrize(("table", "verdict"), [("books_book", "safe"), (None, "destructive")])
+def test_a_table_keeps_the_name_that_an_earlier_operation_gave_it(
+    between: Between, table: str | None, verdict: str
+) -> None:
+    """The recipe for another name of a model, also where the table would have that name anyway."""
+    operations = (f'AlterModelTable("book", {table!r})', 'RenameModel("Book", "Novel")')
+    found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
+    assert [one.verdict for one in judge(found.new)] == ["safe", verdict]
+
+
+@pytest.mark.proves("story.migrations")
 def test_a_field_gets_the_column_of_its_new_name(between: Between) -> None:
     """Whatever else its table between two models is named after."""
     many = "models.ManyToManyField(settings.AUTH_USER_MODEL)"

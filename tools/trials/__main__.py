@@ -1,4 +1,4 @@
-"""Let faults strike deploys on a sandbox server, or a crowd visit through them, and write down what came of it."""
+"""Let faults strike deploys on a sandbox server, or visitors and writers go through them, and write down what came."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tools.sandbox import Sandbox
-from tools.trials import backups, continuity, report
+from tools.trials import backups, continuity, migrations, report
+from tools.trials.plans import PLANS
 from tools.trials.trial import Ground, Outcome, Plan, plan
 
 PLACE = Path(".codesensei/trials")
@@ -68,6 +69,28 @@ def kills(arguments: argparse.Namespace) -> int:
     return sum(bool(outcome.wrong) for outcome in outcomes)
 
 
+def plans(arguments: argparse.Namespace) -> int:
+    """Deploy plans of migrations under load, and write down what came of them; returns how many were not right."""
+    place, sandbox = PLACE / "migrations", Sandbox(PLACE)
+    place.mkdir(parents=True, exist_ok=True)
+    sandbox.down_all()
+    chosen = [one for one in PLANS if arguments.only in one.name]
+    outcomes = []
+    try:
+        server = sandbox.up(f"plans-{arguments.debian}", arguments.debian)
+        ground = migrations.Ground(server, place.resolve() / "stack", arguments.rows)
+        for one in chosen:
+            outcomes.append(ground.run(one))
+            sys.stdout.write(migrations.described(outcomes[-1]) + "\n")
+            sys.stdout.flush()
+    finally:
+        sandbox.down_all()
+    if len(outcomes) == len(PLANS):
+        head = f"Debian {arguments.debian}, {arguments.rows:,} rows, database.lockTimeout: {migrations.LOCK_TIMEOUT}."
+        report.put("migrations", [head, *migrations.text(outcomes)])
+    return sum(bool(outcome.wrong) for outcome in outcomes)
+
+
 def write_report(_: argparse.Namespace) -> int:
     """Write docs/RELIABILITY.md from what all runs in this checkout have found."""
     report.write([outcome for path in sorted(PLACE.glob("faults-*.jsonl")) for outcome in outcomes(path)])
@@ -111,6 +134,11 @@ def main() -> int:
     command.add_argument("--count", type=int, default=40)
     command.add_argument("--debian", type=int, choices=(12, 13), default=13)
     command.set_defaults(run=kills)
+    command = commands.add_parser("migrations", help="deploy plans of migrations while a crowd reads and writes")
+    command.add_argument("--rows", type=int, default=200_000)
+    command.add_argument("--debian", type=int, choices=(12, 13), default=13)
+    command.add_argument("--only", default="", help="a part of a plan's name; then nothing is written down")
+    command.set_defaults(run=plans)
     command = commands.add_parser("continuity", help="let a crowd visit a site while it is changed")
     command.add_argument("--rounds", type=int, default=3)
     command.add_argument("--debian", type=int, choices=(12, 13), default=13)

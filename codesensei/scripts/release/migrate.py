@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from codesensei.scripts.release import defaults, guard, jobs, rehearsal, watch_l
 from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.databases import FOREIGN, App, Asked, Database, read
 from codesensei.scripts.release.jobs import Job, JobResult
+from codesensei.scripts.release.lock_tries import PAUSES, Locked
 from codesensei.scripts.release.rehearsal import NO_REHEARSAL, Ran, Rehearsal, Rehearsed
 from codesensei.scripts.release.release import Release
 
@@ -51,6 +53,7 @@ class Migrated:
 
     `kept` and `dropped` are the columns whose defaults stay in the database, and do so no longer. `over` is the
     migration that was cancelled, `partly` one that is no transaction; `unbounded` the kind of database where none is.
+    `locked` is the one that did not get a lock, `held` who had it.
     `site` is the domain of the settings' site where nobody has changed it. `rehearsal`: what only that says.
     """
 
@@ -64,6 +67,7 @@ class Migrated:
     unbounded: tuple[str, ...] = ()
     site: tuple[str, ...] = ()
     held: tuple[Holder, ...] = ()
+    locked: tuple[Locked, ...] = ()
     rehearsal: Rehearsed | None = None
 
 
@@ -73,6 +77,16 @@ class Limits:
 
     lock: int
     migration: int = 0
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How the last try of a migrate ended, which one it was, and what those before it have applied."""
+
+    done: JobResult
+    said: Migrated
+    number: int = 1
+    applied: tuple[str, ...] = ()
 
 
 def migrate(
@@ -146,20 +160,12 @@ def _migrate(
     note = _note(step)
     unfinished = set(read_json(note, []))
     write_json(note, sorted({*unfinished, alias}))
-    about = _about(step, alias, keep_defaults)
-    argv = _argv(release, alias, limits, about)
-    job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, tells=watch_locks.TELLS, low_weight=False)
-    done = jobs.run_job(step, release, job)
-    said = _said(release, done)
-    defaults.note(step, alias, said.kept, said.dropped)
-    if failure := _failure(release, alias, done, said, limits):
-        drop = [f"DROP INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
-        failure = _with_indexes(failure, said, _in_database(release, alias, drop))
-        if said.held and (said.over or said.partly or LOCK_TIMEOUT in done.tail):
-            failure = _held(failure, said, release, alias)
-        raise failure
+    tried = _tried(step, release, alias, where, limits, keep_defaults)
+    said = tried.said
+    if failure := _failure(release, alias, tried, limits):
+        raise _told(failure, tried, release, alias)
     write_json(note, sorted(unfinished - {alias}))
-    step.changed(f"migrations have run{where} ({len(APPLIED.findall(done.tail))} applied)")
+    step.changed(f"migrations have run{where} ({len(tried.applied) + len(APPLIED.findall(tried.done.tail))} applied)")
     if said.refused:
         yield f"the database{where} refuses lock_timeout ({said.refused[0]}): migrations wait for locks without a limit"
     if said.unbounded:
@@ -175,6 +181,34 @@ def _migrate(
         rebuild = [f"REINDEX INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
         how = _in_database(release, alias, rebuild)
         yield f"invalid indexes{where}, which PostgreSQL keeps and does not use ({_few(said.invalid)}); {how}"
+
+
+def _tried(step: Step[object], release: Release, alias: str, where: str, limits: Limits, keep_defaults: bool) -> Tried:
+    """Run it, and after a pause again where a migration that is rolled back did not get its lock.
+
+    All tries and pauses together have the time of one job.
+    """
+    ends, applied = time.monotonic() + jobs.LONGEST_SECONDS, tuple[str, ...]()
+    for number, pause in enumerate((*PAUSES, None), 1):
+        # What an earlier try has kept and dropped is noted, and stays.
+        argv = _argv(release, alias, limits, _about(step, alias, keep_defaults))
+        job = Job(f"migrate{where}", argv, lines=LINES, answer=MIGRATED, tells=watch_locks.TELLS, low_weight=False)
+        if number > 1:
+            job = replace(job, seconds=ends - time.monotonic())
+        done = jobs.run_job(step, release, job)
+        said = _said(release, done)
+        defaults.note(step, alias, said.kept, said.dropped)
+        tried = Tried(done, said, number, applied)
+        is_safe = said.locked and not said.locked[0].why_not
+        if done.ok or not limits.lock or not is_safe or pause is None or pause >= ends - time.monotonic():
+            break
+        by = f", held by {' and '.join(holder.text for holder in said.held)}," if said.held else ""
+        waited_for = f"{said.held[0].lock}{by}" if said.held else ""
+        step.say(f"{job.title}: {said.locked[0].told(limits.lock, waited_for, number)}")
+        applied += tuple(ENDED.findall(done.tail))
+        # Killed here, it ends as in a run of migrate: that has not ended well, and the lock of the step is free.
+        time.sleep(pause)
+    return tried
 
 
 def _about(step: Step[object], alias: str, keep_defaults: bool) -> dict[str, Any]:
@@ -194,16 +228,18 @@ def _said(release: Release, done: JobResult) -> Migrated:
     return read(Migrated, done.answer, release, MIGRATED, done.tail) if done.answer else Migrated()
 
 
-def _failure(release: Release, alias: str, done: JobResult, said: Migrated, limits: Limits) -> Failure | None:
+def _failure(release: Release, alias: str, tried: Tried, limits: Limits) -> Failure | None:
     """Why a run failed; None for one that did not."""
+    done, said = tried.done, tried.said
     if done.signal and done.result not in ("oom-kill", "timeout"):
         return _ended_by_signal(done)
     what = "the migration" if MIGRATION_FRAME.search(done.tail) else "what it names"
     try:
         require(done, release, " ".join(["manage.py migrate", *_chosen(alias)]), f"fix {what} and deploy again")
     except Failure as failure:
+        earlier = [*tried.applied, *ENDED.findall(done.tail)]
         for migration in (*said.over, *said.partly):
-            failure = _cancelled(failure, migration, migration in said.over, done.tail, limits.migration)
+            failure = _cancelled(failure, migration, migration in said.over, earlier, limits.migration)
         return failure
     if not done.answer:
         return _ended_by_signal(done)
@@ -236,7 +272,7 @@ def _rehearse(
         Job(title, argv, lines=LINES, answer=MIGRATED, variables=home, seconds=seconds, only_socket=only_socket),
     )
     said = _said(release, done)
-    failure = _failure(release, alias, done, said, limits)
+    failure = _failure(release, alias, Tried(done, said), limits)
     return Ran(done, said.rehearsal or Rehearsed(), failure, bool(said.over or said.partly))
 
 
@@ -253,7 +289,7 @@ def _python(release: Release, program: Path | str, *words: str) -> list[str]:
     return [f"{release.venv}/bin/python", "-B", str(program), *words]
 
 
-def _cancelled(failure: Failure, migration: str, is_atomic: bool, log: str, seconds: int) -> Failure:
+def _cancelled(failure: Failure, migration: str, is_atomic: bool, earlier: Sequence[str], seconds: int) -> Failure:
     """The failure of a migration that took too long; of one without a transaction, parts may be applied."""
     bound = f"took longer than database.migrationTimeout ({seconds} s) and was cancelled"
     if is_atomic:
@@ -271,9 +307,30 @@ def _cancelled(failure: Failure, migration: str, is_atomic: bool, log: str, seco
             "make its batches smaller, and let it begin again where parts of it are done; or raise"
             " database.migrationTimeout"
         )
-    if earlier := ENDED.findall(log):
+    if earlier:
         cause += f"\napplied before it, and staying so: {_few(earlier)}"
     return Failure(failure.thing, cause, f"{fix}; then deploy again", failure.log, where=failure.where)
+
+
+def _told(failure: Failure, tried: Tried, release: Release, alias: str) -> Failure:
+    """The failure, with all that is known of it: how often it was tried, what it has left, who held the lock."""
+    said = tried.said
+    locked = said.locked[0] if said.locked else None
+    if tried.number > 1:
+        before = ", in each of {} tries" if locked else "\nthat was in try {}: before, it did not get a lock"
+        failure = _more(failure, before.format(tried.number))
+    drop = [f"DROP INDEX CONCURRENTLY {name}" for name in said.invalid[:SHOWN]]
+    failure = _with_indexes(failure, said, _in_database(release, alias, drop))
+    if said.held and (said.over or said.partly or locked or LOCK_TIMEOUT in tried.done.tail):
+        failure = _held(failure, said, release, alias)
+    if locked and locked.why_not:
+        failure = _more(failure, f"\n{locked.why_not_again}", "" if said.left else f"; first, {locked.fix}")
+    return failure
+
+
+def _more(failure: Failure, cause: str, fix: str = "") -> Failure:
+    """The failure, with more words."""
+    return Failure(failure.thing, failure.cause + cause, failure.fix + fix, failure.log, where=failure.where)
 
 
 def _held(failure: Failure, said: Migrated, release: Release, alias: str) -> Failure:

@@ -2,7 +2,8 @@
 
 On PostgreSQL it waits for a lock no longer than SECONDS (0: for ever), and tells of indexes that are invalid. The limit
 is set on the open connection, because poolers refuse it as a start-up option. A migration that holds its own locks for
-longer than LONGEST seconds (0: there is no bound) is cancelled. Who holds the lock for which one waits is told.
+longer than LONGEST seconds (0: there is no bound) is cancelled. Who holds the lock for which one waits is told, and of
+one that does not get its lock whether all of it was rolled back.
 
 DEFAULTS is JSON: whether to `keep` the defaults of new columns in the database of `alias`, the tables and columns where
 they are `kept` already, and those where they are to `drop`. With a `copy` all of it is a rehearsal on that.
@@ -12,6 +13,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import runpy
 import signal
 import sys
@@ -57,6 +59,10 @@ over: list[str] = []
 partly: list[str] = []
 unbounded: list[str] = []
 watches: list[Any] = []
+# The migration that did not get a lock, and what keeps each that runs from being rolled back as a whole.
+locked: list[dict[str, Any]] = []
+ended: list[str] = []
+ENDS = re.compile(r"(?:^|;)\s*(?:COMMIT|ROLLBACK(?!\s+TO))\b", re.IGNORECASE)
 
 
 def invalid(connection: Any) -> list[str]:
@@ -72,6 +78,7 @@ def connected(connection: Any, **_: Any) -> None:
         return
     if all(watch.connection is not connection for watch in watches):
         watches.append(locks["Watch"](connections, connection, running, seconds))
+        connection.execute_wrappers.append(note_end)
     if seconds:
         try:
             limit(connection)
@@ -283,18 +290,66 @@ def bound_migrations() -> None:
     BaseDatabaseSchemaEditor.__enter__, BaseDatabaseSchemaEditor.__exit__ = begin, finish
 
 
-def name_migrations() -> None:
-    """Keep in `running` which one runs."""
-    apply = MigrationExecutor.apply_migration
+def note_end(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+    """Notice a migration that ends the transaction around it by a statement of its own."""
+    if running and ENDS.search(str(sql)):
+        ended.append("own transaction")
+    return execute(sql, params, many, context)
+
+
+class Counted(list[Any]):
+    """The operations of a migration; `done` is the number of those that are over."""
+
+    done = 0
+
+    def __iter__(self) -> Any:
+        for self.done, operation in enumerate(super().__iter__()):
+            yield operation
+        self.done = len(self)
+
+    def told(self) -> dict[str, Any]:
+        words = [operation.describe() for operation in list.__iter__(self)]
+        at = f"{self.done + 1} of {len(words)} ({words[self.done]})" if self.done < len(words) else ""
+        return {"at": at, "done": words[: self.done]}
+
+
+def follow_migrations() -> None:
+    """Keep in `running` which one runs, and in `locked` which one did not get a lock."""
+    apply, leave = MigrationExecutor.apply_migration, BaseDatabaseSchemaEditor.__exit__
 
     def apply_migration(executor: Any, state: Any, migration: Any, *words: Any, **named: Any) -> Any:
-        running.append((f"{migration.app_label}.{migration.name}", time.monotonic()))
+        label = f"{migration.app_label}.{migration.name}"
+        running.append((label, time.monotonic()))
+        operations, before_it, noted = migration.operations, len(ended), (set(kept), [*dropped])
+        migration.operations = Counted(operations)
         try:
-            return apply(executor, state, migration, *words, **named)
+            result = apply(executor, state, migration, *words, **named)
+        except Exception as error:
+            why_not = ended[before_it:] if migration.atomic else ["no transaction"]
+            if not why_not:
+                # The database has them as before.
+                kept.clear()
+                kept.update(noted[0])
+                dropped[:] = noted[1]
+            about = {"migration": label, "whyNot": "".join(why_not[:1])}
+            locked[:] = [about | migration.operations.told()] if locks["is_timeout"](error) else []
+            raise
+        else:
+            # Whoever has called it went on.
+            locked.clear()
+            return result
         finally:
+            migration.operations = operations
             running.pop()
 
-    MigrationExecutor.apply_migration = apply_migration
+    def finish(editor: Any, kind: Any, error: Any, trace: Any) -> Any:
+        result = leave(editor, kind, error, trace)
+        # With another transaction around it, nothing is committed yet.
+        if kind is None and running and not editor.collect_sql and not editor.connection.in_atomic_block:
+            ended.append("unrecorded")
+        return result
+
+    MigrationExecutor.apply_migration, BaseDatabaseSchemaEditor.__exit__ = apply_migration, finish
 
 
 def placeholder() -> list[str]:
@@ -311,7 +366,7 @@ if "copy" in defaults:
     program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run_rehearsal.py")
     rehearsal = runpy.run_path(program)
 connection_created.connect(connected)
-name_migrations()
+follow_migrations()
 if longest:
     bound_migrations()
 sys.argv = ["manage.py", *sys.argv[4:]]
@@ -322,6 +377,7 @@ finally:
     if rehearsal:
         said["rehearsal"] = rehearsal["told"](sys.exc_info()[1])
     said |= {"over": over[-1:], "partly": partly[-1:], "unbounded": unbounded[:1]}
+    said["locked"] = locked
     said["held"] = [held for watch in watches for held in watch.failed]
     said |= {"kept": sorted(map(list, kept)), "dropped": [column for column in dropped if tuple(column) not in kept]}
     for alias, earlier in before.items():

@@ -20,6 +20,8 @@ TICK, PATIENCE, PAUSE = 0.2, 2.0, 30.0
 # Behind a pooler the process that waits is not known; then its statement tells it, up to what is filled in there.
 LEAST, MOST = 20, 200
 SHOWN = 3
+# What PostgreSQL says whatever its language: lock_not_available.
+TIMEOUT = "55P03"
 # Of the holder's statement only the first word: there may be secrets in the rest.
 HOLDERS = r"""
     SELECT w.pid, l.locktype, l.relation::regclass::text, b.pid, h.usename, h.application_name, host(h.client_addr),
@@ -102,6 +104,17 @@ class Watch:
             by = " and ".join(held["text"] for held in self.held)
             after = spoken(time.monotonic() - began)
             tell(f"{migration}, after {after}, waits for {self.held[0]['lock']}, held by {by}")
+
+
+def is_timeout(error: BaseException | None) -> bool:
+    """Whether it comes from a statement that did not get a lock in time."""
+    seen: list[BaseException] = []
+    while error and error not in seen:
+        if TIMEOUT in (getattr(error, "sqlstate", None), getattr(error, "pgcode", None)):
+            return True
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def lock(kind: str, relation: str | None) -> str:

@@ -119,7 +119,7 @@ CASES = (
         config={"database.lockTimeout": 1},
         before=LOCK,
         after=UNLOCK,
-        error="manage.py migrate (release RELEASE) on SERVER: a table stayed locked for longer than database.lockTimeout; it waited for a lock on entries_entry, held by process PID (role postgres, psql)",
+        error="manage.py migrate (release RELEASE) on SERVER: a table stayed locked for longer than database.lockTimeout, in each of 4 tries; it waited for a lock on entries_entry, held by process PID (role postgres, psql)",
         fix="end what holds it, on the server: sudo -u postgres psql guestbook -c 'SELECT pg_terminate_backend(PID)'; or run pulumi up again at a quieter time, or raise database.lockTimeout",
     ),
     Broken(

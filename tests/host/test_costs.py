@@ -18,7 +18,6 @@ KEPT = Path(__file__).with_name("costs.json")
 BASE = "main~2"
 
 
-@pytest.mark.full
 @each_debian(12)
 def test_a_deploy_costs_what_is_kept(stack: Stack) -> None:
     settings = {SETTINGS: git(stack.repository, "show", f"{BASE}:{SETTINGS}") + SAYING}

@@ -137,6 +137,7 @@ def compare(found: dict[str, str]) -> None:
     assert {title: kept.get(title) for title in found} == found
 
 
+@pytest.mark.full
 @each_debian(13)
 def test_each_preview_is_as_the_page_has_it(stack: Stack) -> None:
     found: dict[str, str] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from codesensei.scripts.backups import settings
+from codesensei.scripts.backups import archiving, settings
 from codesensei.scripts.backups import status as backup_status
 from codesensei.scripts.base import lines, locks, proofs, units
 from codesensei.scripts.base.lines import SwitchRun
@@ -43,7 +43,7 @@ def of_project(project: ProjectPaths) -> ServerStatus:
         interrupted=() if holder else tuple(_interrupted(project)),
         open_switch=not holder and Journal.read(project) is not None,
         backups=_backups(project),
-        findings=tuple(findings.of_project(live)) if live.manifest else (),
+        findings=(*findings.of_project(live), *archiving.findings(project)) if live.manifest else (),
     )
 
 

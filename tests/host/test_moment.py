@@ -105,7 +105,7 @@ def test_a_database_comes_back_as_it_was_at_a_moment(stack: Stack, tmp_path: Pat
     notes = psql(server, CONTENTS, "neighbour")
     assert psql(server, CONTENTS, "guestbook") != rows
     reader = a_reader(stack, tmp_path / "home", moment)
-    said = reader.types("docs/backups.md#to-a-moment")
+    said = reader.types("docs/backups.md#to-a-moment.2")
     assert "kept: the database of before, as guestbook-before-" in said
     assert psql(server, CONTENTS, "guestbook") == rows
     assert psql(server, CONTENTS, "neighbour") == notes
@@ -114,7 +114,7 @@ def test_a_database_comes_back_as_it_was_at_a_moment(stack: Stack, tmp_path: Pat
     stack.site.await_job(stack.site.write())
     # The database has another one's place now, and the archive goes on.
     server.console("systemctl start codesensei-backup-guestbook.service")
-    reader.types("docs/backups.md#to-a-moment.2")
+    reader.types("docs/backups.md#to-a-moment.3")
     reader.ends()
     assert psql(server, CONTENTS, "guestbook") == rows
     assert psql(server, CONTENTS, "neighbour") == notes

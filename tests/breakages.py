@@ -201,7 +201,7 @@ UNIT = [
     Breakage(
         "continuous.refused",
         f"{SCRIPTS}/backups/archiving.py",
-        '    register.claim(step.slug, {"archives": [str(archive.port)]})\n',
+        '    register.settle(step.slug, {"archives": [str(archive.port)]})\n',
         "",
     ),
     Breakage("continuous.others", "components/others.py", 'if slug != stack.slug and entry.names.get("databases")', ""),
@@ -232,6 +232,10 @@ UNIT = [
     ),
     Breakage("continuous.checked", f"{SCRIPTS}/backups/make.py", "counted=found.counts is not None", "counted=False"),
     Breakage("continuous.told", f"{SCRIPTS}/backups/archiving.py", '    if found["fails"]:\n', "    if False:\n"),
+    Breakage("continuous.told", f"{SCRIPTS}/backups/pgbackrest.py", "if other > one + 1]", "if other > one + 9]"),
+    Breakage("continuous.told", f"{SCRIPTS}/backups/pgbackrest.py", "numbers[-1] < _number(", "numbers[-1] > _number("),
+    Breakage("continuous.told", f"{SCRIPTS}/backups/archiving.py", "or gap.ends > made]", "or True]"),
+    Breakage("continuous.ended", f"{SCRIPTS}/backups/make.py", "    if not wanted.days:\n", "    if False:\n"),
     Breakage("continuous.told", f"{SCRIPTS}/backups/pgbackrest.py", ".total // 10", ".total // 2"),
     Breakage(
         "continuous.unavailable",

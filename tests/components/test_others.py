@@ -13,6 +13,8 @@ from codesensei import remote, source
 from codesensei.config import Stack
 from codesensei.wire.register import Entry, Kept, Register
 from components import others
+from components.backups import backup_data
+from components.provisioning import packages_data
 from tests.components import recorder, stacks
 
 NEW = "203.0.113.7"
@@ -82,6 +84,20 @@ def test_one_stack_archives_a_postgresql(told: Told, tmp_path: Path) -> None:
         assert "backups.database: dump in one of the two stacks" in text
     others.refuse_clashes(archiving(tmp_path, CONTINUOUS), access(Register(slugs={"blog": entry(archives="5433")})))
     others.refuse_clashes(archiving(tmp_path, "backups: {to: /backups}"), access(known))
+
+
+@pytest.mark.proves("continuous.kept", "continuous.on")
+def test_what_the_steps_get(tmp_path: Path) -> None:
+    stack = archiving(tmp_path, CONTINUOUS)
+    data = backup_data(stack, ".", "", "")
+    # Months would need their WAL as well.
+    assert (data.days, data.keep.monthly) == (28, 0)
+    assert "/backups/shop /var/lib/codesensei-archive/shop\n" in data.service
+    assert packages_data(stack).continuous
+    more = archiving(tmp_path, "backups: {to: /b, database: continuous, keep: {daily: 40}}")
+    assert backup_data(more, ".", "", "").days == 40
+    dumped = archiving(tmp_path, "backups: {to: /b}")
+    assert (backup_data(dumped, ".", "", "").days, packages_data(dumped).continuous) == (0, False)
 
 
 @pytest.mark.proves("continuous.others")

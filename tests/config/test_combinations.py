@@ -157,7 +157,7 @@ def both(changes: list[tuple[str, str]]) -> str:
     return text
 
 
-@pytest.mark.proves("config.refused", "config.production", "policy.plain-secret", "backups.none")
+@pytest.mark.proves("config.refused", "config.production", "policy.plain-secret", "backups.none", "continuous.refused")
 @pytest.mark.parametrize("rule", COMBINATIONS)
 def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
     changes, text = COMBINATIONS[rule]

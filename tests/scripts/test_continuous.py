@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import time
 from collections import deque
@@ -60,7 +61,8 @@ class World:
         self.made = list[dict[str, Any]]()
         self.databases = {"shop"}
         self.settings = {"wal_level": "replica", "archive_mode": "off", "archive_command": "(disabled)"}
-        self.archiver: dict[str, Any] = {"fails": None, "since": "2026-11-30 12:00"}
+        since, last = "2026-11-30 12:00", "000000010000000100000002"
+        self.archiver: dict[str, Any] = {"fails": None, "since": since, "last": last, "segment": 16 << 20}
         self.asked = list[str]()
 
     @property
@@ -322,9 +324,9 @@ def test_a_postgresql_that_does_not_start_again_is_told(
 @pytest.mark.proves("continuous.told")
 def test_an_archive_that_takes_nothing_is_told(world: World, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     deployed(world, make_step)
-    assert [*archiving.findings(SHOP)] == []
+    assert [*archiving.findings(SHOP, 0.0)] == []
     world.archiver["fails"] = True
-    (found,) = archiving.findings(SHOP)
+    (found,) = archiving.findings(SHOP, 0.0)
     assert found.cause == (
         "it takes nothing since 2026-11-30 12:00 UTC, so no later moment can be restored; PostgreSQL keeps 2.0 GB of "
         "WAL for it, and then gives up what is older"
@@ -335,7 +337,53 @@ def test_an_archive_that_takes_nothing_is_told(world: World, make_step: Any, mon
         raise Failure("PostgreSQL", "it does not run")
 
     monkeypatch.setattr(postgresql, "rows", down)
-    assert [*archiving.findings(SHOP), *archiving.lacking(SHOP)] == []
+    assert [*archiving.findings(SHOP, 0.0), *archiving.lacking(SHOP)] == []
+
+
+@pytest.mark.proves("continuous.told")
+def test_wal_that_was_given_up_is_told(
+    world: World, make_step: Any, kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PostgreSQL takes it for archived: only the archive knows."""
+    earlier, folder = (
+        Archive(SHOP, settings.require(SHOP)).place / "archive/shop" / name for name in ("17-2", "17-10")
+    )
+    for place in (earlier, folder):
+        (place / "0000000100000000").mkdir(parents=True)
+
+    def archived(number: int, when: float) -> None:
+        log, piece = divmod(number, 256)
+        path = folder / "0000000100000000" / f"00000001{log:08X}{piece:08X}-{'a' * 40}.lz4"
+        path.touch()
+        os.utime(path, (when, when))
+
+    (folder / "0000000100000000/000000010000000000000001-history").touch()
+    assert [*archiving.findings(SHOP, 0.0)] == []
+    for number in range(250, 259):
+        archived(number, 1e9 + 60 * number)
+    assert [*archiving.findings(SHOP, 0.0)] == []
+    world.archiver["last"] = "000000010000000100000004"
+    lost = "WAL was given up: no moment between 2001-09-09 06:04 UTC and now can be restored, and none after that"
+    (found,) = archiving.findings(SHOP, 2e9)
+    assert found.cause.endswith(lost)
+    archived(260, 1.1e9)
+    (found,) = archiving.findings(SHOP, 1e9)
+    assert "between 2001-09-09 06:04 UTC and 2004-11-09 11:33 UTC can be" in found.cause
+    # From a later backup on, every moment is there again.
+    assert [*archiving.findings(SHOP, 1.2e9)] == []
+    assert backup.run("shop", ["list"]) == 0
+    said = capsys.readouterr().out
+    assert "every moment since 2026-11-29 01:00:00: restore --at" in said
+    assert "but no moment between 2001-09-09 06:04 UTC and 2004-11-09 11:33 UTC can be restored" in said
+
+
+@pytest.mark.proves("continuous.ended")
+def test_a_backup_of_an_archive_that_is_no_more(
+    world: World, make_step: Any, kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed(world, make_step, days=0)
+    assert backup.run("shop", ["restore", "latest"]) == 1
+    assert "which this stack has no more" in capsys.readouterr().err
 
 
 @pytest.mark.proves("continuous.kept")
@@ -426,7 +474,8 @@ def test_a_check_restores_up_to_the_point(kept: Kept, make_step: Any, monkeypatc
     told = list[tuple[list[str], Path]]()
     counts = {"public.entry": 3}
 
-    def dump(step: Any, archive: Archive, words: list[str], into: Path) -> Any:
+    def dump(step: Any, archive: Archive, words: list[str], into: Path, size: int) -> Any:
+        assert size == 1
         told.append((words, into))
         return counts, ["citext"]
 
@@ -473,7 +522,7 @@ def restored(monkeypatch: pytest.MonkeyPatch, make_step: Any, *words: str) -> tu
     """What `backup restore` has done with the database: how it was read, and what took whose place."""
     done: dict[str, Any] = {}
 
-    def dump(step: Any, archive: Archive, target: list[str], into: Path) -> Any:
+    def dump(step: Any, archive: Archive, target: list[str], into: Path, size: int) -> Any:
         done["target"] = target
         into.write_bytes(b"PGDMP")
         return {"public.entry": 5}, ["citext"]
@@ -590,13 +639,10 @@ def test_what_a_copy_says_while_it_replays(world: World, make_step: Any) -> None
 
 
 @pytest.mark.proves("continuous.moment")
-def test_a_copy_needs_room_and_goes_with_what_was_killed(
-    world: World, make_step: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_needs_room_and_goes_with_what_was_killed(world: World, make_step: Any) -> None:
     archive = Archive(SHOP, deployed(world, make_step).data)
-    monkeypatch.setattr(postgres, "size", lambda port, name: 100 * GIB)
     with pytest.raises(Failure, match="20 GB are free, and a copy of the database with a dump of it needs 251 GB"):
-        moment.dump(make_step("backup"), archive, [], Path("/dev/null"))
+        moment.dump(make_step("backup"), archive, [], Path("/dev/null"), 100 * GIB)
     for path in (SHOP.wal_scratch, moment._tablespaces(SHOP.wal_scratch)):
         path.mkdir()
         (path / "file").touch()

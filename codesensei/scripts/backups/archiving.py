@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from codesensei.scripts.backups import settings
-from codesensei.scripts.backups.pgbackrest import Archive
+from codesensei.scripts.backups.pgbackrest import Archive, Gap
 from codesensei.scripts.base import files, locks, register
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
@@ -24,6 +26,11 @@ THING = "WAL archive of PostgreSQL"
 # So much is lost with a server at most where few write.
 SECONDS = 60
 _ASKED = ("wal_level", "archive_mode", "archive_command", "archive_library")
+_ARCHIVER = (
+    "SELECT last_failed_time > coalesce(last_archived_time, '-infinity') AS fails, last_archived_wal AS last,"
+    " to_char(coalesce(last_archived_time, last_failed_time) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS since,"
+    " (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size') AS segment FROM pg_stat_archiver"
+)
 _QUEUE = re.compile(r"^archive-push-queue-max=(\d+)$", re.MULTILINE)
 
 
@@ -33,7 +40,6 @@ def ensure(step: Step[Backup]) -> None:
     cluster = _cluster(archive.port)
     found = _settings(archive.port)
     _refuse_other(step, archive, found)
-    register.claim(step.slug, {"archives": [str(archive.port)]})
     register.settle(step.slug, {"archives": [str(archive.port)]})
     step.converge(archive.configure(), f"{step.project.wal_config} written")
     step.manage(step.project.wal_config)
@@ -86,19 +92,17 @@ def is_on(archive: Archive) -> bool:
     return found["archive_mode"] == "on" and found["archive_command"] == _command(archive)
 
 
-def findings(project: ProjectPaths) -> Iterator[Finding]:
-    """An archive that takes nothing: WAL waits on PostgreSQL's disk, up to a bound, and is then given up."""
+def findings(project: ProjectPaths, made: float) -> Iterator[Finding]:
+    """An archive that takes nothing: WAL waits on PostgreSQL's disk, up to a bound, and is then given up.
+
+    `made` is when the last backup was: what was given up before it matters to no later moment.
+    """
     wanted = settings.read(project)
     if wanted is None or not wanted.days:
         return
     archive = Archive(project, wanted)
     try:
-        (found,) = postgresql.rows(
-            archive.port,
-            "SELECT last_failed_time > coalesce(last_archived_time, '-infinity') AS fails,"
-            " to_char(coalesce(last_archived_time, last_failed_time) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS since"
-            " FROM pg_stat_archiver",
-        )
+        (found,) = postgresql.rows(archive.port, _ARCHIVER)
     except Failure:
         return
     if found["fails"]:
@@ -108,6 +112,26 @@ def findings(project: ProjectPaths) -> Iterator[Finding]:
             cause += f"; PostgreSQL keeps {size(int(queue[1]))} of WAL for it, and then gives up what is older"
         fix = f"look at {archive.place} and PostgreSQL's log; then on the server: {project.backup} now"
         yield Finding(thing=archive.thing, cause=cause, fix=fix)
+    elif gaps := [gap for gap in lost(archive, found) if gap.ends is None or gap.ends > made]:
+        cause = f"it took nothing for so long that WAL was given up: {described(gaps[0])}, and none after that"
+        fix = f"make a backup, from which moments can be restored again; on the server: {project.backup} now"
+        yield Finding(thing=archive.thing, cause=cause, fix=fix)
+
+
+def lost(archive: Archive, archiver: Mapping[str, Any] | None = None) -> list[Gap]:
+    """What is missing in the archive; `archiver` is what PostgreSQL says of it."""
+    found = archiver or postgresql.rows(archive.port, _ARCHIVER)[0]
+    with contextlib.suppress(OSError):
+        return archive.gaps(found["last"], found["segment"]) if found["last"] else []
+    return []
+
+
+def described(gap: Gap) -> str:
+    """Which moments are lost with it."""
+    begins, ends = (
+        time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(when)) if when else "now" for when in (gap.begins, gap.ends)
+    )
+    return f"no moment between {begins} and {ends} can be restored"
 
 
 def _cluster(port: int) -> Cluster:

@@ -43,6 +43,7 @@ class Contents:
     label: str = ""
     point: str = ""
     counted: bool = True
+    bytes: int = 0
     folders: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -154,6 +155,7 @@ def _archive(step: Step[object], wanted: Backup) -> tuple[Contents, int]:
         counted=found.counts is not None,
         label=made.label,
         point=found.name,
+        bytes=postgres.size(archive.port, database.name),
         media_owner=files.user_id(wanted.user),
     )
     return contents, made.bytes
@@ -161,7 +163,10 @@ def _archive(step: Step[object], wanted: Backup) -> tuple[Contents, int]:
 
 def read_moment(step: Step[object], wanted: Backup, contents: Contents, words: list[str], into: Path) -> Contents:
     """Write the database of a moment into a file, as a dump; what it holds."""
-    counts, extensions = moment.dump(step, Archive(step.project, wanted), words, into)
+    if not wanted.days:
+        cause = "its database is in the archive of continuous backups, which this stack has no more"
+        raise Failure("backup", cause, "set codesensei:backups.database: continuous, and run pulumi up")
+    counts, extensions = moment.dump(step, Archive(step.project, wanted), words, into, contents.bytes)
     return replace(contents, counts=counts, extensions=tuple(extensions), label="", point="", counted=True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import signal
 import subprocess
 import threading
 from collections import deque
@@ -17,7 +16,7 @@ from pathlib import Path
 from codesensei.scripts.backups import postgres
 from codesensei.scripts.backups.pgbackrest import AS_POSTGRES, USER, Archive
 from codesensei.scripts.backups.postgres import Counts
-from codesensei.scripts.base import files
+from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
@@ -123,11 +122,13 @@ def sweep(archive: Archive) -> list[str]:
     return [str(path) for path in (scratch, _tablespaces(scratch)) if files.remove_path(path)]
 
 
-def dump(step: Step[object], archive: Archive, words: list[str], into: Path) -> tuple[Counts, list[str]]:
+def dump(
+    step: Step[object], archive: Archive, words: list[str], into: Path, bytes_of_it: int
+) -> tuple[Counts, list[str]]:
     """Write the database as it was into a file; the counts of its rows and its extensions."""
     database = archive.settings.database
     assert database is not None
-    _require_room(archive, database.name)
+    _require_room(archive, bytes_of_it)
     with _copy(step, archive, database.name, words) as sockets:
         query = f"SELECT count(*) FROM pg_database WHERE datname = {postgresql.literal(database.name)};\n"
         with postgres.session(PORT, "postgres", str(sockets)) as asked:
@@ -138,8 +139,7 @@ def dump(step: Step[object], archive: Archive, words: list[str], into: Path) -> 
         return postgres.dump(PORT, database.name, into, str(sockets))
 
 
-def _require_room(archive: Archive, name: str) -> None:
-    bytes_of_it = postgres.size(archive.port, name) if postgres.exists(archive.port, name) else 0
+def _require_room(archive: Archive, bytes_of_it: int) -> None:
     place, needed = archive.project.wal_work, int(PARTS * bytes_of_it) + RESERVE
     if (free := shutil.disk_usage(place).free) < needed:
         cause = f"{size(free)} are free, and a copy of the database with a dump of it needs {size(needed)}"
@@ -197,8 +197,10 @@ def _running(step: Step[object], archive: Archive, place: Path) -> Iterator[None
             threading.Thread(target=lines.extend, args=(process.stderr,), daemon=True).start()
             yield
         finally:
-            # At once: it is thrown away.
-            process.send_signal(signal.SIGQUIT)
+            # At once: it is thrown away. As its own user, for the service of the backups may signal no other's process.
+            commands.run(
+                [*AS_POSTGRES, str(program.with_name("pg_ctl")), "kill", "QUIT", str(process.pid)], check=False
+            )
             process.wait()
 
 

@@ -5,6 +5,7 @@ It is that of the whole cluster: what is restored goes to a scratch copy, and on
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -71,6 +72,8 @@ _KNOWN = (
     (r"checksum|is corrupt|unexpected eof|unable to decompress", "the archive is damaged", "choose another backup"),
 )
 _NO_DATABASE = re.compile(r"database to include '.*' does not exist")
+# Timeline and number of a piece of WAL, then its digest.
+_SEGMENT = re.compile(r"[0-9A-F]{24}-[0-9a-f]{40}")
 _OTHER_CLUSTER = re.compile(r"do not match the database|does not match stanza")
 
 
@@ -82,6 +85,14 @@ class Made:
     kind: str
     ended: float
     bytes: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """WAL that is not in the archive: from when until when, in seconds since the epoch; None where it still goes on."""
+
+    begins: float
+    ends: float | None
 
 
 @dataclass(frozen=True)
@@ -169,6 +180,24 @@ pg1-socket-path={SOCKETS}
             for one in made
         ]
 
+    def gaps(self, last: str, segment: int) -> list[Gap]:
+        """What was given up of all up to the `last` piece of WAL, which PostgreSQL takes for archived.
+
+        `segment` is the size of a piece, in bytes.
+        """
+        kept = self.place / "archive" / self.project.slug
+        # Each cluster that was archived there has a folder, as 17-1.
+        folders = sorted(kept.glob("*-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+        there = dict[int, float]()
+        for path in folders[-1].glob("*/*") if folders else ():
+            if _SEGMENT.match(path.name) and path.name[:8] == last[:8]:
+                there[_number(path.name, segment)] = path.stat().st_mtime
+        numbers = sorted(there)
+        found = [Gap(there[one], there[other]) for one, other in itertools.pairwise(numbers) if other > one + 1]
+        if numbers and numbers[-1] < _number(last, segment):
+            found.append(Gap(there[numbers[-1]], None))
+        return found
+
     def check(self) -> None:
         """Bring all that PostgreSQL has written into the archive. Failure where it does not arrive."""
         self.call("check")
@@ -205,3 +234,8 @@ pg1-socket-path={SOCKETS}
             if re.search(words, said):
                 return Failure(self.thing, cause, fix, said)
         return Failure(self.thing, f"pgbackrest {how_it_ended(done.code)}", "see what it says below", said)
+
+
+def _number(name: str, segment: int) -> int:
+    """Which one it is, counted without a gap."""
+    return int(name[8:16], 16) * ((1 << 32) // segment) + int(name[16:24], 16)

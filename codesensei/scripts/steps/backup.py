@@ -7,7 +7,8 @@ import os
 import sys
 import time
 
-from codesensei.scripts.backups import back, make, settings, status
+from codesensei.scripts.backups import archiving, back, make, settings, status
+from codesensei.scripts.backups.pgbackrest import Archive
 from codesensei.scripts.backups.repository import Repository
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.wire import codec
@@ -65,6 +66,8 @@ def _list(step: Step[object], *, as_json: bool) -> None:
     print(f"{len(found)} backups in {wanted.to}")
     if wanted.days and found:
         print(f"every moment since {found[0].time[:19].replace('T', ' ')}: restore --at 2026-11-30T12:00:00Z")
+        for gap in archiving.lost(Archive(step.project, wanted)):
+            print(f"but {archiving.described(gap)}, nor one after that and before the next backup")
     if now.checked:
         checked = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now.checked))
         print(f"last check: {checked}, {now.check_error or 'all rows were there'}")

@@ -120,7 +120,7 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
         yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
         yield from findings.of_project(live)
         yield from status.findings(project)
-        yield from archiving.findings(project)
+        yield from archiving.findings(project, status.read(project).made)
         yield from filter(None, [limited.finding()])
 
 

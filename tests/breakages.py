@@ -232,6 +232,9 @@ UNIT = [
     ),
     Breakage("continuous.checked", f"{SCRIPTS}/backups/make.py", "counted=found.counts is not None", "counted=False"),
     Breakage("continuous.told", f"{SCRIPTS}/backups/archiving.py", '    if found["fails"]:\n', "    if False:\n"),
+    Breakage(
+        "continuous.checked", f"{SCRIPTS}/backups/make.py", 'made.kind == "full" or _is', 'made.kind != "" or _is'
+    ),
     Breakage("continuous.told", f"{SCRIPTS}/backups/pgbackrest.py", "if other > one + 1]", "if other > one + 9]"),
     Breakage("continuous.told", f"{SCRIPTS}/backups/pgbackrest.py", "numbers[-1] < _number(", "numbers[-1] > _number("),
     Breakage("continuous.told", f"{SCRIPTS}/backups/archiving.py", "or gap.ends > made]", "or True]"),

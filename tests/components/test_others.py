@@ -92,7 +92,7 @@ def test_what_the_steps_get(tmp_path: Path) -> None:
     data = backup_data(stack, ".", "", "")
     # Months would need their WAL as well.
     assert (data.days, data.keep.monthly) == (28, 0)
-    assert "/backups/shop /var/lib/codesensei-archive/shop\n" in data.service
+    assert "/backups/shop -/var/lib/codesensei-archive/shop\n" in data.service
     assert packages_data(stack).continuous
     more = archiving(tmp_path, "backups: {to: /b, database: continuous, keep: {daily: 40}}")
     assert backup_data(more, ".", "", "").days == 40

@@ -401,6 +401,7 @@ def test_full_once_a_week(world: World, make_step: Any, ago: float | None, perio
 
 
 POINT = moment.Point("codesensei-shop-1-1", {"public.entry": 3})
+UNCOUNTED = moment.Point("codesensei-shop-1", None)
 
 
 class Kept:
@@ -434,7 +435,7 @@ class Kept:
 @pytest.fixture
 def kept(world: World, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Kept:
     deployed(world, make_step)
-    monkeypatch.setattr(moment, "mark", lambda port, database, name: POINT)
+    monkeypatch.setattr(moment, "mark", lambda port, database, name, counts: POINT if counts else UNCOUNTED)
     found = Kept(monkeypatch)
     status.note(SHOP, checked=time.time())
     make.now(make_step("backup"))
@@ -453,6 +454,27 @@ def test_a_backup_has_a_restore_point(world: World, kept: Kept) -> None:
     ]
     assert kept.forgot == [(DATA.keep, 28)]
     assert status.read(SHOP).bytes == 7 + len(kept.text)
+
+
+@pytest.mark.proves("continuous.checked")
+def test_rows_are_counted_as_often_as_they_are_compared(
+    world: World, kept: Kept, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting takes about as long as a dump. The first one is a full one."""
+    assert json.loads(kept.text)["counts"]
+    make.now(make_step("backup"))
+    assert (json.loads(kept.text)["point"], json.loads(kept.text)["counted"]) == (UNCOUNTED.name, False)
+    checked = list[str]()
+    monkeypatch.setattr(make, "verify", lambda step, snapshot: checked.append(snapshot))
+    status.note(SHOP, checked=time.time() - 8 * DAY)
+    make.now(make_step("backup"))
+    assert (json.loads(kept.text)["point"], checked) == (POINT.name, ["22222222"])
+
+
+@pytest.mark.proves("continuous.checked")
+def test_a_point_without_numbers(world: World) -> None:
+    assert moment.mark(5433, "shop", "codesensei-shop-1", counts=False) == UNCOUNTED
+    assert world.asked == ["SELECT pg_create_restore_point('codesensei-shop-1');"]
 
 
 @pytest.mark.proves("continuous.kept")
@@ -490,7 +512,7 @@ def test_a_check_restores_up_to_the_point(kept: Kept, make_step: Any, monkeypatc
         make.verify(make_step("backup"))
     kept.text = json.dumps({**json.loads(kept.text), "counts": {}, "counted": False})
     make.verify(step)
-    assert step.said[-1].endswith("and so not compared")
+    assert step.said[-1].endswith("not compared, for they were not counted when it was made")
 
 
 @pytest.mark.proves("continuous.moment", "continuous.checked")
@@ -511,8 +533,8 @@ def test_where_somebody_always_writes_nothing_is_counted(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(postgres, "session", lambda port, name: Session())
     monkeypatch.setattr(postgres, "counted", lambda port, name, snapshot: ({snapshot: 1}, []))
-    assert moment.mark(5433, "shop", "codesensei-shop-1") == moment.Point("codesensei-shop-1-0", None)
-    found = moment.mark(5433, "shop", "codesensei-shop-1")
+    assert moment.mark(5433, "shop", "codesensei-shop-1", counts=True) == moment.Point("codesensei-shop-1-0", None)
+    found = moment.mark(5433, "shop", "codesensei-shop-1", counts=True)
     assert found == moment.Point("codesensei-shop-1-4", {"00000003-00000022-1": 1})
     assert "READ COMMITTED" in asked[0]
     assert "pg_create_restore_point('codesensei-shop-1-' || number)" in asked[0]

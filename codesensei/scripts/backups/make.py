@@ -39,7 +39,7 @@ class Contents:
     counts: Mapping[str, int] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
     media_owner: int = 0
-    # With continuous backups: that of the cluster, and the restore point after it; counted only in a quiet moment.
+    # With continuous backups: that of the cluster, and the restore point after it; not every one is counted.
     label: str = ""
     point: str = ""
     counted: bool = True
@@ -110,9 +110,13 @@ def now(step: Step[object]) -> str:
         status.failed(project, error)
         raise
     step.say(f"backup {snapshot} made in {wanted.to}")
-    if time.time() - status.read(project).checked > status.CHECK_SECONDS:
+    if _is_check_due(project):
         verify(step, snapshot)
     return snapshot
+
+
+def _is_check_due(project: ProjectPaths) -> bool:
+    return time.time() - status.read(project).checked > status.CHECK_SECONDS
 
 
 def _make(step: Step[object], wanted: Backup, repository: Repository) -> str:
@@ -144,7 +148,9 @@ def _archive(step: Step[object], wanted: Backup) -> tuple[Contents, int]:
         raise Failure(archiving.THING, "it is not on", "run pulumi up, which turns it on")
     made = archive.backup()
     now = time.time()
-    found = moment.mark(archive.port, database.name, f"codesensei-{step.slug}-{now:.0f}")
+    # As long as a dump of it, in a database that is too large for that: not more often than it is compared.
+    counts = made.kind == "full" or _is_check_due(project)
+    found = moment.mark(archive.port, database.name, f"codesensei-{step.slug}-{now:.0f}", counts=counts)
     archive.check()
     contents = Contents(
         release=Live.read(project).release or "",
@@ -167,7 +173,8 @@ def read_moment(step: Step[object], wanted: Backup, contents: Contents, words: l
         cause = "its database is in the archive of continuous backups, which this stack has no more"
         raise Failure("backup", cause, "set codesensei:backups.database: continuous, and run pulumi up")
     counts, extensions = moment.dump(step, Archive(step.project, wanted), words, into, contents.bytes)
-    return replace(contents, counts=counts, extensions=tuple(extensions), label="", point="", counted=True)
+    read = replace(contents, kind="postgresql", counts=counts, counted=True, extensions=tuple(extensions))
+    return replace(read, label="", point="")
 
 
 def _dump(project: ProjectPaths, wanted: Backup, place: Path) -> Contents:
@@ -226,7 +233,7 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
         status.note(project, check_error=f"{failure.thing}: {failure.cause}")
         raise
     status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")
-    all_there = "all there" if contents.counted else "which were being written all the time, and so not compared"
+    all_there = "all there" if contents.counted else "not compared, for they were not counted when it was made"
     step.say(f"backup {chosen.id} restored for a check: {_rows(counts)}, {all_there}")
 
 

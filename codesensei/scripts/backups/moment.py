@@ -66,7 +66,7 @@ _LAST = re.compile(r"last completed transaction was at log time (\S+ [\d:.]+)")
 
 @dataclass(frozen=True)
 class Point:
-    """A restore point, with the rows of that moment; `counts` is None where somebody was writing all the time."""
+    """A restore point, with the rows of that moment; `counts` is None where they were not counted."""
 
     name: str
     counts: Counts | None
@@ -101,13 +101,16 @@ def of_point(name: str, label: str) -> list[str]:
     return ["--type=name", f"--target={name}", f"--set={label}", "--target-action=promote"]
 
 
-def mark(port: int, database: str, name: str) -> Point:
-    """Set a restore point in a moment in which nobody writes, and count what is there."""
+def mark(port: int, database: str, name: str, *, counts: bool) -> Point:
+    """Set a restore point; one with `counts` in a moment in which nobody writes, to count what is there."""
+    if not counts:
+        postgresql.sql(port, f"SELECT pg_create_restore_point({postgresql.literal(name)});")
+        return Point(name, None)
     text = _POINT.replace("NAME", postgresql.literal(f"{name}-")).replace("WRITERS", _WRITERS)
     with postgres.session(port, database) as session:
         point, _, snapshot = session.ask(text, 1)[0].partition(" ")
-        counts = postgres.counted(port, database, snapshot)[0] if snapshot else None
-    return Point(point, counts)
+        counted = postgres.counted(port, database, snapshot)[0] if snapshot else None
+    return Point(point, counted)
 
 
 def reach_now(archive: Archive) -> None:

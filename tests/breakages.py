@@ -223,6 +223,7 @@ UNIT = [
     Breakage(
         "continuous.moment", f"{SCRIPTS}/backups/pgbackrest.py", 'f"--tablespace-map-all={into}-tablespaces", ', ""
     ),
+    Breakage("continuous.moment", f"{SCRIPTS}/backups/moment.py", "if label else []", "if not label else []"),
     Breakage("continuous.moment", "codesensei/console/__main__.py", ".astimezone(timezone.utc)", ""),
     Breakage(
         "continuous.checked",

@@ -401,6 +401,7 @@ def test_full_once_a_week(world: World, make_step: Any, ago: float | None, perio
 
 
 POINT = moment.Point("codesensei-shop-1-1", {"public.entry": 3})
+TIME = ("--type=time", "--target=2026-11-30 01:30:00.000000+00")
 UNCOUNTED = moment.Point("codesensei-shop-1", None)
 
 
@@ -568,7 +569,7 @@ def test_the_database_of_a_moment_takes_the_place(
     assert code == 0, capsys.readouterr().err
     # The files are of the last backup before it.
     assert kept.fetched == ["22222222"]
-    assert done["target"] == ["--type=time", "--target=2026-11-30 01:30:00.000000+00", "--target-action=promote"]
+    assert done["target"] == [*TIME, "--target-action=promote", "--set=label-0"]
     assert done["new"] == (5433, "codesensei_new_shop", "shop", ["citext"])
     assert done["swapped"] == "codesensei_new_shop"
     assert "as it was on 2026-11-30 01:30:00 UTC" in capsys.readouterr().out
@@ -578,7 +579,7 @@ def test_the_database_of_a_moment_takes_the_place(
     assert restored(monkeypatch, make_step, "--at", "2026-11-29T12:00:00Z")[0] == 0
     assert kept.fetched[-1] == "11111111"
     code, done = restored(monkeypatch, make_step, "--at", "end")
-    assert (code, done["target"], kept.fetched[-1]) == (0, ["--type=default"], "22222222")
+    assert (code, done["target"], kept.fetched[-1]) == (0, ["--type=default", "--set=label-0"], "22222222")
     world.refuses["check"] = "was not archived before the 60000ms timeout"
     assert restored(monkeypatch, make_step, "--at", "2026-11-29T12:00:00Z")[0] == 0
     assert "warning: what was written last may be missing: PostgreSQL's WAL" in capsys.readouterr().out
@@ -695,4 +696,4 @@ def test_a_moment_has_its_offset() -> None:
     wanted = datetime(2026, 11, 30, 12, 0, 0, 500000, tzinfo=timezone.utc)
     # restic writes nanoseconds.
     assert moment.parse("2026-11-30T13:00:00.500000123+01:00") == wanted
-    assert moment.at(wanted)[1] == "--target=2026-11-30 12:00:00.500000+00"
+    assert moment.at(wanted, "")[1:] == ["--target=2026-11-30 12:00:00.500000+00", "--target-action=promote"]

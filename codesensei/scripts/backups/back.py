@@ -58,7 +58,7 @@ def restore(step: Step[object], snapshot: str, at: str = "") -> None:
         folders = _fetch_folders(step, repository, chosen.id, beside, contents)
         new = ""
         if contents.point or at:
-            words = moment.at(target) if at else moment.of_point(contents.point, contents.label)
+            words = moment.at(target, contents.label) if at else moment.of_point(contents.point, contents.label)
             contents = _read_moment(step, wanted, contents, words, found / make.DUMP, at)
         if contents.kind == "postgresql":
             new = _new_database(step, wanted, found, contents)

@@ -89,11 +89,15 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
 
 
-def at(moment: datetime | None) -> list[str]:
-    """What pgBackRest is told of a moment; None is the end of all that is there."""
+def at(moment: datetime | None, label: str) -> list[str]:
+    """What pgBackRest is told of a moment, and of the backup before it; no moment is the end of all that is there.
+
+    By itself it chooses among the backups of the present cluster alone, and on a new server there are none yet.
+    """
+    chosen = [f"--set={label}"] if label else []
     if moment is None:
-        return ["--type=default"]
-    return ["--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", "--target-action=promote"]
+        return ["--type=default", *chosen]
+    return ["--type=time", f"--target={moment:%Y-%m-%d %H:%M:%S.%f}+00", "--target-action=promote", *chosen]
 
 
 def of_point(name: str, label: str) -> list[str]:

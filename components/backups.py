@@ -24,6 +24,8 @@ class Backups(Component):
         config = stack.config.backups
         assert config is not None
         shown = {"to": config.to, "schedule": config.schedule, "keep": config.keep.model_dump(), "media": config.media}
+        if config.database == "continuous":
+            shown["database"] = f"continuous: restored to any moment of {config.days} days"
         super().__init__(stack.slug, shown, opts)
         if stack.database.kind in ("external", "none"):
             where = "its provider has to" if stack.database.kind == "external" else "it is one of your own"
@@ -52,11 +54,16 @@ def backup_data(stack: Stack, directory: str, password: str, secret_key: str) ->
         user=stack.user,
         directory=directory,
         period=steps.PERIODS[config.schedule],
-        keep=steps.KeepBackups(daily=config.keep.daily, weekly=config.keep.weekly, monthly=config.keep.monthly),
+        keep=steps.KeepBackups(
+            daily=config.keep.daily, weekly=config.keep.weekly, monthly=0 if config.days else config.keep.monthly
+        ),
         folders=folders,
         database=database,
-        service=backups.service(stack.paths, title=project.name or stack.slug, to=config.to),
+        service=backups.service(
+            stack.paths, title=project.name or stack.slug, to=config.to, continuous=config.days > 0
+        ),
         timer=backups.timer(stack.paths, title=project.name or stack.slug, schedule=config.schedule),
+        days=config.days,
         host_key=config.host_key or "",
         access_key=config.access_key,
         secret_key=secret_key,

@@ -10,6 +10,7 @@ import pulumi
 
 from codesensei import remote
 from codesensei.config import Stack
+from codesensei.config.urls import POSTGRES_PORT
 from codesensei.wire import codec, names, register
 from codesensei.wire.broker import FIRST_GIVEN
 from codesensei.wire.codec import WireError
@@ -66,6 +67,27 @@ def clashes(stack: Stack, access: remote.Access) -> Iterator[Clash]:
         clash = register.of_name(known, slug, kind, name)
         if clash and clash.thing not in config.shares:
             yield clash
+    # No word of the stack file makes one archive two.
+    if port := archived_port(stack):
+        yield from filter(None, [register.of_name(known, slug, "archives", str(port))])
+
+
+def archived_port(stack: Stack) -> int | None:
+    """The port of the PostgreSQL whose WAL the stack archives; None where it does not."""
+    backups = stack.config.backups
+    return (stack.database.port or POSTGRES_PORT) if backups and backups.database == "continuous" else None
+
+
+def say_what_is_archived(stack: Stack, access: remote.Access) -> None:
+    """Say in a preview whose databases are in the archive too: it is that of a whole PostgreSQL."""
+    known, port = access.look.register or Register(), archived_port(stack)
+    found = sorted(slug for slug, entry in known.slugs.items() if slug != stack.slug and entry.names.get("databases"))
+    if port and found and pulumi.runtime.is_dry_run():
+        remote.warn(
+            f"codesensei:backups.database: continuous: {stack.config.server.host} archives all that its PostgreSQL at "
+            f"port {port} writes, so the databases there of {', '.join(found)} are in these backups too, and "
+            "backupPassword opens them"
+        )
 
 
 def say_who_shares(stack: Stack, access: remote.Access) -> None:

@@ -64,6 +64,7 @@ def packages_data(stack: Stack) -> steps.Packages:
         certbot=config.tls.kind == "acme",
         hardening=config.server.hardening,
         backups=config.backups is not None,
+        continuous=config.backups is not None and config.backups.database == "continuous",
     )
 
 

@@ -67,6 +67,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     others.leave_no_data(stack, access)
     others.refuse_foreseen(stack, access)
     others.say_who_shares(stack, access)
+    others.say_what_is_archived(stack, access)
     promoted = promotion.require(stack, code, access)
     review.hold(stack, code, access)
     generated = Generated(stack)

@@ -184,6 +184,76 @@ UNIT = [
     Breakage("backups.restore", f"{SCRIPTS}/backups/back.py", "        locks.note(name, step)\n", ""),
     Breakage("backups.new-server", f"{SCRIPTS}/backups/back.py", "    os.rename(new, place)\n", ""),
     Breakage("backups.ended", f"{SCRIPTS}/backups/settings.py", "    files.remove_path(project.backup)\n", ""),
+    # Continuous backups
+    Breakage("continuous.on", f"{SCRIPTS}/backups/archiving.py", "archive_timeout = {SECONDS}", "archive_timeout = 0"),
+    Breakage("continuous.on", f"{SCRIPTS}/backups/archiving.py", 'if found["archive_mode"] != "on":', "if True:"),
+    Breakage(
+        "continuous.on", f"{SCRIPTS}/backups/archiving.py", "if other != step.slug and (who", "if other == '' and (who"
+    ),
+    Breakage("continuous.on", f"{STORY}/server.py", "            yield from _archived(0, wanted.days)\n", ""),
+    Breakage("continuous.refused", f"{CONFIG}/stack.py", 'if kind in ("sftp", "s3"):', 'if kind == "s3":'),
+    Breakage("continuous.refused", f"{CONFIG}/check.py", ", *_archived(config, given.plan)]", "]"),
+    Breakage("continuous.refused", f"{SCRIPTS}/backups/archiving.py", '== "minimal"', '== "none"'),
+    Breakage("continuous.refused", f"{SCRIPTS}/backups/archiving.py", " and is_other and not is_ours:", " and False:"),
+    Breakage(
+        "continuous.refused", "components/others.py", "    if port := archived_port(stack):\n", "    if port := 0:\n"
+    ),
+    Breakage(
+        "continuous.refused",
+        f"{SCRIPTS}/backups/archiving.py",
+        '    register.settle(step.slug, {"archives": [str(archive.port)]})\n',
+        "",
+    ),
+    Breakage("continuous.others", "components/others.py", 'if slug != stack.slug and entry.names.get("databases")', ""),
+    Breakage("continuous.secret", f"{SCRIPTS}/backups/pgbackrest.py", "0o640", "0o644"),
+    Breakage(
+        "continuous.kept", f"{SCRIPTS}/backups/pgbackrest.py", "> FULL_DAYS * 86400 - SLACK", "> FULL_DAYS * 86400"
+    ),
+    Breakage("continuous.kept", f"{SCRIPTS}/backups/repository.py", "if days else []", "if days > 99 else []"),
+    Breakage("continuous.kept", f"{RENDER}/backups.py", "if continuous else []", "if not to else []"),
+    Breakage(
+        "continuous.moment",
+        f"{SCRIPTS}/backups/back.py",
+        "            moment.reach_now(archive)\n",
+        "            pass\n",
+    ),
+    Breakage("continuous.moment", f"{SCRIPTS}/backups/back.py", "found > datetime.now(", "found < datetime.now("),
+    Breakage("continuous.moment", f"{SCRIPTS}/backups/make.py", "moment.instant(one.time) <= before", "one.time"),
+    Breakage("continuous.moment", f"{SCRIPTS}/backups/pgbackrest.py", 'f"--db-include={database}", *argv', "*argv"),
+    Breakage(
+        "continuous.moment", f"{SCRIPTS}/backups/pgbackrest.py", 'f"--tablespace-map-all={into}-tablespaces", ', ""
+    ),
+    Breakage("continuous.moment", f"{SCRIPTS}/backups/moment.py", "if label else []", "if not label else []"),
+    Breakage("continuous.moment", "codesensei/console/__main__.py", ".astimezone(timezone.utc)", ""),
+    Breakage(
+        "continuous.checked",
+        f"{SCRIPTS}/backups/make.py",
+        "            if contents.counted:\n",
+        "            if False:\n",
+    ),
+    Breakage("continuous.checked", f"{SCRIPTS}/backups/make.py", "counted=found.counts is not None", "counted=False"),
+    Breakage("continuous.told", f"{SCRIPTS}/backups/archiving.py", '    if found["fails"]:\n', "    if False:\n"),
+    Breakage(
+        "continuous.checked", f"{SCRIPTS}/backups/make.py", 'made.kind == "full" or _is', 'made.kind != "" or _is'
+    ),
+    Breakage("continuous.told", f"{SCRIPTS}/backups/pgbackrest.py", "if other > one + 1]", "if other > one + 9]"),
+    Breakage("continuous.told", f"{SCRIPTS}/backups/pgbackrest.py", "numbers[-1] < _number(", "numbers[-1] > _number("),
+    Breakage("continuous.told", f"{SCRIPTS}/backups/archiving.py", "or gap.ends > made]", "or True]"),
+    Breakage("continuous.ended", f"{SCRIPTS}/backups/make.py", "    if not wanted.days:\n", "    if False:\n"),
+    Breakage("continuous.told", f"{SCRIPTS}/backups/pgbackrest.py", ".total // 10", ".total // 2"),
+    Breakage(
+        "continuous.unavailable",
+        f"{SCRIPTS}/steps/backups.py",
+        "    except Failure as failed:\n",
+        "    except KeyError as failed:\n",
+    ),
+    Breakage("continuous.unavailable", f"{SCRIPTS}/backups/pgbackrest.py", 'self._run("stanza-upgrade")', "done"),
+    Breakage("continuous.unavailable", f"{SCRIPTS}/backups/make.py", "if not archiving.is_on(archive):", "if False:"),
+    Breakage("continuous.destructive", f"{SCRIPTS}/backups/dumps.py", " and status.read(step.project).made:", ":"),
+    Breakage("continuous.ended", f"{SCRIPTS}/steps/switch.py", "        archiving.remove(step)\n", ""),
+    Breakage("continuous.ended", f"{SCRIPTS}/steps/destroy.py", "    archiving.remove(step)\n", ""),
+    Breakage("continuous.ended", f"{SCRIPTS}/steps/backups.py", "        archiving.remove(step)\n", "        pass\n"),
+    Breakage("continuous.ended", f"{SCRIPTS}/backups/archiving.py", '("try-restart", unit', '("reload", unit'),
     # Environment
     Breakage("env.data", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["\\`]')"""),
     Breakage("env.same-reading", f"{WIRE}/envfile.py", r"""re.compile(r'["\\$`]')""", r"""re.compile(r'["$`]')"""),

@@ -46,6 +46,14 @@ class BackupsConfig(Model):
     to: Annotated[str, AfterValidator(target)] = Field(description=_FORMS)
     schedule: Literal["hourly", "daily", "weekly"] = option("daily", "How often a backup is made")
     keep: Keep = Keep()
+    database: Literal["dump", "continuous"] = option(
+        "dump", "continuous: PostgreSQL's whole server is archived, and the database restored to any moment"
+    )
     media: Flag = option(True, "Whether uploads and the folders of sharedPaths are in it")
     host_key: HostKey | None = option(None, "Public key of the host of an sftp:// target: ssh-ed25519 AAAA…")
     access_key: str = option("", "Name of the access key of an s3: target")
+
+    @property
+    def days(self) -> int:
+        """Of how many days every moment can be restored; 0 without continuous backups."""
+        return max(self.keep.daily, 7 * self.keep.weekly) if self.database == "continuous" else 0

@@ -94,7 +94,7 @@ def check(public: Mapping[str, object], names: tuple[str, ...], secrets: SecretT
         problems += found
         given = plan_database(config, values, places)
         judged = judge(config, given.plan)
-        problems += [*judged.problems, *_filled(config, given.plan)]
+        problems += [*judged.problems, *_filled(config, given.plan), *_archived(config, given.plan)]
     except LeftOut:
         return problems
     except BadConfig as error:
@@ -110,6 +110,14 @@ def _filled(config: StackConfig, plan: DatabasePlan) -> list[Problem]:
         return []
     message = f"fills a database that codesensei makes on the server, and this one is {plan.kind}"
     return [Problem("review-data", "reviewOf", message, "remove dataFrom and dump, and copy the data by hand")]
+
+
+def _archived(config: StackConfig, plan: DatabasePlan) -> list[Problem]:
+    if config.backups is None or config.backups.database == "dump" or plan.kind in MADE_HERE:
+        return []
+    message = f"continuous is for a database that codesensei makes on the server, and this one is {plan.kind}"
+    fix = "remove it" if plan.kind == "sqlite" else "remove it, and have its provider keep what restores it to a moment"
+    return [Problem("backup-continuous-database", "backups.database", message, fix)]
 
 
 def _held(values: Mapping[str, str]) -> list[Problem]:

@@ -290,6 +290,18 @@ def _backups(config: StackConfig) -> Iterable[Problem]:
             yield Problem("backup-key-unused", f"backups.{name}", message, "remove it")
     if not any((backups.keep.daily, backups.keep.weekly, backups.keep.monthly)):
         yield Problem("backup-keep-none", "backups.keep", "keeps no backup at all", "set daily to 7, or remove keep")
+    if backups.database != "continuous":
+        return
+    if kind in ("sftp", "s3"):
+        message = f"continuous backups go to a directory of the server, and backups.to is {kind}:"
+        fix = "mount that storage and name the directory (to: /backups/shop), or set backups.database: dump"
+        yield Problem("backup-continuous-target", "backups.database", message, fix)
+    if backups.keep.monthly and "monthly" in backups.keep.model_fields_set:
+        message = "with continuous backups, every moment of so many days and weeks can be restored, and none before"
+        yield Problem("backup-continuous-keep", "backups.keep.monthly", message, "remove it")
+    elif not backups.days and any((backups.keep.daily, backups.keep.weekly, backups.keep.monthly)):
+        message = "keeps no day and no week"
+        yield Problem("backup-continuous-none", "backups.keep", message, "set daily to 7, or remove keep")
 
 
 _Rule = Callable[[StackConfig], Iterable[Problem]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +47,19 @@ def agreed(question: str, *, yes: bool) -> None:
     if not somebody_is_there():
         raise click.UsageError(NO_TERMINAL)
     click.confirm(question, abort=True, err=True)
+
+
+def moment(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """A time with its offset, as UTC."""
+    if text is None or text == "end":
+        return text
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise click.BadParameter("write it with its offset from UTC: 2026-11-30T12:00:00Z or 2026-11-30T13:00:00+01:00")
+    return found.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 @contextlib.contextmanager
@@ -165,14 +179,18 @@ def backup(stack: str | None, as_json: bool) -> None:
 @cli.command()
 @common
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.argument("snapshot", metavar="ID|latest")
-def restore(snapshot: str, yes: bool, stack: str | None, as_json: bool) -> None:
-    """Put a backup back; the data of now stay beside it."""
+@click.option("--at", "at", metavar="TIME|end", callback=moment, help="The database of then, with continuous backups.")
+@click.argument("snapshot", metavar="ID|latest", required=False)
+def restore(snapshot: str | None, at: str | None, yes: bool, stack: str | None, as_json: bool) -> None:
+    """Put a backup back, or the database of a moment; the data of now stay beside it."""
+    if (snapshot is None) == (at is None):
+        raise click.UsageError("name a backup, or a moment: restore latest, restore --at 2026-11-30T12:00:00Z")
     engine = Engine.of(stack)
-    agreed(f"Put backup {snapshot} in the place of the data of {engine.stack}?", yes=yes)
+    what = f"backup {snapshot}" if at is None else f"the database of {at}"
+    agreed(f"Put {what} in the place of the data of {engine.stack}?", yes=yes)
     server = Server.of(engine)
     with saying("restoring", as_json) as say:
-        server.do(say, "backup", "restore", snapshot)
+        server.do(say, "backup", "restore", *([str(snapshot)] if at is None else ["--at", at]))
 
 
 @cli.command()

@@ -124,6 +124,8 @@ def backups(found: Backups) -> None:
     if found.backups:
         _table(("backup", "made"), ((one.id, _minute(one.time)) for one in found.backups))
     print(printable(f"{len(found.backups)} backups in {found.to}"))
+    if found.days and found.backups:
+        print(f"every moment since {_minute(found.backups[0].time)}: codesensei restore --at 2026-11-30T12:00:00Z")
     if found.checked:
         print(printable(f"last check: {_age(found.checked)} ago, {found.check_error or 'all rows were there'}"))
 

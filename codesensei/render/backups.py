@@ -7,9 +7,11 @@ from codesensei.render.templates import render
 from codesensei.wire.paths import ProjectPaths
 
 
-def service(project: ProjectPaths, *, title: str, to: str) -> str:
+def service(project: ProjectPaths, *, title: str, to: str, continuous: bool = False) -> str:
     """Makes one backup as root, which alone may read everything that belongs to it, and does nothing else."""
     writable = [str(project.memory), *([to] if to.startswith("/") else [])]
+    # Not there where the archive could not be set up.
+    writable += [f"-{project.wal_archive}"] if continuous else []
     command = systemd.command([str(project.launcher), "backup", "now"])
     return render("backup.service.j2", title=title, command=command, writable=" ".join(writable))
 

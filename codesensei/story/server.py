@@ -35,7 +35,9 @@ def of_server(done: Mapping[str, Done], wanted: Server, removed: Sequence[str] =
 
 def brought(wanted: Server) -> Iterator[str]:
     """What a first deploy brings beside what every project needs."""
-    nothing = replace(wanted.packages, packages=(), extensions=(), python="", certbot=False, backups=False)
+    nothing = replace(
+        wanted.packages, packages=(), extensions=(), python="", certbot=False, backups=False, continuous=False
+    )
     yield from _packages(nothing, wanted.packages)
     yield from _backups({}, wanted.backups)
 
@@ -70,6 +72,7 @@ def _packages(was: Packages, wanted: Packages) -> Iterator[str]:
         ("postgresql", was.postgresql, wanted.postgresql),
         ("certbot", was.certbot, wanted.certbot),
         ("restic", was.backups, wanted.backups),
+        ("pgbackrest", was.continuous, wanted.continuous),
     ):
         yield from _gains("", [name] * before, [name] * after)
     if was.python != wanted.python:
@@ -96,13 +99,16 @@ def _backups(done: Mapping[str, Done], wanted: Backup | None) -> Iterator[str]:
     if steps.BACKUPS.name not in done:
         if wanted:
             yield f"backups {_schedule(wanted)} to {wanted.to}"
-        return
-    if wanted is None:
-        yield "no backups are made any more; those that there are stay"
+            yield from _archived(0, wanted.days)
         return
     was = latest(done, steps.BACKUPS)
+    if wanted is None:
+        yield "no backups are made any more; those that there are stay"
+        yield from [*_archived(was.days if was else 0, 0)][1:]
+        return
     if was is None:
         return
+    yield from _archived(was.days, wanted.days)
     if was.to != wanted.to:
         yield f"backups to {was.to} -> {wanted.to}; those at {was.to} stay there"
     if was.period != wanted.period:
@@ -111,6 +117,18 @@ def _backups(done: Mapping[str, Done], wanted: Backup | None) -> Iterator[str]:
         yield f"backups that stay: {_kept(was.keep)} -> {_kept(wanted.keep)}"
     if (before := _folders(was)) != (after := _folders(wanted)):
         yield f"backups of {before} -> {after}"
+
+
+def _archived(was: int, wanted: int) -> Iterator[str]:
+    if was == wanted:
+        return
+    before, after = (f"restored to any moment of {days} days" if days else "dumped" for days in (was, wanted))
+    yield f"the database can be {after}" if not was else f"the database: {before} -> {after}"
+    if not was or not wanted:
+        yield (
+            f"PostgreSQL restarts once ({'archive_mode on' if wanted else 'archive_mode as before'}): whoever is "
+            "connected to a database of it loses the connection, other projects too"
+        )
 
 
 def _folders(backup: Backup) -> str:

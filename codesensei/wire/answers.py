@@ -88,9 +88,10 @@ class MadeBackup:
 
 @dataclass(frozen=True, kw_only=True)
 class Backups:
-    """The backups at the target, the oldest first, and how the last check went."""
+    """The backups at the target, the oldest first, and how the last check went; `days` as in Backup."""
 
     to: str
+    days: int = 0
     backups: tuple[MadeBackup, ...] = ()
     checked: float = 0.0
     check_error: str = ""

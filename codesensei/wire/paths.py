@@ -38,6 +38,8 @@ class ServerPaths:
     postgresql_sockets: Path = Path("/var/run/postgresql")
     brokers: Path = Path("/etc")
     broker_data: Path = Path("/var/lib/codesensei-broker")
+    wal_archives: Path = Path("/var/lib/codesensei-archive")
+    postgresql: Path = Path("/etc/postgresql")
     certbot: Path = Path("/etc/letsencrypt")
     authorities: Path = Path("/usr/local/share/ca-certificates")
     sshd_config: Path = Path("/etc/ssh/sshd_config.d/00-codesensei.conf")
@@ -156,6 +158,12 @@ class ProjectPaths:
     memory = _Place(lambda self: SERVER.memory / self.slug)
     # How backups are made, their password, and how the last one went.
     backups = _Place(lambda self: self.memory / "backup")
+    # What pgBackRest works with, as the user postgres: its configuration, which is root's, and a folder of its own.
+    wal_archive = _Place(lambda self: SERVER.wal_archives / self.slug)
+    wal_config = _Place(lambda self: self.wal_archive / "pgbackrest.conf")
+    wal_work = _Place(lambda self: self.wal_archive / "work")
+    # A copy of the whole cluster, for as long as one database of it is read.
+    wal_scratch = _Place(lambda self: self.wal_work / "scratch")
     # Where a backup's folders are fetched to: beside those whose place they take.
     fetched_folders = _Place(lambda self: self.root / ".restore")
     # There as long as there is a copy of the database for a rehearsal, and where the socket is that leads to it.

@@ -12,6 +12,8 @@ KINDS = {
     "roles": "database role",
     "databases": "database",
     "brokers": "broker database",
+    # By the port: what PostgreSQL archives is the whole cluster.
+    "archives": "WAL archive of PostgreSQL at port",
     # What settings lead to: the name says what it is.
     "uses": "",
 }
@@ -90,6 +92,9 @@ def of_name(register: Register, slug: str, kind: str, name: str) -> Clash | None
         fix = "two projects on one number take each other's tasks: choose another number in the URL, or let "
         fix += "codesensei:broker.env give one;\n"
         fix += f"if it gave this one: pulumi up --replace '**{slug}-broker-number'"
+    if kind == "archives":
+        fix = "PostgreSQL archives all databases of a port to one place: set codesensei:backups.database: dump in "
+        fix += "one of the two stacks, and deploy it"
     return Clash(title(kind, name), f"it belongs to the stack {item.stack} (slug {other})", fix)
 
 

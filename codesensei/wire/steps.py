@@ -80,6 +80,7 @@ class Packages:
     certbot: bool
     hardening: Hardening = "auto"
     backups: bool = False
+    continuous: bool = False
     uv: bool = False
 
 
@@ -348,6 +349,7 @@ class Backup:
     """What is backed up, where to and how often: `period` in seconds.
 
     `folders` are relative to shared. `host_key` is that of an sftp target, `access_key` and `secret_key` are for S3.
+    With `days`, the database is archived continuously, and can be restored to any moment of so many days.
     """
 
     to: str
@@ -359,6 +361,7 @@ class Backup:
     database: DatabasePlace | None
     service: str
     timer: str
+    days: int = 0
     host_key: str = ""
     access_key: str = ""
     secret_key: str = field(default="", repr=False)

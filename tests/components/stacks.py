@@ -63,6 +63,14 @@ BACKED_UP = f"""config:
     secretKey: {{secure: "clear:{BACKUP_KEY}"}}
 """
 
+SMALL = f"""config:
+  codesensei:server: {{host: 203.0.113.7, hostKey: {HOST_KEY}}}
+  codesensei:project:
+    slug: shop
+    source: {{git: "https://example.com/shop.git", revision: v1}}
+    settingsModule: config.settings
+"""
+
 EXTERNAL = f"""config:
   codesensei:server: {{host: 203.0.113.7, hostKey: {HOST_KEY}}}
   codesensei:project:

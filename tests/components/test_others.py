@@ -16,11 +16,14 @@ from codesensei.wire import codec
 from codesensei.wire.register import Entry, Kept, Register
 from codesensei.wire.steps import Finding
 from components import others
+from components.backups import backup_data
+from components.provisioning import packages_data
 from components.server import preflight_data
 from components.stack import deploy
 from tests.components import recorder, stacks
 
 NEW = "203.0.113.7"
+CONTINUOUS = "backups: {to: /backups/shop, database: continuous}"
 THEIRS = "it belongs to the stack acme/codesensei/other (slug blog)"
 
 
@@ -69,6 +72,51 @@ def refused(stack: Stack, register: Register, **changes: Any) -> str:
     with pytest.raises(pulumi.RunError) as caught:
         others.refuse_foreseen(stack, access(register, **changes))
     return str(caught.value)
+
+
+def archiving(folder: Path, *lines: str) -> Stack:
+    return stacks.loaded(folder, stacks.SMALL + "".join(f"  codesensei:{line}\n" for line in lines))
+
+
+@pytest.mark.proves("continuous.refused")
+def test_one_stack_archives_a_postgresql(told: Told, tmp_path: Path) -> None:
+    """Whatever the stack file says: there is one archive for each."""
+    thing = "WAL archive of PostgreSQL at port 5432"
+    known = Register(slugs={"blog": entry(archives="5432")})
+    for lines in ((), ("adopt: true",), (f"shares: [{thing}]",)):
+        text = refused(archiving(tmp_path, CONTINUOUS, *lines), known)
+        assert text.startswith(f"{thing} on {NEW}: {THEIRS}\n    ")
+        assert "backups.database: dump in one of the two stacks" in text
+    others.refuse_foreseen(archiving(tmp_path, CONTINUOUS), access(Register(slugs={"blog": entry(archives="5433")})))
+    others.refuse_foreseen(archiving(tmp_path, "backups: {to: /backups}"), access(known))
+
+
+@pytest.mark.proves("continuous.kept", "continuous.on")
+def test_what_the_steps_get(tmp_path: Path) -> None:
+    stack = archiving(tmp_path, CONTINUOUS)
+    data = backup_data(stack, ".", "", "")
+    # Months would need their WAL as well.
+    assert (data.days, data.keep.monthly) == (28, 0)
+    assert "/backups/shop -/var/lib/codesensei-archive/shop\n" in data.service
+    assert packages_data(stack).continuous
+    more = archiving(tmp_path, "backups: {to: /b, database: continuous, keep: {daily: 40}}")
+    assert backup_data(more, ".", "", "").days == 40
+    dumped = archiving(tmp_path, "backups: {to: /b}")
+    assert (backup_data(dumped, ".", "", "").days, packages_data(dumped).continuous) == (0, False)
+
+
+@pytest.mark.proves("continuous.others")
+def test_whose_databases_are_archived_too(told: Told, tmp_path: Path) -> None:
+    known = Register(slugs={"blog": entry(databases="blog"), "shop": entry(databases="shop"), "static": entry()})
+    others.say_what_is_archived(archiving(tmp_path, "backups: {to: /backups}"), access(known))
+    others.say_what_is_archived(archiving(tmp_path, CONTINUOUS), access())
+    assert told.warnings == []
+    others.say_what_is_archived(archiving(tmp_path, CONTINUOUS), access(known))
+    (warning,) = told.warnings
+    assert "all that its PostgreSQL at port 5432 writes, so the databases there of blog are in these backups" in warning
+    told.preview = False
+    others.say_what_is_archived(archiving(tmp_path, CONTINUOUS), access(known))
+    assert len(told.warnings) == 1
 
 
 @pytest.mark.proves("register.preview")

@@ -80,6 +80,23 @@ BAD = [
         "backups.keep: keeps no backup at all\n    set daily to 7, or remove keep",
     ),
     Bad(
+        "backup-continuous-target",
+        *backups(f"to: sftp://keeper@nas.example.com/shop, hostKey: {HOST_KEY}, database: continuous"),
+        "backups.database: continuous backups go to a directory of the server, and backups.to is sftp:\n"
+        "    mount that storage and name the directory (to: /backups/shop), or set backups.database: dump",
+    ),
+    Bad(
+        "backup-continuous-keep",
+        *backups("to: /backups, database: continuous, keep: {monthly: 6}"),
+        "backups.keep.monthly: with continuous backups, every moment of so many days and weeks can be restored, "
+        "and none before\n    remove it",
+    ),
+    Bad(
+        "backup-continuous-none",
+        *backups("to: /backups, database: continuous, keep: {daily: 0, weekly: 0}"),
+        "backups.keep: keeps no day and no week\n    set daily to 7, or remove keep",
+    ),
+    Bad(
         "backup-host-key",
         *backups("to: sftp://keeper@nas.example.com/shop"),
         f"backups.hostKey: is missing: without it, anyone in between could take the backups\n    {KEYSCAN}",

@@ -31,6 +31,7 @@ from tests.config.engine import changed, load_text
     "asgi.server",
     "broker.parts",
     "backups.target",
+    "continuous.refused",
     "policy.waive",
 )
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.rule)

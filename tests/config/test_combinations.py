@@ -25,6 +25,7 @@ def kind(word: str) -> tuple[str, str]:
 PRODUCTION = ("production: false", "production: true")
 UNPROTECTED = ("  codesensei:drift: true\n", "  codesensei:drift: true\n  codesensei:waive: {backup: a trial}\n")
 REVIEW = "  codesensei:reviewOf: {stack: staging, branch: prices, dataFrom: shop}\n"
+CONTINUOUS = "  codesensei:backups: {to: /backups/shop, database: continuous}\n"
 COMBINATIONS = {
     "policy-plainSecret": (
         [PRODUCTION, UNPROTECTED, (OWN_ENV, f"    MAIL_TOKEN: canary\n{OWN_ENV}")],
@@ -53,6 +54,11 @@ COMBINATIONS = {
         [SQLITE, ("  codesensei:drift: true\n", "  codesensei:drift: true\n" + REVIEW)],
         "reviewOf: fills a database that codesensei makes on the server, and this one is sqlite\n"
         "    remove dataFrom and dump, and copy the data by hand",
+    ),
+    "backup-continuous-database": (
+        [SQLITE, (UNPROTECTED[0], UNPROTECTED[0] + CONTINUOUS)],
+        "backups.database: continuous is for a database that codesensei makes on the server, and this one is sqlite\n"
+        "    remove it",
     ),
     "acme-needs-name": (
         [(DOMAINS, ""), (TLS, "  codesensei:tls: acme\n")],
@@ -151,7 +157,7 @@ def both(changes: list[tuple[str, str]]) -> str:
     return text
 
 
-@pytest.mark.proves("config.refused", "config.production", "policy.plain-secret", "backups.none")
+@pytest.mark.proves("config.refused", "config.production", "policy.plain-secret", "backups.none", "continuous.refused")
 @pytest.mark.parametrize("rule", COMBINATIONS)
 def test_a_combination_is_refused(rule: str, tmp_path: Path) -> None:
     changes, text = COMBINATIONS[rule]

@@ -259,6 +259,40 @@ def test_what_goes_wrong_has_cause_and_fix(world: World, err: str, code: int, ca
     assert fix in done.stderr
 
 
+@pytest.mark.proves("continuous.moment")
+def test_a_moment_is_sent_as_utc(world: World) -> None:
+    world.says("restored")
+    for given in ("2026-11-30T12:00:00Z", "2026-11-30T13:00:00+01:00", "end"):
+        assert world.run("restore", "--at", given, "--yes").exit_code == 0
+    asked = [call.partition(" backup ")[2] for call in world.calls("ssh")]
+    assert asked == ["restore --at 2026-11-30T12:00:00Z", "restore --at 2026-11-30T12:00:00Z", "restore --at end"]
+
+
+@pytest.mark.proves("continuous.moment", "console.exit")
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--at", "2026-11-30T12:00:00"), "with its offset from UTC"),
+        (("--at", "noon"), "with its offset from UTC"),
+        (("latest", "--at", "end"), "name a backup, or a moment"),
+        ((), "name a backup, or a moment"),
+    ],
+)
+def test_a_moment_that_says_too_little(world: World, words: tuple[str, ...], why: str) -> None:
+    done = world.run("restore", *words, "--yes")
+    assert done.exit_code == 2
+    assert why in " ".join(done.stderr.split())
+    assert world.calls("ssh") == []
+
+
+@pytest.mark.proves("continuous.moment")
+def test_how_far_back_every_moment_is_there(world: World) -> None:
+    made = MadeBackup(id="ab12cd34", time="2026-11-29T05:00:00.1Z")
+    world.says(Backups(to="/b", days=28, backups=(made,)))
+    line = "every moment since 2026-11-29 05:00 UTC: codesensei restore --at 2026-11-30T12:00:00Z"
+    assert line in world.run("backups").stdout.splitlines()
+
+
 @pytest.mark.proves("console.exit")
 @pytest.mark.parametrize("words", [("deploy",), ("restore",), ("status", "--loud"), ("restore", "latest"), ()])
 def test_wrong_usage_is_2_and_asks_nothing_of_the_server(world: World, words: tuple[str, ...]) -> None:

@@ -13,6 +13,8 @@ SERVER = "tests/host/test_deploy.py::test_recipes_for_a_server"
 MOVED = "tests/host/test_moved.py::test_the_data_are_carried_over"
 # Backups, restored where they were made and on another server.
 RESTORED = "tests/host/test_backups.py::test_a_lost_server_comes_back_on_another_one"
+# A database as it was at a moment.
+MOMENT = "tests/host/test_moment.py::test_a_database_comes_back_as_it_was_at_a_moment"
 # The program `codesensei`.
 COMMANDS = "tests/host/test_commands.py::test_the_commands_as_they_are_printed"
 # Uploads, and who gets them.
@@ -49,6 +51,8 @@ RUN_BY = {
     "docs/backups.md#everyday.2": RESTORED,
     "docs/backups.md#restore": COMMANDS,
     "docs/backups.md#restore.2": RESTORED,
+    "docs/backups.md#to-a-moment.2": MOMENT,
+    "docs/backups.md#to-a-moment.3": MOMENT,
     "docs/backups.md#the-server-is-lost": RESTORED,
     "docs/backups.md#the-server-is-lost.2": RESTORED,
     "docs/database.md#which-database": DESK,

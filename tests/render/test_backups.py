@@ -24,3 +24,9 @@ def test_the_service_may_write_its_notes_and_the_target_alone() -> None:
     elsewhere = backups.service(SHOP, title="Shop", to="s3:https://s3.example.com/shop")
     assert "ReadWritePaths=/var/lib/codesensei/shop\n" in elsewhere
     assert "IOSchedulingClass=idle" in elsewhere
+
+
+@pytest.mark.proves("continuous.kept")
+def test_with_an_archive_it_may_write_the_copy_as_well() -> None:
+    text = backups.service(SHOP, title="Shop", to="/backups/shop", continuous=True)
+    assert "ReadWritePaths=/var/lib/codesensei/shop /backups/shop -/var/lib/codesensei-archive/shop\n" in text

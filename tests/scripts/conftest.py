@@ -56,6 +56,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "rotation": "logrotate.d",
         "brokers": "brokers",
         "broker_data": "broker-data",
+        "wal_archives": "wal",
+        "postgresql": "etc-postgresql",
         "cgroups": "cgroup",
         "postgresql_sockets": "postgresql",
         "certbot": "letsencrypt",

@@ -111,7 +111,9 @@ def test_certbot_and_another_python_come_on_demand_alone(
 ) -> None:
     system.available.add("python3.12")
     packages.run(make_step("packages", data=PACKAGES))
-    assert not {"certbot", "python3.12"} & system.installed
+    assert not {"certbot", "python3.12", "restic", "pgbackrest"} & system.installed
+    packages.run(make_step("packages", data=replace(PACKAGES, backups=True, continuous=True)))
+    assert {"restic", "pgbackrest"} <= system.installed
     packages.run(make_step("packages", data=replace(PACKAGES, certbot=True, python="3.12")))
     assert {"certbot", "python3.12", "python3.12-venv", "python3.12-dev"} <= system.installed
     monkeypatch.setattr(shutil, "which", lambda name, path: "/usr/local/bin/python3.9" if "3.9" in name else None)

@@ -88,6 +88,30 @@ def test_backups() -> None:
     assert told(WANTED, backups=StepState(0, "", ("backups", "1"), "{}")) == ()
 
 
+RESTARTS = "whoever is connected to a database of it loses the connection, other projects too"
+ON = (
+    "the database can be restored to any moment of 28 days",
+    f"PostgreSQL restarts once (archive_mode on): {RESTARTS}",
+)
+
+
+@pytest.mark.proves("continuous.on", "continuous.ended")
+def test_continuous_backups() -> None:
+    on, packages = backup(days=28), replace(PACKAGES, continuous=True)
+    then, without = step(steps.BACKUPS, on), {name: known for name, known in DONE.items() if name != "backups"}
+    assert told(replace(WANTED, backups=on, packages=packages)) == ("+ pgbackrest is installed", *ON)
+    assert of_server(without, replace(WANTED, backups=on)).entries[1:] == ON
+    assert told(replace(WANTED, backups=on), backups=then) == ()
+    assert told(replace(WANTED, backups=backup(days=7)), backups=then) == (
+        "the database: restored to any moment of 28 days -> restored to any moment of 7 days",
+    )
+    restarts = f"PostgreSQL restarts once (archive_mode as before): {RESTARTS}"
+    dumped = "the database: restored to any moment of 28 days -> dumped"
+    assert told(WANTED, backups=then) == (dumped, restarts)
+    gone = told(replace(WANTED, backups=None), backups=then)
+    assert gone == ("no backups are made any more; those that there are stay", restarts)
+
+
 @pytest.mark.proves("story.server")
 def test_another_version_of_the_program() -> None:
     assert told(replace(WANTED, toolkit="def")) == (

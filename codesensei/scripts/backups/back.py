@@ -8,10 +8,12 @@ import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
-from codesensei.scripts.backups import make, postgres, settings, sqlite
+from codesensei.scripts.backups import archiving, make, moment, postgres, settings, sqlite
+from codesensei.scripts.backups.pgbackrest import Archive
 from codesensei.scripts.backups.repository import Repository
 from codesensei.scripts.base import files, locks
 from codesensei.scripts.base.commands import systemctl
@@ -35,12 +37,16 @@ class _Names:
         return f"{name[: NAME_BYTES - len(end)]}{end}"
 
 
-def restore(step: Step[object], snapshot: str) -> None:
-    """Everything is fetched, restored and compared first; only then the site's processes stop for a moment."""
+def restore(step: Step[object], snapshot: str, at: str = "") -> None:
+    """Everything is fetched, restored and compared first; only then the site's processes stop for a moment.
+
+    `at` is a moment, where backups are continuous: the database is that of then, the files are of the backup before.
+    """
     project, wanted, names = step.project, settings.require(step.project), _Names(time.strftime("%Y%m%d-%H%M%S"))
+    target = _moment(wanted, at)
     make.sweep(step)
     repository = Repository(project, wanted)
-    chosen = make.choose(repository, snapshot)
+    chosen = make.choose(repository, snapshot, target)
     with _no_deploy(step), contextlib.ExitStack() as ending:
         into, beside = make.fetched(project, "restore"), project.fetched_folders
         for place in (into, beside):
@@ -51,6 +57,9 @@ def restore(step: Step[object], snapshot: str) -> None:
         found, contents = make.fetch(repository, chosen, into)
         folders = _fetch_folders(step, repository, chosen.id, beside, contents)
         new = ""
+        if contents.point or at:
+            words = moment.at(target, contents.label) if at else moment.of_point(contents.point, contents.label)
+            contents = _read_moment(step, wanted, contents, words, found / make.DUMP, at)
         if contents.kind == "postgresql":
             new = _new_database(step, wanted, found, contents)
         elif contents.kind == "sqlite":
@@ -63,7 +72,39 @@ def restore(step: Step[object], snapshot: str) -> None:
             for name, folder in folders.items():
                 _swap_folder(step, project.shared / name, folder, names)
         made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(contents.made))
-        step.say(f"restored: {project.slug} as it was on {made} (release {contents.release or 'none'})")
+        if at:
+            then = "at the end of the archive" if target is None else f"on {target:%Y-%m-%d %H:%M:%S} UTC"
+            step.say(f"restored: the database of {project.slug} as it was {then}, its files as they were on {made}")
+        else:
+            step.say(f"restored: {project.slug} as it was on {made} (release {contents.release or 'none'})")
+
+
+def _moment(wanted: Backup, at: str) -> datetime | None:
+    """The moment that is asked for. Failure where none can be restored, and for one that has not come yet."""
+    if not at:
+        return None
+    if not wanted.days:
+        fix = "choose one of the backups, which codesensei backups lists; backups.database: continuous is for moments"
+        raise Failure(f"moment {at}", "this stack's database is dumped, not archived", fix)
+    found = moment.parse(at)
+    if found and found > datetime.now(timezone.utc):
+        raise Failure(f"moment {at}", "it has not come yet", "choose one that has passed")
+    return found
+
+
+def _read_moment(
+    step: Step[object], wanted: Backup, was: make.Contents, words: list[str], into: Path, at: str
+) -> make.Contents:
+    archive = Archive(step.project, wanted)
+    if at and archiving.is_on(archive):
+        try:
+            moment.reach_now(archive)
+        except Failure as failure:
+            step.say(f"warning: what was written last may be missing: {failure.cause}")
+    read = make.read_moment(step, wanted, was, words, into)
+    if not at and was.counted:
+        make.compare(was, read.counts)
+    return read
 
 
 def _new_database(step: Step[object], wanted: Backup, found: Path, contents: make.Contents) -> str:

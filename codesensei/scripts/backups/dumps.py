@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from codesensei.scripts.backups import postgres
+from codesensei.scripts.backups import postgres, settings, status
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import ownership
@@ -17,6 +17,11 @@ from codesensei.scripts.postgres.postgresql import FREE_SPACE
 def make(step: Step[object], keep: int) -> None:
     """Dump the project's database; Failure where that is not possible. Of these dumps the newest `keep` stay."""
     if not keep:
+        return
+    wanted = settings.read(step.project)
+    if wanted and wanted.days and status.read(step.project).made:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        step.say(f"not dumped before destructive migrations: codesensei restore --at {now} brings back what was before")
         return
     found = ownership.applied(step.project)
     if found is None:

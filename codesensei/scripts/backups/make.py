@@ -9,9 +9,11 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
-from codesensei.scripts.backups import postgres, settings, sqlite, status
+from codesensei.scripts.backups import archiving, moment, postgres, settings, sqlite, status
+from codesensei.scripts.backups.pgbackrest import Archive
 from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import files, locks
 from codesensei.scripts.base.step import Failure, Step
@@ -37,6 +39,11 @@ class Contents:
     counts: Mapping[str, int] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
     media_owner: int = 0
+    # With continuous backups: that of the cluster, and the restore point after it; not every one is counted.
+    label: str = ""
+    point: str = ""
+    counted: bool = True
+    bytes: int = 0
     folders: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -79,6 +86,7 @@ def sweep(step: Step[object]) -> None:
     database = wanted.database
     if database and database.kind in MADE_HERE:
         port = database.port or PORT
+        left += moment.sweep(Archive(project, wanted)) if wanted.days else []
         for name in (scratch(project, "check"), scratch(project, "new")):
             left += [f"database {name}"] if postgres.exists(port, name) else []
             postgres.drop(port, name)
@@ -97,23 +105,32 @@ def now(step: Step[object]) -> str:
         repository = Repository(project, wanted)
         repository.ensure()
         snapshot = _make(step, wanted, repository)
-        repository.forget(wanted.keep)
+        repository.forget(wanted.keep, wanted.days)
     except (Failure, OSError) as error:
         status.failed(project, error)
         raise
     step.say(f"backup {snapshot} made in {wanted.to}")
-    if time.time() - status.read(project).checked > status.CHECK_SECONDS:
+    if _is_check_due(project):
         verify(step, snapshot)
     return snapshot
+
+
+def _is_check_due(project: ProjectPaths) -> bool:
+    return time.time() - status.read(project).checked > status.CHECK_SECONDS
 
 
 def _make(step: Step[object], wanted: Backup, repository: Repository) -> str:
     project, place = step.project, staging(step.project)
     with _emptied(place):
         folders, left = _folders(project, wanted)
-        contents = replace(_dump(project, wanted, place), folders=folders)
+        archived = 0
+        if wanted.days:
+            contents, archived = _archive(step, wanted)
+        else:
+            contents = _dump(project, wanted, place)
+        contents = replace(contents, folders=folders)
         files.write_file(place / MANIFEST, json.dumps(codec.encode(contents), indent=1) + "\n", 0o600)
-        size = sum(path.stat().st_size for path in place.iterdir())
+        size = archived + sum(path.stat().st_size for path in place.iterdir())
         snapshot = repository.add([place, *map(Path, folders.values())])
     error, fix = "", ""
     if left:
@@ -121,6 +138,43 @@ def _make(step: Step[object], wanted: Backup, repository: Repository) -> str:
         fix = "put the folder itself there, or a link that root owns"
     status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error=error, fix=fix)
     return snapshot
+
+
+def _archive(step: Step[object], wanted: Backup) -> tuple[Contents, int]:
+    """Back PostgreSQL up where its archive is, and set a restore point; the size of what is new there."""
+    project, database, archive = step.project, wanted.database, Archive(step.project, wanted)
+    assert database is not None
+    if not archiving.is_on(archive):
+        raise Failure(archiving.THING, "it is not on", "run pulumi up, which turns it on")
+    made = archive.backup()
+    now = time.time()
+    # As long as a dump of it, in a database that is too large for that: not more often than it is compared.
+    counts = made.kind == "full" or _is_check_due(project)
+    found = moment.mark(archive.port, database.name, f"codesensei-{step.slug}-{now:.0f}", counts=counts)
+    archive.check()
+    contents = Contents(
+        release=Live.read(project).release or "",
+        made=now,
+        kind="postgresql",
+        name=database.name,
+        counts=found.counts or {},
+        counted=found.counts is not None,
+        label=made.label,
+        point=found.name,
+        bytes=postgres.size(archive.port, database.name),
+        media_owner=files.user_id(wanted.user),
+    )
+    return contents, made.bytes
+
+
+def read_moment(step: Step[object], wanted: Backup, contents: Contents, words: list[str], into: Path) -> Contents:
+    """Write the database of a moment into a file, as a dump; what it holds."""
+    if not wanted.days:
+        cause = "its database is in the archive of continuous backups, which this stack has no more"
+        raise Failure("backup", cause, "set codesensei:backups.database: continuous, and run pulumi up")
+    counts, extensions = moment.dump(step, Archive(step.project, wanted), words, into, contents.bytes)
+    read = replace(contents, kind="postgresql", counts=counts, counted=True, extensions=tuple(extensions))
+    return replace(read, label="", point="")
 
 
 def _dump(project: ProjectPaths, wanted: Backup, place: Path) -> Contents:
@@ -157,7 +211,11 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
         with _emptied(into):
             found, contents = fetch(repository, chosen, into)
             counts: Mapping[str, int] = {}
-            if contents.kind == "sqlite":
+            if contents.point:
+                words = moment.of_point(contents.point, contents.label)
+                # Read to its end, and not kept.
+                counts = read_moment(step, wanted, contents, words, Path(os.devnull)).counts
+            elif contents.kind == "sqlite":
                 counts = sqlite.count(wanted.user, found / DUMP)
             elif contents.kind and wanted.database:
                 port, quiet = wanted.database.port or PORT, postgres.Quiet(step.slug, step.name, (), None)
@@ -168,18 +226,26 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
                     counts = postgres.count(port, beside)
                 finally:
                     postgres.drop(port, beside)
-            compare(contents, counts)
+            if contents.counted:
+                compare(contents, counts)
     except (Failure, OSError) as error:
         failure = Failure.of(error, f"check of backup {snapshot}")
         status.note(project, check_error=f"{failure.thing}: {failure.cause}")
         raise
     status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")
-    step.say(f"backup {chosen.id} restored for a check: {_rows(counts)}, all there")
+    all_there = "all there" if contents.counted else "not compared, for they were not counted when it was made"
+    step.say(f"backup {chosen.id} restored for a check: {_rows(counts)}, {all_there}")
 
 
-def choose(repository: Repository, snapshot: str) -> Snapshot:
-    """The backup of this name, or the latest. Failure where there is none."""
+def choose(repository: Repository, snapshot: str, before: datetime | None = None) -> Snapshot:
+    """The backup of this name, or the latest, or the last one `before` a moment. Failure where there is none."""
     known = repository.snapshots()
+    if known and before:
+        first = known[0]
+        known = [one for one in known if moment.instant(one.time) <= before]
+        if not known:
+            cause = f"there is no backup that is so old; the oldest is {first.id} of {first.time[:19]}"
+            raise Failure(f"moment {before:%Y-%m-%d %H:%M:%S} UTC", cause, "choose a later moment")
     if not known:
         raise Failure(f"backups in {repository.settings.to}", "there is none", "make one first")
     chosen = known[-1] if snapshot == "latest" else next((one for one in known if one.id == snapshot), None)

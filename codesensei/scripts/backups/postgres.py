@@ -5,11 +5,13 @@ What is restored runs as a role without any power: a dump may hold functions tha
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base.commands import WITH_CALLER, how_it_ended
@@ -28,13 +30,14 @@ COUNTS = """
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
         AND deptype = 'e');
 """
-_OPEN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSELECT pg_export_snapshot();\n"
+_OPEN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
 _EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql';\n"
 # Entries of a dump that only a superuser may restore; extensions are made before.
 _NOT_RESTORED = re.compile(
     r"\d+; \d+ \d+ (EXTENSION - |COMMENT - EXTENSION |SCHEMA - public |COMMENT - SCHEMA public |EVENT TRIGGER |ACL |"
     r"DEFAULT ACL |PUBLICATION |SUBSCRIPTION )"
 )
+_COUNTED = " ".join(COUNTS.split()) + "\n" + _EXTENSIONS
 Counts = Mapping[str, int]
 
 
@@ -45,30 +48,61 @@ class Quiet(Step[None]):
         """Nothing."""
 
 
-def dump(port: int, name: str, into: Path) -> tuple[Counts, list[str]]:
-    """Write the database into a file; the counts of its rows and its extensions, both of the same moment."""
-    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKETS, "-p", str(port), "-d", name]
+@dataclass(frozen=True)
+class Session:
+    """A session of psql's, as the cluster's superuser: a transaction in it stays open from one question to the next."""
+
+    name: str
+    process: subprocess.Popen[str]
+
+    def ask(self, text: str, lines: int) -> list[str]:
+        """What the statements print. Failure where that is less."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(text)
+            self.process.stdin.flush()
+        found = [self.process.stdout.readline().strip() for _ in range(lines)]
+        if not found[-1]:
+            raise Failure(f"database {self.name}", "its tables cannot be read", postgresql.CLUSTERS_TEXT)
+        return found
+
+
+@contextlib.contextmanager
+def session(port: int, name: str, sockets: str = SOCKETS) -> Iterator[Session]:
+    """A session with this database, for the block."""
+    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", sockets, "-p", str(port), "-d", name]
     with subprocess.Popen(
         _as_postgres(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment(), cwd="/"
-    ) as session:
-        assert session.stdin is not None
-        assert session.stdout is not None
-        session.stdin.write(_OPEN + " ".join(COUNTS.split()) + "\n" + _EXTENSIONS)
-        session.stdin.flush()
-        snapshot, counts, extensions = (session.stdout.readline().strip() for _ in range(3))
-        if not extensions:
-            raise Failure(f"database {name}", "its tables cannot be read", postgresql.CLUSTERS_TEXT)
+    ) as process:
+        yield Session(name, process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def dump(port: int, name: str, into: Path, sockets: str = SOCKETS) -> tuple[Counts, list[str]]:
+    """Write the database into a file; the counts of its rows and its extensions, both of the same moment."""
+    with session(port, name, sockets) as asked:
+        text = f"{_OPEN}SELECT pg_export_snapshot();\n{_COUNTED}"
+        snapshot, counts, extensions = asked.ask(text, 3)
         # Not compressed: restic does it, and keeps what has not changed once.
-        argv = ["pg_dump", "-h", SOCKETS, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}", "--", name]
+        argv = ["pg_dump", "-h", sockets, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}", "--", name]
         with into.open("wb") as file:
             done = subprocess.run(
                 _as_postgres(argv), stdout=file, stderr=subprocess.PIPE, env=_environment(), cwd="/", check=False
             )
-        session.stdin.close()
     if done.returncode:
         fix = postgresql.FREE_SPACE if b"No space left" in done.stderr else postgresql.CLUSTERS_TEXT
         log = done.stderr.decode(errors="replace")
         raise Failure(f"database {name}", f"pg_dump {how_it_ended(done.returncode)}", fix, log)
+    return json.loads(counts), json.loads(extensions)
+
+
+def counted(port: int, name: str, snapshot: str) -> tuple[Counts, list[str]]:
+    """The counts of its rows and its extensions, as a transaction sees them that has exported this snapshot."""
+    with session(port, name) as asked:
+        text = f"{_OPEN}SET TRANSACTION SNAPSHOT {literal(snapshot)};\n{_COUNTED}"
+        counts, extensions = asked.ask(text, 2)
     return json.loads(counts), json.loads(extensions)
 
 

@@ -91,7 +91,9 @@ class Repository:
     def ensure(self) -> bool:
         """Make the repository where there is none. Failure where it cannot be used."""
         if self.settings.to.startswith("/"):
-            _ensure_directory(Path(self.settings.to))
+            # pgBackRest has a folder in it, to which PostgreSQL's user gets through.
+            mode, group = (0o710, "postgres") if self.settings.days else (0o700, "root")
+            _ensure_directory(Path(self.settings.to), mode, group)
         found = self._run("cat", "config")
         if found.ok:
             return False
@@ -118,10 +120,11 @@ class Repository:
         """Bring one place of a backup back, below another directory."""
         self.call("restore", snapshot, "--target", str(into), "--include", str(place))
 
-    def forget(self, keep: KeepBackups) -> None:
-        """Remove backups beyond those to keep, and what only they need."""
+    def forget(self, keep: KeepBackups, days: int = 0) -> None:
+        """Remove backups beyond those to keep, or all but those of so many days, and what only they need."""
         # restic takes no 0.
-        words = [f"--keep-{name}={count}" for name, count in vars(keep).items() if count]
+        words = [f"--keep-{name}={count}" for name, count in vars(keep).items() if count and not days]
+        words += [f"--keep-within={days}d"] if days else []
         mine = ["--tag", TAG, "--host", self.project.slug, "--group-by", "host"]
         self.call("forget", "--prune", *mine, *words)
 
@@ -174,7 +177,7 @@ class Repository:
         return Failure(self._thing, f"restic {how_it_ended(done.code)}", fix, done.stderr)
 
 
-def _ensure_directory(path: Path) -> None:
+def _ensure_directory(path: Path, mode: int, group: str) -> None:
     """Make the directory. Failure where somebody but root could put something else in its place."""
     for parent in reversed(path.parents):
         if not parent.exists():
@@ -183,4 +186,4 @@ def _ensure_directory(path: Path) -> None:
         if parent.is_symlink() or found.st_uid != files.user_id("root") or found.st_mode & 0o022:
             fix = "choose a directory whose parents belong to root and nobody else may write"
             raise Failure(f"backups in {path}", f"others than root can replace {parent}", fix)
-    files.make_directory(path, 0o700)
+    files.make_directory(path, mode, "root", group)

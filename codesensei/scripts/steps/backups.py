@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from codesensei.scripts.backups import settings, status
+from codesensei.scripts.backups import archiving, settings, status
 from codesensei.scripts.backups.repository import Repository
 from codesensei.scripts.base import files, units
 from codesensei.scripts.base.commands import systemctl
@@ -25,6 +25,8 @@ def run(step: Step[Backup]) -> None:
     wrote = write_json(settings.place(project), codec.encode(kept))
     wrote = files.write_file(settings.password_file(project), data.password, 0o600) or wrote
     step.converge(wrote, f"backups to {data.to} configured")
+    if not data.days:
+        archiving.remove(step)
     if not status.read(project).since:
         status.note(project, since=time.time())
     wrote = files.write_file(project.backup, COMMAND.read_bytes(), 0o755)
@@ -36,10 +38,23 @@ def run(step: Step[Backup]) -> None:
         step.converge(Repository(project, data).ensure(), f"repository made in {data.to}")
     except Failure as error:
         warnings.append(f"{error.thing}: {error.cause}; {error.fix}; then on the server: {project.backup} now")
+    else:
+        warnings += _archive(step)
     _timer(step)
     if step.changes and not warnings:
         step.say("keep the stack output backupPassword somewhere else: without it nobody can read the backups")
     step.result = BackupSaid(warnings=tuple(warnings))
+
+
+def _archive(step: Step[Backup]) -> list[str]:
+    """Begin to archive, where that is asked for: what keeps it from that, as a warning."""
+    if not step.data.days:
+        return []
+    try:
+        archiving.ensure(step)
+    except Failure as failed:
+        return [f"{failed.thing}: {failed.cause}; {failed.fix}; then run pulumi up again"]
+    return []
 
 
 def _timer(step: Step[Backup]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from codesensei.scripts.backups import settings, status
+from codesensei.scripts.backups import archiving, settings, status
 from codesensei.scripts.base import changed, damage, limited, locks, proofs, register, rivals, units
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
@@ -21,6 +21,7 @@ from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import (
     ACME,
+    BACKUPS,
     BROKER,
     DATABASE,
     INSTANCE,
@@ -96,6 +97,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
     """What a step left in order, apart from files, and no longer is."""
     lacking: dict[str, Callable[[], Iterable[str]]] = {
         ACME.name: lambda: certificates.lacking(project),
+        BACKUPS.name: lambda: archiving.lacking(project),
         DATABASE.name: lambda: findings.closed_database(project),
         BROKER.name: lambda: brokers.stopped(project),
         INSTANCE.name: lambda: brokers.own_stopped(project),
@@ -118,6 +120,7 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
         yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
         yield from findings.of_project(live)
         yield from status.findings(project)
+        yield from archiving.findings(project, status.read(project).made)
         yield from filter(None, [limited.finding()])
 
 

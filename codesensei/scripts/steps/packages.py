@@ -63,6 +63,7 @@ def run(step: Step[Packages]) -> None:
     wanted += [*apt.one_of(NGINX), *_python(apt, data), *apt.one_of(BROKERS)]
     wanted += ["certbot"] if data.certbot else []
     wanted += ["restic", "openssh-client"] if data.backups else []
+    wanted += ["pgbackrest"] if data.continuous else []
     wanted += ["postgresql"] if data.postgresql and not postgresql_major() else []
     apt.ensure(wanted, "codesensei:project.systemPackages")
     if data.postgresql:

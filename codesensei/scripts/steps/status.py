@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
-from codesensei.scripts.backups import settings
+from codesensei.scripts.backups import archiving, settings
 from codesensei.scripts.backups import status as backup_status
 from codesensei.scripts.base import lines, locks, proofs, units
 from codesensei.scripts.base.lines import SwitchRun
@@ -15,6 +16,7 @@ from codesensei.wire import codec
 from codesensei.wire.answers import BackupState, ProcessState, ServerStatus
 from codesensei.wire.names import job_unit
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.steps import Finding
 
 RUNNING = ("active", "activating", "deactivating")
 
@@ -43,8 +45,13 @@ def of_project(project: ProjectPaths) -> ServerStatus:
         interrupted=() if holder else tuple(_interrupted(project)),
         open_switch=not holder and Journal.read(project) is not None,
         backups=_backups(project),
-        findings=tuple(findings.of_project(live)) if live.manifest else (),
+        findings=tuple(_findings(live)) if live.manifest else (),
     )
+
+
+def _findings(live: Live) -> Iterator[Finding]:
+    yield from findings.of_project(live)
+    yield from archiving.findings(live.project, backup_status.read(live.project).made)
 
 
 def _lock(project: ProjectPaths) -> str:

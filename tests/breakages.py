@@ -1549,7 +1549,7 @@ UNIT = [
     Breakage(
         "build.signal",
         f"{SCRIPTS}/release/jobs.py",
-        '        "ExecStopPost": "/usr/bin/test ${EXIT_CODE} = exited",\n',
+        '        "ExecStopPost": ENDED_ITSELF,\n',
         "",
     ),
     Breakage(

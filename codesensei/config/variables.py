@@ -12,7 +12,7 @@ from codesensei.wire import envfile
 from codesensei.wire.envfile import Written
 
 _SET = re.compile(r"PATH|HOME|VIRTUAL_ENV|DJANGO_SETTINGS_MODULE|PYTHONUNBUFFERED")
-_OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
+_OWNED = re.compile(rf"{_SET.pattern}|PYTHONHOME|NOTIFY_SOCKET|EXIT_CODE|BASH_ENV|ENV|IFS|LISTEN_.*|LD_.*")
 # How the engine hands over an unquoted date.
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? [+-]\d{4} \S+")
 _FIXES = {

@@ -52,6 +52,7 @@ def office(changing_desk: Desk) -> Office:
     return office
 
 
+@pytest.mark.full
 @pytest.mark.proves("workers.drain", "workers.stop-signal")
 def test_a_job_under_way_survives_a_deploy(office: Office) -> None:
     server = office.server

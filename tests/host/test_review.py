@@ -69,7 +69,7 @@ def leftovers(stack: Stack) -> dict[str, Any]:
     return {one["branch"]: one["gone"] for one in found}
 
 
-@each_debian(13)
+@each_debian(12)
 @pytest.mark.proves("review-stack.up", "review-stack.data", "review-stack.down", "review-stack.list")
 @pytest.mark.proves("review-stack.secrets", "review-stack.own", "review-stack.database")
 def test_a_branch_beside_its_base(stack: Stack) -> None:

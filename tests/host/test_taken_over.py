@@ -39,6 +39,7 @@ def starts(stack: Stack) -> str:
     return stack.server.console(f"{show} {' '.join(map(repr, UNITS))}").stdout
 
 
+@pytest.mark.full
 @on_debian(12)
 def test_what_did_not_change_runs_on(debian: int, fresh: Callable[[int], Server], place: Path, tmp_path: Path) -> None:
     stack = Stack(fresh(debian), place / f"taken-over-{debian}")

@@ -75,7 +75,7 @@ def agent(key: Path) -> Iterator[str]:
 
 
 @pytest.mark.proves("config.server.proxy", "config.server.host-key", "config.ssh-key")
-@each_debian(13)
+@each_debian(12)
 def test_a_jump_host_with_a_key_and_with_an_agent(stack: Stack, jump: Server) -> None:
     reach_by(stack, proxy={"host": jump.host, "hostKey": jump.host_key})
     assert jump.host in peers(stack)

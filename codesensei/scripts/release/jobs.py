@@ -33,6 +33,8 @@ SOCKETS = "/run/postgresql"
 QUIET_SECONDS = 20.0
 LONGEST_QUIET = 600.0
 LONGEST_SECONDS = 6 * 3600
+# Without a $: systemd may read the unit again meanwhile, and what it has written for itself then has another meaning.
+ENDED_ITSELF = "/bin/sh -c '/usr/bin/env | /usr/bin/grep -qx EXIT_CODE=exited'"
 # systemd's ExecMainCode of a process that a signal has ended, without a core dump and with one.
 BY_SIGNAL = (str(os.CLD_KILLED), str(os.CLD_DUMPED))
 
@@ -219,7 +221,7 @@ def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[s
         "KillMode": "control-group",
         "RuntimeMaxSec": str(job.seconds),
         # To systemd, whoever is ended by SIGTERM, SIGINT or SIGHUP has ended well.
-        "ExecStopPost": "/usr/bin/test ${EXIT_CODE} = exited",
+        "ExecStopPost": ENDED_ITSELF,
         "EnvironmentFile": str(release.env_file),
     }
     if job.low_weight:

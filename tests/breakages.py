@@ -218,13 +218,13 @@ UNIT = [
         "            pass\n",
     ),
     Breakage("continuous.moment", f"{SCRIPTS}/backups/back.py", "found > datetime.now(", "found < datetime.now("),
-    Breakage("continuous.moment", f"{SCRIPTS}/backups/make.py", "moment.instant(one.time) <= before", "one.time"),
+    Breakage("continuous.moment", f"{SCRIPTS}/backups/make.py", "moments.instant(one.time) <= before", "one.time"),
     Breakage("continuous.moment", f"{SCRIPTS}/backups/pgbackrest.py", 'f"--db-include={database}", *argv', "*argv"),
     Breakage(
         "continuous.moment", f"{SCRIPTS}/backups/pgbackrest.py", 'f"--tablespace-map-all={into}-tablespaces", ', ""
     ),
     Breakage("continuous.moment", f"{SCRIPTS}/backups/moment.py", "if label else []", "if not label else []"),
-    Breakage("continuous.moment", "codesensei/console/__main__.py", ".astimezone(timezone.utc)", ""),
+    Breakage("continuous.moment", f"{WIRE}/moments.py", ".astimezone(timezone.utc)", ""),
     Breakage(
         "continuous.checked",
         f"{SCRIPTS}/backups/make.py",
@@ -249,7 +249,15 @@ UNIT = [
     ),
     Breakage("continuous.unavailable", f"{SCRIPTS}/backups/pgbackrest.py", 'self._run("stanza-upgrade")', "done"),
     Breakage("continuous.unavailable", f"{SCRIPTS}/backups/make.py", "if not archiving.is_on(archive):", "if False:"),
-    Breakage("continuous.destructive", f"{SCRIPTS}/backups/dumps.py", " and status.read(step.project).made:", ":"),
+    Breakage("continuous.destructive", f"{SCRIPTS}/backups/dumps.py", " or not made:", ":"),
+    Breakage("continuous.destructive", f"{SCRIPTS}/backups/dumps.py", "            archive.check()\n", ""),
+    Breakage(
+        "continuous.destructive",
+        f"{SCRIPTS}/backups/dumps.py",
+        "next(archiving.findings(step.project, made), None)",
+        "None",
+    ),
+    Breakage("continuous.destructive", f"{SCRIPTS}/backups/dumps.py", "if archiving.is_on(archive):", "if archive:"),
     Breakage("continuous.ended", f"{SCRIPTS}/steps/switch.py", "        archiving.remove(step)\n", ""),
     Breakage("continuous.ended", f"{SCRIPTS}/steps/destroy.py", "    archiving.remove(step)\n", ""),
     Breakage("continuous.ended", f"{SCRIPTS}/steps/backups.py", "        archiving.remove(step)\n", "        pass\n"),

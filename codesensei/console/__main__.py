@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ import click
 from codesensei.console import init, pinning, recovery, review, show
 from codesensei.console.engine import Engine
 from codesensei.console.server import Server
+from codesensei.wire import moments
 from codesensei.wire.answers import Backups, Releases, ServerStatus
 from codesensei.wire.text import printable
 
@@ -51,15 +51,13 @@ def agreed(question: str, *, yes: bool) -> None:
 
 def moment(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
     """A time with its offset, as UTC."""
-    if text is None or text == "end":
-        return text
+    if text is None:
+        return None
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise click.BadParameter("write it with its offset from UTC: 2026-11-30T12:00:00Z or 2026-11-30T13:00:00+01:00")
-    return found.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+        found = moments.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return moments.END if found is None else found.isoformat().replace("+00:00", "Z")
 
 
 @contextlib.contextmanager

@@ -691,6 +691,28 @@ def test_nothing_is_dumped_before_what_can_be_restored(
     assert not (SHOP.memory / "dumps").exists()
 
 
+@pytest.mark.proves("continuous.destructive")
+@pytest.mark.parametrize("how", ["off", "refuses", "fails", "gave up"])
+def test_a_dump_is_tried_where_the_archive_could_not_restore(world: World, make_step: Any, how: str) -> None:
+    """What was set up once is no promise: the archive is asked in that moment."""
+    deployed(world, make_step)
+    status.note(SHOP, made=time.time() - DAY)
+    if how == "off":
+        world.settings["archive_mode"] = "off"
+    elif how == "refuses":
+        world.refuses["check"] = "ERROR: [082]: WAL segment was not archived before the 60000ms timeout"
+    elif how == "fails":
+        world.archiver["fails"] = True
+    else:
+        kept = world.root / "target/postgresql/archive/shop/17-1/0000000100000001"
+        kept.mkdir(parents=True)
+        (kept / f"000000010000000100000001-{'0' * 40}.lz4").touch()
+    step = make_step("build")
+    dumps.make(step, 3)
+    assert "restore --at" not in " ".join(step.said)
+    assert step.said[0].startswith("dumping, as this moment could not be restored: ")
+
+
 def test_a_moment_has_its_offset() -> None:
     assert moment.parse("end") is None
     wanted = datetime(2026, 11, 30, 12, 0, 0, 500000, tzinfo=timezone.utc)

@@ -97,7 +97,8 @@ def test_systemd_is_told_which_end_is_a_good_one(server: Path) -> None:
     # What systemd has written with one is read otherwise when it reads its units again.
     assert "$" not in ended_itself
     for code, status in (("exited", 0), ("killed", 1), ("dumped", 1)):
-        assert subprocess.run(shlex.split(ended_itself), env={"EXIT_CODE": code}, check=False).returncode == status
+        environment = {"NOTE": "a\nEXIT_CODE=exited\nb", "EXIT_CODE": code}
+        assert subprocess.run(shlex.split(ended_itself), env=environment, check=False).returncode == status
 
 
 TELLING = (

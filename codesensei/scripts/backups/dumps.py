@@ -7,19 +7,20 @@ import shutil
 import time
 from pathlib import Path
 
-from codesensei.scripts.backups import postgres, settings, status
+from codesensei.scripts.backups import archiving, postgres, settings, status
+from codesensei.scripts.backups.pgbackrest import Archive
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import ownership
 from codesensei.scripts.postgres.postgresql import FREE_SPACE
+from codesensei.wire.steps import Finding
 
 
 def make(step: Step[object], keep: int) -> None:
     """Dump the project's database; Failure where that is not possible. Of these dumps the newest `keep` stay."""
     if not keep:
         return
-    wanted = settings.read(step.project)
-    if wanted and wanted.days and status.read(step.project).made:
+    if _is_archived(step):
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         step.say(f"not dumped before destructive migrations: codesensei restore --at {now} brings back what was before")
         return
@@ -39,6 +40,25 @@ def make(step: Step[object], keep: int) -> None:
     for old in sorted(folder.glob("*.dump"))[:-keep]:
         files.remove_path(old)
     step.say(f"dumped before destructive migrations: {path} ({sum(counts.values())} rows in {len(counts)} tables)")
+
+
+def _is_archived(step: Step[object]) -> bool:
+    """Whether this moment can be restored by continuous backups: asked of the archive now, not of what was set up."""
+    wanted, made = settings.read(step.project), status.read(step.project).made
+    if wanted is None or not wanted.days or not made:
+        return False
+    archive = Archive(step.project, wanted)
+    try:
+        if archiving.is_on(archive):
+            archive.check()
+            lost = next(archiving.findings(step.project, made), None)
+        else:
+            lost = Finding(thing=archiving.THING, cause="it is not on", fix="")
+    except Failure as failure:
+        lost = Finding(thing=failure.thing, cause=failure.cause, fix="")
+    if lost:
+        step.say(f"dumping, as this moment could not be restored: {lost.thing}: {lost.cause}")
+    return lost is None
 
 
 def check(dump: Path, tables: set[str]) -> None:

@@ -20,7 +20,7 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
 from codesensei.scripts.serving.live import Live
-from codesensei.wire import codec
+from codesensei.wire import codec, moments
 from codesensei.wire.names import backup_units
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import MADE_HERE, Backup
@@ -242,7 +242,7 @@ def choose(repository: Repository, snapshot: str, before: datetime | None = None
     known = repository.snapshots()
     if known and before:
         first = known[0]
-        known = [one for one in known if moment.instant(one.time) <= before]
+        known = [one for one in known if moments.instant(one.time) <= before]
         if not known:
             cause = f"there is no backup that is so old; the oldest is {first.id} of {first.time[:19]}"
             raise Failure(f"moment {before:%Y-%m-%d %H:%M:%S} UTC", cause, "choose a later moment")

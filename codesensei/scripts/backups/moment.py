@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from codesensei.scripts.backups import postgres
@@ -20,11 +20,10 @@ from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
+from codesensei.wire import moments
 from codesensei.wire.processes import SYSTEM_PATH
 from codesensei.wire.text import size
 
-# The word for all that has been archived.
-END = "end"
 # What WAL and the databases of PostgreSQL itself need, beside the one that is read and the dump of it.
 RESERVE, PARTS = 1 << 30, 2.5
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -73,20 +72,11 @@ class Point:
 
 
 def parse(text: str) -> datetime | None:
-    """A moment with its offset from UTC; None for the end. Failure for any other text."""
-    if text == END:
-        return None
-    with contextlib.suppress(ValueError):
-        found = instant(text)
-        if found.tzinfo is not None:
-            return found.astimezone(timezone.utc)
-    fix = "write it with its offset: 2026-11-30T12:00:00Z or 2026-11-30T13:00:00+01:00"
-    raise Failure(f"moment {text}", "it is no time with an offset from UTC", fix)
-
-
-def instant(text: str) -> datetime:
-    """A time in ISO 8601; nanoseconds, which restic writes, are cut off."""
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
+    """A moment, in UTC; None for the end. Failure for any other text."""
+    try:
+        return moments.parse(text)
+    except ValueError as error:
+        raise Failure(f"moment {text}", "it is no time with an offset from UTC", str(error)) from None
 
 
 def at(moment: datetime | None, label: str) -> list[str]:
@@ -225,7 +215,7 @@ def _await(step: Step[object], archive: Archive, said: Iterator[str], lines: deq
     if _NOT_REACHED in text:
         last = _LAST.search(text)
         cause = f"it ends before that moment: its last transaction is of {last[1] if last else 'an earlier time'} UTC"
-        fix = f"choose an earlier moment, or all that is there: restore --at {END}"
+        fix = f"choose an earlier moment, or all that is there: restore --at {moments.END}"
         raise Failure(archive.thing, cause, fix)
     raise Failure("scratch copy", "PostgreSQL does not start with it", "see what it says below", text)
 

@@ -34,7 +34,7 @@ QUIET_SECONDS = 20.0
 LONGEST_QUIET = 600.0
 LONGEST_SECONDS = 6 * 3600
 # Without a $: systemd may read the unit again meanwhile, and what it has written for itself then has another meaning.
-ENDED_ITSELF = "/bin/sh -c '/usr/bin/env | /usr/bin/grep -qx EXIT_CODE=exited'"
+ENDED_ITSELF = "/usr/bin/grep -qxzF EXIT_CODE=exited /proc/self/environ"
 # systemd's ExecMainCode of a process that a signal has ended, without a core dump and with one.
 BY_SIGNAL = (str(os.CLD_KILLED), str(os.CLD_DUMPED))
 

@@ -44,24 +44,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
         remote.refuse_stand_ins()
     for warning in stack.warnings:
         remote.warn(warning)
-    code = source.read_code(config)
-    _name_branch(code)
-    made_here = stack.database.kind in MADE_HERE
-    geographic = source.hold_geography(code.geography, stack.database.scheme, made_here=made_here)
-    for note in (*code.settings.unsure, *code.warnings, *geographic):
-        remote.warn(note)
-    _tell_findings(stack, code)
-    if access is None:
-        state = remote.read_state()
-        access = remote.reach(
-            config.server,
-            slug=stack.slug,
-            drift=config.drift,
-            private_key=stack.secrets.ssh_private_key,
-            state=state,
-            tables=story.locked_tables(stack, code, state) if config.drift else (),
-            wanted=others.to_ask(stack, state),
-        )
+    code, access = _read(stack, access)
     for note in source.hold(code.unfit, access.look.python):
         remote.warn(note)
     others.leave_no_data(stack, access)
@@ -103,6 +86,29 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     hostnames: Output[list[str]] = Output.all(*generated.hostnames)
     served = (switch.url, hostnames, switch.release, switch.revision)
     return Outputs(*served, config.server.host, generated.backup_password)
+
+
+def _read(stack: Stack, access: remote.Access | None) -> tuple[source.Code, remote.Access]:
+    """The project's source and the way to the server, which answers while the source is read."""
+    if access:
+        return _read_source(stack), access
+    config, key = stack.config, stack.secrets.ssh_private_key
+    asking = remote.ask(config.server, slug=stack.slug, drift=config.drift, private_key=key)
+    code, state = _read_source(stack), remote.read_state()
+    tables = story.locked_tables(stack, code, state) if config.drift else ()
+    return code, remote.reach(asking, state, tables, others.to_ask(stack, state))
+
+
+def _read_source(stack: Stack) -> source.Code:
+    """Read it, and tell what there is to say of it."""
+    code = source.read_code(stack.config)
+    _name_branch(code)
+    made_here = stack.database.kind in MADE_HERE
+    geographic = source.hold_geography(code.geography, stack.database.scheme, made_here=made_here)
+    for note in (*code.settings.unsure, *code.warnings, *geographic):
+        remote.warn(note)
+    _tell_findings(stack, code)
+    return code
 
 
 def with_source(error: ConfigError) -> pulumi.RunError:

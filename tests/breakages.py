@@ -311,8 +311,8 @@ UNIT = [
     Breakage("preview.foreseen", "components/others.py", "for one in access.look.refused}", "for one in ()}"),
     Breakage("preview.foreseen", "components/others.py", "{*hostnames} <= {*was.hostnames}", "True"),
     Breakage("preview.foreseen", "components/others.py", "has_names and same == was", "has_names"),
-    Breakage("preview.foreseen", "components/stack.py", "            wanted=others.to_ask(stack, state),\n", ""),
-    Breakage("preview.foreseen", f"{REMOTE}/access.py", "Look.again(), refused=look.refused)", "Look.again())"),
+    Breakage("preview.foreseen", "components/stack.py", "others.to_ask(stack, state))", "None)"),
+    Breakage("preview.foreseen", f"{REMOTE}/access.py", "Look.again(), refused=found.refused)", "Look.again())"),
     Breakage("preview.foreseen", f"{REMOTE}/look.py", "foresight.question(wanted) if wanted else", '"" if wanted else'),
     Breakage("preview.foreseen", f"{REMOTE}/foresight.py", " || true", ""),
     Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "contextlib.suppress(OSError), ", ""),
@@ -547,7 +547,7 @@ UNIT = [
     Breakage("workers.killed", f"{SCRIPTS}/steps/switch.py", "warnings += _prove_and_switch", "_prove_and_switch"),
     Breakage("root.trust", f"{SCRIPTS}/release/static_files.py", " and os.path.realpath(one) == str(one)", ""),
     Breakage(
-        "look.shell", f"{REMOTE}/look.py", "[*_said_by_shell(server, done.stdout), *look.warnings]", "[*look.warnings]"
+        "look.shell", f"{REMOTE}/look.py", "[*_said_by_shell(self.server, said), *look.warnings]", "[*look.warnings]"
     ),
     Breakage("preview.geography", f"{SOURCE}/geography.py", " and not self._may_be_geographic() else", " else"),
     Breakage("preview.geography", f"{SOURCE}/geography.py", " not (setting.certain or self._is_kept()):", " False:"),
@@ -630,6 +630,10 @@ UNIT = [
         "components/stack.py",
         'return pulumi.RunError(f"{error}\\nand',
         'return pulumi.RunError(f"and',
+    ),
+    Breakage("look.meanwhile", f"{REMOTE}/look.py", "os.write(client.stdin.fileno(), SCRIPT.read_bytes())", "pass"),
+    Breakage(
+        "look.meanwhile", "components/stack.py", "    asking = remote", "    _read_source(stack)\n    asking = remote"
     ),
     Breakage("look.deploying", f"{REMOTE}/look.py", "if answer.deploying:", "if not answer:"),
     Breakage("look.deploying", f"{SCRIPTS}/base/locks.py", "return who", 'return ""'),
@@ -1882,8 +1886,8 @@ UNIT = [
     Breakage(
         "preflight.reachable",
         f"{REMOTE}/look.py",
-        "    if done.returncode == 255:\n",
-        "    if done.returncode == 254:\n",
+        "if self.client.returncode == 255:",
+        "if self.client.returncode == 254:",
     ),
     Breakage(
         "source.archive",
@@ -2337,9 +2341,7 @@ UNIT = [
         're.fullmatch(r"-?\\d{1,9}s?", value)',
     ),
     Breakage("config.defaults", f"{CONFIG}/project.py", "web: Seconds = option(40", "web: Seconds = option(30"),
-    Breakage(
-        "config.server.user", f"{REMOTE}/look.py", '    if "sudo:" in done.stderr:\n', '    if "su:" in done.stderr:\n'
-    ),
+    Breakage("config.server.user", f"{REMOTE}/look.py", 'if "sudo:" in complained:', 'if "su:" in complained:'),
     Breakage(
         "config.server.host-key", f"{REMOTE}/openssh.py", '"StrictHostKeyChecking yes"', '"StrictHostKeyChecking no"'
     ),

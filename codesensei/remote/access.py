@@ -12,10 +12,11 @@ from pulumi.runtime.config import get_config
 from pulumi_command import remote
 
 from codesensei.config.server import ServerConfig
+from codesensei.remote import look
 from codesensei.remote.agent import NO_KEY, folder_of, start_agent
 from codesensei.remote.connection import connection
 from codesensei.remote.errors import RemoteError
-from codesensei.remote.look import Look, look_at
+from codesensei.remote.look import Asked, Look
 from codesensei.remote.state import State
 from codesensei.remote.told import warn
 from codesensei.wire.paths import ProjectPaths
@@ -62,55 +63,74 @@ class Access:
         return f"{self.sudo}{ProjectPaths(self.slug).launcher}"
 
 
-def reach(
-    server: ServerConfig,
-    *,
-    slug: str,
-    drift: bool,
-    private_key: pulumi.Output[str] | None,
-    state: State,
-    tables: Sequence[str] = (),
-    wanted: Preflight | None = None,
-) -> Access:
-    """Start the agent and, where drift is looked for, look at the server once and ask for the sizes of these tables.
+@dataclass(frozen=True)
+class Asking:
+    """A server that is being asked while the program reads on.
+
+    `asked` is None where nobody looks: `problem` is then why it cannot be asked, if it cannot.
+    """
+
+    server: ServerConfig
+    slug: str
+    agent_socket: str
+    private_key: pulumi.Output[str] | None = field(repr=False)
+    asked: Asked | None
+    problem: RemoteError | None = None
+
+
+def ask(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.Output[str] | None) -> Asking:
+    """Start the agent and, where drift is looked for, begin the one look at the server; `reach` ends it."""
+    # By value, because the agent must hold the key before the first resource is registered.
+    key = get_config("codesensei:sshPrivateKey") if private_key is not None else None
+    agent = start_agent(pulumi.get_stack(), key)
+    asked, problem = None, None
+    try:
+        if not agent.has_keys:
+            raise RemoteError(f"server {server.host}", *NO_KEY)
+        if drift:
+            asked = look.ask(server, agent.socket, server.sudo, str(ProjectPaths(slug).launcher))
+    except RemoteError as error:
+        problem = error
+    return Asking(server, slug, agent.socket, private_key, asked, problem)
+
+
+def reach(asking: Asking, state: State, tables: Sequence[str] = (), wanted: Preflight | None = None) -> Access:
+    """Wait for what the server has to tell, with the sizes of these tables where somebody looks.
 
     With `wanted` it is also asked whether the stack may have that.
 
     In a preview a server that cannot be reached is a warning; in an update it is a RemoteError, before anything runs.
     """
-    # By value, because the agent must hold the key before the first resource is registered.
-    key = get_config("codesensei:sshPrivateKey") if private_key is not None else None
-    agent = start_agent(pulumi.get_stack(), key)
+    server, slug = asking.server, asking.slug
     _keep_outputs(state)
     access = Access(
         server,
         slug,
-        agent.socket,
+        asking.agent_socket,
         Look.none(state),
-        private_key,
+        asking.private_key,
         served=str(state.outputs.get("release", "")),
         identity=state.identity,
         moved_from=_left(state, server),
         state=state,
     )
     try:
-        if not agent.has_keys:
-            raise RemoteError(f"server {server.host}", *NO_KEY)
-        if not drift:
+        if asking.problem:
+            raise asking.problem
+        if asking.asked is None:
             return access
-        launcher = str(ProjectPaths(slug).launcher)
-        look = look_at(server, agent.socket, access.sudo, launcher, state, tables, wanted)
+        found = asking.asked.look(state, tables, wanted)
     except RemoteError as error:
         if not pulumi.runtime.is_dry_run():
             raise
         warn(f"{error}\n    this preview is against the state alone; pulumi up would stop here")
         return access
-    for warning in look.warnings:
+    for warning in found.warnings:
         warn(warning)
-    entry = look.register.slugs.get(slug) if look.register else None
+    entry = found.register.slugs.get(slug) if found.register else None
     # The same machine, or one with its data, whatever it is called.
-    here = entry is not None and entry.identity == state.identity and not look.blank
-    return replace(access, look=_after_begun(look, state, server), moved_from="" if here else access.moved_from)
+    here = entry is not None and entry.identity == state.identity and not found.blank
+    return replace(access, look=_after_begun(found, state, server), moved_from="" if here else access.moved_from)
 
 
 def _left(state: State, server: ServerConfig) -> str:
@@ -131,7 +151,7 @@ def note_of(stack: str) -> Path:
     return folder_of(stack) / "begun"
 
 
-def _after_begun(look: Look, state: State, server: ServerConfig) -> Look:
+def _after_begun(found: Look, state: State, server: ServerConfig) -> Look:
     """The look, or one that runs everything: where a first deploy had begun, and the server was put back since.
 
     The state of an unfinished first deploy cannot be read, so a note beside the agent says that there was one.
@@ -142,6 +162,6 @@ def _after_begun(look: Look, state: State, server: ServerConfig) -> Look:
         note.unlink(missing_ok=True)
     elif not pulumi.runtime.is_dry_run():
         note.write_text(server.host_key)
-    if look.blank and begun and not state.whole:
-        return replace(Look.again(), refused=look.refused)
-    return look
+    if found.blank and begun and not state.whole:
+        return replace(Look.again(), refused=found.refused)
+    return found

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import re
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 from codesensei.config.server import JumpHost, ServerConfig
@@ -27,11 +29,11 @@ from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
 from codesensei.wire.register import Register
-from codesensei.wire.steps import CLAIM, Drift, Finding, Memory, Preflight, Seen, SeenStep
+from codesensei.wire.steps import CLAIM, SIZES, Drift, Finding, Memory, Preflight, Seen, SeenStep, Sizes
 from codesensei.wire.table_locks import Table
 
 LOOK_SECONDS = 15.0
-# Their names are words of the command.
+# Their names are words of a command.
 MOST_TABLES = 50
 SCRIPT = Path(__file__).with_name("look.sh")
 # Begins the line of the answer that has the server's register.
@@ -113,7 +115,6 @@ class Look:
             kept_defaults=answer.kept_defaults,
             backup_age=answer.backup_age,
             memory=answer.memory,
-            tables=answer.tables,
             blank=blank,
         )
 
@@ -134,45 +135,72 @@ class Look:
         return self.repairs.get(step, self.others)
 
 
-def look_at(
-    server: ServerConfig,
-    agent_socket: str,
-    sudo: str,
-    run: str,
-    state: State,
-    tables: Sequence[str] = (),
-    wanted: Preflight | None = None,
-) -> Look:
-    """Ask the server over one connection, bounded to 15 s; `tables` are those whose sizes are of use.
+@dataclass(frozen=True)
+class Asked:
+    """A server that is telling what it knows, over one connection; `folder` has what its SSH client reads."""
 
-    `wanted` is what the stack wants for itself, where the server is asked whether it may have that. RemoteError when it
-    cannot be asked.
-    """
-    words = [run, str(SERVER.register), REGISTER, PYTHON_MARK, *tables[:MOST_TABLES]]
-    command = f"{sudo}sh -s {shell.join(words)}"
-    with openssh.client(server, agent_socket) as (ssh, variables):
-        script = SCRIPT.read_text() + (foresight.question(wanted) if wanted else "")
-        done = _ssh([*ssh, command], variables, server, script)
-    if done.returncode == 255:
-        raise unreachable(server, done.stderr)
-    lines = [*reversed(done.stdout.splitlines())]
-    for answer in answers(done.stdout):
-        with contextlib.suppress(WireError):
-            look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), server.host)
-            foreseen = foresight.answer(lines)
-            told = [*_said_by_shell(server, done.stdout), *look.warnings]
-            told += [f"{server.host}: {warning}" for warning in foreseen.warnings]
-            return replace(
-                look,
-                warnings=tuple(dict.fromkeys(told)),
-                register=_register(lines),
-                python=_python(lines),
-                refused=foreseen.refused,
+    server: ServerConfig
+    client: subprocess.Popen[str]
+    folder: contextlib.ExitStack
+
+    def look(self, state: State, tables: Sequence[str] = (), wanted: Preflight | None = None) -> Look:
+        """Wait for its answer, at most 15 s, with the sizes of `tables`.
+
+        `wanted` is what the stack wants for itself, where the server is asked whether it may have that. RemoteError
+        when it cannot be asked.
+        """
+        more = f"{shell.join(['sizes', *tables[:MOST_TABLES]])}\n" if tables else ""
+        more += foresight.question(wanted) if wanted else ""
+        with self.folder, self.client:
+            said, complained = self._finish(more)
+        if self.client.returncode == 255:
+            raise unreachable(self.server, complained)
+        lines, host = [*reversed(said.splitlines())], self.server.host
+        for answer in answers(said):
+            with contextlib.suppress(WireError):
+                look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), host)
+                foreseen = foresight.answer(lines)
+                told = [*_said_by_shell(self.server, said), *look.warnings]
+                told += [f"{host}: {warning}" for warning in foreseen.warnings]
+                return replace(
+                    look,
+                    warnings=tuple(dict.fromkeys(told)),
+                    tables=_sizes(lines),
+                    register=_register(lines),
+                    python=_python(lines),
+                    refused=foreseen.refused,
+                )
+        # It also warns of a hostname that it cannot resolve, and goes on.
+        if "sudo:" in complained:
+            raise no_sudo(self.server)
+        return Look.unknown(state, host)
+
+    def _finish(self, more: str) -> tuple[str, str]:
+        try:
+            return self.client.communicate(more, timeout=LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.client.kill()
+            fix = "look at its console, then run pulumi again"
+            cause = f"it did not answer within {LOOK_SECONDS:.0f} s"
+            raise RemoteError(f"server {self.server.host}", cause, fix) from None
+
+
+def ask(server: ServerConfig, agent_socket: str, sudo: str, run: str) -> Asked:
+    """Begin to ask what the server knows, `run` being its launcher. RemoteError without an SSH client."""
+    command = f"{sudo}sh -s {shell.join([run, str(SERVER.register), REGISTER, PYTHON_MARK])}"
+    with contextlib.ExitStack() as folder:
+        ssh, variables = folder.enter_context(openssh.client(server, agent_socket))
+        try:
+            client = subprocess.Popen(
+                [*ssh, command], env=variables, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, errors="replace"
             )
-    # It also warns of a hostname that it cannot resolve, and goes on.
-    if "sudo:" in done.stderr:
-        raise no_sudo(server)
-    return Look.unknown(state, server.host)
+        except FileNotFoundError:
+            raise missing("ssh") from None
+        assert client.stdin
+        # A client that has ended by now says why, when it is asked. Unbuffered: else it would be written again then.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(client.stdin.fileno(), SCRIPT.read_bytes())
+        return Asked(server, client, folder.pop_all())
 
 
 def answers(said: str) -> Iterator[dict[str, Any]]:
@@ -219,25 +247,13 @@ def _python(lines: Iterable[str]) -> str:
     return next((match[1] for match in found if match), "")
 
 
-def _ssh(
-    words: list[str], variables: Mapping[str, str], server: ServerConfig, script: str
-) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            words,
-            env=variables,
-            input=script,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=LOOK_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise missing("ssh") from None
-    except subprocess.TimeoutExpired:
-        fix = "look at its console, then run pulumi again"
-        raise RemoteError(f"server {server.host}", f"it did not answer within {LOOK_SECONDS:.0f} s", fix) from None
+def _sizes(lines: Iterable[str]) -> Mapping[str, Table]:
+    """The sizes of tables among the lines of an answer."""
+    for line in lines:
+        with contextlib.suppress(ValueError, WireError):
+            if line.startswith(SIZES):
+                return codec.decode(Sizes, json.loads(line.removeprefix(SIZES)), "sizes", kept=True).tables
+    return {}
 
 
 # First match wins: what ssh says, the cause, the fix. `place` is the key of the config that describes the machine.

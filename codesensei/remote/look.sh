@@ -1,22 +1,30 @@
 #!/bin/sh
-# A look at a server: `sh -s <launcher> <register> <mark> <mark> [<table>...]` prints the launcher's answer, the register
-# behind the first mark, and the version of the system's Python behind the other. The launcher is asked for the tables.
+# A look at a server: `sh -s <launcher> <register> <mark> <mark>` prints the launcher's answer, the version of the system's
+# Python behind the second mark, and the register behind the first. More questions may follow on standard input: `sizes
+# <table>...` prints the launcher's answer to that.
 # A server that nothing was deployed to has no launcher; that is an answer, not an error.
 set -u
 launcher=$1
 register=$2
 of_register=$3
 of_python=$4
-shift 4
+
+sizes() {
+    if [ -x "$launcher" ]; then
+        "$launcher" tables "$@" </dev/null
+    fi
+}
+
 if [ -x "$launcher" ]; then
-    "$launcher" look "$@" </dev/null
+    "$launcher" look </dev/null
 else
     echo '{}'
 fi
-if python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); then
+if python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' </dev/null 2>/dev/null); then
     printf '\n%s%s\n' "$of_python" "$python"
 fi
 if [ -r "$register" ]; then
     printf '\n%s' "$of_register"
     tr -d '\n' <"$register"
+    echo
 fi

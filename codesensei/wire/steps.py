@@ -27,6 +27,8 @@ REPAIR = "repair="
 RESULT = "codesensei-result: "
 # Begins a line in which a server tells a preview what the first steps would refuse.
 FORESEEN = "codesensei-foreseen:"
+# Begins the line in which it tells the sizes of tables.
+SIZES = "codesensei-sizes:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -456,7 +458,12 @@ class Seen:
     # The age of the newest backup in seconds; None where there is none.
     backup_age: float | None = None
     memory: Memory | None = None
-    # Those that were asked for and are there.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Rows and sizes of the tables that were asked for and are there, by name."""
+
     tables: Mapping[str, Table] = field(default_factory=dict)
 
 

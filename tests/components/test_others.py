@@ -314,6 +314,7 @@ def test_the_scheme_of_the_database_s_url_is_held_against_the_fields(
     found = source.geography.ByUrl("settings.py:3", "places/models.py:3", certain=True, extension=True)
     monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code(geography=found))
     monkeypatch.setattr(remote, "read_state", remote.State)
+    monkeypatch.setattr(remote, "ask", lambda *_, **__: None)
     monkeypatch.setattr(remote, "reach", _ended)
     geographic = stacks.GIVEN.replace("postgres://", "postgis://")
     elsewhere = stacks.GIVEN.replace("127.0.0.1", "db.example.com")
@@ -346,14 +347,32 @@ def _ended(*_: Any, **__: Any) -> None:
 def test_the_look_is_given_the_question(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def reach(*_: Any, wanted: Any, **__: Any) -> None:
+    def reach(_: Any, state: Any, tables: Any, wanted: Any) -> None:
         asked.append(wanted)
         raise InterruptedError
 
     monkeypatch.setattr("codesensei.source.read_code", lambda _: recorder.code())
     monkeypatch.setattr(remote, "read_state", remote.State)
+    monkeypatch.setattr(remote, "ask", lambda *_, **__: None)
     monkeypatch.setattr(remote, "reach", reach)
     stack = stack_of(tmp_path)
     with pytest.raises(InterruptedError):
         deploy(stack)
     assert asked == [others.to_ask(stack, remote.State())]
+
+
+@pytest.mark.proves("look.meanwhile")
+def test_the_server_is_asked_before_the_source_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(remote, "ask", lambda *_, **__: order.append("server"))
+
+    def read_code(_: Any) -> source.Code:
+        order.append("source")
+        return recorder.code()
+
+    monkeypatch.setattr("codesensei.source.read_code", read_code)
+    monkeypatch.setattr(remote, "read_state", remote.State)
+    monkeypatch.setattr(remote, "reach", _ended)
+    with pytest.raises(InterruptedError):
+        deploy(stack_of(tmp_path))
+    assert order == ["server", "source"]

@@ -301,11 +301,12 @@ def test_the_look_asks_for_the_tables_that_migrations_will_lock(
     monkeypatch.setattr("codesensei.source.read_code", lambda _: code)
     asked: list[object] = []
 
-    def reach(*_: Any, tables: object, **__: Any) -> None:
+    def reach(_: Any, state: Any, tables: object, wanted: Any) -> None:
         asked.append(tables)
         raise InterruptedError
 
     monkeypatch.setattr(remote, "read_state", lambda: State(outputs={"revision": "1" * 40}))
+    monkeypatch.setattr(remote, "ask", lambda *_, **__: None)
     monkeypatch.setattr(remote, "reach", reach)
     monkeypatch.setattr(story, "tables_of_migrations", lambda *words: words)
     with pytest.raises(InterruptedError):

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from codesensei.remote import State, foresight
-from codesensei.remote.look import look_at
 from codesensei.wire.steps import FORESEEN, Finding, Foreseen
-from tests.remote.test_look import RUN, SERVER
+from tests.remote.test_look import SERVER, looked
 from tests.scripts.examples import PREFLIGHT
 
 LOGIN = Finding(
@@ -64,11 +63,11 @@ def test_what_is_said_is_taken_together(tmp_path: Path, monkeypatch: pytest.Monk
     ssh.write_text(f"#!/bin/sh\ncat >{tmp_path}/stdin\necho >>{tmp_path}/calls\ncat {tmp_path}/out\n")
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    look = look_at(SERVER, "agent.sock", "", RUN, State(), wanted=PREFLIGHT)
+    look = looked(state=State(), wanted=PREFLIGHT)
     assert look.refused == (Finding(**one),)
     assert look.warnings == (f"{SERVER.host}: w",)
     assert foresight.question(PREFLIGHT) in (tmp_path / "stdin").read_text()
     assert (tmp_path / "calls").read_text() == "\n"
     assert foresight.answer([]) == Foreseen()
-    look_at(SERVER, "agent.sock", "", RUN, State())
+    looked(state=State())
     assert "python3 -I -B -X utf8 -" not in (tmp_path / "stdin").read_text()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,11 @@ import pulumi
 import pytest
 
 from codesensei.config.server import JumpHost, ServerConfig
-from codesensei.remote import Look, RemoteError, State, access, reach
+from codesensei.remote import Access, Look, RemoteError, State, access, ask, reach
 from codesensei.remote import look as module
-from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
 from codesensei.wire.register import Register
-from codesensei.wire.steps import FORESEEN, Drift, Finding, Memory, Seen, SeenStep
+from codesensei.wire.steps import FORESEEN, SIZES, Drift, Finding, Memory, Preflight, Seen, SeenStep
 from codesensei.wire.table_locks import Table
 from tests.scripts.examples import PREFLIGHT
 
@@ -51,7 +51,7 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         script.write_text(
             f'#!/bin/sh\ncd {tmp_path}\nprintf "%s\\n" "$@" >arguments\n'
             'cp "$2" config\ncp "$(dirname "$2")/known_hosts" known\n'
-            f'printf "%s" "$SSH_AUTH_SOCK" >agent\nsleep {seconds}\ncat out\ncat err >&2\nexit {code}\n'
+            f'printf "%s" "$SSH_AUTH_SOCK" >agent\ncat >stdin\nsleep {seconds}\ncat out\ncat err >&2\nexit {code}\n'
         )
         script.chmod(0o755)
         return tmp_path
@@ -60,11 +60,27 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return says
 
 
+def looked(
+    server: ServerConfig = SERVER,
+    sudo: str = "",
+    state: State = STATE,
+    tables: Sequence[str] = (),
+    wanted: Preflight | None = None,
+) -> Look:
+    return module.ask(server, "agent.sock", sudo, RUN).look(state, tables, wanted)
+
+
+def reached(
+    drift: bool = True, state: State = STATE, tables: Sequence[str] = (), wanted: Preflight | None = None
+) -> Access:
+    return reach(ask(SERVER, slug="shop", drift=drift, private_key=None), state, tables, wanted)
+
+
 @pytest.mark.proves("config.drift")
 def test_what_an_up_refuses_it_does_not_repair(ssh: Any) -> None:
     switch = {"applied": "a" * 64, "drift": ["hostname a.example: b has it", "c is gone"], "refused": ["c is gone"]}
     ssh(out=json.dumps({**ANSWER, "steps": {"switch": switch}}) + "\n")
-    assert look_at(SERVER, "agent.sock", "", RUN, STATE).warnings[1:3] == (
+    assert looked().warnings[1:3] == (
         "203.0.113.7: hostname a.example: b has it (step switch); pulumi up repairs it",
         "203.0.113.7: c is gone (step switch); pulumi up refuses it, and says how to go on",
     )
@@ -73,7 +89,7 @@ def test_what_an_up_refuses_it_does_not_repair(ssh: Any) -> None:
 @pytest.mark.proves("config.drift")
 def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
     ssh(out=json.dumps(ANSWER) + "\n")
-    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    look = looked()
     assert (look.repair("claim"), look.repair("switch"), look.copy, look.blank) == (9, 1, 2, False)
     assert look.warnings == (
         "203.0.113.7: /etc/x was changed by hand (step switch); pulumi up repairs it",
@@ -91,9 +107,9 @@ def test_the_server_s_answer_becomes_numbers_and_warnings(ssh: Any) -> None:
 def test_a_shell_that_prints_before_each_command_is_told(ssh: Any, answer: str) -> None:
     """Its words break SFTP, with an error that names neither shell nor file; the answer is found all the same."""
     ssh(out=answer)
-    quiet = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    quiet = looked()
     ssh(out=f"\nhello from bashrc\n{answer}")
-    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    look = looked()
     (told,) = set(look.warnings) - set(quiet.warnings)
     assert told.startswith('203.0.113.7: the shell of admin prints "hello from bashrc" before each command')
     assert "begin ~admin/.bashrc" in told
@@ -104,7 +120,7 @@ def test_a_shell_that_prints_before_each_command_is_told(ssh: Any, answer: str) 
 def test_how_things_have_drifted_is_kept_for_the_story(ssh: Any) -> None:
     steps = {"claim": ANSWER["steps"]["claim"], "switch": {**ANSWER["steps"]["switch"], "changes": CHANGES}}
     ssh(out=json.dumps({"identity": "an-identity", "steps": steps}))
-    found = look_at(SERVER, "agent.sock", "", RUN, STATE).drift[1]
+    found = looked().drift[1]
     assert found == Drift(step="switch", thing="shop.service is inactive", lines=("inactive (dead) -> active",))
 
 
@@ -112,7 +128,7 @@ def test_how_things_have_drifted_is_kept_for_the_story(ssh: Any) -> None:
 def test_the_releases_and_the_memory_are_kept_for_the_story(ssh: Any) -> None:
     memory = {"available": 5, "each": {"shop.service": 3}}
     ssh(out=json.dumps({**ANSWER, "releases": ["a", "b"], "served": ["b"], "memory": memory}))
-    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    look = looked()
     assert (look.releases, look.served) == (("a", "b"), ("b",))
     assert look.memory == Memory(available=5, each={"shop.service": 3})
 
@@ -125,19 +141,19 @@ def test_what_no_step_repairs_is_told_and_runs_nothing(ssh: Any) -> None:
     steps = {"claim": {"applied": "c" * 64, "drift": []}, "switch": {"applied": "a" * 64, "drift": []}}
     finding = {"thing": "shop.service", "cause": "systemd has restarted it 9 times", "fix": "look at its journal"}
     ssh(out=json.dumps({"identity": "i", "steps": steps, "findings": [finding]}))
-    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    look = looked()
     assert look.repairs == {"claim": 9, "switch": 0}
     assert look.warnings == ("203.0.113.7: shop.service: systemd has restarted it 9 times; look at its journal",)
 
 
 def test_what_a_newer_version_tells_besides_is_no_hindrance(ssh: Any) -> None:
     ssh(out=json.dumps({**ANSWER, "since": 1}))
-    assert look_at(SERVER, "agent.sock", "", RUN, STATE).repairs == {"claim": 9, "switch": 1}
+    assert looked().repairs == {"claim": 9, "switch": 1}
 
 
 def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None:
     ssh(out="{}\n")
-    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    look = looked()
     assert (look.repair("claim"), look.repair("switch"), look.copy, look.blank) == (10, 1, 3, True)
     assert look.warnings == (
         "203.0.113.7: this server remembers nothing of the stack; pulumi up brings everything again, and no data",
@@ -146,7 +162,7 @@ def test_a_server_that_remembers_nothing_gets_everything_again(ssh: Any) -> None
 
 def test_on_a_first_deploy_nothing_has_a_number(ssh: Any) -> None:
     ssh(out="{}\n")
-    look = look_at(SERVER, "agent.sock", "", RUN, State())
+    look = looked(state=State())
     assert (look.repair("claim"), look.copy, look.warnings) == (0, 0, ())
 
 
@@ -180,7 +196,7 @@ def test_only_what_is_numbered_by_the_state_is_asked_about() -> None:
 def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: Any) -> None:
     """A fault in what is installed must not keep the version that puts it right from being brought."""
     ssh(out=answer, err="Traceback (most recent call last):", code=1)
-    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    look = looked()
     assert (look.repair("claim"), look.repair("switch"), look.copy) == (10, 1, 2)
     assert "every step runs again" in look.warnings[0]
 
@@ -202,7 +218,7 @@ def test_an_answer_that_means_nothing_runs_every_step_again(answer: str, ssh: An
 def test_why_a_server_cannot_be_reached(said: str, cause: str, fix: str, ssh: Any) -> None:
     ssh(err=said, code=255)
     with pytest.raises(RemoteError) as caught:
-        look_at(SERVER, "agent.sock", "", RUN, STATE)
+        looked()
     assert caught.value.thing == "server 203.0.113.7"
     assert cause in caught.value.cause
     assert fix in caught.value.fix
@@ -234,7 +250,7 @@ def test_which_of_two_machines_is_in_the_way(said: str, thing: str, cause: str, 
     ssh(err=said, code=255)
     jump = JumpHost.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
     with pytest.raises(RemoteError) as caught:
-        look_at(SERVER.model_copy(update={"proxy": jump}), "agent.sock", "", RUN, STATE)
+        looked(SERVER.model_copy(update={"proxy": jump}))
     assert caught.value.thing == thing
     assert cause in caught.value.cause
 
@@ -243,7 +259,7 @@ def test_which_of_two_machines_is_in_the_way(said: str, thing: str, cause: str, 
 def test_a_user_without_sudo_is_told_so(ssh: Any) -> None:
     ssh(err="sudo: a password is required\n", code=1)
     with pytest.raises(RemoteError, match="admin may not use sudo without a password"):
-        look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE)
+        looked(sudo="sudo -n ")
 
 
 def test_a_look_is_bounded(ssh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,13 +267,13 @@ def test_a_look_is_bounded(ssh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh(seconds=30)
     started = time.monotonic()
     with pytest.raises(RemoteError, match="did not answer within"):
-        look_at(SERVER, "agent.sock", "", RUN, STATE)
+        looked()
     assert time.monotonic() - started < 5
 
 
 def test_a_look_only_asks(ssh: Any) -> None:
     folder = ssh(out="{}")
-    look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE)
+    looked(sudo="sudo -n ")
     command = (folder / "arguments").read_text().splitlines()[-1]
     assert command == f"sudo -n sh -s {RUN} /var/lib/codesensei/register.json codesensei-register: codesensei-python:"
     assert (folder / "agent").read_text() == "agent.sock"
@@ -266,12 +282,13 @@ def test_a_look_only_asks(ssh: Any) -> None:
 @pytest.mark.proves("migrations.locks.preview")
 def test_it_asks_for_tables_too_over_the_same_connection(ssh: Any, engine: dict[str, Any]) -> None:
     tables = ["books_book", "it's"]
-    folder = ssh(out=json.dumps({**ANSWER, "tables": {"books_book": {"rows": 7, "size": 8192}}}))
-    look = reach(SERVER, slug="shop", drift=True, private_key=None, state=STATE, tables=tables).look
+    sizes = {"tables": {"books_book": {"rows": 7, "size": 8192}}}
+    folder = ssh(out=f"{json.dumps(ANSWER)}\n\n{SIZES}{json.dumps(sizes)}\n")
+    look = reached(tables=tables).look
     assert look.tables == {"books_book": Table(rows=7, size=8192)}
-    assert (folder / "arguments").read_text().splitlines()[-1].endswith(" books_book 'it'\"'\"'s'")
+    assert (folder / "stdin").read_text() == module.SCRIPT.read_text() + "sizes books_book 'it'\"'\"'s'\n"
     # Without a look, nobody is asked.
-    assert reach(SERVER, slug="shop", drift=False, private_key=None, state=STATE, tables=tables).look.tables == {}
+    assert reached(drift=False, tables=tables).look.tables == {}
 
 
 @pytest.mark.proves("preview.foreseen")
@@ -279,19 +296,18 @@ def test_what_it_foresees_is_kept_also_where_a_first_deploy_was_begun(ssh: Any, 
     one = {"thing": "port 80", "cause": "taken", "fix": "free it"}
     ssh(out=f"{{}}\n\n{FORESEEN}{json.dumps({'refused': [one]})}\n")
     engine["preview"] = False
-    words = {"slug": "shop", "drift": True, "private_key": None, "state": State()}
     for _ in range(2):
-        found = reach(SERVER, **words, wanted=PREFLIGHT)  # type: ignore[arg-type]
-        assert found.look.refused == (Finding(**one),)
+        assert reached(state=State(), wanted=PREFLIGHT).look.refused == (Finding(**one),)
 
 
 @pytest.mark.proves("migrations.locks.preview")
 def test_of_very_many_tables_the_first_are_asked_for(ssh: Any) -> None:
     folder = ssh(out="{}")
-    look_at(SERVER, "agent.sock", "", RUN, STATE, [f"t{number}" for number in range(80)])
-    assert (folder / "arguments").read_text().splitlines()[-1].split()[-2:] == ["t48", "t49"]
+    looked(tables=[f"t{number}" for number in range(80)])
+    assert (folder / "stdin").read_text().endswith(" t48 t49\n")
 
 
+@pytest.mark.proves("migrations.locks.preview")
 @pytest.mark.parametrize("launcher", [True, False])
 @pytest.mark.parametrize("register", ['{\n "slugs": {}\n}\n', None])
 def test_what_the_server_is_asked(launcher: bool, register: str | None, tmp_path: Path) -> None:
@@ -301,26 +317,42 @@ def test_what_the_server_is_asked(launcher: bool, register: str | None, tmp_path
         run.chmod(0o755)
     if register:
         known.write_text(register)
-    argv = ["sh", "-s", str(run), str(known), "mark:", "python:", "books_book", "a b"]
-    done = subprocess.run(argv, input=module.SCRIPT.read_text(), capture_output=True, text=True, check=True)
+    argv = ["sh", "-s", str(run), str(known), "mark:", "python:"]
+    script = module.SCRIPT.read_text() + "sizes books_book 'a b'\necho more\n"
+    done = subprocess.run(argv, input=script, capture_output=True, text=True, check=True)
     lines = [line for line in done.stdout.splitlines() if line]
-    told = ["look books_book a b: {}" if launcher else "{}", *(['mark:{ "slugs": {}}'] if register else [])]
+    told = ["look: {}" if launcher else "{}", *(['mark:{ "slugs": {}}'] if register else [])]
+    told += [*(["tables books_book a b: {}"] if launcher else []), "more"]
     assert ([line for line in lines if not line.startswith("python:")], done.stderr) == (told, "")
     own = Path("/usr/bin/python3").resolve().name.removeprefix("python")
     assert [line for line in lines if line.startswith("python:")] == ([f"python:{own}"] if own.startswith("3") else [])
 
 
+@pytest.mark.proves("look.meanwhile")
+def test_the_server_tells_while_the_program_reads_on(ssh: Any) -> None:
+    """It is asked at once, and for the rest by the same connection."""
+    folder = ssh()
+    script = folder / "bin" / "ssh"
+    script.write_text(f"#!/bin/sh\ncd {folder}\nsh -s none none mark: python: >out\ncat out\n")
+    begun = module.ask(SERVER, "agent.sock", "", RUN)
+    deadline = time.monotonic() + 30
+    while not (folder / "out").read_text():
+        assert time.monotonic() < deadline, "nothing is asked before the program has read on"
+        time.sleep(0.01)
+    assert begun.look(STATE).blank
+
+
 @pytest.mark.parametrize(("line", "python"), [("codesensei-python:3.13", "3.13"), ("codesensei-python:", ""), ("", "")])
 def test_the_python_of_the_server_is_known(ssh: Any, line: str, python: str) -> None:
     ssh(out=f"{json.dumps(ANSWER)}\n{line}\ncodesensei-register:{{}}\n")
-    assert look_at(SERVER, "agent.sock", "", RUN, STATE).python == python
+    assert looked().python == python
 
 
 @pytest.mark.proves("config.server.proxy", "config.server.host-key")
 def test_openssh_reads_the_settings_as_they_are_meant(ssh: Any) -> None:
     jump = JumpHost.model_validate({"host": "203.0.113.1", "user": "jump", "hostKey": JUMP_KEY})
     folder = ssh(out="{}")
-    look_at(SERVER.model_copy(update={"proxy": jump}), "agent.sock", "", RUN, STATE)
+    looked(SERVER.model_copy(update={"proxy": jump}))
     assert (folder / "known").read_text() == f"server {KEY}\njump {JUMP_KEY}\n"
     read = {name: _openssh(folder / "config", name) for name in ("server", "jump")}
     expected = {
@@ -363,14 +395,10 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return told
 
 
-def reached(drift: bool = True, state: State = STATE) -> Look:
-    return reach(SERVER, slug="shop", drift=drift, private_key=None, state=state).look
-
-
 @pytest.mark.proves("story.drift.unreachable")
 def test_a_preview_goes_on_without_the_server_and_an_update_does_not(ssh: Any, engine: dict[str, Any]) -> None:
     ssh(err="ssh: connect to host x port 2222: Connection refused", code=255)
-    assert reached() == Look.none(STATE)
+    assert reached().look == Look.none(STATE)
     (warning,) = engine["warnings"]
     assert "nothing listens on port 2222" in warning
     engine["preview"] = False
@@ -382,7 +410,7 @@ def test_without_a_key_and_an_agent_it_is_the_same(
     ssh: Any, engine: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK")
-    assert reached(drift=False) == Look.none(STATE)
+    assert reached(drift=False).look == Look.none(STATE)
     assert "no SSH agent is running" in engine["warnings"][0]
     engine["preview"] = False
     with pytest.raises(RemoteError, match="no SSH agent is running"):
@@ -392,10 +420,10 @@ def test_without_a_key_and_an_agent_it_is_the_same(
 @pytest.mark.proves("config.drift")
 def test_without_drift_nobody_connects_and_every_line_stays(ssh: Any, engine: dict[str, Any]) -> None:
     folder = ssh(out=json.dumps(ANSWER))
-    look = reached(drift=False)
+    look = reached(drift=False).look
     assert not (folder / "arguments").exists()
     assert (look.repair("claim"), look.repair("switch"), look.copy, look.warnings) == (9, 0, 2, ())
-    assert reached().repair("switch") == 1
+    assert reached().look.repair("switch") == 1
     assert len(engine["warnings"]) == 2
 
 
@@ -407,12 +435,12 @@ REGISTER = {
 @pytest.mark.proves("register.preview")
 def test_the_look_brings_the_server_s_register(ssh: Any) -> None:
     ssh(out=f"{json.dumps(ANSWER)}\n\ncodesensei-register:{json.dumps(REGISTER)}\nsee you\n")
-    look = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    look = looked()
     assert look.repairs == {"claim": 9, "switch": 1}
     assert look.register is not None
     assert look.register.slugs["shop"].has("brokers", "3")
     ssh(out="{}\n\ncodesensei-register:broken\n")
-    assert look_at(SERVER, "agent.sock", "", RUN, STATE).register == Register()
+    assert looked().register == Register()
 
 
 @pytest.mark.proves("register.moved")
@@ -429,26 +457,26 @@ def test_a_server_is_another_one_unless_it_knows_the_stack(
 ) -> None:
     state = replace(STATE, outputs={"server": server}, identity=identity)
     ssh(out=f"{json.dumps(ANSWER)}\ncodesensei-register:{json.dumps(REGISTER)}\n")
-    assert reach(SERVER, slug="shop", drift=True, private_key=None, state=state).moved_from == moved_from
+    assert reached(state=state).moved_from == moved_from
     # Nobody looks, so nobody knows.
     unknown = "" if server == SERVER.host else server
-    assert reach(SERVER, slug="shop", drift=False, private_key=None, state=state).moved_from == unknown
+    assert reached(drift=False, state=state).moved_from == unknown
 
 
 def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engine: dict[str, Any]) -> None:
     """Its state cannot be read; where the server was put back since, what the state holds as done must run again."""
     ssh(out="{}")
     first = State()
-    assert reached(state=first).repair("claim") == 0
-    assert reached(state=first).repair("claim") == 0, "previews begin nothing"
+    assert reached(state=first).look.repair("claim") == 0
+    assert reached(state=first).look.repair("claim") == 0, "previews begin nothing"
     engine["preview"] = False
     before = int(time.time())
-    assert reached(state=first).repair("claim") == 0
-    again = reached(state=first)
+    assert reached(state=first).look.repair("claim") == 0
+    again = reached(state=first).look
     assert before <= again.repair("claim") == again.repair("build") == again.copy <= time.time()
     ssh(out=json.dumps(ANSWER))
-    assert reached(state=first).repair("claim") == 0, "the server is the one that the deploy was begun on"
-    assert reached().repair("claim") == 9
+    assert reached(state=first).look.repair("claim") == 0, "the server is the one that the deploy was begun on"
+    assert reached().look.repair("claim") == 9
     assert not access.note_of("prod").exists()
 
 
@@ -457,13 +485,13 @@ def test_a_first_deploy_that_was_begun_is_not_taken_for_the_first(ssh: Any, engi
 def test_the_answer_is_found_among_the_words_of_a_shell_s_profile_and_of_sudo(ssh: Any, after: str) -> None:
     said = f"Welcome to Ubuntu\n{json.dumps(ANSWER)}\n{after}"
     ssh(out=said, err="sudo: unable to resolve host shop: Name or service not known\n")
-    assert look_at(SERVER, "agent.sock", "sudo -n ", RUN, STATE).repairs == {"claim": 9, "switch": 1}
+    assert looked(sudo="sudo -n ").repairs == {"claim": 9, "switch": 1}
 
 
 @pytest.mark.proves("look.deploying")
 def test_a_deploy_under_way_is_told_instead_of_what_it_has_left_so_far(ssh: Any) -> None:
     ssh(out=json.dumps({**ANSWER, "deploying": "build of shop (process 7, since 08:10:03)"}))
-    found = look_at(SERVER, "agent.sock", "", RUN, STATE)
+    found = looked()
     said = "203.0.113.7: somebody is deploying this stack: build of shop (process 7, since 08:10:03); wait for that"
     assert found.warnings == (said,)
     assert found.drift == ()

@@ -10,7 +10,6 @@ from codesensei.scripts.base import changed, damage, limited, locks, proofs, reg
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
-from codesensei.scripts.postgres import tables
 from codesensei.scripts.release import defaults, prune
 from codesensei.scripts.release.release import redactor_of_all
 from codesensei.scripts.serving import brokers, certificates, change, findings, memory
@@ -37,8 +36,8 @@ from codesensei.wire.steps import (
 MOST_SERVED = 200
 
 
-def run(slug: str, words: list[str]) -> int:
-    """Print the look at project `slug`, with the sizes of the tables that `words` name; 0 always."""
+def run(slug: str, _words: list[str]) -> int:
+    """Print the look at project `slug`; 0 always."""
     project = ProjectPaths(slug)
     steps = sorted(path.stem for path in project.proofs.glob("*.json"))
     owner = register.entry(slug)
@@ -52,7 +51,6 @@ def run(slug: str, words: list[str]) -> int:
         kept_defaults=defaults.labels(project),
         backup_age=status.age(project),
         memory=memory.of_project(Live.read(project)),
-        tables=tables.ask(project, words),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0

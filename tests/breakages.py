@@ -1402,6 +1402,7 @@ UNIT = [
     Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", '"-b", "--broker"', '"-B", "--broker"'),
     Breakage("workers.broker", f"{SCRIPTS}/serving/workers.py", "        if _retries(", "        if not _retries("),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "return bool(ends)", "return False"),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "    if not endings:\n", "    if True:\n"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " - answer.asked))", "))"),
     Breakage(
         "workers.singleton",

@@ -102,9 +102,10 @@ def last_words(unit: str) -> str:
     return run(["journalctl", "-u", unit, "-n", "20", "--no-pager", "-o", "cat"], check=False).stdout
 
 
-def journal_of(unit: str, since: float) -> str:
-    """The unit's journal since a moment (seconds since the epoch)."""
-    run(["journalctl", "--sync"], check=False)
+def journal_of(unit: str, since: float, *, sync: bool = True) -> str:
+    """The unit's journal since a moment (seconds since the epoch); without `sync` its last words may be lacking."""
+    if sync:
+        run(["journalctl", "--sync"], check=False)
     # Rounded down: the first words of a unit are the ones that matter.
     part = [f"--unit={unit}", f"--since=@{int(since)}", "--lines=400"]
     return run(["journalctl", "--no-pager", "--quiet", *part, "--output=cat"], check=False).stdout

@@ -39,6 +39,9 @@ SEVERAL = re.compile(r"[;&|\n]")
 ANSWER = "codesensei-workers:"
 # How systemd says that a process did not end in time, by itself or while what stops it still waited for it.
 KILLED = re.compile(r"State 'stop-sig\w+' timed out\. Killing|Stopping timed out\. Terminating")
+# How systemd says that a unit has ended: its state no longer does once it has started it again.
+ENDING = re.compile(r"Failed with result '([\w-]+)'|Deactivated (success)fully")
+STATUS = re.compile(r"Main process exited, code=\w+, status=(\d+)/")
 # What Celery and RQ, Dramatiq, Huey and django-q2 write while they find no broker.
 RETRYING = re.compile(
     r"(?:Cannot|Could not) connect to .*\n?.*(?:Trying again|Retrying) in"
@@ -197,7 +200,7 @@ def _await_grace(change: Change, renewal: Renewal, grace: float) -> None:
                 raise _died(release, name, state, began, grace)
         now = time.monotonic()
         for name in waiting & single - ready.keys():
-            if READY.search(units.journal_of(name, began)):
+            if READY.search(units.journal_of(name, began, sync=False)):
                 ready[name] = now
         waiting -= {name for name in waiting if now >= min(deadline, ready.get(name, deadline) + AFTER_READY)}
     for name in started:
@@ -225,7 +228,17 @@ def _lives(state: UnitState) -> bool:
 
 def _died(release: Release, name: str, state: UnitState, began: float, grace: float) -> Failure:
     log = log_of(release, name, began)
-    ended = f"it ended within {grace:.0f} s of its start ({state.result}, status {state.exit_status})"
-    cause, fix = causes.explain_any(f"{log}\n{state.result}", "")
+    result, status = _ending(state, log)
+    ended = f"it ended within {grace:.0f} s of its start ({result}, status {status})"
+    cause, fix = causes.explain_any(f"{log}\n{result}", "")
     cause, fix = f"{ended}: {cause}" if cause else ended, fix or "fix its command in project.workers"
     return Failure(name, cause, fix, log, where=f"on the server: journalctl -u {name}")
+
+
+def _ending(state: UnitState, log: str) -> tuple[str, str]:
+    """The result and the status with which it ended last, in systemd's words."""
+    endings, statuses = ENDING.findall(log), STATUS.findall(log)
+    if not endings:
+        return state.result, state.exit_status
+    result = "".join(endings[-1])
+    return result, statuses[-1] if statuses and result != "success" else "0"

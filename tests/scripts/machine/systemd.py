@@ -322,10 +322,11 @@ class Systemd:
         """The process ends by itself, and systemd starts another one where it is told to."""
         if unit.process is process and unit.state == "active":
             self._gone(unit)
-            self._fail(unit, 1, "Main process exited, status=1/FAILURE")
+            self._fail(unit, 1, "Main process exited, code=exited, status=1/FAILURE")
 
     def _fail(self, unit: Unit, status: int, words: str) -> tuple[int, str]:
-        self.journal[unit.name].append((self._clock.now, words))
+        failed = f"{unit.name}: Failed with result 'exit-code'."
+        self.journal[unit.name] += [(self._clock.now, line) for line in (words, failed)]
         unit.process, unit.status, unit.result = None, status, "exit-code"
         if unit.values("Restart")[-1:] == ["always"]:
             unit.state, unit.sub = "activating", "auto-restart"

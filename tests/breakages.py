@@ -2055,6 +2055,12 @@ UNIT = [
     ),
     Breakage("migrate.weight", f"{SCRIPTS}/release/jobs.py", "    if job.low_weight:\n", "    if job:\n"),
     Breakage("collectstatic", f"{SCRIPTS}/release/prepare.py", '"collectstatic", "--noinput")', '"collectstatic")'),
+    Breakage("build.compiled", f"{SCRIPTS}/steps/build.py", "    compile_modules(step, release)\n", ""),
+    Breakage("build.compiled", f"{SCRIPTS}/release/prepare.py", "        is_compiled = False\n", ""),
+    Breakage(
+        "build.compiled", f"{SCRIPTS}/release/prepare.py", "is_compiled = data.hooks == Hooks()", "is_compiled = True"
+    ),
+    Breakage("build.compiled", f"{SCRIPTS}/release/prepare.py", "    if not is_compiled:\n", "    if True:\n"),
     Breakage("build.weight", f"{SCRIPTS}/release/jobs.py", '"IOWeight": "20", ', ""),
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", " on {socket.gethostname()}: ", ": "),
     Breakage("errors.four", f"{SCRIPTS}/base/step.py", "        if self.fix:\n", "        if not self.cause:\n"),

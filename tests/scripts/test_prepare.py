@@ -244,6 +244,27 @@ def test_static_files_are_collected_before_migrations_where_the_stack_says_so(
     assert record.read(SHOP, NAME).seconds.keys() == {"migrate", "static"}
 
 
+@pytest.mark.proves("build.compiled")
+@pytest.mark.parametrize(
+    ("hooks", "state", "again"),
+    [
+        (Hooks(), "built", False),
+        (Hooks(), "preparing", True),
+        (Hooks(before_migrate=("./sync",)), "built", True),
+        (Hooks(after_collectstatic=("./sync",)), "built", True),
+    ],
+)
+def test_modules_are_compiled_again_where_others_may_be_there(
+    programs: Programs, make_step: Any, monkeypatch: pytest.MonkeyPatch, hooks: Hooks, state: str, again: bool
+) -> None:
+    monkeypatch.setattr(prepare, "extract", lambda *_: None)
+    make_built()
+    if state == "preparing":
+        record.preparing(SHOP, NAME)
+    run_prepare(make_step, hooks=hooks)
+    assert (programs.titles[-1] == "compile") == ("compile" in programs.titles) == again
+
+
 @pytest.mark.proves("hooks.failing")
 @pytest.mark.parametrize("phase", ["beforeMigrate", "afterMigrate", "beforeCollectstatic", "afterCollectstatic"])
 def test_a_failing_hook_ends_the_release_there(programs: Programs, make_step: Any, phase: str) -> None:

@@ -22,7 +22,7 @@ from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import extract
-from codesensei.wire.steps import Build
+from codesensei.wire.steps import Build, Hooks
 
 
 def prepare(
@@ -38,6 +38,8 @@ def prepare(
     before destructive migrations. `original` is the database of which a copy can be made for a rehearsal.
     """
     data, project, name, known = step.data, step.project, release.name, release.record
+    # A hook may write modules.
+    is_compiled = data.hooks == Hooks()
     guard.refuse_older(step, release, data.acknowledge_migrations)
     if known.is_prepared:
         return
@@ -45,6 +47,7 @@ def prepare(
         # An earlier run was cut off; its hooks may have changed the code.
         extract(step, release, project.archive(known.revision))
         share(step, release, data.shared_paths)
+        is_compiled = False
     record.preparing(project, name)
     _make_sqlite_files(step, release)
     phases: dict[str, Callable[[Step[Build], Release], None]]
@@ -58,6 +61,8 @@ def prepare(
         phases[phase](step, release)
         seconds[phase] = round(time.monotonic() - started, 1)
     started = time.monotonic()
+    if not is_compiled:
+        compile_modules(step, release)
     public = _finish(step, release)
     found += made.warnings(release, project.archive(known.revision))
     found += static_files.kept_names(release, public) if public else ()
@@ -157,10 +162,14 @@ def _run_collectstatic(step: Step[Build], release: Release) -> str:
     return done.tail
 
 
+def compile_modules(step: Step[Build], release: Release) -> None:
+    """Compile the project's modules, which no other user may do in a release; some of them need not be Python's."""
+    argv = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
+    jobs.run_job(step, release, Job("compile", argv, as_build_user=True, directory=release.path))
+
+
 def _finish(step: Step[Build], release: Release) -> Path | None:
-    """Compile, end the build user's processes, and give the release to root; returns where its static files are."""
-    compile_all = [f"{release.venv}/bin/python", "-m", "compileall", "-q", "."]
-    jobs.run_job(step, release, Job("compile", compile_all, as_build_user=True, directory=release.path))
+    """End the build user's processes, and give the release to root; returns where its static files are."""
     jobs.end_build_user(step)
     public = None
     if _serves_static(step, release):

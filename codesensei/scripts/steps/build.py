@@ -18,7 +18,7 @@ from codesensei.scripts.checks.database import check_entry
 from codesensei.scripts.release import checks, jobs, policy, record, settings, uses
 from codesensei.scripts.release.databases import Asked
 from codesensei.scripts.release.install import install
-from codesensei.scripts.release.prepare import prepare
+from codesensei.scripts.release.prepare import compile_modules, prepare
 from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release, links_to, redactor
 from codesensei.scripts.release.share import share
@@ -61,6 +61,8 @@ def _build(step: Step[Build], release: Release) -> Asked | None:
     unpacked = time.monotonic()
     install(step, release)
     installed = time.monotonic()
+    # First: every start of Django would else compile them for itself.
+    compile_modules(step, release)
     facts, asked = settings.ask_all(step, release)
     _check(step, facts, release)
     if data.database.kind != "none":

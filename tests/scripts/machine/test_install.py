@@ -279,6 +279,16 @@ def with_wheels(machine: Machine, **changes: Any) -> Index:
     return prepared(machine, **changes)
 
 
+@pytest.mark.proves("build.compiled")
+def test_modules_are_compiled_before_django_starts(machine: Machine) -> None:
+    index = prepared(machine)
+    assert build(machine).ok
+    lines = [" ".join(words) for words in index.commands]
+    [compiled] = [number for number, line in enumerate(lines) if "compileall" in line]
+    first = next(number for number, line in enumerate(lines) if "ask_django" in line)
+    assert compiled + 1 == first
+
+
 @pytest.mark.proves("deps.auto")
 def test_auto_is_uv_in_a_venv_like_any_other(machine: Machine) -> None:
     index = with_wheels(machine)

@@ -21,8 +21,10 @@ class Recorder(Tool):
 
     cases = ("first", "code", "rollback", "variable", "nothing")
 
-    def __init__(self, name: str, log: list[str], fails_at: str = "", restarts: bool = False) -> None:
-        self.name, self.command, self.log = name, f"`{name}`", log
+    def __init__(
+        self, name: str, log: list[str], fails_at: str = "", restarts: bool = False, floor: bool = False
+    ) -> None:
+        self.name, self.command, self.log, self.floor = name, f"`{name}`", log, floor
         self.fails_at, self.restarts = fails_at, restarts
         self.page = ""
         self.started = 1
@@ -105,12 +107,15 @@ def test_the_tables_have_medians_spread_ratios_and_visits(monkeypatch: pytest.Mo
         found.add("codesensei", "code", Sample(seconds, {"switch web": seconds / 10, "claim": 0.01}, load=1.0))
         found.add("bash", "code", Sample(seconds / 4, {}, load=2.0))
         found.add("bash", "visited", Sample(1.0, {}, 0.0, Visits(100, 3, seconds / 100)))
-    tools = [Recorder("codesensei", []), Recorder("bash", [])]
+    found.add("the engine alone", "code", Sample(1.5, {}, load=1.0))
+    tools = [Recorder("codesensei", []), Recorder("bash", []), Recorder("the engine alone", [], floor=True)]
     text = tables(found, tools, "make bench ROUNDS=3")
     lines = text.splitlines()
     assert "`make bench ROUNDS=3`" in lines[0]
-    assert "| code | 3 | 20.0 (10.0 to 30.0) | 5.0 (2.5 to 7.5) | 1.5 |" in lines
-    assert "| code | 4.0 |" in lines
+    assert "| code | 3 | 20.0 (10.0 to 30.0) | 5.0 (2.5 to 7.5) | 1.5 (1.5 to 1.5) | 1.0 |" in lines
+    # It is no peer.
+    assert lines[lines.index("| codesensei as a multiple of | bash |") + 2] == "| code | 4.0 |"
+    assert lines[lines.index("| seconds of codesensei beyond | the engine alone |") + 2] == "| code | 18.5 |"
     assert "| bash | 300 | 9 | 0.30 |" in lines
     assert "| code | switch web 2 |" in lines
     assert "| bash | `bash` |" in lines

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from tools.bench import document
+from tools.bench.floors import EngineAlone, RestartAlone
 from tools.bench.peers.peer import Ansible, Bash, BashWithUv, Pyinfra
 from tools.bench.product import Product
 from tools.bench.source import Source
@@ -27,7 +28,8 @@ def make(names: Sequence[str], boot: Callable[[str], Server], source: Source, pr
     place = PLACE.resolve()
     made: list[Tool] = []
     if PRODUCT in names:
-        made.append(Product(boot("bench"), place / "stack", source.path, program))
+        product = Product(boot("bench"), place / "stack", source.path, program)
+        made += [product, EngineAlone(place / "empty", product.stack), RestartAlone(product)]
     peers = [PEERS[name] for name in names if name in PEERS]
     server = boot("peers") if peers else None
     return made + [peer(server, place / "peers", source.path) for peer in peers if server]

@@ -20,7 +20,8 @@ def tables(found: Found, tools: Sequence[Tool], command: str) -> str:
         f"Written by `{command}`. Seconds: median (shortest to longest) of each tool's runs, as many as `runs` says.\n",
         seconds(found.samples, names),
         "\n".join(f"{name}: {cause}" for name, cause in absences(found)) + "\n" if found.absent else "",
-        ratios(found.samples, names),
+        ratios(found.samples, [tool.name for tool in tools if not tool.floor]),
+        beyond(found.samples, [tool.name for tool in tools if tool.floor]),
         visits(found.samples, names),
         phases(found.samples.get(PRODUCT, {})),
         commands(tools),
@@ -57,6 +58,19 @@ def ratios(samples: Samples, names: Sequence[str]) -> str:
                 [TITLES.get(case, case), *(f"{_median(own) / _median(each):.1f}" if each else "" for each in theirs)]
             )
     return _table([f"{PRODUCT} as a multiple of", *peers], rows) if rows else ""
+
+
+def beyond(samples: Samples, floors: Sequence[str]) -> str:
+    """How many seconds the product's medians are above those of what deploys nothing."""
+    rows = []
+    for case in CASES:
+        own = samples.get(PRODUCT, {}).get(case, [])
+        found = [samples.get(name, {}).get(case, []) for name in floors]
+        if own and any(found):
+            rows.append(
+                [TITLES.get(case, case), *(f"{_median(own) - _median(each):.1f}" if each else "" for each in found)]
+            )
+    return _table([f"seconds of {PRODUCT} beyond", *floors], rows) if rows else ""
 
 
 def visits(samples: Samples, names: Sequence[str]) -> str:

@@ -31,6 +31,8 @@ class Tool:
     # What one runs, for the reader of the table.
     command: str
     cases: tuple[str, ...] = CASES
+    # It deploys nothing, so it is no peer.
+    floor = False
     server: Server
     hostname: str
 

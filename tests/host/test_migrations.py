@@ -221,6 +221,7 @@ def always_written(stack: Stack) -> Iterator[None]:
     assert int(psql(stack.server, COUNT, "guestbook")) == before + len(written)
 
 
+@pytest.mark.full
 @each_debian(13)
 @pytest.mark.proves("migrations.defaults", "migrations.rollback", "migrations.before-switch")
 def test_a_default_stays_for_code_that_does_not_know_its_column(stack: Stack) -> None:

@@ -86,8 +86,14 @@ def test_a_django_that_needs_a_newer_python_is_refused_and_the_site_goes_on(debi
         workshop.commit("Take Django as the generator asks for it")
     stack.use("main")
     failed = stack.up(succeed=False)
+    assert "the Django that it asks for needs Python 3.12" in failed.said("error")
+    assert "Traceback" not in failed.output
+    # Who does not look knows the server's Python only once packages are installed.
+    stack.set("drift", False)
+    failed = stack.up(succeed=False)
     assert "runs on this server's Python (the last one that pip skipped" in failed.said("error")
     assert "Traceback" not in failed.output
+    stack.set("drift", True)
     deployed.find()
     with workshop.reopen():
         workshop.edit("requirements.txt", NEWER_DJANGO, OLDER_DJANGO)

@@ -258,8 +258,15 @@ UNIT = [
         "None",
     ),
     Breakage("continuous.destructive", f"{SCRIPTS}/backups/dumps.py", "if archiving.is_on(archive):", "if archive:"),
-    Breakage("continuous.ended", f"{SCRIPTS}/steps/switch.py", "        archiving.remove(step)\n", ""),
-    Breakage("continuous.ended", f"{SCRIPTS}/steps/destroy.py", "    archiving.remove(step)\n", ""),
+    Breakage("continuous.ended", f"{SCRIPTS}/backups/end.py", "    archiving.remove(step)\n", ""),
+    Breakage("continuous.ended", f"{SCRIPTS}/steps/switch.py", "        end.backups(step)\n", "        pass\n"),
+    Breakage("continuous.ended", f"{SCRIPTS}/steps/destroy.py", "    end.backups(step)\n", ""),
+    Breakage(
+        "continuous.ended",
+        f"{SCRIPTS}/backups/archiving.py",
+        "        files.write_file(drop_in, ENDS, 0o644)\n",
+        "        files.remove_path(drop_in)\n",
+    ),
     Breakage("continuous.ended", f"{SCRIPTS}/steps/backups.py", "        archiving.remove(step)\n", "        pass\n"),
     Breakage("continuous.ended", f"{SCRIPTS}/backups/archiving.py", '("try-restart", unit', '("reload", unit'),
     # Environment

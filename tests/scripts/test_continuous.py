@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.backups import archiving, back, dumps, make, moment, postgres, settings, status
+from codesensei.scripts.backups import archiving, back, dumps, end, make, moment, postgres, settings, status
 from codesensei.scripts.backups.pgbackrest import Archive
 from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import commands, locks, register, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.postgres import postgresql
-from codesensei.scripts.steps import backup, backups, destroy, switch
+from codesensei.scripts.steps import backup, backups
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup, DatabasePlace, KeepBackups
 
@@ -78,7 +78,7 @@ class World:
             return Result("", "", 1)
         text = self.drop_in.read_text() if there and self.reads_conf_d else ""
         command = text.partition("archive_command = '")[2].partition("'\n")[0]
-        self.settings |= {"archive_mode": "on" if text else "off", "archive_command": command or "(disabled)"}
+        self.settings |= {"archive_mode": "on" if command else "off", "archive_command": command or "(disabled)"}
         return Result("", "", 0)
 
     def sql(self, port: int, text: str, database: str = "postgres", thing: str = "") -> str:
@@ -304,21 +304,21 @@ def test_back_to_dumps(world: World, make_step: Any) -> None:
 
 
 @pytest.mark.proves("continuous.ended")
-def test_the_end_of_the_backups_and_of_the_stack_end_it() -> None:
-    """Before the settings go, which say that there is one."""
-    for module in (switch, destroy):
-        text = Path(str(module.__file__)).read_text()
-        assert "    archiving.remove(step)\n" in text.partition("backups.remove(step)")[0][-60:]
-
-
-@pytest.mark.proves("continuous.ended")
 def test_a_postgresql_that_does_not_start_again_is_told(
     world: World, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed(world, make_step)
-    monkeypatch.setattr(archiving, "systemctl", lambda *words, check: Result("", "", 1))
-    with pytest.raises(Failure, match="does not start again"):
-        archiving.remove(make_step("switch"))
+    with monkeypatch.context() as patch:
+        patch.setattr(archiving, "systemctl", lambda *words, check: Result("", "", 1))
+        with pytest.raises(Failure, match="does not start again"):
+            end.backups(make_step("switch"))
+    assert settings.read(SHOP) is not None
+    # The next run goes on from there.
+    world.units.clear()
+    end.backups(make_step("switch"))
+    assert ("try-restart", "postgresql@17-main.service") in world.units
+    assert not world.drop_in.exists()
+    assert settings.read(SHOP) is None
 
 
 @pytest.mark.proves("continuous.told")

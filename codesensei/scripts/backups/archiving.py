@@ -25,6 +25,7 @@ from codesensei.wire.text import size
 THING = "WAL archive of PostgreSQL"
 # So much is lost with a server at most where few write.
 SECONDS = 60
+ENDS = "# Written by codesensei: PostgreSQL restarts without an archive, and this file goes.\n"
 _ASKED = ("wal_level", "archive_mode", "archive_command", "archive_library")
 _ARCHIVER = (
     "SELECT last_failed_time > coalesce(last_archived_time, '-infinity') AS fails, last_archived_wal AS last,"
@@ -61,11 +62,13 @@ def remove(step: Step[object]) -> None:
     """End it, where it has begun; the archive stays."""
     for drop_in in _drop_ins(step.slug):
         version, name = drop_in.parts[-4:-2]
-        files.remove_path(drop_in)
+        # It says nothing any more, and tells the next run of a restart that is still to come.
+        files.write_file(drop_in, ENDS, 0o644)
         unit = f"postgresql@{version}-{name}.service"
         # Only a restart takes archive_mode back, and PostgreSQL keeps all WAL for an archive without a command.
         if not systemctl("try-restart", unit, check=False).ok:
             raise Failure("PostgreSQL", f"{unit} does not start again", CLUSTERS_TEXT)
+        files.remove_path(drop_in)
         step.changed(f"{drop_in} removed, and PostgreSQL {version}/{name} restarted without it")
     step.converge(files.remove_path(step.project.wal_archive), f"{step.project.wal_archive} removed")
     known = register.entry(step.slug)

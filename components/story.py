@@ -83,11 +83,11 @@ def _roots(stack: Stack, code: Code) -> tuple[str, ...]:
     return (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
 
 
-def _server(stack: Stack, server: Server, code: Code) -> story.Server:
+def _server(stack: Stack, server: Server, code: Code) -> story.WantedServer:
     """What is asked of the server itself."""
     # Without its secrets, of which nothing is told.
     backups = backup_data(stack, code.settings.django_directory, "", "") if stack.config.backups else None
-    return story.Server(packages_data(stack), account_data(stack), backups, server.toolkit)
+    return story.WantedServer(packages_data(stack), account_data(stack), backups, server.toolkit)
 
 
 def _each_if_known(value: Any) -> Output[Any]:

@@ -579,7 +579,7 @@ UNIT = [
     Breakage("preview.geography", "components/stack.py", ", made_here=made_here)", ")"),
     Breakage("preview.geography", f"{SOURCE}/advice.py", "        *geography.told(loaded, settings, stack),\n", ""),
     Breakage("preview.geography", f"{SOURCE}/code.py", "        advice.geography,\n", ""),
-    Breakage("preview.geography", f"{CONFIG}/plans.py", ', scheme="postgres"))', "))"),
+    Breakage("preview.geography", f"{CONFIG}/plans.py", ', scheme="postgres")', ")"),
     Breakage(
         "preview.geography", f"{CONFIG}/plans.py", "url.socket, inject, by, url.scheme\n", "url.socket, inject, by\n"
     ),
@@ -2793,8 +2793,8 @@ UNIT = [
     Breakage(
         "database.auto.sqlite",
         f"{CONFIG}/plans.py",
-        'return Given(DatabasePlan("sqlite", url.name',
-        'return Given(DatabasePlan("local", url.name',
+        'return PlanWithPassword(DatabasePlan("sqlite", url.name',
+        'return PlanWithPassword(DatabasePlan("local", url.name',
     ),
     Breakage("broker.plain-url", f"{WIRE}/broker.py", '"127.0.0.1", 6379', '"127.0.0.1", 6380'),
     # Hardening

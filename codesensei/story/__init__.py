@@ -9,14 +9,22 @@ from codesensei.story.policy import changes_policy, of_policy
 from codesensei.story.release import ended, of_release
 from codesensei.story.review import MARK as REVIEW_MARK
 from codesensei.story.review import VARIABLE as REVIEWED
-from codesensei.story.review import Review
+from codesensei.story.review import Previewed
 from codesensei.story.section import Section, read, text_of
 from codesensei.story.served import Served, latest
-from codesensei.story.server import Server, of_server, removed_releases
+from codesensei.story.server import WantedServer, of_server, removed_releases
 from codesensei.story.variables import Variable, of_variables
 
-__all__ = ["REVIEWED", "REVIEW_MARK", "Review", "Section", "Served", "Server", "Variable", "changes_policy", "ended"]
-__all__ += [
+__all__ = [
+    "REVIEWED",
+    "REVIEW_MARK",
+    "Previewed",
+    "Section",
+    "Served",
+    "Variable",
+    "WantedServer",
+    "changes_policy",
+    "ended",
     "latest",
     "new_hostnames",
     "of_drift",

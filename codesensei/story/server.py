@@ -16,7 +16,7 @@ _WORDS = {seconds: word for word, seconds in steps.PERIODS.items()}
 
 
 @dataclass(frozen=True)
-class Server:
+class WantedServer:
     """What is asked of the server; `toolkit` is the hash of the program's scripts, `backups` None without any."""
 
     packages: Packages
@@ -25,7 +25,7 @@ class Server:
     toolkit: str
 
 
-def of_server(done: Mapping[str, Done], wanted: Server, removed: Sequence[str] = ()) -> Section:
+def of_server(done: Mapping[str, Done], wanted: WantedServer, removed: Sequence[str] = ()) -> Section:
     """From what the state has of the steps to what is asked of them; what the state does not have is not told.
 
     `removed` has a line for each release that a switch removes.
@@ -33,7 +33,7 @@ def of_server(done: Mapping[str, Done], wanted: Server, removed: Sequence[str] =
     return section(NAME, [*_changes(done, wanted), *removed])
 
 
-def brought(wanted: Server) -> Iterator[str]:
+def brought(wanted: WantedServer) -> Iterator[str]:
     """What a first deploy brings beside what every project needs."""
     nothing = replace(
         wanted.packages, packages=(), extensions=(), python="", certbot=False, backups=False, continuous=False
@@ -54,7 +54,7 @@ def removed_releases(there: Iterable[str], served: Sequence[str], release: str, 
     return [f"- release {name} is removed (keepReleases: {keep})" for name in there if name not in stay]
 
 
-def _changes(done: Mapping[str, Done], wanted: Server) -> Iterator[str]:
+def _changes(done: Mapping[str, Done], wanted: WantedServer) -> Iterator[str]:
     if (packages := latest(done, steps.PACKAGES)) and packages != wanted.packages:
         yield from _packages(packages, wanted.packages)
     if (account := latest(done, steps.ACCOUNT)) and account != wanted.account:

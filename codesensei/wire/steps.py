@@ -190,7 +190,7 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Archive:
+class SourceArchive:
     """The commit's archive: where it arrives, and its SHA-256."""
 
     tar: str
@@ -267,7 +267,7 @@ class Build:
     """
 
     user: str
-    source: Archive
+    source: SourceArchive
     directory: str
     settings_module: str
     requirements: str

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codesensei.remote.state import StepState
-from codesensei.story import Server, of_server, removed_releases
+from codesensei.story import WantedServer, of_server, removed_releases
 from codesensei.wire import codec, steps
 from codesensei.wire.steps import Account, Backup, KeepBackups, Packages, StepKind
 
@@ -28,7 +28,7 @@ def backup(**changes: Any) -> Backup:
     return Backup(**{**given, **changes})
 
 
-WANTED = Server(PACKAGES, ACCOUNT, backup(), TOOLKIT)
+WANTED = WantedServer(PACKAGES, ACCOUNT, backup(), TOOLKIT)
 DONE = {
     "claim": step(steps.CLAIM, steps.Nothing(), "stack", "identity", "false", TOOLKIT),
     "packages": step(steps.PACKAGES, PACKAGES),
@@ -37,7 +37,7 @@ DONE = {
 }
 
 
-def told(wanted: Server, **done: StepState) -> tuple[str, ...]:
+def told(wanted: WantedServer, **done: StepState) -> tuple[str, ...]:
     return of_server({**DONE, **done}, wanted).entries
 
 

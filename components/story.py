@@ -16,6 +16,7 @@ from codesensei.story import Served, Variable
 from codesensei.wire import envfile, steps
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.register import with_databases
 from codesensei.wire.steps import SWITCH
 from components.backups import backup_data
 from components.base import if_known
@@ -87,7 +88,9 @@ def _server(stack: Stack, server: Server, code: Code) -> story.WantedServer:
     """What is asked of the server itself."""
     # Without its secrets, of which nothing is told.
     backups = backup_data(stack, code.settings.django_directory, "", "") if stack.config.backups else None
-    return story.WantedServer(packages_data(stack), account_data(stack), backups, server.toolkit)
+    known = server.access.look.register
+    neighbours = None if known is None else with_databases(known, stack.slug)
+    return story.WantedServer(packages_data(stack), account_data(stack), backups, server.toolkit, neighbours)
 
 
 def _each_if_known(value: Any) -> Output[Any]:

@@ -190,7 +190,7 @@ UNIT = [
     Breakage(
         "continuous.on", f"{SCRIPTS}/backups/archiving.py", "if other != step.slug and (who", "if other == '' and (who"
     ),
-    Breakage("continuous.on", f"{STORY}/server.py", "            yield from _archived(0, wanted.days)\n", ""),
+    Breakage("continuous.on", f"{STORY}/server.py", "yield from _archived(0, wanted.days, others)", "pass"),
     Breakage("continuous.refused", f"{CONFIG}/stack.py", 'if kind in ("sftp", "s3"):', 'if kind == "s3":'),
     Breakage("continuous.refused", f"{CONFIG}/check.py", ", *_archived(config, given.plan)]", "]"),
     Breakage("continuous.refused", f"{SCRIPTS}/backups/archiving.py", '== "minimal"', '== "none"'),
@@ -204,7 +204,7 @@ UNIT = [
         '    register.settle(step.slug, {"archives": [str(archive.port)]})\n',
         "",
     ),
-    Breakage("continuous.others", "components/others.py", 'if slug != stack.slug and entry.names.get("databases")', ""),
+    Breakage("continuous.others", f"{WIRE}/register.py", 'if one != slug and entry.names.get("databases")', ""),
     Breakage("continuous.secret", f"{SCRIPTS}/backups/pgbackrest.py", "0o640", "0o644"),
     Breakage(
         "continuous.kept", f"{SCRIPTS}/backups/pgbackrest.py", "> FULL_DAYS * 86400 - SLACK", "> FULL_DAYS * 86400"
@@ -258,6 +258,15 @@ UNIT = [
         "None",
     ),
     Breakage("continuous.destructive", f"{SCRIPTS}/backups/dumps.py", "if archiving.is_on(archive):", "if archive:"),
+    Breakage("continuous.restart", "components/story.py", "with_databases(known, stack.slug)", "()"),
+    Breakage("continuous.restart", f"{STORY}/server.py", "yield from [*_archived(was.days", "[*_archived(was.days"),
+    Breakage("continuous.restart", f"{SCRIPTS}/steps/look.py", "dict(archiving.lacking(project))\n    ", "{}\n    "),
+    Breakage(
+        "continuous.restart",
+        f"{SCRIPTS}/backups/archiving.py",
+        'without an archive: {_disconnected(step.slug)}"',
+        'without an archive"',
+    ),
     Breakage("continuous.ended", f"{SCRIPTS}/backups/end.py", "    archiving.remove(step)\n", ""),
     Breakage("continuous.ended", f"{SCRIPTS}/steps/switch.py", "        end.backups(step)\n", "        pass\n"),
     Breakage("continuous.ended", f"{SCRIPTS}/steps/destroy.py", "    end.backups(step)\n", ""),

@@ -17,7 +17,7 @@ from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.remote.state import State
 from codesensei.story.release import OTHER_BUILD
-from codesensei.wire.register import Register
+from codesensei.wire.register import Entry, Register
 from codesensei.wire.steps import Drift, Memory
 from codesensei.wire.table_locks import Table
 from components import deploy
@@ -101,6 +101,33 @@ def test_a_first_deploy_tells_what_it_brings(
     assert set(stack.secrets.env) <= {entry.split()[1] for entry in sections["variables"]}
     assert DATABASES[name] in sections["server"]
     assert API_TOKEN not in text
+
+
+DUMPED, CONTINUOUS = "backups: {to: /b}", "backups: {to: /b, database: continuous}"
+
+
+@pytest.mark.proves("continuous.restart")
+@pytest.mark.parametrize(
+    ("was", "wanted", "mode"),
+    [
+        (DUMPED, CONTINUOUS, "archive_mode on"),
+        ("", CONTINUOUS, "archive_mode on"),
+        (CONTINUOUS, DUMPED, "archive_mode as before"),
+        (CONTINUOUS, "", "archive_mode as before"),
+    ],
+)
+def test_a_restart_of_postgresql_is_told_with_whose_databases_are_in_it(
+    was: str, wanted: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    texts = (stacks.SMALL + (f"  codesensei:{backups}\n" if backups else "") for backups in (was, wanted))
+    before, after = (stacks.loaded(tmp_path, text) for text in texts)
+    names = {"databases": ("blog",)}
+    known = Register(slugs={"blog": Entry(stack="acme/codesensei/blog", identity="b", names=names)})
+    preview(after, state_of(before, monkeypatch), monkeypatch, look=remote.Look(register=known))
+    (server,) = [part.entries for part in story.read(told[-1]) if part.name == "server"]
+    (restart,) = [entry for entry in server if "restarts once" in entry]
+    assert restart.startswith(f"PostgreSQL restarts once ({mode}): ")
+    assert restart.endswith(" loses the connection, those of blog too")
 
 
 @pytest.mark.proves("story.ended")

@@ -27,7 +27,7 @@ from codesensei.scripts.base import commands, locks, register, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.postgres import postgresql
-from codesensei.scripts.steps import backup, backups
+from codesensei.scripts.steps import backup, backups, look
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup, DatabasePlace, KeepBackups
 
@@ -156,6 +156,8 @@ def test_postgresql_restarts_once_and_archives(world: World, make_step: Any) -> 
     step = deployed(world, make_step)
     assert step.result.warnings == ()
     assert deployed(world, make_step).changes == 0
+    loses = "whoever is connected to a database of it loses the connection"
+    assert f"restarting PostgreSQL 17/main: {loses}" in step.said
     restarts = [words for words in world.units if words[-1].startswith("postgresql@")]
     assert restarts == [("restart", "postgresql@17-main.service")]
     config = SHOP.wal_config
@@ -230,7 +232,7 @@ def test_one_stack_archives_a_port(world: World, make_step: Any) -> None:
     assert not world.drop_in.exists()
 
 
-@pytest.mark.proves("continuous.on", "continuous.unavailable")
+@pytest.mark.proves("continuous.on", "continuous.restart", "continuous.unavailable")
 def test_a_restart_waits_for_other_deploys(world: World, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     register.claim_slug("blog", "org/blog/prod", "other")
     monkeypatch.setattr(locks, "deploying", lambda slug: "build of blog" if slug == "blog" else "")
@@ -238,7 +240,13 @@ def test_a_restart_waits_for_other_deploys(world: World, make_step: Any, monkeyp
     assert "it has to restart once, and build of blog runs; wait for its end" in warning
     assert not world.drop_in.exists()
     assert ("restart", "postgresql@17-main.service") not in world.units
-    assert [*archiving.lacking(SHOP)] == ["WAL archive of PostgreSQL at port 5433 is not on"]
+    # The next run does it, and its preview says so.
+    told = "PostgreSQL restarts once (archive_mode on): whoever is connected to a database of it loses the connection"
+    seen = look._seen(SHOP, "backups")
+    assert seen.drift == (thing := "WAL archive of PostgreSQL at port 5433 is not on",)
+    assert seen.changes == {thing: (told,)}
+    register.claim("blog", {"databases": ["blog"]})
+    assert look._seen(SHOP, "backups").changes == {thing: (f"{told}, those of blog too",)}
     monkeypatch.setattr(locks, "deploying", lambda slug: "")
     assert deployed(world, make_step).result.warnings == ()
     assert [*archiving.lacking(SHOP)] == []
@@ -285,7 +293,7 @@ def test_the_archive_of_a_lost_server_is_taken_over(world: World, make_step: Any
     assert world.commands() == ["stanza-create", "stanza-upgrade"]
 
 
-@pytest.mark.proves("continuous.ended")
+@pytest.mark.proves("continuous.ended", "continuous.restart")
 def test_back_to_dumps(world: World, make_step: Any) -> None:
     deployed(world, make_step)
     step = deployed(world, make_step, days=0)
@@ -297,7 +305,9 @@ def test_back_to_dumps(world: World, make_step: Any) -> None:
     known = register.entry("shop")
     assert known
     assert known.names["archives"] == ()
-    assert any("restarted without it" in line for line in step.said)
+    loses = "whoever is connected to a database of it loses the connection"
+    before = step.said.index(f"restarting PostgreSQL 17/main without an archive: {loses}")
+    assert any("restarted without it" in line for line in step.said[before:])
     world.units.clear()
     assert deployed(world, make_step, days=0).changes == 0
     assert not any("postgresql@17-main.service" in words for words in world.units)

@@ -112,6 +112,17 @@ def test_continuous_backups() -> None:
     assert gone == ("no backups are made any more; those that there are stay", restarts)
 
 
+@pytest.mark.proves("continuous.restart")
+@pytest.mark.parametrize(
+    ("neighbours", "too"), [(None, ", other projects too"), ((), ""), (("blog", "news"), ", those of blog, news too")]
+)
+def test_whose_connections_end_with_a_restart(neighbours: tuple[str, ...] | None, too: str) -> None:
+    loses = f"whoever is connected to a database of it loses the connection{too}"
+    for asked, then in ((backup(days=28), backup()), (backup(), backup(days=28)), (None, backup(days=28))):
+        wanted = replace(WANTED, backups=asked, neighbours=neighbours)
+        assert told(wanted, backups=step(steps.BACKUPS, then))[-1].endswith(f"): {loses}")
+
+
 @pytest.mark.proves("story.server")
 def test_another_version_of_the_program() -> None:
     assert told(replace(WANTED, toolkit="def")) == (

@@ -64,7 +64,7 @@ def left(machine: Machine) -> list[str]:
     return [*found, *(["archives"] if machine.postgres.archives else []), *machine.systemd.enabled & {TIMER}]
 
 
-@pytest.mark.proves("continuous.ended", "backups.ended")
+@pytest.mark.proves("continuous.ended", "continuous.restart", "backups.ended")
 @each_ending
 def test_it_ends_them(ending: str) -> None:
     with BACKED_UP.machine() as machine:
@@ -73,6 +73,9 @@ def test_it_ends_them(ending: str) -> None:
         assert ended.ok, ended.error
         assert left(machine) == []
         assert RESTART in machine.calls.programs
+        assert ended.said.index("restarting PostgreSQL 17/main without an archive: whoever is connected") < (
+            ended.said.index("restarted without it")
+        )
         assert end(machine, ending).ok
         assert RESTART not in machine.calls.programs
 

@@ -330,7 +330,9 @@ UNIT = [
     Breakage("preview.foreseen", "components/stack.py", "            wanted=others.to_ask(stack, state),\n", ""),
     Breakage("preview.foreseen", f"{REMOTE}/access.py", "Look.again(), refused=look.refused)", "Look.again())"),
     Breakage("preview.foreseen", f"{REMOTE}/look.py", "foresight.question(wanted) if wanted else", '"" if wanted else'),
-    Breakage("preview.foreseen", f"{REMOTE}/foresight.py", " || true", ""),
+    Breakage("preview.foreseen", f"{REMOTE}/foresight.py", "|| printf", "|| true || printf"),
+    Breakage("preview.foreseen", f"{REMOTE}/foresight.py", "except ImportError", "except KeyError"),
+    Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "warnings=(NO_SS,)", ""),
     Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "contextlib.suppress(OSError), ", ""),
     Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "data = replace(data, ports=())", "pass"),
     Breakage(

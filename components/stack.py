@@ -11,7 +11,7 @@ from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
 from codesensei.wire import policy
-from codesensei.wire.steps import MADE_HERE
+from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED
 from components import others, promotion, review, story
 from components.backups import Backups
 from components.database import Database
@@ -59,7 +59,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
             drift=config.drift,
             private_key=stack.secrets.ssh_private_key,
             state=state,
-            tables=story.locked_tables(stack, code, state) if config.drift else (),
+            asked=story.of_database(stack, code, state) if config.drift else NOTHING_ASKED,
             wanted=others.to_ask(stack, state),
         )
     for note in source.hold(code.unfit, access.look.python):

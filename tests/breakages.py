@@ -2702,8 +2702,15 @@ UNIT = [
         " SET ROLE {identifier(applied.role)};",
         "",
     ),
-    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables, wanted)", "state, (), wanted)"),
+    Breakage(
+        "migrations.locks.preview", "codesensei/remote/access.py", "state, asked, wanted)", "state, wanted=wanted)"
+    ),
     Breakage("migrations.locks.preview", "components/story.py", "        tables=look.tables,\n", ""),
+    Breakage("story.applied", "components/story.py", "        applied=look.migrations,\n", ""),
+    Breakage("story.applied", f"{STORY}/migrations.py", "coming = [*judge(plan, ", "coming = [*judge(found.new, "),
+    Breakage("story.applied", f"{STORY}/migrations.py", "        *_applied(done),\n", ""),
+    Breakage("story.applied", f"{SCRIPTS}/steps/look.py", "and len(facts.databases) == 1 else", "else"),
+    Breakage("story.applied", f"{SCRIPTS}/postgres/migrations.py", "SET search_path = pg_catalog; ", ""),
     Breakage(
         "migrations.timeout",
         f"{SCRIPTS}/release/run_migrate.py",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from codesensei.remote.look import Look, look_at
 from codesensei.remote.state import State
 from codesensei.remote.told import warn
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import Preflight
+from codesensei.wire.steps import NOTHING_ASKED, AskedOfDatabase, Preflight
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,10 @@ def reach(
     drift: bool,
     private_key: pulumi.Output[str] | None,
     state: State,
-    tables: Sequence[str] = (),
+    asked: AskedOfDatabase = NOTHING_ASKED,
     wanted: Preflight | None = None,
 ) -> Access:
-    """Start the agent and, where drift is looked for, look at the server once and ask for the sizes of these tables.
+    """Start the agent and, where drift is looked for, look at the server once and ask it what `asked` has.
 
     With `wanted` it is also asked whether the stack may have that.
 
@@ -99,7 +98,7 @@ def reach(
         if not drift:
             return access
         launcher = str(ProjectPaths(slug).launcher)
-        look = look_at(server, agent.socket, access.sudo, launcher, state, tables, wanted)
+        look = look_at(server, agent.socket, access.sudo, launcher, state, asked, wanted)
     except RemoteError as error:
         if not pulumi.runtime.is_dry_run():
             raise

@@ -12,7 +12,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,21 @@ from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
 from codesensei.wire.register import Register
-from codesensei.wire.steps import CLAIM, Drift, Finding, Memory, Preflight, Seen, SeenStep
+from codesensei.wire.steps import (
+    CLAIM,
+    NOTHING_ASKED,
+    AskedOfDatabase,
+    Drift,
+    Finding,
+    Memory,
+    Preflight,
+    Seen,
+    SeenStep,
+)
 from codesensei.wire.table_locks import Table
 
 LOOK_SECONDS = 15.0
 # Their names are words of the command.
-MOST_TABLES = 50
 SCRIPT = Path(__file__).with_name("look.sh")
 # Begins the line of the answer that has the server's register.
 REGISTER = "codesensei-register:"
@@ -64,6 +73,8 @@ class Look:
     memory: Memory | None = None
     # Rows and sizes of the tables that were asked for, by name; empty where nobody knows.
     tables: Mapping[str, Table] = field(default_factory=dict)
+    # Those that were asked for and are applied; empty where nobody knows.
+    migrations: tuple[str, ...] = ()
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
@@ -114,6 +125,7 @@ class Look:
             backup_age=answer.backup_age,
             memory=answer.memory,
             tables=answer.tables,
+            migrations=answer.migrations,
             blank=blank,
         )
 
@@ -140,15 +152,15 @@ def look_at(
     sudo: str,
     run: str,
     state: State,
-    tables: Sequence[str] = (),
+    asked: AskedOfDatabase = NOTHING_ASKED,
     wanted: Preflight | None = None,
 ) -> Look:
-    """Ask the server over one connection, bounded to 15 s; `tables` are those whose sizes are of use.
+    """Ask the server over one connection, bounded to 15 s; `asked` is what is of use to the story.
 
     `wanted` is what the stack wants for itself, where the server is asked whether it may have that. RemoteError when it
     cannot be asked.
     """
-    words = [run, str(SERVER.register), REGISTER, PYTHON_MARK, *tables[:MOST_TABLES]]
+    words = [run, str(SERVER.register), REGISTER, PYTHON_MARK, *asked.words()]
     command = f"{sudo}sh -s {shell.join(words)}"
     with openssh.client(server, agent_socket) as (ssh, variables):
         script = SCRIPT.read_text() + (foresight.question(wanted) if wanted else "")

@@ -3,7 +3,7 @@
 from codesensei.story.drift import of_drift
 from codesensei.story.first import of_first_deploy
 from codesensei.story.live import new_hostnames, of_processes, of_site, of_switch
-from codesensei.story.migrations import of_migrations, tables_of_migrations
+from codesensei.story.migrations import of_database, of_migrations
 from codesensei.story.packages import of_packages
 from codesensei.story.policy import changes_policy, of_policy
 from codesensei.story.release import ended, of_release
@@ -27,6 +27,7 @@ __all__ = [
     "ended",
     "latest",
     "new_hostnames",
+    "of_database",
     "of_drift",
     "of_first_deploy",
     "of_migrations",
@@ -40,6 +41,5 @@ __all__ = [
     "of_variables",
     "read",
     "removed_releases",
-    "tables_of_migrations",
     "text_of",
 ]

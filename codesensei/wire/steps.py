@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -27,6 +27,10 @@ REPAIR = "repair="
 RESULT = "codesensei-result: "
 # Begins a line in which a server tells a preview what the first steps would refuse.
 FORESEEN = "codesensei-foreseen:"
+# In the line of a look, what comes after it are migrations.
+MIGRATIONS = "migrations:"
+# Only so many of them are told with what the server knows.
+MOST_TABLES, MOST_MIGRATIONS = 50, 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -440,6 +444,28 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedOfDatabase:
+    """What a look asks of the project's database: how large tables are, and which migrations are applied."""
+
+    tables: tuple[str, ...] = ()
+    migrations: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> AskedOfDatabase:
+        """As a line of the launcher has it."""
+        cut = words.index(MIGRATIONS) if MIGRATIONS in words else len(words)
+        return cls(tables=tuple(words[:cut]), migrations=tuple(words[cut + 1 :]))
+
+    def words(self) -> list[str]:
+        """For such a line, with a bound."""
+        migrations = [MIGRATIONS, *self.migrations[:MOST_MIGRATIONS]] if self.migrations else []
+        return [*self.tables[:MOST_TABLES], *migrations]
+
+
+NOTHING_ASKED = AskedOfDatabase()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """What one look at the server finds; nothing where nothing was deployed."""
 
@@ -456,8 +482,9 @@ class Seen:
     # The age of the newest backup in seconds; None where there is none.
     backup_age: float | None = None
     memory: Memory | None = None
-    # Those that were asked for and are there.
+    # Those that were asked for and are there; of migrations, those that are applied.
     tables: Mapping[str, Table] = field(default_factory=dict)
+    migrations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from codesensei.config import Stack
 from codesensei.remote.state import State
 from codesensei.story.release import OTHER_BUILD
 from codesensei.wire.register import Entry, Register
-from codesensei.wire.steps import Drift, Memory
+from codesensei.wire.steps import NOTHING_ASKED, Drift, Memory
 from codesensei.wire.table_locks import Table
 from components import deploy
 from components import story as story_of
@@ -326,22 +326,22 @@ def test_the_look_asks_for_the_tables_that_migrations_will_lock(
     """Where the database is on the server."""
     stack, code = EVERY[name](tmp_path), recorder.code()
     monkeypatch.setattr("codesensei.source.read_code", lambda _: code)
-    asked: list[object] = []
+    found: list[object] = []
 
-    def reach(*_: Any, tables: object, **__: Any) -> None:
-        asked.append(tables)
+    def reach(*_: Any, asked: object, **__: Any) -> None:
+        found.append(asked)
         raise InterruptedError
 
     monkeypatch.setattr(remote, "read_state", lambda: State(outputs={"revision": "1" * 40}))
     monkeypatch.setattr(remote, "reach", reach)
-    monkeypatch.setattr(story, "tables_of_migrations", lambda *words: words)
+    monkeypatch.setattr(story, "of_database", lambda *words: words)
     with pytest.raises(InterruptedError):
         deploy(stack)
     roots = (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
-    assert asked == [() if name == "external" else ("1" * 40, code.checkout, roots)]
+    assert found == [NOTHING_ASKED if name == "external" else ("1" * 40, code.checkout, roots)]
 
 
-@pytest.mark.proves("migrations.locks.preview")
+@pytest.mark.proves("migrations.locks.preview", "story.applied")
 def test_what_the_look_has_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
 
@@ -353,8 +353,8 @@ def test_what_the_look_has_found_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     state, tables = state_of(stack, monkeypatch), {"books_book": Table(rows=1, size=2)}
     monkeypatch.setattr(story, "of_migrations", keep)
     with pytest.raises(InterruptedError):
-        preview(stack, state, monkeypatch, look=remote.Look(tables=tables))
-    assert (given["postgresql"], given["tables"]) == (True, tables)
+        preview(stack, state, monkeypatch, look=remote.Look(tables=tables, migrations=("books.0001_first",)))
+    assert (given["postgresql"], given["tables"], given["applied"]) == (True, tables, ("books.0001_first",))
 
 
 @pytest.mark.proves("migrations.rehearsal.preview")

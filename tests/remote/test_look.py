@@ -19,7 +19,7 @@ from codesensei.remote import look as module
 from codesensei.remote.look import look_at
 from codesensei.remote.state import StepState
 from codesensei.wire.register import Register
-from codesensei.wire.steps import FORESEEN, Drift, Finding, Memory, Seen, SeenStep
+from codesensei.wire.steps import FORESEEN, AskedOfDatabase, Drift, Finding, Memory, Seen, SeenStep
 from codesensei.wire.table_locks import Table
 from tests.scripts.examples import PREFLIGHT
 
@@ -263,15 +263,18 @@ def test_a_look_only_asks(ssh: Any) -> None:
     assert (folder / "agent").read_text() == "agent.sock"
 
 
-@pytest.mark.proves("migrations.locks.preview")
-def test_it_asks_for_tables_too_over_the_same_connection(ssh: Any, engine: dict[str, Any]) -> None:
-    tables = ["books_book", "it's"]
-    folder = ssh(out=json.dumps({**ANSWER, "tables": {"books_book": {"rows": 7, "size": 8192}}}))
-    look = reach(SERVER, slug="shop", drift=True, private_key=None, state=STATE, tables=tables).look
+@pytest.mark.proves("migrations.locks.preview", "story.applied")
+def test_it_asks_the_database_too_over_the_same_connection(ssh: Any, engine: dict[str, Any]) -> None:
+    asked = AskedOfDatabase(tables=("books_book", "it's"), migrations=("books.0003_x", "books.0004_y"))
+    found = {"tables": {"books_book": {"rows": 7, "size": 8192}}, "migrations": ["books.0003_x"]}
+    folder = ssh(out=json.dumps({**ANSWER, **found}))
+    look = reach(SERVER, slug="shop", drift=True, private_key=None, state=STATE, asked=asked).look
     assert look.tables == {"books_book": Table(rows=7, size=8192)}
-    assert (folder / "arguments").read_text().splitlines()[-1].endswith(" books_book 'it'\"'\"'s'")
+    assert look.migrations == ("books.0003_x",)
+    words = " books_book 'it'\"'\"'s' migrations: books.0003_x books.0004_y"
+    assert (folder / "arguments").read_text().splitlines()[-1].endswith(words)
     # Without a look, nobody is asked.
-    assert reach(SERVER, slug="shop", drift=False, private_key=None, state=STATE, tables=tables).look.tables == {}
+    assert reach(SERVER, slug="shop", drift=False, private_key=None, state=STATE, asked=asked).look.tables == {}
 
 
 @pytest.mark.proves("preview.foreseen")
@@ -288,7 +291,8 @@ def test_what_it_foresees_is_kept_also_where_a_first_deploy_was_begun(ssh: Any, 
 @pytest.mark.proves("migrations.locks.preview")
 def test_of_very_many_tables_the_first_are_asked_for(ssh: Any) -> None:
     folder = ssh(out="{}")
-    look_at(SERVER, "agent.sock", "", RUN, STATE, [f"t{number}" for number in range(80)])
+    tables = tuple(f"t{number}" for number in range(80))
+    look_at(SERVER, "agent.sock", "", RUN, STATE, AskedOfDatabase(tables=tables))
     assert (folder / "arguments").read_text().splitlines()[-1].split()[-2:] == ["t48", "t49"]
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from codesensei.scripts.backups import archiving, settings, status
-from codesensei.scripts.base import changed, damage, limited, locks, proofs, register, rivals, units
+from codesensei.scripts.base import changed, damage, files, limited, locks, proofs, register, rivals, units
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
-from codesensei.scripts.postgres import tables
-from codesensei.scripts.release import defaults, prune
+from codesensei.scripts.postgres import migrations, tables
+from codesensei.scripts.release import defaults, prune, record
 from codesensei.scripts.release.release import redactor_of_all
 from codesensei.scripts.serving import brokers, certificates, change, findings, memory
 from codesensei.scripts.serving.live import Live
@@ -28,6 +29,7 @@ from codesensei.wire.steps import (
     PACKAGES,
     PROXY,
     SWITCH,
+    AskedOfDatabase,
     Finding,
     Seen,
     SeenStep,
@@ -38,8 +40,8 @@ MOST_SERVED = 200
 
 
 def run(slug: str, words: list[str]) -> int:
-    """Print the look at project `slug`, with the sizes of the tables that `words` name; 0 always."""
-    project = ProjectPaths(slug)
+    """Print the look at project `slug`, with what `words` ask of its database; 0 always."""
+    project, asked = ProjectPaths(slug), AskedOfDatabase.read(words)
     steps = sorted(path.stem for path in project.proofs.glob("*.json"))
     owner = register.entry(slug)
     seen = Seen(
@@ -52,10 +54,18 @@ def run(slug: str, words: list[str]) -> int:
         kept_defaults=defaults.labels(project),
         backup_age=status.age(project),
         memory=memory.of_project(Live.read(project)),
-        tables=tables.ask(project, words),
+        tables=tables.ask(project, asked.tables),
+        migrations=_applied(project, asked.migrations),
     )
     print(json.dumps(codec.encode(seen), sort_keys=True))
     return 0
+
+
+def _applied(project: ProjectPaths, labels: Sequence[str]) -> tuple[str, ...]:
+    """Of these migrations those that will not run; with a second database nobody knows, as only this one is asked."""
+    serves = files.link_target(project.current)
+    facts = record.read(project, Path(serves).name).facts if serves and labels else None
+    return migrations.applied(project, labels) if facts and len(facts.databases) == 1 else ()
 
 
 def _seen(project: ProjectPaths, step: str) -> SeenStep:

@@ -2600,6 +2600,7 @@ UNIT = [
     Breakage(
         "migrations.rehearsal.preview", f"{STORY}/migrations.py", "*([] if refused else _rehearsed(", "*(_rehearsed("
     ),
+    Breakage("migrations.rehearsal.preview", f"{STORY}/migrations.py", ') else "size"', ') else "certain"'),
     Breakage("migrations.rehearsal.preview", f"{STORY}/migrations.py", "    if plan and (rehearse", "    if (rehearse"),
     Breakage(
         "migrations.rehearsal.preview",

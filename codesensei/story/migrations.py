@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from codesensei.source import Checkout, SourceError, at, pending
 from codesensei.story.section import LONGEST, Section, bounded, shortened
@@ -21,6 +22,8 @@ NAME = "migrations"
 SHOWN = 4
 SAFE = "safe for the serving code"
 KEPT = ", which gets the default from the database"
+# `size`: where a table whose size is not known is a large one.
+Risk = Literal["none", "size", "certain"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def of_migrations(
         *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
         *bounded([*_waits(plan, postgresql, tables)]),
         *([f"`pulumi up` refuses what is destructive until {backup}"] if waits else []),
-        *([] if refused else _rehearsed(plan, rehearse, is_risky(plan, coming, tables, postgresql))),
+        *([] if refused else _rehearsed(plan, rehearse, _risk(plan, coming, tables, postgresql))),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
         *bounded([*_safe(plan, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
@@ -92,9 +95,19 @@ def of_database(revision: str, checkout: Checkout, roots: Sequence[str]) -> Aske
     return NOTHING_ASKED
 
 
-def _rehearsed(plan: Sequence[Migration], rehearse: Rehearse, risky: bool) -> Iterator[str]:
-    if plan and (rehearse == "always" or (rehearse == "auto" and risky)):
-        most = f", if it has at most {size(AUTO_SIZE)}" if rehearse == "auto" else ""
+def _risk(plan: Sequence[Migration], coming: Sequence[Judged], tables: Mapping[str, Table], postgresql: bool) -> Risk:
+    """Whether the plan is a risky one."""
+    if not is_risky(plan, coming, tables, postgresql):
+        return "none"
+    names = [wait.table for wait in (*held(plan), *locked(plan))]
+    small = {**dict.fromkeys(names, Table(rows=0, size=0)), **tables}
+    return "certain" if is_risky(plan, coming, small, postgresql) else "size"
+
+
+def _rehearsed(plan: Sequence[Migration], rehearse: Rehearse, risk: Risk) -> Iterator[str]:
+    if plan and (rehearse == "always" or (rehearse == "auto" and risk != "none")):
+        large = "a table whose size is not known is large, and the database" if risk == "size" else "it"
+        most = f", if {large} has at most {size(AUTO_SIZE)}" if rehearse == "auto" else ""
         yield f"`pulumi up` runs them on a copy of the database first{most}"
 
 

@@ -81,7 +81,7 @@ def archived_port(stack: Stack) -> int | None:
 def say_what_is_archived(stack: Stack, access: remote.Access) -> None:
     """Say in a preview whose databases are in the archive too: it is that of a whole PostgreSQL."""
     known, port = access.look.register or Register(), archived_port(stack)
-    found = sorted(slug for slug, entry in known.slugs.items() if slug != stack.slug and entry.names.get("databases"))
+    found = register.with_databases(known, stack.slug)
     if port and found and pulumi.runtime.is_dry_run():
         remote.warn(
             f"codesensei:backups.database: continuous: {stack.config.server.host} archives all that its PostgreSQL at "

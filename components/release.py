@@ -52,7 +52,7 @@ def build_data(stack: Stack, code: Code) -> steps.Build:
     tar = remote.incoming_path(stack.slug, code.checkout.revision, stack.config.server.host_key)
     return steps.Build(
         user=stack.user,
-        source=steps.Archive(tar=tar, sha256=code.checkout.tar_sha256),
+        source=steps.SourceArchive(tar=tar, sha256=code.checkout.tar_sha256),
         directory=settings.django_directory,
         settings_module=config.settings_module,
         requirements=config.requirements,

@@ -10,7 +10,7 @@ import pulumi
 from codesensei import remote
 from codesensei.config import Stack
 from codesensei.source import Code
-from codesensei.story import REVIEW_MARK, REVIEWED, Review
+from codesensei.story import REVIEW_MARK, REVIEWED, Previewed
 from codesensei.wire import codec, digests, steps
 
 # A preview that is to name its review.
@@ -34,15 +34,15 @@ def hold(stack: Stack, code: Code, access: remote.Access) -> None:
             raise pulumi.RunError(f"{REVIEWED}: {cause}\nfix: unset it, and deploy without")
         remote.warn(f"{ASKED}: {cause}; none is named")
         return
-    now = Review.of(code.id, stack.digest, _live(access), _program())
+    now = Previewed.of(code.id, stack.digest, _live(access), _program())
     if reviewed is not None:
         _compare(now, reviewed, code, access)
     if asked == "1" and pulumi.runtime.is_dry_run():
         pulumi.info(f"{REVIEW_MARK}{now}")
 
 
-def _compare(now: Review, word: str, code: Code, access: remote.Access) -> None:
-    reviewed = Review.read(word)
+def _compare(now: Previewed, word: str, code: Code, access: remote.Access) -> None:
+    reviewed = Previewed.read(word)
     if reviewed is None:
         cause = f"it names no review: {word[:40]!r}" if word else "it is empty, so nothing was reviewed"
         raise pulumi.RunError(f"{REVIEWED}: {cause}\nfix: take it from the comment that shows the preview")

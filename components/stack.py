@@ -11,7 +11,7 @@ from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
 from codesensei.wire import policy
-from codesensei.wire.steps import MADE_HERE
+from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED
 from components import others, promotion, review, story
 from components.backups import Backups
 from components.database import Database
@@ -95,8 +95,8 @@ def _read(stack: Stack, access: remote.Access | None) -> tuple[source.Code, remo
     config, key = stack.config, stack.secrets.ssh_private_key
     asking = remote.ask(config.server, slug=stack.slug, drift=config.drift, private_key=key)
     code, state = _read_source(stack), remote.read_state()
-    tables = story.locked_tables(stack, code, state) if config.drift else ()
-    return code, remote.reach(asking, state, tables, others.to_ask(stack, state))
+    asked = story.of_database(stack, code, state) if config.drift else NOTHING_ASKED
+    return code, remote.reach(asking, state, asked, others.to_ask(stack, state))
 
 
 def _read_source(stack: Stack) -> source.Code:

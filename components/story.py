@@ -16,7 +16,8 @@ from codesensei.story import Served, Variable
 from codesensei.wire import envfile, steps
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
-from codesensei.wire.steps import SWITCH
+from codesensei.wire.register import with_databases
+from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED, SWITCH, AskedOfDatabase
 from components.backups import backup_data
 from components.base import if_known
 from components.environment import Environment
@@ -71,11 +72,11 @@ def tell(
     Output.all(*live, switch.planned, *map(_each_if_known, parts)).apply(told)
 
 
-def locked_tables(stack: Stack, code: Code, state: remote.State) -> tuple[str, ...]:
-    """The tables whose sizes matter to the story, as far as the server itself has them."""
-    if stack.database.kind not in ("generated", "local"):
-        return ()
-    return story.tables_of_migrations(str(state.outputs.get("revision", "")), code.checkout, _roots(stack, code))
+def of_database(stack: Stack, code: Code, state: remote.State) -> AskedOfDatabase:
+    """What the story has to ask the server's own PostgreSQL."""
+    if stack.database.kind not in MADE_HERE:
+        return NOTHING_ASKED
+    return story.of_database(str(state.outputs.get("revision", "")), code.checkout, _roots(stack, code))
 
 
 def _roots(stack: Stack, code: Code) -> tuple[str, ...]:
@@ -83,11 +84,13 @@ def _roots(stack: Stack, code: Code) -> tuple[str, ...]:
     return (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
 
 
-def _server(stack: Stack, server: Server, code: Code) -> story.Server:
+def _server(stack: Stack, server: Server, code: Code) -> story.WantedServer:
     """What is asked of the server itself."""
     # Without its secrets, of which nothing is told.
     backups = backup_data(stack, code.settings.django_directory, "", "") if stack.config.backups else None
-    return story.Server(packages_data(stack), account_data(stack), backups, server.toolkit)
+    known = server.access.look.register
+    neighbours = None if known is None else with_databases(known, stack.slug)
+    return story.WantedServer(packages_data(stack), account_data(stack), backups, server.toolkit, neighbours)
 
 
 def _each_if_known(value: Any) -> Output[Any]:
@@ -181,6 +184,7 @@ def _sections(
         backup=_needed_backup(stack, look),
         postgresql=postgresql,
         tables=look.tables,
+        applied=look.migrations,
         rehearse=build.rehearse if stack.database.kind in ("generated", "local") else "never",
     )
     switch = story.of_switch(served, name, manifest, migrations, look.drift)

@@ -190,7 +190,7 @@ UNIT = [
     Breakage(
         "continuous.on", f"{SCRIPTS}/backups/archiving.py", "if other != step.slug and (who", "if other == '' and (who"
     ),
-    Breakage("continuous.on", f"{STORY}/server.py", "            yield from _archived(0, wanted.days)\n", ""),
+    Breakage("continuous.on", f"{STORY}/server.py", "yield from _archived(0, wanted.days, others)", "pass"),
     Breakage("continuous.refused", f"{CONFIG}/stack.py", 'if kind in ("sftp", "s3"):', 'if kind == "s3":'),
     Breakage("continuous.refused", f"{CONFIG}/check.py", ", *_archived(config, given.plan)]", "]"),
     Breakage("continuous.refused", f"{SCRIPTS}/backups/archiving.py", '== "minimal"', '== "none"'),
@@ -204,7 +204,7 @@ UNIT = [
         '    register.settle(step.slug, {"archives": [str(archive.port)]})\n',
         "",
     ),
-    Breakage("continuous.others", "components/others.py", 'if slug != stack.slug and entry.names.get("databases")', ""),
+    Breakage("continuous.others", f"{WIRE}/register.py", 'if one != slug and entry.names.get("databases")', ""),
     Breakage("continuous.secret", f"{SCRIPTS}/backups/pgbackrest.py", "0o640", "0o644"),
     Breakage(
         "continuous.kept", f"{SCRIPTS}/backups/pgbackrest.py", "> FULL_DAYS * 86400 - SLACK", "> FULL_DAYS * 86400"
@@ -258,8 +258,24 @@ UNIT = [
         "None",
     ),
     Breakage("continuous.destructive", f"{SCRIPTS}/backups/dumps.py", "if archiving.is_on(archive):", "if archive:"),
-    Breakage("continuous.ended", f"{SCRIPTS}/steps/switch.py", "        archiving.remove(step)\n", ""),
-    Breakage("continuous.ended", f"{SCRIPTS}/steps/destroy.py", "    archiving.remove(step)\n", ""),
+    Breakage("continuous.restart", "components/story.py", "with_databases(known, stack.slug)", "()"),
+    Breakage("continuous.restart", f"{STORY}/server.py", "yield from [*_archived(was.days", "[*_archived(was.days"),
+    Breakage("continuous.restart", f"{SCRIPTS}/steps/look.py", "dict(archiving.lacking(project))\n    ", "{}\n    "),
+    Breakage(
+        "continuous.restart",
+        f"{SCRIPTS}/backups/archiving.py",
+        'without an archive: {_disconnected(step.slug)}"',
+        'without an archive"',
+    ),
+    Breakage("continuous.ended", f"{SCRIPTS}/backups/end.py", "    archiving.remove(step)\n", ""),
+    Breakage("continuous.ended", f"{SCRIPTS}/steps/switch.py", "        end.backups(step)\n", "        pass\n"),
+    Breakage("continuous.ended", f"{SCRIPTS}/steps/destroy.py", "    end.backups(step)\n", ""),
+    Breakage(
+        "continuous.ended",
+        f"{SCRIPTS}/backups/archiving.py",
+        "        files.write_file(drop_in, ENDS, 0o644)\n",
+        "        files.remove_path(drop_in)\n",
+    ),
     Breakage("continuous.ended", f"{SCRIPTS}/steps/backups.py", "        archiving.remove(step)\n", "        pass\n"),
     Breakage("continuous.ended", f"{SCRIPTS}/backups/archiving.py", '("try-restart", unit', '("reload", unit'),
     # Environment
@@ -314,7 +330,9 @@ UNIT = [
     Breakage("preview.foreseen", "components/stack.py", "others.to_ask(stack, state))", "None)"),
     Breakage("preview.foreseen", f"{REMOTE}/access.py", "Look.again(), refused=found.refused)", "Look.again())"),
     Breakage("preview.foreseen", f"{REMOTE}/look.py", "foresight.question(wanted) if wanted else", '"" if wanted else'),
-    Breakage("preview.foreseen", f"{REMOTE}/foresight.py", " || true", ""),
+    Breakage("preview.foreseen", f"{REMOTE}/foresight.py", "|| printf", "|| true || printf"),
+    Breakage("preview.foreseen", f"{REMOTE}/foresight.py", "except ImportError", "except KeyError"),
+    Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "warnings=(NO_SS,)", ""),
     Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "contextlib.suppress(OSError), ", ""),
     Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "data = replace(data, ports=())", "pass"),
     Breakage(
@@ -572,7 +590,7 @@ UNIT = [
     Breakage("preview.geography", "components/stack.py", ", made_here=made_here)", ")"),
     Breakage("preview.geography", f"{SOURCE}/advice.py", "        *geography.told(loaded, settings, stack),\n", ""),
     Breakage("preview.geography", f"{SOURCE}/code.py", "        advice.geography,\n", ""),
-    Breakage("preview.geography", f"{CONFIG}/plans.py", ', scheme="postgres"))', "))"),
+    Breakage("preview.geography", f"{CONFIG}/plans.py", ', scheme="postgres")', ")"),
     Breakage(
         "preview.geography", f"{CONFIG}/plans.py", "url.socket, inject, by, url.scheme\n", "url.socket, inject, by\n"
     ),
@@ -2591,6 +2609,7 @@ UNIT = [
     Breakage(
         "migrations.rehearsal.preview", f"{STORY}/migrations.py", "*([] if refused else _rehearsed(", "*(_rehearsed("
     ),
+    Breakage("migrations.rehearsal.preview", f"{STORY}/migrations.py", ') else "size"', ') else "certain"'),
     Breakage("migrations.rehearsal.preview", f"{STORY}/migrations.py", "    if plan and (rehearse", "    if (rehearse"),
     Breakage(
         "migrations.rehearsal.preview",
@@ -2693,8 +2712,15 @@ UNIT = [
         " SET ROLE {identifier(applied.role)};",
         "",
     ),
-    Breakage("migrations.locks.preview", "codesensei/remote/access.py", "state, tables, wanted)", "state, (), wanted)"),
+    Breakage(
+        "migrations.locks.preview", "codesensei/remote/access.py", "state, asked, wanted)", "state, wanted=wanted)"
+    ),
     Breakage("migrations.locks.preview", "components/story.py", "        tables=look.tables,\n", ""),
+    Breakage("story.applied", "components/story.py", "        applied=look.migrations,\n", ""),
+    Breakage("story.applied", f"{STORY}/migrations.py", "coming = [*judge(plan, ", "coming = [*judge(found.new, "),
+    Breakage("story.applied", f"{STORY}/migrations.py", "        *_applied(done),\n", ""),
+    Breakage("story.applied", f"{SCRIPTS}/steps/ask.py", "and len(facts.databases) == 1 else", "else"),
+    Breakage("story.applied", f"{SCRIPTS}/postgres/migrations.py", "SET search_path = pg_catalog; ", ""),
     Breakage(
         "migrations.timeout",
         f"{SCRIPTS}/release/run_migrate.py",
@@ -2795,8 +2821,8 @@ UNIT = [
     Breakage(
         "database.auto.sqlite",
         f"{CONFIG}/plans.py",
-        'return Given(DatabasePlan("sqlite", url.name',
-        'return Given(DatabasePlan("local", url.name',
+        'return PlanWithPassword(DatabasePlan("sqlite", url.name',
+        'return PlanWithPassword(DatabasePlan("local", url.name',
     ),
     Breakage("broker.plain-url", f"{WIRE}/broker.py", '"127.0.0.1", 6379', '"127.0.0.1", 6380'),
     # Hardening

@@ -45,14 +45,14 @@ class DatabasePlan:
 
 
 @dataclass(frozen=True)
-class Given:
+class PlanWithPassword:
     """A plan together with the given password, which only the loader may see."""
 
     plan: DatabasePlan
     password: str | None = field(default=None, repr=False)
 
 
-def plan_database(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> Given:
+def plan_database(config: StackConfig, values: Mapping[str, str], places: Mapping[str, str]) -> PlanWithPassword:
     """Decide what becomes of the database. Raises BadConfig with one problem.
 
     `values`: what the project reads in each variable, secret ones included; `places`: each variable's path in the file.
@@ -60,7 +60,7 @@ def plan_database(config: StackConfig, values: Mapping[str, str], places: Mappin
     mapping = config.database.env
     if config.database.kind == "none":
         _need_nothing(config, "kind is none: the program makes no database")
-        return Given(DatabasePlan("none"))
+        return PlanWithPassword(DatabasePlan("none"))
     given = {name: part for name, part in mapping.items() if name in values}
     if URL_VARIABLE in values and mapping.get(URL_VARIABLE, "url") == "url":
         others = {name: part for name, part in mapping.items() if name != URL_VARIABLE}
@@ -74,7 +74,7 @@ def plan_database(config: StackConfig, values: Mapping[str, str], places: Mappin
     return _generated(config)
 
 
-def _generated(config: StackConfig) -> Given:
+def _generated(config: StackConfig) -> PlanWithPassword:
     database = config.database
     if database.kind == "external":
         fix = f"pulumi config set --secret --path codesensei:secretEnv.{URL_VARIABLE}"
@@ -89,12 +89,13 @@ def _generated(config: StackConfig) -> Given:
         message = f'the database would be named "{name}", which is reserved by PostgreSQL'
         _refuse("database-default-name", "project.slug", message, "set codesensei:database.name")
     inject = database.env or {URL_VARIABLE: "url"}
-    return Given(DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, inject, scheme="postgres"))
+    plan = DatabasePlan("generated", name, name, "127.0.0.1", POSTGRES_PORT, False, inject, scheme="postgres")
+    return PlanWithPassword(plan)
 
 
 def _from_parts(
     config: StackConfig, values: Mapping[str, str], given: Mapping[str, DatabasePart], places: Mapping[str, str]
-) -> Given:
+) -> PlanWithPassword:
     lacking = sorted(set(config.database.env) - set(given))
     if lacking:
         message = "has no value, but other mapped variables do"
@@ -118,7 +119,7 @@ def _from_parts(
 
 def _from_url(
     config: StackConfig, url: Url, place: str, inject: Mapping[str, DatabasePart], by: Literal["DATABASE_URL", "mapped"]
-) -> Given:
+) -> PlanWithPassword:
     kind = config.database.kind
     if url.kind == "sqlite":
         if kind != "auto":
@@ -129,7 +130,7 @@ def _from_url(
             message = "has no use: nothing cancels a migration of a SQLite file"
             _refuse("migration-timeout-sqlite", "database.migrationTimeout", message, "remove it, or set 0")
         _need_nothing(config, "a SQLite file needs nothing made")
-        return Given(DatabasePlan("sqlite", url.name, variables=inject, given_by=by, scheme=url.scheme))
+        return PlanWithPassword(DatabasePlan("sqlite", url.name, variables=inject, given_by=by, scheme=url.scheme))
     if kind == "local" and not url.local:
         fix = "set it to external, or point the URL to 127.0.0.1"
         _refuse("local-elsewhere", "database.kind", f"is local, but {place} points to another machine", fix)
@@ -140,13 +141,13 @@ def _from_url(
         _need_nothing(config, "the database is elsewhere")
         port = url.port or url.usual_port
         plan = DatabasePlan("external", url.name, url.user, url.host, port, False, inject, by, url.scheme)
-        return Given(plan, url.password or None)
+        return PlanWithPassword(plan, url.password or None)
     _check_local(config, url, place)
     role = url.user or config.project.user
     plan = DatabasePlan(
         "local", url.name, role, url.host, url.port or POSTGRES_PORT, url.socket, inject, by, url.scheme
     )
-    return Given(plan, url.password or None)
+    return PlanWithPassword(plan, url.password or None)
 
 
 def _check_local(config: StackConfig, url: Url, place: str) -> None:

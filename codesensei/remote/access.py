@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from codesensei.remote.look import Asked, Look
 from codesensei.remote.state import State
 from codesensei.remote.told import warn
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import Preflight
+from codesensei.wire.steps import NOTHING_ASKED, AskedOfDatabase, Preflight
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,10 @@ def ask(server: ServerConfig, *, slug: str, drift: bool, private_key: pulumi.Out
     return Asking(server, slug, agent.socket, private_key, asked, problem)
 
 
-def reach(asking: Asking, state: State, tables: Sequence[str] = (), wanted: Preflight | None = None) -> Access:
-    """Wait for what the server has to tell, with the sizes of these tables where somebody looks.
+def reach(
+    asking: Asking, state: State, asked: AskedOfDatabase = NOTHING_ASKED, wanted: Preflight | None = None
+) -> Access:
+    """Wait for what the server has to tell, where somebody looks also what `asked` has.
 
     With `wanted` it is also asked whether the stack may have that.
 
@@ -119,7 +120,7 @@ def reach(asking: Asking, state: State, tables: Sequence[str] = (), wanted: Pref
             raise asking.problem
         if asking.asked is None:
             return access
-        found = asking.asked.look(state, tables, wanted)
+        found = asking.asked.look(state, asked, wanted)
     except RemoteError as error:
         if not pulumi.runtime.is_dry_run():
             raise

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from codesensei.remote.scripts import members
+from codesensei.render import shell
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.steps import FORESEEN, Foreseen, Preflight
@@ -20,9 +21,19 @@ CHECKS = "codesensei.scripts.checks.everything"
 _ROOMS = ("scripts/base", "scripts/checks", "scripts/postgres", "webservers", "wire")
 ROOMS = tuple(f"codesensei/{room}/" for room in _ROOMS)
 PACKAGES = ("codesensei/__init__.py", "codesensei/scripts/__init__.py")
-# Less than the look itself may take. A server that needs longer, or has no such Python, tells nothing.
+# Less than the look itself may take.
 SECONDS = 8
 END = "=== end of the checks"
+# Begins the line that says with which status they have ended early.
+UNTOLD = "codesensei-unforeseen:"
+PARTIAL, TOO_LONG, NO_PYTHON = 3, 124, 127
+RUN = f"import sys\ntry:\n    exec(sys.stdin.read())\nexcept ImportError:\n    sys.exit({PARTIAL})"
+INSTALLS = "pulumi up installs python3 first, and makes them before anything else"
+WHY = {
+    PARTIAL: f"its Python is a part of one, python3-minimal; {INSTALLS}",
+    NO_PYTHON: f"it has no Python yet; {INSTALLS}",
+    TOO_LONG: f"they took longer than {SECONDS} s; pulumi up makes them first, and waits for them",
+}
 
 
 def question(wanted: Preflight) -> str:
@@ -31,16 +42,26 @@ def question(wanted: Preflight) -> str:
     packed = base64.b64encode(zlib.compress(json.dumps(texts).encode(), 9)).decode()
     words = ", ".join(map(repr, (packed, CHECKS, "foresee", codec.to_text(wanted))))
     program = f"{LOADER.read_text()}\n\nrun({words})\n"
-    python = f"timeout {SECONDS} /usr/bin/python3 -I -B -X utf8 -"
-    return f"{python} 2>/dev/null <<'{END}' || true\n{program}{END}\n"
+    python = f"timeout {SECONDS} /usr/bin/python3 -I -B -X utf8 -c {shell.quote(RUN)}"
+    return f"{python} 2>/dev/null <<'{END}' || printf '\\n{UNTOLD}%s\\n' \"$?\"\n{program}{END}\n"
 
 
 def answer(lines: Iterable[str]) -> Foreseen:
-    """What the server has said, all in one."""
+    """What the server has said, all in one, and whether it could not say all."""
     found = []
     for line in lines:
+        if line.startswith(UNTOLD):
+            found.append(Foreseen(warnings=(_untold(line.removeprefix(UNTOLD)),)))
         with contextlib.suppress(ValueError, WireError):
             if line.startswith(FORESEEN):
                 found.append(codec.decode(Foreseen, json.loads(line.removeprefix(FORESEEN)), "foreseen", kept=True))
     refused = tuple(dict.fromkeys(one for part in found for one in part.refused))
     return Foreseen(refused=refused, warnings=tuple(dict.fromkeys(one for part in found for one in part.warnings)))
+
+
+def _untold(status: str) -> str:
+    """What a preview does not know, why, and when it will be known."""
+    why = f"they ended with status {status}; pulumi up makes them first"
+    if status.isdigit():
+        why = WHY.get(int(status), why)
+    return f"not all checks of what a deploy would refuse there (other sites, ports, disks and more) were made: {why}"

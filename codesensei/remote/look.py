@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import PIPE
@@ -29,12 +29,22 @@ from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
 from codesensei.wire.register import Register
-from codesensei.wire.steps import CLAIM, SIZES, Drift, Finding, Memory, Preflight, Seen, SeenStep, Sizes
+from codesensei.wire.steps import (
+    CLAIM,
+    NOTHING_ASKED,
+    OF_DATABASE,
+    AskedOfDatabase,
+    Drift,
+    Finding,
+    Memory,
+    Preflight,
+    Seen,
+    SeenInDatabase,
+    SeenStep,
+)
 from codesensei.wire.table_locks import Table
 
 LOOK_SECONDS = 15.0
-# Their names are words of a command.
-MOST_TABLES = 50
 SCRIPT = Path(__file__).with_name("look.sh")
 # Begins the line of the answer that has the server's register.
 REGISTER = "codesensei-register:"
@@ -66,6 +76,8 @@ class Look:
     memory: Memory | None = None
     # Rows and sizes of the tables that were asked for, by name; empty where nobody knows.
     tables: Mapping[str, Table] = field(default_factory=dict)
+    # Those that were asked for and are applied; empty where nobody knows.
+    migrations: tuple[str, ...] = ()
     blank: bool = False
     # Who owns what there; None where nobody looked.
     register: Register | None = None
@@ -143,13 +155,13 @@ class Asked:
     client: subprocess.Popen[str]
     folder: contextlib.ExitStack
 
-    def look(self, state: State, tables: Sequence[str] = (), wanted: Preflight | None = None) -> Look:
-        """Wait for its answer, at most 15 s, with the sizes of `tables`.
+    def look(self, state: State, asked: AskedOfDatabase = NOTHING_ASKED, wanted: Preflight | None = None) -> Look:
+        """Wait for its answer, at most 15 s; `asked` is what is of use to the story.
 
         `wanted` is what the stack wants for itself, where the server is asked whether it may have that. RemoteError
         when it cannot be asked.
         """
-        more = f"{shell.join(['sizes', *tables[:MOST_TABLES]])}\n" if tables else ""
+        more = f"{shell.join(['ask', *words])}\n" if (words := asked.words()) else ""
         more += foresight.question(wanted) if wanted else ""
         with self.folder, self.client:
             said, complained = self._finish(more)
@@ -159,13 +171,14 @@ class Asked:
         for answer in answers(said):
             with contextlib.suppress(WireError):
                 look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), host)
-                foreseen = foresight.answer(lines)
+                foreseen, in_database = foresight.answer(lines), _in_database(lines)
                 told = [*_said_by_shell(self.server, said), *look.warnings]
                 told += [f"{host}: {warning}" for warning in foreseen.warnings]
                 return replace(
                     look,
                     warnings=tuple(dict.fromkeys(told)),
-                    tables=_sizes(lines),
+                    tables=in_database.tables,
+                    migrations=in_database.migrations,
                     register=_register(lines),
                     python=_python(lines),
                     refused=foreseen.refused,
@@ -247,13 +260,13 @@ def _python(lines: Iterable[str]) -> str:
     return next((match[1] for match in found if match), "")
 
 
-def _sizes(lines: Iterable[str]) -> Mapping[str, Table]:
-    """The sizes of tables among the lines of an answer."""
+def _in_database(lines: Iterable[str]) -> SeenInDatabase:
+    """What the database has told, among the lines of an answer."""
     for line in lines:
         with contextlib.suppress(ValueError, WireError):
-            if line.startswith(SIZES):
-                return codec.decode(Sizes, json.loads(line.removeprefix(SIZES)), "sizes", kept=True).tables
-    return {}
+            if line.startswith(OF_DATABASE):
+                return codec.decode(SeenInDatabase, json.loads(line.removeprefix(OF_DATABASE)), "database", kept=True)
+    return SeenInDatabase()
 
 
 # First match wins: what ssh says, the cause, the fix. `place` is the key of the config that describes the machine.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A look at a server: `sh -s <launcher> <register> <mark> <mark>` prints the launcher's answer, the version of the system's
-# Python behind the second mark, and the register behind the first. More questions may follow on standard input: `sizes
-# <table>...` prints the launcher's answer to that.
+# Python behind the second mark, and the register behind the first. More questions may follow on standard input: `ask
+# <word>...` prints the launcher's answer to that.
 # A server that nothing was deployed to has no launcher; that is an answer, not an error.
 set -u
 launcher=$1
@@ -9,9 +9,9 @@ register=$2
 of_register=$3
 of_python=$4
 
-sizes() {
+ask() {
     if [ -x "$launcher" ]; then
-        "$launcher" tables "$@" </dev/null
+        "$launcher" ask "$@" </dev/null
     fi
 }
 

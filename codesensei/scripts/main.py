@@ -24,7 +24,7 @@ from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import RENEWED, REPAIR, RESULT, STEPS, StepKind
 
-COMMANDS = ("look", "tables", "manage", "backup", "releases", "status", "recover")
+COMMANDS = ("look", "ask", "manage", "backup", "releases", "status", "recover")
 # Set for the programs that a step runs: `renewed`, called by one of them, leaves the work to that step.
 CALLED_BY_STEP = "CODESENSEI_STEP"
 LOCK_WAIT = 3600.0

@@ -3,22 +3,31 @@
 from codesensei.story.drift import of_drift
 from codesensei.story.first import of_first_deploy
 from codesensei.story.live import new_hostnames, of_processes, of_site, of_switch
-from codesensei.story.migrations import of_migrations, tables_of_migrations
+from codesensei.story.migrations import of_database, of_migrations
 from codesensei.story.packages import of_packages
 from codesensei.story.policy import changes_policy, of_policy
 from codesensei.story.release import ended, of_release
 from codesensei.story.review import MARK as REVIEW_MARK
 from codesensei.story.review import VARIABLE as REVIEWED
-from codesensei.story.review import Review
+from codesensei.story.review import Previewed
 from codesensei.story.section import Section, read, text_of
 from codesensei.story.served import Served, latest
-from codesensei.story.server import Server, of_server, removed_releases
+from codesensei.story.server import WantedServer, of_server, removed_releases
 from codesensei.story.variables import Variable, of_variables
 
-__all__ = ["REVIEWED", "REVIEW_MARK", "Review", "Section", "Served", "Server", "Variable", "changes_policy", "ended"]
-__all__ += [
+__all__ = [
+    "REVIEWED",
+    "REVIEW_MARK",
+    "Previewed",
+    "Section",
+    "Served",
+    "Variable",
+    "WantedServer",
+    "changes_policy",
+    "ended",
     "latest",
     "new_hostnames",
+    "of_database",
     "of_drift",
     "of_first_deploy",
     "of_migrations",
@@ -32,6 +41,5 @@ __all__ += [
     "of_variables",
     "read",
     "removed_releases",
-    "tables_of_migrations",
     "text_of",
 ]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from codesensei.story.review import MARK as REVIEW_MARK
-from codesensei.story.review import VARIABLE, Review
+from codesensei.story.review import VARIABLE, Previewed
 from codesensei.story.section import Section, read, text_of
 
 _FIRST_LINE = re.compile(r"<!-- codesensei preview( of \S+)? -->")
@@ -67,11 +67,11 @@ def mark_of(stack: str) -> str:
     return f"<!-- codesensei preview{f' of {stack}' if stack else ''} -->"
 
 
-def of_comment(text: str) -> Review | None:
+def of_comment(text: str) -> Previewed | None:
     """The review that a comment names, in its own place: what others have written stands below it."""
     lines = [*text.splitlines(), "", ""]
     found = _REVIEW_LINE.fullmatch(lines[1]) if _FIRST_LINE.fullmatch(lines[0]) else None
-    return Review.read(found[1]) if found else None
+    return Previewed.read(found[1]) if found else None
 
 
 def as_markdown(
@@ -79,7 +79,7 @@ def as_markdown(
     told: tuple[Section, ...],
     said: list[tuple[str, str]],
     steps: list[tuple[str, str]],
-    named: Review | None,
+    named: Previewed | None,
 ) -> str:
     """The comment: the story, what went wrong or may, and a folded list of the engine's steps."""
     failed = any(severity == "error" for severity, _ in said)
@@ -98,12 +98,14 @@ def as_markdown(
     return "\n\n".join(filter(None, parts))
 
 
-def _named(said: tuple[str, str]) -> Review | None:
+def _named(said: tuple[str, str]) -> Previewed | None:
     severity, text = said
-    return Review.read(text.removeprefix(REVIEW_MARK)) if severity == "info" and text.startswith(REVIEW_MARK) else None
+    return (
+        Previewed.read(text.removeprefix(REVIEW_MARK)) if severity == "info" and text.startswith(REVIEW_MARK) else None
+    )
 
 
-def _print_review(named: Review | None) -> int:
+def _print_review(named: Previewed | None) -> int:
     if named is None:
         print("standard input: it names no review\nfix: preview with CODESENSEI_REVIEW=1", file=sys.stderr)
         return 1

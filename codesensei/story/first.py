@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from codesensei.source import Checkout
 from codesensei.story.section import Section, section
-from codesensei.story.server import Server, brought
+from codesensei.story.server import WantedServer, brought
 from codesensei.story.variables import Variable, given
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.names import worker_key
@@ -19,7 +19,7 @@ def of_first_deploy(
     variables: Mapping[str, Variable],
     remarks: Mapping[str, str],
     stores: Sequence[str],
-    server: Server,
+    server: WantedServer,
 ) -> list[Section]:
     """The sections of a first deploy: `web` is what serves, `remarks` are on hostnames, `stores` what data go to."""
     return [

@@ -7,12 +7,14 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from codesensei.source import Checkout, SourceError, at, pending
 from codesensei.story.section import LONGEST, Section, bounded, shortened
 from codesensei.story.served import Served, of_served
 from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
 from codesensei.wire.rehearsal import AUTO_SIZE, Rehearse, is_risky
+from codesensei.wire.steps import NOTHING_ASKED, AskedOfDatabase
 from codesensei.wire.table_locks import Table, held, locked, tell
 from codesensei.wire.text import size
 
@@ -20,6 +22,8 @@ NAME = "migrations"
 SHOWN = 4
 SAFE = "safe for the serving code"
 KEPT = ", which gets the default from the database"
+# `size`: where a table whose size is not known is a large one.
+Risk = Literal["none", "size", "certain"]
 
 
 @dataclass(frozen=True)
@@ -44,20 +48,23 @@ def of_migrations(
     backup: str = "",
     postgresql: bool = False,
     tables: Mapping[str, Table] = MappingProxyType({}),
+    applied: Collection[str] = (),
     rehearse: Rehearse = "never",
 ) -> Migrations:
     """Those that lie between the commit that serves and the checkout's; `roots` are where apps are imported from.
 
     `keeps`: defaults of new columns will stay in the database; those of the `kept` migrations do. `backup`: what is
-    against destroying something now, though it is acknowledged. `tables` are those whose sizes are known. `rehearse`:
-    which plans run on a copy first, where there can be one.
+    against destroying something now, though it is acknowledged. `tables` are those whose sizes are known. `applied`:
+    those that will not run, because a deploy that failed after them, or that was gone back from, has run them.
+    `rehearse`: which plans run on a copy first, where there can be one.
     """
     if served.revision == checkout.revision:
         return Migrations(NAME)
     found = of_served(NAME, served, checkout, lambda before: pending(before, checkout, roots))
     if isinstance(found, Section):
         return Migrations(NAME, found.entries)
-    coming = [*judge(found.new, lambda _: keeps)]
+    done, plan = ([one for one in found.new if (one.label in applied) == is_done] for is_done in (True, False))
+    coming = [*judge(plan, lambda _: keeps)]
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
     lacked = [*judge(found.gone, lambda label: label in kept)]
     waits = backup and any(one.verdict == "destructive" for one in coming)
@@ -66,29 +73,41 @@ def of_migrations(
     told = [
         *bounded([*_against(coming, "")]),
         *_refused(coming, acknowledged, "`pulumi up` refuses what is not safe, and prints how to do it in two deploys"),
-        *bounded([*_waits(found.new, postgresql, tables)]),
+        *bounded([*_waits(plan, postgresql, tables)]),
         *([f"`pulumi up` refuses what is destructive until {backup}"] if waits else []),
-        *([] if refused else _rehearsed(found.new, rehearse, is_risky(found.new, coming, tables, postgresql))),
+        *([] if refused else _rehearsed(plan, rehearse, _risk(plan, coming, tables, postgresql))),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
-        *bounded([*_safe(found.new, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
+        *bounded([*_safe(plan, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
+        *_applied(done),
     ]
     return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), refused)
 
 
-def tables_of_migrations(revision: str, checkout: Checkout, roots: Sequence[str]) -> tuple[str, ...]:
-    """The tables that migrations will lock which come with the checkout; none where nobody knows what serves."""
+def of_database(revision: str, checkout: Checkout, roots: Sequence[str]) -> AskedOfDatabase:
+    """The migrations that come with the checkout, and tables that they lock; none where nobody knows what serves."""
     if revision != checkout.revision:
         with contextlib.suppress(SourceError):
             if before := at(checkout, revision):
                 plan = pending(before, checkout, roots).new
-                return tuple(dict.fromkeys(wait.table for wait in (*held(plan), *locked(plan))))
-    return ()
+                tables = dict.fromkeys(wait.table for wait in (*held(plan), *locked(plan)))
+                return AskedOfDatabase(tables=tuple(tables), migrations=tuple(one.label for one in plan))
+    return NOTHING_ASKED
 
 
-def _rehearsed(plan: Sequence[Migration], rehearse: Rehearse, risky: bool) -> Iterator[str]:
-    if plan and (rehearse == "always" or (rehearse == "auto" and risky)):
-        most = f", if it has at most {size(AUTO_SIZE)}" if rehearse == "auto" else ""
+def _risk(plan: Sequence[Migration], coming: Sequence[Judged], tables: Mapping[str, Table], postgresql: bool) -> Risk:
+    """Whether the plan is a risky one."""
+    if not is_risky(plan, coming, tables, postgresql):
+        return "none"
+    names = [wait.table for wait in (*held(plan), *locked(plan))]
+    small = {**dict.fromkeys(names, Table(rows=0, size=0)), **tables}
+    return "certain" if is_risky(plan, coming, small, postgresql) else "size"
+
+
+def _rehearsed(plan: Sequence[Migration], rehearse: Rehearse, risk: Risk) -> Iterator[str]:
+    if plan and (rehearse == "always" or (rehearse == "auto" and risk != "none")):
+        large = "a table whose size is not known is large, and the database" if risk == "size" else "it"
+        most = f", if {large} has at most {size(AUTO_SIZE)}" if rehearse == "auto" else ""
         yield f"`pulumi up` runs them on a copy of the database first{most}"
 
 
@@ -136,6 +155,12 @@ def _staying(migrations: Iterable[Migration], judged: Sequence[Judged], commit: 
 def _changed(labels: Iterable[str]) -> Iterator[str]:
     for label in labels:
         yield f"{label} is another than the one that is applied, and does not run again"
+
+
+def _applied(migrations: Sequence[Migration]) -> Iterator[str]:
+    if migrations:
+        names = _listed([one.label for one in migrations])
+        yield f"{len(migrations)} applied already, by a deploy that does not serve, so not run again: {names}"
 
 
 def _listed(operations: Sequence[str]) -> str:

@@ -13,8 +13,8 @@ _FORM = re.compile(r"([0-9a-f]{7})\.([0-9a-f]{8})\.([0-9a-f]{8})\.([0-9a-f]{8})"
 
 
 @dataclass(frozen=True)
-class Review:
-    """Digests: of the code (as in a release's name), the stack file, what is live, and the program itself."""
+class Previewed:
+    """What a preview is of, as digests: the code (as in a release's name), stack file, what is live, the program."""
 
     code: str
     file: str
@@ -22,12 +22,12 @@ class Review:
     program: str
 
     @classmethod
-    def of(cls, code: str, file: str, live: str, program: str) -> Review:
+    def of(cls, code: str, file: str, live: str, program: str) -> Previewed:
         """From digests of any length."""
         return cls(code[:7], file[:8], live[:8], program[:8])
 
     @classmethod
-    def read(cls, text: str) -> Review | None:
+    def read(cls, text: str) -> Previewed | None:
         """The review of this name; None where it is no such name."""
         found = _FORM.fullmatch(text)
         return cls(*found.groups()) if found else None
@@ -35,7 +35,7 @@ class Review:
     def __str__(self) -> str:
         return ".".join(astuple(self))
 
-    def moved(self, reviewed: Review, commit: str, file: str, served: str) -> Iterator[str]:
+    def moved(self, reviewed: Previewed, commit: str, file: str, served: str) -> Iterator[str]:
         """What is not as it was when `reviewed` was made, as sentences."""
         if self.code != reviewed.code:
             yield f"the code is {self.code}, of commit {commit}; reviewed was {reviewed.code}"

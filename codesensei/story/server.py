@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codesensei.story.section import Section, section
 from codesensei.story.served import Done, latest
-from codesensei.wire import steps
+from codesensei.wire import register, steps
 from codesensei.wire.names import kept_releases
 from codesensei.wire.steps import Account, Backup, KeepBackups, Packages
 
@@ -16,16 +16,20 @@ _WORDS = {seconds: word for word, seconds in steps.PERIODS.items()}
 
 
 @dataclass(frozen=True)
-class Server:
-    """What is asked of the server; `toolkit` is the hash of the program's scripts, `backups` None without any."""
+class WantedServer:
+    """What is asked of the server; `toolkit` is the hash of the program's scripts, `backups` None without any.
+
+    `neighbours` are the other projects with databases in its PostgreSQL, None where nobody has asked.
+    """
 
     packages: Packages
     account: Account
     backups: Backup | None
     toolkit: str
+    neighbours: Collection[str] | None = None
 
 
-def of_server(done: Mapping[str, Done], wanted: Server, removed: Sequence[str] = ()) -> Section:
+def of_server(done: Mapping[str, Done], wanted: WantedServer, removed: Sequence[str] = ()) -> Section:
     """From what the state has of the steps to what is asked of them; what the state does not have is not told.
 
     `removed` has a line for each release that a switch removes.
@@ -33,13 +37,13 @@ def of_server(done: Mapping[str, Done], wanted: Server, removed: Sequence[str] =
     return section(NAME, [*_changes(done, wanted), *removed])
 
 
-def brought(wanted: Server) -> Iterator[str]:
+def brought(wanted: WantedServer) -> Iterator[str]:
     """What a first deploy brings beside what every project needs."""
     nothing = replace(
         wanted.packages, packages=(), extensions=(), python="", certbot=False, backups=False, continuous=False
     )
     yield from _packages(nothing, wanted.packages)
-    yield from _backups({}, wanted.backups)
+    yield from _backups({}, wanted)
 
 
 def removed_releases(there: Iterable[str], served: Sequence[str], release: str, keep: int) -> list[str]:
@@ -54,12 +58,12 @@ def removed_releases(there: Iterable[str], served: Sequence[str], release: str, 
     return [f"- release {name} is removed (keepReleases: {keep})" for name in there if name not in stay]
 
 
-def _changes(done: Mapping[str, Done], wanted: Server) -> Iterator[str]:
+def _changes(done: Mapping[str, Done], wanted: WantedServer) -> Iterator[str]:
     if (packages := latest(done, steps.PACKAGES)) and packages != wanted.packages:
         yield from _packages(packages, wanted.packages)
     if (account := latest(done, steps.ACCOUNT)) and account != wanted.account:
         yield from _account(account, wanted.account)
-    yield from _backups(done, wanted.backups)
+    yield from _backups(done, wanted)
     claim = done.get(steps.CLAIM.name)
     if claim is not None and claim.words[-1:] != (wanted.toolkit,):
         yield "codesensei's scripts there are replaced; nothing restarts for that alone"
@@ -95,20 +99,21 @@ def _account(was: Account, wanted: Account) -> Iterator[str]:
     )
 
 
-def _backups(done: Mapping[str, Done], wanted: Backup | None) -> Iterator[str]:
+def _backups(done: Mapping[str, Done], server: WantedServer) -> Iterator[str]:
+    wanted, others = server.backups, server.neighbours
     if steps.BACKUPS.name not in done:
         if wanted:
             yield f"backups {_schedule(wanted)} to {wanted.to}"
-            yield from _archived(0, wanted.days)
+            yield from _archived(0, wanted.days, others)
         return
     was = latest(done, steps.BACKUPS)
     if wanted is None:
         yield "no backups are made any more; those that there are stay"
-        yield from [*_archived(was.days if was else 0, 0)][1:]
+        yield from [*_archived(was.days if was else 0, 0, others)][1:]
         return
     if was is None:
         return
-    yield from _archived(was.days, wanted.days)
+    yield from _archived(was.days, wanted.days, others)
     if was.to != wanted.to:
         yield f"backups to {was.to} -> {wanted.to}; those at {was.to} stay there"
     if was.period != wanted.period:
@@ -119,16 +124,14 @@ def _backups(done: Mapping[str, Done], wanted: Backup | None) -> Iterator[str]:
         yield f"backups of {before} -> {after}"
 
 
-def _archived(was: int, wanted: int) -> Iterator[str]:
+def _archived(was: int, wanted: int, others: Collection[str] | None) -> Iterator[str]:
     if was == wanted:
         return
     before, after = (f"restored to any moment of {days} days" if days else "dumped" for days in (was, wanted))
     yield f"the database can be {after}" if not was else f"the database: {before} -> {after}"
     if not was or not wanted:
-        yield (
-            f"PostgreSQL restarts once ({'archive_mode on' if wanted else 'archive_mode as before'}): whoever is "
-            "connected to a database of it loses the connection, other projects too"
-        )
+        mode = "archive_mode on" if wanted else "archive_mode as before"
+        yield f"PostgreSQL restarts once ({mode}): {register.disconnected(others)}"
 
 
 def _folders(backup: Backup) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 # The kinds of names, and what messages call one.
@@ -64,6 +64,19 @@ class Clash:
 def title(kind: str, name: str) -> str:
     """What messages and codesensei:shares call a name."""
     return f"{KINDS[kind]} {name}".strip()
+
+
+def with_databases(register: Register, slug: str) -> list[str]:
+    """The other projects that have databases in the server's PostgreSQL."""
+    return sorted(one for one, entry in register.slugs.items() if one != slug and entry.names.get("databases"))
+
+
+def disconnected(others: Collection[str] | None) -> str:
+    """Whom a restart of PostgreSQL concerns; `others` are the other projects there, None where nobody has asked."""
+    lost = "whoever is connected to a database of it loses the connection"
+    if others is None:
+        return f"{lost}, other projects too"
+    return f"{lost}, those of {', '.join(others)} too" if others else lost
 
 
 def of_slug(register: Register, slug: str, stack: str, identity: str) -> Clash | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -27,8 +27,12 @@ REPAIR = "repair="
 RESULT = "codesensei-result: "
 # Begins a line in which a server tells a preview what the first steps would refuse.
 FORESEEN = "codesensei-foreseen:"
-# Begins the line in which it tells the sizes of tables.
-SIZES = "codesensei-sizes:"
+# Begins the line in which it tells what the project's database was asked.
+OF_DATABASE = "codesensei-database:"
+# In the line of that question, what comes after it are migrations.
+MIGRATIONS = "migrations:"
+# Only so many of them are told with what the server knows.
+MOST_TABLES, MOST_MIGRATIONS = 50, 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +196,7 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Archive:
+class SourceArchive:
     """The commit's archive: where it arrives, and its SHA-256."""
 
     tar: str
@@ -269,7 +273,7 @@ class Build:
     """
 
     user: str
-    source: Archive
+    source: SourceArchive
     directory: str
     settings_module: str
     requirements: str
@@ -442,6 +446,28 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedOfDatabase:
+    """What a look asks of the project's database: how large tables are, and which migrations are applied."""
+
+    tables: tuple[str, ...] = ()
+    migrations: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> AskedOfDatabase:
+        """As a line of the launcher has it."""
+        cut = words.index(MIGRATIONS) if MIGRATIONS in words else len(words)
+        return cls(tables=tuple(words[:cut]), migrations=tuple(words[cut + 1 :]))
+
+    def words(self) -> list[str]:
+        """For such a line, with a bound."""
+        migrations = [MIGRATIONS, *self.migrations[:MOST_MIGRATIONS]] if self.migrations else []
+        return [*self.tables[:MOST_TABLES], *migrations]
+
+
+NOTHING_ASKED = AskedOfDatabase()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seen:
     """What one look at the server finds; nothing where nothing was deployed."""
 
@@ -461,10 +487,11 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """Rows and sizes of the tables that were asked for and are there, by name."""
+class SeenInDatabase:
+    """Rows and sizes of the tables that were asked for and are there, and those of the migrations that are applied."""
 
     tables: Mapping[str, Table] = field(default_factory=dict)
+    migrations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

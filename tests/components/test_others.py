@@ -347,7 +347,7 @@ def _ended(*_: Any, **__: Any) -> None:
 def test_the_look_is_given_the_question(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def reach(_: Any, state: Any, tables: Any, wanted: Any) -> None:
+    def reach(_: Any, state: Any, asked_too: Any, wanted: Any) -> None:
         asked.append(wanted)
         raise InterruptedError
 

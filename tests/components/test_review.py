@@ -13,7 +13,7 @@ import pytest
 
 from codesensei import remote
 from codesensei.remote.state import State, StepState
-from codesensei.story import REVIEWED, Review
+from codesensei.story import REVIEWED, Previewed
 from codesensei.wire.steps import Drift
 from components import deploy, review
 from tests.components import recorder, stacks
@@ -118,7 +118,7 @@ def test_a_server_that_has_moved(held: Callable[..., str], access: Any) -> None:
 def test_a_deploy_that_failed_before_its_switch_may_be_tried_again(held: Callable[..., str]) -> None:
     assert held(access=access_of(replace(STATE, steps={**STATE.steps, "packages": StepState(1, "others")}))) == ""
     blank, begun = access_of(State(), "", blank=True), access_of(State(), "")
-    first = str(Review.of(CODE.id, STACK.digest, review._live(blank), review._program()))
+    first = str(Previewed.of(CODE.id, STACK.digest, review._live(blank), review._program()))
     assert held(access=blank, reviewed=first) == held(access=begun, reviewed=first) == ""
     assert held(access=begun).endswith("nothing serves yet\nfix: review a new preview, and deploy that")
 

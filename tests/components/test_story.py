@@ -17,8 +17,8 @@ from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.remote.state import State
 from codesensei.story.release import OTHER_BUILD
-from codesensei.wire.register import Register
-from codesensei.wire.steps import Drift, Memory
+from codesensei.wire.register import Entry, Register
+from codesensei.wire.steps import NOTHING_ASKED, Drift, Memory
 from codesensei.wire.table_locks import Table
 from components import deploy
 from components import story as story_of
@@ -101,6 +101,33 @@ def test_a_first_deploy_tells_what_it_brings(
     assert set(stack.secrets.env) <= {entry.split()[1] for entry in sections["variables"]}
     assert DATABASES[name] in sections["server"]
     assert API_TOKEN not in text
+
+
+DUMPED, CONTINUOUS = "backups: {to: /b}", "backups: {to: /b, database: continuous}"
+
+
+@pytest.mark.proves("continuous.restart")
+@pytest.mark.parametrize(
+    ("was", "wanted", "mode"),
+    [
+        (DUMPED, CONTINUOUS, "archive_mode on"),
+        ("", CONTINUOUS, "archive_mode on"),
+        (CONTINUOUS, DUMPED, "archive_mode as before"),
+        (CONTINUOUS, "", "archive_mode as before"),
+    ],
+)
+def test_a_restart_of_postgresql_is_told_with_whose_databases_are_in_it(
+    was: str, wanted: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    texts = (stacks.SMALL + (f"  codesensei:{backups}\n" if backups else "") for backups in (was, wanted))
+    before, after = (stacks.loaded(tmp_path, text) for text in texts)
+    names = {"databases": ("blog",)}
+    known = Register(slugs={"blog": Entry(stack="acme/codesensei/blog", identity="b", names=names)})
+    preview(after, state_of(before, monkeypatch), monkeypatch, look=remote.Look(register=known))
+    (server,) = [part.entries for part in story.read(told[-1]) if part.name == "server"]
+    (restart,) = [entry for entry in server if "restarts once" in entry]
+    assert restart.startswith(f"PostgreSQL restarts once ({mode}): ")
+    assert restart.endswith(" loses the connection, those of blog too")
 
 
 @pytest.mark.proves("story.ended")
@@ -299,23 +326,23 @@ def test_the_look_asks_for_the_tables_that_migrations_will_lock(
     """Where the database is on the server."""
     stack, code = EVERY[name](tmp_path), recorder.code()
     monkeypatch.setattr("codesensei.source.read_code", lambda _: code)
-    asked: list[object] = []
+    found: list[object] = []
 
-    def reach(_: Any, state: Any, tables: object, wanted: Any) -> None:
-        asked.append(tables)
+    def reach(_: Any, state: Any, asked: object, wanted: Any) -> None:
+        found.append(asked)
         raise InterruptedError
 
     monkeypatch.setattr(remote, "read_state", lambda: State(outputs={"revision": "1" * 40}))
     monkeypatch.setattr(remote, "ask", lambda *_, **__: None)
     monkeypatch.setattr(remote, "reach", reach)
-    monkeypatch.setattr(story, "tables_of_migrations", lambda *words: words)
+    monkeypatch.setattr(story, "of_database", lambda *words: words)
     with pytest.raises(InterruptedError):
         deploy(stack)
     roots = (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
-    assert asked == [() if name == "external" else ("1" * 40, code.checkout, roots)]
+    assert found == [NOTHING_ASKED if name == "external" else ("1" * 40, code.checkout, roots)]
 
 
-@pytest.mark.proves("migrations.locks.preview")
+@pytest.mark.proves("migrations.locks.preview", "story.applied")
 def test_what_the_look_has_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
 
@@ -327,8 +354,8 @@ def test_what_the_look_has_found_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     state, tables = state_of(stack, monkeypatch), {"books_book": Table(rows=1, size=2)}
     monkeypatch.setattr(story, "of_migrations", keep)
     with pytest.raises(InterruptedError):
-        preview(stack, state, monkeypatch, look=remote.Look(tables=tables))
-    assert (given["postgresql"], given["tables"]) == (True, tables)
+        preview(stack, state, monkeypatch, look=remote.Look(tables=tables, migrations=("books.0001_first",)))
+    assert (given["postgresql"], given["tables"], given["applied"]) == (True, tables, ("books.0001_first",))
 
 
 @pytest.mark.proves("migrations.rehearsal.preview")

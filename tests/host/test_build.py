@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.wire import steps
-from codesensei.wire.steps import Archive
+from codesensei.wire.steps import SourceArchive
 from tests.host.workshop import START, Workshop
 from tools.trials.stack import Stack
 
@@ -132,13 +132,13 @@ def test_a_hostile_or_damaged_archive_is_refused_before_anything_is_unpacked(lab
         release, revision = "aaaaaaa-" + built.release[-7:], hashlib.sha1(name.encode()).hexdigest()
         tar = f"/var/lib/codesensei/incoming/lab/{revision[:12]}.tar"
         lab.server.put(tar, data)
-        step = replace(built.data, source=Archive(tar=tar, sha256=hashlib.sha256(data).hexdigest()))
+        step = replace(built.data, source=SourceArchive(tar=tar, sha256=hashlib.sha256(data).hexdigest()))
         ok, said = lab.step(steps.BUILD, step, release, revision, check=False)
         assert not ok, name
         assert said.startswith("error: source on "), said
         assert reason in said, f"{name}: {said}"
         assert lab.server.console(f"test -e {lab.root}/releases/{release}", check=False).returncode == 1
-    damaged = replace(built.data, source=Archive(tar=tar, sha256="0" * 64))
+    damaged = replace(built.data, source=SourceArchive(tar=tar, sha256="0" * 64))
     lab.server.put(tar, hostile_archive(member("x")))
     ok, said = lab.step(steps.BUILD, damaged, release, "e" * 40, check=False)
     assert not ok

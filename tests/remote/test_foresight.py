@@ -23,6 +23,11 @@ LOGIN = Finding(
 )
 
 
+PYTHON = "/usr/bin/python3"
+# Nothing can be imported that is not built in.
+MINIMAL = "-I -S -c 'import sys; sys.path.clear(); exec(sys.argv[1])'"
+
+
 def asked(script: str, folder: Path, shell: str = "sh") -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "HOME": str(folder)}
     return subprocess.run(
@@ -42,11 +47,34 @@ def test_the_checks_run_where_nothing_of_ours_is(tmp_path: Path, shell: str) -> 
 
 
 @pytest.mark.proves("preview.foreseen")
-def test_a_server_that_cannot_run_them_tells_nothing(tmp_path: Path) -> None:
-    for python in ("/nowhere/python3", "false"):
-        script = foresight.question(PREFLIGHT).replace("/usr/bin/python3", python)
-        done = asked(script, tmp_path)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+@pytest.mark.parametrize(
+    ("python", "why"),
+    [
+        ("", "it has no Python yet; pulumi up installs python3 first"),
+        (f'exec {PYTHON} {MINIMAL} "$6"', "its Python is a part of one, python3-minimal; pulumi up installs "),
+        ("exec sleep 60", "they took longer than 8 s; pulumi up makes them first, and waits for them"),
+        ("exit 1", "they ended with status 1; pulumi up makes them first"),
+    ],
+)
+def test_a_server_that_cannot_run_them_says_why(tmp_path: Path, python: str, why: str) -> None:
+    program = tmp_path / "python3"
+    if python:
+        program.write_text(f"#!/bin/sh\n{python}\n")
+        program.chmod(0o755)
+    script = foresight.question(PREFLIGHT).replace(PYTHON, str(program)).replace("timeout 8", "timeout 1")
+    done = asked(script, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = foresight.answer(done.stdout.splitlines())
+    assert told.refused == ()
+    (warning,) = told.warnings
+    assert warning.startswith("not all checks of what a deploy would refuse there")
+    assert why in warning
+
+
+@pytest.mark.proves("preview.foreseen")
+def test_a_server_that_has_run_them_says_nothing_of_it(tmp_path: Path) -> None:
+    done = asked(foresight.question(PREFLIGHT), tmp_path)
+    assert foresight.UNTOLD not in done.stdout
 
 
 def line(**parts: Any) -> str:
@@ -70,4 +98,4 @@ def test_what_is_said_is_taken_together(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "calls").read_text() == "\n"
     assert foresight.answer([]) == Foreseen()
     looked(state=State())
-    assert "python3 -I -B -X utf8 -" not in (tmp_path / "stdin").read_text()
+    assert "python3 -I -B -X utf8 -c" not in (tmp_path / "stdin").read_text()

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,18 @@ from codesensei.remote import Access, Look, RemoteError, State, access, ask, rea
 from codesensei.remote import look as module
 from codesensei.remote.state import StepState
 from codesensei.wire.register import Register
-from codesensei.wire.steps import FORESEEN, SIZES, Drift, Finding, Memory, Preflight, Seen, SeenStep
+from codesensei.wire.steps import (
+    FORESEEN,
+    NOTHING_ASKED,
+    OF_DATABASE,
+    AskedOfDatabase,
+    Drift,
+    Finding,
+    Memory,
+    Preflight,
+    Seen,
+    SeenStep,
+)
 from codesensei.wire.table_locks import Table
 from tests.scripts.examples import PREFLIGHT
 
@@ -64,16 +74,16 @@ def looked(
     server: ServerConfig = SERVER,
     sudo: str = "",
     state: State = STATE,
-    tables: Sequence[str] = (),
+    asked: AskedOfDatabase = NOTHING_ASKED,
     wanted: Preflight | None = None,
 ) -> Look:
-    return module.ask(server, "agent.sock", sudo, RUN).look(state, tables, wanted)
+    return module.ask(server, "agent.sock", sudo, RUN).look(state, asked, wanted)
 
 
 def reached(
-    drift: bool = True, state: State = STATE, tables: Sequence[str] = (), wanted: Preflight | None = None
+    drift: bool = True, state: State = STATE, asked: AskedOfDatabase = NOTHING_ASKED, wanted: Preflight | None = None
 ) -> Access:
-    return reach(ask(SERVER, slug="shop", drift=drift, private_key=None), state, tables, wanted)
+    return reach(ask(SERVER, slug="shop", drift=drift, private_key=None), state, asked, wanted)
 
 
 @pytest.mark.proves("config.drift")
@@ -279,16 +289,18 @@ def test_a_look_only_asks(ssh: Any) -> None:
     assert (folder / "agent").read_text() == "agent.sock"
 
 
-@pytest.mark.proves("migrations.locks.preview")
-def test_it_asks_for_tables_too_over_the_same_connection(ssh: Any, engine: dict[str, Any]) -> None:
-    tables = ["books_book", "it's"]
-    sizes = {"tables": {"books_book": {"rows": 7, "size": 8192}}}
-    folder = ssh(out=f"{json.dumps(ANSWER)}\n\n{SIZES}{json.dumps(sizes)}\n")
-    look = reached(tables=tables).look
+@pytest.mark.proves("migrations.locks.preview", "story.applied")
+def test_it_asks_the_database_too_over_the_same_connection(ssh: Any, engine: dict[str, Any]) -> None:
+    asked = AskedOfDatabase(tables=("books_book", "it's"), migrations=("books.0003_x", "books.0004_y"))
+    found = {"tables": {"books_book": {"rows": 7, "size": 8192}}, "migrations": ["books.0003_x"]}
+    folder = ssh(out=f"{json.dumps(ANSWER)}\n\n{OF_DATABASE}{json.dumps(found)}\n")
+    look = reached(asked=asked).look
     assert look.tables == {"books_book": Table(rows=7, size=8192)}
-    assert (folder / "stdin").read_text() == module.SCRIPT.read_text() + "sizes books_book 'it'\"'\"'s'\n"
+    assert look.migrations == ("books.0003_x",)
+    words = "ask books_book 'it'\"'\"'s' migrations: books.0003_x books.0004_y\n"
+    assert (folder / "stdin").read_text() == module.SCRIPT.read_text() + words
     # Without a look, nobody is asked.
-    assert reached(drift=False, tables=tables).look.tables == {}
+    assert reached(drift=False, asked=asked).look.tables == {}
 
 
 @pytest.mark.proves("preview.foreseen")
@@ -303,7 +315,7 @@ def test_what_it_foresees_is_kept_also_where_a_first_deploy_was_begun(ssh: Any, 
 @pytest.mark.proves("migrations.locks.preview")
 def test_of_very_many_tables_the_first_are_asked_for(ssh: Any) -> None:
     folder = ssh(out="{}")
-    looked(tables=[f"t{number}" for number in range(80)])
+    looked(asked=AskedOfDatabase(tables=tuple(f"t{number}" for number in range(80))))
     assert (folder / "stdin").read_text().endswith(" t48 t49\n")
 
 
@@ -318,11 +330,11 @@ def test_what_the_server_is_asked(launcher: bool, register: str | None, tmp_path
     if register:
         known.write_text(register)
     argv = ["sh", "-s", str(run), str(known), "mark:", "python:"]
-    script = module.SCRIPT.read_text() + "sizes books_book 'a b'\necho more\n"
+    script = module.SCRIPT.read_text() + "ask books_book 'a b'\necho more\n"
     done = subprocess.run(argv, input=script, capture_output=True, text=True, check=True)
     lines = [line for line in done.stdout.splitlines() if line]
     told = ["look: {}" if launcher else "{}", *(['mark:{ "slugs": {}}'] if register else [])]
-    told += [*(["tables books_book a b: {}"] if launcher else []), "more"]
+    told += [*(["ask books_book a b: {}"] if launcher else []), "more"]
     assert ([line for line in lines if not line.startswith("python:")], done.stderr) == (told, "")
     own = Path("/usr/bin/python3").resolve().name.removeprefix("python")
     assert [line for line in lines if line.startswith("python:")] == ([f"python:{own}"] if own.startswith("3") else [])

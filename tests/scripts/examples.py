@@ -51,7 +51,7 @@ BROKER = steps.Broker(config="appendonly yes\n", version=1, needed=True, adopt=F
 ACME = steps.Acme(hostnames=("a.example",), directory="https://acme.example/dir", email="", root_certificate="")
 BUILD = steps.Build(
     user="deploy",
-    source=steps.Archive(tar="source.tar", sha256="0" * 64),
+    source=steps.SourceArchive(tar="source.tar", sha256="0" * 64),
     directory=".",
     settings_module="config.settings",
     requirements="requirements.txt",

@@ -14,7 +14,7 @@ import pytest
 
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release import seal, unpack
-from codesensei.wire.steps import Archive
+from codesensei.wire.steps import SourceArchive
 
 
 def member(name: str, **fields: object) -> tarfile.TarInfo:
@@ -115,7 +115,7 @@ def test_copies_of_failed_deploys_are_removed(server: Path, make_step: Any) -> N
     (incoming / "link").symlink_to(server / "nowhere")
     for name in ("old.tar", "new.tar"):
         (incoming / name).write_bytes(b"x")
-    unpack.sweep(step, but=Archive(tar="/elsewhere/new.tar", sha256="0" * 64))
+    unpack.sweep(step, but=SourceArchive(tar="/elsewhere/new.tar", sha256="0" * 64))
     assert [path.name for path in incoming.iterdir()] == ["new.tar"]
     unpack.sweep(step)
     assert not list(incoming.iterdir())
@@ -126,7 +126,7 @@ def test_copies_of_failed_deploys_are_removed(server: Path, make_step: Any) -> N
 def test_an_archive_is_taken_as_it_was_sent_or_not_at_all(server: Path, make_step: Any, arrived: str) -> None:
     step = make_step("build")
     content = archive(server, member("manage.py")).read_bytes()
-    source = Archive(tar=f"{step.project.incoming}/x.tar", sha256=hashlib.sha256(content).hexdigest())
+    source = SourceArchive(tar=f"{step.project.incoming}/x.tar", sha256=hashlib.sha256(content).hexdigest())
     there = step.project.incoming / "x.tar"
     there.parent.mkdir(parents=True)
     step.project.memory.mkdir()

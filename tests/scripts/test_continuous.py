@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.backups import archiving, back, dumps, make, moment, postgres, settings, status
+from codesensei.scripts.backups import archiving, back, dumps, end, make, moment, postgres, settings, status
 from codesensei.scripts.backups.pgbackrest import Archive
 from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import commands, locks, register, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.postgres import postgresql
-from codesensei.scripts.steps import backup, backups, destroy, switch
+from codesensei.scripts.steps import backup, backups, look
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup, DatabasePlace, KeepBackups
 
@@ -78,7 +78,7 @@ class World:
             return Result("", "", 1)
         text = self.drop_in.read_text() if there and self.reads_conf_d else ""
         command = text.partition("archive_command = '")[2].partition("'\n")[0]
-        self.settings |= {"archive_mode": "on" if text else "off", "archive_command": command or "(disabled)"}
+        self.settings |= {"archive_mode": "on" if command else "off", "archive_command": command or "(disabled)"}
         return Result("", "", 0)
 
     def sql(self, port: int, text: str, database: str = "postgres", thing: str = "") -> str:
@@ -156,6 +156,8 @@ def test_postgresql_restarts_once_and_archives(world: World, make_step: Any) -> 
     step = deployed(world, make_step)
     assert step.result.warnings == ()
     assert deployed(world, make_step).changes == 0
+    loses = "whoever is connected to a database of it loses the connection"
+    assert f"restarting PostgreSQL 17/main: {loses}" in step.said
     restarts = [words for words in world.units if words[-1].startswith("postgresql@")]
     assert restarts == [("restart", "postgresql@17-main.service")]
     config = SHOP.wal_config
@@ -230,7 +232,7 @@ def test_one_stack_archives_a_port(world: World, make_step: Any) -> None:
     assert not world.drop_in.exists()
 
 
-@pytest.mark.proves("continuous.on", "continuous.unavailable")
+@pytest.mark.proves("continuous.on", "continuous.restart", "continuous.unavailable")
 def test_a_restart_waits_for_other_deploys(world: World, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     register.claim_slug("blog", "org/blog/prod", "other")
     monkeypatch.setattr(locks, "deploying", lambda slug: "build of blog" if slug == "blog" else "")
@@ -238,7 +240,13 @@ def test_a_restart_waits_for_other_deploys(world: World, make_step: Any, monkeyp
     assert "it has to restart once, and build of blog runs; wait for its end" in warning
     assert not world.drop_in.exists()
     assert ("restart", "postgresql@17-main.service") not in world.units
-    assert [*archiving.lacking(SHOP)] == ["WAL archive of PostgreSQL at port 5433 is not on"]
+    # The next run does it, and its preview says so.
+    told = "PostgreSQL restarts once (archive_mode on): whoever is connected to a database of it loses the connection"
+    seen = look._seen(SHOP, "backups")
+    assert seen.drift == (thing := "WAL archive of PostgreSQL at port 5433 is not on",)
+    assert seen.changes == {thing: (told,)}
+    register.claim("blog", {"databases": ["blog"]})
+    assert look._seen(SHOP, "backups").changes == {thing: (f"{told}, those of blog too",)}
     monkeypatch.setattr(locks, "deploying", lambda slug: "")
     assert deployed(world, make_step).result.warnings == ()
     assert [*archiving.lacking(SHOP)] == []
@@ -285,7 +293,7 @@ def test_the_archive_of_a_lost_server_is_taken_over(world: World, make_step: Any
     assert world.commands() == ["stanza-create", "stanza-upgrade"]
 
 
-@pytest.mark.proves("continuous.ended")
+@pytest.mark.proves("continuous.ended", "continuous.restart")
 def test_back_to_dumps(world: World, make_step: Any) -> None:
     deployed(world, make_step)
     step = deployed(world, make_step, days=0)
@@ -297,18 +305,12 @@ def test_back_to_dumps(world: World, make_step: Any) -> None:
     known = register.entry("shop")
     assert known
     assert known.names["archives"] == ()
-    assert any("restarted without it" in line for line in step.said)
+    loses = "whoever is connected to a database of it loses the connection"
+    before = step.said.index(f"restarting PostgreSQL 17/main without an archive: {loses}")
+    assert any("restarted without it" in line for line in step.said[before:])
     world.units.clear()
     assert deployed(world, make_step, days=0).changes == 0
     assert not any("postgresql@17-main.service" in words for words in world.units)
-
-
-@pytest.mark.proves("continuous.ended")
-def test_the_end_of_the_backups_and_of_the_stack_end_it() -> None:
-    """Before the settings go, which say that there is one."""
-    for module in (switch, destroy):
-        text = Path(str(module.__file__)).read_text()
-        assert "    archiving.remove(step)\n" in text.partition("backups.remove(step)")[0][-60:]
 
 
 @pytest.mark.proves("continuous.ended")
@@ -316,9 +318,17 @@ def test_a_postgresql_that_does_not_start_again_is_told(
     world: World, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed(world, make_step)
-    monkeypatch.setattr(archiving, "systemctl", lambda *words, check: Result("", "", 1))
-    with pytest.raises(Failure, match="does not start again"):
-        archiving.remove(make_step("switch"))
+    with monkeypatch.context() as patch:
+        patch.setattr(archiving, "systemctl", lambda *words, check: Result("", "", 1))
+        with pytest.raises(Failure, match="does not start again"):
+            end.backups(make_step("switch"))
+    assert settings.read(SHOP) is not None
+    # The next run goes on from there.
+    world.units.clear()
+    end.backups(make_step("switch"))
+    assert ("try-restart", "postgresql@17-main.service") in world.units
+    assert not world.drop_in.exists()
+    assert settings.read(SHOP) is None
 
 
 @pytest.mark.proves("continuous.told")

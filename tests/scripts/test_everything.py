@@ -111,7 +111,10 @@ def test_whatever_else_the_first_steps_refuse(foresee: Foresee, monkeypatch: pyt
     assert [one.thing for one in foresee(database=PLACE).refused] == wanted
     # The toolkit brings ss to a server that lacks it.
     monkeypatch.setattr(shutil, "which", lambda name, path: None)
-    assert [one.thing for one in foresee(database=PLACE).refused] == [wanted[0], *wanted[2:]]
+    told = foresee(database=PLACE)
+    assert [one.thing for one in told.refused] == [wanted[0], *wanted[2:]]
+    assert told.warnings == (everything.NO_SS,)
+    assert foresee(ports=()).warnings == ()
 
 
 @pytest.mark.proves("preview.foreseen")

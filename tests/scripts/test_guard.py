@@ -218,7 +218,7 @@ def test_what_is_not_destructive_is_no_reason_to_ask(django: Django, refuse: Ref
     assert django.asked == []
 
 
-def kept() -> defaults.Kept:
+def kept() -> defaults.KeptDefaults:
     return defaults.kept(SHOP, "default")
 
 
@@ -242,7 +242,7 @@ def test_it_is_refused_where_none_may_stay(django: Django, make_step: Any) -> No
         django.plan["keeps"] = keeps
         with pytest.raises(Failure, match="Django keeps no Python default"):
             guard.refuse(make_step("build"), RELEASE, ["default"], (), keep_defaults=wanted)
-    assert kept() == defaults.Kept()
+    assert kept() == defaults.KeptDefaults()
 
 
 @pytest.fixture
@@ -264,12 +264,12 @@ def test_once_both_sides_of_a_deploy_know_the_column_its_default_is_due(
     staying: Django, refuse: Refuse, make_step: Any
 ) -> None:
     assert refuse() == []
-    assert kept() == defaults.Kept(due=(("book", "note"),))
+    assert kept() == defaults.KeptDefaults(due=(("book", "note"),))
     staying.plan = {"applied": [DROP_PRICE], "known": []}
     with pytest.raises(Failure, match=f"{DROP_PRICE}: AddField book.note is DESTRUCTIVE"):
         guard.refuse_older(make_step("build"), RELEASE, ())
     defaults.note(refuse.step, "default", [], [("book", "note")])  # type: ignore[attr-defined]
-    assert kept() == defaults.Kept()
+    assert kept() == defaults.KeptDefaults()
 
 
 @pytest.mark.proves("migrations.defaults")
@@ -294,7 +294,7 @@ def test_a_migration_that_never_ran_holds_nothing_up(staying: Django, refuse: Re
     staying.plan["applied"].remove(DROP_PRICE)
     staying.plan["known"] = [NEXT]
     assert refuse() == []
-    assert kept() == defaults.Kept(due=(("book", "note"),))
+    assert kept() == defaults.KeptDefaults(due=(("book", "note"),))
 
 
 @pytest.mark.proves("migrations.held")

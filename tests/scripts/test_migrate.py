@@ -94,7 +94,7 @@ def run(make_step: Any) -> Migrate:
         run.step = make_step("build")  # type: ignore[attr-defined]
         asked = databases.ask(run.step, RELEASE)  # type: ignore[attr-defined]
         step = run.step  # type: ignore[attr-defined]
-        limits = migrate.Limits(seconds, longest)
+        limits = migrate.LockLimits(seconds, longest)
         return migrate.migrate(
             step, RELEASE, asked, limits, acknowledged, dump, keep_defaults=keep_defaults, rehearsed=rehearsed
         )

@@ -13,7 +13,7 @@ from codesensei.scripts.base import broker_program, commands, register, units
 from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.own_broker import OwnBroker
-from codesensei.scripts.base.redis_client import Refused
+from codesensei.scripts.base.redis_client import BrokerRefused
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.removal import own_broker as removal
@@ -84,7 +84,7 @@ class Keys:
 
     def on_restore(self, key: bytes, left: int, value: Any, *options: str) -> None:
         if key in self.here and not options:
-            raise Refused("BUSYKEY Target key name already exists.")
+            raise BrokerRefused("BUSYKEY Target key name already exists.")
         self.here[key] = value[0]
         if left:
             self.expiry[key] = left
@@ -92,7 +92,7 @@ class Keys:
     def on_eval(self, script: str, count: int, waiting: bytes, key: bytes) -> None:
         value = self.here[waiting]
         if type(value) is not type(self.here[key]):
-            raise Refused("WRONGTYPE")
+            raise BrokerRefused("WRONGTYPE")
         if isinstance(value, list):
             self.here[key] += value
         del self.here[waiting]
@@ -143,7 +143,7 @@ class Server:
         if self.own.down or not own.settings():
             raise ConnectionRefusedError(111, "Connection refused")
         if (password or own.settings()["requirepass"]) not in self.own.passwords:
-            raise Refused("WRONGPASS invalid username-password pair")
+            raise BrokerRefused("WRONGPASS invalid username-password pair")
         return self.own.__enter__()
 
 
@@ -327,7 +327,7 @@ def test_it_stays_while_somebody_uses_it(host: Server, make_step: Any, use: str,
     elif use == "client":
         host.shared.clients = 2
     else:
-        monkeypatch.setattr(host.shared, "on_info", lambda section: (_ for _ in ()).throw(Refused("NOAUTH")))
+        monkeypatch.setattr(host.shared, "on_info", lambda section: (_ for _ in ()).throw(BrokerRefused("NOAUTH")))
     switched(make_step)
     assert SHARED in host.active
 

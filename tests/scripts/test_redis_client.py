@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from codesensei.scripts.base.redis_client import Client, Refused
+from codesensei.scripts.base.redis_client import BrokerRefused, Client
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_words_are_sent_as_they_are(broker: Broker) -> None:
 
 
 def test_an_error_is_a_refusal_and_the_password_comes_first(broker: Broker) -> None:
-    with pytest.raises(Refused, match=r"^WRONGPASS no$"):
+    with pytest.raises(BrokerRefused, match=r"^WRONGPASS no$"):
         broker.connect(b"-WRONGPASS no\r\n", "canary")
     assert broker.said() == b"*2\r\n$4\r\nAUTH\r\n$6\r\ncanary\r\n"
 

@@ -10,18 +10,14 @@ import pytest
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.postgres import ownership, postgresql, tables
 from codesensei.scripts.postgres.ownership import Applied
-from codesensei.scripts.steps import tables as step
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import SIZES
 from codesensei.wire.table_locks import Table
 
 SHOP = ProjectPaths("shop")
 
 
 @pytest.mark.proves("migrations.locks.preview")
-def test_the_role_of_the_project_asks_for_what_is_named(
-    server: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_role_of_the_project_asks_for_what_is_named(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[Any, ...]] = []
 
     def sql(*words: Any) -> str:
@@ -36,9 +32,6 @@ def test_the_role_of_the_project_asks_for_what_is_named(
     assert ran == []
     assert tables.ask(SHOP, ["books_book", "it's"]) == {"books_book": Table(rows=25_000, size=9 << 20)}
     [(port, statements, database)] = ran
-    assert step.run("shop", ["books_book"]) == 0
-    told = capsys.readouterr().out
-    assert told == "\n" + SIZES + '{"tables": {"books_book": {"rows": 25000, "size": 9437184}}}\n'
     assert (port, database) == (5433, "shop")
     settings, _, query = statements.partition("\n")
     assert settings == "SET search_path = pg_catalog; SET statement_timeout = '3s'; SET ROLE \"keeper\";"

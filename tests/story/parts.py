@@ -60,7 +60,7 @@ def manifest(*workers: Unit, web: str = "", site: str = "", socket: str = "", **
 def build(**changes: Any) -> steps.Build:
     given: dict[str, Any] = {
         "user": "deploy",
-        "source": steps.Archive(tar="", sha256=""),
+        "source": steps.SourceArchive(tar="", sha256=""),
         "directory": ".",
         "settings_module": "config.settings",
         "requirements": "requirements.txt",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from codesensei.story import Server, Variable, of_first_deploy
+from codesensei.story import Variable, WantedServer, of_first_deploy
 from codesensei.story.section import text_of
 from tests.story.parts import manifest, worker
 from tests.story.test_release import checkout
@@ -14,7 +14,7 @@ from tests.story.test_server import ACCOUNT, PACKAGES, backup
 
 pytestmark = pytest.mark.proves("story.first")
 
-SERVER = Server(replace(PACKAGES, certbot=True), ACCOUNT, backup(), "0" * 64)
+SERVER = WantedServer(replace(PACKAGES, certbot=True), ACCOUNT, backup(), "0" * 64)
 
 
 def test_each_part_is_told() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from codesensei.source import Pending, SourceError
-from codesensei.story import of_migrations, tables_of_migrations
+from codesensei.story import of_database, of_migrations
+from codesensei.story.migrations import Migrations
 from codesensei.wire.columns import Field
 from codesensei.wire.migrations import Migration, Operation
 from codesensei.wire.rehearsal import Rehearse
+from codesensei.wire.steps import NOTHING_ASKED, AskedOfDatabase
 from codesensei.wire.table_locks import Table
 from tests.story.parts import REVISION
 from tests.story.test_release import checkout, served
@@ -89,7 +91,12 @@ def test_a_rehearsal_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert announced("always", ADD) == [first]
     assert announced("always") == []
     book = replace(INDEX, table="books_book")
-    assert announced("auto", book) == [first + some]
+    # Only the server knows, where nobody has asked it.
+    unsure = ", if a table whose size is not known is large, and the database has at most 1.0 GB"
+    assert announced("auto", book) == [first + unsure]
+    assert announced("auto", book, tables={"books_book": LARGE}) == [first + some]
+    assert announced("auto", book, Operation(name="RunPython")) == [first + some]
+    assert announced("always", book) == [first]
     assert announced("auto", book, tables=small) == []
 
 
@@ -203,18 +210,43 @@ def test_what_waits_is_told_with_its_size_and_what_to_do_instead(monkeypatch: py
 
 
 @pytest.mark.proves("migrations.locks.preview")
-def test_the_tables_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     fill = (Operation(name="RemoveField", model="shelf", table="books_shelf"), Operation(name="RunPython"))
     found = Pending(new=(migration("0003_fill", *fill), migration("0004_index", BUILDS, ADD)))
     monkeypatch.setattr("codesensei.story.migrations.at", lambda *_: checkout(REVISION))
     monkeypatch.setattr("codesensei.story.migrations.pending", lambda *_: found)
-    assert tables_of_migrations("1" * 40, checkout(), ["."]) == ("books_shelf", "books_book")
-    assert tables_of_migrations(checkout().revision, checkout(), ["."]) == ()
+    asked = AskedOfDatabase(tables=("books_shelf", "books_book"), migrations=("books.0003_fill", "books.0004_index"))
+    assert of_database("1" * 40, checkout(), ["."]) == asked
+    assert of_database(checkout().revision, checkout(), ["."]) == NOTHING_ASKED
     monkeypatch.setattr("codesensei.story.migrations.at", lambda *_: None)
-    assert tables_of_migrations("1" * 40, checkout(), ["."]) == ()
+    assert of_database("1" * 40, checkout(), ["."]) == NOTHING_ASKED
 
     def fail(*_: object) -> None:
         raise SourceError("the repository", "is damaged", "clone it again")
 
     monkeypatch.setattr("codesensei.story.migrations.at", fail)
-    assert tables_of_migrations("1" * 40, checkout(), ["."]) == ()
+    assert of_database("1" * 40, checkout(), ["."]) == NOTHING_ASKED
+
+
+@pytest.mark.proves("story.applied")
+def test_what_a_failed_deploy_has_applied_does_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither it nor what it would hold up is told as if it would run."""
+    found = Pending(new=(migration("0003_index", INDEX), migration("0004_drop", DROP), migration("0005_isbn", ADD)))
+    told(monkeypatch, found)
+
+    def of(*applied: str) -> Migrations:
+        labels = [f"books.{name}" for name in applied]
+        return of_migrations(served(), checkout(), ["."], (), applied=labels, postgresql=True, rehearse="always")
+
+    after = of("0003_index", "0004_drop", "0002_other")
+    rehearsed, safe, applied = after.entries
+    assert "on a copy of the database first" in rehearsed
+    assert safe == "books.0005_isbn: AddField book.isbn is safe for the serving code"
+    assert applied == (
+        "2 applied already, by a deploy that does not serve, so not run again: books.0003_index, books.0004_drop"
+    )
+    assert (after.harmful, after.refused) == (False, False)
+    everything = of("0003_index", "0004_drop", "0005_isbn")
+    (entry,) = everything.entries
+    assert entry.startswith("3 applied already")
+    assert of().refused

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codesensei.remote.state import StepState
-from codesensei.story import Server, of_server, removed_releases
+from codesensei.story import WantedServer, of_server, removed_releases
 from codesensei.wire import codec, steps
 from codesensei.wire.steps import Account, Backup, KeepBackups, Packages, StepKind
 
@@ -28,7 +28,7 @@ def backup(**changes: Any) -> Backup:
     return Backup(**{**given, **changes})
 
 
-WANTED = Server(PACKAGES, ACCOUNT, backup(), TOOLKIT)
+WANTED = WantedServer(PACKAGES, ACCOUNT, backup(), TOOLKIT)
 DONE = {
     "claim": step(steps.CLAIM, steps.Nothing(), "stack", "identity", "false", TOOLKIT),
     "packages": step(steps.PACKAGES, PACKAGES),
@@ -37,7 +37,7 @@ DONE = {
 }
 
 
-def told(wanted: Server, **done: StepState) -> tuple[str, ...]:
+def told(wanted: WantedServer, **done: StepState) -> tuple[str, ...]:
     return of_server({**DONE, **done}, wanted).entries
 
 
@@ -110,6 +110,17 @@ def test_continuous_backups() -> None:
     assert told(WANTED, backups=then) == (dumped, restarts)
     gone = told(replace(WANTED, backups=None), backups=then)
     assert gone == ("no backups are made any more; those that there are stay", restarts)
+
+
+@pytest.mark.proves("continuous.restart")
+@pytest.mark.parametrize(
+    ("neighbours", "too"), [(None, ", other projects too"), ((), ""), (("blog", "news"), ", those of blog, news too")]
+)
+def test_whose_connections_end_with_a_restart(neighbours: tuple[str, ...] | None, too: str) -> None:
+    loses = f"whoever is connected to a database of it loses the connection{too}"
+    for asked, then in ((backup(days=28), backup()), (backup(), backup(days=28)), (None, backup(days=28))):
+        wanted = replace(WANTED, backups=asked, neighbours=neighbours)
+        assert told(wanted, backups=step(steps.BACKUPS, then))[-1].endswith(f"): {loses}")
 
 
 @pytest.mark.proves("story.server")

@@ -19,12 +19,14 @@ from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import CLUSTERS_TEXT, Cluster
 from codesensei.wire import paths
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.register import Register, disconnected, with_databases
 from codesensei.wire.steps import Backup, Finding
 from codesensei.wire.text import size
 
 THING = "WAL archive of PostgreSQL"
 # So much is lost with a server at most where few write.
 SECONDS = 60
+ENDS = "# Written by codesensei: PostgreSQL restarts without an archive, and this file goes.\n"
 _ASKED = ("wal_level", "archive_mode", "archive_command", "archive_library")
 _ARCHIVER = (
     "SELECT last_failed_time > coalesce(last_archived_time, '-infinity') AS fails, last_archived_wal AS last,"
@@ -61,11 +63,14 @@ def remove(step: Step[object]) -> None:
     """End it, where it has begun; the archive stays."""
     for drop_in in _drop_ins(step.slug):
         version, name = drop_in.parts[-4:-2]
-        files.remove_path(drop_in)
+        step.say(f"restarting PostgreSQL {version}/{name} without an archive: {_disconnected(step.slug)}")
+        # It says nothing any more, and tells the next run of a restart that is still to come.
+        files.write_file(drop_in, ENDS, 0o644)
         unit = f"postgresql@{version}-{name}.service"
         # Only a restart takes archive_mode back, and PostgreSQL keeps all WAL for an archive without a command.
         if not systemctl("try-restart", unit, check=False).ok:
             raise Failure("PostgreSQL", f"{unit} does not start again", CLUSTERS_TEXT)
+        files.remove_path(drop_in)
         step.changed(f"{drop_in} removed, and PostgreSQL {version}/{name} restarted without it")
     step.converge(files.remove_path(step.project.wal_archive), f"{step.project.wal_archive} removed")
     known = register.entry(step.slug)
@@ -73,17 +78,18 @@ def remove(step: Step[object]) -> None:
         register.settle(step.slug, {"archives": []})
 
 
-def lacking(project: ProjectPaths) -> Iterator[str]:
-    """Whether something is asked for that is not in force: a run that failed, or a change by hand."""
+def lacking(project: ProjectPaths) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What is asked for and not in force, after a run that failed or a change by hand, and what its repair does."""
     wanted = settings.read(project)
     if wanted is None or not wanted.days:
         return
-    archive, on = Archive(project, wanted), True
+    archive = Archive(project, wanted)
     # That PostgreSQL is down is told elsewhere.
     with contextlib.suppress(Failure):
-        on = is_on(archive)
-    if not on:
-        yield f"{THING} at port {archive.port} is not on"
+        if not is_on(archive):
+            restarts = _settings(archive.port)["archive_mode"] != "on"
+            told = f"PostgreSQL restarts once (archive_mode on): {_disconnected(project.slug)}"
+            yield f"{THING} at port {archive.port} is not on", (told,) if restarts else ()
 
 
 def is_on(archive: Archive) -> bool:
@@ -147,6 +153,10 @@ def _settings(port: int) -> dict[str, str]:
     return dict.fromkeys(_ASKED, "") | {row["name"]: row["setting"] for row in rows}
 
 
+def _disconnected(slug: str) -> str:
+    return disconnected(with_databases(Register(slugs=dict(register.entries())), slug))
+
+
 def _refuse_other(step: Step[object], archive: Archive, found: dict[str, str]) -> None:
     if found["wal_level"] == "minimal":
         fix = "set wal_level to replica in postgresql.conf, and restart it"
@@ -168,7 +178,7 @@ def _restart(step: Step[object], cluster: Cluster, drop_in: Path) -> None:
             cause = f"it has to restart once, and {who} runs"
             raise Failure("PostgreSQL", cause, "wait for its end, and run pulumi up again")
     unit = f"postgresql@{cluster.version}-{cluster.name}.service"
-    step.say(f"restarting PostgreSQL {cluster.version}/{cluster.name}")
+    step.say(f"restarting PostgreSQL {cluster.version}/{cluster.name}: {_disconnected(step.slug)}")
     if not systemctl("restart", unit, check=False).ok:
         files.remove_path(drop_in)
         systemctl("start", unit, check=False)

@@ -40,7 +40,7 @@ class OwnBroker:
             return {}
 
     def connect(self, password: str = "") -> Client:
-        """A connection with this password, default: the configured one. Raises OSError or Refused."""
+        """A connection with this password, default: the configured one. Raises OSError or BrokerRefused."""
         settings = self.settings()
         if not settings:
             raise ConnectionError("there is no broker of its own")

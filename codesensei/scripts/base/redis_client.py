@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import Any
 
 
-class Refused(Exception):
+class BrokerRefused(Exception):
     """The broker answered with an error; its first word is the kind."""
 
 
 class Client:
-    """One connection. What cannot be connected, or ends, raises OSError; what the broker refuses, Refused."""
+    """One connection. What cannot be connected, or ends, raises OSError; what the broker refuses, BrokerRefused."""
 
     def __init__(self, host: str, port: int, password: str = "", timeout: float = 10) -> None:
         self._socket = socket.create_connection((host, port), timeout=timeout)
@@ -57,7 +57,7 @@ class Client:
             raise ConnectionError("the broker ended the connection")
         kind, rest = line[:1], line[1:-2]
         if kind == b"-":
-            raise Refused(rest.decode(errors="replace"))
+            raise BrokerRefused(rest.decode(errors="replace"))
         if kind == b":":
             return int(rest)
         if kind == b"+":

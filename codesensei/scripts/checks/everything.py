@@ -21,6 +21,8 @@ from codesensei.wire.steps import FORESEEN, MADE_HERE, Finding, Foreseen, Prefli
 # It may return names that can be claimed, by their kind.
 Check = Callable[[], Mapping[str, Sequence[str]] | None]
 
+NO_SS = "whether its ports are free was not checked: it has no ss yet; pulumi up installs iproute2 first, and checks it"
+
 
 def checks(step: Step[Preflight], entry: register.Entry) -> Iterator[Check]:
     """Each raises Failure, and changes nothing; the last one may wait for another machine."""
@@ -41,8 +43,9 @@ def checks(step: Step[Preflight], entry: register.Entry) -> Iterator[Check]:
 def foresee(text: str) -> None:
     """Print what the checks refuse, and what else a preview can tell, each as soon as it is known."""
     data = codec.from_text(Preflight, text, "preview")
-    if shutil.which("ss", path=SYSTEM_PATH) is None:
+    if data.ports and shutil.which("ss", path=SYSTEM_PATH) is None:
         # A new server may lack it, and the toolkit brings it.
+        _print(Foreseen(warnings=(NO_SS,)))
         data = replace(data, ports=())
     step = Step(data.slug, "preflight", (), data)
     entry = register.entry(step.slug) or register.Entry(stack=data.stack, identity=data.identity, names={})

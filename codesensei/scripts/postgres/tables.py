@@ -14,8 +14,8 @@ from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.table_locks import Table, sizes
 
 # What asks for a size waits for whoever changes the table; a look does not.
-_LONGEST = "3s"
-_SCHEMAS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+LONGEST = "3s"
+SCHEMAS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
 
 def ask(project: ProjectPaths, names: Sequence[str]) -> Mapping[str, Table]:
@@ -23,10 +23,10 @@ def ask(project: ProjectPaths, names: Sequence[str]) -> Mapping[str, Table]:
     applied = ownership.applied(project)
     if not applied or not names:
         return {}
-    query = sizes(f"ARRAY[{', '.join(map(literal, names))}]::text[]", _SCHEMAS)
+    query = sizes(f"ARRAY[{', '.join(map(literal, names))}]::text[]", SCHEMAS)
     # No function of the project's own may stand in for one of PostgreSQL's.
     settings = (
-        f"SET search_path = pg_catalog; SET statement_timeout = '{_LONGEST}'; SET ROLE {identifier(applied.role)};"
+        f"SET search_path = pg_catalog; SET statement_timeout = '{LONGEST}'; SET ROLE {identifier(applied.role)};"
     )
     answer = "coalesce(json_object_agg(name, json_build_object('rows', rows, 'size', size)), '{}')"
     try:

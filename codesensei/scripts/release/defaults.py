@@ -20,7 +20,7 @@ Column = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptDefaults:
     """Of one database: tables with the columns whose defaults stay, and those whose defaults are `due` to be dropped.
 
     `migrations` have made the columns; of each, what is against it for older code once the defaults are gone.
@@ -31,9 +31,9 @@ class Kept:
     migrations: Mapping[str, str] = field(default_factory=dict)
 
 
-def kept(project: ProjectPaths, alias: str) -> Kept:
+def kept(project: ProjectPaths, alias: str) -> KeptDefaults:
     """What stays in a database."""
-    return _read(project).get(alias, Kept())
+    return _read(project).get(alias, KeptDefaults())
 
 
 def labels(project: ProjectPaths) -> tuple[str, ...]:
@@ -60,17 +60,19 @@ def note(step: Step[object], alias: str, came: Iterable[Column], went: Iterable[
 def give_up(step: Step[object], alias: str) -> None:
     """Note that all that stay in a database are due."""
     found = kept(step.project, alias)
-    _write(step, alias, Kept(due=tuple(sorted({*found.due, *found.columns}))))
+    _write(step, alias, KeptDefaults(due=tuple(sorted({*found.due, *found.columns}))))
 
 
-def _write(step: Step[object], alias: str, found: Kept) -> None:
+def _write(step: Step[object], alias: str, found: KeptDefaults) -> None:
     known = {**_read(step.project), alias: found}
-    write_json(_path(step.project), {name: codec.encode(one) for name, one in known.items() if one != Kept()})
+    write_json(_path(step.project), {name: codec.encode(one) for name, one in known.items() if one != KeptDefaults()})
 
 
-def _read(project: ProjectPaths) -> dict[str, Kept]:
+def _read(project: ProjectPaths) -> dict[str, KeptDefaults]:
     path = _path(project)
-    return {alias: codec.decode(Kept, found, str(path), kept=True) for alias, found in read_json(path, {}).items()}
+    return {
+        alias: codec.decode(KeptDefaults, found, str(path), kept=True) for alias, found in read_json(path, {}).items()
+    }
 
 
 def _path(project: ProjectPaths) -> Path:

@@ -72,7 +72,7 @@ class Migrated:
 
 
 @dataclass(frozen=True)
-class Limits:
+class LockLimits:
     """Seconds that a migration waits for a lock of others, and that it holds its own; 0: for ever."""
 
     lock: int
@@ -93,7 +93,7 @@ def migrate(
     step: Step[object],
     release: Release,
     asked: Asked,
-    limits: Limits,
+    limits: LockLimits,
     acknowledged: Sequence[str] = (),
     dump: Callable[[], None] = lambda: None,
     *,
@@ -155,7 +155,7 @@ def _has_work(step: Step[object], release: Release, database: Database, where: s
 
 
 def _migrate(
-    step: Step[object], release: Release, alias: str, where: str, limits: Limits, keep_defaults: bool
+    step: Step[object], release: Release, alias: str, where: str, limits: LockLimits, keep_defaults: bool
 ) -> Iterator[str]:
     note = _note(step)
     unfinished = set(read_json(note, []))
@@ -183,7 +183,9 @@ def _migrate(
         yield f"invalid indexes{where}, which PostgreSQL keeps and does not use ({_few(said.invalid)}); {how}"
 
 
-def _tried(step: Step[object], release: Release, alias: str, where: str, limits: Limits, keep_defaults: bool) -> Tried:
+def _tried(
+    step: Step[object], release: Release, alias: str, where: str, limits: LockLimits, keep_defaults: bool
+) -> Tried:
     """Run it, and after a pause again where a migration that is rolled back did not get its lock.
 
     All tries and pauses together have the time of one job.
@@ -219,7 +221,7 @@ def _about(step: Step[object], alias: str, keep_defaults: bool) -> dict[str, Any
     return {"alias": alias, "keep": keep, "kept": stays.columns, "drop": stays.due}
 
 
-def _argv(release: Release, alias: str, limits: Limits, about: Mapping[str, Any]) -> list[str]:
+def _argv(release: Release, alias: str, limits: LockLimits, about: Mapping[str, Any]) -> list[str]:
     numbers = (str(limits.lock), str(limits.migration))
     return _python(release, MIGRATE, *numbers, json.dumps(about), "migrate", "--noinput", *_chosen(alias))
 
@@ -228,7 +230,7 @@ def _said(release: Release, done: JobResult) -> Migrated:
     return read(Migrated, done.answer, release, MIGRATED, done.tail) if done.answer else Migrated()
 
 
-def _failure(release: Release, alias: str, tried: Tried, limits: Limits) -> Failure | None:
+def _failure(release: Release, alias: str, tried: Tried, limits: LockLimits) -> Failure | None:
     """Why a run failed; None for one that did not."""
     done, said = tried.done, tried.said
     if done.signal and done.result not in ("oom-kill", "timeout"):
@@ -257,7 +259,7 @@ def _rehearse(
     release: Release,
     alias: str,
     where: str,
-    limits: Limits,
+    limits: LockLimits,
     keep_defaults: bool,
     copy: Mapping[str, Any],
     only_socket: Path,

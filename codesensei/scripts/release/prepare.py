@@ -16,8 +16,8 @@ from codesensei.scripts.release.builder import require
 from codesensei.scripts.release.checks import inside, is_sqlite, sqlite_path
 from codesensei.scripts.release.databases import Asked
 from codesensei.scripts.release.jobs import Job
-from codesensei.scripts.release.migrate import Limits, migrate
-from codesensei.scripts.release.rehearsal import Original, Rehearsal
+from codesensei.scripts.release.migrate import LockLimits, migrate
+from codesensei.scripts.release.rehearsal import Copyable, Rehearsal
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.seal import seal
 from codesensei.scripts.release.share import share
@@ -30,7 +30,7 @@ def prepare(
     release: Release,
     asked: Asked | None,
     dump: Callable[[], None],
-    original: Original | None = None,
+    original: Copyable | None = None,
 ) -> None:
     """Run everything that comes before the switch, in the contract's order, once for each release.
 
@@ -114,7 +114,7 @@ def _migrate(
         step,
         release,
         asked,
-        Limits(data.lock_timeout, data.migration_timeout),
+        LockLimits(data.lock_timeout, data.migration_timeout),
         data.acknowledge_migrations,
         dump,
         keep_defaults=data.keep_defaults,

@@ -32,8 +32,8 @@ SHOWN = 3
 NOTICED = 0.5
 
 
-class Original(Protocol):
-    """The project's own database in this server's PostgreSQL, as codesensei/scripts/backups/copies.py has it."""
+class Copyable(Protocol):
+    """A database that can be copied for a rehearsal: `Original` in codesensei/scripts/backups/copies.py."""
 
     @property
     def name(self) -> str: ...
@@ -85,7 +85,7 @@ class Rehearsal:
     """What is asked for, and the database that can be copied; None where there is none."""
 
     wanted: Rehearse = "never"
-    original: Original | None = None
+    original: Copyable | None = None
 
 
 NO_REHEARSAL = Rehearsal()
@@ -138,7 +138,7 @@ def is_here(facts: DatabaseFacts) -> bool:
     return facts.host in LOCAL or facts.host.startswith("/")
 
 
-def _is(original: Original, facts: DatabaseFacts) -> bool:
+def _is(original: Copyable, facts: DatabaseFacts) -> bool:
     is_postgresql = not any(word in facts.engine.lower() for word in OTHERS)
     return (
         is_here(facts) and is_postgresql and (facts.name, facts.port or "5432") == (original.name, str(original.port))
@@ -201,7 +201,7 @@ def _few(words: Sequence[str]) -> str:
 
 
 @contextlib.contextmanager
-def _relayed(release: Release, original: Original, name: str, facts: DatabaseFacts) -> Iterator[Path]:
+def _relayed(release: Release, original: Copyable, name: str, facts: DatabaseFacts) -> Iterator[Path]:
     """A folder with the one socket that leads to the copy; who has no password is known by its user there as well."""
     folder = release.project.rehearsal_socket
     files.remove_path(folder)

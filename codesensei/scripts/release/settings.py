@@ -24,7 +24,7 @@ ASKING = (SCRIPT, *(SCRIPT.with_name(f"ask_{part}.py") for part in ("shared", "p
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class DjangoAnswer:
     """What `ask_django.py` prints; `databases` is None where they were not asked, or cannot be yet."""
 
     facts: Facts
@@ -44,11 +44,11 @@ def ask_all(step: Step[object], release: Release) -> tuple[Facts, Asked | None]:
     return answer.facts, found and databases.read(Asked, json.dumps(codec.encode(found)), release, databases.ASKED)
 
 
-def _ask(step: Step[object], release: Release, *words: str) -> Answer:
+def _ask(step: Step[object], release: Release, *words: str) -> DjangoAnswer:
     argv = [f"{release.venv}/bin/python", "-B", str(SCRIPT), *words]
     job = Job("ask Django for its settings", argv, answer=FACTS, looks_around=True)
     done = require(jobs.run_job(step, release, job), release, "Django's settings")
     try:
-        return codec.decode(Answer, json.loads(done.answer), FACTS)
+        return codec.decode(DjangoAnswer, json.loads(done.answer), FACTS)
     except (ValueError, WireError):
         raise Failure("Django's settings", "the project's settings printed no facts", FIX, done.tail) from None

@@ -19,13 +19,13 @@ from codesensei.scripts.release.release import Release
 from codesensei.wire import links
 from codesensei.wire.paths import OWN_FOLDER
 from codesensei.wire.processes import SYSTEM_PATH
-from codesensei.wire.steps import Archive
+from codesensei.wire.steps import SourceArchive
 
 SPARE_MEGABYTES = 300
 SPARE_INODES = 20_000
 
 
-def unpack(step: Step[object], release: Release, revision: str, source: Archive) -> None:
+def unpack(step: Step[object], release: Release, revision: str, source: SourceArchive) -> None:
     """Make the release's directory from the archive, owned by the build user."""
     sweep(step, but=source)
     _check_room(step, 0, 0)
@@ -36,7 +36,7 @@ def unpack(step: Step[object], release: Release, revision: str, source: Archive)
     extract(step, release, archive)
 
 
-def sweep(step: Step[object], but: Archive | None = None) -> None:
+def sweep(step: Step[object], but: SourceArchive | None = None) -> None:
     """Remove copies of the source that nobody will read: those of deploys that have failed, or had nothing to build.
 
     The engine's lock lets one deploy of a stack run at a time, so none is on its way for somebody else.
@@ -80,7 +80,7 @@ def _check_room(step: Step[object], size: int, members: int) -> None:
         raise Failure("disk", cause, "free some space, or lower project.keepReleases")
 
 
-def _archive(step: Step[object], revision: str, source: Archive) -> Path:
+def _archive(step: Step[object], revision: str, source: SourceArchive) -> Path:
     """Root's own checked copy of the source archive, made from the login user's copy."""
     kept = step.project.archive(revision)
     if kept.exists() and _sha256(kept) == source.sha256:

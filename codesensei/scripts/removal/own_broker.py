@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.own_broker import OwnBroker
-from codesensei.scripts.base.redis_client import Refused
+from codesensei.scripts.base.redis_client import BrokerRefused
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.serving import brokers
 
@@ -18,7 +18,7 @@ def remove(step: Step[object], drop: bool) -> list[Path]:
     own, data = OwnBroker(step.project), step.project.broker_data
     # One that is down may have something.
     keys = -1
-    with contextlib.suppress(OSError, Refused), own.connect() as client:
+    with contextlib.suppress(OSError, BrokerRefused), own.connect() as client:
         keys = sum(map(int, re.findall(rb"keys=(\d+)", client.ask("INFO", "keyspace"))))
     brokers.remove(step, own)
     if not data.is_dir():

@@ -9,7 +9,7 @@ from codesensei.scripts.base import files, register, units
 from codesensei.scripts.base.broker_program import configured
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.own_broker import OwnBroker
-from codesensei.scripts.base.redis_client import Client, Refused
+from codesensei.scripts.base.redis_client import BrokerRefused, Client
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.serving.live import Live
 from codesensei.wire.broker import FIRST_GIVEN, LOOPBACK, PORT
@@ -56,7 +56,7 @@ def bring_strings(project: ProjectPaths, used: Collection[str]) -> None:
     if _lives_on_its_own(project):
         return
     own = OwnBroker(project)
-    with contextlib.suppress(OSError, Refused), own.connect() as target:
+    with contextlib.suppress(OSError, BrokerRefused), own.connect() as target:
         for number in _left(project, used):
             with _shared() as source:
                 source.ask("SELECT", number)
@@ -73,7 +73,7 @@ def settle(step: Step[Manifest], used: Collection[str]) -> None:
     own = OwnBroker(step.project)
     if step.data.own_broker:
         _carry_over(step, own, _left(step.project, used))
-        with contextlib.suppress(OSError, Refused), own.connect() as client:
+        with contextlib.suppress(OSError, BrokerRefused), own.connect() as client:
             client.ask("ACL", "SETUSER", "default", "resetpass", f">{own.settings()['requirepass']}")
     elif own.exists:
         remove(step, own)
@@ -127,7 +127,7 @@ def _is_used() -> bool:
         with _shared() as client:
             databases = bytes(client.ask("INFO", "keyspace")).count(b"keys=")
             return databases > 0 or len(bytes(client.ask("CLIENT", "LIST")).splitlines()) > 1
-    except (OSError, Refused):
+    except (OSError, BrokerRefused):
         return True
 
 
@@ -161,10 +161,10 @@ def _carry_over(step: Step[Manifest], own: OwnBroker, numbers: Iterable[str]) ->
             with _shared() as source, own.connect() as target:
                 source.ask("SELECT", number)
                 for key in source.scan():
-                    with contextlib.suppress(Refused):
+                    with contextlib.suppress(BrokerRefused):
                         moved += _move(source, target, key)
                 left = source.ask("DBSIZE")
-        except (OSError, Refused) as error:
+        except (OSError, BrokerRefused) as error:
             step.say(f"warning: not all of broker database {number} was carried over ({error}): run pulumi up again")
         if moved:
             step.changed(f"{moved} keys of broker database {number} carried over to the stack's own broker")
@@ -184,7 +184,7 @@ def _move(source: Client, target: Client, key: bytes) -> bool:
         return False
     try:
         target.ask("RESTORE", key, *found)
-    except Refused as refused:
+    except BrokerRefused as refused:
         if not str(refused).startswith("BUSYKEY"):
             raise
         target.ask("RESTORE", WAITING + key, 0, found[1], "REPLACE")

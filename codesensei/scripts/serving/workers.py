@@ -60,7 +60,7 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class WorkersAnswer:
     """What ask_workers.py found, by worker, and for how many seconds it waited for brokers."""
 
     problems: dict[str, Problem]
@@ -75,7 +75,7 @@ def prove(step: Step[Manifest], release: Release) -> float:
     done = jobs.run_job(step, release, Job("prove the workers", argv, answer=ANSWER))
     if not done.answer:
         raise Failure("workers", "their proof did not end", log=done.tail, where=str(done.log))
-    answer = codec.decode(Answer, json.loads(done.answer), "answer of ask_workers.py")
+    answer = codec.decode(WorkersAnswer, json.loads(done.answer), "answer of ask_workers.py")
     if answer.problems:
         raise _refused(release, answer.problems)
     return max(GRACE, AFTER_LOADING + 2 * (time.monotonic() - started - answer.asked))

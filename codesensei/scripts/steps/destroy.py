@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from codesensei.scripts.backups import archiving, copies
-from codesensei.scripts.backups import settings as backups
+from codesensei.scripts.backups import copies, end
 from codesensei.scripts.base import files, register
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.hardening import harden
@@ -50,8 +49,7 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
     served = Live.read(step.project)
     drop_database, drop_media = step.data.on_destroy.database == "drop", step.data.on_destroy.media == "drop"
     processes.remove(step, {*entry.names.get("units", ()), *served.units})
-    archiving.remove(step)
-    backups.remove(step)
+    end.backups(step)
     configuration.remove(step, served.contents)
     certificates.remove(step)
     copies.sweep(step)

@@ -8,7 +8,7 @@ import time
 from codesensei.scripts.base import files, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.own_broker import OwnBroker
-from codesensei.scripts.base.redis_client import Refused
+from codesensei.scripts.base.redis_client import BrokerRefused
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.steps import broker
 from codesensei.wire.names import BROKER_PLACEHOLDER
@@ -50,7 +50,7 @@ def _also_accept(own: OwnBroker, old: str, new: str) -> bool:
     try:
         with own.connect(old) as client:
             client.ask("ACL", "SETUSER", "default", f">{new}")
-    except (OSError, Refused):
+    except (OSError, BrokerRefused):
         return False
     return True
 
@@ -63,7 +63,7 @@ def _wait_until_it_answers(own: OwnBroker) -> None:
             with own.connect() as client:
                 client.ask("PING")
                 return
-        except Refused as refused:
+        except BrokerRefused as refused:
             said = str(refused)
         except OSError as error:
             said = error.strerror or str(error)

@@ -72,6 +72,8 @@ def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[s
     if step == SWITCH.name:
         live = Live.read(project)
         found = dict(_stopped(project))
+    elif step == BACKUPS.name:
+        found = dict(archiving.lacking(project))
     texts = {**proof.texts, **live.contents}
     for each in proofs.changed(proof):
         lines = changed.lines(each, texts.get(each.path), clean)
@@ -95,7 +97,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
     """What a step left in order, apart from files, and no longer is."""
     lacking: dict[str, Callable[[], Iterable[str]]] = {
         ACME.name: lambda: certificates.lacking(project),
-        BACKUPS.name: lambda: archiving.lacking(project),
+        BACKUPS.name: lambda: dict(archiving.lacking(project)),
         DATABASE.name: lambda: findings.closed_database(project),
         BROKER.name: lambda: brokers.stopped(project),
         INSTANCE.name: lambda: brokers.own_stopped(project),

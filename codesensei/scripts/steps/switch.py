@@ -11,8 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from codesensei.scripts.backups import archiving
-from codesensei.scripts.backups import settings as backups
+from codesensei.scripts.backups import end
 from codesensei.scripts.base import files, host, register, rivals, sites
 from codesensei.scripts.base.fixes import again
 from codesensei.scripts.base.step import Failure, Step
@@ -173,8 +172,7 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
     uses.settle(step.slug, release.facts)
     brokers.settle_shared(step)
     if not manifest.backups:
-        archiving.remove(step)
-        backups.remove(step)
+        end.backups(step)
     if manifest.database:
         passwords.prune(step.project, manifest.database.digest)
     # nginx makes it for everybody to read, and links that reset passwords stand in it.

@@ -81,7 +81,8 @@ def _install(machine: Machine, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(probe, "ask", _ask(machine))
     patch.setattr(host, "own_addresses", lambda: [ADDRESS])
     # Every account is the one that runs the tests, so that everybody can give files away.
-    user = SimpleNamespace(pw_uid=os.getuid(), pw_gid=os.getgid(), pw_name="root", pw_shell="/bin/sh", pw_dir="/root")
+    words = {"pw_name": "root", "pw_gecos": "", "pw_dir": "/root", "pw_shell": "/bin/sh"}
+    user = SimpleNamespace(pw_uid=os.getuid(), pw_gid=os.getgid(), **words)
     group = SimpleNamespace(gr_gid=os.getgid(), gr_name="root", gr_mem=[])
     for module, names, found in ((pwd, ("getpwnam", "getpwuid"), user), (grp, ("getgrnam", "getgrgid"), group)):
         for name in names:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from tests.scripts.machine import nginx
+from tests.scripts.machine import nginx, postgres
 from tests.scripts.machine.calls import Calls, Fault, How, Kind
 from tests.scripts.machine.clock import Clock
 from tests.scripts.machine.filesystem import Files
@@ -108,6 +108,7 @@ class Machine:
         self.systemd.copy_to(other.systemd)
         other.nginx = self.nginx.copy(other.files)
         other.postgres.roles.update(self.postgres.roles)
+        other.postgres.archives = self.postgres.archives
         other.apps.update(self.apps)
         other.jobs, other.ran = list(self.jobs), list(self.ran)
         return other
@@ -212,12 +213,13 @@ class Machine:
             return (0 if state == "active" else 3), f"{state}\n", ""
         if verb == "is-enabled":
             return (0 if names[0] in self.systemd.enabled else 1), "", ""
-        if verb == "reload":
-            assert names == [NGINX]
+        if names == [NGINX] and verb in ("reload", "start"):
+            if verb == "start":
+                self.systemd.units[NGINX].state = "active"
             return (0, "", "") if self.nginx.read() else (1, "", "Job for nginx.service failed")
-        if verb == "start" and names == [NGINX]:
-            self.systemd.units[NGINX].state = "active"
-            return (0, "", "") if self.nginx.read() else (1, "", "Job for nginx.service failed")
+        if verb in ("restart", "try-restart") and names == [postgres.UNIT]:
+            self.postgres.restart(path.read_text() for path in self.files.path(postgres.CONF_D).glob("*.conf"))
+            return ANSWERED
         return self.systemd.control(verb, names, options)
 
     def _journal(self, words: list[str]) -> Result:

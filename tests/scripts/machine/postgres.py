@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
+UNIT = "postgresql@17-main.service"
+CONF_D = "/etc/postgresql/17/main/conf.d"
 ALTER = re.compile(r'ALTER ROLE "(\w+)" LOGIN PASSWORD (?:NULL|\'([^\']*)\');')
 ASK = re.compile(r"SELECT rolpassword FROM pg_authid WHERE rolname = '(\w+)'")
 
@@ -19,6 +22,12 @@ class Postgres:
 
     def __init__(self) -> None:
         self.roles: dict[str, str | None] = {}
+        # Whether it archives, as its drop-ins had it when it last started.
+        self.archives = False
+
+    def restart(self, drop_ins: Iterable[str]) -> None:
+        """Read the texts of its conf.d."""
+        self.archives = any("archive_mode = on\n" in text for text in drop_ins)
 
     def accepts(self, role: str, password: str) -> bool:
         """Whether somebody can log in."""

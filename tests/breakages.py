@@ -32,12 +32,17 @@ PROGRAMS, REMOTE, RENDER, SCRIPTS, CONFIG, SOURCE, STORY, TEMPLATES, WIRE = (
 )
 
 REVIEW, DERIVE = "codesensei/console/review.py", "codesensei/console/derive.py"
+ENGINE = "codesensei/console/engine.py"
 
 # Noticed by tests that need neither engine nor server.
 UNIT = [
     # Commands
     Breakage("console.recover", "codesensei/console/recovery.py", "    if found.status.holder:\n", "    if False:\n"),
     Breakage("console.recover", "codesensei/console/recovery.py", "        if lock.lives:\n", "        if False:\n"),
+    Breakage("console.interrupted", "codesensei/console/__main__.py", "except KeyboardInterrupt:", "except KeyError:"),
+    Breakage("console.interrupted", ENGINE, "        elif times > 1:\n", "        elif times > 2:\n"),
+    Breakage("console.interrupted", ENGINE, "        if interrupts:\n", "        if not interrupts:\n"),
+    Breakage("console.interrupted", REVIEW, "        new.unlink(missing_ok=True)\n", "        pass\n"),
     Breakage("console.exit", "codesensei/console/__main__.py", "return sys.stdin.isatty()", "return True"),
     Breakage("console.releases", f"{SCRIPTS}/steps/releases.py", "    if known.failed:\n", "    if False:\n"),
     Breakage("console.status", f"{SCRIPTS}/steps/status.py", "left = not holder and", "left = holder and"),

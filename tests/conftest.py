@@ -13,6 +13,9 @@ import pytest
 
 from tests.parts import part
 
+# Here, because tests/docs imports some of it before tests/host has begun.
+pytest.register_assert_rewrite("tests.host.projects")
+
 # In memory, where the system has such a place that takes programs: the tests make and remove many thousand files.
 MEMORY = "/dev/shm"
 if os.access(MEMORY, os.W_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:

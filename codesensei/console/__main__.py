@@ -1,4 +1,7 @@
-"""`codesensei`: from a first stack file to a restored backup. Exit status: 0 done, 1 failed, 2 wrong usage."""
+"""`codesensei`: from a first stack file to a restored backup.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import click
 
 from codesensei.console import init, pinning, recovery, review, show
 from codesensei.console.engine import Engine
+from codesensei.console.errors import Interrupted
 from codesensei.console.server import Server
 from codesensei.wire import moments
 from codesensei.wire.answers import Backups, Releases, ServerStatus
@@ -21,11 +25,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 NO_TERMINAL = "nobody can be asked without a terminal: add --yes"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Program(click.Group):
+    """All commands; Ctrl-C in one is told as such."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the words name."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Look at a deployed stack, back it up, recover from an interrupted deploy; deploy branches beside it.
 
-    Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
+    Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 130 interrupted.
     """
 
 

@@ -7,17 +7,18 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codesensei.console.errors import CommandError
+from codesensei.console.errors import CommandError, Interrupted
 from codesensei.wire.text import printable_lines
 
 PROJECT = "codesensei"
 SECONDS = 120.0
 REFRESH_SECONDS = 900.0
+MOST_INTERRUPTS = 2
 # What this shell's environment says of the selected stack alone: a preview of it that was reviewed.
 OF_OTHER_STACKS = frozenset({"CODESENSEI_REVIEWED", "CODESENSEI_REVIEW"})
 TOOLS = 'eval "$(python3 -m tools.engine env)" in the checkout, and the variables of your stack (PULUMI_BACKEND_URL, …)'
@@ -117,16 +118,22 @@ class Engine:
             raise CommandError("pulumi", "it is not on PATH", TOOLS) from None
         with process:
             assert process.stdout
-            try:
-                for line in process.stdout:
-                    say(printable_lines(line.rstrip("\n")))
-            except KeyboardInterrupt:
-                # The terminal has interrupted the engine too, which ends after the step that is under way.
-                for line in process.stdout:
-                    say(printable_lines(line.rstrip("\n")))
+            interrupts = _passed_on(process.stdout, say, words[0])
+        if interrupts:
+            raise self._interrupted(words[0], interrupts, process.returncode)
         if process.returncode:
             fix = "the reason is above; correct it, then do the same again"
             raise CommandError(f"pulumi {words[0]}", f"it ended with status {process.returncode}", fix)
+
+    def _interrupted(self, word: str, times: int, code: int) -> Interrupted:
+        cause = f"pulumi {word} has ended after the step that was under way, and what it has done stays"
+        if not code:
+            cause = f"pulumi {word} was at its end, so all of it is done"
+        elif times > 1:
+            cause = f"pulumi {word} has ended at once; the step that was under way goes on on the server"
+        fix = "do the same again: it goes on from what is done, and waits for a step that still runs;\n"
+        fix += f"if the state is locked or has pending operations: codesensei recover --stack {self.name}"
+        return Interrupted(cause, fix)
 
     def remove(self) -> None:
         """Forget the stack, with its file; the engine refuses while it has resources."""
@@ -134,6 +141,24 @@ class Engine:
 
     def _run(self, *words: str, seconds: float = SECONDS) -> str:
         return _pulumi(*words, "--stack", self.stack, seconds=seconds)
+
+
+def _passed_on(lines: Iterable[str], say: Callable[[str], None], word: str) -> int:
+    """Say each line; returns how often the terminal has interrupted this and with it the engine, which ends by itself.
+
+    At the third time it is not waited for: something else may hold the pipe.
+    """
+    interrupts = 0
+    while interrupts <= MOST_INTERRUPTS:
+        try:
+            for line in lines:
+                say(printable_lines(line.rstrip("\n")))
+            break
+        except KeyboardInterrupt:
+            interrupts += 1
+            if interrupts == 1:
+                say(f"interrupted: pulumi {word} ends after the step that is under way; Ctrl-C again leaves that alone")
+    return interrupts
 
 
 def stacks() -> list[str]:

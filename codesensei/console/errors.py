@@ -20,6 +20,23 @@ class CommandError(click.ClickException):
         click.echo(f"error: {self.message}", err=True)
 
 
+class Interrupted(click.ClickException):
+    """Ctrl-C has ended a command. Ends the program with status 130, which shells have for that."""
+
+    exit_code = 130
+
+    def __init__(
+        self,
+        cause: str = "what has begun on the server goes on there, and codesensei status tells of it",
+        fix: str = "the same command goes on from what is done",
+    ) -> None:
+        super().__init__(printable_lines(f"{cause}\nfix: {fix}"))
+
+    def show(self, file: object = None) -> None:
+        """On standard error."""
+        click.echo(f"interrupted: {self.message}", err=True)
+
+
 class Told(click.ClickException):
     """The server has said itself why it cannot go on."""
 

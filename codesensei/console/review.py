@@ -174,10 +174,13 @@ def _make(engine: Engine, review: Review, file: Path, base: str) -> None:
     others = {"secretsprovider": provider} if provider else {}
     new = _new(file)
     head = f"Written by codesensei review up, from the stack {base}. It goes with codesensei review down."
-    new.write_text(stackfile.text_of(review.plain, head, others))
-    for place, value in review.secrets.items():
-        engine.set_secret(new, ".".join(place), value)
-    new.replace(file)
+    try:
+        new.write_text(stackfile.text_of(review.plain, head, others))
+        for place, value in review.secrets.items():
+            engine.set_secret(new, ".".join(place), value)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _new(file: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def main(words: list[str]) -> None:
         sealed(Path(taken(words, "--config-file")), words[-1] if words[-1] != "--path" else "", said, words)
     elif words[0] == "config":
         print(json.dumps(opened(file)))
+    elif words[0] in ("up", "destroy") and Path("interrupts").exists():
+        interrupted(int(Path("interrupts").read_text()))
     elif words[0] == "up":
         config = yaml.safe_load(file.read_text())["config"]
         state.write_text(json.dumps(deployed(config)))
@@ -42,6 +45,15 @@ def main(words: list[str]) -> None:
         print("destroyed")
     else:
         sys.exit(9)
+
+
+def interrupted(most: int) -> None:
+    """End as the engine does when the terminal has interrupted it so often."""
+    print("a step is under way", flush=True)
+    for number in range(1, most + 1):
+        signal.sigwait({signal.SIGINT})
+        print(f"interrupt {number}", flush=True)
+    sys.exit(255)
 
 
 def of_stack(words: list[str], state: Path, file: Path) -> None:
@@ -118,4 +130,5 @@ def deployed(config: Json) -> Json:
     }
 
 
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 main(sys.argv[1:])

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from codesensei.console.__main__ import cli
 from codesensei.console.derive import slug_of
+from codesensei.console.engine import Engine
 from tests.docs.reader import Reader
 from tests.docs.table import REVIEW
 
@@ -160,8 +162,6 @@ def test_after_a_failure_the_same_command_goes_on(desk: Desk, where: str) -> Non
 
 @pytest.mark.proves("review-stack.again")
 def test_a_file_is_whole_or_not_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from codesensei.console.engine import Engine  # noqa: PLC0415  # what is patched
-
     def cut_off(*words: object) -> None:
         raise RuntimeError
 
@@ -266,6 +266,78 @@ def test_a_failed_destroy_leaves_all_for_the_next_time(desk: Desk) -> None:
     desk.refuses("")
     desk.run("down", "feature/prices", "--yes")
     assert desk.stacks() == ["staging"]
+
+
+def interrupted(desk: Desk, times: int, *words: str) -> tuple[str, str]:
+    """What a command says in a terminal of its own, in which somebody presses Ctrl-C while the engine works."""
+    (desk.place / "interrupts").write_text(str(times))
+    argv = [sys.executable, "-m", "codesensei.console", "review", *words]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    process = subprocess.Popen(argv, env=environment, start_new_session=True, **pipes)
+    assert process.stdout
+    seen: list[str] = []
+    for number in range(times):
+        awaited = f"interrupt {number}" if number else "a step is under way"
+        for line in iter(process.stdout.readline, ""):
+            seen.append(line)
+            if line.strip() == awaited:
+                break
+        os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    (desk.place / "interrupts").unlink()
+    assert process.returncode == 130, err
+    return "".join(seen) + out, err
+
+
+ENDED = {
+    1: "has ended after the step that was under way, and what it has done stays",
+    2: "has ended at once; the step that was under way goes on on the server",
+}
+
+
+@pytest.mark.proves("console.interrupted")
+@pytest.mark.parametrize("times", ENDED)
+def test_an_interrupted_deploy(desk: Desk, times: int) -> None:
+    out, err = interrupted(desk, times, "up", "feature/prices", "--from", "staging")
+    assert "interrupted: pulumi up ends after the step that is under way; Ctrl-C again" in out
+    assert err.splitlines()[:2] == [
+        f"interrupted: pulumi up {ENDED[times]}",
+        "fix: do the same again: it goes on from what is done, and waits for a step that still runs;",
+    ]
+    assert f"codesensei recover --stack {PRICES}" in err
+    # It can be found, gone on with, and removed.
+    assert desk.listed().keys() == {PRICES}
+    assert desk.file().exists()
+    desk.up()
+    assert desk.listed()[PRICES]["url"]
+
+
+@pytest.mark.proves("console.interrupted")
+def test_an_interrupted_removal(desk: Desk) -> None:
+    desk.up()
+    _, err = interrupted(desk, 1, "down", "feature/prices", "--yes")
+    assert err.startswith(f"interrupted: pulumi destroy {ENDED[1]}\n")
+    assert desk.file().exists()
+    assert PRICES in desk.stacks()
+    desk.run("down", "feature/prices", "--yes")
+    assert desk.stacks() == ["staging"]
+
+
+@pytest.mark.proves("console.interrupted")
+def test_a_command_that_is_interrupted_before_the_engine_works(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "set_secret", press)
+        done = desk.up(code=130)
+    assert done.stderr.startswith("interrupted: what has begun on the server goes on there")
+    # Half a file is none.
+    assert [path.name for path in desk.file().parent.glob(".new-*")] == []
+    assert desk.file().read_text() == "encryptionsalt: v1:salt\n"
+    desk.up()
+    assert desk.config()["codesensei:secretEnv"]
 
 
 @pytest.mark.proves("review-stack.down")

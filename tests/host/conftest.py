@@ -20,8 +20,6 @@ from tests.host.desks import Desk
 from tools.sandbox import Sandbox, Server
 from tools.trials.stack import CHECKOUT, Stack
 
-pytest.register_assert_rewrite("tests.host.projects")
-
 DEPLOYED = "deployed"
 KEEP = os.environ.get("CODESENSEI_KEEP_SERVERS") == "1"
 

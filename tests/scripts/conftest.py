@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,12 @@ from codesensei.scripts.steps import claim
 from codesensei.wire import paths
 from codesensei.wire.paths import ServerPaths
 from codesensei.wire.steps import Nothing
+
+
+def pytest_sessionfinish() -> None:
+    """Machines that were kept for copies end with the tests, whichever of them used any."""
+    if scenarios := sys.modules.get("tests.scripts.machine.scenarios"):
+        scenarios.forget()
 
 
 class SpokenStep(Step[Any]):

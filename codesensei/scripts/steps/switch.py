@@ -52,11 +52,7 @@ def run(step: Step[Manifest]) -> None:
     release = Release(project, name, manifest.user, directory, module, sandbox)
     if not release.record.is_prepared:
         raise Failure(f"release {name}", "it is not complete on this server", again(step.slug, "build"))
-    if live.is_interrupted(project):
-        step.changed("an interrupted switch is put back first")
-        live.restore(step)
-    jobs.end_orphans(step)
-    candidate.end_orphan(step)
+    _clear_up(step)
     hand_over.make_door(project, release.user)
     manifest = step.data = places.open_to(step, release)
     now, hosts = Live.read(project), manifest.health.hosts
@@ -77,16 +73,20 @@ def run(step: Step[Manifest]) -> None:
         media.read_back(step, release)
         step.say(f"unchanged: {name} is live")
     _manage(step)
-    warnings += [
-        *parts.warnings(manifest.health),
-        *said.warnings(release, manifest),
-        *(f"nginx: {text}" for text in sites.configuration().warnings),
-    ]
-    if not manifest.acme:
-        warnings += certificates.uncovered(project, manifest.tls, hosts)
+    warnings += _of_what_serves(step, release)
     warnings += _finish(step, release, seconds)
     since = prune.since(project, MOST_SERVED)
     step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings), served=since)
+
+
+def _clear_up(step: Step[Manifest]) -> None:
+    """Put back and end what a killed run has left."""
+    project = step.project
+    if live.is_interrupted(project):
+        step.changed("an interrupted switch is put back first")
+        live.restore(step)
+    jobs.end_orphans(step)
+    candidate.end_orphan(step)
 
 
 def _prove_and_switch(change: Change, seconds: dict[str, float]) -> list[str]:
@@ -161,6 +161,19 @@ def _manage(step: Step[Manifest]) -> None:
             step.manage(link)
     for link in (step.project.current, step.project.env_link, step.project.venv_link):
         step.manage(link)
+
+
+def _of_what_serves(step: Step[Manifest], release: Release) -> list[str]:
+    """What visitors and browsers would notice of it, as warnings."""
+    manifest = step.data
+    found = [
+        *parts.warnings(manifest.health),
+        *said.warnings(release, manifest),
+        *(f"nginx: {text}" for text in sites.configuration().warnings),
+    ]
+    if not manifest.acme:
+        found += certificates.uncovered(step.project, manifest.tls, manifest.health.hosts)
+    return found
 
 
 def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -24,12 +25,24 @@ from tests.scripts.machine.systemd import NGINX, Result, Systemd, Unit
 
 # In memory where that is possible.
 PLACES = ("/dev/shm", "/tmp")
+# With the number of the process that made it.
+NAME = re.compile(r"m-(\d+)-\w+")
 QUESTIONS = ("show", "is-active", "is-enabled")
 ANSWERED = (0, "", "")
 
 
 class Unknown(BaseException):
     """The product calls what the machine does not have; no product code catches this."""
+
+
+@functools.cache
+def _place() -> str:
+    """Where machines are made, without those of tests that were killed."""
+    place = next(filter(os.path.isdir, PLACES))
+    for path in Path(place).iterdir():
+        if (made := NAME.fullmatch(path.name)) and not os.path.isdir(f"/proc/{made[1]}"):
+            shutil.rmtree(path, ignore_errors=True)
+    return place
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,7 @@ class Machine:
     @classmethod
     def make(cls) -> Machine:
         """A machine in a new directory with a short name: a socket's path has at most 107 characters."""
-        return cls(Path(tempfile.mkdtemp(prefix="m-", dir=next(filter(os.path.isdir, PLACES)))))
+        return cls(Path(tempfile.mkdtemp(prefix=f"m-{os.getpid()}-", dir=_place())))
 
     def copy(self) -> Machine:
         """Another machine in the same state. On this one nothing may be under way, which only this one would end."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from tests.scripts.machine import machine as machines
 from tests.scripts.machine import scenarios, stack
 from tests.scripts.machine.machine import Machine
 from tests.scripts.machine.scenarios import MAIL, NAMED, OWN_CERTIFICATE, differences, look, story, switch
@@ -71,3 +74,16 @@ def test_while_something_is_under_way_there_is_no_copy() -> None:
             machine.copy()
     finally:
         machine.end()
+
+
+def test_what_killed_tests_have_left_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    for pid in (ended.pid, os.getpid()):
+        (tmp_path / f"m-{pid}-abcdefgh/srv").mkdir(parents=True)
+    (tmp_path / "m-of-somebody-else").mkdir()
+    monkeypatch.setattr(machines, "PLACES", (str(tmp_path),))
+    machines._place.cache_clear()
+    assert machines._place() == str(tmp_path)
+    machines._place.cache_clear()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"m-{os.getpid()}-abcdefgh", "m-of-somebody-else"]

@@ -142,7 +142,9 @@ def test_a_full_bucket_still_gives_back_what_it_has(stack: Stack, bucket: Storag
     stack.server.console(f"{COMMAND} now")
     there = bucket.objects()
     with bucket.full():
-        assert "it is full: free some space there" in stack.server.console(f"{COMMAND} now 2>&1", check=False).stdout
+        assert (
+            "it is full\nfix: free some space there" in stack.server.console(f"{COMMAND} now 2>&1", check=False).stdout
+        )
         stack.set("env.GREETING", "Good day")
         assert "it is full" in told(stack)
         lost = wrote(stack)

@@ -86,21 +86,6 @@ class Storage:
             self.process.wait(10)
             self.process = None
 
-    @contextmanager
-    def full(self) -> Iterator[None]:
-        """Nothing more fits on its disk for the length of the block."""
-        filling = self.disk / "filling"
-        with filling.open("wb", buffering=0) as file:
-            try:
-                while file.write(bytes(1 << 20)):
-                    pass
-            except OSError:
-                pass
-        try:
-            yield
-        finally:
-            filling.unlink()
-
     def objects(self) -> set[str]:
         """The names of all that is kept in the bucket."""
         bucket = self.disk / BUCKET

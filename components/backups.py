@@ -66,6 +66,8 @@ def backup_data(stack: Stack, directory: str, password: str, secret_key: str) ->
         days=config.days,
         host_key=config.host_key or "",
         access_key=config.access_key,
+        region=config.region or "",
+        root_certificate=config.root_certificate or "",
         secret_key=secret_key,
         password=password,
     )

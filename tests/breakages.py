@@ -196,7 +196,31 @@ UNIT = [
         "continuous.on", f"{SCRIPTS}/backups/archiving.py", "if other != step.slug and (who", "if other == '' and (who"
     ),
     Breakage("continuous.on", f"{STORY}/server.py", "yield from _archived(0, wanted.days, others)", "pass"),
-    Breakage("continuous.refused", f"{CONFIG}/stack.py", 'if kind in ("sftp", "s3"):', 'if kind == "s3":'),
+    Breakage("continuous.refused", f"{CONFIG}/stack.py", 'if kind == "sftp":', 'if kind == "ftp":'),
+    Breakage(
+        "continuous.refused", f"{CONFIG}/stack.py", 'if kind == "s3" and _is_address(', 'if kind == "" and _is_address('
+    ),
+    Breakage("continuous.s3", f"{SCRIPTS}/backups/pgbackrest.py", '"repo1-s3-uri-style": "path"', '"x": "path"'),
+    Breakage("continuous.s3", f"{SCRIPTS}/backups/pgbackrest.py", "given.region or found.region", "found.region"),
+    Breakage("continuous.s3", f"{SCRIPTS}/backups/storage.py", "else _DEFAULT_REGION", 'else ""'),
+    Breakage("continuous.written", f"{WIRE}/ini.py", "    if why := refusal(value):\n", "    if why := '':\n"),
+    Breakage("continuous.written", f"{WIRE}/ini.py", 'return "is empty"', 'return ""'),
+    Breakage("continuous.written", f"{SCRIPTS}/postgres/conf.py", """"'": "''", """, ""),
+    Breakage("continuous.written", f"{SCRIPTS}/postgres/conf.py", '"%", "%%"', '"%", "%"'),
+    Breakage(
+        "continuous.told",
+        f"{SCRIPTS}/backups/archiving.py",
+        "        yield Finding(thing=archive.thing, cause=cause, fix=failure.fix)\n",
+        "",
+    ),
+    Breakage(
+        "backups.s3", f"{SCRIPTS}/backups/repository.py", "_TIMED_OUT or _known(found) or not", "_TIMED_OUT or not"
+    ),
+    Breakage("backups.s3", f"{SCRIPTS}/backups/repository.py", "if found.code == _TIMED_OUT or _known", "if _known"),
+    Breakage("backups.s3", f"{SCRIPTS}/backups/repository.py", "[*WITH_CALLER, *limit, ", "[*WITH_CALLER, "),
+    Breakage("backups.s3", f"{SCRIPTS}/backups/repository.py", '["--no-lock"] if', "[] if"),
+    Breakage("backups.s3", f"{SCRIPTS}/backups/repository.py", 'options = ["--cacert",', 'options = ["--cert",'),
+    Breakage("backups.target", f"{CONFIG}/secrecy.py", "value != value.strip() or bool(", "bool(not value and "),
     Breakage("continuous.refused", f"{CONFIG}/check.py", ", *_archived(config, given.plan)]", "]"),
     Breakage("continuous.refused", f"{SCRIPTS}/backups/archiving.py", '== "minimal"', '== "none"'),
     Breakage("continuous.refused", f"{SCRIPTS}/backups/archiving.py", " and is_other and not is_ours:", " and False:"),

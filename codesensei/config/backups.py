@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from codesensei.config.edge import authority_root
 from codesensei.config.server import HostKey
-from codesensei.config.types import Flag, Model, Whole, at_least, option, reject, show
+from codesensei.config.types import Flag, Model, Whole, at_least, matching, option, reject, show
 
 _DIRECTORY = re.compile(r"(/[A-Za-z0-9_@+.-]+)+")
 _SFTP = re.compile(r"sftp://[a-z_][a-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*(:[1-9]\d{0,4})?(/[A-Za-z0-9_@+.-]+)+")
@@ -29,6 +30,13 @@ def target(value: str) -> str:
     return value
 
 
+AccessKey = Annotated[
+    str, matching(r"[!-~]*", "backup-access-key-text", "the name of an access key", "write it as the storage tells it")
+]
+Region = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9-]*", "backup-region", "the region of an S3 storage", "write it like eu-central-1")
+]
+Root = Annotated[str, authority_root("backup-root-certificate", "backups.rootCertificate")]
 Count = Annotated[Whole, at_least(0, "backup-keep", "a number of backups is 0 or more", "set 7, or remove the line")]
 
 
@@ -51,7 +59,11 @@ class BackupsConfig(Model):
     )
     media: Flag = option(True, "Whether uploads and the folders of sharedPaths are in it")
     host_key: HostKey | None = option(None, "Public key of the host of an sftp:// target: ssh-ed25519 AAAA…")
-    access_key: str = option("", "Name of the access key of an s3: target")
+    access_key: AccessKey = option("", "Name of the access key of an s3: target")
+    region: Region | None = option(None, "Region of an s3: target; default: what its host's name says, or us-east-1")
+    root_certificate: Root | None = option(
+        None, "Root certificate of an s3: target that no public authority has signed, PEM text"
+    )
 
     @property
     def days(self) -> int:

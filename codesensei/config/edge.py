@@ -91,12 +91,16 @@ def directory_url(value: str) -> str:
     return value
 
 
-def authority_root(value: str) -> str:
-    """One certificate as PEM text."""
-    if "PRIVATE KEY" in value or not _PEM.search(value):
-        fix = "set it from the file: pulumi config set --path codesensei:tls.acme.rootCertificate < root.pem"
-        raise reject("root-certificate", "is not a certificate in PEM form", fix)
-    return value
+def authority_root(rule: str, key: str) -> AfterValidator:
+    """A validator for one certificate as PEM text, at this key."""
+
+    def check(value: str) -> str:
+        if "PRIVATE KEY" in value or not _PEM.search(value):
+            fix = f"set it from the file: pulumi config set --path codesensei:{key} < root.pem"
+            raise reject(rule, "is not a certificate in PEM form", fix)
+        return value
+
+    return AfterValidator(check)
 
 
 _EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
@@ -130,7 +134,7 @@ class Acme(Model):
     directory: Annotated[str, AfterValidator(directory_url)] = option(
         LETS_ENCRYPT, "The authority's directory; default: Let's Encrypt"
     )
-    root_certificate: Annotated[str, AfterValidator(authority_root)] | None = option(
+    root_certificate: Annotated[str, authority_root("root-certificate", "tls.acme.rootCertificate")] | None = option(
         None, "Root certificate of an authority of one's own, PEM text; the server will trust it"
     )
 

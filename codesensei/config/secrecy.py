@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from codesensei.config.problems import NAMESPACE, Problem
-from codesensei.wire import digests
+from codesensei.wire import digests, ini
 from codesensei.wire.envfile import Written
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
@@ -263,16 +263,25 @@ def _of_backups(given: object) -> tuple[dict[str, str], list[Problem]]:
         return {}, []
     secrets = {name: given[name] for name in BACKUP_SECRETS if isinstance(given.get(name), str)}
     problems = []
-    if str(given.get("to", "")).startswith("s3:") and "secretKey" not in given:
+    if str(given.get("to", "")).startswith("s3:") and not given.get("secretKey"):
         message = "is missing: the storage needs the secret of its access key"
         fix = "pulumi config set --secret --path codesensei:backups.secretKey"
         problems.append(Problem("backup-secret-key", "backups.secretKey", message, fix))
+    if _is_torn(secrets.get("secretKey", "")):
+        message = "has a line break, or a blank at an end"
+        fix = "set it again, as the storage tells it: pulumi config set --secret --path codesensei:backups.secretKey"
+        problems.append(Problem("backup-secret-key-text", "backups.secretKey", message, fix))
     password = secrets.get("password", "x" * _SHORTEST_PASSWORD)
-    if len(password) < _SHORTEST_PASSWORD or "\n" in password:
-        message = f"is shorter than {_SHORTEST_PASSWORD} characters, or has a line break"
+    if len(password) < _SHORTEST_PASSWORD or _is_torn(password):
+        message = f"is shorter than {_SHORTEST_PASSWORD} characters, or has a line break or a blank at an end"
         fix = "remove it, to have one generated, or set the password that the backups were made with"
         problems.append(Problem("backup-password", "backups.password", message, fix))
     return secrets, problems
+
+
+def _is_torn(value: str) -> bool:
+    """Whether it would come out as another one from restic's and pgBackRest's files."""
+    return value != value.strip() or bool(value and ini.refusal(value))
 
 
 def _text(raw: Mapping[str, object], key: str) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -284,7 +286,13 @@ def _backups(config: StackConfig) -> Iterable[Problem]:
     if kind == "s3" and not backups.access_key:
         fix = "add the key's name here, and its secret: pulumi config set --secret --path codesensei:backups.secretKey"
         yield Problem("backup-access-key", "backups.accessKey", "is missing: the storage needs one", fix)
-    for name, given, wanted in (("hostKey", backups.host_key, "sftp"), ("accessKey", backups.access_key, "s3")):
+    of_one_kind = (
+        ("hostKey", backups.host_key, "sftp"),
+        ("accessKey", backups.access_key, "s3"),
+        ("region", backups.region, "s3"),
+        ("rootCertificate", backups.root_certificate, "s3"),
+    )
+    for name, given, wanted in of_one_kind:
         if given and kind != wanted:
             message = f"has no use: backups.to is not {wanted}:"
             yield Problem("backup-key-unused", f"backups.{name}", message, "remove it")
@@ -292,16 +300,28 @@ def _backups(config: StackConfig) -> Iterable[Problem]:
         yield Problem("backup-keep-none", "backups.keep", "keeps no backup at all", "set daily to 7, or remove keep")
     if backups.database != "continuous":
         return
-    if kind in ("sftp", "s3"):
-        message = f"continuous backups go to a directory of the server, and backups.to is {kind}:"
+    if kind == "sftp":
+        message = "continuous backups go to a directory of the server or to s3:, and backups.to is sftp:"
         fix = "mount that storage and name the directory (to: /backups/shop), or set backups.database: dump"
         yield Problem("backup-continuous-target", "backups.database", message, fix)
+    if kind == "s3" and _is_address(backups.to):
+        message = "continuous backups go to an s3: target by its name: pgBackRest takes no certificate of an IP address"
+        fix = "write the name in its certificate, or set backups.database: dump"
+        yield Problem("backup-continuous-address", "backups.to", message, fix)
     if backups.keep.monthly and "monthly" in backups.keep.model_fields_set:
         message = "with continuous backups, every moment of so many days and weeks can be restored, and none before"
         yield Problem("backup-continuous-keep", "backups.keep.monthly", message, "remove it")
     elif not backups.days and any((backups.keep.daily, backups.keep.weekly, backups.keep.monthly)):
         message = "keeps no day and no week"
         yield Problem("backup-continuous-none", "backups.keep", message, "set daily to 7, or remove keep")
+
+
+def _is_address(to: str) -> bool:
+    try:
+        ipaddress.ip_address(urlsplit(to.partition(":")[2]).hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 _Rule = Callable[[StackConfig], Iterable[Problem]]

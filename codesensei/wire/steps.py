@@ -354,7 +354,8 @@ class KeepBackups:
 class Backup:
     """What is backed up, where to and how often: `period` in seconds.
 
-    `folders` are relative to shared. `host_key` is that of an sftp target, `access_key` and `secret_key` are for S3.
+    `folders` are relative to shared. `host_key` is that of an sftp target; `access_key`, `secret_key`, `region` and
+    `root_certificate` (PEM text) are for S3, the last two empty where they are not said.
     With `days`, the database is archived continuously, and can be restored to any moment of so many days.
     """
 
@@ -371,6 +372,8 @@ class Backup:
     host_key: str = ""
     access_key: str = ""
     secret_key: str = field(default="", repr=False)
+    region: str = ""
+    root_certificate: str = ""
     password: str = field(repr=False)
 
 

@@ -82,8 +82,39 @@ BAD = [
     Bad(
         "backup-continuous-target",
         *backups(f"to: sftp://keeper@nas.example.com/shop, hostKey: {HOST_KEY}, database: continuous"),
-        "backups.database: continuous backups go to a directory of the server, and backups.to is sftp:\n"
+        "backups.database: continuous backups go to a directory of the server or to s3:, and backups.to is sftp:\n"
         "    mount that storage and name the directory (to: /backups/shop), or set backups.database: dump",
+    ),
+    Bad(
+        "backup-continuous-address",
+        *backups(
+            "to: s3:https://203.0.113.9/shop, accessKey: shop, secretKey: {secure: 'clear:canary'},"
+            " database: continuous"
+        ),
+        "backups.to: continuous backups go to an s3: target by its name: pgBackRest takes no certificate of an IP "
+        "address\n    write the name in its certificate, or set backups.database: dump",
+    ),
+    Bad(
+        "backup-region",
+        *backups(f"{_S3}, accessKey: shop, secretKey: {{secure: 'clear:canary'}}, region: Frankfurt"),
+        'backups.region: "Frankfurt" is not the region of an S3 storage\n    write it like eu-central-1',
+    ),
+    Bad(
+        "backup-access-key-text",
+        *backups(f"{_S3}, accessKey: 'shop ', secretKey: {{secure: 'clear:canary'}}"),
+        'backups.accessKey: "shop " is not the name of an access key\n    write it as the storage tells it',
+    ),
+    Bad(
+        "backup-root-certificate",
+        *backups(f"{_S3}, accessKey: shop, secretKey: {{secure: 'clear:canary'}}, rootCertificate: root.pem"),
+        "backups.rootCertificate: is not a certificate in PEM form\n"
+        "    set it from the file: pulumi config set --path codesensei:backups.rootCertificate < root.pem",
+    ),
+    Bad(
+        "backup-secret-key-text",
+        *backups(f"{_S3}, accessKey: shop, secretKey: {{secure: 'clear:canary '}}"),
+        "backups.secretKey: has a line break, or a blank at an end\n"
+        "    set it again, as the storage tells it: pulumi config set --secret --path codesensei:backups.secretKey",
     ),
     Bad(
         "backup-continuous-keep",
@@ -128,7 +159,7 @@ BAD = [
     Bad(
         "backup-password",
         *backups('to: /backups, password: {secure: "clear:canary"}'),
-        "backups.password: is shorter than 12 characters, or has a line break\n"
+        "backups.password: is shorter than 12 characters, or has a line break or a blank at an end\n"
         "    remove it, to have one generated, or set the password that the backups were made with",
     ),
     # The form of the file.

@@ -188,6 +188,7 @@ def rules_of_the_product() -> set[str]:
         "backup-keep",
     }  # named by users of at_least()
     rules |= {"backup-keep", "dump-keep", "migration-timeout"}
+    rules |= {"root-certificate", "backup-root-certificate"}  # named by users of authority_root()
     doors = {"reject", "Problem", "_refuse", "Refusal", "matching"}
     product = EXAMPLE.parents[1] / "codesensei"
     for path in (*(product / "config").glob("*.py"), product / "wire" / "envfile.py"):

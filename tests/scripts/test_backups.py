@@ -124,6 +124,67 @@ def test_a_target_that_refuses_is_a_warning(restic: Restic, make_step: Any, said
     assert fix in warning
 
 
+S3 = {"to": "s3:https://storage.example:9000/shop", "host_key": "", "access_key": "key", "secret_key": "canary"}
+
+
+@pytest.mark.proves("backups.s3")
+def test_a_bucket_is_asked_with_its_key_and_its_certificate(restic: Restic, make_step: Any) -> None:
+    deployed(make_step, **S3, region="here-1", root_certificate="PEM")
+    root = settings.root_of_storage(SHOP)
+    assert root.read_text() == "PEM\n"
+    assert all(f"--cacert {root}" in " ".join(words) for words in restic.told)
+    assert not any("canary" in word for words in restic.told for word in words)
+    known = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "canary", "AWS_DEFAULT_REGION": "here-1"}
+    assert {name: restic.environment[name] for name in known} == known
+    deployed(make_step, **S3)
+    assert not root.exists()
+    assert "--cacert" not in restic.told[-1]
+    assert "AWS_DEFAULT_REGION" not in restic.environment
+
+
+@pytest.mark.proves("backups.s3")
+@pytest.mark.parametrize(
+    ("said", "code", "cause"),
+    [
+        ("Stat: Access Denied.", 1, "it refuses the access key, or the key may not use this bucket"),
+        ("Stat: The request signature we calculated does not match", 1, "it refuses the access key"),
+        ("Stat: 400 Bad Request", 1, "its region is another one"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", 1, "its certificate"),
+        ("dial tcp 192.0.2.1:443: connect: connection refused", 124, "it cannot be reached from this server"),
+        ("dial tcp: lookup s3.example.com on 192.0.2.53:53: no such host", 124, "it cannot be reached"),
+        ("", 124, "it does not answer within 30 seconds"),
+    ],
+)
+def test_no_repository_is_made_where_a_bucket_refuses(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch, said: str, code: int, cause: str
+) -> None:
+    """Of all of these, restic asks whether there is a repository."""
+
+    def refuses(argv: Sequence[str], **options: Any) -> Result:
+        restic.told.append(list(argv))
+        return Result("", f"Fatal: unable to open config file: {said}\n{NO_REPOSITORY}", code)
+
+    monkeypatch.setattr(commands, "run", refuses)
+    (warning,) = deployed(make_step, **S3).result.warnings
+    assert cause in warning
+    with pytest.raises(Failure, match=cause):
+        Repository(SHOP, settings.require(SHOP)).snapshots()
+    limited = ["setpriv", "--pdeathsig=KILL", "timeout", "--kill-after=5", "30", "setpriv", "--pdeathsig=KILL"]
+    assert [words[:7] for words in restic.told] == [limited, limited]
+    assert all(words[-2:] == ["cat", "config"] for words in restic.told)
+
+
+@pytest.mark.proves("backups.s3")
+def test_who_reads_a_full_storage_writes_no_lock(restic: Restic, make_step: Any) -> None:
+    deployed(make_step, **S3)
+    repository = Repository(SHOP, settings.require(SHOP))
+    repository.snapshots()
+    repository.restore("latest", Path("/a"), Path("/b"))
+    assert all("--no-lock" in words for words in restic.told if not {"init"} & {*words})
+    repository.forget(DATA.keep)
+    assert "--no-lock" not in restic.told[-1]
+
+
 @pytest.mark.proves("backups.made", "backups.told")
 def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: Any) -> None:
     deployed(make_step)
@@ -360,7 +421,7 @@ def test_the_lock_of_a_process_that_is_gone_is_removed(
     repository = Repository(SHOP, settings.require(SHOP))
     restic.refuses = locked
     monkeypatch.setattr(commands, "run", locks)
-    assert repository.snapshots() == []
+    repository.forget(DATA.keep)
     assert ["unlock" in words for words in restic.told[-3:]] == [False, True, False]
     restic.refuses = "Fatal: wrong password or no key found"
     with pytest.raises(Failure, match="with another password"):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import time
 from collections import deque
@@ -21,7 +20,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.backups import archiving, back, dumps, end, make, moment, postgres, settings, status
-from codesensei.scripts.backups.pgbackrest import Archive
+from codesensei.scripts.backups.pgbackrest import PATIENCE, Archive
 from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import commands, locks, register, units
 from codesensei.scripts.base.commands import Result
@@ -64,6 +63,7 @@ class World:
         since, last = "2026-11-30 12:00", "000000010000000100000002"
         self.archiver: dict[str, Any] = {"fails": None, "since": since, "last": last, "segment": 16 << 20}
         self.asked = list[str]()
+        self.archived = dict[str, dict[str, Any]]()
 
     @property
     def drop_in(self) -> Path:
@@ -102,8 +102,11 @@ class World:
             return Result("[]", "", 0)
         assert words[:5] == ["setpriv", "--pdeathsig=KILL", "--reuid=postgres", "--regid=postgres", "--init-groups"]
         command = words[-1]
-        if said := self.refuses.get(command):
+        if said := self.refuses.get("repo-ls" if "repo-ls" in words else command):
             return Result("", said, 28)
+        if "repo-ls" in words:
+            assert words[-2:] == ["repo-ls", "archive/shop"]
+            return Result(json.dumps({".": {"type": "path"}, **self.archived}), "", 0)
         if command == "info":
             return Result(json.dumps([{"backup": self.made}]), "", 0)
         if command == "backup":
@@ -118,7 +121,9 @@ class World:
 
     def commands(self) -> list[str]:
         """What pgBackRest was told, without what is alike in each."""
-        return [" ".join(words[words.index("--stanza=shop") + 1 :]) for words in self.ran if "pgbackrest" in words]
+        alike = (f"--io-timeout={PATIENCE}",)
+        told = [words[words.index("--stanza=shop") + 1 :] for words in self.ran if "pgbackrest" in words]
+        return [" ".join(word for word in words if word not in alike) for words in told]
 
 
 @pytest.fixture
@@ -146,7 +151,7 @@ def world(server: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def deployed(world: World, make_step: Any, **changes: Any) -> Any:
-    step = make_step("backups", data=replace(DATA, to=str(world.root / "target"), **changes))
+    step = make_step("backups", data=replace(DATA, **{"to": str(world.root / "target"), **changes}))
     backups.run(step)
     return step
 
@@ -182,6 +187,54 @@ def test_postgresql_restarts_once_and_archives(world: World, make_step: Any) -> 
     managed = step.managed
     assert {str(config), str(world.drop_in)} <= managed.keys()
     assert str(config) not in step.shown
+
+
+S3: dict[str, Any] = {"access_key": "key-of-the-shop", "secret_key": "canary-of-the-storage"}
+
+
+@pytest.mark.proves("continuous.s3", "continuous.secret")
+def test_an_archive_in_a_bucket(world: World, make_step: Any) -> None:
+    to = "s3:https://s3.eu-central-1.amazonaws.com/shop/prod"
+    assert deployed(world, make_step, to=to, **S3).result.warnings == ()
+    assert deployed(world, make_step, to=to, **S3).changes == 0
+    text = SHOP.wal_config.read_text()
+    assert text.splitlines()[:10] == [
+        "[global]",
+        "repo1-type=s3",
+        "repo1-path=/prod/postgresql",
+        "repo1-s3-bucket=shop",
+        "repo1-s3-endpoint=s3.eu-central-1.amazonaws.com",
+        "repo1-s3-region=eu-central-1",
+        "repo1-s3-key=key-of-the-shop",
+        "repo1-s3-key-secret=canary-of-the-storage",
+        "repo1-s3-uri-style=path",
+        "repo1-storage-port=443",
+    ]
+    assert "repo1-storage-ca-file" not in text
+    assert SHOP.wal_config.stat().st_mode & 0o777 == 0o640
+    told = " ".join(word for words in world.ran for word in words)
+    assert "canary" not in told + world.drop_in.read_text()
+    own = {"to": "s3:https://storage.example:9000/shop", "region": "here-1", "root_certificate": "PEM"}
+    deployed(world, make_step, **own, **S3)
+    text, root = SHOP.wal_config.read_text(), SHOP.wal_config.with_name("root.pem")
+    for line in (
+        "repo1-path=/postgresql",
+        "repo1-storage-port=9000",
+        "repo1-s3-region=here-1",
+        f"repo1-storage-ca-file={root}",
+    ):
+        assert f"{line}\n" in text
+    assert root.read_text() == "PEM\n"
+    deployed(world, make_step, **{**own, "root_certificate": ""}, **S3)
+    assert not root.exists()
+
+
+@pytest.mark.proves("continuous.written")
+def test_what_its_configuration_cannot_hold_is_a_warning(world: World, make_step: Any) -> None:
+    (warning,) = deployed(world, make_step, password="canary-of-the-archive\nrepo1-path=/x").result.warnings
+    assert "pgBackRest's configuration cannot hold it: repo1-cipher-pass has a line break" in warning
+    assert "canary" not in warning
+    assert not SHOP.wal_config.exists()
 
 
 def text_place(text: str) -> str:
@@ -274,6 +327,14 @@ def test_postgresql_goes_on_without_the_archive(world: World, make_step: Any, br
         ("ERROR: [041]: unable to create path: [13] Permission denied", "the user postgres cannot write there"),
         ("ERROR: [055]: unable to open missing file 'x'", "it is not there"),
         ("No space left on device", "it is full"),
+        ("CryptoError: unable to find hostname 'a' in certificate\nHINT: is or was the repo encrypted?", "certificate"),
+        ("ERROR: [095]: unable to verify certificate presented by 'a:443': [18] self-signed", "signed by nobody"),
+        ("ERROR: [039]: HTTP request failed with 403 (Forbidden):", "it refuses the access key"),
+        ("ERROR: [039]: HTTP request failed with 400 (Bad Request):", "its region is another one"),
+        ("HTTP request failed with 404 (Not Found): <Code>NoSuchBucket</Code>", "there is no such bucket"),
+        ("HTTP request failed with 507 (Insufficient Storage)", "the storage itself fails"),
+        ("ERROR: [049]: unable to connect to 'a:443': [111] Connection refused", "it cannot be reached"),
+        ("unable to get address for 'a': [-2] Name or service not known", "it cannot be reached"),
         ("anything", "pgbackrest ended with status 28"),
     ],
 )
@@ -355,28 +416,24 @@ def test_wal_that_was_given_up_is_told(
     world: World, make_step: Any, kept: Kept, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """PostgreSQL takes it for archived: only the archive knows."""
-    earlier, folder = (
-        Archive(SHOP, settings.require(SHOP)).place / "archive/shop" / name for name in ("17-2", "17-10")
-    )
-    for place in (earlier, folder):
-        (place / "0000000100000000").mkdir(parents=True)
 
-    def archived(number: int, when: float) -> None:
+    def archived(number: int, when: int, cluster: str = "17-10") -> None:
         log, piece = divmod(number, 256)
-        path = folder / "0000000100000000" / f"00000001{log:08X}{piece:08X}-{'a' * 40}.lz4"
-        path.touch()
-        os.utime(path, (when, when))
+        name = f"{cluster}/00000001{log:08X}/00000001{log:08X}{piece:08X}-{'a' * 40}.lz4"
+        world.archived[name] = {"type": "file", "size": 7, "time": when}
 
-    (folder / "0000000100000000/000000010000000000000001-history").touch()
+    world.archived["archive.info"] = {"type": "file", "size": 7, "time": 1}
+    world.archived["17-10/0000000100000000/000000010000000000000001-history"] = {"type": "file", "size": 7, "time": 1}
     assert [*archiving.findings(SHOP, 0.0)] == []
+    archived(1, 1_200_000_000, "17-2")
     for number in range(250, 259):
-        archived(number, 1e9 + 60 * number)
+        archived(number, 1_000_000_000 + 60 * number)
     assert [*archiving.findings(SHOP, 0.0)] == []
     world.archiver["last"] = "000000010000000100000004"
     lost = "WAL was given up: no moment between 2001-09-09 06:04 UTC and now can be restored, and none after that"
     (found,) = archiving.findings(SHOP, 2e9)
     assert found.cause.endswith(lost)
-    archived(260, 1.1e9)
+    archived(260, 1_100_000_000)
     (found,) = archiving.findings(SHOP, 1e9)
     assert "between 2001-09-09 06:04 UTC and 2004-11-09 11:33 UTC can be" in found.cause
     # From a later backup on, every moment is there again.
@@ -385,6 +442,9 @@ def test_wal_that_was_given_up_is_told(
     said = capsys.readouterr().out
     assert "every moment since 2026-11-29 01:00:00: restore --at" in said
     assert "but no moment between 2001-09-09 06:04 UTC and 2004-11-09 11:33 UTC can be restored" in said
+    world.refuses["repo-ls"] = "ERROR: [049]: unable to connect to 's3.example.com:443': [111] Connection refused"
+    (found,) = archiving.findings(SHOP, 1.2e9)
+    assert found.cause == "whether all moments can be restored is unknown: it cannot be reached from this server"
 
 
 @pytest.mark.proves("continuous.ended")
@@ -714,9 +774,8 @@ def test_a_dump_is_tried_where_the_archive_could_not_restore(world: World, make_
     elif how == "fails":
         world.archiver["fails"] = True
     else:
-        kept = world.root / "target/postgresql/archive/shop/17-1/0000000100000001"
-        kept.mkdir(parents=True)
-        (kept / f"000000010000000100000001-{'0' * 40}.lz4").touch()
+        name = f"17-1/0000000100000001/000000010000000100000001-{'0' * 40}.lz4"
+        world.archived[name] = {"type": "file", "size": 7, "time": 1}
     step = make_step("build")
     dumps.make(step, 3)
     assert "restore --at" not in " ".join(step.said)

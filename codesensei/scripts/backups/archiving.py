@@ -15,7 +15,7 @@ from codesensei.scripts.backups.pgbackrest import Archive, Gap
 from codesensei.scripts.base import files, locks, register
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
-from codesensei.scripts.postgres import postgresql
+from codesensei.scripts.postgres import conf, postgresql
 from codesensei.scripts.postgres.postgresql import CLUSTERS_TEXT, Cluster
 from codesensei.wire import paths
 from codesensei.wire.paths import ProjectPaths
@@ -118,18 +118,23 @@ def findings(project: ProjectPaths, made: float) -> Iterator[Finding]:
             cause += f"; PostgreSQL keeps {size(int(queue[1]))} of WAL for it, and then gives up what is older"
         fix = f"look at {archive.place} and PostgreSQL's log; then on the server: {project.backup} now"
         yield Finding(thing=archive.thing, cause=cause, fix=fix)
-    elif gaps := [gap for gap in lost(archive, found) if gap.ends is None or gap.ends > made]:
+        return
+    try:
+        gaps = [gap for gap in lost(archive, found) if gap.ends is None or gap.ends > made]
+    except Failure as failure:
+        cause = f"whether all moments can be restored is unknown: {failure.cause}"
+        yield Finding(thing=archive.thing, cause=cause, fix=failure.fix)
+        return
+    if gaps:
         cause = f"it took nothing for so long that WAL was given up: {described(gaps[0])}, and none after that"
         fix = f"make a backup, from which moments can be restored again; on the server: {project.backup} now"
         yield Finding(thing=archive.thing, cause=cause, fix=fix)
 
 
 def lost(archive: Archive, archiver: Mapping[str, Any] | None = None) -> list[Gap]:
-    """What is missing in the archive; `archiver` is what PostgreSQL says of it."""
+    """What is missing in the archive; `archiver` is what PostgreSQL says of it. Failure where it cannot be read."""
     found = archiver or postgresql.rows(archive.port, _ARCHIVER)[0]
-    with contextlib.suppress(OSError):
-        return archive.gaps(found["last"], found["segment"]) if found["last"] else []
-    return []
+    return archive.gaps(found["last"], found["segment"]) if found["last"] else []
 
 
 def described(gap: Gap) -> str:
@@ -193,13 +198,13 @@ def _restart(step: Step[object], cluster: Cluster, drop_in: Path) -> None:
 def _text(archive: Archive) -> str:
     return (
         f"# Written by codesensei for {archive.project.slug}: all that is written is archived, for its backups.\n"
-        f"archive_mode = on\narchive_command = {postgresql.literal(_command(archive))}\n"
+        f"archive_mode = on\narchive_command = {conf.quote(_command(archive))}\n"
         f"archive_timeout = {SECONDS}\n"
     )
 
 
 def _command(archive: Archive) -> str:
-    return f"{shlex.join(archive.line('archive-push'))} %p"
+    return f"{conf.command(shlex.join(archive.line('archive-push')))} %p"
 
 
 def _drop_in(slug: str, cluster: Cluster) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +18,11 @@ from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup, KeepBackups
 
 TAG = "codesensei"
-_LOCKED = r"unable to create lock|already locked"
+# In seconds.
+PATIENCE = 30
+_TIMED_OUT = 124
+_LOCKED = r"already locked"
+_READS = ("cat", "snapshots", "restore")
 # What restic says, what it means, and what to do.
 _KNOWN = (
     (
@@ -37,15 +41,26 @@ _KNOWN = (
         "compare the two; ssh-keyscan -t ed25519 HOST tells the present one",
     ),
     (
-        r"Could not resolve hostname|no such host|Connection (timed out|refused)|No route to host|is unreachable",
+        r"Could not resolve hostname|no such host|server misbehaving|[Cc]onnection (timed out|refused)"
+        r"|[Nn]o route to host|is unreachable|i/o timeout|Client\.Timeout",
         "it cannot be reached from this server",
         "look whether it is up, and whether a firewall lets this server through",
     ),
     (r"No space left on device|Disk quota exceeded", "it is full", "free some space there, or keep fewer backups"),
     (
-        r"Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch",
-        "it refuses the access key",
-        "correct codesensei:backups.accessKey and codesensei:backups.secretKey",
+        r"x509:|certificate (signed by unknown|is not valid|has expired)",
+        "its certificate is of another name, out of date, or signed by nobody that this server knows",
+        "where the storage is your own, set its root certificate: codesensei:backups.rootCertificate",
+    ),
+    (
+        r"region .* is wrong|400 Bad Request|AuthorizationHeaderMalformed",
+        "it takes nothing as it is asked, as where its region is another one",
+        "set the region that the storage tells: codesensei:backups.region",
+    ),
+    (
+        r"Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch|access key|403 Forbidden|request signature",
+        "it refuses the access key, or the key may not use this bucket",
+        "correct codesensei:backups.accessKey and codesensei:backups.secretKey, or give the key the bucket",
     ),
     (
         r"ciphertext verification failed|invalid data returned|does not exist in the repository|is damaged",
@@ -94,10 +109,11 @@ class Repository:
             # pgBackRest has a folder in it, to which PostgreSQL's user gets through.
             mode, group = (0o710, "postgres") if self.settings.days else (0o700, "root")
             _ensure_directory(Path(self.settings.to), mode, group)
-        found = self._run("cat", "config")
+        found = self._reached()
         if found.ok:
             return False
-        if not _NONE_YET.search(found.stderr):
+        # It says so of a storage that refuses, too.
+        if found.code == _TIMED_OUT or _known(found) or not _NONE_YET.search(found.stderr):
             raise self._failure(found)
         self.call("init")
         return True
@@ -111,7 +127,9 @@ class Repository:
         raise Failure(self._thing, "restic does not say what it has made", "", done.stdout)
 
     def snapshots(self) -> list[Snapshot]:
-        """All backups of this project, the newest last."""
+        """All backups of this project, the newest last. Failure, soon, where it cannot be reached."""
+        if not (reached := self._reached()).ok:
+            raise self._failure(reached)
         found = json.loads(self.call("snapshots", "--json", "--tag", TAG, "--host", self.project.slug).stdout) or []
         made = [Snapshot(one["short_id"], one["time"], tuple(one["paths"])) for one in found]
         return sorted(made, key=lambda one: one.time)
@@ -128,6 +146,10 @@ class Repository:
         mine = ["--tag", TAG, "--host", self.project.slug, "--group-by", "host"]
         self.call("forget", "--prune", *mine, *words)
 
+    def _reached(self) -> Result:
+        """Whether it is there and opens: restic itself tries for a quarter of an hour where nobody answers."""
+        return self._run("cat", "config", limit=["timeout", "--kill-after=5", str(PATIENCE), *WITH_CALLER])
+
     def call(self, *words: str) -> Result:
         """Run restic. Failure with its cause and fix."""
         done = self._run(*words)
@@ -139,18 +161,24 @@ class Repository:
             raise self._failure(done)
         return done
 
-    def _run(self, *words: str) -> Result:
+    def _run(self, *words: str, limit: Sequence[str] = ()) -> Result:
         to, options = self.settings.to, list[str]()
         if to.startswith("sftp:"):
             options, to = self._sftp()
+        if self.settings.root_certificate:
+            options = ["--cacert", str(settings.root_of_storage(self.project))]
         environment = {
             "RESTIC_REPOSITORY": to,
             "RESTIC_PASSWORD_FILE": str(settings.password_file(self.project)),
             "RESTIC_CACHE_DIR": str(self.project.backups / "cache"),
             "AWS_ACCESS_KEY_ID": self.settings.access_key,
             "AWS_SECRET_ACCESS_KEY": self.settings.secret_key,
+            **({"AWS_DEFAULT_REGION": self.settings.region} if self.settings.region else {}),
         }
-        return commands.run([*WITH_CALLER, "restic", "--quiet", *options, *words], env=environment, check=False)
+        # Who only reads needs no lock, for which a full storage has no room: what is there can still be restored.
+        options += ["--no-lock"] if words[0] in _READS else []
+        argv = [*WITH_CALLER, *limit, "restic", "--quiet", *options, *words]
+        return commands.run(argv, env=environment, check=False)
 
     def _sftp(self) -> tuple[list[str], str]:
         url = urlsplit(self.settings.to)
@@ -169,12 +197,18 @@ class Repository:
         return f"backups in {self.settings.to}"
 
     def _failure(self, done: Result) -> Failure:
-        for words, cause, fix in _KNOWN:
-            if re.search(words, done.stderr):
-                key = self.public_key() if "{key}" in fix else ""
-                return Failure(self._thing, cause, fix.format(key=key))
+        if known := _known(done):
+            cause, fix = known
+            return Failure(self._thing, cause, fix.format(key=self.public_key() if "{key}" in fix else ""))
+        if done.code == _TIMED_OUT:
+            return Failure(self._thing, f"it does not answer within {PATIENCE} seconds", "try again", done.stderr)
         fix = "see what it says below" if done.stderr.strip() else "try again"
         return Failure(self._thing, f"restic {how_it_ended(done.code)}", fix, done.stderr)
+
+
+def _known(done: Result) -> tuple[str, str] | None:
+    """Cause and fix of what it says, where we know them."""
+    return next(((cause, fix) for words, cause, fix in _KNOWN if re.search(words, done.stderr)), None)
 
 
 def _ensure_directory(path: Path, mode: int, group: str) -> None:

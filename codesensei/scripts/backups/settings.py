@@ -23,6 +23,11 @@ def password_file(project: ProjectPaths) -> Path:
     return project.backups / "password"
 
 
+def root_of_storage(project: ProjectPaths) -> Path:
+    """The certificate that signs that of an S3 storage of one's own; there where the stack file has one."""
+    return project.backups / "root.pem"
+
+
 def read(project: ProjectPaths) -> Backup | None:
     """The note; None where the stack has no backups."""
     found = read_json(place(project), None)

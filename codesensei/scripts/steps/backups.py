@@ -24,6 +24,9 @@ def run(step: Step[Backup]) -> None:
     kept = dataclasses.replace(data, password="", service="", timer="")
     wrote = write_json(settings.place(project), codec.encode(kept))
     wrote = files.write_file(settings.password_file(project), data.password, 0o600) or wrote
+    root = settings.root_of_storage(project)
+    certificate = data.root_certificate.strip()
+    wrote = (files.write_file(root, f"{certificate}\n", 0o600) if certificate else files.remove_path(root)) or wrote
     step.converge(wrote, f"backups to {data.to} configured")
     if not data.days:
         archiving.remove(step)

@@ -358,6 +358,7 @@ UNIT = [
     Breakage("preview.foreseen", "components/others.py", "has_names and same == was", "has_names"),
     Breakage("preview.foreseen", "components/stack.py", "others.to_ask(stack, state))", "None)"),
     Breakage("preview.foreseen", f"{REMOTE}/access.py", "Look.again(), refused=found.refused)", "Look.again())"),
+    Breakage("preview.foreseen", f"{REMOTE}/foresight.py", "(ImportError, NameError)", "ImportError"),
     Breakage("preview.foreseen", f"{REMOTE}/look.py", "foresight.question(wanted) if wanted else", '"" if wanted else'),
     Breakage("preview.foreseen", f"{REMOTE}/foresight.py", "|| printf", "|| true || printf"),
     Breakage("preview.foreseen", f"{REMOTE}/foresight.py", "except ImportError", "except KeyError"),

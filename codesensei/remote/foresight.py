@@ -27,7 +27,16 @@ END = "=== end of the checks"
 # Begins the line that says with which status they have ended early.
 UNTOLD = "codesensei-unforeseen:"
 PARTIAL, TOO_LONG, NO_PYTHON = 3, 124, 127
-RUN = f"import sys\ntry:\n    exec(sys.stdin.read())\nexcept ImportError:\n    sys.exit({PARTIAL})"
+# Debian 13's python3-minimal has a part of tempfile, which ends in a NameError.
+RUN = f"""import sys
+try:
+    import tempfile
+except (ImportError, NameError):
+    sys.exit({PARTIAL})
+try:
+    exec(sys.stdin.read())
+except ImportError:
+    sys.exit({PARTIAL})"""
 INSTALLS = "pulumi up installs python3 first, and makes them before anything else"
 WHY = {
     PARTIAL: f"its Python is a part of one, python3-minimal; {INSTALLS}",

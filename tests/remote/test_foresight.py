@@ -26,6 +26,8 @@ LOGIN = Finding(
 PYTHON = "/usr/bin/python3"
 # Nothing can be imported that is not built in.
 MINIMAL = "-I -S -c 'import sys; sys.path.clear(); exec(sys.argv[1])'"
+# What can be imported may need what cannot.
+OF_DEBIAN_13 = '-I -S -c \'import sys; open("tempfile.py", "w").write("os"); sys.path[:] = ["."]; exec(sys.argv[1])\''
 
 
 def asked(script: str, folder: Path, shell: str = "sh") -> subprocess.CompletedProcess[str]:
@@ -52,6 +54,10 @@ def test_the_checks_run_where_nothing_of_ours_is(tmp_path: Path, shell: str) -> 
     [
         ("", "it has no Python yet; pulumi up installs python3 first"),
         (f'exec {PYTHON} {MINIMAL} "$6"', "its Python is a part of one, python3-minimal; pulumi up installs "),
+        (
+            f'cd "$TMPDIR"; exec {PYTHON} {OF_DEBIAN_13} "$6"',
+            "its Python is a part of one, python3-minimal; pulumi up ",
+        ),
         ("exec sleep 60", "they took longer than 8 s; pulumi up makes them first, and waits for them"),
         ("exit 1", "they ended with status 1; pulumi up makes them first"),
     ],

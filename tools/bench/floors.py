@@ -68,7 +68,7 @@ class RestartAlone(Tool):
 
     name = "a restart alone"
     command = (
-        "one `ssh` connection with tools/bench/restart.sh: `systemctl restart`, until the worker says that it works"
+        "one `ssh` connection with tools/bench/restart.sh, which waits until the worker says that it works"
     )
     cases = ("variable",)
     floor = True

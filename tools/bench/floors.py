@@ -67,9 +67,7 @@ class RestartAlone(Tool):
     """systemd's restart of the product's units, until the worker takes work again: what a proved change ends with."""
 
     name = "a restart alone"
-    command = (
-        "one `ssh` connection with tools/bench/restart.sh, which waits until the worker says that it works"
-    )
+    command = "one `ssh` connection with tools/bench/restart.sh, which waits until the worker says that it works"
     cases = ("variable",)
     floor = True
 

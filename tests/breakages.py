@@ -2750,7 +2750,19 @@ UNIT = [
     Breakage("story.applied", f"{STORY}/migrations.py", "coming = [*judge(plan, ", "coming = [*judge(found.new, "),
     Breakage("story.applied", f"{STORY}/migrations.py", "        *_applied(done),\n", ""),
     Breakage("story.applied", f"{SCRIPTS}/steps/ask.py", "and len(facts.databases) == 1 else", "else"),
-    Breakage("story.applied", f"{SCRIPTS}/postgres/migrations.py", "SET search_path = pg_catalog; ", ""),
+    Breakage(
+        "database.guarded", f"{SCRIPTS}/postgres/migrations.py", "SELECT app, name FROM", "SELECT app || name FROM"
+    ),
+    Breakage("database.guarded", f"{SCRIPTS}/postgres/postgresql.py", "{QUIET}{GUARDED}{text}", "{QUIET}{text}"),
+    Breakage("database.guarded", f"{SCRIPTS}/postgres/postgresql.py", "kinds='view, foreign-table'", "kinds='view'"),
+    Breakage(
+        "database.guarded", f"{SCRIPTS}/postgres/postgresql.py", "search_path = pg_catalog", "search_path = public"
+    ),
+    Breakage("database.guarded", f"{SCRIPTS}/backups/postgres.py", "{postgresql.GUARDED}BEGIN", "BEGIN"),
+    Breakage("database.extensions", f"{SCRIPTS}/steps/database.py", "{postgresql.MAKING}", ""),
+    Breakage(
+        "database.extensions", f"{SCRIPTS}/backups/postgres.py", "[postgresql.MAKING] if extensions else []", "[]"
+    ),
     Breakage(
         "migrations.timeout",
         f"{SCRIPTS}/release/run_migrate.py",

@@ -126,3 +126,38 @@ def admit(key: str, target: Server) -> None:
     """Authorize it, as the warning says."""
     keys = "/home/keeper/.ssh/authorized_keys"
     target.console(f"cat > {keys} && chown keeper {keys} && chmod 600 {keys}", input=f"{key}\n".encode())
+
+
+# Each would run for a statement of ours, and note as whom.
+TRAPS = """
+SET SESSION AUTHORIZATION guestbook;
+CREATE TABLE proof (who text);
+CREATE FUNCTION note() RETURNS text LANGUAGE plpgsql AS
+    $$BEGIN INSERT INTO public.proof VALUES (current_user); RETURN 'SELECT 1 AS c'; END$$;
+CREATE FUNCTION public.format(text, name, name) RETURNS text LANGUAGE sql AS 'SELECT public.note()';
+CREATE FUNCTION public.format(text, name) RETURNS text LANGUAGE sql AS 'SELECT public.note()';
+"""
+
+
+@pytest.mark.full
+@each_debian(13)
+@pytest.mark.proves("database.guarded")
+def test_nothing_of_a_project_s_runs_as_the_superuser(stack: Stack) -> None:
+    server = stack.server
+    psql(server, TRAPS, "guestbook")
+    # They are traps indeed.
+    psql(server, "SELECT format('%I.%I', nspname, relname) FROM pg_class, pg_namespace LIMIT 1", "guestbook")
+    assert psql(server, "SELECT DISTINCT who FROM proof", "guestbook") == "postgres"
+    psql(server, "TRUNCATE proof", "guestbook")
+    stack.set("backups", {"to": "/backups/guestbook"})
+    stack.set("database.extensions", ["citext"])
+    stack.up()
+    server.console(f"{COMMAND} now")
+    server.console(f"{COMMAND} verify")
+    stack.use("main~1")
+    stack.preview()
+    stack.up()
+    server.console(f"{COMMAND} restore latest")
+    assert psql(server, "SELECT count(*) FROM proof", "guestbook") == "0"
+    place = "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'citext'"
+    assert psql(server, place, "guestbook") == "public"

@@ -1,14 +1,26 @@
-"""What is told when PostgreSQL refuses a statement, or cannot be asked."""
+"""What PostgreSQL is given, and what is told when it refuses a statement, or cannot be asked."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from codesensei.scripts.backups import postgres
 from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
+from codesensei.scripts.steps import database
 
+GUARDS = (
+    "SET search_path = pg_catalog;\nSELECT set_config(name, 'view, foreign-table', false) FROM pg_settings"
+    " WHERE name = 'restrict_nonsystem_relation_kind' \\g /dev/null\n"
+)
 CASES = [
     (
         'psql: error: connection to server on socket "/var/run/postgresql/.s.PGSQL.5432" failed: No such file or'
@@ -39,3 +51,63 @@ def test_psql_and_its_words_are_named(said: str, cause: str, fix: str, monkeypat
         postgresql.sql(5432, "ALTER ROLE shop PASSWORD 'a secret';", thing="role shop")
     assert (caught.value.thing, caught.value.cause) == ("role shop", cause)
     assert fix in caught.value.fix
+
+
+@pytest.mark.proves("database.guarded")
+def test_every_statement_of_the_superuser_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tried on a real server by tests/host/test_database.py."""
+    given: list[str] = []
+
+    def run(*_: Any, input: str, **__: Any) -> Result:
+        given.append(input)
+        return Result("{}\n", "", 0)
+
+    monkeypatch.setattr(commands, "run", run)
+    postgres.count(5432, "shop")
+    [text] = given
+    guards, _, counts = text.partition(postgres.COUNTS)
+    assert counts == "\n"
+    assert guards.endswith(GUARDS)
+
+
+@pytest.mark.proves("database.guarded")
+def test_so_is_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(text: str, _: int) -> list[str]:
+        asked.append(text)
+        return ["{}", "[]"]
+
+    @contextlib.contextmanager
+    def session(*_: Any) -> Iterator[Any]:
+        yield SimpleNamespace(ask=ask)
+
+    monkeypatch.setattr(postgres, "session", session)
+    postgres.counted(5432, "shop", "an-id")
+    assert asked[0].startswith(f"{GUARDS}BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSET TRANSACTION SNAPSHOT")
+
+
+@pytest.mark.proves("database.extensions")
+def test_an_extension_of_a_restored_database_comes_into_its_public_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sql(_: int, text: str, *__: Any) -> str:
+        made.append(text)
+        raise InterruptedError
+
+    made: list[str] = []
+    monkeypatch.setattr(postgresql, "create_database", lambda *_: None)
+    monkeypatch.setattr(postgresql, "sql", sql)
+    for extensions in ([], ["hstore"]):
+        with pytest.raises(InterruptedError):
+            postgres.restore(Step("shop", "backup", (), None), 5432, Path("/x"), "shop", "keeper", extensions)
+    grant = 'GRANT ALL ON SCHEMA public TO "keeper";'
+    assert made == [grant, f'{grant}\n{postgresql.MAKING}\nCREATE EXTENSION IF NOT EXISTS "hstore" CASCADE;']
+
+
+@pytest.mark.proves("database.extensions")
+def test_so_does_one_that_the_stack_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(postgresql, "rows", lambda _, q, *__: [{"trusted": True, "count": 1}] if "bool_or" in q else [])
+    monkeypatch.setattr(postgresql, "sql", lambda _, text, *__: made.append(text))
+    database._extension(Step("shop", "database", (), None), 5432, "shop", "keeper", "hstore")
+    assert made == [f'{postgresql.MAKING}SET ROLE "keeper";\nCREATE EXTENSION "hstore" CASCADE;']
+    assert postgresql.MAKING.startswith("SET search_path = public;\nSELECT set_config(name, '', false)")

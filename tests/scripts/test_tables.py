@@ -34,7 +34,7 @@ def test_the_role_of_the_project_asks_for_what_is_named(server: Path, monkeypatc
     [(port, statements, database)] = ran
     assert (port, database) == (5433, "shop")
     settings, _, query = statements.partition("\n")
-    assert settings == "SET search_path = pg_catalog; SET statement_timeout = '3s'; SET ROLE \"keeper\";"
+    assert settings == "SET statement_timeout = '3s'; SET ROLE \"keeper\";"
     assert "ARRAY['books_book', 'it''s']::text[]" in query
 
 

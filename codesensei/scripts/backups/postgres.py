@@ -30,7 +30,7 @@ COUNTS = """
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
         AND deptype = 'e');
 """
-_OPEN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
+_OPEN = f"{postgresql.GUARDED}BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
 _EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql';\n"
 # Entries of a dump that only a superuser may restore; extensions are made before.
 _NOT_RESTORED = re.compile(
@@ -117,6 +117,7 @@ def restore(step: Step[object], port: int, file: Path, name: str, role: str, ext
     # Lets in no role but its owner.
     postgresql.create_database(step, port, name, role)
     statements = [f"GRANT ALL ON SCHEMA public TO {identifier(role)};"]
+    statements += [postgresql.MAKING] if extensions else []
     statements += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
     postgresql.sql(port, "\n".join(statements), name)
     # A check of a backup may restore at the same time.

@@ -20,6 +20,15 @@ QUIET = (
     " SET debug_print_parse = off; SET debug_print_rewritten = off; SET debug_print_plan = off;"
     " SET pg_stat_statements.track_utility = off; SET client_min_messages = 'warning';\n\\set VERBOSITY terse\n"
 )
+_RESTRICT = (
+    "SELECT set_config(name, '{kinds}', false) FROM pg_settings"
+    " WHERE name = 'restrict_nonsystem_relation_kind' \\g /dev/null\n"
+)
+# A superuser runs no code of a project's: no function of its own stands in for one of PostgreSQL's, and no view takes a
+# table's place meanwhile. So pg_dump does it, with what all versions since August 2024 have.
+GUARDED = f"SET search_path = pg_catalog;\n{_RESTRICT.format(kinds='view, foreign-table')}"
+# Before an extension, which brings things of its own.
+MAKING = f"SET search_path = public;\n{_RESTRICT.format(kinds='')}"
 CLUSTERS_TEXT = "look at the cluster on the server: pg_lsclusters"
 
 
@@ -100,10 +109,15 @@ def clusters() -> list[Cluster]:
 
 
 def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreSQL") -> str:
-    """Run statements as the cluster's superuser, from standard input; returns what psql prints, unaligned."""
+    """Run statements as the cluster's superuser, from standard input; returns what psql prints, unaligned.
+
+    They are guarded from what a project has in the database; names in it need their schema.
+    """
     argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-X", "-q", "-A", "-t"]
     argv += ["-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(port), "-d", database, "-f", "-"]
-    done = commands.run(argv, input=QUIET + text + "\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT, check=False)
+    done = commands.run(
+        argv, input=f"{QUIET}{GUARDED}{text}\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT, check=False
+    )
     if done.ok:
         return done.stdout
     said = _SAID.findall(done.stderr)

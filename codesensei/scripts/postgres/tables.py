@@ -24,10 +24,7 @@ def ask(project: ProjectPaths, names: Sequence[str]) -> Mapping[str, Table]:
     if not applied or not names:
         return {}
     query = sizes(f"ARRAY[{', '.join(map(literal, names))}]::text[]", SCHEMAS)
-    # No function of the project's own may stand in for one of PostgreSQL's.
-    settings = (
-        f"SET search_path = pg_catalog; SET statement_timeout = '{LONGEST}'; SET ROLE {identifier(applied.role)};"
-    )
+    settings = f"SET statement_timeout = '{LONGEST}'; SET ROLE {identifier(applied.role)};"
     answer = "coalesce(json_object_agg(name, json_build_object('rows', rows, 'size', size)), '{}')"
     try:
         said = postgresql.sql(applied.port, f"{settings}\nSELECT {answer} FROM ({query}) AS found;", applied.name)

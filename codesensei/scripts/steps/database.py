@@ -144,5 +144,6 @@ def _extension(step: Step[object], port: int, database: str, role: str, asked: s
         fix = f"create it on the server once: sudo -u postgres psql {database} -c 'CREATE EXTENSION …'"
         raise Failure(thing, "it is not a trusted extension: it would give the project more than its database", fix)
     as_owner = f"SET ROLE {identifier(role)};\n" if found["trusted"] else ""
-    postgresql.sql(port, f"{as_owner}CREATE EXTENSION {identifier(extension)} CASCADE;", database, thing)
+    create = f"{postgresql.MAKING}{as_owner}CREATE EXTENSION {identifier(extension)} CASCADE;"
+    postgresql.sql(port, create, database, thing)
     step.changed(f"{thing} made in {database}")

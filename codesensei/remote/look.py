@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
+from typing import Any, TypeVar
 
 from codesensei.config.server import JumpHost, ServerConfig
 from codesensei.remote import foresight, openssh
@@ -44,6 +44,7 @@ from codesensei.wire.steps import (
 )
 from codesensei.wire.table_locks import Table
 
+D = TypeVar("D")
 LOOK_SECONDS = 15.0
 SCRIPT = Path(__file__).with_name("look.sh")
 # Begins the line of the answer that has the server's register.
@@ -171,7 +172,8 @@ class Asked:
         for answer in answers(said):
             with contextlib.suppress(WireError):
                 look = Look.of(state, codec.decode(Seen, answer, "look", kept=True), host)
-                foreseen, in_database = foresight.answer(lines), _in_database(lines)
+                foreseen = foresight.answer(lines)
+                in_database = _behind(OF_DATABASE, lines, SeenInDatabase)
                 told = [*_said_by_shell(self.server, said), *look.warnings]
                 told += [f"{host}: {warning}" for warning in foreseen.warnings]
                 return replace(
@@ -179,7 +181,7 @@ class Asked:
                     warnings=tuple(dict.fromkeys(told)),
                     tables=in_database.tables,
                     migrations=in_database.migrations,
-                    register=_register(lines),
+                    register=_behind(REGISTER, lines, Register),
                     python=_python(lines),
                     refused=foreseen.refused,
                 )
@@ -245,28 +247,19 @@ def no_sudo(server: ServerConfig) -> RemoteError:
     return RemoteError(f"server {server.host}", f"{server.user} may not use sudo without a password", fix)
 
 
-def _register(lines: Iterable[str]) -> Register:
-    """The server's register among the lines of an answer; one that cannot be read is the steps' to tell."""
-    for line in lines:
-        with contextlib.suppress(ValueError, WireError):
-            if line.startswith(REGISTER):
-                return codec.decode(Register, json.loads(line.removeprefix(REGISTER)), "register", kept=True)
-    return Register()
-
-
 def _python(lines: Iterable[str]) -> str:
     """The version of the server's Python among the lines of an answer; empty where there is none."""
     found = (re.fullmatch(rf"{PYTHON_MARK}(3\.\d+)", line) for line in lines)
     return next((match[1] for match in found if match), "")
 
 
-def _in_database(lines: Iterable[str]) -> SeenInDatabase:
-    """What the database has told, among the lines of an answer."""
+def _behind(mark: str, lines: Iterable[str], kind: type[D]) -> D:
+    """What stands behind a mark among the lines of an answer; one that cannot be read is the steps' to tell."""
     for line in lines:
         with contextlib.suppress(ValueError, WireError):
-            if line.startswith(OF_DATABASE):
-                return codec.decode(SeenInDatabase, json.loads(line.removeprefix(OF_DATABASE)), "database", kept=True)
-    return SeenInDatabase()
+            if line.startswith(mark):
+                return codec.decode(kind, json.loads(line.removeprefix(mark)), "look", kept=True)
+    return kind()
 
 
 # First match wins: what ssh says, the cause, the fix. `place` is the key of the config that describes the machine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -26,9 +27,10 @@ class EngineAlone(Tool):
         self.directory, self.like = directory, like
 
     def prepare(self) -> None:
-        """Make the program and its stack."""
+        """Make the program and its stack, in the place of those of an earlier run."""
+        shutil.rmtree(self.directory, ignore_errors=True)
         for folder in ("program", "backend"):
-            (self.directory / folder).mkdir(parents=True, exist_ok=True)
+            (self.directory / folder).mkdir(parents=True)
         (self.directory / "program" / "__main__.py").write_text(PROGRAM)
         (self.directory / "program" / "Pulumi.yaml").write_text((self.like.program / "Pulumi.yaml").read_text())
         self._pulumi("stack", "init", "empty")

@@ -15,7 +15,7 @@ from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.steps import FORESEEN, Foreseen, Preflight
 
-LOADER = Path(__file__).with_name("from_memory.py")
+LOADER, RUN, SCRIPT = (Path(__file__).with_name(name) for name in ("from_memory.py", "run_checks.py", "foresee.sh"))
 CHECKS = "codesensei.scripts.checks.everything"
 # What the checks import.
 _ROOMS = ("scripts/base", "scripts/checks", "scripts/postgres", "webservers", "wire")
@@ -27,16 +27,6 @@ END = "=== end of the checks"
 # Begins the line that says with which status they have ended early.
 UNTOLD = "codesensei-unforeseen:"
 PARTIAL, TOO_LONG, NO_PYTHON = 3, 124, 127
-# Debian 13's python3-minimal has a part of tempfile, which ends in a NameError.
-RUN = f"""import sys
-try:
-    import tempfile
-except (ImportError, NameError):
-    sys.exit({PARTIAL})
-try:
-    exec(sys.stdin.read())
-except ImportError:
-    sys.exit({PARTIAL})"""
 INSTALLS = "pulumi up installs python3 first, and makes them before anything else"
 WHY = {
     PARTIAL: f"its Python is a part of one, python3-minimal; {INSTALLS}",
@@ -51,8 +41,8 @@ def question(wanted: Preflight) -> str:
     packed = base64.b64encode(zlib.compress(json.dumps(texts).encode(), 9)).decode()
     words = ", ".join(map(repr, (packed, CHECKS, "foresee", codec.to_text(wanted))))
     program = f"{LOADER.read_text()}\n\nrun({words})\n"
-    python = f"timeout {SECONDS} /usr/bin/python3 -I -B -X utf8 -c {shell.quote(RUN)}"
-    return f"{python} 2>/dev/null <<'{END}' || printf '\\n{UNTOLD}%s\\n' \"$?\"\n{program}{END}\n"
+    call = shell.join(["foresee", str(SECONDS), RUN.read_text(), UNTOLD])
+    return f"{SCRIPT.read_text()}\n{call} <<'{END}'\n{program}{END}\n"
 
 
 def answer(lines: Iterable[str]) -> Foreseen:

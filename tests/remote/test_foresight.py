@@ -26,8 +26,8 @@ LOGIN = Finding(
 PYTHON = "/usr/bin/python3"
 # Nothing can be imported that is not built in.
 MINIMAL = "-I -S -c 'import sys; sys.path.clear(); exec(sys.argv[1])'"
-# What can be imported may need what cannot.
-OF_DEBIAN_13 = '-I -S -c \'import sys; open("tempfile.py", "w").write("os"); sys.path[:] = ["."]; exec(sys.argv[1])\''
+# Something can be imported: in one of them it needs what cannot be, and in the other it is not enough.
+PART = """-I -S -c 'import sys; open("tempfile.py", "w").write("%s"); sys.path[:] = ["."]; exec(sys.argv[1])'"""
 
 
 def asked(script: str, folder: Path, shell: str = "sh") -> subprocess.CompletedProcess[str]:
@@ -54,9 +54,12 @@ def test_the_checks_run_where_nothing_of_ours_is(tmp_path: Path, shell: str) -> 
     [
         ("", "it has no Python yet; pulumi up installs python3 first"),
         (f'exec {PYTHON} {MINIMAL} "$6"', "its Python is a part of one, python3-minimal; pulumi up installs "),
-        (
-            f'cd "$TMPDIR"; exec {PYTHON} {OF_DEBIAN_13} "$6"',
-            "its Python is a part of one, python3-minimal; pulumi up ",
+        *(
+            (
+                f'cd "$TMPDIR"; exec {PYTHON} {PART % text} "$6"',
+                "its Python is a part of one, python3-minimal; pulumi up ",
+            )
+            for text in ("os", "")
         ),
         ("exec sleep 60", "they took longer than 8 s; pulumi up makes them first, and waits for them"),
         ("exit 1", "they ended with status 1; pulumi up makes them first"),
@@ -67,7 +70,7 @@ def test_a_server_that_cannot_run_them_says_why(tmp_path: Path, python: str, why
     if python:
         program.write_text(f"#!/bin/sh\n{python}\n")
         program.chmod(0o755)
-    script = foresight.question(PREFLIGHT).replace(PYTHON, str(program)).replace("timeout 8", "timeout 1")
+    script = foresight.question(PREFLIGHT).replace(PYTHON, str(program)).replace("foresee 8 ", "foresee 1 ")
     done = asked(script, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     told = foresight.answer(done.stdout.splitlines())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 from pulumi import Output, ResourceOptions
 
@@ -11,6 +9,7 @@ from codesensei import remote, source
 from codesensei.config import ConfigError, Stack
 from codesensei.config.types import LeftOut
 from codesensei.wire import policy
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED
 from components import others, promotion, review, story
 from components.backups import Backups

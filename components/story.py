@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import pulumi
@@ -16,6 +16,7 @@ from codesensei.story import Served, Variable
 from codesensei.wire import envfile, steps
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.quick import dataclass
 from codesensei.wire.register import with_databases
 from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED, SWITCH, AskedOfDatabase
 from components.backups import backup_data

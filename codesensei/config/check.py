@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -23,6 +23,7 @@ from codesensei.config.stack import StackConfig, config_warnings, cross_problems
 from codesensei.config.types import LeftOut, Model, show
 from codesensei.config.variables import refusal_fix
 from codesensei.wire.envfile import meaning, value_refusal
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import MADE_HERE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,7 @@ from codesensei.config.secrecy import (
 from codesensei.config.stack import StackConfig
 from codesensei.wire.envfile import Written
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 OTHER_FILE = (
     "this run's config is not the stack's own file (--config-file): "

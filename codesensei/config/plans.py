@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, NoReturn
 
 from pydantic_core import PydanticCustomError
@@ -18,6 +18,7 @@ from codesensei.config.urls import LOCAL, POSTGRES_PORT, Url, read_url
 from codesensei.wire.broker import FIRST_GIVEN, PORT, BrokerPart, is_own
 from codesensei.wire.names import is_system_database
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import DatabaseKind
 
 _MAX_NAME = 63

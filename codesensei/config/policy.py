@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from codesensei.config.plans import DatabasePlan
 from codesensei.config.problems import NAMESPACE, Problem
@@ -11,6 +10,7 @@ from codesensei.config.stack import StackConfig
 from codesensei.config.variables import looks_secret
 from codesensei.wire import policy
 from codesensei.wire.policy import PLAIN_SECRET
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import MADE_HERE, Finding
 
 

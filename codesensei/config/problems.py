@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pydantic_core import PydanticCustomError
+
+from codesensei.wire.quick import dataclass
 
 NAMESPACE = "codesensei:"
 

@@ -12,7 +12,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import yaml
@@ -20,6 +20,7 @@ import yaml
 from codesensei.config.problems import NAMESPACE, Problem
 from codesensei.wire import digests, ini
 from codesensei.wire.envfile import Written
+from codesensei.wire.quick import dataclass
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16

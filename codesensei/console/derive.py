@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from codesensei.config.check import Checked, check, without_secrets
@@ -21,6 +21,7 @@ from codesensei.wire.broker import PORT
 from codesensei.wire.envfile import Written, meaning
 from codesensei.wire.names import is_pattern
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable
 
 PREFIX = "review-"

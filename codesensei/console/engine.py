@@ -8,11 +8,11 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codesensei.console.errors import CommandError, Interrupted
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable_lines
 
 PROJECT = "codesensei"

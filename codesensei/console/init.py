@@ -6,7 +6,7 @@ import posixpath
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from codesensei.console.derive import checked
 from codesensei.console.engine import Engine, stacks
 from codesensei.console.errors import CommandError
 from codesensei.source import Checkout, SourceError, branches, checkout_of, find_module, names_read, started_with
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable
 
 SCAN_SECONDS = 20.0

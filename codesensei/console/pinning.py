@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from codesensei.config.project import SourceConfig
 from codesensei.console.errors import CommandError
 from codesensei.source import SourceError, checkout_of
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable
 
 # As Pulumi.yaml says.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from codesensei.console import show
 from codesensei.console.engine import Engine, EngineLock
 from codesensei.console.errors import CommandError
 from codesensei.console.server import Server
 from codesensei.wire.answers import ServerStatus
+from codesensei.wire.quick import dataclass
 
 
 @dataclass(frozen=True)

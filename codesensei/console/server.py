@@ -6,7 +6,6 @@ import contextlib
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from codesensei.render import shell
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable_lines
 
 D = TypeVar("D")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import pulumi
@@ -19,6 +19,7 @@ from codesensei.remote.look import Asked, Look
 from codesensei.remote.state import State
 from codesensei.remote.told import warn
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import NOTHING_ASKED, AskedOfDatabase, Preflight
 
 

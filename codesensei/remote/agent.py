@@ -14,11 +14,11 @@ import os
 import secrets
 import socket
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
 from codesensei.remote.errors import RemoteError
+from codesensei.wire.quick import dataclass
 
 SCRIPT = Path(__file__).with_name("agent.sh")
 FOLDER = Path(".codesensei")

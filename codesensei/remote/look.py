@@ -14,7 +14,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from codesensei.render import shell
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.paths import SERVER
+from codesensei.wire.quick import dataclass
 from codesensei.wire.register import Register
 from codesensei.wire.steps import (
     CLAIM,

@@ -11,7 +11,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import pulumi
@@ -20,6 +20,7 @@ from pulumi.runtime import invoke
 from codesensei.remote.errors import RemoteError
 from codesensei.wire import digests
 from codesensei.wire.paths import SERVER
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import CLAIM, REPAIR
 
 # What the engine says of a state that is just being written; seconds between the attempts to read it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -15,6 +14,7 @@ from codesensei.remote.scripts import PACKAGE, members
 from codesensei.remote.step import PROGRESS, repair_words
 from codesensei.render import shell
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import CLAIM
 
 UNPACK, RUN = (Path(__file__).with_name(name) for name in ("unpack.sh", "run_toolkit.sh"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from codesensei.render import nginx
 from codesensei.render.templates import render
 from codesensei.wire import paths
 from codesensei.wire.paths import MEDIA, ProjectPaths
+from codesensei.wire.quick import dataclass
 
 # Raise it with every change to base.conf.j2: if two stacks on a server differ, the newer text wins.
 BASE_VERSION = 3

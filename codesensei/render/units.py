@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from codesensei.render import queues, systemd
@@ -14,6 +14,7 @@ from codesensei.webservers import Process, WebServer
 from codesensei.wire import names, processes, sandbox
 from codesensei.wire.names import RELEASE_PLACEHOLDER, WORKERS_PLACEHOLDER
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.sandbox import Loosened
 
 # Seconds between the end of the last request and systemd's SIGKILL.

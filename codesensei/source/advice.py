@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from codesensei.config import StackConfig
 from codesensei.source import geography, missing, needs, outdated, policy, pythons, static, unmade, variables, writes
@@ -15,6 +14,7 @@ from codesensei.source.loaded import load
 from codesensei.source.pythons import Unfit
 from codesensei.source.settings import Modules, Settings, read_all
 from codesensei.source.syntax import syntax_if_read
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Finding
 
 # More would hide the others.

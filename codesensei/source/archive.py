@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from codesensei.source.command import TooMuch, bounded_git, plain_git, repositor
 from codesensei.source.errors import SourceError, listing
 from codesensei.source.tree import Tree
 from codesensei.wire.paths import OWN_FOLDER
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable
 
 KEPT_ARCHIVES = 20

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from codesensei.source.archive import Checkout
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import LockFile
 
 BUILDS = ("pyproject.toml", "setup.py")

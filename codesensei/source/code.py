@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.config import StackConfig
@@ -26,6 +25,7 @@ from codesensei.source.tree import join
 from codesensei.webservers import Interface, WebServer, web_server
 from codesensei.wire import digests
 from codesensei.wire.envfile import meaning
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Finding
 
 # pip was the default before there was auto: what was deployed with it is not other code now.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from pulumi import RunError
 
 from codesensei.source import bounds
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import encodable, printable
 from codesensei.wire.together import Together
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from codesensei.config import StackConfig
 from codesensei.source.errors import SourceError, Told
@@ -19,6 +18,7 @@ from codesensei.source.syntax import syntax_if_read, walk
 from codesensei.source.values import CALLED
 from codesensei.source.variables import readers_in, reading
 from codesensei.source.written import full_name, names_in
+from codesensei.wire.quick import dataclass
 
 _URL = "DATABASE_URL"
 _FIELD = re.compile(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codesensei.source.loaded import Import
 from codesensei.source.versions import Version, version
+from codesensei.wire.quick import dataclass
 
 # The version that no longer has it; the module, and the names in it where it is there itself; what takes its place.
 _DJANGO = """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from codesensei.source.archive import Checkout
 from codesensei.source.command import GitFailure, plain_git
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable
 
 # More are not counted: reading them would take longer than a reader's patience.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
@@ -15,6 +14,7 @@ from codesensei.source.settings import Modules, read_names
 from codesensei.source.shared import refuse_lost_uploads
 from codesensei.source.tree import join
 from codesensei.webservers import SERVERS, Interface
+from codesensei.wire.quick import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ import posixpath
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from codesensei.source import bounds
 from codesensei.source.settings import Modules, Settings
 from codesensei.source.syntax import syntax_if_read
 from codesensei.source.values import parts
+from codesensei.wire.quick import dataclass
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 # Settings of Django and of widespread packages that name modules or what is in them.

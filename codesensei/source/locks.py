@@ -7,7 +7,6 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from codesensei.source.archive import Checkout
@@ -16,6 +15,7 @@ from codesensei.source.errors import SourceError, listing
 from codesensei.source.tree import join
 from codesensei.source.versions import allowed, version
 from codesensei.wire import uv
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import LockFile, LockTool
 
 if sys.version_info >= (3, 11):

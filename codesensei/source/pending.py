@@ -9,7 +9,7 @@ import ast
 import graphlib
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from codesensei.source import bounds, written
 from codesensei.source.archive import Checkout
@@ -17,6 +17,7 @@ from codesensei.source.errors import SourceError
 from codesensei.source.written import Call, Key, Written
 from codesensei.wire.columns import Field
 from codesensei.wire.migrations import UNREAD, Migration, Operation
+from codesensei.wire.quick import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from codesensei.source import gone
 from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, Told, listing, raise_all
 from codesensei.source.loaded import Loaded
 from codesensei.source.versions import Version, asked, shown, version
+from codesensei.wire.quick import dataclass
 
 # Django's documentation, "What Python version can I use with Django?": pip refuses an older one.
 _OLDEST_FOR = {(6, 0): (3, 12), (5, 0): (3, 10)}

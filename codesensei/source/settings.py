@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 from codesensei.source import bounds
@@ -18,6 +18,7 @@ from codesensei.source.syntax import syntax_if_read, syntax_of, walk
 from codesensei.source.tree import join
 from codesensei.source.values import Value, value_of
 from codesensei.source.variables import Given, given, with_values
+from codesensei.wire.quick import dataclass
 
 # With one of these a file can set any name.
 _SETS_ANYTHING = {"exec", "globals", "locals", "setattr", "vars"}

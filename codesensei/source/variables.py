@@ -11,12 +11,12 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, Told, listing
 from codesensei.source.syntax import syntax_if_read, walk
+from codesensei.wire.quick import dataclass
 
 # What systemd and a unit give every process.
 _USUAL = re.compile(

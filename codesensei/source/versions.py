@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from codesensei.source.closure import Closure
+from codesensei.wire.quick import dataclass
 
 Version = tuple[int, ...]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from codesensei.config.project import ProjectConfig
 from codesensei.source.errors import SourceError, Told
@@ -14,6 +13,7 @@ from codesensei.source.settings import Modules, Setting, Settings
 from codesensei.source.tree import join
 from codesensei.source.values import parts
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 _SQLITE = re.compile(r"(?:db\+|sqla\+)?sqlite:/{2,3}(?P<path>[^?]+)")
 # Settings, and keys in them, that name what is written.

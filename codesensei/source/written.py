@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from codesensei.source.archive import Checkout
 from codesensei.source.syntax import syntax_if_read
 from codesensei.wire.columns import Default, Field
 from codesensei.wire.migrations import UNREAD, Constraint
+from codesensei.wire.quick import dataclass
 
 # The label of a migration's app, and the migration's name.
 Key = tuple[str, str]

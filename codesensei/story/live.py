@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.story.memory import more
@@ -14,6 +13,7 @@ from codesensei.story.served import Served
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import HealthCheck, Manifest, Unit
 from codesensei.wire.names import worker_key
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import SWITCH, Drift, Memory
 
 # What the other sections tell, or what follows from it; `candidate` is only there to prove.

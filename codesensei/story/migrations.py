@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -13,6 +12,7 @@ from codesensei.source import Checkout, SourceError, at, pending
 from codesensei.story.section import LONGEST, Section, bounded, shortened
 from codesensei.story.served import Served, of_served
 from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+from codesensei.wire.quick import dataclass
 from codesensei.wire.rehearsal import AUTO_SIZE, Rehearse, is_risky
 from codesensei.wire.steps import NOTHING_ASKED, AskedOfDatabase
 from codesensei.wire.table_locks import Table, held, locked, tell

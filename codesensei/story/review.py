@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
+
+from codesensei.wire.quick import dataclass
 
 # Where a preview's message begins that names its review, and what an update reads it from.
 MARK = "review "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable
 
 # Columns of a section's name; its entries begin behind them, one on each line.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeVar
 
 from codesensei.source import Checkout, SourceError, at
@@ -13,6 +13,7 @@ from codesensei.wire import codec, steps
 from codesensei.wire.codec import WireError
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.names import variables_of
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import StepKind
 
 D = TypeVar("D")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codesensei.story.section import Section, section
 from codesensei.story.served import Done, latest
 from codesensei.wire import register, steps
 from codesensei.wire.names import kept_releases
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Account, Backup, KeepBackups, Packages
 
 NAME = "server"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from codesensei.story.section import Section, section, shortened
 from codesensei.story.served import Served
 from codesensei.wire import digests, envfile
 from codesensei.wire.names import variables_of
+from codesensei.wire.quick import dataclass
 
 NAME = "variables"
 LONGEST = 60

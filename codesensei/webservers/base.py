@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import WebServerPackage
 
 Interface = Literal["wsgi", "asgi"]

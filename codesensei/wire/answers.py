@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Finding
 
 Result = Literal["served", "failed", "abandoned", "unfinished"]

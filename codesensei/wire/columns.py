@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from codesensei.wire.quick import dataclass
 
 Verdict = Literal["safe", "destructive", "unknown"]
 # What the database itself fills in.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from codesensei.wire.paths import MEDIA
+from codesensei.wire.quick import dataclass
 from codesensei.wire.said import Said
 from codesensei.wire.sandbox import Loosened
 

@@ -6,10 +6,11 @@ Both sides describe operations alike, from the source or from Django's own plan,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from codesensei.wire.columns import FORBIDDEN, READ_IT, Field, Opinion, Verdict, added, altered, is_kept
+from codesensei.wire.quick import dataclass
 
 # No running code notices these. RunPython is told of: only reading it shows what it does.
 SAFE = frozenset(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
 
 from codesensei.wire import names
+from codesensei.wire.quick import dataclass
 
 # The product's own folder in a release: links to its env file, venv and static files.
 OWN_FOLDER = ".codesensei"

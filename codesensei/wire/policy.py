@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Finding
 
 

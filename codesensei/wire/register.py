@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from codesensei.wire.quick import dataclass
 
 # The kinds of names, and what messages call one.
 KINDS = {

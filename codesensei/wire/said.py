@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codesensei.wire import codec
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable_lines
 
 # The provider reads lines into a buffer of 64 KiB, and a longer line makes some versions of it wait for ever.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Literal, TypeVar
 
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.paths import MEDIA
+from codesensei.wire.quick import dataclass
 from codesensei.wire.rehearsal import Rehearse
 from codesensei.wire.said import Said
 from codesensei.wire.sandbox import Loosened

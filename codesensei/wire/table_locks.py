@@ -7,10 +7,11 @@ that Django sends. A change of the catalog alone takes a moment, however large t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codesensei.wire.columns import Field
 from codesensei.wire.migrations import Made, Migration, Operation, follow
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import size
 
 # Bytes. What is smaller PostgreSQL itself takes to be read in a moment: its min_parallel_table_scan_size.

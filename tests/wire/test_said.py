@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import pytest
 
 from codesensei.wire import codec
+from codesensei.wire.quick import dataclass
 from codesensei.wire.said import LINE_BYTES, Said, to_line
 from codesensei.wire.steps import AcmeSaid
 

@@ -7,7 +7,6 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
 from codesensei.scripts.serving.live import Live
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Backup
 
 NAME_BYTES = 63

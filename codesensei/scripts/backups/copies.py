@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.backups import postgres
@@ -13,6 +12,7 @@ from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.wire.names import EXTENSION_PACKAGES, TRUSTED_EXTENSIONS
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import size
 
 # A dump, what is made of it, and tables that a migration writes a second time; what the server itself needs.

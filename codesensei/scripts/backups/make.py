@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec, moments
 from codesensei.wire.names import backup_units
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import MADE_HERE, Backup
 
 DUMP, MANIFEST = "database.dump", "manifest.json"

@@ -9,7 +9,6 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
 from codesensei.wire import moments
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.quick import dataclass
 from codesensei.wire.text import size
 
 # What WAL and the databases of PostgreSQL itself need, beside the one that is read and the dump of it.

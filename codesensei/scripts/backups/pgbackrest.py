@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import CLUSTERS_TEXT, PORT
 from codesensei.wire import ini, paths
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Backup
 
 USER = "postgres"

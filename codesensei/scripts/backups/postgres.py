@@ -11,7 +11,6 @@ import re
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base.commands import WITH_CALLER, how_it_ended
@@ -19,6 +18,7 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import passwords, postgresql, scram
 from codesensei.scripts.postgres.postgresql import identifier, literal
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.quick import dataclass
 
 SOCKETS = "/var/run/postgresql"
 # Every table that is not an extension's, counted in one statement.

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.commands import WITH_CALLER, Result, how_it_ended
 from codesensei.scripts.base.step import Failure
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Backup, KeepBackups
 
 TAG = "codesensei"

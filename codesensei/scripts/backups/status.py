@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codesensei.scripts.backups import settings
 from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import FRESH_BACKUP, Finding
 
 CHECK_SECONDS = 7 * 86400.0

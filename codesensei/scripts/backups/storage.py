@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from codesensei.wire.quick import dataclass
 
 PREFIX = "s3:"
 _DEFAULT_REGION = "us-east-1"

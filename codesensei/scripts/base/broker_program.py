@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.wire import paths
+from codesensei.wire.quick import dataclass
 
 PORT = "6379"
 

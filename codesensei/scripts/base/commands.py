@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from codesensei.scripts.base.step import Failure
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.quick import dataclass
 
 # Before a command line: what ends its caller, even by SIGKILL, ends it too, before a next run does the same beside it.
 WITH_CALLER = ("setpriv", "--pdeathsig=KILL")

@@ -8,11 +8,11 @@ import os
 import re
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import commands
 from codesensei.wire import paths
+from codesensei.wire.quick import dataclass
 
 SUPPORTED = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
 SUPPORTED_TEXT = "Debian 12 and 13, Ubuntu 22.04 and 24.04"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -12,6 +11,7 @@ from codesensei.scripts.base import files
 from codesensei.scripts.base.step import copy_of
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
+from codesensei.wire.quick import dataclass
 
 T = TypeVar("T")
 

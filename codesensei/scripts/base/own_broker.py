@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base.redis_client import Client
 from codesensei.wire import names, paths
 from codesensei.wire.broker import OWN_PORT
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 _SETTING = re.compile(r"^(bind|requirepass) (\S+)$", re.MULTILINE)
 

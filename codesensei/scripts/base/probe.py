@@ -8,12 +8,12 @@ import re
 import socket
 import ssl
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import Request
 
 from codesensei.wire.names import is_served
+from codesensei.wire.quick import dataclass
 
 # Pages in DEBUG begin with their style sheet.
 BODY_READ = 20_000

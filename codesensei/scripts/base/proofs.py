@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Step, fingerprint, read_json, write_json
 from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 # Longer texts are not kept, and not compared line by line.
 LONGEST_TEXT = 2**16

@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import host, register, sites
@@ -17,6 +16,7 @@ from codesensei.scripts.base.together import raise_all
 from codesensei.wire import paths
 from codesensei.wire.names import asked_name, is_pattern, is_served
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 PORTS = (80, 443)
 NO_NAMES = {"", "_"}

@@ -7,12 +7,12 @@ product writes that one instead of its own: two stacks never undo each other's w
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import read_json, write_json
 from codesensei.wire import codec, paths
+from codesensei.wire.quick import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 
 from codesensei.scripts.base import commands
 from codesensei.scripts.base.step import Failure
 from codesensei.wire import paths
+from codesensei.wire.quick import dataclass
 
 _FILE = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
 # As nginx itself cuts its files: a comment, a quoted word, a sign of its own, or a word up to one.

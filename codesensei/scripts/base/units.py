@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from codesensei.scripts.base.commands import run, systemctl
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.wire.quick import dataclass
 
 # In the order of UnitState's fields.
 _PROPERTIES = (

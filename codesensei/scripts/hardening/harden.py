@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from codesensei.scripts.base import register
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.hardening import blank, firewall, ssh, updates
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Hardening
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
+from codesensei.wire.quick import dataclass
 
 SOCKETS = "/var/run/postgresql"
 MARK = "# codesensei: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import register
@@ -12,6 +11,7 @@ from codesensei.scripts.postgres.postgresql import literal
 from codesensei.wire import codec
 from codesensei.wire.names import is_system_database
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 NAME_BYTES = 63
 APPLIED = "applied"

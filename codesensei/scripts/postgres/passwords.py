@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import files
@@ -13,6 +12,7 @@ from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
 from codesensei.wire import codec
 from codesensei.wire.manifest import Manifest, RolePassword
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

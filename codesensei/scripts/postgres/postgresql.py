@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.wire.quick import dataclass
 
 PORT = 5432
 # Whatever the cluster logs, no statement of ours enters its log: they carry verifiers.

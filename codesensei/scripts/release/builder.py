@@ -7,7 +7,6 @@ import posixpath
 import re
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import files, host
@@ -15,6 +14,7 @@ from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release import causes, jobs
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.release import Release
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Build
 
 # The project's options are for its own requirements: they would refuse what the product installs beside those.

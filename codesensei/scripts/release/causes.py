@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from codesensei.scripts.base import excerpt
 from codesensei.webservers.gunicorn import UVICORN_WORKERS
+from codesensei.wire.quick import dataclass
 
 # A title, then three lines for each pattern: the pattern, the cause, the fix. The first pattern that matches wins, so
 # the more exact ones come first.

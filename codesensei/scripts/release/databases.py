@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
+from codesensei.wire.quick import dataclass
 
 A = TypeVar("A")
 SCRIPT = Path(__file__).with_name("ask_databases.py")

@@ -8,13 +8,14 @@ here; the runner of migrate keeps and drops.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from codesensei.scripts.base.step import Step, read_json, write_json
 from codesensei.wire import codec
 from codesensei.wire.migrations import Judged
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 Column = tuple[str, str]
 

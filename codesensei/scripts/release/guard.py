@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from codesensei.scripts.base.files import link_target
@@ -22,6 +22,7 @@ from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
 from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
+from codesensei.wire.quick import dataclass
 from codesensei.wire.rehearsal import is_risky
 from codesensei.wire.table_locks import Table, held, locked, sizes, tell
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
@@ -26,6 +26,7 @@ from codesensei.wire import envfile, paths, processes, sandbox
 from codesensei.wire.names import job_unit, web_unit
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.quick import dataclass
 
 TAIL = 400
 # Where PostgreSQL's sockets are.

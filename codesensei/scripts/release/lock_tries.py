@@ -5,8 +5,9 @@ Each wait is short, because requests queue behind it; the pauses between the tri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from codesensei.wire.quick import dataclass
 
 # Seconds before each further try.
 PAUSES = (5, 15, 45)

@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.lock_tries import PAUSES, Locked
 from codesensei.scripts.release.rehearsal import NO_REHEARSAL, Ran, Rehearsal, Rehearsed
 from codesensei.scripts.release.release import Release
+from codesensei.wire.quick import dataclass
 
 MIGRATE = Path(__file__).with_name("run_migrate.py")
 MIGRATED = "codesensei-migrate:"

@@ -8,12 +8,13 @@ once that step has succeeded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from codesensei.scripts.base.step import read_json, write_json
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 State = Literal["unpacking", "unpacked", "built", "preparing", "prepared", "served", "abandoned"]
 UNMADE: State = "unpacking"

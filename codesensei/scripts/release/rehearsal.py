@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from codesensei.scripts.release.jobs import LONGEST_SECONDS, SOCKETS, JobResult
 from codesensei.scripts.release.record import DatabaseFacts
 from codesensei.scripts.release.release import Release
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.quick import dataclass
 from codesensei.wire.rehearsal import AUTO_SECONDS, AUTO_SIZE, Rehearse
 from codesensei.wire.text import size
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from codesensei.scripts.base.files import link_target
@@ -13,6 +13,7 @@ from codesensei.scripts.release.record import Facts, Record
 from codesensei.scripts.release.redact import Redactor
 from codesensei.wire import codec, envfile
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from codesensei.wire.sandbox import Loosened
 from codesensei.wire.steps import DatabaseAccount
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base.step import Failure, Step
@@ -15,6 +14,7 @@ from codesensei.scripts.release.record import Facts
 from codesensei.scripts.release.release import Release
 from codesensei.wire import codec
 from codesensei.wire.codec import WireError
+from codesensei.wire.quick import dataclass
 
 FACTS = "codesensei-facts:"
 FIX = "take out of them what ends the program or closes its standard output (sys.exit, os._exit)"

@@ -7,7 +7,6 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import host, register
@@ -18,6 +17,7 @@ from codesensei.scripts.release.record import Facts, Use
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire import paths
 from codesensei.wire.broker import FIRST_GIVEN, LOOPBACK, OWN_PORT, PORT, mapping, number_at, part_of
+from codesensei.wire.quick import dataclass
 
 # Where Debian's Redis and Valkey listen beside their port.
 OWN_SOCKET = re.compile(r"/(var/)?run/(redis|valkey)[\w./-]*\.sock")

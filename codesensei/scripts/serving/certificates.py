@@ -11,7 +11,6 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx
@@ -21,6 +20,7 @@ from codesensei.scripts.serving.pair import Pair, end_of, names_of, plain, self_
 from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.quick import dataclass
 
 
 @dataclass(frozen=True)

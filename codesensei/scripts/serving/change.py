@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import files, units
@@ -16,6 +15,7 @@ from codesensei.scripts.serving import default_tls
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
 from codesensei.wire.manifest import File, Manifest
+from codesensei.wire.quick import dataclass
 
 # What a socket's unit does when it begins to listen.
 _AT_START = re.compile(r"^(ExecStartPost=|#).*\n", re.MULTILINE)

@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
 from codesensei.wire.manifest import HealthCheck
 from codesensei.wire.names import asked_name, is_pattern
+from codesensei.wire.quick import dataclass
 
 # Seconds after which a request counts as hanging, when it is repeated to see what it waits for.
 HANG_SECONDS = 10

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import grp
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, units
@@ -19,6 +19,7 @@ from codesensei.scripts.serving.health import Question
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import Manifest, RolePassword
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import re
 import ssl
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
+from codesensei.wire.quick import dataclass
 
 DAY = 86400
 SELF_SIGNED_DAYS = 3650

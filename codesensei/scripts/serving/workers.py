@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from codesensei.scripts.base import files, units
@@ -20,6 +19,7 @@ from codesensei.scripts.serving.change import Change
 from codesensei.scripts.serving.health import log_of
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import Manifest
+from codesensei.wire.quick import dataclass
 
 # Seconds that a worker must live before it counts as started: longer where the project is slow to load, and fewer
 # after it has said that it takes work.

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, shared, sites, units
@@ -16,6 +16,7 @@ from codesensei.scripts.base.step import Failure, Step, read_json, remove_json, 
 from codesensei.scripts.serving import default_tls, nginx_unit
 from codesensei.wire import codec, paths
 from codesensei.wire.processes import SYSTEM_PATH
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Proxy, SharedFile
 
 # What ends a line that is only for servers with these facts.

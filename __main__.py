@@ -1,8 +1,9 @@
 """Deploy the Django project that the selected stack describes."""
 
-from codesensei.quiet import stop_quietly_on_interrupt
+from codesensei.quiet import collect_seldom, stop_quietly_on_interrupt
 
 stop_quietly_on_interrupt()
+collect_seldom()
 
 import pulumi  # noqa: E402  # nothing of the engine before the signal handler
 

@@ -76,6 +76,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
+@pytest.mark.slow
 def test_each_breaks_one_place(breakage: Breakage) -> None:
     assert text_of(breakage.file).count(breakage.old) == 1
     assert breakage.old != breakage.new

@@ -131,6 +131,7 @@ def texts() -> dict[str, str]:
     return {name: text for name, text in found.items() if name != "tests/test_imports.py"}
 
 
+@pytest.mark.slow
 def test_retired_words_are_gone() -> None:
     found = {name: {match[0].lower() for match in RETIRED.finditer(text)} for name, text in texts().items()}
     used = {name: words for name, words in found.items() if words}
@@ -140,6 +141,7 @@ def test_retired_words_are_gone() -> None:
     assert {name: words for name, words in ALLOWED.items() if words - found.get(name, set())} == {}
 
 
+@pytest.mark.slow
 def test_each_term_of_the_glossary_is_used() -> None:
     section = TEXT.partition("\n## Glossary\n")[2].partition("\n## ")[0]
     terms = [term for row in re.findall(r"^\| ([a-z][^|]*) \|", section, re.MULTILINE) for term in row.split(", ")]

@@ -27,6 +27,7 @@ def stack(tmp_path: Path) -> Growing:
 
 
 @pytest.mark.parametrize(("grow", "folder", "count"), [(growth.files, "data", 250), (growth.megabytes, "large", 2)])
+@pytest.mark.slow
 def test_a_repository_grows(stack: Growing, grow: Callable[[Growing, int], None], folder: str, count: int) -> None:
     grow(stack, 250 if folder == "data" else 20)
     listed = git(stack.repository, "ls-tree", "-r", "--name-only", stack.base, f"{folder}/").split()

@@ -162,6 +162,7 @@ def test_no_other_command_deletes_updates_or_is_triggered(tmp_path: Path, monkey
         assert ("delete" in command.inputs) == (command.name == "server-teardown")
 
 
+@pytest.mark.slow
 def test_a_new_ssh_key_changes_what_runs_at_a_destroy_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run("given", tmp_path, monkeypatch).registered
     monkeypatch.setattr(stacks, "GIVEN", stacks.GIVEN.replace(stacks.SSH_KEY, "anotherKey"))
@@ -194,6 +195,7 @@ def test_a_password_that_looks_like_a_quoted_word_keeps_its_quotes(
 
 
 @pytest.mark.proves("secrets.changed")
+@pytest.mark.slow
 def test_a_changed_variable_names_itself_and_runs_the_release_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +215,7 @@ def test_a_changed_variable_names_itself_and_runs_the_release_alone(
 
 
 @pytest.mark.proves("words.release.outside")
+@pytest.mark.slow
 def test_a_worker_changes_the_switch_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run("generated", tmp_path, monkeypatch).registered
     another = stacks.GENERATED.replace("celery -A config worker", "celery -A config worker -c 2")
@@ -264,6 +267,7 @@ def test_the_state_is_small(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     ],
     ids=["host", "user", "host key"],
 )
+@pytest.mark.slow
 def test_what_may_be_another_machine_is_sent_the_toolkit_again(
     change: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +359,7 @@ def test_database_urls(plan: DatabasePlan, url: str) -> None:
 
 
 @pytest.mark.proves("review-stack.data", "review-stack.down")
+@pytest.mark.slow
 def test_the_state_says_from_the_first_resource_on_whose_review_stack_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, **changes: A
 
 
 @pytest.mark.proves("policy.preview")
+@pytest.mark.slow
 def test_what_the_settings_say_plainly_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
@@ -46,6 +47,7 @@ def test_what_the_settings_say_plainly_is_told(
 
 
 @pytest.mark.proves("policy.waive")
+@pytest.mark.slow
 def test_the_server_gets_the_names_that_it_judges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:

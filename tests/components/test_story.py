@@ -71,6 +71,7 @@ DATABASES = {
 
 @pytest.mark.proves("story.silent")
 @pytest.mark.parametrize("name", EVERY)
+@pytest.mark.slow
 def test_what_does_not_change_is_not_told(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
@@ -116,6 +117,7 @@ DUMPED, CONTINUOUS = "backups: {to: /b}", "backups: {to: /b, database: continuou
         (CONTINUOUS, "", "archive_mode as before"),
     ],
 )
+@pytest.mark.slow
 def test_a_restart_of_postgresql_is_told_with_whose_databases_are_in_it(
     was: str, wanted: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_restart_of_postgresql_is_told_with_whose_databases_are_in_it(
 
 
 @pytest.mark.proves("story.ended")
+@pytest.mark.slow
 def test_an_update_ends_with_what_it_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
@@ -148,6 +151,7 @@ def test_an_update_ends_with_what_it_has_changed(
 
 
 @pytest.mark.proves("story.drift", "story.ended", "story.switch")
+@pytest.mark.slow
 def test_what_was_changed_by_hand_is_told_before_it_is_put_back_and_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
@@ -163,6 +167,7 @@ def test_what_was_changed_by_hand_is_told_before_it_is_put_back_and_after(
 
 
 @pytest.mark.proves("story.site.dns")
+@pytest.mark.slow
 def test_hostnames_that_come_are_looked_up_and_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str], looked_up: list[list[str]]
 ) -> None:
@@ -182,6 +187,7 @@ def test_hostnames_that_come_are_looked_up_and_no_others(
 
 
 @pytest.mark.proves("story.releases")
+@pytest.mark.slow
 def test_releases_that_a_switch_removes_are_told_where_one_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
@@ -200,6 +206,7 @@ def test_releases_that_a_switch_removes_are_told_where_one_runs(
 
 
 @pytest.mark.proves("story.memory")
+@pytest.mark.slow
 def test_what_another_worker_takes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     stack = stacks.given(tmp_path)
     state = state_of(stack, monkeypatch)
@@ -211,6 +218,7 @@ def test_what_another_worker_takes_is_told(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.proves("story.told")
+@pytest.mark.slow
 def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     state = state_of(stacks.given(tmp_path), monkeypatch)
     others = "workers: {worker: celery -A config worker}\n    systemPackages: [jq]"
@@ -225,6 +233,7 @@ def test_the_sections_have_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.proves("preview.after-failure", "story.release", "story.switch")
+@pytest.mark.slow
 def test_after_a_failed_deploy_both_releases_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
@@ -242,6 +251,7 @@ def test_after_a_failed_deploy_both_releases_are_named(
 
 
 @pytest.mark.proves("story.variables", "secrets.never")
+@pytest.mark.slow
 def test_no_secret_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
     before = stacks.GIVEN.replace(API_TOKEN, "canary-of-another")
     more = '    ADDED: {secure: "clear:canary-that-is-added"}\n'
@@ -256,6 +266,7 @@ def test_no_secret_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told
 
 
 @pytest.mark.proves("story.variables")
+@pytest.mark.slow
 def test_a_variable_that_the_update_makes_hides_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
@@ -282,6 +293,7 @@ def test_what_only_the_update_makes_is_none() -> None:
 
 
 @pytest.mark.proves("policy.listed")
+@pytest.mark.slow
 def test_waivers_are_listed_with_what_changes_and_never_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
@@ -343,6 +355,7 @@ def test_the_look_asks_for_the_tables_that_migrations_will_lock(
 
 
 @pytest.mark.proves("migrations.locks.preview", "story.applied")
+@pytest.mark.slow
 def test_what_the_look_has_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
 

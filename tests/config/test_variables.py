@@ -70,6 +70,7 @@ def test_a_number_that_comes_through_changed_is_told_as_it_was_written(
 @pytest.mark.parametrize(
     "part", ["x", "x.", "a-", "a://", "a@", ":", "/", " ", "=", '"', "aB3", "x=y;", "$", "[{", "%41"]
 )
+@pytest.mark.slow
 def test_a_long_value_is_read_as_soon_as_a_short_one(tmp_path: Path, part: str) -> None:
     value = f"a{part * (MAX_VALUE_BYTES // len(part) - 1)}"
     began = time.process_time()

@@ -60,6 +60,7 @@ def shop(desk: Desk) -> Desk:
 
 
 @pytest.mark.proves("init.stack")
+@pytest.mark.slow
 def test_what_the_repository_tells_need_not_be_said(shop: Desk) -> None:
     done = run("prod", "--repository", "shop", *ANSWERED)
     assert done.output.splitlines() == [
@@ -84,6 +85,7 @@ def test_what_the_repository_tells_need_not_be_said(shop: Desk) -> None:
 
 
 @pytest.mark.proves("init.stack")
+@pytest.mark.slow
 def test_the_secret_key_s_variable_is_found_however_it_is_read(shop: Desk) -> None:
     """By another module's reader too; in a comment, a text or another call it is none."""
     texts = {
@@ -102,6 +104,7 @@ def test_the_secret_key_s_variable_is_found_however_it_is_read(shop: Desk) -> No
 
 
 @pytest.mark.proves("init.asks")
+@pytest.mark.slow
 def test_what_is_not_said_is_asked_and_the_host_key_is_shown(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "somebody_is_there", lambda: True)
     scanned = shop.place / "bin/ssh-keyscan"
@@ -195,6 +198,7 @@ def test_what_the_repository_has(desk: Desk, files: dict[str, str], expected: tu
 
 
 @pytest.mark.proves("init.stack")
+@pytest.mark.slow
 def test_settings_above_the_folder_of_manage_py_are_found(desk: Desk) -> None:
     desk.git("rm", "--quiet", "-r", ".")
     for name, text in {"shop/site/manage.py": ASSIGNED, "shop/settings/__init__.py": SETTINGS, "uv.lock": ""}.items():
@@ -232,6 +236,7 @@ def test_the_slug_is_the_repository_s_name(repository: str, slug: str) -> None:
 
 
 @pytest.mark.proves("docs.commands")
+@pytest.mark.slow
 def test_the_command_as_it_is_printed(shop: Desk, tmp_path: Path) -> None:
     program = shop.place / "bin/codesensei"
     start = f"cd {shop.place}\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m codesensei.console"

@@ -22,6 +22,8 @@ from codesensei.console.engine import Engine
 from tests.docs.reader import Reader
 from tests.docs.table import REVIEW
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[2]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeg8v5YoCtgoPJ83jBCs53tPoFqv/okNt4s5bQHsXEI"
 CANARY = "canary: of the token's 1e3 'quotes'\n"

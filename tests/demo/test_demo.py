@@ -96,6 +96,7 @@ def test_a_program_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
     assert (tmp_path / "step.log").read_text().startswith("0\n")
 
 
+@pytest.mark.slow
 def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(DemoError, match=r"did not end within 0\.5 s"):

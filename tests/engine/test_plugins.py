@@ -157,6 +157,7 @@ def test_command_line_with_an_unusable_cache(
 
 
 @pytest.mark.usefixtures("pulumi", "folder")
+@pytest.mark.slow
 def test_where_and_env(capsys: pytest.CaptureFixture[str]) -> None:
     """`where` is JSON, and a shell that evaluates `env` has the engine and the checkout's Python first on its PATH."""
     assert __main__.main(["install"]) == 0

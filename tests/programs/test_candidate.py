@@ -99,6 +99,7 @@ def ended() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 @pytest.mark.proves("switch.same-settings")
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.slow
 def test_uvicorn(place: Path, ended: list[subprocess.Popen[bytes]], workers: str) -> None:
     program = bring(place, "uvicorn_candidate.py", (PROGRAMS / "serve_uvicorn.py").read_text())
     ended.append(run(place, str(program), "access.log", "--workers", workers, "--uds", "web.sock", "shop:application"))

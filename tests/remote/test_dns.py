@@ -85,6 +85,7 @@ def test_nothing_is_asked_where_no_name_comes(resolver: Resolver) -> None:
     assert resolver.asked == []
 
 
+@pytest.mark.slow
 def test_it_is_bounded_and_one_name_does_not_wait_for_another(
     resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

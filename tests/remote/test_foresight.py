@@ -39,6 +39,7 @@ def asked(script: str, folder: Path, shell: str = "sh") -> subprocess.CompletedP
 
 @pytest.mark.proves("preview.foreseen")
 @pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.slow
 def test_the_checks_run_where_nothing_of_ours_is(tmp_path: Path, shell: str) -> None:
     """As text on standard input, whatever is in it; nothing is left."""
     wanted = replace(PREFLIGHT, login_user="deploy", hostnames=("it's $HOME `id` \\ é",), units=("shop.service",))
@@ -65,6 +66,7 @@ def test_the_checks_run_where_nothing_of_ours_is(tmp_path: Path, shell: str) -> 
         ("exit 1", "they ended with status 1; pulumi up makes them first"),
     ],
 )
+@pytest.mark.slow
 def test_a_server_that_cannot_run_them_says_why(tmp_path: Path, python: str, why: str) -> None:
     program = tmp_path / "python3"
     if python:
@@ -81,6 +83,7 @@ def test_a_server_that_cannot_run_them_says_why(tmp_path: Path, python: str, why
 
 
 @pytest.mark.proves("preview.foreseen")
+@pytest.mark.slow
 def test_a_server_that_has_run_them_says_nothing_of_it(tmp_path: Path) -> None:
     done = asked(foresight.question(PREFLIGHT), tmp_path)
     assert foresight.UNTOLD not in done.stdout

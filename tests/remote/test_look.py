@@ -272,6 +272,7 @@ def test_a_user_without_sudo_is_told_so(ssh: Any) -> None:
         looked(sudo="sudo -n ")
 
 
+@pytest.mark.slow
 def test_a_look_is_bounded(ssh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.3)
     ssh(seconds=30)

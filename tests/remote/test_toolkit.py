@@ -80,6 +80,7 @@ def test_it_arrives_as_it_was(shell: str, package: Path, tmp_path: Path) -> None
     }
 
 
+@pytest.mark.slow
 def test_a_bundle_that_was_cut_off_is_not_used(package: Path, tmp_path: Path) -> None:
     bundle = toolkit.pack(package).bundle
     # Before it nothing can be told of a cut; it is in the first packet of the connection.

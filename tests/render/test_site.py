@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pytest
 from codesensei.render import site
 from codesensei.scripts.serving import hand_over
 from codesensei.wire.paths import ProjectPaths
+from codesensei.wire.quick import dataclass
 from tests.render.nginx_program import configuration, nginx
 
 GOLDEN = Path(__file__).parent / "golden_site"

@@ -97,6 +97,7 @@ def test_drop_reaches_a_client_that_does_not_read(relay: Relay) -> None:
         eventually(lambda: relay.active == 0)
 
 
+@pytest.mark.slow
 def test_stall_holds_back_old_and_new_connections(relay: Relay) -> None:
     with connect(relay) as old:
         assert ask(old, b"x") == b"x"
@@ -124,6 +125,7 @@ def test_a_stalled_connection_can_be_dropped(relay: Relay) -> None:
             connection.recv(1)
 
 
+@pytest.mark.slow
 def test_delay_costs_time_in_each_direction_and_not_bandwidth(relay: Relay) -> None:
     with connect(relay) as connection:
         relay.delay(0.2)
@@ -148,6 +150,7 @@ def test_a_closed_relay_stays_closed(relay: Relay) -> None:
         relay.resume()
 
 
+@pytest.mark.slow
 def test_a_slow_way_takes_time_for_each_byte(relay: Relay) -> None:
     with connect(relay) as connection:
         relay.slow(1_000_000)

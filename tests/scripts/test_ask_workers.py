@@ -169,6 +169,7 @@ def test_celery_is_asked_for_its_broker_without_the_login(libraries: Callable[[s
 
 
 @pytest.mark.proves("workers.broker")
+@pytest.mark.slow
 def test_a_silent_broker_does_not_hold_the_deploy(
     libraries: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

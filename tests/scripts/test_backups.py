@@ -266,6 +266,7 @@ def test_a_table_with_other_rows_fails_the_check() -> None:
 
 
 @pytest.mark.proves("backups.app-user", "backups.checked", "backups.restore")
+@pytest.mark.slow
 def test_a_sqlite_file_is_copied_and_put_back_by_its_user(
     restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

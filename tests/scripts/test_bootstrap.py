@@ -64,6 +64,7 @@ def test_other_words_are_a_wrong_use(count: int) -> None:
 
 
 @pytest.mark.parametrize("lacking", ["ss", ""])
+@pytest.mark.slow
 def test_what_a_minimal_image_lacks_is_installed_first(tmp_path: Path, lacking: str) -> None:
     """The preflight asks ss before any package of the product's is there."""
     (tmp_path / "python3").symlink_to(os.path.realpath(sys.executable))
@@ -83,6 +84,7 @@ def test_what_a_minimal_image_lacks_is_installed_first(tmp_path: Path, lacking: 
 
 @pytest.mark.proves("os.cloud-init")
 @pytest.mark.parametrize(("seconds", "fresh"), [("0", True), ("60", True), ("60", False)])
+@pytest.mark.slow
 def test_a_fresh_image_is_waited_for_with_a_bound(tmp_path: Path, seconds: str, fresh: bool) -> None:
     programs, result = tmp_path / "bin", tmp_path / "result.json"
     programs.mkdir()
@@ -104,6 +106,7 @@ def test_a_fresh_image_is_waited_for_with_a_bound(tmp_path: Path, seconds: str, 
     assert not fresh or (tmp_path / "asked").read_text() == "status --wait\n"
 
 
+@pytest.mark.slow
 def test_the_toolkit_is_compiled_and_known_by_its_sources_alone(tmp_path: Path) -> None:
     """Each step starts with what is compiled already, for as long as the sources are the same."""
     unpacked = toolkit(tmp_path / "unpacked")

@@ -170,6 +170,7 @@ gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
 
 
 @pytest.mark.parametrize("part", ["x", "/", "/a", "\n", "a://", "a@", " ", "Error: "])
+@pytest.mark.slow
 def test_a_long_line_is_explained_as_soon_as_a_short_one(part: str) -> None:
     log = part * (60_000 // len(part))
     began = time.process_time()

@@ -12,6 +12,8 @@ import pytest
 
 from codesensei.scripts.release import migrate, watch_locks
 
+pytestmark = pytest.mark.slow
+
 # As much of Django, and of what is below it, as the program touches. Statements are printed as they are run.
 DJANGO = """
 import contextlib, json, os, threading

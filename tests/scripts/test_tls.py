@@ -34,6 +34,7 @@ def openssl(*words: str) -> str:
     return subprocess.run(["openssl", *words], capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_a_given_pair_is_staged_for_root_alone_and_again_unchanged(
     memory: Path, make_step: Any, pair: certificate.Pair
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_self_signed_one_names_all_hosts_and_is_kept(memory: Path, make_step: 
     assert fingerprints(memory) == before
 
 
+@pytest.mark.slow
 def test_a_self_signed_one_is_made_again_for_other_hosts_or_near_its_end(
     memory: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

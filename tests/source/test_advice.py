@@ -125,6 +125,7 @@ def test_what_may_stop_them_is_a_warning(project: Read, files: dict[str, str], t
 
 
 @pytest.mark.proves("preview.python")
+@pytest.mark.slow
 def test_a_django_that_the_server_s_python_does_not_run(project: Read) -> None:
     """django-rq-talk, with its Django of 2019."""
     unfit = project({"requirements.txt": "Django==2.2\n"}).unfit
@@ -392,6 +393,7 @@ def test_style_sheets_are_compressed_before(project: Read, text: str, hooks: lis
     assert told in "".join(warnings)
 
 
+@pytest.mark.slow
 def test_storages_that_may_be_completed_are_left_alone(project: Read) -> None:
     for text in ("STORAGES = {**BASE}\n", f"{STORAGES}STORAGES['staticfiles'] = x()\n", "STORAGES = storages()\n"):
         assert project(settings(text, {"requirements.txt": "django-tenants\n"})).warnings == ()

@@ -182,6 +182,7 @@ def tree_of(repository: Repository, lines: str) -> str:
     return subprocess.run(command, input=lines, check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.slow
 def test_trees_that_stand_for_any_number_of_files_are_refused(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_branch_is_said_to_be_one(repository: Repository, tmp_path: Path, open
 
 
 @pytest.mark.proves("config.source.revision")
+@pytest.mark.slow
 def test_a_tag_a_commit_and_a_short_one_are_no_branches(repository: Repository, tmp_path: Path, opened: Opener) -> None:
     commit = repository.commit({"a.txt": "1"})
     repository.git("tag", "v1")
@@ -165,6 +166,7 @@ def test_the_operators_settings_lead_to_a_repository(repository: Repository, tmp
 
 
 @pytest.mark.proves("source.archive")
+@pytest.mark.slow
 def test_the_same_commit_gives_the_same_bytes_everywhere(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +222,7 @@ def test_the_archive_is_outside_the_checkout_and_made_once(
     assert open_source(asked(a_source("main", git=repository.url))).tar_path.stat().st_ino == inode
 
 
+@pytest.mark.slow
 def test_old_archives_are_forgotten(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "KEPT_ARCHIVES", 2)
     projects = []
@@ -230,6 +233,7 @@ def test_old_archives_are_forgotten(repository: Repository, tmp_path: Path, monk
     assert [project.tar_path.exists() for project in projects] == [False, False, True, True]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(repository: Repository, tmp_path: Path) -> None:
     commit = repository.commit({f"{number}.txt": "x" * 1000 for number in range(200)})
     found: list[Checkout] = []
@@ -384,6 +388,7 @@ def test_a_cache_that_cannot_be_written_is_named(repository: Repository, tmp_pat
         by_url(repository, "main", tmp_path)
 
 
+@pytest.mark.slow
 def test_git_that_hangs_ends(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh = tmp_path / "ssh"
     ssh.write_text("#!/bin/sh\nexec sleep 600\n")

@@ -30,6 +30,7 @@ def line(commit: str, subject: str) -> str:
     return f"{commit[:7]} {subject}"
 
 
+@pytest.mark.slow
 def test_forward_and_back(repository: Repository, checkout: Open) -> None:
     first = repository.commit({"a": "1"}, "One")
     repository.git("tag", "-a", "v1.2.0", "-m", "v1.2.0")

@@ -137,6 +137,7 @@ def test_a_pattern_of_hostnames_needs_one(deploy: Deploy) -> None:
 
 
 @pytest.mark.proves("preview.needs")
+@pytest.mark.slow
 def test_a_database_of_places(deploy: Deploy) -> None:
     env = {"NAME": "shop"}
     [warning] = deploy(POSTGIS, env=env).warnings

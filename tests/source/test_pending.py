@@ -182,6 +182,7 @@ def test_each_migration_follows_those_that_it_needs(between: Between) -> None:
 
 
 @pytest.mark.proves("story.migrations")
+@pytest.mark.slow
 def test_a_squashed_migration_runs_where_nothing_of_it_is_applied(between: Between) -> None:
     squashed = {"books/migrations/0001_squashed.py": migration(more="replaces = [('books', '0001_first')]")}
     assert between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, **squashed}).new == ()

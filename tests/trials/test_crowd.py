@@ -62,6 +62,7 @@ def visitor(port: int) -> Visits:
         (502, "bad gateway", "", "status 502: bad gateway"),
     ],
 )
+@pytest.mark.slow
 def test_an_answer_is_judged_by_status_and_text(status: int, text: str, expected: str, problem: str) -> None:
     with site(status, text) as port:
         found = visitor(port)
@@ -70,6 +71,7 @@ def test_an_answer_is_judged_by_status_and_text(status: int, text: str, expected
     assert bool(found.failed) is bool(problem)
 
 
+@pytest.mark.slow
 def test_no_answer_at_all_is_a_failed_request() -> None:
     with site(200) as port:
         pass
@@ -78,6 +80,7 @@ def test_no_answer_at_all_is_a_failed_request() -> None:
     assert len(found.failed) == 1
 
 
+@pytest.mark.slow
 def test_what_a_page_takes_itself_is_no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter((100.0, 113.0))
     with site(200) as port:

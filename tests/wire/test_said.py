@@ -34,6 +34,7 @@ def test_what_fits_arrives_whole() -> None:
 
 @pytest.mark.proves("errors.line")
 @pytest.mark.parametrize("count", [90, 91, 5_000])
+@pytest.mark.slow
 def test_warnings_without_room_are_counted(count: int) -> None:
     warnings = [REASON.format(number) for number in range(count)]
     *told, last = read(AcmeSaid(warnings=tuple(warnings)))

@@ -20,6 +20,7 @@ def release_of(machine: Machine, unit: str) -> str:
 
 
 @pytest.mark.proves("workers.drain", "config.stop-timeout")
+@pytest.mark.slow
 def test_an_old_worker_finishes_its_work() -> None:
     with NEW_COMMIT.machine() as machine:
         machine.systemd.drains[MAIL] = 90.0
@@ -59,6 +60,7 @@ def test_a_new_worker_that_dies_after_a_long_drain_is_noticed() -> None:
 
 
 @pytest.mark.proves("workers.drain")
+@pytest.mark.slow
 def test_all_drain_at_the_same_time() -> None:
     with NAMED["singleton"].machine() as machine:
         machine.systemd.drains |= {MAIL: 60.0, BEAT: 60.0}
@@ -92,6 +94,7 @@ def test_a_worker_that_died_while_the_new_web_process_loads_is_noticed_though_it
 
 
 @pytest.mark.proves("workers.drain", "switch.all-or-nothing")
+@pytest.mark.slow
 def test_all_drain_at_the_same_time_when_all_is_put_back() -> None:
     with NAMED["singleton"].machine() as machine:
         machine.systemd.drains |= {MAIL: 60.0, BEAT: 60.0}

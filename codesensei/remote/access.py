@@ -11,7 +11,7 @@ from pulumi.runtime.config import get_config
 from pulumi_command import remote
 
 from codesensei.config.server import ServerConfig
-from codesensei.remote import look
+from codesensei.remote import foresight, look
 from codesensei.remote.agent import NO_KEY, folder_of, start_agent
 from codesensei.remote.connection import connection
 from codesensei.remote.errors import RemoteError
@@ -120,6 +120,8 @@ def reach(
         if asking.problem:
             raise asking.problem
         if asking.asked is None:
+            if wanted:
+                warn(f"{server.host}: {foresight.UNASKED}")
             return access
         found = asking.asked.look(state, asked, wanted)
     except RemoteError as error:

@@ -33,6 +33,8 @@ WHY = {
     NO_PYTHON: f"it has no Python yet; {INSTALLS}",
     TOO_LONG: f"they took longer than {SECONDS} s; pulumi up makes them first, and waits for them",
 }
+_WHAT = "what a deploy would refuse there (other sites, ports, disks and more)"
+UNASKED = f"{_WHAT} is not looked for, because codesensei:drift is false; pulumi up makes the checks first"
 
 
 def question(wanted: Preflight) -> str:
@@ -63,4 +65,4 @@ def _untold(status: str) -> str:
     why = f"they ended with status {status}; pulumi up makes them first"
     if status.isdigit():
         why = WHY.get(int(status), why)
-    return f"not all checks of what a deploy would refuse there (other sites, ports, disks and more) were made: {why}"
+    return f"not all checks of {_WHAT} were made: {why}"

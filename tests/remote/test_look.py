@@ -430,6 +430,16 @@ def test_without_a_key_and_an_agent_it_is_the_same(
         reached(drift=False)
 
 
+@pytest.mark.proves("preview.foreseen")
+def test_without_drift_a_first_preview_says_that_nobody_has_asked(ssh: Any, engine: dict[str, Any]) -> None:
+    reached(drift=False, state=State(), wanted=PREFLIGHT)
+    (warning,) = engine["warnings"]
+    assert warning.startswith("203.0.113.7: what a deploy would refuse there (other sites,")
+    assert warning.endswith("because codesensei:drift is false; pulumi up makes the checks first")
+    reached(drift=False)
+    assert len(engine["warnings"]) == 1
+
+
 @pytest.mark.proves("config.drift")
 def test_without_drift_nobody_connects_and_every_line_stays(ssh: Any, engine: dict[str, Any]) -> None:
     folder = ssh(out=json.dumps(ANSWER))

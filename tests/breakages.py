@@ -1899,6 +1899,12 @@ UNIT = [
         '0o750 if ours or serving == "none" else 0o755',
         '0o770 if ours or serving == "none" else 0o755',
     ),
+    Breakage(
+        "web.socket.reload",
+        f"{TEMPLATES}/web.socket.j2",
+        "ExecStartPost={{ make_door }}\n",
+        "ExecStartPost=/bin/true\nExecStartPost={{ make_door }}\n",
+    ),
     Breakage("paths.socket", f"{TEMPLATES}/web.socket.j2", "SocketMode=0660\n", "SocketMode=0666\n"),
     Breakage("paths.units", f"{WIRE}/names.py", 'return f"{slug}-{key}.service"', 'return f"{slug}.{key}.service"'),
     Breakage("root.env-file", f"{SCRIPTS}/steps/manage.py", "    os.setuid(files.user_id(user))\n", ""),

@@ -26,6 +26,9 @@ TASKS = 2048
 RUN_FILE = (
     'VIRTUAL_ENV=$(readlink -f "$VIRTUAL_ENV"); PATH=$VIRTUAL_ENV/bin:${PATH#*:}; exec /bin/bash -c "$(<"$0")" "$0"'
 )
+# Makes root's own name for the socket, by which the proxy goes: what the app user puts in its place is not taken. It is
+# one command: of several, systemd repeats some where anybody has it read its units again meanwhile.
+MAKE_DOOR = 'ln -fPT "$0" "$1" && test ! -L "$1" && mv -fT "$1" "$2"'
 SCHEDULE = ' -s "$HOME/celerybeat-schedule"'
 # One call of celery, up to the end of its command.
 _CELERY = re.compile(r"(?:^|(?<=[\s/]))celery\s[^|&;<>\n]*", re.MULTILINE)
@@ -86,8 +89,7 @@ def socket_unit(context: UnitContext) -> str:
         "web.socket.j2",
         title=context.title,
         socket=str(paths.socket),
-        new_door=str(paths.new_door),
-        door=str(paths.door),
+        make_door=systemd.command(["/bin/sh", "-c", MAKE_DOOR, *map(str, (paths.socket, paths.new_door, paths.door))]),
         user=context.user,
         proxy_group="www-data",
         backlog=2048,

@@ -42,6 +42,30 @@ def test_a_site_that_visitors_would_get_instead_is_named(stack: Stack) -> None:
     assert stack.site.greets("Good evening")
 
 
+# Again and again, because it is a matter of milliseconds: with several commands every second start failed.
+STARTS = """
+(while [ ! -e /run/enough ]; do systemctl daemon-reload; done) &
+for _ in $(seq 10); do
+    systemctl stop {slug}.socket {slug}.service
+    systemctl reset-failed {slug}.socket
+    systemctl start {slug}.socket || journalctl -u {slug}.socket -n 5 -o cat
+done
+touch /run/enough
+wait
+rm /run/enough
+systemctl start {slug}.service
+"""
+
+
+@pytest.mark.full
+@pytest.mark.proves("web.socket.reload")
+@each_debian(13)
+def test_a_socket_starts_while_systemd_reads_its_units_again(stack: Stack) -> None:
+    said = stack.server.console("bash -s 2>&1", input=STARTS.format(slug=stack.slug).encode(), timeout=300).stdout
+    assert said == ""
+    assert stack.site.greets("Hello")
+
+
 MIGRATION = """from django.db import migrations, models
 
 

@@ -77,6 +77,12 @@ def test_golden(name: str) -> None:
     assert example_texts()[name] == (GOLDEN / name).read_text()
 
 
+@pytest.mark.proves("web.socket.reload")
+def test_a_socket_begins_with_one_command() -> None:
+    """Of several, systemd would repeat some where it reads its units again before all of them have ended."""
+    assert example_texts()["shop.socket"].count("\nExecStartPost=") == 1
+
+
 def test_no_golden_text_is_left_over() -> None:
     assert {file.name for file in GOLDEN.iterdir()} == set(example_texts())
 

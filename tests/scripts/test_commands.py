@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from typing import Any
+
 import pytest
 
 from codesensei.scripts.base import commands
@@ -20,3 +23,15 @@ def test_how_a_program_ended(script: str, said: str) -> None:
     with pytest.raises(Failure) as failure:
         commands.run(["sh", "-c", script])
     assert failure.value.cause == said
+
+
+def test_a_failure_of_systemctl_says_what_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a socket that does not start it says "Job failed", and nothing more."""
+
+    def failed(argv: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(argv, 1, "", 'Job failed. See "journalctl -xe" for details.\n')
+
+    monkeypatch.setattr(subprocess, "run", failed)
+    with pytest.raises(Failure) as failure:
+        commands.systemctl("start", "shop.socket")
+    assert failure.value.text().startswith("error: systemctl start shop.socket on ")

@@ -81,5 +81,6 @@ def as_user(user: str, *argv: str, group: str = "") -> list[str]:
 
 
 def systemctl(*arguments: str, check: bool = True) -> Result:
-    """`systemctl` without pager or prompt."""
-    return run(["systemctl", "--no-pager", "--no-ask-password", *arguments], check=check)
+    """`systemctl` without pager or prompt; Failure names its arguments, for its own words may name no unit."""
+    thing = " ".join(["systemctl", *arguments])
+    return run(["systemctl", "--no-pager", "--no-ask-password", *arguments], check=check, thing=thing)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from codesensei.render import systemd, units
 from tests.scripts.machine.filesystem import TEMPORARY
 from tests.scripts.machine.machine import Job, Machine
 from tests.scripts.machine.postgres import verifier_of
@@ -30,10 +31,8 @@ SOCKET_UNIT = f"""[Socket]
 ListenStream={SOCKET}
 RemoveOnStop=yes
 """
-MAKES_DOOR = f"""ExecStartPost=/bin/ln -fPT {SOCKET} {NEW_DOOR}
-ExecStartPost=/usr/bin/test ! -L {NEW_DOOR}
-ExecStartPost=/bin/mv -fT {NEW_DOOR} {DOOR}
-"""
+_MAKE_DOOR = systemd.command(["/bin/sh", "-c", units.MAKE_DOOR, SOCKET, NEW_DOOR, DOOR])
+MAKES_DOOR = f"ExecStartPost={_MAKE_DOOR}\n"
 SERVICE = """[Service]
 WorkingDirectory={directory}
 EnvironmentFile={env}

@@ -252,13 +252,11 @@ class Systemd:
         [path] = unit.values("ListenStream")
         unit.listener = self._sockets.listen(path, self._owner(unit))
         for line in unit.values("ExecStartPost"):
-            program, *words = [word for word in shlex.split(line) if not word.startswith("-")]
-            places = [self._files.path(word) for word in words if word.startswith("/")]
-            if program == "/bin/ln":
-                places[1].unlink(missing_ok=True)
-                os.link(*places)
-            elif program == "/bin/mv":
-                os.rename(*places)
+            # The three files of render.units.MAKE_DOOR.
+            listening, new_door, door = (self._files.path(word) for word in shlex.split(line)[-3:])
+            new_door.unlink(missing_ok=True)
+            os.link(listening, new_door, follow_symlinks=False)
+            os.rename(new_door, door)
         unit.state, unit.sub, unit.began_with = "active", "listening", unit.text
         unit.invocation = f"i{next(self._pids)}"
         return None

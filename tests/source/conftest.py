@@ -47,7 +47,9 @@ class Repository:
         self.write(files or {})
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", subject)
-        return self.git("rev-parse", "HEAD")
+        # What `git rev-parse HEAD` says, without a process of its own.
+        head = (self.directory / ".git" / "HEAD").read_text().strip()
+        return (self.directory / ".git" / head.removeprefix("ref: ")).read_text().strip() if " " in head else head
 
     @property
     def url(self) -> str:
@@ -73,7 +75,7 @@ def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def repository(tmp_path: Path) -> Repository:
     made = Repository(tmp_path / "shop")
     made.directory.mkdir()
-    made.git("init", "--quiet")
+    made.git("init", "--quiet", "--template=")
     return made
 
 

@@ -188,6 +188,7 @@ def warned(deploy: Deploy) -> Callable[..., list[str]]:
 @pytest.mark.proves("preview.hosts")
 @pytest.mark.parametrize("name", [name for name in READ if name != UNKNOWN])
 @pytest.mark.parametrize("hosts", ["shop.example.com", ".example.org,shop.example.com", "localhost"])
+@pytest.mark.slow
 def test_hosts_of_a_variable_are_held_against_the_names(warned: Any, name: str, hosts: str) -> None:
     with pytest.raises(SourceError) as caught:
         warned(READ[name], *BOTH, env={"HOSTS": hosts})
@@ -211,6 +212,7 @@ def test_hosts_of_a_variable_are_held_against_the_names(warned: Any, name: str, 
         "shop.example.com:8000,www.example.com:443",
     ],
 )
+@pytest.mark.slow
 def test_hosts_of_a_variable_that_has_all_names(warned: Any, text: str, hosts: str) -> None:
     assert warned(text, *BOTH, env={"HOSTS": hosts}) == []
 

@@ -107,8 +107,16 @@ def test_a_kind_that_fails_is_named_and_the_others_go_on(
     monkeypatch.setattr(document, "write", lambda begin, text: written.append(begin + text))
     monkeypatch.setattr("sys.argv", ["growth"])
     assert growth.main() == 1
-    [text] = written
+    first, *_, text = written
+    assert len(written) == len(KINDS)
+    assert first.count(" was not measured: the run ended before\n") == len(KINDS) - 1
     assert text.startswith(document.GROWTH)
-    assert "**workers** could not be measured: no memory\n" in text
+    assert "**workers** was not measured: no memory\n" in text
     assert text.count("| 1.0 | 2.0 | 3 |") == len(KINDS) - 1
     assert "no memory" in capsys.readouterr().err
+
+
+def test_what_was_not_measured_is_named() -> None:
+    text = growth.written("a run", {"workers": [Grown(1, 2.0, 9.0, 30)]}, {"files": "the disk is full\nand more"})
+    assert text.startswith("Written by a run.\n\n| what grows |")
+    assert text.endswith("\n\n**files in the repository** was not measured: the disk is full\n")

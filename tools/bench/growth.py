@@ -152,14 +152,14 @@ KINDS = {
     kind.grow.__name__: kind
     for kind in (
         Kind("files in the repository", files, (1000, 5000, 20_000), 1000),
-        Kind("megabytes in the repository", megabytes, (10, 100, 1000), 100),
         Kind("migrations", migrations, (10, 100, 500), 100),
         Kind("workers", workers, (1, 4, 10), 1),
         Kind("variables of 1 KiB", variables, (1, 20, 100), 10),
         Kind("deploys so far", deploys, (10, 100, 1000), 100),
-        Kind("projects on the server", projects, (1, 4, 16), 1),
         Kind("ms to the server and back", milliseconds, (1, 50, 100), 10),
         Kind("kbit/s to the server", kilobits, (100_000, 10_000, 2000), 0),
+        Kind("megabytes in the repository", megabytes, (10, 100, 1000), 100),
+        Kind("projects on the server", projects, (1, 4, 16), 1),
     )
 }
 
@@ -236,6 +236,14 @@ def _costs(grown: Sequence[Grown], kind: Kind) -> str:
     return f"{more}{', '.join(words)}" if words else f"{more}nothing"
 
 
+def written(head: str, found: Mapping[str, Sequence[Grown]], why_not: Mapping[str, str]) -> str:
+    """What is written down of a run: the table, and why a kind is not in it."""
+    lacking = "".join(
+        f"\n**{KINDS[name].title}** was not measured: {why.splitlines()[0]}\n" for name, why in why_not.items()
+    )
+    return f"Written by {head}.\n\n{table(found)}{lacking}"
+
+
 def main() -> int:
     """Run the command line; returns how many kinds could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.growth", description=__doc__)
@@ -245,26 +253,24 @@ def main() -> int:
     arguments = parser.parse_args()
     sandbox, load = Sandbox(PLACE), os.getloadavg()[0]
     sandbox.down_all()
-    found, failed = dict[str, list[Grown]](), dict[str, str]()
+    found, why_not = dict[str, list[Grown]](), dict.fromkeys(arguments.only or KINDS, "the run ended before")
+    head = f"`make growth ROUNDS={arguments.rounds} DEBIAN={arguments.debian}`, with a load of {load:.1f} before it"
     try:
         server = sandbox.up(f"growth-{arguments.debian}", arguments.debian)
-        for name in arguments.only or KINDS:
+        for name in list(why_not):
             try:
                 found[name] = measure(server, PLACE.resolve(), KINDS[name], arguments.rounds)
+                del why_not[name]
             except FAILURES as error:
-                failed[name] = str(error)
+                why_not[name] = str(error)
                 print(f"{name}: {error}", file=sys.stderr, flush=True)
+            # After each, so that a run that is cut off keeps what it has measured.
+            if not arguments.only:
+                document.write(document.GROWTH, written(head, found, why_not))
     finally:
         sandbox.down_all()
-    command = f"make growth ROUNDS={arguments.rounds} DEBIAN={arguments.debian}"
-    text = f"Written by `{command}`, with a load of {load:.1f} before it.\n\n{table(found)}"
-    text += "".join(
-        f"\n**{KINDS[name].title}** could not be measured: {why.splitlines()[0]}\n" for name, why in failed.items()
-    )
-    sys.stdout.write(text)
-    if not arguments.only:
-        document.write(document.GROWTH, text)
-    return len(failed)
+    sys.stdout.write(written(head, found, why_not))
+    return len(why_not)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ USES: dict[str, Callable[[type[Any], type[Any]], object]] = {
     "the same twice": lambda door, _: door("a", name="b"),
     "a name needed": lambda _, house: house("a"),
     "assigned": lambda door, _: setattr(door("a"), "name", "b"),
-    "assigned anew": lambda door, _: setattr(door("a"), "other", "b"),
+    "another name assigned": lambda door, _: setattr(door("a"), "other", "b"),
     "deleted": lambda door, _: delattr(door("a"), "name"),
 }
 

@@ -35,7 +35,8 @@ def __init__(self: Any, *values: object, **named: object) -> None:
     cls = type(self)
     given = dict(zip(cls.__match_args__, values, strict=False))
     if len(values) > len(given) or given.keys() & named.keys():
-        raise TypeError(f"{cls.__name__} takes no such positional arguments: {values}")
+        # Without the values, which may be secret.
+        raise TypeError(f"{cls.__name__} takes {len(cls.__match_args__)} positional arguments, and no name twice")
     given |= named
     for each in dataclasses.fields(cls):
         if each.name in given:

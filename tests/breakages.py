@@ -1626,7 +1626,13 @@ UNIT = [
         "web.door", f"{SCRIPTS}/serving/hand_over.py", " if os.path.lexists(project.door) else project.socket", ""
     ),
     Breakage("web.door", "codesensei/render/site.py", "socket=str(project.door)", "socket=str(project.socket)"),
-    Breakage("web.door", f"{SCRIPTS}/serving/change.py", 'not file.path.endswith(".socket")', "file.path"),
+    Breakage("web.door", "codesensei/wire/manifest.py", 'not file.path.endswith(".socket")', "file.path"),
+    Breakage(
+        "story.switch",
+        f"{STORY}/live.py",
+        "means_another(before.get(file.path), file)",
+        "before.get(file.path) != file.content",
+    ),
     Breakage(
         "switch.all-or-nothing",
         f"{SCRIPTS}/serving/hand_over.py",

@@ -11,7 +11,7 @@ from codesensei.story.migrations import Migrations
 from codesensei.story.section import MOST, Section, section
 from codesensei.story.served import Served
 from codesensei.wire import codec, paths
-from codesensei.wire.manifest import HealthCheck, Manifest, Unit
+from codesensei.wire.manifest import HealthCheck, Manifest, Unit, means_another
 from codesensei.wire.names import worker_key
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import SWITCH, Drift, Memory
@@ -38,9 +38,10 @@ class _Change:
 
     @property
     def files(self) -> set[str]:
-        """Paths of the files that differ, come or go."""
-        before, after = dict(self.was.contents()), dict(self.wanted.contents())
-        return {path for path in {*before, *after} if before.get(path) != after.get(path)}
+        """Paths of the files that mean another thing, come or go."""
+        before = dict(self.was.contents())
+        changed = {file.path for file in self.wanted.files if means_another(before.get(file.path), file)}
+        return changed | (before.keys() - {file.path for file in self.wanted.files})
 
     def stale(self, unit: Unit) -> bool:
         """Whether the process must be replaced: its code is another, or what its unit runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Literal
@@ -12,6 +13,8 @@ from codesensei.wire.said import Said
 from codesensei.wire.sandbox import Loosened
 
 UnitKind = Literal["socket", "web", "worker"]
+# What a socket's unit does when it begins to listen.
+_AT_START = re.compile(r"^(ExecStartPost=|#).*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,13 @@ class File:
     mode: str = "0644"
     group: str = "root"
     renews: str = ""
+
+
+def means_another(text: str | None, file: File) -> bool:
+    """Whether what runs by this text is another than by the file; a socket goes on when only its beginning differs."""
+    if text is None or not file.path.endswith(".socket"):
+        return text != file.content
+    return _AT_START.sub("", text) != _AT_START.sub("", file.content)
 
 
 @dataclass(frozen=True, kw_only=True)

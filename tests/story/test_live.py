@@ -94,6 +94,12 @@ def test_what_visitors_wait_for_is_said(wanted: Manifest) -> None:
 
 
 @pytest.mark.proves("story.switch")
+def test_a_socket_that_only_begins_in_another_way_goes_on() -> None:
+    _, _, (meaning,) = told(manifest(socket="Backlog=1\n"), manifest(socket="Backlog=1\nExecStartPost=/bin/true\n"))
+    assert meaning == "nothing restarts for visitors"
+
+
+@pytest.mark.proves("story.switch")
 def test_what_else_the_switch_gets_is_told_by_its_key() -> None:
     wanted = manifest(keep_releases=3, after_switch=("./tell",), production=True, path="/up", accept=("2xx", "401"))
     (entries, _, (_, *others)) = told(manifest(), wanted)

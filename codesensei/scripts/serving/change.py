@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from pathlib import Path
 
 from codesensei.scripts.base import files, units
@@ -14,11 +13,8 @@ from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import default_tls
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
-from codesensei.wire.manifest import File, Manifest
+from codesensei.wire.manifest import File, Manifest, means_another
 from codesensei.wire.quick import dataclass
-
-# What a socket's unit does when it begins to listen.
-_AT_START = re.compile(r"^(ExecStartPost=|#).*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ class Change:
         """Units that run by another text than the manifest's, or would by the one on the disk."""
         was, wanted = self.now.contents, self.manifest.files
         changed = [
-            file for file in wanted if any(_means_another(text, file) for text in (was.get(file.path), _text(file)))
+            file for file in wanted if any(means_another(text, file) for text in (was.get(file.path), _text(file)))
         ]
         return {unit.name for unit in self.manifest.units} & {_renewed(file) for file in changed}
 
@@ -97,7 +93,7 @@ def restarts(live: Live, path: str) -> list[str]:
     for file in live.manifest.files if live.manifest else ():
         name = _renewed(file)
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            if file.path == path and name in live.units and _means_another(_text(file), file):
+            if file.path == path and name in live.units and means_another(_text(file), file):
                 return [f"{name} restarts"]
     return []
 
@@ -120,10 +116,3 @@ def _text(file: File) -> str | None:
         return Path(file.path).read_text()
     except FileNotFoundError:
         return None
-
-
-def _means_another(text: str | None, file: File) -> bool:
-    """Whether what runs by this text is another than by the file; a socket goes on when only its beginning differs."""
-    if text is None or not file.path.endswith(".socket"):
-        return text != file.content
-    return _AT_START.sub("", text) != _AT_START.sub("", file.content)

@@ -362,7 +362,6 @@ UNIT = [
     Breakage("preview.foreseen", f"{REMOTE}/run_checks.py", "(ImportError, NameError)", "ImportError"),
     Breakage("preview.foreseen", f"{REMOTE}/look.py", "foresight.question(wanted) if wanted else", '"" if wanted else'),
     Breakage("preview.foreseen", f"{REMOTE}/foresee.sh", "|| printf", "|| true || printf"),
-    Breakage("preview.foreseen", f"{REMOTE}/access.py", "            if wanted:\n", "            if False:\n"),
     Breakage("preview.foreseen", f"{REMOTE}/run_checks.py", "except ImportError:", "except KeyError:"),
     Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "warnings=(NO_SS,)", ""),
     Breakage("preview.foreseen", f"{SCRIPTS}/checks/everything.py", "contextlib.suppress(OSError), ", ""),
@@ -1626,6 +1625,8 @@ UNIT = [
         "web.door", f"{SCRIPTS}/serving/hand_over.py", " if os.path.lexists(project.door) else project.socket", ""
     ),
     Breakage("web.door", "codesensei/render/site.py", "socket=str(project.door)", "socket=str(project.socket)"),
+    Breakage("web.door", "codesensei/render/units.py", ' && test ! -L "$1"', ""),
+    Breakage("web.door", "codesensei/render/units.py", "'ln -fPT", "'ln -fLT"),
     Breakage("web.door", "codesensei/wire/manifest.py", 'not file.path.endswith(".socket")', "file.path"),
     Breakage(
         "story.switch",

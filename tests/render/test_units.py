@@ -83,6 +83,21 @@ def test_a_socket_begins_with_one_command() -> None:
     assert example_texts()["shop.socket"].count("\nExecStartPost=") == 1
 
 
+@pytest.mark.proves("web.door")
+def test_the_door_is_the_socket_itself_and_never_where_a_link_leads(tmp_path: Path) -> None:
+    """In the place of its socket, the app user may put a link to another project's."""
+    listening, new_door, door, other = (tmp_path / name for name in ("web.sock", "next.sock", "door", "other"))
+    make = ["/bin/sh", "-c", units.MAKE_DOOR, *map(str, (listening, new_door, door))]
+    listening.write_text("ours")
+    subprocess.run(make, check=True)
+    assert door.samefile(listening)
+    other.write_text("somebody else's")
+    listening.unlink()
+    listening.symlink_to(other)
+    assert subprocess.run(make, check=False).returncode != 0
+    assert door.read_text() == "ours"
+
+
 def test_no_golden_text_is_left_over() -> None:
     assert {file.name for file in GOLDEN.iterdir()} == set(example_texts())
 

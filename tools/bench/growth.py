@@ -133,8 +133,10 @@ def milliseconds(stack: Growing, size: int) -> None:
 
 
 def kilobits(stack: Growing, size: int) -> None:
-    """A way to the server that takes so much a second, in each direction of each connection."""
+    """A way to the server that takes so much a second, in each direction of each connection; the source has 5 MB."""
     assert stack.relay
+    if not stack.relay.rate:
+        megabytes(stack, 5)
     stack.relay.slow(size * 1000 / 8)
 
 
@@ -157,7 +159,7 @@ KINDS = {
         Kind("variables of 1 KiB", variables, (1, 20, 100), 10),
         Kind("deploys so far", deploys, (10, 100, 1000), 100),
         Kind("ms to the server and back", milliseconds, (1, 50, 100), 10),
-        Kind("kbit/s to the server", kilobits, (100_000, 10_000, 2000), 0),
+        Kind("kbit/s to the server, for 5 MB of source", kilobits, (100_000, 10_000, 2000), 0),
         Kind("megabytes in the repository", megabytes, (10, 100, 1000), 100),
         Kind("projects on the server", projects, (1, 4, 16), 1),
     )

@@ -12,7 +12,8 @@ import asyncssh
 from .provider import OperationError
 from .wire import Properties
 
-PIECE = 256 * 1024
+# What the official plugin has on its way at once: 64 requests of 32 KiB.
+PIECE = 64 * 32 * 1024
 
 
 async def copy(connection: Any, source: Properties, target: str) -> None:

@@ -76,7 +76,10 @@ def test_what_more_of_it_costs() -> None:
         "| files in the repository | 1,000 · 5,000 · 20,000 | 2.0 · 2.1 · 2.2 | 10.0 · 12.0 · 19.5 | 30 |"
         " 1,000 more: code 0.50 s |"
     )
-    assert second == "| kbit/s to the server, for 5 MB of source | 100,000 · 2,000 | 2.0 · 4.0 | 10.0 · 20.0 | 30 · 31 |  |"
+    assert (
+        second
+        == "| kbit/s to the server, for 5 MB of source | 100,000 · 2,000 | 2.0 · 4.0 | 10.0 · 20.0 | 30 · 31 |  |"
+    )
     assert "each: nothing" in growth.table({"workers": [Grown(1, 2.0, 9.0, 30), Grown(4, 2.0, 9.1, 30)]})
 
 

@@ -41,6 +41,7 @@ class ServerPaths:
     broker_data: Path = Path("/var/lib/codesensei-broker")
     wal_archives: Path = Path("/var/lib/codesensei-archive")
     postgresql: Path = Path("/etc/postgresql")
+    postgresql_programs: Path = Path("/usr/lib/postgresql")
     certbot: Path = Path("/etc/letsencrypt")
     authorities: Path = Path("/usr/local/share/ca-certificates")
     sshd_config: Path = Path("/etc/ssh/sshd_config.d/00-codesensei.conf")

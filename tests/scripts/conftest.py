@@ -65,6 +65,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "broker_data": "broker-data",
         "wal_archives": "wal",
         "postgresql": "etc-postgresql",
+        "postgresql_programs": "lib-postgresql",
         "cgroups": "cgroup",
         "postgresql_sockets": "postgresql",
         "certbot": "letsencrypt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -336,7 +337,9 @@ def test_a_cluster_of_another_port_is_named(cluster: FakeCluster, make_step: Any
 
 @pytest.mark.proves("database.cluster")
 @pytest.mark.parametrize("port", [5432, 5433])
-def test_a_server_without_any_cluster_gets_one(make_step: Any, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+def test_a_server_without_any_cluster_gets_one(
+    server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
     """As Debian's package leaves it where the locale of whoever installed it does not exist."""
     ran: list[list[str]] = []
 
@@ -347,7 +350,10 @@ def test_a_server_without_any_cluster_gets_one(make_step: Any, monkeypatch: pyte
         return Result(listed, "", 0)
 
     monkeypatch.setattr(commands, "run", run)
-    monkeypatch.setattr(postgresql, "_version", lambda: "15")
+    for version in ("9.6", "13", "15"):
+        programs = server / "lib-postgresql" / version / "bin"
+        programs.mkdir(parents=True)
+        (programs / "postgres").touch()
     step = make_step("database")
     assert postgresql.ensure_cluster(step, port) == port
     assert ran[0] == ["pg_createcluster", "--locale", "C.UTF-8", "--port", str(port), "15", "main"]

@@ -23,6 +23,7 @@ from codesensei.scripts.base import host, probe, sites, units
 from codesensei.scripts.base.sites import Configuration
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.units import UnitState
+from codesensei.scripts.base.visits import Visit
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import edge
 from codesensei.wire import paths
@@ -185,7 +186,7 @@ def test_a_log_that_is_rotated_in_between_is_no_matter(
     monkeypatch.setattr(host, "own_addresses", lambda: ["127.0.0.1"])
     visits = 0
 
-    def visit(*arguments: Any) -> probe.Visit:
+    def visit(*arguments: Any) -> Visit:
         nonlocal visits
         visits += 1
         found = real(*arguments)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import probe
-from codesensei.scripts.base.probe import Answer, Visit
+from codesensei.scripts.base import visits
 from codesensei.scripts.base.step import Failure, write_json
+from codesensei.scripts.base.visits import Answer, Visit
 from codesensei.scripts.release import jobs
 from codesensei.scripts.release.jobs import Job, JobResult
 from codesensei.scripts.release.release import Release
@@ -95,7 +95,7 @@ def test_a_redirect_to_another_host_is_told_as_such(fail: Any) -> None:
 
 
 def test_a_circle_has_its_own_fix(fail: Any) -> None:
-    failure = fail(visit(LEADS, problem=probe.CIRCLE))
+    failure = fail(visit(LEADS, problem=visits.CIRCLE))
     assert failure.cause.endswith(": it redirects in a circle")
     assert 'SECURE_PROXY_SSL_HEADER must be ("HTTP_X_FORWARDED_PROTO", "https")' in failure.fix
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,14 @@ def project(server: Path) -> Path:
 
 def test_a_server_that_knows_nothing_of_the_project(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert seen(capsys) == Seen()
+
+
+def test_a_look_loads_nothing_of_http() -> None:
+    """That would take longer than all that it asks; each preview waits for it."""
+    listed = "import sys; from codesensei.scripts.steps import look; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True).stdout.split()
+    assert "codesensei.scripts.serving.live" in loaded
+    assert not {"http.client", "http.cookiejar", "urllib.request", "concurrent.futures"} & {*loaded}
 
 
 def test_a_file_changed_by_hand_and_one_that_is_gone(

@@ -12,8 +12,8 @@ import pytest
 
 from codesensei.scripts.base import commands, files, probe
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.probe import Answer, Door
 from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.visits import Answer, Door
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import edge, media
 from tests.scripts.manifests import PROJECT, manifest

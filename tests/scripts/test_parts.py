@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codesensei.scripts.base import host, probe
-from codesensei.scripts.base.probe import Answer, Door
+from codesensei.scripts.base.visits import Answer, Door
 from codesensei.scripts.serving import parts
 from tests.scripts.machine.processes import App
 from tests.scripts.machine.scenarios import NEW_COMMIT, switch

@@ -53,6 +53,27 @@ def test_psql_and_its_words_are_named(said: str, cause: str, fix: str, monkeypat
     assert fix in caught.value.fix
 
 
+@pytest.mark.parametrize(("versions", "program"), [((), "psql"), (("9.6", "15", "17"), "17/bin/psql")])
+def test_the_newest_psql_is_asked(
+    versions: tuple[str, ...], program: str, server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Debian's own `psql` would do, which takes longer to find it than a question takes."""
+    for version in versions:
+        programs = server / "lib-postgresql" / version / "bin"
+        programs.mkdir(parents=True)
+        (programs / "psql").touch()
+    asked: list[list[str]] = []
+
+    def run(argv: list[str], **_: Any) -> Result:
+        asked.append(argv)
+        return Result("", "", 0)
+
+    monkeypatch.setattr(commands, "run", run)
+    postgresql.sql(5432, "SELECT 1;")
+    [argv] = asked
+    assert argv[argv.index("--init-groups") + 1].endswith(program)
+
+
 @pytest.mark.proves("database.guarded")
 def test_every_statement_of_the_superuser_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tried on a real server by tests/host/test_database.py."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base.probe import Answer, Door, Visit, accepted, is_nginx_own, url_of, visit
+from codesensei.scripts.base.probe import visit
+from codesensei.scripts.base.visits import Answer, Door, Visit, accepted, is_nginx_own, url_of
 
 ACCEPT = ["2xx", "3xx", "401", "403", "404"]
 

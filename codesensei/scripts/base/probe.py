@@ -2,74 +2,25 @@
 
 from __future__ import annotations
 
-import html
 import http.client
-import re
 import socket
 import ssl
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from http.cookiejar import CookieJar
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import Request
 
+from codesensei.scripts.base.visits import CIRCLE, ELSEWHERE, SLOW, Answer, Door, Visit
 from codesensei.wire.names import is_served
-from codesensei.wire.quick import dataclass
 
 # Pages in DEBUG begin with their style sheet.
 BODY_READ = 20_000
-BODY_HEAD = 300
-SLOW = "it did not answer in time"
 AGENT = "codesensei-probe"
 # More redirects in a row than any sound page has: a login page that needs a login, for example, never ends.
 FOLLOWED = 10
-CIRCLE = "it redirects in a circle"
-ELSEWHERE = "it redirects to the host"
 PORTS = {"http": 80, "https": 443}
 # What may stand in an address as it is; browsers percent-encode the rest.
 _PLAIN = "%!#$&'()*+,/:;=?@[]~"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A response; `error` instead of a status when there was none. `url` is what was asked for."""
-
-    status: int = 0
-    location: str = ""
-    body: str = ""
-    error: str = ""
-    url: str = ""
-
-    @property
-    def redirects(self) -> bool:
-        return 300 <= self.status < 400 and self.location != ""
-
-    def words(self) -> str:
-        return self.error or f"HTTP status {self.status}" + (f", Location: {self.location}" if self.location else "")
-
-
-@dataclass(frozen=True)
-class Visit:
-    """The answers on the way from a page to where its redirects end; `problem` is why the last one leads nowhere."""
-
-    answers: tuple[Answer, ...]
-    problem: str = ""
-
-    @property
-    def end(self) -> Answer:
-        return self.answers[-1]
-
-
-@dataclass(frozen=True)
-class Door:
-    """The way to a web process: its own socket, or the edge proxy at an address of this server's.
-
-    `word` is said to the edge proxy, which writes it into its log. `plain`: HTTPS ends before it, so it takes HTTP.
-    """
-
-    socket: str = ""
-    address: str = ""
-    word: str = ""
-    plain: bool = False
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -96,11 +47,6 @@ class _SniConnection(http.client.HTTPSConnection):
     def connect(self) -> None:
         plain = socket.create_connection((self.host, self.port), self.timeout)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
-
-
-def url_of(scheme: str, host: str, path: str) -> str:
-    """The address of a page; IPv6 gets its brackets."""
-    return f"{scheme}://[{host}]{path}" if ":" in host else f"{scheme}://{host}{path}"
 
 
 def visit(door: Door, url: str, hosts: Collection[str], timeout: float) -> Visit:
@@ -170,20 +116,3 @@ def _connection(door: Door, scheme: str, host: str, timeout: float) -> http.clie
     if scheme == "https" and not door.plain:
         return _SniConnection(door.address, host, timeout)
     return http.client.HTTPConnection(door.address, PORTS["http"], timeout=timeout)
-
-
-def head_of(body: str) -> str:
-    """The first words of a page, without its markup."""
-    plain = re.sub(r"(?is)<(head|style|script|svg)\b.*?(</\1>|$)|<!--.*?-->|<[^>]*>", " ", body)
-    words = " ".join(html.unescape(plain).split())
-    return words if len(words) <= BODY_HEAD else words[:BODY_HEAD] + "..."
-
-
-def is_nginx_own(answer: Answer) -> bool:
-    """Whether the answer is nginx's own error page: an unknown host, or no process behind the socket."""
-    return answer.status >= 400 and "<hr><center>nginx" in answer.body
-
-
-def accepted(answer: Answer, patterns: Sequence[str]) -> bool:
-    """Whether the status is one of `patterns` ("2xx", "404")."""
-    return any(f"{answer.status:03d}" == pattern or pattern == f"{answer.status // 100}xx" for pattern in patterns)

@@ -10,6 +10,7 @@ from typing import Any
 from codesensei.scripts.base import commands
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.wire import paths
 from codesensei.wire.quick import dataclass
 
 PORT = 5432
@@ -62,7 +63,8 @@ def _held(text: str) -> str:
 def ensure_cluster(step: Step[object], port: int = PORT) -> int:
     """Start the cluster of this port when it is down; returns the port. Failure when there are only others."""
     found = clusters()
-    if not found and (version := _version()):
+    if not found and (server := _newest("postgres")):
+        version = server.parts[-3]
         # Debian's package makes none where the environment names a locale that the server does not have.
         argv = ["pg_createcluster", "--locale", "C.UTF-8", "--port", str(port), version, "main"]
         commands.run(argv, thing="PostgreSQL", fix=CLUSTERS_TEXT)
@@ -89,10 +91,15 @@ NO_SPACE = "No space left on device"
 FREE_SPACE = "free some space on the server (df -h), then run pulumi up again"
 
 
-def _version() -> str:
-    """The newest PostgreSQL server whose programs are here; empty where there is none."""
-    versions = [path.parts[-3] for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
-    return max(versions, key=int, default="")
+def _newest(program: str) -> Path | None:
+    """A program of the newest PostgreSQL that has it here."""
+    found = paths.SERVER.postgresql_programs.glob(f"[1-9]*/bin/{program}")
+    return max(found, key=lambda path: [int(part) for part in path.parts[-3].split(".")], default=None)
+
+
+def _psql() -> str:
+    """The one that Debian's `psql` would start; it is a Perl program that takes ten times as long to choose it."""
+    return str(_newest("psql") or "psql")
 
 
 def clusters() -> list[Cluster]:
@@ -113,7 +120,7 @@ def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreS
 
     They are guarded from what a project has in the database; names in it need their schema.
     """
-    argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-X", "-q", "-A", "-t"]
+    argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", _psql(), "-X", "-q", "-A", "-t"]
     argv += ["-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(port), "-d", database, "-f", "-"]
     done = commands.run(
         argv, input=f"{QUIET}{GUARDED}{text}\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT, check=False

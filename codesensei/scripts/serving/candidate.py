@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from codesensei.scripts.base import files, host, probe, units
+from codesensei.scripts.base import files, host, units, visits
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.probe import Answer, Door, Visit
 from codesensei.scripts.base.step import Step
+from codesensei.scripts.base.visits import Answer, Door, Visit
 from codesensei.scripts.release import jobs
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.release.settings import ASKING
@@ -140,7 +140,7 @@ def _visit(project: ProjectPaths, question: Question, deadline: float) -> Visit:
     while time.time() < deadline:
         if project.candidate_socket.exists():
             visit = question.ask(door, max(1.0, deadline - time.time()))
-            if visit.end.error == probe.SLOW:
+            if visit.end.error == visits.SLOW:
                 visit = replace(slow, answers=(*visit.answers[:-1], replace(slow.end, url=visit.end.url)))
             if visit.end.status:
                 return visit

@@ -15,9 +15,9 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from codesensei.scripts.base import files, host, nginx, probe, rivals, sites, units
-from codesensei.scripts.base.probe import Answer, Door, Visit
+from codesensei.scripts.base import files, host, nginx, probe, rivals, sites, units, visits
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.visits import Answer, Door, Visit
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import hand_over
 from codesensei.scripts.serving.health import Question, log_of
@@ -40,8 +40,8 @@ def read_back(step: Step[Manifest], release: Release, since: float, *, behind_pr
     where = f"on the server: journalctl -u {web}, and {release.project.logs}/error.log"
     places = [] if behind_proxy else addresses(manifest.health)
     for question in (Question(manifest.health, name) for name in manifest.health.hosts):
-        visits = [_visit(step, question)] if behind_proxy else []
-        for visit in (*visits, *(_through(step, question, address) for address in places)):
+        told = [_visit(step, question)] if behind_proxy else []
+        for visit in (*told, *(_through(step, question, address) for address in places)):
             if not question.accepts(visit):
                 raise question.failure(step, release, visit, log_of(release, web, since), where=where)
     process = units.show(web).main_pid
@@ -110,11 +110,11 @@ def _visit(step: Step[Manifest], question: Question, door: Door | None = None) -
         if units.show(step.data.web).active == "failed":
             return True
         visit = question.ask(door or Door(socket=str(hand_over.live_socket(step.project))), question.health.timeout)
-        is_yet_to_come = probe.is_nginx_own(visit.end) and visit.end.status in NOBODY_YET
+        is_yet_to_come = visits.is_nginx_own(visit.end) and visit.end.status in NOBODY_YET
         return visit.end.status != 0 and not is_yet_to_come
 
     units.wait_until(answers, question.health.timeout)
-    if probe.is_nginx_own(visit.end):
+    if visits.is_nginx_own(visit.end):
         error = f"nginx itself answered with status {visit.end.status}, not the project"
         return Visit((*visit.answers[:-1], replace(visit.end, error=error)))
     return visit

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from codesensei.scripts.base import excerpt, probe, units
-from codesensei.scripts.base.probe import Answer, Door, Visit
+from codesensei.scripts.base import excerpt, units, visits
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.visits import Answer, Door, Visit
 from codesensei.scripts.release import causes, jobs
 from codesensei.scripts.release.jobs import Job
 from codesensei.scripts.release.release import Release, redactor
@@ -32,10 +32,13 @@ class Question:
 
     @property
     def url(self) -> str:
-        return probe.url_of(self.health.scheme, asked_name(self.host), self.health.path)
+        return visits.url_of(self.health.scheme, asked_name(self.host), self.health.path)
 
     def ask(self, door: Door, seconds: float) -> Visit:
         """What a visitor meets who comes by `door`; `seconds` for each answer."""
+        # Only who asks loads what HTTP takes, up to a tenth of a second: a look never does.
+        from codesensei.scripts.base import probe  # noqa: PLC0415
+
         return probe.visit(door, self.url, self.health.hosts, seconds)
 
     def accepts(self, visit: Visit) -> bool:
@@ -43,16 +46,16 @@ class Question:
         first, end = visit.answers[0], visit.end
         if is_pattern(self.host):
             # What a project says to a name that is nobody's is its own: only a refusal of the whole domain is none.
-            leads_away = not visit.problem or visit.problem.startswith(probe.ELSEWHERE)
+            leads_away = not visit.problem or visit.problem.startswith(visits.ELSEWHERE)
             return not end.error and leads_away and 0 < end.status < 500 and end.status != 400
-        sound = probe.accepted(end, (*self.health.accept, "2xx"))
-        return not end.error and not visit.problem and sound and probe.accepted(first, self.health.accept)
+        sound = visits.accepted(end, (*self.health.accept, "2xx"))
+        return not end.error and not visit.problem and sound and visits.accepted(first, self.health.accept)
 
     def failure(self, step: Step[object], release: Release, visit: Visit, log: str, *, where: str) -> Failure:
         """What to raise for a visit that is not accepted; where `log` has no cause, Django is asked for one."""
         if not visit.problem and not causes.explain(log):
             log = self._ask_why(step, release, visit.end) or log
-        body = probe.head_of(redactor(release.project, release.name).clean(visit.end.body))
+        body = visits.head_of(redactor(release.project, release.name).clean(visit.end.body))
         cause, fix = self._cause(release, visit, f"{log}\n{body}")
         tail = "\n".join(filter(None, (log, body and f"body: {body}")))
         at = f" at {visit.end.url}, to which it redirects" if len(visit.answers) > 1 else ""
@@ -61,7 +64,7 @@ class Question:
 
     def _cause(self, release: Release, visit: Visit, text: str) -> tuple[str, str]:
         """What is known beyond the answer itself, and the fix; `text` is the log with the body."""
-        if visit.problem == probe.CIRCLE:
+        if visit.problem == visits.CIRCLE:
             fix = 'with SECURE_SSL_REDIRECT, SECURE_PROXY_SSL_HEADER must be ("HTTP_X_FORWARDED_PROTO", "https")'
             return f": {visit.problem}", f"{fix}; the page of the login must not need a login"
         if visit.problem:
@@ -86,7 +89,7 @@ class Question:
 
     def _ask_why(self, step: Step[object], release: Release, answer: Answer) -> str:
         """What Django itself says about a refused or unanswered request, where its log says nothing."""
-        refused = answer.status >= 400 and not probe.accepted(answer, self.health.accept)
+        refused = answer.status >= 400 and not visits.accepted(answer, self.health.accept)
         if not refused and not answer.error.startswith("it did not answer"):
             return ""
         parts, script = urlsplit(answer.url or self.url), Path(__file__).with_name("ask_why.py")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.commands import systemctl
-from codesensei.scripts.base.probe import Door
 from codesensei.scripts.base.step import Failure, Step, read_json, remove_json, write_json
+from codesensei.scripts.base.visits import Door
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.serving import default_tls, hand_over
 from codesensei.scripts.serving.health import Question

@@ -7,10 +7,10 @@ import stat
 from http.cookiejar import CookieJar
 from pathlib import Path
 
-from codesensei.scripts.base import commands, nginx, probe
+from codesensei.scripts.base import commands, nginx, probe, visits
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.probe import Door
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.visits import Door
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import edge
 from codesensei.wire.manifest import Manifest
@@ -51,7 +51,7 @@ def _unreadable(path: Path, word: str) -> str:
 def _unserved(manifest: Manifest, page: str, word: str) -> str:
     """Why a stranger does not get a file; empty where one does."""
     health = manifest.health
-    url = probe.url_of(health.scheme, asked_name(health.hosts[0]), page)
+    url = visits.url_of(health.scheme, asked_name(health.hosts[0]), page)
     door = Door(address=edge.addresses(health)[0], plain=health.external_tls)
     answer = probe.ask(door, url, CookieJar(), health.timeout)
     served = answer.status == 200 and word in answer.body

@@ -9,7 +9,7 @@ from http.cookiejar import CookieJar
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from codesensei.scripts.base import probe
-from codesensei.scripts.base.probe import Answer, Door
+from codesensei.scripts.base.visits import Answer, Door
 from codesensei.scripts.serving import edge
 from codesensei.scripts.serving.health import Question
 from codesensei.wire.manifest import HealthCheck

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from codesensei.scripts.backups import archiving, settings, status
 from codesensei.scripts.base import changed, damage, limited, locks, proofs, register, rivals, units
+from codesensei.scripts.base.aside import begin
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
@@ -41,10 +43,12 @@ def run(slug: str, _words: list[str]) -> int:
     project = ProjectPaths(slug)
     steps = sorted(path.stem for path in project.proofs.glob("*.json"))
     owner = register.entry(slug)
+    of_steps = {step: begin(partial(_seen, project, step)) for step in steps}
+    findings = begin(lambda: tuple(_findings(project)))
     seen = Seen(
         identity=owner.identity if owner else "",
-        steps={step: _seen(project, step) for step in steps},
-        findings=tuple(_findings(project)),
+        steps={step: answer() for step, answer in of_steps.items()},
+        findings=findings(),
         deploying=locks.deploying(slug),
         releases=tuple(prune.made(project)),
         served=tuple(prune.served(project)[:MOST_SERVED]),

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from codesensei.scripts import main
-from codesensei.scripts.base import host, probe
-from codesensei.scripts.base.probe import Answer, Door
+from codesensei.scripts.base import host, probe, visits
+from codesensei.scripts.base.visits import Answer, Door
 from codesensei.wire.steps import RESULT
 from tests.scripts.machine import nginx
 from tests.scripts.machine.calls import Fault, How, Kind
@@ -140,7 +140,7 @@ def _edge(machine: Machine, door: Door, url: str, timeout: float) -> Answer:
         lines.write(f"GET {url} {door.word}\n")
     behind = next(filter(machine.sockets.behind, site.sockets), "")
     answer = _answer(machine, behind, url, timeout)
-    if answer.status or answer.error == probe.SLOW:
+    if answer.status or answer.error == visits.SLOW:
         return answer
     return Answer(502, body=nginx.OWN_PAGE.format(status=502))
 
@@ -164,4 +164,4 @@ def _answer(machine: Machine, path: str, url: str, timeout: float) -> Answer:
                 return Answer(app.pages[page], body=app.body)
             return Answer(app.status, app.location, app.body)
         machine.clock.sleep(0.1)
-    return Answer(error=probe.SLOW)
+    return Answer(error=visits.SLOW)

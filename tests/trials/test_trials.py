@@ -110,6 +110,9 @@ def test_the_document_counts_and_names_what_was_not_right() -> None:
     assert "| step killed | prepare, switch | 0 of 2 | 3 of 200 | 0 s | 1 of 2 |" in text
     assert "* step killed in switch, repeated: 3 requests failed; 1 lost; units: failed instead of active" in text
     assert "What was not right" not in report.text([RIGHT])
+    assert "No fault struck in" not in text
+    blind = dataclasses.replace(missed, plan=dataclasses.replace(RIGHT.plan, phase="static"))
+    assert "**No fault struck in:** static." in report.text([RIGHT, blind])
 
 
 def test_processes_of_the_program_are_killed_and_where_there_are_none_it_is_told(tmp_path: Path) -> None:

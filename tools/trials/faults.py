@@ -30,7 +30,7 @@ PHASES = {
     "environment": f"""grep -q '"step": "environment"' {HOLDER}""",
     "packages": "pgrep -f '[i]nstall --requirement'",
     "build": f"""grep -q '"step": "build"' {HOLDER}""",
-    "migrate": "pgrep -u deploy -f '[m]anage.py migrate'",
+    "migrate": "pgrep -u deploy -f '[r]un_migrate.py'",
     "static": f"""pgrep -f '[c]ollectstatic' && grep -q '"step": "build"' {HOLDER}""",
     "switch": f"""grep -q '"step": "switch"' {HOLDER}""",
     "candidate": f"systemctl is-active -q {CANDIDATE}",
@@ -156,11 +156,12 @@ def emptied(*folders: str) -> str:
 
 
 RELEASES = f"{ROOT}/releases"
-# The app user tries to lead root elsewhere while root's steps run.
+# The app user tries to lead root elsewhere while root's steps run; ended in between, it leaves a folder's other name.
+LED = f"cd {ROOT}/shared; for name in media logs state/web state/worker; do"
+LED_BACK = "rm -f $name; mv -T $name.aside $name"
 LINKS = (
-    "systemd-run --quiet --collect --unit trial-links --uid deploy bash -c '"
-    f"cd {ROOT}/shared; while true; do for name in media logs state/web state/worker; do"
-    " mv -T $name $name.aside && ln -s /etc $name; sleep 0.01; rm -f $name; mv -T $name.aside $name; done; done'"
+    f"systemd-run --quiet --collect --unit trial-links --uid deploy bash -c 'while true; do {LED}"
+    f" mv -T $name $name.aside && ln -s /etc $name; sleep 0.01; {LED_BACK}; done; done'"
 )
 NGINX = "systemctl kill --signal=KILL --kill-whom=all nginx.service"
 FAULTS = (
@@ -258,7 +259,7 @@ FAULTS = (
     Fault(
         "the app user exchanges its folders for links",
         on_server(LINKS),
-        lift="systemctl stop trial-links",
+        lift=f"systemctl stop trial-links; {LED} [ ! -d $name.aside ] || {{ {LED_BACK}; }}; done",
         visitors_feel_it=True,
     ),
     Fault(

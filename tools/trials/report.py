@@ -25,6 +25,7 @@ def text(outcomes: Sequence[Outcome]) -> str:
         f"Of {requests} requests, {sum(outcome.failed for outcome in tried)} failed:"
         f" {sum(outcome.failed for outcome in spared)} of them under a fault that visitors need not feel.",
         f"{sum(outcome.lost for outcome in tried)} acknowledged entries were lost.",
+        *_never_struck(outcomes, tried),
         "",
         "| fault | struck in | deploys that ended well all the same | failed requests | longest away | right after |",
         "|---|---|---|---|---|---|",
@@ -40,6 +41,12 @@ def text(outcomes: Sequence[Outcome]) -> str:
     if wrong := [outcome for outcome in tried if not outcome.is_right]:
         lines += ["## What was not right", "", *map(_not_right, wrong), ""]
     return "\n".join(lines)
+
+
+def _never_struck(outcomes: Iterable[Outcome], tried: Iterable[Outcome]) -> list[str]:
+    """A phase that no fault has struck is one that nobody sees any more: its sign in PHASES is out of date."""
+    unseen = {outcome.plan.phase for outcome in outcomes} - {outcome.plan.phase for outcome in tried}
+    return [f"**No fault struck in:** {', '.join(sorted(unseen))}."] if unseen else []
 
 
 def _grouped(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:

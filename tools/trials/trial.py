@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 import re
+import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ UP = ("up", "--yes", "--skip-preview")
 # Seconds that a deploy under a fault may take, and that the site may need to answer again after it.
 PATIENCE = 300
 BACK = 60
+# Made where a deploy has ended, for who waits for a phase of it.
+ENDED = "/run/trial-ended"
 # What the engine says of every failed run and of every failed command.
 ENGINES_OWN = re.compile(r"error: (update failed|update canceled|Process exited with status)")
 
@@ -162,7 +166,7 @@ class Ground:
         process, events = self.stack.start(*UP)
         hit = ""
         try:
-            eventually(self.server, PHASES[phase].replace("FIRST", self.first), PATIENCE)
+            self._await_phase(process, phase)
             note = f"""flock -n {HOLDER.replace(".holder", ".lock")} true || grep -o '"step": "[a-z]*"' {HOLDER}"""
             hit = self.server.console(note, check=False).stdout.rpartition(": ")[2].strip().strip('"')
             fault.strike(Deploy(self.stack, process, self.relay))
@@ -170,6 +174,20 @@ class Ground:
             hit = hit or f"not hit: {error}"
         done = self.stack.finish(process, events, PATIENCE)
         return hit, done.code, done.output
+
+    def _await_phase(self, process: subprocess.Popen[str], phase: str) -> None:
+        """Wait until the deploy is there; AssertionError where it has ended, or where it takes too long."""
+        self.server.console(f"rm -f {ENDED}")
+
+        def tell() -> None:
+            process.wait()
+            with contextlib.suppress(SandboxError):
+                self.server.console(f"touch {ENDED}")
+
+        threading.Thread(target=tell, daemon=True).start()
+        seen = PHASES[phase].replace("FIRST", self.first)
+        eventually(self.server, f"{{ {seen}; }} || test -e {ENDED}", PATIENCE)
+        assert process.poll() is None, f"the deploy ended, and nobody saw it in the phase {phase}"
 
     def _await_site(self) -> None:
         """Wait for the site; one that does not come back shows in what is wrong."""

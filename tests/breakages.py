@@ -559,7 +559,7 @@ UNIT = [
         "tls.probe", f"{SCRIPTS}/base/probe.py", '"X-Forwarded-Proto": parts.scheme,', '"X-Forwarded-Proto": "http",'
     ),
     Breakage(
-        "config.health-check", f"{SCRIPTS}/base/probe.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
+        "config.health-check", f"{SCRIPTS}/base/visits.py", 'pattern == f"{answer.status // 100}xx"', 'pattern == "2xx"'
     ),
     # On the server
     Breakage("preview.modules", f"{SOURCE}/missing.py", 'return f"{place}.py"', 'return ""'),
@@ -1477,7 +1477,7 @@ UNIT = [
     Breakage(
         "switch.read-back",
         f"{SCRIPTS}/serving/edge.py",
-        "    if probe.is_nginx_own(visit.end):",
+        "    if visits.is_nginx_own(visit.end):",
         "    if not visit.end:",
     ),
     Breakage(
@@ -1620,6 +1620,17 @@ UNIT = [
         "how_it_ended(-self.signal if self.signal else self.code)",
         "how_it_ended(self.code)",
     ),
+    Breakage(
+        "config.drift.folders",
+        f"{SCRIPTS}/steps/account.py",
+        "            step.manage_owner(path)\n",
+        "            pass\n",
+    ),
+    Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", ", *_disowned(proof)]", "]"),
+    Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", "found.st_uid != owner and not led", "not led"),
+    Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", " and found.st_uid == 0\n", "\n"),
+    Breakage("build.signal", f"{SCRIPTS}/release/jobs.py", "0 if end.well else code", "code"),
+    Breakage("build.signal", f"{SCRIPTS}/release/jobs.py", '{"Result": "exit-code", ', "{**found, "),
     Breakage("web.door", f"{SCRIPTS}/serving/hand_over.py", "stat.S_ISSOCK(found.st_mode) and ", ""),
     Breakage(
         "web.door", f"{SCRIPTS}/serving/hand_over.py", " if os.path.lexists(project.door) else project.socket", ""

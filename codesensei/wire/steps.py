@@ -520,7 +520,7 @@ class StepKind(Generic[D]):
 CLAIM = StepKind("claim", Nothing, lock="server")
 PREFLIGHT = StepKind("preflight", Preflight, lock="server")
 PACKAGES = StepKind("packages", Packages, lock="server")
-ACCOUNT = StepKind("account", Account, lock="server", format=2)
+ACCOUNT = StepKind("account", Account, lock="server", format=3)
 PROXY = StepKind("proxy", Proxy, lock="server")
 BROKER = StepKind("broker", Broker, lock="server")
 INSTANCE = StepKind("instance", Instance, secret=True)

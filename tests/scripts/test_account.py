@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import pytest
 
-from codesensei.scripts.base import commands, files
+from codesensei.scripts.base import commands, files, proofs
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.checks.user import APP_COMMENT
 from codesensei.scripts.steps import account
+from codesensei.wire import paths
 from codesensei.wire.names import build_user
 from tests.scripts.conftest import fingerprints
 from tests.scripts.examples import APP_USER
@@ -45,6 +46,11 @@ def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
+def drift() -> tuple[str, ...]:
+    """What a look would say of the step."""
+    return tuple(proofs.drift(proofs.read(paths.ProjectPaths("shop"), "account")))
+
+
 @pytest.mark.proves("paths.project", "paths.releases", "paths.shared", "paths.shared.data", "shared.move-with-current")
 def test_directories_have_the_modes_of_the_contract(make: Any, server: Path) -> None:
     make()
@@ -60,6 +66,37 @@ def test_a_second_run_changes_nothing(make: Any, server: Path) -> None:
     before = fingerprints(server)
     assert make().changes == 0
     assert fingerprints(server) == before
+
+
+@pytest.mark.proves("config.drift.folders")
+def test_folders_that_are_gone_are_drift_and_made_again(make: Any, server: Path) -> None:
+    """systemd makes one that it needs as a mount point itself, for root; no release could write its logs there."""
+    (server / "memory/shop/proofs").mkdir(parents=True)
+    proofs.finish(make(shared_paths=("data/photos",)))
+    media, logs = server / "srv/shop/shared/media", server / "srv/shop/shared/logs"
+    photos = server / "srv/shop/shared/data/photos"
+    media.chmod(0o700)
+    (media / "a.jpg").touch()
+    assert drift() == ()
+    logs.rmdir()
+    photos.rmdir()
+    assert drift() == (f"{photos} is gone", f"{logs} is gone")
+    proofs.finish(make(shared_paths=("data/photos",)))
+    assert drift() == ()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives folders away")
+@pytest.mark.proves("config.drift.folders")
+def test_so_are_those_of_another_user_but_not_what_root_leads_elsewhere(make: Any, server: Path) -> None:
+    (server / "memory/shop/proofs").mkdir(parents=True)
+    proofs.finish(make())
+    media, logs = server / "srv/shop/shared/media", server / "srv/shop/shared/logs"
+    os.chown(logs, 1, 1)
+    media.rename(server / "media-on-a-bigger-disk")
+    media.symlink_to(server / "media-on-a-bigger-disk")
+    assert drift() == (f"{logs} belongs to daemon, not to root",)
+    os.chown(media, 1, 1, follow_symlinks=False)
+    assert f"{media} belongs to daemon, not to root" in drift()
 
 
 @pytest.mark.proves("paths.shared.data", "media.proxy")

@@ -31,6 +31,17 @@ LOGS = {
         "the table site_cache of a cache is missing",
         "hooks.afterMigrate: [python manage.py createcachetable]",
     ),
+    "logs of another user's": (
+        "Error: Error: '/srv/codesensei/shop/shared/logs/access.log' isn't writable [PermissionError(13, 'Permission"
+        " denied')]",
+        "the app user may not write /srv/codesensei/shop/shared/logs/access.log",
+        "run pulumi up again, which gives it back",
+    ),
+    "a project's own log": (
+        "PermissionError: [Errno 13] Permission denied: '/srv/codesensei/shop/shared/logs/django.log'",
+        "the app user may not write /srv/codesensei/shop/shared/logs/django.log",
+        "chown",
+    ),
     "constraint of a table": (
         f'{DDL}constraint "shop_a_uniq" of relation "shop_a" does not exist',
         "the table shop_a has no constraint shop_a_uniq",

@@ -91,6 +91,22 @@ def test_a_job_that_a_signal_ends_has_failed(
 
 
 @pytest.mark.proves("build.signal")
+@pytest.mark.parametrize(("result", "is_good"), [("exit-code", True), ("oom-kill", False), ("timeout", False)])
+def test_one_that_has_ended_well_has_not(
+    server: Path, monkeypatch: pytest.MonkeyPatch, result: str, is_good: bool
+) -> None:
+    """Only what looks at its end could not start: an app user had moved a folder of the unit's at that moment."""
+    project, name = paths.ProjectPaths("shop"), "1234567-89abcde"
+    said = f"Result={result}\nExecMainCode=1\nExecMainStatus=0\n"
+    monkeypatch.setattr(jobs, "make_app_home", lambda *_: None)
+    monkeypatch.setattr(jobs, "_systemd_run", lambda *_: [sys.executable, "-c", "raise SystemExit(1)"])
+    monkeypatch.setattr(jobs, "systemctl", lambda *_, **__: Result(said, "", 0))
+    release = Release(project, name, "deploy", ".", "config.settings")
+    project.job_logs.parent.mkdir(parents=True)
+    assert jobs.run_job(Step("shop", "build", (), BUILD), release, Job("make", [])).ok == is_good
+
+
+@pytest.mark.proves("build.signal")
 def test_systemd_is_told_which_end_is_a_good_one(server: Path) -> None:
     release = Release(paths.ProjectPaths("shop"), "1234567-89abcde", "deploy", ".", "config.settings")
     ended_itself = confined(release)["ExecStopPost"]

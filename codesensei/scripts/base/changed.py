@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import grp
 import hashlib
-import pwd
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,11 +68,7 @@ def _kind(fingerprint: str) -> str:
 
 
 def _owner(fingerprint: list[str]) -> str:
-    user, group = int(fingerprint[2]), int(fingerprint[3])
-    try:
-        name = pwd.getpwuid(user).pw_name
-    except KeyError:
-        name = str(user)
+    name, group = files.user_name(int(fingerprint[2])), int(fingerprint[3])
     try:
         return f"{name}:{grp.getgrgid(group).gr_name}"
     except KeyError:

@@ -19,6 +19,14 @@ def user_id(name: str) -> int:
     return pwd.getpwnam(name).pw_uid
 
 
+def user_name(number: int) -> str:
+    """The name of the user with this number; the number itself where there is none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
 def group_id(name: str) -> int:
     return grp.getgrnam(name).gr_gid
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ class Proof:
     """One step: the digest of what it was last given, and what the files that it manages were like afterwards.
 
     `shared` are files that all projects write; `running` is the digest of a run that has not ended. `texts` are those
-    of files without secrets.
+    of files without secrets. `owners` are the numbers of the users whose a folder is.
     """
 
     applied: str = ""
@@ -29,6 +31,7 @@ class Proof:
     shared: tuple[str, ...] = ()
     running: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def finish(step: Step[object]) -> None:
         write_json(shared_path(), _shared() | {name: fingerprint(name) for name in step.shared}, copied=False)
     managed = {name: fingerprint(name) for name in step.managed}
     texts = {name: text for name in step.shown if (text := _short_text(name)) is not None}
-    _write(step, Proof(applied=step.digest, files=managed, shared=tuple(step.shared), texts=texts))
+    owners = {name: os.lstat(name).st_uid for name in step.owned}
+    _write(step, Proof(applied=step.digest, files=managed, shared=tuple(step.shared), texts=texts, owners=owners))
 
 
 def _short_text(path: str) -> str | None:
@@ -109,7 +113,20 @@ def changed(proof: Proof) -> list[Changed]:
 
 def drift(proof: Proof) -> list[str]:
     """What differs from what the step left: changed files, or a step that never ended."""
-    found = [each.words for each in changed(proof)]
+    found = [*(each.words for each in changed(proof)), *_disowned(proof)]
     if proof.running:
         found.append("an earlier run was interrupted")
     return found
+
+
+def _disowned(proof: Proof) -> Iterator[str]:
+    """The folders that are gone, or another user's than the step left them; root's own link may be there instead."""
+    for path, owner in sorted(proof.owners.items()):
+        try:
+            found = os.lstat(path)
+        except OSError:
+            yield f"{path} is gone"
+            continue
+        led = stat.S_ISLNK(found.st_mode) and found.st_uid == 0
+        if found.st_uid != owner and not led:
+            yield f"{path} belongs to {files.user_name(found.st_uid)}, not to {files.user_name(owner)}"

@@ -90,6 +90,7 @@ class Step(Generic[D_co]):
     managed: dict[str, None] = field(default_factory=dict)
     shared: dict[str, None] = field(default_factory=dict)
     shown: dict[str, None] = field(default_factory=dict)
+    owned: dict[str, None] = field(default_factory=dict)
 
     @property
     def project(self) -> ProjectPaths:
@@ -128,6 +129,10 @@ class Step(Generic[D_co]):
         """
         self.shared[str(path)] = None
         self.shown[str(path)] = None
+
+    def manage_owner(self, path: Path | str) -> None:
+        """Remember whose a folder is; that it is gone, or another user's, is drift. What is in it is its owner's."""
+        self.owned[str(path)] = None
 
 
 def fingerprint(path: str) -> str:

@@ -608,6 +608,10 @@ a file or a program is missing
     FileNotFoundError: \[Errno 2\] No such file or directory: '(/[^']+)'$
     the project opens {0}, which this server does not have
     build the path from BASE_DIR, or set it by a variable to a path in the project's shared folder
+what is in the shared folder is another user's
+    Error: '(/srv/codesensei/[^/']+/shared/[^']+)' isn't writable|PermissionError: \[Errno 13\] [\w -]+: '(/srv/codesensei/[^/']+/shared/[^']+)'
+    the app user may not write {0}, which is in the project's shared folder
+    if the folder is no longer the app user's, run pulumi up again, which gives it back (with codesensei:drift: true); give back a file by chown on the server
 the project opens what it may not
     PermissionError: \[Errno 13\] [\w -]+: '([^']+)'
     the project may not open or write {0}

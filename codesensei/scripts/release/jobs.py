@@ -162,8 +162,8 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
             full.write(text := clean.clean(begun))
             tail.append(text)
         code = process.wait()
-    result, signal = _result(project) if code else ("", 0)
-    return JobResult(code, "\n".join(tail), log, result, answer, signal)
+    end = _how_it_ended(project) if code else End()
+    return JobResult(0 if end.well else code, "\n".join(tail), log, end.result, answer, end.signal)
 
 
 def quiet_times() -> Iterator[float]:
@@ -194,14 +194,26 @@ def _telling(step: Step[object], title: str) -> Iterator[None]:
         teller.join()
 
 
-def _result(project: ProjectPaths) -> tuple[str, int]:
-    """Why the job failed, in systemd's word, and which signal ended it; systemd keeps the failed unit until a reset."""
+@dataclass(frozen=True)
+class End:
+    """Why a job failed: systemd's word, and the signal that ended it. `well`: only what looks at its end has failed."""
+
+    result: str = ""
+    signal: int = 0
+    well: bool = False
+
+
+def _how_it_ended(project: ProjectPaths) -> End:
+    """What systemd knows of the failed job's unit, which it keeps until a reset."""
     unit = job_unit(project.slug)
     said = systemctl("show", "--property=Result,ExecMainCode,ExecMainStatus", unit, check=False).stdout
     found = dict(line.partition("=")[::2] for line in said.splitlines())
     systemctl("reset-failed", unit, check=False)
-    is_signal = found.get("ExecMainCode") in BY_SIGNAL
-    return found.get("Result", ""), int(found.get("ExecMainStatus", 0)) if is_signal else 0
+    if found.get("ExecMainCode") in BY_SIGNAL:
+        return End(found.get("Result", ""), int(found.get("ExecMainStatus", 0)))
+    # ENDED_ITSELF does not start where a folder of the unit's is gone at that moment, and would have said the same.
+    by_itself = found == {"Result": "exit-code", "ExecMainCode": str(os.CLD_EXITED), "ExecMainStatus": "0"}
+    return End(found.get("Result", ""), well=by_itself)
 
 
 def _systemd_run(release: Release, job: Job, credentials: Path | None) -> list[str]:

@@ -41,6 +41,8 @@ def run(step: Step[Account]) -> None:
         ours = serving == "internal" and not path.is_symlink()
         mode = 0o750 if ours or serving == "none" else 0o755
         _directory(step, path, mode, user, nginx.USER if ours else group)
+        if not path.is_symlink():
+            step.manage_owner(path)
     if step.data.media_serving != "none":
         _lead_proxy(step, served)
     manage, env, venv = project.manage, project.env_link, project.venv_link

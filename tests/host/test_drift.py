@@ -123,6 +123,24 @@ def test_a_worker_that_does_not_stay_up_is_told(stack: Stack) -> None:
     assert stack.preview().said("warning") == ""
 
 
+@pytest.mark.proves("look.release-gone", "look.edited")
+@each_debian(13)
+def test_a_release_that_was_edited_and_then_removed(stack: Stack) -> None:
+    current, release = "/srv/codesensei/guestbook/current", stack.serving()
+    stack.server.console(f"echo >> {current}/config/urls.py")
+    shown = stack.preview()
+    assert "has changed it by hand since it was made: config/urls.py; so it serves" in shown.said("warning")
+    assert shown.changes == set()
+    stack.server.console(f"rm -r $(readlink -f {current}/.codesensei/venv) $(readlink -f {current})")
+    shown = stack.preview()
+    assert f"release {release} is gone (step build); pulumi up repairs it" in shown.said("warning")
+    assert "guestbook.service works in a folder that is gone (step switch)" in shown.said("warning")
+    assert stack.up().changes == shown.changes == {"Command guestbook-build", "Command guestbook-switch"}
+    assert stack.serving() == stack.serving("worker") == release
+    stack.site.await_job(stack.site.write())
+    assert stack.up_without_changes().said("warning") == ""
+
+
 @pytest.mark.full
 @each_debian(12)
 def test_a_drifted_project_directory_is_its_step_s_alone(stack: Stack) -> None:

@@ -185,7 +185,7 @@ def test_who_reads_a_full_storage_writes_no_lock(restic: Restic, make_step: Any)
     assert "--no-lock" not in restic.told[-1]
 
 
-@pytest.mark.proves("backups.made", "backups.told")
+@pytest.mark.proves("backups.made", "backups.told", "backups.kept")
 def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: Any) -> None:
     deployed(make_step)
     status.note(SHOP, checked=time.time(), error="the last one failed")
@@ -196,7 +196,7 @@ def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: 
     assert added[added.index("--") + 1 :] == [str(make.staging(SHOP)), str(SHOP.shared / "media")]
     assert not make.staging(SHOP).exists()
     forgotten = next(words for words in restic.told if "forget" in words)
-    assert forgotten[-2:] == ["--keep-daily=7", "--keep-weekly=4"]
+    assert forgotten[-3:] == ["--keep-daily=7", "--keep-weekly=4", "--keep-within=1d"]
     assert [*status.findings(SHOP)] == []
 
 

@@ -54,6 +54,14 @@ def found() -> list[Finding]:
     return list(findings.of_project(Live.read(PROJECT)))
 
 
+@pytest.mark.proves("look.edited")
+def test_a_release_that_somebody_has_edited(states: dict[str, UnitState], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(findings, "edited", lambda *_: ["a.py", "b.py", "c.py", "d.py"])
+    (finding,) = found()
+    assert finding.thing == f"release {NAME}"
+    assert "changed it by hand since it was made: a.py, b.py, c.py and 1 more" in finding.cause
+
+
 def test_a_project_that_is_well(states: dict[str, UnitState]) -> None:
     assert found() == []
 

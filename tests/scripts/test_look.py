@@ -173,3 +173,14 @@ def test_a_site_with_the_project_s_names_is_refused_or_taken(
     found = seen(capsys).steps["switch"]
     assert found.drift == ("hostname shop.example.com: old has it",)
     assert found.refused == (() if adopt else found.drift)
+
+
+@pytest.mark.proves("look.release-gone")
+def test_a_release_that_is_gone_is_what_build_makes_again(
+    project: Path, make_step: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proofs.finish(make_step("build"))
+    assert seen(capsys).steps["build"].drift == ()
+    PROJECT.root.mkdir(parents=True)
+    PROJECT.current.symlink_to("releases/aaaaaaa-bbbbbbb")
+    assert seen(capsys).steps["build"].drift == ("release aaaaaaa-bbbbbbb is gone",)

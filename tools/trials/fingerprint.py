@@ -23,10 +23,16 @@ def picture(path):
     if os.path.islink(path):
         content = os.readlink(path)
     elif os.path.isfile(path):
-        content = hashlib.sha256(open(path, "rb").read()).hexdigest()
+        content = hashlib.sha256(text(path)).hexdigest()
     else:
         content = ""
     return [content, kind, found.st_uid, found.st_gid, found.st_ino, found.st_mtime_ns]
+
+
+def text(path):
+    content = open(path, "rb").read()
+    # Django writes its entries as the file system lists the files.
+    return json.dumps(json.loads(content), sort_keys=True).encode() if path.endswith("/staticfiles.json") else content
 
 
 def walk(root):

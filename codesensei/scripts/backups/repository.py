@@ -139,10 +139,13 @@ class Repository:
         self.call("restore", snapshot, "--target", str(into), "--include", str(place))
 
     def forget(self, keep: KeepBackups, days: int = 0) -> None:
-        """Remove backups beyond those to keep, or all but those of so many days, and what only they need."""
+        """Remove backups beyond those to keep, or all but those of so many days, and what only they need.
+
+        Those of a day all stay: one made by hand must not take the place of the one before a mistake.
+        """
         # restic takes no 0.
         words = [f"--keep-{name}={count}" for name, count in vars(keep).items() if count and not days]
-        words += [f"--keep-within={days}d"] if days else []
+        words.append(f"--keep-within={max(days, 1)}d")
         mine = ["--tag", TAG, "--host", self.project.slug, "--group-by", "host"]
         self.call("forget", "--prune", *mine, *words)
 

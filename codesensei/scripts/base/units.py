@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Collection
 
 from codesensei.scripts.base.commands import run, systemctl
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.wire import paths
 from codesensei.wire.quick import dataclass
 
 # In the order of UnitState's fields.
@@ -78,6 +80,15 @@ def read_again(names: Collection[str], *, enabled: bool = False) -> None:
 
 def is_active(name: str) -> bool:
     return show(name).active == "active"
+
+
+def is_left_behind(state: UnitState) -> bool:
+    """Whether its main process works in a folder that is gone."""
+    try:
+        # So the kernel marks it.
+        return os.readlink(paths.SERVER.processes / state.main_pid / "cwd").endswith(" (deleted)")
+    except OSError:
+        return False
 
 
 def restart_socket(name: str) -> None:

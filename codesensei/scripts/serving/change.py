@@ -48,10 +48,15 @@ class Change:
             or default_tls.wanted(self.step, self.manifest.default_tls) is not None
             or self.of_password()
             or not all(map(_is_in_order, self._states().values()))
+            or bool(self._left_behind())
         )
 
     def _states(self) -> dict[str, UnitState]:
         return units.show_all([unit.name for unit in self.manifest.units])
+
+    def _left_behind(self) -> set[str]:
+        """Units that run the release as it was before it was made again."""
+        return {name for name, state in self._states().items() if units.is_left_behind(state)}
 
     def of_code(self) -> bool:
         """Whether another release becomes live."""
@@ -66,7 +71,7 @@ class Change:
     def of_web(self) -> bool:
         """Whether the web process must be replaced: other code, another text of its files, or it does not run."""
         web = self.manifest.web
-        return self.of_code() or web in self._of_files() or not units.is_active(web)
+        return self.of_code() or web in self._of_files() | self._left_behind() or not units.is_active(web)
 
     def proxy_knows_door(self) -> bool:
         """Whether the live site leads to the door; before there were doors, it led to the live socket's own name."""
@@ -74,7 +79,7 @@ class Change:
 
     def stale(self) -> set[str]:
         """Units whose process must be replaced: the code is another, or what the unit runs is."""
-        stale = self._of_files()
+        stale = self._of_files() | self._left_behind()
         if self.of_code() or self.of_password():
             stale |= set(self.manifest.named("web", "worker"))
         return stale

@@ -18,6 +18,7 @@ from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.postgres.ownership import Applied
 from codesensei.scripts.postgres.postgresql import identifier, literal
 from codesensei.scripts.release import causes
+from codesensei.scripts.release.edited import edited
 from codesensei.scripts.release.record import read as read_record
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
@@ -39,6 +40,7 @@ def of_project(live: Live) -> Iterator[Finding]:
         yield from _of_unit(name, state)
     if live.release:
         yield from _of_python(live.project, live.release)
+        yield from _of_edits(live.project, live.release)
     applied = ownership.applied(live.project)
     if applied and postgresql_answers(applied.port):
         yield from _of_collation(applied)
@@ -77,6 +79,15 @@ def _of_python(project: ProjectPaths, release: str) -> Iterator[Finding]:
     cause = f"its packages were installed for {installed[0]}, and {now}"
     fix = "set codesensei:project.rebuild to a new text and run pulumi up"
     yield Finding(thing=f"release {release}", cause=cause, fix=fix)
+
+
+def _of_edits(project: ProjectPaths, release: str) -> Iterator[Finding]:
+    names = edited(project, release)
+    if names:
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        cause = f"somebody has changed it by hand since it was made: {shown}; so it serves, also after a rollback"
+        fix = "commit the change and deploy that, or set codesensei:project.rebuild to a new text to undo it"
+        yield Finding(thing=f"release {release}", cause=cause, fix=fix)
 
 
 def _of_collation(applied: Applied) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from codesensei.scripts.base.aside import begin
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
-from codesensei.scripts.release import defaults, prune
+from codesensei.scripts.release import defaults, edited, prune
 from codesensei.scripts.release.release import redactor_of_all
 from codesensei.scripts.serving import brokers, certificates, change, findings, memory
 from codesensei.scripts.serving.live import Live
@@ -24,6 +24,7 @@ from codesensei.wire.steps import (
     ACME,
     BACKUPS,
     BROKER,
+    BUILD,
     DATABASE,
     INSTANCE,
     PACKAGES,
@@ -75,7 +76,7 @@ def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[s
     live, clean, found = Live(project, None), _filter(project), {}
     if step == SWITCH.name:
         live = Live.read(project)
-        found = dict(_stopped(project))
+        found = {**dict(_stopped(project)), **dict(_left_behind(project))}
     elif step == BACKUPS.name:
         found = dict(archiving.lacking(project))
     texts = {**proof.texts, **live.contents}
@@ -102,14 +103,28 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
     lacking: dict[str, Callable[[], Iterable[str]]] = {
         ACME.name: lambda: certificates.lacking(project),
         BACKUPS.name: lambda: dict(archiving.lacking(project)),
+        BUILD.name: lambda: _gone(project),
         DATABASE.name: lambda: findings.closed_database(project),
         BROKER.name: lambda: brokers.stopped(project),
         INSTANCE.name: lambda: brokers.own_stopped(project),
         PACKAGES.name: lambda: _opened(project),
         PROXY.name: findings.stopped_proxy,
-        SWITCH.name: lambda: (*dict(_stopped(project)), *_damaged(project)),
+        SWITCH.name: lambda: (*dict(_stopped(project)), *_damaged(project), *dict(_left_behind(project))),
     }
     return lacking[step]() if step in lacking else ()
+
+
+def _gone(project: ProjectPaths) -> Iterable[str]:
+    """The release that serves, or its packages."""
+    release = Live.read(project).release
+    return edited.gone(project, release) if release else ()
+
+
+def _left_behind(project: ProjectPaths) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Units whose process works in a folder that is gone; it serves what it has loaded, and would not start again."""
+    for name, state in units.show_all(sorted(Live.read(project).units)).items():
+        if units.is_left_behind(state):
+            yield f"{name} works in a folder that is gone", (f"{name} restarts",)
 
 
 def _opened(project: ProjectPaths) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -168,6 +169,17 @@ def _change_unit_by_hand(machine: Machine) -> None:
 
 def _lead_certificate_elsewhere(machine: Machine) -> None:
     machine.link(stack.DEFAULT_TLS, stack.THROW_AWAY)
+
+
+def make_release_again(machine: Machine) -> None:
+    """Its folder was removed by hand, and `build` has made it again: what runs works in the one that is gone."""
+    for name in (WEB, MAIL):
+        process = machine.systemd.units[name].process
+        assert process
+        cwd = machine.files.path(f"/proc/{process.pid}/cwd")
+        directory = os.readlink(cwd)
+        cwd.unlink()
+        cwd.symlink_to(f"{directory} (deleted)")
 
 
 def _disable_web(machine: Machine) -> None:
@@ -441,6 +453,21 @@ SCENARIOS = (
         OWN_CERTIFICATE,
         (*_units(MAIL), *NOTHING_TO_WEB, "systemctl reload nginx.service"),
         _lead_certificate_elsewhere,
+    ),
+    Scenario(
+        "release made again",
+        FIRST,
+        FIRST,
+        (
+            *CANDIDATE_STARTS,
+            PROOF,
+            *TO_CANDIDATE,
+            *_units(MAIL, renewal=_renewed(MAIL)),
+            f"systemctl restart {WEB}",
+            *TO_LIVE,
+            *CANDIDATE_ENDS,
+        ),
+        make_release_again,
     ),
     Scenario("web disabled by hand", FIRST, FIRST, (*_units(MAIL), *NOTHING_TO_WEB), _disable_web),
     Scenario(

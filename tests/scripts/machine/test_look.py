@@ -13,7 +13,7 @@ from codesensei.wire.manifest import Manifest
 from tests.scripts.machine import doors, stack
 from tests.scripts.machine.calls import Fault, How, Killed, Kind
 from tests.scripts.machine.machine import Machine
-from tests.scripts.machine.scenarios import FIRST, MAIL, NEW_COMMIT, Scenario, switch
+from tests.scripts.machine.scenarios import FIRST, MAIL, NEW_COMMIT, Scenario, make_release_again, switch
 from tests.scripts.machine.stack import WEB, WEB_SOCKET
 
 pytestmark = pytest.mark.proves("config.drift")
@@ -93,6 +93,11 @@ CURRENT = f"releases/{FIRST.release}"
         (unlink_site, [f"{stack.SITE_LINK} is gone"]),
         (lead_elsewhere, [f"{stack.ROOT}/current was changed by hand"]),
         (chmod, [f"{stack.CONFIG}/workers/mail.sh was changed by hand"]),
+        pytest.param(
+            make_release_again,
+            [f"{MAIL} works in a folder that is gone", f"{WEB} works in a folder that is gone"],
+            marks=pytest.mark.proves("look.release-gone"),
+        ),
     ],
 )
 def test_what_has_changed_since(change: Callable[[Machine], object], drift: list[str]) -> None:
@@ -128,6 +133,10 @@ def test_what_has_changed_since(change: Callable[[Machine], object], drift: list
                     f"{MAIL} restarts",
                 ]
             },
+        ),
+        (
+            make_release_again,
+            {f"{name} works in a folder that is gone": [f"{name} restarts"] for name in (MAIL, WEB)},
         ),
         (
             mask,

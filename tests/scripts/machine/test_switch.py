@@ -81,6 +81,14 @@ def test_all_is_as_asked(scenario: Scenario) -> None:
         assert ended.result["revision"] == scenario.after.revision
 
 
+@pytest.mark.proves("look.release-gone")
+def test_what_works_in_a_folder_that_is_gone_is_renewed() -> None:
+    scenario = NAMED["release made again"]
+    with scenario.machine() as machine:
+        assert switch(machine, scenario.after).ok
+        assert story(machine) == scenario.calls
+
+
 @pytest.mark.proves("switch.candidate", "workers.proof", "redeploy.unchanged", "database.password")
 @each_scenario
 def test_calls_in_order(scenario: Scenario) -> None:

@@ -142,6 +142,22 @@ def test_a_release_that_was_edited_and_then_removed(stack: Stack) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.proves("look.packages")
+@each_debian(13)
+def test_packages_that_somebody_has_removed_are_installed_again(stack: Stack) -> None:
+    stack.set("project.systemPackages", ["gettext"])
+    stack.up()
+    removed = "apt-get remove -y gettext nginx nginx-light nginx-common"
+    stack.server.console(f"DEBIAN_FRONTEND=noninteractive {removed}", check=False)
+    shown = stack.preview()
+    assert "package gettext is not installed (step packages); pulumi up repairs it" in shown.said("warning")
+    assert shown.changes == {"Command guestbook-packages", "Command guestbook-proxy"}
+    assert stack.up().changes == shown.changes
+    assert stack.site.greets("Hello")
+    assert stack.up_without_changes().said("warning") == ""
+
+
+@pytest.mark.full
 @each_debian(12)
 def test_a_drifted_project_directory_is_its_step_s_alone(stack: Stack) -> None:
     stack.server.console("chmod 0777 /srv/codesensei/guestbook/shared")

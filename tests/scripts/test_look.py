@@ -15,7 +15,7 @@ from codesensei.scripts.base.rivals import Rival
 from codesensei.scripts.base.step import write_json
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.release.release import VariableNotes
-from codesensei.scripts.steps import look
+from codesensei.scripts.steps import look, packages
 from codesensei.wire import codec, paths
 from codesensei.wire.steps import Backup, KeepBackups, Seen, SeenStep
 from tests.scripts.examples import each
@@ -184,3 +184,15 @@ def test_a_release_that_is_gone_is_what_build_makes_again(
     PROJECT.root.mkdir(parents=True)
     PROJECT.current.symlink_to("releases/aaaaaaa-bbbbbbb")
     assert seen(capsys).steps["build"].drift == ("release aaaaaaa-bbbbbbb is gone",)
+
+
+@pytest.mark.proves("look.packages")
+def test_a_package_that_somebody_has_removed(
+    project: Path, make_step: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "installed", lambda names: {"git", "redis-server"} & {*names})
+    step = make_step("packages")
+    step.need_package("valkey-server", "redis-server")
+    step.need_package("gettext")
+    proofs.finish(step)
+    assert seen(capsys).steps["packages"].drift == ("package gettext is not installed",)

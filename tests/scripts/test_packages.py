@@ -271,3 +271,20 @@ def test_lists_that_only_half_came_are_no_reason_to_stop(system: FakeSystem, mak
     system.failures = [Result("", "W: Failed to fetch http://other.example/x\n", 0)] * packages.NETWORK_TRIES
     packages.run(make_step("packages", data=PACKAGES))
     assert "nginx-light" in system.installed
+
+
+@pytest.mark.proves("look.packages")
+def test_what_must_stay_installed_is_noted_and_missed(system: FakeSystem, make_step: Any) -> None:
+    step = make_step("packages", data=PACKAGES)
+    packages.run(step)
+    needed = [*step.packages]
+    assert packages.lacking(needed) == []
+    system.installed -= {"nginx-light"}
+    system.installed |= {"nginx-full"}
+    assert packages.lacking(needed) == []
+    system.installed -= {"nginx-full", "libmagic1", "git"}
+    assert packages.lacking(needed) == [
+        f"none of {', '.join(packages.NGINX)} is installed",
+        "package git is not installed",
+        "package libmagic1 is not installed",
+    ]

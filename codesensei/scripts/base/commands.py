@@ -14,6 +14,8 @@ from codesensei.wire.quick import dataclass
 # Before a command line: what ends its caller, even by SIGKILL, ends it too, before a next run does the same beside it.
 WITH_CALLER = ("setpriv", "--pdeathsig=KILL")
 
+INSTALL = "install its package there; with codesensei:drift: true, pulumi up does it, where one of its own is gone"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -58,7 +60,7 @@ def run(
             check=False,
         )
     except FileNotFoundError:
-        raise Failure(thing or argv[0], f"{argv[0]} is not installed on this server", fix) from None
+        raise Failure(thing or argv[0], f"{argv[0]} is not installed on this server", fix or INSTALL) from None
     except subprocess.TimeoutExpired:
         raise Failure(thing or argv[0], f"{argv[0]} did not end within {timeout:.0f} seconds", fix) from None
     if check and done.returncode != 0:

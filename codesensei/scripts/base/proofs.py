@@ -23,7 +23,8 @@ class Proof:
     """One step: the digest of what it was last given, and what the files that it manages were like afterwards.
 
     `shared` are files that all projects write; `running` is the digest of a run that has not ended. `texts` are those
-    of files without secrets. `owners` are the numbers of the users whose a folder is.
+    of files without secrets. `owners` are the numbers of the users whose a folder is, `packages` those of the
+    system, several with spaces between where any of them will do.
     """
 
     applied: str = ""
@@ -32,6 +33,7 @@ class Proof:
     running: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
     owners: Mapping[str, int] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def finish(step: Step[object]) -> None:
     managed = {name: fingerprint(name) for name in step.managed}
     texts = {name: text for name in step.shown if (text := _short_text(name)) is not None}
     owners = {name: os.lstat(name).st_uid for name in step.owned}
-    _write(step, Proof(applied=step.digest, files=managed, shared=tuple(step.shared), texts=texts, owners=owners))
+    noted = Proof(files=managed, shared=tuple(step.shared), texts=texts, owners=owners, packages=tuple(step.packages))
+    _write(step, replace(noted, applied=step.digest))
 
 
 def _short_text(path: str) -> str | None:

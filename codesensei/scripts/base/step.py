@@ -91,6 +91,7 @@ class Step(Generic[D_co]):
     shared: dict[str, None] = field(default_factory=dict)
     shown: dict[str, None] = field(default_factory=dict)
     owned: dict[str, None] = field(default_factory=dict)
+    packages: dict[str, None] = field(default_factory=dict)
 
     @property
     def project(self) -> ProjectPaths:
@@ -133,6 +134,10 @@ class Step(Generic[D_co]):
     def manage_owner(self, path: Path | str) -> None:
         """Remember whose a folder is; that it is gone, or another user's, is drift. What is in it is its owner's."""
         self.owned[str(path)] = None
+
+    def need_package(self, *names: str) -> None:
+        """Remember a package of the system, or several of which any will do; that it is not installed is drift."""
+        self.packages[" ".join(names)] = None
 
 
 def fingerprint(path: str) -> str:

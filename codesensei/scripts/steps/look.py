@@ -16,6 +16,7 @@ from codesensei.scripts.release import defaults, edited, prune
 from codesensei.scripts.release.release import redactor_of_all
 from codesensei.scripts.serving import brokers, certificates, change, findings, memory
 from codesensei.scripts.serving.live import Live
+from codesensei.scripts.steps import packages
 from codesensei.wire import codec, paths
 from codesensei.wire.codec import WireError
 from codesensei.wire.manifest import Manifest
@@ -107,7 +108,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         DATABASE.name: lambda: findings.closed_database(project),
         BROKER.name: lambda: brokers.stopped(project),
         INSTANCE.name: lambda: brokers.own_stopped(project),
-        PACKAGES.name: lambda: _opened(project),
+        PACKAGES.name: lambda: _of_system(project),
         PROXY.name: findings.stopped_proxy,
         SWITCH.name: lambda: (*dict(_stopped(project)), *_damaged(project), *dict(_left_behind(project))),
     }
@@ -127,9 +128,12 @@ def _left_behind(project: ProjectPaths) -> Iterator[tuple[str, tuple[str, ...]]]
             yield f"{name} works in a folder that is gone", (f"{name} restarts",)
 
 
-def _opened(project: ProjectPaths) -> Iterable[str]:
-    """The server's firewall, where the stack has one set up."""
-    return firewall.amiss() if str(paths.SERVER.firewall) in proofs.read(project, PACKAGES.name).shared else ()
+def _of_system(project: ProjectPaths) -> Iterator[str]:
+    """Packages that somebody has removed, and the server's firewall, where the stack has one set up."""
+    proof = proofs.read(project, PACKAGES.name)
+    yield from packages.lacking(proof.packages)
+    if str(paths.SERVER.firewall) in proof.shared:
+        yield from firewall.amiss()
 
 
 def _findings(project: ProjectPaths) -> Iterator[Finding]:

@@ -71,8 +71,19 @@ def run(step: Step[Packages]) -> None:
         versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
         extensions = extension_packages(data.extensions, *versions or [postgresql_major()])
         apt.ensure(extensions, EXTENSIONS_KEY)
+        wanted = [name for name in wanted if name != "postgresql"] + [f"postgresql-{postgresql_major()}", *extensions]
+    _need(step, wanted)
     if warnings := harden.apply(step, plan):
         step.result = Said(warnings=warnings)
+
+
+def _need(step: Step[Packages], wanted: Iterable[str]) -> None:
+    """Remember what must stay installed."""
+    for names in (NGINX, BROKERS):
+        step.need_package(*names)
+    for name in wanted:
+        if name not in (*NGINX, *BROKERS):
+            step.need_package(name)
 
 
 def _python(apt: Apt, data: Packages) -> list[str]:
@@ -112,6 +123,16 @@ def installed(names: Iterable[str]) -> set[str]:
     found = commands.run(["dpkg-query", "-W", pattern, *names], check=False)
     there = {line.split()[1] for line in found.stdout.splitlines() if line.startswith("installed ")}
     return there & set(names)
+
+
+def lacking(needed: Sequence[str]) -> list[str]:
+    """What of the packages that a step has noted is no longer installed, in words."""
+    there = installed(name for names in needed for name in names.split())
+    gone = [names.split() for names in needed if not there & {*names.split()}]
+    return [
+        f"package {names[0]} is not installed" if len(names) == 1 else f"none of {', '.join(names)} is installed"
+        for names in gone
+    ]
 
 
 def _valid(name: str) -> str:

@@ -36,7 +36,8 @@ MODES = {
 
 @pytest.fixture
 def make(server: Path, make_step: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
+    monkeypatch.setattr(account, "ensure_user", lambda *_: False)
+    monkeypatch.setattr(files, "is_user", lambda name: True)
 
     def run(serving: Literal["none", "proxy", "internal"] = "none", **changes: Any) -> Any:
         step = make_step("account", data=replace(APP_USER, media_serving=serving, **changes))
@@ -246,6 +247,51 @@ def test_a_new_account_has_no_login_and_a_group_of_its_own(monkeypatch: pytest.M
     assert words[-2:] == ["--", "nobody-has-this"]
 
 
+@pytest.mark.proves("user.again")
+@pytest.mark.parametrize(
+    ("former", "group", "made"),
+    [
+        (account.Former(54321, 54322), ["groupadd", "--system", "--gid", "54322", "--", "shop"], ["--uid", "54321"]),
+        (account.Former(0, 0), None, None),
+        (account.Former(os.getuid() or 1, os.getgid() or 1), None, None),
+        (account.Former(), None, None),
+    ],
+)
+def test_one_that_was_removed_gets_its_numbers_again(
+    former: account.Former, group: list[str] | None, made: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that is its own has them, and all that root lets its group read."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(commands, "run", lambda argv, **_: calls.append(argv))
+    assert account.ensure_user("shop", APP_COMMENT, former)
+    *before, useradd = calls
+    assert before == ([group] if group else [])
+    assert useradd[0] == "useradd"
+    if made:
+        assert useradd[useradd.index("--uid") :][:2] == made
+    else:
+        assert "--uid" not in useradd
+
+
+@pytest.mark.proves("user.again")
+def test_a_user_that_is_gone_is_drift(make: Any, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (server / "memory/shop/proofs").mkdir(parents=True)
+    proofs.finish(make())
+    monkeypatch.setattr(files, "is_user", lambda name: name != "deploy")
+    assert drift() == ("user deploy is gone",)
+
+
+@pytest.mark.proves("user.again", "errors.four")
+def test_whoever_needs_a_user_that_is_gone_says_so() -> None:
+    with pytest.raises(OSError, match="there is no such user") as caught:
+        files.user_id("nobody-of-that-name")
+    failure = Failure.of(caught.value, "switch")
+    assert (failure.thing, failure.cause) == ("user nobody-of-that-name", "there is no such user on this server")
+    assert "makes the project's users again" in failure.fix
+    with pytest.raises(OSError, match="there is no such group"):
+        files.group_id("nobody-of-that-name")
+
+
 def test_an_account_that_is_there_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "run", lambda *words, **options: pytest.fail("nothing is to be run"))
     own = next(user for user in pwd.getpwall() if grp.getgrgid(user.pw_gid).gr_name == user.pw_name)
@@ -300,7 +346,8 @@ def test_a_user_that_was_there_is_asked_about_too_and_stays(
     def check_power(user: str, thing: str, fix: str) -> None:
         raise Failure(thing, "sudo lets it run: (root) NOPASSWD: ALL", fix)
 
-    monkeypatch.setattr(account, "ensure_user", lambda name, comment: False)
+    monkeypatch.setattr(account, "ensure_user", lambda *_: False)
+    monkeypatch.setattr(files, "is_user", lambda name: True)
     monkeypatch.setattr(account, "check_power", check_power)
     monkeypatch.setattr(commands, "run", lambda *words, **options: pytest.fail("nothing is to be run"))
     with pytest.raises(Failure, match="user deploy: sudo lets it run"):

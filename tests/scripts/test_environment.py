@@ -61,7 +61,7 @@ def test_no_word_of_the_content_is_said(write: Any) -> None:
 
 def test_a_user_that_is_not_there_is_named(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> int:
-        raise KeyError(name)
+        raise OSError(name)
 
     monkeypatch.setattr(files, "group_id", absent)
     with pytest.raises(Failure, match="user deploy: there is no such user"):

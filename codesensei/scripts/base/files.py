@@ -5,6 +5,7 @@ Nothing here follows a symbolic link at its last component, and every write is a
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -14,9 +15,25 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+# Of an OSError for a user or a group that is not there.
+NO_SUCH_USER = errno.EOWNERDEAD
+
 
 def user_id(name: str) -> int:
-    return pwd.getpwnam(name).pw_uid
+    """The user's number. OSError where there is no such user."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise OSError(NO_SUCH_USER, "there is no such user on this server", f"user {name}") from None
+
+
+def is_user(name: str) -> bool:
+    """Whether there is such a user."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def user_name(number: int) -> str:
@@ -28,7 +45,11 @@ def user_name(number: int) -> str:
 
 
 def group_id(name: str) -> int:
-    return grp.getgrnam(name).gr_gid
+    """The group's number. OSError where there is no such group."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise OSError(NO_SUCH_USER, "there is no such group on this server", f"group {name}") from None
 
 
 def private(path: str, flags: int) -> int:
@@ -131,6 +152,14 @@ def owner(path: Path) -> int | None:
     """The number of the user who owns what is at `path`, a link itself included; None where nothing is."""
     try:
         return os.lstat(path).st_uid
+    except FileNotFoundError:
+        return None
+
+
+def group(path: Path) -> int | None:
+    """The number of its group; None where nothing is."""
+    try:
+        return os.lstat(path).st_gid
     except FileNotFoundError:
         return None
 

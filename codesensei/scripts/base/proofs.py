@@ -34,6 +34,7 @@ class Proof:
     texts: Mapping[str, str] = field(default_factory=dict)
     owners: Mapping[str, int] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,16 @@ def finish(step: Step[object]) -> None:
     managed = {name: fingerprint(name) for name in step.managed}
     texts = {name: text for name in step.shown if (text := _short_text(name)) is not None}
     owners = {name: os.lstat(name).st_uid for name in step.owned}
-    noted = Proof(files=managed, shared=tuple(step.shared), texts=texts, owners=owners, packages=tuple(step.packages))
-    _write(step, replace(noted, applied=step.digest))
+    left = Proof(
+        applied=step.digest,
+        files=managed,
+        shared=tuple(step.shared),
+        texts=texts,
+        owners=owners,
+        packages=tuple(step.packages),
+        users=tuple(step.users),
+    )
+    _write(step, left)
 
 
 def _short_text(path: str) -> str | None:
@@ -117,6 +126,7 @@ def changed(proof: Proof) -> list[Changed]:
 def drift(proof: Proof) -> list[str]:
     """What differs from what the step left: changed files, or a step that never ended."""
     found = [*(each.words for each in changed(proof)), *_disowned(proof)]
+    found += [f"user {name} is gone" for name in proof.users if not files.is_user(name)]
     if proof.running:
         found.append("an earlier run was interrupted")
     return found

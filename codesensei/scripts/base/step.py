@@ -29,6 +29,7 @@ _FREE_SPACE = "free some space on the server (df -h, df -i), then {again}"
 _FIXES = {
     errno.ENOSPC: _FREE_SPACE,
     errno.EDQUOT: _FREE_SPACE,
+    files.NO_SUCH_USER: "run pulumi up again: with codesensei:drift: true it makes the project's users again",
     errno.EROFS: "the file system is read-only: look at the server's kernel log (dmesg)",
 }
 
@@ -92,6 +93,7 @@ class Step(Generic[D_co]):
     shown: dict[str, None] = field(default_factory=dict)
     owned: dict[str, None] = field(default_factory=dict)
     packages: dict[str, None] = field(default_factory=dict)
+    users: dict[str, None] = field(default_factory=dict)
 
     @property
     def project(self) -> ProjectPaths:
@@ -138,6 +140,10 @@ class Step(Generic[D_co]):
     def need_package(self, *names: str) -> None:
         """Remember a package of the system, or several of which any will do; that it is not installed is drift."""
         self.packages[" ".join(names)] = None
+
+    def need_user(self, name: str) -> None:
+        """Remember a user of the system; that it is gone is drift."""
+        self.users[name] = None
 
 
 def fingerprint(path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import grp
 import os
 import pwd
@@ -11,6 +10,7 @@ from pathlib import Path
 from codesensei.scripts.base import commands, files, nginx
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.checks.user import APP_COMMENT, BUILD_COMMENT, check_power
+from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Account
 
 NOBODY_HOME = "/nonexistent"
@@ -22,8 +22,11 @@ def run(step: Step[Account]) -> None:
     """Make both accounts, the directories, the links; what is inside the app user's own directories is left alone."""
     project = step.project
     user = group = step.data.user
-    _refuse_power(user, is_new=step.converge(ensure_user(user, APP_COMMENT), f"user {user} made"))
+    former = Former(files.owner(project.shared / "state"), files.group(project.environments))
+    _refuse_power(user, is_new=step.converge(ensure_user(user, APP_COMMENT, former), f"user {user} made"))
     step.converge(ensure_user(project.build_user, BUILD_COMMENT), f"user {project.build_user} made")
+    for name in (user, project.build_user):
+        step.need_user(name)
     roots = {project.root: 0o751, project.releases: 0o751, project.environments: 0o750, project.venvs: 0o751}
     roots[project.uploads] = 0o751
     # Sticky: the app may add files, but not replace root's.
@@ -75,15 +78,31 @@ def _refuse_power(user: str, *, is_new: bool) -> None:
         raise
 
 
-def ensure_user(name: str, comment: str) -> bool:
-    """Make a system user without login and with its own group; an existing user stays as it is."""
+@dataclass(frozen=True)
+class Former:
+    """The numbers that a user and its group had, by what is theirs; None where nothing is."""
+
+    user: int | None = None
+    group: int | None = None
+
+
+NOBODY = Former()
+
+
+def ensure_user(name: str, comment: str, former: Former = NOBODY) -> bool:
+    """Make a system user without login and with its own group; an existing user stays as it is.
+
+    One that somebody has removed gets its numbers again, where they are free: what it owns has no others.
+    """
     try:
         found = pwd.getpwnam(name)
     except KeyError:
         options = ["--system", "--no-create-home", "--home-dir", NOBODY_HOME, "--shell", NO_LOGIN, "--comment", comment]
-        group_option = ["--user-group"]
-        with contextlib.suppress(KeyError):
-            group_option = ["--gid", grp.getgrnam(name).gr_name]
+        if former.user and files.user_name(former.user) == str(former.user):
+            options += ["--uid", str(former.user)]
+        if former.group and not _is_group(former.group) and not _is_group(name):
+            commands.run(["groupadd", "--system", "--gid", str(former.group), "--", name], thing=f"group {name}")
+        group_option = ["--gid", name] if _is_group(name) else ["--user-group"]
         commands.run(["useradd", *options, *group_option, "--", name], thing=f"user {name}")
         return True
     group = grp.getgrgid(found.pw_gid).gr_name
@@ -91,6 +110,13 @@ def ensure_user(name: str, comment: str) -> bool:
         fix = f"choose another codesensei:project.user; or on the server: groupadd {name}; usermod -g {name} {name}"
         raise Failure(f"user {name}", f"its primary group is {group}, not {name}", fix)
     return False
+
+
+def _is_group(group: str | int) -> bool:
+    try:
+        return bool(grp.getgrnam(group) if isinstance(group, str) else grp.getgrgid(group))
+    except KeyError:
+        return False
 
 
 def _make_parents(step: Step[Account], path: Path) -> None:

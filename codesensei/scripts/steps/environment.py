@@ -16,7 +16,7 @@ def run(step: Step[Environment]) -> None:
     data = step.data
     try:
         files.group_id(data.user)
-    except KeyError:
+    except OSError:
         raise Failure(
             f"user {data.user}", "there is no such user on this server", again(step.slug, "account")
         ) from None

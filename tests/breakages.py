@@ -66,7 +66,10 @@ UNIT = [
     Breakage("backups.cut-off", f"{SCRIPTS}/backups/repository.py", 'self._run("unlock")', "pass"),
     Breakage("backups.cut-off", f"{SCRIPTS}/base/commands.py", ', "--pdeathsig=KILL")', ",)"),
     Breakage(
-        "backups.cut-off", f"{SCRIPTS}/serving/findings.py", "if postgresql.is_closed(", "if not postgresql.is_closed("
+        "backups.cut-off",
+        f"{SCRIPTS}/serving/findings.py",
+        'elif not found["open"] and project.fetched_folders.exists():',
+        'elif not found["open"] and not project.fetched_folders.exists():',
     ),
     Breakage("visitors.parts", f"{SCRIPTS}/steps/switch.py", "*parts.warnings(manifest.health),", ""),
     Breakage("visitors.parts", f"{SCRIPTS}/serving/parts.py", "answer.status >= 400", "answer.status >= 500"),
@@ -238,7 +241,7 @@ UNIT = [
     Breakage(
         "continuous.kept", f"{SCRIPTS}/backups/pgbackrest.py", "> FULL_DAYS * 86400 - SLACK", "> FULL_DAYS * 86400"
     ),
-    Breakage("continuous.kept", f"{SCRIPTS}/backups/repository.py", "if days else []", "if days > 99 else []"),
+    Breakage("continuous.kept", f"{SCRIPTS}/backups/repository.py", "max(days, 1)}d", "max(days % 28, 1)}d"),
     Breakage("continuous.kept", f"{RENDER}/backups.py", "if continuous else []", "if not to else []"),
     Breakage(
         "continuous.moment",
@@ -699,7 +702,12 @@ UNIT = [
     ),
     Breakage("story.switch", "components/story.py", "manifest, migrations, look.drift)", "manifest, migrations)"),
     Breakage("story.switch", f"{STORY}/live.py", "ending := restart & workers - down", "ending := restart & workers"),
-    Breakage("switch.candidate", f"{SCRIPTS}/serving/change.py", "web in self._of_files() or", "False or"),
+    Breakage(
+        "switch.candidate",
+        f"{SCRIPTS}/serving/change.py",
+        "web in self._of_files() | self._left_behind() or",
+        "False or",
+    ),
     Breakage("story.memory", "components/story.py", "manifest, look.memory)", "manifest)"),
     Breakage("story.memory", f"{STORY}/memory.py", "(asked - now) *", "asked *"),
     Breakage("story.memory", f"{STORY}/memory.py", "taken > memory.available", "taken < memory.available"),
@@ -709,9 +717,9 @@ UNIT = [
     Breakage("story.drift", "components/story.py", "put_back=not pulumi.runtime.is_dry_run()", "put_back=False"),
     Breakage("story.drift", f"{REMOTE}/look.py", "seen.changes.get(thing, ())", "()"),
     Breakage("story.drift", f"{SCRIPTS}/base/changed.py", "unified_diff(found, wanted", "unified_diff(wanted, found"),
-    Breakage("story.drift", f"{SCRIPTS}/steps/look.py", "        found = dict(_stopped(project))\n", ""),
+    Breakage("story.drift", f"{SCRIPTS}/steps/look.py", "{**dict(_stopped(project)), **", "{**"),
     Breakage("story.drift", f"{SCRIPTS}/steps/look.py", ", *change.restarts(live, each.path))", ",)"),
-    Breakage("story.drift", f"{SCRIPTS}/base/proofs.py", "tuple(step.shared), texts=texts", "tuple(step.shared)"),
+    Breakage("story.drift", f"{SCRIPTS}/base/proofs.py", "        texts=texts,\n", ""),
     Breakage("story.drift.secrets", f"{SCRIPTS}/base/changed.py", "hide(line[1:LONGEST_READ], kept)", "line[1:]"),
     Breakage("story.drift.secrets", f"{SCRIPTS}/base/changed.py", "(clean(text).split", "(text.split"),
     Breakage(
@@ -1160,7 +1168,7 @@ UNIT = [
         "",
     ),
     Breakage("switch.damaged-notes", f"{SCRIPTS}/base/lines.py", "places = (path, copy_of(path))", "places = (path,)"),
-    Breakage("switch.damaged-notes", f"{SCRIPTS}/steps/look.py", ", *_damaged(project)),", "),"),
+    Breakage("switch.damaged-notes", f"{SCRIPTS}/steps/look.py", "            *_damaged(project),\n", ""),
     Breakage("proxy.checked", f"{SCRIPTS}/serving/apply.py", "    if not tested.ok:", "    if tested.code > 1:"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "        text = beside(text, others)", "        pass"),
     Breakage("proxy.tuned", f"{SCRIPTS}/steps/proxy.py", "sites.on_disk() if found.problem else found", "found"),
@@ -1629,8 +1637,34 @@ UNIT = [
     Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", ", *_disowned(proof)]", "]"),
     Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", "found.st_uid != owner and not led", "not led"),
     Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", " and found.st_uid == 0\n", "\n"),
+    Breakage("look.packages", f"{SCRIPTS}/steps/look.py", "    yield from packages.lacking(proof.packages)\n", ""),
+    Breakage(
+        "look.packages",
+        f"{SCRIPTS}/steps/packages.py",
+        "if not there & {*names.split()}",
+        "if not {*names.split()} <= there",
+    ),
+    Breakage("look.packages", f"{SCRIPTS}/steps/packages.py", "    _need(step, wanted)\n", ""),
+    Breakage("user.again", f"{SCRIPTS}/base/proofs.py", "for name in proof.users if", "for name in () if"),
+    Breakage(
+        "user.again",
+        f"{SCRIPTS}/steps/account.py",
+        '            options += ["--uid", str(former.user)]\n',
+        "            pass\n",
+    ),
+    Breakage("user.again", f"{SCRIPTS}/steps/account.py", "        step.need_user(name)\n", "        pass\n"),
+    Breakage(
+        "look.database", f"{SCRIPTS}/steps/database.py", "        _refuse_lost(port, name, role)\n", "        pass\n"
+    ),
+    Breakage("look.database", f"{SCRIPTS}/serving/findings.py", 'found["open"] is None', 'found["open"] is False'),
+    Breakage(
+        "look.database",
+        f"{SCRIPTS}/serving/findings.py",
+        'found["verifier"] != was.verifier',
+        'found["verifier"] is None',
+    ),
     Breakage("look.release-gone", f"{SCRIPTS}/steps/look.py", "        BUILD.name: lambda: _gone(project),\n", ""),
-    Breakage("look.release-gone", f"{SCRIPTS}/steps/look.py", ", *dict(_left_behind(project))),", "),"),
+    Breakage("look.release-gone", f"{SCRIPTS}/steps/look.py", "            *dict(_left_behind(project)),\n", ""),
     Breakage("look.release-gone", f"{SCRIPTS}/serving/change.py", "            or bool(self._left_behind())\n", ""),
     Breakage(
         "look.release-gone",

@@ -14,7 +14,7 @@ from codesensei.wire import codec, paths
 from codesensei.wire.manifest import HealthCheck, Manifest, Unit, means_another
 from codesensei.wire.names import worker_key
 from codesensei.wire.quick import dataclass
-from codesensei.wire.steps import SWITCH, Drift, Memory
+from codesensei.wire.steps import ANOTHER_PASSWORD, SWITCH, Drift, Memory
 
 # What the other sections tell, or what follows from it; `candidate` is only there to prove.
 _TOLD = {"files", "units", "homes", "candidate", "url", "tls", "default_tls", "slug", "user", "health", "database"}
@@ -175,7 +175,9 @@ def _repair(manifest: Manifest, drift: Sequence[Drift]) -> Iterator[str]:
     down = {name for name in units if any(_is_down(name, one) for one in drift)}
     workers = {name for name, unit in units.items() if unit.kind == "worker"}
     told = []
-    if (restart | down) & {*manifest.named("socket")}:
+    # A candidate could not log in with the password that the role gets back.
+    is_locked_out = any(one.thing.endswith(ANOTHER_PASSWORD) for one in drift)
+    if (restart | down) & {*manifest.named("socket")} or is_locked_out:
         told.append("visitors wait while web restarts")
     elif manifest.web in down:
         told.append("web starts")

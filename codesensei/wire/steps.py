@@ -415,6 +415,10 @@ class SeenStep:
     refused: tuple[str, ...] = ()
 
 
+# Ends what is said of a role whose password is not the one that serves.
+ANOTHER_PASSWORD = "has another password"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drift:
     """One thing that differs from what `step` left, and lines that say how."""

@@ -14,6 +14,7 @@ from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, scram
 from codesensei.scripts.steps import database
 from codesensei.wire import codec
+from codesensei.wire.manifest import RolePassword
 from tests.scripts.examples import ACCOUNT, DATABASE, MANIFEST
 
 PROD = "org/codesensei/prod"
@@ -323,6 +324,27 @@ def test_what_a_destroy_kept_is_taken_up_by_its_stack(deploy: Any, cluster: Fake
     assert any("is used again" in line for line in step.said)
     assert cluster.roles["shop"]["rolcanlogin"]
     assert scram.matches(cluster.roles["shop"]["rolpassword"], "third")
+
+
+@pytest.mark.proves("look.database")
+def test_no_empty_database_takes_the_place_of_one_that_is_lost(
+    deploy: Any, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy()
+    monkeypatch.setattr(passwords, "live_account", lambda project: RolePassword(role="shop", digest="d1"))
+    assert deploy().changes == 0
+    cluster.databases.clear()
+    cluster.roles.clear()
+    with pytest.raises(Failure, match="it is gone from this server") as caught:
+        deploy()
+    assert "codesensei restore" in caught.value.fix
+    assert "createdb -p 5432 -O shop shop" in caught.value.fix
+    # A backup is restored for that role.
+    assert "shop" in cluster.roles
+    assert cluster.databases == {}
+    # Another one that the stack file names is a new one.
+    deploy(name="other")
+    assert any(text.startswith('CREATE DATABASE "other"') for text in cluster.statements)
 
 
 def test_a_digest_is_never_a_path(deploy: Any) -> None:

@@ -15,13 +15,15 @@ from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.host import Space
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.base.units import UnitState
-from codesensei.scripts.postgres import ownership, postgresql
+from codesensei.scripts.postgres import ownership, passwords, postgresql
 from codesensei.scripts.postgres.ownership import Applied
+from codesensei.scripts.postgres.passwords import Staged
 from codesensei.scripts.release import record
 from codesensei.scripts.serving import brokers, findings
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import look
 from codesensei.wire import codec, paths
+from codesensei.wire.manifest import RolePassword
 from codesensei.wire.steps import Finding, Memory, Seen
 from tests.scripts.examples import each
 from tests.scripts.manifests import MAIL, PROJECT, WEB, manifest
@@ -180,22 +182,57 @@ def test_an_old_postgresql_that_cannot_tell(database: Path, monkeypatch: pytest.
         assert found() == []
 
 
-@pytest.mark.proves("backups.cut-off")
-def test_a_database_that_a_restore_has_left_closed(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = True
-    monkeypatch.setattr(postgresql, "is_closed", lambda port, name: (port, name) == (5433, "shop db") and closed)
+@pytest.mark.proves("backups.cut-off", "look.database")
+@pytest.mark.parametrize(
+    ("role", "is_open", "restoring", "told"),
+    [
+        (True, True, True, []),
+        (True, False, True, ["database shop db takes no connections"]),
+        (True, False, False, []),
+        (False, True, False, ["role shop is gone"]),
+        (True, None, False, ["database shop db is gone"]),
+        (False, None, False, ["role shop is gone", "database shop db is gone"]),
+    ],
+)
+def test_what_is_amiss_with_the_database(
+    database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    role: bool,
+    is_open: bool | None,
+    restoring: bool,
+    told: list[str],
+) -> None:
+    monkeypatch.setattr(postgresql, "rows", lambda port, query: [{"role": role, "open": is_open}])
+    monkeypatch.chdir(database.parent)
+    if restoring:
+        PROJECT.fetched_folders.mkdir(parents=True)
+    with listen(database):
+        assert list(findings.of_database(PROJECT)) == told
+    assert [word for word in findings.lost_database(PROJECT) if word in told] == told[1 - role :] * (is_open is None)
+
+
+@pytest.mark.proves("look.database")
+def test_a_password_that_somebody_has_changed(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = RolePassword(role="shop", digest="d1")
+    live = [{"verifier": "ours"}]
+    monkeypatch.setattr(passwords, "live_account", lambda project: account)
+    monkeypatch.setattr(passwords, "staged", lambda project, digest: Staged(role="shop", verifier="ours", port=5433))
+    monkeypatch.setattr(postgresql, "rows", lambda port, query: live)
     monkeypatch.chdir(database.parent)
     with listen(database):
-        assert list(findings.closed_database(PROJECT)) == []
-        PROJECT.fetched_folders.mkdir(parents=True)
-        assert list(findings.closed_database(PROJECT)) == ["database shop db takes no connections"]
-        closed = False
-        assert list(findings.closed_database(PROJECT)) == []
+        assert list(findings.changed_password(PROJECT)) == []
+        live[0]["verifier"] = "theirs"
+        assert list(findings.changed_password(PROJECT)) == ["role shop has another password"]
+        live.clear()
+        assert list(findings.changed_password(PROJECT)) == []
+        live.append({"verifier": "theirs"})
+        monkeypatch.setattr(passwords, "live_account", lambda project: None)
+        assert list(findings.changed_password(PROJECT)) == []
 
 
 @pytest.mark.proves("look.services")
 def test_services_that_a_deploy_starts_again(database: Path, states: dict[str, UnitState]) -> None:
-    assert list(findings.closed_database(PROJECT)) == ["PostgreSQL (port 5433) does not run"]
+    assert list(findings.of_database(PROJECT)) == ["PostgreSQL (port 5433) does not run"]
     states["valkey-server.service"] = states["redis-server.service"] = UnitState(active="inactive")
     assert brokers.stopped(PROJECT) == []
     broker = BrokerProgram("valkey")

@@ -9,7 +9,7 @@ import pytest
 from codesensei.story import Served, of_processes, of_site, of_switch
 from codesensei.story.migrations import Migrations
 from codesensei.wire.manifest import Manifest, RolePassword
-from codesensei.wire.steps import Drift, Memory
+from codesensei.wire.steps import ANOTHER_PASSWORD, Drift, Memory
 from tests.story.parts import RELEASE, REVISION, SITES, manifest, worker
 
 OTHER = "3333333-2222222"
@@ -134,6 +134,16 @@ def stopped(name: str) -> Drift:
         # What has ended has no jobs.
         ([LINE, stopped("shop-worker.service")], "nothing restarts for visitors; worker starts"),
         ([SITE], "nothing restarts for visitors; nginx reloads"),
+        (
+            [
+                Drift(
+                    step="switch",
+                    thing=f"role shop {ANOTHER_PASSWORD}",
+                    lines=("shop.service restarts", "shop-worker.service restarts"),
+                )
+            ],
+            f"visitors wait while web restarts; {JOBS}",
+        ),
         (
             [Drift(step="switch", thing="shop.service is disabled", lines=("disabled -> enabled",))],
             "nothing restarts for visitors",

@@ -14,7 +14,7 @@ from codesensei.scripts.base import units
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.units import UnitState
-from codesensei.scripts.postgres import ownership, postgresql
+from codesensei.scripts.postgres import ownership, passwords, postgresql
 from codesensei.scripts.postgres.ownership import Applied
 from codesensei.scripts.postgres.postgresql import identifier, literal
 from codesensei.scripts.release import causes
@@ -23,7 +23,7 @@ from codesensei.scripts.release.record import read as read_record
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
 from codesensei.wire.paths import ProjectPaths
-from codesensei.wire.steps import Finding
+from codesensei.wire.steps import ANOTHER_PASSWORD, Finding
 
 # A unit that systemd has restarted once long ago has recovered.
 OFTEN = 3
@@ -110,16 +110,54 @@ def _of_collation(applied: Applied) -> Iterator[Finding]:
         yield Finding(thing=f"database {applied.name}", cause=cause, fix=fix)
 
 
-def closed_database(project: ProjectPaths) -> Iterator[str]:
-    """Whether the server's own PostgreSQL, which this project uses, does not run, or lets nobody into its database."""
+def of_database(project: ProjectPaths) -> Iterator[str]:
+    """What is amiss with the server's own PostgreSQL, the project's role in it, and its database."""
     applied = ownership.applied(project)
     if applied and not postgresql_answers(applied.port):
         yield f"PostgreSQL (port {applied.port}) does not run"
-    elif applied and project.fetched_folders.exists():
-        # Nothing but a restore that was cut off closes a database.
+    elif applied:
+        # Who cannot be asked is told by the step.
         with contextlib.suppress(Failure):
-            if postgresql.is_closed(applied.port, applied.name):
-                yield f"database {applied.name} takes no connections"
+            yield from _in_cluster(project, applied)
+
+
+def lost_database(project: ProjectPaths) -> list[str]:
+    """The database, where it is gone: no step may put an empty one in its place."""
+    applied = ownership.applied(project)
+    return [_lost(applied.name)] if applied else []
+
+
+def _lost(name: str) -> str:
+    return f"database {name} is gone"
+
+
+def _in_cluster(project: ProjectPaths, applied: Applied) -> Iterator[str]:
+    role, name = literal(applied.role), literal(applied.name)
+    query = (
+        f"SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = {role}) AS role,"
+        f" (SELECT datallowconn FROM pg_database WHERE datname = {name}) AS open"
+    )
+    (found,) = postgresql.rows(applied.port, query)
+    if not found["role"]:
+        yield f"role {applied.role} is gone"
+    if found["open"] is None:
+        yield _lost(applied.name)
+    # Nothing but a restore that was cut off closes a database.
+    elif not found["open"] and project.fetched_folders.exists():
+        yield f"database {applied.name} takes no connections"
+
+
+def changed_password(project: ProjectPaths) -> Iterator[str]:
+    """The role, where it no longer has the password that serves."""
+    applied, account = ownership.applied(project), passwords.live_account(project)
+    was = passwords.staged(project, account.digest) if account else None
+    if not applied or not account or not was or not postgresql_answers(applied.port):
+        return
+    with contextlib.suppress(Failure):
+        query = f"SELECT rolpassword AS verifier FROM pg_authid WHERE rolname = {literal(account.role)}"
+        for found in postgresql.rows(applied.port, query):
+            if found["verifier"] != was.verifier:
+                yield f"role {account.role} {ANOTHER_PASSWORD}"
 
 
 def stopped_proxy() -> Iterator[str]:

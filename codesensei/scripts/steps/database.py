@@ -26,7 +26,10 @@ def run(step: Step[Database]) -> None:
     name, role, adopt = data.account.name, data.account.role, data.adopt
     port = postgresql.ensure_cluster(step, data.account.port or PORT)
     ownership.claim(step, port, name, role, adopt)
+    served = ownership.applied(step.project) if passwords.live_account(step.project) else None
     _role(step, port)
+    if served and (served.name, served.port) == (name, port):
+        _refuse_lost(port, name, role)
     _database(step, port, name, role)
     for path in claim.sent_dumps(step.slug):
         files.remove_path(path)
@@ -37,6 +40,18 @@ def run(step: Step[Database]) -> None:
     hba.check_access(step, hba.Way(port, name, role, data.host, data.user, bool(data.password)))
     live = passwords.live_account(step.project)
     passwords.prune(step.project, data.account.digest, *([live.digest] if live else []))
+
+
+def _refuse_lost(port: int, name: str, role: str) -> None:
+    """Failure where the database that serves is gone: an empty one would pass for it."""
+    if not postgresql.rows(port, f"SELECT 1 FROM pg_database WHERE datname = {literal(name)}"):
+        cause = "it is gone from this server, and this stack serves with it"
+        fix = (
+            "bring a backup back (codesensei restore); or begin with an empty one, on the server: sudo -u postgres"
+            f" createdb -p {port} -O {role} {name}, and set codesensei:project.rebuild to a new text, so that"
+            " migrations run"
+        )
+        raise Failure(f"database {name}", cause, fix)
 
 
 def _role(step: Step[Database], port: int) -> None:

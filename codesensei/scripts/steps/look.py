@@ -69,6 +69,8 @@ def _seen(project: ProjectPaths, step: str) -> SeenStep:
     drift = (*proofs.drift(proof), *_amiss(project, step), *others)
     changes = _changes(project, step, proof) if drift else {}
     refused = others if manifest and not manifest.adopt else ()
+    if step == DATABASE.name:
+        refused = tuple(word for word in findings.lost_database(project) if word in drift)
     return SeenStep(applied=proof.applied, drift=drift, changes=changes, refused=refused)
 
 
@@ -78,6 +80,9 @@ def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[s
     if step == SWITCH.name:
         live = Live.read(project)
         found = {**dict(_stopped(project)), **dict(_left_behind(project))}
+        # Processes log in with what they were started with.
+        renewed = live.manifest.named("web", "worker") if live.manifest else ()
+        found |= {words: tuple(f"{name} restarts" for name in renewed) for words in findings.changed_password(project)}
     elif step == BACKUPS.name:
         found = dict(archiving.lacking(project))
     texts = {**proof.texts, **live.contents}
@@ -105,12 +110,17 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         ACME.name: lambda: certificates.lacking(project),
         BACKUPS.name: lambda: dict(archiving.lacking(project)),
         BUILD.name: lambda: _gone(project),
-        DATABASE.name: lambda: findings.closed_database(project),
+        DATABASE.name: lambda: findings.of_database(project),
         BROKER.name: lambda: brokers.stopped(project),
         INSTANCE.name: lambda: brokers.own_stopped(project),
         PACKAGES.name: lambda: _of_system(project),
         PROXY.name: findings.stopped_proxy,
-        SWITCH.name: lambda: (*dict(_stopped(project)), *_damaged(project), *dict(_left_behind(project))),
+        SWITCH.name: lambda: (
+            *dict(_stopped(project)),
+            *_damaged(project),
+            *dict(_left_behind(project)),
+            *findings.changed_password(project),
+        ),
     }
     return lacking[step]() if step in lacking else ()
 

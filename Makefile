@@ -9,6 +9,7 @@ COUNT ?= 200
 KILLS ?= 40
 ROWS ?= 200000
 ROUNDS ?= 3
+ONLY ?=
 PART ?= 1/1
 NAME ?= play
 SERVER ?=
@@ -98,9 +99,9 @@ bench: engine ## Measure deploys with codesensei, bash, pyinfra and Ansible, and
 	@$(PYTHON) -m tools.setup --check --tests
 	$(VENV)/python -m tools.bench --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
 
-growth: engine ## Measure deploys while files, migrations, workers, projects and others grow, and write docs/SPEED.md
+growth: engine ## Measure deploys while files, migrations, workers and others grow, or ONLY some, and write docs/SPEED.md
 	@$(PYTHON) -m tools.setup --check --tests
-	$(VENV)/python -m tools.bench.growth --debian '$(DEBIAN)' --rounds '$(ROUNDS)'
+	$(VENV)/python -m tools.bench.growth --debian '$(DEBIAN)' --rounds '$(ROUNDS)' --only $(ONLY)
 
 continuity: engine ## Let a crowd visit a sandbox server's site while it is changed, ROUNDS times in each way
 	@$(PYTHON) -m tools.setup --check --tests

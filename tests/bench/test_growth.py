@@ -83,6 +83,22 @@ def test_what_more_of_it_costs() -> None:
     assert "each: nothing" in growth.table({"workers": [Grown(1, 2.0, 9.0, 30), Grown(4, 2.0, 9.1, 30)]})
 
 
+def test_what_is_measured_alone_takes_its_own_row() -> None:
+    grown = [Grown(1, 1.0, 2.0, 3)]
+    first = growth.written("`a`", {"files": grown, "workers": grown}, {"kilobits": "the run ended before"})
+    again = growth.renewed(first, "`b`", {"files": [Grown(1, 9.0, 9.0, 3)]})
+    assert again.count("| files in the repository |") == 1
+    assert "| files in the repository | 1 | 9.0 | 9.0 | 3 |  |\n| workers | 1 | 1.0 |" in again
+    assert again.endswith("was not measured: the run ended before\n\nfiles in the repository: by `b`\n")
+    older = again.replace("was not measured", "was measured").replace(
+        "| workers", "| kbit/s to the server | x |\n| workers"
+    )
+    link = growth.renewed(older, "`c`", {"kilobits": grown})
+    assert link.count("| kbit/s to the server") == 1
+    assert growth.renewed(link, "`d`", {"kilobits": grown}).count(": by `c`") == 0
+    assert "was not measured" not in growth.renewed(again, "`c`", {"kilobits": grown})
+
+
 def test_a_kind_that_fails_is_named_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -107,6 +123,7 @@ def test_a_kind_that_fails_is_named_and_the_others_go_on(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(growth, "Sandbox", Nothing)
     monkeypatch.setattr(growth, "measure", measured)
+    monkeypatch.setattr(document, "read", lambda begin: "")
     monkeypatch.setattr(document, "write", lambda begin, text: written.append(begin + text))
     monkeypatch.setattr("sys.argv", ["growth"])
     assert growth.main() == 1

@@ -9,6 +9,11 @@ BENCH, GROWTH = "<!-- written by tools.bench -->\n", "<!-- written by tools.benc
 END = "<!-- end of what is written -->\n"
 
 
+def read(begin: str) -> str:
+    """The part of docs/SPEED.md that `begin` begins, as it is."""
+    return DOCUMENT.read_text().partition(begin)[2].partition(END)[0]
+
+
 def write(begin: str, text: str) -> None:
     """Write the part of docs/SPEED.md that `begin` begins."""
     head, _, rest = DOCUMENT.read_text().partition(begin)

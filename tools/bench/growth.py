@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import os
+import re
 import statistics
 import sys
 import time
@@ -246,17 +247,39 @@ def written(head: str, found: Mapping[str, Sequence[Grown]], why_not: Mapping[st
     return f"Written by {head}.\n\n{table(found)}{lacking}"
 
 
+def renewed(was: str, head: str, found: Mapping[str, Sequence[Grown]]) -> str:
+    """The part of the document with the rows of what was measured alone, each in the place of the one before."""
+    lines = was.rstrip().splitlines()
+    for name, grown in found.items():
+        title, row = KINDS[name].title, table({name: grown}).splitlines()[-1]
+        lines = [line for line in lines if not line.startswith((f"**{title}** was", f"{title}: by "))]
+        # What a title says of the kind after a comma is no part of its name.
+        places = [place for place, line in enumerate(lines) if line.startswith(f"| {title.partition(',')[0]}")]
+        last = max(place for place, line in enumerate(lines) if line.startswith("|"))
+        if places:
+            lines[places[0]] = row
+        else:
+            lines.insert(last + 1, row)
+        lines += ["", f"{title}: by {head}"]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
+
+
 def main() -> int:
     """Run the command line; returns how many kinds could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.growth", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--debian", type=int, choices=(12, 13), default=13)
-    parser.add_argument("--only", action="append", choices=list(KINDS), help="let this grow; writes no document")
+    parser.add_argument(
+        "--only", nargs="*", default=[], choices=list(KINDS), help="let this grow; the other rows of the document stay"
+    )
     arguments = parser.parse_args()
     sandbox, load = Sandbox(PLACE), os.getloadavg()[0]
     sandbox.down_all()
+    was = document.read(document.GROWTH)
     found, why_not = dict[str, list[Grown]](), dict.fromkeys(arguments.only or KINDS, "the run ended before")
-    head = f"`make growth ROUNDS={arguments.rounds} DEBIAN={arguments.debian}`, with a load of {load:.1f} before it"
+    words = f"ROUNDS={arguments.rounds} DEBIAN={arguments.debian}"
+    words += f" ONLY='{' '.join(arguments.only)}'" if arguments.only else ""
+    head = f"`make growth {words}`, with a load of {load:.1f} before it"
     try:
         server = sandbox.up(f"growth-{arguments.debian}", arguments.debian)
         for name in list(why_not):
@@ -267,8 +290,10 @@ def main() -> int:
                 why_not[name] = str(error)
                 print(f"{name}: {error}", file=sys.stderr, flush=True)
             # After each, so that a run that is cut off keeps what it has measured.
-            if not arguments.only:
-                document.write(document.GROWTH, written(head, found, why_not))
+            text = written(head, found, why_not)
+            if arguments.only:
+                text = renewed(was, head, found)
+            document.write(document.GROWTH, text)
     finally:
         sandbox.down_all()
     sys.stdout.write(written(head, found, why_not))

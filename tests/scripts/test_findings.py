@@ -208,6 +208,8 @@ def test_what_is_amiss_with_the_database(
         PROJECT.fetched_folders.mkdir(parents=True)
     with listen(database):
         assert list(findings.of_database(PROJECT)) == told
+    assert findings.lost_database(PROJECT) == []
+    monkeypatch.setattr(findings, "databases_that_serve", lambda project: {"shop db"})
     assert [word for word in findings.lost_database(PROJECT) if word in told] == told[1 - role :] * (is_open is None)
 
 

@@ -14,6 +14,7 @@ from codesensei.scripts.base import proofs, rivals, units
 from codesensei.scripts.base.rivals import Rival
 from codesensei.scripts.base.step import write_json
 from codesensei.scripts.base.units import UnitState
+from codesensei.scripts.release import record
 from codesensei.scripts.release.release import VariableNotes
 from codesensei.scripts.steps import look, packages
 from codesensei.wire import codec, paths
@@ -183,6 +184,10 @@ def test_a_release_that_is_gone_is_what_build_makes_again(
     assert seen(capsys).steps["build"].drift == ()
     PROJECT.root.mkdir(parents=True)
     PROJECT.current.symlink_to("releases/aaaaaaa-bbbbbbb")
+    # Somebody may have led it anywhere; that is the switch's.
+    assert seen(capsys).steps["build"].drift == ()
+    PROJECT.record("aaaaaaa-bbbbbbb").parent.mkdir()
+    record.begin(PROJECT, "aaaaaaa-bbbbbbb", revision="c", settings_module="s", user="deploy")
     assert seen(capsys).steps["build"].drift == ("release aaaaaaa-bbbbbbb is gone",)
 
 

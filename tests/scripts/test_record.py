@@ -109,3 +109,14 @@ def test_what_earlier_versions_kept_is_read(changes: dict[str, Any], state: str)
     assert (found.facts.media_root, found.facts.databases["default"].engine) == ("/m", "sqlite3")
     if state in ("served", "prepared"):
         assert (found.settings_module, found.user) == ("config.settings", "deploy")
+
+
+@pytest.mark.proves("look.database")
+def test_with_which_databases_the_release_that_serves_works(server: Path) -> None:
+    assert record.databases_that_serve(SHOP) == set()
+    SHOP.root.mkdir(parents=True, exist_ok=True)
+    SHOP.current.symlink_to(f"releases/{NAME}")
+    assert record.databases_that_serve(SHOP) == set()
+    SHOP.record(NAME).parent.mkdir(parents=True, exist_ok=True)
+    write_json(SHOP.record(NAME), EARLIER)
+    assert record.databases_that_serve(SHOP) == {"x"}

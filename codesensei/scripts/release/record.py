@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
+from pathlib import PurePath
 from typing import Any, Literal
 
+from codesensei.scripts.base import files
 from codesensei.scripts.base.step import read_json, write_json
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
@@ -134,6 +136,13 @@ def read(project: ProjectPaths, name: str) -> Record:
     path = project.record(name)
     data = read_json(path, {})
     return codec.decode(Record, data if "state" in data else _earlier(data), str(path), kept=True)
+
+
+def databases_that_serve(project: ProjectPaths) -> set[str]:
+    """The names of the databases with which the release that serves works; none where nobody knows."""
+    target = files.link_target(project.current)
+    facts = read(project, PurePath(target).name).facts if target else None
+    return {found.name for found in facts.databases.values()} if facts else set()
 
 
 def begin(project: ProjectPaths, name: str, *, revision: str, settings_module: str, user: str) -> None:

@@ -19,6 +19,7 @@ from codesensei.scripts.postgres.ownership import Applied
 from codesensei.scripts.postgres.postgresql import identifier, literal
 from codesensei.scripts.release import causes
 from codesensei.scripts.release.edited import edited
+from codesensei.scripts.release.record import databases_that_serve
 from codesensei.scripts.release.record import read as read_record
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
@@ -124,7 +125,7 @@ def of_database(project: ProjectPaths) -> Iterator[str]:
 def lost_database(project: ProjectPaths) -> list[str]:
     """The database, where it is gone: no step may put an empty one in its place."""
     applied = ownership.applied(project)
-    return [_lost(applied.name)] if applied else []
+    return [_lost(applied.name)] if applied and applied.name in databases_that_serve(project) else []
 
 
 def _lost(name: str) -> str:

@@ -15,6 +15,7 @@ from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, s
 from codesensei.scripts.postgres.ownership import Applied
 from codesensei.scripts.postgres.passwords import Staged
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
+from codesensei.scripts.release import record
 from codesensei.scripts.steps import claim
 from codesensei.wire.names import EXTENSION_ALIASES, EXTENSION_PACKAGES
 from codesensei.wire.steps import Database
@@ -26,9 +27,10 @@ def run(step: Step[Database]) -> None:
     name, role, adopt = data.account.name, data.account.role, data.adopt
     port = postgresql.ensure_cluster(step, data.account.port or PORT)
     ownership.claim(step, port, name, role, adopt)
-    served = ownership.applied(step.project) if passwords.live_account(step.project) else None
+    was = ownership.applied(step.project)
     _role(step, port)
-    if served and (served.name, served.port) == (name, port):
+    # A deploy that failed may have meant to make it: then no release works with it.
+    if was and (was.name, was.port) == (name, port) and name in record.databases_that_serve(step.project):
         _refuse_lost(port, name, role)
     _database(step, port, name, role)
     for path in claim.sent_dumps(step.slug):

@@ -46,11 +46,11 @@ def run(slug: str, _words: list[str]) -> int:
     steps = sorted(path.stem for path in project.proofs.glob("*.json"))
     owner = register.entry(slug)
     of_steps = {step: begin(partial(_seen, project, step)) for step in steps}
-    findings = begin(lambda: tuple(_findings(project)))
+    found = begin(lambda: tuple(_findings(project)))
     seen = Seen(
         identity=owner.identity if owner else "",
         steps={step: answer() for step, answer in of_steps.items()},
-        findings=findings(),
+        findings=found(),
         deploying=locks.deploying(slug),
         releases=tuple(prune.made(project)),
         served=tuple(prune.served(project)[:MOST_SERVED]),
@@ -79,7 +79,7 @@ def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[s
     live, clean, found = Live(project, None), _filter(project), {}
     if step == SWITCH.name:
         live = Live.read(project)
-        found = {**dict(_stopped(project)), **dict(_left_behind(project))}
+        found = dict(_stopped(project))
         # Processes log in with what they were started with.
         renewed = live.manifest.named("web", "worker") if live.manifest else ()
         found |= {words: tuple(f"{name} restarts" for name in renewed) for words in findings.changed_password(project)}
@@ -118,7 +118,6 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         SWITCH.name: lambda: (
             *dict(_stopped(project)),
             *_damaged(project),
-            *dict(_left_behind(project)),
             *findings.changed_password(project),
         ),
     }
@@ -126,16 +125,9 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
 
 
 def _gone(project: ProjectPaths) -> Iterable[str]:
-    """The release that serves, or its packages."""
+    """The release that serves, or its packages; `current` may lead to what never was one."""
     release = Live.read(project).release
-    return edited.gone(project, release) if release else ()
-
-
-def _left_behind(project: ProjectPaths) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Units whose process works in a folder that is gone; it serves what it has loaded, and would not start again."""
-    for name, state in units.show_all(sorted(Live.read(project).units)).items():
-        if units.is_left_behind(state):
-            yield f"{name} works in a folder that is gone", (f"{name} restarts",)
+    return edited.gone(project, release) if release and project.record(release).exists() else ()
 
 
 def _of_system(project: ProjectPaths) -> Iterator[str]:
@@ -168,7 +160,7 @@ def _damaged(project: ProjectPaths) -> Iterator[str]:
 
 
 def _stopped(project: ProjectPaths) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Units that should run and do not, with their state; one that keeps restarting is broken, not changed by hand."""
+    """Units that do not run as they should, with how; one that keeps restarting is broken, not changed by hand."""
     for name, state in units.show_all(sorted(Live.read(project).units)).items():
         found = state.file or "not enabled"
         enabled = [f"{found} -> enabled"] if found != "enabled" else []
@@ -176,3 +168,6 @@ def _stopped(project: ProjectPaths) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"{name} is {state.active}", (f"{state.described} -> active", *enabled)
         elif state.file != "enabled":
             yield f"{name} is {found}", (*enabled,)
+        elif units.is_left_behind(state):
+            # It serves what it has loaded, and would not start again.
+            yield f"{name} works in a folder that is gone", (f"{name} restarts",)

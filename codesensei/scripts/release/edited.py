@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 
@@ -23,20 +24,21 @@ def gone(project: ProjectPaths, release: str) -> Iterator[str]:
 
 
 def edited(project: ProjectPaths, release: str) -> list[str]:
-    """Files of the release that somebody has written since, or else its folders in which some are gone; sorted."""
+    """Files of the release that somebody has written since, or else its folders in which some are gone; sorted.
+
+    Of a release that was copied as a whole, to another disk for example, the times say nothing.
+    """
     top = str(project.release(release))
     try:
         sealed = os.lstat(project.own_folder(release) / "REVISION").st_mtime + SEAL_SECONDS
     except OSError:
         return []
-    files, folders = list[str](), list[str]()
-    for number, entry in enumerate(_walk(top)):
-        if number >= MOST_LOOKED_AT:
-            break
-        found = entry.stat(follow_symlinks=False)
-        if found.st_mtime > sealed:
+    files, folders, seen = list[str](), list[str](), 0
+    for entry in itertools.islice(_walk(top), MOST_LOOKED_AT):
+        seen += 1
+        if entry.stat(follow_symlinks=False).st_mtime > sealed:
             (folders if entry.is_dir(follow_symlinks=False) else files).append(os.path.relpath(entry.path, top))
-    return sorted(files or folders)
+    return [] if len(files) > seen / 2 else sorted(files or folders)
 
 
 def _walk(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -22,6 +22,7 @@ import pytest
 from codesensei.scripts import main
 from codesensei.scripts.base import host, probe, visits
 from codesensei.scripts.base.visits import Answer, Door
+from codesensei.scripts.steps import look
 from codesensei.wire.steps import RESULT
 from tests.scripts.machine import nginx
 from tests.scripts.machine.calls import Fault, How, Kind
@@ -80,6 +81,8 @@ def _install(machine: Machine, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(time, "sleep", _sleep(machine))
     patch.setattr(probe, "ask", _ask(machine))
     patch.setattr(host, "own_addresses", lambda: [ADDRESS])
+    # The machine records one call after the other; what is asked side by side is asked when its answer is taken.
+    patch.setattr(look, "begin", lambda question: question)
     # Every account is the one that runs the tests, so that everybody can give files away.
     words = {"pw_name": "root", "pw_gecos": "", "pw_dir": "/root", "pw_shell": "/bin/sh"}
     user = SimpleNamespace(pw_uid=os.getuid(), pw_gid=os.getgid(), **words)

@@ -1665,6 +1665,7 @@ UNIT = [
         'found["verifier"] != was.verifier',
         'found["verifier"] is None',
     ),
+    Breakage("look.release-gone", f"{SCRIPTS}/steps/look.py", " if any(_gone(project)) else ()", " if False else ()"),
     Breakage("look.release-gone", f"{SCRIPTS}/steps/look.py", "        BUILD.name: lambda: _gone(project),\n", ""),
     Breakage(
         "look.release-gone",

@@ -131,6 +131,10 @@ def test_a_release_that_was_edited_and_then_removed(stack: Stack) -> None:
     shown = stack.preview()
     assert "has changed it by hand since it was made: config/urls.py; so it serves" in shown.said("warning")
     assert shown.changes == set()
+    stack.server.console(f"rm -r $(readlink -f {current}/.codesensei/venv)")
+    assert f"the packages of release {release} are gone" in stack.preview().said("warning")
+    assert stack.up().changes == {"Command guestbook-build", "Command guestbook-switch"}
+    assert stack.up_without_changes().said("warning") == ""
     stack.server.console(f"rm -r $(readlink -f {current}/.codesensei/venv) $(readlink -f {current})")
     shown = stack.preview()
     assert f"release {release} is gone (step build); pulumi up repairs it" in shown.said("warning")

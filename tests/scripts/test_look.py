@@ -189,6 +189,9 @@ def test_a_release_that_is_gone_is_what_build_makes_again(
     PROJECT.record("aaaaaaa-bbbbbbb").parent.mkdir()
     record.begin(PROJECT, "aaaaaaa-bbbbbbb", revision="c", settings_module="s", user="deploy")
     assert seen(capsys).steps["build"].drift == ("release aaaaaaa-bbbbbbb is gone",)
+    # What `build` makes again has another folder than the one in which the processes work.
+    proofs.finish(make_step("switch"))
+    assert seen(capsys).steps["switch"].drift == ("what serves would not start again",)
 
 
 @pytest.mark.proves("look.packages")

@@ -118,6 +118,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         SWITCH.name: lambda: (
             *dict(_stopped(project)),
             *_damaged(project),
+            *(("what serves would not start again",) if any(_gone(project)) else ()),
             *findings.changed_password(project),
         ),
     }

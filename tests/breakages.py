@@ -1788,7 +1788,77 @@ UNIT = [
     Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step), *others)", ", *others)"),
     Breakage("outputs.kept", f"{REMOTE}/access.py", "root.register_outputs(dict(state.outputs))", "pass"),
     Breakage("warnings.once", f"{REMOTE}/told.py", "or text not in told:", "or text:"),
-    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: findings.stopped_proxy,\n", ""),
+    Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: lambda: units.amiss(nginx.UNIT),\n", ""),
+    Breakage(
+        "look.services",
+        f"{SCRIPTS}/base/units.py",
+        'if state.file in ("disabled", "masked") else []',
+        "if False else []",
+    ),
+    Breakage(
+        "look.services", f"{SCRIPTS}/postgres/postgresql.py", "    if any(units.amiss(UNIT)):\n", "    if False:\n"
+    ),
+    Breakage(
+        "look.login", f"{SCRIPTS}/serving/findings.py", "        if why := hba.refusal(way):\n", "        if False:\n"
+    ),
+    Breakage(
+        "look.login", f"{SCRIPTS}/serving/findings.py", 'does not answer root: {failure.cause}"', '{failure.cause}"'
+    ),
+    Breakage("look.login", f"{SCRIPTS}/steps/database.py", '    if found and found[0]["locked"]:\n', "    if False:\n"),
+    Breakage("look.login", f"{SCRIPTS}/steps/database.py", "port=port, host=way.host, user", "port=port, user"),
+    Breakage("look.nginx", f"{SCRIPTS}/serving/findings.py", "    if configuration.problem:\n", "    if False:\n"),
+    Breakage("look.nginx", f"{SCRIPTS}/serving/findings.py", "if link and link.is_symlink() and", "if link and"),
+    Breakage("look.door", f"{SCRIPTS}/steps/look.py", "            *_led_away(project),\n", ""),
+    Breakage("look.drop-ins", f"{SCRIPTS}/serving/findings.py", 'if path.parent.name == f"{name}.d" and', "if"),
+    Breakage("look.drop-ins", f"{SCRIPTS}/serving/findings.py", '} - {"Environment"}', "}"),
+    Breakage("look.certificate", f"{SCRIPTS}/serving/certificates.py", "WARN_ACME_DAYS if manifest.acme else", ""),
+    Breakage("config.drift.variables", f"{SCRIPTS}/steps/look.py", "and each.has_another_text:", ":"),
+    Breakage(
+        "config.drift.variables",
+        f"{SCRIPTS}/serving/change.py",
+        "or self.of_password() or self._of_variables()",
+        "or self.of_password()",
+    ),
+    Breakage(
+        "config.drift.variables", f"{SCRIPTS}/serving/live.py", "        remove_json(_renewing(step.project))\n", ""
+    ),
+    Breakage(
+        "config.drift.variables",
+        f"{SCRIPTS}/steps/environment.py",
+        "variables_of(release) == variables",
+        "bool(variables)",
+    ),
+    Breakage("config.drift.certificate", f"{SCRIPTS}/steps/tls.py", "and served.tls == digest", ""),
+    Breakage(
+        "config.drift.bytes",
+        f"{SCRIPTS}/base/files.py",
+        'path.read_text("utf-8", "surrogateescape")',
+        "path.read_text()",
+    ),
+    Breakage(
+        "config.drift",
+        f"{SCRIPTS}/serving/change.py",
+        'return led_away or not files.is_same(path, file.content, int(file.mode, 8), "root", file.group)',
+        "return led_away or _text(file) != file.content",
+    ),
+    Breakage(
+        "hooks.after-switch.cut-off",
+        f"{SCRIPTS}/steps/switch.py",
+        "        if live.has_to_end(project):\n",
+        "        if False:\n",
+    ),
+    Breakage(
+        "hooks.after-switch.cut-off",
+        f"{SCRIPTS}/release/record.py",
+        "spared = {name, *linked(project)}",
+        "spared = {name}",
+    ),
+    Breakage(
+        "workers.drain",
+        f"{SCRIPTS}/serving/apply.py",
+        " and not path.is_relative_to(config):\n            step",
+        ":\n            step",
+    ),
     Breakage(
         "look.services",
         f"{SCRIPTS}/steps/look.py",

@@ -254,6 +254,11 @@ def site_link(site: Path) -> Path | None:
     return site.parent.parent / "sites-enabled" / site.name if site.parent.name == "sites-available" else None
 
 
+def site_target(site: Path) -> str:
+    """Where that link leads."""
+    return f"../sites-available/{site.name}"
+
+
 def taken_copy(site: Path) -> Path:
     """Where a site of nginx is kept when a project takes its hostnames; one that is a link needs no copy."""
     return SERVER.nginx / "sites-available" / f"{site.name}.before-codesensei"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base import commands, register
+from codesensei.scripts.base import commands, register, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, read_json, write_json
 from codesensei.scripts.postgres import hba, ownership, passwords, postgresql, scram
@@ -164,6 +164,8 @@ class FakeCluster:
         self.roles: dict[str, dict[str, Any]] = {}
         self.databases: dict[str, dict[str, Any]] = {}
         self.statements: list[str] = []
+        # How PostgreSQL's unit is not as it should be.
+        self.amiss: list[str] = []
 
     def rows(self, port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:
         for role, facts in self.roles.items():
@@ -182,7 +184,9 @@ class FakeCluster:
         self.statements.append(text)
         words = text.split("'")
         if text.startswith(("CREATE ROLE", "ALTER ROLE")):
-            self.roles["shop"] = {"rolcanlogin": True, "rolpassword": words[1] if len(words) > 1 else None}
+            was = self.roles.get("shop", {}).get("rolpassword")
+            password = words[1] if " PASSWORD '" in text else None if " PASSWORD " in text else was
+            self.roles["shop"] = {"rolcanlogin": True, "rolpassword": password, "locked": False}
         if text.startswith("CREATE DATABASE"):
             self.databases["shop"] = {"owner": "shop", "encoding": "UTF8", "open": False}
         if "ALLOW_CONNECTIONS true" in text:
@@ -197,6 +201,7 @@ def cluster(server: Any, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     monkeypatch.setattr(postgresql, "sql", fake.sql)
     monkeypatch.setattr(postgresql, "clusters", lambda: [postgresql.Cluster("15", "main", 5432, True)])
     monkeypatch.setattr(hba, "check_access", lambda *words: None)
+    monkeypatch.setattr(units, "amiss", lambda name: fake.amiss)
     register.claim_slug("shop", PROD, "id1")
     (server / "memory/shop").mkdir()
     (server / "srv/shop").mkdir()
@@ -297,7 +302,7 @@ def test_a_live_password_that_is_the_same_is_kept(deploy: Any, cluster: FakeClus
 @pytest.mark.parametrize("what", ["role", "database"])
 def test_what_exists_and_is_nobodys_is_taken_with_adopt_only(deploy: Any, cluster: FakeCluster, what: str) -> None:
     if what == "role":
-        cluster.roles["shop"] = {"rolcanlogin": True, "rolpassword": "SCRAM-SHA-256$4096:x"}
+        cluster.roles["shop"] = {"rolcanlogin": True, "rolpassword": "SCRAM-SHA-256$4096:x", "locked": False}
     else:
         cluster.databases["shop"] = {"owner": "anna", "encoding": "UTF8", "open": True}
     with pytest.raises(Failure, match=f"{what} shop: it exists in this server's PostgreSQL, and no stack here has it"):
@@ -310,7 +315,7 @@ def test_what_exists_and_is_nobodys_is_taken_with_adopt_only(deploy: Any, cluste
 
 
 def test_a_superuser_is_never_taken(deploy: Any, cluster: FakeCluster) -> None:
-    cluster.roles["shop"] = {"rolcanlogin": True, "rolpassword": None, "rolsuper": True}
+    cluster.roles["shop"] = {"rolcanlogin": True, "rolpassword": None, "rolsuper": True, "locked": False}
     with pytest.raises(Failure, match="superuser"):
         deploy(adopt=True)
 
@@ -463,3 +468,35 @@ def test_the_password_of_a_database_that_was_moved_by_hand_is_in_force_at_once(
     cluster.databases["store"] = {"owner": "shop", "encoding": "UTF8", "open": True}
     deploy("second", "d2", name="store", adopt=True)
     assert scram.matches(cluster.roles["shop"]["rolpassword"], "second")
+
+
+@pytest.mark.proves("look.login")
+def test_a_role_that_was_kept_from_logging_in_is_let_in_again(deploy: Any, cluster: FakeCluster) -> None:
+    deploy()
+    cluster.roles["shop"]["locked"] = True
+    cluster.statements.clear()
+    step = deploy()
+    assert cluster.statements == ["ALTER ROLE \"shop\" CONNECTION LIMIT -1 VALID UNTIL 'infinity';"]
+    assert step.changes
+    cluster.statements.clear()
+    assert not deploy().changes
+    assert cluster.statements == []
+
+
+@pytest.mark.proves("look.services")
+def test_a_postgresql_that_would_not_start_with_the_server_does_again(
+    deploy: Any, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy()
+    cluster.amiss = ["postgresql.service is disabled"]
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(postgresql, "systemctl", lambda *words: asked.append(words))
+    assert deploy().changes
+    assert asked == [("enable", "--now", "--quiet", "postgresql.service")]
+
+
+@pytest.mark.proves("look.login")
+def test_how_the_project_logs_in_is_noted(deploy: Any) -> None:
+    applied = ownership.applied(deploy(host="127.0.0.1").project)
+    assert applied is not None
+    assert (applied.host, applied.user, applied.has_password) == ("127.0.0.1", DATABASE.user, True)

@@ -10,6 +10,7 @@ import pytest
 from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.release.release import variable_notes
+from codesensei.scripts.serving import live
 from codesensei.scripts.steps import environment
 from codesensei.wire.steps import Environment
 from tests.scripts.conftest import fingerprints
@@ -66,3 +67,19 @@ def test_a_user_that_is_not_there_is_named(write: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(files, "group_id", absent)
     with pytest.raises(Failure, match="user deploy: there is no such user"):
         write()
+
+
+@pytest.mark.proves("config.drift.variables")
+@pytest.mark.parametrize(("release", "renews"), [("4f2a9c1-be01d70", True), ("4f2a9c1-0000000", False)])
+def test_processes_with_variables_that_somebody_has_edited_are_to_be_renewed(
+    write: Any, release: str, renews: bool
+) -> None:
+    project = write().project
+    project.current.symlink_to(f"releases/{release}")
+    assert not live.has_to_renew(project)
+    write()
+    assert not live.has_to_renew(project)
+    project.env_file(release).parent.mkdir(exist_ok=True)
+    project.env_file("x-be01d70").write_text("DEBUG='1'\n")
+    write()
+    assert live.has_to_renew(project) == renews

@@ -158,6 +158,7 @@ def test_only_a_database_that_is_not_there_is_filled(
         monkeypatch.setattr(database, name, lambda *words: None)
     monkeypatch.setattr(postgresql, "ensure_cluster", lambda step, port: port)
     monkeypatch.setattr(ownership, "claim", lambda *words: None)
+    monkeypatch.setattr(postgresql, "start_at_boot", lambda step: None)
     monkeypatch.setattr(hba, "check_access", lambda *words: None)
     rows = [{"owner": "shop", "encoding": "UTF8", "open": True}]
     monkeypatch.setattr(

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from codesensei.scripts.base import host, limited, units
+from codesensei.scripts.base import host, limited, sites, units
 from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.host import Space
+from codesensei.scripts.base.sites import Configuration
 from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.postgres import ownership, passwords, postgresql
@@ -54,6 +55,47 @@ def states(server: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, UnitState
 
 def found() -> list[Finding]:
     return list(findings.of_project(Live.read(PROJECT)))
+
+
+@pytest.mark.proves("look.drop-ins")
+def test_a_drop_in_that_decides_over_a_unit(states: dict[str, UnitState], tmp_path: Path) -> None:
+    paths.unit(MAIL).write_text("[Service]\nExecStart=/bin/bash mail.sh\nEnvironment=A=1\nUser=deploy\n")
+    folder = tmp_path / f"{MAIL}.d"
+    folder.mkdir()
+    (folder / "more.conf").write_text("[Service]\nEnvironment=B=2\nNice=5\n# User=root\n")
+    (folder / "other.conf").write_text("[Service]\nExecStart=\n ExecStart = /bin/sleep 9\nUser=root\n")
+    of_all = tmp_path / "service.d" / "all.conf"
+    of_all.parent.mkdir()
+    of_all.write_text("[Service]\nUser=root\n")
+    drop_ins = " ".join(map(str, (of_all, folder / "more.conf", folder / "other.conf")))
+    states[MAIL] = replace(STEADY, drop_ins=drop_ins)
+    (told,) = [finding for finding in found() if finding.thing == MAIL]
+    assert told.cause == f"{folder}/other.conf decides over ExecStart, User, in the place of what pulumi up writes"
+    assert f"rm {folder}/other.conf" in told.fix
+
+
+@pytest.mark.proves("look.nginx")
+def test_an_nginx_that_would_not_start_again(states: dict[str, UnitState], monkeypatch: pytest.MonkeyPatch) -> None:
+    said = 'nginx: [emerg] unknown directive "lissen" in /etc/nginx/conf.d/old.conf:3'
+    monkeypatch.setattr(sites, "configuration", lambda: Configuration(problem=said))
+    (told,) = findings.of_proxy(PROJECT)
+    assert told.thing == "/etc/nginx/conf.d/old.conf, line 3"
+    assert told.cause.endswith("it goes on with what it has loaded, and would not start again")
+    monkeypatch.setattr(sites, "configuration", Configuration)
+    assert list(findings.of_proxy(PROJECT)) == []
+
+
+@pytest.mark.proves("look.nginx")
+def test_a_site_that_nginx_no_longer_reads(states: dict[str, UnitState]) -> None:
+    link = paths.site_link(PROJECT.site)
+    assert link is not None
+    others = Configuration(files=("/etc/nginx/nginx.conf",))
+    assert list(findings.unread_site(others, PROJECT)) == []
+    link.parent.mkdir(parents=True)
+    link.symlink_to(paths.site_target(PROJECT.site))
+    assert list(findings.unread_site(others, PROJECT)) == [f"nginx does not read {link}"]
+    assert list(findings.unread_site(Configuration(files=(str(link),)), PROJECT)) == []
+    assert list(findings.unread_site(Configuration(problem="broken"), PROJECT)) == []
 
 
 @pytest.mark.proves("look.edited")
@@ -189,15 +231,16 @@ def test_an_old_postgresql_that_cannot_tell(database: Path, monkeypatch: pytest.
         (True, True, True, []),
         (True, False, True, ["database shop db takes no connections"]),
         (True, False, False, []),
-        (False, True, False, ["role shop is gone"]),
+        (None, True, False, ["role shop is gone"]),
+        (False, True, False, ["role shop may not log in"]),
         (True, None, False, ["database shop db is gone"]),
-        (False, None, False, ["role shop is gone", "database shop db is gone"]),
+        (None, None, False, ["role shop is gone", "database shop db is gone"]),
     ],
 )
 def test_what_is_amiss_with_the_database(
     database: Path,
     monkeypatch: pytest.MonkeyPatch,
-    role: bool,
+    role: bool | None,
     is_open: bool | None,
     restoring: bool,
     told: list[str],
@@ -210,7 +253,46 @@ def test_what_is_amiss_with_the_database(
         assert list(findings.of_database(PROJECT)) == told
     assert findings.lost_database(PROJECT) == []
     monkeypatch.setattr(findings, "databases_that_serve", lambda project: {"shop db"})
-    assert [word for word in findings.lost_database(PROJECT) if word in told] == told[1 - role :] * (is_open is None)
+    lost = [word for word in told if word.startswith("database")]
+    assert [word for word in findings.lost_database(PROJECT) if word in told] == lost * (is_open is None)
+
+
+@pytest.mark.proves("look.login")
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("scram-sha-256", []),
+        ("reject", ["role shop may not log in: of pg_hba.conf, line 3 says reject"]),
+        (None, ["role shop may not log in: of pg_hba.conf, no line allows it"]),
+    ],
+)
+def test_a_login_that_pg_hba_refuses(
+    database: Path, monkeypatch: pytest.MonkeyPatch, method: str | None, told: list[str]
+) -> None:
+    rule = {"type": "host", "database": ["all"], "user_name": ["all"], "address": "127.0.0.1", "line_number": 3}
+    rules = [{**rule, "netmask": "255.255.255.255", "auth_method": method, "options": None}] if method else []
+    monkeypatch.setattr(
+        postgresql, "rows", lambda port, query: rules if "hba" in query else [{"role": True, "open": True}]
+    )
+    monkeypatch.chdir(database.parent)
+    with listen(database), socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        login = Applied(name="shop db", role="shop", port=port, host="127.0.0.1", user="deploy")
+        monkeypatch.setattr(ownership, "applied", lambda project: login)
+        monkeypatch.setattr(findings, "postgresql_answers", lambda port: True)
+        assert list(findings.of_database(PROJECT)) == told
+
+
+@pytest.mark.proves("look.login")
+def test_a_cluster_that_does_not_answer_root(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(port: int, query: str) -> list[dict[str, str]]:
+        raise Failure("PostgreSQL", "psql: pg_hba.conf rejects connection")
+
+    monkeypatch.setattr(postgresql, "rows", rows)
+    monkeypatch.chdir(database.parent)
+    with listen(database):
+        said = "PostgreSQL (port 5433) does not answer root: psql: pg_hba.conf rejects connection"
+        assert list(findings.of_database(PROJECT)) == [said]
 
 
 @pytest.mark.proves("look.database")
@@ -241,9 +323,11 @@ def test_services_that_a_deploy_starts_again(database: Path, states: dict[str, U
     broker.drop_in.parent.mkdir()
     broker.drop_in.touch()
     assert brokers.stopped(PROJECT) == ["valkey-server.service is inactive"]
-    assert list(findings.stopped_proxy()) == []
+    assert units.amiss("nginx.service") == []
     states["nginx.service"] = UnitState(active="failed")
-    assert list(findings.stopped_proxy()) == ["nginx.service is failed"]
+    assert units.amiss("nginx.service") == ["nginx.service is failed"]
+    states["nginx.service"] = UnitState(active="active", file="disabled")
+    assert units.amiss("nginx.service") == ["nginx.service is disabled"]
 
 
 @pytest.mark.proves("look.services")

@@ -150,6 +150,8 @@ def test_units_that_should_run(
         MAIL: UnitState(active="failed", file="enabled", result="exit-code", exit_status="3"),
     }
     monkeypatch.setattr(units, "show_all", each(states.__getitem__))
+    PROJECT.door.parent.mkdir(parents=True)
+    PROJECT.door.touch()
     write_json(PROJECT.live, kept_by_75650ac(manifest()))
     write_json(proofs.path_of(PROJECT, "switch"), {"applied": "d1", "files": {}, "shared": []})
     found = seen(capsys).steps["switch"]
@@ -168,7 +170,9 @@ def test_a_site_with_the_project_s_names_is_refused_or_taken(
 ) -> None:
     running = UnitState(active="active", file="enabled")
     monkeypatch.setattr(units, "show_all", each(lambda _: running))
-    monkeypatch.setattr(rivals, "find", lambda *_: [Rival("old", "hostname shop.example.com", "old has it", "")])
+    monkeypatch.setattr(rivals, "rivals", lambda *_: [Rival("old", "hostname shop.example.com", "old has it", "")])
+    PROJECT.door.parent.mkdir(parents=True)
+    PROJECT.door.touch()
     write_json(PROJECT.live, codec.encode(manifest(adopt=adopt)))
     write_json(proofs.path_of(PROJECT, "switch"), {"applied": "d1", "files": {}, "shared": []})
     found = seen(capsys).steps["switch"]

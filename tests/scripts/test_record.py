@@ -120,3 +120,16 @@ def test_with_which_databases_the_release_that_serves_works(server: Path) -> Non
     SHOP.record(NAME).parent.mkdir(parents=True, exist_ok=True)
     write_json(SHOP.record(NAME), EARLIER)
     assert record.databases_that_serve(SHOP) == {"x"}
+
+
+@pytest.mark.proves("hooks.after-switch.cut-off")
+@pytest.mark.parametrize("link", ["current", "previous"])
+def test_a_release_that_serves_is_never_abandoned(link: str) -> None:
+    """Also where the run was cut off that would have written down that it serves."""
+    SHOP.root.mkdir(parents=True, exist_ok=True)
+    for name in (NAME, "fffffff-0000000"):
+        record.begin(SHOP, name, revision=REVISION, settings_module="config.settings", user="deploy")
+    (SHOP.root / link).symlink_to(f"releases/{NAME}")
+    record.abandon_others(SHOP, "another-release")
+    assert record.read(SHOP, NAME).state == "unpacking"
+    assert record.read(SHOP, "fffffff-0000000").state == "abandoned"

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base import nginx
+from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.serving import certificates
 from codesensei.scripts.serving import pair as certificate
 from codesensei.scripts.steps import tls
+from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Tls
 from tests.scripts.conftest import fingerprints
+from tests.scripts.manifests import PROJECT, manifest
 
 HOSTS = ("shop.example.com", "203.0.113.7", "2001:db8::7", "*.apps.example.com")
 
@@ -156,3 +159,37 @@ def test_hostnames_that_a_certificate_is_not_for_are_named(memory: Path, hostnam
     (folder / "certificate.pem").write_text(certificate.self_signed(HOSTS).certificate)
     said = certificates.uncovered(project, "abc", [hostname])
     assert [f", not for {hostname}: browsers refuse it there" in text for text in said] == [True] * (not covered)
+
+
+@pytest.mark.proves("config.drift.certificate")
+@pytest.mark.parametrize(("served", "reloads"), [("abc", 1), ("other", 0)])
+def test_a_served_certificate_that_somebody_has_changed_is_read_again(
+    memory: Path, make_step: Any, pair: certificate.Pair, monkeypatch: pytest.MonkeyPatch, served: str, reloads: int
+) -> None:
+    reloaded: list[object] = []
+    monkeypatch.setattr(nginx, "reload", lambda: reloaded.append(1))
+    given = Tls(certificate=pair.certificate, key=pair.key)
+    tls.run(make_step("tls", "abc", data=given))
+    write_json(PROJECT.live, codec.encode(manifest(tls=served)))
+    tls.run(make_step("tls", "abc", data=given))
+    assert reloaded == []
+    (memory / "tls/abc/certificate.pem").write_text("by hand")
+    tls.run(make_step("tls", "abc", data=given))
+    assert len(reloaded) == reloads
+
+
+@pytest.mark.proves("look.certificate")
+@pytest.mark.parametrize(("days", "acme", "told"), [(13, False, True), (15, False, False), (15, True, True)])
+def test_a_certificate_that_ends_soon_is_told(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, days: int, acme: bool, told: bool
+) -> None:
+    monkeypatch.setattr(certificate, "SELF_SIGNED_DAYS", days)
+    folder = memory / ("tls/abc/live" if acme else "tls/abc")
+    folder.mkdir(parents=True)
+    (folder / "certificate.pem").write_text(certificate.self_signed(["shop.example.com"]).certificate)
+    write_json(PROJECT.live, codec.encode(manifest(tls="abc", acme=acme)))
+    found = list(certificates.ending(PROJECT))
+    assert len(found) == told
+    for finding in found:
+        assert finding.thing == "certificate"
+        assert ("certbot renew" if acme else "codesensei:tls") in finding.fix

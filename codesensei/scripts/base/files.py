@@ -59,9 +59,9 @@ def private(path: str, flags: int) -> int:
 
 def write_file(path: Path, content: str | bytes, mode: int = 0o644, owner: str = "root", group: str = "root") -> bool:
     """Make `path` a regular file with exactly this content, mode and owner."""
-    data = content.encode() if isinstance(content, str) else content
-    if _same_file(path, data, mode, user_id(owner), group_id(group)):
+    if is_same(path, content, mode, owner, group):
         return False
+    data = _data(content)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -77,7 +77,9 @@ def write_file(path: Path, content: str | bytes, mode: int = 0o644, owner: str =
     return True
 
 
-def _same_file(path: Path, data: bytes, mode: int, uid: int, gid: int) -> bool:
+def is_same(path: Path, content: str | bytes, mode: int = 0o644, owner: str = "root", group: str = "root") -> bool:
+    """Whether `path` is a regular file with exactly this content, mode and owner."""
+    data = _data(content)
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -85,10 +87,19 @@ def _same_file(path: Path, data: bytes, mode: int, uid: int, gid: int) -> bool:
     return (
         stat.S_ISREG(found.st_mode)
         and stat.S_IMODE(found.st_mode) == mode
-        and (found.st_uid, found.st_gid) == (uid, gid)
+        and (found.st_uid, found.st_gid) == (user_id(owner), group_id(group))
         and found.st_size == len(data)
         and path.read_bytes() == data
     )
+
+
+def text_of(path: Path) -> str:
+    """The text of a file in which others may have written anything; `write_file` writes it as it was."""
+    return path.read_text("utf-8", "surrogateescape")
+
+
+def _data(content: str | bytes) -> bytes:
+    return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
 
 
 def make_directory(path: Path, mode: int, owner: str = "root", group: str = "root") -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from codesensei.scripts.base import files
 from codesensei.scripts.base.redis_client import Client
 from codesensei.wire import names, paths
 from codesensei.wire.broker import OWN_PORT
@@ -35,7 +36,7 @@ class OwnBroker:
     def settings(self) -> dict[str, str]:
         """Its address and its password, as its configuration has them; empty where there is none."""
         try:
-            return dict(_SETTING.findall(self.project.broker_config.read_text()))
+            return dict(_SETTING.findall(files.text_of(self.project.broker_config)))
         except FileNotFoundError:
             return {}
 

@@ -50,6 +50,11 @@ class Changed:
         """What a person reads of it first."""
         return f"{self.path} {'is gone' if self.now == 'absent' else 'was changed by hand'}"
 
+    @property
+    def has_another_text(self) -> bool:
+        """Whether a file has another content, not only another owner or mode."""
+        return self.now.startswith("file:") and self.now.rpartition(":")[2] != self.then.rpartition(":")[2]
+
 
 def path_of(project: ProjectPaths, step: str) -> Path:
     return project.proofs / f"{step}.json"

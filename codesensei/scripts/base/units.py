@@ -15,7 +15,7 @@ from codesensei.wire.quick import dataclass
 # In the order of UnitState's fields.
 _PROPERTIES = (
     "ActiveState SubState UnitFileState MainPID InvocationID NRestarts Result ExecMainStatus"
-    " ActiveEnterTimestampMonotonic"
+    " ActiveEnterTimestampMonotonic DropInPaths"
 ).split()
 
 
@@ -32,6 +32,7 @@ class UnitState:
     result: str = ""
     exit_status: str = ""
     active_enter: str = ""
+    drop_ins: str = ""
 
     @property
     def active_since(self) -> float:
@@ -80,6 +81,14 @@ def read_again(names: Collection[str], *, enabled: bool = False) -> None:
 
 def is_active(name: str) -> bool:
     return show(name).active == "active"
+
+
+def amiss(name: str) -> list[str]:
+    """How a unit that the server needs is not as it should be: it does not run, or would not after a reboot."""
+    state = show(name)
+    if state.has_ended:
+        return [f"{name} is {state.active}"]
+    return [f"{name} is {state.file}"] if state.file in ("disabled", "masked") else []
 
 
 def is_left_behind(state: UnitState) -> bool:

@@ -45,10 +45,31 @@ def check_access(step: Step[object], way: Way) -> None:
         _check_tcp(way)
 
 
+def refusal(way: Way) -> str:
+    """Why the project may not log in; empty where it may. Raises Failure where PostgreSQL cannot be asked."""
+    if way.over_socket:
+        rule = _of_socket(way)
+        return "" if rule is not None and _lets_in(rule, way) else _says(rule)
+    rule = _of_address(way, _listening(way))
+    return "" if _takes_password(rule) else _says(rule)
+
+
+def _of_address(way: Way, address: str) -> Rule | None:
+    return first_rule(_rules(way.port), way, lambda rule: over_tcp(rule, address))
+
+
+def _of_socket(way: Way) -> Rule | None:
+    return first_rule(_rules(way.port), way, lambda rule: rule["type"] == "local")
+
+
+def _takes_password(rule: Rule | None) -> bool:
+    return rule is not None and rule["auth_method"] in (*PASSWORD_METHODS, "trust")
+
+
 def _check_tcp(way: Way) -> None:
     address = _listening(way)
-    rule = first_rule(_rules(way.port), way, lambda rule: over_tcp(rule, address))
-    if rule is None or rule["auth_method"] not in (*PASSWORD_METHODS, "trust"):
+    rule = _of_address(way, address)
+    if not _takes_password(rule):
         cause = f"a password over {address} does not work for {way.role}: {_says(rule)}"
         line = f"host {quoted(way.database)} {quoted(way.role)} {ipaddress.ip_network(address)} scram-sha-256"
         raise Failure("PostgreSQL's pg_hba.conf", cause, f"add above it: {line}; then: systemctl reload postgresql")
@@ -77,7 +98,7 @@ def _check_socket(step: Step[object], way: Way) -> None:
     except OSError as error:
         fix = f"point DATABASE_URL at its own: {SOCKETS}"
         raise Failure("PostgreSQL", f"it has no socket {place} ({error.strerror})", fix) from None
-    rule = first_rule(_rules(way.port), way, lambda rule: rule["type"] == "local")
+    rule = _of_socket(way)
     if rule is not None and _lets_in(rule, way):
         return
     line = f"local {quoted(way.database)} {quoted(way.role)} {'scram-sha-256' if way.has_password else 'peer'}"
@@ -107,7 +128,7 @@ def withdraw(step: Step[object], port: int) -> None:
 
 def _write(step: Step[object], port: int, lines: list[str], text: str) -> None:
     path = Path(postgresql.sql(port, "SHOW hba_file;").strip())
-    before = path.read_text()
+    before = files.text_of(path)
     others = [line for line in before.splitlines() if not line.endswith(f" {MARK}{step.slug}")]
     after = "\n".join([*lines, *others]) + "\n"
     if after == before:

@@ -15,6 +15,8 @@ from codesensei.wire.quick import dataclass
 
 NAME_BYTES = 63
 APPLIED = "applied"
+# Whether a role has been kept from logging in, other than by NOLOGIN.
+LOCKED = "(rolconnlimit = 0 OR coalesce(rolvaliduntil < now(), false))"
 MOVE = "or move it: stop the project's units, then on the server {command}, and run pulumi up once with "
 MOVE += "codesensei:adopt: true"
 
@@ -26,11 +28,17 @@ def forbidden(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """The names and the port that the project's data has."""
+    """The names and the port that the project's data has, and how it logs in: as hba.Way has it.
+
+    `host` is None in a note of a version that did not keep it.
+    """
 
     name: str
     role: str
     port: int
+    host: str | None = None
+    user: str = ""
+    has_password: bool = True
 
 
 def applied(project: ProjectPaths) -> Applied | None:

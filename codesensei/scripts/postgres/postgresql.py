@@ -7,13 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from codesensei.scripts.base import commands
+from codesensei.scripts.base import commands, units
 from codesensei.scripts.base.commands import systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.wire import paths
 from codesensei.wire.quick import dataclass
 
 PORT = 5432
+# It starts every cluster when the server boots.
+UNIT = "postgresql.service"
 # Whatever the cluster logs, no statement of ours enters its log: they carry verifiers.
 QUIET = (
     "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic';"
@@ -83,6 +85,13 @@ def ensure_cluster(step: Step[object], port: int = PORT) -> int:
             raise Failure("PostgreSQL", cause, CLUSTERS_TEXT, log.stdout)
         step.changed(f"PostgreSQL cluster {chosen.version}/{chosen.name} started")
     return port
+
+
+def start_at_boot(step: Step[object]) -> None:
+    """Have PostgreSQL start with the server, where somebody has ended that."""
+    if any(units.amiss(UNIT)):
+        systemctl("enable", "--now", "--quiet", UNIT)
+        step.changed("PostgreSQL starts with the server again")
 
 
 # What psql and PostgreSQL call an error; the statement itself is not in it.

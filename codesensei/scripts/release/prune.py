@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from codesensei.scripts.base import files, lines
 from codesensei.scripts.base.lines import SwitchRun
@@ -41,9 +40,7 @@ def made(project: ProjectPaths) -> list[str]:
 
 def kept(project: ProjectPaths, keep: int) -> set[str]:
     """The releases that stay: the newest one of each of the last `keep` commits that served, and what is linked."""
-    links = (project.current, project.previous)
-    linked = {Path(target).name for link in links if (target := files.link_target(link))}
-    return linked | kept_releases(served(project), keep)
+    return records_of.linked(project) | kept_releases(served(project), keep)
 
 
 def prune(step: Step[object], keep: int) -> None:

@@ -203,11 +203,19 @@ def failed(project: ProjectPaths, name: str, step: str) -> None:
         _write(project, name, replace(read(project, name), failed=step))
 
 
+def linked(project: ProjectPaths) -> set[str]:
+    """The release that serves, and the one that did before it."""
+    targets = map(files.link_target, (project.current, project.previous))
+    return {PurePath(target).name for target in targets if target}
+
+
 def abandon_others(project: ProjectPaths, name: str) -> None:
     """Another release is being made: those that never served never will."""
+    spared = {name, *linked(project)}
     for path in project.record(name).parent.glob("*-*.json"):
         record = read(project, path.stem)
-        if path.stem != name and record.state not in ("served", "abandoned"):
+        # A run that was cut off may not have written down that one serves.
+        if path.stem not in spared and record.state not in ("served", "abandoned"):
             _write(project, path.stem, replace(record, state="abandoned"))
 
 

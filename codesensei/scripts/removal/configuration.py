@@ -20,7 +20,7 @@ def remove(step: Step[object], written: Iterable[str]) -> None:
     listed = [Path(path) for path in written if is_own_path(project, path)]
     # It exists until nginx has dropped the site: the next run completes one that was cut off, or refused by nginx -t.
     pending = project.memory / "destroy.pending"
-    shown = default_tls.wanted(step, None) is not None
+    shown = default_tls.wanted(step.project, None) is not None
     if shown or any(path.is_symlink() or path.exists() for path in sites):
         files.write_file(pending, "", 0o600)
     for path in [*sites, *listed, project.rotation, project.config]:

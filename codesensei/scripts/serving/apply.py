@@ -77,14 +77,24 @@ def _write_files(change: Change) -> bool:
             files.make_directory(path.parent, 0o750, "root", file.group)
         changed = files.write_file(path, file.content, int(file.mode, 8), "root", file.group)
         if link := paths.site_link(path):
-            changed = files.make_link(link, f"../sites-available/{path.name}") or changed
+            changed = files.make_link(link, paths.site_target(path)) or changed
             proxy_changed = proxy_changed or changed
         step.converge(changed, f"{path} written")
-    for gone in sorted(set(change.now.contents) - {file.path for file in change.manifest.files}):
-        path = Path(gone)
+    for path in map(Path, _gone(change)):
         if link := paths.site_link(path):
             proxy_changed = files.remove_path(link) or proxy_changed
-        # A unit's file is removed once its process has ended.
-        if path.parent != paths.SERVER.units:
+        # A unit's file is removed once its process has ended; so is what its programs are.
+        if path.parent != paths.SERVER.units and not path.is_relative_to(config):
             step.converge(files.remove_path(path), f"{path} removed")
     return proxy_changed
+
+
+def remove_left(change: Change) -> None:
+    """Remove the programs that left the manifest: no process starts or stops by them any more."""
+    for name in _gone(change):
+        if Path(name).is_relative_to(change.step.project.config):
+            change.step.converge(files.remove_path(Path(name)), f"{name} removed")
+
+
+def _gone(change: Change) -> list[str]:
+    return sorted(set(change.now.contents) - {file.path for file in change.manifest.files})

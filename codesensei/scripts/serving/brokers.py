@@ -107,18 +107,13 @@ def stopped(project: ProjectPaths) -> list[str]:
     broker = configured()
     if broker is None or not needs_shared(project):
         return []
-    return _ended(broker.unit)
+    return units.amiss(broker.unit)
 
 
 def own_stopped(project: ProjectPaths) -> list[str]:
     """Whether the stack's own broker does not run."""
     own = OwnBroker(project)
-    return _ended(own.unit) if own.exists else []
-
-
-def _ended(unit: str) -> list[str]:
-    state = units.show(unit)
-    return [f"{unit} is {state.active}"] if state.has_ended else []
+    return units.amiss(own.unit) if own.exists else []
 
 
 def _is_used() -> bool:

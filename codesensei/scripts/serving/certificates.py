@@ -13,14 +13,20 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from codesensei.scripts.base import commands, files, nginx
+from codesensei.scripts.base import commands, files, nginx, units
 from codesensei.scripts.base.step import Step, read_json, write_json
 from codesensei.scripts.serving.live import Live
-from codesensei.scripts.serving.pair import Pair, end_of, names_of, plain, self_signed
+from codesensei.scripts.serving.pair import Pair, end_of, names_of, plain, self_signed, valid_for
 from codesensei.wire import codec, paths
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
 from codesensei.wire.quick import dataclass
+from codesensei.wire.steps import Finding
+
+# Before a certificate ends, days.
+WARN_DAYS = 14
+WARN_ACME_DAYS = 20
+TIMER = "certbot.timer"
 
 
 @dataclass(frozen=True)
@@ -181,6 +187,25 @@ def lacking(project: ProjectPaths) -> Iterator[str]:
         yield "a renewed certificate is not in use"
     if held and held.directory != wanted.directory:
         yield f"the certificate is from {held.directory}"
+    yield from units.amiss(TIMER)
+
+
+def ending(project: ProjectPaths) -> Iterator[Finding]:
+    """The certificate that visitors get, where it ends soon."""
+    manifest = Live.read(project).manifest
+    if not manifest or not manifest.tls:
+        return
+    folder = project.tls(manifest.tls) / ("live" if manifest.acme else ".")
+    try:
+        pair = Pair((folder / "certificate.pem").read_text(), "")
+    except OSError:
+        return
+    if not valid_for(pair, WARN_ACME_DAYS if manifest.acme else WARN_DAYS):
+        end = time.strftime("%Y-%m-%d", time.gmtime(end_of(pair)))
+        # certbot renews a month ahead.
+        renew = "it was to be renewed by now; on the server: certbot renew, and journalctl -u certbot"
+        fix = renew if manifest.acme else "put a current one into codesensei:tls"
+        yield Finding(thing="certificate", cause=f"it ends on {end}", fix=fix)
 
 
 def uncovered(project: ProjectPaths, digest: str | None, hostnames: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from codesensei.scripts.base.step import Step
 from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.postgres import passwords
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.serving import default_tls
+from codesensei.scripts.serving import default_tls, live
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import paths
 from codesensei.wire.manifest import File, Manifest, means_another
@@ -38,17 +38,16 @@ class Change:
 
     def is_needed(self) -> bool:
         """Whether anything differs, or does not run, or would not after a reboot."""
-        links = [link for file in self.manifest.files if (link := paths.site_link(Path(file.path)))]
         return (
             self.of_code()
             or bool(self.taken)
             or self.now.manifest != self.manifest
             or any(map(_differs, self.manifest.files))
-            or any(files.link_target(link) is None for link in links)
-            or default_tls.wanted(self.step, self.manifest.default_tls) is not None
+            or default_tls.wanted(self.step.project, self.manifest.default_tls) is not None
             or self.of_password()
             or not all(map(_is_in_order, self._states().values()))
             or bool(self._left_behind())
+            or self._of_variables()
         )
 
     def _states(self) -> dict[str, UnitState]:
@@ -71,7 +70,12 @@ class Change:
     def of_web(self) -> bool:
         """Whether the web process must be replaced: other code, another text of its files, or it does not run."""
         web = self.manifest.web
-        return self.of_code() or web in self._of_files() | self._left_behind() or not units.is_active(web)
+        renewed = self._of_files() | self._left_behind()
+        return self.of_code() or self._of_variables() or web in renewed or not units.is_active(web)
+
+    def _of_variables(self) -> bool:
+        """Whether processes may run with variables that somebody had changed by hand."""
+        return live.has_to_renew(self.step.project)
 
     def proxy_knows_door(self) -> bool:
         """Whether the live site leads to the door; before there were doors, it led to the live socket's own name."""
@@ -80,7 +84,7 @@ class Change:
     def stale(self) -> set[str]:
         """Units whose process must be replaced: the code is another, or what the unit runs is."""
         stale = self._of_files() | self._left_behind()
-        if self.of_code() or self.of_password():
+        if self.of_code() or self.of_password() or self._of_variables():
             stale |= set(self.manifest.named("web", "worker"))
         return stale
 
@@ -93,12 +97,12 @@ class Change:
         return {unit.name for unit in self.manifest.units} & {_renewed(file) for file in changed}
 
 
-def restarts(live: Live, path: str) -> list[str]:
+def restarts(was: Live, path: str) -> list[str]:
     """A line for the unit that restarts when this file is put back."""
-    for file in live.manifest.files if live.manifest else ():
+    for file in was.manifest.files if was.manifest else ():
         name = _renewed(file)
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            if file.path == path and name in live.units and means_another(_text(file), file):
+        with contextlib.suppress(OSError):
+            if file.path == path and name in was.units and means_another(_text(file), file):
                 return [f"{name} restarts"]
     return []
 
@@ -113,11 +117,15 @@ def _is_in_order(state: UnitState) -> bool:
 
 
 def _differs(file: File) -> bool:
-    return _text(file) != file.content
+    """Whether it, or the link by which nginx reads it, is not as a switch leaves it."""
+    path = Path(file.path)
+    link = paths.site_link(path)
+    led_away = link is not None and files.link_target(link) != paths.site_target(path)
+    return led_away or not files.is_same(path, file.content, int(file.mode, 8), "root", file.group)
 
 
 def _text(file: File) -> str | None:
     try:
-        return Path(file.path).read_text()
+        return files.text_of(Path(file.path))
     except FileNotFoundError:
         return None

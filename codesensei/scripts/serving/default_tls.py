@@ -8,6 +8,7 @@ from codesensei.scripts.base import files
 from codesensei.scripts.base.step import Step
 from codesensei.scripts.serving.pair import self_signed
 from codesensei.wire import paths
+from codesensei.wire.paths import ProjectPaths
 
 
 def ensure(step: Step[object]) -> None:
@@ -24,16 +25,16 @@ def ensure(step: Step[object]) -> None:
         step.converge(files.make_link(link, str(folder)), f"{link} points to {folder}")
 
 
-def wanted(step: Step[object], folder: str | None) -> str | None:
+def wanted(project: ProjectPaths, folder: str | None) -> str | None:
     """Where the link must point if this project serves `folder` to them, or nothing; None: it can stay as it is."""
     now = files.link_target(paths.SERVER.default_tls)
     if folder is not None:
         return folder if now != folder else None
-    ours = now is not None and Path(now).is_relative_to(step.project.memory)
+    ours = now is not None and Path(now).is_relative_to(project.memory)
     return str(paths.SERVER.unknown_host) if ours else None
 
 
 def point(step: Step[object], folder: str | None) -> bool:
     """Point the link where it belongs now; True when it changed, and nginx must reload."""
-    link, target = paths.SERVER.default_tls, wanted(step, folder)
+    link, target = paths.SERVER.default_tls, wanted(step.project, folder)
     return target is not None and step.converge(files.make_link(link, target), f"{link} points to {target}")

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from codesensei.scripts.base import units
+from codesensei.scripts.base import files, nginx, sites, units
 from codesensei.scripts.base.own_broker import OwnBroker
+from codesensei.scripts.base.sites import Configuration
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.units import UnitState
-from codesensei.scripts.postgres import ownership, passwords, postgresql
+from codesensei.scripts.postgres import hba, ownership, passwords, postgresql
 from codesensei.scripts.postgres.ownership import Applied
 from codesensei.scripts.postgres.postgresql import identifier, literal
 from codesensei.scripts.release import causes
@@ -36,9 +37,10 @@ ANSWER_SECONDS = 2.0
 def of_project(live: Live) -> Iterator[Finding]:
     """Processes that do not stay up, packages whose Python is gone, a database whose sorting has changed."""
     own = OwnBroker(live.project)
-    names = [name for name in live.units if not name.endswith(".socket")]
-    for name, state in units.show_all([*names, *([own.unit] if own.exists else [])]).items():
-        yield from _of_unit(name, state)
+    for name, state in units.show_all([*live.units, *([own.unit] if own.exists else [])]).items():
+        if not name.endswith(".socket"):
+            yield from _of_unit(name, state)
+        yield from _of_drop_ins(name, state)
     if live.release:
         yield from _of_python(live.project, live.release)
         yield from _of_edits(live.project, live.release)
@@ -58,6 +60,40 @@ def _of_unit(name: str, state: UnitState) -> Iterator[Finding]:
     elif killed := _killed_for_memory(name):
         cause = f"{killed} of its processes were killed because memory ran out"
         yield Finding(thing=name, cause=cause, fix="add memory or a swap file, or run fewer processes")
+
+
+def _of_drop_ins(name: str, state: UnitState) -> Iterator[Finding]:
+    """What somebody sets for this unit (`systemctl edit`) in the place of what the stack does."""
+    own = _directives(paths.unit(name))
+    for path in map(Path, state.drop_ins.split()):
+        # One for every unit of the server is how the server is, in a container for example.
+        if path.parent.name == f"{name}.d" and (taken := sorted(own & _directives(path))):
+            cause = f"{path} decides over {', '.join(taken)}, in the place of what pulumi up writes"
+            fix = f"unless that is meant, on the server: rm {path}; systemctl daemon-reload; systemctl restart {name}"
+            yield Finding(thing=name, cause=cause, fix=fix)
+
+
+def _directives(path: Path) -> set[str]:
+    """What a unit's file sets; lines of `Environment` come on top of others."""
+    text = files.read_foreign(path).decode("utf-8", "replace")
+    return {*re.findall(r"^[ \t]*(\w+)[ \t]*=", text, re.MULTILINE)} - {"Environment"}
+
+
+def of_proxy(project: ProjectPaths) -> Iterator[Finding]:
+    """Files of nginx that it would not read again, whoever wrote them."""
+    configuration = sites.configuration()
+    if configuration.problem:
+        meaning = "it goes on with what it has loaded, and would not start again"
+        found = nginx.refusal(configuration.problem, project.slug, meaning, "on the server: systemctl reload nginx")
+        yield Finding(thing=found.thing, cause=found.cause, fix=found.fix)
+
+
+def unread_site(configuration: Configuration, project: ProjectPaths) -> Iterator[str]:
+    """The project's site, where nginx no longer reads it."""
+    link = paths.site_link(project.site)
+    # A link that is gone is put back.
+    if link and link.is_symlink() and configuration.files and str(link) not in configuration.files:
+        yield f"nginx does not read {link}"
 
 
 def _killed_for_memory(name: str) -> int:
@@ -117,9 +153,12 @@ def of_database(project: ProjectPaths) -> Iterator[str]:
     if applied and not postgresql_answers(applied.port):
         yield f"PostgreSQL (port {applied.port}) does not run"
     elif applied:
-        # Who cannot be asked is told by the step.
-        with contextlib.suppress(Failure):
+        yield from units.amiss(postgresql.UNIT)
+        try:
             yield from _in_cluster(project, applied)
+        except Failure as failure:
+            # The step says what to do.
+            yield f"PostgreSQL (port {applied.port}) does not answer root: {failure.cause}"
 
 
 def lost_database(project: ProjectPaths) -> list[str]:
@@ -135,12 +174,18 @@ def _lost(name: str) -> str:
 def _in_cluster(project: ProjectPaths, applied: Applied) -> Iterator[str]:
     role, name = literal(applied.role), literal(applied.name)
     query = (
-        f"SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = {role}) AS role,"
+        f"SELECT (SELECT rolcanlogin AND NOT {ownership.LOCKED} FROM pg_roles WHERE rolname = {role}) AS role,"
         f" (SELECT datallowconn FROM pg_database WHERE datname = {name}) AS open"
     )
     (found,) = postgresql.rows(applied.port, query)
-    if not found["role"]:
+    if found["role"] is None:
         yield f"role {applied.role} is gone"
+    elif not found["role"]:
+        yield f"role {applied.role} may not log in"
+    elif applied.host is not None:
+        way = hba.Way(applied.port, applied.name, applied.role, applied.host, applied.user, applied.has_password)
+        if why := hba.refusal(way):
+            yield f"role {applied.role} may not log in: of pg_hba.conf, {why}"
     if found["open"] is None:
         yield _lost(applied.name)
     # Nothing but a restore that was cut off closes a database.
@@ -159,13 +204,6 @@ def changed_password(project: ProjectPaths) -> Iterator[str]:
         for found in postgresql.rows(applied.port, query):
             if found["verifier"] != was.verifier:
                 yield f"role {account.role} {ANOTHER_PASSWORD}"
-
-
-def stopped_proxy() -> Iterator[str]:
-    """nginx, where it does not run."""
-    state = units.show("nginx.service")
-    if state.has_ended:
-        yield f"nginx.service is {state.active}"
 
 
 def postgresql_answers(port: int) -> bool:

@@ -110,6 +110,35 @@ def _journal(project: ProjectPaths) -> Path:
     return project.memory / "switch" / "journal.json"
 
 
+def _ending(project: ProjectPaths) -> Path:
+    return project.memory / "switch" / "ending.json"
+
+
+def has_to_end(project: ProjectPaths) -> bool:
+    """Whether a switch is live, and its hooks or its record may not be done."""
+    return _ending(project).exists()
+
+
+def ended(project: ProjectPaths) -> None:
+    """Hooks and record are done."""
+    remove_json(_ending(project))
+
+
+def _renewing(project: ProjectPaths) -> Path:
+    return project.memory / "switch" / "renewing.json"
+
+
+def renew_all(project: ProjectPaths, why: str) -> None:
+    """Have the next switch renew every process of the project."""
+    files.make_directory(_renewing(project).parent, 0o700)
+    write_json(_renewing(project), {"why": why}, copied=False)
+
+
+def has_to_renew(project: ProjectPaths) -> bool:
+    """Whether every process is to be renewed."""
+    return _renewing(project).exists()
+
+
 def is_interrupted(project: ProjectPaths) -> bool:
     """Whether a switch was interrupted, or not wholly put back."""
     return _journal(project).exists()
@@ -143,6 +172,8 @@ def all_or_nothing(
     try:
         yield
         write_json(step.project.live, codec.encode(step.data))
+        write_json(_ending(step.project), {"release": step.args[0]}, copied=False)
+        remove_json(_renewing(step.project))
         remove_json(_journal(step.project))
     except Exception as error:
         unforeseen = Failure(f"switch to {step.args[0]}", f"{error.__class__.__name__}: {error}")
@@ -164,7 +195,7 @@ def save(step: Step[Manifest], now: Live, renewed: Collection[str], others: Coll
     project, manifest = step.project, step.data
     touched = sorted({*now.contents, *(file.path for file in manifest.files)})
     links = [project.current, project.previous, *(link for path in touched if (link := paths.site_link(Path(path))))]
-    if default_tls.wanted(step, manifest.default_tls) is not None:
+    if default_tls.wanted(project, manifest.default_tls) is not None:
         links.append(paths.SERVER.default_tls)
     links += [path for path in others if path.is_symlink()]
     touched += [str(path) for path in others if not path.is_symlink()]
@@ -183,7 +214,7 @@ def save(step: Step[Manifest], now: Live, renewed: Collection[str], others: Coll
 def _file(path: Path) -> SavedFile | None:
     try:
         found = path.stat()
-        return SavedFile(text=path.read_text(), mode=found.st_mode & 0o7777, group=found.st_gid)
+        return SavedFile(text=files.text_of(path), mode=found.st_mode & 0o7777, group=found.st_gid)
     except FileNotFoundError:
         return None
 
@@ -235,6 +266,7 @@ def restore(step: Step[object]) -> None:
         cause = "it could not all be put back:\n" + "\n".join(left)
         fix = "correct that on the server, then run pulumi up again: it starts by putting the rest back"
         raise Failure("what was live before the switch", cause, fix)
+    ended(project)
     remove_json(_journal(project))
 
 

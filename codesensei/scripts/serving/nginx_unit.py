@@ -15,7 +15,7 @@ def confine(step: Step[object], wanted: SharedFile | None) -> None:
         return
     path = paths.SERVER.nginx_unit
     text = shared.newest(path, wanted.content, wanted.version)
-    if not (path.is_file() and path.read_text() == text):
+    if not (path.is_file() and files.text_of(path) == text):
         tried = commands.run(_trial(text), check=False)
         if not tried.ok:
             step.say(f"nginx is not confined, because with {path} nginx -t says: {_last(tried.stderr or tried.stdout)}")

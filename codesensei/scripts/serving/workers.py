@@ -159,6 +159,9 @@ def _stop_departed(change: Change) -> None:
             systemctl("disable", "--now", name)
         step.converge(files.remove_path(paths.unit(name)), f"{name} stopped and removed")
     systemctl("daemon-reload")
+    if departed:
+        # systemd lists those that ended badly for ever.
+        systemctl("reset-failed", *departed, check=False)
 
 
 def _start(names: list[str], stale: Collection[str]) -> Renewal:

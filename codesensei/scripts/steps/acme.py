@@ -20,7 +20,6 @@ from codesensei.scripts.serving.certificates import Folder, Held, Wanted
 from codesensei.wire import paths
 from codesensei.wire.steps import Acme, AcmeSaid
 
-TIMER = "certbot.timer"
 BUSY_WAIT = 300.0
 CERTBOT_TIMEOUT = 600.0
 AGAIN = "then run pulumi up again"
@@ -61,8 +60,9 @@ def run(step: Step[Acme]) -> None:
     certificates.trust(step, data.root_certificate)
     step.manage(certificates.authority(step.project))
     # The distribution's timer renews: it must be on.
-    if systemctl("cat", TIMER, check=False).ok:
-        units.ensure_running(step, TIMER, TIMER)
+    timer = certificates.TIMER
+    if systemctl("cat", timer, check=False).ok:
+        units.ensure_running(step, timer, timer)
     reasons = _obtain(step)
     folder.install(step)
     live = folder.live

@@ -79,9 +79,9 @@ def _configure(step: Step[Broker], broker: BrokerProgram) -> bool:
     if not main.is_file():
         fix = f"apt-get install --reinstall {broker.name}-server"
         raise Failure(str(main), f"{broker.name}'s configuration is not there", fix)
-    text = include_last(main.read_text(), f"include {drop_in}")
+    text = include_last(files.text_of(main), f"include {drop_in}")
     config = shared.newest(drop_in, step.data.config, step.data.version)
-    same = main.read_text() == text and drop_in.is_file() and drop_in.read_text() == config
+    same = files.text_of(main) == text and drop_in.is_file() and files.text_of(drop_in) == config
     if not same:
         files.write_file(broker.pending, "", 0o600)
     # Both are always written: the mode or owner may differ where the text does not.

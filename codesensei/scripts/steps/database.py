@@ -26,6 +26,7 @@ def run(step: Step[Database]) -> None:
     data = step.data
     name, role, adopt = data.account.name, data.account.role, data.adopt
     port = postgresql.ensure_cluster(step, data.account.port or PORT)
+    postgresql.start_at_boot(step)
     ownership.claim(step, port, name, role, adopt)
     was = ownership.applied(step.project)
     _role(step, port)
@@ -39,9 +40,13 @@ def run(step: Step[Database]) -> None:
         _contents(step, port, name, role)
     for extension in data.extensions:
         _extension(step, port, name, role, extension)
-    hba.check_access(step, hba.Way(port, name, role, data.host, data.user, bool(data.password)))
+    hba.check_access(step, _way(data, port))
     live = passwords.live_account(step.project)
     passwords.prune(step.project, data.account.digest, *([live.digest] if live else []))
+
+
+def _way(data: Database, port: int) -> hba.Way:
+    return hba.Way(port, data.account.name, data.account.role, data.host, data.user, bool(data.password))
 
 
 def _refuse_lost(port: int, name: str, role: str) -> None:
@@ -58,7 +63,8 @@ def _refuse_lost(port: int, name: str, role: str) -> None:
 
 def _role(step: Step[Database], port: int) -> None:
     name, role, digest = step.data.account.name, step.data.account.role, step.data.account.digest
-    found = postgresql.rows(port, f"SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = {literal(role)}")
+    query = f"SELECT rolcanlogin, rolpassword, {ownership.LOCKED} AS locked FROM pg_authid"
+    found = postgresql.rows(port, f"{query} WHERE rolname = {literal(role)}")
     project = step.project
     # A role that this stack's live release uses waits for the switch, unless its data was moved by hand.
     was, account = ownership.applied(project), passwords.live_account(project)
@@ -68,7 +74,9 @@ def _role(step: Step[Database], port: int) -> None:
     staged = passwords.staged(project, digest)
     text = _verifier(role, step.data.password, live, staged)
     passwords.stage(project, digest, Staged(role=role, verifier=text, port=port))
-    ownership.apply(project, Applied(name=name, role=role, port=port))
+    way = _way(step.data, port)
+    now = Applied(name=name, role=role, port=port, host=way.host, user=way.user, has_password=way.has_password)
+    ownership.apply(project, now)
     if not found:
         create = f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {passwords.in_sql(text)};"
         postgresql.sql(port, create, thing=f"role {role}")
@@ -78,6 +86,10 @@ def _role(step: Step[Database], port: int) -> None:
         step.changed(f"role {role} got its password")
     elif live != text and (staged is None or staged.verifier != text):
         step.changed(f"new password of the role {role} staged for the switch")
+    if found and found[0]["locked"]:
+        free = f"ALTER ROLE {identifier(role)} CONNECTION LIMIT -1 VALID UNTIL 'infinity';"
+        postgresql.sql(port, free, thing=f"role {role}")
+        step.changed(f"role {role} may log in again")
 
 
 def _verifier(role: str, password: str, live: str | None, staged: Staged | None) -> str | None:

@@ -25,11 +25,11 @@ def run(step: Step[Instance]) -> None:
         raise Failure("broker", "its password is not one", "this is a bug in codesensei: please report it")
     pending = step.project.memory / "instance.pending"
     old = own.settings().get("requirepass", "")
-    before = own.project.broker_config.read_text() if old else ""
+    before = files.text_of(own.project.broker_config) if old else ""
     config = f"{data.config}requirepass {data.password}\n"
     unit = data.unit.replace(BROKER_PLACEHOLDER, f"/usr/bin/{broker.find().name}-server")
     # Only a password that changes needs no restart.
-    same = before.replace(old, data.password) == config and own.exists and own.unit_file.read_text() == unit
+    same = before.replace(old, data.password) == config and own.exists and files.text_of(own.unit_file) == unit
     if not same or (old != data.password and not _also_accept(own, old, data.password)):
         files.write_file(pending, "", 0o600)
     wrote = files.write_file(step.project.broker_config, config, 0o640, "root", data.user)

@@ -7,14 +7,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from codesensei.scripts.backups import archiving, settings, status
-from codesensei.scripts.base import changed, damage, limited, locks, proofs, register, rivals, units
+from codesensei.scripts.base import (
+    changed,
+    damage,
+    files,
+    host,
+    limited,
+    locks,
+    nginx,
+    proofs,
+    register,
+    rivals,
+    sites,
+    units,
+)
 from codesensei.scripts.base.aside import begin
 from codesensei.scripts.base.own_broker import OwnBroker
 from codesensei.scripts.checks import machine
 from codesensei.scripts.hardening import firewall
 from codesensei.scripts.release import defaults, edited, prune
 from codesensei.scripts.release.release import redactor_of_all
-from codesensei.scripts.serving import brokers, certificates, change, findings, memory
+from codesensei.scripts.serving import brokers, certificates, change, default_tls, findings, memory
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import packages
 from codesensei.wire import codec, paths
@@ -27,6 +40,7 @@ from codesensei.wire.steps import (
     BROKER,
     BUILD,
     DATABASE,
+    ENVIRONMENT,
     INSTANCE,
     PACKAGES,
     PROXY,
@@ -65,10 +79,10 @@ def run(slug: str, _words: list[str]) -> int:
 def _seen(project: ProjectPaths, step: str) -> SeenStep:
     proof = proofs.read(project, step)
     manifest = Live.read(project).manifest if step == SWITCH.name else None
-    others = tuple(_rivals(project, manifest)) if manifest else ()
-    drift = (*proofs.drift(proof), *_amiss(project, step), *others)
+    others, unread = _sites(project, manifest) if manifest else ((), ())
+    drift = (*proofs.drift(proof), *_amiss(project, step), *others, *unread)
     changes = _changes(project, step, proof) if drift else {}
-    refused = others if manifest and not manifest.adopt else ()
+    refused = (*unread, *(others if manifest and not manifest.adopt else ()))
     if step == DATABASE.name:
         refused = tuple(word for word in findings.lost_database(project) if word in drift)
     return SeenStep(applied=proof.applied, drift=drift, changes=changes, refused=refused)
@@ -80,9 +94,10 @@ def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[s
     if step == SWITCH.name:
         live = Live.read(project)
         found = dict(_stopped(project))
-        # Processes log in with what they were started with.
+        # Processes have what they were started with.
         renewed = live.manifest.named("web", "worker") if live.manifest else ()
-        found |= {words: tuple(f"{name} restarts" for name in renewed) for words in findings.changed_password(project)}
+        of_all = (*findings.changed_password(project), *_edited_variables(project, live))
+        found |= {words: tuple(f"{name} restarts" for name in renewed) for words in of_all}
     elif step == BACKUPS.name:
         found = dict(archiving.lacking(project))
     texts = {**proof.texts, **live.contents}
@@ -114,12 +129,14 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         BROKER.name: lambda: brokers.stopped(project),
         INSTANCE.name: lambda: brokers.own_stopped(project),
         PACKAGES.name: lambda: _of_system(project),
-        PROXY.name: findings.stopped_proxy,
+        PROXY.name: lambda: units.amiss(nginx.UNIT),
         SWITCH.name: lambda: (
             *dict(_stopped(project)),
             *_damaged(project),
             *(("what serves would not start again",) if any(_gone(project)) else ()),
             *findings.changed_password(project),
+            *_edited_variables(project, Live.read(project)),
+            *_led_away(project),
         ),
     }
     return lacking[step]() if step in lacking else ()
@@ -129,6 +146,25 @@ def _gone(project: ProjectPaths) -> Iterable[str]:
     """The release that serves, or its packages; `current` may lead to what never was one."""
     release = Live.read(project).release
     return edited.gone(project, release) if release and project.record(release).exists() else ()
+
+
+def _edited_variables(project: ProjectPaths, live: Live) -> Iterator[str]:
+    """The env file of what serves, where processes may have been started with what somebody has written there."""
+    path = str(project.env_file(live.release)) if live.release else ""
+    for each in proofs.changed(proofs.read(project, ENVIRONMENT.name)):
+        if each.path == path and each.has_another_text:
+            yield f"processes may have started with what was written by hand into {path}"
+
+
+def _led_away(project: ProjectPaths) -> Iterator[str]:
+    """Ways of visitors to the project that somebody has closed."""
+    manifest = Live.read(project).manifest
+    if manifest is None:
+        return
+    if default_tls.wanted(project, manifest.default_tls) is not None:
+        yield f"{paths.SERVER.default_tls} leads to {files.link_target(paths.SERVER.default_tls)}"
+    if any(units.is_active(name) for name in manifest.named("socket")) and not project.door.exists():
+        yield f"the project's socket {project.door} is gone"
 
 
 def _of_system(project: ProjectPaths) -> Iterator[str]:
@@ -145,15 +181,19 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
     if live.manifest:
         yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
         yield from findings.of_project(live)
+        yield from findings.of_proxy(project)
+        yield from certificates.ending(project)
         yield from status.findings(project)
         yield from archiving.findings(project, status.read(project).made)
         yield from filter(None, [limited.finding()])
 
 
-def _rivals(project: ProjectPaths, manifest: Manifest) -> Iterator[str]:
-    """Sites of nginx that somebody has made since, and that have the project's hostnames."""
-    for rival in rivals.find(project, manifest.health.hosts):
-        yield f"{rival.thing}: {rival.cause}"
+def _sites(project: ProjectPaths, manifest: Manifest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Sites of nginx that somebody has made since with the project's hostnames; and the project's own, if unread."""
+    configuration = sites.configuration()
+    found = rivals.rivals(configuration, project, manifest.health.hosts, host.own_addresses())
+    others = tuple(f"{rival.thing}: {rival.cause}" for rival in found)
+    return others, tuple(findings.unread_site(configuration, project))
 
 
 def _damaged(project: ProjectPaths) -> Iterator[str]:

@@ -162,7 +162,7 @@ def beside(text: str, others: Configuration) -> str:
 def _before(path: Path) -> Place | None:
     if path.is_symlink():
         return Place(link=os.readlink(path))
-    return Place(content=path.read_text(), mode=path.stat().st_mode & 0o7777) if path.is_file() else None
+    return Place(content=files.text_of(path), mode=path.stat().st_mode & 0o7777) if path.is_file() else None
 
 
 def _put_back(places: Mapping[str, Place | None]) -> None:
@@ -181,7 +181,7 @@ def _default_goes() -> bool:
     link = _default("sites-enabled")
     if not link.exists():
         return link.is_symlink()
-    return link.resolve() == _default("sites-available") and _is_packaged(link.read_text())
+    return link.resolve() == _default("sites-available") and _is_packaged(files.text_of(link))
 
 
 def _is_packaged(text: str) -> bool:
@@ -189,7 +189,7 @@ def _is_packaged(text: str) -> bool:
     site = re.escape(str(_default("sites-available")))
     listed = commands.run(["dpkg-query", "-W", "-f=${Conffiles}\n", "nginx*"], check=False).stdout
     digests = re.findall(rf"^ {site} ([0-9a-f]{{32}})", listed, re.MULTILINE)
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() in digests
+    return hashlib.md5(text.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest() in digests
 
 
 def _open_firewall(step: Step[object]) -> None:

@@ -72,6 +72,8 @@ def run(step: Step[Manifest]) -> None:
         edge.read_back(step, release, time.time())
         media.read_back(step, release)
         step.say(f"unchanged: {name} is live")
+        if live.has_to_end(project):
+            step.changed("the run that switched to it was cut off: its hooks and its record come now")
     _manage(step)
     warnings += _of_what_serves(step, release)
     warnings += _finish(step, release, seconds)
@@ -143,7 +145,9 @@ def _switch(
             edge.read_back(step, release, began)
             media.read_back(step, release)
         with _timed(seconds, "workers"):
-            return workers.finish(change, stale, renewal, grace)
+            warnings = workers.finish(change, stale, renewal, grace)
+        apply.remove_left(change)
+        return warnings
 
 
 @contextlib.contextmanager
@@ -197,6 +201,7 @@ def _finish(step: Step[Manifest], release: Release, seconds: dict[str, float]) -
     if step.changes:
         record.served(step.project, release.name)
         step.say(phases.describe(step.project, release, seconds))
+    live.ended(step.project)
     return warnings
 
 

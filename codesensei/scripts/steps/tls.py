@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from codesensei.scripts.base import files
+from codesensei.scripts.base import files, nginx
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.serving.certificates import WARN_DAYS
+from codesensei.scripts.serving.live import Live
 from codesensei.scripts.serving.pair import Pair, check, names_of, plain, self_signed, valid_for
 from codesensei.wire.steps import Tls
 
 RENEW_BEFORE_DAYS = 60
-WARN_BEFORE_DAYS = 14
 
 
 def run(step: Step[Tls]) -> None:
@@ -26,13 +27,17 @@ def run(step: Step[Tls]) -> None:
     else:
         pair = Pair(data.certificate, data.key)
         check(pair)
-        if not valid_for(pair, WARN_BEFORE_DAYS):
-            step.say(f"warning: the certificate expires within {WARN_BEFORE_DAYS} days")
+        if not valid_for(pair, WARN_DAYS):
+            step.say(f"warning: the certificate expires within {WARN_DAYS} days")
     files.make_directory(folder.parent, 0o700)
     files.make_directory(folder, 0o700)
     wrote = files.write_file(folder / "key.pem", pair.key, 0o600)
     wrote = files.write_file(folder / "certificate.pem", pair.certificate, 0o600) or wrote
     step.converge(wrote, f"certificate staged in {folder}")
+    served = Live.read(step.project).manifest
+    if wrote and served and served.tls == digest:
+        # Somebody had changed what visitors get.
+        nginx.reload()
     step.manage(folder / "certificate.pem")
     step.manage(folder / "key.pem")
 

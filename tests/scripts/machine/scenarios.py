@@ -25,7 +25,7 @@ RENAMED = replace(FIRST, workers={"post": "celery -A shop worker"})
 HOST, OTHER_HOST = "shop.example.com", "other.example.com"
 
 # What every switch does first, and what it makes for processes, tells nothing of what it changes.
-ALWAYS = re.compile(r"systemctl reset-failed codesensei-job-\S+|pkill .*|as \w+: mkdir .*")
+ALWAYS = re.compile(r"systemctl reset-failed (?:codesensei-job|shop)-\S+|pkill .*|as \w+: mkdir .*")
 # Of all files, those that lead visitors and processes.
 LEADING = re.compile(r"lead \S+/(current|previous) .*|(link|rename) \S+\.sock .*|lead \S+/sites-enabled/.*")
 

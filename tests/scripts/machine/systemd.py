@@ -114,6 +114,11 @@ class Systemd:
         """Whether there is a file for the unit."""
         return name == NGINX or any(os.path.isfile(f"{self._files.root}{folder}/{name}") for folder in UNITS)
 
+    def drop_ins(self, name: str) -> list[str]:
+        """Files that change the unit."""
+        found = (path for folder in UNITS for path in Path(f"{self._files.root}{folder}/{name}.d").glob("*.conf"))
+        return [str(path).removeprefix(str(self._files.root)) for path in found]
+
     def control(self, verb: str, names: list[str], options: set[str]) -> Result:
         """One call of systemctl."""
         if verb == "daemon-reload":
@@ -363,6 +368,7 @@ class Systemd:
             "ExecMainStatus": str(unit.status),
             "ActiveEnterTimestampMonotonic": "0",
             "MemoryCurrent": self.memory,
+            "DropInPaths": " ".join(self.drop_ins(name)),
         }
         for key in wanted:
             yield key, facts[key]

@@ -16,6 +16,7 @@ from tests.scripts.machine.stack import CANDIDATE, WEB, WEB_SOCKET
 from tests.scripts.machine.systemd import Unit
 
 NEW = NEW_COMMIT.after
+HISTORY = f"{stack.MEMORY}/history.jsonl"
 HOOKED = replace(NEW, after_switch=("curl -fs https://example.com/deployed",))
 
 
@@ -68,6 +69,29 @@ def test_a_hook_after_the_switch_does_not_run_when_that_fails() -> None:
         machine.ran.clear()
         assert not switch(machine, HOOKED).ok
         assert [ran.argv[-1] for ran in machine.ran if "afterSwitch" in ran.argv[-1]] == []
+
+
+@pytest.mark.proves("hooks.after-switch.cut-off")
+def test_what_comes_after_a_switch_comes_with_the_next_run_where_it_was_cut_off() -> None:
+    record = f"{stack.MEMORY}/release/{NEW.release}.json"
+    with replace(NEW_COMMIT, after=HOOKED).machine() as machine:
+        assert switch(machine, HOOKED).ok
+        texts = [call.text for call in machine.calls.made]
+        is_live = texts.index(f"unlink {stack.MEMORY}/switch/journal.json") + 1
+    with replace(NEW_COMMIT, after=HOOKED).machine() as machine:
+        with pytest.raises(Killed):
+            switch(machine, HOOKED, Fault(is_live, How.KILLED))
+        assert machine.visit(HOST).release == NEW.release
+        machine.ran.clear()
+        ended = switch(machine, HOOKED)
+        assert ended.ok
+        assert "its hooks and its record come now" in ended.said
+        assert [ran.argv[-1] for ran in machine.ran if "afterSwitch" in ran.argv[-1]] != []
+        assert json.loads((machine.read(HISTORY) or "").splitlines()[-1])["release"] == NEW.release
+        assert json.loads(machine.read(record) or "")["state"] == "served"
+        machine.ran.clear()
+        assert switch(machine, HOOKED).ok
+        assert machine.ran == []
 
 
 def releases(machine: Machine) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -65,6 +66,15 @@ def chmod(machine: Machine) -> None:
     machine.files.path(f"{stack.CONFIG}/workers/mail.sh").chmod(0o777)
 
 
+def remove_door(machine: Machine) -> None:
+    machine.files.path(f"{stack.ROOT}/hand-over/web.sock").unlink()
+
+
+def write_latin(machine: Machine) -> None:
+    path = machine.files.path(f"{stack.CONFIG}/workers/mail.sh")
+    path.write_bytes(b"# f\xfcr\n" + path.read_bytes())
+
+
 def write_script(machine: Machine) -> None:
     machine.write(f"{stack.CONFIG}/workers/mail.sh", "celery -A shop worker -c 9\n")
     machine.files.path(f"{stack.CONFIG}/workers/mail.sh").chmod(0o640)
@@ -93,6 +103,11 @@ CURRENT = f"releases/{FIRST.release}"
         (unlink_site, [f"{stack.SITE_LINK} is gone"]),
         (lead_elsewhere, [f"{stack.ROOT}/current was changed by hand"]),
         (chmod, [f"{stack.CONFIG}/workers/mail.sh was changed by hand"]),
+        pytest.param(
+            remove_door,
+            [f"the project's socket {stack.ROOT}/hand-over/web.sock is gone"],
+            marks=pytest.mark.proves("look.door"),
+        ),
         pytest.param(
             make_release_again,
             [f"{MAIL} works in a folder that is gone", f"{WEB} works in a folder that is gone"],
@@ -190,9 +205,56 @@ def test_a_server_without_the_project() -> None:
         found.end()
 
 
-@pytest.mark.parametrize("change", [stop(MAIL), stop(WEB_SOCKET), disable, remove_unit, write_site, unlink_site])
+EVERYTHING = [
+    stop(MAIL),
+    stop(WEB_SOCKET),
+    disable,
+    remove_unit,
+    write_site,
+    unlink_site,
+    pytest.param(chmod, marks=pytest.mark.proves("config.drift")),
+    pytest.param(remove_door, marks=pytest.mark.proves("look.door")),
+    pytest.param(write_latin, marks=pytest.mark.proves("config.drift.bytes")),
+]
+
+
+@pytest.mark.parametrize("change", EVERYTHING)
 def test_the_next_switch_puts_it_right(change: Callable[[Machine], object]) -> None:
     with LIVE.machine() as machine:
         change(machine)
+        assert look(machine)["steps"]["switch"]["drift"] != []
         assert switch(machine, FIRST).ok
         assert look(machine)["steps"]["switch"]["drift"] == []
+        # A switch that changes nothing takes what is there for what it has left.
+        assert machine.files.path(f"{stack.CONFIG}/workers/mail.sh").stat().st_mode & 0o777 == 0o640
+
+
+ENV = f"{stack.ROOT}/env/{FIRST.env}.env"
+
+
+@pytest.mark.proves("config.drift.variables")
+def test_variables_that_were_edited_reach_no_process_for_long() -> None:
+    """Somebody may have started processes with them; that the file alone is put back would not be enough."""
+    with LIVE.machine() as machine:
+        was = machine.read(ENV) or ""
+        proof = {"applied": "d1", "files": {ENV: f"file:640:0:0:{hashlib.sha256(was.encode()).hexdigest()}"}}
+        machine.write(f"{stack.MEMORY}/proofs/environment.json", proof)
+        assert look(machine)["steps"]["switch"]["drift"] == []
+        machine.write(ENV, f"{was}DEBUG='1'\n")
+        found = look(machine)["steps"]["switch"]
+        (words,) = found["drift"]
+        assert words == f"processes may have started with what was written by hand into {ENV}"
+        assert found["changes"] == {words: [f"{WEB} restarts", f"{MAIL} restarts"]}
+
+
+@pytest.mark.proves("config.drift.variables")
+def test_processes_are_renewed_after_their_variables_were_put_back() -> None:
+    with LIVE.machine() as machine:
+        before = {name: machine.systemd.units[name].invocation for name in (WEB, MAIL)}
+        machine.write(f"{stack.MEMORY}/switch/renewing.json", {"why": "edited"})
+        assert switch(machine, FIRST).ok
+        after = {name: machine.systemd.units[name].invocation for name in (WEB, MAIL)}
+        assert not {*before.values()} & {*after.values()}
+        assert machine.read(f"{stack.MEMORY}/switch/renewing.json") is None
+        assert switch(machine, FIRST).ok
+        assert {name: machine.systemd.units[name].invocation for name in (WEB, MAIL)} == after

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.scripts.machine import stack
 from tests.scripts.machine.machine import Job, Machine
 from tests.scripts.machine.processes import App
 from tests.scripts.machine.scenarios import BEAT, FIRST, MAIL, NAMED, NEW_COMMIT, RENAMED, TWO_WORKERS, Scenario, switch
@@ -278,3 +279,17 @@ def test_a_worker_that_has_connected_since_is_well() -> None:
     with NEW_COMMIT.machine() as machine:
         machine.apps[f"{MAIL}@{NEW.release}"] = App(log=log)
         assert switch(machine, NEW).ok
+
+
+@pytest.mark.proves("workers.drain")
+def test_what_stops_a_worker_is_there_until_it_has_ended() -> None:
+    """Also where it was the last one, so that nothing in the stack file names that program any more."""
+    without = replace(FIRST, workers={})
+    with replace(NEW_COMMIT, after=without).machine() as machine:
+        assert switch(machine, without).ok
+        texts = [call.text for call in machine.calls.made]
+        stopped = texts.index(f"systemctl stop --no-block {MAIL}")
+        removed = [number for number, text in enumerate(texts) if text == f"unlink {stack.CONFIG}/workers/mail.sh"]
+        assert removed
+        assert min(removed) > stopped
+        assert f"systemctl reset-failed {MAIL}" in texts

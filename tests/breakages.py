@@ -705,7 +705,7 @@ UNIT = [
     Breakage(
         "switch.candidate",
         f"{SCRIPTS}/serving/change.py",
-        "web in self._of_files() | self._left_behind() or",
+        "web in renewed or",
         "False or",
     ),
     Breakage("story.memory", "components/story.py", "manifest, look.memory)", "manifest)"),
@@ -975,7 +975,7 @@ UNIT = [
         "destroy.goes", f"{SCRIPTS}/removal/database.py", "        _end_login(step, port, role)\n", "        pass\n"
     ),
     Breakage("register.slug-fixed", f"{SCRIPTS}/steps/claim.py", "    _slug_stays(step, identity)\n", ""),
-    Breakage("prune.keep", f"{SCRIPTS}/release/prune.py", "(project.current, project.previous)", "(project.current,)"),
+    Breakage("prune.keep", f"{SCRIPTS}/release/record.py", "(project.current, project.previous)", "(project.current,)"),
     Breakage("os.refused", f"{SCRIPTS}/checks/machine.py", "if not system.supported and", "if not system.name and"),
     Breakage(
         "os.dpkg-lock",
@@ -1366,8 +1366,8 @@ UNIT = [
     Breakage(
         "config.drift",
         f"{SCRIPTS}/serving/change.py",
-        "            or any(files.link_target(link) is None for link in links)\n",
-        "",
+        "    return led_away or not",
+        "    return not",
     ),
     Breakage(
         "config.drift", f"{SCRIPTS}/serving/change.py", "(was.get(file.path), _text(file))", "(was.get(file.path),)"
@@ -1387,15 +1387,15 @@ UNIT = [
     Breakage(
         "config.drift",
         f"{SCRIPTS}/serving/change.py",
-        "            or default_tls.wanted(self.step, self.manifest.default_tls) is not None\n",
+        "            or default_tls.wanted(self.step.project, self.manifest.default_tls) is not None\n",
         "",
     ),
     Breakage("database.password", f"{SCRIPTS}/serving/change.py", "            or self.of_password()\n", ""),
     Breakage(
         "database.password",
         f"{SCRIPTS}/serving/change.py",
-        "        if self.of_code() or self.of_password():",
-        "        if self.of_code():",
+        "if self.of_code() or self.of_password() or self",
+        "if self.of_code() or self",
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/change.py", "file.renews or Path", "Path"),
     Breakage(
@@ -1785,7 +1785,7 @@ UNIT = [
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
-    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step), *others)", ", *others)"),
+    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step), *others,", ", *others,"),
     Breakage("outputs.kept", f"{REMOTE}/access.py", "root.register_outputs(dict(state.outputs))", "pass"),
     Breakage("warnings.once", f"{REMOTE}/told.py", "or text not in told:", "or text:"),
     Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: lambda: units.amiss(nginx.UNIT),\n", ""),
@@ -1801,9 +1801,7 @@ UNIT = [
     Breakage(
         "look.login", f"{SCRIPTS}/serving/findings.py", "        if why := hba.refusal(way):\n", "        if False:\n"
     ),
-    Breakage(
-        "look.login", f"{SCRIPTS}/serving/findings.py", 'does not answer root: {failure.cause}"', '{failure.cause}"'
-    ),
+    Breakage("look.login", f"{SCRIPTS}/serving/findings.py", '{REFUSED[0]}: {failure.cause}"', '{failure.cause}"'),
     Breakage("look.login", f"{SCRIPTS}/steps/database.py", '    if found and found[0]["locked"]:\n', "    if False:\n"),
     Breakage("look.login", f"{SCRIPTS}/steps/database.py", "port=port, host=way.host, user", "port=port, user"),
     Breakage("look.nginx", f"{SCRIPTS}/serving/findings.py", "    if configuration.problem:\n", "    if False:\n"),

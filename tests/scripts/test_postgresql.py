@@ -39,6 +39,11 @@ CASES = [
         "psql: connection to server failed: FATAL:  the database system is starting up",
         "pg_lsclusters",
     ),
+    (
+        'psql: error: connection failed: FATAL:  pg_hba.conf rejects connection for host "[local]"\n',
+        'psql: connection failed: FATAL:  pg_hba.conf rejects connection for host "[local]"',
+        "local all postgres peer",
+    ),
     ("", "psql ended with status 2", "pg_lsclusters"),
 ]
 

@@ -97,6 +97,7 @@ def start_at_boot(step: Step[object]) -> None:
 # What psql and PostgreSQL call an error; the statement itself is not in it.
 _SAID = re.compile(r"^(?:psql:(?:<stdin>:\d+:)? *)?(?:ERROR|FATAL|PANIC|error): +(.+)$", re.MULTILINE)
 NO_SPACE = "No space left on device"
+LET_ROOT_IN = "write as the first line of pg_hba.conf: local all postgres peer; then: systemctl reload postgresql"
 FREE_SPACE = "free some space on the server (df -h), then run pulumi up again"
 
 
@@ -137,7 +138,8 @@ def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreS
     if done.ok:
         return done.stdout
     said = _SAID.findall(done.stderr)
-    fix = FREE_SPACE if any(NO_SPACE in words for words in said) else CLUSTERS_TEXT
+    known = {NO_SPACE: FREE_SPACE, "pg_hba.conf": LET_ROOT_IN}
+    fix = next((fix for words, fix in known.items() if any(words in line for line in said)), CLUSTERS_TEXT)
     raise Failure(thing, f"psql: {said[-1]}" if said else f"psql {commands.how_it_ended(done.code)}", fix, done.stderr)
 
 

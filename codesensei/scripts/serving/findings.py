@@ -147,6 +147,10 @@ def _of_collation(applied: Applied) -> Iterator[Finding]:
         yield Finding(thing=f"database {applied.name}", cause=cause, fix=fix)
 
 
+# In what a step does not repair by itself: it ends, and says what to write.
+REFUSED = ("does not answer root", "of pg_hba.conf")
+
+
 def of_database(project: ProjectPaths) -> Iterator[str]:
     """What is amiss with the server's own PostgreSQL, the project's role in it, and its database."""
     applied = ownership.applied(project)
@@ -158,7 +162,7 @@ def of_database(project: ProjectPaths) -> Iterator[str]:
             yield from _in_cluster(project, applied)
         except Failure as failure:
             # The step says what to do.
-            yield f"PostgreSQL (port {applied.port}) does not answer root: {failure.cause}"
+            yield f"PostgreSQL (port {applied.port}) {REFUSED[0]}: {failure.cause}"
 
 
 def lost_database(project: ProjectPaths) -> list[str]:
@@ -185,7 +189,7 @@ def _in_cluster(project: ProjectPaths, applied: Applied) -> Iterator[str]:
     elif applied.host is not None:
         way = hba.Way(applied.port, applied.name, applied.role, applied.host, applied.user, applied.has_password)
         if why := hba.refusal(way):
-            yield f"role {applied.role} may not log in: of pg_hba.conf, {why}"
+            yield f"role {applied.role} may not log in: {REFUSED[1]}, {why}"
     if found["open"] is None:
         yield _lost(applied.name)
     # Nothing but a restore that was cut off closes a database.

@@ -84,7 +84,8 @@ def _seen(project: ProjectPaths, step: str) -> SeenStep:
     changes = _changes(project, step, proof) if drift else {}
     refused = (*unread, *(others if manifest and not manifest.adopt else ()))
     if step == DATABASE.name:
-        refused = tuple(word for word in findings.lost_database(project) if word in drift)
+        lost = findings.lost_database(project)
+        refused = tuple(word for word in drift if word in lost or any(part in word for part in findings.REFUSED))
     return SeenStep(applied=proof.applied, drift=drift, changes=changes, refused=refused)
 
 

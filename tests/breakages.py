@@ -54,6 +54,11 @@ UNIT = [
     Breakage("config.drift", f"{REMOTE}/look.py", "if thing in seen.refused else", "if not thing else"),
     Breakage("migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "    if not done.answer:\n", "    if False:\n"),
     Breakage("backups.cut-off", f"{SCRIPTS}/backups/back.py", "    make.sweep(step)\n", ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/backups/back.py", "        sync(beside)\n", ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/bootstrap.sh", '    sync -f "$LIBRARY/toolkit/.$hash"\n', ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/release/install.py", "    jobs.wait_for_disk(step, venv)\n", ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/release/prepare.py", "    jobs.wait_for_disk(step, release.path)\n", ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/steps/build.py", "    jobs.wait_for_disk(step, release.path)\n", ""),
     Breakage(
         "backups.told",
         f"{SCRIPTS}/backups/make.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -15,7 +16,7 @@ import pytest
 
 from codesensei.scripts.backups import back, dumps, make, postgres, settings, sqlite, status
 from codesensei.scripts.backups.make import Contents
-from codesensei.scripts.backups.repository import Repository
+from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import commands, files, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
@@ -320,6 +321,28 @@ def test_restored_files_take_the_place_of_the_old_ones(restic: Restic, make_step
     # Somebody else's, which a link of the app user's would have led to.
     assert back._give(media, os.getuid() + 1, os.getuid(), os.getgid()) == 1
     assert [*media.iterdir()] == []
+
+
+@pytest.mark.proves("release.on-disk")
+def test_what_was_fetched_is_on_the_disk_before_it_takes_a_place(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, place, did = deployed(make_step), SHOP.fetched_folders / "media", list[str]()
+
+    def fetch(*_: object) -> dict[str, Path]:
+        did.append("fetched")
+        place.mkdir()
+        return {"media": place}
+
+    monkeypatch.setattr(make, "sweep", lambda _: None)
+    monkeypatch.setattr(make, "choose", lambda *_: Snapshot(id="1", time="", paths=()))
+    monkeypatch.setattr(make, "fetch", lambda *_: (Path("there"), Contents()))
+    monkeypatch.setattr(back, "_no_deploy", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(back, "_fetch_folders", fetch)
+    monkeypatch.setattr(back, "sync", lambda folder: did.append(f"on the disk: {folder.name}"))
+    monkeypatch.setattr(back, "_swap_folder", lambda *_: did.append("in its place"))
+    back.restore(step, "latest")
+    assert did == ["fetched", f"on the disk: {SHOP.fetched_folders.name}", "in its place"]
 
 
 @pytest.mark.proves("backups.ended")

@@ -15,7 +15,7 @@ from codesensei.scripts.backups import archiving, make, moment, postgres, settin
 from codesensei.scripts.backups.pgbackrest import Archive
 from codesensei.scripts.backups.repository import Repository
 from codesensei.scripts.base import files, locks
-from codesensei.scripts.base.commands import systemctl
+from codesensei.scripts.base.commands import sync, systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
@@ -64,6 +64,8 @@ def restore(step: Step[object], snapshot: str, at: str = "") -> None:
             new = _new_database(step, wanted, found, contents)
         elif contents.kind == "sqlite":
             make.compare(contents, sqlite.count(wanted.user, found / make.DUMP))
+        # The files of before give up their place only to what a power cut leaves whole.
+        sync(beside)
         with _stopped(step):
             if new:
                 _swap_databases(step, wanted, new, names)

@@ -1188,7 +1188,10 @@ UNIT = [
         "            pass\n",
     ),
     Breakage("media.own", f"{TEMPLATES}/site.conf.j2", '("from=" ~ uploads ~ "/")', '("from=" ~ media)'),
-    Breakage("media.own", f"{SCRIPTS}/steps/account.py", "served.stat().st_uid if led else ", ""),
+    Breakage("media.own", f"{SCRIPTS}/steps/account.py", "    return os.stat(led).st_uid\n", "    return app\n"),
+    Breakage("media.own", f"{SCRIPTS}/steps/account.py", " and found.st_uid == 0):", "):"),
+    Breakage("media.own", f"{SCRIPTS}/steps/account.py", " or app in [os.stat(", " or None in [os.stat("),
+    Breakage("media.own", f"{SCRIPTS}/base/proofs.py", " and path not in proof.files\n", "\n"),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
     Breakage(
@@ -1643,7 +1646,7 @@ UNIT = [
     ),
     Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", ", *_disowned(proof)]", "]"),
     Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", "found.st_uid != owner and not led", "not led"),
-    Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", " and found.st_uid == 0\n", "\n"),
+    Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", " and found.st_uid == 0 and", " and"),
     Breakage("look.packages", f"{SCRIPTS}/steps/look.py", "    yield from packages.lacking(proof.packages)\n", ""),
     Breakage(
         "look.packages",

@@ -221,6 +221,37 @@ def test_the_proxys_way_to_uploads_is_out_of_the_app_users_reach(
     assert link.lstat().st_uid == 0
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives links away")
+@pytest.mark.proves("media.own", "root.trust")
+@pytest.mark.parametrize("theirs", ["the link", "the folder that root's link leads into"])
+def test_a_link_that_the_app_user_puts_there_meanwhile_leads_to_its_own_files_alone(
+    make: Any, server: Path, monkeypatch: pytest.MonkeyPatch, theirs: str
+) -> None:
+    """It may do so at any moment, so also after the step has found its folder there."""
+    monkeypatch.setattr(files, "user_id", lambda name: 65534 if name == "deploy" else 0)
+    step = make("proxy")
+    media, disk = server / "srv/shop/shared/media", server / "disk"
+    media.rmdir()
+    (disk / "roots").mkdir(parents=True)
+    media.symlink_to(disk / "roots")
+    os.chown(media if theirs == "the link" else disk, 65534, 65534, follow_symlinks=False)
+    account._lead_proxy(step, media)
+    [link] = (server / "srv/shop/uploads").iterdir()
+    assert link.lstat().st_uid == 65534
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives links away")
+@pytest.mark.proves("media.own")
+def test_another_owner_of_the_proxys_way_is_drift(make: Any, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "user_id", lambda name: 65534 if name == "deploy" else 0)
+    (server / "memory/shop/proofs").mkdir(parents=True)
+    proofs.finish(make("proxy"))
+    [link] = (server / "srv/shop/uploads").iterdir()
+    assert drift() == ()
+    os.chown(link, 0, 0, follow_symlinks=False)
+    assert drift() == (f"{link} belongs to root, not to nobody",)
+
+
 @pytest.mark.proves("paths.shared.links")
 def test_links_that_somebody_changed_are_put_right(make: Any, server: Path) -> None:
     make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import stat
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx
@@ -61,11 +62,23 @@ def _lead_proxy(step: Step[Account], served: Path) -> None:
 
     So a link that the app user puts in place of its folder leads to its own files alone, and root's where root says.
     """
-    link, owner = step.project.uploads_link(step.data.media), step.data.user
-    led = served.is_symlink() and served.is_dir()
-    uid = served.stat().st_uid if led else files.user_id(owner)
+    link = step.project.uploads_link(step.data.media)
+    uid = _owner_behind(served, files.user_id(step.data.user))
     step.converge(files.make_link(link, f"../shared/{step.data.media}", uid), f"{link} leads to {served}")
     step.manage(link)
+    step.manage_owner(link)
+
+
+def _owner_behind(served: Path, app: int) -> int:
+    """Whose the folder is that a link of root's leads to; `app` where the app user may change what is there."""
+    found = os.lstat(served)
+    if not (stat.S_ISLNK(found.st_mode) and found.st_uid == 0):
+        return app
+    led = served.parent / os.readlink(served)
+    # In a folder of its own, it may put a link to anything in the place of the next one.
+    if not led.is_dir() or app in [os.stat(parent).st_uid for parent in led.parents]:
+        return app
+    return os.stat(led).st_uid
 
 
 def _refuse_power(user: str, *, is_new: bool) -> None:

@@ -1010,6 +1010,13 @@ UNIT = [
         "entry.identity != step.data.identity",
         "entry.stack is None",
     ),
+    Breakage(
+        "destroy.own-only",
+        f"{SCRIPTS}/removal/database.py",
+        "        return _of_an_earlier_destroy(step)\n",
+        "        note = ownership.Applied(name='', role='', port=postgresql.PORT)\n",
+    ),
+    Breakage("destroy.stays", f"{SCRIPTS}/removal/database.py", "    return before.role, before.database\n", ""),
     Breakage("destroy.server-gone", f"{REMOTE}/destroy_check.sh", "pulumi stack rm --force", "pulumi stack rm"),
     Breakage(
         "config.drift", f"{REMOTE}/look.py", "done.repair + bool(differs or drift)", "done.repair + bool(differs)"

@@ -12,7 +12,7 @@ from codesensei.scripts.base import commands, files, host, nginx, register
 from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, write_json
-from codesensei.scripts.postgres import hba, postgresql
+from codesensei.scripts.postgres import hba, ownership, postgresql
 from codesensei.scripts.removal import accounts, processes
 from codesensei.scripts.steps import broker, destroy
 from codesensei.wire import codec, paths
@@ -20,11 +20,12 @@ from codesensei.wire.manifest import File
 from codesensei.wire.steps import Destroy, OnDestroy
 from tests.scripts.examples import IDENTITY, MANIFEST, STACK
 
+SHOP = paths.ProjectPaths("shop")
 Fate = Literal["keep", "drop"]
 FOLDERS = """
     units/shop.service.d nginx/sites-enabled nginx/sites-available etc/shop/workers library/toolkit/abc
     srv/shop/releases/x/code srv/shop/venvs/y srv/shop/env srv/shop/shared/media srv/shop/shared/state
-    srv/shop/shared/logs srv/shop/shared/uploads memory/shop/proofs memory/incoming/shop
+    srv/shop/shared/logs srv/shop/shared/uploads memory/shop/proofs memory/shop/database memory/incoming/shop
 """
 KEEP = OnDestroy(database="keep", media="keep")
 DROP = OnDestroy(database="drop", media="drop")
@@ -95,6 +96,7 @@ def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     register.claim_slug("shop", STACK, IDENTITY)
     names = {"units": ["shop.socket", "shop.service", "shop-worker.service"], "databases": ["shop"], "roles": ["shop"]}
     register.claim("shop", {**names, "brokers": ["3"]}, user="deploy")
+    ownership.apply(SHOP, ownership.Applied(name="shop", role="shop", port=5432))
     return recorded
 
 
@@ -148,6 +150,34 @@ def test_dropping_leaves_nothing(end: Any, asked: Recorded, server: Path) -> Non
     assert "3 FLUSHDB" in asked.broker
     assert register.entry("shop") is None
     assert register.kept("shop") is None
+
+
+@pytest.mark.proves("destroy.own-only")
+@pytest.mark.parametrize("fate", [KEEP, DROP])
+def test_names_that_were_only_claimed_are_another_s_in_postgresql(
+    end: Any, asked: Recorded, server: Path, fate: OnDestroy
+) -> None:
+    """Another cluster than the stack's, or the stack's own before its first deploy came so far, may have the names."""
+    (server / "memory/shop/database/applied.json").unlink()
+    (server / "memory/shop/database/applied.json.copy").unlink()
+    end(fate)
+    assert asked.statements == []
+    assert register.entry("shop") is None
+    found = register.kept("shop")
+    assert (found.role, found.database) == ("", "") if found else fate == DROP
+
+
+@pytest.mark.proves("destroy.stays")
+def test_what_an_earlier_destroy_kept_stays_this_stacks(end: Any, asked: Recorded, server: Path) -> None:
+    """Where the deploy after it has failed before it came to the database."""
+    end(KEEP)
+    asked.statements.clear()
+    register.claim_slug("shop", STACK, IDENTITY)
+    register.claim("shop", {"databases": ["shop"], "roles": ["shop"]}, user="deploy")
+    step = end(DROP)
+    assert asked.statements == []
+    assert "kept: database shop in PostgreSQL, as an earlier destroy of this stack has left it" in step.said
+    assert register.kept("shop") == register.Kept(stack=STACK, user="", role="shop", database="shop")
 
 
 def test_sqlite_goes_with_the_database_and_media_with_media(end: Any, server: Path) -> None:

@@ -13,7 +13,9 @@ def remove(step: Step[object], entry: register.Entry, drop: bool) -> tuple[str, 
     if not roles or not postgresql.clusters():
         return None
     note = ownership.applied(step.project)
-    port = postgresql.ensure_cluster(step, note.port if note else postgresql.PORT)
+    if note is None:
+        return _of_an_earlier_destroy(step)
+    port = postgresql.ensure_cluster(step, note.port)
     hba.withdraw(step, port)
     for role in roles:
         _end_login(step, port, role)
@@ -28,6 +30,16 @@ def remove(step: Step[object], entry: register.Entry, drop: bool) -> tuple[str, 
     for name in databases:
         step.say(f"kept: database {name} (a deployed onDestroy.database: drop removes it; {roles[-1]} cannot log in)")
     return roles[-1], databases[-1] if databases else ""
+
+
+def _of_an_earlier_destroy(step: Step[object]) -> tuple[str, str] | None:
+    """What stays where this deploy has made no role: names that are claimed alone may be somebody else's there."""
+    before = register.kept(step.slug)
+    if before is None or not before.role:
+        return None
+    kept = f"database {before.database}" if before.database else f"role {before.role}"
+    step.say(f"kept: {kept} in PostgreSQL, as an earlier destroy of this stack has left it")
+    return before.role, before.database
 
 
 def _end_login(step: Step[object], port: int, role: str) -> None:

@@ -1017,6 +1017,9 @@ UNIT = [
         "        note = ownership.Applied(name='', role='', port=postgresql.PORT)\n",
     ),
     Breakage("destroy.stays", f"{SCRIPTS}/removal/database.py", "    return before.role, before.database\n", ""),
+    Breakage("destroy.stays", f"{SCRIPTS}/removal/data.py", "return BOTH if is_sqlite else MEDIA", "return MEDIA"),
+    Breakage("destroy.stays", f"{SCRIPTS}/removal/data.py", "known in databases or ", ""),
+    Breakage("destroy.stays", f"{SCRIPTS}/removal/data.py", '_BEFORE.sub("", main)', "main"),
     Breakage("destroy.server-gone", f"{REMOTE}/destroy_check.sh", "pulumi stack rm --force", "pulumi stack rm"),
     Breakage(
         "config.drift", f"{REMOTE}/look.py", "done.repair + bool(differs or drift)", "done.repair + bool(differs)"
@@ -1028,8 +1031,8 @@ UNIT = [
     Breakage(
         "destroy.stays",
         f"{SCRIPTS}/steps/destroy.py",
-        'step.data.on_destroy.database == "drop"',
-        'step.data.on_destroy.database == "keep"',
+        'if fate == "drop"}',
+        'if fate == "keep"}',
     ),
     # The graph
     Breakage(

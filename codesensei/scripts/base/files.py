@@ -201,16 +201,20 @@ def link_target(path: Path) -> str | None:
     return os.readlink(path) if path.is_symlink() else None
 
 
-def read_foreign(path: Path, start: int = 0, limit: int = 2**24) -> bytes:
-    """What is in a file of somebody else's, who may have put anything in its place; nothing where it is no file."""
+def read_foreign(path: Path | str, start: int = 0, limit: int = 2**24, folder: int | None = None) -> bytes:
+    """What is in a file of somebody else's, who may have put anything in its place; nothing where it is no file.
+
+    `folder` is an open directory that `path` is in.
+    """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except OSError:
         return b""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        return b""
     with os.fdopen(handle, "rb") as stream:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            return b""
         # A log that was rotated since then is a new file.
         stream.seek(start if start <= found.st_size else 0)
         return stream.read(limit)

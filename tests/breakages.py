@@ -1202,6 +1202,15 @@ UNIT = [
     Breakage("media.own", f"{SCRIPTS}/steps/account.py", " and found.st_uid == 0):", "):"),
     Breakage("media.own", f"{SCRIPTS}/steps/account.py", " or app in [os.stat(", " or None in [os.stat("),
     Breakage("media.own", f"{SCRIPTS}/base/proofs.py", " and path not in proof.files\n", "\n"),
+    Breakage(
+        "media.closed",
+        f"{SCRIPTS}/steps/account.py",
+        "media.serving(live, str(path.relative_to(project.shared)))",
+        "serving",
+    ),
+    Breakage("media.closed", f"{SCRIPTS}/steps/switch.py", "    media.retire(step, now.manifest)\n", ""),
+    Breakage("media.closed", f"{SCRIPTS}/serving/media.py", "        folders.add(was.media)\n", "        pass\n"),
+    Breakage("media.closed", f"{SCRIPTS}/serving/media.py", 'serving(step.data, folder) != "none"', "not folder"),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
     Breakage(
@@ -1989,12 +1998,15 @@ UNIT = [
         "        step.converge(False, ",
     ),
     Breakage(
-        "paths.shared.data", f"{SCRIPTS}/steps/account.py", '0o750 if ours or serving == "none" else 0o755', "0o755"
+        "paths.shared.data",
+        f"{SCRIPTS}/steps/account.py",
+        'media.CLOSED if ours or serving == "none" else 0o755',
+        "0o755",
     ),
     Breakage(
         "paths.shared.data",
         f"{SCRIPTS}/steps/account.py",
-        '0o750 if ours or serving == "none" else 0o755',
+        'media.CLOSED if ours or serving == "none" else 0o755',
         '0o770 if ours or serving == "none" else 0o755',
     ),
     Breakage(

@@ -14,13 +14,13 @@ import pytest
 
 from codesensei.scripts.base import commands, files, proofs
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.checks.user import APP_COMMENT
 from codesensei.scripts.steps import account
-from codesensei.wire import paths
+from codesensei.wire import codec, paths
 from codesensei.wire.names import build_user
 from tests.scripts.conftest import fingerprints
-from tests.scripts.examples import APP_USER
+from tests.scripts.examples import APP_USER, MANIFEST
 
 MODES = {
     "": 0o751,
@@ -107,6 +107,32 @@ def test_media_is_readable_by_the_proxy_only_where_it_serves_them(make: Any, ser
     assert media.stat().st_mode & 0o777 == 0o755
     make("none")
     assert media.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.proves("order.inert", "media.closed")
+@pytest.mark.parametrize(("internal", "wanted"), [(False, (0o755, "deploy")), (True, (0o750, "www-data"))])
+def test_what_serves_can_be_read_until_the_switch(
+    make: Any, server: Path, monkeypatch: pytest.MonkeyPatch, internal: bool, wanted: tuple[int, str]
+) -> None:
+    """Also where the deploy that would end it fails before its switch."""
+    live, shop = replace(MANIFEST, media_url="/media/", media_internal=internal), paths.ProjectPaths("shop")
+    shop.memory.mkdir()
+    write_json(shop.live, codec.encode(live))
+    modes: dict[str, tuple[int, str]] = {}
+    made = files.make_directory
+
+    def remember(path: Path, mode: int, owner: str = "root", group: str = "root") -> bool:
+        modes[path.name] = (mode, group)
+        return made(path, mode, owner, group)
+
+    monkeypatch.setattr(files, "make_directory", remember)
+    make("none")
+    assert (modes["media"], modes["logs"]) == (wanted, (0o750, "deploy"))
+    make("internal")
+    assert modes["media"] == (0o750, "www-data")
+    write_json(shop.live, codec.encode(replace(live, media_url=None)))
+    make("none")
+    assert modes["media"] == (0o750, "deploy")
 
 
 @pytest.mark.proves("paths.shared.data", "media.internal")

@@ -96,23 +96,28 @@ def make_directory(path: Path, mode: int, owner: str = "root", group: str = "roo
 
     Raises NotADirectoryError when something else, a link included, has the name.
     """
-    wanted = (user_id(owner), group_id(group), mode)
     changed = False
     try:
         os.mkdir(path, 0o700)
         changed = True
     except FileExistsError:
         pass
+    return keep_directory(path, mode, owner, group) or changed
+
+
+def keep_directory(path: Path, mode: int, owner: str, group: str) -> bool:
+    """Give a directory that is there this mode and owner. OSError where there is none, or a link in its place."""
+    wanted = (user_id(owner), group_id(group), mode)
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         found = os.fstat(handle)
-        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) != wanted:
-            os.fchown(handle, wanted[0], wanted[1])
-            os.fchmod(handle, mode)
-            changed = True
+        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == wanted:
+            return False
+        os.fchown(handle, wanted[0], wanted[1])
+        os.fchmod(handle, mode)
+        return True
     finally:
         os.close(handle)
-    return changed
 
 
 def open_directory(path: Path, mode: int, owner: str) -> bool:

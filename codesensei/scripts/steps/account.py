@@ -11,6 +11,8 @@ from pathlib import Path
 from codesensei.scripts.base import commands, files, nginx
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.checks.user import APP_COMMENT, BUILD_COMMENT, check_power
+from codesensei.scripts.serving import media
+from codesensei.scripts.serving.live import Live
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Account
 
@@ -39,11 +41,15 @@ def run(step: Step[Account]) -> None:
         _make_parents(step, path)
     served = project.shared / step.data.media
     shared = [project.shared / path for path in step.data.shared_paths]
+    live = Live.read(project).manifest
     for path in dict.fromkeys([project.media, project.logs, project.shared / "state", *shared]):
         serving = step.data.media_serving if path == served else "none"
+        if serving == "none":
+            # What serves goes on as it is; the switch closes it.
+            serving = media.serving(live, str(path.relative_to(project.shared)))
         # What not everybody gets, other users of the server cannot read either; root's own link leads where it led.
         ours = serving == "internal" and not path.is_symlink()
-        mode = 0o750 if ours or serving == "none" else 0o755
+        mode = media.CLOSED if ours or serving == "none" else 0o755
         _directory(step, path, mode, user, nginx.USER if ours else group)
         if not path.is_symlink():
             step.manage_owner(path)

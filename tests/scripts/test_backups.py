@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sqlite3
@@ -381,6 +382,25 @@ def test_the_command(restic: Restic, make_step: Any, capsys: pytest.CaptureFixtu
         assert backup.run("shop", ["now"]) == 1
     assert "another backup, check or restore runs" in capsys.readouterr().err
     assert files.remove_path(SHOP.backups)
+
+
+@pytest.mark.proves("backups.cut-off")
+@pytest.mark.parametrize("error", [Failure("copy", "pg_restore ended"), OSError(errno.ENOSPC, "No space left")])
+def test_a_restore_that_fails_leaves_no_half_database(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    there: set[str] = set()
+
+    def restore(*words: Any) -> None:
+        there.add(words[3])
+        raise error
+
+    monkeypatch.setattr(postgres, "restore", restore)
+    monkeypatch.setattr(postgres, "drop", lambda port, name: there.discard(name))
+    database = DatabasePlace(kind="local", name="shop", role="shop", host="localhost", port=5433)
+    with pytest.raises(type(error)):
+        back._new_database(make_step("backup"), replace(DATA, database=database), SHOP.root, Contents())
+    assert there == set()
 
 
 @pytest.mark.proves("backups.cut-off")

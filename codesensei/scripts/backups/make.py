@@ -58,11 +58,6 @@ def fetched(project: ProjectPaths, what: str) -> Path:
     return project.backups / what
 
 
-def scratch(project: ProjectPaths, what: str) -> str:
-    """The database that a backup is restored into; `what` is `check` or `new`."""
-    return f"codesensei_{what}_{project.slug}"
-
-
 def sqlite_place(project: ProjectPaths, wanted: Backup) -> str:
     """The SQLite file, as the project itself finds it."""
     assert wanted.database is not None
@@ -88,9 +83,7 @@ def sweep(step: Step[object]) -> None:
     if database and database.kind in MADE_HERE:
         port = database.port or PORT
         left += moment.sweep(Archive(project, wanted)) if wanted.days else []
-        for name in (scratch(project, "check"), scratch(project, "new")):
-            left += [f"database {name}"] if postgres.exists(port, name) else []
-            postgres.drop(port, name)
+        left += postgres.sweep(project, port)
         if postgresql.is_closed(port, database.name):
             postgresql.open_database(port, database.name)
             step.say(f"database {database.name} opened, which an interrupted run has left closed")
@@ -205,7 +198,8 @@ def _dump(project: ProjectPaths, wanted: Backup, place: Path) -> Contents:
 def verify(step: Step[object], snapshot: str = "latest") -> None:
     """Restore a backup beside the live database, compare all counts, and drop it again. Failure where they differ."""
     project, wanted = step.project, settings.require(step.project)
-    repository, into, beside = Repository(project, wanted), fetched(project, "check"), scratch(project, "check")
+    repository, into = Repository(project, wanted), fetched(project, "check")
+    beside = postgres.scratch(project, "check")
     try:
         sweep(step)
         chosen = choose(repository, snapshot)

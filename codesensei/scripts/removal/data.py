@@ -9,14 +9,12 @@ import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from codesensei.scripts.base import files
+from codesensei.scripts.base import before, files
 from codesensei.scripts.base.step import Step
 
 SQLITE = re.compile(r".*\.(sqlite3?|db)")
 BEGINNING = b"SQLite format 3\0"
-# What belongs to a database, and what a restore keeps of one.
 _JOURNAL = re.compile(r"-(wal|shm|journal)$")
-_BEFORE = re.compile(r"-before-\d{8}-\d{6}$")
 DATABASE, MEDIA = frozenset({"database"}), frozenset({"media"})
 BOTH = DATABASE | MEDIA
 
@@ -105,7 +103,7 @@ def _kinds(names: Iterable[str], folder: int, databases: Collection[str]) -> Map
 
 def _kind(name: str, folder: int, databases: Collection[str]) -> frozenset[str]:
     main = _JOURNAL.sub("", name)
-    known = _BEFORE.sub("", main)
+    known = before.plain(main)
     if known in databases or SQLITE.fullmatch(known):
         return DATABASE
     # A database of the project's, under any name, or an upload in that format: whichever stays, it stays.

@@ -56,6 +56,7 @@ def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | N
     configuration.remove(step, served.contents)
     certificates.remove(step)
     copies.sweep(step)
+    end.sweep(step)
     database_kept = database.remove(step, entry, drop_database)
     _empty_broker(step, entry, drop_database)
     broker_kept = own_broker.remove(step, drop_database)

@@ -177,9 +177,15 @@ UNIT = [
     Breakage("backups.dump", f"{SCRIPTS}/release/migrate.py", "    if verdict.destroys:\n        dump()\n", ""),
     Breakage("backups.none", f"{CONFIG}/policy.py", "if config.production and config.backups is None:", "if False:"),
     Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
-    Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, folders.values())]", "[place]"),
+    Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, chosen.values())]", "[place]"),
     Breakage("backups.no-step", "components/stack.py", "if stack.config.backups is not None:", "if True:"),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "in folders(project, wanted):", "in wanted.folders:"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "    elif elsewhere := _", "    elif elsewhere := not _"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", " and name not in own and", " and"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "in (None, files.user_id(wanted.user))", "is not None"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/back.py", "make.folders(step.project, wanted)", "wanted.folders"),
+    Breakage("backups.uploads", f"{SCRIPTS}/serving/media.py", " or not facts.uploads_on_disk:", ":"),
     Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
     Breakage(
         "backups.target-refuses", f"{SCRIPTS}/steps/backups.py", "except Failure as error:", "except KeyError as error:"

@@ -160,8 +160,9 @@ def _fetch_folders(
 ) -> dict[str, Path]:
     """The folders of the backup, each as the app user's own."""
     wanted, found = repository.settings, {}
+    known = make.folders(step.project, wanted)
     for folder, was in contents.folders.items():
-        if folder not in wanted.folders:
+        if folder not in known:
             step.say(f"left out: {folder}, which is no folder of the stack any more")
             continue
         place = Path(was)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import stat
 from http.cookiejar import CookieJar
@@ -14,15 +15,30 @@ from codesensei.scripts.base import commands, files, nginx, probe, visits
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.base.visits import Door
+from codesensei.scripts.release import record
 from codesensei.scripts.release.release import Release
 from codesensei.scripts.serving import edge
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.names import asked_name
+from codesensei.wire.paths import ProjectPaths
 
 # As a process of systemd's makes it: for everybody to read.
 WRITE = 'umask 0022; exec cat > "$0"'
 # The mode of what no other user of the server needs.
 CLOSED = 0o750
+
+
+def root(project: ProjectPaths, directory: str) -> Path | None:
+    """Where the release that serves stores uploads, as its settings say; None where it stores none on this server.
+
+    `directory` is that of manage.py.
+    """
+    current = files.link_target(project.current)
+    name = Path(current).name if current else ""
+    facts = record.read(project, name).facts if name else None
+    if facts is None or not facts.media_root or not facts.uploads_on_disk:
+        return None
+    return Path(os.path.normpath(project.release(name) / directory / facts.media_root))
 
 
 def serving(manifest: Manifest | None, folder: str) -> Literal["none", "proxy", "internal"]:

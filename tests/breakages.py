@@ -54,6 +54,12 @@ UNIT = [
     Breakage("config.drift", f"{REMOTE}/look.py", "if thing in seen.refused else", "if not thing else"),
     Breakage("migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "    if not done.answer:\n", "    if False:\n"),
     Breakage("backups.cut-off", f"{SCRIPTS}/backups/back.py", "    make.sweep(step)\n", ""),
+    Breakage("backups.cut-off", f"{SCRIPTS}/backups/back.py", "except (Failure, OSError):", "except Failure:"),
+    Breakage("release.on-disk", f"{SCRIPTS}/backups/back.py", "        sync(beside)\n", ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/bootstrap.sh", '    sync -f "$LIBRARY/toolkit/.$hash"\n', ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/release/install.py", "    jobs.wait_for_disk(step, venv)\n", ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/release/prepare.py", "    jobs.wait_for_disk(step, release.path)\n", ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/steps/build.py", "    jobs.wait_for_disk(step, release.path)\n", ""),
     Breakage(
         "backups.told",
         f"{SCRIPTS}/backups/make.py",
@@ -171,9 +177,15 @@ UNIT = [
     Breakage("backups.dump", f"{SCRIPTS}/release/migrate.py", "    if verdict.destroys:\n        dump()\n", ""),
     Breakage("backups.none", f"{CONFIG}/policy.py", "if config.production and config.backups is None:", "if False:"),
     Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
-    Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, folders.values())]", "[place]"),
+    Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, chosen.values())]", "[place]"),
     Breakage("backups.no-step", "components/stack.py", "if stack.config.backups is not None:", "if True:"),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "in folders(project, wanted):", "in wanted.folders:"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "    elif elsewhere := _", "    elif elsewhere := not _"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", " and name not in own and", " and"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "in (None, files.user_id(wanted.user))", "is not None"),
+    Breakage("backups.uploads", f"{SCRIPTS}/backups/back.py", "make.folders(step.project, wanted)", "wanted.folders"),
+    Breakage("backups.uploads", f"{SCRIPTS}/serving/media.py", " or not facts.uploads_on_disk:", ":"),
     Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
     Breakage(
         "backups.target-refuses", f"{SCRIPTS}/steps/backups.py", "except Failure as error:", "except KeyError as error:"
@@ -1005,6 +1017,22 @@ UNIT = [
         "entry.identity != step.data.identity",
         "entry.stack is None",
     ),
+    Breakage(
+        "destroy.own-only",
+        f"{SCRIPTS}/removal/database.py",
+        "        return _of_an_earlier_destroy(step)\n",
+        "        note = ownership.Applied(name='', role='', port=postgresql.PORT)\n",
+    ),
+    Breakage("destroy.stays", f"{SCRIPTS}/removal/database.py", "    return kept.role, kept.database\n", ""),
+    Breakage("destroy.stays", f"{SCRIPTS}/removal/data.py", "return BOTH if is_sqlite else MEDIA", "return MEDIA"),
+    Breakage("destroy.stays", f"{SCRIPTS}/removal/data.py", "known in databases or ", ""),
+    Breakage("destroy.stays", f"{SCRIPTS}/removal/data.py", "before.plain(main)", "main"),
+    Breakage("destroy.copies", f"{SCRIPTS}/steps/destroy.py", "    end.sweep(step)\n", ""),
+    Breakage("destroy.copies", f"{SCRIPTS}/backups/end.py", "    settings.stop(step)\n", ""),
+    Breakage("destroy.copies", f"{SCRIPTS}/removal/database.py", "if any(before.is_of(name, known) ", "if any(() "),
+    Breakage("destroy.copies", f"{SCRIPTS}/removal/database.py", "before.is_of(name, known)", "known != name"),
+    Breakage("destroy.says", f"{SCRIPTS}/removal/database.py", '", ".join(_holding(port, role)) or ', ""),
+    Breakage("review-stack.data", f"{SCRIPTS}/backups/fill.py", "except (Failure, OSError):", "except Failure:"),
     Breakage("destroy.server-gone", f"{REMOTE}/destroy_check.sh", "pulumi stack rm --force", "pulumi stack rm"),
     Breakage(
         "config.drift", f"{REMOTE}/look.py", "done.repair + bool(differs or drift)", "done.repair + bool(differs)"
@@ -1016,8 +1044,8 @@ UNIT = [
     Breakage(
         "destroy.stays",
         f"{SCRIPTS}/steps/destroy.py",
-        'step.data.on_destroy.database == "drop"',
-        'step.data.on_destroy.database == "keep"',
+        'if fate == "drop"}',
+        'if fate == "keep"}',
     ),
     # The graph
     Breakage(
@@ -1183,7 +1211,19 @@ UNIT = [
         "            pass\n",
     ),
     Breakage("media.own", f"{TEMPLATES}/site.conf.j2", '("from=" ~ uploads ~ "/")', '("from=" ~ media)'),
-    Breakage("media.own", f"{SCRIPTS}/steps/account.py", "served.stat().st_uid if led else ", ""),
+    Breakage("media.own", f"{SCRIPTS}/steps/account.py", "    return os.stat(led).st_uid\n", "    return app\n"),
+    Breakage("media.own", f"{SCRIPTS}/steps/account.py", " and found.st_uid == 0):", "):"),
+    Breakage("media.own", f"{SCRIPTS}/steps/account.py", " or app in [os.stat(", " or None in [os.stat("),
+    Breakage("media.own", f"{SCRIPTS}/base/proofs.py", " and path not in proof.files\n", "\n"),
+    Breakage(
+        "media.closed",
+        f"{SCRIPTS}/steps/account.py",
+        "media.serving(live, str(path.relative_to(project.shared)))",
+        "serving",
+    ),
+    Breakage("media.closed", f"{SCRIPTS}/steps/switch.py", "    media.retire(step, now.manifest)\n", ""),
+    Breakage("media.closed", f"{SCRIPTS}/serving/media.py", "        folders.add(was.media)\n", "        pass\n"),
+    Breakage("media.closed", f"{SCRIPTS}/serving/media.py", 'serving(step.data, folder) != "none"', "not folder"),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        internal;\n", ""),
     Breakage("media.internal", f"{TEMPLATES}/site.conf.j2", "        error_page 404 = @{{ prefix }}_project;\n", ""),
     Breakage(
@@ -1638,7 +1678,7 @@ UNIT = [
     ),
     Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", ", *_disowned(proof)]", "]"),
     Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", "found.st_uid != owner and not led", "not led"),
-    Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", " and found.st_uid == 0\n", "\n"),
+    Breakage("config.drift.folders", f"{SCRIPTS}/base/proofs.py", " and found.st_uid == 0 and", " and"),
     Breakage("look.packages", f"{SCRIPTS}/steps/look.py", "    yield from packages.lacking(proof.packages)\n", ""),
     Breakage(
         "look.packages",
@@ -2039,12 +2079,15 @@ UNIT = [
         "        step.converge(False, ",
     ),
     Breakage(
-        "paths.shared.data", f"{SCRIPTS}/steps/account.py", '0o750 if ours or serving == "none" else 0o755', "0o755"
+        "paths.shared.data",
+        f"{SCRIPTS}/steps/account.py",
+        'media.CLOSED if ours or serving == "none" else 0o755',
+        "0o755",
     ),
     Breakage(
         "paths.shared.data",
         f"{SCRIPTS}/steps/account.py",
-        '0o750 if ours or serving == "none" else 0o755',
+        'media.CLOSED if ours or serving == "none" else 0o755',
         '0o770 if ours or serving == "none" else 0o755',
     ),
     Breakage(

@@ -94,6 +94,8 @@ place_toolkit() { # directory; sets $toolkit
     # Every step would compile them again. Python holds what is compiled against the source, whatever becomes of either.
     python3 -I -m compileall -q --invalidation-mode checked-hash "$LIBRARY/toolkit/.$hash" ||
         say "toolkit $hash could not be compiled: each step takes a little longer"
+    # After a power cut its files would else be empty under a name that says what is in them.
+    sync -f "$LIBRARY/toolkit/.$hash"
     if [ -e "$toolkit" ]; then
         mv -T "$toolkit" "$LIBRARY/toolkit/.broken"
     fi

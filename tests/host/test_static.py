@@ -152,3 +152,4 @@ def test_files_of_this_release_and_the_one_before(stack: Stack, tmp_path: Path) 
     assert get(stack, "/uploads/a.png").status == 302
     assert get(stack, first).headers.get("cache-control") != "max-age=31536000"
     assert stack.server.console(f"cat {media}/a.png").stdout == "picture\n"
+    assert stack.server.console(f"stat -c '%a %G' {media}").stdout == "750 deploy\n"

@@ -14,13 +14,13 @@ import pytest
 
 from codesensei.scripts.base import commands, files, proofs
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import Failure, write_json
 from codesensei.scripts.checks.user import APP_COMMENT
 from codesensei.scripts.steps import account
-from codesensei.wire import paths
+from codesensei.wire import codec, paths
 from codesensei.wire.names import build_user
 from tests.scripts.conftest import fingerprints
-from tests.scripts.examples import APP_USER
+from tests.scripts.examples import APP_USER, MANIFEST
 
 MODES = {
     "": 0o751,
@@ -107,6 +107,32 @@ def test_media_is_readable_by_the_proxy_only_where_it_serves_them(make: Any, ser
     assert media.stat().st_mode & 0o777 == 0o755
     make("none")
     assert media.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.proves("order.inert", "media.closed")
+@pytest.mark.parametrize(("internal", "wanted"), [(False, (0o755, "deploy")), (True, (0o750, "www-data"))])
+def test_what_serves_can_be_read_until_the_switch(
+    make: Any, server: Path, monkeypatch: pytest.MonkeyPatch, internal: bool, wanted: tuple[int, str]
+) -> None:
+    """Also where the deploy that would end it fails before its switch."""
+    live, shop = replace(MANIFEST, media_url="/media/", media_internal=internal), paths.ProjectPaths("shop")
+    shop.memory.mkdir()
+    write_json(shop.live, codec.encode(live))
+    modes: dict[str, tuple[int, str]] = {}
+    made = files.make_directory
+
+    def remember(path: Path, mode: int, owner: str = "root", group: str = "root") -> bool:
+        modes[path.name] = (mode, group)
+        return made(path, mode, owner, group)
+
+    monkeypatch.setattr(files, "make_directory", remember)
+    make("none")
+    assert (modes["media"], modes["logs"]) == (wanted, (0o750, "deploy"))
+    make("internal")
+    assert modes["media"] == (0o750, "www-data")
+    write_json(shop.live, codec.encode(replace(live, media_url=None)))
+    make("none")
+    assert modes["media"] == (0o750, "deploy")
 
 
 @pytest.mark.proves("paths.shared.data", "media.internal")
@@ -219,6 +245,37 @@ def test_the_proxys_way_to_uploads_is_out_of_the_app_users_reach(
     make("proxy", shared_paths=shared_paths, media=media)
     # Where root led it, nginx goes by the owner of what is there.
     assert link.lstat().st_uid == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives links away")
+@pytest.mark.proves("media.own", "root.trust")
+@pytest.mark.parametrize("theirs", ["the link", "the folder that root's link leads into"])
+def test_a_link_that_the_app_user_puts_there_meanwhile_leads_to_its_own_files_alone(
+    make: Any, server: Path, monkeypatch: pytest.MonkeyPatch, theirs: str
+) -> None:
+    """It may do so at any moment, so also after the step has found its folder there."""
+    monkeypatch.setattr(files, "user_id", lambda name: 65534 if name == "deploy" else 0)
+    step = make("proxy")
+    media, disk = server / "srv/shop/shared/media", server / "disk"
+    media.rmdir()
+    (disk / "roots").mkdir(parents=True)
+    media.symlink_to(disk / "roots")
+    os.chown(media if theirs == "the link" else disk, 65534, 65534, follow_symlinks=False)
+    account._lead_proxy(step, media)
+    [link] = (server / "srv/shop/uploads").iterdir()
+    assert link.lstat().st_uid == 65534
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives links away")
+@pytest.mark.proves("media.own")
+def test_another_owner_of_the_proxys_way_is_drift(make: Any, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "user_id", lambda name: 65534 if name == "deploy" else 0)
+    (server / "memory/shop/proofs").mkdir(parents=True)
+    proofs.finish(make("proxy"))
+    [link] = (server / "srv/shop/uploads").iterdir()
+    assert drift() == ()
+    os.chown(link, 0, 0, follow_symlinks=False)
+    assert drift() == (f"{link} belongs to root, not to nobody",)
 
 
 @pytest.mark.proves("paths.shared.links")

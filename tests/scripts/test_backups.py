@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import sqlite3
@@ -15,17 +17,18 @@ import pytest
 
 from codesensei.scripts.backups import back, dumps, make, postgres, settings, sqlite, status
 from codesensei.scripts.backups.make import Contents
-from codesensei.scripts.backups.repository import Repository
+from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import commands, files, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.postgres import ownership, postgresql
+from codesensei.scripts.release import record
 from codesensei.scripts.steps import backup, backups, build
 from codesensei.wire import codec, paths
 from codesensei.wire.names import backup_units
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.steps import Backup, DatabasePlace, KeepBackups
-from tests.scripts.examples import BUILD
+from tests.scripts.examples import BUILD, FACTS, NAME, REVISION
 
 SHOP = ProjectPaths("shop")
 PASSWORD = "canary-of-the-backups"
@@ -322,6 +325,28 @@ def test_restored_files_take_the_place_of_the_old_ones(restic: Restic, make_step
     assert [*media.iterdir()] == []
 
 
+@pytest.mark.proves("release.on-disk")
+def test_what_was_fetched_is_on_the_disk_before_it_takes_a_place(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, place, did = deployed(make_step), SHOP.fetched_folders / "media", list[str]()
+
+    def fetch(*_: object) -> dict[str, Path]:
+        did.append("fetched")
+        place.mkdir()
+        return {"media": place}
+
+    monkeypatch.setattr(make, "sweep", lambda _: None)
+    monkeypatch.setattr(make, "choose", lambda *_: Snapshot(id="1", time="", paths=()))
+    monkeypatch.setattr(make, "fetch", lambda *_: (Path("there"), Contents()))
+    monkeypatch.setattr(back, "_no_deploy", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(back, "_fetch_folders", fetch)
+    monkeypatch.setattr(back, "sync", lambda folder: did.append(f"on the disk: {folder.name}"))
+    monkeypatch.setattr(back, "_swap_folder", lambda *_: did.append("in its place"))
+    back.restore(step, "latest")
+    assert did == ["fetched", f"on the disk: {SHOP.fetched_folders.name}", "in its place"]
+
+
 @pytest.mark.proves("backups.ended")
 def test_an_end_leaves_the_backups_and_says_where(restic: Restic, make_step: Any) -> None:
     deployed(make_step)
@@ -358,6 +383,25 @@ def test_the_command(restic: Restic, make_step: Any, capsys: pytest.CaptureFixtu
         assert backup.run("shop", ["now"]) == 1
     assert "another backup, check or restore runs" in capsys.readouterr().err
     assert files.remove_path(SHOP.backups)
+
+
+@pytest.mark.proves("backups.cut-off")
+@pytest.mark.parametrize("error", [Failure("copy", "pg_restore ended"), OSError(errno.ENOSPC, "No space left")])
+def test_a_restore_that_fails_leaves_no_half_database(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    there: set[str] = set()
+
+    def restore(*words: Any) -> None:
+        there.add(words[3])
+        raise error
+
+    monkeypatch.setattr(postgres, "restore", restore)
+    monkeypatch.setattr(postgres, "drop", lambda port, name: there.discard(name))
+    database = DatabasePlace(kind="local", name="shop", role="shop", host="localhost", port=5433)
+    with pytest.raises(type(error)):
+        back._new_database(make_step("backup"), replace(DATA, database=database), SHOP.root, Contents())
+    assert there == set()
 
 
 @pytest.mark.proves("backups.cut-off")
@@ -434,6 +478,95 @@ def test_programs_of_a_backup_end_with_it(restic: Restic, make_step: Any) -> Non
     deployed(make_step)
     assert all(words[:2] == ["setpriv", "--pdeathsig=KILL"] for words in restic.told)
     assert postgres._as_postgres(["pg_dump"])[:2] == ["setpriv", "--pdeathsig=KILL"]
+
+
+def serve(media_root: str, *, on_disk: bool = True) -> None:
+    """A release serves whose settings have this MEDIA_ROOT."""
+    SHOP.record(NAME).parent.mkdir(exist_ok=True)
+    record.begin(SHOP, NAME, revision=REVISION, settings_module="s", user="deploy")
+    record.built(SHOP, NAME, replace(FACTS, media_root=media_root, uploads_on_disk=on_disk), {})
+    files.make_link(SHOP.current, f"releases/{NAME}")
+
+
+@pytest.mark.proves("backups.uploads")
+@pytest.mark.parametrize(
+    ("media_root", "name"),
+    [
+        ("{shared}/uploads", "uploads"),
+        ("{shared}/uploads/deep/", "uploads"),
+        ("../../shared/uploads", "uploads"),
+        ("{resolved}/uploads", "uploads"),
+        ("{shared}/media", ""),
+        ("{shared}/media/photos", ""),
+        ("{shared}/state/web", ""),
+        ("{shared}", ""),
+        ("/elsewhere", ""),
+        ("", ""),
+    ],
+)
+def test_uploads_of_what_serves_are_in_it(
+    restic: Restic, make_step: Any, server: Path, monkeypatch: pytest.MonkeyPatch, media_root: str, name: str
+) -> None:
+    """Under whatever name the settings keep them in shared; also in one whose real place is another one."""
+    SHOP.shared.rename(server / "disk")
+    SHOP.shared.symlink_to(server / "disk")
+    deployed(make_step)
+    serve(media_root.format(shared=SHOP.shared, resolved=server / "disk"))
+    for there in (False, True):
+        if there:
+            (SHOP.shared / "uploads").mkdir()
+        assert make.folders(SHOP, DATA) == ("media", *([name] if name else []))
+        assert make.folders(SHOP, replace(DATA, folders=())) == ()
+    status.note(SHOP, checked=time.time())
+    make.now(make_step("backup"))
+    added = next(words for words in restic.told if "backup" in words)
+    places = {"media", name} - {""}
+    assert {*added[added.index("--") + 2 :]} == {str(server / "disk" / place) for place in places}
+    # What is another's there, somebody else has made.
+    monkeypatch.setattr(files, "user_id", lambda _: os.getuid() + 1)
+    assert make.folders(SHOP, DATA) == ("media",)
+
+
+@pytest.mark.proves("backups.uploads")
+def test_uploads_that_are_in_no_backup_are_told(restic: Restic, make_step: Any, server: Path) -> None:
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    volume = server / "volume"
+
+    def found() -> list[str]:
+        make.now(make_step("backup"))
+        return [f"{finding.cause}; {finding.fix}" for finding in status.findings(SHOP)]
+
+    serve(str(volume))
+    assert found() == []
+    volume.mkdir()
+    assert found() == []
+    (volume / "a.jpg").touch()
+    (told,) = found()
+    assert told.endswith(
+        f"uploads are not in it, because MEDIA_ROOT is {volume}; set MEDIA_ROOT to a folder of {SHOP.shared}, or"
+        " codesensei:backups.media to false"
+    )
+    serve(str(volume), on_disk=False)
+    assert found() == []
+    serve(str(volume))
+    deployed(make_step, folders=())
+    assert found() == []
+
+
+@pytest.mark.proves("backups.uploads")
+def test_they_are_restored_before_anything_was_uploaded(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(make_step)
+    serve(f"{SHOP.shared}/uploads")
+    fetched: list[Path] = []
+    monkeypatch.setattr(Repository, "restore", lambda self, snapshot, place, into: fetched.append(place))
+    was = {name: f"{SHOP.shared}/{name}" for name in ("media", "uploads", "gone")}
+    step, contents = make_step("backup"), Contents(folders=was)
+    back._fetch_folders(step, Repository(SHOP, settings.require(SHOP)), "1", SHOP.fetched_folders, contents)
+    assert fetched == [SHOP.shared / "media", SHOP.shared / "uploads"]
+    assert step.said == ["left out: gone, which is no folder of the stack any more"]
 
 
 @pytest.mark.proves("backups.told", "backups.app-user")

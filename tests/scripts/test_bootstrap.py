@@ -107,6 +107,7 @@ def test_a_fresh_image_is_waited_for_with_a_bound(tmp_path: Path, seconds: str, 
 
 
 @pytest.mark.slow
+@pytest.mark.proves("release.on-disk")
 def test_the_toolkit_is_compiled_and_known_by_its_sources_alone(tmp_path: Path) -> None:
     """Each step starts with what is compiled already, for as long as the sources are the same."""
     unpacked = toolkit(tmp_path / "unpacked")
@@ -116,6 +117,10 @@ def test_the_toolkit_is_compiled_and_known_by_its_sources_alone(tmp_path: Path) 
     programs.mkdir()
     (programs / "chown").symlink_to(str(shutil.which("true")))
     library = tmp_path / "library"
+    (programs / "sync").write_text(
+        f'#!/bin/sh\necho "$@" >{tmp_path}/synced; ls -A {library}/toolkit >>{tmp_path}/synced\n'
+    )
+    (programs / "sync").chmod(0o755)
     script = (SCRIPTS / "bootstrap.sh").read_text().replace("/usr/local/lib/codesensei", str(library))
     script = script.replace('main "$@"\n', 'umask 022; place_toolkit "$1"; content_hash "$toolkit"\n')
     environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
@@ -124,6 +129,9 @@ def test_the_toolkit_is_compiled_and_known_by_its_sources_alone(tmp_path: Path) 
     assert (done.returncode, done.stderr) == (0, "")
     (installed,) = (library / "toolkit").iterdir()
     assert done.stdout.splitlines() == [f"toolkit {installed.name} installed", installed.name]
+    # Its name says what is in it, so the disk has all of it before.
+    unnamed = f".{installed.name}"
+    assert (tmp_path / "synced").read_text().splitlines() == [f"-f {library}/toolkit/{unnamed}", unnamed]
     place = installed / "codesensei/scripts"
     assert [file.name.split(".")[0] for file in (place / "__pycache__").iterdir()] == ["words"]
     (place / "words.py").write_text("WORD = 2\n")

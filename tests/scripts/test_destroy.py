@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
+from codesensei.scripts.backups import postgres, settings
 from codesensei.scripts.base import commands, files, host, nginx, register
 from codesensei.scripts.base.broker_program import BrokerProgram
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, write_json
-from codesensei.scripts.postgres import hba, postgresql
+from codesensei.scripts.postgres import hba, ownership, postgresql
 from codesensei.scripts.removal import accounts, processes
 from codesensei.scripts.steps import broker, destroy
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import File
+from codesensei.wire.names import backup_units
 from codesensei.wire.steps import Destroy, OnDestroy
 from tests.scripts.examples import IDENTITY, MANIFEST, STACK
 
+SHOP = paths.ProjectPaths("shop")
 Fate = Literal["keep", "drop"]
 FOLDERS = """
     units/shop.service.d nginx/sites-enabled nginx/sites-available etc/shop/workers library/toolkit/abc
     srv/shop/releases/x/code srv/shop/venvs/y srv/shop/env srv/shop/shared/media srv/shop/shared/state
-    srv/shop/shared/logs srv/shop/shared/uploads memory/shop/proofs memory/incoming/shop
+    srv/shop/shared/logs srv/shop/shared/uploads memory/shop/proofs memory/shop/database memory/incoming/shop
 """
 KEEP = OnDestroy(database="keep", media="keep")
 DROP = OnDestroy(database="drop", media="drop")
@@ -40,6 +44,9 @@ class Recorded:
         self.nginx_fails = False
         self.login = True
         self.keys: str | Exception = "4"
+        # All databases with their owners, and those in which the role has something.
+        self.databases = {"shop": "shop", "postgres": "postgres"}
+        self.holding: list[str] = []
 
     def systemctl(self, *words: str, check: bool = True) -> Result:
         self.systemd.append(" ".join(words))
@@ -50,9 +57,19 @@ class Recorded:
         return Result("", "bad site", int(self.nginx_fails))
 
     def rows(self, port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:
+        if "pg_shdepend" in query:
+            return [{"datname": name} for name in self.holding]
+        if "pg_get_userbyid(datdba) IN ('shop')" in query:
+            return [{"datname": name} for name, owner in sorted(self.databases.items()) if owner == "shop"]
+        if found := re.fullmatch("SELECT 1 FROM pg_database WHERE datname = '(.+)'", query):
+            return [{}] if found[1] in self.databases else []
         return [{"rolcanlogin": self.login}]
 
     def sql(self, port: int, text: str, database: str = "postgres", thing: str = "") -> str:
+        for name in re.findall('DROP DATABASE (?:IF EXISTS )?"(.+?)"', text):
+            self.databases.pop(name, None)
+        if text.startswith("DROP ROLE") and self.holding:
+            raise Failure(thing, "psql: ERROR: role cannot be dropped because some objects depend on it")
         self.statements.append(text)
         return ""
 
@@ -95,6 +112,7 @@ def asked(server: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     register.claim_slug("shop", STACK, IDENTITY)
     names = {"units": ["shop.socket", "shop.service", "shop-worker.service"], "databases": ["shop"], "roles": ["shop"]}
     register.claim("shop", {**names, "brokers": ["3"]}, user="deploy")
+    ownership.apply(SHOP, ownership.Applied(name="shop", role="shop", port=5432))
     return recorded
 
 
@@ -133,9 +151,10 @@ def test_processes_and_configuration_go_and_data_stays(end: Any, asked: Recorded
 @pytest.mark.proves("destroy.goes")
 def test_the_role_may_not_log_in_and_its_connections_end(end: Any, asked: Recorded) -> None:
     end(KEEP)
-    assert asked.statements[:2] == ["withdraw", 'ALTER ROLE "shop" NOLOGIN;']
-    assert "pg_terminate_backend" in asked.statements[2]
-    assert len(asked.statements) == 3
+    assert all("codesensei_" in text for text in asked.statements[:2])
+    assert asked.statements[2:4] == ["withdraw", 'ALTER ROLE "shop" NOLOGIN;']
+    assert "pg_terminate_backend" in asked.statements[4]
+    assert len(asked.statements) == 5
     assert "3 FLUSHDB" not in asked.broker
 
 
@@ -148,6 +167,96 @@ def test_dropping_leaves_nothing(end: Any, asked: Recorded, server: Path) -> Non
     assert "3 FLUSHDB" in asked.broker
     assert register.entry("shop") is None
     assert register.kept("shop") is None
+
+
+@pytest.mark.proves("destroy.copies")
+@pytest.mark.parametrize("fate", [KEEP, DROP])
+def test_copies_of_the_data_that_a_killed_run_has_left_go(
+    end: Any, asked: Recorded, server: Path, fate: OnDestroy
+) -> None:
+    """The stack's role owns them, so it could not be dropped, and nobody would look for them again."""
+    asked.databases |= {"codesensei_new_shop": "shop", "codesensei_check_shop": "shop", "codesensei_new_blog": "blog"}
+    (SHOP.fetched_folders / "media").mkdir(parents=True)
+    step = end(fate)
+    assert {*asked.databases} == {"postgres", "codesensei_new_blog"} | ({"shop"} if fate == KEEP else set())
+    for what in ("new", "check"):
+        assert f"database codesensei_{what}_shop dropped, which an interrupted run has left" in step.said
+    assert not SHOP.fetched_folders.exists()
+
+
+@pytest.mark.proves("destroy.copies")
+def test_so_do_their_roles_where_nothing_else_is_left(end: Any, asked: Recorded) -> None:
+    step = end(DROP)
+    for what in ("new", "check"):
+        assert any(f'DROP ROLE IF EXISTS "codesensei_{what}_shop_restore"' in text for text in asked.statements)
+    assert not any("interrupted" in line for line in step.said)
+
+
+@pytest.mark.proves("destroy.copies", "destroy.stays")
+@pytest.mark.parametrize("fate", [KEEP, DROP])
+def test_databases_that_a_restore_has_kept_share_the_fate_of_the_one_that_served(
+    end: Any, asked: Recorded, fate: OnDestroy
+) -> None:
+    before = "shop-before-20260131-120000"
+    others = {"blog-before-20260131-120000": "shop", "shop-before-today": "shop", "shop-before-20260131-120001": "anna"}
+    asked.databases |= {before: "shop", **others}
+    step = end(fate)
+    left = {"postgres", *others}
+    assert {*asked.databases} == (left | {"shop", before} if fate == KEEP else left)
+    assert any(line.startswith(f"kept: database {before} (") for line in step.said) is (fate == KEEP)
+
+
+@pytest.mark.proves("destroy.says")
+def test_what_keeps_a_role_is_named(end: Any, asked: Recorded) -> None:
+    asked.holding = ["others", "shop-too"]
+    step = end(DROP)
+    assert "kept: role shop, without login: it owns or may do something in others, shop-too" in step.said
+    assert register.kept("shop") == register.Kept(stack=STACK, user="", role="shop", database="")
+
+
+@pytest.mark.proves("destroy.copies", "backups.ended")
+def test_a_backup_that_runs_ends_first(end: Any, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def sweep(project: object, port: int) -> list[str]:
+        done.append("sweep")
+        return []
+
+    monkeypatch.setattr(settings, "systemctl", lambda *words, check=True: done.append(" ".join(words)))
+    monkeypatch.setattr(postgres, "sweep", sweep)
+    timer, service = backup_units("shop")
+    for name in (timer, service):
+        (server / "units" / name).write_text("[Unit]\n")
+    end(KEEP)
+    assert done == [f"stop {service}", f"disable --now --quiet {timer}", "daemon-reload", "sweep"]
+
+
+@pytest.mark.proves("destroy.own-only")
+@pytest.mark.parametrize("fate", [KEEP, DROP])
+def test_names_that_were_only_claimed_are_another_s_in_postgresql(
+    end: Any, asked: Recorded, server: Path, fate: OnDestroy
+) -> None:
+    """Another cluster than the stack's, or the stack's own before its first deploy came so far, may have the names."""
+    (server / "memory/shop/database/applied.json").unlink()
+    (server / "memory/shop/database/applied.json.copy").unlink()
+    end(fate)
+    assert asked.statements == []
+    assert register.entry("shop") is None
+    found = register.kept("shop")
+    assert (found.role, found.database) == ("", "") if found else fate == DROP
+
+
+@pytest.mark.proves("destroy.stays")
+def test_what_an_earlier_destroy_kept_stays_this_stacks(end: Any, asked: Recorded, server: Path) -> None:
+    """Where the deploy after it has failed before it came to the database."""
+    end(KEEP)
+    asked.statements.clear()
+    register.claim_slug("shop", STACK, IDENTITY)
+    register.claim("shop", {"databases": ["shop"], "roles": ["shop"]}, user="deploy")
+    step = end(DROP)
+    assert asked.statements == []
+    assert "kept: database shop in PostgreSQL, as an earlier destroy of this stack has left it" in step.said
+    assert register.kept("shop") == register.Kept(stack=STACK, user="", role="shop", database="shop")
 
 
 def test_sqlite_goes_with_the_database_and_media_with_media(end: Any, server: Path) -> None:

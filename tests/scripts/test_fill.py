@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,8 @@ class Cluster:
         self.done.append(f"restore {name} for {role} with {', '.join(extensions)}")
         if self.fails == "restore":
             raise Failure("dump", "pg_restore ended with status 1", "")
+        if self.fails == "disk":
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     def sql(self, port: int, text: str, database: str = "postgres", thing: str = "") -> str:
         _, _, old, _, _, new = text.rstrip(";").replace('"', "").split()
@@ -93,10 +96,11 @@ def test_a_copy_takes_its_name_when_it_is_whole(cluster: Cluster, make_step: Any
 
 
 @pytest.mark.proves("review-stack.data")
-@pytest.mark.parametrize("how", ["restore", "half"])
+@pytest.mark.parametrize("how", ["restore", "half", "disk"])
 def test_half_a_copy_is_none_and_the_next_run_begins_again(cluster: Cluster, make_step: Any, how: str) -> None:
     cluster.fails = how
-    with pytest.raises(Failure, match=r"pg_restore ended|1 tables of the copy differ: public\.order has 3 rows there"):
+    said = r"pg_restore ended|1 tables of the copy differ: public\.order has 3 rows there|No space left"
+    with pytest.raises((Failure, OSError), match=said):
         make(make_step("database"), Fill(project="staging"))
     assert set(cluster.databases) == {"staging"}
     assert not (SHOP.memory / "fill").exists()

@@ -231,5 +231,5 @@ def test_a_job_that_prints_nothing_is_said_to_run(make_step: Any, monkeypatch: p
     said = threading.Event()
     step = make_step("build", data=BUILD)
     monkeypatch.setattr(step, "say", lambda text: said.set() if "install: still running" in text else None)
-    with jobs._telling(step, "install"):
+    with jobs.telling(step, "install"):
         assert said.wait(10)

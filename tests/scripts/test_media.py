@@ -136,3 +136,38 @@ def test_where_root_led_them_others_are_let_in(tmp_path: Path, before: int, afte
     (tmp_path / "volume").chmod(0o700)
     assert not files.open_directory(tmp_path / "media", 0o755, "daemon")
     assert not files.open_directory(tmp_path / "none", 0o755, "root")
+
+
+@pytest.mark.proves("media.closed")
+@pytest.mark.parametrize("noted", [True, False])
+def test_folders_that_are_not_served_any_more_are_closed(
+    machine: Server, make_step: Any, server: Path, noted: bool
+) -> None:
+    """By the links of the step `account`, or by the manifest that was live, where an earlier version made none."""
+    PROJECT.media.unlink()
+    for folder in (PROJECT.media, PROJECT.shared / "data/photos", PROJECT.shared / "new"):
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+    PROJECT.uploads.mkdir()
+    for name in ("data/photos", "new", *(("media",) if noted else ())):
+        PROJECT.uploads_link(name).symlink_to(f"../shared/{name}")
+    was, now = replace(manifest(), media_url="/media/"), replace(manifest(), media_url="/media/", media="new")
+    step = make_step("switch", data=now)
+    for _ in range(2):
+        media.retire(step, was)
+        assert {path.name: path.stat().st_mode & 0o777 for path in PROJECT.shared.rglob("*")} == {
+            **{"media": 0o750, "photos": 0o750, "new": 0o755},
+            "data": (PROJECT.shared / "data").stat().st_mode & 0o777,
+        }
+        assert [link.name for link in PROJECT.uploads.iterdir()] == ["new"]
+    assert step.said == [f"{PROJECT.shared}/{name} is closed to other users" for name in ("data/photos", "media")]
+
+
+@pytest.mark.proves("media.closed", "root.trust")
+def test_what_else_is_in_their_place_is_left_alone(machine: Server, make_step: Any, server: Path) -> None:
+    (server / "volume/media").chmod(0o755)
+    media.retire(
+        make_step("switch", data=replace(manifest(), media_url=None)), replace(manifest(), media_url="/media/")
+    )
+    assert (server / "volume/media").stat().st_mode & 0o777 == 0o755
+    assert PROJECT.media.is_symlink()

@@ -54,7 +54,7 @@ def programs(server: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     found = Programs()
     monkeypatch.setattr(jobs, "run_job", found.run)
     monkeypatch.setattr(jobs, "run", lambda argv, thing: found.others.append(argv))
-    for name in ("end_orphans", "end_build_user", "make_home"):
+    for name in ("end_orphans", "end_build_user", "make_home", "wait_for_disk"):
         monkeypatch.setattr(jobs, name, lambda *_: None)
     for name in ("seal", "_add_own_folder"):
         monkeypatch.setattr(prepare, name, lambda *_: None)

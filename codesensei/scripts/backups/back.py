@@ -14,16 +14,14 @@ from pathlib import Path
 from codesensei.scripts.backups import archiving, make, moment, postgres, settings, sqlite
 from codesensei.scripts.backups.pgbackrest import Archive
 from codesensei.scripts.backups.repository import Repository
-from codesensei.scripts.base import files, locks
-from codesensei.scripts.base.commands import systemctl
+from codesensei.scripts.base import before, files, locks
+from codesensei.scripts.base.commands import sync, systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import PORT, identifier, literal
 from codesensei.scripts.serving.live import Live
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Backup
-
-NAME_BYTES = 63
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,7 @@ class _Names:
     stamp: str
 
     def of(self, name: str) -> str:
-        end = f"-before-{self.stamp}"
-        return f"{name[: NAME_BYTES - len(end)]}{end}"
+        return before.name_of(name, self.stamp)
 
 
 def restore(step: Step[object], snapshot: str, at: str = "") -> None:
@@ -64,6 +61,8 @@ def restore(step: Step[object], snapshot: str, at: str = "") -> None:
             new = _new_database(step, wanted, found, contents)
         elif contents.kind == "sqlite":
             make.compare(contents, sqlite.count(wanted.user, found / make.DUMP))
+        # The files of before give up their place only to what a power cut leaves whole.
+        sync(beside)
         with _stopped(step):
             if new:
                 _swap_databases(step, wanted, new, names)
@@ -112,13 +111,13 @@ def _new_database(step: Step[object], wanted: Backup, found: Path, contents: mak
     if database is None or database.kind == "sqlite":
         fix = "give the stack file the database that it had then"
         raise Failure("backup", "it has a PostgreSQL database, and the stack has none", fix)
-    port, new = database.port or PORT, make.scratch(step.project, "new")
+    port, new = database.port or PORT, postgres.scratch(step.project, "new")
     postgres.drop(port, new)
     try:
         step.say("restoring the database beside the one that serves")
         postgres.restore(step, port, found / make.DUMP, new, database.role, list(contents.extensions))
         make.compare(contents, postgres.count(port, new))
-    except Failure:
+    except (Failure, OSError):
         postgres.drop(port, new)
         raise
     return new
@@ -161,8 +160,9 @@ def _fetch_folders(
 ) -> dict[str, Path]:
     """The folders of the backup, each as the app user's own."""
     wanted, found = repository.settings, {}
+    known = make.folders(step.project, wanted)
     for folder, was in contents.folders.items():
-        if folder not in wanted.folders:
+        if folder not in known:
             step.say(f"left out: {folder}, which is no folder of the stack any more")
             continue
         place = Path(was)

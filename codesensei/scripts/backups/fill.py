@@ -30,7 +30,7 @@ def make(step: Step[object], port: int, name: str, role: str, wanted: Fill, sent
 
     Cut off before that, the next run begins again. Failure where there is nothing to make it of.
     """
-    folder, new = step.project.memory / "fill", f"codesensei_new_{step.slug}"
+    folder, new = step.project.memory / "fill", postgres.scratch(step.project, "new")
     files.remove_path(folder)
     files.make_directory(folder, 0o700)
     try:
@@ -46,7 +46,7 @@ def make(step: Step[object], port: int, name: str, role: str, wanted: Fill, sent
             _compare(wanted.project, counts, there)
         renamed = f"ALTER DATABASE {identifier(new)} RENAME TO {identifier(name)};"
         postgresql.sql(port, renamed, thing=f"database {name}")
-    except Failure:
+    except (Failure, OSError):
         postgres.drop(port, new)
         raise
     finally:

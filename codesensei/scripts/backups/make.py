@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from codesensei.scripts.base import files, locks
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
+from codesensei.scripts.serving import media
 from codesensei.scripts.serving.live import Live
 from codesensei.wire import codec, moments
 from codesensei.wire.names import backup_units
@@ -58,15 +59,39 @@ def fetched(project: ProjectPaths, what: str) -> Path:
     return project.backups / what
 
 
-def scratch(project: ProjectPaths, what: str) -> str:
-    """The database that a backup is restored into; `what` is `check` or `new`."""
-    return f"codesensei_{what}_{project.slug}"
-
-
 def sqlite_place(project: ProjectPaths, wanted: Backup) -> str:
     """The SQLite file, as the project itself finds it."""
     assert wanted.database is not None
     return os.path.join(project.current, wanted.directory, wanted.database.name)
+
+
+def folders(project: ProjectPaths, wanted: Backup) -> tuple[str, ...]:
+    """Those of the stack file, and the one in shared where what serves has its uploads, if that is another one."""
+    root = media.root(project, wanted.directory)
+    if not wanted.folders or root is None or _covers(project, wanted.folders, root):
+        return wanted.folders
+    # Only what is in shared itself: around a folder in there, the app user may put links.
+    ways = [(project.shared, root), (Path(os.path.realpath(project.shared)), Path(os.path.realpath(root)))]
+    name = next((path.relative_to(shared).parts[0] for shared, path in ways if shared in path.parents), "")
+    place = project.shared / name
+    is_theirs = place.is_symlink() or files.owner(place) in (None, files.user_id(wanted.user))
+    own = [path.name for path in (project.logs, project.home(""), project.env_link, project.venv_link)]
+    return (*wanted.folders, name) if name and name not in own and is_theirs else wanted.folders
+
+
+def _covers(project: ProjectPaths, names: Iterable[str], root: Path) -> bool:
+    real = Path(os.path.realpath(root))
+    return any(real.is_relative_to(os.path.realpath(project.shared / name)) for name in names)
+
+
+def _uploads_elsewhere(project: ProjectPaths, wanted: Backup) -> str:
+    """Where uploads are that no backup has; empty where there are none, or where nobody wants them in it."""
+    root = media.root(project, wanted.directory)
+    if not wanted.folders or root is None or _covers(project, folders(project, wanted), root):
+        return ""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return str(root) if any(root.iterdir()) else ""
+    return ""
 
 
 def alone(step: Step[object]) -> contextlib.AbstractContextManager[None]:
@@ -88,9 +113,7 @@ def sweep(step: Step[object]) -> None:
     if database and database.kind in MADE_HERE:
         port = database.port or PORT
         left += moment.sweep(Archive(project, wanted)) if wanted.days else []
-        for name in (scratch(project, "check"), scratch(project, "new")):
-            left += [f"database {name}"] if postgres.exists(port, name) else []
-            postgres.drop(port, name)
+        left += postgres.sweep(project, port)
         if postgresql.is_closed(port, database.name):
             postgresql.open_database(port, database.name)
             step.say(f"database {database.name} opened, which an interrupted run has left closed")
@@ -123,20 +146,23 @@ def _is_check_due(project: ProjectPaths) -> bool:
 def _make(step: Step[object], wanted: Backup, repository: Repository) -> str:
     project, place = step.project, staging(step.project)
     with _emptied(place):
-        folders, left = _folders(project, wanted)
+        chosen, left = _folders(project, wanted)
         archived = 0
         if wanted.days:
             contents, archived = _archive(step, wanted)
         else:
             contents = _dump(project, wanted, place)
-        contents = replace(contents, folders=folders)
+        contents = replace(contents, folders=chosen)
         files.write_file(place / MANIFEST, json.dumps(codec.encode(contents), indent=1) + "\n", 0o600)
         size = archived + sum(path.stat().st_size for path in place.iterdir())
-        snapshot = repository.add([place, *map(Path, folders.values())])
+        snapshot = repository.add([place, *map(Path, chosen.values())])
     error, fix = "", ""
     if left:
         error = f"files are not in it, because {', '.join(left)} is a link that {wanted.user} made"
         fix = "put the folder itself there, or a link that root owns"
+    elif elsewhere := _uploads_elsewhere(project, wanted):
+        error = f"uploads are not in it, because MEDIA_ROOT is {elsewhere}"
+        fix = f"set MEDIA_ROOT to a folder of {project.shared}, or codesensei:backups.media to false"
     status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error=error, fix=fix)
     return snapshot
 
@@ -205,7 +231,8 @@ def _dump(project: ProjectPaths, wanted: Backup, place: Path) -> Contents:
 def verify(step: Step[object], snapshot: str = "latest") -> None:
     """Restore a backup beside the live database, compare all counts, and drop it again. Failure where they differ."""
     project, wanted = step.project, settings.require(step.project)
-    repository, into, beside = Repository(project, wanted), fetched(project, "check"), scratch(project, "check")
+    repository, into = Repository(project, wanted), fetched(project, "check")
+    beside = postgres.scratch(project, "check")
     try:
         sweep(step)
         chosen = choose(repository, snapshot)
@@ -280,7 +307,7 @@ def compare(contents: Contents, counts: Mapping[str, int]) -> None:
 def _folders(project: ProjectPaths, wanted: Backup) -> tuple[dict[str, str], list[str]]:
     """Where each folder is, and those that a link of the app user's stands for: root reads nothing behind it."""
     found, left = {}, []
-    for folder in wanted.folders:
+    for folder in folders(project, wanted):
         path = project.shared / folder
         if path.is_symlink() and files.owner(path) != files.user_id("root"):
             left.append(str(path))

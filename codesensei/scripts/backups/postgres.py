@@ -17,6 +17,7 @@ from codesensei.scripts.base.commands import WITH_CALLER, how_it_ended
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.postgres import passwords, postgresql, scram
 from codesensei.scripts.postgres.postgresql import identifier, literal
+from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.processes import SYSTEM_PATH
 from codesensei.wire.quick import dataclass
 
@@ -148,6 +149,20 @@ def drop(port: int, name: str) -> None:
     """Drop a database of our own making, if it is there, and what is left of a restore that was cut off."""
     text = f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE);\nDROP ROLE IF EXISTS {identifier(_helper(name))};"
     postgresql.sql(port, text, thing=f"database {name}")
+
+
+def scratch(project: ProjectPaths, what: str) -> str:
+    """The database that a copy or a backup is restored into; `what` is `check` or `new`."""
+    return f"codesensei_{what}_{project.slug}"
+
+
+def sweep(project: ProjectPaths, port: int) -> list[str]:
+    """Drop those that a run which was killed has left, with their roles; returns what to say of it."""
+    names = [scratch(project, what) for what in ("check", "new")]
+    left = [f"database {name}" for name in names if exists(port, name)]
+    for name in names:
+        drop(port, name)
+    return left
 
 
 def _helper(name: str) -> str:

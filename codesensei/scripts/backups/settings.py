@@ -43,6 +43,13 @@ def require(project: ProjectPaths) -> Backup:
     return found
 
 
+def stop(step: Step[object]) -> None:
+    """Stop a backup or a check that the timer has started."""
+    _, service = backup_units(step.slug)
+    if paths.unit(service).exists():
+        systemctl("stop", service, check=False)
+
+
 def remove(step: Step[object]) -> None:
     """Stop the timer and forget password and settings; the backups themselves stay where they are."""
     project, found = step.project, read(step.project)

@@ -41,6 +41,9 @@ def put(place: Path, old: Path) -> "dict[str, int]":
     new = place.with_name(f"{place.name}.restored")
     with new.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        # A power cut would else leave an empty file in the place of the database.
+        os.fsync(file.fileno())
     counts = count(new)
     for end in ("", "-wal", "-shm", "-journal"):
         with contextlib.suppress(FileNotFoundError):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from codesensei.scripts.base.step import Failure
 from codesensei.wire.processes import SYSTEM_PATH
@@ -75,6 +76,15 @@ def how_it_ended(code: int) -> str:
         return f"ended with status {code}"
     by_kernel = ", as the kernel does where memory runs out (journalctl -k tells)" if code == -signal.SIGKILL else ""
     return f"was killed by signal {-code}{by_kernel}"
+
+
+def sync(folder: Path) -> None:
+    """Have the disk itself keep what was written beside `folder`, however long that takes.
+
+    Failure where it cannot. A program's files may else be empty after a power cut, though root's note of them is not.
+    """
+    fix = "look at the server's kernel log (dmesg)"
+    run(["sync", "--file-system", str(folder)], thing=f"disk of {folder}", fix=fix)
 
 
 def as_user(user: str, *argv: str, group: str = "") -> list[str]:

@@ -107,23 +107,28 @@ def make_directory(path: Path, mode: int, owner: str = "root", group: str = "roo
 
     Raises NotADirectoryError when something else, a link included, has the name.
     """
-    wanted = (user_id(owner), group_id(group), mode)
     changed = False
     try:
         os.mkdir(path, 0o700)
         changed = True
     except FileExistsError:
         pass
+    return keep_directory(path, mode, owner, group) or changed
+
+
+def keep_directory(path: Path, mode: int, owner: str, group: str) -> bool:
+    """Give a directory that is there this mode and owner. OSError where there is none, or a link in its place."""
+    wanted = (user_id(owner), group_id(group), mode)
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         found = os.fstat(handle)
-        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) != wanted:
-            os.fchown(handle, wanted[0], wanted[1])
-            os.fchmod(handle, mode)
-            changed = True
+        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == wanted:
+            return False
+        os.fchown(handle, wanted[0], wanted[1])
+        os.fchmod(handle, mode)
+        return True
     finally:
         os.close(handle)
-    return changed
 
 
 def open_directory(path: Path, mode: int, owner: str) -> bool:
@@ -212,16 +217,20 @@ def link_target(path: Path) -> str | None:
     return os.readlink(path) if path.is_symlink() else None
 
 
-def read_foreign(path: Path, start: int = 0, limit: int = 2**24) -> bytes:
-    """What is in a file of somebody else's, who may have put anything in its place; nothing where it is no file."""
+def read_foreign(path: Path | str, start: int = 0, limit: int = 2**24, folder: int | None = None) -> bytes:
+    """What is in a file of somebody else's, who may have put anything in its place; nothing where it is no file.
+
+    `folder` is an open directory that `path` is in.
+    """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except OSError:
         return b""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        return b""
     with os.fdopen(handle, "rb") as stream:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            return b""
         # A log that was rotated since then is a new file.
         stream.seek(start if start <= found.st_size else 0)
         return stream.read(limit)

@@ -145,6 +145,7 @@ def _disowned(proof: Proof) -> Iterator[str]:
         except OSError:
             yield f"{path} is gone"
             continue
-        led = stat.S_ISLNK(found.st_mode) and found.st_uid == 0
+        # A link whose owner counts is one of the files.
+        led = stat.S_ISLNK(found.st_mode) and found.st_uid == 0 and path not in proof.files
         if found.st_uid != owner and not led:
             yield f"{path} belongs to {files.user_name(found.st_uid)}, not to {files.user_name(owner)}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from codesensei.scripts.base.step import Failure
-from codesensei.scripts.release.record import DatabaseFacts, Facts
+from codesensei.scripts.release.record import DatabaseFacts, Facts, Record
 from codesensei.scripts.release.release import Release
 from codesensei.wire import envfile, policy, shared
 from codesensei.wire.manifest import Manifest
@@ -91,6 +91,12 @@ def sqlite_path(name: str) -> str | None:
         return None if name == ":memory:" else name
     found = urlsplit(name)
     return None if found.path == ":memory:" or "mode=memory" in found.query else unquote(found.path)
+
+
+def sqlite_names(records: Iterable[Record]) -> set[str]:
+    """What the SQLite files are called with which these releases work."""
+    known = [found for each in records if each.facts for found in each.facts.databases.values() if is_sqlite(found)]
+    return {os.path.basename(path) for found in known if (path := sqlite_path(found.name))}
 
 
 def _lost_sqlite(facts: Facts, release: Release) -> dict[str, str]:

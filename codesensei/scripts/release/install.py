@@ -42,6 +42,7 @@ def install(step: Step[Build], release: Release) -> None:
     _web_server(_requirements(Builder(step, release, venv, version), python), data.server)
     jobs.end_build_user(step)
     seal(venv, step.project.build_user, release.user)
+    jobs.wait_for_disk(step, venv)
     files.write_file(venv / ".complete", version + "\n", 0o644)
     _trim_cache(step)
     step.changed(f"packages are installed ({venv.name})")

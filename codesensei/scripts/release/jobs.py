@@ -19,7 +19,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 
 from codesensei.scripts.base import files
-from codesensei.scripts.base.commands import as_user, how_it_ended, run, systemctl
+from codesensei.scripts.base.commands import as_user, how_it_ended, run, sync, systemctl
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.release.release import Release, redactor, variable_notes
 from codesensei.wire import envfile, paths, processes, sandbox
@@ -139,7 +139,7 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
     answer = begun = ""
     tail: deque[str] = deque(maxlen=job.lines)
     only_root = partial(os.open, mode=0o600)
-    with _credentials(release) as credentials, open(log, "a", opener=only_root) as full, _telling(step, job.title):
+    with _credentials(release) as credentials, open(log, "a", opener=only_root) as full, telling(step, job.title):
         full.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {job.title}\n")
         argv, env = _systemd_run(release, job, credentials), {"PATH": SYSTEM_PATH}
         process = subprocess.Popen(
@@ -166,6 +166,12 @@ def run_job(step: Step[object], release: Release, job: Job) -> JobResult:
     return JobResult(0 if end.well else code, "\n".join(tail), log, end.result, answer, end.signal)
 
 
+def wait_for_disk(step: Step[object], folder: Path) -> None:
+    """Have the disk keep what jobs have written, before a note says that it is complete."""
+    with telling(step, "wait for the disk"):
+        sync(folder)
+
+
 def quiet_times() -> Iterator[float]:
     """Seconds until each next word that something still runs: all of them stand before the error, should it fail."""
     pause = QUIET_SECONDS
@@ -175,8 +181,8 @@ def quiet_times() -> Iterator[float]:
 
 
 @contextlib.contextmanager
-def _telling(step: Step[object], title: str) -> Iterator[None]:
-    """Say that the job still runs, even if it prints nothing: after 20 s, and then less and less often."""
+def telling(step: Step[object], title: str) -> Iterator[None]:
+    """Say that it still runs, even if it prints nothing: after 20 s, and then less and less often."""
     ended, started = threading.Event(), time.monotonic()
 
     def tell() -> None:

@@ -70,6 +70,7 @@ def prepare(
     for warning in found:
         step.say(f"warning: {warning}")
     seconds["static"] = round(seconds["static"] + time.monotonic() - started, 1)
+    jobs.wait_for_disk(step, release.path)
     record.prepared(project, name, seconds)
     step.changed(f"release {name} is prepared")
 

@@ -7,7 +7,7 @@ once that step has succeeded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import PurePath
 from typing import Any, Literal
@@ -136,6 +136,12 @@ def read(project: ProjectPaths, name: str) -> Record:
     path = project.record(name)
     data = read_json(path, {})
     return codec.decode(Record, data if "state" in data else _earlier(data), str(path), kept=True)
+
+
+def every(project: ProjectPaths) -> Iterator[Record]:
+    """The records of all releases that were made and not removed yet."""
+    for path in sorted(project.record("").parent.glob("*-*.json")):
+        yield read(project, path.stem)
 
 
 def databases_that_serve(project: ProjectPaths) -> set[str]:

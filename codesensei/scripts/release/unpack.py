@@ -97,6 +97,8 @@ def _archive(step: Step[object], revision: str, source: SourceArchive) -> Path:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise Failure("source", f"{arrived} is not a regular file", f"remove it on the server, then {fix}")
         shutil.copyfileobj(stream, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
     found = _sha256(temporary)
     if found != source.sha256:
         cause = f"the archive arrived damaged (SHA-256 {found[:16]}, expected {source.sha256[:16]})"

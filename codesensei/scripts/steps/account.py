@@ -5,11 +5,14 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import stat
 from pathlib import Path
 
 from codesensei.scripts.base import commands, files, nginx
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.checks.user import APP_COMMENT, BUILD_COMMENT, check_power
+from codesensei.scripts.serving import media
+from codesensei.scripts.serving.live import Live
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Account
 
@@ -38,11 +41,15 @@ def run(step: Step[Account]) -> None:
         _make_parents(step, path)
     served = project.shared / step.data.media
     shared = [project.shared / path for path in step.data.shared_paths]
+    live = Live.read(project).manifest
     for path in dict.fromkeys([project.media, project.logs, project.shared / "state", *shared]):
         serving = step.data.media_serving if path == served else "none"
+        if serving == "none":
+            # What serves goes on as it is; the switch closes it.
+            serving = media.serving(live, str(path.relative_to(project.shared)))
         # What not everybody gets, other users of the server cannot read either; root's own link leads where it led.
         ours = serving == "internal" and not path.is_symlink()
-        mode = 0o750 if ours or serving == "none" else 0o755
+        mode = media.CLOSED if ours or serving == "none" else 0o755
         _directory(step, path, mode, user, nginx.USER if ours else group)
         if not path.is_symlink():
             step.manage_owner(path)
@@ -61,11 +68,23 @@ def _lead_proxy(step: Step[Account], served: Path) -> None:
 
     So a link that the app user puts in place of its folder leads to its own files alone, and root's where root says.
     """
-    link, owner = step.project.uploads_link(step.data.media), step.data.user
-    led = served.is_symlink() and served.is_dir()
-    uid = served.stat().st_uid if led else files.user_id(owner)
+    link = step.project.uploads_link(step.data.media)
+    uid = _owner_behind(served, files.user_id(step.data.user))
     step.converge(files.make_link(link, f"../shared/{step.data.media}", uid), f"{link} leads to {served}")
     step.manage(link)
+    step.manage_owner(link)
+
+
+def _owner_behind(served: Path, app: int) -> int:
+    """Whose the folder is that a link of root's leads to; `app` where the app user may change what is there."""
+    found = os.lstat(served)
+    if not (stat.S_ISLNK(found.st_mode) and found.st_uid == 0):
+        return app
+    led = served.parent / os.readlink(served)
+    # In a folder of its own, it may put a link to anything in the place of the next one.
+    if not led.is_dir() or app in [os.stat(parent).st_uid for parent in led.parents]:
+        return app
+    return os.stat(led).st_uid
 
 
 def _refuse_power(user: str, *, is_new: bool) -> None:

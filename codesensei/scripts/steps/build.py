@@ -72,6 +72,7 @@ def _build(step: Step[Build], release: Release) -> Asked | None:
         # Many settings create the folder themselves, which the app user cannot do in a release.
         jobs.make_in_release(release, os.path.join(release.code, facts.static_root), "STATIC_ROOT")
     seconds = {"code": unpacked - started, "packages": installed - unpacked, "settings": time.monotonic() - installed}
+    jobs.wait_for_disk(step, release.path)
     record.built(project, name, facts, {phase: round(taken, 1) for phase, taken in seconds.items()})
     step.changed(f"release {name} is built")
     return asked

@@ -12,6 +12,7 @@ from codesensei.scripts.backups import copies, end
 from codesensei.scripts.base import files, register
 from codesensei.scripts.base.step import Failure, Step
 from codesensei.scripts.hardening import harden
+from codesensei.scripts.release import checks, record
 from codesensei.scripts.removal import accounts, configuration, data, database, own_broker, processes
 from codesensei.scripts.serving import brokers, certificates, nginx_unit
 from codesensei.scripts.serving.live import Live
@@ -47,16 +48,19 @@ def run(step: Step[Destroy]) -> None:
 
 def _remove_all(step: Step[Destroy], entry: register.Entry) -> register.Kept | None:
     served = Live.read(step.project)
-    drop_database, drop_media = step.data.on_destroy.database == "drop", step.data.on_destroy.media == "drop"
+    fates = {"database": step.data.on_destroy.database, "media": step.data.on_destroy.media}
+    drops = {kind for kind, fate in fates.items() if fate == "drop"}
+    drop_database = "database" in drops
     processes.remove(step, {*entry.names.get("units", ()), *served.units})
     end.backups(step)
     configuration.remove(step, served.contents)
     certificates.remove(step)
     copies.sweep(step)
+    end.sweep(step)
     database_kept = database.remove(step, entry, drop_database)
     _empty_broker(step, entry, drop_database)
     broker_kept = own_broker.remove(step, drop_database)
-    remains = broker_kept + data.remove(step, drop_database, drop_media)
+    remains = broker_kept + data.remove(step, drops, checks.sqlite_names(record.every(step.project)))
     user_kept = accounts.remove(step, entry, remains)
     if not (database_kept or remains):
         return None

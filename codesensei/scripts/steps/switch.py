@@ -77,6 +77,7 @@ def run(step: Step[Manifest]) -> None:
     _manage(step)
     warnings += _of_what_serves(step, release)
     warnings += _finish(step, release, seconds)
+    media.retire(step, now.manifest)
     since = prune.since(project, MOST_SERVED)
     step.result = Switched(release=name, revision=revision, url=manifest.url, warnings=tuple(warnings), served=since)
 

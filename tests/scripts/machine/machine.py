@@ -180,7 +180,7 @@ class Machine:
             return Kind.QUERY, " ".join(["journalctl", *words[:1]]), lambda: self._journal(words)
         if name == "nginx":
             return Kind.QUERY, " ".join(argv), self._test_nginx
-        if name == "pkill":
+        if name in ("pkill", "sync"):
             return Kind.PROGRAM, " ".join(argv), lambda: ANSWERED
         if name == "setpriv":
             return self._as_user(words, given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,49 @@ def test_what_a_failed_deploy_has_left_is_removed(machine: Machine) -> None:
     left.write_bytes(b"x")
     assert build(machine).ok
     assert not left.exists()
+
+
+@pytest.mark.proves("release.on-disk")
+def test_what_a_note_calls_complete_is_on_the_disk_before(machine: Machine) -> None:
+    """A note survives a power cut: what was written since the last `sync` may then be empty."""
+    prepared(machine)
+    release, record = f"{stack.ROOT}/releases/{FIRST.release}", f"{stack.MEMORY}/release/{FIRST.release}.json"
+    unsafe: list[str] = []
+    at = dict[str, list[str]]()
+
+    def look(text: str) -> None:
+        known = json.loads(machine.read(record) or "{}").get("state", "")
+        at.setdefault("packages" if machine.read(f"{VENV}/.complete") else "", [*unsafe])
+        at.setdefault(known, [*unsafe])
+        if text.startswith("sync --file-system "):
+            assert text.removeprefix("sync --file-system ") in (VENV, release)
+            unsafe.clear()
+        elif text.startswith(("job: ", "tar ")) or release in text:
+            unsafe.append(text)
+
+    machine.watch(look)
+    ended = build(machine)
+    assert ended.ok, ended.error
+    look("")
+    assert at["unpacked"]
+    assert (at["packages"], at["built"], at["prepared"]) == ([], [], [])
+
+
+@pytest.mark.proves("release.on-disk", "errors.four")
+def test_a_disk_that_keeps_nothing_fails_the_build(machine: Machine) -> None:
+    prepared(machine)
+    assert build(machine).ok
+    number = next(number for number, call in enumerate(machine.calls.made) if call.text.startswith("sync "))
+    other = Machine.make()
+    try:
+        stack.make_server(other)
+        stack.send(other, FIRST)
+        prepared(other)
+        ended = build(other, fault=Fault(number, How.REFUSED))
+        assert ended.error.startswith(f"error: disk of {VENV} on ")
+        assert other.read(f"{VENV}/.complete") is None
+    finally:
+        other.end()
 
 
 @pytest.mark.slow

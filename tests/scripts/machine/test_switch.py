@@ -8,6 +8,7 @@ import pytest
 
 from tests.scripts.machine import stack
 from tests.scripts.machine.machine import Machine, Visit
+from tests.scripts.machine.processes import App
 from tests.scripts.machine.scenarios import (
     FIRST,
     HOST,
@@ -125,6 +126,23 @@ def test_again_changes_nothing(scenario: Scenario) -> None:
         assert again.said.splitlines()[0] == f"unchanged: {scenario.after.release} is live"
         assert story(machine) == ()
         assert (look(machine), running(machine)) == (before, processes)
+
+
+@pytest.mark.proves("media.closed", "order.inert")
+def test_uploads_that_are_not_served_any_more_are_closed_at_the_end_alone() -> None:
+    scenario = NAMED["new commit"]
+    with scenario.machine() as machine:
+        folder, link = f"{stack.ROOT}/shared/media", f"{stack.ROOT}/uploads/media"
+        machine.link(link, "../shared/media")
+        machine.files.path(folder).chmod(0o755)
+        machine.apps[scenario.after.release] = App(500)
+        assert not switch(machine, scenario.after).ok
+        assert machine.files.path(folder).stat().st_mode & 0o777 == 0o755
+        machine.apps.clear()
+        ended = switch(machine, scenario.after)
+        assert f"{folder} is closed to other users" in ended.said
+        assert machine.files.path(folder).stat().st_mode & 0o777 == 0o750
+        assert machine.read(link) is None
 
 
 def running(machine: Machine) -> dict[str, int]:

@@ -173,6 +173,10 @@ UNIT = [
     Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
     Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, folders.values())]", "[place]"),
     Breakage("backups.no-step", "components/stack.py", "if stack.config.backups is not None:", "if True:"),
+    Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", "            if used:\n", "            if False:\n"),
+    Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", "and identity[1] != used:", "and False:"),
+    Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", " and not again else", " else"),
+    Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", "if last.made and last.to ==", "if last.to =="),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
     Breakage(

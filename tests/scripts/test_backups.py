@@ -46,10 +46,10 @@ DATA = Backup(
 
 
 class Restic:
-    """restic and ssh-keygen; `made` tells whether there is a repository, `refuses` what it says instead."""
+    """restic and ssh-keygen; `made` counts the repositories, 0 while there is none; `refuses` is said instead."""
 
     def __init__(self) -> None:
-        self.made, self.refuses, self.told = False, "", list[list[str]]()
+        self.made, self.refuses, self.told = 0, "", list[list[str]]()
         self.environment: dict[str, str] = {}
         self.added: dict[str, Any] = {}
 
@@ -64,7 +64,9 @@ class Restic:
             return Result("", self.refuses, 1)
         if "cat" in argv and not self.made:
             return Result("", NO_REPOSITORY, 1)
-        self.made = self.made or "init" in argv
+        if "cat" in argv:
+            return Result(json.dumps({"version": 2, "id": f"cafe{self.made}"}, indent=2), "", 0)
+        self.made += "init" in argv
         if "backup" in argv:
             staged = Path(argv[list(argv).index("--") + 1])
             self.added = {path.name: path.read_bytes() for path in staged.iterdir()}
@@ -102,7 +104,7 @@ def test_the_step_writes_everything_once(restic: Restic, make_step: Any) -> None
     assert SHOP.backups.stat().st_mode & 0o777 == 0o700
     assert (SHOP.backups / "known_hosts").read_text() == "nas.example.com ssh-ed25519 AAAA\n"
     assert "StrictHostKeyChecking=yes" in " ".join(restic.told[0])
-    assert [words[-1] for words in restic.told] == ["config", "init", "config"]
+    assert [words[-1] for words in restic.told] == ["config", "init", "config", "config"]
 
 
 @pytest.mark.proves("backups.target-refuses")
@@ -198,6 +200,48 @@ def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: 
     forgotten = next(words for words in restic.told if "forget" in words)
     assert forgotten[-3:] == ["--keep-daily=7", "--keep-weekly=4", "--keep-within=1d"]
     assert [*status.findings(SHOP)] == []
+
+
+@pytest.mark.proves("backups.gone")
+@pytest.mark.parametrize(
+    ("there", "cause"),
+    [(0, "the repository that they were made in is gone"), (7, "another repository is there than the one that")],
+)
+def test_no_backup_begins_again_where_the_ones_of_before_are_gone(
+    restic: Restic, make_step: Any, there: int, cause: str
+) -> None:
+    """As where a disk is not mounted, and where the directory below it had a repository before it ever was."""
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    restic.made = 2
+    # Nothing is lost where none was ever made.
+    make.now(make_step("backup"))
+    make.now(make_step("backup"))
+    restic.made, told = there, len(restic.told)
+    assert backup.run("shop", ["now"]) == 1
+    (found,) = status.findings(SHOP)
+    assert cause in found.cause
+    assert found.fix.startswith("look whether its disk is mounted; to begin again there")
+    (warning,) = deployed(make_step).result.warnings
+    assert cause in warning
+    assert {words[-1] for words in restic.told[told:]} == {"config"}
+    other = deployed(make_step, to="sftp://keeper@nas.example.com/other")
+    assert other.result.warnings == ()
+    status.note(SHOP, to=DATA.to, repository="cafe2")
+    deployed(make_step)
+    assert backup.run("shop", ["begin"]) == 0
+    assert [*status.findings(SHOP)] == []
+    assert backup.run("shop", ["now"]) == 0
+
+
+@pytest.mark.proves("backups.gone")
+def test_what_is_asked_of_backups_that_are_gone_says_so(
+    restic: Restic, make_step: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed(make_step)
+    restic.made = 0
+    assert backup.run("shop", ["restore", "latest"]) == 1
+    assert "there is no repository\nfix: look whether its disk is mounted" in capsys.readouterr().err
 
 
 def raising(error: Exception) -> Any:

@@ -139,7 +139,7 @@ def world(server: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(postgres, "exists", lambda port, name: name in played.databases)
     monkeypatch.setattr(postgresql, "is_closed", lambda port, name: False)
     monkeypatch.setattr(postgres, "size", lambda port, name: 1)
-    monkeypatch.setattr(Repository, "ensure", lambda self: False)
+    monkeypatch.setattr(Repository, "ensure", lambda self, again=False: False)
     usage = SimpleNamespace(total=20 * GIB, free=20 * GIB)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     (server / "target").mkdir()

@@ -98,13 +98,16 @@ def sweep(step: Step[object]) -> None:
         step.say(f"removed what an interrupted run has left: {', '.join(left)}")
 
 
-def now(step: Step[object]) -> str:
-    """Make one, remove what is beyond those to keep, and check it where the last check is a week ago."""
+def now(step: Step[object], *, again: bool = False) -> str:
+    """Make one, remove what is beyond those to keep, and check it where the last check is a week ago.
+
+    `again` in a new repository, where the one of before is gone.
+    """
     project, wanted = step.project, settings.require(step.project)
     try:
         sweep(step)
         repository = Repository(project, wanted)
-        repository.ensure()
+        repository.ensure(again=again)
         snapshot = _make(step, wanted, repository)
         repository.forget(wanted.keep, wanted.days)
     except (Failure, OSError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from codesensei.scripts.backups import settings
+from codesensei.scripts.backups import settings, status
 from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.commands import WITH_CALLER, Result, how_it_ended
 from codesensei.scripts.base.step import Failure
@@ -74,6 +74,9 @@ _KNOWN = (
     ),
 )
 _NONE_YET = re.compile(r"Is there a repository at the following location|repository does not exist")
+_GONE = "the repository that they were made in is gone"
+_ANOTHER = "another repository is there than the one that they were made in"
+_IDENTITY = re.compile(r'"id":\s*"(\w+)"')
 
 
 @dataclass(frozen=True)
@@ -103,20 +106,31 @@ class Repository:
             commands.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(self._key)])
         return self._key.with_suffix(".pub").read_text().strip()
 
-    def ensure(self) -> bool:
-        """Make the repository where there is none. Failure where it cannot be used."""
+    def ensure(self, *, again: bool = False) -> bool:
+        """Make the repository where there is none. Failure where it cannot be used.
+
+        So it is where backups were made there, and not in what is there now: as on a disk that is not mounted. With
+        `again` somebody has asked for a new one.
+        """
         if self.settings.to.startswith("/"):
             # pgBackRest has a folder in it, to which PostgreSQL's user gets through.
             mode, group = (0o710, "postgres") if self.settings.days else (0o700, "root")
             _ensure_directory(Path(self.settings.to), mode, group)
-        found = self._reached()
-        if found.ok:
-            return False
-        # It says so of a storage that refuses, too.
-        if found.code == _TIMED_OUT or _known(found) or not _NONE_YET.search(found.stderr):
-            raise self._failure(found)
-        self.call("init")
-        return True
+        last, found = status.read(self.project), self._reached()
+        used = last.repository if last.made and last.to == self.settings.to and not again else ""
+        if lacking := not found.ok:
+            # It says so of a storage that refuses, too.
+            if found.code == _TIMED_OUT or _known(found) or not _NONE_YET.search(found.stderr):
+                raise self._failure(found)
+            if used:
+                raise self._lost(_GONE)
+            self.call("init")
+            found = self._reached()
+        identity = _IDENTITY.search(found.stdout)
+        if used and identity and identity[1] != used:
+            raise self._lost(_ANOTHER)
+        status.note(self.project, to=self.settings.to, repository=identity[1] if identity else "")
+        return lacking
 
     def add(self, places: Iterable[Path]) -> str:
         """Back these up; returns the new backup's name."""
@@ -199,12 +213,18 @@ class Repository:
     def _thing(self) -> str:
         return f"backups in {self.settings.to}"
 
+    def _lost(self, cause: str) -> Failure:
+        begin = f"to begin again there, without the backups of before, on the server: {self.project.backup} begin"
+        return Failure(self._thing, cause, f"look whether its disk is mounted; {begin}")
+
     def _failure(self, done: Result) -> Failure:
         if known := _known(done):
             cause, fix = known
             return Failure(self._thing, cause, fix.format(key=self.public_key() if "{key}" in fix else ""))
         if done.code == _TIMED_OUT:
             return Failure(self._thing, f"it does not answer within {PATIENCE} seconds", "try again", done.stderr)
+        if _NONE_YET.search(done.stderr):
+            return Failure(self._thing, "there is no repository", "look whether its disk is mounted", done.stderr)
         fix = "see what it says below" if done.stderr.strip() else "try again"
         return Failure(self._thing, f"restic {how_it_ended(done.code)}", fix, done.stderr)
 

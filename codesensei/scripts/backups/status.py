@@ -18,11 +18,16 @@ CHECK_SECONDS = 7 * 86400.0
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """Times in seconds since the epoch; an empty error is a success. `since` is when backups were first asked for."""
+    """Times in seconds since the epoch; an empty error is a success. `since` is when backups were first asked for.
+
+    `repository` is the identity of the one in `to`, as it was last used.
+    """
 
     since: float = 0.0
     made: float = 0.0
     snapshot: str = ""
+    to: str = ""
+    repository: str = ""
     bytes: int = 0
     error: str = ""
     fix: str = ""

@@ -177,6 +177,18 @@ UNIT = [
     Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", "and identity[1] != used:", "and False:"),
     Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", " and not again else", " else"),
     Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", "if last.made and last.to ==", "if last.to =="),
+    Breakage(
+        "backups.versions",
+        f"{SCRIPTS}/backups/postgres.py",
+        'postgresql.program("pg_dump", int(version) // 10000)',
+        'postgresql.program("pg_dump")',
+    ),
+    Breakage("backups.versions", f"{SCRIPTS}/backups/postgres.py", "max(postgresql.version(port), int(", "max(0, int("),
+    Breakage("backups.versions", f"{SCRIPTS}/backups/postgres.py", "int(dumped_by[1]) if dumped_by else 0", "0"),
+    Breakage("backups.versions", f"{SCRIPTS}/backups/postgres.py", " and done.stderr.endswith(_ONE_ERROR)", ""),
+    Breakage(
+        "backups.versions", f"{SCRIPTS}/backups/postgres.py", "if done.returncode and _NEWER in", "if _ONE_ERROR in"
+    ),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
     Breakage(

@@ -37,6 +37,11 @@ _NOT_RESTORED = re.compile(
     r"\d+; \d+ \d+ (EXTENSION - |COMMENT - EXTENSION |SCHEMA - public |COMMENT - SCHEMA public |EVENT TRIGGER |ACL |"
     r"DEFAULT ACL |PUBLICATION |SUBSCRIPTION )"
 )
+_DUMPED_BY = re.compile(r"^; +Dumped by pg_dump version: (\d+)", re.MULTILINE)
+# The first that a pg_restore since 17 says, and that a server before it does not know.
+_NEWER = "Command was: SET transaction_timeout = 0;"
+_UNREADABLE = "in file header"
+_ONE_ERROR = "errors ignored on restore: 1\n"
 _COUNTED = " ".join(COUNTS.split()) + "\n" + _EXTENSIONS
 Counts = Mapping[str, int]
 
@@ -83,10 +88,12 @@ def session(port: int, name: str, sockets: str = SOCKETS) -> Iterator[Session]:
 def dump(port: int, name: str, into: Path, sockets: str = SOCKETS) -> tuple[Counts, list[str]]:
     """Write the database into a file; the counts of its rows and its extensions, both of the same moment."""
     with session(port, name, sockets) as asked:
-        text = f"{_OPEN}SELECT pg_export_snapshot();\n{_COUNTED}"
-        snapshot, counts, extensions = asked.ask(text, 3)
+        text = f"{_OPEN}SHOW server_version_num;\nSELECT pg_export_snapshot();\n{_COUNTED}"
+        version, snapshot, counts, extensions = asked.ask(text, 4)
+        # A newer one writes what the pg_restore of this version cannot read.
+        program = postgresql.program("pg_dump", int(version) // 10000)
         # Not compressed: restic does it, and keeps what has not changed once.
-        argv = ["pg_dump", "-h", sockets, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}", "--", name]
+        argv = [program, "-h", sockets, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}", "--", name]
         with into.open("wb") as file:
             done = subprocess.run(
                 _as_postgres(argv), stdout=file, stderr=subprocess.PIPE, env=_environment(), cwd="/", check=False
@@ -133,15 +140,21 @@ def restore(step: Step[object], port: int, file: Path, name: str, role: str, ext
         # Who reads it by its descriptor has no way to it but that.
         chosen.chmod(0o644)
         words = ["-h", "127.0.0.1", "-p", str(port), "-U", helper, "-d", name, f"--role={role}"]
-        words += ["--no-owner", "--no-privileges", "--exit-on-error"]
-        _pg_restore(words, file, chosen, password)
+        words += ["--no-owner", "--no-privileges"]
+        dumped_by = _DUMPED_BY.search(listed)
+        # An older one than the dump cannot read it.
+        program = postgresql.program("pg_restore", max(postgresql.version(port), int(dumped_by[1]) if dumped_by else 0))
+        _fill([program, *words], file, chosen, password)
     finally:
         postgresql.sql(port, drop_helper)
 
 
 def contents(file: Path) -> str:
     """What pg_restore says is in a dump."""
-    return _pg_restore(["--list"], file)
+    done = _pg_restore([postgresql.program("pg_restore"), "--list"], file)
+    if done.returncode:
+        raise _failure(done)
+    return done.stdout
 
 
 def drop(port: int, name: str) -> None:
@@ -165,11 +178,32 @@ def size(port: int, name: str) -> int:
     return int(postgresql.sql(port, f"SELECT pg_database_size({literal(name)});"))
 
 
-def _pg_restore(words: list[str], file: Path, chosen: Path | None = None, password: str = "") -> str:
+def _fill(words: list[str], file: Path, chosen: Path, password: str) -> None:
+    """Restore what is chosen of a dump. Failure with the first error."""
+    done = _pg_restore([*words, "--exit-on-error"], file, chosen, password)
+    if done.returncode and _NEWER in done.stderr:
+        # No option leaves it out.
+        done = _pg_restore(words, file, chosen, password)
+        if _NEWER in done.stderr and done.stderr.endswith(_ONE_ERROR):
+            return
+    if done.returncode:
+        raise _failure(done)
+
+
+def _failure(done: subprocess.CompletedProcess[str]) -> Failure:
+    fix = postgresql.FREE_SPACE if postgresql.NO_SPACE in done.stderr else ""
+    if _UNREADABLE in done.stderr:
+        fix = "it was made by a newer pg_dump: install the postgresql-client of that version on this server"
+    return Failure("copy of the database", f"pg_restore {how_it_ended(done.returncode)}", fix, done.stderr)
+
+
+def _pg_restore(
+    words: list[str], file: Path, chosen: Path | None = None, password: str = ""
+) -> subprocess.CompletedProcess[str]:
     """As nobody: it reads what root has opened, and logs in as any client does."""
-    argv = [*WITH_CALLER, "--reuid=nobody", "--regid=nogroup", "--clear-groups", "pg_restore", *words]
+    argv = [*WITH_CALLER, "--reuid=nobody", "--regid=nogroup", "--clear-groups", *words]
     with file.open("rb") as stdin, (chosen or file).open("rb") as listed:
-        done = subprocess.run(
+        return subprocess.run(
             [*argv, *(["-L", f"/dev/fd/{listed.fileno()}"] if chosen else [])],
             stdin=stdin,
             pass_fds=(listed.fileno(),),
@@ -180,10 +214,6 @@ def _pg_restore(words: list[str], file: Path, chosen: Path | None = None, passwo
             cwd="/",
             check=False,
         )
-    if done.returncode:
-        fix = postgresql.FREE_SPACE if postgresql.NO_SPACE in done.stderr else ""
-        raise Failure("copy of the database", f"pg_restore {how_it_ended(done.returncode)}", fix, done.stderr)
-    return done.stdout
 
 
 def _as_postgres(words: list[str]) -> list[str]:

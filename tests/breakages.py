@@ -189,6 +189,10 @@ UNIT = [
     Breakage(
         "backups.versions", f"{SCRIPTS}/backups/postgres.py", "if done.returncode and _NEWER in", "if _ONE_ERROR in"
     ),
+    Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "{placed.get(name, '')} CASCADE", " CASCADE"),
+    Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "key=[*placed, *names].index", "key=names.index"),
+    Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "*made, granted]", "*made]"),
+    Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "if made and _SCHEMA", "if not made and _SCHEMA"),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
     Breakage(
@@ -2864,9 +2868,7 @@ UNIT = [
     ),
     Breakage("database.guarded", f"{SCRIPTS}/backups/postgres.py", "{postgresql.GUARDED}BEGIN", "BEGIN"),
     Breakage("database.extensions", f"{SCRIPTS}/steps/database.py", "{postgresql.MAKING}", ""),
-    Breakage(
-        "database.extensions", f"{SCRIPTS}/backups/postgres.py", "[postgresql.MAKING] if extensions else []", "[]"
-    ),
+    Breakage("database.extensions", f"{SCRIPTS}/backups/postgres.py", "[postgresql.MAKING, *made", "[*made"),
     Breakage(
         "migrations.timeout",
         f"{SCRIPTS}/release/run_migrate.py",

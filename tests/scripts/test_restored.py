@@ -20,7 +20,17 @@ LISTED = """;
 ;     Dumped from database version: 15.12
 ;     Dumped by pg_dump version: {version} (Debian {version}-1)
 ;
+12; 2615 16417 SCHEMA - tools shop
+3596; 0 0 COMMENT - SCHEMA tools shop
+2; 3079 16511 EXTENSION - uuid-ossp\x20
+3602; 0 0 COMMENT - EXTENSION "uuid-ossp"\x20
+3; 3079 16512 EXTENSION - postgis\x20
 215; 1259 16390 TABLE public order shop
+3438; 0 16617 TABLE DATA public spatial_ref_sys postgres
+"""
+MAKES = """SET client_encoding = 'UTF8';
+CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA tools;
+CREATE EXTENSION IF NOT EXISTS postgis WITH SCHEMA "my own";
 """
 SETTING = (
     'pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"\n'
@@ -36,11 +46,16 @@ class Programs:
         self.server, self.dumped_by = server, dumped_by
         self.told, self.said, self.fails = list[list[str]](), list[str](), ""
 
-    def run(self, argv: Sequence[str], **_: Any) -> Any:
+    def run(self, argv: Sequence[str], pass_fds: Sequence[int] = (), **_: Any) -> Any:
         words = [*argv[next(i for i, word in enumerate(argv) if "pg_" in word) :]]
         self.told.append(words)
         if words[1] == "--list":
             return subprocess.CompletedProcess(words, 0, LISTED.format(version=f"{self.dumped_by}.2"), "")
+        if "-L" in words:
+            text = Path(f"/dev/fd/{pass_fds[0]}").read_text()
+            self.said.append("restored: " + ", ".join(line.split()[0] for line in text.splitlines()))
+        if words[1] == "--file=-":
+            return subprocess.CompletedProcess(words, 0, MAKES, "")
         errors = [self.fails] if self.fails else []
         if self.server < 17 <= int(words[0].split("/")[-3]):
             errors = [SETTING, *errors]
@@ -140,3 +155,29 @@ def test_a_dump_that_no_program_here_reads_says_what_is_needed(server: Path, mon
     with pytest.raises(Failure) as caught:
         postgres.contents(server / "dump")
     assert "install the postgresql-client of that version" in caught.value.fix
+
+
+@pytest.mark.proves("backups.extensions", "database.extensions")
+def test_extensions_come_back_where_they_were(play: Any, server: Path) -> None:
+    """Their schemas before them; and what somebody has written into their tables, by the role that gets it all."""
+    programs = play(15, 15)
+    restore(server, "postgis", "hstore", "uuid-ossp")
+    read, _, _, _, schemas, made, rest, taken, _ = programs.said
+    assert (read, schemas, rest) == ("restored: 2;, 3;", "restored: 12;", "restored: 3596;, 215;, 3438;")
+    assert made.startswith(
+        f"{postgresql.MAKING}\n"
+        'CREATE EXTENSION IF NOT EXISTS "uuid-ossp" SCHEMA tools CASCADE;\n'
+        'CREATE EXTENSION IF NOT EXISTS "postgis" SCHEMA "my own" CASCADE;\n'
+        'CREATE EXTENSION IF NOT EXISTS "hstore" CASCADE;\n'
+        "SELECT format('GRANT %s %s TO %I', "
+    )
+    assert taken.startswith("SELECT format('REVOKE %s %s FROM %I', ")
+
+
+@pytest.mark.proves("backups.extensions")
+def test_without_extensions_nothing_is_made_or_lent(play: Any, server: Path) -> None:
+    programs = play(15, 15)
+    restore(server)
+    assert [said for said in programs.said if "restored" in said or "EXTENSION" in said or "format" in said] == [
+        "restored: 12;, 3596;, 215;, 3438;"
+    ]

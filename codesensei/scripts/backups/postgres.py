@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codesensei.scripts.base.commands import WITH_CALLER, how_it_ended
@@ -32,6 +32,16 @@ COUNTS = """
 """
 _OPEN = f"{postgresql.GUARDED}BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
 _EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql';\n"
+# As a dump makes an extension.
+_NAME = r'"(?:[^"]|"")+"|\w+'
+_PLACED = re.compile(f"^CREATE EXTENSION IF NOT EXISTS ({_NAME}) WITH SCHEMA ({_NAME});$", re.MULTILINE)
+# What projects write into tables of an extension, as coordinate systems of their own into PostGIS's, is in a dump.
+_FILLED = (
+    "SELECT format('{}', CASE relkind WHEN 'S' THEN 'UPDATE ON SEQUENCE' ELSE 'INSERT ON' END, pg_class.oid::regclass,"
+    " {}) FROM pg_extension, unnest(extconfig) AS filled JOIN pg_class ON pg_class.oid = filled \\gexec"
+)
+_ENTRY = re.compile(r"\d+; \d+ \d+ ")
+_EXTENSION, _SCHEMA = (re.compile(f"{_ENTRY.pattern}{kind} - ") for kind in ("EXTENSION", "SCHEMA"))
 # Entries of a dump that only a superuser may restore; extensions are made before.
 _NOT_RESTORED = re.compile(
     r"\d+; \d+ \d+ (EXTENSION - |COMMENT - EXTENSION |SCHEMA - public |COMMENT - SCHEMA public |EVENT TRIGGER |ACL |"
@@ -121,37 +131,58 @@ def count(port: int, name: str) -> Counts:
 
 def restore(step: Step[object], port: int, file: Path, name: str, role: str, extensions: list[str]) -> None:
     """Make a new database of a dump, which `role` owns with all that is in it; it must not exist."""
+    listed = contents(file)
+    entries = [line for line in listed.splitlines() if _ENTRY.match(line)]
+    made = _extensions(file, entries, extensions)
     # Lets in no role but its owner.
     postgresql.create_database(step, port, name, role)
-    statements = [f"GRANT ALL ON SCHEMA public TO {identifier(role)};"]
-    statements += [postgresql.MAKING] if extensions else []
-    statements += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
-    postgresql.sql(port, "\n".join(statements), name)
+    postgresql.sql(port, f"GRANT ALL ON SCHEMA public TO {identifier(role)};", name)
     # A check of a backup may restore at the same time.
     helper, password = _helper(name), secrets.token_hex(32)
     drop_helper = f"DROP ROLE IF EXISTS {identifier(helper)};"
-    made = f"CREATE ROLE {identifier(helper)} LOGIN PASSWORD {passwords.in_sql(scram.verifier(password))};"
-    postgresql.sql(port, f"{drop_helper}\n{made}\nGRANT {identifier(role)} TO {identifier(helper)};")
+    make_helper = f"CREATE ROLE {identifier(helper)} LOGIN PASSWORD {passwords.in_sql(scram.verifier(password))};"
+    postgresql.sql(port, f"{drop_helper}\n{make_helper}\nGRANT {identifier(role)} TO {identifier(helper)};")
     try:
-        listed = contents(file)
-        wanted = [line for line in listed.splitlines() if line[:1].isdigit() and not _NOT_RESTORED.match(line)]
-        chosen = file.with_suffix(".list")
-        chosen.write_text("\n".join(wanted) + "\n")
-        # Who reads it by its descriptor has no way to it but that.
-        chosen.chmod(0o644)
         words = ["-h", "127.0.0.1", "-p", str(port), "-U", helper, "-d", name, f"--role={role}"]
         words += ["--no-owner", "--no-privileges"]
         dumped_by = _DUMPED_BY.search(listed)
         # An older one than the dump cannot read it.
         program = postgresql.program("pg_restore", max(postgresql.version(port), int(dumped_by[1]) if dumped_by else 0))
-        _fill([program, *words], file, chosen, password)
+        wanted = [line for line in entries if not _NOT_RESTORED.match(line)]
+        # Extensions may be in them.
+        schemas = [line for line in wanted if made and _SCHEMA.match(line)]
+        _fill([program, *words], file, schemas, password)
+        if made:
+            granted = _FILLED.format("GRANT %s %s TO %I", literal(role))
+            postgresql.sql(port, "\n".join([postgresql.MAKING, *made, granted]), name)
+        _fill([program, *words], file, [line for line in wanted if line not in schemas], password)
+        if made:
+            postgresql.sql(port, _FILLED.format("REVOKE %s %s FROM %I", literal(role)), name)
     finally:
         postgresql.sql(port, drop_helper)
 
 
+def _extensions(file: Path, entries: list[str], names: list[str]) -> list[str]:
+    """The statements that make these: each where it was, and after those that it needs, as a dump has them."""
+    found = [line for line in entries if _EXTENSION.match(line)] if names else []
+    text = _read(["--file=-"], file, found) if found else ""
+    placed = {_plain(name): f" SCHEMA {schema}" for name, schema in _PLACED.findall(text)}
+    ordered = sorted(names, key=[*placed, *names].index)
+    return [f"CREATE EXTENSION IF NOT EXISTS {identifier(name)}{placed.get(name, '')} CASCADE;" for name in ordered]
+
+
+def _plain(name: str) -> str:
+    """The name without the quotes that it has in SQL where it needs them."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
 def contents(file: Path) -> str:
     """What pg_restore says is in a dump."""
-    done = _pg_restore([postgresql.program("pg_restore"), "--list"], file)
+    return _read(["--list"], file)
+
+
+def _read(words: list[str], file: Path, entries: Sequence[str] = ()) -> str:
+    done = _pg_restore([postgresql.program("pg_restore"), *words], file, entries)
     if done.returncode:
         raise _failure(done)
     return done.stdout
@@ -178,12 +209,14 @@ def size(port: int, name: str) -> int:
     return int(postgresql.sql(port, f"SELECT pg_database_size({literal(name)});"))
 
 
-def _fill(words: list[str], file: Path, chosen: Path, password: str) -> None:
-    """Restore what is chosen of a dump. Failure with the first error."""
-    done = _pg_restore([*words, "--exit-on-error"], file, chosen, password)
+def _fill(words: list[str], file: Path, entries: list[str], password: str) -> None:
+    """Restore these entries of a dump. Failure with the first error."""
+    if not entries:
+        return
+    done = _pg_restore([*words, "--exit-on-error"], file, entries, password)
     if done.returncode and _NEWER in done.stderr:
         # No option leaves it out.
-        done = _pg_restore(words, file, chosen, password)
+        done = _pg_restore(words, file, entries, password)
         if _NEWER in done.stderr and done.stderr.endswith(_ONE_ERROR):
             return
     if done.returncode:
@@ -198,13 +231,18 @@ def _failure(done: subprocess.CompletedProcess[str]) -> Failure:
 
 
 def _pg_restore(
-    words: list[str], file: Path, chosen: Path | None = None, password: str = ""
+    words: list[str], file: Path, entries: Sequence[str] = (), password: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """As nobody: it reads what root has opened, and logs in as any client does."""
     argv = [*WITH_CALLER, "--reuid=nobody", "--regid=nogroup", "--clear-groups", *words]
-    with file.open("rb") as stdin, (chosen or file).open("rb") as listed:
+    chosen = file.with_suffix(".list") if entries else file
+    if entries:
+        chosen.write_text("".join(f"{line}\n" for line in entries))
+        # Who reads it by its descriptor has no way to it but that.
+        chosen.chmod(0o644)
+    with file.open("rb") as stdin, chosen.open("rb") as listed:
         return subprocess.run(
-            [*argv, *(["-L", f"/dev/fd/{listed.fileno()}"] if chosen else [])],
+            [*argv, *(["-L", f"/dev/fd/{listed.fileno()}"] if entries else [])],
             stdin=stdin,
             pass_fds=(listed.fileno(),),
             capture_output=True,

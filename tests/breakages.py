@@ -210,7 +210,19 @@ UNIT = [
         "backups.sftp", f"{SCRIPTS}/backups/repository.py", "StrictHostKeyChecking=yes", "StrictHostKeyChecking=no"
     ),
     Breakage("backups.restore", f"{SCRIPTS}/backups/back.py", "        locks.note(name, step)\n", ""),
-    Breakage("backups.new-server", f"{SCRIPTS}/backups/back.py", "    os.rename(new, place)\n", ""),
+    Breakage("backups.new-server", f"{SCRIPTS}/backups/back.py", "        os.rename(new, place)\n", "        pass\n"),
+    Breakage(
+        "backups.mounts", f"{SCRIPTS}/backups/back.py", "            os.rename(old, place)\n", "            pass\n"
+    ),
+    Breakage("backups.mounts", f"{SCRIPTS}/backups/make.py", "if stays(place) or files", "if files"),
+    Breakage(
+        "backups.mounts",
+        f"{SCRIPTS}/backups/make.py",
+        "or files.mount_of(place.parent) ==",
+        "or files.mount_of(place.parent) !=",
+    ),
+    Breakage("backups.mounts", f"{SCRIPTS}/base/files.py", "Path(point).is_relative_to(real)", "Path(point) == real"),
+    Breakage("backups.cut-off", f"{SCRIPTS}/backups/make.py", "if error.errno != errno.EROFS:", "if True:"),
     Breakage("backups.ended", f"{SCRIPTS}/backups/settings.py", "    files.remove_path(project.backup)\n", ""),
     # Continuous backups
     Breakage("continuous.on", f"{SCRIPTS}/backups/archiving.py", "archive_timeout = {SECONDS}", "archive_timeout = 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sqlite3
@@ -364,6 +365,105 @@ def test_restored_files_take_the_place_of_the_old_ones(restic: Restic, make_step
     # Somebody else's, which a link of the app user's would have led to.
     assert back._give(media, os.getuid() + 1, os.getuid(), os.getgid()) == 1
     assert [*media.iterdir()] == []
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Where disks are mounted."""
+    found = {"/"}
+    monkeypatch.setattr(files, "mount_points", lambda: found)
+    return found
+
+
+@pytest.mark.proves("backups.mounts")
+def test_folders_are_fetched_to_the_disk_that_they_are_on(restic: Restic, make_step: Any, mounted: set[str]) -> None:
+    """No rename leads from one disk to another, which would show only when the database is in its place already."""
+    deployed(make_step, folders=("media", "var/private"))
+    assert make.beside(SHOP, "media") == SHOP.fetched_folders
+    mounted.add(str(SHOP.shared))
+    assert make.beside(SHOP, "media") == SHOP.shared / ".restore"
+    assert make.beside(SHOP, "var/private") == SHOP.shared / "var/.restore"
+    left, others = SHOP.shared / ".restore", SHOP.shared / "var/.restore"
+    for path in (left, others):
+        path.mkdir(parents=True)
+    make.sweep(make_step("backup"))
+    assert not left.exists()
+    assert not others.exists()
+    # These stay, and what is fetched is put beside the project's other things.
+    mounted |= {str(SHOP.media), f"{SHOP.shared}/var/private/films"}
+    assert {make.beside(SHOP, folder) for folder in ("media", "var/private")} == {SHOP.fetched_folders}
+
+
+@pytest.mark.proves("backups.mounts")
+@pytest.mark.parametrize("point", ["media", "media/films"])
+def test_a_folder_with_a_disk_of_its_own_stays(restic: Restic, make_step: Any, mounted: set[str], point: str) -> None:
+    mounted.add(str(SHOP.shared / point))
+    (SHOP.media / "old").touch()
+    new = SHOP.root / ".restore/media"
+    new.mkdir(parents=True)
+    (new / "file").touch()
+    step = make_step("backup")
+    back._swap_folder(step, SHOP.media, new, back._Names("now"))
+    assert [path.name for path in SHOP.media.iterdir()] == ["old"]
+    assert [path.name for path in (SHOP.root / "media-before-now").iterdir()] == ["file"]
+    assert "has a disk of its own: copy the files into it" in step.said[-1]
+
+
+@pytest.mark.proves("backups.mounts")
+def test_files_whose_successors_cannot_come_stay_in_their_place(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (SHOP.media / "old").touch()
+    new, rename = SHOP.root / ".restore/media", os.rename
+    new.mkdir(parents=True)
+
+    def refuses(source: Path, target: Path) -> None:
+        if source == new:
+            raise OSError(18, "Invalid cross-device link", str(source))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuses)
+    step = make_step("backup")
+    with pytest.raises(OSError, match="cross-device"):
+        back._swap_folder(step, SHOP.media, new, back._Names("now"))
+    assert [path.name for path in SHOP.media.iterdir()] == ["old"]
+    assert not hasattr(step, "said")
+
+
+@pytest.mark.proves("backups.cut-off")
+def test_the_timer_leaves_what_it_may_not_remove(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its service has the project's own directory to read alone."""
+    deployed(make_step)
+    SHOP.fetched_folders.mkdir()
+    remove = files.remove_path
+
+    def refuses(path: Path) -> bool:
+        if path == SHOP.fetched_folders:
+            raise OSError(30, "Read-only file system", str(path))
+        return remove(path)
+
+    monkeypatch.setattr(files, "remove_path", refuses)
+    step = make_step("backup")
+    make.sweep(step)
+    assert not hasattr(step, "said")
+    monkeypatch.setattr(files, "remove_path", raising(OSError(5, "Input/output error", "/disk")))
+    with pytest.raises(OSError, match="Input/output"):
+        make.sweep(step)
+
+
+@pytest.mark.proves("backups.mounts")
+def test_mounts_are_read_as_the_kernel_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+        "31 27 8:1 /some\\040where /srv/my\\040disk rw - ext4 /dev/sda1 rw\n"
+    )
+    monkeypatch.setattr("builtins.open", lambda *_, **__: io.StringIO(text))
+    assert files.mount_points() == {"/", "/srv/my disk"}
+    assert files.mount_of(Path("/srv/my disk/a/b")) == "/srv/my disk"
+    assert files.mount_of(Path("/srv/my disks")) == "/"
+    assert [files.holds_mount(Path(path)) for path in ("/srv/my disk", "/srv", "/srv/my disk/a")] == [True, True, False]
 
 
 @pytest.mark.proves("backups.ended")

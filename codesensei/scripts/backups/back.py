@@ -48,14 +48,15 @@ def restore(step: Step[object], snapshot: str, at: str = "") -> None:
     repository = Repository(project, wanted)
     chosen = make.choose(repository, snapshot, target)
     with _no_deploy(step), contextlib.ExitStack() as ending:
-        into, beside = make.fetched(project, "restore"), project.fetched_folders
-        for place in (into, beside):
+        into, besides = make.fetched(project, "restore"), [make.beside(project, folder) for folder in wanted.folders]
+        for place in dict.fromkeys([into, project.fetched_folders, *besides]):
             files.remove_path(place)
-            files.make_directory(place, 0o700)
+            # Not one that somebody else has made since.
+            place.mkdir(mode=0o700)
             ending.callback(files.remove_path, place)
         step.say(f"fetching backup {chosen.id} from {wanted.to}")
         found, contents = make.fetch(repository, chosen, into)
-        folders = _fetch_folders(step, repository, chosen.id, beside, contents)
+        folders = _fetch_folders(step, repository, chosen.id, contents)
         new = ""
         if contents.point or at:
             words = moment.at(target, contents.label) if at else moment.of_point(contents.point, contents.label)
@@ -157,7 +158,7 @@ def _swap_sqlite(step: Step[object], wanted: Backup, file: Path, names: _Names) 
 
 
 def _fetch_folders(
-    step: Step[object], repository: Repository, snapshot: str, into: Path, contents: make.Contents
+    step: Step[object], repository: Repository, snapshot: str, contents: make.Contents
 ) -> dict[str, Path]:
     """The folders of the backup, each as the app user's own."""
     wanted, found = repository.settings, {}
@@ -165,7 +166,7 @@ def _fetch_folders(
         if folder not in wanted.folders:
             step.say(f"left out: {folder}, which is no folder of the stack any more")
             continue
-        place = Path(was)
+        place, into = Path(was), make.beside(step.project, folder)
         repository.restore(snapshot, place, into)
         there = into / place.relative_to("/")
         if there.is_dir() and not there.is_symlink():
@@ -193,18 +194,27 @@ def _give(folder: Path, was: int, uid: int, gid: int) -> int:
 def _swap_folder(step: Step[object], place: Path, new: Path, names: _Names) -> None:
     """Shared is root's and sticky: nobody else can come between the two renames."""
     old = place.with_name(names.of(place.name))
-    if place.is_symlink() and files.owner(place) == files.user_id("root"):
+    if make.stays(place):
         beside = step.project.root / names.of(place.name)
         os.rename(new, beside)
-        step.say(f"restored: {beside}; {place} is a link of root's: copy the files to where it leads")
+        linked = "is a link of root's: copy the files to where it leads"
+        why = linked if place.is_symlink() else "has a disk of its own: copy the files into it"
+        step.say(f"restored: {beside}; {place} {why}")
         return
-    if os.path.lexists(place):
+    is_there = os.path.lexists(place)
+    if is_there:
         found = place.lstat()
         os.chmod(new, stat.S_IMODE(found.st_mode) if stat.S_ISDIR(found.st_mode) else 0o750)
         os.chown(new, -1, found.st_gid)
         os.rename(place, old)
+    try:
+        os.rename(new, place)
+    except OSError:
+        if is_there:
+            os.rename(old, place)
+        raise
+    if is_there:
         step.say(f"kept: the files of before, as {old}")
-    os.rename(new, place)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -58,6 +59,21 @@ def fetched(project: ProjectPaths, what: str) -> Path:
     return project.backups / what
 
 
+def beside(project: ProjectPaths, folder: str) -> Path:
+    """Where a folder of a backup is fetched to: from there one rename brings it to its place, where one can."""
+    place = project.shared / folder
+    if stays(place) or files.mount_of(place.parent) == files.mount_of(project.root):
+        return project.fetched_folders
+    return place.with_name(project.fetched_folders.name)
+
+
+def stays(place: Path) -> bool:
+    """Whether nothing takes the place of this folder: root's link leads elsewhere, or it is on a disk of its own."""
+    if place.is_symlink():
+        return files.owner(place) == files.user_id("root")
+    return files.holds_mount(place)
+
+
 def scratch(project: ProjectPaths, what: str) -> str:
     """The database that a backup is restored into; `what` is `check` or `new`."""
     return f"codesensei_{what}_{project.slug}"
@@ -82,8 +98,10 @@ def alone(step: Step[object]) -> contextlib.AbstractContextManager[None]:
 def sweep(step: Step[object]) -> None:
     """Remove what a backup, check or restore that was killed has left: each begins with it, and holds the lock."""
     project, wanted = step.project, settings.require(step.project)
-    places = (staging(project), fetched(project, "check"), fetched(project, "restore"), project.fetched_folders)
-    left = [str(path) for path in places if files.remove_path(path)]
+    places = [staging(project), fetched(project, "check"), fetched(project, "restore"), project.fetched_folders]
+    besides = dict.fromkeys(beside(project, folder) for folder in wanted.folders)
+    places += [path for path in besides if path not in places and files.owner(path) == files.user_id("root")]
+    left = [str(path) for path in places if _remove(path)]
     database = wanted.database
     if database and database.kind in MADE_HERE:
         port = database.port or PORT
@@ -96,6 +114,16 @@ def sweep(step: Step[object]) -> None:
             step.say(f"database {database.name} opened, which an interrupted run has left closed")
     if left:
         step.say(f"removed what an interrupted run has left: {', '.join(left)}")
+
+
+def _remove(path: Path) -> bool:
+    try:
+        return files.remove_path(path)
+    except OSError as error:
+        # The timer's service may write less than who restores; the next restore removes it.
+        if error.errno != errno.EROFS:
+            raise
+        return False
 
 
 def now(step: Step[object], *, again: bool = False) -> str:

@@ -194,7 +194,11 @@ UNIT = [
     Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "*made, granted]", "*made]"),
     Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "if made and _SCHEMA", "if not made and _SCHEMA"),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
-    Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
+    Breakage(
+        "backups.app-user", f"{SCRIPTS}/backups/back.py", "if found.st_uid != was and not", "if not found and not"
+    ),
+    Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", " & ~stat.S_IWOTH | stat.S_IRWXU", ""),
+    Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", " and not stat.S_ISDIR(found.st_mode):", ":"),
     Breakage(
         "backups.target-refuses", f"{SCRIPTS}/steps/backups.py", "except Failure as error:", "except KeyError as error:"
     ),

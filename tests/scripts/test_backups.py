@@ -357,14 +357,39 @@ def test_restored_files_take_the_place_of_the_old_ones(restic: Restic, make_step
     (media / "old").touch()
     (new / "folder").mkdir(parents=True)
     (new / "folder/file").write_text("restored")
-    assert back._give(new, os.getuid(), os.getuid(), os.getgid()) == 0
+    assert back._give(new, os.getuid(), os.getuid(), os.getgid()) == []
     step = make_step("backup")
     back._swap_folder(step, media, new, back._Names("now"))
     assert (media / "folder/file").read_text() == "restored"
     assert (SHOP.shared / "media-before-now/old").exists()
     # Somebody else's, which a link of the app user's would have led to.
-    assert back._give(media, os.getuid() + 1, os.getuid(), os.getgid()) == 1
-    assert [*media.iterdir()] == []
+    (media / "link").symlink_to("folder")
+    assert sorted(back._give(media, os.getuid() + 1, os.getuid(), os.getgid())) == ["folder/file", "link"]
+    assert [*media.rglob("*")] == [media / "folder"]
+
+
+@pytest.mark.proves("backups.app-user")
+def test_the_project_s_files_come_back_below_a_directory_of_somebody_else_s(
+    server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below one that an administrator has made, and let the project's group write in."""
+    media, foreign = server / "media", os.getuid() + 1
+    (media / "products/2026").mkdir(parents=True)
+    (media / "products").chmod(0o2577)
+    for name in ("products/2026/mine", "products/2026/theirs"):
+        (media / name).touch()
+    lstat, given = Path.lstat, list[Path]()
+    owned = {media / "products": foreign, media / "products/2026/theirs": foreign}
+
+    def seen(path: Path) -> os.stat_result:
+        found = lstat(path)
+        return os.stat_result([*found[:4], owned.get(path, found.st_uid), *found[5:]])
+
+    monkeypatch.setattr(Path, "lstat", seen)
+    monkeypatch.setattr(os, "chown", lambda path, *_, **__: given.append(path))
+    assert back._give(media, os.getuid(), os.getuid(), os.getgid()) == ["products/2026/theirs"]
+    assert given == [media / "products", media / "products/2026", media / "products/2026/mine", media]
+    assert (media / "products").stat().st_mode & 0o7777 == 0o2775
 
 
 @pytest.fixture

@@ -171,22 +171,29 @@ def _fetch_folders(
         there = into / place.relative_to("/")
         if there.is_dir() and not there.is_symlink():
             left = _give(there, contents.media_owner, files.user_id(wanted.user), files.group_id(wanted.user))
-            step.say(f"fetched {place}" + (f", but {left} files in it, which were not the project's" if left else ""))
+            but = f", but for {len(left)} files that were not the project's, as {left[0]}" if left else ""
+            step.say(f"fetched {place}{but}")
             found[folder] = there
     return found
 
 
-def _give(folder: Path, was: int, uid: int, gid: int) -> int:
-    """Give what was the app user's to the one of now; what was not is removed: how many. Nobody else can write here."""
-    left = 0
+def _give(folder: Path, was: int, uid: int, gid: int) -> list[str]:
+    """Give what was the app user's to the one of now; files that were not are removed: which. Nobody else writes here.
+
+    A directory of somebody else's may have the project's files below it.
+    """
+    left = []
     for place, folders, names in os.walk(folder):
         for name in [*folders, *names]:
             path = Path(place, name)
-            if path.lstat().st_uid == was:
-                os.chown(path, uid, gid, follow_symlinks=False)
+            found = path.lstat()
+            if found.st_uid != was and not stat.S_ISDIR(found.st_mode):
+                left.append(str(path.relative_to(folder)))
+                path.unlink()
                 continue
-            left += 1
-            files.remove_path(path)
+            os.chown(path, uid, gid, follow_symlinks=False)
+            if found.st_uid != was:
+                os.chmod(path, stat.S_IMODE(found.st_mode) & ~stat.S_IWOTH | stat.S_IRWXU)
     os.chown(folder, uid, gid, follow_symlinks=False)
     return left
 

@@ -193,6 +193,21 @@ UNIT = [
     Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "key=[*placed, *names].index", "key=names.index"),
     Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "*made, granted]", "*made]"),
     Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "if made and _SCHEMA", "if not made and _SCHEMA"),
+    Breakage("backups.unread", f"{SCRIPTS}/backups/repository.py", ", accepted=_UNREAD)", ")"),
+    Breakage(
+        "backups.unread",
+        f"{SCRIPTS}/backups/make.py",
+        "for path in unread if os.path.lexists(path)]",
+        "for path in unread]",
+    ),
+    Breakage(
+        "backups.unread", f"{SCRIPTS}/backups/make.py", "if Path(path).is_relative_to(place)), ", "if not path), "
+    ),
+    Breakage("backups.unread", f"{SCRIPTS}/backups/repository.py", '== "archival"', '!= ""'),
+    Breakage("backups.target-refuses", f"{SCRIPTS}/backups/repository.py", '_FULL = r"(?i)', '_FULL = r"'),
+    Breakage("backups.target-refuses", f"{SCRIPTS}/backups/repository.py", '(command == "restore" or', "(False or"),
+    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "    elif found.lacks:\n", "    elif False:\n"),
+    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", " if said else", " if False else"),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage(
         "backups.app-user", f"{SCRIPTS}/backups/back.py", "if found.st_uid != was and not", "if not found and not"

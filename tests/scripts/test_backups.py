@@ -19,9 +19,10 @@ from codesensei.scripts.backups.make import Contents
 from codesensei.scripts.backups.repository import Repository
 from codesensei.scripts.base import commands, files, units
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import BELOW, Failure
 from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.steps import backup, backups, build
+from codesensei.scripts.steps import status as server_status
 from codesensei.wire import codec, paths
 from codesensei.wire.names import backup_units
 from codesensei.wire.paths import ProjectPaths
@@ -31,6 +32,7 @@ from tests.scripts.examples import BUILD
 SHOP = ProjectPaths("shop")
 PASSWORD = "canary-of-the-backups"
 NO_REPOSITORY = "Fatal: unable to open config file\nIs there a repository at the following location?\n"
+UNREAD = "Warning: at least one source file could not be read\n"
 DATA = Backup(
     to="sftp://keeper@nas.example.com/shop",
     user="deploy",
@@ -51,6 +53,7 @@ class Restic:
 
     def __init__(self) -> None:
         self.made, self.refuses, self.told = 0, "", list[list[str]]()
+        self.unread: list[Path] = []
         self.environment: dict[str, str] = {}
         self.added: dict[str, Any] = {}
 
@@ -71,7 +74,14 @@ class Restic:
         if "backup" in argv:
             staged = Path(argv[list(argv).index("--") + 1])
             self.added = {path.name: path.read_bytes() for path in staged.iterdir()}
-            return Result(json.dumps({"message_type": "summary", "snapshot_id": "0123456789"}) + "\n", "", 0)
+            summary = json.dumps({"message_type": "summary", "snapshot_id": "0123456789"}) + "\n"
+            # What it first counts is not what it then reads.
+            errors = [("scan", SHOP.media), *(("archival", path) for path in self.unread)]
+            told = [
+                json.dumps({"message_type": "error", "error": {"Op": "lstat"}, "during": during, "item": str(path)})
+                for during, path in errors
+            ]
+            return Result(summary, "\n".join([*told, UNREAD]), 3) if self.unread else Result(summary, "", 0)
         return Result("[]", "", 0)
 
 
@@ -115,6 +125,12 @@ def test_the_step_writes_everything_once(restic: Restic, make_step: Any) -> None
         ("Permission denied (publickey).", "does not take this server's key", "there: ssh-ed25519 OURS shop"),
         ("Fatal: wrong password or no key found", "with another password", "codesensei:backups.password"),
         ("No space left on device", "it is full", "free some space there"),
+        ("Fatal: write /backups/shop/data/1-tmp-2: no space left on device", "it is full", "free some space there"),
+        (
+            "Fatal: write /tmp/restic-temp-pack-1: no space left on device",
+            "it is full",
+            "free some space on it (df -h)",
+        ),
         ("Host key verification failed.", "is not the one in codesensei:backups.hostKey", "ssh-keyscan"),
         ("anything else", "restic ended with status 1", "see what it says below"),
         (" ", "restic ended with status 1", "try again"),
@@ -390,6 +406,80 @@ def test_the_project_s_files_come_back_below_a_directory_of_somebody_else_s(
     assert back._give(media, os.getuid(), os.getuid(), os.getgid()) == ["products/2026/theirs"]
     assert given == [media / "products", media / "products/2026", media / "products/2026/mine", media]
     assert (media / "products").stat().st_mode & 0o7777 == 0o2775
+
+
+@pytest.mark.proves("backups.unread")
+def test_a_file_that_goes_while_it_is_read_makes_no_backup_fail(restic: Restic, make_step: Any) -> None:
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    restic.unread = [SHOP.media / "gone"]
+    step = make_step("backup")
+    assert make.now(step) == "01234567"
+    assert "forget" in " ".join(restic.told[-1])
+    assert [*status.findings(SHOP)] == []
+    assert not any("warning" in line for line in step.said)
+
+
+@pytest.mark.proves("backups.unread", "backups.told")
+def test_files_that_cannot_be_read_are_told(restic: Restic, make_step: Any) -> None:
+    """As on a disk that fails, or where a server of files gives root nothing."""
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    restic.unread = [SHOP.media / name for name in ("first", "gone", "second")]
+    for name in ("first", "second"):
+        (SHOP.media / name).touch()
+    step = make_step("backup")
+    make.now(step)
+    told = f"2 files could not be read, as {SHOP.media}/first"
+    assert f"warning: {told}" in step.said
+    (found,) = status.findings(SHOP)
+    assert found.cause == f"the newest does not have all: {told}"
+    backed = server_status._backups(SHOP)
+    assert backed
+    assert (backed.snapshot, backed.error) == ("01234567", told)
+    restic.unread = []
+    make.now(make_step("backup"))
+    assert [*status.findings(SHOP)] == []
+
+
+@pytest.mark.proves("backups.unread")
+def test_a_backup_without_its_database_is_none(restic: Restic, make_step: Any) -> None:
+    deployed(make_step)
+    restic.unread = [make.staging(SHOP) / "database.dump"]
+    with pytest.raises(Failure, match=r"database\.dump is not in it"):
+        make.now(make_step("backup"))
+    assert not status.read(SHOP).made
+
+
+@pytest.mark.proves("backups.target-refuses")
+def test_a_server_without_room_for_a_restore_is_not_taken_for_its_target(
+    restic: Restic, make_step: Any, server: Path
+) -> None:
+    deployed(make_step)
+    restic.refuses = "ignoring error for /a: write /b/a: no space left on device\nFatal: There were 2 errors\n"
+    with pytest.raises(Failure, match="disk of this server: it is full"):
+        Repository(SHOP, settings.require(SHOP)).restore("01234567", Path("/a"), Path("/b"))
+
+
+@pytest.mark.proves("backups.told")
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("warning: slow\nFatal: unable to save: no route\n", "Fatal: unable to save: no route"),
+        (
+            "pg_restore: error: could not execute query: ERROR:  no\nCommand was: CREATE TABLE (\n);\n",
+            "pg_restore: err",
+        ),
+        ("psql:<stdin>:7: ERROR:  no such table\nLINE 1: x\n", "psql:<stdin>:7: ERROR:  no such table"),
+        ("a\nsomething else\n", "something else"),
+    ],
+)
+def test_what_a_program_said_is_kept_for_the_preview(restic: Restic, make_step: Any, log: str, said: str) -> None:
+    deployed(make_step)
+    status.failed(SHOP, Failure("backups", "restic ended with status 1", BELOW, log))
+    (found,) = status.findings(SHOP)
+    assert f": backups: restic ended with status 1: {said}" in found.cause
+    assert found.fix == f"on the server: {SHOP.backup} now"
 
 
 @pytest.fixture

@@ -490,11 +490,11 @@ class Kept:
         monkeypatch.setattr(Repository, "add", lambda _, places: self.add(places))
         monkeypatch.setattr(Repository, "restore", lambda _, *words: self.restore(*words))
 
-    def add(self, places: Any) -> str:
+    def add(self, places: Any) -> tuple[str, list[str]]:
         (staged, *_) = places
         assert [path.name for path in Path(staged).iterdir()] == ["manifest.json"]
         self.text = (Path(staged) / "manifest.json").read_text()
-        return "22222222"
+        return "22222222", []
 
     def restore(self, snapshot: str, place: Path, into: Path) -> None:
         self.fetched.append(snapshot)

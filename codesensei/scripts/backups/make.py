@@ -163,12 +163,21 @@ def _make(step: Step[object], wanted: Backup, repository: Repository) -> str:
         contents = replace(contents, folders=folders)
         files.write_file(place / MANIFEST, json.dumps(codec.encode(contents), indent=1) + "\n", 0o600)
         size = archived + sum(path.stat().st_size for path in place.iterdir())
-        snapshot = repository.add([place, *map(Path, folders.values())])
-    error, fix = "", ""
+        snapshot, unread = repository.add([place, *map(Path, folders.values())])
+        if own := next((path for path in unread if Path(path).is_relative_to(place)), ""):
+            raise Failure(f"backup {snapshot}", f"{own} is not in it, for it could not be read", "make one again")
+    # What the project has removed meanwhile is no loss.
+    unread = [path for path in unread if os.path.lexists(path)]
+    lacks, fix = "", ""
+    if unread:
+        lacks = f"{len(unread)} files could not be read, as {unread[0]}"
+        fix = "look on the server why root cannot read it (journalctl -k tells of disks)"
     if left:
-        error = f"files are not in it, because {', '.join(left)} is a link that {wanted.user} made"
+        lacks = f"files are not in it, because {', '.join(left)} is a link that {wanted.user} made"
         fix = "put the folder itself there, or a link that root owns"
-    status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error=error, fix=fix)
+    status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error="", lacks=lacks, fix=fix)
+    if lacks:
+        step.say(f"warning: {lacks}")
     return snapshot
 
 
@@ -262,7 +271,7 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
                 compare(contents, counts)
     except (Failure, OSError) as error:
         failure = Failure.of(error, f"check of backup {snapshot}")
-        status.note(project, check_error=f"{failure.thing}: {failure.cause}")
+        status.note(project, check_error=status.told(failure))
         raise
     status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")
     all_there = "all there" if contents.counted else "not compared, for they were not counted when it was made"

@@ -16,7 +16,7 @@ from codesensei.scripts.backups import postgres
 from codesensei.scripts.backups.pgbackrest import AS_POSTGRES, USER, Archive
 from codesensei.scripts.backups.postgres import Counts
 from codesensei.scripts.base import commands, files
-from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.step import BELOW, Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
 from codesensei.wire import moments
@@ -217,7 +217,7 @@ def _await(step: Step[object], archive: Archive, said: Iterator[str], lines: deq
         cause = f"it ends before that moment: its last transaction is of {last[1] if last else 'an earlier time'} UTC"
         fix = f"choose an earlier moment, or all that is there: restore --at {moments.END}"
         raise Failure(archive.thing, cause, fix)
-    raise Failure("scratch copy", "PostgreSQL does not start with it", "see what it says below", text)
+    raise Failure("scratch copy", "PostgreSQL does not start with it", BELOW, text)
 
 
 _SETTINGS = f"""listen_addresses = ''

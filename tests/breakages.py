@@ -208,6 +208,19 @@ UNIT = [
     Breakage("backups.target-refuses", f"{SCRIPTS}/backups/repository.py", '(command == "restore" or', "(False or"),
     Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "    elif found.lacks:\n", "    elif False:\n"),
     Breakage("backups.told", f"{SCRIPTS}/backups/status.py", " if said else", " if False else"),
+    Breakage(
+        "continuous.checked",
+        f"{SCRIPTS}/backups/make.py",
+        "for name, rows in counts.items() if name not in",
+        "for name, rows in counts.items() if name in",
+    ),
+    Breakage("continuous.checked", f"{SCRIPTS}/backups/make.py", "    if compared:\n", "    if False:\n"),
+    Breakage(
+        "continuous.checked",
+        f"{SCRIPTS}/backups/postgres.py",
+        "json.loads(asked.ask(_OPEN",
+        "[] and json.loads(asked.ask(_OPEN",
+    ),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage(
         "backups.app-user", f"{SCRIPTS}/backups/back.py", "if found.st_uid != was and not", "if not found and not"
@@ -311,8 +324,8 @@ UNIT = [
     Breakage(
         "continuous.checked",
         f"{SCRIPTS}/backups/make.py",
-        "            if contents.counted:\n",
-        "            if False:\n",
+        "Path(os.devnull), contents.counted",
+        "Path(os.devnull), True",
     ),
     Breakage("continuous.checked", f"{SCRIPTS}/backups/make.py", "counted=found.counts is not None", "counted=False"),
     Breakage("continuous.told", f"{SCRIPTS}/backups/archiving.py", '    if found["fails"]:\n', "    if False:\n"),

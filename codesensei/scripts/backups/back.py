@@ -102,10 +102,7 @@ def _read_moment(
             moment.reach_now(archive)
         except Failure as failure:
             step.say(f"warning: what was written last may be missing: {failure.cause}")
-    read = make.read_moment(step, wanted, was, words, into)
-    if not at and was.counted:
-        make.compare(was, read.counts)
-    return read
+    return make.read_moment(step, wanted, was, words, into, compared=not at and was.counted)
 
 
 def _new_database(step: Step[object], wanted: Backup, found: Path, contents: make.Contents) -> str:

@@ -208,12 +208,17 @@ def _archive(step: Step[object], wanted: Backup) -> tuple[Contents, int]:
     return contents, made.bytes
 
 
-def read_moment(step: Step[object], wanted: Backup, contents: Contents, words: list[str], into: Path) -> Contents:
-    """Write the database of a moment into a file, as a dump; what it holds."""
+def read_moment(
+    step: Step[object], wanted: Backup, contents: Contents, words: list[str], into: Path, *, compared: bool
+) -> Contents:
+    """Write the database of a moment into a file, as a dump; what it holds, `compared` with what it held then."""
     if not wanted.days:
         cause = "its database is in the archive of continuous backups, which this stack has no more"
         raise Failure("backup", cause, "set codesensei:backups.database: continuous, and run pulumi up")
-    counts, extensions = moment.dump(step, Archive(step.project, wanted), words, into, contents.bytes)
+    counts, extensions, emptied = moment.dump(step, Archive(step.project, wanted), words, into, contents.bytes)
+    if compared:
+        kept = {name: rows for name, rows in contents.counts.items() if name not in emptied}
+        compare(replace(contents, counts=kept), {name: rows for name, rows in counts.items() if name not in emptied})
     read = replace(contents, kind="postgresql", counts=counts, counted=True, extensions=tuple(extensions))
     return replace(read, label="", point="")
 
@@ -255,7 +260,8 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
             if contents.point:
                 words = moment.of_point(contents.point, contents.label)
                 # Read to its end, and not kept.
-                counts = read_moment(step, wanted, contents, words, Path(os.devnull)).counts
+                into_nothing, compared = Path(os.devnull), contents.counted
+                counts = read_moment(step, wanted, contents, words, into_nothing, compared=compared).counts
             elif contents.kind == "sqlite":
                 counts = sqlite.count(wanted.user, found / DUMP)
             elif contents.kind and wanted.database:
@@ -267,7 +273,7 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
                     counts = postgres.count(port, beside)
                 finally:
                     postgres.drop(port, beside)
-            if contents.counted:
+            if not contents.point:
                 compare(contents, counts)
     except (Failure, OSError) as error:
         failure = Failure.of(error, f"check of backup {snapshot}")

@@ -121,8 +121,8 @@ def sweep(archive: Archive) -> list[str]:
 
 def dump(
     step: Step[object], archive: Archive, words: list[str], into: Path, bytes_of_it: int
-) -> tuple[Counts, list[str]]:
-    """Write the database as it was into a file; the counts of its rows and its extensions."""
+) -> tuple[Counts, list[str], list[str]]:
+    """Write the database as it was into a file; the counts of its rows, its extensions, and what recovery empties."""
     database = archive.settings.database
     assert database is not None
     _require_room(archive, bytes_of_it)
@@ -133,7 +133,8 @@ def dump(
                 cause = f"there was no database {database.name} at that moment"
                 raise Failure(archive.thing, cause, "choose a later one")
         step.say(f"reading {database.name} from the copy")
-        return postgres.dump(PORT, database.name, into, str(sockets))
+        emptied = postgres.emptied(PORT, database.name, str(sockets))
+        return *postgres.dump(PORT, database.name, into, str(sockets)), emptied
 
 
 def _require_room(archive: Archive, bytes_of_it: int) -> None:

@@ -30,6 +30,15 @@ COUNTS = """
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
         AND deptype = 'e');
 """
+# Recovery empties unlogged tables; a table is counted with those that inherit from it.
+_EMPTIED = """
+    WITH RECURSIVE found AS (
+        SELECT oid FROM pg_class WHERE relpersistence = 'u' AND relkind IN ('r', 'p')
+        UNION SELECT inhparent FROM pg_inherits JOIN found ON inhrelid = found.oid
+    )
+    SELECT coalesce(json_agg(format('%I.%I', nspname, relname)), '[]')
+    FROM found JOIN pg_class ON pg_class.oid = found.oid JOIN pg_namespace ON pg_namespace.oid = relnamespace;
+"""
 _OPEN = f"{postgresql.GUARDED}BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
 _EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql';\n"
 # As a dump makes an extension.
@@ -121,6 +130,13 @@ def counted(port: int, name: str, snapshot: str) -> tuple[Counts, list[str]]:
         text = f"{_OPEN}SET TRANSACTION SNAPSHOT {literal(snapshot)};\n{_COUNTED}"
         counts, extensions = asked.ask(text, 2)
     return json.loads(counts), json.loads(extensions)
+
+
+def emptied(port: int, name: str, sockets: str) -> list[str]:
+    """The tables whose number of rows is another one after recovery."""
+    with session(port, name, sockets) as asked:
+        found: list[str] = json.loads(asked.ask(_OPEN + " ".join(_EMPTIED.split()) + "\n", 1)[0])
+    return found
 
 
 def count(port: int, name: str) -> Counts:

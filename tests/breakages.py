@@ -179,6 +179,54 @@ UNIT = [
     Breakage("backups.target", f"{CONFIG}/backups.py", 'value.startswith("/") and any', "any([]) and any"),
     Breakage("backups.made", f"{SCRIPTS}/backups/make.py", "[place, *map(Path, chosen.values())]", "[place]"),
     Breakage("backups.no-step", "components/stack.py", "if stack.config.backups is not None:", "if True:"),
+    Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", "            if used:\n", "            if False:\n"),
+    Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", "and identity[1] != used:", "and False:"),
+    Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", " and not again else", " else"),
+    Breakage("backups.gone", f"{SCRIPTS}/backups/repository.py", "if last.made and last.to ==", "if last.to =="),
+    Breakage(
+        "backups.versions",
+        f"{SCRIPTS}/backups/postgres.py",
+        'postgresql.program("pg_dump", int(version) // 10000)',
+        'postgresql.program("pg_dump")',
+    ),
+    Breakage("backups.versions", f"{SCRIPTS}/backups/postgres.py", "max(postgresql.version(port), int(", "max(0, int("),
+    Breakage("backups.versions", f"{SCRIPTS}/backups/postgres.py", "int(dumped_by[1]) if dumped_by else 0", "0"),
+    Breakage("backups.versions", f"{SCRIPTS}/backups/postgres.py", " and done.stderr.endswith(_ONE_ERROR)", ""),
+    Breakage(
+        "backups.versions", f"{SCRIPTS}/backups/postgres.py", "if done.returncode and _NEWER in", "if _ONE_ERROR in"
+    ),
+    Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "{placed.get(name, '')} CASCADE", " CASCADE"),
+    Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "key=[*placed, *names].index", "key=names.index"),
+    Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "*made, granted]", "*made]"),
+    Breakage("backups.extensions", f"{SCRIPTS}/backups/postgres.py", "if made and _SCHEMA", "if not made and _SCHEMA"),
+    Breakage("backups.unread", f"{SCRIPTS}/backups/repository.py", ", accepted=_UNREAD)", ")"),
+    Breakage(
+        "backups.unread",
+        f"{SCRIPTS}/backups/make.py",
+        "for path in unread if os.path.lexists(path)]",
+        "for path in unread]",
+    ),
+    Breakage(
+        "backups.unread", f"{SCRIPTS}/backups/make.py", "if Path(path).is_relative_to(place)), ", "if not path), "
+    ),
+    Breakage("backups.unread", f"{SCRIPTS}/backups/repository.py", '== "archival"', '!= ""'),
+    Breakage("backups.target-refuses", f"{SCRIPTS}/backups/repository.py", '_FULL = r"(?i)', '_FULL = r"'),
+    Breakage("backups.target-refuses", f"{SCRIPTS}/backups/repository.py", '(command == "restore" or', "(False or"),
+    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", "    elif found.lacks:\n", "    elif False:\n"),
+    Breakage("backups.told", f"{SCRIPTS}/backups/status.py", " if said else", " if False else"),
+    Breakage(
+        "continuous.checked",
+        f"{SCRIPTS}/backups/make.py",
+        "for name, rows in counts.items() if name not in",
+        "for name, rows in counts.items() if name in",
+    ),
+    Breakage("continuous.checked", f"{SCRIPTS}/backups/make.py", "    if compared:\n", "    if False:\n"),
+    Breakage(
+        "continuous.checked",
+        f"{SCRIPTS}/backups/postgres.py",
+        "json.loads(asked.ask(_OPEN",
+        "[] and json.loads(asked.ask(_OPEN",
+    ),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "in folders(project, wanted):", "in wanted.folders:"),
     Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "    elif elsewhere := _", "    elif elsewhere := not _"),
@@ -186,7 +234,11 @@ UNIT = [
     Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "in (None, files.user_id(wanted.user))", "is not None"),
     Breakage("backups.uploads", f"{SCRIPTS}/backups/back.py", "make.folders(step.project, wanted)", "wanted.folders"),
     Breakage("backups.uploads", f"{SCRIPTS}/serving/media.py", " or not facts.uploads_on_disk:", ":"),
-    Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", "if path.lstat().st_uid == was:", "if True:"),
+    Breakage(
+        "backups.app-user", f"{SCRIPTS}/backups/back.py", "if found.st_uid != was and not", "if not found and not"
+    ),
+    Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", " & ~stat.S_IWOTH | stat.S_IRWXU", ""),
+    Breakage("backups.app-user", f"{SCRIPTS}/backups/back.py", " and not stat.S_ISDIR(found.st_mode):", ":"),
     Breakage(
         "backups.target-refuses", f"{SCRIPTS}/steps/backups.py", "except Failure as error:", "except KeyError as error:"
     ),
@@ -202,7 +254,19 @@ UNIT = [
         "backups.sftp", f"{SCRIPTS}/backups/repository.py", "StrictHostKeyChecking=yes", "StrictHostKeyChecking=no"
     ),
     Breakage("backups.restore", f"{SCRIPTS}/backups/back.py", "        locks.note(name, step)\n", ""),
-    Breakage("backups.new-server", f"{SCRIPTS}/backups/back.py", "    os.rename(new, place)\n", ""),
+    Breakage("backups.new-server", f"{SCRIPTS}/backups/back.py", "        os.rename(new, place)\n", "        pass\n"),
+    Breakage(
+        "backups.mounts", f"{SCRIPTS}/backups/back.py", "            os.rename(old, place)\n", "            pass\n"
+    ),
+    Breakage("backups.mounts", f"{SCRIPTS}/backups/make.py", "if stays(place) or files", "if files"),
+    Breakage(
+        "backups.mounts",
+        f"{SCRIPTS}/backups/make.py",
+        "or files.mount_of(place.parent) ==",
+        "or files.mount_of(place.parent) !=",
+    ),
+    Breakage("backups.mounts", f"{SCRIPTS}/base/files.py", "Path(point).is_relative_to(real)", "Path(point) == real"),
+    Breakage("backups.cut-off", f"{SCRIPTS}/backups/make.py", "if error.errno != errno.EROFS:", "if True:"),
     Breakage("backups.ended", f"{SCRIPTS}/backups/settings.py", "    files.remove_path(project.backup)\n", ""),
     # Continuous backups
     Breakage("continuous.on", f"{SCRIPTS}/backups/archiving.py", "archive_timeout = {SECONDS}", "archive_timeout = 0"),
@@ -272,8 +336,8 @@ UNIT = [
     Breakage(
         "continuous.checked",
         f"{SCRIPTS}/backups/make.py",
-        "            if contents.counted:\n",
-        "            if False:\n",
+        "Path(os.devnull), contents.counted",
+        "Path(os.devnull), True",
     ),
     Breakage("continuous.checked", f"{SCRIPTS}/backups/make.py", "counted=found.counts is not None", "counted=False"),
     Breakage("continuous.told", f"{SCRIPTS}/backups/archiving.py", '    if found["fails"]:\n', "    if False:\n"),
@@ -2959,9 +3023,7 @@ UNIT = [
     ),
     Breakage("database.guarded", f"{SCRIPTS}/backups/postgres.py", "{postgresql.GUARDED}BEGIN", "BEGIN"),
     Breakage("database.extensions", f"{SCRIPTS}/steps/database.py", "{postgresql.MAKING}", ""),
-    Breakage(
-        "database.extensions", f"{SCRIPTS}/backups/postgres.py", "[postgresql.MAKING] if extensions else []", "[]"
-    ),
+    Breakage("database.extensions", f"{SCRIPTS}/backups/postgres.py", "[postgresql.MAKING, *made", "[*made"),
     Breakage(
         "migrations.timeout",
         f"{SCRIPTS}/release/run_migrate.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import sqlite3
@@ -20,10 +21,11 @@ from codesensei.scripts.backups.make import Contents
 from codesensei.scripts.backups.repository import Repository, Snapshot
 from codesensei.scripts.base import commands, files, units
 from codesensei.scripts.base.commands import Result
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import BELOW, Failure
 from codesensei.scripts.postgres import ownership, postgresql
 from codesensei.scripts.release import record
 from codesensei.scripts.steps import backup, backups, build
+from codesensei.scripts.steps import status as server_status
 from codesensei.wire import codec, paths
 from codesensei.wire.names import backup_units
 from codesensei.wire.paths import ProjectPaths
@@ -33,6 +35,7 @@ from tests.scripts.examples import BUILD, FACTS, NAME, REVISION
 SHOP = ProjectPaths("shop")
 PASSWORD = "canary-of-the-backups"
 NO_REPOSITORY = "Fatal: unable to open config file\nIs there a repository at the following location?\n"
+UNREAD = "Warning: at least one source file could not be read\n"
 DATA = Backup(
     to="sftp://keeper@nas.example.com/shop",
     user="deploy",
@@ -49,10 +52,11 @@ DATA = Backup(
 
 
 class Restic:
-    """restic and ssh-keygen; `made` tells whether there is a repository, `refuses` what it says instead."""
+    """restic and ssh-keygen; `made` counts the repositories, 0 while there is none; `refuses` is said instead."""
 
     def __init__(self) -> None:
-        self.made, self.refuses, self.told = False, "", list[list[str]]()
+        self.made, self.refuses, self.told = 0, "", list[list[str]]()
+        self.unread: list[Path] = []
         self.environment: dict[str, str] = {}
         self.added: dict[str, Any] = {}
 
@@ -67,11 +71,20 @@ class Restic:
             return Result("", self.refuses, 1)
         if "cat" in argv and not self.made:
             return Result("", NO_REPOSITORY, 1)
-        self.made = self.made or "init" in argv
+        if "cat" in argv:
+            return Result(json.dumps({"version": 2, "id": f"cafe{self.made}"}, indent=2), "", 0)
+        self.made += "init" in argv
         if "backup" in argv:
             staged = Path(argv[list(argv).index("--") + 1])
             self.added = {path.name: path.read_bytes() for path in staged.iterdir()}
-            return Result(json.dumps({"message_type": "summary", "snapshot_id": "0123456789"}) + "\n", "", 0)
+            summary = json.dumps({"message_type": "summary", "snapshot_id": "0123456789"}) + "\n"
+            # What it first counts is not what it then reads.
+            errors = [("scan", SHOP.media), *(("archival", path) for path in self.unread)]
+            told = [
+                json.dumps({"message_type": "error", "error": {"Op": "lstat"}, "during": during, "item": str(path)})
+                for during, path in errors
+            ]
+            return Result(summary, "\n".join([*told, UNREAD]), 3) if self.unread else Result(summary, "", 0)
         return Result("[]", "", 0)
 
 
@@ -105,7 +118,7 @@ def test_the_step_writes_everything_once(restic: Restic, make_step: Any) -> None
     assert SHOP.backups.stat().st_mode & 0o777 == 0o700
     assert (SHOP.backups / "known_hosts").read_text() == "nas.example.com ssh-ed25519 AAAA\n"
     assert "StrictHostKeyChecking=yes" in " ".join(restic.told[0])
-    assert [words[-1] for words in restic.told] == ["config", "init", "config"]
+    assert [words[-1] for words in restic.told] == ["config", "init", "config", "config"]
 
 
 @pytest.mark.proves("backups.target-refuses")
@@ -115,6 +128,12 @@ def test_the_step_writes_everything_once(restic: Restic, make_step: Any) -> None
         ("Permission denied (publickey).", "does not take this server's key", "there: ssh-ed25519 OURS shop"),
         ("Fatal: wrong password or no key found", "with another password", "codesensei:backups.password"),
         ("No space left on device", "it is full", "free some space there"),
+        ("Fatal: write /backups/shop/data/1-tmp-2: no space left on device", "it is full", "free some space there"),
+        (
+            "Fatal: write /tmp/restic-temp-pack-1: no space left on device",
+            "it is full",
+            "free some space on it (df -h)",
+        ),
         ("Host key verification failed.", "is not the one in codesensei:backups.hostKey", "ssh-keyscan"),
         ("anything else", "restic ended with status 1", "see what it says below"),
         (" ", "restic ended with status 1", "try again"),
@@ -201,6 +220,48 @@ def test_a_backup_says_what_is_in_it_and_old_ones_go(restic: Restic, make_step: 
     forgotten = next(words for words in restic.told if "forget" in words)
     assert forgotten[-3:] == ["--keep-daily=7", "--keep-weekly=4", "--keep-within=1d"]
     assert [*status.findings(SHOP)] == []
+
+
+@pytest.mark.proves("backups.gone")
+@pytest.mark.parametrize(
+    ("there", "cause"),
+    [(0, "the repository that they were made in is gone"), (7, "another repository is there than the one that")],
+)
+def test_no_backup_begins_again_where_the_ones_of_before_are_gone(
+    restic: Restic, make_step: Any, there: int, cause: str
+) -> None:
+    """As where a disk is not mounted, and where the directory below it had a repository before it ever was."""
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    restic.made = 2
+    # Nothing is lost where none was ever made.
+    make.now(make_step("backup"))
+    make.now(make_step("backup"))
+    restic.made, told = there, len(restic.told)
+    assert backup.run("shop", ["now"]) == 1
+    (found,) = status.findings(SHOP)
+    assert cause in found.cause
+    assert found.fix.startswith("look whether its disk is mounted; to begin again there")
+    (warning,) = deployed(make_step).result.warnings
+    assert cause in warning
+    assert {words[-1] for words in restic.told[told:]} == {"config"}
+    other = deployed(make_step, to="sftp://keeper@nas.example.com/other")
+    assert other.result.warnings == ()
+    status.note(SHOP, to=DATA.to, repository="cafe2")
+    deployed(make_step)
+    assert backup.run("shop", ["begin"]) == 0
+    assert [*status.findings(SHOP)] == []
+    assert backup.run("shop", ["now"]) == 0
+
+
+@pytest.mark.proves("backups.gone")
+def test_what_is_asked_of_backups_that_are_gone_says_so(
+    restic: Restic, make_step: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed(make_step)
+    restic.made = 0
+    assert backup.run("shop", ["restore", "latest"]) == 1
+    assert "there is no repository\nfix: look whether its disk is mounted" in capsys.readouterr().err
 
 
 def raising(error: Exception) -> Any:
@@ -315,14 +376,212 @@ def test_restored_files_take_the_place_of_the_old_ones(restic: Restic, make_step
     (media / "old").touch()
     (new / "folder").mkdir(parents=True)
     (new / "folder/file").write_text("restored")
-    assert back._give(new, os.getuid(), os.getuid(), os.getgid()) == 0
+    assert back._give(new, os.getuid(), os.getuid(), os.getgid()) == []
     step = make_step("backup")
     back._swap_folder(step, media, new, back._Names("now"))
     assert (media / "folder/file").read_text() == "restored"
     assert (SHOP.shared / "media-before-now/old").exists()
     # Somebody else's, which a link of the app user's would have led to.
-    assert back._give(media, os.getuid() + 1, os.getuid(), os.getgid()) == 1
-    assert [*media.iterdir()] == []
+    (media / "link").symlink_to("folder")
+    assert sorted(back._give(media, os.getuid() + 1, os.getuid(), os.getgid())) == ["folder/file", "link"]
+    assert [*media.rglob("*")] == [media / "folder"]
+
+
+@pytest.mark.proves("backups.app-user")
+def test_the_project_s_files_come_back_below_a_directory_of_somebody_else_s(
+    server: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below one that an administrator has made, and let the project's group write in."""
+    media, foreign = server / "media", os.getuid() + 1
+    (media / "products/2026").mkdir(parents=True)
+    (media / "products").chmod(0o2577)
+    for name in ("products/2026/mine", "products/2026/theirs"):
+        (media / name).touch()
+    lstat, given = Path.lstat, list[Path]()
+    owned = {media / "products": foreign, media / "products/2026/theirs": foreign}
+
+    def seen(path: Path) -> os.stat_result:
+        found = lstat(path)
+        return os.stat_result([*found[:4], owned.get(path, found.st_uid), *found[5:]])
+
+    monkeypatch.setattr(Path, "lstat", seen)
+    monkeypatch.setattr(os, "chown", lambda path, *_, **__: given.append(path))
+    assert back._give(media, os.getuid(), os.getuid(), os.getgid()) == ["products/2026/theirs"]
+    assert given == [media / "products", media / "products/2026", media / "products/2026/mine", media]
+    assert (media / "products").stat().st_mode & 0o7777 == 0o2775
+
+
+@pytest.mark.proves("backups.unread")
+def test_a_file_that_goes_while_it_is_read_makes_no_backup_fail(restic: Restic, make_step: Any) -> None:
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    restic.unread = [SHOP.media / "gone"]
+    step = make_step("backup")
+    assert make.now(step) == "01234567"
+    assert "forget" in " ".join(restic.told[-1])
+    assert [*status.findings(SHOP)] == []
+    assert not any("warning" in line for line in step.said)
+
+
+@pytest.mark.proves("backups.unread", "backups.told")
+def test_files_that_cannot_be_read_are_told(restic: Restic, make_step: Any) -> None:
+    """As on a disk that fails, or where a server of files gives root nothing."""
+    deployed(make_step)
+    status.note(SHOP, checked=time.time())
+    restic.unread = [SHOP.media / name for name in ("first", "gone", "second")]
+    for name in ("first", "second"):
+        (SHOP.media / name).touch()
+    step = make_step("backup")
+    make.now(step)
+    told = f"2 files could not be read, as {SHOP.media}/first"
+    assert f"warning: {told}" in step.said
+    (found,) = status.findings(SHOP)
+    assert found.cause == f"the newest does not have all: {told}"
+    backed = server_status._backups(SHOP)
+    assert backed
+    assert (backed.snapshot, backed.error) == ("01234567", told)
+    restic.unread = []
+    make.now(make_step("backup"))
+    assert [*status.findings(SHOP)] == []
+
+
+@pytest.mark.proves("backups.unread")
+def test_a_backup_without_its_database_is_none(restic: Restic, make_step: Any) -> None:
+    deployed(make_step)
+    restic.unread = [make.staging(SHOP) / "database.dump"]
+    with pytest.raises(Failure, match=r"database\.dump is not in it"):
+        make.now(make_step("backup"))
+    assert not status.read(SHOP).made
+
+
+@pytest.mark.proves("backups.target-refuses")
+def test_a_server_without_room_for_a_restore_is_not_taken_for_its_target(
+    restic: Restic, make_step: Any, server: Path
+) -> None:
+    deployed(make_step)
+    restic.refuses = "ignoring error for /a: write /b/a: no space left on device\nFatal: There were 2 errors\n"
+    with pytest.raises(Failure, match="disk of this server: it is full"):
+        Repository(SHOP, settings.require(SHOP)).restore("01234567", Path("/a"), Path("/b"))
+
+
+@pytest.mark.proves("backups.told")
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("warning: slow\nFatal: unable to save: no route\n", "Fatal: unable to save: no route"),
+        (
+            "pg_restore: error: could not execute query: ERROR:  no\nCommand was: CREATE TABLE (\n);\n",
+            "pg_restore: err",
+        ),
+        ("psql:<stdin>:7: ERROR:  no such table\nLINE 1: x\n", "psql:<stdin>:7: ERROR:  no such table"),
+        ("a\nsomething else\n", "something else"),
+    ],
+)
+def test_what_a_program_said_is_kept_for_the_preview(restic: Restic, make_step: Any, log: str, said: str) -> None:
+    deployed(make_step)
+    status.failed(SHOP, Failure("backups", "restic ended with status 1", BELOW, log))
+    (found,) = status.findings(SHOP)
+    assert f": backups: restic ended with status 1: {said}" in found.cause
+    assert found.fix == f"on the server: {SHOP.backup} now"
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Where disks are mounted."""
+    found = {"/"}
+    monkeypatch.setattr(files, "mount_points", lambda: found)
+    return found
+
+
+@pytest.mark.proves("backups.mounts")
+def test_folders_are_fetched_to_the_disk_that_they_are_on(restic: Restic, make_step: Any, mounted: set[str]) -> None:
+    """No rename leads from one disk to another, which would show only when the database is in its place already."""
+    deployed(make_step, folders=("media", "var/private"))
+    assert make.beside(SHOP, "media") == SHOP.fetched_folders
+    mounted.add(str(SHOP.shared))
+    assert make.beside(SHOP, "media") == SHOP.shared / ".restore"
+    assert make.beside(SHOP, "var/private") == SHOP.shared / "var/.restore"
+    left, others = SHOP.shared / ".restore", SHOP.shared / "var/.restore"
+    for path in (left, others):
+        path.mkdir(parents=True)
+    make.sweep(make_step("backup"))
+    assert not left.exists()
+    assert not others.exists()
+    # These stay, and what is fetched is put beside the project's other things.
+    mounted |= {str(SHOP.media), f"{SHOP.shared}/var/private/films"}
+    assert {make.beside(SHOP, folder) for folder in ("media", "var/private")} == {SHOP.fetched_folders}
+
+
+@pytest.mark.proves("backups.mounts")
+@pytest.mark.parametrize("point", ["media", "media/films"])
+def test_a_folder_with_a_disk_of_its_own_stays(restic: Restic, make_step: Any, mounted: set[str], point: str) -> None:
+    mounted.add(str(SHOP.shared / point))
+    (SHOP.media / "old").touch()
+    new = SHOP.root / ".restore/media"
+    new.mkdir(parents=True)
+    (new / "file").touch()
+    step = make_step("backup")
+    back._swap_folder(step, SHOP.media, new, back._Names("now"))
+    assert [path.name for path in SHOP.media.iterdir()] == ["old"]
+    assert [path.name for path in (SHOP.root / "media-before-now").iterdir()] == ["file"]
+    assert "has a disk of its own: copy the files into it" in step.said[-1]
+
+
+@pytest.mark.proves("backups.mounts")
+def test_files_whose_successors_cannot_come_stay_in_their_place(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (SHOP.media / "old").touch()
+    new, rename = SHOP.root / ".restore/media", os.rename
+    new.mkdir(parents=True)
+
+    def refuses(source: Path, target: Path) -> None:
+        if source == new:
+            raise OSError(18, "Invalid cross-device link", str(source))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuses)
+    step = make_step("backup")
+    with pytest.raises(OSError, match="cross-device"):
+        back._swap_folder(step, SHOP.media, new, back._Names("now"))
+    assert [path.name for path in SHOP.media.iterdir()] == ["old"]
+    assert not hasattr(step, "said")
+
+
+@pytest.mark.proves("backups.cut-off")
+def test_the_timer_leaves_what_it_may_not_remove(
+    restic: Restic, make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its service has the project's own directory to read alone."""
+    deployed(make_step)
+    SHOP.fetched_folders.mkdir()
+    remove = files.remove_path
+
+    def refuses(path: Path) -> bool:
+        if path == SHOP.fetched_folders:
+            raise OSError(30, "Read-only file system", str(path))
+        return remove(path)
+
+    monkeypatch.setattr(files, "remove_path", refuses)
+    step = make_step("backup")
+    make.sweep(step)
+    assert not hasattr(step, "said")
+    monkeypatch.setattr(files, "remove_path", raising(OSError(5, "Input/output error", "/disk")))
+    with pytest.raises(OSError, match="Input/output"):
+        make.sweep(step)
+
+
+@pytest.mark.proves("backups.mounts")
+def test_mounts_are_read_as_the_kernel_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+        "31 27 8:1 /some\\040where /srv/my\\040disk rw - ext4 /dev/sda1 rw\n"
+    )
+    monkeypatch.setattr("builtins.open", lambda *_, **__: io.StringIO(text))
+    assert files.mount_points() == {"/", "/srv/my disk"}
+    assert files.mount_of(Path("/srv/my disk/a/b")) == "/srv/my disk"
+    assert files.mount_of(Path("/srv/my disks")) == "/"
+    assert [files.holds_mount(Path(path)) for path in ("/srv/my disk", "/srv", "/srv/my disk/a")] == [True, True, False]
 
 
 @pytest.mark.proves("release.on-disk")
@@ -564,7 +823,7 @@ def test_they_are_restored_before_anything_was_uploaded(
     monkeypatch.setattr(Repository, "restore", lambda self, snapshot, place, into: fetched.append(place))
     was = {name: f"{SHOP.shared}/{name}" for name in ("media", "uploads", "gone")}
     step, contents = make_step("backup"), Contents(folders=was)
-    back._fetch_folders(step, Repository(SHOP, settings.require(SHOP)), "1", SHOP.fetched_folders, contents)
+    back._fetch_folders(step, Repository(SHOP, settings.require(SHOP)), "1", contents)
     assert fetched == [SHOP.shared / "media", SHOP.shared / "uploads"]
     assert step.said == ["left out: gone, which is no folder of the stack any more"]
 

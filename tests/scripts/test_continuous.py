@@ -5,12 +5,13 @@ tests/host/test_moment.py has the real ones.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -139,7 +140,7 @@ def world(server: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(postgres, "exists", lambda port, name: name in played.databases)
     monkeypatch.setattr(postgresql, "is_closed", lambda port, name: False)
     monkeypatch.setattr(postgres, "size", lambda port, name: 1)
-    monkeypatch.setattr(Repository, "ensure", lambda self: False)
+    monkeypatch.setattr(Repository, "ensure", lambda self, again=False: False)
     usage = SimpleNamespace(total=20 * GIB, free=20 * GIB)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     (server / "target").mkdir()
@@ -490,11 +491,11 @@ class Kept:
         monkeypatch.setattr(Repository, "add", lambda _, places: self.add(places))
         monkeypatch.setattr(Repository, "restore", lambda _, *words: self.restore(*words))
 
-    def add(self, places: Any) -> str:
+    def add(self, places: Any) -> tuple[str, list[str]]:
         (staged, *_) = places
         assert [path.name for path in Path(staged).iterdir()] == ["manifest.json"]
         self.text = (Path(staged) / "manifest.json").read_text()
-        return "22222222"
+        return "22222222", []
 
     def restore(self, snapshot: str, place: Path, into: Path) -> None:
         self.fetched.append(snapshot)
@@ -570,8 +571,9 @@ def test_a_check_restores_up_to_the_point(kept: Kept, make_step: Any, monkeypatc
     def dump(step: Any, archive: Archive, words: list[str], into: Path, size: int) -> Any:
         assert size == 1
         told.append((words, into))
-        return counts, ["citext"]
+        return counts, ["citext"], emptied
 
+    emptied = list[str]()
     monkeypatch.setattr(moment, "dump", dump)
     step = make_step("backup")
     make.verify(step)
@@ -581,6 +583,15 @@ def test_a_check_restores_up_to_the_point(kept: Kept, make_step: Any, monkeypatc
     counts = {"public.entry": 2}
     with pytest.raises(Failure, match="1 tables differ"):
         make.verify(make_step("backup"))
+    # Recovery empties tables that are unlogged: the others are compared.
+    held = {"public.entry": 2, "public.session": 9, 'public."Parent"': 11}
+    kept.text = json.dumps({**json.loads(kept.text), "counts": held})
+    counts, emptied = {"public.entry": 2, "public.session": 0, 'public."Parent"': 2}, ["public.session"]
+    with pytest.raises(Failure, match=r'1 tables differ .*public\."Parent" had 11 rows and has 2'):
+        make.verify(make_step("backup"))
+    emptied.append('public."Parent"')
+    make.verify(step)
+    assert step.said[-1].endswith("4 rows in 3 tables, all there")
     kept.text = json.dumps({**json.loads(kept.text), "counts": {}, "counted": False})
     make.verify(step)
     assert step.said[-1].endswith("not compared, for they were not counted when it was made")
@@ -618,7 +629,7 @@ def restored(monkeypatch: pytest.MonkeyPatch, make_step: Any, *words: str) -> tu
     def dump(step: Any, archive: Archive, target: list[str], into: Path, size: int) -> Any:
         done["target"] = target
         into.write_bytes(b"PGDMP")
-        return {"public.entry": 5}, ["citext"]
+        return {"public.entry": 5}, ["citext"], []
 
     def restore(step: Any, port: int, file: Path, name: str, role: str, extensions: list[str]) -> None:
         assert file.read_bytes() == b"PGDMP"
@@ -788,3 +799,24 @@ def test_a_moment_has_its_offset() -> None:
     # restic writes nanoseconds.
     assert moment.parse("2026-11-30T13:00:00.500000123+01:00") == wanted
     assert moment.at(wanted, "")[1:] == ["--target=2026-11-30 12:00:00.500000+00", "--target-action=promote"]
+
+
+@pytest.mark.proves("continuous.checked")
+def test_tables_that_recovery_empties_are_known_by_the_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    @contextlib.contextmanager
+    def session(port: int, name: str, sockets: str) -> Iterator[Any]:
+        assert (port, name, sockets) == (5432, "shop", "/copy")
+        yield SimpleNamespace(ask=ask)
+
+    def ask(text: str, lines: int) -> list[str]:
+        asked.append(text)
+        return ['["public.session"]'][:lines]
+
+    monkeypatch.setattr(postgres, "session", session)
+    assert postgres.emptied(5432, "shop", "/copy") == ["public.session"]
+    assert "relpersistence = 'u'" in asked[0]
+    # One line of an answer for one line of a question.
+    assert asked[0].endswith(";\n")
+    assert asked[0].count("\n") == postgres._OPEN.count("\n") + 1

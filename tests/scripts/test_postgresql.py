@@ -114,23 +114,7 @@ def test_so_is_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.proves("database.extensions")
-def test_an_extension_of_a_restored_database_comes_into_its_public_schema(monkeypatch: pytest.MonkeyPatch) -> None:
-    def sql(_: int, text: str, *__: Any) -> str:
-        made.append(text)
-        raise InterruptedError
-
-    made: list[str] = []
-    monkeypatch.setattr(postgresql, "create_database", lambda *_: None)
-    monkeypatch.setattr(postgresql, "sql", sql)
-    for extensions in ([], ["hstore"]):
-        with pytest.raises(InterruptedError):
-            postgres.restore(Step("shop", "backup", (), None), 5432, Path("/x"), "shop", "keeper", extensions)
-    grant = 'GRANT ALL ON SCHEMA public TO "keeper";'
-    assert made == [grant, f'{grant}\n{postgresql.MAKING}\nCREATE EXTENSION IF NOT EXISTS "hstore" CASCADE;']
-
-
-@pytest.mark.proves("database.extensions")
-def test_so_does_one_that_the_stack_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_extension_that_the_stack_asks_for_comes_into_the_public_schema(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     monkeypatch.setattr(postgresql, "rows", lambda _, q, *__: [{"trusted": True, "count": 1}] if "bool_or" in q else [])
     monkeypatch.setattr(postgresql, "sql", lambda _, text, *__: made.append(text))

@@ -45,14 +45,16 @@ def restore(step: Step[object], snapshot: str, at: str = "") -> None:
     repository = Repository(project, wanted)
     chosen = make.choose(repository, snapshot, target)
     with _no_deploy(step), contextlib.ExitStack() as ending:
-        into, beside = make.fetched(project, "restore"), project.fetched_folders
-        for place in (into, beside):
+        into, besides = make.fetched(project, "restore"), {project.fetched_folders: None}
+        besides |= dict.fromkeys(make.beside(project, folder) for folder in make.folders(project, wanted))
+        for place in (into, *besides):
             files.remove_path(place)
-            files.make_directory(place, 0o700)
+            # Not one that somebody else has made since.
+            place.mkdir(mode=0o700)
             ending.callback(files.remove_path, place)
         step.say(f"fetching backup {chosen.id} from {wanted.to}")
         found, contents = make.fetch(repository, chosen, into)
-        folders = _fetch_folders(step, repository, chosen.id, beside, contents)
+        folders = _fetch_folders(step, repository, chosen.id, contents)
         new = ""
         if contents.point or at:
             words = moment.at(target, contents.label) if at else moment.of_point(contents.point, contents.label)
@@ -62,7 +64,8 @@ def restore(step: Step[object], snapshot: str, at: str = "") -> None:
         elif contents.kind == "sqlite":
             make.compare(contents, sqlite.count(wanted.user, found / make.DUMP))
         # The files of before give up their place only to what a power cut leaves whole.
-        sync(beside)
+        for place in besides:
+            sync(place)
         with _stopped(step):
             if new:
                 _swap_databases(step, wanted, new, names)
@@ -100,10 +103,7 @@ def _read_moment(
             moment.reach_now(archive)
         except Failure as failure:
             step.say(f"warning: what was written last may be missing: {failure.cause}")
-    read = make.read_moment(step, wanted, was, words, into)
-    if not at and was.counted:
-        make.compare(was, read.counts)
-    return read
+    return make.read_moment(step, wanted, was, words, into, compared=not at and was.counted)
 
 
 def _new_database(step: Step[object], wanted: Backup, found: Path, contents: make.Contents) -> str:
@@ -156,7 +156,7 @@ def _swap_sqlite(step: Step[object], wanted: Backup, file: Path, names: _Names) 
 
 
 def _fetch_folders(
-    step: Step[object], repository: Repository, snapshot: str, into: Path, contents: make.Contents
+    step: Step[object], repository: Repository, snapshot: str, contents: make.Contents
 ) -> dict[str, Path]:
     """The folders of the backup, each as the app user's own."""
     wanted, found = repository.settings, {}
@@ -165,27 +165,34 @@ def _fetch_folders(
         if folder not in known:
             step.say(f"left out: {folder}, which is no folder of the stack any more")
             continue
-        place = Path(was)
+        place, into = Path(was), make.beside(step.project, folder)
         repository.restore(snapshot, place, into)
         there = into / place.relative_to("/")
         if there.is_dir() and not there.is_symlink():
             left = _give(there, contents.media_owner, files.user_id(wanted.user), files.group_id(wanted.user))
-            step.say(f"fetched {place}" + (f", but {left} files in it, which were not the project's" if left else ""))
+            but = f", but for {len(left)} files that were not the project's, as {left[0]}" if left else ""
+            step.say(f"fetched {place}{but}")
             found[folder] = there
     return found
 
 
-def _give(folder: Path, was: int, uid: int, gid: int) -> int:
-    """Give what was the app user's to the one of now; what was not is removed: how many. Nobody else can write here."""
-    left = 0
+def _give(folder: Path, was: int, uid: int, gid: int) -> list[str]:
+    """Give what was the app user's to the one of now; files that were not are removed: which. Nobody else writes here.
+
+    A directory of somebody else's may have the project's files below it.
+    """
+    left = []
     for place, folders, names in os.walk(folder):
         for name in [*folders, *names]:
             path = Path(place, name)
-            if path.lstat().st_uid == was:
-                os.chown(path, uid, gid, follow_symlinks=False)
+            found = path.lstat()
+            if found.st_uid != was and not stat.S_ISDIR(found.st_mode):
+                left.append(str(path.relative_to(folder)))
+                path.unlink()
                 continue
-            left += 1
-            files.remove_path(path)
+            os.chown(path, uid, gid, follow_symlinks=False)
+            if found.st_uid != was:
+                os.chmod(path, stat.S_IMODE(found.st_mode) & ~stat.S_IWOTH | stat.S_IRWXU)
     os.chown(folder, uid, gid, follow_symlinks=False)
     return left
 
@@ -193,18 +200,27 @@ def _give(folder: Path, was: int, uid: int, gid: int) -> int:
 def _swap_folder(step: Step[object], place: Path, new: Path, names: _Names) -> None:
     """Shared is root's and sticky: nobody else can come between the two renames."""
     old = place.with_name(names.of(place.name))
-    if place.is_symlink() and files.owner(place) == files.user_id("root"):
+    if make.stays(place):
         beside = step.project.root / names.of(place.name)
         os.rename(new, beside)
-        step.say(f"restored: {beside}; {place} is a link of root's: copy the files to where it leads")
+        linked = "is a link of root's: copy the files to where it leads"
+        why = linked if place.is_symlink() else "has a disk of its own: copy the files into it"
+        step.say(f"restored: {beside}; {place} {why}")
         return
-    if os.path.lexists(place):
+    is_there = os.path.lexists(place)
+    if is_there:
         found = place.lstat()
         os.chmod(new, stat.S_IMODE(found.st_mode) if stat.S_ISDIR(found.st_mode) else 0o750)
         os.chown(new, -1, found.st_gid)
         os.rename(place, old)
+    try:
+        os.rename(new, place)
+    except OSError:
+        if is_there:
+            os.rename(old, place)
+        raise
+    if is_there:
         step.say(f"kept: the files of before, as {old}")
-    os.rename(new, place)
 
 
 @contextlib.contextmanager

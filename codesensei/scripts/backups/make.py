@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -59,6 +60,21 @@ def fetched(project: ProjectPaths, what: str) -> Path:
     return project.backups / what
 
 
+def beside(project: ProjectPaths, folder: str) -> Path:
+    """Where a folder of a backup is fetched to: from there one rename brings it to its place, where one can."""
+    place = project.shared / folder
+    if stays(place) or files.mount_of(place.parent) == files.mount_of(project.root):
+        return project.fetched_folders
+    return place.with_name(project.fetched_folders.name)
+
+
+def stays(place: Path) -> bool:
+    """Whether nothing takes the place of this folder: root's link leads elsewhere, or it is on a disk of its own."""
+    if place.is_symlink():
+        return files.owner(place) == files.user_id("root")
+    return files.holds_mount(place)
+
+
 def sqlite_place(project: ProjectPaths, wanted: Backup) -> str:
     """The SQLite file, as the project itself finds it."""
     assert wanted.database is not None
@@ -107,8 +123,10 @@ def alone(step: Step[object]) -> contextlib.AbstractContextManager[None]:
 def sweep(step: Step[object]) -> None:
     """Remove what a backup, check or restore that was killed has left: each begins with it, and holds the lock."""
     project, wanted = step.project, settings.require(step.project)
-    places = (staging(project), fetched(project, "check"), fetched(project, "restore"), project.fetched_folders)
-    left = [str(path) for path in places if files.remove_path(path)]
+    places = [staging(project), fetched(project, "check"), fetched(project, "restore"), project.fetched_folders]
+    besides = dict.fromkeys(beside(project, folder) for folder in wanted.folders)
+    places += [path for path in besides if path not in places and files.owner(path) == files.user_id("root")]
+    left = [str(path) for path in places if _remove(path)]
     database = wanted.database
     if database and database.kind in MADE_HERE:
         port = database.port or PORT
@@ -121,13 +139,26 @@ def sweep(step: Step[object]) -> None:
         step.say(f"removed what an interrupted run has left: {', '.join(left)}")
 
 
-def now(step: Step[object]) -> str:
-    """Make one, remove what is beyond those to keep, and check it where the last check is a week ago."""
+def _remove(path: Path) -> bool:
+    try:
+        return files.remove_path(path)
+    except OSError as error:
+        # The timer's service may write less than who restores; the next restore removes it.
+        if error.errno != errno.EROFS:
+            raise
+        return False
+
+
+def now(step: Step[object], *, again: bool = False) -> str:
+    """Make one, remove what is beyond those to keep, and check it where the last check is a week ago.
+
+    `again` in a new repository, where the one of before is gone.
+    """
     project, wanted = step.project, settings.require(step.project)
     try:
         sweep(step)
         repository = Repository(project, wanted)
-        repository.ensure()
+        repository.ensure(again=again)
         snapshot = _make(step, wanted, repository)
         repository.forget(wanted.keep, wanted.days)
     except (Failure, OSError) as error:
@@ -155,15 +186,24 @@ def _make(step: Step[object], wanted: Backup, repository: Repository) -> str:
         contents = replace(contents, folders=chosen)
         files.write_file(place / MANIFEST, json.dumps(codec.encode(contents), indent=1) + "\n", 0o600)
         size = archived + sum(path.stat().st_size for path in place.iterdir())
-        snapshot = repository.add([place, *map(Path, chosen.values())])
-    error, fix = "", ""
+        snapshot, unread = repository.add([place, *map(Path, chosen.values())])
+        if own := next((path for path in unread if Path(path).is_relative_to(place)), ""):
+            raise Failure(f"backup {snapshot}", f"{own} is not in it, for it could not be read", "make one again")
+    # What the project has removed meanwhile is no loss.
+    unread = [path for path in unread if os.path.lexists(path)]
+    lacks, fix = "", ""
+    if unread:
+        lacks = f"{len(unread)} files could not be read, as {unread[0]}"
+        fix = "look on the server why root cannot read it (journalctl -k tells of disks)"
     if left:
-        error = f"files are not in it, because {', '.join(left)} is a link that {wanted.user} made"
+        lacks = f"files are not in it, because {', '.join(left)} is a link that {wanted.user} made"
         fix = "put the folder itself there, or a link that root owns"
     elif elsewhere := _uploads_elsewhere(project, wanted):
-        error = f"uploads are not in it, because MEDIA_ROOT is {elsewhere}"
+        lacks = f"uploads are not in it, because MEDIA_ROOT is {elsewhere}"
         fix = f"set MEDIA_ROOT to a folder of {project.shared}, or codesensei:backups.media to false"
-    status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error=error, fix=fix)
+    status.note(project, made=contents.made, snapshot=snapshot, bytes=size, error="", lacks=lacks, fix=fix)
+    if lacks:
+        step.say(f"warning: {lacks}")
     return snapshot
 
 
@@ -194,12 +234,17 @@ def _archive(step: Step[object], wanted: Backup) -> tuple[Contents, int]:
     return contents, made.bytes
 
 
-def read_moment(step: Step[object], wanted: Backup, contents: Contents, words: list[str], into: Path) -> Contents:
-    """Write the database of a moment into a file, as a dump; what it holds."""
+def read_moment(
+    step: Step[object], wanted: Backup, contents: Contents, words: list[str], into: Path, *, compared: bool
+) -> Contents:
+    """Write the database of a moment into a file, as a dump; what it holds, `compared` with what it held then."""
     if not wanted.days:
         cause = "its database is in the archive of continuous backups, which this stack has no more"
         raise Failure("backup", cause, "set codesensei:backups.database: continuous, and run pulumi up")
-    counts, extensions = moment.dump(step, Archive(step.project, wanted), words, into, contents.bytes)
+    counts, extensions, emptied = moment.dump(step, Archive(step.project, wanted), words, into, contents.bytes)
+    if compared:
+        kept = {name: rows for name, rows in contents.counts.items() if name not in emptied}
+        compare(replace(contents, counts=kept), {name: rows for name, rows in counts.items() if name not in emptied})
     read = replace(contents, kind="postgresql", counts=counts, counted=True, extensions=tuple(extensions))
     return replace(read, label="", point="")
 
@@ -242,7 +287,8 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
             if contents.point:
                 words = moment.of_point(contents.point, contents.label)
                 # Read to its end, and not kept.
-                counts = read_moment(step, wanted, contents, words, Path(os.devnull)).counts
+                into_nothing, compared = Path(os.devnull), contents.counted
+                counts = read_moment(step, wanted, contents, words, into_nothing, compared=compared).counts
             elif contents.kind == "sqlite":
                 counts = sqlite.count(wanted.user, found / DUMP)
             elif contents.kind and wanted.database:
@@ -254,11 +300,11 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
                     counts = postgres.count(port, beside)
                 finally:
                     postgres.drop(port, beside)
-            if contents.counted:
+            if not contents.point:
                 compare(contents, counts)
     except (Failure, OSError) as error:
         failure = Failure.of(error, f"check of backup {snapshot}")
-        status.note(project, check_error=f"{failure.thing}: {failure.cause}")
+        status.note(project, check_error=status.told(failure))
         raise
     status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")
     all_there = "all there" if contents.counted else "not compared, for they were not counted when it was made"

@@ -16,7 +16,7 @@ from codesensei.scripts.backups import postgres
 from codesensei.scripts.backups.pgbackrest import AS_POSTGRES, USER, Archive
 from codesensei.scripts.backups.postgres import Counts
 from codesensei.scripts.base import commands, files
-from codesensei.scripts.base.step import Failure, Step
+from codesensei.scripts.base.step import BELOW, Failure, Step
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import FREE_SPACE, PORT
 from codesensei.wire import moments
@@ -121,8 +121,8 @@ def sweep(archive: Archive) -> list[str]:
 
 def dump(
     step: Step[object], archive: Archive, words: list[str], into: Path, bytes_of_it: int
-) -> tuple[Counts, list[str]]:
-    """Write the database as it was into a file; the counts of its rows and its extensions."""
+) -> tuple[Counts, list[str], list[str]]:
+    """Write the database as it was into a file; the counts of its rows, its extensions, and what recovery empties."""
     database = archive.settings.database
     assert database is not None
     _require_room(archive, bytes_of_it)
@@ -133,7 +133,8 @@ def dump(
                 cause = f"there was no database {database.name} at that moment"
                 raise Failure(archive.thing, cause, "choose a later one")
         step.say(f"reading {database.name} from the copy")
-        return postgres.dump(PORT, database.name, into, str(sockets))
+        emptied = postgres.emptied(PORT, database.name, str(sockets))
+        return *postgres.dump(PORT, database.name, into, str(sockets)), emptied
 
 
 def _require_room(archive: Archive, bytes_of_it: int) -> None:
@@ -217,7 +218,7 @@ def _await(step: Step[object], archive: Archive, said: Iterator[str], lines: deq
         cause = f"it ends before that moment: its last transaction is of {last[1] if last else 'an earlier time'} UTC"
         fix = f"choose an earlier moment, or all that is there: restore --at {moments.END}"
         raise Failure(archive.thing, cause, fix)
-    raise Failure("scratch copy", "PostgreSQL does not start with it", "see what it says below", text)
+    raise Failure("scratch copy", "PostgreSQL does not start with it", BELOW, text)
 
 
 _SETTINGS = f"""listen_addresses = ''

@@ -17,7 +17,7 @@ from codesensei.scripts.backups import settings, storage
 from codesensei.scripts.backups.postgres import SOCKETS
 from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.commands import WITH_CALLER, Result, how_it_ended
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import BELOW, Failure
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import CLUSTERS_TEXT, PORT
 from codesensei.wire import ini, paths
@@ -295,7 +295,7 @@ class Archive:
         for words, cause, fix in _KNOWN:
             if re.search(words, said):
                 return Failure(self.thing, cause, fix, said)
-        return Failure(self.thing, f"pgbackrest {how_it_ended(done.code)}", "see what it says below", said)
+        return Failure(self.thing, f"pgbackrest {how_it_ended(done.code)}", BELOW, said)
 
 
 def _number(name: str, segment: int) -> int:

@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codesensei.scripts.base.commands import WITH_CALLER, how_it_ended
@@ -31,13 +31,37 @@ COUNTS = """
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
         AND deptype = 'e');
 """
+# Recovery empties unlogged tables; a table is counted with those that inherit from it.
+_EMPTIED = """
+    WITH RECURSIVE found AS (
+        SELECT oid FROM pg_class WHERE relpersistence = 'u' AND relkind IN ('r', 'p')
+        UNION SELECT inhparent FROM pg_inherits JOIN found ON inhrelid = found.oid
+    )
+    SELECT coalesce(json_agg(format('%I.%I', nspname, relname)), '[]')
+    FROM found JOIN pg_class ON pg_class.oid = found.oid JOIN pg_namespace ON pg_namespace.oid = relnamespace;
+"""
 _OPEN = f"{postgresql.GUARDED}BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
 _EXTENSIONS = "SELECT coalesce(json_agg(extname), '[]') FROM pg_extension WHERE extname <> 'plpgsql';\n"
+# As a dump makes an extension.
+_NAME = r'"(?:[^"]|"")+"|\w+'
+_PLACED = re.compile(f"^CREATE EXTENSION IF NOT EXISTS ({_NAME}) WITH SCHEMA ({_NAME});$", re.MULTILINE)
+# What projects write into tables of an extension, as coordinate systems of their own into PostGIS's, is in a dump.
+_FILLED = (
+    "SELECT format('{}', CASE relkind WHEN 'S' THEN 'UPDATE ON SEQUENCE' ELSE 'INSERT ON' END, pg_class.oid::regclass,"
+    " {}) FROM pg_extension, unnest(extconfig) AS filled JOIN pg_class ON pg_class.oid = filled \\gexec"
+)
+_ENTRY = re.compile(r"\d+; \d+ \d+ ")
+_EXTENSION, _SCHEMA = (re.compile(f"{_ENTRY.pattern}{kind} - ") for kind in ("EXTENSION", "SCHEMA"))
 # Entries of a dump that only a superuser may restore; extensions are made before.
 _NOT_RESTORED = re.compile(
     r"\d+; \d+ \d+ (EXTENSION - |COMMENT - EXTENSION |SCHEMA - public |COMMENT - SCHEMA public |EVENT TRIGGER |ACL |"
     r"DEFAULT ACL |PUBLICATION |SUBSCRIPTION )"
 )
+_DUMPED_BY = re.compile(r"^; +Dumped by pg_dump version: (\d+)", re.MULTILINE)
+# The first that a pg_restore since 17 says, and that a server before it does not know.
+_NEWER = "Command was: SET transaction_timeout = 0;"
+_UNREADABLE = "in file header"
+_ONE_ERROR = "errors ignored on restore: 1\n"
 _COUNTED = " ".join(COUNTS.split()) + "\n" + _EXTENSIONS
 Counts = Mapping[str, int]
 
@@ -84,10 +108,12 @@ def session(port: int, name: str, sockets: str = SOCKETS) -> Iterator[Session]:
 def dump(port: int, name: str, into: Path, sockets: str = SOCKETS) -> tuple[Counts, list[str]]:
     """Write the database into a file; the counts of its rows and its extensions, both of the same moment."""
     with session(port, name, sockets) as asked:
-        text = f"{_OPEN}SELECT pg_export_snapshot();\n{_COUNTED}"
-        snapshot, counts, extensions = asked.ask(text, 3)
+        text = f"{_OPEN}SHOW server_version_num;\nSELECT pg_export_snapshot();\n{_COUNTED}"
+        version, snapshot, counts, extensions = asked.ask(text, 4)
+        # A newer one writes what the pg_restore of this version cannot read.
+        program = postgresql.program("pg_dump", int(version) // 10000)
         # Not compressed: restic does it, and keeps what has not changed once.
-        argv = ["pg_dump", "-h", sockets, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}", "--", name]
+        argv = [program, "-h", sockets, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}", "--", name]
         with into.open("wb") as file:
             done = subprocess.run(
                 _as_postgres(argv), stdout=file, stderr=subprocess.PIPE, env=_environment(), cwd="/", check=False
@@ -107,6 +133,13 @@ def counted(port: int, name: str, snapshot: str) -> tuple[Counts, list[str]]:
     return json.loads(counts), json.loads(extensions)
 
 
+def emptied(port: int, name: str, sockets: str) -> list[str]:
+    """The tables whose number of rows is another one after recovery."""
+    with session(port, name, sockets) as asked:
+        found: list[str] = json.loads(asked.ask(_OPEN + " ".join(_EMPTIED.split()) + "\n", 1)[0])
+    return found
+
+
 def count(port: int, name: str) -> Counts:
     """The counts of its rows now."""
     found: Counts = json.loads(postgresql.sql(port, COUNTS, name))
@@ -115,34 +148,61 @@ def count(port: int, name: str) -> Counts:
 
 def restore(step: Step[object], port: int, file: Path, name: str, role: str, extensions: list[str]) -> None:
     """Make a new database of a dump, which `role` owns with all that is in it; it must not exist."""
+    listed = contents(file)
+    entries = [line for line in listed.splitlines() if _ENTRY.match(line)]
+    made = _extensions(file, entries, extensions)
     # Lets in no role but its owner.
     postgresql.create_database(step, port, name, role)
-    statements = [f"GRANT ALL ON SCHEMA public TO {identifier(role)};"]
-    statements += [postgresql.MAKING] if extensions else []
-    statements += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
-    postgresql.sql(port, "\n".join(statements), name)
+    postgresql.sql(port, f"GRANT ALL ON SCHEMA public TO {identifier(role)};", name)
     # A check of a backup may restore at the same time.
     helper, password = _helper(name), secrets.token_hex(32)
     drop_helper = f"DROP ROLE IF EXISTS {identifier(helper)};"
-    made = f"CREATE ROLE {identifier(helper)} LOGIN PASSWORD {passwords.in_sql(scram.verifier(password))};"
-    postgresql.sql(port, f"{drop_helper}\n{made}\nGRANT {identifier(role)} TO {identifier(helper)};")
+    make_helper = f"CREATE ROLE {identifier(helper)} LOGIN PASSWORD {passwords.in_sql(scram.verifier(password))};"
+    postgresql.sql(port, f"{drop_helper}\n{make_helper}\nGRANT {identifier(role)} TO {identifier(helper)};")
     try:
-        listed = contents(file)
-        wanted = [line for line in listed.splitlines() if line[:1].isdigit() and not _NOT_RESTORED.match(line)]
-        chosen = file.with_suffix(".list")
-        chosen.write_text("\n".join(wanted) + "\n")
-        # Who reads it by its descriptor has no way to it but that.
-        chosen.chmod(0o644)
         words = ["-h", "127.0.0.1", "-p", str(port), "-U", helper, "-d", name, f"--role={role}"]
-        words += ["--no-owner", "--no-privileges", "--exit-on-error"]
-        _pg_restore(words, file, chosen, password)
+        words += ["--no-owner", "--no-privileges"]
+        dumped_by = _DUMPED_BY.search(listed)
+        # An older one than the dump cannot read it.
+        program = postgresql.program("pg_restore", max(postgresql.version(port), int(dumped_by[1]) if dumped_by else 0))
+        wanted = [line for line in entries if not _NOT_RESTORED.match(line)]
+        # Extensions may be in them.
+        schemas = [line for line in wanted if made and _SCHEMA.match(line)]
+        _fill([program, *words], file, schemas, password)
+        if made:
+            granted = _FILLED.format("GRANT %s %s TO %I", literal(role))
+            postgresql.sql(port, "\n".join([postgresql.MAKING, *made, granted]), name)
+        _fill([program, *words], file, [line for line in wanted if line not in schemas], password)
+        if made:
+            postgresql.sql(port, _FILLED.format("REVOKE %s %s FROM %I", literal(role)), name)
     finally:
         postgresql.sql(port, drop_helper)
 
 
+def _extensions(file: Path, entries: list[str], names: list[str]) -> list[str]:
+    """The statements that make these: each where it was, and after those that it needs, as a dump has them."""
+    found = [line for line in entries if _EXTENSION.match(line)] if names else []
+    text = _read(["--file=-"], file, found) if found else ""
+    placed = {_plain(name): f" SCHEMA {schema}" for name, schema in _PLACED.findall(text)}
+    ordered = sorted(names, key=[*placed, *names].index)
+    return [f"CREATE EXTENSION IF NOT EXISTS {identifier(name)}{placed.get(name, '')} CASCADE;" for name in ordered]
+
+
+def _plain(name: str) -> str:
+    """The name without the quotes that it has in SQL where it needs them."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
 def contents(file: Path) -> str:
     """What pg_restore says is in a dump."""
-    return _pg_restore(["--list"], file)
+    return _read(["--list"], file)
+
+
+def _read(words: list[str], file: Path, entries: Sequence[str] = ()) -> str:
+    done = _pg_restore([postgresql.program("pg_restore"), *words], file, entries)
+    if done.returncode:
+        raise _failure(done)
+    return done.stdout
 
 
 def drop(port: int, name: str) -> None:
@@ -180,12 +240,40 @@ def size(port: int, name: str) -> int:
     return int(postgresql.sql(port, f"SELECT pg_database_size({literal(name)});"))
 
 
-def _pg_restore(words: list[str], file: Path, chosen: Path | None = None, password: str = "") -> str:
+def _fill(words: list[str], file: Path, entries: list[str], password: str) -> None:
+    """Restore these entries of a dump. Failure with the first error."""
+    if not entries:
+        return
+    done = _pg_restore([*words, "--exit-on-error"], file, entries, password)
+    if done.returncode and _NEWER in done.stderr:
+        # No option leaves it out.
+        done = _pg_restore(words, file, entries, password)
+        if _NEWER in done.stderr and done.stderr.endswith(_ONE_ERROR):
+            return
+    if done.returncode:
+        raise _failure(done)
+
+
+def _failure(done: subprocess.CompletedProcess[str]) -> Failure:
+    fix = postgresql.FREE_SPACE if postgresql.NO_SPACE in done.stderr else ""
+    if _UNREADABLE in done.stderr:
+        fix = "it was made by a newer pg_dump: install the postgresql-client of that version on this server"
+    return Failure("copy of the database", f"pg_restore {how_it_ended(done.returncode)}", fix, done.stderr)
+
+
+def _pg_restore(
+    words: list[str], file: Path, entries: Sequence[str] = (), password: str = ""
+) -> subprocess.CompletedProcess[str]:
     """As nobody: it reads what root has opened, and logs in as any client does."""
-    argv = [*WITH_CALLER, "--reuid=nobody", "--regid=nogroup", "--clear-groups", "pg_restore", *words]
-    with file.open("rb") as stdin, (chosen or file).open("rb") as listed:
-        done = subprocess.run(
-            [*argv, *(["-L", f"/dev/fd/{listed.fileno()}"] if chosen else [])],
+    argv = [*WITH_CALLER, "--reuid=nobody", "--regid=nogroup", "--clear-groups", *words]
+    chosen = file.with_suffix(".list") if entries else file
+    if entries:
+        chosen.write_text("".join(f"{line}\n" for line in entries))
+        # Who reads it by its descriptor has no way to it but that.
+        chosen.chmod(0o644)
+    with file.open("rb") as stdin, chosen.open("rb") as listed:
+        return subprocess.run(
+            [*argv, *(["-L", f"/dev/fd/{listed.fileno()}"] if entries else [])],
             stdin=stdin,
             pass_fds=(listed.fileno(),),
             capture_output=True,
@@ -195,10 +283,6 @@ def _pg_restore(words: list[str], file: Path, chosen: Path | None = None, passwo
             cwd="/",
             check=False,
         )
-    if done.returncode:
-        fix = postgresql.FREE_SPACE if postgresql.NO_SPACE in done.stderr else ""
-        raise Failure("copy of the database", f"pg_restore {how_it_ended(done.returncode)}", fix, done.stderr)
-    return done.stdout
 
 
 def _as_postgres(words: list[str]) -> list[str]:

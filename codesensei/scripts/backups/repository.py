@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -9,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from codesensei.scripts.backups import settings
+from codesensei.scripts.backups import settings, status
 from codesensei.scripts.base import commands, files
 from codesensei.scripts.base.commands import WITH_CALLER, Result, how_it_ended
-from codesensei.scripts.base.step import Failure
+from codesensei.scripts.base.step import BELOW, Failure
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Backup, KeepBackups
@@ -22,6 +23,12 @@ TAG = "codesensei"
 PATIENCE = 30
 _TIMED_OUT = 124
 _LOCKED = r"already locked"
+# As C says it, and as Go does.
+_FULL = r"(?i)no space left on device|disk quota exceeded"
+# Of what restic puts together on this server before it sends it.
+_TEMPORARY = "restic-temp-"
+# The backup is made; some of the files could not be read.
+_UNREAD = 3
 _READS = ("cat", "snapshots", "restore")
 # What restic says, what it means, and what to do.
 _KNOWN = (
@@ -46,7 +53,7 @@ _KNOWN = (
         "it cannot be reached from this server",
         "look whether it is up, and whether a firewall lets this server through",
     ),
-    (r"No space left on device|Disk quota exceeded", "it is full", "free some space there, or keep fewer backups"),
+    (_FULL, "it is full", "free some space there, or keep fewer backups"),
     (
         r"x509:|certificate (signed by unknown|is not valid|has expired)",
         "its certificate is of another name, out of date, or signed by nobody that this server knows",
@@ -74,6 +81,9 @@ _KNOWN = (
     ),
 )
 _NONE_YET = re.compile(r"Is there a repository at the following location|repository does not exist")
+_GONE = "the repository that they were made in is gone"
+_ANOTHER = "another repository is there than the one that they were made in"
+_IDENTITY = re.compile(r'"id":\s*"(\w+)"')
 
 
 @dataclass(frozen=True)
@@ -103,27 +113,42 @@ class Repository:
             commands.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(self._key)])
         return self._key.with_suffix(".pub").read_text().strip()
 
-    def ensure(self) -> bool:
-        """Make the repository where there is none. Failure where it cannot be used."""
+    def ensure(self, *, again: bool = False) -> bool:
+        """Make the repository where there is none. Failure where it cannot be used.
+
+        So it is where backups were made there, and not in what is there now: as on a disk that is not mounted. With
+        `again` somebody has asked for a new one.
+        """
         if self.settings.to.startswith("/"):
             # pgBackRest has a folder in it, to which PostgreSQL's user gets through.
             mode, group = (0o710, "postgres") if self.settings.days else (0o700, "root")
             _ensure_directory(Path(self.settings.to), mode, group)
-        found = self._reached()
-        if found.ok:
-            return False
-        # It says so of a storage that refuses, too.
-        if found.code == _TIMED_OUT or _known(found) or not _NONE_YET.search(found.stderr):
-            raise self._failure(found)
-        self.call("init")
-        return True
+        last, found = status.read(self.project), self._reached()
+        used = last.repository if last.made and last.to == self.settings.to and not again else ""
+        if lacking := not found.ok:
+            # It says so of a storage that refuses, too.
+            if found.code == _TIMED_OUT or _known(found) or not _NONE_YET.search(found.stderr):
+                raise self._failure(found)
+            if used:
+                raise self._lost(_GONE)
+            self.call("init")
+            found = self._reached()
+        identity = _IDENTITY.search(found.stdout)
+        if used and identity and identity[1] != used:
+            raise self._lost(_ANOTHER)
+        status.note(self.project, to=self.settings.to, repository=identity[1] if identity else "")
+        return lacking
 
-    def add(self, places: Iterable[Path]) -> str:
-        """Back these up; returns the new backup's name."""
-        done = self.call("backup", "--json", "--tag", TAG, "--host", self.project.slug, "--", *map(str, places))
+    def add(self, places: Iterable[Path]) -> tuple[str, list[str]]:
+        """Back these up; returns the new backup's name, and the files that could not be read."""
+        words = ["backup", "--json", "--tag", TAG, "--host", self.project.slug, "--", *map(str, places)]
+        done = self.call(*words, accepted=_UNREAD)
+        unread = _unread(done)
+        if done.code == _UNREAD and not unread:
+            raise self._failure(done)
         for line in reversed(done.stdout.splitlines()):
             if '"summary"' in line:
-                return str(json.loads(line)["snapshot_id"])[:8]
+                return str(json.loads(line)["snapshot_id"])[:8], unread
         raise Failure(self._thing, "restic does not say what it has made", "", done.stdout)
 
     def snapshots(self) -> list[Snapshot]:
@@ -153,15 +178,15 @@ class Repository:
         """Whether it is there and opens: restic itself tries for a quarter of an hour where nobody answers."""
         return self._run("cat", "config", limit=["timeout", "--kill-after=5", str(PATIENCE), *WITH_CALLER])
 
-    def call(self, *words: str) -> Result:
-        """Run restic. Failure with its cause and fix."""
+    def call(self, *words: str, accepted: int = 0) -> Result:
+        """Run restic. Failure with its cause and fix, but where it ends with the status that is `accepted`."""
         done = self._run(*words)
         if not done.ok and re.search(_LOCKED, done.stderr):
             # Removes only the locks of processes that are gone.
             self._run("unlock")
             done = self._run(*words)
-        if not done.ok:
-            raise self._failure(done)
+        if done.code not in (0, accepted):
+            raise self._failure(done, words[0])
         return done
 
     def _run(self, *words: str, limit: Sequence[str] = ()) -> Result:
@@ -199,14 +224,33 @@ class Repository:
     def _thing(self) -> str:
         return f"backups in {self.settings.to}"
 
-    def _failure(self, done: Result) -> Failure:
+    def _lost(self, cause: str) -> Failure:
+        begin = f"to begin again there, without the backups of before, on the server: {self.project.backup} begin"
+        return Failure(self._thing, cause, f"look whether its disk is mounted; {begin}")
+
+    def _failure(self, done: Result, command: str = "") -> Failure:
+        if re.search(_FULL, done.stderr) and (command == "restore" or _TEMPORARY in done.stderr):
+            return Failure("disk of this server", "it is full", "free some space on it (df -h), then try again")
         if known := _known(done):
             cause, fix = known
             return Failure(self._thing, cause, fix.format(key=self.public_key() if "{key}" in fix else ""))
         if done.code == _TIMED_OUT:
             return Failure(self._thing, f"it does not answer within {PATIENCE} seconds", "try again", done.stderr)
-        fix = "see what it says below" if done.stderr.strip() else "try again"
+        if _NONE_YET.search(done.stderr):
+            return Failure(self._thing, "there is no repository", "look whether its disk is mounted", done.stderr)
+        fix = BELOW if done.stderr.strip() else "try again"
         return Failure(self._thing, f"restic {how_it_ended(done.code)}", fix, done.stderr)
+
+
+def _unread(done: Result) -> list[str]:
+    """The files that a backup lacks, as restic has named them while it read; it counts them before, too."""
+    found = dict[str, None]()
+    for line in done.stderr.splitlines():
+        with contextlib.suppress(ValueError):
+            said = json.loads(line) if line.startswith("{") else {}
+            if said.get("message_type") == "error" and said.get("during") == "archival":
+                found[str(said.get("item"))] = None
+    return [*found]
 
 
 def _known(done: Result) -> tuple[str, str] | None:

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 from codesensei.scripts.backups import settings
-from codesensei.scripts.base.step import Failure, read_json, write_json
+from codesensei.scripts.base import excerpt
+from codesensei.scripts.base.step import BELOW, Failure, read_json, write_json
 from codesensei.wire import codec
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import FRESH_BACKUP, Finding
 
 CHECK_SECONDS = 7 * 86400.0
+# Of a program's words, to find the one that tells: of restic, PostgreSQL's programs and psql.
+MOST_LINES, _SAYS = 100, re.compile(r"Fatal: |\w+: error: |.*\bERROR: ")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """Times in seconds since the epoch; an empty error is a success. `since` is when backups were first asked for."""
+    """Times in seconds since the epoch; an empty error is a success. `since` is when backups were first asked for.
+
+    `lacks` is what is not in the newest backup, `repository` the identity of the one in `to`, as it was last used.
+    """
 
     since: float = 0.0
     made: float = 0.0
     snapshot: str = ""
+    to: str = ""
+    repository: str = ""
     bytes: int = 0
     error: str = ""
+    lacks: str = ""
     fix: str = ""
     checked: float = 0.0
     checked_snapshot: str = ""
@@ -45,7 +55,14 @@ def note(project: ProjectPaths, **changes: object) -> None:
 def failed(project: ProjectPaths, error: Failure | OSError) -> None:
     """Note that no backup could be made, and why."""
     failure = Failure.of(error, "backup", "make one again")
-    note(project, error=f"{failure.thing}: {failure.cause}", fix=failure.fix)
+    note(project, error=told(failure), fix="" if failure.fix == BELOW else failure.fix)
+
+
+def told(failure: Failure) -> str:
+    """Thing and cause in one line, with what a program has said where that alone tells the cause."""
+    lines = excerpt.last_lines(failure.log, MOST_LINES)
+    said = next((line for line in lines if _SAYS.match(line)), lines[-1] if lines else "")
+    return f"{failure.thing}: {failure.cause}" + (f": {said.strip()}" if said else "")
 
 
 def findings(project: ProjectPaths) -> Iterator[Finding]:
@@ -59,6 +76,8 @@ def findings(project: ProjectPaths) -> Iterator[Finding]:
         yield Finding(thing="backups", cause=cause, fix=found.fix or again)
     elif time.time() - (found.made or found.since) > 2 * wanted.period:
         yield Finding(thing="backups", cause=f"{_newest(found)}, more than twice the schedule", fix=again)
+    elif found.lacks:
+        yield Finding(thing="backups", cause=f"the newest does not have all: {found.lacks}", fix=found.fix)
     if found.check_error:
         fix = f"on the server: {project.backup} verify"
         yield Finding(thing="backups", cause=f"the last check could not restore one: {found.check_error}", fix=fix)

@@ -9,6 +9,7 @@ import errno
 import grp
 import os
 import pwd
+import re
 import shutil
 import stat
 import tempfile
@@ -202,6 +203,25 @@ def remove_path(path: Path) -> bool:
         shutil.rmtree(path)
         return True
     return False
+
+
+def mount_points() -> set[str]:
+    """Where something is mounted, a directory in another place included, as this process sees it."""
+    with open("/proc/self/mountinfo", errors="surrogateescape") as file:
+        # Spaces and the like are written as octal numbers.
+        return {re.sub(r"\\(\d{3})", lambda found: chr(int(found[1], 8)), line.split()[4]) for line in file}
+
+
+def mount_of(path: Path) -> str:
+    """The mount that a path is in: from one to another nothing can be renamed."""
+    points, real = mount_points(), Path(os.path.realpath(path))
+    return next((str(place) for place in (real, *real.parents) if str(place) in points), "/")
+
+
+def holds_mount(path: Path) -> bool:
+    """Whether something is mounted at a path or below: a rename would not move it, or would take the mount along."""
+    real = Path(os.path.realpath(path))
+    return any(Path(point).is_relative_to(real) for point in mount_points())
 
 
 def keep_only(folder: Path, wanted: Callable[[str], bool]) -> None:

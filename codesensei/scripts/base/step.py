@@ -22,6 +22,8 @@ from codesensei.wire.text import printable_lines
 
 D_co = TypeVar("D_co", covariant=True)
 
+# As a fix, of a failure with a log.
+BELOW = "see what it says below"
 OURS_LINES = 25
 OURS_WIDTH = 200
 LOG_LINES = 8

@@ -107,9 +107,13 @@ def _newest(program: str) -> Path | None:
     return max(found, key=lambda path: [int(part) for part in path.parts[-3].split(".")], default=None)
 
 
-def _psql() -> str:
-    """The one that Debian's `psql` would start; it is a Perl program that takes ten times as long to choose it."""
-    return str(_newest("psql") or "psql")
+def program(name: str, version: int = 0) -> str:
+    """A client program of this version, or of the newest where that one is not here.
+
+    The one of that name in PATH is Debian's, which takes the newest of all, or that of another cluster.
+    """
+    own = paths.SERVER.postgresql_programs / str(version) / "bin" / name
+    return str(own if own.exists() else _newest(name) or name)
 
 
 def clusters() -> list[Cluster]:
@@ -130,7 +134,7 @@ def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreS
 
     They are guarded from what a project has in the database; names in it need their schema.
     """
-    argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", _psql(), "-X", "-q", "-A", "-t"]
+    argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", program("psql"), "-X", "-q", "-A", "-t"]
     argv += ["-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(port), "-d", database, "-f", "-"]
     done = commands.run(
         argv, input=f"{QUIET}{GUARDED}{text}\n", timeout=600, thing=thing, fix=CLUSTERS_TEXT, check=False
@@ -141,6 +145,11 @@ def sql(port: int, text: str, database: str = "postgres", thing: str = "PostgreS
     known = {NO_SPACE: FREE_SPACE, "pg_hba.conf": LET_ROOT_IN}
     fix = next((fix for words, fix in known.items() if any(words in line for line in said)), CLUSTERS_TEXT)
     raise Failure(thing, f"psql: {said[-1]}" if said else f"psql {commands.how_it_ended(done.code)}", fix, done.stderr)
+
+
+def version(port: int) -> int:
+    """The major version of the cluster."""
+    return int(sql(port, "SHOW server_version_num;")) // 10000
 
 
 def rows(port: int, query: str, database: str = "postgres") -> list[dict[str, Any]]:

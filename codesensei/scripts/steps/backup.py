@@ -1,4 +1,4 @@
-"""`backup`: what a person or the timer asks for: now, list [--json], verify [id], restore <id>."""
+"""`backup`: what a person or the timer asks for: now, begin, list [--json], verify [id], restore <id>."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from codesensei.wire.answers import Backups, MadeBackup
 from codesensei.wire.steps import Nothing
 
 AGAIN = "try again"
-USAGE = "usage: backup now | list [--json] | verify [<id>] | restore <id>|latest | restore --at <time>|end"
+USAGE = "usage: backup now | begin | list [--json] | verify [<id>] | restore <id>|latest | restore --at <time>|end"
 
-_KNOWN = (("now", 0), ("verify", 0), ("verify", 1), ("restore", 1))
+_KNOWN = (("now", 0), ("begin", 0), ("verify", 0), ("verify", 1), ("restore", 1))
 _AT = ("restore", "--at")
 
 
@@ -44,8 +44,8 @@ def run(slug: str, words: list[str]) -> int:
 
 
 def _change(step: Step[object], action: str, snapshot: str = "latest", at: str = "") -> None:
-    if action == "now":
-        make.now(step)
+    if action in ("now", "begin"):
+        make.now(step, again=action == "begin")
     elif action == "verify":
         make.verify(step, snapshot)
     else:

@@ -77,7 +77,7 @@ def _backups(project: ProjectPaths) -> BackupState | None:
         to=wanted.to,
         made=now.made,
         snapshot=now.snapshot,
-        error=now.error,
+        error=now.error or now.lacks,
         checked=now.checked,
         check_error=now.check_error,
     )

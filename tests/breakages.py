@@ -1477,6 +1477,13 @@ UNIT = [
     ),
     Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "files.remove_path(paths.unit(name))", "False"),
     Breakage("secrets.filter", f"{SCRIPTS}/serving/workers.py", "log = clean(problem.log)", "log = problem.log"),
+    Breakage("secrets.filter", f"{SCRIPTS}/serving/findings.py", "log = clean(units", "log = str(units"),
+    Breakage(
+        "secrets.filter",
+        f"{SCRIPTS}/serving/findings.py",
+        "JOURNAL_SECONDS)) if clean else",
+        "JOURNAL_SECONDS)) if True else",
+    ),
     # What visitors are served
     Breakage(
         "switch.read-back",
@@ -1800,7 +1807,12 @@ UNIT = [
     Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", 'r"^oom_kill (', 'r"^oom ('),
     Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "and program.is_file())", "or program.is_file())"),
     Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "<> pg_database_coll", "= pg_database_coll"),
-    Breakage("look.findings", f"{SCRIPTS}/steps/look.py", "yield from findings.of_project(live)", "yield from ()"),
+    Breakage(
+        "look.findings",
+        f"{SCRIPTS}/steps/look.py",
+        "yield from findings.of_project(live, _filter(project))",
+        "yield from ()",
+    ),
     Breakage("look.findings", f"{REMOTE}/look.py", "for finding in answer.findings", "for finding in ()"),
     Breakage(
         "config.drift",

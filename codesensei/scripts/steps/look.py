@@ -144,7 +144,7 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
     live = Live.read(project)
     if live.manifest:
         yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
-        yield from findings.of_project(live)
+        yield from findings.of_project(live, _filter(project))
         yield from status.findings(project)
         yield from archiving.findings(project, status.read(project).made)
         yield from filter(None, [limited.finding()])

@@ -1426,8 +1426,10 @@ UNIT = [
     ),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state.sub != "auto-restart"', ""),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "waiting & single - ready", "waiting - ready"),
-    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", 'r"INFO.* Connected to ', 'r"INFO.* Connected with '),
-    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", r"\w+(?:\+\w+)?://\S+$|", "|"),
+    Breakage(
+        "workers.dying", f"{SCRIPTS}/serving/workers.py", r'r"(?<!\S)[^\s@]+@', r'r"Connected to |(?<!\S)[^\s@]+@'
+    ),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "    if _is_last(UNRECOVERABLE, log):", "    if False:"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 0.0"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 9.0"),
     Breakage(
@@ -1459,7 +1461,9 @@ UNIT = [
         "workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "env={**os.environ, **variables}", "env=os.environ"
     ),
     Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", '"-b", "--broker"', '"-B", "--broker"'),
-    Breakage("workers.broker", f"{SCRIPTS}/serving/workers.py", "        if _retries(", "        if not _retries("),
+    Breakage(
+        "workers.broker", f"{SCRIPTS}/serving/workers.py", "    if _is_last(RETRYING", "    if not _is_last(RETRYING"
+    ),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "return bool(ends)", "return False"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "    if not endings:\n", "    if True:\n"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " - answer.asked))", "))"),

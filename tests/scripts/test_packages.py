@@ -234,6 +234,40 @@ def test_what_is_missing_without_such_a_source_names_it(system: FakeSystem, make
     )
 
 
+UNFETCHED = Result("", "W: Failed to fetch http://deb.example/x  Could not resolve 'deb.example'\n", 0)
+
+
+@pytest.mark.proves("os.network")
+@pytest.mark.parametrize("name", ["git", "libmagic1"])
+def test_a_package_is_not_called_unknown_where_lists_could_not_be_fetched(
+    system: FakeSystem, make_step: Any, name: str
+) -> None:
+    """The stack file is to blame at most for what it names itself."""
+    system.failures = [UNFETCHED] * packages.NETWORK_TRIES + [failing(f"E: Unable to locate package {name}\n")]
+    with pytest.raises(Failure, match="others could not be fetched") as failed:
+        packages.run(make_step("packages", data=PACKAGES))
+    assert failed.value.thing == f"package {name}"
+    assert failed.value.fix.startswith("check the server's network and DNS")
+    assert "Could not resolve 'deb.example'" in failed.value.log
+    assert ("systemPackages" in failed.value.fix) == (name == "libmagic1")
+
+
+@pytest.mark.proves("os.network")
+def test_a_python_is_not_called_unknown_where_lists_could_not_be_fetched(system: FakeSystem, make_step: Any) -> None:
+    system.failures = [UNFETCHED] * packages.NETWORK_TRIES
+    with pytest.raises(Failure, match=r"Python 3\.8: .*others could not be fetched"):
+        packages.run(make_step("packages", data=replace(PACKAGES, python="3.8")))
+
+
+@pytest.mark.proves("os.network")
+def test_for_a_package_of_the_product_the_sources_are_to_be_completed(system: FakeSystem, make_step: Any) -> None:
+    system.failures = [Result("", "", 0), failing("E: Unable to locate package git\n")]
+    with pytest.raises(Failure, match="has no package of this name") as failed:
+        packages.run(make_step("packages", data=PACKAGES))
+    assert failed.value.fix.startswith("let /etc/apt/sources.list")
+    assert "systemPackages" not in failed.value.fix
+
+
 @pytest.mark.proves("os.dpkg-lock")
 def test_a_held_lock_is_waited_for_and_its_holder_named(system: FakeSystem, make_step: Any) -> None:
     lock = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"

@@ -1666,6 +1666,25 @@ UNIT = [
         "if not {*names.split()} <= there",
     ),
     Breakage("look.packages", f"{SCRIPTS}/steps/packages.py", "    _need(step, wanted)\n", ""),
+    Breakage(
+        "look.packages",
+        f"{SCRIPTS}/steps/packages.py",
+        "        there = satisfied(names)\n",
+        "        there = installed(names)\n",
+    ),
+    Breakage(
+        "look.packages",
+        f"{SCRIPTS}/steps/packages.py",
+        "    there = satisfied(name for",
+        "    there = installed(name for",
+    ),
+    Breakage("look.packages", f"{SCRIPTS}/steps/packages.py", "names - there - {*NGINX, *BROKERS}", "names - there"),
+    Breakage(
+        "look.packages",
+        f"{SCRIPTS}/steps/packages.py",
+        'if line.startswith("installed ")]\n    return there |',
+        "]\n    return there |",
+    ),
     Breakage("user.again", f"{SCRIPTS}/base/proofs.py", "for name in proof.users if", "for name in () if"),
     Breakage(
         "user.again",

@@ -127,9 +127,21 @@ def installed(names: Iterable[str]) -> set[str]:
     return there & set(names)
 
 
+def satisfied(names: Iterable[str]) -> set[str]:
+    """Those of `names` that are installed, or that an installed package provides, as libmagic1t64 does libmagic1."""
+    names = set(names)
+    there = installed(names)
+    # A web server or a broker that is only called so has other files than those that the product writes.
+    if not (missing := names - there - {*NGINX, *BROKERS}):
+        return there
+    found = commands.run(["dpkg-query", "-W", "-f=${db:Status-Status} ${Provides}\n"], check=False)
+    lines = [line.removeprefix("installed ") for line in found.stdout.splitlines() if line.startswith("installed ")]
+    return there | missing & {name for line in lines for name in re.findall(r"(?:^|, )([^\s,:]+)", line)}
+
+
 def lacking(needed: Sequence[str]) -> list[str]:
     """What of the packages that a step has noted is no longer installed, in words."""
-    there = installed(name for names in needed for name in names.split())
+    there = satisfied(name for names in needed for name in names.split())
     gone = [names.split() for names in needed if not there & {*names.split()}]
     return [
         f"package {names[0]} is not installed" if len(names) == 1 else f"none of {', '.join(names)} is installed"
@@ -157,7 +169,7 @@ class Apt:
 
     def ensure(self, names: list[str], keys: Mapping[str, str]) -> None:
         """Install those of `names` that are missing; `keys` has the key of the stack config for each that it names."""
-        there = installed(names)
+        there = satisfied(names)
         missing = [name for name in dict.fromkeys(names) if name not in there]
         if not missing:
             return

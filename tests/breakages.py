@@ -1469,6 +1469,22 @@ UNIT = [
         "workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "env={**os.environ, **variables}", "env=os.environ"
     ),
     Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", '"-b", "--broker"', '"-B", "--broker"'),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "*map(expanded, words[1:])", "*words[1:]"),
+    Breakage(
+        "workers.broker",
+        f"{SCRIPTS}/serving/ask_workers.py",
+        "if address and COMPUTED_ADDRESS",
+        "if address and COMPUTED",
+    ),
+    Breakage(
+        "workers.broker",
+        f"{SCRIPTS}/serving/ask_workers.py",
+        ' or any(word.startswith("--workdir") for',
+        " or not all(word for",
+    ),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", ' or os.environ.get("BROKER_URL")', ""),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "    elif name:\n", "    elif not name:\n"),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "        found()\n", "        pass\n"),
     Breakage(
         "workers.broker", f"{SCRIPTS}/serving/workers.py", "    if _is_last(RETRYING", "    if not _is_last(RETRYING"
     ),

@@ -2342,6 +2342,14 @@ UNIT = [
         "requires another Python: ",
     ),
     Breakage("causes.memory", f"{SCRIPTS}/release/causes.py", "|out of memory\\?|", "|"),
+    Breakage("causes.services", f"{SCRIPTS}/release/causes.py", "|pip\\._vendor\\.[\\w.]+: )", "|)"),
+    Breakage("causes.services", f"{SCRIPTS}/release/causes.py", "|because of HTTP error |", "||"),
+    Breakage(
+        "causes.services",
+        f"{SCRIPTS}/release/causes.py",
+        "NewConnectionError\\('?<pip\\._vendor)",
+        "NewConnectionError)",
+    ),
     Breakage(
         "web.directory",
         f"{RENDER}/units.py",

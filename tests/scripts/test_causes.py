@@ -537,6 +537,43 @@ LOGS = {
         "django does not run on this Python (3.9.2 not in '>=3.12')",
         "project.python",
     ),
+    "index of pip that did not answer": (
+        "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='pypi.example', port=443): Read timed"
+        " out.",
+        "the package index at pypi.example cannot be reached: timed out",
+        "PIP_INDEX_URL",
+    ),
+    "index of uv": (
+        "error: Request failed after 3 retries in 10.1s\n  cause: Failed to fetch: https://pypi.example/simple/shop/\n"
+        "  cause: error sending request for url (https://pypi.example/simple/shop/)\n  cause: client error (Connect)\n"
+        "  cause: dns error\n  cause: failed to lookup address information: Name or service not known\n",
+        "the package index at pypi.example cannot be reached: Name or service not known",
+        "UV_INDEX_URL",
+    ),
+    "index of an older uv": (
+        "error: Failed to fetch: `https://u:p@pypi.example/simple/shop/`\n  Caused by: client error (Connect)\n"
+        "  Caused by: Connection refused (os error 111)\n",
+        "the package index at pypi.example cannot be reached: Connection refused",
+        "UV_INDEX_URL",
+    ),
+    "service": (
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='login.example', port=443): Max retries exceeded"
+        ' with url: /realms/shop (Caused by NameResolutionError("<urllib3.connection.HTTPSConnection object at 0x7f>:'
+        " Failed to resolve 'login.example' ([Errno -2] Name or service not known)\"))",
+        "the service at login.example cannot be reached: Name or service not known",
+        "check its address in the settings",
+    ),
+    "service without a name": (
+        "elastic_transport.ConnectionError: Connection error caused by: NewConnectionError(<urllib3.connection"
+        ".HTTPConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused))",
+        "a service that the project asks cannot be reached: Connection refused",
+        "check its address in the settings",
+    ),
+    "service's login": (
+        "requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url: https://u:p@api.example/v1/prices",
+        "the service at api.example refuses the login (HTTP status 401)",
+        "its key in codesensei:secretEnv",
+    ),
     "index of an old pip": (
         "WARNING: Retrying after connection broken by 'NewConnectionError('<pip._vendor.urllib3.connection.HTTPConnection"
         " object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused')': /simple/pip/",
@@ -1047,6 +1084,7 @@ LOGS = {
     "causes.asgi-not-ready",
     "causes.python-too-old",
     "causes.memory",
+    "causes.services",
 )
 @pytest.mark.parametrize("name", LOGS)
 def test_known_cause(name: str) -> None:

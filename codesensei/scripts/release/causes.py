@@ -55,7 +55,7 @@ the package index refuses
     index URL \((?:https?://)?(?:[^@/\s)]*@)?([\w.-]+)[^)]*\)\s+could\s+not\s+be\s+queried[^(]*\((40[13])
     the package index at {0} refuses the login (HTTP status {1})
     check the login in UV_INDEX_URL or UV_EXTRA_INDEX_URL, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL, in codesensei:secretEnv
-    (40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)
+    (?:HTTP error \d+ while getting .*\n.*?|because of HTTP error |Could not fetch URL .*?)(40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)
     the package index at {1} refuses the login (HTTP status {0})
     check the login in PIP_INDEX_URL or PIP_EXTRA_INDEX_URL, in codesensei:secretEnv
 the server's clock is wrong
@@ -63,12 +63,15 @@ the server's clock is wrong
     a certificate is not valid yet by this server's clock, which is behind
     on the server: timedatectl set-ntp true; then compare date -u with the time of your machine
 the package index cannot be reached
-    HTTPS?Connection(?:Pool)?\(host='([^']+)'.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|certificate verify failed)
+    (?:WARNING: Retrying |Could not fetch URL |due to an (?:OS|Environment)Error: |pip\._vendor\.[\w.]+: ).*?HTTPS?Connection(?:Pool)?\(host='([^']+)'.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|certificate verify failed)
     the package index at {0} cannot be reached: {1}
     check the server's DNS and outbound connections; for another index set PIP_INDEX_URL in codesensei:secretEnv
-    NewConnectionError\(.*?: Failed to establish a new connection: (?:\[Errno -?\d+\] )?([^'"]+)
+    (?:WARNING: Retrying .*?NewConnectionError\(|NewConnectionError\('?<pip\._vendor).*?: Failed to establish a new connection: (?:\[Errno -?\d+\] )?([^'"]+)
     the package index cannot be reached: {0}
     check the server's DNS and outbound connections; for another index set PIP_INDEX_URL in codesensei:secretEnv
+    Failed to fetch: `?(?:https?://)?(?:[^@/`\s]*@)?([\w.-]+).*\n(?:.*\n){0,6}?.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|UnknownIssuer)
+    the package index at {0} cannot be reached: {1}
+    check the server's DNS and outbound connections; for another index set UV_INDEX_URL in codesensei:secretEnv
 conflicting requirements
     The conflict is caused by:\n((?:[ \t]+\S.*\n)+)
     the requirements conflict: {0}
@@ -683,6 +686,17 @@ Redis cannot be reached
     Error \d+ connecting to (\S+?:\d+)\. (.+?)\.?$
     Redis at {0} cannot be reached: {1}
     check the URL in the settings; codesensei:broker.env sets the URL of the broker of this server
+a service cannot be reached
+    HTTPS?Connection(?:Pool)?\(host='([^']+)'.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|certificate verify failed)
+    the service at {0} cannot be reached: {1}
+    check its address in the settings, and the server's DNS and outbound connections
+    NewConnectionError\(.*?: Failed to establish a new connection: (?:\[Errno -?\d+\] )?([^'"()]+)
+    a service that the project asks cannot be reached: {0}
+    check its address in the settings, and the server's DNS and outbound connections
+a service refuses the login
+    (40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)
+    the service at {1} refuses the login (HTTP status {0})
+    check its address in the settings, and its key in codesensei:secretEnv
 an option does not exist
     (?:Error: )?No such option:? '?(--?[\w-]+)|unrecognized arguments: (.+)
     the command has an option that the program does not know: {0}

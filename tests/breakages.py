@@ -2342,6 +2342,15 @@ UNIT = [
         "requires another Python: ",
     ),
     Breakage("causes.memory", f"{SCRIPTS}/release/causes.py", "|out of memory\\?|", "|"),
+    Breakage("causes.memory", f"{SCRIPTS}/release/causes.py", "    Killed signal terminated program|", "    "),
+    Breakage("causes.memory", f"{SCRIPTS}/release/builder.py", "causes.explain(ended) or ", ""),
+    Breakage("causes.build", f"{SCRIPTS}/release/causes.py", "['`]?(?!installable )", "'?"),
+    Breakage(
+        "causes.build",
+        f"{SCRIPTS}/release/causes.py",
+        "    Failed building wheel for ([\\w.-]+)|",
+        "    error: command|Failed building wheel for ([\\w.-]+)|",
+    ),
     Breakage("causes.services", f"{SCRIPTS}/release/causes.py", "|pip\\._vendor\\.[\\w.]+: )", "|)"),
     Breakage("causes.services", f"{SCRIPTS}/release/causes.py", "|because of HTTP error |", "||"),
     Breakage(

@@ -631,6 +631,29 @@ LOGS = {
     "header": ("fatal error: ldap.h: No such file or directory", "ldap.h", "systemPackages"),
     "linker": ("/usr/bin/ld: cannot find -lmagic: No such file or directory", "magic is missing", "systemPackages"),
     "wheel": ("ERROR: Failed building wheel for pylibmc", "pylibmc cannot be built", "systemPackages"),
+    "wheel of a compiler": (
+        "      error: command '/usr/bin/x86_64-linux-gnu-gcc' failed with exit code 1\n  ERROR: Failed building wheel for"
+        " pylibmc\nERROR: Failed to build installable wheels for some pyproject.toml based projects (pylibmc)",
+        "the package pylibmc cannot be built",
+        "systemPackages",
+    ),
+    "wheel of a compiler (uv)": (
+        "  Failed to build `pylibmc==1.6`\n  ├─▶ The build backend returned an error\n"
+        "      error: command '/usr/bin/x86_64-linux-gnu-gcc' failed with exit code 1\n",
+        "the package pylibmc cannot be built",
+        "systemPackages",
+    ),
+    "compiler alone": (
+        "error: command '/usr/bin/x86_64-linux-gnu-g++' failed with exit code 1",
+        "a package cannot be compiled",
+        "systemPackages",
+    ),
+    "compiler that was killed": (
+        "x86_64-linux-gnu-gcc: fatal error: Killed signal terminated program cc1plus\ncompilation terminated.\n"
+        "error: command '/usr/bin/x86_64-linux-gnu-gcc' failed with exit code 1\nERROR: Failed building wheel for grpcio",
+        "the server ran out of memory",
+        "add swap",
+    ),
     "no package": (
         "ERROR: Could not find a version that satisfies the requirement shop-core==1.0 (from versions: none)\n"
         "ERROR: No matching distribution found for shop-core==1.0",
@@ -1085,6 +1108,7 @@ LOGS = {
     "causes.python-too-old",
     "causes.memory",
     "causes.services",
+    "causes.build",
 )
 @pytest.mark.parametrize("name", LOGS)
 def test_known_cause(name: str) -> None:

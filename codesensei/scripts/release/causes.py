@@ -172,6 +172,10 @@ cairo is missing
     [Dd]ependency "?(?:py)?cairo"? not found|no library called "(?:lib)?cairo(?:-2)?" was found
     the system library cairo is missing
     set project.systemPackages: [libcairo2-dev, pkg-config]
+a compiler runs out of memory
+    Killed signal terminated program|\(signal: 9, SIGKILL: kill\)
+    a package must be compiled, and the server ran out of memory
+    use a version with a wheel for this Python, add swap, or use a larger server
 a build tool is missing
     Cannot find command '([\w-]+)'|(pg_config)(?: executable)? not found|(pkg-config): (?:command )?not found|(cmake|cargo|rustc|swig|ninja)(?:: command)? not found
     a package cannot be built without the program {0}
@@ -189,9 +193,12 @@ a package cannot be compiled
     ^\s*(?:Processing|Obtaining) (\.{0,2}/\S*|file:\S+).*\n(?:(?!\s*(?:Collecting|Processing|Obtaining) ).*\n)*?\s*error: subprocess-exited-with-error|Failed to build `\S+ @ file://\S*?/releases/[^/]+/([^`]+)`
     the package in {0}, a path of the repository, cannot be built
     fix its pyproject.toml or setup.py (the log says where), or name what it lacks in project.systemPackages
-    Failed building wheel for ([\w.-]+)|Failed to build '?([\w.-]+)|error: command '\S*(?:gcc|cc|c\+\+)' failed
+    Failed building wheel for ([\w.-]+)|Failed to build ['`]?(?!installable )([\w.-]+)
     the package {0} cannot be built on this server
     choose a version with a wheel for this Python, or name what it lacks in project.systemPackages
+    error: command '\S*(?:gcc|cc|[cg]\+\+|clang)' failed
+    a package cannot be compiled on this server
+    choose a version of the package in the log that has a wheel for this Python, or name what it lacks in project.systemPackages
 WeasyPrint's libraries are missing
     cannot load library '?(?:lib)?((?:gobject|pango|pangoft2|harfbuzz|fontconfig)[\w.-]*)
     the system library {0}, which WeasyPrint needs, is missing

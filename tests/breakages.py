@@ -1204,6 +1204,18 @@ UNIT = [
     Breakage("tls.covers", f"{SCRIPTS}/serving/certificates.py", "} & names]", "} & {*hostnames}]"),
     Breakage("proxy.patterns", f"{WIRE}/names.py", "codesensei-probe{hostname[1:]}", "{hostname}"),
     Breakage("proxy.patterns", f"{SCRIPTS}/base/rivals.py", "if _is_below(one, name):", "if False:"),
+    Breakage(
+        "switch.redirects",
+        f"{SCRIPTS}/serving/health.py",
+        "                fix = _or_another_page(",
+        "                _or_another_page(",
+    ),
+    Breakage(
+        "switch.redirects",
+        f"{SCRIPTS}/serving/health.py",
+        "    if _domain(target) in map(",
+        "    if _domain(target) not in map(",
+    ),
     Breakage("proxy.patterns", f"{SCRIPTS}/serving/health.py", " and end.status != 400", ""),
     Breakage("tls.external", f"{TEMPLATES}/site.conf.j2", "_served = 0)", "_served = 2)"),
     Breakage(

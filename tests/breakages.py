@@ -1815,8 +1815,14 @@ UNIT = [
     Breakage(
         "config.health-check",
         f"{SCRIPTS}/serving/candidate.py",
+        "time.time() + step.data.health.timeout)",
+        "time.time() + 100)",
+    ),
+    Breakage(
+        "config.health-check",
+        f"{SCRIPTS}/serving/candidate.py",
+        "time.time() + step.data.health.timeout)",
         "began + step.data.health.timeout)",
-        "began + 100)",
     ),
     Breakage(
         "tls.redirect",

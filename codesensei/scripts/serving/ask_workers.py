@@ -74,7 +74,6 @@ def problem_of(line: str) -> Problem | None:
     if bash("-c", 'type -- "$1"', "bash", program).returncode != 0:
         return {"cause": f"there is no program {program}", "log": f"PATH is {os.environ.get('PATH', '')}"}
     words = [program, *map(expanded, words[1:])]
-    variables = {name: expanded(value) for name, value in variables.items()}
     if not variables:
         return unable(words)
     if any(COMPUTED.search(value) for value in variables.values()):

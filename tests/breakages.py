@@ -646,6 +646,22 @@ UNIT = [
     Breakage("preview.modules", f"{SOURCE}/missing.py", "if not brings(closure, top):", "if not closure.names:"),
     Breakage("switch.visitors", f"{SCRIPTS}/serving/said.py", "*map(clean, visitors.warnings(release, manifest))", ""),
     Breakage("switch.visitors", f"{SCRIPTS}/serving/visitors.py", " or _trusts_a_proxy(manifest)", ""),
+    Breakage("media.unserved", f"{SCRIPTS}/serving/visitors.py", "manifest.media_url is None and found", "found"),
+    Breakage("media.unserved", f"{SCRIPTS}/release/ask_visitors.py", " and not _is_routed(url)", ""),
+    Breakage("media.unserved", f"{SCRIPTS}/release/ask_django.py", "serves=not load", "serves=load"),
+    Breakage(
+        "media.unserved",
+        f"{SCRIPTS}/release/ask_visitors.py",
+        "            yield from _routes(one, route)",
+        "            pass",
+    ),
+    Breakage("media.unserved", f"{SCRIPTS}/release/ask_visitors.py", "models.ImageField if", "models.FileField if"),
+    Breakage(
+        "media.unserved",
+        f"{SCRIPTS}/release/ask_visitors.py",
+        "_unserved(settings) if serves",
+        "_unserved(settings) if True",
+    ),
     Breakage("switch.visitors", f"{SCRIPTS}/release/ask_visitors.py", "backend.endswith(_ALONE)", "False"),
     Breakage("config.server.shell", f"{REMOTE}/step.py", "shell.quote(IF_THERE)", "IF_THERE"),
     Breakage("static.kept-names", f"{SCRIPTS}/release/static_files.py", "not filecmp.cmp(", "filecmp.cmp("),
@@ -659,7 +675,15 @@ UNIT = [
         'if any("createcachetable" in modules',
     ),
     Breakage("os.sources", f"{SCRIPTS}/steps/packages.py", "not EARLY.search(said) and ", ""),
-    Breakage("os.sources", f"{SCRIPTS}/steps/packages.py", "        if broken:\n", "        if False:\n"),
+    Breakage("os.sources", f"{SCRIPTS}/steps/packages.py", "        if self.broken:\n", "        if False:\n"),
+    Breakage("os.network", f"{SCRIPTS}/steps/packages.py", "                self.unfetched = done.stderr\n", ""),
+    Breakage(
+        "os.network",
+        f"{SCRIPTS}/steps/packages.py",
+        "dict.fromkeys(data.packages, PACKAGES_KEY)",
+        "dict.fromkeys(wanted, PACKAGES_KEY)",
+    ),
+    Breakage("os.network", f"{SCRIPTS}/steps/packages.py", 'raise apt.lacks(f"Python', 'raise Failure(f"Python'),
     Breakage("os.noexec", f"{SCRIPTS}/base/host.py", "not found.f_flag & os.ST_NOEXEC", "True"),
     Breakage("os.noexec", f"{SCRIPTS}/release/builder.py", "if not host.space(TEMPORARY).programs:", "if False:"),
     Breakage("workers.remapped", f"{CONFIG}/stack.py", "given = REMAPPED in", "given = REMAPPED not in"),
@@ -1300,6 +1324,18 @@ UNIT = [
     Breakage("tls.covers", f"{SCRIPTS}/serving/certificates.py", "} & names]", "} & {*hostnames}]"),
     Breakage("proxy.patterns", f"{WIRE}/names.py", "codesensei-probe{hostname[1:]}", "{hostname}"),
     Breakage("proxy.patterns", f"{SCRIPTS}/base/rivals.py", "if _is_below(one, name):", "if False:"),
+    Breakage(
+        "switch.redirects",
+        f"{SCRIPTS}/serving/health.py",
+        "                fix = _or_another_page(",
+        "                _or_another_page(",
+    ),
+    Breakage(
+        "switch.redirects",
+        f"{SCRIPTS}/serving/health.py",
+        "    if _domain(target) in map(",
+        "    if _domain(target) not in map(",
+    ),
     Breakage("proxy.patterns", f"{SCRIPTS}/serving/health.py", " and end.status != 400", ""),
     Breakage("tls.external", f"{TEMPLATES}/site.conf.j2", "_served = 0)", "_served = 2)"),
     Breakage(
@@ -1530,8 +1566,10 @@ UNIT = [
     ),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", ' and state.sub != "auto-restart"', ""),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "waiting & single - ready", "waiting - ready"),
-    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", 'r"INFO.* Connected to ', 'r"INFO.* Connected with '),
-    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", r"\w+(?:\+\w+)?://\S+$|", "|"),
+    Breakage(
+        "workers.dying", f"{SCRIPTS}/serving/workers.py", r'r"(?<!\S)[^\s@]+@', r'r"Connected to |(?<!\S)[^\s@]+@'
+    ),
+    Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "    if _is_last(UNRECOVERABLE, log):", "    if False:"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 0.0"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "AFTER_READY = 1.0", "AFTER_READY = 9.0"),
     Breakage(
@@ -1563,7 +1601,25 @@ UNIT = [
         "workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "env={**os.environ, **variables}", "env=os.environ"
     ),
     Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", '"-b", "--broker"', '"-B", "--broker"'),
-    Breakage("workers.broker", f"{SCRIPTS}/serving/workers.py", "        if _retries(", "        if not _retries("),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "*map(expanded, words[1:])", "*words[1:]"),
+    Breakage(
+        "workers.broker",
+        f"{SCRIPTS}/serving/ask_workers.py",
+        "if address and COMPUTED_ADDRESS",
+        "if address and COMPUTED",
+    ),
+    Breakage(
+        "workers.broker",
+        f"{SCRIPTS}/serving/ask_workers.py",
+        ' or any(word.startswith("--workdir") for',
+        " or not all(word for",
+    ),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", ' or os.environ.get("BROKER_URL")', ""),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "    elif name:\n", "    elif not name:\n"),
+    Breakage("workers.broker", f"{SCRIPTS}/serving/ask_workers.py", "        found()\n", "        pass\n"),
+    Breakage(
+        "workers.broker", f"{SCRIPTS}/serving/workers.py", "    if _is_last(RETRYING", "    if not _is_last(RETRYING"
+    ),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "return bool(ends)", "return False"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", "    if not endings:\n", "    if True:\n"),
     Breakage("workers.dying", f"{SCRIPTS}/serving/workers.py", " - answer.asked))", "))"),
@@ -1581,6 +1637,13 @@ UNIT = [
     ),
     Breakage("switch.manifest", f"{SCRIPTS}/serving/workers.py", "files.remove_path(paths.unit(name))", "False"),
     Breakage("secrets.filter", f"{SCRIPTS}/serving/workers.py", "log = clean(problem.log)", "log = problem.log"),
+    Breakage("secrets.filter", f"{SCRIPTS}/serving/findings.py", "log = clean(units", "log = str(units"),
+    Breakage(
+        "secrets.filter",
+        f"{SCRIPTS}/serving/findings.py",
+        "JOURNAL_SECONDS)) if clean else",
+        "JOURNAL_SECONDS)) if True else",
+    ),
     # What visitors are served
     Breakage(
         "switch.read-back",
@@ -1751,6 +1814,25 @@ UNIT = [
         "if not {*names.split()} <= there",
     ),
     Breakage("look.packages", f"{SCRIPTS}/steps/packages.py", "    _need(step, wanted)\n", ""),
+    Breakage(
+        "look.packages",
+        f"{SCRIPTS}/steps/packages.py",
+        "        there = satisfied(names)\n",
+        "        there = installed(names)\n",
+    ),
+    Breakage(
+        "look.packages",
+        f"{SCRIPTS}/steps/packages.py",
+        "    there = satisfied(name for",
+        "    there = installed(name for",
+    ),
+    Breakage("look.packages", f"{SCRIPTS}/steps/packages.py", "names - there - {*NGINX, *BROKERS}", "names - there"),
+    Breakage(
+        "look.packages",
+        f"{SCRIPTS}/steps/packages.py",
+        'if line.startswith("installed ")]\n    return there |',
+        "]\n    return there |",
+    ),
     Breakage("user.again", f"{SCRIPTS}/base/proofs.py", "for name in proof.users if", "for name in () if"),
     Breakage(
         "user.again",
@@ -1853,8 +1935,14 @@ UNIT = [
     Breakage(
         "config.health-check",
         f"{SCRIPTS}/serving/candidate.py",
+        "time.time() + step.data.health.timeout)",
+        "time.time() + 100)",
+    ),
+    Breakage(
+        "config.health-check",
+        f"{SCRIPTS}/serving/candidate.py",
+        "time.time() + step.data.health.timeout)",
         "began + step.data.health.timeout)",
-        "began + 100)",
     ),
     Breakage(
         "tls.redirect",
@@ -1972,7 +2060,12 @@ UNIT = [
     Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", 'r"^oom_kill (', 'r"^oom ('),
     Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "and program.is_file())", "or program.is_file())"),
     Breakage("look.findings", f"{SCRIPTS}/serving/findings.py", "<> pg_database_coll", "= pg_database_coll"),
-    Breakage("look.findings", f"{SCRIPTS}/steps/look.py", "yield from findings.of_project(live)", "yield from ()"),
+    Breakage(
+        "look.findings",
+        f"{SCRIPTS}/steps/look.py",
+        "yield from findings.of_project(live, secrets_filter(project))",
+        "yield from ()",
+    ),
     Breakage("look.findings", f"{REMOTE}/look.py", "for finding in answer.findings", "for finding in ()"),
     Breakage(
         "config.drift",
@@ -2458,6 +2551,23 @@ UNIT = [
         "requires another Python: ",
     ),
     Breakage("causes.memory", f"{SCRIPTS}/release/causes.py", "|out of memory\\?|", "|"),
+    Breakage("causes.memory", f"{SCRIPTS}/release/causes.py", "    Killed signal terminated program|", "    "),
+    Breakage("causes.memory", f"{SCRIPTS}/release/builder.py", "causes.explain(ended) or ", ""),
+    Breakage("causes.build", f"{SCRIPTS}/release/causes.py", "['`]?(?!installable )", "'?"),
+    Breakage(
+        "causes.build",
+        f"{SCRIPTS}/release/causes.py",
+        "    Failed building wheel for ([\\w.-]+)|",
+        "    error: command|Failed building wheel for ([\\w.-]+)|",
+    ),
+    Breakage("causes.services", f"{SCRIPTS}/release/causes.py", "|pip\\._vendor\\.[\\w.]+: )", "|)"),
+    Breakage("causes.services", f"{SCRIPTS}/release/causes.py", "|because of HTTP error |", "||"),
+    Breakage(
+        "causes.services",
+        f"{SCRIPTS}/release/causes.py",
+        "NewConnectionError\\('?<pip\\._vendor)",
+        "NewConnectionError)",
+    ),
     Breakage(
         "web.directory",
         f"{RENDER}/units.py",

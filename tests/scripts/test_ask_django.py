@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,3 +121,16 @@ def test_no_sqlite_file_is_made_by_asking(tmp_path: Path, there: bool, engine: s
 def test_what_fails_for_the_databases_leaves_the_settings_told(tmp_path: Path) -> None:
     changes = {"django/db/migrations/loader.py": "raise RuntimeError('no migrations here')\n"}
     assert ask_databases(tmp_path, **changes) is None
+
+
+@pytest.mark.proves("media.unserved")
+def test_views_are_asked_for_where_the_project_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a release is built, its URLconf may ask for tables that are not there yet."""
+    settings = SimpleNamespace(DATABASES={}, ALLOWED_HOSTS=[], DEBUG=False, INSTALLED_APPS=[], MEDIA_ROOT="")
+    monkeypatch.setitem(sys.modules, "django", SimpleNamespace(get_version=lambda: "5.2"))
+    monkeypatch.setitem(sys.modules, "django.conf", SimpleNamespace(settings=settings))
+    facts, asked = runpy.run_path(str(PROGRAM))["facts"], list[bool]()
+    facts.__globals__["visitors"] = {"visitors": lambda _, *, serves: asked.append(serves)}
+    facts()
+    facts(load=True)
+    assert asked == [True, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,7 @@ def asked(*overridden: str, **changes: Any) -> VisitorFacts:
         "INSTALLED_APPS": [],
         "is_overridden": lambda name: name in overridden,
     }
-    return codec.decode(VisitorFacts, ask_visitors.visitors(SimpleNamespace(**usual | changes)), "test")
+    return codec.decode(VisitorFacts, ask_visitors.visitors(SimpleNamespace(**usual | changes), serves=False), "test")
 
 
 @pytest.mark.proves("switch.visitors")
@@ -41,7 +42,8 @@ def test_of_the_defaults_nothing_is_said() -> None:
 
 
 def test_settings_that_cannot_be_read_stop_nothing() -> None:
-    assert ask_visitors.visitors(SimpleNamespace(CHANNEL_LAYERS="none", MIDDLEWARE=[], INSTALLED_APPS=[])) is None
+    settings = SimpleNamespace(CHANNEL_LAYERS="none", MIDDLEWARE=[], INSTALLED_APPS=[])
+    assert ask_visitors.visitors(settings, serves=True) is None
 
 
 @pytest.mark.proves("switch.visitors")
@@ -86,6 +88,93 @@ def test_uploads_and_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(ADMINS=[("Ada", "ada@example.com")]).mail_to == "localhost:25"
     assert asked("EMAIL_HOST", EMAIL_HOST="mx.example.com", EMAIL_PORT=587).mail_to == "mx.example.com:587"
     assert asked("EMAIL_HOST", EMAIL_BACKEND="anymail.backends.mailgun.EmailBackend").mail_to == ""
+
+
+class FileField:
+    def __init__(self, name: str, storage: object) -> None:
+        self.name, self.storage = name, storage
+
+
+class ImageField(FileField):
+    pass
+
+
+class FileSystemStorage:
+    def __init__(self, location: str = "/srv/x/shared/media/a", base_url: str = "/media/") -> None:
+        self.location, self.base_url = location, base_url
+
+
+class Resolver404(Exception):
+    pass
+
+
+def route(text: str, *patterns: object) -> SimpleNamespace:
+    return SimpleNamespace(pattern=text, **({"url_patterns": patterns} if patterns else {}))
+
+
+def unserved(
+    monkeypatch: pytest.MonkeyPatch,
+    *fields: FileField,
+    url: str = "/media/",
+    routes: tuple[SimpleNamespace, ...] = (route("media-kit/"),),
+    resolved: bool = False,
+    module: str = "/srv/x/releases/a/shop/models.py",
+) -> str:
+    """The field that is named, of a model in a file of the project or of a package."""
+    model = SimpleNamespace(__module__="shop.models", _meta=SimpleNamespace(fields=fields, label="shop.Product"))
+
+    def resolve(path: str) -> None:
+        assert path == f"{url}x"
+        if not resolved:
+            raise Resolver404
+
+    urls = SimpleNamespace(
+        Resolver404=Resolver404, resolve=resolve, get_resolver=lambda: SimpleNamespace(url_patterns=routes)
+    )
+    modules = {
+        "django.apps": SimpleNamespace(apps=SimpleNamespace(get_models=lambda: [model])),
+        "django.core.files.storage": SimpleNamespace(FileSystemStorage=FileSystemStorage),
+        "django.db.models": SimpleNamespace(FileField=FileField, ImageField=ImageField),
+        "django.urls": urls,
+    }
+    monkeypatch.setattr(ask_visitors, "import_module", modules.__getitem__)
+    monkeypatch.setitem(sys.modules, "shop.models", SimpleNamespace(__file__=module))
+    settings = SimpleNamespace(
+        MIDDLEWARE=[], INSTALLED_APPS=[], MEDIA_ROOT="/srv/x/shared/media", MEDIA_URL=url, EMAIL_BACKEND=""
+    )
+    found = ask_visitors.visitors(settings, serves=True)
+    assert found is not None
+    early = ask_visitors.visitors(settings, serves=False)
+    assert early is not None
+    assert early["uploadsUnserved"] == ""
+    return str(found["uploadsUnserved"])
+
+
+PHOTO = FileField("photo", FileSystemStorage())
+
+
+@pytest.mark.proves("media.unserved")
+def test_uploads_that_nobody_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert unserved(monkeypatch, PHOTO) == "shop.Product.photo"
+    # A view of the project answers there, or somewhere below.
+    assert unserved(monkeypatch, PHOTO, resolved=True) == ""
+    assert unserved(monkeypatch, PHOTO, routes=(route("^media/(?P<path>.*)$"),)) == ""
+    assert unserved(monkeypatch, PHOTO, routes=(route("", route("media/<uuid:key>/<name>")),)) == ""
+    # They have no address on this site.
+    assert unserved(monkeypatch, PHOTO, url="/") == ""
+    assert unserved(monkeypatch, PHOTO, url="https://cdn.example.com/media/") == ""
+
+
+@pytest.mark.proves("media.unserved")
+def test_files_that_are_not_for_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
+    private = FileField("scan", FileSystemStorage("/srv/x/shared/private"))
+    elsewhere = FileField("scan", FileSystemStorage(base_url="/other/"))
+    assert unserved(monkeypatch, private, elsewhere, FileField("scan", object()), PHOTO) == "shop.Product.photo"
+    assert unserved(monkeypatch, private, elsewhere, FileField("scan", object())) == ""
+    assert unserved(monkeypatch) == ""
+    package = "/srv/x/venvs/v/lib/python3.12/site-packages/post_office/models.py"
+    assert unserved(monkeypatch, PHOTO, module=package) == ""
+    assert unserved(monkeypatch, ImageField("file", FileSystemStorage()), module=package) == "shop.Product.file"
 
 
 @pytest.mark.proves("static.kept-names")

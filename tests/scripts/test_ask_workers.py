@@ -169,6 +169,98 @@ def test_celery_is_asked_for_its_broker_without_the_login(libraries: Callable[[s
 
 
 @pytest.mark.proves("workers.broker")
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ('celery -A shop -b "${QUEUE_URL}" flower', ["redis://one:1/0?x=y"]),
+        ("celery -A $NAME --broker=$QUEUE_URL worker", ["redis://one:1/0?x=y"]),
+        ("celery -A shop -b redis://two:1/0?x=y worker", ["redis://two:1/0?x=y"]),
+        ("QUEUE_URL=redis://three:1 celery -A shop -b $QUEUE_URL worker", ["redis://one:1/0?x=y"]),
+        ("celery -A shop worker", [None]),
+        # What only the shell knows.
+        ("celery -A shop -b $NOWHERE worker", []),
+        ("celery -A shop -b ${QUEUE_URL:-redis://four} worker", []),
+        ("celery -A shop -b $(cat url) worker", []),
+        ("celery -A $SEVERAL worker", []),
+        ("celery -A ${NAME}_$NOWHERE worker", []),
+        # Its modules are those of another folder.
+        ("celery --workdir src -A other worker", []),
+        ("celery --workdir=src -A other worker", []),
+    ],
+)
+def test_celery_is_asked_for_the_broker_that_its_line_names(
+    libraries: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch, line: str, asked: list[str | None]
+) -> None:
+    for name, value in {"QUEUE_URL": "redis://one:1/0?x=y", "NAME": "shop", "SEVERAL": "-l info"}.items():
+        monkeypatch.setenv(name, value)
+    found: list[str | None] = []
+
+    def connect(url: str | None) -> CeleryConnection:
+        found.append(url)
+        return CeleryConnection(ensure_connection=lambda **_: None)
+
+    app = SimpleNamespace(connection_for_read=connect)
+    libraries("celery.app.utils", SimpleNamespace(find_app={"shop": app}.__getitem__))
+    # Where a line has variables of its own, the words are those that another process gets.
+    monkeypatch.setattr(ask_workers, "unable_with", lambda variables, words: ask_workers.unable(words))
+    assert ask_workers.problem_of(line) is None
+    assert found == asked
+
+
+@pytest.mark.proves("workers.broker")
+def test_celery_s_own_variable_is_asked_before_the_settings(
+    libraries: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROKER_URL", "redis://one:1/0")
+    found: list[str | None] = []
+
+    def connect(url: str | None) -> CeleryConnection:
+        found.append(url)
+        return CeleryConnection(ensure_connection=lambda **_: None)
+
+    app = SimpleNamespace(connection_for_read=connect)
+    libraries("celery.app.utils", SimpleNamespace(find_app=lambda name: app))
+    assert ask_workers.problem_of("celery -A shop worker") is None
+    assert found == ["redis://one:1/0"]
+
+
+class Broker(SimpleNamespace):
+    def __init__(self, name: str, asked: list[str]) -> None:
+        super().__init__(client=SimpleNamespace(ping=lambda: asked.append(name)))
+
+
+@pytest.mark.proves("workers.broker")
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("shop", ["default"]),
+        ("shop:broker", ["shop's"]),
+        ("shop:queues.other", ["other"]),
+        ("shop:set_up", ["set up"]),
+        ("shop:nothing", None),
+    ],
+)
+def test_dramatiq_is_asked_for_the_broker_that_its_line_names(
+    libraries: Callable[[str, object], None], name: str, asked: list[str] | None
+) -> None:
+    found: list[str] = []
+    now = [Broker("default", found)]
+    shop = SimpleNamespace(
+        broker=Broker("shop's", found),
+        queues=SimpleNamespace(other=Broker("other", found)),
+        set_up=lambda: now.insert(0, Broker("set up", found)),
+    )
+    libraries("shop", shop)
+    libraries("dramatiq", SimpleNamespace(get_broker=lambda: now[0]))
+    problem = ask_workers.problem_of(f"dramatiq {name} -p 2")
+    if asked is None:
+        assert problem is not None
+        assert problem["cause"] == "dramatiq shop:nothing -p 2 cannot load the project"
+    else:
+        assert (problem, found) == (None, asked)
+
+
+@pytest.mark.proves("workers.broker")
 @pytest.mark.slow
 def test_a_silent_broker_does_not_hold_the_deploy(
     libraries: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch

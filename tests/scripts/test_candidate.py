@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from codesensei.scripts.base import host, units
 from codesensei.scripts.base.commands import Result
+from codesensei.scripts.base.visits import Answer, Door, Visit
 from codesensei.scripts.release import jobs
 from codesensei.scripts.release.release import Release
-from codesensei.scripts.serving import candidate
+from codesensei.scripts.serving import candidate, said
 from codesensei.scripts.serving.candidate import fitting_workers
+from codesensei.scripts.serving.health import Question
 from codesensei.wire import paths
 from codesensei.wire.manifest import Unit
 from codesensei.wire.paths import ServerPaths
@@ -109,3 +112,28 @@ def test_a_candidate_that_cannot_be_stopped_is_found_by_the_next_run(
     step = make_step("switch", data=manifest())
     candidate.end_orphan(step)
     assert unit.exists()
+
+
+@pytest.mark.proves("config.health-check")
+def test_each_hostname_has_the_time_of_the_health_check_for_itself(
+    machine: list[str], make_step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long those before it took."""
+    wanted = manifest()
+    hosts = tuple(f"club{number}.example.com" for number in range(5))
+    wanted = replace(wanted, health=replace(wanted.health, hosts=hosts, timeout=5))
+    now, asked = [1000.0], list[tuple[str, float]]()
+
+    def ask(question: Question, door: Door, seconds: float) -> Visit:
+        asked.append((question.host, seconds))
+        now[0] += 4.0
+        return Visit((Answer(200, url=question.url),))
+
+    monkeypatch.setattr(candidate, "time", SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr(Question, "ask", ask)
+    monkeypatch.setattr(said, "hold", lambda step, release: None)
+    PROJECT.candidate_socket.parent.mkdir(parents=True, exist_ok=True)
+    PROJECT.candidate_socket.touch()
+    release = Release(PROJECT, "4f2a9c1-8be01d7", "deploy", ".", "x")
+    assert candidate.prove(make_step("switch", data=wanted), release, 1000.0) == 20.0
+    assert asked == [(name, 5.0) for name in hosts]

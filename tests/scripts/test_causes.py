@@ -537,6 +537,43 @@ LOGS = {
         "django does not run on this Python (3.9.2 not in '>=3.12')",
         "project.python",
     ),
+    "index of pip that did not answer": (
+        "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='pypi.example', port=443): Read timed"
+        " out.",
+        "the package index at pypi.example cannot be reached: timed out",
+        "PIP_INDEX_URL",
+    ),
+    "index of uv": (
+        "error: Request failed after 3 retries in 10.1s\n  cause: Failed to fetch: https://pypi.example/simple/shop/\n"
+        "  cause: error sending request for url (https://pypi.example/simple/shop/)\n  cause: client error (Connect)\n"
+        "  cause: dns error\n  cause: failed to lookup address information: Name or service not known\n",
+        "the package index at pypi.example cannot be reached: Name or service not known",
+        "UV_INDEX_URL",
+    ),
+    "index of an older uv": (
+        "error: Failed to fetch: `https://u:p@pypi.example/simple/shop/`\n  Caused by: client error (Connect)\n"
+        "  Caused by: Connection refused (os error 111)\n",
+        "the package index at pypi.example cannot be reached: Connection refused",
+        "UV_INDEX_URL",
+    ),
+    "service": (
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='login.example', port=443): Max retries exceeded"
+        ' with url: /realms/shop (Caused by NameResolutionError("<urllib3.connection.HTTPSConnection object at 0x7f>:'
+        " Failed to resolve 'login.example' ([Errno -2] Name or service not known)\"))",
+        "the service at login.example cannot be reached: Name or service not known",
+        "check its address in the settings",
+    ),
+    "service without a name": (
+        "elastic_transport.ConnectionError: Connection error caused by: NewConnectionError(<urllib3.connection"
+        ".HTTPConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused))",
+        "a service that the project asks cannot be reached: Connection refused",
+        "check its address in the settings",
+    ),
+    "service's login": (
+        "requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url: https://u:p@api.example/v1/prices",
+        "the service at api.example refuses the login (HTTP status 401)",
+        "its key in codesensei:secretEnv",
+    ),
     "index of an old pip": (
         "WARNING: Retrying after connection broken by 'NewConnectionError('<pip._vendor.urllib3.connection.HTTPConnection"
         " object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused')': /simple/pip/",
@@ -594,6 +631,29 @@ LOGS = {
     "header": ("fatal error: ldap.h: No such file or directory", "ldap.h", "systemPackages"),
     "linker": ("/usr/bin/ld: cannot find -lmagic: No such file or directory", "magic is missing", "systemPackages"),
     "wheel": ("ERROR: Failed building wheel for pylibmc", "pylibmc cannot be built", "systemPackages"),
+    "wheel of a compiler": (
+        "      error: command '/usr/bin/x86_64-linux-gnu-gcc' failed with exit code 1\n  ERROR: Failed building wheel for"
+        " pylibmc\nERROR: Failed to build installable wheels for some pyproject.toml based projects (pylibmc)",
+        "the package pylibmc cannot be built",
+        "systemPackages",
+    ),
+    "wheel of a compiler (uv)": (
+        "  Failed to build `pylibmc==1.6`\n  ├─▶ The build backend returned an error\n"
+        "      error: command '/usr/bin/x86_64-linux-gnu-gcc' failed with exit code 1\n",
+        "the package pylibmc cannot be built",
+        "systemPackages",
+    ),
+    "compiler alone": (
+        "error: command '/usr/bin/x86_64-linux-gnu-g++' failed with exit code 1",
+        "a package cannot be compiled",
+        "systemPackages",
+    ),
+    "compiler that was killed": (
+        "x86_64-linux-gnu-gcc: fatal error: Killed signal terminated program cc1plus\ncompilation terminated.\n"
+        "error: command '/usr/bin/x86_64-linux-gnu-gcc' failed with exit code 1\nERROR: Failed building wheel for grpcio",
+        "the server ran out of memory",
+        "add swap",
+    ),
     "no package": (
         "ERROR: Could not find a version that satisfies the requirement shop-core==1.0 (from versions: none)\n"
         "ERROR: No matching distribution found for shop-core==1.0",
@@ -1047,6 +1107,8 @@ LOGS = {
     "causes.asgi-not-ready",
     "causes.python-too-old",
     "causes.memory",
+    "causes.services",
+    "causes.build",
 )
 @pytest.mark.parametrize("name", LOGS)
 def test_known_cause(name: str) -> None:

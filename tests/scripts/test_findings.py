@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from codesensei.scripts.postgres import ownership, passwords, postgresql
 from codesensei.scripts.postgres.ownership import Applied
 from codesensei.scripts.postgres.passwords import Staged
 from codesensei.scripts.release import record
+from codesensei.scripts.release.release import VariableNotes
 from codesensei.scripts.serving import brokers, findings
 from codesensei.scripts.serving.live import Live
 from codesensei.scripts.steps import look
@@ -53,8 +55,8 @@ def states(server: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, UnitState
     return states
 
 
-def found() -> list[Finding]:
-    return list(findings.of_project(Live.read(PROJECT)))
+def found(clean: Callable[[str], str] | None = str) -> list[Finding]:
+    return list(findings.of_project(Live.read(PROJECT), clean))
 
 
 @pytest.mark.proves("look.drop-ins")
@@ -129,6 +131,27 @@ def test_a_process_that_does_not_stay_up(states: dict[str, UnitState], state: Un
     states[WEB], states[MAIL] = state, STEADY
     for finding in found():
         assert (finding.thing, finding.fix) == (WEB, f"look on the server: journalctl -u {WEB}")
+
+
+@pytest.mark.proves("secrets.filter")
+@pytest.mark.parametrize("is_known", [True, False])
+def test_no_secret_of_a_process_that_does_not_stay_up_is_told(
+    states: dict[str, UnitState], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_known: bool
+) -> None:
+    """Where the secrets cannot be read, nothing that the process says is told."""
+    states[MAIL] = UnitState(active="activating", sub="auto-restart", restarts="9")
+    log = "Traceback (most recent call last):\n  File 'x.py', line 1\nValueError: the key s3cret-value is not valid\n"
+    monkeypatch.setattr(units, "journal_of", lambda name, since: log)
+    monkeypatch.setattr(host, "space", lambda path: Space(10**12, None))
+    write_json(PROJECT.variable_notes(NAME), codec.encode(VariableNotes(secret_names=("API_KEY",))))
+    if is_known:
+        PROJECT.env_file(NAME).parent.mkdir()
+        PROJECT.env_file(NAME).write_text("API_KEY='s3cret-value'\n")
+    assert look.run("shop", []) == 0
+    (finding,) = codec.from_text(Seen, capsys.readouterr().out, "look").findings
+    told = "ValueError: the key [secret] is not valid"
+    often = "systemd has restarted it 9 times since it was deployed"
+    assert (finding.thing, finding.cause) == (MAIL, f"{often}: {told}" if is_known else often)
 
 
 def test_processes_that_were_killed_for_memory(states: dict[str, UnitState]) -> None:

@@ -94,6 +94,32 @@ def test_a_redirect_to_another_host_is_told_as_such(fail: Any) -> None:
     assert fail.asked == []
 
 
+@pytest.mark.proves("switch.redirects")
+@pytest.mark.parametrize(
+    ("target", "begins", "page"),
+    [
+        ("login.microsoftonline.com", "set project.healthCheck.path to a page that the project answers itself", True),
+        ("203.0.113.9", "set project.healthCheck.path to a page that the project answers itself", True),
+        ("login.example.com", "set codesensei:tls and codesensei:domains to what the project redirects to", True),
+        ("example.com", "set codesensei:tls and codesensei:domains to what the project redirects to", False),
+        ("www.shop.example.com", "set codesensei:tls and codesensei:domains to what the project redirects to", False),
+    ],
+)
+def test_a_redirect_to_where_visitors_log_in_needs_another_page(
+    fail: Any, target: str, begins: str, page: bool
+) -> None:
+    """A project whose front page leads to an identity provider redirects as it should."""
+    problem = f"{visits.ELSEWHERE} {target}, which is none of this stack's (shop.example.com)"
+    failure = fail(visit(Answer(302, f"https://{target}/authorize?client_id=1"), problem=problem))
+    assert failure.fix.startswith(begins)
+    assert ("project.healthCheck.path" in failure.fix) is page
+
+
+def test_a_redirect_to_no_address_is_told(fail: Any) -> None:
+    failure = fail(visit(Answer(302, "https://[x/"), problem="it redirects to what is no address"))
+    assert failure.cause.endswith("it redirects to what is no address")
+
+
 def test_a_circle_has_its_own_fix(fail: Any) -> None:
     failure = fail(visit(LEADS, problem=visits.CIRCLE))
     assert failure.cause.endswith(": it redirects in a circle")

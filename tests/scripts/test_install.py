@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,14 @@ def test_a_file_that_the_build_user_may_not_open_is_not_one_of_the_release(
     monkeypatch.setattr(files, "user_id", lambda _: app_user + 1)
     assert failed(release / "src/data/.secret").fix == f"on the server: chown deploy: {secret}"
     assert "shared folder" not in failed(release / "app.log").cause
+
+
+@pytest.mark.proves("causes.memory")
+def test_a_job_that_was_killed_for_memory_is_told_as_that(server: Path) -> None:
+    """Whatever its output ends with."""
+    release = Release(SHOP, NAME, "deploy", ".", "config.settings")
+    done = JobResult(1, "ERROR: Failed building wheel for grpcio", Path("log"), result="oom-kill")
+    with pytest.raises(Failure, match="the server ran out of memory"):
+        require(done, release, "install")
+    with pytest.raises(Failure, match="grpcio cannot be built"):
+        require(replace(done, result="exit-code"), release, "install")

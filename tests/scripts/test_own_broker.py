@@ -373,7 +373,7 @@ def test_one_that_does_not_stay_up_is_told(host: Server, make_step: Any, monkeyp
     make(make_step)
     monkeypatch.setattr(units, "show_all", each(lambda unit: UnitState(restarts="7" if unit == UNIT else "0")))
     monkeypatch.setattr(units, "journal_of", lambda unit, since: "")
-    (found,) = findings.of_project(Live.read(SHOP))
+    (found,) = findings.of_project(Live.read(SHOP), str)
     assert (found.thing, found.cause) == (UNIT, "systemd has restarted it 7 times since it was deployed")
 
 

@@ -23,11 +23,18 @@ class FakeSystem:
 
     def __init__(self, installed: set[str], available: set[str]) -> None:
         self.installed, self.available = installed, available
+        # What an installed package provides, by its own name.
+        self.provides: dict[str, str] = {}
         self.clusters = ""
         self.calls: list[list[str]] = []
         self.failures: list[Result] = []
 
     def __call__(self, argv: Sequence[str], **options: Any) -> Result:
+        if argv[0] == "dpkg-query" and "Provides" in argv[2]:
+            there = [self.provides.get(name, "") for name in sorted(self.installed)]
+            gone = [provides for name, provides in self.provides.items() if name not in self.installed]
+            lines = [f"installed {each}" for each in there] + [f"config-files {each}" for each in gone]
+            return Result("".join(f"{line}\n" for line in lines), "", 0)
         if argv[0] == "dpkg-query":
             names = (
                 argv[3:] if argv[-1] != "postgresql-*" else [n for n in self.installed if n.startswith("postgresql-")]
@@ -234,6 +241,40 @@ def test_what_is_missing_without_such_a_source_names_it(system: FakeSystem, make
     )
 
 
+UNFETCHED = Result("", "W: Failed to fetch http://deb.example/x  Could not resolve 'deb.example'\n", 0)
+
+
+@pytest.mark.proves("os.network")
+@pytest.mark.parametrize("name", ["git", "libmagic1"])
+def test_a_package_is_not_called_unknown_where_lists_could_not_be_fetched(
+    system: FakeSystem, make_step: Any, name: str
+) -> None:
+    """The stack file is to blame at most for what it names itself."""
+    system.failures = [UNFETCHED] * packages.NETWORK_TRIES + [failing(f"E: Unable to locate package {name}\n")]
+    with pytest.raises(Failure, match="others could not be fetched") as failed:
+        packages.run(make_step("packages", data=PACKAGES))
+    assert failed.value.thing == f"package {name}"
+    assert failed.value.fix.startswith("check the server's network and DNS")
+    assert "Could not resolve 'deb.example'" in failed.value.log
+    assert ("systemPackages" in failed.value.fix) == (name == "libmagic1")
+
+
+@pytest.mark.proves("os.network")
+def test_a_python_is_not_called_unknown_where_lists_could_not_be_fetched(system: FakeSystem, make_step: Any) -> None:
+    system.failures = [UNFETCHED] * packages.NETWORK_TRIES
+    with pytest.raises(Failure, match=r"Python 3\.8: .*others could not be fetched"):
+        packages.run(make_step("packages", data=replace(PACKAGES, python="3.8")))
+
+
+@pytest.mark.proves("os.network")
+def test_for_a_package_of_the_product_the_sources_are_to_be_completed(system: FakeSystem, make_step: Any) -> None:
+    system.failures = [Result("", "", 0), failing("E: Unable to locate package git\n")]
+    with pytest.raises(Failure, match="has no package of this name") as failed:
+        packages.run(make_step("packages", data=PACKAGES))
+    assert failed.value.fix.startswith("let /etc/apt/sources.list")
+    assert "systemPackages" not in failed.value.fix
+
+
 @pytest.mark.proves("os.dpkg-lock")
 def test_a_held_lock_is_waited_for_and_its_holder_named(system: FakeSystem, make_step: Any) -> None:
     lock = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"
@@ -288,3 +329,31 @@ def test_what_must_stay_installed_is_noted_and_missed(system: FakeSystem, make_s
         "package git is not installed",
         "package libmagic1 is not installed",
     ]
+
+
+@pytest.mark.proves("look.packages")
+@pytest.mark.parametrize("provides", ["libmagic1 (= 1:5.46-5)", "magic, libmagic1 (= 1:5.46-5), other", "libmagic1"])
+def test_a_package_that_another_one_provides_is_installed(system: FakeSystem, make_step: Any, provides: str) -> None:
+    """Debian 13 has libmagic1t64, which provides libmagic1."""
+    packages.run(make_step("packages", data=PACKAGES))
+    system.installed = system.installed - {"libmagic1"} | {"libmagic1t64"}
+    system.provides["libmagic1t64"] = provides
+    system.calls.clear()
+    step = make_step("packages", data=PACKAGES)
+    packages.run(step)
+    assert (system.calls, step.changes, packages.lacking([*step.packages])) == ([], 0, [])
+    system.installed -= {"libmagic1t64"}
+    assert packages.lacking([*step.packages]) == ["package libmagic1 is not installed"]
+    packages.run(step)
+    assert system.calls[-1][3:] == ["libmagic1"]
+
+
+@pytest.mark.proves("look.packages")
+def test_a_broker_that_is_only_called_so_is_none(system: FakeSystem, make_step: Any) -> None:
+    system.installed |= {"keydb", *packages.BASE}
+    system.provides["keydb"] = "redis-server"
+    step = make_step("packages", data=PACKAGES)
+    packages.run(step)
+    assert "redis-server" in system.installed
+    system.installed -= {"redis-server"}
+    assert packages.lacking([*step.packages]) == ["none of valkey-server, redis-server is installed"]

@@ -112,6 +112,15 @@ def test_uploads_that_nginx_may_not_read(warned: Any, server: Path, mode: str, g
     assert warned(found, wanted(media_url="/media/"), uploads_on_disk=False) == ""
 
 
+@pytest.mark.proves("media.unserved")
+def test_uploads_that_nobody_serves(warned: Any) -> None:
+    found = VisitorFacts(uploads_unserved="shop.Product.photo")
+    said = warned(found, media_url="/media/")
+    assert said.startswith("files of shop.Product.photo have addresses below MEDIA_URL, /media/, which nobody serves:")
+    assert "set project.mediaServing: proxy, or internal" in said
+    assert warned(found, wanted(media_url="/media/")) == ""
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:

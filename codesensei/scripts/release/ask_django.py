@@ -54,7 +54,7 @@ def facts(*, load: bool = False) -> dict[str, Any]:
         "places": places["places"](settings, given),
         "setsId": places["sets_id"](settings),
         "cacheTables": sorted(_cache_tables(settings)),
-        "visitors": visitors["visitors"](settings),
+        "visitors": visitors["visitors"](settings, serves=not load),
     }
 
 

@@ -5,6 +5,9 @@ A part of ask_django.py: runs in the project's Python as the app user, and says 
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -17,10 +20,13 @@ _SESSIONS, _CSRF = (
 )
 
 
-def visitors(settings: Any) -> dict[str, Any] | None:
-    """What of it can be told from the settings; what is as it should be is empty. None where they cannot be read."""
+def visitors(settings: Any, *, serves: bool) -> dict[str, Any] | None:
+    """What of it can be told from the settings; what is as it should be is empty. None where they cannot be read.
+
+    `serves`: the project has its tables, which its URLconf may ask for.
+    """
     with suppress(Exception):
-        return _asked(settings)
+        return {**_asked(settings), "uploadsUnserved": _unserved(settings) if serves else ""}
     return None
 
 
@@ -86,6 +92,47 @@ def _mode(settings: Any) -> str:
     with suppress(Exception):
         mode = import_module("django.core.files.storage").default_storage.file_permissions_mode
     return f"{mode:04o}" if isinstance(mode, int) else "none"
+
+
+def _unserved(settings: Any) -> str:
+    """A field whose files are below MEDIA_URL, where no view answers; empty where there is none, or nobody can tell."""
+    with suppress(Exception):
+        field, url = next(_fields(settings), ""), settings.MEDIA_URL
+        # Without MEDIA_URL, files have no address of their own.
+        if field and url.startswith("/") and not url.startswith("//") and url != "/" and not _is_routed(url):
+            return field
+    return ""
+
+
+def _fields(settings: Any) -> Iterator[str]:
+    """The fields of models with files below MEDIA_ROOT; of packages only images, whose files are for visitors."""
+    models, storage = import_module("django.db.models"), import_module("django.core.files.storage")
+    root = os.path.realpath(settings.MEDIA_ROOT)
+    for model in import_module("django.apps").apps.get_models():
+        file = str(getattr(sys.modules.get(model.__module__), "__file__", ""))
+        wanted = models.ImageField if "-packages/" in file else models.FileField
+        for field in model._meta.fields:
+            if isinstance(field, wanted) and isinstance(field.storage, storage.FileSystemStorage):
+                place = os.path.realpath(field.storage.location)
+                if os.path.commonpath([root, place]) == root and field.storage.base_url == settings.MEDIA_URL:
+                    yield f"{model._meta.label}.{field.name}"
+
+
+def _is_routed(url: str) -> bool:
+    """Whether the project has a view for what is below a path, whatever its name must look like."""
+    urls = import_module("django.urls")
+    with suppress(urls.Resolver404):
+        urls.resolve(f"{url}x")
+        return True
+    return any(route.startswith(url.lstrip("/")) for route in _routes(urls.get_resolver()))
+
+
+def _routes(resolver: Any, before: str = "") -> Iterator[str]:
+    for one in resolver.url_patterns:
+        route = before + str(one.pattern).lstrip("^")
+        yield route
+        if hasattr(one, "url_patterns"):
+            yield from _routes(one, route)
 
 
 def _mail(settings: Any) -> str:

@@ -88,9 +88,11 @@ def require(done: JobResult, release: Release, title: str, fix: str = "") -> Job
     """`done`, or Failure with the known cause in its output."""
     if done.ok:
         return done
-    ended = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}
-    log = "\n".join(filter(None, [done.tail, ended.get(done.result, "")]))
-    cause, known_fix = _in_shared(release, log) or causes.explain_any(log, f"it {done.ended}")
+    results = {"oom-kill": "Out of memory", "timeout": f"it did not end within {jobs.LONGEST_SECONDS // 3600} hours"}
+    ended = results.get(done.result, "")
+    log = "\n".join(filter(None, [done.tail, ended]))
+    # First how it ended: what its output says of a program that was killed is no cause.
+    cause, known_fix = causes.explain(ended) or _in_shared(release, log) or causes.explain_any(log, f"it {done.ended}")
     raise Failure(f"{title} (release {release.name})", cause, known_fix or fix, done.tail, where=str(done.log))
 
 

@@ -55,7 +55,7 @@ the package index refuses
     index URL \((?:https?://)?(?:[^@/\s)]*@)?([\w.-]+)[^)]*\)\s+could\s+not\s+be\s+queried[^(]*\((40[13])
     the package index at {0} refuses the login (HTTP status {1})
     check the login in UV_INDEX_URL or UV_EXTRA_INDEX_URL, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL, in codesensei:secretEnv
-    (40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)
+    (?:HTTP error \d+ while getting .*\n.*?|because of HTTP error |Could not fetch URL .*?)(40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)
     the package index at {1} refuses the login (HTTP status {0})
     check the login in PIP_INDEX_URL or PIP_EXTRA_INDEX_URL, in codesensei:secretEnv
 the server's clock is wrong
@@ -63,12 +63,15 @@ the server's clock is wrong
     a certificate is not valid yet by this server's clock, which is behind
     on the server: timedatectl set-ntp true; then compare date -u with the time of your machine
 the package index cannot be reached
-    HTTPS?Connection(?:Pool)?\(host='([^']+)'.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|certificate verify failed)
+    (?:WARNING: Retrying |Could not fetch URL |due to an (?:OS|Environment)Error: |pip\._vendor\.[\w.]+: ).*?HTTPS?Connection(?:Pool)?\(host='([^']+)'.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|certificate verify failed)
     the package index at {0} cannot be reached: {1}
     check the server's DNS and outbound connections; for another index set PIP_INDEX_URL in codesensei:secretEnv
-    NewConnectionError\(.*?: Failed to establish a new connection: (?:\[Errno -?\d+\] )?([^'"]+)
+    (?:WARNING: Retrying .*?NewConnectionError\(|NewConnectionError\('?<pip\._vendor).*?: Failed to establish a new connection: (?:\[Errno -?\d+\] )?([^'"]+)
     the package index cannot be reached: {0}
     check the server's DNS and outbound connections; for another index set PIP_INDEX_URL in codesensei:secretEnv
+    Failed to fetch: `?(?:https?://)?(?:[^@/`\s]*@)?([\w.-]+).*\n(?:.*\n){0,6}?.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|UnknownIssuer)
+    the package index at {0} cannot be reached: {1}
+    check the server's DNS and outbound connections; for another index set UV_INDEX_URL in codesensei:secretEnv
 conflicting requirements
     The conflict is caused by:\n((?:[ \t]+\S.*\n)+)
     the requirements conflict: {0}
@@ -169,6 +172,10 @@ cairo is missing
     [Dd]ependency "?(?:py)?cairo"? not found|no library called "(?:lib)?cairo(?:-2)?" was found
     the system library cairo is missing
     set project.systemPackages: [libcairo2-dev, pkg-config]
+a compiler runs out of memory
+    Killed signal terminated program|\(signal: 9, SIGKILL: kill\)
+    a package must be compiled, and the server ran out of memory
+    use a version with a wheel for this Python, add swap, or use a larger server
 a build tool is missing
     Cannot find command '([\w-]+)'|(pg_config)(?: executable)? not found|(pkg-config): (?:command )?not found|(cmake|cargo|rustc|swig|ninja)(?:: command)? not found
     a package cannot be built without the program {0}
@@ -186,9 +193,12 @@ a package cannot be compiled
     ^\s*(?:Processing|Obtaining) (\.{0,2}/\S*|file:\S+).*\n(?:(?!\s*(?:Collecting|Processing|Obtaining) ).*\n)*?\s*error: subprocess-exited-with-error|Failed to build `\S+ @ file://\S*?/releases/[^/]+/([^`]+)`
     the package in {0}, a path of the repository, cannot be built
     fix its pyproject.toml or setup.py (the log says where), or name what it lacks in project.systemPackages
-    Failed building wheel for ([\w.-]+)|Failed to build '?([\w.-]+)|error: command '\S*(?:gcc|cc|c\+\+)' failed
+    Failed building wheel for ([\w.-]+)|Failed to build ['`]?(?!installable )([\w.-]+)
     the package {0} cannot be built on this server
     choose a version with a wheel for this Python, or name what it lacks in project.systemPackages
+    error: command '\S*(?:gcc|cc|[cg]\+\+|clang)' failed
+    a package cannot be compiled on this server
+    choose a version of the package in the log that has a wheel for this Python, or name what it lacks in project.systemPackages
 WeasyPrint's libraries are missing
     cannot load library '?(?:lib)?((?:gobject|pango|pangoft2|harfbuzz|fontconfig)[\w.-]*)
     the system library {0}, which WeasyPrint needs, is missing
@@ -683,6 +693,17 @@ Redis cannot be reached
     Error \d+ connecting to (\S+?:\d+)\. (.+?)\.?$
     Redis at {0} cannot be reached: {1}
     check the URL in the settings; codesensei:broker.env sets the URL of the broker of this server
+a service cannot be reached
+    HTTPS?Connection(?:Pool)?\(host='([^']+)'.*?(Name or service not known|Temporary failure in name resolution|No address associated|Connection refused|timed out|unreachable|certificate verify failed)
+    the service at {0} cannot be reached: {1}
+    check its address in the settings, and the server's DNS and outbound connections
+    NewConnectionError\(.*?: Failed to establish a new connection: (?:\[Errno -?\d+\] )?([^'"()]+)
+    a service that the project asks cannot be reached: {0}
+    check its address in the settings, and the server's DNS and outbound connections
+a service refuses the login
+    (40[13]) Client Error: \S+ for url: (?:https?://)?(?:[^@/\s]*@)?([\w.-]+)
+    the service at {1} refuses the login (HTTP status {0})
+    check its address in the settings, and its key in codesensei:secretEnv
 an option does not exist
     (?:Error: )?No such option:? '?(--?[\w-]+)|unrecognized arguments: (.+)
     the command has an option that the program does not know: {0}

@@ -65,6 +65,8 @@ class VisitorFacts:
     mail_to: str = ""
     # Whether static files get names with a digest of their content.
     static_renamed: bool = True
+    # A field of a model whose files have an address that nothing answers.
+    uploads_unserved: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

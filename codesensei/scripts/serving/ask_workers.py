@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import itertools
 import json
@@ -24,6 +25,9 @@ from typing import Any
 
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 COMPUTED = re.compile(r"[$`*?\[{~]")
+VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+# An address may have what would be a pattern elsewhere.
+COMPUTED_ADDRESS = re.compile(r"[$`]")
 OPERATORS = set("();<>|&")
 LOGIN = re.compile(r"(?<=//)[^/@\s'\"]*@")
 # Seconds in which a broker must have answered, and longer than any client of Redis waits for a socket by default.
@@ -69,6 +73,7 @@ def problem_of(line: str) -> Problem | None:
     program = words[0]
     if bash("-c", 'type -- "$1"', "bash", program).returncode != 0:
         return {"cause": f"there is no program {program}", "log": f"PATH is {os.environ.get('PATH', '')}"}
+    words = [program, *map(expanded, words[1:])]
     if not variables:
         return unable(words)
     if any(COMPUTED.search(value) for value in variables.values()):
@@ -117,6 +122,15 @@ def without_prefix(words: list[str]) -> tuple[dict[str, str], list[str]]:
             variables[name] = value
         words = words[1:]
     return variables, words
+
+
+def expanded(word: str) -> str:
+    """A word with the values of the variables in it; as it is where only the shell knows what becomes of it."""
+    values = [os.environ.get(first or second, "") for first, second in VARIABLE.findall(word)]
+    if not all(values) or any(value.split() != [value] for value in values):
+        return word
+    left = iter(values)
+    return VARIABLE.sub(lambda _: next(left), word)
 
 
 def unable(words: list[str], *, asks: bool = True) -> Problem | None:
@@ -183,12 +197,17 @@ def option(arguments: list[str], short: str, long: str) -> str | None:
 
 def load_celery(arguments: list[str]) -> Ask | None:
     name = option(arguments, "-A", "--app")
-    if name is None or COMPUTED.search(name):
+    # In another folder the same name is another module, for the lines that follow as well.
+    if name is None or COMPUTED.search(name) or any(word.startswith("--workdir") for word in arguments):
         return None
     app = importlib.import_module("celery.app.utils").find_app(name)
 
     def ask(arguments: list[str]) -> None:
-        with app.connection_for_read(option(arguments, "-b", "--broker")) as connection:
+        # Its command takes the address from this variable, too, and prefers both to the settings.
+        address = option(arguments, "-b", "--broker") or os.environ.get("BROKER_URL") or None
+        if address and COMPUTED_ADDRESS.search(address):
+            return
+        with app.connection_for_read(address) as connection:
             try:
                 connection.ensure_connection(max_retries=1, interval_start=0)
             except (Exception, NoAnswer) as error:
@@ -207,12 +226,22 @@ def load_huey(arguments: list[str]) -> Ask | None:
 def load_dramatiq(arguments: list[str]) -> Ask | None:
     if not arguments or arguments[0].startswith("-") or COMPUTED.search(arguments[0]):
         return None
-    importlib.import_module(arguments[0].partition(":")[0])
+    module, _, name = arguments[0].partition(":")
+    found: Any = importlib.import_module(module)
+    if name:
+        found = functools.reduce(getattr, name.split("."), found)
+    if callable(found):
+        found()
+    elif name:
+        return lambda _: ask_broker(found)
     return ask_dramatiq
 
 
 def ask_dramatiq(_: list[str]) -> None:
-    broker = importlib.import_module("dramatiq").get_broker()
+    ask_broker(importlib.import_module("dramatiq").get_broker())
+
+
+def ask_broker(broker: Any) -> None:
     if client := getattr(broker, "client", None):
         client.ping()
     else:

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from codesensei.scripts.base import files, nginx, sites, units
@@ -34,12 +34,15 @@ JOURNAL_SECONDS = 3600.0
 ANSWER_SECONDS = 2.0
 
 
-def of_project(live: Live) -> Iterator[Finding]:
-    """Processes that do not stay up, packages whose Python is gone, a database whose sorting has changed."""
+def of_project(live: Live, clean: Callable[[str], str] | None) -> Iterator[Finding]:
+    """Processes that do not stay up, packages whose Python is gone, a database whose sorting has changed.
+
+    `clean` takes the stack's secrets out of a text; without it no cause is taken from a journal.
+    """
     own = OwnBroker(live.project)
     for name, state in units.show_all([*live.units, *([own.unit] if own.exists else [])]).items():
         if not name.endswith(".socket"):
-            yield from _of_unit(name, state)
+            yield from _of_unit(name, state, clean)
         yield from _of_drop_ins(name, state)
     if live.release:
         yield from _of_python(live.project, live.release)
@@ -49,12 +52,13 @@ def of_project(live: Live) -> Iterator[Finding]:
         yield from _of_collation(applied)
 
 
-def _of_unit(name: str, state: UnitState) -> Iterator[Finding]:
+def _of_unit(name: str, state: UnitState, clean: Callable[[str], str] | None) -> Iterator[Finding]:
     restarts = int(state.restarts or 0)
     young = restarts > 0 and time.clock_gettime(time.CLOCK_MONOTONIC) - state.active_since < RECENT_SECONDS
     look = f"look on the server: journalctl -u {name}"
     if state.sub == "auto-restart" or restarts >= OFTEN or young:
-        cause, fix = causes.explain_any(units.journal_of(name, time.time() - JOURNAL_SECONDS), "")
+        log = clean(units.journal_of(name, time.time() - JOURNAL_SECONDS)) if clean else ""
+        cause, fix = causes.explain_any(log, "")
         often = f"systemd has restarted it {restarts} {'time' if restarts == 1 else 'times'} since it was deployed"
         yield Finding(thing=name, cause=f"{often}: {cause}" if cause else often, fix=fix or look)
     elif killed := _killed_for_memory(name):

@@ -72,7 +72,10 @@ class Question:
             if self.health.scheme == "http" and visit.end.location.startswith("https:"):
                 tls += " (external where a load balancer or CDN has the certificate)"
             fix = f"set {tls} and codesensei:domains to what the project redirects to, or change"
-            return f": {visit.problem}", f"{fix} SECURE_SSL_REDIRECT and PREPEND_WWW in its settings"
+            fix += " SECURE_SSL_REDIRECT and PREPEND_WWW in its settings"
+            if visit.problem.startswith(visits.ELSEWHERE):
+                fix = _or_another_page(fix, urlsplit(visit.end.location).hostname or "", self.health.hosts)
+            return f": {visit.problem}", fix
         facts, end = release.record.facts, urlsplit(visit.end.url)
         allowed, host = facts.allowed_hosts if facts else (), end.hostname or self.host
         if visit.end.status == 400 and not _allows(allowed, host):
@@ -114,6 +117,23 @@ def _allowing(hosts: Sequence[str], host: str) -> str:
         return fix
     domain = host.partition(".")[2]
     return f"{fix}, or .{domain} for all names below {domain}" if domain else fix
+
+
+def _or_another_page(fix: str, target: str, hosts: Sequence[str]) -> str:
+    """`fix` of a redirect to the host `target`, which may be where visitors log in, and is none of the stack's."""
+    page = "set project.healthCheck.path to a page that the project answers itself, such as a health view"
+    if {target, f"www.{target}", target.removeprefix("www.")} & {*hosts}:
+        return fix
+    if _domain(target) in map(_domain, hosts):
+        return f"{fix}; where {target} is a login of its own, {page}"
+    return f"{page}; where {target} is a name of this project's, {fix}"
+
+
+def _domain(host: str) -> str:
+    """The last two parts of a name; an address as it is."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(host))
+    return ".".join(host.split(".")[-2:])
 
 
 def _allows(allowed: Sequence[str], host: str) -> bool:

@@ -86,7 +86,13 @@ def _is_below(host: str, domain: str) -> bool:
 
 
 def _uploads(facts: Facts, found: VisitorFacts, release: Release, manifest: Manifest) -> Iterator[str]:
-    """Files of the app user that nginx, which is in no group of theirs, may not read."""
+    """Files that nobody serves, or that nginx, which is in no group of the app user's, may not read."""
+    if manifest.media_url is None and found.uploads_unserved:
+        yield (
+            f"files of {found.uploads_unserved} have addresses below MEDIA_URL, {facts.media_url}, which nobody serves:"
+            " visitors get 404; set project.mediaServing: proxy, or internal where a view decides who gets them; where"
+            " views send them under other addresses, take MEDIA_URL out of the settings"
+        )
     if not manifest.media_url or not facts.uploads_on_disk:
         return
     mode = found.upload_mode

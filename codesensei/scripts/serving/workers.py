@@ -28,9 +28,9 @@ AFTER_LOADING = 3.0
 AFTER_READY = 1.0
 PAUSE = 0.1
 # What Celery, its beat, RQ, Dramatiq, Huey and django-q2 write when they begin to work; their broker was asked before.
-# Celery has its broker's connection a second before it says "ready": meanwhile it asks other workers who they are.
+# That Celery is connected says too little: it declares its queues, which a broker may refuse, just before "ready".
 READY = re.compile(
-    r"INFO.* Connected to \w+(?:\+\w+)?://\S+$|(?<!\S)[^\s@]+@\S+ ready\.$|beat: Starting\.\.\.$|\*\*\* Listening on "
+    r"(?<!\S)[^\s@]+@\S+ ready\.$|beat: Starting\.\.\.$|\*\*\* Listening on "
     r"|Worker process is ready for action|Huey consumer started with |Q Cluster .* running\.$",
     re.MULTILINE,
 )
@@ -47,6 +47,8 @@ RETRYING = re.compile(
     r"(?:Cannot|Could not) connect to .*\n?.*(?:Trying again|Retrying) in"
     r"|Restarting consumer in|Error reading from queue|Can not connect to Redis server"
 )
+# What Celery writes some seconds before it ends.
+UNRECOVERABLE = re.compile(r"CRITICAL.* Unrecoverable error: ")
 PROOF = Path(__file__).with_name("ask_workers.py")
 
 
@@ -207,10 +209,8 @@ def _await_grace(change: Change, renewal: Renewal, grace: float) -> None:
                 ready[name] = now
         waiting -= {name for name in waiting if now >= min(deadline, ready.get(name, deadline) + AFTER_READY)}
     for name in started:
-        if _retries(log := log_of(release, name, began)):
-            cause, fix = causes.explain(log) or ("its journal has the reason", "check the broker's URL in the settings")
-            cause = f"it runs, but tries again and again to reach its broker: {cause}"
-            raise Failure(name, cause, fix, log, where=f"on the server: journalctl -u {name}")
+        if problem := _takes_no_work(log := log_of(release, name, began)):
+            raise Failure(name, *problem, log, where=f"on the server: journalctl -u {name}")
 
 
 def _single(manifest: Manifest) -> set[str]:
@@ -218,9 +218,24 @@ def _single(manifest: Manifest) -> set[str]:
     return {unit.name for unit in manifest.units if unit.kind == "worker" and not SEVERAL.search(unit.command.strip())}
 
 
-def _retries(log: str) -> bool:
-    """Whether a worker has found no broker so far."""
-    ends = [found.end() for found in RETRYING.finditer(log)]
+def _takes_no_work(log: str) -> tuple[str, str] | None:
+    """Why a worker that runs will take no work, with the fix."""
+    reason = "its journal has the reason"
+    if _is_last(UNRECOVERABLE, log):
+        cause, fix = causes.explain_any(log, reason)
+        return (
+            f"it ends, because it cannot go on: {cause}",
+            fix or "fix what it names, in the settings or in the broker",
+        )
+    if _is_last(RETRYING, log):
+        cause, fix = causes.explain(log) or (reason, "check the broker's URL in the settings")
+        return f"it runs, but tries again and again to reach its broker: {cause}", fix
+    return None
+
+
+def _is_last(problem: re.Pattern[str], log: str) -> bool:
+    """Whether a worker tells of a problem, and has not reached its broker since."""
+    ends = [found.end() for found in problem.finditer(log)]
     return bool(ends) and "Connected to " not in log[ends[-1] :]
 
 

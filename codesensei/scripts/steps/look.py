@@ -91,7 +91,7 @@ def _seen(project: ProjectPaths, step: str) -> SeenStep:
 
 def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[str, tuple[str, ...]]:
     """How each thing has drifted, as far as there is more to say of it than that it has."""
-    live, clean, found = Live(project, None), _filter(project), {}
+    live, clean, found = Live(project, None), secrets_filter(project), {}
     if step == SWITCH.name:
         live = Live.read(project)
         found = dict(_stopped(project))
@@ -108,7 +108,7 @@ def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[s
     return {words: lines for words, lines in found.items() if lines}
 
 
-def _filter(project: ProjectPaths) -> Callable[[str], str] | None:
+def secrets_filter(project: ProjectPaths) -> Callable[[str], str] | None:
     """What takes the stack's secrets out of a text; None where they cannot be read, so that no text may be shown."""
     try:
         password = settings.password_file(project)
@@ -181,7 +181,7 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
     live = Live.read(project)
     if live.manifest:
         yield from (Finding(thing=full.thing, cause=full.cause, fix=full.fix) for full in machine.full_disks())
-        yield from findings.of_project(live)
+        yield from findings.of_project(live, secrets_filter(project))
         yield from findings.of_proxy(project)
         yield from certificates.ending(project)
         yield from status.findings(project)

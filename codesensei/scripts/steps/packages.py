@@ -6,7 +6,7 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from codesensei.scripts.base import commands, host
 from codesensei.scripts.base.commands import Result
@@ -24,11 +24,13 @@ BASE = (
 # Any of these will do; the first is installed where there is none.
 NGINX = ("nginx-light", "nginx-core", "nginx-full", "nginx-extras", "nginx")
 BROKERS = ("valkey-server", "redis-server")
-EXTENSIONS_KEY = "codesensei:database.extensions"
+PACKAGES_KEY, EXTENSIONS_KEY = "codesensei:project.systemPackages", "codesensei:database.extensions"
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9-]+)?")
 LOCK_WAIT = 900.0
 NETWORK_TRIES = 4
 PAUSE = 5.0
+SOURCES = "/etc/apt/sources.list"
+NONE: Mapping[str, str] = {}
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
 QUIET |= {"APT_LISTCHANGES_FRONTEND": "none", "UCF_FORCE_CONFFOLD": "1"}
 # needrestart would ask questions, or restart services that are not ours.
@@ -65,12 +67,12 @@ def run(step: Step[Packages]) -> None:
     wanted += ["restic", "openssh-client"] if data.backups else []
     wanted += ["pgbackrest"] if data.continuous else []
     wanted += ["postgresql"] if data.postgresql and not postgresql_major() else []
-    apt.ensure(wanted, "codesensei:project.systemPackages")
+    apt.ensure(wanted, dict.fromkeys(data.packages, PACKAGES_KEY))
     if data.postgresql:
         port = data.port or postgresql.PORT
         versions = [cluster.version for cluster in postgresql.clusters() if cluster.port == port]
         extensions = extension_packages(data.extensions, *versions or [postgresql_major()])
-        apt.ensure(extensions, EXTENSIONS_KEY)
+        apt.ensure(extensions, dict.fromkeys(extensions, EXTENSIONS_KEY))
         wanted = [name for name in wanted if name != "postgresql"] + [f"postgresql-{postgresql_major()}", *extensions]
     _need(step, wanted)
     if warnings := harden.apply(step, plan):
@@ -99,7 +101,7 @@ def _python(apt: Apt, data: Packages) -> list[str]:
         return []
     cause = f"{host.system().name} has no package {names[0]} (its own Python is {platform.python_version()})"
     fix = "leave project.python empty for the server's own, or set project.installer to uv, which brings its own"
-    raise Failure(f"Python {wanted}", cause, fix)
+    raise apt.lacks(f"Python {wanted}", cause, fix)
 
 
 def extension_packages(extensions: Iterable[str], major: str) -> list[str]:
@@ -125,9 +127,21 @@ def installed(names: Iterable[str]) -> set[str]:
     return there & set(names)
 
 
+def satisfied(names: Iterable[str]) -> set[str]:
+    """Those of `names` that are installed, or that an installed package provides, as libmagic1t64 does libmagic1."""
+    names = set(names)
+    there = installed(names)
+    # A web server or a broker that is only called so has other files than those that the product writes.
+    if not (missing := names - there - {*NGINX, *BROKERS}):
+        return there
+    found = commands.run(["dpkg-query", "-W", "-f=${db:Status-Status} ${Provides}\n"], check=False)
+    lines = [line.removeprefix("installed ") for line in found.stdout.splitlines() if line.startswith("installed ")]
+    return there | missing & {name for line in lines for name in re.findall(r"(?:^|, )([^\s,:]+)", line)}
+
+
 def lacking(needed: Sequence[str]) -> list[str]:
     """What of the packages that a step has noted is no longer installed, in words."""
-    there = installed(name for names in needed for name in names.split())
+    there = satisfied(name for names in needed for name in names.split())
     gone = [names.split() for names in needed if not there & {*names.split()}]
     return [
         f"package {names[0]} is not installed" if len(names) == 1 else f"none of {', '.join(names)} is installed"
@@ -138,7 +152,7 @@ def lacking(needed: Sequence[str]) -> list[str]:
 def _valid(name: str) -> str:
     """Refuse what apt-get would read as an option or as a request to remove (`name-`)."""
     if not NAME.fullmatch(name):
-        fix = "correct codesensei:project.systemPackages (lower-case letters, digits, + . -)"
+        fix = f"correct {PACKAGES_KEY} (lower-case letters, digits, + . -)"
         raise Failure(f"package {name!r}"[:120], "this is not a package name", fix)
     return name
 
@@ -149,17 +163,19 @@ class Apt:
     def __init__(self, step: Step[object]) -> None:
         self.step = step
         self.fresh = False
+        # What it said of lists that it could not fetch, and sources that it cannot use.
+        self.unfetched = ""
         self.broken: list[str] = []
 
-    def ensure(self, names: list[str], key: str) -> None:
-        """Install those of `names` that are missing; `key` of the stack config asks for them."""
-        there = installed(names)
+    def ensure(self, names: list[str], keys: Mapping[str, str]) -> None:
+        """Install those of `names` that are missing; `keys` has the key of the stack config for each that it names."""
+        there = satisfied(names)
         missing = [name for name in dict.fromkeys(names) if name not in there]
         if not missing:
             return
         self.refresh()
         self.step.say(f"installing {', '.join(missing)}")
-        self._apt_get(["install", "--no-install-recommends", "--", *missing], key)
+        self._apt_get(["install", "--no-install-recommends", "--", *missing], keys)
         self.step.changed(f"installed {', '.join(missing)}")
 
     def one_of(self, names: tuple[str, ...]) -> list[str]:
@@ -181,7 +197,28 @@ class Apt:
             self._apt_get(["update"])
             self.fresh = True
 
-    def _apt_get(self, words: list[str], key: str = "") -> None:
+    def lacks(self, thing: str, cause: str, *fixes: str) -> Failure:
+        """What to raise for what no package list has; some of them may not be here."""
+        if self.broken:
+            fixes = (f"repair or remove what apt cannot use, in {SOURCES}.d: {', '.join(self.broken)}", *fixes)
+        if self.unfetched:
+            cause = "the package lists that are here do not have it, and others could not be fetched"
+            fixes = ("check the server's network and DNS, then run pulumi up again", *fixes)
+        whole = f"let {SOURCES} or {SOURCES}.d name the whole archive of {host.system().name} (with universe on Ubuntu)"
+        return Failure(thing, cause, "; or ".join(fixes or (whole,)), self.unfetched)
+
+    def _absent(self, names: Sequence[str], keys: Mapping[str, str]) -> Failure:
+        """What to raise for packages that no list has: only what the stack config names can be corrected there."""
+        fixes = []
+        for key in dict.fromkeys(keys[name] for name in names if name in keys):
+            fix = f"correct {key}; to search, on the server: apt-cache search <word>"
+            if key == EXTENSIONS_KEY:
+                fix = f"remove it from {key}, or add PostgreSQL's own apt repository on the server (apt.postgresql.org)"
+            fixes.append(fix)
+        cause = f"{host.system().name} has no package of this name"
+        return self.lacks(f"package {', '.join(names)}", cause, *fixes)
+
+    def _apt_get(self, words: list[str], keys: Mapping[str, str] = NONE) -> None:
         tries, deadline = 0, time.monotonic() + LOCK_WAIT
         while True:
             done = commands.run(["apt-get", *OPTIONS, *words], env=QUIET, check=False)
@@ -200,27 +237,22 @@ class Apt:
                 time.sleep(PAUSE * tries)
             elif done.ok:
                 self.step.say("some package lists could not be fetched; continuing with those that are here")
+                self.unfetched = done.stderr
                 return
             elif words == ["update"] and not EARLY.search(said) and (broken := BROKEN.findall(said)):
                 # Of another program, most often; what is missing without it, the installation tells.
                 self.broken = list(dict.fromkeys(broken))
                 self.step.say(f"apt cannot use {', '.join(self.broken)}; continuing with the other package lists")
                 return
+            elif absent := [first or second for first, second in ABSENT.findall(said)]:
+                raise self._absent(list(dict.fromkeys(absent)), keys)
             else:
-                raise _explained(words, done, key, self.broken)
+                raise _explained(words, done)
 
 
-def _explained(words: list[str], done: Result, key: str, broken: Sequence[str] = ()) -> Failure:
-    """Why apt-get failed; `broken` are sources that it could not use before."""
+def _explained(words: list[str], done: Result) -> Failure:
+    """Why apt-get failed."""
     said = done.stdout + done.stderr
-    if absent := [first or second for first, second in ABSENT.findall(said)]:
-        fix = f"correct {key}; to search, on the server: apt-cache search <word>"
-        if key == EXTENSIONS_KEY:
-            fix = f"remove it from {key}, or add PostgreSQL's own apt repository on the server (apt.postgresql.org)"
-        names = ", ".join(dict.fromkeys(absent))
-        if broken:
-            fix = f"repair or remove what apt cannot use, in /etc/apt/sources.list.d: {', '.join(broken)}; or {fix}"
-        return Failure(f"package {names}", f"{host.system().name} has no package of this name", fix)
     if LOCKED.search(said):
         cause, fix = f"another process held apt's lock for {LOCK_WAIT:.0f} s", "wait for it, then run pulumi up again"
     elif early := EARLY.search(said):
@@ -228,7 +260,7 @@ def _explained(words: list[str], done: Result, key: str, broken: Sequence[str] =
         fix = "on the server: timedatectl set-ntp true; then compare date -u with the time of your machine"
     elif expired := EXPIRED.search(said):
         cause = f"the package list {expired[1]} has expired: its mirror is not kept up, or the server's clock is ahead"
-        fix = "compare date -u there with the time of your machine; or name another mirror in /etc/apt/sources.list.d"
+        fix = f"compare date -u there with the time of your machine; or name another mirror in {SOURCES}.d"
     elif "dpkg was interrupted" in said:
         cause, fix = "an earlier installation was interrupted", "on the server: sudo dpkg --configure -a"
     elif "No space left on device" in said:

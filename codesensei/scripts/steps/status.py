@@ -12,6 +12,7 @@ from codesensei.scripts.base.lines import SwitchRun
 from codesensei.scripts.release import record
 from codesensei.scripts.serving import findings
 from codesensei.scripts.serving.live import Journal, Live
+from codesensei.scripts.steps.look import secrets_filter
 from codesensei.wire import codec
 from codesensei.wire.answers import BackupState, ProcessState, ServerStatus
 from codesensei.wire.names import job_unit
@@ -50,7 +51,7 @@ def of_project(project: ProjectPaths) -> ServerStatus:
 
 
 def _findings(live: Live) -> Iterator[Finding]:
-    yield from findings.of_project(live)
+    yield from findings.of_project(live, secrets_filter(live.project))
     yield from archiving.findings(live.project, backup_status.read(live.project).made)
 
 

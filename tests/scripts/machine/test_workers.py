@@ -189,7 +189,6 @@ def test_the_journal_of_a_dead_worker_is_told() -> None:
 
 
 READY = {
-    "celery, connected": "[INFO/MainProcess] Connected to redis://:**@127.0.0.1:6379/0",
     "celery": "[INFO] Connected to redis://127.0.0.1:6379/0\n[INFO] celery@web1 ready.",
     "rq": "*** Listening on default...",
     "dramatiq": "[INFO] Worker process is ready for action.",
@@ -218,7 +217,13 @@ def test_a_worker_that_says_that_it_is_ready_is_not_waited_for(library: str) -> 
 
 @pytest.mark.proves("workers.dying")
 @pytest.mark.parametrize(
-    "log", ["", "[INFO] celery@web1 is getting ready.", "ready to start", "INFO Connected to the database"]
+    "log",
+    [
+        "",
+        "[INFO] celery@web1 is getting ready.",
+        "ready to start",
+        "[INFO/MainProcess] Connected to redis://:**@127.0.0.1:6379/0",
+    ],
 )
 def test_a_worker_that_does_not_say_so_must_live_its_grace_time(log: str) -> None:
     assert seconds_of_switch(App(log=log)) > SECONDS_OF_GRACE
@@ -235,6 +240,26 @@ def test_a_worker_that_ends_just_after_it_was_ready_is_noticed() -> None:
     with NEW_COMMIT.machine() as machine:
         machine.apps[f"{MAIL}@{NEW.release}"] = App(log=READY["celery"], workers={MAIL: 0.9})
         assert not switch(machine, NEW).ok
+
+
+UNRECOVERABLE = """[CRITICAL/MainProcess] Unrecoverable error: PreconditionFailed(406, 'inequivalent', (50, 10), '')
+Traceback (most recent call last):
+  File "/srv/codesensei/shop/venvs/v/lib/python3.11/site-packages/amqp/channel.py", line 293, in _on_close
+    raise error_for_code(
+amqp.exceptions.PreconditionFailed: Queue.declare: (406) PRECONDITION_FAILED - inequivalent arg 'x-max-priority'
+"""
+
+
+@pytest.mark.proves("workers.dying")
+def test_a_worker_that_says_that_it_cannot_go_on_is_none_though_it_still_runs() -> None:
+    with NEW_COMMIT.machine() as machine:
+        machine.apps[f"{MAIL}@{NEW.release}"] = App(log=f"{READY['celery']}\n{UNRECOVERABLE}")
+        ended = switch(machine, NEW)
+        assert not ended.ok
+        assert (
+            "it ends, because it cannot go on: amqp.exceptions.PreconditionFailed: Queue.declare: (406)" in ended.error
+        )
+        assert release_of(machine, MAIL) == FIRST.release
 
 
 @pytest.mark.proves("workers.dying")
@@ -274,8 +299,9 @@ def test_a_worker_that_retries_its_broker_for_ever_is_none(library: str) -> None
         assert release_of(machine, MAIL) == FIRST.release
 
 
-def test_a_worker_that_has_connected_since_is_well() -> None:
-    log = f"{RETRIES['celery']}\n[INFO] Connected to redis://other:6379/0\n[INFO] mail@host ready."
+@pytest.mark.parametrize("before", [RETRIES["celery"], UNRECOVERABLE])
+def test_a_worker_that_has_connected_since_is_well(before: str) -> None:
+    log = f"{before}\n[INFO] Connected to redis://other:6379/0\n[INFO] mail@host ready."
     with NEW_COMMIT.machine() as machine:
         machine.apps[f"{MAIL}@{NEW.release}"] = App(log=log)
         assert switch(machine, NEW).ok

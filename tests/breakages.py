@@ -125,6 +125,11 @@ UNIT = [
         "        engine.set_secret(new, ",
         "        (lambda *_: None)(new, ",
     ),
+    Breakage("review-stack.encrypted", REVIEW, "secrecy=secrecy_of(raw, sealed, ", "secrecy=secrecy_of({}, set(), "),
+    Breakage("review-stack.encrypted", ENGINE, 'if one.get("secret")', 'if one.get("none")'),
+    Breakage("review-stack.encrypted", f"{CONFIG}/secrecy.py", "if not self._may_show(other)", "if other"),
+    Breakage("secrets.never", f"{CONFIG}/secrecy.py", "return near or any(", "return any("),
+    Breakage("secrets.never", DERIVE, "others = once(problems, secrets)", "others = dict.fromkeys(problems)"),
     Breakage("review-stack.refused", DERIVE, 'if str(raw.get("production")).lower() == "true":', "if False:"),
     Breakage(
         "review-stack.refused",
@@ -2453,7 +2458,7 @@ UNIT = [
     ),
     Breakage(
         "secrets.never",
-        f"{CONFIG}/load.py",
+        f"{CONFIG}/secrecy.py",
         "        shows = any(value in str(problem) for value in values)\n",
         "        shows = False\n",
     ),

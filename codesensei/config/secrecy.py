@@ -11,7 +11,7 @@ import binascii
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 
@@ -34,6 +34,11 @@ Place = tuple[str, ...]
 
 class UnreadableStackFile(Exception):
     """The stack file is too big to be checked; `str()` is the text for the user."""
+
+    def __init__(self, name: str, cause: str) -> None:
+        self.name, self.cause = name, f"{cause}, and is not read"
+        self.fix = "keep data in the project's own files, and in the stack file only what codesensei is told"
+        super().__init__(f"{name}: {self.cause}\n    {self.fix}")
 
 
 @dataclass(frozen=True)
@@ -69,15 +74,22 @@ class StackFile:
         return digests.of_texts([self.text_id, json.dumps(shown, sort_keys=True, default=str)])
 
 
-def _has(raw: object, place: Place) -> bool:
+_NOTHING = object()
+
+
+def _at(raw: object, place: Place) -> object:
     for key in place:
         if isinstance(raw, Mapping) and key in raw:
             raw = raw[key]
         elif isinstance(raw, list) and key.isdigit() and int(key) < len(raw):
             raw = raw[int(key)]
         else:
-            return False
-    return True
+            return _NOTHING
+    return raw
+
+
+def _has(raw: object, place: Place) -> bool:
+    return _at(raw, place) is not _NOTHING
 
 
 def find_stack_file(root: Path, stack: str) -> StackFile | None:
@@ -87,7 +99,7 @@ def find_stack_file(root: Path, stack: str) -> StackFile | None:
         directory = project.get("stackConfigDir") or "." if isinstance(project, dict) else "."
         file = root / directory / f"Pulumi.{stack}.yaml"
         if file.stat().st_size > STACK_FILE_BYTES:
-            raise _unread(file.name, f"it has more than {STACK_FILE_BYTES >> 20} MB")
+            raise UnreadableStackFile(file.name, f"it has more than {STACK_FILE_BYTES >> 20} MB")
         return read_stack_file(file.read_text(), file.name)
     except (OSError, UnicodeError, yaml.YAMLError):
         return None
@@ -104,15 +116,10 @@ def read_stack_file(text: str, name: str = "the stack file") -> StackFile:
             else:
                 plain[place] = None if node.style in {"'", '"', "|", ">"} else str(node.value)
     except RecursionError:
-        raise _unread(name, "its values are nested too deeply") from None
+        raise UnreadableStackFile(name, "its values are nested too deeply") from None
     if len(sealed) + len(plain) > STACK_FILE_VALUES:
-        raise _unread(name, f"it has more than {STACK_FILE_VALUES} values")
+        raise UnreadableStackFile(name, f"it has more than {STACK_FILE_VALUES} values")
     return StackFile(frozenset(sealed), plain, digests.of_texts([text]))
-
-
-def _unread(name: str, cause: str) -> UnreadableStackFile:
-    fix = "keep data in the project's own files, and in the stack file only what codesensei is told"
-    return UnreadableStackFile(f"{name}: {cause}, and is not read\n    {fix}")
 
 
 def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
@@ -139,8 +146,31 @@ def _below(place: Place, node: yaml.Node) -> Iterator[tuple[Place, yaml.ScalarNo
             yield from _below((*place, str(index)), value)
 
 
-def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: StackFile | None) -> list[Problem]:
-    """Secrets in plain text, and encrypted values where none are expected.
+@dataclass(frozen=True)
+class Secrecy:
+    """Secrets in plain text, and encrypted values where none are expected: of these the places, and what they hold."""
+
+    problems: tuple[Problem, ...] = ()
+    misplaced: tuple[Place, ...] = ()
+    values: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def told(self, others: Iterable[Problem]) -> list[Problem]:
+        """These problems, and of the others those that cannot show a value which somebody has encrypted."""
+        return [*self.problems, *(other for other in others if not self._may_show(other))]
+
+    def _may_show(self, problem: Problem) -> bool:
+        words = _words(problem.path)
+        near = any(words[: len(place)] == place[: len(words)] for place in map(_words, map(".".join, self.misplaced)))
+        return near or any(value in str(problem) for value in self.values)
+
+
+def _words(path: str) -> list[str]:
+    """`project.hooks.afterMigrate[0]` as its parts."""
+    return re.findall(r"[^.\[\]]+", path)
+
+
+def secrecy_of(raw: Mapping[str, object], sealed_keys: set[str], file: StackFile | None) -> Secrecy:
+    """What is encrypted of a config, held against what is to be.
 
     `sealed_keys`: top-level keys under which something was encrypted; `file`: None where it could not be read.
     """
@@ -149,11 +179,24 @@ def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: Sta
         for place in _secret_places(raw)
         if place[0] not in sealed_keys or (file and file.covers(place) and not file.is_sealed(place))
     ]
+    misplaced: list[Place] = []
     for key in sorted(sealed_keys & set(raw)):
         places = [place for place in sorted(file.sealed if file else ()) if place[0] == key] or [(key,)]
         # A key with a dot was set without --path, and is refused as that.
-        problems += [_misplaced(place) for place in places if "." not in key and not _may_be_sealed(place, raw)]
-    return problems
+        misplaced += [place for place in places if "." not in key and not _may_be_sealed(place, raw)]
+    problems += map(_misplaced, misplaced)
+    values = frozenset(value for place in misplaced for value in _scalars(_at(raw, place)))
+    return Secrecy(tuple(problems), tuple(misplaced), values)
+
+
+def _scalars(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping | list):
+            waiting += one.values() if isinstance(one, Mapping) else one
+        elif one not in ("", _NOTHING):
+            yield str(one)
 
 
 def _secret_places(raw: Mapping[str, object]) -> list[Place]:
@@ -232,6 +275,16 @@ class SecretTexts:
         """Every value."""
         single = (self.ssh_private_key, self.tls_key, self.digest_key)
         return [*self.env.values(), *self.backups.values(), *(value for value in single if value)]
+
+
+def once(problems: Iterable[Problem], secrets: SecretTexts) -> tuple[Problem, ...]:
+    """Each problem once, and as a last door without any secret value in it."""
+    values = [value for value in secrets.all() if len(value) >= 8]
+    clean = []
+    for problem in dict.fromkeys(problems):
+        shows = any(value in str(problem) for value in values)
+        clean.append(Problem(problem.rule, "…", "a secret value stands here", "remove it") if shows else problem)
+    return tuple(clean)
 
 
 def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from codesensei.config.load import parsed
 from codesensei.config.project import SourceConfig
+from codesensei.config.secrecy import StackFile, UnreadableStackFile, read_stack_file, secrecy_of
 from codesensei.console import pinning, stackfile
 from codesensei.console.derive import PREFIX, Review, derive, slug_of, stack_of
 from codesensei.console.engine import Engine, stacks
@@ -73,13 +74,15 @@ def up(branch: str, base: Engine, wanted: Wanted, say: Say) -> Deployed:
     mark = _mark(file)
     _refuse_other(engine, mark, branch, base)
     if mark is None:
-        raw = parsed(base.config())
+        values, sealed = base.opened()
+        raw = parsed(values)
         commit = _commit(_source(raw, base), branch)
         review = derive(
             raw,
             base.name,
             branch,
             commit.revision,
+            secrecy=secrecy_of(raw, sealed, _places(pinning.file_of(base.name))),
             apps_domain=wanted.apps_domain,
             data=wanted.data,
             dump=digest,
@@ -197,6 +200,13 @@ def _commit(source: SourceConfig, branch: str) -> Any:
         raise CommandError(f"branch {printable(branch)}", "it cannot be one of that source", "name a branch") from None
     except SourceError as error:
         raise CommandError(error.thing, error.cause, error.fix) from None
+
+
+def _places(file: Path) -> StackFile:
+    try:
+        return read_stack_file(file.read_text(), file.name)
+    except UnreadableStackFile as error:
+        raise CommandError(error.name, error.cause, error.fix) from None
 
 
 def _source(raw: Mapping[str, Any], engine: Engine) -> SourceConfig:

@@ -145,6 +145,27 @@ def test_an_encrypted_plain_variable_is_refused(with_file: bool, tmp_path: Path)
     assert [problem.path for problem in caught.value.problems] == ["env.A" if with_file else "env"]
 
 
+@pytest.mark.proves("secrets.never")
+@pytest.mark.parametrize("with_file", [True, False])
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("host: 203.0.113.7", f"host: {{secure: 'clear:{CANARY}@x'}}", "server.host"),
+        ("slug: shop", f"slug: {{secure: 'clear:{CANARY * 4}'}}", "project.slug"),
+        ("[shop.example.com]", f"[{{secure: 'clear:{CANARY}/'}}]", "domains.0"),
+        ("    user: root\n", "    user: {secure: 'clear:deploy'}\n", "server.user"),
+    ],
+)
+def test_no_other_problem_shows_what_is_encrypted_in_a_wrong_place(
+    old: str, new: str, place: str, with_file: bool, tmp_path: Path
+) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, changed(old, new), with_file=with_file)
+    found = {problem.path: problem.rule for problem in caught.value.problems}
+    assert found == {place if with_file else place.partition(".")[0]: "encrypted"}
+    assert CANARY not in str(caught.value) + repr(caught.value.problems)
+
+
 def test_the_files_that_the_engine_reads_are_the_ones_asked(tmp_path: Path) -> None:
     """The example's own token arrives, so the tests above speak of what the engine would hand over."""
     config, secret_keys = config_of(EXAMPLE.read_text())

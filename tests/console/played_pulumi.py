@@ -107,9 +107,13 @@ def opened(file: Path) -> Json:
             return value["secure"][::-1] if set(value) == {"secure"} else {k: clear(v) for k, v in value.items()}
         return [clear(one) for one in value] if isinstance(value, list) else value
 
-    found = {key: clear(value) for key, value in yaml.safe_load(file.read_text())["config"].items()}
+    config = yaml.safe_load(file.read_text())["config"]
+    found = {key: clear(value) for key, value in config.items()}
+    sealed = {key for key, value in config.items() if value != found[key]}
     return {
-        key: {"value": json.dumps(value), "objectValue": value} if not isinstance(value, str) else {"value": value}
+        key: {"value": value, "secret": key in sealed}
+        if isinstance(value, str)
+        else {"value": json.dumps(value), "objectValue": value, "secret": key in sealed}
         for key, value in found.items()
     }
 

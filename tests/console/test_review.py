@@ -195,6 +195,33 @@ def test_no_review_stack_of_production(desk: Desk) -> None:
     assert not desk.file().exists()
 
 
+@pytest.mark.proves("review-stack.encrypted", "errors.four")
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (("env", "API_TOKEN"), "env.API_TOKEN: is encrypted, but env holds plain values: it would be shown"),
+        (("secretEnv", "PLAIN"), "secretEnv.PLAIN: is not encrypted"),
+    ],
+)
+def test_what_a_preview_of_the_other_stack_refuses_is_not_copied(desk: Desk, place: tuple[str, str], said: str) -> None:
+    whole = yaml.safe_load(desk.file("staging").read_text())
+    value = {"secure": CANARY[::-1]} if place[0] == "env" else CANARY
+    whole["config"][f"codesensei:{place[0]}"][place[1]] = value
+    desk.file("staging").write_text(yaml.safe_dump(whole))
+    assert f"stack staging: codesensei:{said}" in desk.up(code=1).output
+    assert desk.stacks() == ["staging"]
+    assert not desk.file().exists()
+
+
+@pytest.mark.proves("source.bounds")
+def test_a_stack_file_that_cannot_be_checked(desk: Desk) -> None:
+    whole = yaml.safe_load(desk.file("staging").read_text())
+    whole["config"]["codesensei:shares"] = ["x"] * 10_001
+    desk.file("staging").write_text(json.dumps(whole))
+    said = desk.up(code=1).output
+    assert "Pulumi.staging.yaml: it has more than 10000 values, and is not read\nfix: keep data in" in said
+
+
 @pytest.mark.proves("review-stack.refused", "errors.four")
 def test_what_is_no_branch(desk: Desk) -> None:
     desk.git("tag", "v1.0.0")

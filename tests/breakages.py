@@ -333,6 +333,14 @@ UNIT = [
     Breakage("env.integers", f"{CONFIG}/variables.py", "    return str(value)\n", "    return hex(value)\n"),
     Breakage("env.owned", f"{CONFIG}/variables.py", "|LISTEN_.*|LD_.*", "|LISTEN_.*"),
     Breakage("env.owned", f"{CONFIG}/variables.py", "|BASH_ENV|ENV|IFS", "|BASH_ENV|ENV"),
+    Breakage(
+        "env.secret-text",
+        f"{CONFIG}/secrecy.py",
+        '            problems.append(Problem("secret-not',
+        '            (Problem("secret-not',
+    ),
+    Breakage("env.secret-text", f"{CONFIG}/secrecy.py", "(isinstance(value, int) and not", "(value == 0 and not"),
+    Breakage("env.secret-text", DERIVE, "name): str(value) for", "name): value for"),
     Breakage("env.secret-plain", f"{CONFIG}/secrecy.py", "and not file.is_sealed(place))", "and place == ())"),
     Breakage("env.source", f"{WIRE}/envfile.py", "SRANDOM UID\n", "SRANDOM UID LANG\n"),
     Breakage(

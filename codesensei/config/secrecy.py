@@ -289,21 +289,16 @@ def once(problems: Iterable[Problem], secrets: SecretTexts) -> tuple[Problem, ..
 
 def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]:
     """The secret values, and what is wrong with their form."""
-    secret_env = raw.get("secretEnv")
-    given = {str(name): value for name, value in secret_env.items()} if isinstance(secret_env, Mapping) else {}
-    env = {name: Written(value) for name, value in given.items() if isinstance(value, str)}
-    again = "set it again: pulumi config set --secret --path codesensei:secretEnv."
-    problems = [
-        Problem("secret-not-text", f"secretEnv.{name}", "is not text", f"{again}{name}")
-        for name, value in given.items()
-        if _nested(value)
-    ]
+    variables, problems = _texts(raw.get("secretEnv"), "secretEnv.")
+    env = {name: Written(value) for name, value in variables.items()}
+    single, found = _texts({key: raw[key] for key in ("sshPrivateKey", "digestKey") if key in raw}, "")
+    problems += found
     tls = raw.get("tls")
     tls_key = tls.get("key") if isinstance(tls, Mapping) else None
     if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
         fix = "pulumi config set --secret --path codesensei:tls.key < key.pem"
         problems.append(Problem("tls-key-missing", "tls.key", "is missing: a certificate needs its key", fix))
-    ssh_key, digest_key = _text(raw, "sshPrivateKey"), _text(raw, "digestKey")
+    ssh_key, digest_key = single.get("sshPrivateKey"), single.get("digestKey")
     if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
         ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
     problems += [*_ssh_key(ssh_key), *_tls_key(tls_key), *_digest_key(digest_key)]
@@ -312,12 +307,24 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     return SecretTexts(env, ssh_key, tls_key if isinstance(tls_key, str) else None, digest_key, backups), problems
 
 
+def _texts(given: object, folder: str) -> tuple[dict[str, str], list[Problem]]:
+    """Secrets of a map as texts, integers too: a map that was encrypted as a whole may have any kind of value."""
+    texts, problems = {}, []
+    for key, value in given.items() if isinstance(given, Mapping) else ():
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+            texts[str(key)] = str(value)
+        else:
+            path = f"{folder}{key}"
+            fix = f"set it again: pulumi config set --secret {'--path ' if folder else ''}{NAMESPACE}{path}"
+            problems.append(Problem("secret-not-text", path, "is not text", fix))
+    return texts, problems
+
+
 def _of_backups(given: object) -> tuple[dict[str, str], list[Problem]]:
     if not isinstance(given, Mapping):
         return {}, []
-    secrets = {name: given[name] for name in BACKUP_SECRETS if isinstance(given.get(name), str)}
-    problems = []
-    if str(given.get("to", "")).startswith("s3:") and not given.get("secretKey"):
+    secrets, problems = _texts({name: given[name] for name in BACKUP_SECRETS if name in given}, "backups.")
+    if str(given.get("to", "")).startswith("s3:") and given.get("secretKey", "") == "":
         message = "is missing: the storage needs the secret of its access key"
         fix = "pulumi config set --secret --path codesensei:backups.secretKey"
         problems.append(Problem("backup-secret-key", "backups.secretKey", message, fix))
@@ -336,11 +343,6 @@ def _of_backups(given: object) -> tuple[dict[str, str], list[Problem]]:
 def _is_torn(value: str) -> bool:
     """Whether it would come out as another one from restic's and pgBackRest's files."""
     return value != value.strip() or bool(value and ini.refusal(value))
-
-
-def _text(raw: Mapping[str, object], key: str) -> str | None:
-    value = raw.get(key)
-    return value if isinstance(value, str) else None
 
 
 def _ssh_key(key: str | None) -> Iterator[Problem]:

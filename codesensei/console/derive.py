@@ -244,7 +244,7 @@ def _project(project: Mapping[str, Any], base: StackConfig, slug: str, branch: s
 def _apart(made: Mapping[str, Any]) -> tuple[dict[str, object], dict[Place, str]]:
     """The plain part, and the secrets by their places."""
     plain = {key: value for key, value in made.items() if key not in {"sshPrivateKey", "secretEnv"}}
-    secrets: dict[Place, str] = {("secretEnv", name): value for name, value in made.get("secretEnv", {}).items()}
+    secrets: dict[Place, str] = {("secretEnv", name): str(value) for name, value in made.get("secretEnv", {}).items()}
     if "sshPrivateKey" in made:
         secrets["sshPrivateKey",] = made["sshPrivateKey"]
     tls = plain.get("tls")

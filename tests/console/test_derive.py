@@ -146,6 +146,14 @@ def test_secrets_are_apart_and_generated_ones_are_new() -> None:
     assert "PRIVATE KEY" not in shown
 
 
+@pytest.mark.proves("env.secret-text")
+def test_a_secret_that_is_no_text() -> None:
+    assert made(changed(secretEnv__PIN=12345678)).secrets["secretEnv", "PIN"] == "12345678"
+    for changes in ({"secretEnv__PIN": True}, {"sshPrivateKey": {"a": LOGIN}}, {"digestKey": 1.5}):
+        with pytest.raises(CommandError, match=rf"{next(iter(changes)).replace('__', '.')}: is not text\nfix: set it"):
+            made(changed(**changes))
+
+
 @pytest.mark.proves("review-stack.database")
 @pytest.mark.parametrize(
     ("changes", "database"),

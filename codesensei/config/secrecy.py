@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +24,7 @@ from codesensei.wire.quick import dataclass
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16
 _SHORTEST_PASSWORD = 12
+_MERGE = "tag:yaml.org,2002:merge"
 BACKUP_SECRETS = ("password", "secretKey")
 # What is read of a stack file. References to other values can make few lines stand for any number of them.
 STACK_FILE_BYTES = 2 << 20
@@ -110,40 +110,53 @@ def read_stack_file(text: str, name: str = "the stack file") -> StackFile:
     sealed: set[Place] = set()
     plain: dict[Place, str | None] = {}
     try:
-        for place, node in itertools.islice(_values(yaml.compose(text, Loader=yaml.SafeLoader)), STACK_FILE_VALUES + 1):
+        for number, (place, node) in enumerate(_values(yaml.compose(text, Loader=yaml.SafeLoader)), 1):
+            if number > STACK_FILE_VALUES:
+                raise UnreadableStackFile(name, f"it has more than {STACK_FILE_VALUES} values")
             if node is None:
                 sealed.add(place)
-            else:
+            elif isinstance(node, yaml.ScalarNode):
                 plain[place] = None if node.style in {"'", '"', "|", ">"} else str(node.value)
     except RecursionError:
         raise UnreadableStackFile(name, "its values are nested too deeply") from None
-    if len(sealed) + len(plain) > STACK_FILE_VALUES:
-        raise UnreadableStackFile(name, f"it has more than {STACK_FILE_VALUES} values")
     return StackFile(frozenset(sealed), plain, digests.of_texts([text]))
 
 
-def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
-    """Scalars with their places; None for what is encrypted."""
-    if not isinstance(root, yaml.MappingNode):
-        return
-    for key, value in root.value:
-        if key.value == "config" and isinstance(value, yaml.MappingNode):
-            for name, node in value.value:
-                if str(name.value).startswith(NAMESPACE):
-                    yield from _below((str(name.value).removeprefix(NAMESPACE),), node)
+def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.Node | None]]:
+    """Values with their places, maps and lists before what is in them; None for what is encrypted."""
+    for name, node in _pairs(_pairs(root).get("config")).items():
+        if name.startswith(NAMESPACE):
+            yield from _below((name.removeprefix(NAMESPACE),), node)
 
 
-def _below(place: Place, node: yaml.Node) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
-    if isinstance(node, yaml.ScalarNode):
-        yield place, node
-    elif isinstance(node, yaml.MappingNode) and [key.value for key, _ in node.value] == ["secure"]:
+def _below(place: Place, node: yaml.Node) -> Iterator[tuple[Place, yaml.Node | None]]:
+    inner = _pairs(node)
+    if [*inner] == ["secure"]:
         yield place, None
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from _below((*place, str(key.value)), value)
-    else:
-        for index, value in enumerate(node.value):
-            yield from _below((*place, str(index)), value)
+        return
+    yield place, node
+    if isinstance(node, yaml.SequenceNode):
+        inner = {str(index): value for index, value in enumerate(node.value)}
+    for key, value in inner.items():
+        yield from _below((*place, key), value)
+
+
+def _pairs(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    """Keys and values of a map as the engine has them: its own, then those of the maps that `<<` names."""
+    found: dict[str, yaml.Node] = {}
+    waiting, known = [node], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, yaml.SequenceNode) and one is not node:
+            waiting += reversed(one.value)
+        if not isinstance(one, yaml.MappingNode) or id(one) in known:
+            continue
+        known.add(id(one))
+        for key, value in one.value:
+            if key.tag != _MERGE:
+                found.setdefault(str(key.value), value)
+        waiting += [value for key, value in one.value if key.tag == _MERGE]
+    return found
 
 
 @dataclass(frozen=True)

@@ -839,6 +839,8 @@ UNIT = [
         '# {subject}" if subject else ""',
         '# {subject}" if not subject else ""',
     ),
+    Breakage("console.pin", "codesensei/console/pinning.py", "if not _is_read(written", "if not (written"),
+    Breakage("console.pin", "codesensei/console/pinning.py", 'gap = " " if start', 'gap = "" if start'),
     Breakage("console.pin", "codesensei/console/pinning.py", '.rstrip("\\r")', ""),
     Breakage("console.pin", "codesensei/console/pinning.py", "found.revision, printable", "revision, printable"),
     Breakage("console.pin", "codesensei/console/pinning.py", 'behind.lstrip().startswith("#")', "behind"),

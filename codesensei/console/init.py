@@ -86,7 +86,7 @@ class Written:
 
 def refuse_existing(stack: str) -> None:
     """CommandError for a stack file that says something already."""
-    file = pinning.file_of(stack)
+    file = pinning.file_of(Engine(stack).name)
     if file.exists() and (stackfile.read(file).get("config") or {}):
         raise CommandError(str(file), "it is there already", "edit it; pulumi preview tells what is wrong in it")
 
@@ -150,10 +150,11 @@ def fingerprint(key: str) -> str:
 
 def write(stack: str, found: Found, answers: Answers) -> Written:
     """Make the stack and its file; nothing is connected to but the engine's backend."""
-    plain, file = _config(found, answers), pinning.file_of(stack)
+    engine = Engine(stack)
+    plain, file = _config(found, answers), pinning.file_of(engine.name)
     checked(plain, stack)
-    if stack not in stacks():
-        Engine(stack).init()
+    if engine.name not in stacks():
+        engine.init()
     others = {key: value for key, value in (stackfile.read(file) if file.exists() else {}).items() if key != "config"}
     head = "Written by codesensei init; Pulumi.example.yaml explains every key."
     new = file.with_name(f".new-{file.name}")

@@ -61,10 +61,11 @@ def of_stack(words: list[str], state: Path, file: Path) -> None:
         print(json.dumps([{"name": f"{OWN}{one.stem}"} for one in sorted(BACKEND.glob("*.json"))]))
     elif words[0] == "init":
         assert words[2:] == ["--no-select"]
-        made = BACKEND / f"{words[1]}.json"
+        name = words[1].removeprefix(OWN)
+        made = BACKEND / f"{name}.json"
         assert not made.exists()
         made.write_text("{}")
-        config = Path(f"stacks/Pulumi.{words[1]}.yaml")
+        config = Path(f"stacks/Pulumi.{name}.yaml")
         if not config.exists():
             config.write_text("encryptionsalt: v1:salt\n")
     elif words[0] == "export":

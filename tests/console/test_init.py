@@ -84,6 +84,18 @@ def test_what_the_repository_tells_need_not_be_said(shop: Desk) -> None:
     assert shop.calls() == ["stack ls --json @", "stack init prod --no-select @"]
 
 
+@pytest.mark.proves("console.names")
+@pytest.mark.slow
+def test_a_stack_may_be_named_with_organization_and_project(shop: Desk) -> None:
+    whole = "organization/codesensei/prod"
+    done = run(whole, "--repository", "shop", *ANSWERED)
+    assert f"made the stack {whole}: stacks/Pulumi.prod.yaml" in done.output
+    assert shop.stacks() == ["prod", "staging"]
+    assert f"stack init {whole} --no-select @" in shop.calls()
+    assert config(shop)["project"]["slug"] == "shop"
+    assert "it is there already" in run(whole, "--repository", "shop", *ANSWERED, code=1).output
+
+
 @pytest.mark.proves("init.stack")
 @pytest.mark.slow
 def test_the_secret_key_s_variable_is_found_however_it_is_read(shop: Desk) -> None:

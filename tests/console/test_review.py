@@ -285,6 +285,30 @@ def test_a_review_stack_is_removed(desk: Desk, name: str, file: bool) -> None:
     assert json.loads(desk.run("down", name, "--yes", "--json").stdout)["stack"] == ""
 
 
+@pytest.mark.proves("console.names")
+@pytest.mark.parametrize(
+    "words",
+    [
+        [f"organization/codesensei/{PRICES}"],
+        ["feature/prices", "--from", "organization/codesensei/staging"],
+        [f"organization/codesensei/{PRICES}", "--from", "organization/codesensei/staging"],
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_stacks_may_be_named_with_organization_and_project(desk: Desk, words: list[str], known: bool) -> None:
+    desk.run("up", "feature/prices", "--from", "organization/codesensei/staging")
+    assert desk.config()["codesensei:reviewOf"]["stack"] == "staging"
+    if not known:
+        (desk.place / f"backend/{PRICES}.json").write_text("{}")
+    # A branch, and another project's stack.
+    for name in (f"codesensei/{PRICES}", f"organization/other/{PRICES}"):
+        assert "no review stack is there" in desk.run("down", name, "--yes").output
+    assert PRICES in desk.stacks()
+    desk.run("down", *words, "--yes")
+    assert desk.stacks() == ["staging"]
+    assert not desk.file().exists()
+
+
 @pytest.mark.proves("review-stack.down")
 def test_a_failed_destroy_leaves_all_for_the_next_time(desk: Desk) -> None:
     desk.up()

@@ -2532,6 +2532,14 @@ UNIT = [
         "    if len(found) > 1 and os.environ",
     ),
     Breakage("plugins.stand-ins", f"{REMOTE}/standins.py", "resource-*/{MARK}", "resource-random-*/{MARK}"),
+    Breakage(
+        "config.source.revision",
+        f"{CONFIG}/project.py",
+        '_REVISION = re.compile(\n    r"(?![-/.]|@$)',
+        '_REVISION = re.compile(\n    r"',
+    ),
+    Breakage("config.source.revision", f"{CONFIG}/project.py", "~^:?*", "~^:?*@#%"),
+    Breakage("config.source.git", f"{CONFIG}/project.py", "@(?!-)([A-Za-z0-9_.-]+", "@([A-Za-z0-9.-]+"),
     Breakage("config.source.git", f"{CONFIG}/project.py", '{"https", "ssh", "file"}', '{"https", "ssh"}'),
     Breakage("config.source.git", f"{SOURCE}/git.py", "    if scheme in SCHEMES or", "    if scheme or"),
     Breakage(

@@ -16,6 +16,7 @@ from codesensei.console import pinning, stackfile
 from codesensei.console.derive import checked
 from codesensei.console.engine import Engine, stacks
 from codesensei.console.errors import CommandError
+from codesensei.console.typed import typed_path
 from codesensei.source import (
     Checkout,
     SourceError,
@@ -93,7 +94,7 @@ def refuse_existing(stack: str) -> None:
 
 def look(repository: str, branch: str = "") -> Found:
     """Read the newest commit of a branch (default: the repository's main one). Nothing of it is run."""
-    source = {"git" if _URL.match(repository) else "path": repository}
+    source = {"git": repository} if _URL.match(repository) else {"path": typed_path(repository)}
     try:
         there = branches(_source({**source, "revision": "refs/heads/main"}))
         branch = (

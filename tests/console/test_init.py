@@ -84,6 +84,21 @@ def test_what_the_repository_tells_need_not_be_said(shop: Desk) -> None:
     assert shop.calls() == ["stack ls --json @", "stack init prod --no-select @"]
 
 
+@pytest.mark.proves("console.files")
+@pytest.mark.slow
+def test_a_directory_is_looked_for_where_it_was_typed(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop.place / "home/me").mkdir(parents=True)
+    monkeypatch.setenv("CODESENSEI_FROM", str(shop.place / "home/me"))
+    place = shop.place / "home/shop"
+    said = run("prod", "--repository", "../shop", *ANSWERED, code=1).output
+    assert f"project.source.path {place}: {place} is not a directory\nfix: give the repository's directory" in said
+    (shop.place / "shop").rename(place)
+    run("prod", "--repository", "../shop", *ANSWERED)
+    assert config(shop)["project"]["source"]["path"] == str(place)
+    said = run("other", "--repository", ".", *ANSWERED, code=1).output
+    assert "there is no repository\nfix: give the directory of the project's repository" in said
+
+
 @pytest.mark.proves("console.names")
 @pytest.mark.slow
 def test_a_stack_may_be_named_with_organization_and_project(shop: Desk) -> None:

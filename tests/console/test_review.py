@@ -242,7 +242,7 @@ def test_what_only_a_new_stack_is_made_with(desk: Desk) -> None:
     assert "give one" in desk.up("--data", "--dump", str(dump), code=2).output
 
 
-@pytest.mark.proves("review-stack.dump")
+@pytest.mark.proves("review-stack.dump", "console.files")
 def test_a_dump_is_sent_before_the_deploy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh = desk.place / "bin/ssh"
     ssh.write_text('#!/bin/sh\nfor word in "$@"; do last=$word; done\necho "$last" >ssh-words\ncat >sent\n')
@@ -259,8 +259,10 @@ def test_a_dump_is_sent_before_the_deploy(desk: Desk, monkeypatch: pytest.Monkey
     assert (desk.place / "sent").read_bytes() == dump.read_bytes()
     name = f".codesensei-{PRICES.removeprefix('review-')}-{sha256}.dump"
     assert (desk.place / "ssh-words").read_text() == f"umask 077; cat > {name}.part && mv {name}.part {name}\n"
-    # The same again goes on.
+    # The same again goes on, also from another folder.
     desk.up("--dump", str(dump))
+    monkeypatch.setenv("CODESENSEI_FROM", str(desk.place / "shop"))
+    desk.up("--dump", "../shop.dump")
 
 
 @pytest.mark.proves("review-stack.down")

@@ -22,7 +22,8 @@ from codesensei.config.secrecy import (
     UnreadableStackFile,
     as_written,
     find_stack_file,
-    secrecy_problems,
+    once,
+    secrecy_of,
     take_secrets,
 )
 from codesensei.config.stack import StackConfig
@@ -104,16 +105,14 @@ def load() -> Stack:
     other_file = file is not None and not file.is_of(raw)
     file = None if other_file else file
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}
-    problems = secrecy_problems(raw, sealed, file)
+    secrecy = secrecy_of(raw, sealed, file)
     raw, changed = as_written(raw, file)
     secrets, found = take_secrets(raw)
-    problems += [*changed, *found]
     shown = without_secrets(raw)
     checked = check(*shown, secrets)
-    if isinstance(checked, list):
-        problems += checked
+    problems = secrecy.told([*changed, *found, *(checked if isinstance(checked, list) else ())])
     if problems or isinstance(checked, list):
-        raise ConfigError(_once(problems, secrets), read_config(*shown)[0]) from None
+        raise ConfigError(once(problems, secrets), read_config(*shown)[0]) from None
     warnings = checked.warnings + _namespace_warnings(config, set(known_keys(())))
     warnings += OTHER_FILE if other_file else ()
     full_name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
@@ -134,16 +133,6 @@ def parsed(config: Mapping[str, object]) -> dict[str, object]:
             with suppress(ValueError, RecursionError):
                 raw[key] = json.loads(text)
     return raw
-
-
-def _once(problems: list[Problem], secrets: SecretTexts) -> tuple[Problem, ...]:
-    """Each problem once, and as a last door without any secret value in it."""
-    values = [value for value in secrets.all() if len(value) >= 8]
-    clean = []
-    for problem in dict.fromkeys(problems):
-        shows = any(value in str(problem) for value in values)
-        clean.append(Problem(problem.rule, "…", "a secret value stands here", "remove it") if shows else problem)
-    return tuple(clean)
 
 
 def _outputs(secrets: SecretTexts, password: str | None) -> Secrets:

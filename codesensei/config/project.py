@@ -33,8 +33,14 @@ from codesensei.webservers import SERVERS
 from codesensei.wire.names import is_system_user
 from codesensei.wire.paths import MEDIA, OWN_FOLDER
 
-_SCP_LIKE = re.compile(r"([A-Za-z0-9_.-]+)@([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
+# The host may be an alias of ~/.ssh/config, so with `_`.
+_SCP_LIKE = re.compile(r"(?!-)([A-Za-z0-9_.-]+)@(?!-)([A-Za-z0-9_.-]+|\[[0-9a-f:]+\]):(?!//)[^\s]+")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/\s]*)(/[^\s]*)?", re.IGNORECASE)
+# No option, no "@" alone, which is HEAD, and nothing that git reads as more than a name.
+_REVISION = re.compile(
+    r"(?![-/.]|@$)(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)|[/.]$))[^\x00-\x20\x7f~^:?*\[\\]{1,255}", re.DOTALL
+)
+_REVISION_FIX = "give one commit or one tag: v1.4.0 or 4f2a9c1e"
 _ACCEPTED = ("2xx", "3xx", "401", "403", "404")
 # The product's own names in shared, and in a release.
 _OWN_IN_SHARED = frozenset({OWN_FOLDER, ".env", "venv", "state", "gunicorn.sock", "db.sqlite3"})
@@ -61,6 +67,13 @@ def git_url(value: str) -> str:
         raise reject("git-credentials", message, "remove them: git here uses your own SSH agent or credential helper")
     if url.group(1).lower() != "file" and not host:
         raise reject("git-host", "has no host", "write https://host/path")
+    return value
+
+
+def revision(value: str) -> str:
+    """One commit, tag or branch, as a single name: what git check-ref-format allows, and no terminal is steered by."""
+    if not _REVISION.fullmatch(value) or not value.isprintable():
+        raise reject("revision", f"{show(value)} is not a commit or a tag", _REVISION_FIX)
     return value
 
 
@@ -170,10 +183,7 @@ def one_source(value: Any) -> Any:
 
 
 GitUrl = Annotated[str, AfterValidator(git_url)]
-# One commit, tag or branch, as a single name.
-_REVISION = r"(?!.*(\.\.|@\{|//))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,254}"
-_REVISION_FIX = "give one commit or one tag: v1.4.0 or 4f2a9c1e"
-Revision = Annotated[str, matching(_REVISION, "revision", "a commit or a tag", _REVISION_FIX)]
+Revision = Annotated[str, AfterValidator(revision)]
 _PACKAGE = r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?"
 _PACKAGE_FIX = "write it as apt names it: libmagic1"
 Package = Annotated[str, matching(_PACKAGE, "package", "the name of a package", _PACKAGE_FIX)]

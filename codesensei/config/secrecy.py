@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from codesensei.wire.quick import dataclass
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----\n(.+)\n-----END \1?PRIVATE KEY-----\n?", re.DOTALL)
 _SHORTEST_DIGEST_KEY = 16
 _SHORTEST_PASSWORD = 12
+_MERGE = "tag:yaml.org,2002:merge"
 BACKUP_SECRETS = ("password", "secretKey")
 # What is read of a stack file. References to other values can make few lines stand for any number of them.
 STACK_FILE_BYTES = 2 << 20
@@ -34,6 +34,11 @@ Place = tuple[str, ...]
 
 class UnreadableStackFile(Exception):
     """The stack file is too big to be checked; `str()` is the text for the user."""
+
+    def __init__(self, name: str, cause: str) -> None:
+        self.name, self.cause = name, f"{cause}, and is not read"
+        self.fix = "keep data in the project's own files, and in the stack file only what codesensei is told"
+        super().__init__(f"{name}: {self.cause}\n    {self.fix}")
 
 
 @dataclass(frozen=True)
@@ -69,15 +74,22 @@ class StackFile:
         return digests.of_texts([self.text_id, json.dumps(shown, sort_keys=True, default=str)])
 
 
-def _has(raw: object, place: Place) -> bool:
+_NOTHING = object()
+
+
+def _at(raw: object, place: Place) -> object:
     for key in place:
         if isinstance(raw, Mapping) and key in raw:
             raw = raw[key]
         elif isinstance(raw, list) and key.isdigit() and int(key) < len(raw):
             raw = raw[int(key)]
         else:
-            return False
-    return True
+            return _NOTHING
+    return raw
+
+
+def _has(raw: object, place: Place) -> bool:
+    return _at(raw, place) is not _NOTHING
 
 
 def find_stack_file(root: Path, stack: str) -> StackFile | None:
@@ -87,7 +99,7 @@ def find_stack_file(root: Path, stack: str) -> StackFile | None:
         directory = project.get("stackConfigDir") or "." if isinstance(project, dict) else "."
         file = root / directory / f"Pulumi.{stack}.yaml"
         if file.stat().st_size > STACK_FILE_BYTES:
-            raise _unread(file.name, f"it has more than {STACK_FILE_BYTES >> 20} MB")
+            raise UnreadableStackFile(file.name, f"it has more than {STACK_FILE_BYTES >> 20} MB")
         return read_stack_file(file.read_text(), file.name)
     except (OSError, UnicodeError, yaml.YAMLError):
         return None
@@ -98,49 +110,80 @@ def read_stack_file(text: str, name: str = "the stack file") -> StackFile:
     sealed: set[Place] = set()
     plain: dict[Place, str | None] = {}
     try:
-        for place, node in itertools.islice(_values(yaml.compose(text, Loader=yaml.SafeLoader)), STACK_FILE_VALUES + 1):
+        for number, (place, node) in enumerate(_values(yaml.compose(text, Loader=yaml.SafeLoader)), 1):
+            if number > STACK_FILE_VALUES:
+                raise UnreadableStackFile(name, f"it has more than {STACK_FILE_VALUES} values")
             if node is None:
                 sealed.add(place)
-            else:
+            elif isinstance(node, yaml.ScalarNode):
                 plain[place] = None if node.style in {"'", '"', "|", ">"} else str(node.value)
     except RecursionError:
-        raise _unread(name, "its values are nested too deeply") from None
-    if len(sealed) + len(plain) > STACK_FILE_VALUES:
-        raise _unread(name, f"it has more than {STACK_FILE_VALUES} values")
+        raise UnreadableStackFile(name, "its values are nested too deeply") from None
     return StackFile(frozenset(sealed), plain, digests.of_texts([text]))
 
 
-def _unread(name: str, cause: str) -> UnreadableStackFile:
-    fix = "keep data in the project's own files, and in the stack file only what codesensei is told"
-    return UnreadableStackFile(f"{name}: {cause}, and is not read\n    {fix}")
+def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.Node | None]]:
+    """Values with their places, maps and lists before what is in them; None for what is encrypted."""
+    for name, node in _pairs(_pairs(root).get("config")).items():
+        if name.startswith(NAMESPACE):
+            yield from _below((name.removeprefix(NAMESPACE),), node)
 
 
-def _values(root: yaml.Node | None) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
-    """Scalars with their places; None for what is encrypted."""
-    if not isinstance(root, yaml.MappingNode):
-        return
-    for key, value in root.value:
-        if key.value == "config" and isinstance(value, yaml.MappingNode):
-            for name, node in value.value:
-                if str(name.value).startswith(NAMESPACE):
-                    yield from _below((str(name.value).removeprefix(NAMESPACE),), node)
-
-
-def _below(place: Place, node: yaml.Node) -> Iterator[tuple[Place, yaml.ScalarNode | None]]:
-    if isinstance(node, yaml.ScalarNode):
-        yield place, node
-    elif isinstance(node, yaml.MappingNode) and [key.value for key, _ in node.value] == ["secure"]:
+def _below(place: Place, node: yaml.Node) -> Iterator[tuple[Place, yaml.Node | None]]:
+    inner = _pairs(node)
+    if [*inner] == ["secure"]:
         yield place, None
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from _below((*place, str(key.value)), value)
-    else:
-        for index, value in enumerate(node.value):
-            yield from _below((*place, str(index)), value)
+        return
+    yield place, node
+    if isinstance(node, yaml.SequenceNode):
+        inner = {str(index): value for index, value in enumerate(node.value)}
+    for key, value in inner.items():
+        yield from _below((*place, key), value)
 
 
-def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: StackFile | None) -> list[Problem]:
-    """Secrets in plain text, and encrypted values where none are expected.
+def _pairs(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    """Keys and values of a map as the engine has them: its own, then those of the maps that `<<` names."""
+    found: dict[str, yaml.Node] = {}
+    waiting, known = [node], set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, yaml.SequenceNode) and one is not node:
+            waiting += reversed(one.value)
+        if not isinstance(one, yaml.MappingNode) or id(one) in known:
+            continue
+        known.add(id(one))
+        for key, value in one.value:
+            if key.tag != _MERGE:
+                found.setdefault(str(key.value), value)
+        waiting += [value for key, value in one.value if key.tag == _MERGE]
+    return found
+
+
+@dataclass(frozen=True)
+class Secrecy:
+    """Secrets in plain text, and encrypted values where none are expected: of these the places, and what they hold."""
+
+    problems: tuple[Problem, ...] = ()
+    misplaced: tuple[Place, ...] = ()
+    values: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def told(self, others: Iterable[Problem]) -> list[Problem]:
+        """These problems, and of the others those that cannot show a value which somebody has encrypted."""
+        return [*self.problems, *(other for other in others if not self._may_show(other))]
+
+    def _may_show(self, problem: Problem) -> bool:
+        words = _words(problem.path)
+        near = any(words[: len(place)] == place[: len(words)] for place in map(_words, map(".".join, self.misplaced)))
+        return near or any(value in str(problem) for value in self.values)
+
+
+def _words(path: str) -> list[str]:
+    """`project.hooks.afterMigrate[0]` as its parts."""
+    return re.findall(r"[^.\[\]]+", path)
+
+
+def secrecy_of(raw: Mapping[str, object], sealed_keys: set[str], file: StackFile | None) -> Secrecy:
+    """What is encrypted of a config, held against what is to be.
 
     `sealed_keys`: top-level keys under which something was encrypted; `file`: None where it could not be read.
     """
@@ -149,11 +192,24 @@ def secrecy_problems(raw: Mapping[str, object], sealed_keys: set[str], file: Sta
         for place in _secret_places(raw)
         if place[0] not in sealed_keys or (file and file.covers(place) and not file.is_sealed(place))
     ]
+    misplaced: list[Place] = []
     for key in sorted(sealed_keys & set(raw)):
         places = [place for place in sorted(file.sealed if file else ()) if place[0] == key] or [(key,)]
         # A key with a dot was set without --path, and is refused as that.
-        problems += [_misplaced(place) for place in places if "." not in key and not _may_be_sealed(place, raw)]
-    return problems
+        misplaced += [place for place in places if "." not in key and not _may_be_sealed(place, raw)]
+    problems += map(_misplaced, misplaced)
+    values = frozenset(value for place in misplaced for value in _scalars(_at(raw, place)))
+    return Secrecy(tuple(problems), tuple(misplaced), values)
+
+
+def _scalars(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping | list):
+            waiting += one.values() if isinstance(one, Mapping) else one
+        elif one not in ("", _NOTHING):
+            yield str(one)
 
 
 def _secret_places(raw: Mapping[str, object]) -> list[Place]:
@@ -234,23 +290,28 @@ class SecretTexts:
         return [*self.env.values(), *self.backups.values(), *(value for value in single if value)]
 
 
+def once(problems: Iterable[Problem], secrets: SecretTexts) -> tuple[Problem, ...]:
+    """Each problem once, and as a last door without any secret value in it."""
+    values = [value for value in secrets.all() if len(value) >= 8]
+    clean = []
+    for problem in dict.fromkeys(problems):
+        shows = any(value in str(problem) for value in values)
+        clean.append(Problem(problem.rule, "…", "a secret value stands here", "remove it") if shows else problem)
+    return tuple(clean)
+
+
 def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]:
     """The secret values, and what is wrong with their form."""
-    secret_env = raw.get("secretEnv")
-    given = {str(name): value for name, value in secret_env.items()} if isinstance(secret_env, Mapping) else {}
-    env = {name: Written(value) for name, value in given.items() if isinstance(value, str)}
-    again = "set it again: pulumi config set --secret --path codesensei:secretEnv."
-    problems = [
-        Problem("secret-not-text", f"secretEnv.{name}", "is not text", f"{again}{name}")
-        for name, value in given.items()
-        if _nested(value)
-    ]
+    variables, problems = _texts(raw.get("secretEnv"), "secretEnv.")
+    env = {name: Written(value) for name, value in variables.items()}
+    single, found = _texts({key: raw[key] for key in ("sshPrivateKey", "digestKey") if key in raw}, "")
+    problems += found
     tls = raw.get("tls")
     tls_key = tls.get("key") if isinstance(tls, Mapping) else None
     if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
         fix = "pulumi config set --secret --path codesensei:tls.key < key.pem"
         problems.append(Problem("tls-key-missing", "tls.key", "is missing: a certificate needs its key", fix))
-    ssh_key, digest_key = _text(raw, "sshPrivateKey"), _text(raw, "digestKey")
+    ssh_key, digest_key = single.get("sshPrivateKey"), single.get("digestKey")
     if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
         ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
     problems += [*_ssh_key(ssh_key), *_tls_key(tls_key), *_digest_key(digest_key)]
@@ -259,12 +320,24 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     return SecretTexts(env, ssh_key, tls_key if isinstance(tls_key, str) else None, digest_key, backups), problems
 
 
+def _texts(given: object, folder: str) -> tuple[dict[str, str], list[Problem]]:
+    """Secrets of a map as texts, integers too: a map that was encrypted as a whole may have any kind of value."""
+    texts, problems = {}, []
+    for key, value in given.items() if isinstance(given, Mapping) else ():
+        if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+            texts[str(key)] = str(value)
+        else:
+            path = f"{folder}{key}"
+            fix = f"set it again: pulumi config set --secret {'--path ' if folder else ''}{NAMESPACE}{path}"
+            problems.append(Problem("secret-not-text", path, "is not text", fix))
+    return texts, problems
+
+
 def _of_backups(given: object) -> tuple[dict[str, str], list[Problem]]:
     if not isinstance(given, Mapping):
         return {}, []
-    secrets = {name: given[name] for name in BACKUP_SECRETS if isinstance(given.get(name), str)}
-    problems = []
-    if str(given.get("to", "")).startswith("s3:") and not given.get("secretKey"):
+    secrets, problems = _texts({name: given[name] for name in BACKUP_SECRETS if name in given}, "backups.")
+    if str(given.get("to", "")).startswith("s3:") and given.get("secretKey", "") == "":
         message = "is missing: the storage needs the secret of its access key"
         fix = "pulumi config set --secret --path codesensei:backups.secretKey"
         problems.append(Problem("backup-secret-key", "backups.secretKey", message, fix))
@@ -283,11 +356,6 @@ def _of_backups(given: object) -> tuple[dict[str, str], list[Problem]]:
 def _is_torn(value: str) -> bool:
     """Whether it would come out as another one from restic's and pgBackRest's files."""
     return value != value.strip() or bool(value and ini.refusal(value))
-
-
-def _text(raw: Mapping[str, object], key: str) -> str | None:
-    value = raw.get(key)
-    return value if isinstance(value, str) else None
 
 
 def _ssh_key(key: str | None) -> Iterator[Problem]:

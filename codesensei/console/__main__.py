@@ -17,6 +17,7 @@ from codesensei.console import init, pinning, recovery, review, show
 from codesensei.console.engine import Engine
 from codesensei.console.errors import Interrupted
 from codesensei.console.server import Server
+from codesensei.console.typed import typed_path
 from codesensei.wire import moments
 from codesensei.wire.answers import Backups, Releases, ServerStatus
 from codesensei.wire.text import printable
@@ -266,7 +267,7 @@ def review_up(
     """
     if data and dump:
         raise click.UsageError("--data and --dump both fill the database: give one")
-    wanted = review.Wanted(apps_domain, data, dump, without)
+    wanted = review.Wanted(apps_domain, data, dump and Path(typed_path(str(dump))), without)
     # With --json, what the engine says is no part of the document.
     deployed = review.up(branch, Engine.of(base or None), wanted, lambda line: click.echo(line, err=as_json))
     click.echo(show.as_json(deployed) if as_json else deployed.url)

@@ -13,7 +13,7 @@ from typing import Any
 
 from codesensei.config.check import Checked, check, without_secrets
 from codesensei.config.problems import NAMESPACE
-from codesensei.config.secrecy import Place, take_secrets
+from codesensei.config.secrecy import Place, Secrecy, once, take_secrets
 from codesensei.config.stack import StackConfig
 from codesensei.config.urls import read_url
 from codesensei.console.errors import CommandError
@@ -68,6 +68,7 @@ def derive(
     branch: str,
     revision: str,
     *,
+    secrecy: Secrecy | None = None,
     apps_domain: str = "",
     data: bool = False,
     dump: str = "",
@@ -75,15 +76,16 @@ def derive(
 ) -> Review:
     """The review stack for `branch` of the stack `stack`, whose config is `raw`, secrets in clear.
 
-    `apps_domain`: the domain that its hostname is below; default: that of the other stack. `data`: its database is a
-    copy of the other one's, `dump`: of the dump with this SHA-256; `without`: variables that it does not get.
+    `secrecy`: what is encrypted of it; `apps_domain`: the domain that its hostname is below; default: that of the
+    other stack. `data`: its database is a copy of the other one's, `dump`: of the dump with this SHA-256; `without`:
+    variables that it does not get.
     CommandError where the other stack's config is wrong, or none can be made from it.
     """
     # Before anything else that may be wrong with it.
     if str(raw.get("production")).lower() == "true":
         cause = "it is production, and a review stack runs code that nobody has reviewed, with this stack's secrets"
         raise CommandError(f"stack {stack}", cause, "name another stack: --from staging")
-    known = checked(raw, stack)
+    known = checked(raw, stack, secrecy)
     base = known.config
     domain = apps_domain or base.apps_domain or ""
     _refuse(known, stack, domain, data=data, dump=dump)
@@ -115,14 +117,13 @@ def derive(
     return Review(stack_of(slug), slug, hostname, *_apart(made), tuple(notes))
 
 
-def checked(raw: Mapping[str, object], stack: str) -> Checked:
+def checked(raw: Mapping[str, object], stack: str, secrecy: Secrecy | None = None) -> Checked:
     """The config of a stack. CommandError with everything that is wrong in it."""
-    secrets, problems = take_secrets(raw)
+    secrets, found = take_secrets(raw)
     checked = check(*without_secrets(raw), secrets)
-    if isinstance(checked, list):
-        problems = [*problems, *checked]
+    problems = (secrecy or Secrecy()).told([*found, *(checked if isinstance(checked, list) else ())])
     if problems or isinstance(checked, list):
-        first, *others = dict.fromkeys(problems)
+        first, *others = once(problems, secrets)
         more = "".join(f"\nalso: {one}" for one in others)
         raise CommandError(f"stack {stack}: {NAMESPACE}{first.path}", first.message, f"{first.fix}{more}")
     return checked
@@ -243,7 +244,7 @@ def _project(project: Mapping[str, Any], base: StackConfig, slug: str, branch: s
 def _apart(made: Mapping[str, Any]) -> tuple[dict[str, object], dict[Place, str]]:
     """The plain part, and the secrets by their places."""
     plain = {key: value for key, value in made.items() if key not in {"sshPrivateKey", "secretEnv"}}
-    secrets: dict[Place, str] = {("secretEnv", name): value for name, value in made.get("secretEnv", {}).items()}
+    secrets: dict[Place, str] = {("secretEnv", name): str(value) for name, value in made.get("secretEnv", {}).items()}
     if "sshPrivateKey" in made:
         secrets["sshPrivateKey",] = made["sshPrivateKey"]
     tls = plain.get("tls")

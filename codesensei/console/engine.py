@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from codesensei.config.problems import NAMESPACE
 from codesensei.console.errors import CommandError, Interrupted
 from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable_lines
@@ -56,11 +57,14 @@ class Engine:
 
     def config(self) -> Mapping[str, Any]:
         """Each value of our namespace, secrets in clear: they stay in this process."""
+        return self.opened()[0]
+
+    def opened(self) -> tuple[Mapping[str, Any], set[str]]:
+        """The same, and the keys at or below which something is encrypted."""
         found = json.loads(self._run("config", "--show-secrets", "--json"))
-        values = {key: one.get("objectValue", one.get("value")) for key, one in found.items()}
-        return {
-            key.removeprefix(f"{PROJECT}:"): value for key, value in values.items() if key.startswith(f"{PROJECT}:")
-        }
+        own = {key.removeprefix(NAMESPACE): one for key, one in found.items() if key.startswith(NAMESPACE)}
+        values = {key: one.get("objectValue", one.get("value")) for key, one in own.items()}
+        return values, {key for key, one in own.items() if one.get("secret")}
 
     def pending(self) -> list[str]:
         """The resources at which the engine was when it was killed."""

@@ -16,7 +16,17 @@ from codesensei.console import pinning, stackfile
 from codesensei.console.derive import checked
 from codesensei.console.engine import Engine, stacks
 from codesensei.console.errors import CommandError
-from codesensei.source import Checkout, SourceError, branches, checkout_of, find_module, names_read, started_with
+from codesensei.console.typed import typed_path
+from codesensei.source import (
+    Checkout,
+    SourceError,
+    branches,
+    checkout_of,
+    find_module,
+    names_assigned,
+    names_read,
+    started_with,
+)
 from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable
 
@@ -38,7 +48,8 @@ _URL = re.compile(r"\w+://|[^/\s]+@[^/\s]+:")
 class Found:
     """What the repository tells: its newest commit, and what the stack file can say of it.
 
-    `settings` are the modules that may be the settings of a server, the likeliest first.
+    `settings` are the modules that may be the settings of a server, the likeliest first; `secret_keys` are variables of
+    SECRET_KEY, and `other_keys` are named like them.
     """
 
     checkout: Checkout
@@ -48,6 +59,7 @@ class Found:
     requirements: str
     settings: tuple[str, ...]
     secret_keys: tuple[str, ...]
+    other_keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,14 +87,14 @@ class Written:
 
 def refuse_existing(stack: str) -> None:
     """CommandError for a stack file that says something already."""
-    file = pinning.file_of(stack)
+    file = pinning.file_of(Engine(stack).name)
     if file.exists() and (stackfile.read(file).get("config") or {}):
         raise CommandError(str(file), "it is there already", "edit it; pulumi preview tells what is wrong in it")
 
 
 def look(repository: str, branch: str = "") -> Found:
     """Read the newest commit of a branch (default: the repository's main one). Nothing of it is run."""
-    source = {"git" if _URL.match(repository) else "path": repository}
+    source = {"git": repository} if _URL.match(repository) else {"path": typed_path(repository)}
     try:
         there = branches(_source({**source, "revision": "refs/heads/main"}))
         branch = (
@@ -93,16 +105,18 @@ def look(repository: str, branch: str = "") -> Found:
         checkout = checkout_of(_source({**source, "revision": f"refs/heads/{branch}"}))
     except SourceError as error:
         raise CommandError(error.thing, error.cause, error.fix) from None
-    directory = _directory(checkout)
+    slug, directory = _slug(repository), _directory(checkout)
     settings = tuple(_settings(checkout, directory))
+    secret_keys, other_keys = _secret_keys(checkout, directory, settings, slug)
     return Found(
         checkout,
         {**source, "revision": checkout.revision},
-        _slug(repository),
+        slug,
         directory,
         next((name for name in _REQUIREMENTS if name in checkout.files), ""),
         settings,
-        tuple(_secret_keys(checkout, directory, settings)),
+        secret_keys,
+        other_keys,
     )
 
 
@@ -137,19 +151,20 @@ def fingerprint(key: str) -> str:
 
 def write(stack: str, found: Found, answers: Answers) -> Written:
     """Make the stack and its file; nothing is connected to but the engine's backend."""
-    plain, file = _config(found, answers), pinning.file_of(stack)
+    engine = Engine(stack)
+    plain, file = _config(found, answers), pinning.file_of(engine.name)
     checked(plain, stack)
-    if stack not in stacks():
-        Engine(stack).init()
+    if engine.name not in stacks():
+        engine.init()
     others = {key: value for key, value in (stackfile.read(file) if file.exists() else {}).items() if key != "config"}
     head = "Written by codesensei init; Pulumi.example.yaml explains every key."
     new = file.with_name(f".new-{file.name}")
     new.write_text(stackfile.text_of(plain, head, others))
     new.replace(file)
-    return Written(stack, str(file), found.checkout.revision, tuple(_notes(found, answers)))
+    return Written(stack, str(file), found.checkout.revision, tuple(_notes(stack, found, answers)))
 
 
-def _notes(found: Found, answers: Answers) -> Iterable[str]:
+def _notes(stack: str, found: Found, answers: Answers) -> Iterable[str]:
     """What is left for a person to decide."""
     if not answers.domain:
         yield "without codesensei:domains, visitors reach it by the server's address"
@@ -157,6 +172,10 @@ def _notes(found: Found, answers: Answers) -> Iterable[str]:
         yield "without codesensei:tls, it is served over HTTP: set tls: {acme: {email: …}} for a certificate"
     if not found.requirements:
         yield f"no requirements file was found: set project.requirements ({', '.join(_REQUIREMENTS[:1])}, uv.lock, …)"
+
+    for name in map(printable, found.other_keys):
+        words = f"pulumi config set --stack {stack} --secret --path codesensei:secretEnv.{name}"
+        yield f"{name} may be a key that another service gave you, so it is not generated: {words}"
 
 
 def _config(found: Found, answers: Answers) -> dict[str, Any]:
@@ -214,8 +233,15 @@ def _settings(checkout: Checkout, directory: str) -> Iterable[str]:
         yield default
 
 
-def _secret_keys(checkout: Checkout, directory: str, settings: Iterable[str]) -> Iterable[str]:
-    """Variables with the key that Django signs with, in the settings or beside them."""
+def _secret_keys(
+    checkout: Checkout, directory: str, settings: Iterable[str], slug: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Variables with the key that Django signs with, in the settings or beside them; and others named like one."""
     folders = {posixpath.dirname(find_module(checkout, directory, module)[1]) for module in settings}
     files = [name for name in checkout.files if posixpath.dirname(name) in folders and name.endswith(".py")]
-    return [name for name in names_read(checkout, sorted(files)) if name.endswith(_SECRET_KEY)]
+    usual = {"", "DJANGO_", f"{slug.replace('-', '_').upper()}_"}
+    assigned = names_assigned(checkout, sorted(files), _SECRET_KEY)
+    named = [name for name in names_read(checkout, sorted(files)) if name.endswith(_SECRET_KEY)]
+    own = [name for name in named if name.removesuffix(_SECRET_KEY) in usual]
+    known = dict.fromkeys((*assigned, *own))
+    return tuple(known), tuple(name for name in named if name not in known)

@@ -47,9 +47,11 @@ def pin(stack: str, revision: str) -> Pinned:
     if node is None:
         fix = "write source: {path: …, revision: …} into it; stacks/Pulumi.example.yaml explains both"
         raise CommandError(str(file), "it has no revision in source of codesensei:project", fix)
-    source = yaml.safe_load(text)["config"]["codesensei:project"]["source"]
-    found = _commit(source, revision)
+    found = _commit(_source(yaml.safe_load(text)), revision)
     written = _replaced(text, node, found.revision, printable(found.subject)[:LONGEST])
+    if not _is_read(written, found.revision):
+        cause = "its revision is on several lines, or an anchor or a reference (&, *), and cannot be replaced alone"
+        raise CommandError(str(file), cause, f'write it there: revision: "{found.revision}"')
     if written != text:
         _write(file, written)
     return Pinned(stack, found.revision, found.subject, node.value, written != text)
@@ -70,6 +72,21 @@ def _node(root: yaml.Node | None) -> yaml.ScalarNode | None:
     return found if isinstance(found, yaml.ScalarNode) else None
 
 
+def _source(whole: Any) -> dict[str, Any]:
+    source = whole
+    for name in PLACE[:-1]:
+        source = source[name]
+    return dict(source)
+
+
+def _is_read(text: str, revision: str) -> bool:
+    """Whether the text is a stack file that names this revision."""
+    try:
+        return bool(_source(yaml.safe_load(text))[PLACE[-1]] == revision)
+    except (yaml.YAMLError, KeyError, TypeError):
+        return False
+
+
 def _commit(source: dict[str, Any], revision: str) -> Any:
     try:
         return checkout_of(SourceConfig.model_validate({**source, "revision": revision}))
@@ -87,8 +104,9 @@ def _replaced(text: str, node: yaml.ScalarNode, revision: str, subject: str) -> 
     line_end = end + len(behind)
     if not behind.strip() or behind.lstrip().startswith("#"):
         behind = f"  # {subject}" if subject else ""
+    gap = " " if start == end and text[start - 1] == ":" else ""
     # In quotes: digits alone would be a number.
-    return f'{text[:start]}"{revision}"{behind}{text[line_end:]}'
+    return f'{text[:start]}{gap}"{revision}"{behind}{text[line_end:]}'
 
 
 def _write(file: Path, text: str) -> None:

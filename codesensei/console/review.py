@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from codesensei.config.load import parsed
 from codesensei.config.project import SourceConfig
+from codesensei.config.secrecy import StackFile, UnreadableStackFile, read_stack_file, secrecy_of
 from codesensei.console import pinning, stackfile
 from codesensei.console.derive import PREFIX, Review, derive, slug_of, stack_of
-from codesensei.console.engine import Engine, stacks
+from codesensei.console.engine import PROJECT, Engine, stacks
 from codesensei.console.errors import CommandError
 from codesensei.console.server import Server
 from codesensei.remote.agent import folder_of
@@ -73,13 +74,15 @@ def up(branch: str, base: Engine, wanted: Wanted, say: Say) -> Deployed:
     mark = _mark(file)
     _refuse_other(engine, mark, branch, base)
     if mark is None:
-        raw = parsed(base.config())
+        values, sealed = base.opened()
+        raw = parsed(values)
         commit = _commit(_source(raw, base), branch)
         review = derive(
             raw,
             base.name,
             branch,
             commit.revision,
+            secrecy=secrecy_of(raw, sealed, _places(pinning.file_of(base.name))),
             apps_domain=wanted.apps_domain,
             data=wanted.data,
             dump=digest,
@@ -104,7 +107,11 @@ def up(branch: str, base: Engine, wanted: Wanted, say: Say) -> Deployed:
 
 
 def find(name: str, base: str) -> str | None:
-    """The review stack of a branch, or of this name; None where there is none. CommandError where there are several."""
+    """The review stack of a branch, or of this name; None where there is none. CommandError where there are several.
+
+    Both stacks may be named with organization and project.
+    """
+    base, name = Engine(base).name, _alone(name)
     known = _of_files() | ({name: {}} if name.startswith(PREFIX) else {})
     there = [one for one in stacks() if one.startswith(PREFIX)]
     known |= {one: mark for one in there if one not in known and (mark := _state_mark(Engine(one)))}
@@ -117,6 +124,13 @@ def find(name: str, base: str) -> str | None:
     if len(found) > 1:
         raise CommandError(f"branch {name}", f"several stacks are for it: {', '.join(found)}", "name one of them")
     return found[0] if found else None
+
+
+def _alone(name: str) -> str:
+    """The name of a review stack without organization and project; a branch, and anything else, as it is."""
+    organization, *others = name.split("/")
+    is_full = organization and len(others) == 2 and others[0] == PROJECT and others[1].startswith(PREFIX)
+    return others[1] if is_full else name
 
 
 def down(stack: str, say: Say) -> None:
@@ -197,6 +211,13 @@ def _commit(source: SourceConfig, branch: str) -> Any:
         raise CommandError(f"branch {printable(branch)}", "it cannot be one of that source", "name a branch") from None
     except SourceError as error:
         raise CommandError(error.thing, error.cause, error.fix) from None
+
+
+def _places(file: Path) -> StackFile:
+    try:
+        return read_stack_file(file.read_text(), file.name)
+    except UnreadableStackFile as error:
+        raise CommandError(error.name, error.cause, error.fix) from None
 
 
 def _source(raw: Mapping[str, Any], engine: Engine) -> SourceConfig:

@@ -12,9 +12,10 @@ from codesensei.source.pending import Pending, pending
 from codesensei.source.pythons import hold
 from codesensei.source.requirements import requirements_closure
 from codesensei.source.starts import find_module, started_with
-from codesensei.source.variables import names_read
+from codesensei.source.variables import names_assigned, names_read
 
 __all__ = ["Checkout", "Closure", "Code", "History", "SettingsFacts", "Side", "SourceError", "at", "django_directory"]
-__all__ += ["Pending", "branches", "checkout_of", "history", "hold", "ids", "migrations", "names_read", "open_source"]
+__all__ += ["Pending", "branches", "checkout_of", "history", "hold", "ids", "migrations", "open_source"]
+__all__ += ["names_assigned", "names_read"]
 __all__ += ["pending", "read_code", "read_settings", "requirements_closure", "started_with"]
 __all__ += ["find_module", "hold_geography"]

@@ -21,6 +21,10 @@ _KNOWN = {
         "{host} does not accept your SSH key",
         "load the key into your SSH agent (ssh-add), or name it in ~/.ssh/config; then: git ls-remote {url}",
     ),
+    r"not a git repository \(or any": (
+        "there is no repository",
+        "give the directory of the project's repository; for a new project: git init, then commit it",
+    ),
     r"Repository not found|does not appear to be a git repository|repository '[^']*' (does not exist|not found)"
     r"|The requested URL returned error: 404|project you were looking for could not be found|not a git repository": (
         "there is no repository, or you may not see it",
@@ -75,7 +79,8 @@ def explain(thing: str, stderr: str) -> SourceError:
             return SourceError(url, cause.format(**words), fix.format(**words))
     said = [line[:_COLUMNS] for line in without_credentials(stderr).splitlines() if line.strip()]
     text = "; ".join(said[-_LINES:]) or "git ended with an error and said nothing"
-    return SourceError(url, text, f"try it by hand: git ls-remote {url}" if "://" in url or "@" in url else "fix it")
+    by_hand = f"git ls-remote {url}" if "://" in url or "@" in url else "git status, in that directory"
+    return SourceError(url, text, f"try it by hand: {by_hand}")
 
 
 def is_known(stderr: str) -> bool:

@@ -49,7 +49,7 @@ def checkout_of(source: SourceConfig, *, cache_dir: Path | None = None, base: Pa
         return _open_url(source.git, source.revision, cache)
     if source.path is None:
         raise SourceError("project.source", "names no repository", "give git (a URL) or path (a directory here)")
-    return _open_path(((base or Path.cwd()) / source.path).resolve(), source.path, source.revision, cache)
+    return _open_path(_directory(source.path, base), source.path, source.revision, cache)
 
 
 def at(checkout: Checkout, revision: str) -> Checkout | None:
@@ -75,7 +75,7 @@ def branches(source: SourceConfig, *, base: Path | None = None) -> frozenset[str
             _check_scheme(source.git)
             names = _remote_refs(source.git)
             return frozenset(name.removeprefix(_HEADS) for name in names if name.startswith(_HEADS))
-        directory = ((base or Path.cwd()) / str(source.path)).resolve()
+        directory = _directory(str(source.path), base)
         listed = _git_in(directory, "for-each-ref", "--format=%(refname)", _HEADS.rstrip("/"))
         return frozenset(name.removeprefix(_HEADS) for name in listed.splitlines())
     except GitFailure as failure:
@@ -210,11 +210,17 @@ def _unknown(thing: str, revision: str, refs: dict[str, str]) -> SourceError:
 # A repository on this machine
 
 
-def _open_path(directory: Path, written: str, revision: str, cache: Path) -> Checkout:
-    thing = f"project.source.path {written}"
+def _directory(written: str, base: Path | None) -> Path:
+    """Where the repository is that `source.path` names."""
+    directory = ((base or Path.cwd()) / written).resolve()
     if not directory.is_dir():
         fix = "give the repository's directory, relative to Pulumi.yaml"
-        raise SourceError(thing, f"{directory} is not a directory", fix)
+        raise SourceError(f"project.source.path {written}", f"{directory} is not a directory", fix)
+    return directory
+
+
+def _open_path(directory: Path, written: str, revision: str, cache: Path) -> Checkout:
+    thing = f"project.source.path {written}"
     folder = cache / hashlib.sha256(f"path:{directory}".encode()).hexdigest()[:32]
     try:
         is_bare = _check_root(thing, directory)

@@ -10,7 +10,7 @@ import copy
 import fnmatch
 import posixpath
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from codesensei.source import bounds
 from codesensei.source.archive import Checkout
@@ -154,10 +154,34 @@ def _is_list(node: ast.expr | None) -> bool:
 
 def names_read(project: Checkout, files: Collection[str]) -> list[str]:
     """Every variable that these files read, each once; a reader of one may be taken from another by `import *`."""
+    return _read_in(project, files, walk)
+
+
+def names_assigned(project: Checkout, files: Collection[str], setting: str) -> list[str]:
+    """Those of them whose value, and nothing made of it, a statement assigns to this name."""
+    return _read_in(project, files, lambda tree: _assigned(tree, setting))
+
+
+def _read_in(project: Checkout, files: Collection[str], nodes: Callable[[ast.Module], Iterable[ast.AST]]) -> list[str]:
     trees = [tree for file in files if (tree := syntax_if_read(project, file))]
     readers = {name: kind for tree in trees for name, kind in readers_in(tree).items()}
-    found = (reading(node, readers) for tree in trees for node in walk(tree))
+    found = (reading(node, readers) for tree in trees for node in nodes(tree))
     return list(dict.fromkeys(read.name for read in found if read))
+
+
+def _assigned(tree: ast.Module, name: str) -> Iterator[ast.expr]:
+    """What may become the value of a name; of `x or y` and `x if a else y` both x and y."""
+    for node in walk(tree):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        waiting = [getattr(node, "value", None)] if name in (getattr(one, "id", "") for one in targets) else []
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, ast.BoolOp):
+                waiting += value.values
+            elif isinstance(value, ast.IfExp):
+                waiting += [value.body, value.orelse]
+            elif isinstance(value, ast.expr):
+                yield value
 
 
 def readers_in(tree: ast.Module) -> dict[str, str]:

@@ -92,7 +92,14 @@ GOOD_PARTS: list[tuple[str, object, str]] = [
     ("project.source.git", "ssh://git@github.com:22/example/shop.git", "project.source.git"),
     ("project.source.git", "file:///home/me/shop", "project.source.git"),
     ("project.source.revision", "4f2a9c1e8be01d70aa3b6a1f9f8f3d5b2c1e0d9f", "project.source.revision"),
+    ("project.source.git", "git@github_work:org/repo.git", "project.source.git"),
+    ("project.source.git", "deploy_1@[2001:db8::1]:shop.git", "project.source.git"),
     ("project.source.revision", "feature/cart", "project.source.revision"),
+    ("project.source.revision", "fix/#12-a@b", "project.source.revision"),
+    ("project.source.revision", "shop@1.4.0", "project.source.revision"),
+    ("project.source.revision", "feature/ünï", "project.source.revision"),
+    ("project.source.revision", "a%b", "project.source.revision"),
+    ("project.source.revision", "+(1),'2'!=&$;{x}", "project.source.revision"),
     ("project.python", "3.12", "project.python"),
     ("project.workers", {"a": "x\ny", "b": {"command": "celery beat", "singleton": "true"}}, "project.workers"),
     ("project.hooks.beforeMigrate", ["echo '$X' > \"%n\""], "project.hooks.before_migrate"),
@@ -109,7 +116,7 @@ GOOD_PARTS: list[tuple[str, object, str]] = [
 ]
 
 
-@pytest.mark.proves("env.integers", "config.source.git", "config.switches")
+@pytest.mark.proves("env.integers", "config.source.git", "config.source.revision", "config.switches")
 @pytest.mark.parametrize(("key", "value", "attribute"), GOOD_PARTS, ids=lambda part: str(part)[:30])
 def test_a_good_value_is_taken(key: str, value: object, attribute: str) -> None:
     raw: dict[str, Any] = copy.deepcopy(SMALLEST)

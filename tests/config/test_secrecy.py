@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,7 @@ from codesensei.config import BadConfig, Secrets, load, validate
 from codesensei.config.load import OTHER_FILE
 from codesensei.config.stack import StackConfig
 from tests.config.bad import OWN_ENV, SECRET_END, TLS, TLS_KEY, secret_url
-from tests.config.engine import API_TOKEN, EXAMPLE, changed, config_of, load_text, project_of
+from tests.config.engine import API_TOKEN, CLEAR, EXAMPLE, changed, config_of, load_text, project_of
 
 CANARY = "canary-4711-in-a-secret"
 SSH_KEY = (
@@ -136,6 +137,34 @@ def test_a_map_that_is_encrypted_as_a_whole_is_taken(tmp_path: Path) -> None:
     assert opened(stack.secrets.env["API_TOKEN"]) == (CANARY, True)
 
 
+def sealed(key: str, values: dict[str, object]) -> str:
+    """A map that is encrypted as a whole."""
+    return f"  codesensei:{key}:\n    secure: '{CLEAR}{json.dumps(values)}'\n"
+
+
+@pytest.mark.proves("env.secret-text")
+def test_an_integer_of_a_map_that_is_encrypted_as_a_whole_is_text(tmp_path: Path) -> None:
+    variables = sealed("secretEnv", {"API_TOKEN": CANARY, "PIN": 12345678, "BIG": 10**30})
+    backups = sealed("backups", {"to": "/backups/shop", "password": 123456789012})
+    stack = load_text(tmp_path, changed(f"  codesensei:secretEnv:\n    API_TOKEN:\n{SECRET_END}", variables + backups))
+    found = {name: opened(output) for name, output in stack.secrets.env.items()}
+    assert found == {"API_TOKEN": (CANARY, True), "PIN": ("12345678", True), "BIG": (f"1{'0' * 30}", True)}
+    assert opened(stack.secrets.backup_password) == ("123456789012", True)
+
+
+@pytest.mark.proves("env.secret-text")
+@pytest.mark.parametrize("value", [True, 1.5, None, [CANARY], {"a": CANARY}])
+def test_nothing_of_a_map_that_is_encrypted_as_a_whole_is_left_out(value: object, tmp_path: Path) -> None:
+    variables = sealed("secretEnv", {"API_TOKEN": value})
+    backups = sealed("backups", {"to": "s3:https://a.eu/b", "accessKey": "c", "password": value, "secretKey": value})
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, changed(f"  codesensei:secretEnv:\n    API_TOKEN:\n{SECRET_END}", variables + backups))
+    found = {problem.path: problem.rule for problem in caught.value.problems}
+    assert found == dict.fromkeys(("secretEnv.API_TOKEN", "backups.password", "backups.secretKey"), "secret-not-text")
+    assert "set it again: pulumi config set --secret --path codesensei:backups.password" in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
 @pytest.mark.proves("env.maps")
 @pytest.mark.parametrize("with_file", [True, False])
 def test_an_encrypted_plain_variable_is_refused(with_file: bool, tmp_path: Path) -> None:
@@ -143,6 +172,27 @@ def test_an_encrypted_plain_variable_is_refused(with_file: bool, tmp_path: Path)
     with pytest.raises(BadConfig) as caught:
         load_text(tmp_path, text, with_file=with_file)
     assert [problem.path for problem in caught.value.problems] == ["env.A" if with_file else "env"]
+
+
+@pytest.mark.proves("secrets.never")
+@pytest.mark.parametrize("with_file", [True, False])
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("host: 203.0.113.7", f"host: {{secure: 'clear:{CANARY}@x'}}", "server.host"),
+        ("slug: shop", f"slug: {{secure: 'clear:{CANARY * 4}'}}", "project.slug"),
+        ("[shop.example.com]", f"[{{secure: 'clear:{CANARY}/'}}]", "domains.0"),
+        ("    user: root\n", "    user: {secure: 'clear:deploy'}\n", "server.user"),
+    ],
+)
+def test_no_other_problem_shows_what_is_encrypted_in_a_wrong_place(
+    old: str, new: str, place: str, with_file: bool, tmp_path: Path
+) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, changed(old, new), with_file=with_file)
+    found = {problem.path: problem.rule for problem in caught.value.problems}
+    assert found == {place if with_file else place.partition(".")[0]: "encrypted"}
+    assert CANARY not in str(caught.value) + repr(caught.value.problems)
 
 
 def test_the_files_that_the_engine_reads_are_the_ones_asked(tmp_path: Path) -> None:

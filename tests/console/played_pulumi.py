@@ -61,10 +61,11 @@ def of_stack(words: list[str], state: Path, file: Path) -> None:
         print(json.dumps([{"name": f"{OWN}{one.stem}"} for one in sorted(BACKEND.glob("*.json"))]))
     elif words[0] == "init":
         assert words[2:] == ["--no-select"]
-        made = BACKEND / f"{words[1]}.json"
+        name = words[1].removeprefix(OWN)
+        made = BACKEND / f"{name}.json"
         assert not made.exists()
         made.write_text("{}")
-        config = Path(f"stacks/Pulumi.{words[1]}.yaml")
+        config = Path(f"stacks/Pulumi.{name}.yaml")
         if not config.exists():
             config.write_text("encryptionsalt: v1:salt\n")
     elif words[0] == "export":
@@ -107,9 +108,13 @@ def opened(file: Path) -> Json:
             return value["secure"][::-1] if set(value) == {"secure"} else {k: clear(v) for k, v in value.items()}
         return [clear(one) for one in value] if isinstance(value, list) else value
 
-    found = {key: clear(value) for key, value in yaml.safe_load(file.read_text())["config"].items()}
+    config = yaml.safe_load(file.read_text())["config"]
+    found = {key: clear(value) for key, value in config.items()}
+    sealed = {key for key, value in config.items() if value != found[key]}
     return {
-        key: {"value": json.dumps(value), "objectValue": value} if not isinstance(value, str) else {"value": value}
+        key: {"value": value, "secret": key in sealed}
+        if isinstance(value, str)
+        else {"value": json.dumps(value), "objectValue": value, "secret": key in sealed}
         for key, value in found.items()
     }
 

@@ -374,6 +374,18 @@ def test_nothing_is_taken_from_whoever_may_live(world: World, who: str) -> None:
             process.wait()
 
 
+@pytest.mark.proves("console.files")
+def test_the_launcher_says_where_it_was_called(tmp_path: Path) -> None:
+    for name in ("bin/codesensei", ".venv/bin/python", "my folder/x"):
+        (tmp_path / name).parent.mkdir(parents=True)
+    program, python = tmp_path / "bin/codesensei", tmp_path / ".venv/bin/python"
+    program.write_bytes((CHECKOUT / "bin/codesensei").read_bytes())
+    python.write_text('#!/bin/sh\npwd\necho "$CODESENSEI_FROM"\n')
+    python.chmod(0o755)
+    done = subprocess.run(["sh", str(program)], cwd=tmp_path / "my folder", capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(tmp_path), str(tmp_path / "my folder")]
+
+
 @pytest.mark.slow
 def test_the_launcher_works_from_any_folder(tmp_path: Path) -> None:
     link = tmp_path / "codesensei"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from codesensei.config.secrecy import StackFile, secrecy_of
 from codesensei.console.derive import Review, derive, slug_of
 from codesensei.console.errors import CommandError
 from codesensei.wire.names import is_system_unit, web_unit
@@ -145,6 +146,14 @@ def test_secrets_are_apart_and_generated_ones_are_new() -> None:
     assert "PRIVATE KEY" not in shown
 
 
+@pytest.mark.proves("env.secret-text")
+def test_a_secret_that_is_no_text() -> None:
+    assert made(changed(secretEnv__PIN=12345678)).secrets["secretEnv", "PIN"] == "12345678"
+    for changes in ({"secretEnv__PIN": True}, {"sshPrivateKey": {"a": LOGIN}}, {"digestKey": 1.5}):
+        with pytest.raises(CommandError, match=rf"{next(iter(changes)).replace('__', '.')}: is not text\nfix: set it"):
+            made(changed(**changes))
+
+
 @pytest.mark.proves("review-stack.database")
 @pytest.mark.parametrize(
     ("changes", "database"),
@@ -209,6 +218,35 @@ def test_what_a_new_database_is_filled_from() -> None:
     mark = {"stack": "staging", "branch": "feature/prices"}
     assert made(data=True).plain["reviewOf"] == {**mark, "dataFrom": "shop"}
     assert made(dump="a" * 64).plain["reviewOf"] == {**mark, "dump": "a" * 64}
+
+
+@pytest.mark.proves("review-stack.encrypted", "errors.four")
+@pytest.mark.parametrize(
+    ("changes", "key", "said"),
+    [
+        ({"env__API": "canary"}, "env", "codesensei:env: is encrypted, but env holds plain values"),
+        ({"backups__to": "canary of ftp"}, "backups", "codesensei:backups.to: is encrypted, but it is not a secret"),
+        ({"server__host": "canary@x"}, "server", "codesensei:server.host: is encrypted, but it is not a secret"),
+        ({"project__user": "root-canary"}, "project", "codesensei:project: is encrypted, but it is not a secret"),
+    ],
+)
+def test_an_encrypted_value_in_a_wrong_place_is_not_shown(changes: dict[str, Any], key: str, said: str) -> None:
+    base, path = changed(**changes), said.split(":")[1]
+    places = {tuple(path.split(".")), ("secretEnv",), ("backups", "password"), ("digestKey",), ("sshPrivateKey",)}
+    file, sealed = StackFile(frozenset(places), {}), {key, *(place[0] for place in places)}
+    with pytest.raises(CommandError) as caught:
+        made(base, secrecy=secrecy_of(base, sealed, file))
+    assert said in caught.value.message
+    assert "\nfix: " in caught.value.message
+    assert "canary" not in caught.value.message
+
+
+@pytest.mark.proves("secrets.never")
+def test_a_secret_that_stands_elsewhere_too_is_not_repeated() -> None:
+    with pytest.raises(CommandError) as caught:
+        made(changed(project__settingsModule="canary-of-the-token"))
+    assert "a secret value stands here" in caught.value.message
+    assert "canary" not in caught.value.message
 
 
 SQLITE = {"env__DATABASE_URL": "sqlite:////srv/codesensei/shop/shared/db.sqlite3"}

@@ -84,6 +84,33 @@ def test_what_the_repository_tells_need_not_be_said(shop: Desk) -> None:
     assert shop.calls() == ["stack ls --json @", "stack init prod --no-select @"]
 
 
+@pytest.mark.proves("console.files")
+@pytest.mark.slow
+def test_a_directory_is_looked_for_where_it_was_typed(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop.place / "home/me").mkdir(parents=True)
+    monkeypatch.setenv("CODESENSEI_FROM", str(shop.place / "home/me"))
+    place = shop.place / "home/shop"
+    said = run("prod", "--repository", "../shop", *ANSWERED, code=1).output
+    assert f"project.source.path {place}: {place} is not a directory\nfix: give the repository's directory" in said
+    (shop.place / "shop").rename(place)
+    run("prod", "--repository", "../shop", *ANSWERED)
+    assert config(shop)["project"]["source"]["path"] == str(place)
+    said = run("other", "--repository", ".", *ANSWERED, code=1).output
+    assert "there is no repository\nfix: give the directory of the project's repository" in said
+
+
+@pytest.mark.proves("console.names")
+@pytest.mark.slow
+def test_a_stack_may_be_named_with_organization_and_project(shop: Desk) -> None:
+    whole = "organization/codesensei/prod"
+    done = run(whole, "--repository", "shop", *ANSWERED)
+    assert f"made the stack {whole}: stacks/Pulumi.prod.yaml" in done.output
+    assert shop.stacks() == ["prod", "staging"]
+    assert f"stack init {whole} --no-select @" in shop.calls()
+    assert config(shop)["project"]["slug"] == "shop"
+    assert "it is there already" in run(whole, "--repository", "shop", *ANSWERED, code=1).output
+
+
 @pytest.mark.proves("init.stack")
 @pytest.mark.slow
 def test_the_secret_key_s_variable_is_found_however_it_is_read(shop: Desk) -> None:
@@ -92,15 +119,21 @@ def test_the_secret_key_s_variable_is_found_however_it_is_read(shop: Desk) -> No
         "base.py": 'import environ\nenv = environ.Env()\nKEY = env.str(\n    "SHOP_SECRET_KEY",\n    default="x",\n)\n',
         "production.py": (
             'from .base import *\nfrom decouple import config\nSECRET_KEY = env("OTHER_SECRET_KEY")\n'
-            'TOKEN = config("PAY_SECRET_KEY")\n# os.environ["OLD_SECRET_KEY"]\n'
+            'TOKEN = config("PAY_SECRET_KEY")\nSIGNED: str = env("SIGNED_SECRET_KEY")\n'
+            'if x:\n    SECRET_KEY: str = config("SIGNING", cast=str) if y else os.environ.get("KEY") or make("z")\n'
+            '# os.environ["OLD_SECRET_KEY"]\n'
             """DOC = 'set os.environ["MY_SECRET_KEY"]'\nSAID = remember("env", "NO_SECRET_KEY")\n"""
         ),
     }
     for name, text in texts.items():
         (shop.place / "shop/config/settings" / name).write_text(text)
     shop.git("commit", "--quiet", "--all", "-m", "Read more")
-    run("prod", "--repository", "shop", *ANSWERED)
-    assert config(shop)["generateSecrets"] == ["SHOP_SECRET_KEY", "OTHER_SECRET_KEY", "PAY_SECRET_KEY"]
+    said = run("prod", "--repository", "shop", *ANSWERED).output
+    assert set(config(shop)["generateSecrets"]) == {"OTHER_SECRET_KEY", "SIGNING", "KEY", "SHOP_SECRET_KEY"}
+    # What another service knows too cannot be made here.
+    for name in ("PAY_SECRET_KEY", "SIGNED_SECRET_KEY"):
+        words = f"pulumi config set --stack prod --secret --path codesensei:secretEnv.{name}"
+        assert f"note: {name} may be a key that another service gave you, so it is not generated: {words}\n" in said
 
 
 @pytest.mark.proves("init.asks")

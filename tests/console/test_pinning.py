@@ -91,6 +91,53 @@ def test_a_source_on_one_line_keeps_what_is_behind_the_revision(folder: Path) ->
     )
 
 
+IN_MAP = "config:\n  codesensei:project: {{source: {{path: shop, revision:}}}}\n"
+
+
+@pytest.mark.proves("console.pin")
+@pytest.mark.parametrize(
+    ("text", "was", "subject"),
+    [
+        (FILE.replace(" v1.0.0", ""), "", True),
+        (FILE.replace(" v1.0.0", "   "), "", True),
+        (FILE.replace(" v1.0.0", " # none yet"), "", True),
+        (FILE.replace(" v1.0.0", " ~"), "~", True),
+        (IN_MAP.replace("revision:", "revision: "), "", False),
+        (IN_MAP, "", False),
+        (FILE.replace(" v1.0.0", " &unused v1.0.0"), "v1.0.0", True),
+        (FILE.replace(" v1.0.0", " !!str 100"), "100", True),
+    ],
+)
+def test_a_revision_in_any_form_is_replaced(folder: Path, text: str, was: str, subject: bool) -> None:
+    file, commit = write(text=text), git("rev-parse", "main")
+    wanted = yaml.safe_load(file.read_text())
+    done = pin("main", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["was"] == was
+    wanted["config"]["codesensei:project"]["source"]["revision"] = commit
+    assert yaml.safe_load(file.read_text()) == wanted
+    assert ("# Sell" in file.read_text()) is subject
+
+
+@pytest.mark.proves("console.pin", "errors.four")
+@pytest.mark.parametrize(
+    "text",
+    [
+        FILE.replace(" v1.0.0", " >-\n        v1.0.0"),
+        FILE.replace(" v1.0.0", " &tag v1.0.0").replace("abc}}", "abc}}\n  codesensei:env: {{TAG: *tag}}"),
+        FILE.replace(" v1.0.0", " *tag").replace("slug: shop", "slug: &tag shop"),
+    ],
+)
+def test_a_revision_that_cannot_be_replaced_alone_stays(folder: Path, text: str) -> None:
+    file = write(text=text)
+    before = file.read_text()
+    done = pin("main")
+    assert done.exit_code == 1
+    assert "and cannot be replaced alone" in done.output
+    assert f'fix: write it there: revision: "{git("rev-parse", "main")}"' in done.output
+    assert file.read_text() == before
+
+
 @pytest.mark.proves("console.pin")
 def test_the_ends_of_lines_stay(folder: Path) -> None:
     file = write()

@@ -195,6 +195,33 @@ def test_no_review_stack_of_production(desk: Desk) -> None:
     assert not desk.file().exists()
 
 
+@pytest.mark.proves("review-stack.encrypted", "errors.four")
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (("env", "API_TOKEN"), "env.API_TOKEN: is encrypted, but env holds plain values: it would be shown"),
+        (("secretEnv", "PLAIN"), "secretEnv.PLAIN: is not encrypted"),
+    ],
+)
+def test_what_a_preview_of_the_other_stack_refuses_is_not_copied(desk: Desk, place: tuple[str, str], said: str) -> None:
+    whole = yaml.safe_load(desk.file("staging").read_text())
+    value = {"secure": CANARY[::-1]} if place[0] == "env" else CANARY
+    whole["config"][f"codesensei:{place[0]}"][place[1]] = value
+    desk.file("staging").write_text(yaml.safe_dump(whole))
+    assert f"stack staging: codesensei:{said}" in desk.up(code=1).output
+    assert desk.stacks() == ["staging"]
+    assert not desk.file().exists()
+
+
+@pytest.mark.proves("source.bounds")
+def test_a_stack_file_that_cannot_be_checked(desk: Desk) -> None:
+    whole = yaml.safe_load(desk.file("staging").read_text())
+    whole["config"]["codesensei:shares"] = ["x"] * 10_001
+    desk.file("staging").write_text(json.dumps(whole))
+    said = desk.up(code=1).output
+    assert "Pulumi.staging.yaml: it has more than 10000 values, and is not read\nfix: keep data in" in said
+
+
 @pytest.mark.proves("review-stack.refused", "errors.four")
 def test_what_is_no_branch(desk: Desk) -> None:
     desk.git("tag", "v1.0.0")
@@ -215,7 +242,7 @@ def test_what_only_a_new_stack_is_made_with(desk: Desk) -> None:
     assert "give one" in desk.up("--data", "--dump", str(dump), code=2).output
 
 
-@pytest.mark.proves("review-stack.dump")
+@pytest.mark.proves("review-stack.dump", "console.files")
 def test_a_dump_is_sent_before_the_deploy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh = desk.place / "bin/ssh"
     ssh.write_text('#!/bin/sh\nfor word in "$@"; do last=$word; done\necho "$last" >ssh-words\ncat >sent\n')
@@ -232,8 +259,10 @@ def test_a_dump_is_sent_before_the_deploy(desk: Desk, monkeypatch: pytest.Monkey
     assert (desk.place / "sent").read_bytes() == dump.read_bytes()
     name = f".codesensei-{PRICES.removeprefix('review-')}-{sha256}.dump"
     assert (desk.place / "ssh-words").read_text() == f"umask 077; cat > {name}.part && mv {name}.part {name}\n"
-    # The same again goes on.
+    # The same again goes on, also from another folder.
     desk.up("--dump", str(dump))
+    monkeypatch.setenv("CODESENSEI_FROM", str(desk.place / "shop"))
+    desk.up("--dump", "../shop.dump")
 
 
 @pytest.mark.proves("review-stack.down")
@@ -256,6 +285,30 @@ def test_a_review_stack_is_removed(desk: Desk, name: str, file: bool) -> None:
     assert not desk.file().exists()
     assert not (desk.place / f".codesensei/{PRICES}").exists()
     assert json.loads(desk.run("down", name, "--yes", "--json").stdout)["stack"] == ""
+
+
+@pytest.mark.proves("console.names")
+@pytest.mark.parametrize(
+    "words",
+    [
+        [f"organization/codesensei/{PRICES}"],
+        ["feature/prices", "--from", "organization/codesensei/staging"],
+        [f"organization/codesensei/{PRICES}", "--from", "organization/codesensei/staging"],
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_stacks_may_be_named_with_organization_and_project(desk: Desk, words: list[str], known: bool) -> None:
+    desk.run("up", "feature/prices", "--from", "organization/codesensei/staging")
+    assert desk.config()["codesensei:reviewOf"]["stack"] == "staging"
+    if not known:
+        (desk.place / f"backend/{PRICES}.json").write_text("{}")
+    # A branch, and another project's stack.
+    for name in (f"codesensei/{PRICES}", f"organization/other/{PRICES}"):
+        assert "no review stack is there" in desk.run("down", name, "--yes").output
+    assert PRICES in desk.stacks()
+    desk.run("down", *words, "--yes")
+    assert desk.stacks() == ["staging"]
+    assert not desk.file().exists()
 
 
 @pytest.mark.proves("review-stack.down")

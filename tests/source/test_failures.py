@@ -92,6 +92,13 @@ HTTPS = "https://git.example/team/shop.git"
             "the repository belongs to another user of this machine",
             "safe.directory",
         ),
+        (
+            "project.source.path ../shop",
+            "fatal: not a git repository (or any of the parent directories): .git",
+            "there is no repository",
+            "give the directory of the project's repository",
+        ),
+        ("project.source.path ../shop", "fatal: odd", "fatal: odd", "try it by hand: git status, in that directory"),
     ],
 )
 def test_known_failures(url: str, said: str, cause: str, fix: str) -> None:

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from codesensei.config.project import SourceConfig
 from codesensei.source import Checkout, SourceError, open_source
 from tests.source.conftest import Repository, a_source, asked
 
@@ -83,6 +85,36 @@ def test_every_name_of_a_url_that_moves_is_a_branch(repository: Repository, tmp_
     project = by_url(repository, revision, tmp_path)
     assert project.revision == commit
     assert project.branch is not None
+
+
+@pytest.mark.parametrize("name", ["fix/#12-a@b", "shop@1.4.0", "feature/ünï", "a%b", "+(1),'2'!=&$;{x}", "x/@", "r@"])
+@pytest.mark.proves("config.source.revision")
+def test_each_name_that_git_allows_is_found(repository: Repository, tmp_path: Path, name: str) -> None:
+    commit = repository.commit({"a.txt": "1"})
+    repository.git("branch", name)
+    repository.commit({"a.txt": "2"})
+    for project in (by_path(tmp_path, name), by_url(repository, name, tmp_path)):
+        assert (project.revision, project.branch) == (commit, name)
+
+
+NO_NAMES = """
+-x --upload-pack=id @ /x x/ x. .x a/.b x.lock x.lock/y a..b a//b a@{1} a@{-1} a~1 a^ a^2 a:b a?b a*b a[b a\\b
+"""
+
+
+@pytest.mark.parametrize("name", [*NO_NAMES.split(), "", "a b", "a\n", "a\tb", "a\x7f", "a\u202eb", "x" * 256])
+@pytest.mark.proves("config.source.revision")
+def test_what_is_no_name_is_refused_before_git_is_asked(name: str) -> None:
+    with pytest.raises(ValidationError, match="is not a commit or a tag"):
+        SourceConfig.model_validate({"path": "shop", "revision": name})
+
+
+@pytest.mark.parametrize("host", ["-oProxyCommand", "-x"])
+@pytest.mark.proves("config.source.git")
+def test_a_host_is_no_option(host: str) -> None:
+    for url in (f"git@{host}:shop.git", f"{host}@example.com:shop.git"):
+        with pytest.raises(ValidationError, match="is not a supported git URL"):
+            SourceConfig.model_validate({"git": url, "revision": "v1"})
 
 
 @pytest.mark.proves("config.source.revision")

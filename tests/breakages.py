@@ -2803,6 +2803,10 @@ UNIT = [
         "    if not type(operation).__module__",
         "    if operation is type(operation).__module__",
     ),
+    Breakage(
+        "migrations.packages", f"{SCRIPTS}/release/ask_plan.py", 'getattr(field, "db_table", None)', "field.db_table"
+    ),
+    Breakage("migrations.packages", f"{SCRIPTS}/release/ask_plan.py", "if issubclass(each, models.Field) and", "if"),
     Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
     Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
     Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),

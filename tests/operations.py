@@ -34,6 +34,20 @@ class Trigger(migrations.RunSQL):
 class Own(models.CharField):
     pass
 
+class Mood(models.Field):
+    def db_type(self, connection):
+        return "mood"
+
+class Tags(models.fields.related.RelatedField):
+    many_to_many, many_to_one, one_to_many, one_to_one = True, False, False, False
+
+    def __init__(self, to, through):
+        super().__init__(rel=models.ManyToManyRel(self, to, through=through), null=True, serialize=False)
+
+    def deconstruct(self):
+        name, path, _, _ = super().deconstruct()
+        return name, path, [self.remote_field.model], {{"through": self.remote_field.through}}
+
 class Migration(migrations.Migration):
     dependencies = [("books", "0001_first"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
     operations = [

@@ -124,6 +124,31 @@ def test_a_class_of_the_project_s_own_may_do_anything(project: Path) -> None:
     assert (own.operation.name, own.verdict) == ("books.migrations.0002_second.Trigger", "unknown")
 
 
+@pytest.mark.proves("migrations.packages")
+def test_a_relation_of_a_package_s_own_is_between_two_models(project: Path) -> None:
+    """As django-taggit has it: without a table of its own, because its model between the two has one."""
+    tags = "Tags(settings.AUTH_USER_MODEL, through='contenttypes.ContentType')"
+    found = judged(
+        project,
+        f'migrations.AddField("book", "tags", {tags})',
+        f'migrations.AlterField("book", "tags", {tags})',
+        'migrations.RemoveField("book", "tags")',
+    )
+    assert [one.verdict for one in found] == ["safe"] * 3
+    [first, *_] = found
+    assert first.operation.after
+    assert (first.operation.after.kind, first.operation.after.through) == (
+        "ManyToManyField",
+        "contenttypes.contenttype",
+    )
+
+
+@pytest.mark.proves("migrations.packages")
+def test_a_field_that_is_made_from_none_of_django_s_has_its_own_name(project: Path) -> None:
+    [one] = judged(project, 'migrations.AlterField("book", "title", Mood())')
+    assert (one.verdict, one.why) == ("unknown", "only you know whether Mood holds all that CharField does")
+
+
 @pytest.mark.proves("migrations.fresh")
 def test_what_the_plan_makes_itself_is_safe(project: Path) -> None:
     found = judged(

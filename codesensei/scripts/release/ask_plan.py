@@ -30,8 +30,10 @@ COLUMN = ("AddField", "RemoveField", "AlterField")
 
 def kind(field: Any) -> str:
     """Its class, or of another's the one of Django's that it is made from."""
-    known = (each for each in type(field).__mro__ if each.__module__.startswith("django.") and each not in ABSTRACT)
-    return str(next(known, type(field)).__name__)
+    if field.many_to_many:
+        return "ManyToManyField"
+    fields = (each for each in type(field).__mro__ if issubclass(each, models.Field) and each not in ABSTRACT)
+    return str(next((each for each in fields if each.__module__.startswith("django.")), type(field)).__name__)
 
 
 def related(target: Any, app: str, model: str) -> str:
@@ -80,7 +82,7 @@ def facts(field: Any, app: str, model: str, name: str) -> dict[str, Any]:
         with contextlib.suppress(Exception):
             said["dbType"] = field.db_type(connections[ALIAS]) or ""
     if field.many_to_many:
-        said["column"] = field.db_table or f"{app}_{model}_{name}".lower()
+        said["column"] = getattr(field, "db_table", None) or f"{app}_{model}_{name}".lower()
         said["through"] = related(remote.through, app, model) if remote.through else ""
     for key, attribute in {"length": "max_length", "digits": "max_digits", "decimals": "decimal_places"}.items():
         said[key] = getattr(field, attribute, None)

@@ -2807,6 +2807,10 @@ UNIT = [
         "migrations.packages", f"{SCRIPTS}/release/ask_plan.py", 'getattr(field, "db_table", None)', "field.db_table"
     ),
     Breakage("migrations.packages", f"{SCRIPTS}/release/ask_plan.py", "if issubclass(each, models.Field) and", "if"),
+    Breakage("migrations.renamed", f"{SCRIPTS}/release/ask_plan.py", "table(new) and not between)", "table(new))"),
+    Breakage("migrations.renamed", f"{SOURCE}/pending.py", "(model.names_table and not between)", "model.names_table"),
+    Breakage("migrations.renamed", f"{SOURCE}/pending.py", "_read(project, files, {app for app, _ in files})", "read"),
+    Breakage("migrations.renamed", f"{WIRE}/migrations.py", "_BETWEEN if operation.between else ", ""),
     Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
     Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
     Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),

@@ -19,6 +19,9 @@ class Migration(migrations.Migration):
             ("kept", models.IntegerField(db_column="kept_there")),
             ("fans", models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")),
         ]),
+        migrations.CreateModel("Leaf", [KEY]),
+        migrations.CreateModel("Shelf", [KEY], options={{"db_table": "shelves"}}),
+        migrations.CreateModel("Room", [KEY, ("shelves", models.ManyToManyField("books.shelf", related_name="+"))]),
         migrations.CreateModel("View", [KEY, ("x", models.IntegerField())], options={{"managed": False}}),
         migrations.CreateModel("Named", [KEY], options={{"db_table": "named"}}),
         migrations.CreateModel("Quoted", [
@@ -54,6 +57,14 @@ class Migration(migrations.Migration):
 %s
     ]
 """
+# A table between two models gets a model of its own, of which the database notices nothing.
+BETWEEN = (
+    "SeparateDatabaseAndState(state_operations=["
+    'migrations.CreateModel("Place", [KEY, ("room", models.ForeignKey("books.room", CASCADE, db_column="room_id")),'
+    ' ("shelf", models.ForeignKey("books.shelf", CASCADE, db_column="shelf_id"))],'
+    ' options={"db_table": "books_room_shelves"}),'
+    ' migrations.AlterField("room", "shelves", models.ManyToManyField("books.shelf", through="books.place"))])'
+)
 USER = "settings.AUTH_USER_MODEL"
 ROWS = (
     ('AddField("book", "isbn", models.CharField(max_length=13, default=""))', "destructive AddField book.isbn"),
@@ -86,6 +97,7 @@ ROWS = (
     ('RemoveField("book", "fans")', "destructive RemoveField book.fans"),
     ('RenameModel("Book", "Volume")', "destructive RenameModel Book to Volume"),
     ('RenameModel("Named", "Called")', "safe RenameModel Named to Called"),
+    ('RenameModel("Shelf", "Rack")', "destructive RenameModel Shelf to Rack"),
     ('AlterModelTable("book", "books_book")', "safe AlterModelTable book to books_book"),
     ('AlterModelTable("book", "volumes")', "destructive AlterModelTable book to volumes"),
     ('AlterUniqueTogether("book", {("title", "price")})', "destructive AlterUniqueTogether book"),
@@ -103,6 +115,27 @@ ROWS = (
     ('RunSQL("")', "safe RunSQL"),
     ('RunSQL("SELECT 1")', "unknown RunSQL"),
     ('SeparateDatabaseAndState([migrations.RemoveField("book", "price")], [])', "destructive RemoveField book.price"),
+)
+# Renames, in the ways that their refusals tell: what the last operation is then.
+RENAMED = (
+    (
+        'AlterModelTable("room", "books_room")',
+        'RenameModel("Room", "Hall")',
+        "destructive: the serving code knows a column of books_room_shelves under the model's old name",
+    ),
+    (
+        'RenameModel("Shelf", "Rack")',
+        "destructive: the serving code knows a column of books_room_shelves under the model's old name",
+    ),
+    (BETWEEN, 'RenameModel("Shelf", "Rack")', "safe: "),
+    (BETWEEN, 'AlterModelTable("room", "books_room")', 'RenameModel("Room", "Hall")', "safe: "),
+    (BETWEEN, 'RenameModel("Room", "Hall")', "destructive: the serving code knows the table under its old name"),
+    (
+        BETWEEN,
+        'RenameModel("Shelf", "Rack")',
+        'AlterField("room", "shelves", models.ManyToManyField("books.rack", through="books.place", blank=True))',
+        "safe: ",
+    ),
 )
 # Where defaults stay in the database.
 KEPT = (

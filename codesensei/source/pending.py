@@ -80,7 +80,10 @@ def _plan(
     project: Checkout, files: Mapping[Key, str], apps: Collection[str], applied: Collection[Key]
 ) -> tuple[Migration, ...]:
     """The migrations of these apps that are not applied, in an order that Django might run them in."""
-    read = {key: found for key, file in files.items() if key[0] in apps and (found := written.read(project, file, key))}
+    read = _read(project, files, apps)
+    if any(call.short == "RenameModel" for key in read.keys() - {*applied} for call in read[key].operations):
+        # Models of other apps may lead to that one.
+        read = _read(project, files, {app for app, _ in files})
     kept = {key: found for key, found in read.items() if key not in _left_out(read, applied)}
     state = State()
     plan = []
@@ -89,6 +92,10 @@ def _plan(
         if key not in applied and not (kept[key].replaces & {*applied}):
             plan.append(Migration(app=key[0], name=key[1], operations=operations, atomic=kept[key].atomic))
     return tuple(plan)
+
+
+def _read(project: Checkout, files: Mapping[Key, str], apps: Collection[str]) -> dict[Key, Written]:
+    return {key: found for key, file in files.items() if key[0] in apps and (found := written.read(project, file, key))}
 
 
 def _left_out(read: Mapping[Key, Written], applied: Collection[Key]) -> set[Key]:
@@ -131,11 +138,24 @@ class Model:
 
     def set(self, own: str, node: ast.expr | None, names: Mapping[str, str], app: str, name: str) -> Field | None:
         """Take a field as it is written now."""
-        found = written.column(node, names, (app, name, own))
-        self.fields[own] = found
+        self.fields[own] = written.column(node, names, (app, name, own))
         self.named -= {own}
         self.named |= {own} if written.names_column(node) else set()
-        return found
+        self.move(self.table)
+        return self.fields[own]
+
+    def move(self, table: str) -> None:
+        """Take another table: those between two models are named after it."""
+        self.table = table
+        for own, found in self.fields.items():
+            if found and found.kind == "ManyToManyField" and own not in self.named:
+                self.fields[own] = replace(found, column=written.column_name(found.kind, own, table))
+
+    def between(self, own: str, wanted: str) -> Iterator[str]:
+        """The tables that Django makes for its fields with a column named after a wanted model; `own`: after itself."""
+        for found in self.fields.values():
+            if found and found.kind == "ManyToManyField" and not found.through and wanted in (own, found.related):
+                yield found.column
 
 
 @dataclass
@@ -208,8 +228,9 @@ class State:
         """An option of a model that says something of its table."""
         if (option, value) in (("managed", False), ("proxy", True)):
             model.has_table = False
-        elif option == "db_table" and isinstance(value, str):
-            model.table, model.names_table = value, bool(value)
+        elif option == "db_table" and isinstance(value, str) and value:
+            model.move(value)
+            model.names_table = True
         elif option in ("unique_together", "index_together"):
             model.together = {**model.together, str(option): _together(value)}
         elif option == "order_with_respect_to":
@@ -230,17 +251,37 @@ class State:
     def _on_RenameModel(self, app: str, call: Call) -> Operation:
         old, new = call.text("old_name"), call.text("new_name")
         model = self._model(app, old)
-        # Also where it is the name that the table would have anyway.
-        same = model.names_table
-        self.models[app, new.lower()] = model if same else replace(model, table=f"{app}_{new}".lower())
+        wanted = f"{app}.{old}".lower()
+        between = [each for key, one in self.models.items() for each in one.between(".".join(key).lower(), wanted)]
         del self.models[app, old.lower()]
-        return Operation(name=call.short, model=old, to=new, inert=same or not model.has_table)
+        self.models[app, new.lower()] = model
+        self._lead(wanted, f"{app}.{new}".lower())
+        # Also where it is the name that the table would have anyway.
+        if not model.names_table:
+            self._model(app, new).move(f"{app}_{new}".lower())
+        inert = (model.names_table and not between) or not model.has_table
+        return Operation(name=call.short, model=old, to=new, between=tuple(sorted(between)), inert=inert)
+
+    def _lead(self, old: str, new: str) -> None:
+        """Have what leads to a model lead to it under its new name."""
+        for key, model in self.models.items():
+            fields = {
+                own: found
+                and replace(
+                    found,
+                    related=new if found.related == old else found.related,
+                    through=new if found.through == old else found.through,
+                )
+                for own, found in model.fields.items()
+            }
+            self.models[key] = replace(model, fields=fields, named={*model.named})
 
     def _on_AlterModelTable(self, app: str, call: Call) -> Operation:
         name = call.text("name")
         model = self._model(app, name)
         table = call.text("table") or f"{app}_{name}".lower()
-        same, model.table = model.table.lower() == table.lower(), table
+        same = model.table.lower() == table.lower()
+        model.move(table)
         model.names_table = bool(call.text("table"))
         return Operation(name=call.short, model=name, to=table.lower(), inert=same or not model.has_table)
 
@@ -307,7 +348,7 @@ class State:
         if own:
             model.named = model.named - {old} | {new}
         elif found:
-            found = replace(found, column=written.column_name(found.kind, app, name, new))
+            found = replace(found, column=written.column_name(found.kind, new, model.table))
         model.fields[new] = found
         return Operation(name=call.short, model=name, field=old, to=new, inert=own or not model.has_table)
 

@@ -229,7 +229,7 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
         filled=_is_filled(kind, null, given),
         index=index,
         stored=stored,
-        column=named or column_name(kind, app, model, own_name),
+        column=named or column_name(kind, own_name),
         collation=texts.get("db_collation", ""),
         related=_related(given.get("to"), app, model) if kind in _RELATIONS else "",
         constraint=constraint,
@@ -240,10 +240,10 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
     )
 
 
-def column_name(kind: str, app: str, model: str, name: str) -> str:
-    """What Django calls a field's column, or its table between two models."""
+def column_name(kind: str, name: str, table: str = "") -> str:
+    """What Django calls a field's column, or, with its model's table, its table between two models."""
     if kind == "ManyToManyField":
-        return f"{app}_{model}_{name}".lower()
+        return f"{table}_{name}"
     return f"{name}_id" if kind in ("ForeignKey", "OneToOneField") else name
 
 

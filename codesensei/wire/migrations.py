@@ -30,6 +30,16 @@ Constraint = Literal["", "unique", "index", "check", "exclusion"]
 _CONSTRAINING = ("AddConstraint", "AddConstraintNotValid", "AlterUniqueTogether")
 _LATER = "deploy code that no longer uses it first, and let the next deploy drop it"
 _STATE = "SeparateDatabaseAndState(state_operations=[…])"
+_SAME_TABLE = (
+    "keep the table: AlterModelTable('{o.model}', '{table}') before this operation, and db_table = '{table}' in Meta of"
+    " {o.to}"
+)
+# Django names a column of such a table after the model.
+_BETWEEN = (
+    "the serving code knows a column of {tables} under the model's old name",
+    f"keep the column: first, in {_STATE}, CreateModel of a model for each of these tables, with its db_table and the"
+    " db_column of both keys, and AlterField of the ManyToManyField with through; then " + _SAME_TABLE,
+)
 # Of each the reason, and what to do instead.
 _DESTRUCTIVE: Mapping[str, tuple[str, str]] = {
     "RemoveField": (
@@ -45,11 +55,7 @@ _DESTRUCTIVE: Mapping[str, tuple[str, str]] = {
         "keep the column: AlterField of {o.field} with db_column='{o.field}' before this operation, and the same in the"
         " model; or add a second column, fill both, and drop the first in a later deploy",
     ),
-    "RenameModel": (
-        "the serving code knows the table under its old name",
-        "keep the table: AlterModelTable('{o.model}', '{table}') before this operation, and db_table = '{table}' in"
-        " Meta of {o.to}",
-    ),
+    "RenameModel": ("the serving code knows the table under its old name", _SAME_TABLE),
     "AlterModelTable": ("the serving code knows the table under its old name", "keep db_table as it is"),
     "AlterOrderWithRespectTo": (
         "the column _order comes, which the serving code does not write, or goes, which it reads",
@@ -63,7 +69,8 @@ _DESTRUCTIVE: Mapping[str, tuple[str, str]] = {
 class Operation:
     """One operation: its class, and what it is about. `to` is a new name, `fields` are those of a constraint.
 
-    `table` is the model's, before the operation; `constraint` is how PostgreSQL keeps to a new one. `inert`: it changes
+    `table` is the model's, before the operation; `between` are those of ManyToManyFields with a column that is named
+    after a model that gets another name; `constraint` is how PostgreSQL keeps to a new one. `inert`: it changes
     no table, e.g. of a model that is not managed, or of a RunSQL without a statement.
     """
 
@@ -75,6 +82,7 @@ class Operation:
     after: Field | None = None
     fields: tuple[str, ...] = ()
     table: str = ""
+    between: tuple[str, ...] = ()
     constraint: Constraint = ""
     inert: bool = False
 
@@ -178,9 +186,11 @@ def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
         if not operation.before.through:
             yield Opinion("destructive", *_DESTRUCTIVE["DeleteModel"])
     elif name in _DESTRUCTIVE:
-        why, fix = _DESTRUCTIVE[name]
         if not is_new:
-            yield Opinion("destructive", why, fix.format(o=operation, table=f"{app}_{operation.model.lower()}"))
+            table = operation.table or f"{app}_{operation.model.lower()}"
+            about = {"o": operation, "table": table, "tables": " and ".join(operation.between)}
+            why, fix = _BETWEEN if operation.between else _DESTRUCTIVE[name]
+            yield Opinion("destructive", why.format(**about), fix.format(**about))
     elif name == UNREAD:
         yield Opinion("unknown", "only running it tells", "the deploy asks Django itself")
     elif name == "RunSQL":

@@ -14,7 +14,7 @@ from codesensei.scripts.release import guard
 from codesensei.wire import codec
 from codesensei.wire.migrations import Judged, judge
 from codesensei.wire.table_locks import locked
-from tests.operations import FIRST, KEPT, LOCKS, ROWS, SECOND
+from tests.operations import FIRST, KEPT, LOCKS, RENAMED, ROWS, SECOND
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +93,14 @@ def test_each_operation_of_a_plan(project: Path) -> None:
     plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
     found = [list(judge(plan.migrations)) for plan in plans]
     assert [f"{one.verdict} {one.operation}" for (one,) in found] == [wanted for _, wanted in ROWS]
+
+
+@pytest.mark.proves("migrations.renamed")
+def test_what_gets_another_name_in_the_way_that_its_refusal_tells(project: Path) -> None:
+    texts = [second(*(f"migrations.{operation}" for operation in operations)) for *operations, _ in RENAMED]
+    plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
+    found = [[*judge(plan.migrations)][-1] for plan in plans]
+    assert [f"{one.verdict}: {one.why}" for one in found] == [wanted for *_, wanted in RENAMED]
 
 
 @pytest.mark.proves("migrations.defaults")

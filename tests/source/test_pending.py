@@ -9,7 +9,7 @@ import pytest
 from codesensei.source import Checkout, Pending, SourceError, bounds, open_source, pending
 from codesensei.wire.migrations import UNREAD, judge
 from codesensei.wire.table_locks import locked
-from tests.operations import FIRST, HEAD, KEPT, LOCKS, ROWS, SECOND
+from tests.operations import FIRST, HEAD, KEPT, LOCKS, RENAMED, ROWS, SECOND
 from tests.source.conftest import Repository, asked
 
 Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
@@ -53,6 +53,28 @@ def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
         (one,) = judge(found.new)
         told = f"{one.verdict} {one.operation}"
         assert told == (ONLY_DJANGO.get(wanted, wanted) if "Own(" in operation else wanted), operation
+
+
+@pytest.mark.slow
+@pytest.mark.proves("migrations.renamed")
+def test_what_gets_another_name_is_read_as_django_says_it(between: Between) -> None:
+    for *operations, wanted in RENAMED:
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
+        last = [*judge(found.new)][-1]
+        assert f"{last.verdict}: {last.why}" == wanted, operations
+
+
+@pytest.mark.proves("migrations.renamed")
+def test_a_table_between_two_models_may_be_of_another_app(between: Between) -> None:
+    before = {
+        "shelves/migrations/0001_first.py": migration("migrations.CreateModel('Shelf', [], {'db_table': 'shelves'})"),
+        "rooms/migrations/0001_first.py": migration(
+            "migrations.CreateModel('Room', [('all', models.ManyToManyField('shelves.shelf'))])"
+        ),
+    }
+    rename = {"shelves/migrations/0002_second.py": migration("migrations.RenameModel('Shelf', 'Rack')")}
+    (one,) = judge(between(before, before | rename).new)
+    assert (one.verdict, one.operation.between) == ("destructive", ("rooms_room_all",))
 
 
 @pytest.mark.slow
@@ -114,12 +136,12 @@ def test_a_column_keeps_the_name_that_an_earlier_migration_gave_it(between: Betw
 
 
 @pytest.mark.proves("story.migrations")
-@pytest.mark.parametrize(("table", "verdict"), [("books_book", "safe"), (None, "destructive")])
+@pytest.mark.parametrize(("table", "verdict"), [("books_leaf", "safe"), (None, "destructive")])
 def test_a_table_keeps_the_name_that_an_earlier_operation_gave_it(
     between: Between, table: str | None, verdict: str
 ) -> None:
     """The recipe for another name of a model, also where the table would have that name anyway."""
-    operations = (f'AlterModelTable("book", {table!r})', 'RenameModel("Book", "Novel")')
+    operations = (f'AlterModelTable("leaf", {table!r})', 'RenameModel("Leaf", "Sheet")')
     found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
     assert [one.verdict for one in judge(found.new)] == ["safe", verdict]
 

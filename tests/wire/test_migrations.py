@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -216,6 +217,16 @@ def test_the_fix_is_for_this_operation() -> None:
     assert "AlterField of price with db_column='price'" in rename.fix
     assert "AlterModelTable('book', 'books_book')" in model.fix
     assert str(rename).startswith("RenameField book.price to cost is DESTRUCTIVE: the serving code knows")
+
+
+@pytest.mark.proves("migrations.renamed")
+def test_a_model_whose_name_is_in_columns_of_other_tables_says_which() -> None:
+    [one] = judged(replace(RENAME_MODEL, table="shelves", between=("a_b", "a_c")))
+    assert one.why == "the serving code knows a column of a_b and a_c under the model's old name"
+    assert "CreateModel of a model for each of these tables" in one.fix
+    assert one.fix.endswith(
+        "AlterModelTable('book', 'shelves') before this operation, and db_table = 'shelves' in Meta of Novel"
+    )
 
 
 @pytest.mark.proves("migrations.defaults")

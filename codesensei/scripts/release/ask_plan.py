@@ -58,9 +58,9 @@ def filled(field: Any) -> bool:
     return is_empty_text or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
 
 
-def facts(field: Any, app: str, model: str, name: str) -> dict[str, Any]:
-    """What matters of a field."""
-    field = field.clone()
+def facts(state: Any, name: str) -> dict[str, Any]:
+    """What matters of a model's field."""
+    app, model, field = state.app_label, state.name, state.fields[name].clone()
     field.set_attributes_from_name(name)
     remote = field.remote_field
     said: dict[str, Any] = {
@@ -82,7 +82,7 @@ def facts(field: Any, app: str, model: str, name: str) -> dict[str, Any]:
         with contextlib.suppress(Exception):
             said["dbType"] = field.db_type(connections[ALIAS]) or ""
     if field.many_to_many:
-        said["column"] = getattr(field, "db_table", None) or f"{app}_{model}_{name}".lower()
+        said["column"] = table_between(state, name)
         said["through"] = related(remote.through, app, model) if remote.through else ""
     for key, attribute in {"length": "max_length", "digits": "max_digits", "decimals": "decimal_places"}.items():
         said[key] = getattr(field, attribute, None)
@@ -109,6 +109,25 @@ def name_of_table(state: Any) -> str:
     """As the database has it."""
     made = truncate_name(f"{state.app_label}_{state.name_lower}", connections[ALIAS].ops.max_name_length())
     return str(strip_quotes(state.options.get("db_table") or made))
+
+
+def table_between(state: Any, name: str) -> str:
+    """The table of a field between two models, unless one of these is written for it."""
+    named = getattr(state.fields[name], "db_table", None)
+    made = truncate_name(f"{name_of_table(state)}_{name}", connections[ALIAS].ops.max_name_length())
+    return str(strip_quotes(named or made))
+
+
+def tables_between(state: Any, app: str, model: str) -> list[str]:
+    """Those that Django makes with a column named after a model, of all apps."""
+    wanted = f"{app}.{model}".lower()
+    return sorted(
+        table_between(each, name)
+        for key, each in state.models.items()
+        for name, field in each.fields.items()
+        if field.many_to_many and not field.remote_field.through
+        if wanted in (".".join(key).lower(), related(field.remote_field.model, *key))
+    )
 
 
 def together(state: Any, option: str) -> set[tuple[str, ...]]:
@@ -155,14 +174,15 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
     said |= {"model": model, "inert": not (has_table(state) and allowed(app, model_name=state.name_lower))}
     said["table"] = name_of_table(old or state)
     if name in COLUMN:
-        said |= columns(app, operation, old, new)
+        said |= columns(operation, old, new)
     elif name == "RenameField":
         sides = ((old, operation.old_name), (new, operation.new_name))
-        one, other = (facts(each.fields[field], app, model, field)["column"] for each, field in sides)
+        one, other = (facts(each, field)["column"] for each, field in sides)
         said |= {"field": operation.old_name, "to": operation.new_name, "inert": said["inert"] or one == other}
     elif name in ("RenameModel", "AlterModelTable"):
         said["to"] = operation.new_name if name == "RenameModel" else table(new)
-        said["inert"] = said["inert"] or table(old) == table(new)
+        between = tables_between(before, app, model) if name == "RenameModel" else []
+        said |= {"between": between, "inert": said["inert"] or (table(old) == table(new) and not between)}
     elif name in ("AlterUniqueTogether", "AlterIndexTogether"):
         fresh = together(new, operation.option_name) - together(old, operation.option_name)
         said |= {"fields": sorted({field for names in fresh for field in names}), "inert": said["inert"] or not fresh}
@@ -189,12 +209,11 @@ def kept_by(constraint: Any) -> str:
     return next((named[each.__name__] for each in type(constraint).__mro__ if each.__name__ in named), "")
 
 
-def columns(app: str, operation: Any, old: Any, new: Any) -> dict[str, Any]:
+def columns(operation: Any, old: Any, new: Any) -> dict[str, Any]:
     """A field as it was before an operation, and as it is after it."""
     said: dict[str, Any] = {"field": operation.name}
     for key, state in {"before": old, "after": new}.items():
-        field = state.fields.get(operation.name) if state else None
-        said[key] = facts(field, app, operation.model_name, operation.name) if field else None
+        said[key] = facts(state, operation.name) if state and operation.name in state.fields else None
     if said["after"]:
         said["after"]["filled"] = filled(operation.field)
     sides = [side for side in (said["before"], said["after"]) if side]

@@ -2765,12 +2765,28 @@ UNIT = [
         ' DROP DEFAULT")\n                forget',
         '")\n                forget',
     ),
-    Breakage("migrations.defaults", f"{SCRIPTS}/release/guard.py", "if names <= {*known}:", "if True:"),
+    Breakage("migrations.defaults", f"{SCRIPTS}/release/guard.py", "return names <= {*known}", "return True"),
     Breakage("migrations.defaults", f"{SCRIPTS}/release/run_migrate.py", " and (table, column) not in own:", ":"),
     Breakage("migrations.defaults", f"{SCRIPTS}/release/run_migrate.py", " and not is_own(old_field):", ":"),
     Breakage(
-        "migrations.defaults", f"{SCRIPTS}/release/guard.py", "        _keep(step, alias, found.migrations)\n", ""
+        "migrations.defaults",
+        f"{SCRIPTS}/release/guard.py",
+        "            _keep(step, alias, defaults.kept(step.project, alias).migrations)\n",
+        "",
     ),
+    Breakage(
+        "migrations.defaults", f"{SCRIPTS}/release/guard.py", "() if alias in due else defaults", "() and defaults"
+    ),
+    Breakage("migrations.defaults", f"{STORY}/migrations.py", "keeps, _left_by(done, kept))", "keeps)"),
+    Breakage("migrations.defaults", f"{WIRE}/migrations.py", "was.filled and is_same(", "was.filled and not is_same("),
+    Breakage("migrations.defaults", f"{WIRE}/migrations.py", "            yield _DEFAULT_GOES\n", "            pass\n"),
+    Breakage(
+        "migrations.defaults",
+        f"{SCRIPTS}/release/run_migrate.py",
+        "if here in kept and stays(self, old_field, new_field):",
+        "if False:",
+    ),
+    Breakage("migrations.defaults", f"{SCRIPTS}/release/run_migrate.py", " and types[0] == types[1]", ""),
     Breakage("migrations.defaults", f"{SCRIPTS}/release/guard.py", "keep_defaults and plan.keeps", "keep_defaults"),
     Breakage(
         "migrations.defaults",

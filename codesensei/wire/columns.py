@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from codesensei.wire.quick import dataclass
@@ -85,6 +86,11 @@ def is_kept(column: Field | None) -> bool:
     if column is None or column.kind in _WITHOUT_COLUMN or column.primary_key or column.unique:
         return False
     return column.filled and not column.null and not column.default
+
+
+def is_same(before: Field | None, after: Field | None) -> bool:
+    """Whether the database has the same column, but for an index of it."""
+    return bool(before and after and replace(before, index=after.index, filled=after.filled) == after)
 
 
 def added(column: Field | None) -> Iterator[Opinion]:

@@ -5,11 +5,11 @@ Both sides describe operations alike, from the source or from Django's own plan,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import field, replace
 from typing import Literal
 
-from codesensei.wire.columns import FORBIDDEN, READ_IT, Field, Opinion, Verdict, added, altered, is_kept
+from codesensei.wire.columns import FORBIDDEN, READ_IT, Field, Opinion, Verdict, added, altered, is_kept, is_same
 from codesensei.wire.quick import dataclass
 
 # No running code notices these. RunPython is told of: only reading it shows what it does.
@@ -39,6 +39,11 @@ _BETWEEN = (
     "the serving code knows a column of {tables} under the model's old name",
     f"keep the column: first, in {_STATE}, CreateModel of a model for each of these tables, with its db_table and the"
     " db_column of both keys, and AlterField of the ManyToManyField with through; then " + _SAME_TABLE,
+)
+_DEFAULT_GOES = Opinion(
+    "destructive",
+    "the serving code leaves the value to the default that stays in the database, and this drops it",
+    "give the field a default again, also with preserve_default=False; or let the next deploy do this",
 )
 # Of each the reason, and what to do instead.
 _DESTRUCTIVE: Mapping[str, tuple[str, str]] = {
@@ -133,37 +138,61 @@ class Judged:
 
 @dataclass
 class Made:
-    """What the plan itself has made so far: the serving code knows nothing of it."""
+    """What the plan itself has made so far: the serving code knows nothing of it.
+
+    `kept`: tables and columns whose defaults stay in the database from an earlier run.
+    """
 
     models: set[tuple[str, str]] = field(default_factory=set)
     columns: dict[tuple[str, str, str], Field | None] = field(default_factory=dict)
+    kept: Collection[tuple[str, str]] = ()
 
 
-def judge(plan: Iterable[Migration], keeps: Callable[[str], bool] = lambda _: False) -> Iterator[Judged]:
+def judge(
+    plan: Iterable[Migration], keeps: Callable[[str], bool] = lambda _: False, kept: Collection[tuple[str, str]] = ()
+) -> Iterator[Judged]:
     """Each operation of a plan in its order, for a database that has tables already.
 
-    `keeps`: whether the defaults of a migration's new columns stay in the database.
+    `keeps`: whether the defaults of a migration's new columns stay in the database. `kept` are tables and columns whose
+    defaults an earlier run has left there.
     """
-    made = Made()
+    made = Made(kept=kept)
     for migration in plan:
         for operation in migration.operations:
             found = None if operation.inert else next(_against(migration.app, operation, made), None)
             is_new = operation.name == "AddField" or _column(migration.app, operation) in made.columns
-            kept = found and is_new and is_kept(operation.after) and keeps(migration.label)
+            stays = found and is_new and is_kept(_becomes(migration.app, operation, made)) and keeps(migration.label)
             follow(migration.app, operation, made)
-            told = Opinion("safe", "", "") if kept or not found else found
+            told = Opinion("safe", "", "") if stays or not found else found
             yield Judged(
                 migration=migration.label,
                 operation=operation,
                 verdict=told.verdict,
                 why=told.why,
                 fix=told.fix,
-                without=found.why if found and kept else "",
+                without=found.why if found and stays else "",
             )
 
 
 def _column(app: str, operation: Operation) -> tuple[str, str, str]:
     return (app, operation.model.lower(), operation.field.lower())
+
+
+def _becomes(app: str, operation: Operation, made: Made) -> Field | None:
+    """A column after an operation. What fills a new one goes on while nothing else of it changes."""
+    was = made.columns.get(_column(app, operation))
+    if operation.after and was and was.filled and is_same(operation.before, operation.after):
+        return replace(operation.after, filled=True)
+    return operation.after
+
+
+def _dropped(operation: Operation, made: Made) -> Iterator[Opinion]:
+    """What is to be said where a default goes that an earlier run has left in the database."""
+    before, after = operation.before, operation.after
+    if not before or not after or (operation.table, before.column) not in made.kept:
+        return
+    if not (after.null or after.default or is_kept(after) or is_same(before, after)):
+        yield _DEFAULT_GOES
 
 
 def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
@@ -174,9 +203,10 @@ def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
         return
     if name == "AddField" or (name == "AlterField" and is_new):
         # Rows of the serving code have to fit what becomes of a new column in the end.
-        yield from added(operation.after)
+        yield from added(_becomes(app, operation, made))
     elif name == "AlterField":
         yield from altered(operation.before, operation.after)
+        yield from _dropped(operation, made)
     elif name in _CONSTRAINING:
         new = [made.columns.get((*model, column.lower())) for column in operation.fields]
         # Rows of the serving code have NULL there, which no unique constraint compares.
@@ -208,7 +238,7 @@ def follow(app: str, operation: Operation, made: Made) -> None:
     elif operation.name == "DeleteModel":
         made.models.discard(model)
     elif operation.name == "AddField" or (operation.name == "AlterField" and column in made.columns):
-        made.columns[column] = operation.after
+        made.columns[column] = _becomes(app, operation, made)
     elif operation.name == "RemoveField":
         made.columns.pop(column, None)
     elif operation.name == "RenameField" and column in made.columns:

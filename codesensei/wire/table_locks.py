@@ -7,9 +7,8 @@ that Django sends. A change of the catalog alone takes a moment, however large t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
-from codesensei.wire.columns import Field
+from codesensei.wire.columns import Field, is_same
 from codesensei.wire.migrations import Made, Migration, Operation, follow
 from codesensei.wire.quick import dataclass
 from codesensei.wire.text import size
@@ -205,10 +204,8 @@ def _existing(plan: Iterable[Migration]) -> Iterator[tuple[Migration, list[tuple
 
 
 def _is_exclusive(operation: Operation) -> bool:
-    before, after = operation.before, operation.after
-    if operation.name == "AlterField" and before and after:
-        # Another index alone, or what Python alone knows, changes no column.
-        return replace(before, index=after.index, filled=after.filled) != after
+    if operation.name == "AlterField" and is_same(operation.before, operation.after):
+        return False
     return operation.name in _EXCLUSIVE and operation.constraint != "index"
 
 

@@ -290,6 +290,21 @@ def test_a_side_that_does_not_know_the_column_still_gets_the_default(
 
 
 @pytest.mark.proves("migrations.defaults")
+def test_a_default_that_the_serving_code_needs_is_not_dropped(staying: Django, refuse: Refuse) -> None:
+    """Once it is due, the column may change."""
+    field = {"kind": "CharField", "length": 9, "column": "note"}
+    sides = {"before": field, "after": {**field, "length": 10}}
+    staying.plan["migrations"][0]["operations"] = [
+        {"name": "AlterField", "model": "book", "field": "note", "table": "book", **sides}
+    ]
+    staying.serving = {"known": []}
+    with pytest.raises(Failure, match="the default that stays in the database, and this drops it"):
+        refuse()
+    staying.serving = {"known": [DROP_PRICE]}
+    assert refuse() == []
+
+
+@pytest.mark.proves("migrations.defaults")
 def test_a_migration_that_never_ran_holds_nothing_up(staying: Django, refuse: Refuse) -> None:
     staying.plan["applied"].remove(DROP_PRICE)
     staying.plan["known"] = [NEXT]

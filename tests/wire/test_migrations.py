@@ -242,6 +242,45 @@ def test_a_column_made_non_null_later_in_the_plan_keeps_its_default_too() -> Non
 
 
 @pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        (column(index=True), "safe"),
+        (column(filled=True, collation="C"), "safe"),
+        (column(collation="C"), "destructive"),
+    ],
+)
+def test_a_default_of_the_operation_alone_goes_on_while_its_column_is_the_same(after: Field, verdict: Verdict) -> None:
+    """preserve_default=False: the field that is altered has none."""
+    plan = [Migration(app="books", name="0003_x", operations=(add(column(filled=True)), alter(PLAIN, after)))]
+    plan.append(Migration(app="books", name="0004_x", operations=(alter(after, after),)))
+    assert [one.verdict for one in judge(plan, lambda _: True)] == ["safe", verdict, verdict]
+    assert [one.verdict for one in judge(plan)] == ["destructive"] * 3
+
+
+@pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        (text(9), "safe"),
+        (text(9, index=True), "safe"),
+        (text(9, filled=True), "safe"),
+        (text(10), "destructive"),
+        (text(10, filled=True), "safe"),
+        (text(10, null=True), "safe"),
+        (text(10, default="constant"), "safe"),
+    ],
+)
+def test_what_drops_a_default_of_an_earlier_run(after: Field, verdict: Verdict) -> None:
+    fields = (replace(each, column="price") for each in (text(9), after))
+    plan = [Migration(app="books", name="0004_x", operations=(replace(alter(*fields), table="books_book"),))]
+    [one] = judge(plan, kept=[("books_book", "price")])
+    assert one.verdict == verdict
+    assert one.why.startswith("the serving code leaves the value to the default that stays") is (verdict != "safe")
+    assert [one.verdict for one in judge(plan, kept=[("books_book", "title")])] == ["safe"]
+
+
+@pytest.mark.proves("migrations.defaults")
 def test_what_is_safe_only_with_its_default_says_so() -> None:
     [one] = judge([Migration(app="books", name="0003_x", operations=(add(column(filled=True)),))], lambda _: True)
     assert str(one).endswith(" is safe: its default stays in the database")

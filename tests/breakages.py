@@ -2827,6 +2827,15 @@ UNIT = [
     Breakage("migrations.renamed", f"{SOURCE}/pending.py", "(model.names_table and not between)", "model.names_table"),
     Breakage("migrations.renamed", f"{SOURCE}/pending.py", "_read(project, files, {app for app, _ in files})", "read"),
     Breakage("migrations.renamed", f"{WIRE}/migrations.py", "_BETWEEN if operation.between else ", ""),
+    Breakage("migrations.unique", f"{WIRE}/migrations.py", "        yield from _compared(app, operation, made)\n", ""),
+    Breakage("migrations.unique", f"{WIRE}/migrations.py", "not all(map(", "not any(map("),
+    Breakage(
+        "migrations.unique", f"{WIRE}/migrations.py", "found and found != FORBIDDEN and is_new", "found and is_new"
+    ),
+    Breakage("migrations.unique", f"{WIRE}/columns.py", 'column.kind == "GeneratedField" and column.unique', "False"),
+    Breakage("migrations.unique", f"{SCRIPTS}/release/ask_plan.py", 'getattr(remote, "field_name", None) or ""', '""'),
+    Breakage("migrations.unique", f"{SOURCE}/written.py", 'to_field=texts.get("to_field", "")', 'to_field=""'),
+    Breakage("migrations.packages", f"{SCRIPTS}/release/ask_plan.py", "own.db_type is known.db_type", "True"),
     Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
     Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
     Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),

@@ -37,6 +37,10 @@ class Trigger(migrations.RunSQL):
 class Own(models.CharField):
     pass
 
+class CharField(models.CharField):
+    def db_type(self, connection):
+        return "uuid"
+
 class Mood(models.Field):
     def db_type(self, connection):
         return "mood"
@@ -91,6 +95,16 @@ ROWS = (
         f'AlterField("quoted", "owner", models.ForeignKey({USER}, CASCADE))',
         "destructive AlterField quoted.owner",
     ),
+    (
+        f'AlterField("quoted", "owner", models.ForeignKey({USER}, CASCADE, db_constraint=False, to_field="username"))',
+        "destructive AlterField quoted.owner",
+    ),
+    (
+        'AddField("book", "sum", models.GeneratedField(expression=models.F("kept"), output_field=models.IntegerField(),'
+        " db_persist=True, unique=True))",
+        "destructive AddField book.sum",
+    ),
+    ('AlterField("book", "title", CharField(max_length=100))', "unknown AlterField book.title"),
     ('RenameField("book", "kept", "there")', "safe RenameField book.kept to there"),
     ('RenameField("book", "title", "name")', "destructive RenameField book.title to name"),
     ('RemoveField("book", "price")', "destructive RemoveField book.price"),

@@ -291,8 +291,9 @@ class State:
         wanted = _together(call.literal(option))
         fresh = wanted - model.together.get(option, frozenset())
         model.together = {**model.together, option: wanted}
-        fields = tuple(sorted({each for names in fresh for each in names}))
-        return Operation(name=call.short, model=name, fields=fields, inert=not fresh or not model.has_table)
+        return Operation(
+            name=call.short, model=name, fields=tuple(sorted(fresh)), inert=not fresh or not model.has_table
+        )
 
     _on_AlterIndexTogether = _on_AlterUniqueTogether
 
@@ -310,7 +311,7 @@ class State:
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("UniqueConstraint"):
             given = {word.arg: written.literal(word.value) for word in node.keywords}
             fields = () if given.get("nulls_distinct") is False else given.get("fields") or ()
-        named = tuple(map(str, fields)) if isinstance(fields, (list, tuple)) else ()
+        named = (tuple(map(str, fields)),) if fields and isinstance(fields, (list, tuple)) else ()
         inert, constraint = not self._model(app, model).has_table, written.kept_by(node)
         return Operation(name=call.short, model=model, fields=named, constraint=constraint, inert=inert)
 

@@ -56,7 +56,7 @@ _INDEX_PARTS = ("condition", "include", "opclasses")
 _TEXT_KINDS = frozenset(
     "BinaryField CharField EmailField FileField FilePathField ImageField SlugField TextField URLField".split()
 )
-_TEXTS = ("db_column", "db_collation", "db_table")
+_TEXTS = ("db_column", "db_collation", "db_table", "to_field")
 _NUMBERS = ("max_length", "max_digits", "decimal_places")
 # Lengths that a migration leaves out where they are the usual ones.
 _LENGTHS = {"SlugField": 50, "URLField": 200, "FileField": 100, "ImageField": 100, "FilePathField": 100}
@@ -232,6 +232,7 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
         column=named or column_name(kind, own_name),
         collation=texts.get("db_collation", ""),
         related=_related(given.get("to"), app, model) if kind in _RELATIONS else "",
+        to_field=texts.get("to_field", ""),
         constraint=constraint,
         through=_related(given["through"], app, model) if "through" in given else "",
         length=numbers.get("max_length", _LENGTHS.get(kind)),

@@ -27,6 +27,8 @@ ACKNOWLEDGE = "project.acknowledgeMigrations"
 UNREAD = "an operation that is not written plainly"
 # What PostgreSQL makes of a constraint: `index` is a unique one that is no constraint there.
 Constraint = Literal["", "unique", "index", "check", "exclusion"]
+# App, model and field.
+_Column = tuple[str, str, str]
 _CONSTRAINING = ("AddConstraint", "AddConstraintNotValid", "AlterUniqueTogether")
 _LATER = "deploy code that no longer uses it first, and let the next deploy drop it"
 _STATE = "SeparateDatabaseAndState(state_operations=[…])"
@@ -72,7 +74,7 @@ _DESTRUCTIVE: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation: its class, and what it is about. `to` is a new name, `fields` are those of a constraint.
+    """One operation: its class, and what it is about. `to` is a new name, `fields` are those of each new constraint.
 
     `table` is the model's, before the operation; `between` are those of ManyToManyFields with a column that is named
     after a model that gets another name; `constraint` is how PostgreSQL keeps to a new one. `inert`: it changes
@@ -85,7 +87,7 @@ class Operation:
     to: str = ""
     before: Field | None = None
     after: Field | None = None
-    fields: tuple[str, ...] = ()
+    fields: tuple[tuple[str, ...], ...] = ()
     table: str = ""
     between: tuple[str, ...] = ()
     constraint: Constraint = ""
@@ -140,12 +142,19 @@ class Judged:
 class Made:
     """What the plan itself has made so far: the serving code knows nothing of it.
 
-    `kept`: tables and columns whose defaults stay in the database from an earlier run.
+    `unique` are the columns of each constraint that rows of the serving code pass with NULL in a new one. `kept` are
+    tables and columns whose defaults stay in the database from an earlier run.
     """
 
     models: set[tuple[str, str]] = field(default_factory=set)
-    columns: dict[tuple[str, str, str], Field | None] = field(default_factory=dict)
+    columns: dict[_Column, Field | None] = field(default_factory=dict)
+    unique: list[frozenset[_Column]] = field(default_factory=list)
     kept: Collection[tuple[str, str]] = ()
+
+    def lets_pass(self, columns: Iterable[_Column]) -> bool:
+        """Whether a unique constraint compares no row of the serving code: one with NULL in it is like no other."""
+        found = map(self.columns.get, columns)
+        return any(one and one.null and not one.default and one.kind != "GeneratedField" for one in found)
 
 
 def judge(
@@ -161,7 +170,13 @@ def judge(
         for operation in migration.operations:
             found = None if operation.inert else next(_against(migration.app, operation, made), None)
             is_new = operation.name == "AddField" or _column(migration.app, operation) in made.columns
-            stays = found and is_new and is_kept(_becomes(migration.app, operation, made)) and keeps(migration.label)
+            stays = (
+                found
+                and found != FORBIDDEN
+                and is_new
+                and is_kept(_becomes(migration.app, operation, made))
+                and keeps(migration.label)
+            )
             follow(migration.app, operation, made)
             told = Opinion("safe", "", "") if stays or not found else found
             yield Judged(
@@ -174,8 +189,22 @@ def judge(
             )
 
 
-def _column(app: str, operation: Operation) -> tuple[str, str, str]:
+def _column(app: str, operation: Operation) -> _Column:
     return (app, operation.model.lower(), operation.field.lower())
+
+
+def _constraints(app: str, operation: Operation) -> list[frozenset[_Column]]:
+    """The columns of each new constraint."""
+    model = operation.model.lower()
+    return [frozenset((app, model, name.lower()) for name in group) for group in operation.fields]
+
+
+def _compared(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
+    """What is to be said where a unique constraint compares what rows of the serving code get in a new column."""
+    column = _column(app, operation)
+    then = Made(columns={**made.columns, column: _becomes(app, operation, made)})
+    if any(column in each and not then.lets_pass(each) for each in made.unique):
+        yield FORBIDDEN
 
 
 def _becomes(app: str, operation: Operation, made: Made) -> Field | None:
@@ -203,14 +232,13 @@ def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
         return
     if name == "AddField" or (name == "AlterField" and is_new):
         # Rows of the serving code have to fit what becomes of a new column in the end.
+        yield from _compared(app, operation, made)
         yield from added(_becomes(app, operation, made))
     elif name == "AlterField":
         yield from altered(operation.before, operation.after)
         yield from _dropped(operation, made)
     elif name in _CONSTRAINING:
-        new = [made.columns.get((*model, column.lower())) for column in operation.fields]
-        # Rows of the serving code have NULL there, which no unique constraint compares.
-        if not any(column and column.null and not column.default for column in new):
+        if not operation.fields or not all(map(made.lets_pass, _constraints(app, operation))):
             yield FORBIDDEN
     elif name == "RemoveField" and operation.before and operation.before.kind == "ManyToManyField":
         if not operation.before.through:
@@ -241,10 +269,17 @@ def follow(app: str, operation: Operation, made: Made) -> None:
         made.columns[column] = _becomes(app, operation, made)
     elif operation.name == "RemoveField":
         made.columns.pop(column, None)
+        made.unique = [each for each in made.unique if column not in each]
     elif operation.name == "RenameField" and column in made.columns:
         made.columns[renamed] = made.columns.pop(column)
+        made.unique = [frozenset(renamed if one == column else one for one in each) for each in made.unique]
+    elif operation.name in _CONSTRAINING:
+        made.unique += _constraints(app, operation)
     elif operation.name == "RenameModel":
         made.models = {(app, to) if known == model else known for known in made.models}
         made.columns = {
             (app, to, known[2]) if known[:2] == model else known: found for known, found in made.columns.items()
         }
+        made.unique = [
+            frozenset((app, to, one[2]) if one[:2] == model else one for one in each) for each in made.unique
+        ]

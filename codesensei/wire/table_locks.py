@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from codesensei.wire.columns import Field, is_same
+from codesensei.wire.columns import Field, is_same, leads_elsewhere
 from codesensei.wire.migrations import Made, Migration, Operation, follow
 from codesensei.wire.quick import dataclass
 from codesensei.wire.text import size
@@ -262,7 +262,7 @@ def _altered(before: Field, after: Field) -> Iterator[_Work]:
         yield _Work(_ALL, "its indexes are built again", _SECOND)
     if after.index and not (before.index or after.unique):
         yield _Work(_WRITES, _BUILT, f"add it to Meta.indexes by AddIndexConcurrently {_NO_TRANSACTION}")
-    if after.related and after.constraint and (before.related != after.related or not before.constraint):
+    if after.related and after.constraint and (leads_elsewhere(before, after) or not before.constraint):
         yield _Work(_WRITES, _SCANNED, _FOREIGN)
 
 

@@ -86,7 +86,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.proves("migrations.asked", "migrations.destructive", "migrations.writes", "migrations.unknown")
+@pytest.mark.proves(
+    "migrations.asked",
+    "migrations.destructive",
+    "migrations.writes",
+    "migrations.unique",
+    "migrations.packages",
+    "migrations.unknown",
+)
 def test_each_operation_of_a_plan(project: Path) -> None:
     """Each in a migration of its own, which ends the plan: none is on top of another."""
     texts = [second(f"migrations.{operation}") for operation, _ in ROWS]
@@ -152,9 +159,10 @@ def test_a_relation_of_a_package_s_own_is_between_two_models(project: Path) -> N
 
 
 @pytest.mark.proves("migrations.packages")
-def test_a_field_that_is_made_from_none_of_django_s_has_its_own_name(project: Path) -> None:
+def test_a_field_with_a_type_that_is_none_of_django_s_has_its_own_name(project: Path) -> None:
     [one] = judged(project, 'migrations.AlterField("book", "title", Mood())')
-    assert (one.verdict, one.why) == ("unknown", "only you know whether Mood holds all that CharField does")
+    why = "only you know whether books.migrations.0002_second.Mood holds all that CharField does"
+    assert (one.verdict, one.why) == ("unknown", why)
 
 
 @pytest.mark.proves("migrations.fresh")

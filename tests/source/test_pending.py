@@ -45,7 +45,7 @@ def between(repository: Repository) -> Between:
 
 
 @pytest.mark.slow
-@pytest.mark.proves("story.migrations")
+@pytest.mark.proves("story.migrations", "migrations.unique")
 def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
     """The same rows as for Django's own plan; each is the only operation, so none is on top of another."""
     for operation, wanted in ROWS:

@@ -32,7 +32,7 @@ def alter(before: Field | None, after: Field | None) -> Operation:
 
 
 def constraint(*fields: str, name: str = "AddConstraint") -> Operation:
-    return Operation(name=name, model="book", fields=fields)
+    return Operation(name=name, model="book", fields=(fields,) if fields else ())
 
 
 def sql(**facts: Any) -> Operation:
@@ -57,6 +57,9 @@ ORDER = Operation(name="AlterOrderWithRespectTo", model="book")
 TABLE = Operation(name="AlterModelTable", model="book", to="novels")
 NULL, PLAIN, MANY = column(null=True), column(), column("ManyToManyField", related="books.author")
 COST = Operation(name="AlterField", model="book", field="cost", before=NULL, after=PLAIN)
+ISBN = replace(add(NULL), field="isbn")
+NULL_DEFAULT = column(null=True, default="constant")
+DEFAULT = Operation(name="AlterField", model="book", field="cost", before=NULL, after=NULL_DEFAULT)
 
 TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
     # New columns.
@@ -74,6 +77,7 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
     ("primary-key", "destructive", (add(column("AutoField", primary_key=True)),)),
     ("many", "safe", (add(MANY),)),
     ("generated", "safe", (add(column("GeneratedField")),)),
+    ("generated-unique", "destructive", (add(column("GeneratedField", unique=True)),)),
     ("null-key", "safe", (add(key("books.author", null=True)),)),
     ("non-null-key", "destructive", (add(key("books.author")),)),
     ("null-one-to-one", "safe", (add(key("books.author", kind="OneToOneField", null=True, unique=True)),)),
@@ -102,7 +106,34 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
     ),
     ("unique-with-new-null-column", "safe", (add(NULL), constraint("title", "price"))),
     ("unique-with-new-default", "destructive", (add(column(null=True, default="constant")), constraint("price"))),
+    ("unique-with-new-generated", "destructive", (add(column("GeneratedField", null=True)), constraint("price"))),
+    ("default-after-unique", "destructive", (add(NULL), constraint("price"), alter(NULL, column(default="constant")))),
+    ("null-default-after-unique", "destructive", (add(NULL), constraint("price"), alter(NULL, NULL_DEFAULT))),
+    ("choices-after-unique", "safe", (add(NULL), constraint("price"), alter(NULL, NULL))),
+    ("default-after-another-s-unique", "safe", (add(NULL), constraint("title", "isbn"), alter(NULL, NULL_DEFAULT))),
+    ("default-beside-null", "safe", (add(NULL), ISBN, constraint("price", "isbn"), alter(NULL, NULL_DEFAULT))),
+    (
+        "defaults-of-all-after-unique",
+        "destructive",
+        (add(NULL), ISBN, constraint("price", "isbn"), alter(NULL, NULL_DEFAULT), replace(DEFAULT, field="isbn")),
+    ),
+    ("default-of-renamed-after-unique", "destructive", (add(NULL), constraint("price"), RENAME, DEFAULT)),
+    (
+        "default-of-renamed-table-after-unique",
+        "destructive",
+        (add(NULL), constraint("price"), RENAME_MODEL, replace(DEFAULT, model="novel", field="price")),
+    ),
+    (
+        "default-after-column-made-again",
+        "safe",
+        (add(NULL), constraint("price"), REMOVE, add(NULL), alter(NULL, NULL_DEFAULT)),
+    ),
     ("together-with-new-null-column", "safe", (add(NULL), TOGETHER)),
+    (
+        "together-with-another-group",
+        "destructive",
+        (add(NULL), replace(TOGETHER, fields=(("price", "title"), ("note", "title")))),
+    ),
     # What is gone, or called otherwise.
     ("drop-column", "destructive", (REMOVE,)),
     ("drop-many", "destructive", (Operation(name="RemoveField", model="book", field="price", before=MANY),)),
@@ -163,6 +194,7 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
     ("db-column", "destructive", (alter(column(column="price"), column(column="cost")),)),
     ("collation", "unknown", (alter(PLAIN, column(collation="und-x-icu")),)),
     ("key-to-another-table", "destructive", (alter(key("a.b"), key("a.c")),)),
+    ("key-to-another-field", "destructive", (alter(key("a.b"), key("a.b", to_field="code")),)),
     ("key-without-constraint", "safe", (alter(key("a.b"), key("a.b", constraint=False)),)),
     ("key-with-constraint", "destructive", (alter(key("a.b", constraint=False), key("a.b")),)),
     ("key-to-one-to-one", "destructive", (alter(key("a.b"), key("a.b", kind="OneToOneField", unique=True)),)),
@@ -186,7 +218,12 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
 
 
 @pytest.mark.proves(
-    "migrations.destructive", "migrations.writes", "migrations.unknown", "migrations.run-python", "migrations.fresh"
+    "migrations.destructive",
+    "migrations.writes",
+    "migrations.unique",
+    "migrations.unknown",
+    "migrations.run-python",
+    "migrations.fresh",
 )
 @pytest.mark.parametrize(
     ("verdict", "operations"), [row[1:] for row in TABLE_OF_VERDICTS], ids=[row[0] for row in TABLE_OF_VERDICTS]
@@ -278,6 +315,13 @@ def test_what_drops_a_default_of_an_earlier_run(after: Field, verdict: Verdict) 
     assert one.verdict == verdict
     assert one.why.startswith("the serving code leaves the value to the default that stays") is (verdict != "safe")
     assert [one.verdict for one in judge(plan, kept=[("books_book", "title")])] == ["safe"]
+
+
+@pytest.mark.proves("migrations.unique")
+def test_a_default_that_stays_makes_rows_equal_that_a_constraint_compares() -> None:
+    operations = (add(NULL), constraint("price"), alter(NULL, column(filled=True)))
+    plan = [Migration(app="books", name="0003_x", operations=operations)]
+    assert [one.verdict for one in judge(plan, lambda _: True)] == ["safe", "safe", "destructive"]
 
 
 @pytest.mark.proves("migrations.defaults")

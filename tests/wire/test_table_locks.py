@@ -104,6 +104,11 @@ TABLE_OF_LOCKS: list[tuple[str, Operation, str]] = [
     ),
     ("made-key", alter(INTEGER, key("a.b")), f"{WRITES}{SCANNED}, and so do writes to a.b"),
     ("another-key", alter(key("a.c"), key("a.b")), f"{WRITES}{SCANNED}, and so do writes to a.b"),
+    (
+        "another-field-s-key",
+        alter(key("a.b"), key("a.b", to_field="code")),
+        f"{WRITES}{SCANNED}, and so do writes to a.b",
+    ),
     ("same-key", alter(key("a.b"), key("a.b", null=True)), ""),
     ("key-constrained", alter(key("a.b", constraint=False), key("a.b")), f"{WRITES}{SCANNED}, and so do writes to a.b"),
     ("key-unconstrained", alter(key("a.b"), key("a.b", constraint=False)), ""),

@@ -32,8 +32,13 @@ def kind(field: Any) -> str:
     """Its class, or of another's the one of Django's that it is made from."""
     if field.many_to_many:
         return "ManyToManyField"
-    fields = (each for each in type(field).__mro__ if issubclass(each, models.Field) and each not in ABSTRACT)
-    return str(next((each for each in fields if each.__module__.startswith("django.")), type(field)).__name__)
+    own: Any = type(field)
+    fields = (each for each in own.__mro__ if issubclass(each, models.Field) and each not in ABSTRACT)
+    known = next((each for each in fields if each.__module__.startswith("django.")), None)
+    if known and own.db_type is known.db_type and field.get_internal_type() == known.get_internal_type(field):
+        return str(known.__name__)
+    # With its module, as it may be called as one of Django's is.
+    return f"{own.__module__}.{own.__name__}"
 
 
 def related(target: Any, app: str, model: str) -> str:
@@ -77,6 +82,7 @@ def facts(state: Any, name: str) -> dict[str, Any]:
     }
     if remote:
         said |= {"related": related(remote.model, app, model), "constraint": getattr(field, "db_constraint", True)}
+        said["toField"] = getattr(remote, "field_name", None) or ""
     else:
         # Of a relation only its target tells.
         with contextlib.suppress(Exception):
@@ -185,7 +191,7 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
         said |= {"between": between, "inert": said["inert"] or (table(old) == table(new) and not between)}
     elif name in ("AlterUniqueTogether", "AlterIndexTogether"):
         fresh = together(new, operation.option_name) - together(old, operation.option_name)
-        said |= {"fields": sorted({field for names in fresh for field in names}), "inert": said["inert"] or not fresh}
+        said |= {"fields": sorted(fresh), "inert": said["inert"] or not fresh}
     elif name == "AlterOrderWithRespectTo":
         orders = [each.options.get("order_with_respect_to") for each in (old, new)]
         said["inert"] = said["inert"] or orders[0] == orders[1]
@@ -194,10 +200,11 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
     return said
 
 
-def unique_fields(constraint: Any) -> list[str]:
+def unique_fields(constraint: Any) -> list[list[str]]:
     """The fields of a constraint that lets rows with NULL in one of them pass."""
     strict = getattr(constraint, "nulls_distinct", None) is False
-    return [] if strict or not isinstance(constraint, models.UniqueConstraint) else list(constraint.fields)
+    fields = list(getattr(constraint, "fields", ())) if isinstance(constraint, models.UniqueConstraint) else []
+    return [fields] if fields and not strict else []
 
 
 def kept_by(constraint: Any) -> str:

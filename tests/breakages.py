@@ -2823,7 +2823,19 @@ UNIT = [
         "migrations.packages", f"{SCRIPTS}/release/ask_plan.py", 'getattr(field, "db_table", None)', "field.db_table"
     ),
     Breakage("migrations.packages", f"{SCRIPTS}/release/ask_plan.py", "if issubclass(each, models.Field) and", "if"),
-    Breakage("migrations.renamed", f"{SCRIPTS}/release/ask_plan.py", "table(new) and not between)", "table(new))"),
+    Breakage(
+        "migrations.renamed",
+        f"{SCRIPTS}/release/ask_plan.py",
+        "same_table(old, new) and not between)",
+        "same_table(old, new))",
+    ),
+    Breakage("migrations.renamed", f"{SCRIPTS}/release/ask_plan.py", "features.ignores_table_name_case", "features"),
+    Breakage(
+        "migrations.renamed",
+        f"{SOURCE}/pending.py",
+        "same = model.table == table",
+        "same = model.table.lower() == table.lower()",
+    ),
     Breakage("migrations.renamed", f"{SOURCE}/pending.py", "(model.names_table and not between)", "model.names_table"),
     Breakage("migrations.renamed", f"{SOURCE}/pending.py", "_read(project, files, {app for app, _ in files})", "read"),
     Breakage("migrations.renamed", f"{WIRE}/migrations.py", "_BETWEEN if operation.between else ", ""),

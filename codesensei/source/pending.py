@@ -192,11 +192,11 @@ class State:
 
     def _model(self, app: str, name: str) -> Model:
         """A model; one of a package is made as it is spoken of."""
-        return self.models.setdefault((app, name.lower()), Model(table=f"{app}_{name}".lower()))
+        return self.models.setdefault((app, name.lower()), Model(table=f"{app}_{name.lower()}"))
 
     def _table(self, app: str, model: str) -> str:
         known = self.models.get((app, model.lower()))
-        return known.table if known else f"{app}_{model}".lower() if model else ""
+        return known.table if known else f"{app}_{model.lower()}" if model else ""
 
     def _other(self, app: str, call: Call) -> Operation:
         model = call.text("model_name", "name")
@@ -213,7 +213,7 @@ class State:
 
     def _on_CreateModel(self, app: str, call: Call) -> Operation:
         name = call.text("name")
-        model = Model(table=f"{app}_{name}".lower())
+        model = Model(table=f"{app}_{name.lower()}")
         for pair in getattr(call.given.get("fields"), "elts", ()):
             own, *field_of = getattr(pair, "elts", (None,))
             if isinstance(known := written.literal(own), str):
@@ -258,7 +258,7 @@ class State:
         self._lead(wanted, f"{app}.{new}".lower())
         # Also where it is the name that the table would have anyway.
         if not model.names_table:
-            self._model(app, new).move(f"{app}_{new}".lower())
+            self._model(app, new).move(f"{app}_{new.lower()}")
         inert = (model.names_table and not between) or not model.has_table
         return Operation(name=call.short, model=old, to=new, between=tuple(sorted(between)), inert=inert)
 
@@ -279,11 +279,11 @@ class State:
     def _on_AlterModelTable(self, app: str, call: Call) -> Operation:
         name = call.text("name")
         model = self._model(app, name)
-        table = call.text("table") or f"{app}_{name}".lower()
-        same = model.table.lower() == table.lower()
+        table = call.text("table") or f"{app}_{name.lower()}"
+        same = model.table == table
         model.move(table)
         model.names_table = bool(call.text("table"))
-        return Operation(name=call.short, model=name, to=table.lower(), inert=same or not model.has_table)
+        return Operation(name=call.short, model=name, to=table, inert=same or not model.has_table)
 
     def _on_AlterUniqueTogether(self, app: str, call: Call) -> Operation:
         name = call.text("name")

@@ -110,6 +110,31 @@ def test_what_gets_another_name_in_the_way_that_its_refusal_tells(project: Path)
     assert [f"{one.verdict}: {one.why}" for one in found] == [wanted for *_, wanted in RENAMED]
 
 
+APPS = """
+from django.apps import AppConfig
+from django.db import connection
+class Books(AppConfig):
+    name = "books"
+    def ready(self):
+        connection.features.ignores_table_name_case = %s
+"""
+
+
+@pytest.mark.proves("migrations.renamed")
+@pytest.mark.parametrize(("ignores_case", "verdict"), [(True, "safe"), (False, "destructive")])
+def test_a_name_in_upper_case_is_another_where_the_database_tells_them_apart(
+    project: Path, ignores_case: bool, verdict: str
+) -> None:
+    """PostgreSQL does, SQLite does not."""
+    apps = project / "books/apps.py"
+    apps.write_text(APPS % ignores_case)
+    try:
+        [one] = judged(project, 'migrations.AlterModelTable("leaf", "Books_Leaf")')
+    finally:
+        apps.unlink()
+    assert (one.verdict, one.operation.to) == (verdict, "Books_Leaf")
+
+
 @pytest.mark.proves("migrations.defaults")
 def test_defaults_that_stay(project: Path) -> None:
     texts = [second(f"migrations.{operation}") for operation, _ in KEPT]

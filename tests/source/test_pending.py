@@ -146,6 +146,17 @@ def test_a_table_keeps_the_name_that_an_earlier_operation_gave_it(
     assert [one.verdict for one in judge(found.new)] == ["safe", verdict]
 
 
+@pytest.mark.proves("migrations.renamed")
+def test_a_name_in_upper_case_is_another(between: Between) -> None:
+    """PostgreSQL tells them apart, and Django lower-cases the model's name alone."""
+    rename = second('AlterModelTable("leaf", "Books_Leaf")')
+    (one,) = judge(between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: rename}).new)
+    assert (one.verdict, one.operation.to) == ("destructive", "Books_Leaf")
+    label = {"books/apps.py": "class Config:\n    label = 'Books'\n"}
+    (one,) = judge(between({FIRST_FILE: FIRST, **label}, {FIRST_FILE: FIRST, SECOND_FILE: rename, **label}).new)
+    assert (one.verdict, one.operation.table) == ("destructive", "Books_leaf")
+
+
 @pytest.mark.proves("story.migrations")
 def test_a_field_gets_the_column_of_its_new_name(between: Between) -> None:
     """Whatever else its table between two models is named after."""

@@ -107,14 +107,18 @@ def has_table(state: Any) -> bool:
     return options.get("managed", True) and not options.get("proxy") and not is_swapped
 
 
-def table(state: Any) -> str:
-    return str(state.options.get("db_table") or f"{state.app_label}_{state.name_lower}").lower()
-
-
 def name_of_table(state: Any) -> str:
     """As the database has it."""
     made = truncate_name(f"{state.app_label}_{state.name_lower}", connections[ALIAS].ops.max_name_length())
     return str(strip_quotes(state.options.get("db_table") or made))
+
+
+def same_table(one: Any, other: Any) -> bool:
+    """Whether two models have it, for a database that may not tell upper case from lower."""
+    names = [name_of_table(state) for state in (one, other)]
+    if connections[ALIAS].features.ignores_table_name_case:
+        names = [name.lower() for name in names]
+    return names[0] == names[1]
 
 
 def table_between(state: Any, name: str) -> str:
@@ -186,9 +190,9 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
         one, other = (facts(each, field)["column"] for each, field in sides)
         said |= {"field": operation.old_name, "to": operation.new_name, "inert": said["inert"] or one == other}
     elif name in ("RenameModel", "AlterModelTable"):
-        said["to"] = operation.new_name if name == "RenameModel" else table(new)
+        said["to"] = operation.new_name if name == "RenameModel" else name_of_table(new)
         between = tables_between(before, app, model) if name == "RenameModel" else []
-        said |= {"between": between, "inert": said["inert"] or (table(old) == table(new) and not between)}
+        said |= {"between": between, "inert": said["inert"] or (same_table(old, new) and not between)}
     elif name in ("AlterUniqueTogether", "AlterIndexTogether"):
         fresh = together(new, operation.option_name) - together(old, operation.option_name)
         said |= {"fields": sorted(fresh), "inert": said["inert"] or not fresh}

@@ -138,9 +138,9 @@ class Model:
 
     def set(self, own: str, node: ast.expr | None, names: Mapping[str, str], app: str, name: str) -> Field | None:
         """Take a field as it is written now."""
-        self.fields[own] = written.column(node, names, (app, name, own))
+        found = self.fields[own] = written.column(node, names, (app, name, own))
         self.named -= {own}
-        self.named |= {own} if written.names_column(node) else set()
+        self.named |= {own} if found and written.names_column(node, found.kind) else set()
         self.move(self.table)
         return self.fields[own]
 
@@ -171,16 +171,25 @@ class State:
             between = self._copy(app, operations)
             for inner in operations:
                 yield from between.describe(app, inner)
-            for inner in call.calls("state_operations"):
-                _ = [*self.describe(app, inner)]
+            self._take_state(app, call)
             return
         if call.name == UNREAD or any(key == "**" or call.is_unread(key) for key in call.given):
             yield Operation(name=UNREAD)
+            return
+        if not call.is_django_s:
+            # Whatever it says that it is about, it may do anything.
+            yield Operation(name=call.short)
             return
         known: Callable[[str, Call], Operation] | None = getattr(self, f"_on_{call.short}", None)
         # As the database has it before the operation.
         table = self._table(app, call.text(*written.MODEL_KEYS))
         yield replace(known(app, call) if known else self._other(app, call), table=table)
+        self._take_state(app, call)
+
+    def _take_state(self, app: str, call: Call) -> None:
+        """What an operation does to models alone."""
+        for inner in call.calls("state_operations"):
+            _ = [*self.describe(app, inner)]
 
     def _copy(self, app: str, operations: Iterable[Call]) -> State:
         """A state that these operations may change, while this one stays."""

@@ -9,7 +9,7 @@ import pytest
 from codesensei.source import Checkout, Pending, SourceError, bounds, open_source, pending
 from codesensei.wire.migrations import UNREAD, judge
 from codesensei.wire.table_locks import locked
-from tests.operations import FIRST, HEAD, KEPT, LOCKS, RENAMED, ROWS, SECOND
+from tests.operations import FIRST, HEAD, KEPT, LOCKS, RENAMED, ROWS, SECOND, USER
 from tests.source.conftest import Repository, asked
 
 Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
@@ -100,6 +100,12 @@ def test_what_waits_for_an_operation_is_read_as_django_says_it(between: Between)
         ("[migrations.RenameField('book', 'price', NEW)]", [UNREAD]),
         ("[books.ours.RunPython(print)]", ["books.ours.RunPython"]),
         ("[broken", [UNREAD]),
+        ("[]\n    operations += [migrations.RemoveField('book', 'price')]", [UNREAD]),
+        ("[]\n    operations.append(migrations.RemoveField('book', 'price'))", [UNREAD]),
+        ("[]\n    if True:\n        operations = [migrations.RemoveField('book', 'price')]", [UNREAD]),
+        ("[]\nMigration.operations += [migrations.RemoveField('book', 'price')]", [UNREAD]),
+        ("None\nclass Migration(Migration):\n    pass", [UNREAD]),
+        ("[]\nclass Migration(Migration, Mixin):\n    pass", [UNREAD]),
     ],
 )
 @pytest.mark.proves("story.migrations")
@@ -108,6 +114,47 @@ def test_what_only_running_tells_is_unknown(between: Between, operations: str, w
     found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text})
     assert [one.operation.name for one in judge(found.new)] == wanted
     assert {one.verdict for one in judge(found.new)} == {"unknown"}
+
+
+@pytest.mark.proves("story.migrations")
+def test_what_is_written_plainly_is_all_there_is(between: Between) -> None:
+    """In whatever way Django's class is named, and whatever else is called the same."""
+    code = "def fill(apps, editor):\n    operations = []\n    operations.append(1)\n"
+    for base in ("migrations.Migration", "migrations.migration.Migration"):
+        for operations in ("    operations = []\n", "    operations: list = []\n", "", "    operations = names = []\n"):
+            text = f"{HEAD}\n{code}\nclass Migration({base}):\n    atomic = True\n{operations}"
+            [found] = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text}).new
+            assert found.operations == (), text
+
+
+@pytest.mark.proves("story.migrations", "migrations.unknown")
+def test_an_operation_of_a_package_is_about_nothing_that_is_known(between: Between) -> None:
+    """Also where it names a model that the plan makes, or one without a table."""
+    own = "pgtrigger.migrations.AddTrigger(model_name={!r})"
+    operations = ["migrations.CreateModel('Tag', [KEY])", own.format("tag"), own.format("view")]
+    found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: migration(*operations)})
+    assert [one.verdict for one in judge(found.new)] == ["safe", "unknown", "unknown"]
+
+
+@pytest.mark.proves("story.migrations")
+@pytest.mark.parametrize("words", ["'SELECT 1', None, [{}]", "'SELECT 1', state_operations=[{}]"])
+def test_what_sql_does_to_models_is_followed(between: Between, words: str) -> None:
+    longer = "migrations.AlterField('book', 'title', models.CharField(max_length=200))"
+    shorter = "migrations.AlterField('book', 'title', models.CharField(max_length=150))"
+    operations = [f"migrations.RunSQL({words.format(longer)})", shorter]
+    found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: migration(*operations)})
+    assert [one.verdict for one in judge(found.new)] == ["unknown", "destructive"]
+
+
+@pytest.mark.proves("migrations.renamed")
+def test_a_table_between_two_models_has_no_column_s_name(between: Between) -> None:
+    fans = f"models.ManyToManyField({USER}, related_name='+', {{}}='books_book_fans')"
+    verdicts = []
+    for name in ("db_column", "db_table"):
+        operations = (f"AlterField('book', 'fans', {fans.format(name)})", "RenameField('book', 'fans', 'readers')")
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
+        verdicts.append([one.verdict for one in judge(found.new)])
+    assert verdicts == [["safe", "destructive"], ["safe", "safe"]]
 
 
 @pytest.mark.parametrize(("operation", "verdict"), KEPT)

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
             ("price", models.DecimalField(max_digits=8, decimal_places=2)),
             ("note", models.TextField(null=True)),
             ("kept", models.IntegerField(db_column="kept_there")),
+            ("heir", models.ForeignKey(settings.AUTH_USER_MODEL, CASCADE, null=True, related_name="+")),
             ("fans", models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")),
         ]),
         migrations.CreateModel("Leaf", [KEY]),
@@ -130,6 +131,8 @@ ROWS = (
     ('RunSQL("SELECT 1")', "unknown RunSQL"),
     ('SeparateDatabaseAndState([migrations.RemoveField("book", "price")], [])', "destructive RemoveField book.price"),
 )
+KEEP_COLUMN = "the serving code knows the column under its old name"
+KEEP_TABLE = "the serving code knows the table between the two models under its old name"
 # Renames, in the ways that their refusals tell: what the last operation is then.
 RENAMED = (
     (
@@ -142,6 +145,21 @@ RENAMED = (
         "destructive: the serving code knows a column of books_room_shelves under the model's old name",
     ),
     (BETWEEN, 'RenameModel("Shelf", "Rack")', "safe: "),
+    (BETWEEN, 'RenameField("room", "shelves", "racks")', "safe: "),
+    ('RenameField("book", "heir", "owner")', f"destructive: {KEEP_COLUMN}; db_column='heir_id'"),
+    (
+        f'AlterField("book", "heir", models.ForeignKey({USER}, CASCADE, null=True, related_name="+",'
+        ' db_column="heir_id"))',
+        'RenameField("book", "heir", "owner")',
+        "safe: ",
+    ),
+    ('RenameField("room", "shelves", "racks")', f"destructive: {KEEP_TABLE}; db_table='books_room_shelves'"),
+    (
+        'AlterField("room", "shelves", models.ManyToManyField("books.shelf", related_name="+",'
+        ' db_table="books_room_shelves"))',
+        'RenameField("room", "shelves", "racks")',
+        "safe: ",
+    ),
     (BETWEEN, 'AlterModelTable("room", "books_room")', 'RenameModel("Room", "Hall")', "safe: "),
     (BETWEEN, 'RenameModel("Room", "Hall")', "destructive: the serving code knows the table under its old name"),
     (

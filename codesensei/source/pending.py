@@ -354,13 +354,14 @@ class State:
     def _on_RenameField(self, app: str, call: Call) -> Operation:
         name, old, new = call.text("model_name"), call.text("old_name"), call.text("new_name")
         model = self._model(app, name)
-        found, own = model.fields.pop(old, None), old in model.named
+        before, own = model.fields.pop(old, None), old in model.named
+        same = own or bool(before and before.through)
         if own:
             model.named = model.named - {old} | {new}
-        elif found:
-            found = replace(found, column=written.column_name(found.kind, new, model.table))
-        model.fields[new] = found
-        return Operation(name=call.short, model=name, field=old, to=new, inert=own or not model.has_table)
+        after = before and replace(before, column=written.column_name(before.kind, new, model.table))
+        model.fields[new] = before if own else after
+        inert = same or not model.has_table
+        return Operation(name=call.short, model=name, field=old, to=new, before=before, inert=inert)
 
 
 def _together(value: object) -> frozenset[tuple[str, ...]]:

@@ -36,6 +36,10 @@ _SAME_TABLE = (
     "keep the table: AlterModelTable('{o.model}', '{table}') before this operation, and db_table = '{table}' in Meta of"
     " {o.to}"
 )
+_RENAMED_BETWEEN = (
+    "the serving code knows the table between the two models under its old name",
+    "keep the table: AlterField of {o.field} with db_table='{column}' before this operation, and the same in the model",
+)
 # Django names a column of such a table after the model.
 _BETWEEN = (
     "the serving code knows a column of {tables} under the model's old name",
@@ -59,7 +63,7 @@ _DESTRUCTIVE: Mapping[str, tuple[str, str]] = {
     ),
     "RenameField": (
         "the serving code knows the column under its old name",
-        "keep the column: AlterField of {o.field} with db_column='{o.field}' before this operation, and the same in the"
+        "keep the column: AlterField of {o.field} with db_column='{column}' before this operation, and the same in the"
         " model; or add a second column, fill both, and drop the first in a later deploy",
     ),
     "RenameModel": ("the serving code knows the table under its old name", _SAME_TABLE),
@@ -224,6 +228,14 @@ def _dropped(operation: Operation, made: Made) -> Iterator[Opinion]:
         yield _DEFAULT_GOES
 
 
+def _reason(operation: Operation) -> tuple[str, str]:
+    """Why a destructive operation is one, and what to do instead."""
+    if operation.between:
+        return _BETWEEN
+    is_between = operation.before and operation.before.kind == "ManyToManyField"
+    return _RENAMED_BETWEEN if operation.name == "RenameField" and is_between else _DESTRUCTIVE[operation.name]
+
+
 def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
     """What is to be said against an operation, first things first."""
     name, model = operation.name, (app, operation.model.lower())
@@ -246,8 +258,9 @@ def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
     elif name in _DESTRUCTIVE:
         if not is_new:
             table = operation.table or f"{app}_{operation.model.lower()}"
-            about = {"o": operation, "table": table, "tables": " and ".join(operation.between)}
-            why, fix = _BETWEEN if operation.between else _DESTRUCTIVE[name]
+            column = operation.before.column if operation.before else operation.field
+            about = {"o": operation, "table": table, "column": column, "tables": " and ".join(operation.between)}
+            why, fix = _reason(operation)
             yield Opinion("destructive", why.format(**about), fix.format(**about))
     elif name == UNREAD:
         yield Opinion("unknown", "only running it tells", "the deploy asks Django itself")

@@ -187,8 +187,10 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
         said |= columns(operation, old, new)
     elif name == "RenameField":
         sides = ((old, operation.old_name), (new, operation.new_name))
-        one, other = (facts(each, field)["column"] for each, field in sides)
-        said |= {"field": operation.old_name, "to": operation.new_name, "inert": said["inert"] or one == other}
+        one, other = (facts(each, field) for each, field in sides)
+        # A model of the project's own has the table between the two.
+        same = bool(one.get("through")) or one["column"] == other["column"]
+        said |= {"field": operation.old_name, "to": operation.new_name, "before": one, "inert": said["inert"] or same}
     elif name in ("RenameModel", "AlterModelTable"):
         said["to"] = operation.new_name if name == "RenameModel" else name_of_table(new)
         between = tables_between(before, app, model) if name == "RenameModel" else []

@@ -2847,9 +2847,7 @@ UNIT = [
     Breakage("migrations.renamed", f"{WIRE}/migrations.py", "_BETWEEN if operation.between else ", ""),
     Breakage("migrations.unique", f"{WIRE}/migrations.py", "        yield from _compared(app, operation, made)\n", ""),
     Breakage("migrations.unique", f"{WIRE}/migrations.py", "not all(map(", "not any(map("),
-    Breakage(
-        "migrations.unique", f"{WIRE}/migrations.py", "found and found != FORBIDDEN and is_new", "found and is_new"
-    ),
+    Breakage("migrations.unique", f"{WIRE}/migrations.py", "                and found != FORBIDDEN\n", ""),
     Breakage("migrations.unique", f"{WIRE}/columns.py", 'column.kind == "GeneratedField" and column.unique', "False"),
     Breakage("migrations.unique", f"{SCRIPTS}/release/ask_plan.py", 'getattr(remote, "field_name", None) or ""', '""'),
     Breakage("migrations.unique", f"{SOURCE}/written.py", 'to_field=texts.get("to_field", "")', 'to_field=""'),
@@ -2861,14 +2859,16 @@ UNIT = [
         "operation.before.column if operation.before else operation.field",
         "operation.field",
     ),
+    Breakage("migrations.held", f"{SCRIPTS}/release/ask_plan.py", "operation.code is RunPython.noop", "False"),
+    Breakage("migrations.held", f"{SOURCE}/pending.py", '_is_noop(call, "code")', "False"),
+    Breakage("migrations.held", f"{WIRE}/table_locks.py", "before and after and before.index == after.index", "False"),
+    Breakage("migrations.run-python", f"{SCRIPTS}/release/guard.py", " and not one.operation.inert", ""),
     Breakage("migrations.packages", f"{SCRIPTS}/release/ask_plan.py", "own.db_type is known.db_type", "True"),
     Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
     Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),
     Breakage("migrations.unknown", f"{SCRIPTS}/release/guard.py", 'verdict != "safe"', 'verdict == "destructive"'),
     Breakage("migrations.unknown", f"{WIRE}/migrations.py", '"unknown", "only reading', '"safe", "only reading'),
-    Breakage(
-        "migrations.held", f"{WIRE}/table_locks.py", "if migration.atomic and operation.name in", "if operation.name in"
-    ),
+    Breakage("migrations.held", f"{WIRE}/table_locks.py", "if migration.atomic and _locks(", "if _locks("),
     Breakage("migrations.locks", f"{WIRE}/table_locks.py", "waits = _ALL if table in alone else", "waits ="),
     Breakage("migrations.locks", f"{WIRE}/table_locks.py", "_ALL if atomic else _WRITES", "_ALL"),
     Breakage(

@@ -183,6 +183,23 @@ KEPT = (
     ('AddField("book", "stock", models.IntegerField(default=0, unique=True))', "destructive"),
     ('AlterField("book", "note", models.TextField(default=""))', "destructive"),
 )
+# What locks a table for as long as an operation after it takes: what is said of it.
+HELD = (
+    ('AddField("book", "isbn", models.TextField(null=True))', "RunPython(print)", "AddField book.isbn locks its table"),
+    ('AddField("book", "isbn", models.TextField(null=True))', "RunPython(migrations.RunPython.noop)", ""),
+    ('AddField("book", "isbn", models.TextField(null=True))', "RunSQL(migrations.RunSQL.noop)", ""),
+    ('AlterField("book", "note", models.TextField(null=True, help_text="x"))', "RunPython(print)", ""),
+    (
+        'AlterField("book", "note", models.TextField(null=True, db_index=True))',
+        "RunPython(print)",
+        "AlterField book.note locks its table",
+    ),
+    (
+        'AlterField("book", "note", models.CharField(null=True, max_length=9))',
+        "RunPython(print)",
+        "AlterField book.note locks its table",
+    ),
+)
 # What waits in PostgreSQL, for the table that it waits for.
 LOCKS = (
     ('AddField("book", "isbn", models.CharField(max_length=13, null=True))', ""),

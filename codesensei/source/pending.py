@@ -213,12 +213,10 @@ class State:
         return Operation(name=call.short, model=model, inert=bool(known and not known.has_table))
 
     def _on_RunSQL(self, app: str, call: Call) -> Operation:
-        sql = call.given.get("sql")
-        empty = (written.literal(sql) in ("", [], ())) or (sql is not None and ast.unparse(sql).endswith("RunSQL.noop"))
-        return Operation(name=call.short, inert=empty)
+        return Operation(name=call.short, inert=call.literal("sql") in ("", [], ()) or _is_noop(call, "sql"))
 
     def _on_RunPython(self, app: str, call: Call) -> Operation:
-        return Operation(name=call.short)
+        return Operation(name=call.short, inert=_is_noop(call, "code"))
 
     def _on_CreateModel(self, app: str, call: Call) -> Operation:
         name = call.text("name")
@@ -362,6 +360,13 @@ class State:
         model.fields[new] = before if own else after
         inert = same or not model.has_table
         return Operation(name=call.short, model=name, field=old, to=new, before=before, inert=inert)
+
+
+def _is_noop(call: Call, key: str) -> bool:
+    """Whether an argument is Django's own way to say that nothing is run."""
+    node = call.given.get(key)
+    name = written.full_name(node, call.names) if node else ""
+    return name.startswith("django.") and name.endswith(f".{call.short}.noop")
 
 
 def _together(value: object) -> frozenset[tuple[str, ...]]:

@@ -151,7 +151,7 @@ def held(plan: Iterable[Migration]) -> Iterator[Wait]:
                     always=True,
                 )
                 locks = None
-            if migration.atomic and operation.name in _LOCKING and is_there and not locks:
+            if migration.atomic and _locks(operation) and is_there and not locks:
                 locks, table = operation, of
 
 
@@ -207,6 +207,14 @@ def _is_exclusive(operation: Operation) -> bool:
     if operation.name == "AlterField" and is_same(operation.before, operation.after):
         return False
     return operation.name in _EXCLUSIVE and operation.constraint != "index"
+
+
+def _locks(operation: Operation) -> bool:
+    """Whether it locks its table for others: also another index does, but not what Python alone knows."""
+    before, after = operation.before, operation.after
+    if operation.name == "AlterField" and before and after and before.index == after.index:
+        return _is_exclusive(operation)
+    return operation.name in _LOCKING
 
 
 def _works(operation: Operation, atomic: bool) -> Iterator[_Work]:

@@ -13,8 +13,8 @@ import pytest
 from codesensei.scripts.release import guard
 from codesensei.wire import codec
 from codesensei.wire.migrations import Judged, judge
-from codesensei.wire.table_locks import locked
-from tests.operations import FIRST, KEPT, LOCKS, RENAMED, ROWS, SECOND
+from codesensei.wire.table_locks import held, locked
+from tests.operations import FIRST, HELD, KEPT, LOCKS, RENAMED, ROWS, SECOND
 
 pytestmark = pytest.mark.slow
 
@@ -154,6 +154,16 @@ def test_what_waits_for_each_operation(project: Path) -> None:
     found = [[f"{wait.table}{wait.end}" for wait in locked(plan.migrations)] for plan in plans]
     assert found == [[wanted] if wanted else [] for _, wanted in LOCKS]
     assert not any(plan.tables for plan in plans), "only PostgreSQL is asked"
+
+
+@pytest.mark.proves("migrations.held")
+def test_what_locks_a_table_while_rows_are_worked_on(project: Path) -> None:
+    texts = [second(*(f"migrations.{operation}" for operation in operations)) for *operations, _ in HELD]
+    plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
+    found = [
+        "".join(wait.begin.removeprefix("books.0002_second: ") for wait in held(plan.migrations)) for plan in plans
+    ]
+    assert found == [wanted for *_, wanted in HELD]
 
 
 @pytest.mark.proves("migrations.asked")

@@ -141,6 +141,9 @@ def test_what_is_safe_goes_on_and_python_is_listed(django: Django, refuse: Refus
     django.plans(CODE, ADD)
     assert refuse() == []
     assert refuse.step.said == [f"{DROP_PRICE} runs Python code on the data"]  # type: ignore[attr-defined]
+    django.plans({**CODE, "inert": True}, ADD)
+    assert refuse() == []
+    assert not hasattr(refuse.step, "said"), "nothing"  # type: ignore[attr-defined]
 
 
 @pytest.mark.proves("migrations.acknowledged")

@@ -8,8 +8,8 @@ import pytest
 
 from codesensei.source import Checkout, Pending, SourceError, bounds, open_source, pending
 from codesensei.wire.migrations import UNREAD, judge
-from codesensei.wire.table_locks import locked
-from tests.operations import FIRST, HEAD, KEPT, LOCKS, RENAMED, ROWS, SECOND, USER
+from codesensei.wire.table_locks import held, locked
+from tests.operations import FIRST, HEAD, HELD, KEPT, LOCKS, RENAMED, ROWS, SECOND, USER
 from tests.source.conftest import Repository, asked
 
 Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
@@ -53,6 +53,14 @@ def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
         (one,) = judge(found.new)
         told = f"{one.verdict} {one.operation}"
         assert told == (ONLY_DJANGO.get(wanted, wanted) if "Own(" in operation else wanted), operation
+
+
+@pytest.mark.proves("migrations.held")
+def test_what_locks_a_table_is_read_as_django_says_it(between: Between) -> None:
+    for *operations, wanted in HELD:
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
+        told = "".join(wait.begin.removeprefix("books.0002_second: ") for wait in held(found.new))
+        assert told == wanted, operations
 
 
 @pytest.mark.slow

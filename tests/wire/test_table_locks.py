@@ -218,6 +218,10 @@ def test_a_small_table_is_not_told_of_and_one_that_is_not_known_is(tables: dict[
         ((HOLDS,), []),
         ((HOLDS, Operation(name="RunPython", inert=True)), []),
         ((add(column("ManyToManyField")), PYTHON), []),
+        ((alter(PLAIN, column(filled=True)), PYTHON), []),
+        ((alter(None, PLAIN), PYTHON), ["AlterField"]),
+        ((alter(column(index=True), PLAIN), PYTHON), ["AlterField"]),
+        ((alter(PLAIN, column(index=True)), PYTHON), ["AlterField"]),
         ((Operation(name="CreateModel", model="Tag"), Operation(name="AddField", model="tag"), PYTHON), []),
     ],
 )

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.management import CommandError
 from django.db import connections, models, router, transaction
 from django.db.backends.utils import strip_quotes, truncate_name
-from django.db.migrations import RunSQL
+from django.db.migrations import RunPython, RunSQL
 from django.db.migrations.executor import MigrationExecutor
 
 QUERY, ALIAS = sys.argv[1:]
@@ -173,7 +173,7 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
     model = str(next(filter(None, names), ""))
     said: dict[str, Any] = {"name": name}
     if name in ("RunSQL", "RunPython"):
-        empty = isinstance(operation, RunSQL) and is_empty(operation.sql)
+        empty = is_empty(operation.sql) if isinstance(operation, RunSQL) else operation.code is RunPython.noop
         return {**said, "inert": empty or not allowed(app, **operation.hints)}
     old = before.models.get((app, model.lower()))
     target = operation.new_name if name == "RenameModel" else model

@@ -97,7 +97,7 @@ def refuse(
         step.say(f"acknowledged: {one.migration}: {one}")
     for one in dict.fromkeys(one for found in judged.values() for one in found if one.without):
         step.say(f"{one.migration}: {one}")
-    for one in dict.fromkeys(one for found in judged.values() for one in found if one.operation.name == "RunPython"):
+    for one in dict.fromkeys(one for found in judged.values() for one in found if _runs_python(one)):
         step.say(f"{one.migration} runs Python code on the data")
     return Found(
         (*dict.fromkeys(one for alias in judged for one in _waits(plans[alias])), *unknown),
@@ -125,6 +125,10 @@ def refuse_older(step: Step[object], release: Release, acknowledged: Sequence[st
             f" migrate {app} and the migration before {migration}); or, if it shall serve all the same,"
             f" {_acknowledge(found)}",
         )
+
+
+def _runs_python(one: Judged) -> bool:
+    return one.operation.name == "RunPython" and not one.operation.inert
 
 
 def _is_risky(plan: Plan, judged: Iterable[Judged]) -> bool:

@@ -17,8 +17,12 @@ class Migration(migrations.Migration):
             ("price", models.DecimalField(max_digits=8, decimal_places=2)),
             ("note", models.TextField(null=True)),
             ("kept", models.IntegerField(db_column="kept_there")),
+            ("heir", models.ForeignKey(settings.AUTH_USER_MODEL, CASCADE, null=True, related_name="+")),
             ("fans", models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")),
         ]),
+        migrations.CreateModel("Leaf", [KEY]),
+        migrations.CreateModel("Shelf", [KEY], options={{"db_table": "shelves"}}),
+        migrations.CreateModel("Room", [KEY, ("shelves", models.ManyToManyField("books.shelf", related_name="+"))]),
         migrations.CreateModel("View", [KEY, ("x", models.IntegerField())], options={{"managed": False}}),
         migrations.CreateModel("Named", [KEY], options={{"db_table": "named"}}),
         migrations.CreateModel("Quoted", [
@@ -34,12 +38,38 @@ class Trigger(migrations.RunSQL):
 class Own(models.CharField):
     pass
 
+class CharField(models.CharField):
+    def db_type(self, connection):
+        return "uuid"
+
+class Mood(models.Field):
+    def db_type(self, connection):
+        return "mood"
+
+class Tags(models.fields.related.RelatedField):
+    many_to_many, many_to_one, one_to_many, one_to_one = True, False, False, False
+
+    def __init__(self, to, through):
+        super().__init__(rel=models.ManyToManyRel(self, to, through=through), null=True, serialize=False)
+
+    def deconstruct(self):
+        name, path, _, _ = super().deconstruct()
+        return name, path, [self.remote_field.model], {{"through": self.remote_field.through}}
+
 class Migration(migrations.Migration):
     dependencies = [("books", "0001_first"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
     operations = [
 %s
     ]
 """
+# A table between two models gets a model of its own, of which the database notices nothing.
+BETWEEN = (
+    "SeparateDatabaseAndState(state_operations=["
+    'migrations.CreateModel("Place", [KEY, ("room", models.ForeignKey("books.room", CASCADE, db_column="room_id")),'
+    ' ("shelf", models.ForeignKey("books.shelf", CASCADE, db_column="shelf_id"))],'
+    ' options={"db_table": "books_room_shelves"}),'
+    ' migrations.AlterField("room", "shelves", models.ManyToManyField("books.shelf", through="books.place"))])'
+)
 USER = "settings.AUTH_USER_MODEL"
 ROWS = (
     ('AddField("book", "isbn", models.CharField(max_length=13, default=""))', "destructive AddField book.isbn"),
@@ -66,12 +96,23 @@ ROWS = (
         f'AlterField("quoted", "owner", models.ForeignKey({USER}, CASCADE))',
         "destructive AlterField quoted.owner",
     ),
+    (
+        f'AlterField("quoted", "owner", models.ForeignKey({USER}, CASCADE, db_constraint=False, to_field="username"))',
+        "destructive AlterField quoted.owner",
+    ),
+    (
+        'AddField("book", "sum", models.GeneratedField(expression=models.F("kept"), output_field=models.IntegerField(),'
+        " db_persist=True, unique=True))",
+        "destructive AddField book.sum",
+    ),
+    ('AlterField("book", "title", CharField(max_length=100))', "unknown AlterField book.title"),
     ('RenameField("book", "kept", "there")', "safe RenameField book.kept to there"),
     ('RenameField("book", "title", "name")', "destructive RenameField book.title to name"),
     ('RemoveField("book", "price")', "destructive RemoveField book.price"),
     ('RemoveField("book", "fans")', "destructive RemoveField book.fans"),
     ('RenameModel("Book", "Volume")', "destructive RenameModel Book to Volume"),
     ('RenameModel("Named", "Called")', "safe RenameModel Named to Called"),
+    ('RenameModel("Shelf", "Rack")', "destructive RenameModel Shelf to Rack"),
     ('AlterModelTable("book", "books_book")', "safe AlterModelTable book to books_book"),
     ('AlterModelTable("book", "volumes")', "destructive AlterModelTable book to volumes"),
     ('AlterUniqueTogether("book", {("title", "price")})', "destructive AlterUniqueTogether book"),
@@ -90,6 +131,44 @@ ROWS = (
     ('RunSQL("SELECT 1")', "unknown RunSQL"),
     ('SeparateDatabaseAndState([migrations.RemoveField("book", "price")], [])', "destructive RemoveField book.price"),
 )
+KEEP_COLUMN = "the serving code knows the column under its old name"
+KEEP_TABLE = "the serving code knows the table between the two models under its old name"
+# Renames, in the ways that their refusals tell: what the last operation is then.
+RENAMED = (
+    (
+        'AlterModelTable("room", "books_room")',
+        'RenameModel("Room", "Hall")',
+        "destructive: the serving code knows a column of books_room_shelves under the model's old name",
+    ),
+    (
+        'RenameModel("Shelf", "Rack")',
+        "destructive: the serving code knows a column of books_room_shelves under the model's old name",
+    ),
+    (BETWEEN, 'RenameModel("Shelf", "Rack")', "safe: "),
+    (BETWEEN, 'RenameField("room", "shelves", "racks")', "safe: "),
+    ('RenameField("book", "heir", "owner")', f"destructive: {KEEP_COLUMN}; db_column='heir_id'"),
+    (
+        f'AlterField("book", "heir", models.ForeignKey({USER}, CASCADE, null=True, related_name="+",'
+        ' db_column="heir_id"))',
+        'RenameField("book", "heir", "owner")',
+        "safe: ",
+    ),
+    ('RenameField("room", "shelves", "racks")', f"destructive: {KEEP_TABLE}; db_table='books_room_shelves'"),
+    (
+        'AlterField("room", "shelves", models.ManyToManyField("books.shelf", related_name="+",'
+        ' db_table="books_room_shelves"))',
+        'RenameField("room", "shelves", "racks")',
+        "safe: ",
+    ),
+    (BETWEEN, 'AlterModelTable("room", "books_room")', 'RenameModel("Room", "Hall")', "safe: "),
+    (BETWEEN, 'RenameModel("Room", "Hall")', "destructive: the serving code knows the table under its old name"),
+    (
+        BETWEEN,
+        'RenameModel("Shelf", "Rack")',
+        'AlterField("room", "shelves", models.ManyToManyField("books.rack", through="books.place", blank=True))',
+        "safe: ",
+    ),
+)
 # Where defaults stay in the database.
 KEPT = (
     ('AddField("book", "isbn", models.CharField(max_length=13, default=""))', "safe"),
@@ -103,6 +182,23 @@ KEPT = (
     ('AddField("book", "stock", models.IntegerField(blank=True))', "destructive"),
     ('AddField("book", "stock", models.IntegerField(default=0, unique=True))', "destructive"),
     ('AlterField("book", "note", models.TextField(default=""))', "destructive"),
+)
+# What locks a table for as long as an operation after it takes: what is said of it.
+HELD = (
+    ('AddField("book", "isbn", models.TextField(null=True))', "RunPython(print)", "AddField book.isbn locks its table"),
+    ('AddField("book", "isbn", models.TextField(null=True))', "RunPython(migrations.RunPython.noop)", ""),
+    ('AddField("book", "isbn", models.TextField(null=True))', "RunSQL(migrations.RunSQL.noop)", ""),
+    ('AlterField("book", "note", models.TextField(null=True, help_text="x"))', "RunPython(print)", ""),
+    (
+        'AlterField("book", "note", models.TextField(null=True, db_index=True))',
+        "RunPython(print)",
+        "AlterField book.note locks its table",
+    ),
+    (
+        'AlterField("book", "note", models.CharField(null=True, max_length=9))',
+        "RunPython(print)",
+        "AlterField book.note locks its table",
+    ),
 )
 # What waits in PostgreSQL, for the table that it waits for.
 LOCKS = (

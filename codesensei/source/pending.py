@@ -80,7 +80,10 @@ def _plan(
     project: Checkout, files: Mapping[Key, str], apps: Collection[str], applied: Collection[Key]
 ) -> tuple[Migration, ...]:
     """The migrations of these apps that are not applied, in an order that Django might run them in."""
-    read = {key: found for key, file in files.items() if key[0] in apps and (found := written.read(project, file, key))}
+    read = _read(project, files, apps)
+    if any(call.short == "RenameModel" for key in read.keys() - {*applied} for call in read[key].operations):
+        # Models of other apps may lead to that one.
+        read = _read(project, files, {app for app, _ in files})
     kept = {key: found for key, found in read.items() if key not in _left_out(read, applied)}
     state = State()
     plan = []
@@ -89,6 +92,10 @@ def _plan(
         if key not in applied and not (kept[key].replaces & {*applied}):
             plan.append(Migration(app=key[0], name=key[1], operations=operations, atomic=kept[key].atomic))
     return tuple(plan)
+
+
+def _read(project: Checkout, files: Mapping[Key, str], apps: Collection[str]) -> dict[Key, Written]:
+    return {key: found for key, file in files.items() if key[0] in apps and (found := written.read(project, file, key))}
 
 
 def _left_out(read: Mapping[Key, Written], applied: Collection[Key]) -> set[Key]:
@@ -131,11 +138,24 @@ class Model:
 
     def set(self, own: str, node: ast.expr | None, names: Mapping[str, str], app: str, name: str) -> Field | None:
         """Take a field as it is written now."""
-        found = written.column(node, names, (app, name, own))
-        self.fields[own] = found
+        found = self.fields[own] = written.column(node, names, (app, name, own))
         self.named -= {own}
-        self.named |= {own} if written.names_column(node) else set()
-        return found
+        self.named |= {own} if found and written.names_column(node, found.kind) else set()
+        self.move(self.table)
+        return self.fields[own]
+
+    def move(self, table: str) -> None:
+        """Take another table: those between two models are named after it."""
+        self.table = table
+        for own, found in self.fields.items():
+            if found and found.kind == "ManyToManyField" and own not in self.named:
+                self.fields[own] = replace(found, column=written.column_name(found.kind, own, table))
+
+    def between(self, own: str, wanted: str) -> Iterator[str]:
+        """The tables that Django makes for its fields with a column named after a wanted model; `own`: after itself."""
+        for found in self.fields.values():
+            if found and found.kind == "ManyToManyField" and not found.through and wanted in (own, found.related):
+                yield found.column
 
 
 @dataclass
@@ -151,16 +171,25 @@ class State:
             between = self._copy(app, operations)
             for inner in operations:
                 yield from between.describe(app, inner)
-            for inner in call.calls("state_operations"):
-                _ = [*self.describe(app, inner)]
+            self._take_state(app, call)
             return
         if call.name == UNREAD or any(key == "**" or call.is_unread(key) for key in call.given):
             yield Operation(name=UNREAD)
+            return
+        if not call.is_django_s:
+            # Whatever it says that it is about, it may do anything.
+            yield Operation(name=call.short)
             return
         known: Callable[[str, Call], Operation] | None = getattr(self, f"_on_{call.short}", None)
         # As the database has it before the operation.
         table = self._table(app, call.text(*written.MODEL_KEYS))
         yield replace(known(app, call) if known else self._other(app, call), table=table)
+        self._take_state(app, call)
+
+    def _take_state(self, app: str, call: Call) -> None:
+        """What an operation does to models alone."""
+        for inner in call.calls("state_operations"):
+            _ = [*self.describe(app, inner)]
 
     def _copy(self, app: str, operations: Iterable[Call]) -> State:
         """A state that these operations may change, while this one stays."""
@@ -172,11 +201,11 @@ class State:
 
     def _model(self, app: str, name: str) -> Model:
         """A model; one of a package is made as it is spoken of."""
-        return self.models.setdefault((app, name.lower()), Model(table=f"{app}_{name}".lower()))
+        return self.models.setdefault((app, name.lower()), Model(table=f"{app}_{name.lower()}"))
 
     def _table(self, app: str, model: str) -> str:
         known = self.models.get((app, model.lower()))
-        return known.table if known else f"{app}_{model}".lower() if model else ""
+        return known.table if known else f"{app}_{model.lower()}" if model else ""
 
     def _other(self, app: str, call: Call) -> Operation:
         model = call.text("model_name", "name")
@@ -184,16 +213,14 @@ class State:
         return Operation(name=call.short, model=model, inert=bool(known and not known.has_table))
 
     def _on_RunSQL(self, app: str, call: Call) -> Operation:
-        sql = call.given.get("sql")
-        empty = (written.literal(sql) in ("", [], ())) or (sql is not None and ast.unparse(sql).endswith("RunSQL.noop"))
-        return Operation(name=call.short, inert=empty)
+        return Operation(name=call.short, inert=call.literal("sql") in ("", [], ()) or _is_noop(call, "sql"))
 
     def _on_RunPython(self, app: str, call: Call) -> Operation:
-        return Operation(name=call.short)
+        return Operation(name=call.short, inert=_is_noop(call, "code"))
 
     def _on_CreateModel(self, app: str, call: Call) -> Operation:
         name = call.text("name")
-        model = Model(table=f"{app}_{name}".lower())
+        model = Model(table=f"{app}_{name.lower()}")
         for pair in getattr(call.given.get("fields"), "elts", ()):
             own, *field_of = getattr(pair, "elts", (None,))
             if isinstance(known := written.literal(own), str):
@@ -208,8 +235,9 @@ class State:
         """An option of a model that says something of its table."""
         if (option, value) in (("managed", False), ("proxy", True)):
             model.has_table = False
-        elif option == "db_table" and isinstance(value, str):
-            model.table, model.names_table = value, bool(value)
+        elif option == "db_table" and isinstance(value, str) and value:
+            model.move(value)
+            model.names_table = True
         elif option in ("unique_together", "index_together"):
             model.together = {**model.together, str(option): _together(value)}
         elif option == "order_with_respect_to":
@@ -230,19 +258,39 @@ class State:
     def _on_RenameModel(self, app: str, call: Call) -> Operation:
         old, new = call.text("old_name"), call.text("new_name")
         model = self._model(app, old)
-        # Also where it is the name that the table would have anyway.
-        same = model.names_table
-        self.models[app, new.lower()] = model if same else replace(model, table=f"{app}_{new}".lower())
+        wanted = f"{app}.{old}".lower()
+        between = [each for key, one in self.models.items() for each in one.between(".".join(key).lower(), wanted)]
         del self.models[app, old.lower()]
-        return Operation(name=call.short, model=old, to=new, inert=same or not model.has_table)
+        self.models[app, new.lower()] = model
+        self._lead(wanted, f"{app}.{new}".lower())
+        # Also where it is the name that the table would have anyway.
+        if not model.names_table:
+            self._model(app, new).move(f"{app}_{new.lower()}")
+        inert = (model.names_table and not between) or not model.has_table
+        return Operation(name=call.short, model=old, to=new, between=tuple(sorted(between)), inert=inert)
+
+    def _lead(self, old: str, new: str) -> None:
+        """Have what leads to a model lead to it under its new name."""
+        for key, model in self.models.items():
+            fields = {
+                own: found
+                and replace(
+                    found,
+                    related=new if found.related == old else found.related,
+                    through=new if found.through == old else found.through,
+                )
+                for own, found in model.fields.items()
+            }
+            self.models[key] = replace(model, fields=fields, named={*model.named})
 
     def _on_AlterModelTable(self, app: str, call: Call) -> Operation:
         name = call.text("name")
         model = self._model(app, name)
-        table = call.text("table") or f"{app}_{name}".lower()
-        same, model.table = model.table.lower() == table.lower(), table
+        table = call.text("table") or f"{app}_{name.lower()}"
+        same = model.table == table
+        model.move(table)
         model.names_table = bool(call.text("table"))
-        return Operation(name=call.short, model=name, to=table.lower(), inert=same or not model.has_table)
+        return Operation(name=call.short, model=name, to=table, inert=same or not model.has_table)
 
     def _on_AlterUniqueTogether(self, app: str, call: Call) -> Operation:
         name = call.text("name")
@@ -250,8 +298,9 @@ class State:
         wanted = _together(call.literal(option))
         fresh = wanted - model.together.get(option, frozenset())
         model.together = {**model.together, option: wanted}
-        fields = tuple(sorted({each for names in fresh for each in names}))
-        return Operation(name=call.short, model=name, fields=fields, inert=not fresh or not model.has_table)
+        return Operation(
+            name=call.short, model=name, fields=tuple(sorted(fresh)), inert=not fresh or not model.has_table
+        )
 
     _on_AlterIndexTogether = _on_AlterUniqueTogether
 
@@ -269,7 +318,7 @@ class State:
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("UniqueConstraint"):
             given = {word.arg: written.literal(word.value) for word in node.keywords}
             fields = () if given.get("nulls_distinct") is False else given.get("fields") or ()
-        named = tuple(map(str, fields)) if isinstance(fields, (list, tuple)) else ()
+        named = (tuple(map(str, fields)),) if fields and isinstance(fields, (list, tuple)) else ()
         inert, constraint = not self._model(app, model).has_table, written.kept_by(node)
         return Operation(name=call.short, model=model, fields=named, constraint=constraint, inert=inert)
 
@@ -303,13 +352,21 @@ class State:
     def _on_RenameField(self, app: str, call: Call) -> Operation:
         name, old, new = call.text("model_name"), call.text("old_name"), call.text("new_name")
         model = self._model(app, name)
-        found, own = model.fields.pop(old, None), old in model.named
+        before, own = model.fields.pop(old, None), old in model.named
+        same = own or bool(before and before.through)
         if own:
             model.named = model.named - {old} | {new}
-        elif found:
-            found = replace(found, column=written.column_name(found.kind, app, name, new))
-        model.fields[new] = found
-        return Operation(name=call.short, model=name, field=old, to=new, inert=own or not model.has_table)
+        after = before and replace(before, column=written.column_name(before.kind, new, model.table))
+        model.fields[new] = before if own else after
+        inert = same or not model.has_table
+        return Operation(name=call.short, model=name, field=old, to=new, before=before, inert=inert)
+
+
+def _is_noop(call: Call, key: str) -> bool:
+    """Whether an argument is Django's own way to say that nothing is run."""
+    node = call.given.get(key)
+    name = written.full_name(node, call.names) if node else ""
+    return name.startswith("django.") and name.endswith(f".{call.short}.noop")
 
 
 def _together(value: object) -> frozenset[tuple[str, ...]]:

@@ -16,6 +16,10 @@ from codesensei.wire.quick import dataclass
 # The label of a migration's app, and the migration's name.
 Key = tuple[str, str]
 _OPERATIONS = ("django.db.migrations.", "django.contrib.postgres.operations.")
+_MIGRATION = ("django.db.migrations.Migration", "django.db.migrations.migration.Migration")
+_LIST = "operations"
+# Names in these are of their own.
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # Parameters by position, as Django has them since 4.2.
 _PARAMETERS: Mapping[str, str] = {
     "CreateModel": "name fields options bases managers",
@@ -40,7 +44,7 @@ _PARAMETERS: Mapping[str, str] = {
     "AlterConstraint": "model_name name constraint",
     "RemoveConstraint": "model_name name",
     "ValidateConstraint": "model_name name",
-    "RunSQL": "sql reverse_sql",
+    "RunSQL": "sql reverse_sql state_operations",
     "RunPython": "code reverse_code",
     "SeparateDatabaseAndState": "database_operations state_operations",
 }
@@ -56,7 +60,7 @@ _INDEX_PARTS = ("condition", "include", "opclasses")
 _TEXT_KINDS = frozenset(
     "BinaryField CharField EmailField FileField FilePathField ImageField SlugField TextField URLField".split()
 )
-_TEXTS = ("db_column", "db_collation", "db_table")
+_TEXTS = ("db_column", "db_collation", "db_table", "to_field")
 _NUMBERS = ("max_length", "max_digits", "decimal_places")
 # Lengths that a migration leaves out where they are the usual ones.
 _LENGTHS = {"SlugField": 50, "URLField": 200, "FileField": 100, "ImageField": 100, "FilePathField": 100}
@@ -72,9 +76,14 @@ class Call:
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def is_django_s(self) -> bool:
+        """Whether its class is one of Django's."""
+        return self.name.startswith(_OPERATIONS)
+
+    @property
     def short(self) -> str:
         """The class's own name; of one that is not Django's never just that, so that it is not taken for Django's."""
-        if self.name.startswith(_OPERATIONS):
+        if self.is_django_s:
             return self.name.rpartition(".")[2]
         return self.name if "." in self.name else f"its own {self.name}"
 
@@ -88,7 +97,7 @@ class Call:
 
     def is_unread(self, key: str) -> bool:
         """Whether only running tells which model or field an operation of Django's is about."""
-        return key in _NAME_KEYS and self.name.startswith(_OPERATIONS) and not isinstance(self.literal(key), str)
+        return key in _NAME_KEYS and self.is_django_s and not isinstance(self.literal(key), str)
 
     def calls(self, key: str) -> tuple[Call, ...]:
         """The operations in an argument."""
@@ -127,9 +136,35 @@ def read(project: Checkout, file: str, key: Key) -> Written | None:
         for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
         if isinstance(target, ast.Name)
     }
-    operations = calls(said["operations"], names_in(tree)) if "operations" in said else ()
+    names = names_in(tree)
+    operations = calls(said["operations"], names) if "operations" in said else ()
+    if _has_more(tree, of_class[-1], names):
+        operations += (Call(UNREAD),)
     dependencies, replaces = (_keys(said.get(name)) for name in ("dependencies", "replaces"))
     return Written(key, operations, dependencies, replaces, literal(said.get("atomic")) is not False)
+
+
+def _has_more(tree: ast.Module, migration: ast.ClassDef, names: Mapping[str, str]) -> bool:
+    """Whether only running tells all operations: of another class, or of a statement that is no plain assignment."""
+    assigned = [
+        statement
+        for statement in migration.body
+        if isinstance(statement, (ast.Assign, ast.AnnAssign))
+        for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+        if isinstance(target, ast.Name) and target.id == _LIST
+    ]
+    inherits = any(full_name(base, names) not in _MIGRATION for base in migration.bases)
+    rest = [each for each in migration.body if each not in assigned and not isinstance(each, _SCOPES)]
+    return (
+        (inherits and not assigned)
+        or any(isinstance(node, ast.Name) and node.id == _LIST for each in rest for node in ast.walk(each))
+        or any(isinstance(node, ast.Attribute) and _is_list(node) for node in ast.walk(tree))
+    )
+
+
+def _is_list(node: ast.Attribute) -> bool:
+    """Whether this is the list of operations, spoken of after its class."""
+    return node.attr == _LIST and isinstance(node.value, ast.Name) and node.value.id == "Migration"
 
 
 def label(project: Checkout, folder: str) -> str:
@@ -218,7 +253,7 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
     numbers = {each: value for each, value in plain.items() if isinstance(value, int)}
     if {*plain} - {*texts, *numbers} - {each for each in plain if ast.unparse(given[each]) == "None"}:
         return None
-    named = texts.get("db_table" if kind == "ManyToManyField" else "db_column")
+    named = texts.get(_named_by(kind))
     return Field(
         kind=kind,
         null=null,
@@ -229,9 +264,10 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
         filled=_is_filled(kind, null, given),
         index=index,
         stored=stored,
-        column=named or column_name(kind, app, model, own_name),
+        column=named or column_name(kind, own_name),
         collation=texts.get("db_collation", ""),
         related=_related(given.get("to"), app, model) if kind in _RELATIONS else "",
+        to_field=texts.get("to_field", ""),
         constraint=constraint,
         through=_related(given["through"], app, model) if "through" in given else "",
         length=numbers.get("max_length", _LENGTHS.get(kind)),
@@ -240,17 +276,22 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
     )
 
 
-def column_name(kind: str, app: str, model: str, name: str) -> str:
-    """What Django calls a field's column, or its table between two models."""
+def column_name(kind: str, name: str, table: str = "") -> str:
+    """What Django calls a field's column, or, with its model's table, its table between two models."""
     if kind == "ManyToManyField":
-        return f"{app}_{model}_{name}".lower()
+        return f"{table}_{name}"
     return f"{name}_id" if kind in ("ForeignKey", "OneToOneField") else name
 
 
-def names_column(node: ast.expr | None) -> bool:
+def names_column(node: ast.expr | None, kind: str) -> bool:
     """Whether a field says what its column or table is called, and keeps it under another name."""
     words = node.keywords if isinstance(node, ast.Call) else ()
-    return any(word.arg in ("db_column", "db_table") and literal(word.value) for word in words)
+    return any(word.arg == _named_by(kind) and bool(literal(word.value)) for word in words)
+
+
+def _named_by(kind: str) -> str:
+    """The argument that says it."""
+    return "db_table" if kind == "ManyToManyField" else "db_column"
 
 
 def _flags(given: Mapping[str, ast.expr], defaults: Mapping[str, bool]) -> Iterator[bool]:

@@ -11,6 +11,7 @@ from typing import Literal
 from codesensei.source import Checkout, SourceError, at, pending
 from codesensei.story.section import LONGEST, Section, bounded, shortened
 from codesensei.story.served import Served, of_served
+from codesensei.wire.columns import is_kept
 from codesensei.wire.migrations import ACKNOWLEDGE, Judged, Migration, judge
 from codesensei.wire.quick import dataclass
 from codesensei.wire.rehearsal import AUTO_SIZE, Rehearse, is_risky
@@ -64,7 +65,7 @@ def of_migrations(
     if isinstance(found, Section):
         return Migrations(NAME, found.entries)
     done, plan = ([one for one in found.new if (one.label in applied) == is_done] for is_done in (True, False))
-    coming = [*judge(plan, lambda _: keeps)]
+    coming = [*judge(plan, lambda _: keeps, _left_by(done, kept))]
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
     lacked = [*judge(found.gone, lambda label: label in kept)]
     waits = backup and any(one.verdict == "destructive" for one in coming)
@@ -93,6 +94,12 @@ def of_database(revision: str, checkout: Checkout, roots: Sequence[str]) -> Aske
                 tables = dict.fromkeys(wait.table for wait in (*held(plan), *locked(plan)))
                 return AskedOfDatabase(tables=tuple(tables), migrations=tuple(one.label for one in plan))
     return NOTHING_ASKED
+
+
+def _left_by(done: Iterable[Migration], kept: Collection[str]) -> set[tuple[str, str]]:
+    """Tables and columns whose defaults an earlier deploy has left in the database, and the serving code needs."""
+    operations = [each for one in done if one.label in kept for each in one.operations]
+    return {(each.table, each.after.column) for each in operations if each.after and is_kept(each.after)}
 
 
 def _risk(plan: Sequence[Migration], coming: Sequence[Judged], tables: Mapping[str, Table], postgresql: bool) -> Risk:

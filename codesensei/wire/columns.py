@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from codesensei.wire.quick import dataclass
@@ -43,7 +44,8 @@ _ALWAYS_WRITE = "deploy code that always writes a value first, and let the next 
 class Field:
     """What matters of a field; what is not known is empty.
 
-    `kind` is its class, or the one of Django's that it is made from. `through` is the model of a ManyToManyField that
+    `kind` is its class, or the one of Django's that it is made from and whose type it has. `to_field` is the other
+    model's that a key leads to, where the project names it. `through` is the model of a ManyToManyField that
     the project wrote itself. `default` is the database's own, `default_by` the class of its expression; `filled`:
     Django has a value for rows that are there. `index`: it has one of its own; `stored`: rows hold a generated one.
     """
@@ -61,6 +63,7 @@ class Field:
     db_type: str = ""
     collation: str = ""
     related: str = ""
+    to_field: str = ""
     constraint: bool = True
     through: str = ""
     length: int | None = None
@@ -87,10 +90,22 @@ def is_kept(column: Field | None) -> bool:
     return column.filled and not column.null and not column.default
 
 
+def is_same(before: Field | None, after: Field | None) -> bool:
+    """Whether the database has the same column, but for an index of it."""
+    return bool(before and after and replace(before, index=after.index, filled=after.filled) == after)
+
+
+def leads_elsewhere(before: Field, after: Field) -> bool:
+    """Whether a key gets another model, or another of its fields."""
+    return (before.related, before.to_field) != (after.related, after.to_field)
+
+
 def added(column: Field | None) -> Iterator[Opinion]:
     """What is to be said against a new column, of which the rows that the serving code writes say nothing."""
     if column is None:
         yield Opinion("unknown", "its field is not written plainly", "the deploy asks Django itself")
+    elif column.kind == "GeneratedField" and column.unique:
+        yield FORBIDDEN
     elif column.kind in _WITHOUT_COLUMN:
         return
     elif column.primary_key:
@@ -132,7 +147,7 @@ def _rules(before: Field, after: Field) -> Iterator[Opinion]:
         yield Opinion("destructive", why, f"{_ALWAYS_WRITE} fill the rows and do this")
     if (after.unique and not before.unique) or before.primary_key != after.primary_key:
         yield FORBIDDEN
-    if after.related and (before.related != after.related or (after.constraint and not before.constraint)):
+    if after.related and (leads_elsewhere(before, after) or (after.constraint and not before.constraint)):
         yield FORBIDDEN
     if before.default and not (after.default or after.null):
         why = "the serving code leaves the value to the database, which then has no default"

@@ -7,9 +7,8 @@ that Django sends. A change of the catalog alone takes a moment, however large t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
-from codesensei.wire.columns import Field
+from codesensei.wire.columns import Field, is_same, leads_elsewhere
 from codesensei.wire.migrations import Made, Migration, Operation, follow
 from codesensei.wire.quick import dataclass
 from codesensei.wire.text import size
@@ -152,7 +151,7 @@ def held(plan: Iterable[Migration]) -> Iterator[Wait]:
                     always=True,
                 )
                 locks = None
-            if migration.atomic and operation.name in _LOCKING and is_there and not locks:
+            if migration.atomic and _locks(operation) and is_there and not locks:
                 locks, table = operation, of
 
 
@@ -205,11 +204,17 @@ def _existing(plan: Iterable[Migration]) -> Iterator[tuple[Migration, list[tuple
 
 
 def _is_exclusive(operation: Operation) -> bool:
-    before, after = operation.before, operation.after
-    if operation.name == "AlterField" and before and after:
-        # Another index alone, or what Python alone knows, changes no column.
-        return replace(before, index=after.index, filled=after.filled) != after
+    if operation.name == "AlterField" and is_same(operation.before, operation.after):
+        return False
     return operation.name in _EXCLUSIVE and operation.constraint != "index"
+
+
+def _locks(operation: Operation) -> bool:
+    """Whether it locks its table for others: also another index does, but not what Python alone knows."""
+    before, after = operation.before, operation.after
+    if operation.name == "AlterField" and before and after and before.index == after.index:
+        return _is_exclusive(operation)
+    return operation.name in _LOCKING
 
 
 def _works(operation: Operation, atomic: bool) -> Iterator[_Work]:
@@ -265,7 +270,7 @@ def _altered(before: Field, after: Field) -> Iterator[_Work]:
         yield _Work(_ALL, "its indexes are built again", _SECOND)
     if after.index and not (before.index or after.unique):
         yield _Work(_WRITES, _BUILT, f"add it to Meta.indexes by AddIndexConcurrently {_NO_TRANSACTION}")
-    if after.related and after.constraint and (before.related != after.related or not before.constraint):
+    if after.related and after.constraint and (leads_elsewhere(before, after) or not before.constraint):
         yield _Work(_WRITES, _SCANNED, _FOREIGN)
 
 

@@ -13,8 +13,8 @@ import pytest
 from codesensei.scripts.release import guard
 from codesensei.wire import codec
 from codesensei.wire.migrations import Judged, judge
-from codesensei.wire.table_locks import locked
-from tests.operations import FIRST, KEPT, LOCKS, ROWS, SECOND
+from codesensei.wire.table_locks import held, locked
+from tests.operations import FIRST, HELD, KEPT, LOCKS, RENAMED, ROWS, SECOND
 
 pytestmark = pytest.mark.slow
 
@@ -86,13 +86,56 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.proves("migrations.asked", "migrations.destructive", "migrations.writes", "migrations.unknown")
+@pytest.mark.proves(
+    "migrations.asked",
+    "migrations.destructive",
+    "migrations.writes",
+    "migrations.unique",
+    "migrations.packages",
+    "migrations.unknown",
+)
 def test_each_operation_of_a_plan(project: Path) -> None:
     """Each in a migration of its own, which ends the plan: none is on top of another."""
     texts = [second(f"migrations.{operation}") for operation, _ in ROWS]
     plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
     found = [list(judge(plan.migrations)) for plan in plans]
     assert [f"{one.verdict} {one.operation}" for (one,) in found] == [wanted for _, wanted in ROWS]
+
+
+@pytest.mark.proves("migrations.renamed")
+def test_what_gets_another_name_in_the_way_that_its_refusal_tells(project: Path) -> None:
+    texts = [second(*(f"migrations.{operation}" for operation in operations)) for *operations, _ in RENAMED]
+    plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
+    found = [[*judge(plan.migrations)][-1] for plan in plans]
+    for one, wanted in zip(found, [wanted for *_, wanted in RENAMED], strict=True):
+        verdict, _, keep = wanted.partition("; ")
+        assert f"{one.verdict}: {one.why}" == verdict
+        assert keep in one.fix
+
+
+APPS = """
+from django.apps import AppConfig
+from django.db import connection
+class Books(AppConfig):
+    name = "books"
+    def ready(self):
+        connection.features.ignores_table_name_case = %s
+"""
+
+
+@pytest.mark.proves("migrations.renamed")
+@pytest.mark.parametrize(("ignores_case", "verdict"), [(True, "safe"), (False, "destructive")])
+def test_a_name_in_upper_case_is_another_where_the_database_tells_them_apart(
+    project: Path, ignores_case: bool, verdict: str
+) -> None:
+    """PostgreSQL does, SQLite does not."""
+    apps = project / "books/apps.py"
+    apps.write_text(APPS % ignores_case)
+    try:
+        [one] = judged(project, 'migrations.AlterModelTable("leaf", "Books_Leaf")')
+    finally:
+        apps.unlink()
+    assert (one.verdict, one.operation.to) == (verdict, "Books_Leaf")
 
 
 @pytest.mark.proves("migrations.defaults")
@@ -113,6 +156,16 @@ def test_what_waits_for_each_operation(project: Path) -> None:
     assert not any(plan.tables for plan in plans), "only PostgreSQL is asked"
 
 
+@pytest.mark.proves("migrations.held")
+def test_what_locks_a_table_while_rows_are_worked_on(project: Path) -> None:
+    texts = [second(*(f"migrations.{operation}" for operation in operations)) for *operations, _ in HELD]
+    plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
+    found = [
+        "".join(wait.begin.removeprefix("books.0002_second: ") for wait in held(plan.migrations)) for plan in plans
+    ]
+    assert found == [wanted for *_, wanted in HELD]
+
+
 @pytest.mark.proves("migrations.asked")
 def test_what_only_django_keeps_track_of_is_no_operation(project: Path) -> None:
     assert judged(project, 'migrations.SeparateDatabaseAndState([], [migrations.RemoveField("book", "price")])') == []
@@ -122,6 +175,32 @@ def test_what_only_django_keeps_track_of_is_no_operation(project: Path) -> None:
 def test_a_class_of_the_project_s_own_may_do_anything(project: Path) -> None:
     [own] = judged(project, 'Trigger("")')
     assert (own.operation.name, own.verdict) == ("books.migrations.0002_second.Trigger", "unknown")
+
+
+@pytest.mark.proves("migrations.packages")
+def test_a_relation_of_a_package_s_own_is_between_two_models(project: Path) -> None:
+    """As django-taggit has it: without a table of its own, because its model between the two has one."""
+    tags = "Tags(settings.AUTH_USER_MODEL, through='contenttypes.ContentType')"
+    found = judged(
+        project,
+        f'migrations.AddField("book", "tags", {tags})',
+        f'migrations.AlterField("book", "tags", {tags})',
+        'migrations.RemoveField("book", "tags")',
+    )
+    assert [one.verdict for one in found] == ["safe"] * 3
+    [first, *_] = found
+    assert first.operation.after
+    assert (first.operation.after.kind, first.operation.after.through) == (
+        "ManyToManyField",
+        "contenttypes.contenttype",
+    )
+
+
+@pytest.mark.proves("migrations.packages")
+def test_a_field_with_a_type_that_is_none_of_django_s_has_its_own_name(project: Path) -> None:
+    [one] = judged(project, 'migrations.AlterField("book", "title", Mood())')
+    why = "only you know whether books.migrations.0002_second.Mood holds all that CharField does"
+    assert (one.verdict, one.why) == ("unknown", why)
 
 
 @pytest.mark.proves("migrations.fresh")

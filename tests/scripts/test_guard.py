@@ -141,6 +141,9 @@ def test_what_is_safe_goes_on_and_python_is_listed(django: Django, refuse: Refus
     django.plans(CODE, ADD)
     assert refuse() == []
     assert refuse.step.said == [f"{DROP_PRICE} runs Python code on the data"]  # type: ignore[attr-defined]
+    django.plans({**CODE, "inert": True}, ADD)
+    assert refuse() == []
+    assert not hasattr(refuse.step, "said"), "nothing"  # type: ignore[attr-defined]
 
 
 @pytest.mark.proves("migrations.acknowledged")
@@ -287,6 +290,21 @@ def test_a_side_that_does_not_know_the_column_still_gets_the_default(
     assert kept().columns == (("book", "note"),)
     assert [*kept().migrations] == [DROP_PRICE]
     guard.refuse_older(make_step("build"), RELEASE, ())
+
+
+@pytest.mark.proves("migrations.defaults")
+def test_a_default_that_the_serving_code_needs_is_not_dropped(staying: Django, refuse: Refuse) -> None:
+    """Once it is due, the column may change."""
+    field = {"kind": "CharField", "length": 9, "column": "note"}
+    sides = {"before": field, "after": {**field, "length": 10}}
+    staying.plan["migrations"][0]["operations"] = [
+        {"name": "AlterField", "model": "book", "field": "note", "table": "book", **sides}
+    ]
+    staying.serving = {"known": []}
+    with pytest.raises(Failure, match="the default that stays in the database, and this drops it"):
+        refuse()
+    staying.serving = {"known": [DROP_PRICE]}
+    assert refuse() == []
 
 
 @pytest.mark.proves("migrations.defaults")

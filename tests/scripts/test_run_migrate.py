@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 # As much of Django, and of what is below it, as the program touches. Statements are printed as they are run.
 DJANGO = """
-import contextlib, json, os, threading
+import contextlib, json, os, threading, types
 HOW = json.loads(os.environ["HOW"])
 class Raw:
     autocommit = True
@@ -82,6 +82,11 @@ class Signal:
         self.receiver = receiver
 class models:
     NOT_PROVIDED = object()
+class Field(types.SimpleNamespace):
+    def get_internal_type(self):
+        return "Field"
+    def db_type(self, connection):
+        return self.type
 class transaction:
     @contextlib.contextmanager
     def atomic(alias):
@@ -132,8 +137,8 @@ class apps:
 """
 MANAGE = """
 import sys, types
-PLAIN = {"null": False, "unique": False, "value": 3}
-from django.db import connections, connection_created, invalid, HOW
+PLAIN = {"null": False, "unique": False, "value": 3, "type": "integer"}
+from django.db import Field, connections, connection_created, invalid, HOW
 assert __name__ == "__main__" and sys.argv[1:] == ["migrate", "--noinput"]
 import beside
 connection = connections["default"]
@@ -146,7 +151,7 @@ connection.execute("ALTER TABLE")
 editor = connection.SchemaEditorClass()
 for name, table, *fields in HOW["operations"]:
     model = types.SimpleNamespace(_meta=types.SimpleNamespace(db_table=table))
-    getattr(editor, name)(model, *(types.SimpleNamespace(**{**PLAIN, **field}) for field in fields))
+    getattr(editor, name)(model, *(Field(**{**PLAIN, **field}) for field in fields))
 invalid[0] = HOW["after"]
 sys.exit(HOW["status"])
 """
@@ -363,6 +368,29 @@ def test_it_is_out_of_the_way_while_its_column_changes(tmp_path: Path, earlier: 
 
 
 @pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize("earlier", [True, False])
+@pytest.mark.parametrize(("name", "kept_there"), [("note", ["book", "note"]), ("remark", ["book", "remark"])])
+def test_a_default_that_only_the_database_has_stays(
+    tmp_path: Path, earlier: bool, name: str, kept_there: list[str]
+) -> None:
+    """It was of the operation alone (preserve_default=False), so the field that changes has none."""
+    change = ("alter_field", "book", {**NOTE, "value": None}, {"column": name, "value": None})
+    steps = [change] if earlier else [("add_field", "book", NOTE), change]
+    told, kept, _ = sql_of(tmp_path, {"kept": [["book", "note"]]} if earlier else KEEP, *steps)
+    assert told == [*([] if earlier else ADDED), "BEGIN", f"ALTER note {name}", "COMMIT"]
+    assert kept == [kept_there]
+
+
+@pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize("change", [{"type": "bigint"}, {"null": True}, {"unique": True}, {"db_default": 1}])
+def test_a_default_that_may_not_fit_does_not_stay(tmp_path: Path, change: dict[str, Any]) -> None:
+    steps = [("alter_field", "book", {**NOTE, "value": None}, {**NOTE, "value": None, **change})]
+    told, kept, dropped = sql_of(tmp_path, {"kept": [["book", "note"]]}, *steps)
+    assert told == ["BEGIN", DROP, "ALTER note note", "COMMIT"]
+    assert (kept, dropped) == ([], [["book", "note"]])
+
+
+@pytest.mark.proves("migrations.defaults")
 def test_a_column_that_was_there_and_a_table_that_is_new(tmp_path: Path) -> None:
     steps = [("alter_field", "book", NOTE, NOTE), ("create_model", "tag"), ("add_field", "tag", NOTE)]
     assert sql_of(tmp_path, KEEP, *steps) == (["ALTER note note", "CREATE tag", *ADDED[:2], "COMMIT"], [], [])
@@ -529,18 +557,18 @@ def test_who_it_is(row: Any, words: str) -> None:
 # One that gets no lock for its second operation; the first is over then.
 LOCKED = """
 import types
-from django.db import HOW, Locked, connection_created, connections
+from django.db import HOW, Field, Locked, connection_created, connections
 from django.db.migrations.executor import MigrationExecutor
-PLAIN = {"null": False, "unique": False, "value": 3}
+PLAIN = {"null": False, "unique": False, "value": 3, "type": "integer"}
 connection = connections["default"]
 connection_created.receiver(connection=connection)
 editor = connection.SchemaEditorClass()
 model = types.SimpleNamespace(_meta=types.SimpleNamespace(db_table="book"))
 def alter(_):
-    fields = [types.SimpleNamespace(column=column, **PLAIN) for column in ("note", "remark")]
+    fields = [Field(column=column, **PLAIN) for column in ("note", "remark")]
     editor.alter_field(model, *fields)
 def add(_):
-    editor.add_field(model, types.SimpleNamespace(column="mood", **PLAIN))
+    editor.add_field(model, Field(column="mood", **PLAIN))
     connection.execute(HOW["statement"])
 def wait(_):
     if HOW["error"] == "handled":

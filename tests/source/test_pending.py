@@ -8,8 +8,8 @@ import pytest
 
 from codesensei.source import Checkout, Pending, SourceError, bounds, open_source, pending
 from codesensei.wire.migrations import UNREAD, judge
-from codesensei.wire.table_locks import locked
-from tests.operations import FIRST, HEAD, KEPT, LOCKS, ROWS, SECOND
+from codesensei.wire.table_locks import held, locked
+from tests.operations import FIRST, HEAD, HELD, KEPT, LOCKS, RENAMED, ROWS, SECOND, USER
 from tests.source.conftest import Repository, asked
 
 Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
@@ -45,7 +45,7 @@ def between(repository: Repository) -> Between:
 
 
 @pytest.mark.slow
-@pytest.mark.proves("story.migrations")
+@pytest.mark.proves("story.migrations", "migrations.unique")
 def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
     """The same rows as for Django's own plan; each is the only operation, so none is on top of another."""
     for operation, wanted in ROWS:
@@ -53,6 +53,38 @@ def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
         (one,) = judge(found.new)
         told = f"{one.verdict} {one.operation}"
         assert told == (ONLY_DJANGO.get(wanted, wanted) if "Own(" in operation else wanted), operation
+
+
+@pytest.mark.proves("migrations.held")
+def test_what_locks_a_table_is_read_as_django_says_it(between: Between) -> None:
+    for *operations, wanted in HELD:
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
+        told = "".join(wait.begin.removeprefix("books.0002_second: ") for wait in held(found.new))
+        assert told == wanted, operations
+
+
+@pytest.mark.slow
+@pytest.mark.proves("migrations.renamed")
+def test_what_gets_another_name_is_read_as_django_says_it(between: Between) -> None:
+    for *operations, wanted in RENAMED:
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
+        last = [*judge(found.new)][-1]
+        verdict, _, keep = wanted.partition("; ")
+        assert f"{last.verdict}: {last.why}" == verdict, operations
+        assert keep in last.fix
+
+
+@pytest.mark.proves("migrations.renamed")
+def test_a_table_between_two_models_may_be_of_another_app(between: Between) -> None:
+    before = {
+        "shelves/migrations/0001_first.py": migration("migrations.CreateModel('Shelf', [], {'db_table': 'shelves'})"),
+        "rooms/migrations/0001_first.py": migration(
+            "migrations.CreateModel('Room', [('all', models.ManyToManyField('shelves.shelf'))])"
+        ),
+    }
+    rename = {"shelves/migrations/0002_second.py": migration("migrations.RenameModel('Shelf', 'Rack')")}
+    (one,) = judge(between(before, before | rename).new)
+    assert (one.verdict, one.operation.between) == ("destructive", ("rooms_room_all",))
 
 
 @pytest.mark.slow
@@ -78,6 +110,12 @@ def test_what_waits_for_an_operation_is_read_as_django_says_it(between: Between)
         ("[migrations.RenameField('book', 'price', NEW)]", [UNREAD]),
         ("[books.ours.RunPython(print)]", ["books.ours.RunPython"]),
         ("[broken", [UNREAD]),
+        ("[]\n    operations += [migrations.RemoveField('book', 'price')]", [UNREAD]),
+        ("[]\n    operations.append(migrations.RemoveField('book', 'price'))", [UNREAD]),
+        ("[]\n    if True:\n        operations = [migrations.RemoveField('book', 'price')]", [UNREAD]),
+        ("[]\nMigration.operations += [migrations.RemoveField('book', 'price')]", [UNREAD]),
+        ("None\nclass Migration(Migration):\n    pass", [UNREAD]),
+        ("[]\nclass Migration(Migration, Mixin):\n    pass", [UNREAD]),
     ],
 )
 @pytest.mark.proves("story.migrations")
@@ -86,6 +124,47 @@ def test_what_only_running_tells_is_unknown(between: Between, operations: str, w
     found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text})
     assert [one.operation.name for one in judge(found.new)] == wanted
     assert {one.verdict for one in judge(found.new)} == {"unknown"}
+
+
+@pytest.mark.proves("story.migrations")
+def test_what_is_written_plainly_is_all_there_is(between: Between) -> None:
+    """In whatever way Django's class is named, and whatever else is called the same."""
+    code = "def fill(apps, editor):\n    operations = []\n    operations.append(1)\n"
+    for base in ("migrations.Migration", "migrations.migration.Migration"):
+        for operations in ("    operations = []\n", "    operations: list = []\n", "", "    operations = names = []\n"):
+            text = f"{HEAD}\n{code}\nclass Migration({base}):\n    atomic = True\n{operations}"
+            [found] = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text}).new
+            assert found.operations == (), text
+
+
+@pytest.mark.proves("story.migrations", "migrations.unknown")
+def test_an_operation_of_a_package_is_about_nothing_that_is_known(between: Between) -> None:
+    """Also where it names a model that the plan makes, or one without a table."""
+    own = "pgtrigger.migrations.AddTrigger(model_name={!r})"
+    operations = ["migrations.CreateModel('Tag', [KEY])", own.format("tag"), own.format("view")]
+    found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: migration(*operations)})
+    assert [one.verdict for one in judge(found.new)] == ["safe", "unknown", "unknown"]
+
+
+@pytest.mark.proves("story.migrations")
+@pytest.mark.parametrize("words", ["'SELECT 1', None, [{}]", "'SELECT 1', state_operations=[{}]"])
+def test_what_sql_does_to_models_is_followed(between: Between, words: str) -> None:
+    longer = "migrations.AlterField('book', 'title', models.CharField(max_length=200))"
+    shorter = "migrations.AlterField('book', 'title', models.CharField(max_length=150))"
+    operations = [f"migrations.RunSQL({words.format(longer)})", shorter]
+    found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: migration(*operations)})
+    assert [one.verdict for one in judge(found.new)] == ["unknown", "destructive"]
+
+
+@pytest.mark.proves("migrations.renamed")
+def test_a_table_between_two_models_has_no_column_s_name(between: Between) -> None:
+    fans = f"models.ManyToManyField({USER}, related_name='+', {{}}='books_book_fans')"
+    verdicts = []
+    for name in ("db_column", "db_table"):
+        operations = (f"AlterField('book', 'fans', {fans.format(name)})", "RenameField('book', 'fans', 'readers')")
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
+        verdicts.append([one.verdict for one in judge(found.new)])
+    assert verdicts == [["safe", "destructive"], ["safe", "safe"]]
 
 
 @pytest.mark.parametrize(("operation", "verdict"), KEPT)
@@ -114,14 +193,25 @@ def test_a_column_keeps_the_name_that_an_earlier_migration_gave_it(between: Betw
 
 
 @pytest.mark.proves("story.migrations")
-@pytest.mark.parametrize(("table", "verdict"), [("books_book", "safe"), (None, "destructive")])
+@pytest.mark.parametrize(("table", "verdict"), [("books_leaf", "safe"), (None, "destructive")])
 def test_a_table_keeps_the_name_that_an_earlier_operation_gave_it(
     between: Between, table: str | None, verdict: str
 ) -> None:
     """The recipe for another name of a model, also where the table would have that name anyway."""
-    operations = (f'AlterModelTable("book", {table!r})', 'RenameModel("Book", "Novel")')
+    operations = (f'AlterModelTable("leaf", {table!r})', 'RenameModel("Leaf", "Sheet")')
     found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: second(*operations)})
     assert [one.verdict for one in judge(found.new)] == ["safe", verdict]
+
+
+@pytest.mark.proves("migrations.renamed")
+def test_a_name_in_upper_case_is_another(between: Between) -> None:
+    """PostgreSQL tells them apart, and Django lower-cases the model's name alone."""
+    rename = second('AlterModelTable("leaf", "Books_Leaf")')
+    (one,) = judge(between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: rename}).new)
+    assert (one.verdict, one.operation.to) == ("destructive", "Books_Leaf")
+    label = {"books/apps.py": "class Config:\n    label = 'Books'\n"}
+    (one,) = judge(between({FIRST_FILE: FIRST, **label}, {FIRST_FILE: FIRST, SECOND_FILE: rename, **label}).new)
+    assert (one.verdict, one.operation.table) == ("destructive", "Books_leaf")
 
 
 @pytest.mark.proves("story.migrations")

@@ -167,6 +167,22 @@ def test_going_back_while_the_default_is_there(monkeypatch: pytest.MonkeyPatch) 
     assert of_migrations(served(), checkout(), ["."], (), keeps=True).unfit
 
 
+@pytest.mark.proves("migrations.defaults")
+def test_a_default_that_a_failed_deploy_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    was = Field(kind="CharField", length=9, column="language")
+    about: dict[str, Any] = {"model": "book", "field": "language", "table": "books_book"}
+    added = Operation(name="AddField", after=replace(was, filled=True), **about)
+    altered = Operation(name="AlterField", before=was, after=replace(was, length=10), **about)
+    told(monkeypatch, Pending(new=(migration("0003_language", added), migration("0004_longer", altered))))
+    labels = ["books.0003_language"]
+    there = of_migrations(served(), checkout(), ["."], (), keeps=True, kept=labels, applied=labels)
+    assert there.entries[0] == (
+        "books.0004_longer: AlterField book.language is DESTRUCTIVE: the serving code leaves the value to the default"
+        " that stays in the database, and this drops it"
+    )
+    assert not of_migrations(served(), checkout(), ["."], (), keeps=True, applied=labels).refused
+
+
 @pytest.mark.proves("backups.destructive", "story.migrations")
 def test_what_waits_for_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
     def entries(*operations: Operation) -> tuple[tuple[str, ...], bool]:

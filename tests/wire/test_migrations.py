@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def alter(before: Field | None, after: Field | None) -> Operation:
 
 
 def constraint(*fields: str, name: str = "AddConstraint") -> Operation:
-    return Operation(name=name, model="book", fields=fields)
+    return Operation(name=name, model="book", fields=(fields,) if fields else ())
 
 
 def sql(**facts: Any) -> Operation:
@@ -56,6 +57,9 @@ ORDER = Operation(name="AlterOrderWithRespectTo", model="book")
 TABLE = Operation(name="AlterModelTable", model="book", to="novels")
 NULL, PLAIN, MANY = column(null=True), column(), column("ManyToManyField", related="books.author")
 COST = Operation(name="AlterField", model="book", field="cost", before=NULL, after=PLAIN)
+ISBN = replace(add(NULL), field="isbn")
+NULL_DEFAULT = column(null=True, default="constant")
+DEFAULT = Operation(name="AlterField", model="book", field="cost", before=NULL, after=NULL_DEFAULT)
 
 TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
     # New columns.
@@ -73,6 +77,7 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
     ("primary-key", "destructive", (add(column("AutoField", primary_key=True)),)),
     ("many", "safe", (add(MANY),)),
     ("generated", "safe", (add(column("GeneratedField")),)),
+    ("generated-unique", "destructive", (add(column("GeneratedField", unique=True)),)),
     ("null-key", "safe", (add(key("books.author", null=True)),)),
     ("non-null-key", "destructive", (add(key("books.author")),)),
     ("null-one-to-one", "safe", (add(key("books.author", kind="OneToOneField", null=True, unique=True)),)),
@@ -101,7 +106,34 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
     ),
     ("unique-with-new-null-column", "safe", (add(NULL), constraint("title", "price"))),
     ("unique-with-new-default", "destructive", (add(column(null=True, default="constant")), constraint("price"))),
+    ("unique-with-new-generated", "destructive", (add(column("GeneratedField", null=True)), constraint("price"))),
+    ("default-after-unique", "destructive", (add(NULL), constraint("price"), alter(NULL, column(default="constant")))),
+    ("null-default-after-unique", "destructive", (add(NULL), constraint("price"), alter(NULL, NULL_DEFAULT))),
+    ("choices-after-unique", "safe", (add(NULL), constraint("price"), alter(NULL, NULL))),
+    ("default-after-another-s-unique", "safe", (add(NULL), constraint("title", "isbn"), alter(NULL, NULL_DEFAULT))),
+    ("default-beside-null", "safe", (add(NULL), ISBN, constraint("price", "isbn"), alter(NULL, NULL_DEFAULT))),
+    (
+        "defaults-of-all-after-unique",
+        "destructive",
+        (add(NULL), ISBN, constraint("price", "isbn"), alter(NULL, NULL_DEFAULT), replace(DEFAULT, field="isbn")),
+    ),
+    ("default-of-renamed-after-unique", "destructive", (add(NULL), constraint("price"), RENAME, DEFAULT)),
+    (
+        "default-of-renamed-table-after-unique",
+        "destructive",
+        (add(NULL), constraint("price"), RENAME_MODEL, replace(DEFAULT, model="novel", field="price")),
+    ),
+    (
+        "default-after-column-made-again",
+        "safe",
+        (add(NULL), constraint("price"), REMOVE, add(NULL), alter(NULL, NULL_DEFAULT)),
+    ),
     ("together-with-new-null-column", "safe", (add(NULL), TOGETHER)),
+    (
+        "together-with-another-group",
+        "destructive",
+        (add(NULL), replace(TOGETHER, fields=(("price", "title"), ("note", "title")))),
+    ),
     # What is gone, or called otherwise.
     ("drop-column", "destructive", (REMOVE,)),
     ("drop-many", "destructive", (Operation(name="RemoveField", model="book", field="price", before=MANY),)),
@@ -162,6 +194,7 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
     ("db-column", "destructive", (alter(column(column="price"), column(column="cost")),)),
     ("collation", "unknown", (alter(PLAIN, column(collation="und-x-icu")),)),
     ("key-to-another-table", "destructive", (alter(key("a.b"), key("a.c")),)),
+    ("key-to-another-field", "destructive", (alter(key("a.b"), key("a.b", to_field="code")),)),
     ("key-without-constraint", "safe", (alter(key("a.b"), key("a.b", constraint=False)),)),
     ("key-with-constraint", "destructive", (alter(key("a.b", constraint=False), key("a.b")),)),
     ("key-to-one-to-one", "destructive", (alter(key("a.b"), key("a.b", kind="OneToOneField", unique=True)),)),
@@ -185,7 +218,12 @@ TABLE_OF_VERDICTS: list[tuple[str, Verdict, tuple[Operation, ...]]] = [
 
 
 @pytest.mark.proves(
-    "migrations.destructive", "migrations.writes", "migrations.unknown", "migrations.run-python", "migrations.fresh"
+    "migrations.destructive",
+    "migrations.writes",
+    "migrations.unique",
+    "migrations.unknown",
+    "migrations.run-python",
+    "migrations.fresh",
 )
 @pytest.mark.parametrize(
     ("verdict", "operations"), [row[1:] for row in TABLE_OF_VERDICTS], ids=[row[0] for row in TABLE_OF_VERDICTS]
@@ -218,6 +256,16 @@ def test_the_fix_is_for_this_operation() -> None:
     assert str(rename).startswith("RenameField book.price to cost is DESTRUCTIVE: the serving code knows")
 
 
+@pytest.mark.proves("migrations.renamed")
+def test_a_model_whose_name_is_in_columns_of_other_tables_says_which() -> None:
+    [one] = judged(replace(RENAME_MODEL, table="shelves", between=("a_b", "a_c")))
+    assert one.why == "the serving code knows a column of a_b and a_c under the model's old name"
+    assert "CreateModel of a model for each of these tables" in one.fix
+    assert one.fix.endswith(
+        "AlterModelTable('book', 'shelves') before this operation, and db_table = 'shelves' in Meta of Novel"
+    )
+
+
 @pytest.mark.proves("migrations.defaults")
 def test_a_column_made_non_null_later_in_the_plan_keeps_its_default_too() -> None:
     null, filled = column(null=True, filled=True), column(filled=True)
@@ -228,6 +276,52 @@ def test_a_column_made_non_null_later_in_the_plan_keeps_its_default_too() -> Non
     ]
     assert [one.verdict for one in judge(plan)] == ["safe", "destructive"]
     assert [one.verdict for one in judge(plan, lambda label: label != "books.0003_x")] == ["safe", "destructive"]
+
+
+@pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        (column(index=True), "safe"),
+        (column(filled=True, collation="C"), "safe"),
+        (column(collation="C"), "destructive"),
+    ],
+)
+def test_a_default_of_the_operation_alone_goes_on_while_its_column_is_the_same(after: Field, verdict: Verdict) -> None:
+    """preserve_default=False: the field that is altered has none."""
+    plan = [Migration(app="books", name="0003_x", operations=(add(column(filled=True)), alter(PLAIN, after)))]
+    plan.append(Migration(app="books", name="0004_x", operations=(alter(after, after),)))
+    assert [one.verdict for one in judge(plan, lambda _: True)] == ["safe", verdict, verdict]
+    assert [one.verdict for one in judge(plan)] == ["destructive"] * 3
+
+
+@pytest.mark.proves("migrations.defaults")
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        (text(9), "safe"),
+        (text(9, index=True), "safe"),
+        (text(9, filled=True), "safe"),
+        (text(10), "destructive"),
+        (text(10, filled=True), "safe"),
+        (text(10, null=True), "safe"),
+        (text(10, default="constant"), "safe"),
+    ],
+)
+def test_what_drops_a_default_of_an_earlier_run(after: Field, verdict: Verdict) -> None:
+    fields = (replace(each, column="price") for each in (text(9), after))
+    plan = [Migration(app="books", name="0004_x", operations=(replace(alter(*fields), table="books_book"),))]
+    [one] = judge(plan, kept=[("books_book", "price")])
+    assert one.verdict == verdict
+    assert one.why.startswith("the serving code leaves the value to the default that stays") is (verdict != "safe")
+    assert [one.verdict for one in judge(plan, kept=[("books_book", "title")])] == ["safe"]
+
+
+@pytest.mark.proves("migrations.unique")
+def test_a_default_that_stays_makes_rows_equal_that_a_constraint_compares() -> None:
+    operations = (add(NULL), constraint("price"), alter(NULL, column(filled=True)))
+    plan = [Migration(app="books", name="0003_x", operations=operations)]
+    assert [one.verdict for one in judge(plan, lambda _: True)] == ["safe", "safe", "destructive"]
 
 
 @pytest.mark.proves("migrations.defaults")

@@ -104,6 +104,11 @@ TABLE_OF_LOCKS: list[tuple[str, Operation, str]] = [
     ),
     ("made-key", alter(INTEGER, key("a.b")), f"{WRITES}{SCANNED}, and so do writes to a.b"),
     ("another-key", alter(key("a.c"), key("a.b")), f"{WRITES}{SCANNED}, and so do writes to a.b"),
+    (
+        "another-field-s-key",
+        alter(key("a.b"), key("a.b", to_field="code")),
+        f"{WRITES}{SCANNED}, and so do writes to a.b",
+    ),
     ("same-key", alter(key("a.b"), key("a.b", null=True)), ""),
     ("key-constrained", alter(key("a.b", constraint=False), key("a.b")), f"{WRITES}{SCANNED}, and so do writes to a.b"),
     ("key-unconstrained", alter(key("a.b"), key("a.b", constraint=False)), ""),
@@ -213,6 +218,10 @@ def test_a_small_table_is_not_told_of_and_one_that_is_not_known_is(tables: dict[
         ((HOLDS,), []),
         ((HOLDS, Operation(name="RunPython", inert=True)), []),
         ((add(column("ManyToManyField")), PYTHON), []),
+        ((alter(PLAIN, column(filled=True)), PYTHON), []),
+        ((alter(None, PLAIN), PYTHON), ["AlterField"]),
+        ((alter(column(index=True), PLAIN), PYTHON), ["AlterField"]),
+        ((alter(PLAIN, column(index=True)), PYTHON), ["AlterField"]),
         ((Operation(name="CreateModel", model="Tag"), Operation(name="AddField", model="tag"), PYTHON), []),
     ],
 )

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.management import CommandError
 from django.db import connections, models, router, transaction
 from django.db.backends.utils import strip_quotes, truncate_name
-from django.db.migrations import RunSQL
+from django.db.migrations import RunPython, RunSQL
 from django.db.migrations.executor import MigrationExecutor
 
 QUERY, ALIAS = sys.argv[1:]
@@ -30,8 +30,15 @@ COLUMN = ("AddField", "RemoveField", "AlterField")
 
 def kind(field: Any) -> str:
     """Its class, or of another's the one of Django's that it is made from."""
-    known = (each for each in type(field).__mro__ if each.__module__.startswith("django.") and each not in ABSTRACT)
-    return str(next(known, type(field)).__name__)
+    if field.many_to_many:
+        return "ManyToManyField"
+    own: Any = type(field)
+    fields = (each for each in own.__mro__ if issubclass(each, models.Field) and each not in ABSTRACT)
+    known = next((each for each in fields if each.__module__.startswith("django.")), None)
+    if known and own.db_type is known.db_type and field.get_internal_type() == known.get_internal_type(field):
+        return str(known.__name__)
+    # With its module, as it may be called as one of Django's is.
+    return f"{own.__module__}.{own.__name__}"
 
 
 def related(target: Any, app: str, model: str) -> str:
@@ -56,9 +63,9 @@ def filled(field: Any) -> bool:
     return is_empty_text or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
 
 
-def facts(field: Any, app: str, model: str, name: str) -> dict[str, Any]:
-    """What matters of a field."""
-    field = field.clone()
+def facts(state: Any, name: str) -> dict[str, Any]:
+    """What matters of a model's field."""
+    app, model, field = state.app_label, state.name, state.fields[name].clone()
     field.set_attributes_from_name(name)
     remote = field.remote_field
     said: dict[str, Any] = {
@@ -75,12 +82,13 @@ def facts(field: Any, app: str, model: str, name: str) -> dict[str, Any]:
     }
     if remote:
         said |= {"related": related(remote.model, app, model), "constraint": getattr(field, "db_constraint", True)}
+        said["toField"] = getattr(remote, "field_name", None) or ""
     else:
         # Of a relation only its target tells.
         with contextlib.suppress(Exception):
             said["dbType"] = field.db_type(connections[ALIAS]) or ""
     if field.many_to_many:
-        said["column"] = field.db_table or f"{app}_{model}_{name}".lower()
+        said["column"] = table_between(state, name)
         said["through"] = related(remote.through, app, model) if remote.through else ""
     for key, attribute in {"length": "max_length", "digits": "max_digits", "decimals": "decimal_places"}.items():
         said[key] = getattr(field, attribute, None)
@@ -99,14 +107,37 @@ def has_table(state: Any) -> bool:
     return options.get("managed", True) and not options.get("proxy") and not is_swapped
 
 
-def table(state: Any) -> str:
-    return str(state.options.get("db_table") or f"{state.app_label}_{state.name_lower}").lower()
-
-
 def name_of_table(state: Any) -> str:
     """As the database has it."""
     made = truncate_name(f"{state.app_label}_{state.name_lower}", connections[ALIAS].ops.max_name_length())
     return str(strip_quotes(state.options.get("db_table") or made))
+
+
+def same_table(one: Any, other: Any) -> bool:
+    """Whether two models have it, for a database that may not tell upper case from lower."""
+    names = [name_of_table(state) for state in (one, other)]
+    if connections[ALIAS].features.ignores_table_name_case:
+        names = [name.lower() for name in names]
+    return names[0] == names[1]
+
+
+def table_between(state: Any, name: str) -> str:
+    """The table of a field between two models, unless one of these is written for it."""
+    named = getattr(state.fields[name], "db_table", None)
+    made = truncate_name(f"{name_of_table(state)}_{name}", connections[ALIAS].ops.max_name_length())
+    return str(strip_quotes(named or made))
+
+
+def tables_between(state: Any, app: str, model: str) -> list[str]:
+    """Those that Django makes with a column named after a model, of all apps."""
+    wanted = f"{app}.{model}".lower()
+    return sorted(
+        table_between(each, name)
+        for key, each in state.models.items()
+        for name, field in each.fields.items()
+        if field.many_to_many and not field.remote_field.through
+        if wanted in (".".join(key).lower(), related(field.remote_field.model, *key))
+    )
 
 
 def together(state: Any, option: str) -> set[tuple[str, ...]]:
@@ -142,7 +173,7 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
     model = str(next(filter(None, names), ""))
     said: dict[str, Any] = {"name": name}
     if name in ("RunSQL", "RunPython"):
-        empty = isinstance(operation, RunSQL) and is_empty(operation.sql)
+        empty = is_empty(operation.sql) if isinstance(operation, RunSQL) else operation.code is RunPython.noop
         return {**said, "inert": empty or not allowed(app, **operation.hints)}
     old = before.models.get((app, model.lower()))
     target = operation.new_name if name == "RenameModel" else model
@@ -153,17 +184,20 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
     said |= {"model": model, "inert": not (has_table(state) and allowed(app, model_name=state.name_lower))}
     said["table"] = name_of_table(old or state)
     if name in COLUMN:
-        said |= columns(app, operation, old, new)
+        said |= columns(operation, old, new)
     elif name == "RenameField":
         sides = ((old, operation.old_name), (new, operation.new_name))
-        one, other = (facts(each.fields[field], app, model, field)["column"] for each, field in sides)
-        said |= {"field": operation.old_name, "to": operation.new_name, "inert": said["inert"] or one == other}
+        one, other = (facts(each, field) for each, field in sides)
+        # A model of the project's own has the table between the two.
+        same = bool(one.get("through")) or one["column"] == other["column"]
+        said |= {"field": operation.old_name, "to": operation.new_name, "before": one, "inert": said["inert"] or same}
     elif name in ("RenameModel", "AlterModelTable"):
-        said["to"] = operation.new_name if name == "RenameModel" else table(new)
-        said["inert"] = said["inert"] or table(old) == table(new)
+        said["to"] = operation.new_name if name == "RenameModel" else name_of_table(new)
+        between = tables_between(before, app, model) if name == "RenameModel" else []
+        said |= {"between": between, "inert": said["inert"] or (same_table(old, new) and not between)}
     elif name in ("AlterUniqueTogether", "AlterIndexTogether"):
         fresh = together(new, operation.option_name) - together(old, operation.option_name)
-        said |= {"fields": sorted({field for names in fresh for field in names}), "inert": said["inert"] or not fresh}
+        said |= {"fields": sorted(fresh), "inert": said["inert"] or not fresh}
     elif name == "AlterOrderWithRespectTo":
         orders = [each.options.get("order_with_respect_to") for each in (old, new)]
         said["inert"] = said["inert"] or orders[0] == orders[1]
@@ -172,10 +206,11 @@ def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, An
     return said
 
 
-def unique_fields(constraint: Any) -> list[str]:
+def unique_fields(constraint: Any) -> list[list[str]]:
     """The fields of a constraint that lets rows with NULL in one of them pass."""
     strict = getattr(constraint, "nulls_distinct", None) is False
-    return [] if strict or not isinstance(constraint, models.UniqueConstraint) else list(constraint.fields)
+    fields = list(getattr(constraint, "fields", ())) if isinstance(constraint, models.UniqueConstraint) else []
+    return [fields] if fields and not strict else []
 
 
 def kept_by(constraint: Any) -> str:
@@ -187,12 +222,11 @@ def kept_by(constraint: Any) -> str:
     return next((named[each.__name__] for each in type(constraint).__mro__ if each.__name__ in named), "")
 
 
-def columns(app: str, operation: Any, old: Any, new: Any) -> dict[str, Any]:
+def columns(operation: Any, old: Any, new: Any) -> dict[str, Any]:
     """A field as it was before an operation, and as it is after it."""
     said: dict[str, Any] = {"field": operation.name}
     for key, state in {"before": old, "after": new}.items():
-        field = state.fields.get(operation.name) if state else None
-        said[key] = facts(field, app, operation.model_name, operation.name) if field else None
+        said[key] = facts(state, operation.name) if state and operation.name in state.fields else None
     if said["after"]:
         said["after"]["filled"] = filled(operation.field)
     sides = [side for side in (said["before"], said["after"]) if side]

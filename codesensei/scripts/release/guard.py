@@ -70,24 +70,34 @@ def refuse(
         return Found()
     plans = {alias: _ask(step, release, alias) for alias in aliases}
     unknown = [*_no_migrations(acknowledged, plans.values())]
+    serving = replace(release, name=Path(serves or "").name)
     # Nothing serves, or the tables are new: there is nothing to break.
+    met = {alias: plan for alias, plan in plans.items() if serves and plan.applied}
+    due = {alias for alias, plan in met.items() if _is_due(step, serving, alias, plan)}
     judged = {
-        alias: [*judge(plan.migrations, lambda _, keeps=keep_defaults and plan.keeps: keeps)]  # type: ignore[misc]
-        for alias, plan in plans.items()
-        if serves and plan.applied
+        alias: [
+            *judge(
+                plan.migrations,
+                lambda _, keeps=keep_defaults and plan.keeps: keeps,  # type: ignore[misc]
+                () if alias in due else defaults.kept(step.project, alias).columns,
+            )
+        ]
+        for alias, plan in met.items()
     }
     wrong = [one for found in judged.values() for one in found if one.verdict != "safe"]
     if refused := [one for one in wrong if one.migration not in acknowledged]:
         raise _failure(refused, unknown)
     for alias, found in judged.items():
         _keep(step, alias, {one.migration: str(one) for one in found if one.verdict == "destructive"})
-        _settle(step, replace(release, name=Path(serves or "").name), alias, plans[alias])
+        if alias in due:
+            _keep(step, alias, defaults.kept(step.project, alias).migrations)
+            defaults.give_up(step, alias)
         defaults.begin(step, alias, found)
     for one in dict.fromkeys(wrong):
         step.say(f"acknowledged: {one.migration}: {one}")
     for one in dict.fromkeys(one for found in judged.values() for one in found if one.without):
         step.say(f"{one.migration}: {one}")
-    for one in dict.fromkeys(one for found in judged.values() for one in found if one.operation.name == "RunPython"):
+    for one in dict.fromkeys(one for found in judged.values() for one in found if _runs_python(one)):
         step.say(f"{one.migration} runs Python code on the data")
     return Found(
         (*dict.fromkeys(one for alias in judged for one in _waits(plans[alias])), *unknown),
@@ -117,6 +127,10 @@ def refuse_older(step: Step[object], release: Release, acknowledged: Sequence[st
         )
 
 
+def _runs_python(one: Judged) -> bool:
+    return one.operation.name == "RunPython" and not one.operation.inert
+
+
 def _is_risky(plan: Plan, judged: Iterable[Judged]) -> bool:
     return is_risky(plan.migrations, judged, plan.tables, plan.keeps)
 
@@ -127,20 +141,18 @@ def _waits(plan: Plan) -> Iterator[str]:
     yield from (f"{what}; {fix}" for what, fix in tell(found, plan.tables))
 
 
-def _settle(step: Step[object], serving: Release, alias: str, plan: Plan) -> None:
-    """Give up the defaults that both sides of this deploy can do without: each older release then fails to write."""
+def _is_due(step: Step[object], serving: Release, alias: str, plan: Plan) -> bool:
+    """Whether both sides of this deploy can do without the defaults: each older release then fails to write."""
     found = defaults.kept(step.project, alias)
     names = found.migrations.keys() & {*plan.applied}
     if not names <= {*plan.known} or not (names or found.columns):
-        return
+        return False
     done = _run(step, serving, alias)
     try:
         known = _plan(serving, done.answer).known if done.ok else ()
     except (ValueError, WireError):
         known = ()
-    if names <= {*known}:
-        _keep(step, alias, found.migrations)
-        defaults.give_up(step, alias)
+    return names <= {*known}
 
 
 def _run(step: Step[object], release: Release, alias: str) -> jobs.JobResult:

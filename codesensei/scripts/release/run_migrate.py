@@ -127,6 +127,13 @@ def is_own(field: Any) -> bool:
     return getattr(field, "db_default", models.NOT_PROVIDED) is not models.NOT_PROVIDED
 
 
+def is_plain(field: Any) -> bool:
+    """Whether rows need a value in the column that the project's own code alone gives."""
+    return bool(field.column) and not (
+        field.null or field.unique or getattr(field, "generated", False) or is_own(field)
+    )
+
+
 def forget(here: tuple[str, str]) -> None:
     if here in kept:
         kept.discard(here)
@@ -147,13 +154,14 @@ def keep_defaults(connection: Any) -> None:
 
     def keep(editor: Any, model: Any, field: Any) -> None:
         table, column = model._meta.db_table, field.column
-        plain = column and not (field.null or field.unique or getattr(field, "generated", False))
-        if not plain or is_own(field):
-            return
-        value = editor.effective_default(field)
-        if value is not None:
+        if is_plain(field) and (value := editor.effective_default(field)) is not None:
             editor.execute(altering(connection, table, column).replace("%", "%%") + " SET DEFAULT %s", [value])
             kept.add((table, column))
+
+    def stays(editor: Any, old: Any, new: Any) -> bool:
+        """Whether the value in the database is all that there is, and fits the column still."""
+        types = [(field.get_internal_type(), field.db_type(connection)) for field in (old, new)]
+        return is_plain(new) and editor.effective_default(new) is None and types[0] == types[1]
 
     class Editor(connection.SchemaEditorClass):  # type: ignore[misc]
         def create_model(self, model: Any) -> None:
@@ -176,6 +184,11 @@ def keep_defaults(connection: Any) -> None:
                 super().alter_field(model, old_field, new_field, strict)
                 return
             with transaction.atomic(connection.alias):
+                if here in kept and stays(self, old_field, new_field):
+                    super().alter_field(model, old_field, new_field, strict)
+                    forget(here)
+                    kept.add((table, new_field.column))
+                    return
                 if here in kept and not is_own(old_field):
                     # Django knows nothing of it, and it may not fit another type.
                     self.execute(f"{altering(connection, *here)} DROP DEFAULT")

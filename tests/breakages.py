@@ -631,6 +631,18 @@ UNIT = [
     Breakage("preview.geography", "components/stack.py", "*code.warnings, *geographic)", "*code.warnings)"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "else _engine_set(modules, settings)", 'else ""'),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
+    Breakage(
+        "preview.readers",
+        f"{SOURCE}/readers.py",
+        'words.get("default") or _argument(call, 1), cast is',
+        "None, cast is",
+    ),
+    Breakage("preview.readers", f"{SOURCE}/readers.py", "_argument(call, 2 if third else 1)", "_argument(call, 1)"),
+    Breakage(
+        "preview.readers", f"{SOURCE}/readers.py", "if one is None or found.setdefault(name, one) != one:", "if one:"
+    ),
+    Breakage("preview.readers", f"{SOURCE}/readers.py", '_OF_URLS.get(method, "") if not words', '"" if not words'),
+    Breakage("preview.readers", f"{SOURCE}/readers.py", "else of(other) if other in trees else {}", "else {}"),
     Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
@@ -638,7 +650,7 @@ UNIT = [
         "preview.hosts", f"{SOURCE}/variables.py", "if read.splits and not _NOT_PLAIN.search(text.value):", "if False:"
     ),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", " and not _NOT_PLAIN.search(text.value):", ":"),
-    Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others:", ":"),
+    Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others and", " and"),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", "node if any(", "self.generic_visit(node) if any("),
     Breakage("preview.needs", f"{SOURCE}/needs.py", ' and config.tls.kind == "off" and', " and"),
     Breakage("preview.hosts", f"{SOURCE}/needs.py", '_PORT.sub("", host.strip().lower())', "host.lower()"),

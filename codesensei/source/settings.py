@@ -40,8 +40,19 @@ class Modules:
 
     def knowing(self, module: str, texts: Mapping[str, str | None]) -> Modules:
         """The same, where the settings `module` are read with the variables that the stack gives them."""
-        files = read_all(self, module).files
-        return Modules(self.project, self.roots[0], self.roots[1:], given(self.project, files, texts))
+        files: dict[str, str] = {}
+        known = self
+        while more := {file: name for file, name in read_all(known, module).files.items() if file not in files}:
+            # A variable may say which file is read.
+            files |= more
+            variables = given(self.project, files, texts, partial(self._taken_from, files))
+            known = Modules(self.project, self.roots[0], self.roots[1:], variables)
+        return known
+
+    def _taken_from(self, files: Mapping[str, str], file: str, node: ast.ImportFrom) -> str | None:
+        """The project's file from which one of `files`, each with its module's name, takes names."""
+        target = self.target(files[file], file, node)
+        return self.find(target) if target else None
 
     def find(self, module: str) -> str | None:
         """The file of a module of the project, or None."""
@@ -192,7 +203,7 @@ class _Reader:
                 for node in walk(tree)
             )
             variables = self._modules.variables
-            self._block(module, (with_values(tree, variables) if variables else tree).body, certain=True)
+            self._block(module, (with_values(tree, file, variables) if variables else tree).body, certain=True)
         self._open.discard(file)
         return module
 

@@ -171,7 +171,8 @@ class _Reader:
     def __init__(self, modules: Modules, wanted: frozenset[str]) -> None:
         self._modules = modules
         self._wanted = wanted
-        self._open: set[str] = set()
+        self._open: dict[str, _Module] = {}
+        self._done: dict[tuple[str, str, bool], _Module] = {}
         self._read = 0
         self.notes: list[str] = []
         self.elsewhere: list[str] = []
@@ -185,9 +186,14 @@ class _Reader:
     def parse(self, name: str, file: str, into: _Module | None = None) -> _Module:
         """Read a file, as part of another where `into` is given."""
         module = _Module(name, file) if into is None else replace(into, file=file)
-        if file in self._open or self._read >= bounds.MODULES:
+        # Python loads a module once, and one that comes back to itself finds it as far as it is loaded.
+        known = self._open.get(file) or (self._done.get((name, file, self._certain)) if into is None else None)
+        if known:
+            return known
+        if self._read >= bounds.MODULES:
+            self._stop()
             return module
-        self._open.add(file)
+        self._open[file] = module
         self._read += 1
         self.files[file] = name
         if self._certain:
@@ -204,8 +210,17 @@ class _Reader:
             )
             variables = self._modules.variables
             self._block(module, (with_values(tree, file, variables) if variables else tree).body, certain=True)
-        self._open.discard(file)
+        del self._open[file]
+        if into is None:
+            self._done[name, file, self._certain] = module
         return module
+
+    def _stop(self) -> None:
+        """There are more files than are read, and any of them may set anything."""
+        self.sets_anything = True
+        words = f"the settings take names from more than {bounds.MODULES} files, of which the others are not read"
+        if words not in self.notes:
+            self.notes.append(words)
 
     def _block(self, module: _Module, body: Iterable[ast.stmt], *, certain: bool) -> None:
         for statement in body:

@@ -1,0 +1,55 @@
+"""How settings are put together, as far as reading follows it; what it does not follow is never refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codesensei.source import SourceError, bounds
+from tests.source.conftest import Repository
+from tests.source.test_needs import STATIC, Deploy, deploy_of
+
+HOSTS = ("shop.example.com",)
+
+
+@pytest.fixture
+def deploy(repository: Repository, tmp_path: Path) -> Deploy:
+    return deploy_of(repository, tmp_path)
+
+
+def components(count: int) -> dict[str, str]:
+    """Files that each take names from two others, as those of large projects."""
+    shared = "from config.paths import BASE\nfrom config.flags import ON\n"
+    return {"config/paths.py": "BASE = '/srv'\n", "config/flags.py": "ON = True\n"} | {
+        f"config/part{number}.py": f"{shared}PART{number} = BASE\n" for number in range(count)
+    }
+
+
+def taken(count: int) -> str:
+    return STATIC + "".join(f"from config.part{number} import *\n" for number in range(count))
+
+
+@pytest.mark.proves("preview.followed")
+def test_a_file_that_many_take_names_from_is_read_once(deploy: Deploy) -> None:
+    files = {**components(40), "config/web.py": "from config.flags import ON\nSTATIC_ROOT = ''\n"}
+    assert deploy(f"{taken(40)}STATIC_ROOT = BASE\n", files).settings.unsure == ()
+    with pytest.raises(SourceError, match=r"config/web\.py:2: STATIC_ROOT is not set"):
+        deploy(f"{taken(40)}from config.web import *\n", files)
+
+
+@pytest.mark.proves("preview.followed")
+def test_what_more_files_than_are_read_may_set_is_not_known(deploy: Deploy) -> None:
+    code = deploy(taken(bounds.MODULES), components(bounds.MODULES))
+    assert code.settings.unsure == (
+        f"the settings take names from more than {bounds.MODULES} files, of which the others are not read",
+    )
+
+
+@pytest.mark.proves("preview.followed")
+def test_a_file_that_comes_back_to_another_has_what_that_has_set(deploy: Deploy) -> None:
+    text = "ROOT = ''\nfrom config.web import *\n"
+    web = {"config/web.py": f"from config.settings import ROOT\n{STATIC}STATIC_ROOT = ROOT\n"}
+    with pytest.raises(SourceError, match=r"config/web\.py:3: STATIC_ROOT is not set"):
+        deploy(text, web)
+    assert deploy(text.replace("''", "'/srv/static'"), web).warnings == ()

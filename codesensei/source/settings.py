@@ -14,14 +14,14 @@ from functools import partial
 from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.places import ROOT, inside, place
-from codesensei.source.syntax import syntax_if_read, syntax_of, walk
+from codesensei.source.syntax import dotted, syntax_if_read, syntax_of, walk
 from codesensei.source.tree import join
 from codesensei.source.values import Value, value_of
 from codesensei.source.variables import Given, given, with_values
 from codesensei.wire.quick import dataclass
 
 # With one of these a file can set any name.
-_SETS_ANYTHING = {"exec", "globals", "locals", "setattr", "vars"}
+_SETS_ANYTHING = {"DjangoDynaconf", "exec", "globals", "locals", "setattr", "vars"}
 _EXISTS = re.compile(r"^not .*\b(exists|isdir|is_dir)\(")
 
 
@@ -204,10 +204,7 @@ class _Reader:
             line = getattr(error, "lineno", None)
             self.notes.append(f"{file}{f':{line}' if line else ''}: cannot be parsed by the Python that runs Pulumi")
         else:
-            self.sets_anything |= any(
-                isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SETS_ANYTHING
-                for node in walk(tree)
-            )
+            self.sets_anything |= any(map(_sets_anything, walk(tree)))
             variables = self._modules.variables
             self._block(module, (with_values(tree, file, variables) if variables else tree).body, certain=True)
         del self._open[file]
@@ -402,6 +399,12 @@ class _Values(Mapping[str, Value]):
 
     def __len__(self) -> int:
         return len(self._settings)
+
+
+def _sets_anything(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return dotted(node.func).rpartition(".")[2] in _SETS_ANYTHING
+    return isinstance(node, ast.Subscript) and dotted(node.value) == "sys.modules"
 
 
 def _doubt(module: _Module, node: ast.expr) -> None:

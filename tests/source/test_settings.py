@@ -53,3 +53,21 @@ def test_a_file_that_comes_back_to_another_has_what_that_has_set(deploy: Deploy)
     with pytest.raises(SourceError, match=r"config/web\.py:3: STATIC_ROOT is not set"):
         deploy(text, web)
     assert deploy(text.replace("''", "'/srv/static'"), web).warnings == ()
+
+
+@pytest.mark.proves("preview.followed")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import dynaconf\nsettings = dynaconf.DjangoDynaconf(__name__)\n",
+        "from dynaconf import DjangoDynaconf\nsettings = DjangoDynaconf(__name__)\n",
+        "import sys\nsys.modules[__name__].__dict__.update(made())\n",
+        "import sys\nown = sys.modules[__name__]\nown.STATIC_ROOT = '/srv/static'\n",
+    ],
+)
+def test_what_may_set_any_name_leaves_nothing_certain(deploy: Deploy, text: str) -> None:
+    sqlite = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'}}\n"
+    code = deploy(f"{STATIC}{sqlite}{text}", {"requirements.txt": "django\ndynaconf\n"})
+    assert code.warnings == ()
+    with pytest.raises(SourceError):
+        deploy(f"{STATIC}{sqlite}", {"config/other.py": text})

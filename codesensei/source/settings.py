@@ -16,12 +16,16 @@ from codesensei.source.archive import Checkout
 from codesensei.source.places import ROOT, inside, place
 from codesensei.source.syntax import dotted, syntax_if_read, syntax_of, walk
 from codesensei.source.tree import join
-from codesensei.source.values import Value, value_of
+from codesensei.source.values import UNKNOWN, Value, value_of
 from codesensei.source.variables import Given, given, with_values
 from codesensei.wire.quick import dataclass
 
 # With one of these a file can set any name.
 _SETS_ANYTHING = {"DjangoDynaconf", "exec", "globals", "locals", "setattr", "vars"}
+_BRANCHES = (ast.If, ast.For, ast.While, ast.Try, getattr(ast, "TryStar", ast.Try))
+# What is given a setting and leaves it as it is, and what a `with` may begin with that lets every error through.
+_CHANGE_NOTHING = ("dictConfig", "print")
+_OPENS = ("open", "prefixed")
 _EXISTS = re.compile(r"^not .*\b(exists|isdir|is_dir)\(")
 
 
@@ -182,6 +186,7 @@ class _Reader:
         self.made: list[Setting] = []
         self.sets_anything = False
         self._certain = True
+        self._tried = False
 
     def parse(self, name: str, file: str, into: _Module | None = None) -> _Module:
         """Read a file, as part of another where `into` is given."""
@@ -207,6 +212,8 @@ class _Reader:
             self.sets_anything |= any(map(_sets_anything, walk(tree)))
             variables = self._modules.variables
             self._block(module, (with_values(tree, file, variables) if variables else tree).body, certain=True)
+            for one, line in _set_within(tree):
+                self._unknown(module, one, line)
         del self._open[file]
         if into is None:
             self._done[name, file, self._certain] = module
@@ -238,24 +245,63 @@ class _Reader:
             _doubt(module, node.value.func)
             self._split_settings(module, node.value)
             self._folder(module, node.value, certain=certain)
+            self._given(module, node.value)
         elif isinstance(node, ast.With):
-            self._block(module, node.body, certain=certain)
-        elif isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
+            for item in node.items:
+                self._targets(module, item.optional_vars)
+            self._block(module, node.body, certain=certain and all(map(_suppresses_nothing, node.items)))
+        elif isinstance(node, ast.Match):
+            for case in node.cases:
+                self._block(module, case.body, certain=False)
+        elif isinstance(node, _BRANCHES):
             self._branches(module, node, certain=certain)
 
-    def _branches(self, module: _Module, node: ast.If | ast.For | ast.While | ast.Try, *, certain: bool) -> None:
+    def _branches(self, module: _Module, node: ast.stmt, *, certain: bool) -> None:
+        self._targets(module, getattr(node, "target", None))
         if isinstance(node, ast.If) and certain and _EXISTS.search(ast.unparse(node.test)):
             # `if not os.path.exists(x): os.makedirs(x)` makes it where it is not there.
             for one in node.body:
                 if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call):
                     self._folder(module, one.value, certain=True)
+        before, self._tried = self._tried, self._tried or hasattr(node, "handlers")
         for block in ("body", "handlers", "orelse", "finalbody"):
             for inner in getattr(node, block, []):
                 self._block(module, inner.body if isinstance(inner, ast.ExceptHandler) else [inner], certain=False)
+        self._tried = before
+
+    def _targets(self, module: _Module, target: ast.expr | None) -> None:
+        """What a loop, or a `with`, sets: only running tells what."""
+        for node in ast.walk(target) if target else ():
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                self._unknown(module, node.id, node.lineno)
+
+    def _unknown(self, module: _Module, name: str, line: int) -> None:
+        """Something sets a name, in a way that is not followed."""
+        place = f"{module.file}:{line}"
+        module.settings[name] = Setting(UNKNOWN, place, False)
+        if name in self._wanted:
+            self.notes.append(f"{place}: {name} is computed; set it in the stack config if this is wrong")
+        else:
+            module.texts[name] = None
+
+    def _given(self, module: _Module, call: ast.Call) -> None:
+        """A function that is given a list or a map of the settings may change it."""
+        if dotted(call.func).rpartition(".")[2] not in _CHANGE_NOTHING:
+            for node in (*call.args, *(word.value for word in call.keywords)):
+                if isinstance(node, ast.Name) and isinstance(module.values.get(node.id), (list, dict)):
+                    _doubt(module, node)
 
     def _assign(self, module: _Module, target: ast.expr, value: ast.expr, *, certain: bool) -> None:
         if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id in self._wanted:
             self.notes.append(f"{module.file}:{target.lineno}: {target.value.id} is changed")
+        if isinstance(target, (ast.Tuple, ast.List)):
+            values = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+            if len(values) != len(target.elts) or any(isinstance(one, ast.Starred) for one in (*values, *target.elts)):
+                self._targets(module, target)
+                values = []
+            for one, given in zip(target.elts, values, strict=False):
+                self._assign(module, one, given, certain=certain)
+            return
         if not isinstance(target, ast.Name):
             _doubt(module, target)
             return
@@ -291,13 +337,14 @@ class _Reader:
         target = self._modules.target(module.name, module.file, node)
         file = self._modules.find(target) if target else None
         if target is None or file is None:
+            self._taken_elsewhere(module, node)
             if target and any(alias.name == "*" for alias in node.names):
                 self.elsewhere.append(target)
-                if certain:
+                if certain or not self._tried:
                     # A package of the requirements may have them all.
                     for name, setting in module.settings.items():
                         module.settings[name] = replace(setting, certain=False)
-                else:
+                if not certain:
                     self.absent[target] = f"{module.file}:{node.lineno}"
             return
         before, self._certain = self._certain, self._certain and certain
@@ -312,6 +359,7 @@ class _Reader:
                 taken = {alias.asname or alias.name: imported[alias.name]}
                 settings = {alias.asname or alias.name: other.settings[alias.name]}
             else:
+                self._taken_elsewhere(module, node, alias.name)
                 continue
             doubtful = [] if certain else sorted(self._wanted & taken.keys())
             place = f"{module.file}:{node.lineno}"
@@ -320,6 +368,12 @@ class _Reader:
             module.settings.update(
                 {name: replace(found, certain=found.certain and certain) for name, found in settings.items()}
             )
+
+    def _taken_elsewhere(self, module: _Module, node: ast.ImportFrom, only: str = "") -> None:
+        """Settings, by their spelling, from a package of the requirements, or what is not seen to be set."""
+        for alias in node.names:
+            if (name := alias.asname or alias.name).isupper() and only in ("", alias.name):
+                self._unknown(module, name, node.lineno)
 
     def _folder(self, module: _Module, call: ast.Call, *, certain: bool) -> None:
         """`os.makedirs(LOG_DIR)`, or `(BASE_DIR / "logs").mkdir()`."""
@@ -399,6 +453,20 @@ class _Values(Mapping[str, Value]):
 
     def __len__(self) -> int:
         return len(self._settings)
+
+
+def _set_within(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Names that functions, or expressions, set for the module, each with its line."""
+    for node in walk(tree):
+        if isinstance(node, ast.Global):
+            yield from ((name, node.lineno) for name in node.names)
+        elif isinstance(node, ast.NamedExpr):
+            yield node.target.id, node.lineno
+
+
+def _suppresses_nothing(item: ast.withitem) -> bool:
+    call = item.context_expr
+    return isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) in _OPENS
 
 
 def _sets_anything(node: ast.AST) -> bool:

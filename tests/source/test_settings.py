@@ -71,3 +71,56 @@ def test_what_may_set_any_name_leaves_nothing_certain(deploy: Deploy, text: str)
     assert code.warnings == ()
     with pytest.raises(SourceError):
         deploy(f"{STATIC}{sqlite}", {"config/other.py": text})
+
+
+ELSEWHERE = {
+    "requirements.txt": "django\nacme-settings\n",
+    "config/empty.py": "def __getattr__(name):\n    return '/x'\n",
+}
+
+
+@pytest.mark.proves("preview.bound")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "match made():\n    case 'here':\n        STATIC_ROOT = '/srv/static'\n    case _:\n        pass\n",
+        "STATIC_URL, STATIC_ROOT = '/static/', '/srv/static'\n",
+        "STATIC_URL, STATIC_ROOT = made()\n",
+        "STATIC_URL, *STATIC_ROOT = '/static/', '/srv/static'\n",
+        "from acme_settings.paths import STATIC_ROOT\n",
+        "from config.empty import STATIC_ROOT\n",
+        "def made():\n    global STATIC_ROOT\n    STATIC_ROOT = '/srv/static'\nmade()\n",
+        "(STATIC_ROOT := made()).mkdir()\n",
+        "STATIC_ROOT = None\nif (STATIC_ROOT := made()):\n    pass\n",
+        "for STATIC_ROOT in made():\n    pass\n",
+        "with open('root') as STATIC_ROOT:\n    pass\n",
+        "from contextlib import suppress\nSTATIC_ROOT = '/a'\nwith suppress(OSError):\n    STATIC_ROOT = ''\n",
+        "complete(INSTALLED_APPS)\n",
+        "STATIC_ROOT = ''\nif os.environ.get('PLACE'):\n    from acme_settings.production import *\n",
+    ],
+)
+def test_what_sets_a_name_in_another_way_is_seen(deploy: Deploy, text: str) -> None:
+    assert deploy(f"{STATIC}{text}", ELSEWHERE, env={"NAME": "a"}).warnings == ()
+
+
+@pytest.mark.proves("preview.bound")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STATIC_URL, STATIC_ROOT = '/static/', ''\n",
+        "from pathlib import Path\nSTATIC_ROOT = os.environ.get('ROOT')\n",
+        "with open('a') as file:\n    STATIC_ROOT = ''\n",
+        "print(INSTALLED_APPS)\n",
+        "match os.environ.get('PLACE'):\n    case _:\n        pass\n",
+        "try:\n    from local_settings import *\nexcept ImportError:\n    pass\nSTATIC_ROOT = None\n",
+    ],
+)
+def test_what_is_still_certain_is_refused(deploy: Deploy, text: str) -> None:
+    with pytest.raises(SourceError, match="STATIC_ROOT is not set"):
+        deploy(f"{STATIC}{text}", ELSEWHERE)
+
+
+@pytest.mark.proves("preview.bound")
+def test_an_address_that_several_names_are_set_with(deploy: Deploy) -> None:
+    settings = deploy("STATIC_URL, MEDIA_URL = '/assets/', '/uploads/'\n").settings
+    assert (settings.static_url, settings.media_url) == ("/assets/", "/uploads/")

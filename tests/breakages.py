@@ -644,6 +644,12 @@ UNIT = [
     Breakage("preview.readers", f"{SOURCE}/readers.py", '_OF_URLS.get(method, "") if not words', '"" if not words'),
     Breakage("preview.readers", f"{SOURCE}/readers.py", "else of(other) if other in trees else {}", "else {}"),
     Breakage("preview.followed", f"{SOURCE}/settings.py", "            self._stop()\n", ""),
+    Breakage(
+        "preview.followed",
+        f"{SOURCE}/settings.py",
+        "                self.sets_anything = True\n                continue\n",
+        "                continue\n",
+    ),
     Breakage("preview.followed", f"{SOURCE}/settings.py", '_SETS_ANYTHING = {"DjangoDynaconf", ', "_SETS_ANYTHING = {"),
     Breakage("preview.followed", f"{SOURCE}/settings.py", 'dotted(node.value) == "sys.modules"', "False"),
     Breakage(

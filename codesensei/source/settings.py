@@ -412,6 +412,7 @@ class _Reader:
             if text is None or self._read > bounds.MODULES:
                 words = "includes files whose names are computed; what they set is not read here"
                 self.notes.append(f"{module.file}:{call.lineno}: {words}")
+                self.sets_anything = True
                 continue
             pattern = inside(join(f"{ROOT}/{posixpath.dirname(module.file)}", text)) or ""
             for file in sorted(fnmatch.filter(self._modules.project.files, pattern)):

@@ -124,3 +124,17 @@ def test_what_is_still_certain_is_refused(deploy: Deploy, text: str) -> None:
 def test_an_address_that_several_names_are_set_with(deploy: Deploy) -> None:
     settings = deploy("STATIC_URL, MEDIA_URL = '/assets/', '/uploads/'\n").settings
     assert (settings.static_url, settings.media_url) == ("/assets/", "/uploads/")
+
+
+SPLIT = "from split_settings.tools import include\nPLACE = made()\n"
+COMMON = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'}}\n"
+
+
+@pytest.mark.proves("preview.followed")
+def test_a_file_whose_name_is_computed_may_set_anything(deploy: Deploy) -> None:
+    files = {"requirements.txt": "django\ndjango-split-settings\n", "config/parts/common.py": COMMON}
+    with pytest.raises(SourceError, match="the SQLite file"):
+        deploy(f"{SPLIT}include('parts/common.py')\n", files)
+    code = deploy(f"{SPLIT}include('parts/common.py', f'places/{{PLACE}}.py')\n", files)
+    assert code.warnings == ()
+    assert "includes files whose names are computed" in "".join(code.settings.unsure)

@@ -2095,6 +2095,15 @@ UNIT = [
     Breakage(
         "deps.lock-files", f"{SOURCE}/locks.py", 'hashed=tool not in ("pylock", "pyproject") and', "hashed=tool and"
     ),
+    Breakage(
+        "deps.lock-files", f"{SOURCE}/locks.py", "wanted.asked - wanted.sometimes - found", "wanted.asked - found"
+    ),
+    Breakage(
+        "deps.lock-files",
+        f"{SOURCE}/locks.py",
+        '    if any("requires-dist" in table for table in known):',
+        "    if False:",
+    ),
     Breakage("deps.local", f"{SOURCE}/locks.py", "per_release=bool(why)", "per_release=False"),
     Breakage(
         "deps.extras", f"{SOURCE}/code.py", "*project.extras] if project.extras else []", "] if project.extras else []"

@@ -695,6 +695,10 @@ UNIT = [
     ),
     Breakage("preview.told", f"{SOURCE}/outdated.py", "bool(newer and django.pinned)", "False"),
     Breakage("preview.told", f"{SOURCE}/static.py", 'if "staticfiles" not in setting.value:', "if not setting.value:"),
+    Breakage(
+        "preview.python", f"{SOURCE}/requirements.py", "if name not in walk.marked or len(walk.versions[name]) == 1", ""
+    ),
+    Breakage("preview.python", f"{SOURCE}/locks.py", "if version and len(versions) == 1}", "if version}"),
     Breakage("preview.python", f"{SOURCE}/pythons.py", "else (python >= self.since)", "else (python > self.since)"),
     Breakage("preview.python", "components/stack.py", "source.hold(code.unfit, access.look.python)", "()"),
     Breakage("migrate.models-ahead", f"{SCRIPTS}/release/ask_databases.py", "{} if own_command() else ", ""),
@@ -832,7 +836,7 @@ UNIT = [
     Breakage("story.release", f"{SOURCE}/history.py", '.strip() != "true",', '.strip() != "",'),
     Breakage("story.release", f"{STORY}/release.py", "if new.count and lost.count:", "if False:"),
     Breakage("story.release", f"{STORY}/served.py", "if step is None or argument not in", "if step is None or not"),
-    Breakage("story.packages", f"{SOURCE}/requirements.py", 'where or walk.versions.get(key, "")', "where"),
+    Breakage("story.packages", f"{SOURCE}/requirements.py", 'where or versions.get(key, "")', "where"),
     Breakage("story.packages", f"{STORY}/packages.py", 're.sub(r"[-_.]+", "-", name).lower()', "name"),
     Breakage("story.packages", f"{STORY}/packages.py", "if not _PIN.fullmatch(version)", "if not version"),
     Breakage("story.migrations", f"{STORY}/migrations.py", "if name not in acknowledged", "if name"),

@@ -112,7 +112,7 @@ def lock_closure(project: Checkout, file: str, tool: LockTool, extras: tuple[str
         directory=folder,
         names=frozenset(plain(package.name) for package in packages),
         roots=tuple(dict.fromkeys(root for path in local.values() for root in (path, join(path, "src")))),
-        versions={plain(package.name): package.version for package in packages if package.version},
+        versions=_versions(packages),
         unknown=bool(local),
         asked={
             package.name: without_credentials(package.url or package.local) or package.version for package in packages
@@ -122,6 +122,14 @@ def lock_closure(project: Checkout, file: str, tool: LockTool, extras: tuple[str
         lock=lock,
         uv=other_uv(project, folder),
     )
+
+
+def _versions(packages: Iterable[_Package]) -> dict[str, str]:
+    """By name; none for one that is locked in several, of which the server's Python chooses."""
+    found: dict[str, set[str]] = {}
+    for package in packages:
+        found.setdefault(plain(package.name), set()).add(package.version)
+    return {name: version for name, versions in found.items() for version in versions if version and len(versions) == 1}
 
 
 def other_uv(project: Checkout, folder: str) -> str:

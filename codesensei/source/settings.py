@@ -8,16 +8,18 @@ import posixpath
 import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from functools import partial
 
 from codesensei.source import bounds
 from codesensei.source.archive import Checkout
+from codesensei.source.errors import SourceError
 from codesensei.source.places import ROOT, inside, place
 from codesensei.source.syntax import dotted, syntax_if_read, syntax_of, walk
 from codesensei.source.tree import join
 from codesensei.source.values import UNKNOWN, Value, value_of
-from codesensei.source.variables import Given, given, with_values
+from codesensei.source.variables import Given, given, loads_in, with_values
 from codesensei.wire.quick import dataclass
 
 # With one of these a file can set any name.
@@ -46,12 +48,41 @@ class Modules:
         """The same, where the settings `module` are read with the variables that the stack gives them."""
         files: dict[str, str] = {}
         known = self
-        while more := {file: name for file, name in read_all(known, module).files.items() if file not in files}:
+        while True:
+            reader = _Reader(known, frozenset())
+            waiting = [module, *self._before(module)]
+            for one in waiting:
+                if (file := known.find(one)) and file not in reader.files:
+                    before = {*reader.files}
+                    # One that is too long is told where it counts.
+                    with suppress(SourceError):
+                        reader.parse(one, file)
+                    waiting += [
+                        other for file in reader.files if file not in before for other in self._loads(reader, file)
+                    ]
             # A variable may say which file is read.
-            files |= more
-            variables = given(self.project, files, texts, partial(self._taken_from, files))
+            if reader.files.keys() <= files.keys():
+                return known
+            files |= reader.files
+            variables = given(self.project, files, reader.loads, texts, partial(self._taken_from, files))
             known = Modules(self.project, self.roots[0], self.roots[1:], variables)
-        return known
+
+    def _loads(self, reader: _Reader, file: str) -> Iterator[str]:
+        """What else a file imports beside what it takes names from."""
+        tree = syntax_if_read(self.project, file)
+        for node in walk(tree) if tree else ():
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and (target := self.target(reader.files[file], file, node)):
+                yield from (f"{target}.{alias.name}" for alias in node.names)
+
+    def _before(self, module: str) -> Iterator[str]:
+        """What Python may load before a module of settings: the packages around it, and what starts a process."""
+        names = module.split(".")[:-1]
+        for depth in range(len(names), 0, -1):
+            package = ".".join(names[:depth])
+            yield from (package, f"{package}.wsgi", f"{package}.asgi")
+        yield "manage"
 
     def _taken_from(self, files: Mapping[str, str], file: str, node: ast.ImportFrom) -> str | None:
         """The project's file from which one of `files`, each with its module's name, takes names."""
@@ -184,6 +215,7 @@ class _Reader:
         self.files: dict[str, str] = {}
         self.sure: dict[str, None] = {}
         self.made: list[Setting] = []
+        self.loads: list[str | None] = []
         self.sets_anything = False
         self._certain = True
         self._tried = False
@@ -212,6 +244,9 @@ class _Reader:
             self.sets_anything |= any(map(_sets_anything, walk(tree)))
             variables = self._modules.variables
             self._block(module, (with_values(tree, file, variables) if variables else tree).body, certain=True)
+            base = f"{ROOT}/{self._modules.roots[0]}"
+            texts = (text_of(path, module.known) for path in loads_in(tree))
+            self.loads += [text and join(base, text) for text in texts]
             for one, line in _set_within(tree):
                 self._unknown(module, one, line)
         del self._open[file]
@@ -222,6 +257,7 @@ class _Reader:
     def _stop(self) -> None:
         """There are more files than are read, and any of them may set anything."""
         self.sets_anything = True
+        self.loads.append(None)
         words = f"the settings take names from more than {bounds.MODULES} files, of which the others are not read"
         if words not in self.notes:
             self.notes.append(words)

@@ -13,6 +13,7 @@ from dataclasses import field
 from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, Told, listing
+from codesensei.source.places import inside
 from codesensei.source.readers import (
     DECOUPLE,
     ENVIRON,
@@ -48,6 +49,8 @@ _LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=", re.MULTILINE)
 _NOT_PLAIN = re.compile(r"[$\\'\"#(\[{]")
 # Of python-dotenv and django-environ.
 _LOADERS = ("load_dotenv", "read_env")
+_NO_PATHS = {ast.dump(ast.parse(text, mode="eval").body) for text in ("None", "find_dotenv()", "dotenv.find_dotenv()")}
+_PATHS = ("dotenv_path", "stream", "env_file", "path")
 _READERS = ("decouple", "environ", "environs", "os")
 _DATABASE = re.compile(r"(^|_)(DB|DATABASE|POSTGRES|POSTGRESQL|PG)(_|$|NAME|USER|PASS|HOST|PORT)|^PG[A-Z]+$")
 _BROKER = re.compile(r"(^|_)(REDIS|BROKER|CELERY|VALKEY)(_|$)|^CACHE_URL$")
@@ -78,45 +81,75 @@ class Given:
 def given(
     project: Checkout,
     files: Collection[str],
+    loads: Collection[str | None],
     texts: Mapping[str, str | None],
     taken_from: Callable[[str, ast.ImportFrom], str | None],
 ) -> Given:
-    """What is set when the settings in `files` are loaded; `taken_from` is the project's file of an import in one."""
-    others, complete = set[str](), True
+    """What is set when the settings are loaded, and with them `files`.
+
+    `loads` are the files of variables that they name, None where only running tells; `taken_from` is the project's file
+    of an import in one.
+    """
     trees = {file: tree for file in files if (tree := syntax_if_read(project, file))}
-    for node in (node for tree in trees.values() for node in walk(tree)):
-        others |= set(_set_by(node))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _ELSEWHERE.fullmatch(node.value):
-            complete = False
-    for file in _files_of_variables(project):
-        others |= set(_LINE.findall(project.read(file)))
-    return Given(texts, frozenset(others), complete, readers_of(trees, taken_from))
+    nodes = [node for tree in trees.values() for node in walk(tree)]
+    found = {name for node in nodes for name in _set_by(node)}
+    elsewhere = any(isinstance(node, ast.Constant) and _ELSEWHERE.fullmatch(str(node.value)) for node in nodes)
+    places = [inside(load) if load else None for load in loads]
+    # What is in the release and not in the commit is not there, where it has such a name.
+    known = all(place and (project.tree.is_file(place) or _is_of_variables(place)) for place in places)
+    named = {place for place in places if place and project.tree.is_file(place)}
+    for file in sorted({*_files_of_variables(project), *named}):
+        found |= {*_LINE.findall(project.tree.beginning(file).decode("utf-8", "replace"))}
+    others = frozenset(name for name in found if name)
+    return Given(texts, others, None not in found and not elsewhere and known, readers_of(trees, taken_from))
 
 
-def _set_by(node: ast.AST) -> Iterator[str]:
-    """Variables that a statement sets, or declares with a default."""
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and _is_environ(node.value):
-        yield _text(node.slice)
+def loads_in(tree: ast.Module) -> Iterator[ast.expr]:
+    """The paths that python-dotenv, django-environ and environs are told to read variables from."""
+    for node in walk(tree):
+        if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in _LOADERS:
+            words = [word.value for word in node.keywords if word.arg in (*_PATHS, None)]
+            path = next(iter((*node.args, *words)), None)
+            # Without a path, they look for .env around the file that asks.
+            if path and ast.dump(path) not in _NO_PATHS:
+                yield path
+
+
+def _set_by(node: ast.AST) -> Iterator[str | None]:
+    """Variables that a statement sets, or declares with a default; None for those that only running tells."""
+    if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Attribute):
+            yield from [None] if _is_environ(node) else []
+        elif _is_environ(node.value):
+            yield _text(node.slice) or None
     if not isinstance(node, ast.Call):
         return
     if dotted(node.func).rpartition(".")[2] in ("Env", "FileAwareEnv"):
         yield from (word.arg for word in node.keywords if word.arg)
     elif isinstance(node.func, ast.Attribute) and _is_environ(node.func.value):
         if node.func.attr == "setdefault" and node.args:
-            yield _text(node.args[0])
+            yield _text(node.args[0]) or None
         elif node.func.attr == "update":
-            keys = [key for given in node.args if isinstance(given, ast.Dict) for key in given.keys if key]
-            yield from (*map(_text, keys), *(word.arg for word in node.keywords if word.arg))
+            for given in node.args:
+                yield from (
+                    (_text(key) or None if key else None for key in given.keys)
+                    if isinstance(given, ast.Dict)
+                    else [None]
+                )
+            yield from (word.arg for word in node.keywords)
 
 
 def _is_environ(node: ast.expr) -> bool:
     return dotted(node) in ("os.environ", "environ")
 
 
+def _is_of_variables(file: str) -> bool:
+    return any(fnmatch.fnmatch(posixpath.basename(file), pattern) for pattern in _FILES)
+
+
 def _files_of_variables(project: Checkout) -> Iterator[str]:
     for file in project.files:
-        name = posixpath.basename(file)
-        is_one = any(fnmatch.fnmatch(name, pattern) for pattern in _FILES) and not _EXAMPLE.search(name)
+        is_one = _is_of_variables(file) and not _EXAMPLE.search(posixpath.basename(file))
         if is_one and project.tree.is_file(file) and project.tree.size(file) <= bounds.CODE_BYTES:
             yield file
 

@@ -83,3 +83,94 @@ def test_a_getenv_of_the_project_s_own_is_not_empty(deploy: Deploy) -> None:
     text = "from config.more import getenv\nINSTALLED_APPS = ['django.contrib.staticfiles']\n"
     files = {"config/more.py": "def getenv(name):\n    return '/srv/static'\n"}
     assert deploy(f"{text}STATIC_ROOT = getenv('STATIC_ROOT')\n", files, env={"NAME": "a"}).warnings == ()
+
+
+READ = "A = os.environ['WANTED']\n"
+DOTENV = (
+    "from pathlib import Path\nfrom dotenv import dotenv_values, load_dotenv\nBASE = Path(__file__).parent.parent\n"
+)
+
+
+@pytest.mark.proves("preview.set-by-files")
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{DOTENV}load_dotenv(BASE / 'conf' / 'variables')\n{READ}",
+        f"{DOTENV}load_dotenv(dotenv_path='conf/variables')\n{READ}",
+        f"{DOTENV}def load():\n    load_dotenv(BASE / '.env.dist')\nload()\n{READ}",
+        f"{ENVIRON}env.read_env('conf/variables')\nA = env('WANTED')\n",
+        "from decouple import Config, config\nconfig = Config(made())\nA = config('WANTED')\n",
+        "env = 1\nfrom environs import env\nA = env('WANTED')\n",
+        f"import config.start\n{READ}",
+    ],
+)
+def test_what_the_project_s_own_files_set_is_not_told(deploy: Deploy, text: str) -> None:
+    files = {"conf/variables": "WANTED=1\n", ".env.dist": "WANTED=1\n", "config/start.py": "import os\n"}
+    files["config/start.py"] += "os.environ.setdefault('WANTED', '1')\n"
+    assert deploy(text, {**PACKAGES, **files}, env={"NAME": "a"}).warnings == ()
+    with pytest.raises(SourceError):
+        deploy(READ, {**PACKAGES, **files})
+
+
+@pytest.mark.proves("preview.set-by-files")
+@pytest.mark.parametrize(
+    "file", ["manage.py", "config/__init__.py", "config/wsgi.py", "config/asgi.py", "config/set.py"]
+)
+def test_what_is_loaded_before_the_settings_may_set_some(deploy: Deploy, file: str) -> None:
+    set_there = "import os\nos.environ.setdefault('WANTED', '1')\n"
+    files = {"config/__init__.py": "from config.set import *\n", "config/set.py": "", file: set_there}
+    assert deploy(READ, files).warnings == ()
+    with pytest.raises(SourceError, match="WANTED"):
+        deploy(READ, {"config/__init__.py": "", "config/wsgi.py": "", "config/asgi.py": "", "manage.py": ""})
+
+
+@pytest.mark.proves("preview.set-by-files")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import json\nos.environ.update(json.loads(made()))\n",
+        "os.environ.update(**made())\n",
+        "for name, value in made():\n    os.environ[name] = value\n",
+        "for name, value in made():\n    os.environ.setdefault(name, value)\n",
+        "os.environ |= made()\n",
+        f"{DOTENV}load_dotenv(Path.home() / '.shop')\n",
+        f"{DOTENV}load_dotenv('/etc/shop/variables')\n",
+        f"{DOTENV}load_dotenv(made())\n",
+        f"{DOTENV}load_dotenv(BASE / 'conf' / 'missing')\n",
+    ],
+)
+def test_what_may_be_set_elsewhere_is_a_warning(deploy: Deploy, text: str) -> None:
+    [warning] = deploy(f"{text}{READ}", PACKAGES).warnings
+    assert "the settings need the variable WANTED, which nothing sets" in warning
+
+
+@pytest.mark.proves("preview.set-by-files")
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{DOTENV}load_dotenv()\n",
+        f"{DOTENV}load_dotenv(dotenv.find_dotenv())\n",
+        f"{DOTENV}load_dotenv(BASE / '.env')\n",
+        "os.environ['OTHER'] = made()\n",
+        "os.environ.update({'OTHER': '1'}, ANOTHER='1')\n",
+    ],
+)
+def test_what_sets_only_others_leaves_it_certain(deploy: Deploy, text: str) -> None:
+    with pytest.raises(SourceError, match="the settings need the variable WANTED"):
+        deploy(f"{text}{READ}", {**PACKAGES, "conf/variables": "WANTED=1\n"})
+
+
+@pytest.mark.proves("preview.set-by-files")
+def test_a_variable_that_names_a_file_with_the_value(deploy: Deploy) -> None:
+    text = "import environ\nenv = environ.FileAwareEnv()\nA = env('WANTED')\n"
+    assert deploy(text, PACKAGES, env={"WANTED_FILE": "/etc/shop/wanted"}).warnings == ()
+    with pytest.raises(SourceError, match="need the variable WANTED"):
+        deploy(text, PACKAGES)
+
+
+@pytest.mark.proves("preview.set-by-files")
+def test_a_file_that_a_variable_names_is_read_for_what_it_sets(deploy: Deploy) -> None:
+    text = "from split_settings.tools import include\ninclude(f\"places/{os.environ['PLACE']}.py\")\n"
+    files = {"config/places/a.py": f"import os\nos.environ['WANTED'] = '1'\n{READ}"}
+    packages = {"requirements.txt": "django\ndjango-split-settings\n"}
+    assert deploy(text, {**packages, **files}, env={"PLACE": "a"}).warnings == ()

@@ -760,6 +760,79 @@ UNIT = [
     Breakage("preview.geography", "components/stack.py", "*code.warnings, *geographic)", "*code.warnings)"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "else _engine_set(modules, settings)", 'else ""'),
     Breakage("preview.told", f"{SOURCE}/writes.py", "opened = setting.certain and", "opened = False and"),
+    Breakage(
+        "preview.readers",
+        f"{SOURCE}/readers.py",
+        'words.get("default") or _argument(call, 1), cast is',
+        "None, cast is",
+    ),
+    Breakage("preview.readers", f"{SOURCE}/readers.py", "_argument(call, 2 if third else 1)", "_argument(call, 1)"),
+    Breakage(
+        "preview.readers", f"{SOURCE}/readers.py", "if one is None or found.setdefault(name, one) != one:", "if one:"
+    ),
+    Breakage("preview.readers", f"{SOURCE}/readers.py", '_OF_URLS.get(method, "") if not words', '"" if not words'),
+    Breakage("preview.readers", f"{SOURCE}/readers.py", "else of(other) if other in trees else {}", "else {}"),
+    Breakage("preview.followed", f"{SOURCE}/settings.py", "            self._stop()\n", ""),
+    Breakage(
+        "preview.followed",
+        f"{SOURCE}/settings.py",
+        "                self.sets_anything = True\n                continue\n",
+        "                continue\n",
+    ),
+    Breakage("preview.followed", f"{SOURCE}/settings.py", '_SETS_ANYTHING = {"DjangoDynaconf", ', "_SETS_ANYTHING = {"),
+    Breakage("preview.followed", f"{SOURCE}/settings.py", 'dotted(node.value) == "sys.modules"', "False"),
+    Breakage(
+        "preview.followed",
+        f"{SOURCE}/settings.py",
+        "            self._done[name, file, self._certain] = module\n",
+        "            pass\n",
+    ),
+    Breakage(
+        "preview.followed",
+        f"{SOURCE}/settings.py",
+        "        if known:\n            return known\n",
+        "        if known:\n            return module\n",
+    ),
+    Breakage("preview.bound", f"{SOURCE}/settings.py", "for case in node.cases:", "for case in ():"),
+    Breakage("preview.bound", f"{SOURCE}/settings.py", "if isinstance(target, (ast.Tuple, ast.List)):", "if False:"),
+    Breakage("preview.bound", f"{SOURCE}/settings.py", "if isinstance(node, ast.Global):", "if False:"),
+    Breakage("preview.bound", f"{SOURCE}/settings.py", "            self._taken_elsewhere(module, node)\n", ""),
+    Breakage("preview.bound", f"{SOURCE}/settings.py", " and all(map(_suppresses_nothing, node.items))", ""),
+    Breakage("preview.bound", f"{SOURCE}/settings.py", "            self._given(module, node.value)\n", ""),
+    Breakage("preview.bound", f"{SOURCE}/settings.py", "if certain or not self._tried:", "if certain:"),
+    Breakage(
+        "preview.set-by-files",
+        f"{SOURCE}/variables.py",
+        "*_files_of_variables(project), *named}",
+        "*_files_of_variables(project)}",
+    ),
+    Breakage(
+        "preview.set-by-files",
+        f"{SOURCE}/variables.py",
+        "None not in found and not elsewhere and known",
+        "not elsewhere and known",
+    ),
+    Breakage("preview.set-by-files", f"{SOURCE}/variables.py", "not elsewhere and known", "not elsewhere"),
+    Breakage("preview.set-by-files", f"{SOURCE}/variables.py", "ast.dump(path) not in _NO_PATHS", "path"),
+    Breakage("preview.set-by-files", f"{SOURCE}/variables.py", "(not read.file or self.is_unset(read.file))", "True"),
+    Breakage(
+        "preview.set-by-files",
+        f"{SOURCE}/settings.py",
+        "waiting = [module, *self._before(module)]",
+        "waiting = [module]",
+    ),
+    Breakage(
+        "preview.set-by-files",
+        f"{SOURCE}/settings.py",
+        "            if reader.files.keys() <= files.keys():\n",
+        "            if files:\n",
+    ),
+    Breakage(
+        "preview.set-by-files",
+        f"{SOURCE}/settings.py",
+        "yield from (alias.name for alias in node.names)",
+        "yield from ()",
+    ),
     Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
@@ -767,7 +840,7 @@ UNIT = [
         "preview.hosts", f"{SOURCE}/variables.py", "if read.splits and not _NOT_PLAIN.search(text.value):", "if False:"
     ),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", " and not _NOT_PLAIN.search(text.value):", ":"),
-    Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others:", ":"),
+    Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others and", " and"),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", "node if any(", "self.generic_visit(node) if any("),
     Breakage("preview.needs", f"{SOURCE}/needs.py", ' and config.tls.kind == "off" and', " and"),
     Breakage("preview.hosts", f"{SOURCE}/needs.py", '_PORT.sub("", host.strip().lower())', "host.lower()"),
@@ -784,6 +857,10 @@ UNIT = [
     ),
     Breakage("preview.told", f"{SOURCE}/outdated.py", "bool(newer and django.pinned)", "False"),
     Breakage("preview.told", f"{SOURCE}/static.py", 'if "staticfiles" not in setting.value:', "if not setting.value:"),
+    Breakage(
+        "preview.python", f"{SOURCE}/requirements.py", "if name not in walk.marked or len(walk.versions[name]) == 1", ""
+    ),
+    Breakage("preview.python", f"{SOURCE}/locks.py", "if version and len(versions) == 1}", "if version}"),
     Breakage("preview.python", f"{SOURCE}/pythons.py", "else (python >= self.since)", "else (python > self.since)"),
     Breakage("preview.python", "components/stack.py", "source.hold(code.unfit, access.look.python)", "()"),
     Breakage("migrate.models-ahead", f"{SCRIPTS}/release/ask_databases.py", "{} if own_command() else ", ""),
@@ -921,7 +998,7 @@ UNIT = [
     Breakage("story.release", f"{SOURCE}/history.py", '.strip() != "true",', '.strip() != "",'),
     Breakage("story.release", f"{STORY}/release.py", "if new.count and lost.count:", "if False:"),
     Breakage("story.release", f"{STORY}/served.py", "if step is None or argument not in", "if step is None or not"),
-    Breakage("story.packages", f"{SOURCE}/requirements.py", 'where or walk.versions.get(key, "")', "where"),
+    Breakage("story.packages", f"{SOURCE}/requirements.py", 'where or versions.get(key, "")', "where"),
     Breakage("story.packages", f"{STORY}/packages.py", 're.sub(r"[-_.]+", "-", name).lower()', "name"),
     Breakage("story.packages", f"{STORY}/packages.py", "if not _PIN.fullmatch(version)", "if not version"),
     Breakage("story.migrations", f"{STORY}/migrations.py", "if name not in acknowledged", "if name"),
@@ -2359,6 +2436,15 @@ UNIT = [
     Breakage("deps.lock-files", f"{SOURCE}/locks.py", "            if row not in own:\n", "            if True:\n"),
     Breakage(
         "deps.lock-files", f"{SOURCE}/locks.py", 'hashed=tool not in ("pylock", "pyproject") and', "hashed=tool and"
+    ),
+    Breakage(
+        "deps.lock-files", f"{SOURCE}/locks.py", "wanted.asked - wanted.sometimes - found", "wanted.asked - found"
+    ),
+    Breakage(
+        "deps.lock-files",
+        f"{SOURCE}/locks.py",
+        '    if any("requires-dist" in table for table in known):',
+        "    if False:",
     ),
     Breakage("deps.local", f"{SOURCE}/locks.py", "per_release=bool(why)", "per_release=False"),
     Breakage(

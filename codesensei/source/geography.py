@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from codesensei.config import StackConfig
 from codesensei.source.errors import SourceError, Told
 from codesensei.source.loaded import Loaded
+from codesensei.source.readers import ENVIRON, reader_of, reading
 from codesensei.source.settings import Settings
-from codesensei.source.syntax import syntax_if_read, walk
+from codesensei.source.syntax import dotted, syntax_if_read, walk
 from codesensei.source.values import CALLED
-from codesensei.source.variables import readers_in, reading
 from codesensei.source.written import full_name, names_in
 from codesensei.wire.quick import dataclass
 
@@ -109,13 +109,14 @@ class _Project:
         file, _, line = setting.place.rpartition(":")
         tree = syntax_if_read(self._loaded.modules.project, file)
         call = _default(tree, int(line)) if tree else None
-        return self._called(call, tree) if call and tree else None
+        return self._called(call, tree, file) if call and tree else None
 
-    def _called(self, call: ast.Call, tree: ast.Module) -> str | type[ByUrl] | None:
+    def _called(self, call: ast.Call, tree: ast.Module, file: str) -> str | type[ByUrl] | None:
         words = {word.arg: word.value for word in call.keywords}
         name = full_name(call.func, names_in(tree))
-        owner, _, method = ast.unparse(call.func).rpartition(".")
-        readers = readers_in(tree)
+        method = dotted(call.func).rpartition(".")[2]
+        variables = self._loaded.modules.variables
+        readers = variables.readers.get(file, {}) if variables else {}
         if "engine" in words or None in words:
             engine = getattr(words.get("engine"), "value", None)
             return engine if isinstance(engine, str) and _PLAIN.fullmatch(engine) else None
@@ -123,7 +124,7 @@ class _Project:
         if name in _PARSE:
             read = reading(given, readers) if given else None
             variable = read.name if read and read.plain else ""
-        elif name in _CONFIG or (readers.get(owner) == "env" and method in _OF_ENV):
+        elif name in _CONFIG or (method in _OF_ENV and reader_of(call, readers) == ENVIRON):
             variable = str(getattr(given, "value", "")) if given else _URL
         else:
             return None

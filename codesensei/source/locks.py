@@ -29,6 +29,12 @@ _NAMES = re.compile(r"(?P<uv>uv\.lock)|(?P<poetry>poetry\.lock)|(?P<pdm>pdm\.loc
                     r"(?P<pylock>pylock(\.[^.]+)?\.toml)|(?P<pyproject>pyproject\.toml)")  # fmt: skip
 _LOCK = {"uv": "uv lock", "poetry": "poetry lock", "pdm": "pdm lock", "pipenv": "pipenv lock"}
 _REQUIREMENT = re.compile(r"\s*(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?P<rest>[^;]*)")
+# Keys by which a table leaves a package out: Poetry's, and Pipenv's, which are those of markers.
+_MARKERS = frozenset(
+    "python markers platform os_name sys_platform implementation_name implementation_version platform_machine"
+    " platform_python_implementation platform_release platform_system platform_version python_version"
+    " python_full_version".split()
+)
 _OWN_TABLES = ("packages", "dev-packages", "source", "requires", "pipenv", "scripts")
 
 
@@ -44,9 +50,13 @@ class _Package:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """What a project wants, in the file that people edit: `asked` are names, `extras` and `groups` what it offers."""
+    """What a project wants, in the file that people edit: `asked` are names, `extras` and `groups` what it offers.
+
+    `sometimes` are those of `asked` that a marker leaves out somewhere; a lock may have no row for one.
+    """
 
     asked: frozenset[str] = frozenset()
+    sometimes: frozenset[str] = frozenset()
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
@@ -80,7 +90,7 @@ def lock_closure(project: Checkout, file: str, tool: LockTool, extras: tuple[str
         raise SourceError(f"project.requirements {file}", "locks no project at its own folder", fix)
     if tool == "pyproject":
         _refuse_without_list(data, file)
-    elif stale := sorted(wanted.asked - {plain(name) for name in _all_names(data, tool)}):
+    elif stale := sorted(_lacks(data, tool, wanted)):
         cause = f"does not have {listing(stale)}, which {beside} asks for"
         raise SourceError(f"project.requirements {file}", cause, f"bring it up to date ({_LOCK[tool]}), and commit it")
     local = {package.name: join(folder, package.local) for package in packages if package.local}
@@ -102,7 +112,7 @@ def lock_closure(project: Checkout, file: str, tool: LockTool, extras: tuple[str
         directory=folder,
         names=frozenset(plain(package.name) for package in packages),
         roots=tuple(dict.fromkeys(root for path in local.values() for root in (path, join(path, "src")))),
-        versions={plain(package.name): package.version for package in packages if package.version},
+        versions=_versions(packages),
         unknown=bool(local),
         asked={
             package.name: without_credentials(package.url or package.local) or package.version for package in packages
@@ -112,6 +122,14 @@ def lock_closure(project: Checkout, file: str, tool: LockTool, extras: tuple[str
         lock=lock,
         uv=other_uv(project, folder),
     )
+
+
+def _versions(packages: Iterable[_Package]) -> dict[str, str]:
+    """By name; none for one that is locked in several, of which the server's Python chooses."""
+    found: dict[str, set[str]] = {}
+    for package in packages:
+        found.setdefault(plain(package.name), set()).add(package.version)
+    return {name: version for name, versions in found.items() for version in versions if version and len(versions) == 1}
 
 
 def other_uv(project: Checkout, folder: str) -> str:
@@ -164,9 +182,12 @@ def _chosen(data: Table) -> _Chosen:
     project, tools = _table(data, "project"), _table(data, "tool")
     poetry, pdm = _table(tools, "poetry"), _table(tools, "pdm")
     optional, groups = _table(project, "optional-dependencies"), _table(data, "dependency-groups")
-    asked = [*_names(project.get("dependencies")), *_table(poetry, "dependencies"), *_table(data, "packages")]
+    lines = {name: ";" in line for line in _texts(project.get("dependencies")) for name in _names([line])}
+    tables = {**_table(poetry, "dependencies"), **_table(data, "packages")}
+    asked = {**lines, **{name: _has_marker(row) for name, row in tables.items() if name != "python"}}
     return _Chosen(
-        asked=frozenset(plain(name) for name in asked if name != "python"),
+        asked=frozenset(map(plain, asked)),
+        sometimes=frozenset(plain(name) for name, is_marked in asked.items() if is_marked),
         extras=(*optional, *_table(poetry, "extras")),
         groups=(
             *groups,
@@ -175,6 +196,24 @@ def _chosen(data: Table) -> _Chosen:
             *(name for name in data if "packages" in data and name not in _OWN_TABLES),
         ),
     )
+
+
+def _has_marker(row: object) -> bool:
+    """Whether a table of Poetry or Pipenv, or one of several for a package, says where it is left out."""
+    rows = row if isinstance(row, list) else [row]
+    return any(isinstance(one, dict) and not _MARKERS.isdisjoint(one) for one in rows)
+
+
+def _lacks(data: Table, tool: LockTool, wanted: _Chosen) -> frozenset[str]:
+    """What the project asks for, and the lock does not know."""
+    found = frozenset(plain(name) for name in _all_names(data, tool))
+    known = [_table(row, "metadata") for row in _own_of_uv(data)] if tool == "uv" else []
+    if any("requires-dist" in table for table in known):
+        # uv writes down there what it was asked for, whether it has a row for it or not.
+        return (
+            wanted.asked - found - {plain(str(row.get("name"))) for one in known for row in _rows(one, "requires-dist")}
+        )
+    return wanted.asked - wanted.sometimes - found
 
 
 def _refuse_without_list(data: Table, file: str) -> None:

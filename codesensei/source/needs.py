@@ -13,10 +13,10 @@ from codesensei.config.types import LeftOut
 from codesensei.source.errors import SourceError, Told, listing
 from codesensei.source.geography import EXTENSION
 from codesensei.source.places import inside
+from codesensei.source.readers import reading
 from codesensei.source.settings import Modules, Setting, Settings
 from codesensei.source.syntax import syntax_if_read, walk
 from codesensei.source.values import parts
-from codesensei.source.variables import readers_in, reading
 from codesensei.wire import shared
 
 _PORT = re.compile(r":\d+$")
@@ -87,7 +87,7 @@ def _variables_of(modules: Modules, place: str) -> list[str]:
     tree = syntax_if_read(modules.project, file)
     if tree is None:
         return []
-    readers = readers_in(tree)
+    readers = modules.variables.readers.get(file, {}) if modules.variables else {}
     nodes = [node for found in walk(tree) if getattr(found, "lineno", 0) == int(line) for node in ast.walk(found)]
     return list(dict.fromkeys(read.name for node in nodes if (read := reading(node, readers))))
 

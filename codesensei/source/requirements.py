@@ -39,7 +39,8 @@ _INSTEAD = {
 class _Walk:
     """What has been read so far. `local`: paths of the repository that are installed, each by its line.
 
-    `asked`: how each name is spelled first, and where it is from, if that is said.
+    `asked`: how each name is spelled first, and where it is from, if that is said. `marked` are the names of which a
+    marker chooses between lines.
     """
 
     project: Checkout
@@ -47,7 +48,8 @@ class _Walk:
     why: list[str] = field(default_factory=list)
     local: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, list[str]] = field(default_factory=dict)
+    marked: set[str] = field(default_factory=set)
     asked: dict[str, tuple[str, str]] = field(default_factory=dict)
     unknown: bool = False
     in_place: bool = False
@@ -119,9 +121,10 @@ class _Walk:
             # A constraint may spell a name in another way.
             spelled, where = self.asked.get(plain(name[0]), (name[0], ""))
             self.asked[plain(name[0])] = spelled, without_credentials(named["url"]) if named else where
+            if ";" in line:
+                self.marked.add(plain(name[0]))
             if version := _VERSION.fullmatch(line.split(";", maxsplit=1)[0].split(" --", maxsplit=1)[0].strip()):
-                known = self.versions.get(plain(name[0]))
-                self.versions[plain(name[0])] = ",".join(filter(None, (known, version["asked"].replace(" ", ""))))
+                self.versions.setdefault(plain(name[0]), []).append(version["asked"].replace(" ", ""))
         else:
             self.unknown = True
             self.asked[target] = without_credentials(target), ""
@@ -164,6 +167,7 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".", ext
     walk.checks.end()
     base = _base(project, walk.local, (".", posixpath.dirname(file) or ".", directory))
     places = [join(base, path) for path in walk.local.values()]
+    versions = {name: ",".join(dict.fromkeys(asked)) for name, asked in walk.versions.items()}
     return Closure(
         files=tuple(walk.files),
         digest=digest_of(project, walk.files),
@@ -173,10 +177,15 @@ def requirements_closure(project: Checkout, path: str, directory: str = ".", ext
         directory=base,
         names=frozenset(map(plain, walk.names)),
         roots=tuple(dict.fromkeys(root for place in places for root in (place, join(place, "src")))),
-        versions=walk.versions,
+        # Which of several lines with markers counts, only the server's Python decides.
+        versions={
+            name: version
+            for name, version in versions.items()
+            if name not in walk.marked or len(walk.versions[name]) == 1
+        },
         unknown=walk.unknown or bool(walk.local),
         hashed=walk.hashed,
-        asked={name: where or walk.versions.get(key, "") for key, (name, where) in walk.asked.items()},
+        asked={name: where or versions.get(key, "") for key, (name, where) in walk.asked.items()},
         uv=locks.other_uv(project, base),
     )
 

@@ -8,20 +8,26 @@ import posixpath
 import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from functools import partial
 
 from codesensei.source import bounds
 from codesensei.source.archive import Checkout
+from codesensei.source.errors import SourceError
 from codesensei.source.places import ROOT, inside, place
-from codesensei.source.syntax import syntax_if_read, syntax_of, walk
+from codesensei.source.syntax import dotted, syntax_if_read, syntax_of, walk
 from codesensei.source.tree import join
-from codesensei.source.values import Value, value_of
-from codesensei.source.variables import Given, given, with_values
+from codesensei.source.values import UNKNOWN, Value, value_of
+from codesensei.source.variables import Given, given, loads_in, with_values
 from codesensei.wire.quick import dataclass
 
 # With one of these a file can set any name.
-_SETS_ANYTHING = {"exec", "globals", "locals", "setattr", "vars"}
+_SETS_ANYTHING = {"DjangoDynaconf", "exec", "globals", "locals", "setattr", "vars"}
+_BRANCHES = (ast.If, ast.For, ast.While, ast.Try, getattr(ast, "TryStar", ast.Try))
+# What is given a setting and leaves it as it is, and what a `with` may begin with that lets every error through.
+_CHANGE_NOTHING = ("dictConfig", "print")
+_OPENS = ("open", "prefixed")
 _EXISTS = re.compile(r"^not .*\b(exists|isdir|is_dir)\(")
 
 
@@ -40,8 +46,48 @@ class Modules:
 
     def knowing(self, module: str, texts: Mapping[str, str | None]) -> Modules:
         """The same, where the settings `module` are read with the variables that the stack gives them."""
-        files = read_all(self, module).files
-        return Modules(self.project, self.roots[0], self.roots[1:], given(self.project, files, texts))
+        files: dict[str, str] = {}
+        known = self
+        while True:
+            reader = _Reader(known, frozenset())
+            waiting = [module, *self._before(module)]
+            for one in waiting:
+                if (file := known.find(one)) and file not in reader.files:
+                    before = {*reader.files}
+                    # One that is too long is told where it counts.
+                    with suppress(SourceError):
+                        reader.parse(one, file)
+                    waiting += [
+                        other for file in reader.files if file not in before for other in self._loads(reader, file)
+                    ]
+            # A variable may say which file is read.
+            if reader.files.keys() <= files.keys():
+                return known
+            files |= reader.files
+            variables = given(self.project, files, reader.loads, texts, partial(self._taken_from, files))
+            known = Modules(self.project, self.roots[0], self.roots[1:], variables)
+
+    def _loads(self, reader: _Reader, file: str) -> Iterator[str]:
+        """What else a file imports beside what it takes names from."""
+        tree = syntax_if_read(self.project, file)
+        for node in walk(tree) if tree else ():
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and (target := self.target(reader.files[file], file, node)):
+                yield from (f"{target}.{alias.name}" for alias in node.names)
+
+    def _before(self, module: str) -> Iterator[str]:
+        """What Python may load before a module of settings: the packages around it, and what starts a process."""
+        names = module.split(".")[:-1]
+        for depth in range(len(names), 0, -1):
+            package = ".".join(names[:depth])
+            yield from (package, f"{package}.wsgi", f"{package}.asgi")
+        yield "manage"
+
+    def _taken_from(self, files: Mapping[str, str], file: str, node: ast.ImportFrom) -> str | None:
+        """The project's file from which one of `files`, each with its module's name, takes names."""
+        target = self.target(files[file], file, node)
+        return self.find(target) if target else None
 
     def find(self, module: str) -> str | None:
         """The file of a module of the project, or None."""
@@ -160,7 +206,8 @@ class _Reader:
     def __init__(self, modules: Modules, wanted: frozenset[str]) -> None:
         self._modules = modules
         self._wanted = wanted
-        self._open: set[str] = set()
+        self._open: dict[str, _Module] = {}
+        self._done: dict[tuple[str, str, bool], _Module] = {}
         self._read = 0
         self.notes: list[str] = []
         self.elsewhere: list[str] = []
@@ -168,15 +215,22 @@ class _Reader:
         self.files: dict[str, str] = {}
         self.sure: dict[str, None] = {}
         self.made: list[Setting] = []
+        self.loads: list[str | None] = []
         self.sets_anything = False
         self._certain = True
+        self._tried = False
 
     def parse(self, name: str, file: str, into: _Module | None = None) -> _Module:
         """Read a file, as part of another where `into` is given."""
         module = _Module(name, file) if into is None else replace(into, file=file)
-        if file in self._open or self._read >= bounds.MODULES:
+        # Python loads a module once, and one that comes back to itself finds it as far as it is loaded.
+        known = self._open.get(file) or (self._done.get((name, file, self._certain)) if into is None else None)
+        if known:
+            return known
+        if self._read >= bounds.MODULES:
+            self._stop()
             return module
-        self._open.add(file)
+        self._open[file] = module
         self._read += 1
         self.files[file] = name
         if self._certain:
@@ -187,14 +241,26 @@ class _Reader:
             line = getattr(error, "lineno", None)
             self.notes.append(f"{file}{f':{line}' if line else ''}: cannot be parsed by the Python that runs Pulumi")
         else:
-            self.sets_anything |= any(
-                isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SETS_ANYTHING
-                for node in walk(tree)
-            )
+            self.sets_anything |= any(map(_sets_anything, walk(tree)))
             variables = self._modules.variables
-            self._block(module, (with_values(tree, variables) if variables else tree).body, certain=True)
-        self._open.discard(file)
+            self._block(module, (with_values(tree, file, variables) if variables else tree).body, certain=True)
+            base = f"{ROOT}/{self._modules.roots[0]}"
+            texts = (text_of(path, module.known) for path in loads_in(tree))
+            self.loads += [text and join(base, text) for text in texts]
+            for one, line in _set_within(tree):
+                self._unknown(module, one, line)
+        del self._open[file]
+        if into is None:
+            self._done[name, file, self._certain] = module
         return module
+
+    def _stop(self) -> None:
+        """There are more files than are read, and any of them may set anything."""
+        self.sets_anything = True
+        self.loads.append(None)
+        words = f"the settings take names from more than {bounds.MODULES} files, of which the others are not read"
+        if words not in self.notes:
+            self.notes.append(words)
 
     def _block(self, module: _Module, body: Iterable[ast.stmt], *, certain: bool) -> None:
         for statement in body:
@@ -215,24 +281,63 @@ class _Reader:
             _doubt(module, node.value.func)
             self._split_settings(module, node.value)
             self._folder(module, node.value, certain=certain)
+            self._given(module, node.value)
         elif isinstance(node, ast.With):
-            self._block(module, node.body, certain=certain)
-        elif isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
+            for item in node.items:
+                self._targets(module, item.optional_vars)
+            self._block(module, node.body, certain=certain and all(map(_suppresses_nothing, node.items)))
+        elif isinstance(node, ast.Match):
+            for case in node.cases:
+                self._block(module, case.body, certain=False)
+        elif isinstance(node, _BRANCHES):
             self._branches(module, node, certain=certain)
 
-    def _branches(self, module: _Module, node: ast.If | ast.For | ast.While | ast.Try, *, certain: bool) -> None:
+    def _branches(self, module: _Module, node: ast.stmt, *, certain: bool) -> None:
+        self._targets(module, getattr(node, "target", None))
         if isinstance(node, ast.If) and certain and _EXISTS.search(ast.unparse(node.test)):
             # `if not os.path.exists(x): os.makedirs(x)` makes it where it is not there.
             for one in node.body:
                 if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call):
                     self._folder(module, one.value, certain=True)
+        before, self._tried = self._tried, self._tried or hasattr(node, "handlers")
         for block in ("body", "handlers", "orelse", "finalbody"):
             for inner in getattr(node, block, []):
                 self._block(module, inner.body if isinstance(inner, ast.ExceptHandler) else [inner], certain=False)
+        self._tried = before
+
+    def _targets(self, module: _Module, target: ast.expr | None) -> None:
+        """What a loop, or a `with`, sets: only running tells what."""
+        for node in ast.walk(target) if target else ():
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                self._unknown(module, node.id, node.lineno)
+
+    def _unknown(self, module: _Module, name: str, line: int) -> None:
+        """Something sets a name, in a way that is not followed."""
+        place = f"{module.file}:{line}"
+        module.settings[name] = Setting(UNKNOWN, place, False)
+        if name in self._wanted:
+            self.notes.append(f"{place}: {name} is computed; set it in the stack config if this is wrong")
+        else:
+            module.texts[name] = None
+
+    def _given(self, module: _Module, call: ast.Call) -> None:
+        """A function that is given a list or a map of the settings may change it."""
+        if dotted(call.func).rpartition(".")[2] not in _CHANGE_NOTHING:
+            for node in (*call.args, *(word.value for word in call.keywords)):
+                if isinstance(node, ast.Name) and isinstance(module.values.get(node.id), (list, dict)):
+                    _doubt(module, node)
 
     def _assign(self, module: _Module, target: ast.expr, value: ast.expr, *, certain: bool) -> None:
         if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id in self._wanted:
             self.notes.append(f"{module.file}:{target.lineno}: {target.value.id} is changed")
+        if isinstance(target, (ast.Tuple, ast.List)):
+            values = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+            if len(values) != len(target.elts) or any(isinstance(one, ast.Starred) for one in (*values, *target.elts)):
+                self._targets(module, target)
+                values = []
+            for one, given in zip(target.elts, values, strict=False):
+                self._assign(module, one, given, certain=certain)
+            return
         if not isinstance(target, ast.Name):
             _doubt(module, target)
             return
@@ -268,13 +373,14 @@ class _Reader:
         target = self._modules.target(module.name, module.file, node)
         file = self._modules.find(target) if target else None
         if target is None or file is None:
+            self._taken_elsewhere(module, node)
             if target and any(alias.name == "*" for alias in node.names):
                 self.elsewhere.append(target)
-                if certain:
+                if certain or not self._tried:
                     # A package of the requirements may have them all.
                     for name, setting in module.settings.items():
                         module.settings[name] = replace(setting, certain=False)
-                else:
+                if not certain:
                     self.absent[target] = f"{module.file}:{node.lineno}"
             return
         before, self._certain = self._certain, self._certain and certain
@@ -289,6 +395,7 @@ class _Reader:
                 taken = {alias.asname or alias.name: imported[alias.name]}
                 settings = {alias.asname or alias.name: other.settings[alias.name]}
             else:
+                self._taken_elsewhere(module, node, alias.name)
                 continue
             doubtful = [] if certain else sorted(self._wanted & taken.keys())
             place = f"{module.file}:{node.lineno}"
@@ -297,6 +404,12 @@ class _Reader:
             module.settings.update(
                 {name: replace(found, certain=found.certain and certain) for name, found in settings.items()}
             )
+
+    def _taken_elsewhere(self, module: _Module, node: ast.ImportFrom, only: str = "") -> None:
+        """Settings, by their spelling, from a package of the requirements, or what is not seen to be set."""
+        for alias in node.names:
+            if (name := alias.asname or alias.name).isupper() and only in ("", alias.name):
+                self._unknown(module, name, node.lineno)
 
     def _folder(self, module: _Module, call: ast.Call, *, certain: bool) -> None:
         """`os.makedirs(LOG_DIR)`, or `(BASE_DIR / "logs").mkdir()`."""
@@ -335,6 +448,7 @@ class _Reader:
             if text is None or self._read > bounds.MODULES:
                 words = "includes files whose names are computed; what they set is not read here"
                 self.notes.append(f"{module.file}:{call.lineno}: {words}")
+                self.sets_anything = True
                 continue
             pattern = inside(join(f"{ROOT}/{posixpath.dirname(module.file)}", text)) or ""
             for file in sorted(fnmatch.filter(self._modules.project.files, pattern)):
@@ -376,6 +490,26 @@ class _Values(Mapping[str, Value]):
 
     def __len__(self) -> int:
         return len(self._settings)
+
+
+def _set_within(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Names that functions, or expressions, set for the module, each with its line."""
+    for node in walk(tree):
+        if isinstance(node, ast.Global):
+            yield from ((name, node.lineno) for name in node.names)
+        elif isinstance(node, ast.NamedExpr):
+            yield node.target.id, node.lineno
+
+
+def _suppresses_nothing(item: ast.withitem) -> bool:
+    call = item.context_expr
+    return isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) in _OPENS
+
+
+def _sets_anything(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return dotted(node.func).rpartition(".")[2] in _SETS_ANYTHING
+    return isinstance(node, ast.Subscript) and dotted(node.value) == "sys.modules"
 
 
 def _doubt(module: _Module, node: ast.expr) -> None:

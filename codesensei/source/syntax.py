@@ -42,6 +42,15 @@ def walk(tree: ast.Module) -> Iterator[ast.AST]:
         level = _below(level)
 
 
+def dotted(node: ast.AST) -> str:
+    """A name, or an attribute of one, as it is written (`os.environ.get`); empty for any other expression."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
 def _below(nodes: Iterable[ast.AST]) -> list[ast.AST]:
     found: list[ast.AST] = []
     for node in nodes:

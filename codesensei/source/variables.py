@@ -1,7 +1,4 @@
-"""Variables of the environment that the settings read: which have no value, and what is used for those without one.
-
-Nothing is run. os.environ, django-environ and python-decouple are read; of others only running tells.
-"""
+"""Variables of the environment that the settings read: which have no value, and what is used for those without one."""
 
 from __future__ import annotations
 
@@ -11,11 +8,24 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import field
 
 from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError, Told, listing
-from codesensei.source.syntax import syntax_if_read, walk
+from codesensei.source.places import inside
+from codesensei.source.readers import (
+    DECOUPLE,
+    ENVIRON,
+    Reader,
+    Readers,
+    Reading,
+    reader_of,
+    readers_in,
+    readers_of,
+    reading,
+)
+from codesensei.source.syntax import dotted, syntax_if_read, walk
 from codesensei.wire.quick import dataclass
 
 # What systemd and a unit give every process.
@@ -35,13 +45,13 @@ _SOMETIMES = (
     *(ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
 _LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=", re.MULTILINE)
-# Readers of django-environ that give the text as it is, and those that make something of it.
-_TEXTS, _MADE = ("str", "path"), ("bool", "int", "float", "list", "tuple", "dict", "json", "url", "bytes", "unicode")
 # What a reader may do to a part of a list beside splitting it: interpolate, unquote, begin a comment.
 _NOT_PLAIN = re.compile(r"[$\\'\"#(\[{]")
-_OF_URLS = ("db", "db_url", "cache", "cache_url", "email", "email_url", "search_url", "channels", "channels_url")
 # Of python-dotenv and django-environ.
 _LOADERS = ("load_dotenv", "read_env")
+_NO_PATHS = {ast.dump(ast.parse(text, mode="eval").body) for text in ("None", "find_dotenv()", "dotenv.find_dotenv()")}
+_PATHS = ("dotenv_path", "stream", "env_file", "path")
+_READERS = ("decouple", "environ", "environs", "os")
 _DATABASE = re.compile(r"(^|_)(DB|DATABASE|POSTGRES|POSTGRESQL|PG)(_|$|NAME|USER|PASS|HOST|PORT)|^PG[A-Z]+$")
 _BROKER = re.compile(r"(^|_)(REDIS|BROKER|CELERY|VALKEY)(_|$)|^CACHE_URL$")
 
@@ -51,109 +61,101 @@ class Given:
     """What the stack gives: each variable's text, None where it is secret or only the program knows it.
 
     `others` are set by the project itself, or have a default where all are declared. `complete`: nothing else sets any.
+    `readers` are what stands for a reader in each of the settings' files.
     """
 
     texts: Mapping[str, str | None]
     others: frozenset[str] = frozenset()
     complete: bool = True
+    readers: Mapping[str, Readers] = field(default_factory=dict)
 
     def is_unset(self, name: str) -> bool:
         """Whether certainly nothing sets it."""
         return not (name in self.texts or name in self.others or _USUAL.fullmatch(name))
 
+    def is_missing(self, read: Reading) -> bool:
+        """Whether certainly nothing sets what is read, nor names a file that has it."""
+        return self.is_unset(read.name) and (not read.file or self.is_unset(read.file))
 
-@dataclass(frozen=True)
-class Reading:
-    """A variable that an expression reads. `default` is what stands for one that is not set, None for an error.
 
-    `plain`: the variable's text is the expression's value. `splits`: what is between its commas; a `cast` is given the
-    text, or else the default.
+def given(
+    project: Checkout,
+    files: Collection[str],
+    loads: Collection[str | None],
+    texts: Mapping[str, str | None],
+    taken_from: Callable[[str, ast.ImportFrom], str | None],
+) -> Given:
+    """What is set when the settings are loaded, and with them `files`.
+
+    `loads` are the files of variables that they name, None where only running tells; `taken_from` is the project's file
+    of an import in one.
     """
-
-    name: str
-    default: ast.expr | None
-    plain: bool
-    splits: bool = False
-    cast: ast.Lambda | None = None
-
-
-def given(project: Checkout, files: Collection[str], texts: Mapping[str, str | None]) -> Given:
-    """What is set when the settings in `files` are loaded."""
-    others, complete = set[str](), True
-    trees = [tree for file in files if (tree := syntax_if_read(project, file))]
-    for node in (node for tree in trees for node in walk(tree)):
-        others |= set(_set_by(node))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _ELSEWHERE.fullmatch(node.value):
-            complete = False
-    for file in _files_of_variables(project):
-        others |= set(_LINE.findall(project.read(file)))
-    return Given(texts, frozenset(others), complete)
+    trees = {file: tree for file in files if (tree := syntax_if_read(project, file))}
+    nodes = [node for tree in trees.values() for node in walk(tree)]
+    found = {name for node in nodes for name in _set_by(node)}
+    elsewhere = any(isinstance(node, ast.Constant) and _ELSEWHERE.fullmatch(str(node.value)) for node in nodes)
+    places = [inside(load) if load else None for load in loads]
+    # What is in the release and not in the commit is not there, where it has such a name.
+    known = all(place and (project.tree.is_file(place) or _is_of_variables(place)) for place in places)
+    named = {place for place in places if place and project.tree.is_file(place)}
+    for file in sorted({*_files_of_variables(project), *named}):
+        found |= {*_LINE.findall(project.tree.beginning(file).decode("utf-8", "replace"))}
+    others = frozenset(name for name in found if name)
+    return Given(texts, others, None not in found and not elsewhere and known, readers_of(trees, taken_from))
 
 
-def _set_by(node: ast.AST) -> Iterator[str]:
-    """Variables that a statement sets, or declares with a default."""
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and _is_environ(node.value):
-        yield _text(node.slice)
+def loads_in(tree: ast.Module) -> Iterator[ast.expr]:
+    """The paths that python-dotenv, django-environ and environs are told to read variables from."""
+    for node in walk(tree):
+        if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in _LOADERS:
+            words = [word.value for word in node.keywords if word.arg in (*_PATHS, None)]
+            path = next(iter((*node.args, *words)), None)
+            # Without a path, they look for .env around the file that asks.
+            if path and ast.dump(path) not in _NO_PATHS:
+                yield path
+
+
+def _set_by(node: ast.AST) -> Iterator[str | None]:
+    """Variables that a statement sets, or declares with a default; None for those that only running tells."""
+    if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Attribute):
+            yield from [None] if _is_environ(node) else []
+        elif _is_environ(node.value):
+            yield _text(node.slice) or None
     if not isinstance(node, ast.Call):
         return
-    if ast.unparse(node.func).rpartition(".")[2] in ("Env", "FileAwareEnv"):
+    if dotted(node.func).rpartition(".")[2] in ("Env", "FileAwareEnv"):
         yield from (word.arg for word in node.keywords if word.arg)
     elif isinstance(node.func, ast.Attribute) and _is_environ(node.func.value):
         if node.func.attr == "setdefault" and node.args:
-            yield _text(node.args[0])
+            yield _text(node.args[0]) or None
         elif node.func.attr == "update":
-            keys = [key for given in node.args if isinstance(given, ast.Dict) for key in given.keys if key]
-            yield from (*map(_text, keys), *(word.arg for word in node.keywords if word.arg))
+            for given in node.args:
+                yield from (
+                    (_text(key) or None if key else None for key in given.keys)
+                    if isinstance(given, ast.Dict)
+                    else [None]
+                )
+            yield from (word.arg for word in node.keywords)
 
 
 def _is_environ(node: ast.expr) -> bool:
-    return ast.unparse(node) in ("os.environ", "environ")
+    return dotted(node) in ("os.environ", "environ")
+
+
+def _is_of_variables(file: str) -> bool:
+    return any(fnmatch.fnmatch(posixpath.basename(file), pattern) for pattern in _FILES)
 
 
 def _files_of_variables(project: Checkout) -> Iterator[str]:
     for file in project.files:
-        name = posixpath.basename(file)
-        is_one = any(fnmatch.fnmatch(name, pattern) for pattern in _FILES) and not _EXAMPLE.search(name)
+        is_one = _is_of_variables(file) and not _EXAMPLE.search(posixpath.basename(file))
         if is_one and project.tree.is_file(file) and project.tree.size(file) <= bounds.CODE_BYTES:
             yield file
 
 
-def reading(node: ast.AST, readers: Mapping[str, str]) -> Reading | None:
-    """Which variable an expression reads; `readers` are names that stand for `env` or `decouple`. None for others."""
-    if isinstance(node, ast.Subscript) and _is_environ(node.value):
-        name = _text(node.slice)
-        return Reading(name, None, plain=True) if name and isinstance(node.ctx, ast.Load) else None
-    if not isinstance(node, ast.Call) or not node.args or not (name := _text(node.args[0])):
-        return None
-    words = {word.arg: word.value for word in node.keywords}
-    second = node.args[1] if len(node.args) > 1 else None
-    if ast.unparse(node.func) in ("os.environ.get", "environ.get", "os.getenv", "getenv"):
-        return Reading(name, second or words.get("default", ast.Constant(None)), plain=True)
-    owner, _, method = ast.unparse(node.func).partition(".")
-    kind, default = readers.get(owner), words.get("default")
-    if {*words} <= {"default", "cast"} and kind == "decouple" and not method:
-        cast = words.get("cast")
-        own = cast if isinstance(cast, ast.Lambda) else None
-        splits = cast is not None and ast.unparse(cast) in ("Csv()", "decouple.Csv()")
-        return Reading(name, default, cast is None, splits, own)
-    if {*words} <= {"default", "cast"} and kind == "env" and method in ("", *_TEXTS, *_MADE, *_OF_URLS):
-        # env("X", str) casts; env.str("X", "a") has a default.
-        by_place = second if method in (*_TEXTS, *_MADE) else None
-        text = method in _TEXTS or (not method and second is None and "cast" not in words)
-        splits = method in ("list", "tuple") and not (second and "default" in words) and "cast" not in words
-        return Reading(
-            name, default or by_place, text, splits or (not method and _is_list(second or words.get("cast")))
-        )
-    return None
-
-
-def _is_list(node: ast.expr | None) -> bool:
-    """Whether django-environ is told to make a list."""
-    return isinstance(node, ast.Name) and node.id in ("list", "tuple")
-
-
 def names_read(project: Checkout, files: Collection[str]) -> list[str]:
-    """Every variable that these files read, each once; a reader of one may be taken from another by `import *`."""
+    """Every variable that these files seem to read, each once; what one takes from another as `env` may be a reader."""
     return _read_in(project, files, walk)
 
 
@@ -164,7 +166,7 @@ def names_assigned(project: Checkout, files: Collection[str], setting: str) -> l
 
 def _read_in(project: Checkout, files: Collection[str], nodes: Callable[[ast.Module], Iterable[ast.AST]]) -> list[str]:
     trees = [tree for file in files if (tree := syntax_if_read(project, file))]
-    readers = {name: kind for tree in trees for name, kind in readers_in(tree).items()}
+    readers = {name: reader for tree in trees for name, reader in readers_in(tree, _guessed).items()}
     found = (reading(node, readers) for tree in trees for node in nodes(tree))
     return list(dict.fromkeys(read.name for read in found if read))
 
@@ -184,38 +186,19 @@ def _assigned(tree: ast.Module, name: str) -> Iterator[ast.expr]:
                 yield value
 
 
-def readers_in(tree: ast.Module) -> dict[str, str]:
-    """The names that stand for a reader of django-environ or python-decouple in a module."""
-    found = dict[str, str]()
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom):
-            is_decouple = node.module == "decouple"
-            for alias in node.names:
-                name = alias.asname or alias.name
-                if is_decouple and alias.name == "config":
-                    found[name] = "decouple"
-                elif name.lower() == "env" and not is_decouple:
-                    found[name] = "env"
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            called = ast.unparse(node.value.func)
-            if called in ("environ.Env", "Env", "environ.FileAwareEnv", "FileAwareEnv"):
-                found |= {target.id: "env" for target in node.targets if isinstance(target, ast.Name)}
-        elif isinstance(node, ast.Assign):
-            # What a reader puts before each name.
-            for target in node.targets:
-                found.pop(ast.unparse(target).removesuffix(".prefix"), None)
-    return found
+def _guessed(node: ast.ImportFrom) -> Readers | None:
+    return None if not node.level and node.module in _READERS else {"env": Reader(ENVIRON)}
 
 
-def with_values(tree: ast.Module, variables: Given) -> ast.Module:
-    """The module with what variables stand for in their place, where that is certain."""
+def with_values(tree: ast.Module, file: str, variables: Given) -> ast.Module:
+    """The module in `file` with what variables stand for in their place, where that is certain."""
     if variables.complete:
-        _Values(readers_in(tree), variables).visit(tree)
+        _Values(variables.readers.get(file, {}), variables).visit(tree)
     return tree
 
 
 class _Values(ast.NodeTransformer):
-    def __init__(self, readers: Mapping[str, str], variables: Given) -> None:
+    def __init__(self, readers: Readers, variables: Given) -> None:
         self._readers, self._variables = readers, variables
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -233,12 +216,12 @@ class _Values(ast.NodeTransformer):
         if read is None:
             return None
         text = self._variables.texts.get(read.name)
-        if text is not None and read.name not in self._variables.others:
+        if text is not None and read.name not in self._variables.others and not read.file:
             return self._made(read, ast.copy_location(ast.Constant(text), node))
-        if read.default is not None and self._variables.is_unset(read.name):
+        if read.default is not None and self._variables.is_missing(read):
             default: ast.expr = self.visit(read.default)
             # Only python-decouple casts it, too.
-            if isinstance(default, ast.Constant) and self._readers.get(_owner(node)) == "decouple":
+            if isinstance(default, ast.Constant) and reader_of(node, self._readers) == DECOUPLE:
                 return self._made(read, default) or default
             return default
         return None
@@ -255,10 +238,6 @@ class _Values(ast.NodeTransformer):
             parts = [ast.Constant(part.strip()) for part in text.value.split(",") if part.strip()]
             return ast.copy_location(ast.List([*parts], ast.Load()), text)
         return None
-
-
-def _owner(node: ast.expr) -> str:
-    return ast.unparse(node.func).partition(".")[0] if isinstance(node, ast.Call) else ""
 
 
 def _applied(function: ast.Lambda, value: ast.Constant) -> ast.expr | None:
@@ -280,10 +259,10 @@ def missing(trees: Mapping[str, ast.Module], variables: Given) -> Iterator[Told]
     """Variables without which the settings do not load, all in one; `trees` are files that are certainly loaded."""
     places = dict[str, str]()
     for file, tree in trees.items():
-        readers = readers_in(tree)
+        readers = variables.readers.get(file, {})
         for node in (node for statement in tree.body for node in _always(statement)):
             read = reading(node, readers)
-            if read and read.default is None and variables.is_unset(read.name):
+            if read and read.default is None and variables.is_missing(read):
                 places.setdefault(read.name, f"{file}:{getattr(node, 'lineno', 1)}")
     if not places:
         return

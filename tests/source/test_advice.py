@@ -139,6 +139,48 @@ def test_a_django_that_the_server_s_python_does_not_run(project: Read) -> None:
     assert hold(project({"requirements.txt": "Django==6.0\n"}).unfit, "3.13") == []
 
 
+EXPORTED = 'django==5.2.19 ; python_full_version < "3.12"\ndjango==6.1.3 ; python_full_version >= "3.12"\n'
+FORKED = """\
+version = 1
+
+[[package]]
+name = "shop"
+source = { virtual = "." }
+dependencies = [{ name = "django", version = "5.2.19" }, { name = "django", version = "6.1.3" }]
+
+[[package]]
+name = "django"
+version = "5.2.19"
+
+[[package]]
+name = "django"
+version = "6.1.3"
+"""
+
+
+@pytest.mark.proves("preview.python")
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"requirements.txt": EXPORTED},
+        {"requirements.txt": "\n".join(reversed(EXPORTED.splitlines()))},
+        {"uv.lock": FORKED, "pyproject.toml": '[project]\nname = "shop"\ndependencies = ["django"]\n'},
+    ],
+)
+def test_versions_for_several_pythons_fit_any(project: Read, files: dict[str, str]) -> None:
+    """As uv export writes them: Django 6 was refused for a Python that gets Django 5."""
+    requirements = next(iter(files))
+    for python in ("3.11", "3.13"):
+        assert hold(project(files, requirements=requirements).unfit, python) == []
+
+
+@pytest.mark.proves("preview.python")
+def test_a_version_with_a_marker_of_its_own_counts(project: Read) -> None:
+    files = {"requirements.txt": 'Django>=6,<7 ; python_version > "3"\npsycopg\n'}
+    with pytest.raises(SourceError, match="needs Python 3"):
+        hold(project(files).unfit, "3.11")
+
+
 @pytest.mark.proves("preview.python")
 def test_modules_that_python_no_longer_has(project: Read) -> None:
     code = project(

@@ -275,3 +275,70 @@ def test_every_kind_of_requirements_tells_of_it(project_of: Make) -> None:
     files = {"uv.lock": UV, "pyproject.toml": f"{ASKS}{table}", "requirements.txt": "django\n"}
     project = project_of({**files, "libs/lib/pyproject.toml": ""})
     assert {requirements_closure(project, name).uv for name in files} == {">=0.9.13"}
+
+
+DJANGO = '[[package]]\nname = "django"\nversion = "5.2"\n'
+OF_UV = """\
+version = 1
+requires-python = ">=3.12"
+
+[[package]]
+name = "django"
+version = "5.2.19"
+source = { registry = "https://pypi.org/simple" }
+
+[[package]]
+name = "shop"
+version = "0.1.0"
+source = { virtual = "." }
+dependencies = [{ name = "django" }]
+
+[package.metadata]
+requires-dist = [
+    { name = "django", specifier = ">=5" },
+    { name = "tomli", marker = "python_full_version < '3.11'" },
+]
+"""
+WITH_MARKER = '[project]\nname = "shop"\nrequires-python = ">=3.12"\ndependencies = ["django>=5", "{}"]\n'
+POETRY = '[tool.poetry.dependencies]\npython = "^3.12"\ndjango = "^5"\n'
+
+
+@pytest.mark.proves("deps.lock-files")
+@pytest.mark.parametrize(
+    ("name", "lock", "beside"),
+    [
+        ("uv.lock", OF_UV, WITH_MARKER.format("tomli; python_version < '3.11'")),
+        ("uv.lock", OF_UV.partition("[package.metadata]")[0], WITH_MARKER.format("tomli; python_version < '3.11'")),
+        ("poetry.lock", DJANGO, WITH_MARKER.format("tomli; python_version < '3.11'")),
+        ("poetry.lock", DJANGO, f"{POETRY}tomli = {{version = '^2', python = '<3.11'}}\n"),
+        (
+            "poetry.lock",
+            DJANGO,
+            f"{POETRY}tomli = [{{version = '1', python = '<3'}}, {{version = '2', markers = 'x'}}]\n",
+        ),
+        ("pdm.lock", DJANGO, WITH_MARKER.format("tomli; sys_platform == 'win32'")),
+        (
+            "Pipfile.lock",
+            '{"default": {"django": {}}}',
+            "[packages]\ntomli = {version = '*', sys_platform = '== \"a\"'}\n",
+        ),
+    ],
+)
+def test_what_a_marker_leaves_out_is_no_lack(project_of: Make, name: str, lock: str, beside: str) -> None:
+    """A fresh lock of uv was refused: it has no row for what none of its Pythons takes."""
+    edited = "Pipfile" if name == "Pipfile.lock" else "pyproject.toml"
+    assert requirements_closure(project_of({name: lock, edited: beside}), name).names == {"django"}
+
+
+@pytest.mark.proves("deps.lock-files")
+@pytest.mark.parametrize(
+    ("name", "lock", "beside"),
+    [
+        ("uv.lock", OF_UV, WITH_MARKER.format("httpx; sys_platform == 'linux'")),
+        ("poetry.lock", DJANGO, WITH_MARKER.format("httpx>=1")),
+        ("poetry.lock", DJANGO, f"{POETRY}httpx = {{version = '^2', extras = ['http2']}}\n"),
+    ],
+)
+def test_what_a_lock_was_not_asked_for_is_a_lack(project_of: Make, name: str, lock: str, beside: str) -> None:
+    with pytest.raises(SourceError, match=r"does not have httpx, which pyproject\.toml asks for"):
+        requirements_closure(project_of({name: lock, "pyproject.toml": beside}), name)

@@ -23,8 +23,9 @@ DATABASES["default"]["ENGINE"] = "django.contrib.gis.db.backends.postgis"
 """
 
 
-@pytest.fixture
-def deploy(repository: Repository, tmp_path: Path) -> Deploy:
+def deploy_of(repository: Repository, tmp_path: Path) -> Deploy:
+    """What reads a commit with the settings' text and the files given, for a stack with the keys given."""
+
     def read(text: str, files: Mapping[str, str] | None = None, project: Any = None, **top: Any) -> Code:
         needed = {"requirements.txt": "django\npsycopg\n", "config/settings.py": f"import os\n{text}"}
         repository.commit({**START, **needed, **(files or {})})
@@ -37,6 +38,11 @@ def deploy(repository: Repository, tmp_path: Path) -> Deploy:
         return read_code(StackConfig.model_validate(config), tmp_path / "cache")
 
     return read
+
+
+@pytest.fixture
+def deploy(repository: Repository, tmp_path: Path) -> Deploy:
+    return deploy_of(repository, tmp_path)
 
 
 @pytest.mark.proves("preview.needs")

@@ -11,6 +11,7 @@ from codesensei.config.types import LeftOut
 from codesensei.wire import policy
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED
+from codesensei.wire.text import printable
 from components import others, promotion, review, story
 from components.backups import Backups
 from components.database import Database
@@ -138,4 +139,4 @@ def _name_branch(code: source.Code) -> None:
     branch, commit = code.checkout.branch, f"{code.checkout.short} ({code.checkout.subject})"
     if branch is None:
         return
-    pulumi.info(f"branch {branch} is at {commit}")
+    pulumi.info(printable(f"branch {branch} is at {commit}"))

@@ -692,6 +692,10 @@ UNIT = [
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
+    Breakage("errors.marks", f"{WIRE}/text.py", '.replace(MARK, "<{ %")', ""),
+    Breakage("errors.marks", f"{WIRE}/codec.py", "text.replace(MARK, COLORLESS)", "text"),
+    Breakage("errors.marks", f"{CONFIG}/problems.py", "encodable(f", "str(f"),
+    Breakage("errors.marks", "components/base.py", "name, _shown(shown), opts)", "name, shown, opts)"),
     Breakage(
         "story.told",
         "components/story.py",

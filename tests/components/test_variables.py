@@ -131,3 +131,11 @@ def test_import_roots_begin_where_processes_and_jobs_start(
     settings = replace(recorder.code().settings, django_directory="web", python_path=("src", "web/apps"))
     run = recorder.run(stacks.generated(tmp_path), remote.Look(), monkeypatch, settings=settings)
     assert variables_of(run)["PYTHONPATH"] == found
+
+
+@pytest.mark.proves("errors.marks")
+def test_a_preview_shows_a_value_without_pulumi_s_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"{stacks.GENERATED}  codesensei:env: {{GREETING: 'a <{{% url %}} b'}}\n"
+    run = recorder.run(stacks.loaded(tmp_path, text), remote.Look(), monkeypatch)
+    assert run.find("shop", "Environment").inputs["env"] == {"GREETING": "a <{ % url %} b"}
+    assert variables_of(run)["GREETING"] == "a <{% url %} b"

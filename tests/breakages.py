@@ -692,6 +692,15 @@ UNIT = [
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
+    Breakage("story.unknown", f"{STORY}/live.py", "elif migrations.unknown:", "elif not change:"),
+    Breakage("story.unknown", f"{STORY}/migrations.py", "found.entries, unknown=True)", "found.entries)"),
+    Breakage(
+        "story.unknown",
+        f"{SOURCE}/git.py",
+        "            _ask_once(origin.objects.parent, origin.url, revision)\n",
+        "            pass\n",
+    ),
+    Breakage("story.unknown", f"{STORY}/release.py", "is not None and bool(checkout.origin.url)", "is None"),
     Breakage("errors.marks", f"{WIRE}/text.py", '.replace(MARK, "<{ %")', ""),
     Breakage("errors.marks", f"{WIRE}/codec.py", "text.replace(MARK, COLORLESS)", "text"),
     Breakage("errors.marks", f"{CONFIG}/problems.py", "encodable(f", "str(f"),

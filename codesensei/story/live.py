@@ -152,6 +152,8 @@ def _meaning(change: _Change, migrations: Migrations) -> str:
         told.append("requests may fail as long as the older code serves")
     elif migrations.harmful:
         told.append("requests may fail from the migrations on until the candidate serves")
+    elif migrations.unknown:
+        told.append("what visitors notice depends on migrations that are not known here")
     elif any(unit.kind == "web" for unit in stale):
         told.append(QUIET)
     else:

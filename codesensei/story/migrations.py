@@ -29,12 +29,13 @@ Risk = Literal["none", "size", "certain"]
 @dataclass(frozen=True)
 class Migrations(Section):
     """The section, and whether code fails: the serving one, while `harmful` ones run, or the older one that comes back,
-    as it lacks `unfit` ones. Both happen only once they are not `refused` any more.
+    as it lacks `unfit` ones. Both happen only once they are not `refused` any more. `unknown`: nobody can say.
     """
 
     harmful: bool = False
     unfit: bool = False
     refused: bool = False
+    unknown: bool = False
 
 
 def of_migrations(
@@ -62,7 +63,7 @@ def of_migrations(
         return Migrations(NAME)
     found = of_served(NAME, served, checkout, lambda before: pending(before, checkout, roots))
     if isinstance(found, Section):
-        return Migrations(NAME, found.entries)
+        return Migrations(NAME, found.entries, unknown=True)
     done, plan = ([one for one in found.new if (one.label in applied) == is_done] for is_done in (True, False))
     coming = [*judge(plan, lambda _: keeps)]
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.

@@ -49,7 +49,10 @@ def _way(found: History | None, served: str, checkout: Checkout) -> str:
     if found is None:
         return f"the same commit {wanted}"
     if not found.known:
-        return f"to {wanted}; {served[:7]}, which serves, is not in this repository (git fetch brings it)"
+        # A repository that a URL names was asked for it just now.
+        is_fetched = checkout.origin is not None and bool(checkout.origin.url)
+        where = "the repository any more" if is_fetched else "this repository (git fetch brings it)"
+        return f"to {wanted}; {served[:7]}, which serves, is not in {where}"
     # A release's own name is none of a commit.
     words = [f"commit {served[:7]} -> {checkout.short}"]
     if any(found.tags):

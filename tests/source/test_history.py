@@ -106,6 +106,27 @@ def test_a_repository_by_url(repository: Repository, tmp_path: Path) -> None:
     assert (before.revision, before.subject, before.read("a")) == (first, "One", "1")
 
 
+@pytest.mark.proves("story.unknown")
+def test_a_commit_that_serves_is_fetched_by_its_name(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its branch is gone, or was rewritten, and this machine has never seen it."""
+    main = repository.commit({"a": "1"}, "One")
+    repository.git("checkout", "--quiet", "-b", "hotfix")
+    fix = repository.commit({"a": "2"}, "Fix")
+    repository.git("checkout", "--quiet", "main")
+    repository.git("branch", "-D", "hotfix")
+    found = open_source(asked(a_source(main, git=repository.url)), cache_dir=tmp_path / "cache")
+    assert history(found, fix) == History(True, lost=Side(1, 1, (line(fix, "Fix"),)))
+    before = at(found, fix)
+    assert before
+    assert before.read("a") == "2"
+    assert at(found, NOBODY) is None
+    # Nothing is asked twice.
+    monkeypatch.setattr("codesensei.source.git.operators_git", None)
+    assert history(found, NOBODY) == History(known=False)
+
+
 def test_what_no_archive_can_carry_is_an_error_of_the_source(repository: Repository, checkout: Open) -> None:
     first = repository.commit({".codesensei/x": "1"}, "One")
     repository.git("rm", "--quiet", "-r", ".codesensei")

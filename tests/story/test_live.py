@@ -183,6 +183,15 @@ def test_visitors_notice_migrations_that_the_code_cannot_live_with(found: Migrat
     assert of_switch(served, OTHER, manifest(), migrations).entries == ((stops, felt) if refused else (felt,))
 
 
+@pytest.mark.proves("story.unknown")
+def test_migrations_that_nobody_knows_promise_visitors_nothing() -> None:
+    served, unknown = Served(RELEASE, REVISION, manifest=manifest()), Migrations("migrations", unknown=True)
+    (meaning,) = of_switch(served, OTHER, manifest(), unknown).entries
+    assert meaning == "what visitors notice depends on migrations that are not known here"
+    (meaning,) = of_switch(served, OTHER, manifest(socket="Backlog=1"), unknown).entries
+    assert meaning == "visitors wait while web restarts"
+
+
 GB, MB = 1 << 30, 1 << 20
 EACH = {"shop.service": 60 * MB, "shop-worker.service": 100 * MB}
 

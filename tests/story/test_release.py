@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.source import Checkout, Closure, History, Side, SourceError
+from codesensei.source.archive import Origin
 from codesensei.story import Served, of_packages, of_release
 from codesensei.wire import codec
 from codesensei.wire.steps import Hooks
@@ -86,6 +87,14 @@ def test_a_long_subject_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     long = replace(checkout(), subject="Sell paper " * 100)
     (head,) = of_release(served(), OTHER, long, build()).entries
     assert head.endswith("…; 1111111, which serves, is not in this repository (git fetch brings it)")
+
+
+@pytest.mark.proves("story.unknown")
+def test_nobody_is_told_to_fetch_what_a_url_s_repository_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesensei.story.release.history", lambda *_: History(False))
+    by_url = replace(checkout(), origin=Origin(Path(), "x", Path(), "https://example.com/shop.git"))
+    (head,) = of_release(served(), OTHER, by_url, build()).entries
+    assert head.endswith("; 1111111, which serves, is not in the repository any more")
 
 
 @pytest.mark.proves("story.release")

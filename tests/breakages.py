@@ -692,6 +692,8 @@ UNIT = [
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
+    Breakage("story.processes.time", f"{STORY}/live.py", "{_drains(wanted)}{had}", "{_drains(was)}"),
+    Breakage("story.processes.time", f"{STORY}/live.py", "ending = [wanted or was for", "ending = [was for"),
     Breakage("story.unknown", f"{STORY}/live.py", "elif migrations.unknown:", "elif not change:"),
     Breakage("story.unknown", f"{STORY}/migrations.py", "found.entries, unknown=True)", "found.entries)"),
     Breakage(

@@ -86,7 +86,9 @@ def _processes(change: _Change, memory: Memory | None) -> Iterator[str]:
         yield "web restarts" if _is_felt(change) else "web restarts by hand-over"
     for was, wanted in change.units("worker"):
         if was and wanted and change.stale(wanted):
-            yield f"{change.called(wanted)} restarts, {_drains(was)}"
+            # systemd reads its new unit before it stops the process.
+            had = f" (before: {was.stop_timeout} s)" if was.stop_timeout != wanted.stop_timeout else ""
+            yield f"{change.called(wanted)} restarts, {_drains(wanted)}{had}"
 
 
 def _drains(unit: Unit) -> str:
@@ -158,9 +160,9 @@ def _meaning(change: _Change, migrations: Migrations) -> str:
         told.append(QUIET)
     else:
         told.append("nothing restarts for visitors")
-    ending = [was for was, wanted in change.units("worker") if was and (wanted is None or wanted in stale)]
+    ending = [wanted or was for was, wanted in change.units("worker") if was and (wanted is None or wanted in stale)]
     if ending:
-        told.append(f"jobs have up to {max(unit.stop_timeout for unit in ending)} s to end")
+        told.append(f"jobs have up to {max(unit.stop_timeout for unit in ending if unit)} s to end")
     elif change.units("worker"):
         told.append("workers run on")
     if any(paths.site_link(Path(path)) for path in change.files):

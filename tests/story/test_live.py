@@ -64,6 +64,18 @@ def test_workers_that_come_go_and_run_another_line() -> None:
     ]
 
 
+@pytest.mark.proves("story.processes.time")
+@pytest.mark.parametrize("seconds", [30, 900])
+def test_jobs_have_the_time_of_the_unit_that_is_wanted(seconds: int) -> None:
+    was = manifest(worker("gone"), worker("worker"))
+    wanted = manifest(replace(worker("worker"), stop_timeout=seconds))
+    processes, _, (meaning,) = told(was, wanted, OTHER)
+    assert processes[0] == "- gone: stops, its jobs have 600 s to end"
+    assert processes[-1] == f"worker restarts, its jobs have {seconds} s to end (before: 600 s)"
+    assert meaning == f"{QUIET}; jobs have up to {max(600, seconds)} s to end"
+    assert told(manifest(worker("worker")), wanted, OTHER)[2] == (f"{QUIET}; jobs have up to {seconds} s to end",)
+
+
 @pytest.mark.proves("story.processes", "story.switch")
 def test_another_number_of_web_processes() -> None:
     wanted = manifest(worker("worker"), web="--workers 5", web_workers=5)

@@ -197,7 +197,7 @@ def _sections(
         story.of_packages(served, code.checkout, code.requirements, build),
         migrations,
         story.of_variables(served, name, variables, digest_key),
-        story.of_processes(served, name, manifest, look.memory),
+        story.of_processes(served, name, manifest, look.memory, look.drift),
         story.of_site(served, manifest, _where_they_lead(stack, story.new_hostnames(served, manifest))),
         story.of_server(done, _server(stack, server, code), removed),
         story.of_drift(look.drift, served, manifest, put_back=not pulumi.runtime.is_dry_run()),

@@ -692,6 +692,21 @@ UNIT = [
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
+    Breakage("story.switch.drift", f"{STORY}/live.py", "of_all or is_put_back or bool", "of_all or bool"),
+    Breakage("story.switch.drift", f"{STORY}/live.py", "if one.step == SWITCH.name]", "if one.step]"),
+    Breakage(
+        "story.switch.drift", f"{STORY}/live.py", " or change.is_down(unit) for unit in sockets", " for unit in sockets"
+    ),
+    Breakage("story.switch.drift", f"{STORY}/live.py", "if web and change.is_down(web):", "if not web:"),
+    Breakage(
+        "story.switch.drift", f"{SCRIPTS}/serving/change.py", "        return again(live)\n", "        return []\n"
+    ),
+    Breakage(
+        "story.switch.drift",
+        f"{SCRIPTS}/steps/look.py",
+        "(*_unfit(project), *findings.changed_password(project))",
+        "findings.changed_password(project)",
+    ),
     Breakage("story.processes.time", f"{STORY}/live.py", "{_drains(wanted)}{had}", "{_drains(was)}"),
     Breakage("story.processes.time", f"{STORY}/live.py", "ending = [wanted or was for", "ending = [was for"),
     Breakage("story.unknown", f"{STORY}/live.py", "elif migrations.unknown:", "elif not change:"),
@@ -711,19 +726,21 @@ UNIT = [
         "story.told",
         "components/story.py",
         "        story.of_variables(served, name, variables, digest_key),\n"
-        "        story.of_processes(served, name, manifest, look.memory),\n",
-        "        story.of_processes(served, name, manifest, look.memory),\n"
+        "        story.of_processes(served, name, manifest, look.memory, look.drift),\n",
+        "        story.of_processes(served, name, manifest, look.memory, look.drift),\n"
         "        story.of_variables(served, name, variables, digest_key),\n",
     ),
     Breakage("story.switch", "components/story.py", "manifest, migrations, look.drift)", "manifest, migrations)"),
-    Breakage("story.switch", f"{STORY}/live.py", "ending := restart & workers - down", "ending := restart & workers"),
+    Breakage("story.switch", f"{STORY}/live.py", "if was and wanted not in down]", "if was]"),
     Breakage(
         "switch.candidate",
         f"{SCRIPTS}/serving/change.py",
         "web in self._of_files() | self._left_behind() or",
         "False or",
     ),
-    Breakage("story.memory", "components/story.py", "manifest, look.memory)", "manifest)"),
+    Breakage(
+        "story.memory", "components/story.py", "manifest, look.memory, look.drift)", "manifest, None, look.drift)"
+    ),
     Breakage("story.memory", f"{STORY}/memory.py", "(asked - now) *", "asked *"),
     Breakage("story.memory", f"{STORY}/memory.py", "taken > memory.available", "taken < memory.available"),
     Breakage("story.memory", f"{SCRIPTS}/steps/look.py", "memory=memory.of_project(Live.read(project)),", ""),
@@ -759,9 +776,7 @@ UNIT = [
         "        if pulumi.runtime.is_dry_run():\n            raise\n        warn",
     ),
     Breakage("story.data", f"{STORY}/__main__.py", "longest + 1", "longest"),
-    Breakage(
-        "story.silent", f"{STORY}/live.py", "if not change.of_release and change.was == wanted:", "if not wanted:"
-    ),
+    Breakage("story.silent", f"{STORY}/live.py", "if change.repairs_only and not change.drift:", "if not wanted:"),
     Breakage("story.silent", "components/story.py", "if access.served:", "if not access.served:"),
     Breakage("story.ended", "components/story.py", "if pulumi.runtime.is_dry_run() else", "if stack else"),
     Breakage("promotion.served", f"{SCRIPTS}/steps/switch.py", "served=since", "served={}"),

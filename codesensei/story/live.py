@@ -25,16 +25,36 @@ _KEYS = {name: f"healthCheck.{name}" for name in ("path", "timeout", "accept")}
 
 @dataclass(frozen=True)
 class _Change:
-    """From one manifest to another, with another release or with the same."""
+    """From one manifest to another, with another release or with the same.
+
+    `drift` is what was changed by hand, and is put back with it.
+    """
 
     was: Manifest
     wanted: Manifest
     of_release: bool
+    drift: Sequence[Drift] = ()
+
+    @property
+    def repairs_only(self) -> bool:
+        """Whether nothing is asked for that is not live already."""
+        return not self.of_release and self.was == self.wanted
 
     @property
     def of_password(self) -> bool:
         """Whether the database role gets another password, which ends what the processes have open."""
-        return self.was.database != self.wanted.database
+        # A candidate could not log in with the one that the role gets back either.
+        return self.was.database != self.wanted.database or any(
+            one.thing.endswith(ANOTHER_PASSWORD) for one in self.drift
+        )
+
+    def is_down(self, unit: Unit) -> bool:
+        """Whether somebody has stopped it, so that it starts."""
+        stopped = f"{unit.name} is "
+        return any(
+            one.thing.startswith(stopped) and any(line.endswith("-> active") for line in one.lines)
+            for one in self.drift
+        )
 
     @property
     def files(self) -> set[str]:
@@ -44,9 +64,11 @@ class _Change:
         return changed | (before.keys() - {file.path for file in self.wanted.files})
 
     def stale(self, unit: Unit) -> bool:
-        """Whether the process must be replaced: its code is another, or what its unit runs."""
+        """Whether the process must be replaced: its code is another, or what its unit runs, or what is put back."""
         own = {file.path for file in self.wanted.files if unit.name in (file.renews, file.path.rpartition("/")[2])}
-        return (unit.kind != "socket" and (self.of_release or self.of_password)) or bool(own & self.files)
+        is_put_back = any(f"{unit.name} restarts" in one.lines for one in self.drift)
+        of_all = unit.kind != "socket" and (self.of_release or self.of_password)
+        return of_all or is_put_back or bool(own & self.files)
 
     def units(self, kind: str) -> list[tuple[Unit | None, Unit | None]]:
         """The units of this kind, before and after."""
@@ -60,14 +82,18 @@ class _Change:
         return worker_key(self.wanted.slug, unit.name)
 
 
-def of_processes(served: Served, release: str, wanted: Manifest, memory: Memory | None = None) -> Section:
+def of_processes(
+    served: Served, release: str, wanted: Manifest, memory: Memory | None = None, drift: Sequence[Drift] = ()
+) -> Section:
     """Workers that come, go or run another line, what more of them take, and which processes start again."""
-    change = _change(served, release, wanted)
-    return section("processes", _processes(change, memory) if change else ())
+    change = _change(served, release, wanted, drift)
+    # What only the drift starts again is told with it.
+    return section("processes", () if change is None or change.repairs_only else _processes(change, memory))
 
 
-def _change(served: Served, release: str, wanted: Manifest) -> _Change | None:
-    return None if served.manifest is None else _Change(served.manifest, wanted, served.release != release)
+def _change(served: Served, release: str, wanted: Manifest, drift: Sequence[Drift] = ()) -> _Change | None:
+    ours = [one for one in drift if one.step == SWITCH.name]
+    return None if served.manifest is None else _Change(served.manifest, wanted, served.release != release, ours)
 
 
 def _processes(change: _Change, memory: Memory | None) -> Iterator[str]:
@@ -82,10 +108,15 @@ def _processes(change: _Change, memory: Memory | None) -> Iterator[str]:
         elif was and wanted and was.command != wanted.command:
             yield f"{change.called(wanted)}: {was.command or 'another line'} -> {wanted.command}"
     yield from more(change.was, change.wanted, memory)
-    if any(unit and change.stale(unit) for _, unit in change.units("web")):
-        yield "web restarts" if _is_felt(change) else "web restarts by hand-over"
+    for _, web in change.units("web"):
+        if web and change.is_down(web):
+            yield "web starts"
+        elif web and change.stale(web):
+            yield "web restarts" if _is_felt(change) else "web restarts by hand-over"
     for was, wanted in change.units("worker"):
-        if was and wanted and change.stale(wanted):
+        if was and wanted and change.is_down(wanted):
+            yield f"{change.called(wanted)} starts"
+        elif was and wanted and change.stale(wanted):
             # systemd reads its new unit before it stops the process.
             had = f" (before: {was.stop_timeout} s)" if was.stop_timeout != wanted.stop_timeout else ""
             yield f"{change.called(wanted)} restarts, {_drains(wanted)}{had}"
@@ -97,7 +128,8 @@ def _drains(unit: Unit) -> str:
 
 def _is_felt(change: _Change) -> bool:
     """Whether no candidate can serve visitors meanwhile."""
-    return change.of_password or any(unit and change.stale(unit) for _, unit in change.units("socket"))
+    sockets = [unit for _, unit in change.units("socket") if unit]
+    return change.of_password or any(change.stale(unit) or change.is_down(unit) for unit in sockets)
 
 
 def new_hostnames(served: Served, wanted: Manifest) -> list[str]:
@@ -133,12 +165,12 @@ def of_switch(
 
     `drift` is what was changed by hand.
     """
-    change = _change(served, release, wanted)
+    change = _change(served, release, wanted, drift)
     if change is None:
         known = served.release == release
         return section("switch", [] if known else ["what is live now is not in the state: all of it is held to be new"])
-    if not change.of_release and change.was == wanted:
-        return section("switch", _repair(wanted, [one for one in drift if one.step == SWITCH.name]))
+    if change.repairs_only and not change.drift:
+        return Section("switch")
     refused = ["nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"]
     meaning = _meaning(change, migrations)
     return section("switch", [*(refused if migrations.refused else []), meaning, *_settings(change)])
@@ -146,6 +178,7 @@ def of_switch(
 
 def _meaning(change: _Change, migrations: Migrations) -> str:
     """One line for visitors and jobs."""
+    down = [unit for unit in change.wanted.units if change.is_down(unit)]
     stale = [unit for unit in change.wanted.units if change.stale(unit)]
     told = []
     if _is_felt(change):
@@ -156,49 +189,24 @@ def _meaning(change: _Change, migrations: Migrations) -> str:
         told.append("requests may fail from the migrations on until the candidate serves")
     elif migrations.unknown:
         told.append("what visitors notice depends on migrations that are not known here")
+    elif any(unit.kind == "web" for unit in down):
+        told.append("web starts")
     elif any(unit.kind == "web" for unit in stale):
         told.append(QUIET)
     else:
         told.append("nothing restarts for visitors")
-    ending = [wanted or was for was, wanted in change.units("worker") if was and (wanted is None or wanted in stale)]
+    told += sorted(f"{change.called(unit)} starts" for unit in down if unit.kind == "worker")
+    # What has ended has no jobs.
+    working = [(was, wanted) for was, wanted in change.units("worker") if was and wanted not in down]
+    ending = [wanted or was for was, wanted in working if wanted is None or wanted in stale]
     if ending:
         told.append(f"jobs have up to {max(unit.stop_timeout for unit in ending if unit)} s to end")
-    elif change.units("worker"):
+    elif working and not change.repairs_only:
         told.append("workers run on")
-    if any(paths.site_link(Path(path)) for path in change.files):
+    put_back = {one.thing.partition(" ")[0] for one in change.drift}
+    if any(paths.site_link(Path(path)) for path in change.files | put_back):
         told.append("nginx reloads")
     return "; ".join(told)
-
-
-def _repair(manifest: Manifest, drift: Sequence[Drift]) -> Iterator[str]:
-    """One line for visitors and jobs where a switch puts things back and changes nothing else."""
-    if not drift:
-        return
-    units = {unit.name: unit for unit in manifest.units}
-    restart = {name for name in units if any(f"{name} restarts" in one.lines for one in drift)}
-    down = {name for name in units if any(_is_down(name, one) for one in drift)}
-    workers = {name for name, unit in units.items() if unit.kind == "worker"}
-    told = []
-    # A candidate could not log in with the password that the role gets back.
-    is_locked_out = any(one.thing.endswith(ANOTHER_PASSWORD) for one in drift)
-    if (restart | down) & {*manifest.named("socket")} or is_locked_out:
-        told.append("visitors wait while web restarts")
-    elif manifest.web in down:
-        told.append("web starts")
-    elif manifest.web in restart:
-        told.append(QUIET)
-    else:
-        told.append("nothing restarts for visitors")
-    told += [f"{worker_key(manifest.slug, name)} starts" for name in sorted(down & workers)]
-    if ending := restart & workers - down:
-        told.append(f"jobs have up to {max(units[name].stop_timeout for name in ending)} s to end")
-    if any(paths.site_link(Path(one.thing.partition(" ")[0])) for one in drift):
-        told.append("nginx reloads")
-    yield "; ".join(told)
-
-
-def _is_down(name: str, drift: Drift) -> bool:
-    return drift.thing.startswith(f"{name} is ") and any(line.endswith("-> active") for line in drift.lines)
 
 
 def _settings(change: _Change) -> Iterator[str]:

@@ -170,6 +170,44 @@ def test_what_visitors_and_jobs_notice_of_a_repair(drift: list[Drift], told: str
     assert found == ((told,) if told else ())
 
 
+AGAIN = Drift(
+    step="switch",
+    thing="what serves would not start again",
+    lines=("shop.service restarts", "shop-worker.service restarts"),
+)
+HOSTS = manifest(worker("worker"), site="server_name www", hosts=("shop.example.com", "www.shop.example.com"))
+
+
+@pytest.mark.proves("story.switch.drift")
+@pytest.mark.parametrize(
+    ("drift", "processes", "meaning"),
+    [
+        (
+            [AGAIN],
+            ("web restarts by hand-over", "worker restarts, its jobs have 600 s to end"),
+            f"{QUIET}; {JOBS}; nginx reloads",
+        ),
+        ([EDITED], ("web restarts by hand-over",), f"{QUIET}; workers run on; nginx reloads"),
+        (
+            [stopped("shop.service"), stopped("shop-worker.service")],
+            ("web starts", "worker starts"),
+            "web starts; worker starts; nginx reloads",
+        ),
+        ([stopped("shop.socket")], (), "visitors wait while web restarts; workers run on; nginx reloads"),
+        ([replace(EDITED, step="proxy")], (), "nothing restarts for visitors; workers run on; nginx reloads"),
+        ([], (), "nothing restarts for visitors; workers run on; nginx reloads"),
+    ],
+)
+def test_what_is_put_back_is_felt_beside_what_else_changes(
+    drift: list[Drift], processes: tuple[str, ...], meaning: str
+) -> None:
+    served = Served(RELEASE, REVISION, manifest=manifest(worker("worker")))
+    assert of_processes(served, RELEASE, HOSTS, drift=drift).entries == processes
+    assert of_switch(served, RELEASE, HOSTS, NONE, drift).entries == (meaning,)
+    # Alone, it is told with the drift.
+    assert of_processes(served, RELEASE, manifest(worker("worker")), drift=drift).entries == ()
+
+
 @pytest.mark.proves("story.switch")
 def test_a_state_without_what_is_live_is_said() -> None:
     served = Served(RELEASE, REVISION)

@@ -94,13 +94,20 @@ class Change:
 
 
 def restarts(live: Live, path: str) -> list[str]:
-    """A line for the unit that restarts when this file is put back."""
+    """A line for each unit that restarts when this file or link is put back."""
+    if path == str(live.project.current):
+        return again(live)
     for file in live.manifest.files if live.manifest else ():
         name = _renewed(file)
         with contextlib.suppress(OSError, UnicodeDecodeError):
             if file.path == path and name in live.units and means_another(_text(file), file):
                 return [f"{name} restarts"]
     return []
+
+
+def again(live: Live) -> list[str]:
+    """A line for each process, where all of them restart."""
+    return [f"{name} restarts" for name in (live.manifest.named("web", "worker") if live.manifest else ())]
 
 
 def _renewed(file: File) -> str:

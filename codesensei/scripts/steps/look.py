@@ -80,9 +80,8 @@ def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[s
     if step == SWITCH.name:
         live = Live.read(project)
         found = dict(_stopped(project))
-        # Processes log in with what they were started with.
-        renewed = live.manifest.named("web", "worker") if live.manifest else ()
-        found |= {words: tuple(f"{name} restarts" for name in renewed) for words in findings.changed_password(project)}
+        # Processes log in with what they were started with, and work in the folder of their release.
+        found |= dict.fromkeys((*_unfit(project), *findings.changed_password(project)), tuple(change.again(live)))
     elif step == BACKUPS.name:
         found = dict(archiving.lacking(project))
     texts = {**proof.texts, **live.contents}
@@ -118,7 +117,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         SWITCH.name: lambda: (
             *dict(_stopped(project)),
             *_damaged(project),
-            *(("what serves would not start again",) if any(_gone(project)) else ()),
+            *_unfit(project),
             *findings.changed_password(project),
         ),
     }
@@ -129,6 +128,11 @@ def _gone(project: ProjectPaths) -> Iterable[str]:
     """The release that serves, or its packages; `current` may lead to what never was one."""
     release = Live.read(project).release
     return edited.gone(project, release) if release and project.record(release).exists() else ()
+
+
+def _unfit(project: ProjectPaths) -> tuple[str, ...]:
+    """Of the switch, where the release that serves must be made again: its processes work in another folder then."""
+    return ("what serves would not start again",) if any(_gone(project)) else ()
 
 
 def _of_system(project: ProjectPaths) -> Iterator[str]:

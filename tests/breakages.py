@@ -692,6 +692,14 @@ UNIT = [
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
+    Breakage("preview.same-release", "components/environment.py", ".apply(partial(_hold, stack, server.access))", ""),
+    Breakage(
+        "preview.same-release",
+        "components/environment.py",
+        "if release == access.served else None",
+        "if not release else None",
+    ),
+    Breakage("preview.same-release", f"{WIRE}/steps.py", "    if was == wanted:\n", "    if was[0] == wanted[0]:\n"),
     Breakage("story.switch.drift", f"{STORY}/live.py", "of_all or is_put_back or bool", "of_all or bool"),
     Breakage("story.switch.drift", f"{STORY}/live.py", "if one.step == SWITCH.name]", "if one.step]"),
     Breakage(
@@ -1955,8 +1963,8 @@ UNIT = [
     Breakage(
         "words.release.immutable",
         f"{SCRIPTS}/steps/build.py",
-        "    if links_to(release):\n",
-        "    if links_to(release) is None:\n",
+        "    if other and links_to(release):\n",
+        "    if other and links_to(release) is None:\n",
     ),
     Breakage(
         "words.release.outside",

@@ -407,3 +407,25 @@ def test_the_build_is_told_which_migrations_are_rehearsed(tmp_path: Path) -> Non
 def test_the_build_is_told_how_long_a_migration_may_take(tmp_path: Path) -> None:
     text = f"{stacks.GIVEN}  codesensei:database: {{migrationTimeout: 60}}\n"
     assert build_data(stacks.loaded(tmp_path, text), recorder.code()).migration_timeout == 60
+
+
+@pytest.mark.proves("preview.same-release")
+@pytest.mark.parametrize("key", ["settingsModule: config.other", "settingsModule: config.settings\n    user: shopper"])
+def test_a_release_that_serves_is_not_promised_for_other_settings(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    state, asked = state_of(stacks.given(tmp_path), monkeypatch), "settingsModule: config.settings"
+    stack = stacks.loaded(tmp_path, stacks.GIVEN.replace(asked, key))
+    with pytest.raises(remote.RemoteError) as caught:
+        preview(stack, state, monkeypatch)
+    assert caught.value.thing == f"release {state.outputs['release']} on 203.0.113.7"
+    assert (
+        caught.value.cause
+        == "it serves with the settings config.settings as the user deploy, and a release never changes"
+    )
+    assert caught.value.fix.startswith("set project.rebuild: config.")
+    assert told == []
+    # Other code is another release.
+    preview(stack, state, monkeypatch, id="5" * 64)
+    release = next(part for part in story.read(told[-1]) if part.name == "release")
+    assert release.entries[0].endswith("the same commit 4f2a9c1 Sell more")

@@ -692,6 +692,14 @@ UNIT = [
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
+    Breakage(
+        "story.bounded",
+        f"{STORY}/section.py",
+        "for entries in lists for entry in bounded([*entries]))",
+        "for entry in bounded([one for entries in lists for one in entries]))",
+    ),
+    Breakage("story.bounded", f"{STORY}/section.py", "{_sign(entries)}and {left}", "and {left}"),
+    Breakage("story.bounded", f"{STORY}/server.py", '    yield from _gains("", was.packages, wanted.packages)\n', ""),
     Breakage("preview.same-release", "components/environment.py", ".apply(partial(_hold, stack, server.access))", ""),
     Breakage(
         "preview.same-release",
@@ -820,7 +828,7 @@ UNIT = [
     Breakage("review.recipes", "ci/github.yml", "    runs-on: ubuntu-24.04\n    environment:", "    environment:"),
     Breakage("review.recipes", "ci/gitlab.yml", "  interruptible: true", "  interruptable: 3"),
     Breakage("review.whole", f"{CONFIG}/secrecy.py", "[self.text_id, json", "[self.text_id][:1] or [json"),
-    Breakage("story.first", f"{STORY}/first.py", ", *_workers(wanted)]", "]"),
+    Breakage("story.first", f"{STORY}/first.py", "], _workers(wanted)),", "]),"),
     Breakage("story.first", "components/story.py", 'elif plan.kind == "external":', "elif not plan.kind:"),
     Breakage("story.switch", f"{STORY}/live.py", "elif migrations.harmful:", "elif not change:"),
     Breakage("story.migrations", f"{STORY}/migrations.py", "(harmful | unfit) - {*acknowledged}", "harmful | unfit"),
@@ -849,9 +857,7 @@ UNIT = [
     Breakage("story.variables", f"{STORY}/variables.py", "elif before.secret != after.secret:", "elif False:"),
     Breakage("story.variables", f"{STORY}/variables.py", "if wanted.secret and key:", "if False:"),
     Breakage("story.variables", "components/base.py", ", run_with_unknowns=True)", ")"),
-    Breakage(
-        "story.processes", f"{STORY}/live.py", "elif was and wanted and was.command != wanted.command:", "elif False:"
-    ),
+    Breakage("story.processes", f"{STORY}/live.py", "if was.command != wanted.command", "if False"),
     Breakage("story.processes", f"{STORY}/live.py", "(file.renews, file.path", '("", file.path'),
     Breakage(
         "console.pin",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codesensei.story.memory import more
@@ -88,7 +88,7 @@ def of_processes(
     """Workers that come, go or run another line, what more of them take, and which processes start again."""
     change = _change(served, release, wanted, drift)
     # What only the drift starts again is told with it.
-    return section("processes", () if change is None or change.repairs_only else _processes(change, memory))
+    return section("processes", *(() if change is None or change.repairs_only else _processes(change, memory)))
 
 
 def _change(served: Served, release: str, wanted: Manifest, drift: Sequence[Drift] = ()) -> _Change | None:
@@ -96,27 +96,34 @@ def _change(served: Served, release: str, wanted: Manifest, drift: Sequence[Drif
     return None if served.manifest is None else _Change(served.manifest, wanted, served.release != release, ours)
 
 
-def _processes(change: _Change, memory: Memory | None) -> Iterator[str]:
+def _processes(change: _Change, memory: Memory | None) -> Iterator[Iterable[str]]:
     before, after = change.was.candidate.workers, change.wanted.candidate.workers
     if before != after:
-        yield f"web: {before or 'an unknown number of'} -> {after or 'an unknown number of'} workers"
-    for was, wanted in change.units("worker"):
-        if was is None and wanted:
-            yield f"+ {change.called(wanted)}: {wanted.command}{' (singleton)' if wanted.singleton else ''}"
-        elif was and wanted is None:
-            yield f"- {change.called(was)}: stops, {_drains(was)}"
-        elif was and wanted and was.command != wanted.command:
-            yield f"{change.called(wanted)}: {was.command or 'another line'} -> {wanted.command}"
-    yield from more(change.was, change.wanted, memory)
+        yield [f"web: {before or 'an unknown number of'} -> {after or 'an unknown number of'} workers"]
+    workers = change.units("worker")
+    come = [wanted for was, wanted in workers if was is None and wanted]
+    stay = [(was, wanted) for was, wanted in workers if was and wanted]
+    yield (f"+ {change.called(one)}: {one.command}{' (singleton)' if one.singleton else ''}" for one in come)
+    yield (f"- {change.called(was)}: stops, {_drains(was)}" for was, wanted in workers if was and wanted is None)
+    yield (
+        f"{change.called(wanted)}: {was.command or 'another line'} -> {wanted.command}"
+        for was, wanted in stay
+        if was.command != wanted.command
+    )
+    yield more(change.was, change.wanted, memory)
     for _, web in change.units("web"):
         if web and change.is_down(web):
-            yield "web starts"
+            yield ["web starts"]
         elif web and change.stale(web):
-            yield "web restarts" if _is_felt(change) else "web restarts by hand-over"
-    for was, wanted in change.units("worker"):
-        if was and wanted and change.is_down(wanted):
+            yield ["web restarts" if _is_felt(change) else "web restarts by hand-over"]
+    yield _starting(change, stay)
+
+
+def _starting(change: _Change, stay: Iterable[tuple[Unit, Unit]]) -> Iterator[str]:
+    for was, wanted in stay:
+        if change.is_down(wanted):
             yield f"{change.called(wanted)} starts"
-        elif was and wanted and change.stale(wanted):
+        elif change.stale(wanted):
             # systemd reads its new unit before it stops the process.
             had = f" (before: {was.stop_timeout} s)" if was.stop_timeout != wanted.stop_timeout else ""
             yield f"{change.called(wanted)} restarts, {_drains(wanted)}{had}"
@@ -141,21 +148,20 @@ def new_hostnames(served: Served, wanted: Manifest) -> list[str]:
 def of_site(served: Served, wanted: Manifest, remarks: Mapping[str, str]) -> Section:
     """Hostnames that come and go, with what is to be said of new ones, and the scheme."""
     change = _change(served, served.release, wanted)
-    return section("site", _site(change, remarks) if change else ())
+    return section("site", *(_site(change, remarks) if change else ()))
 
 
-def _site(change: _Change, remarks: Mapping[str, str]) -> Iterator[str]:
+def _site(change: _Change, remarks: Mapping[str, str]) -> Iterator[Iterable[str]]:
     before, after = change.was.health, change.wanted.health
-    for name in after.hosts:
-        if name not in before.hosts:
-            yield f"+ {name} ({remarks[name]})" if name in remarks else f"+ {name}"
-    yield from (f"- {name}" for name in before.hosts if name not in after.hosts)
+    come = [name for name in after.hosts if name not in before.hosts]
+    yield (f"+ {name} ({remarks[name]})" if name in remarks else f"+ {name}" for name in come)
+    yield (f"- {name}" for name in before.hosts if name not in after.hosts)
     if before.scheme != after.scheme:
-        yield f"{before.scheme} -> {after.scheme}"
+        yield [f"{before.scheme} -> {after.scheme}"]
     elif change.was.tls != change.wanted.tls:
-        yield "another certificate"
+        yield ["another certificate"]
     if change.was.media_url != change.wanted.media_url:
-        yield f"uploads {change.was.media_url or 'not served'} -> {change.wanted.media_url or 'not served'}"
+        yield [f"uploads {change.was.media_url or 'not served'} -> {change.wanted.media_url or 'not served'}"]
 
 
 def of_switch(
@@ -173,7 +179,7 @@ def of_switch(
         return Section("switch")
     refused = ["nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"]
     meaning = _meaning(change, migrations)
-    return section("switch", [*(refused if migrations.refused else []), meaning, *_settings(change)])
+    return section("switch", refused if migrations.refused else (), [meaning], *([one] for one in _settings(change)))
 
 
 def _meaning(change: _Change, migrations: Migrations) -> str:

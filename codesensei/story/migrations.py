@@ -79,7 +79,9 @@ def of_migrations(
         *([] if refused else _rehearsed(plan, rehearse, _risk(plan, coming, tables, postgresql))),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
-        *bounded([*_safe(plan, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
+        *bounded([*_safe(plan, coming)]),
+        *bounded([*_staying(found.gone, lacked, checkout.short)]),
+        *bounded([*_changed(found.changed)]),
         *_applied(done),
     ]
     return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), refused)

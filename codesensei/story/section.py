@@ -21,17 +21,22 @@ class Section:
     entries: tuple[str, ...] = ()
 
 
-def section(name: str, entries: Iterable[str]) -> Section:
-    """A section of entries as a person can read them."""
-    return Section(name, bounded([*entries]))
+def section(name: str, *lists: Iterable[str]) -> Section:
+    """A section of lists as a person can read them; a long one hides nothing of the others."""
+    return Section(name, tuple(entry for entries in lists for entry in bounded([*entries])))
 
 
-def bounded(entries: Sequence[str], count: int | None = None) -> tuple[str, ...]:
-    """The first entries, each on one line, and how many more there are; `count` is their number where it is greater."""
-    left = (len(entries) if count is None else count) - MOST
+def bounded(entries: Sequence[str]) -> tuple[str, ...]:
+    """The first entries, each on one line, and how many more there are."""
+    left = len(entries) - MOST
     # One more line is as short as saying that there is one.
-    shown = entries if left <= 0 or (left == 1 and len(entries) > MOST) else [*entries[:MOST], f"and {left} more"]
+    shown = entries if left <= 1 else [*entries[:MOST], f"{_sign(entries)}and {left} more"]
     return tuple(map(shortened, shown))
+
+
+def _sign(entries: Sequence[str]) -> str:
+    """With which all of them begin."""
+    return next((sign for sign in ("+ ", "- ") if all(entry.startswith(sign) for entry in entries)), "")
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

@@ -35,16 +35,16 @@ def of_server(done: Mapping[str, Done], wanted: WantedServer, removed: Sequence[
 
     `removed` has a line for each release that a switch removes.
     """
-    return section(NAME, [*_changes(done, wanted), *removed])
+    return section(NAME, *_changes(done, wanted), removed)
 
 
-def brought(wanted: WantedServer) -> Iterator[str]:
+def brought(wanted: WantedServer) -> Iterator[Iterable[str]]:
     """What a first deploy brings beside what every project needs."""
     nothing = replace(
         wanted.packages, packages=(), extensions=(), python="", certbot=False, backups=False, continuous=False
     )
     yield from _packages(nothing, wanted.packages)
-    yield from _backups({}, wanted)
+    yield _backups({}, wanted)
 
 
 def removed_releases(there: Iterable[str], served: Sequence[str], release: str, keep: int) -> list[str]:
@@ -59,18 +59,18 @@ def removed_releases(there: Iterable[str], served: Sequence[str], release: str, 
     return [f"- release {name} is removed (keepReleases: {keep})" for name in there if name not in stay]
 
 
-def _changes(done: Mapping[str, Done], wanted: WantedServer) -> Iterator[str]:
+def _changes(done: Mapping[str, Done], wanted: WantedServer) -> Iterator[Iterable[str]]:
     if (packages := latest(done, steps.PACKAGES)) and packages != wanted.packages:
         yield from _packages(packages, wanted.packages)
     if (account := latest(done, steps.ACCOUNT)) and account != wanted.account:
         yield from _account(account, wanted.account)
-    yield from _backups(done, wanted)
+    yield _backups(done, wanted)
     claim = done.get(steps.CLAIM.name)
     if claim is not None and claim.words[-1:] != (wanted.toolkit,):
-        yield "codesensei's scripts there are replaced; nothing restarts for that alone"
+        yield ["codesensei's scripts there are replaced; nothing restarts for that alone"]
 
 
-def _packages(was: Packages, wanted: Packages) -> Iterator[str]:
+def _packages(was: Packages, wanted: Packages) -> Iterator[Iterable[str]]:
     yield from _gains("", was.packages, wanted.packages)
     yield from _gains("extension ", was.extensions, wanted.extensions)
     for name, before, after in (
@@ -81,23 +81,22 @@ def _packages(was: Packages, wanted: Packages) -> Iterator[str]:
     ):
         yield from _gains("", [name] * before, [name] * after)
     if was.python != wanted.python:
-        yield f"Python {was.python or 'of the system'} -> {wanted.python or 'of the system'}"
+        yield [f"Python {was.python or 'of the system'} -> {wanted.python or 'of the system'}"]
     if was.hardening != wanted.hardening:
-        yield f"hardening {was.hardening} -> {wanted.hardening}"
+        yield [f"hardening {was.hardening} -> {wanted.hardening}"]
 
 
-def _gains(what: str, was: Iterable[str], wanted: Iterable[str]) -> Iterator[str]:
-    yield from (f"+ {what}{name} is installed" for name in sorted({*wanted} - {*was}))
-    yield from (f"- {what}{name} is asked for no more, and stays" for name in sorted({*was} - {*wanted}))
+def _gains(what: str, was: Iterable[str], wanted: Iterable[str]) -> Iterator[Iterable[str]]:
+    yield [f"+ {what}{name} is installed" for name in sorted({*wanted} - {*was})]
+    yield [f"- {what}{name} is asked for no more, and stays" for name in sorted({*was} - {*wanted})]
 
 
-def _account(was: Account, wanted: Account) -> Iterator[str]:
+def _account(was: Account, wanted: Account) -> Iterator[Iterable[str]]:
     if was.user != wanted.user:
-        yield f"user {was.user} -> {wanted.user}"
-    yield from (f"+ shared/{path}" for path in wanted.shared_paths if path not in was.shared_paths)
-    yield from (
-        f"- shared/{path} is used no more, and stays" for path in was.shared_paths if path not in wanted.shared_paths
-    )
+        yield [f"user {was.user} -> {wanted.user}"]
+    yield [f"+ shared/{path}" for path in wanted.shared_paths if path not in was.shared_paths]
+    gone = [path for path in was.shared_paths if path not in wanted.shared_paths]
+    yield [f"- shared/{path} is used no more, and stays" for path in gone]
 
 
 def _backups(done: Mapping[str, Done], server: WantedServer) -> Iterator[str]:

@@ -96,6 +96,15 @@ def test_hostnames_that_come_and_go() -> None:
     ]
 
 
+@pytest.mark.proves("story.bounded")
+def test_many_names_and_workers_hide_nothing() -> None:
+    many = [f"{number:02}.example.com" for number in range(15)]
+    wanted = manifest(*(worker(f"w{number:02}") for number in range(15)), hosts=tuple(many), scheme="https")
+    processes, site, _ = told(manifest(worker("worker")), wanted)
+    assert processes[10:] == ("+ and 5 more", "- worker: stops, its jobs have 600 s to end")
+    assert site[10:] == ("+ and 5 more", "- shop.example.com", "http -> https")
+
+
 @pytest.mark.proves("story.switch")
 @pytest.mark.parametrize(
     "wanted", [manifest(socket="Backlog=1"), manifest(database=RolePassword(role="shop", digest="b"))]

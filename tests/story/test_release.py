@@ -169,6 +169,14 @@ def test_packages_by_name_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.proves("story.bounded")
+def test_many_packages_do_not_hide_that_some_are_not_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = closure("b", **{f"p{number:02}": ">=1" for number in range(1, 15)})
+    entries = told_packages(monkeypatch, closure("a"), wanted)
+    assert entries[10] == "+ and 4 more"
+    assert entries[11].startswith("not pinned, so the newest that fits is installed: p")
+
+
 @pytest.mark.proves("story.packages")
 def test_packages_of_which_no_name_or_version_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = "requirements.txt changed, and asks for the same names and versions"

@@ -38,6 +38,15 @@ def test_many_entries_are_counted(count: int, lines: int, last: str) -> None:
     assert (len(told), told[-1]) == (lines, last)
 
 
+@pytest.mark.proves("story.bounded")
+def test_a_long_list_hides_nothing_of_the_others() -> None:
+    come, go = [f"+ {number}" for number in range(MOST + 2)], [f"- {number}" for number in range(MOST + 3)]
+    told = section("site", come, go, ["http -> https"], [], ["uploads none -> /media/"]).entries
+    assert told[:MOST] == tuple(come[:MOST])
+    assert told[MOST] == "+ and 2 more"
+    assert told[-3:] == ("- and 3 more", "http -> https", "uploads none -> /media/")
+
+
 def test_an_entry_is_one_line_that_steers_no_terminal() -> None:
     (told, long) = section("variables", ["a\nrelease     b\x1b[2J\u202e", "x" * 1000]).entries
     assert told == r"a\nrelease     b\x1b[2J\u202e"

@@ -16,6 +16,7 @@ KEEP = KeepBackups(daily=7, weekly=4, monthly=6)
 PACKAGES = Packages(packages=("jq",), postgresql=True, port=None, extensions=(), python="", certbot=False)
 ACCOUNT = Account(user="deploy", media_serving="none", shared_paths=("data",))
 TOOLKIT = "abc"
+ENDED = "no backups are made any more; those that there are stay"
 
 
 def step(kind: StepKind[Any], data: Any, *words: str) -> StepState:
@@ -62,6 +63,16 @@ def test_packages_come_and_stay() -> None:
     )
 
 
+@pytest.mark.proves("story.bounded")
+def test_many_packages_hide_neither_a_restart_nor_the_end_of_backups() -> None:
+    many = replace(PACKAGES, packages=("jq", *(f"lib{number}" for number in range(20))), hardening="off")
+    then = {"backups": step(steps.BACKUPS, backup(days=28))}
+    entries = told(replace(WANTED, packages=many, backups=None, toolkit="def"), **then)
+    assert entries[10:13] == ("+ and 10 more", "hardening auto -> off", ENDED)
+    assert entries[13].startswith("PostgreSQL restarts once")
+    assert len(entries) == 15
+
+
 @pytest.mark.proves("story.server")
 def test_the_account_and_its_folders() -> None:
     account = Account(user="web", media_serving="none", shared_paths=("uploads",))
@@ -81,7 +92,7 @@ def test_backups() -> None:
         "backups that stay: 7 daily, 4 weekly, 6 monthly -> 14 daily, 4 weekly, 6 monthly",
         "backups of shared/media -> no folder",
     )
-    assert told(replace(WANTED, backups=None)) == ("no backups are made any more; those that there are stay",)
+    assert told(replace(WANTED, backups=None)) == (ENDED,)
     without = {name: known for name, known in DONE.items() if name != "backups"}
     assert of_server(without, WANTED).entries == ("backups daily to /backups",)
     # Of another version's form nothing is known, which does not make them new.
@@ -109,7 +120,7 @@ def test_continuous_backups() -> None:
     dumped = "the database: restored to any moment of 28 days -> dumped"
     assert told(WANTED, backups=then) == (dumped, restarts)
     gone = told(replace(WANTED, backups=None), backups=then)
-    assert gone == ("no backups are made any more; those that there are stay", restarts)
+    assert gone == (ENDED, restarts)
 
 
 @pytest.mark.proves("continuous.restart")

@@ -693,6 +693,30 @@ UNIT = [
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
     Breakage(
+        "story.apart",
+        f"{STORY}/section.py",
+        "    start = max(0, same - longest // 2)\n",
+        "    start = 0\n",
+    ),
+    Breakage(
+        "story.apart",
+        f"{STORY}/variables.py",
+        "apart(was.value, wanted.value, LONGEST)",
+        "shortened(was.value, LONGEST), shortened(wanted.value, LONGEST)",
+    ),
+    Breakage(
+        "story.apart",
+        f"{STORY}/live.py",
+        "apart(was.command or 'another line', wanted.command, EACH)",
+        "(was.command or 'another line', wanted.command)",
+    ),
+    Breakage(
+        "story.apart",
+        f"{STORY}/live.py",
+        "apart(_value(before), _value(after), EACH)",
+        "(_value(before), _value(after))",
+    ),
+    Breakage(
         "story.bounded",
         f"{STORY}/section.py",
         "for entries in lists for entry in bounded([*entries]))",

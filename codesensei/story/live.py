@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codesensei.story.memory import more
 from codesensei.story.migrations import Migrations
-from codesensei.story.section import MOST, Section, section
+from codesensei.story.section import LONGEST, MOST, Section, apart, section
 from codesensei.story.served import Served
 from codesensei.wire import codec, paths
 from codesensei.wire.manifest import HealthCheck, Manifest, Unit, means_another
@@ -20,6 +20,8 @@ from codesensei.wire.steps import ANOTHER_PASSWORD, SWITCH, Drift, Memory
 _TOLD = {"files", "units", "homes", "candidate", "url", "tls", "default_tls", "slug", "user", "health", "database"}
 _TOLD |= {"hosts", "scheme", "media_url", "backups", "waived"}
 QUIET = "visitors notice nothing, a candidate serves them meanwhile"
+# Of two values in one line, beside the name of their key.
+EACH = (LONGEST - 40) // 2
 _KEYS = {name: f"healthCheck.{name}" for name in ("path", "timeout", "accept")}
 
 
@@ -106,7 +108,7 @@ def _processes(change: _Change, memory: Memory | None) -> Iterator[Iterable[str]
     yield (f"+ {change.called(one)}: {one.command}{' (singleton)' if one.singleton else ''}" for one in come)
     yield (f"- {change.called(was)}: stops, {_drains(was)}" for was, wanted in workers if was and wanted is None)
     yield (
-        f"{change.called(wanted)}: {was.command or 'another line'} -> {wanted.command}"
+        f"{change.called(wanted)}: {' -> '.join(apart(was.command or 'another line', wanted.command, EACH))}"
         for was, wanted in stay
         if was.command != wanted.command
     )
@@ -219,7 +221,7 @@ def _settings(change: _Change) -> Iterator[str]:
     """What else the switch gets: keys of the stack file, with their values where these are short."""
     for key, before, after in (*_fields(change.was, change.wanted), *_fields(change.was.health, change.wanted.health)):
         if before != after:
-            yield f"{key} {_value(before)} -> {_value(after)}"
+            yield f"{key} {' -> '.join(apart(_value(before), _value(after), EACH))}"
 
 
 def _fields(was: object, wanted: Manifest | HealthCheck) -> Iterator[tuple[str, object, object]]:

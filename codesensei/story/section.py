@@ -45,6 +45,18 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
+def apart(was: str, wanted: str, longest: int) -> tuple[str, str]:
+    """Both on one line; where they are too long together, each around what differs first."""
+    texts = printable(was), printable(wanted)
+    if sum(map(len, texts)) <= 2 * longest:
+        return texts
+    pairs = enumerate(zip(*texts, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(map(len, texts)))
+    start = max(0, same - longest // 2)
+    before, after = (shortened(f"…{text[start + 1 :]}" if start else text, longest) for text in texts)
+    return before, after
+
+
 def text_of(sections: Iterable[Section]) -> str:
     """The story as a preview shows it; empty where nothing changes."""
     lines = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -94,6 +95,18 @@ def test_hostnames_that_come_and_go() -> None:
         ("+ www.shop.example.com", "- shop.example.com", "http -> https"),
         ("nothing restarts for visitors; nginx reloads",),
     ]
+
+
+@pytest.mark.proves("story.apart")
+def test_long_lines_are_cut_around_their_difference() -> None:
+    line = f"celery -A config worker --queues {'x' * 200} -c "
+    (change, *_), _, (_, hook) = told(
+        manifest(worker("worker", f"{line}2"), after_switch=(f"{line}2",)),
+        manifest(worker("worker", f"{line}4"), after_switch=(f"{line}4",)),
+    )
+    for entry in (change, hook):
+        assert re.search(r"…x+ -c 2 -> …x+ -c 4$", entry)
+        assert len(entry) <= 160
 
 
 @pytest.mark.proves("story.bounded")

@@ -82,7 +82,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     )
     if stack.config.backups is not None:
         Backups(stack=stack, server=server, generated=generated, code=code, opts=_after(switch))
-    story.tell(stack, server, code, environment, switch, promoted)
+    story.tell(stack, server, code, environment, switch, generated, promoted)
     hostnames: Output[list[str]] = Output.all(*generated.hostnames)
     served = (switch.url, hostnames, switch.release, switch.revision)
     return Outputs(*served, config.server.host, generated.backup_password)

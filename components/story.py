@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -13,7 +14,8 @@ from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import Served, Variable
-from codesensei.wire import envfile, steps
+from codesensei.wire import codec, envfile, steps
+from codesensei.wire.codec import WireError
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.quick import dataclass
@@ -22,9 +24,10 @@ from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED, SWITCH, AskedOfDatab
 from components.backups import backup_data
 from components.base import if_known
 from components.environment import Environment
+from components.generated import Generated
 from components.provisioning import account_data, packages_data
 from components.release import build_data
-from components.server import Server
+from components.server import Server, on_destroy
 from components.switch import Switch
 
 
@@ -37,10 +40,18 @@ class _Planned:
     digest_key: str | None = field(repr=False)
     given: Mapping[str, Written] = field(repr=False)
     own: Mapping[str, str | None] = field(repr=False)
+    # Of the backups: their password, and the secret key of their target.
+    kept: Sequence[str | None] = field(repr=False)
 
 
 def tell(
-    stack: Stack, server: Server, code: Code, environment: Environment, switch: Switch, promoted: str = ""
+    stack: Stack,
+    server: Server,
+    code: Code,
+    environment: Environment,
+    switch: Switch,
+    generated: Generated,
+    promoted: str = "",
 ) -> None:
     """Tell it as one diagnostic of the stack; nothing where nothing changes.
 
@@ -69,7 +80,8 @@ def tell(
             pulumi.info(text)
 
     live = (None, None) if pulumi.runtime.is_dry_run() else (switch.release, switch.url)
-    parts = (environment.release, environment.digest_key, environment.given, environment.own)
+    kept = [generated.backup_password or "", stack.secrets.backup_key or ""]
+    parts = (environment.release, environment.digest_key, environment.given, environment.own, kept)
     Output.all(*live, switch.planned, *map(_each_if_known, parts)).apply(told)
 
 
@@ -85,13 +97,21 @@ def _roots(stack: Stack, code: Code) -> tuple[str, ...]:
     return (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
 
 
-def _server(stack: Stack, server: Server, code: Code) -> story.WantedServer:
+def _server(stack: Stack, server: Server, code: Code, planned: _Planned) -> story.WantedServer:
     """What is asked of the server itself."""
-    # Without its secrets, of which nothing is told.
-    backups = backup_data(stack, code.settings.django_directory, "", "") if stack.config.backups else None
+    password, key = (secret or "" for secret in planned.kept)
+    backups = backup_data(stack, code.settings.django_directory, password, key) if stack.config.backups else None
     known = server.access.look.register
     neighbours = None if known is None else with_databases(known, stack.slug)
-    return story.WantedServer(packages_data(stack), account_data(stack), backups, server.toolkit, neighbours)
+    asked = (packages_data(stack), account_data(stack), backups, server.toolkit, neighbours)
+    return story.WantedServer(*asked, on_destroy(stack))
+
+
+def _destroys(state: remote.State) -> steps.OnDestroy | None:
+    """What the state has of it; None where it does not tell, or tells it in another version's form."""
+    with contextlib.suppress(ValueError, WireError):
+        return codec.decode(steps.Destroy, codec.plain(state.destroy), "teardown", kept=True).on_destroy
+    return None
 
 
 def _each_if_known(value: Any) -> Output[Any]:
@@ -100,6 +120,8 @@ def _each_if_known(value: Any) -> Output[Any]:
         known: Output[Any] = Output.all(**{name: if_known(inner) for name, inner in value.items()})
         # Of nothing it makes a list.
         return known.apply(lambda found: found or {})
+    if isinstance(value, list):
+        return Output.all(*map(if_known, value))
     return if_known(value)
 
 
@@ -132,7 +154,7 @@ def _first(
     remarks = _where_they_lead(stack, [name for name in manifest.health.hosts if name in stack.config.domains])
     web = f"{code.server.name} {code.settings.application}"
     variables = _variables(environment, planned)
-    asked = _server(stack, server, code)
+    asked = _server(stack, server, code, planned)
     return story.of_first_deploy(code.checkout, manifest, web, variables, remarks, [*_stores(stack)], asked)
 
 
@@ -199,7 +221,7 @@ def _sections(
         story.of_variables(served, name, variables, digest_key),
         story.of_processes(served, name, manifest, look.memory, look.drift),
         story.of_site(served, manifest, _where_they_lead(stack, story.new_hostnames(served, manifest))),
-        story.of_server(done, _server(stack, server, code), removed),
+        story.of_server(done, _server(stack, server, code, planned), removed, _destroys(server.access.state)),
         story.of_drift(look.drift, served, manifest, put_back=not pulumi.runtime.is_dry_run()),
         switch,
     ]

@@ -692,6 +692,14 @@ UNIT = [
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
+    Breakage("story.server.access", f"{STORY}/server.py", '(after or name != "secret_key")', 'name != "secret_key"'),
+    Breakage("story.server.access", "components/story.py", 'kept = [generated.backup_password or "", ', 'kept = ["", '),
+    Breakage(
+        "story.server.destroy", "components/story.py", ", removed, _destroys(server.access.state)),", ", removed),"
+    ),
+    Breakage("story.server.destroy", f"{REMOTE}/state.py", 'destroy = outputs.get("stdin") or ""', "pass"),
+    Breakage("preview.shown", "components/release.py", "            **_of_migrations(stack),\n", ""),
+    Breakage("preview.shown", "components/backups.py", "keyed(generated.digest_key, secret) for", "secret for"),
     Breakage(
         "story.apart",
         f"{STORY}/section.py",

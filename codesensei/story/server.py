@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from codesensei.story.section import Section, section
 from codesensei.story.served import Done, latest
-from codesensei.wire import register, steps
+from codesensei.wire import codec, register, steps
 from codesensei.wire.names import kept_releases
 from codesensei.wire.quick import dataclass
-from codesensei.wire.steps import Account, Backup, KeepBackups, Packages
+from codesensei.wire.steps import Account, Backup, KeepBackups, OnDestroy, Packages
 
 NAME = "server"
 _WORDS = {seconds: word for word, seconds in steps.PERIODS.items()}
@@ -20,7 +20,8 @@ _WORDS = {seconds: word for word, seconds in steps.PERIODS.items()}
 class WantedServer:
     """What is asked of the server; `toolkit` is the hash of the program's scripts, `backups` None without any.
 
-    `neighbours` are the other projects with databases in its PostgreSQL, None where nobody has asked.
+    Of `backups` a secret that is not known yet is empty. `neighbours` are the other projects with databases in its
+    PostgreSQL, None where nobody has asked. `on_destroy` is what happens to the data at the end.
     """
 
     packages: Packages
@@ -28,14 +29,25 @@ class WantedServer:
     backups: Backup | None
     toolkit: str
     neighbours: Collection[str] | None = None
+    on_destroy: OnDestroy | None = None
 
 
-def of_server(done: Mapping[str, Done], wanted: WantedServer, removed: Sequence[str] = ()) -> Section:
+def of_server(
+    done: Mapping[str, Done], wanted: WantedServer, removed: Sequence[str] = (), destroys: OnDestroy | None = None
+) -> Section:
     """From what the state has of the steps to what is asked of them; what the state does not have is not told.
 
-    `removed` has a line for each release that a switch removes.
+    `removed` has a line for each release that a switch removes; `destroys` is what the state has of `on_destroy`.
     """
-    return section(NAME, *_changes(done, wanted), removed)
+    return section(NAME, *_changes(done, wanted), _at_the_end(destroys, wanted.on_destroy), removed)
+
+
+def _at_the_end(was: OnDestroy | None, wanted: OnDestroy | None) -> Iterator[str]:
+    if was and wanted:
+        for name in ("database", "media"):
+            before, after = getattr(was, name), getattr(wanted, name)
+            if before != after:
+                yield f"onDestroy.{name} {before} -> {after}"
 
 
 def brought(wanted: WantedServer) -> Iterator[Iterable[str]]:
@@ -120,8 +132,20 @@ def _backups(done: Mapping[str, Done], server: WantedServer) -> Iterator[str]:
         yield f"backups {_schedule(was)} -> {_schedule(wanted)}"
     if was.keep != wanted.keep:
         yield f"backups that stay: {_kept(was.keep)} -> {_kept(wanted.keep)}"
+    if was.to == wanted.to and (others_now := [*_access(was, wanted)]):
+        yield f"backups reach {wanted.to} with another {', '.join(others_now)}"
+    if wanted.password not in ("", was.password):
+        yield "another password for backups"
     if (before := _folders(was)) != (after := _folders(wanted)):
         yield f"backups of {before} -> {after}"
+
+
+def _access(was: Backup, wanted: Backup) -> Iterator[str]:
+    """What a target asks for, by its key in the stack file."""
+    for name in ("host_key", "access_key", "secret_key", "region", "root_certificate"):
+        before, after = getattr(was, name), getattr(wanted, name)
+        if before != after and (after or name != "secret_key"):
+            yield codec.key_of(name)
 
 
 def _archived(was: int, wanted: int, others: Collection[str] | None) -> Iterator[str]:

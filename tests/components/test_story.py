@@ -33,11 +33,9 @@ def state_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> State:
     with monkeypatch.context() as quietly:
         quietly.setattr(pulumi, "info", lambda _: None)
         made = recorder.run(stack, remote.Look(), quietly)
-    commands = [
-        {"type": one.type, "outputs": recorder.opened(one.inputs)} for one in made.commands() if "create" in one.inputs
-    ]
+    commands = [{"type": one.type, "outputs": recorder.opened(one.inputs)} for one in made.commands()]
     found = State.of(dict(zip(map(str, range(len(commands))), commands, strict=True)))
-    return State(True, found.steps, outputs={"release": found.steps["switch"].words[2], "revision": recorder.REVISION})
+    return replace(found, outputs={"release": found.steps["switch"].words[2], "revision": recorder.REVISION})
 
 
 @pytest.fixture
@@ -429,3 +427,25 @@ def test_a_release_that_serves_is_not_promised_for_other_settings(
     preview(stack, state, monkeypatch, id="5" * 64)
     release = next(part for part in story.read(told[-1]) if part.name == "release")
     assert release.entries[0].endswith("the same commit 4f2a9c1 Sell more")
+
+
+@pytest.mark.proves("story.server.access", "story.server.destroy")
+@pytest.mark.slow
+def test_other_access_to_backups_and_another_end_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    state = state_of(stacks.backed_up(tmp_path), monkeypatch)
+    preview(stacks.backed_up(tmp_path), state, monkeypatch)
+    assert told == []
+    changed = stacks.BACKED_UP.replace("accessKey: shop", "accessKey: web").replace(
+        stacks.BACKUP_KEY, "canaryOfAnother"
+    )
+    changed += f'    password: {{secure: "clear:canary-{"x" * 30}"}}\n  codesensei:onDestroy: {{media: drop}}\n'
+    preview(stacks.loaded(tmp_path, changed), state, monkeypatch)
+    (server,) = story.read(told[0])
+    assert server.entries == (
+        "backups reach s3:https://s3.example.com/shop with another accessKey, secretKey",
+        "another password for backups",
+        "onDestroy.media keep -> drop",
+    )
+    assert "canary" not in told[0]

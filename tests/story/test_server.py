@@ -10,7 +10,7 @@ import pytest
 from codesensei.remote.state import StepState
 from codesensei.story import WantedServer, of_server, removed_releases
 from codesensei.wire import codec, steps
-from codesensei.wire.steps import Account, Backup, KeepBackups, Packages, StepKind
+from codesensei.wire.steps import Account, Backup, KeepBackups, OnDestroy, Packages, StepKind
 
 KEEP = KeepBackups(daily=7, weekly=4, monthly=6)
 PACKAGES = Packages(packages=("jq",), postgresql=True, port=None, extensions=(), python="", certbot=False)
@@ -97,6 +97,32 @@ def test_backups() -> None:
     assert of_server(without, WANTED).entries == ("backups daily to /backups",)
     # Of another version's form nothing is known, which does not make them new.
     assert told(WANTED, backups=StepState(0, "", ("backups", "1"), "{}")) == ()
+
+
+@pytest.mark.proves("story.server.access")
+def test_how_the_target_of_backups_is_reached() -> None:
+    s3 = backup(to="s3:https://s3.example.com/shop", access_key="shop", secret_key="k1")
+    then = step(steps.BACKUPS, s3)
+
+    def told_of(**changes: Any) -> tuple[str, ...]:
+        return told(replace(WANTED, backups=replace(s3, **changes)), backups=then)
+
+    reach = "backups reach s3:https://s3.example.com/shop with another"
+    assert told_of(access_key="web", secret_key="k2") == (f"{reach} accessKey, secretKey",)
+    assert told_of(host_key="h", region="eu", root_certificate="c") == (f"{reach} hostKey, region, rootCertificate",)
+    assert told_of(password="canary") == ("another password for backups",)
+    # What is not known yet.
+    assert told_of(password="", secret_key="") == ()
+    # Another place has its own.
+    assert told_of(to="/b", access_key="") == (f"backups to {s3.to} -> /b; those at {s3.to} stay there",)
+
+
+@pytest.mark.proves("story.server.destroy")
+def test_what_happens_to_the_data_at_the_end() -> None:
+    keep, drop = OnDestroy(database="keep", media="keep"), OnDestroy(database="drop", media="keep")
+    assert of_server(DONE, replace(WANTED, on_destroy=drop), (), keep).entries == ("onDestroy.database keep -> drop",)
+    assert of_server(DONE, replace(WANTED, on_destroy=drop), (), drop).entries == ()
+    assert of_server(DONE, replace(WANTED, on_destroy=drop)).entries == ()
 
 
 RESTARTS = "whoever is connected to a database of it loses the connection, other projects too"

@@ -104,7 +104,13 @@ def _server(stack: Stack, server: Server, code: Code, planned: _Planned) -> stor
     known = server.access.look.register
     neighbours = None if known is None else with_databases(known, stack.slug)
     asked = (packages_data(stack), account_data(stack), backups, server.toolkit, neighbours)
-    return story.WantedServer(*asked, on_destroy(stack))
+    return story.WantedServer(*asked, on_destroy(stack), _place(stack))
+
+
+def _place(stack: Stack) -> steps.DatabasePlace:
+    """Where the project's database will be."""
+    plan = stack.database
+    return steps.DatabasePlace(kind=plan.kind, name=plan.name, role=plan.role, host=plan.host, port=plan.port)
 
 
 def _destroys(state: remote.State) -> steps.OnDestroy | None:
@@ -160,13 +166,13 @@ def _first(
 
 def _stores(stack: Stack) -> Iterator[str]:
     """Where the project's data go."""
-    plan, broker = stack.database, stack.broker
-    if plan.kind in ("generated", "local"):
-        yield f"+ database {plan.name} in PostgreSQL on this server, with the role {plan.role}"
+    plan, broker, where = stack.database, stack.broker, story.stored(_place(stack))
+    if plan.kind in MADE_HERE:
+        yield f"+ {where}, with the role {plan.role}"
     elif plan.kind == "external":
-        yield f"database {plan.name} at {plan.host}, where nothing is made"
+        yield f"{where}, where nothing is made"
     elif plan.kind == "sqlite":
-        yield "database in a SQLite file"
+        yield where
     if broker.own:
         yield "+ a broker of its own, Valkey or else Redis"
     elif broker.shared:
@@ -194,9 +200,10 @@ def _sections(
     postgresql = stack.database.kind in ("generated", "local", "external")
     look, done = server.access.look, server.access.state.steps
     # Variables that the update makes are in no name yet.
-    manifest, digest_key = planned.manifest, planned.digest_key
+    digest_key, variables = planned.digest_key, _variables(environment, planned)
     name = planned.release or f"{code.id[:7]}-(new variables)"
-    variables = _variables(environment, planned)
+    values = {key: variable.value for key, variable in variables.items()}
+    manifest = story.with_same_password(served, planned.manifest, values)
     migrations = story.of_migrations(
         served,
         code.checkout,
@@ -221,7 +228,9 @@ def _sections(
         story.of_variables(served, name, variables, digest_key),
         story.of_processes(served, name, manifest, look.memory, look.drift),
         story.of_site(served, manifest, _where_they_lead(stack, story.new_hostnames(served, manifest))),
-        story.of_server(done, _server(stack, server, code, planned), removed, _destroys(server.access.state)),
+        story.of_server(
+            done, _server(stack, server, code, planned), removed, _destroys(server.access.state), served.build
+        ),
         story.of_drift(look.drift, served, manifest, put_back=not pulumi.runtime.is_dry_run()),
         switch,
     ]

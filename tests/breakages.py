@@ -692,10 +692,32 @@ UNIT = [
     Breakage("errors.result", f"{REMOTE}/step.py", "if line.startswith(RESULT)]", "if False]"),
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
+    Breakage(
+        "story.switch.password",
+        f"{STORY}/live.py",
+        "before and after and before.role == after.role and before.digest",
+        "before and after and before.digest",
+    ),
+    Breakage(
+        "story.switch.password",
+        "components/story.py",
+        "story.with_same_password(served, planned.manifest, values)",
+        "planned.manifest",
+    ),
+    Breakage(
+        "story.server.moved",
+        f"{STORY}/server.py",
+        '    if before != after:\n        yield f"{before} ->',
+        '    if not before:\n        yield f"{before} ->',
+    ),
+    Breakage("story.server.moved", "components/story.py", "state), served.build", "state), None"),
     Breakage("story.server.access", f"{STORY}/server.py", '(after or name != "secret_key")', 'name != "secret_key"'),
     Breakage("story.server.access", "components/story.py", 'kept = [generated.backup_password or "", ', 'kept = ["", '),
     Breakage(
-        "story.server.destroy", "components/story.py", ", removed, _destroys(server.access.state)),", ", removed),"
+        "story.server.destroy",
+        "components/story.py",
+        "removed, _destroys(server.access.state), served.build",
+        "removed, None, served.build",
     ),
     Breakage("story.server.destroy", f"{REMOTE}/state.py", 'destroy = outputs.get("stdin") or ""', "pass"),
     Breakage("preview.shown", "components/release.py", "            **_of_migrations(stack),\n", ""),

@@ -45,10 +45,11 @@ class _Change:
     @property
     def of_password(self) -> bool:
         """Whether the database role gets another password, which ends what the processes have open."""
+        before, after = self.was.database, self.wanted.database
+        # A role that only comes has its password before the switch, and with another role nobody serves.
+        is_changed = before and after and before.role == after.role and before.digest != after.digest
         # A candidate could not log in with the one that the role gets back either.
-        return self.was.database != self.wanted.database or any(
-            one.thing.endswith(ANOTHER_PASSWORD) for one in self.drift
-        )
+        return bool(is_changed) or any(one.thing.endswith(ANOTHER_PASSWORD) for one in self.drift)
 
     def is_down(self, unit: Unit) -> bool:
         """Whether somebody has stopped it, so that it starts."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Protocol, TypeVar
 
 from codesensei.source import Checkout, SourceError, at
 from codesensei.story.section import Section, section
-from codesensei.wire import codec, steps
+from codesensei.wire import codec, envfile, steps
 from codesensei.wire.codec import WireError
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.names import variables_of
@@ -56,6 +56,19 @@ class Served:
             _given(done, steps.BUILD, release),
             _given(done, steps.ENVIRONMENT, variables_of(release)),
         )
+
+
+def with_same_password(served: Served, wanted: Manifest, values: Mapping[str, str | None]) -> Manifest:
+    """The manifest, with the digest that serves where only the key of the digests is another, not the password.
+
+    `values` are those of the next release's variables.
+    """
+    before, was = served.environment, served.manifest
+    if before is None or was is None or not before.managed_names:
+        return wanted
+    known = envfile.parse(before.content)
+    is_same = all(name in known and known[name] == values.get(name) for name in before.managed_names)
+    return replace(wanted, database=was.database) if is_same and was.database and wanted.database else wanted
 
 
 def of_served(name: str, served: Served, checkout: Checkout, read: Callable[[Checkout], T]) -> T | Section:

@@ -10,7 +10,7 @@ from codesensei.story.served import Done, latest
 from codesensei.wire import codec, register, steps
 from codesensei.wire.names import kept_releases
 from codesensei.wire.quick import dataclass
-from codesensei.wire.steps import Account, Backup, KeepBackups, OnDestroy, Packages
+from codesensei.wire.steps import Account, Backup, Build, DatabasePlace, KeepBackups, OnDestroy, Packages
 
 NAME = "server"
 _WORDS = {seconds: word for word, seconds in steps.PERIODS.items()}
@@ -21,7 +21,8 @@ class WantedServer:
     """What is asked of the server; `toolkit` is the hash of the program's scripts, `backups` None without any.
 
     Of `backups` a secret that is not known yet is empty. `neighbours` are the other projects with databases in its
-    PostgreSQL, None where nobody has asked. `on_destroy` is what happens to the data at the end.
+    PostgreSQL, None where nobody has asked. `on_destroy` is what happens to the data at the end, `database` is where
+    the project's own will be.
     """
 
     packages: Packages
@@ -30,16 +31,46 @@ class WantedServer:
     toolkit: str
     neighbours: Collection[str] | None = None
     on_destroy: OnDestroy | None = None
+    database: DatabasePlace | None = None
 
 
 def of_server(
-    done: Mapping[str, Done], wanted: WantedServer, removed: Sequence[str] = (), destroys: OnDestroy | None = None
+    done: Mapping[str, Done],
+    wanted: WantedServer,
+    removed: Sequence[str] = (),
+    destroys: OnDestroy | None = None,
+    serves: Build | None = None,
 ) -> Section:
     """From what the state has of the steps to what is asked of them; what the state does not have is not told.
 
-    `removed` has a line for each release that a switch removes; `destroys` is what the state has of `on_destroy`.
+    `removed` has a line for each release that a switch removes; `destroys` is what the state has of `on_destroy`,
+    `serves` what the release that serves was built from.
     """
-    return section(NAME, *_changes(done, wanted), _at_the_end(destroys, wanted.on_destroy), removed)
+    moved = _moved(done, serves, wanted.database)
+    return section(NAME, moved, *_changes(done, wanted), _at_the_end(destroys, wanted.on_destroy), removed)
+
+
+def stored(place: DatabasePlace) -> str:
+    """Where the project's database is."""
+    if place.kind in steps.MADE_HERE:
+        return f"database {place.name} in PostgreSQL on this server"
+    if place.kind == "external":
+        return f"database {place.name} at {place.host or 'another place'}"
+    return "database in a SQLite file" if place.kind == "sqlite" else "no database that codesensei knows"
+
+
+def _moved(done: Mapping[str, Done], serves: Build | None, wanted: DatabasePlace | None) -> Iterator[str]:
+    """A line where the project will read and write another database than the one that serves."""
+    if serves is None or wanted is None:
+        return
+    was, asked = serves.database, latest(done, steps.PREFLIGHT)
+    place = DatabasePlace(kind=was.kind, name=was.name, role=was.role, host="", port=None)
+    # A build does not say on which machine it is.
+    known = [asked.database if asked else None, wanted]
+    place = next((one for one in known if one and (one.kind, one.name) == (was.kind, was.name)), place)
+    before, after = stored(place), stored(wanted)
+    if before != after:
+        yield f"{before} -> {after.removeprefix('database ')}; data does not move"
 
 
 def _at_the_end(was: OnDestroy | None, wanted: OnDestroy | None) -> Iterator[str]:

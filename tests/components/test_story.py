@@ -449,3 +449,23 @@ def test_other_access_to_backups_and_another_end_are_told(
         "onDestroy.media keep -> drop",
     )
     assert "canary" not in told[0]
+
+
+@pytest.mark.proves("story.switch.password", "story.server.moved")
+@pytest.mark.slow
+def test_another_database_or_key_lets_nobody_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    state = state_of(stacks.given(tmp_path), monkeypatch)
+    keyed = f'{stacks.GIVEN}  codesensei:digestKey: {{secure: "clear:0123456789abcdef0123"}}\n'
+    preview(stacks.loaded(tmp_path, keyed), state, monkeypatch)
+    preview(stacks.loaded(tmp_path, stacks.GIVEN.replace("127.0.0.1", "db.example.com")), state, monkeypatch)
+    preview(stacks.loaded(tmp_path, stacks.GIVEN.replace("canary-of-the-database", "canary-new")), state, monkeypatch)
+    first, moved, new = ({part.name: part.entries for part in story.read(text)} for text in told)
+    quiet = "visitors notice nothing, a candidate serves them meanwhile"
+    assert first["switch"] == (quiet,)
+    assert moved["switch"] == (quiet,)
+    assert moved["server"][0] == (
+        "database shop in PostgreSQL on this server -> shop at db.example.com; data does not move"
+    )
+    assert new["switch"] == ("visitors wait while web restarts",)

@@ -127,6 +127,27 @@ def test_what_visitors_wait_for_is_said(wanted: Manifest) -> None:
     assert meaning == "visitors wait while web restarts"
 
 
+@pytest.mark.proves("story.switch.password")
+@pytest.mark.parametrize(
+    ("was", "wanted", "waits"),
+    [
+        (("shop", "a"), ("shop", "b"), True),
+        (("shop", "a"), ("web", "b"), False),
+        (None, ("shop", "a"), False),
+        (("shop", "a"), None, False),
+    ],
+)
+def test_visitors_wait_for_another_password_of_the_same_role(
+    was: tuple[str, str] | None, wanted: tuple[str, str] | None, waits: bool
+) -> None:
+    before, after = (
+        manifest(database=RolePassword(role=one[0], digest=one[1]) if one else None) for one in (was, wanted)
+    )
+    processes, _, (meaning,) = told(before, after, OTHER)
+    assert meaning == ("visitors wait while web restarts" if waits else QUIET)
+    assert processes == ("web restarts" if waits else "web restarts by hand-over",)
+
+
 @pytest.mark.proves("story.switch")
 def test_a_socket_that_only_begins_in_another_way_goes_on() -> None:
     _, _, (meaning,) = told(manifest(socket="Backlog=1\n"), manifest(socket="Backlog=1\nExecStartPost=/bin/true\n"))

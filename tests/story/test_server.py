@@ -10,7 +10,18 @@ import pytest
 from codesensei.remote.state import StepState
 from codesensei.story import WantedServer, of_server, removed_releases
 from codesensei.wire import codec, steps
-from codesensei.wire.steps import Account, Backup, KeepBackups, OnDestroy, Packages, StepKind
+from codesensei.wire.steps import (
+    Account,
+    Backup,
+    BuildDatabase,
+    DatabasePlace,
+    KeepBackups,
+    OnDestroy,
+    Packages,
+    Preflight,
+    StepKind,
+)
+from tests.story.parts import build
 
 KEEP = KeepBackups(daily=7, weekly=4, monthly=6)
 PACKAGES = Packages(packages=("jq",), postgresql=True, port=None, extensions=(), python="", certbot=False)
@@ -123,6 +134,45 @@ def test_what_happens_to_the_data_at_the_end() -> None:
     assert of_server(DONE, replace(WANTED, on_destroy=drop), (), keep).entries == ("onDestroy.database keep -> drop",)
     assert of_server(DONE, replace(WANTED, on_destroy=drop), (), drop).entries == ()
     assert of_server(DONE, replace(WANTED, on_destroy=drop)).entries == ()
+
+
+HERE = DatabasePlace(kind="generated", name="shop", role="shop", host="127.0.0.1", port=5432)
+AWAY = DatabasePlace(kind="external", name="shop", role="shop", host="db.example.com", port=5432)
+FILE = DatabasePlace(kind="sqlite", name="", role="", host="", port=None)
+ON_SERVER, ELSEWHERE = "shop in PostgreSQL on this server", "shop at db.example.com"
+
+
+@pytest.mark.proves("story.server.moved")
+@pytest.mark.parametrize(
+    ("was", "wanted", "told"),
+    [
+        (HERE, AWAY, f"database {ON_SERVER} -> {ELSEWHERE}; data does not move"),
+        (AWAY, HERE, f"database {ELSEWHERE} -> {ON_SERVER}; data does not move"),
+        (
+            HERE,
+            replace(HERE, name="new"),
+            f"database {ON_SERVER} -> new in PostgreSQL on this server; data does not move",
+        ),
+        (AWAY, replace(AWAY, host="db2"), f"database {ELSEWHERE} -> shop at db2; data does not move"),
+        (FILE, HERE, f"database in a SQLite file -> {ON_SERVER}; data does not move"),
+        (HERE, replace(HERE, kind="local"), ""),
+        (HERE, HERE, ""),
+        (AWAY, AWAY, ""),
+    ],
+)
+def test_a_database_elsewhere_is_named(was: DatabasePlace, wanted: DatabasePlace, told: str) -> None:
+    serves = build(database=BuildDatabase(kind=was.kind, name=was.name, role=was.role, variables={}))
+    given: dict[str, Any] = {
+        **dict.fromkeys(("stack", "identity", "slug", "user", "login_user"), ""),
+        **dict.fromkeys(("units", "hostnames", "ports", "broker_numbers"), ()),
+        **dict.fromkeys(("share_user", "adopt", "allow_unsupported"), False),
+    }
+    asked = Preflight(**given, database=None if was.kind == "sqlite" else was)
+    done = {**DONE, "preflight": step(steps.PREFLIGHT, asked)}
+    found = of_server(done, replace(WANTED, database=wanted), serves=serves)
+    assert found.entries == ((told,) if told else ())
+    # Of a build that is not known nothing is.
+    assert of_server(done, replace(WANTED, database=wanted)).entries == ()
 
 
 RESTARTS = "whoever is connected to a database of it loses the connection, other projects too"

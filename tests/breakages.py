@@ -693,6 +693,13 @@ UNIT = [
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
     Breakage(
+        "story.release.tags",
+        f"{SOURCE}/git.py",
+        "    elif _tags(refs) != _tags(_refs_of(mirror)):\n",
+        "    elif not refs:\n",
+    ),
+    Breakage("story.release.tags", f"{SOURCE}/git.py", '"show-ref", "--dereference")', '"show-ref")'),
+    Breakage(
         "story.switch.password",
         f"{STORY}/live.py",
         "before and after and before.role == after.role and before.digest",

@@ -148,6 +148,11 @@ def _resolve_url(mirror: Path, url: str, revision: str) -> Commit:
         _fetch(mirror, url, target or revision)
         # Only a commit is looked for in the mirror: names count as the repository has them now.
         target = target or _abbreviated(mirror, url, revision)
+    elif _tags(refs) != _tags(_refs_of(mirror)):
+        # Readers know commits by their tags; without them a run goes on.
+        with contextlib.suppress(GitFailure):
+            tags = f"+{_TAGS}*:{_TAGS}*"
+            operators_git("--git-dir", str(mirror), *_FETCH, "--prune", "--", url, tags, seconds=FETCH_SECONDS)
     # A tag may lead to a tag or to something that is no commit.
     commit = _commit_of(mirror, target) if target else None
     if commit is None:
@@ -172,12 +177,24 @@ def _moving(name: str) -> str | None:
 
 
 def _remote_refs(url: str) -> dict[str, str]:
-    refs: dict[str, str] = {}
-    for line in operators_git("ls-remote", "--quiet", "--", url, seconds=ASK_SECONDS).splitlines():
-        commit, _, name = line.partition("\t")
-        # A tag object's own line comes first, then the one of the commit that it leads to.
-        refs[name.removesuffix("^{}")] = commit
-    return refs
+    return _by_name(operators_git("ls-remote", "--quiet", "--", url, seconds=ASK_SECONDS))
+
+
+def _refs_of(mirror: Path) -> dict[str, str]:
+    """The same of the mirror; git says nothing of one that has none."""
+    with contextlib.suppress(GitFailure):
+        return _by_name(plain_git(mirror, "show-ref", "--dereference"))
+    return {}
+
+
+def _by_name(listed: str) -> dict[str, str]:
+    # A tag object's own line comes first, then the one of the commit that it leads to.
+    lines = (line.split(maxsplit=1) for line in listed.splitlines())
+    return {name.removesuffix("^{}"): commit for commit, name in lines}
+
+
+def _tags(refs: dict[str, str]) -> dict[str, str]:
+    return {name: commit for name, commit in refs.items() if name.startswith(_TAGS)}
 
 
 def _fetch(mirror: Path, url: str, wanted: str) -> None:

@@ -14,7 +14,7 @@ from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import Served, Variable
-from codesensei.wire import codec, envfile, steps
+from codesensei.wire import codec, envfile, names, steps
 from codesensei.wire.codec import WireError
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
@@ -60,7 +60,13 @@ def tell(
     """
     access = server.access
     outputs, done = access.state.outputs, access.state.steps
-    served = Served.of(access.served, str(outputs.get("revision", "")), done)
+    of_state = Served.of(access.served, str(outputs.get("revision", "")), done)
+    look = access.look
+    # The switch of somebody who is deploying now may come to the state yet.
+    here = look.served[0] if look.served and access.served and not look.deploying else access.served
+    commits = {names.code_of(access.served): of_state.revision, code.id[:7]: code.checkout.revision}
+    served = story.serving(here, of_state, done, commits)
+    unwritten = f"the server serves {here}; the state has {access.served} still"
 
     def told(known: list[Any]) -> None:
         release, url, *planned = known
@@ -68,6 +74,8 @@ def tell(
             sections = _sections(stack, server, code, served, environment, _Planned(*planned))
         else:
             sections = _first(stack, server, code, environment, _Planned(*planned))
+        if here != access.served:
+            sections[0] = replace(sections[0], entries=(*sections[0].entries, unwritten))
         if promoted and sections[0].entries:
             sections[0] = replace(sections[0], entries=(*sections[0].entries, promoted))
         was, build = story.latest(done, steps.BUILD), build_data(stack, code)

@@ -693,6 +693,20 @@ UNIT = [
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
     Breakage(
+        "story.unwritten",
+        "components/story.py",
+        "if look.served and access.served and not look.deploying else",
+        "if look.served and access.served else",
+    ),
+    Breakage(
+        "story.unwritten",
+        "components/story.py",
+        "    served = story.serving(here, of_state, done, commits)\n",
+        "    served = of_state\n",
+    ),
+    Breakage("story.unwritten", f"{STORY}/served.py", "words[3] if release in words[2:3] else commits", "commits"),
+    Breakage("story.unwritten", f"{REMOTE}/look.py", "            deploying=bool(answer.deploying),\n", ""),
+    Breakage(
         "story.release.tags",
         f"{SOURCE}/git.py",
         "    elif _tags(refs) != _tags(_refs_of(mirror)):\n",

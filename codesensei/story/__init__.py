@@ -11,7 +11,7 @@ from codesensei.story.review import MARK as REVIEW_MARK
 from codesensei.story.review import VARIABLE as REVIEWED
 from codesensei.story.review import Previewed
 from codesensei.story.section import Section, read, text_of
-from codesensei.story.served import Served, latest, with_same_password
+from codesensei.story.served import Served, latest, serving, with_same_password
 from codesensei.story.server import WantedServer, of_server, removed_releases, stored
 from codesensei.story.variables import Variable, of_variables
 
@@ -41,6 +41,7 @@ __all__ = [
     "of_variables",
     "read",
     "removed_releases",
+    "serving",
     "stored",
     "text_of",
     "with_same_password",

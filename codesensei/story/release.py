@@ -48,6 +48,8 @@ def _way(found: History | None, served: str, checkout: Checkout) -> str:
     wanted = shortened(f"{checkout.short} {checkout.subject}", 40)
     if found is None:
         return f"the same commit {wanted}"
+    if not served:
+        return f"to {wanted}; which commit serves is not in the state"
     if not found.known:
         # A repository that a URL names was asked for it just now.
         is_fetched = checkout.origin is not None and bool(checkout.origin.url)

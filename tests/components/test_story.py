@@ -469,3 +469,38 @@ def test_another_database_or_key_lets_nobody_wait(
         "database shop in PostgreSQL on this server -> shop at db.example.com; data does not move"
     )
     assert new["switch"] == ("visitors wait while web restarts",)
+
+
+@pytest.mark.proves("story.unwritten")
+@pytest.mark.slow
+def test_what_the_server_serves_counts_where_the_state_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    """A run died behind the switch, and its commit is taken back."""
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    was = str(state.outputs["release"])
+    look = remote.Look(served=("5555555-2222222", was))
+    preview(stack, state, monkeypatch, look=replace(look, deploying=True))
+    preview(stack, state, monkeypatch, look=replace(look, served=(was,)))
+    assert told == []
+    preview(stack, state, monkeypatch, look=look)
+    release, packages, migrations, variables, switch = story.read(told[0])
+    assert release.entries == (
+        f"5555555-2222222 -> {was}, to 4f2a9c1 Sell more; which commit serves is not in the state",
+        OTHER_BUILD,
+        f"the server serves 5555555-2222222; the state has {was} still",
+    )
+    for part in (packages, migrations):
+        assert part.entries[0].startswith("those that serve now are not known")
+    assert variables.entries[0].startswith("changed; which ones is not known")
+    assert switch.entries == ("what is live now is not in the state: all of it is held to be new",)
+    # Tried again: the steps before the switch have left what they got in the state.
+    preview(
+        stack,
+        replace(state, outputs={**state.outputs, "release": "5555555-2222222"}),
+        monkeypatch,
+        look=remote.Look(served=(was,)),
+    )
+    (release,) = story.read(told[1])
+    assert release.entries == (f"the server serves {was}; the state has 5555555-2222222 still",)

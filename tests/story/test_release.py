@@ -9,7 +9,7 @@ import pytest
 
 from codesensei.source import Checkout, Closure, History, Side, SourceError
 from codesensei.source.archive import Origin
-from codesensei.story import Served, of_packages, of_release
+from codesensei.story import Served, of_packages, of_release, serving
 from codesensei.wire import codec
 from codesensei.wire.steps import Hooks
 from tests.story.parts import RELEASE, REVISION, build, manifest
@@ -131,6 +131,21 @@ def test_what_a_failed_deploy_left_in_the_state_is_not_what_serves() -> None:
     found = Served.of(RELEASE, REVISION, done)
     assert found == Served(RELEASE, REVISION, manifest=manifest())
     assert Served.of(RELEASE, REVISION, {}) == Served(RELEASE, REVISION)
+
+
+@pytest.mark.proves("story.unwritten")
+def test_what_the_server_serves_is_known_as_far_as_the_state_has_it() -> None:
+    class Done:
+        def __init__(self, kind: str, data: object, *words: str) -> None:
+            self.words, self.data = (kind, "1", *words), codec.to_text(data)
+
+    state = Served(RELEASE, REVISION, manifest=manifest())
+    assert serving(RELEASE, state, {}, {}) is state
+    done = {"build": Done("build", build(), OTHER, WANTED), "switch": Done("switch", manifest(), RELEASE, REVISION)}
+    assert serving(OTHER, state, done, {}) == Served(OTHER, WANTED, build=build())
+    # The same code with other variables.
+    assert serving("1111111-5555555", state, done, {"1111111": REVISION}) == Served("1111111-5555555", REVISION)
+    assert serving("9999999-5555555", state, done, {"1111111": REVISION}) == Served("9999999-5555555", "")
 
 
 def closure(digest: str, **asked: str) -> Closure:

@@ -11,6 +11,7 @@ from codesensei.source import Code
 from codesensei.wire import steps
 from codesensei.wire.steps import MADE_HERE
 from components.base import Component, read_answer
+from components.database import keyed
 from components.generated import Generated
 from components.server import Server
 
@@ -26,12 +27,15 @@ class Backups(Component):
         shown = {"to": config.to, "schedule": config.schedule, "keep": config.keep.model_dump(), "media": config.media}
         if config.database == "continuous":
             shown["database"] = f"continuous: restored to any moment of {config.days} days"
+        given = {"host_key", "access_key", "region", "root_certificate"}
+        shown |= config.model_dump(include=given, exclude_defaults=True, by_alias=True)
+        secrets = {"password": stack.secrets.backup_password, "secretKey": stack.secrets.backup_key}
+        shown |= {key: keyed(generated.digest_key, secret) for key, secret in secrets.items() if secret is not None}
         super().__init__(stack.slug, shown, opts)
         if stack.database.kind in ("external", "none"):
             where = "its provider has to" if stack.database.kind == "external" else "it is one of your own"
             remote.warn(f"codesensei:backups: the database is not backed up: {where}")
-        secrets = (generated.backup_password, stack.secrets.backup_key or Output.secret(""))
-        data = Output.all(*secrets).apply(
+        data = Output.all(generated.backup_password, stack.secrets.backup_key or Output.secret("")).apply(
             lambda known: backup_data(stack, code.settings.django_directory, known[0], known[1])
         )
         answer = self.step(server.access, steps.BACKUPS, data)

@@ -14,6 +14,7 @@ from codesensei import remote
 from codesensei.wire import codec
 from codesensei.wire.said import Said
 from codesensei.wire.steps import StepKind
+from codesensei.wire.text import encodable
 
 D = TypeVar("D")
 S = TypeVar("S", bound=Said)
@@ -26,7 +27,7 @@ class Component(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, shown: Mapping[str, Any], opts: ResourceOptions | None) -> None:
-        super().__init__(f"codesensei:index:{type(self).__name__}", name, shown, opts)
+        super().__init__(f"codesensei:index:{type(self).__name__}", name, _shown(shown), opts)
         self.before: list[pulumi.Resource] = []
 
     def step(
@@ -38,6 +39,15 @@ class Component(pulumi.ComponentResource):
         made = remote.remote_step(name, access, kind, args=args, data=data, opts=opts)
         self.before = [made]
         return Output.all(made.stdout, made.stderr).apply(lambda said: remote.answer_of(said[0], said[1]))
+
+
+def _shown(value: Any) -> Any:
+    """The value with every text as the engine may print it."""
+    if isinstance(value, Mapping):
+        return {key: _shown(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(inner) for inner in value]
+    return encodable(value) if isinstance(value, str) else value
 
 
 def if_known(value: Any) -> Output[Any]:

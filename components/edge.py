@@ -38,6 +38,8 @@ class EdgeProxy(Component):
             "static": static or "none",
             "media": media or "none",
         }
+        if config.tls.kind == "acme" and config.tls.acme.email:
+            shown["email"] = config.tls.acme.email
         super().__init__(stack.slug, shown, opts)
         names: Output[list[str]] = Output.all(*hostnames)
         self.tls = self._certificate(stack, server, names)

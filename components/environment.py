@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote
 
 import pulumi
 from pulumi import Output, ResourceOptions
 
+from codesensei import remote
 from codesensei.config import URL_VARIABLE, DatabasePlan, Stack
 from codesensei.source import Code, SettingsFacts
+from codesensei.story import Served
 from codesensei.wire import digests, envfile, names, steps
 from codesensei.wire.broker import BrokerPart, is_own, own_value, shared_value
 from codesensei.wire.envfile import Written
@@ -66,7 +69,7 @@ class Environment(Component):
             **dict.fromkeys(injected_broker, "of the broker"),
             **dict.fromkeys(python_path, "import roots"),
         }
-        self.release = release_name(code.id, digest_key, variables)
+        self.release = release_name(code.id, digest_key, variables).apply(partial(_hold, stack, server.access))
         self.secret_names = secret_names = {*secrets.env, *generated.secrets, *secret_parts(stack.database.variables)}
         if stack.broker.own:
             secret_names |= secret_parts(stack.broker.variables)
@@ -81,6 +84,15 @@ class Environment(Component):
         )
         self.step(server.access, steps.ENVIRONMENT, data, self.release.apply(names.variables_of))
         self.register_outputs({"release": self.release})
+
+
+def _hold(stack: Stack, access: remote.Access, release: str) -> str:
+    """The release's name. RemoteError where it serves, made for what the server would refuse to make it again for."""
+    serves = Served.of(access.served, "", access.state.steps).build if release == access.served else None
+    wanted = (stack.config.project.settings_module, stack.user)
+    if serves and (other := steps.never_made_again(release, (serves.settings_module, serves.user), wanted)):
+        raise remote.RemoteError(f"{other.thing} on {access.server.host}", other.cause, other.fix)
+    return release
 
 
 def relative_roots(settings: SettingsFacts) -> dict[str, str]:

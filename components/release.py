@@ -34,6 +34,7 @@ class Release(Component):
             "requirements": list(code.requirements.files),
             "migrations": list(code.migrations),
             "hooks": codec.encode(hooks(stack)),
+            **_of_migrations(stack),
         }
         super().__init__(stack.slug, shown, opts)
         name, child = f"{stack.slug}-source", ResourceOptions(parent=self)
@@ -42,6 +43,14 @@ class Release(Component):
         built = self.step(access, steps.BUILD, build_data(stack, code), release, checkout.revision)
         built.apply(lambda answer: warn_of(answer, "step build"))
         self.register_outputs({"release": release, "revision": checkout.revision})
+
+
+def _of_migrations(stack: Stack) -> dict[str, object]:
+    """What the stack file says of how they run, beyond what is usual."""
+    keys = {"lock_timeout", "migration_timeout", "keep_defaults", "rehearse", "dump_keep"}
+    said = stack.config.database.model_dump(include=keys, exclude_defaults=True, by_alias=True)
+    keys = {"collectstatic", "acknowledge_migrations"}
+    return said | stack.config.project.model_dump(include=keys, exclude_defaults=True, by_alias=True)
 
 
 def build_data(stack: Stack, code: Code) -> steps.Build:

@@ -12,6 +12,7 @@ from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import REVIEW_MARK, REVIEWED, Previewed
 from codesensei.wire import codec, digests, steps
+from codesensei.wire.text import printable
 
 # A preview that is to name its review.
 ASKED = "CODESENSEI_REVIEW"
@@ -44,7 +45,7 @@ def hold(stack: Stack, code: Code, access: remote.Access) -> None:
 def _compare(now: Previewed, word: str, code: Code, access: remote.Access) -> None:
     reviewed = Previewed.read(word)
     if reviewed is None:
-        cause = f"it names no review: {word[:40]!r}" if word else "it is empty, so nothing was reviewed"
+        cause = f"it names no review: {printable(word[:40])!r}" if word else "it is empty, so nothing was reviewed"
         raise pulumi.RunError(f"{REVIEWED}: {cause}\nfix: take it from the comment that shows the preview")
     moved = [*now.moved(reviewed, code.checkout.short, f"Pulumi.{pulumi.get_stack()}.yaml", access.served)]
     if moved:

@@ -29,6 +29,7 @@ class Server(Component):
         if config.review_of:
             # The first of the stack's resources that is made: also of a failed first deploy the state says whose it is.
             shown["reviewOf"] = {"stack": config.review_of.stack, "branch": config.review_of.branch}
+        shown |= config.model_dump(include={"allow_unsupported", "on_destroy"}, exclude_defaults=True, by_alias=True)
         super().__init__("server", shown, None)
         child = ResourceOptions(parent=self)
         self.access, self.toolkit = access, scripts.hash
@@ -43,7 +44,6 @@ class Server(Component):
             adopt=config.adopt,
             opts=child,
         )
-        on_destroy = steps.OnDestroy(database=config.on_destroy.database, media=config.on_destroy.media)
         # The teardown alone undoes everything that the stack makes, so it is there before anything else is made.
         # It comes after the generated values, so they leave the state only when it has succeeded.
         # Its connection carries the key, because a plain `pulumi destroy` runs no program that could start an agent.
@@ -52,7 +52,7 @@ class Server(Component):
             access,
             data=self.identity.apply(
                 lambda identity: steps.Destroy(
-                    stack=stack.full_name, identity=identity, slug=stack.slug, on_destroy=on_destroy
+                    stack=stack.full_name, identity=identity, slug=stack.slug, on_destroy=on_destroy(stack)
                 )
             ),
             opts=ResourceOptions(parent=self, depends_on=[brought, *generated.resources]),
@@ -66,6 +66,12 @@ class Server(Component):
         checked = self.step(access, steps.PREFLIGHT, wanted.apply(lambda known: preflight_data(stack, *known)))
         checked.apply(lambda answer: warn_of(answer, "step preflight"))
         self.register_outputs({"host": server.host, "identity": self.identity})
+
+
+def on_destroy(stack: Stack) -> steps.OnDestroy:
+    """What happens to the data at the end."""
+    config = stack.config.on_destroy
+    return steps.OnDestroy(database=config.database, media=config.media)
 
 
 def preflight_data(

@@ -11,6 +11,7 @@ from codesensei.config.types import LeftOut
 from codesensei.wire import policy
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED
+from codesensei.wire.text import printable
 from components import others, promotion, review, story
 from components.backups import Backups
 from components.database import Database
@@ -81,7 +82,7 @@ def deploy(stack: Stack, access: remote.Access | None = None) -> Outputs:
     )
     if stack.config.backups is not None:
         Backups(stack=stack, server=server, generated=generated, code=code, opts=_after(switch))
-    story.tell(stack, server, code, environment, switch, promoted)
+    story.tell(stack, server, code, environment, switch, generated, promoted)
     hostnames: Output[list[str]] = Output.all(*generated.hostnames)
     served = (switch.url, hostnames, switch.release, switch.revision)
     return Outputs(*served, config.server.host, generated.backup_password)
@@ -138,4 +139,4 @@ def _name_branch(code: source.Code) -> None:
     branch, commit = code.checkout.branch, f"{code.checkout.short} ({code.checkout.subject})"
     if branch is None:
         return
-    pulumi.info(f"branch {branch} is at {commit}")
+    pulumi.info(printable(f"branch {branch} is at {commit}"))

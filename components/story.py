@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -13,7 +14,8 @@ from codesensei import remote, story
 from codesensei.config import Stack
 from codesensei.source import Code
 from codesensei.story import Served, Variable
-from codesensei.wire import envfile, steps
+from codesensei.wire import codec, envfile, names, steps
+from codesensei.wire.codec import WireError
 from codesensei.wire.envfile import Written
 from codesensei.wire.manifest import Manifest
 from codesensei.wire.quick import dataclass
@@ -22,9 +24,10 @@ from codesensei.wire.steps import MADE_HERE, NOTHING_ASKED, SWITCH, AskedOfDatab
 from components.backups import backup_data
 from components.base import if_known
 from components.environment import Environment
+from components.generated import Generated
 from components.provisioning import account_data, packages_data
 from components.release import build_data
-from components.server import Server
+from components.server import Server, on_destroy
 from components.switch import Switch
 
 
@@ -37,10 +40,18 @@ class _Planned:
     digest_key: str | None = field(repr=False)
     given: Mapping[str, Written] = field(repr=False)
     own: Mapping[str, str | None] = field(repr=False)
+    # Of the backups: their password, and the secret key of their target.
+    kept: Sequence[str | None] = field(repr=False)
 
 
 def tell(
-    stack: Stack, server: Server, code: Code, environment: Environment, switch: Switch, promoted: str = ""
+    stack: Stack,
+    server: Server,
+    code: Code,
+    environment: Environment,
+    switch: Switch,
+    generated: Generated,
+    promoted: str = "",
 ) -> None:
     """Tell it as one diagnostic of the stack; nothing where nothing changes.
 
@@ -49,7 +60,13 @@ def tell(
     """
     access = server.access
     outputs, done = access.state.outputs, access.state.steps
-    served = Served.of(access.served, str(outputs.get("revision", "")), done)
+    of_state = Served.of(access.served, str(outputs.get("revision", "")), done)
+    look = access.look
+    # The switch of somebody who is deploying now may come to the state yet.
+    here = look.served[0] if look.served and access.served and not look.deploying else access.served
+    commits = {names.code_of(access.served): of_state.revision, code.id[:7]: code.checkout.revision}
+    served = story.serving(here, of_state, done, commits)
+    unwritten = f"the server serves {here}; the state has {access.served} still"
 
     def told(known: list[Any]) -> None:
         release, url, *planned = known
@@ -57,6 +74,8 @@ def tell(
             sections = _sections(stack, server, code, served, environment, _Planned(*planned))
         else:
             sections = _first(stack, server, code, environment, _Planned(*planned))
+        if here != access.served:
+            sections[0] = replace(sections[0], entries=(*sections[0].entries, unwritten))
         if promoted and sections[0].entries:
             sections[0] = replace(sections[0], entries=(*sections[0].entries, promoted))
         was, build = story.latest(done, steps.BUILD), build_data(stack, code)
@@ -69,7 +88,8 @@ def tell(
             pulumi.info(text)
 
     live = (None, None) if pulumi.runtime.is_dry_run() else (switch.release, switch.url)
-    parts = (environment.release, environment.digest_key, environment.given, environment.own)
+    kept = [generated.backup_password or "", stack.secrets.backup_key or ""]
+    parts = (environment.release, environment.digest_key, environment.given, environment.own, kept)
     Output.all(*live, switch.planned, *map(_each_if_known, parts)).apply(told)
 
 
@@ -85,13 +105,27 @@ def _roots(stack: Stack, code: Code) -> tuple[str, ...]:
     return (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
 
 
-def _server(stack: Stack, server: Server, code: Code) -> story.WantedServer:
+def _server(stack: Stack, server: Server, code: Code, planned: _Planned) -> story.WantedServer:
     """What is asked of the server itself."""
-    # Without its secrets, of which nothing is told.
-    backups = backup_data(stack, code.settings.django_directory, "", "") if stack.config.backups else None
+    password, key = (secret or "" for secret in planned.kept)
+    backups = backup_data(stack, code.settings.django_directory, password, key) if stack.config.backups else None
     known = server.access.look.register
     neighbours = None if known is None else with_databases(known, stack.slug)
-    return story.WantedServer(packages_data(stack), account_data(stack), backups, server.toolkit, neighbours)
+    asked = (packages_data(stack), account_data(stack), backups, server.toolkit, neighbours)
+    return story.WantedServer(*asked, on_destroy(stack), _place(stack))
+
+
+def _place(stack: Stack) -> steps.DatabasePlace:
+    """Where the project's database will be."""
+    plan = stack.database
+    return steps.DatabasePlace(kind=plan.kind, name=plan.name, role=plan.role, host=plan.host, port=plan.port)
+
+
+def _destroys(state: remote.State) -> steps.OnDestroy | None:
+    """What the state has of it; None where it does not tell, or tells it in another version's form."""
+    with contextlib.suppress(ValueError, WireError):
+        return codec.decode(steps.Destroy, codec.plain(state.destroy), "teardown", kept=True).on_destroy
+    return None
 
 
 def _each_if_known(value: Any) -> Output[Any]:
@@ -100,6 +134,8 @@ def _each_if_known(value: Any) -> Output[Any]:
         known: Output[Any] = Output.all(**{name: if_known(inner) for name, inner in value.items()})
         # Of nothing it makes a list.
         return known.apply(lambda found: found or {})
+    if isinstance(value, list):
+        return Output.all(*map(if_known, value))
     return if_known(value)
 
 
@@ -132,19 +168,19 @@ def _first(
     remarks = _where_they_lead(stack, [name for name in manifest.health.hosts if name in stack.config.domains])
     web = f"{code.server.name} {code.settings.application}"
     variables = _variables(environment, planned)
-    asked = _server(stack, server, code)
+    asked = _server(stack, server, code, planned)
     return story.of_first_deploy(code.checkout, manifest, web, variables, remarks, [*_stores(stack)], asked)
 
 
 def _stores(stack: Stack) -> Iterator[str]:
     """Where the project's data go."""
-    plan, broker = stack.database, stack.broker
-    if plan.kind in ("generated", "local"):
-        yield f"+ database {plan.name} in PostgreSQL on this server, with the role {plan.role}"
+    plan, broker, where = stack.database, stack.broker, story.stored(_place(stack))
+    if plan.kind in MADE_HERE:
+        yield f"+ {where}, with the role {plan.role}"
     elif plan.kind == "external":
-        yield f"database {plan.name} at {plan.host}, where nothing is made"
+        yield f"{where}, where nothing is made"
     elif plan.kind == "sqlite":
-        yield "database in a SQLite file"
+        yield where
     if broker.own:
         yield "+ a broker of its own, Valkey or else Redis"
     elif broker.shared:
@@ -172,9 +208,10 @@ def _sections(
     postgresql = stack.database.kind in ("generated", "local", "external")
     look, done = server.access.look, server.access.state.steps
     # Variables that the update makes are in no name yet.
-    manifest, digest_key = planned.manifest, planned.digest_key
+    digest_key, variables = planned.digest_key, _variables(environment, planned)
     name = planned.release or f"{code.id[:7]}-(new variables)"
-    variables = _variables(environment, planned)
+    values = {key: variable.value for key, variable in variables.items()}
+    manifest = story.with_same_password(served, planned.manifest, values)
     migrations = story.of_migrations(
         served,
         code.checkout,
@@ -197,9 +234,11 @@ def _sections(
         story.of_packages(served, code.checkout, code.requirements, build),
         migrations,
         story.of_variables(served, name, variables, digest_key),
-        story.of_processes(served, name, manifest, look.memory),
+        story.of_processes(served, name, manifest, look.memory, look.drift),
         story.of_site(served, manifest, _where_they_lead(stack, story.new_hostnames(served, manifest))),
-        story.of_server(done, _server(stack, server, code), removed),
+        story.of_server(
+            done, _server(stack, server, code, planned), removed, _destroys(server.access.state), served.build
+        ),
         story.of_drift(look.drift, served, manifest, put_back=not pulumi.runtime.is_dry_run()),
         switch,
     ]

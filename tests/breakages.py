@@ -899,22 +899,145 @@ UNIT = [
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
     Breakage(
+        "story.unwritten",
+        "components/story.py",
+        "if look.served and access.served and not look.deploying else",
+        "if look.served and access.served else",
+    ),
+    Breakage(
+        "story.unwritten",
+        "components/story.py",
+        "    served = story.serving(here, of_state, done, commits)\n",
+        "    served = of_state\n",
+    ),
+    Breakage("story.unwritten", f"{STORY}/served.py", "words[3] if release in words[2:3] else commits", "commits"),
+    Breakage("story.unwritten", f"{REMOTE}/look.py", "            deploying=bool(answer.deploying),\n", ""),
+    Breakage(
+        "story.release.tags",
+        f"{SOURCE}/git.py",
+        "    elif _tags(refs) != _tags(_refs_of(mirror)):\n",
+        "    elif not refs:\n",
+    ),
+    Breakage("story.release.tags", f"{SOURCE}/git.py", '"show-ref", "--dereference")', '"show-ref")'),
+    Breakage(
+        "story.switch.password",
+        f"{STORY}/live.py",
+        "before and after and before.role == after.role and before.digest",
+        "before and after and before.digest",
+    ),
+    Breakage(
+        "story.switch.password",
+        "components/story.py",
+        "story.with_same_password(served, planned.manifest, values)",
+        "planned.manifest",
+    ),
+    Breakage(
+        "story.server.moved",
+        f"{STORY}/server.py",
+        '    if before != after:\n        yield f"{before} ->',
+        '    if not before:\n        yield f"{before} ->',
+    ),
+    Breakage("story.server.moved", "components/story.py", "state), served.build", "state), None"),
+    Breakage("story.server.access", f"{STORY}/server.py", '(after or name != "secret_key")', 'name != "secret_key"'),
+    Breakage("story.server.access", "components/story.py", 'kept = [generated.backup_password or "", ', 'kept = ["", '),
+    Breakage(
+        "story.server.destroy",
+        "components/story.py",
+        "removed, _destroys(server.access.state), served.build",
+        "removed, None, served.build",
+    ),
+    Breakage("story.server.destroy", f"{REMOTE}/state.py", 'destroy = outputs.get("stdin") or ""', "pass"),
+    Breakage("preview.shown", "components/release.py", "            **_of_migrations(stack),\n", ""),
+    Breakage("preview.shown", "components/backups.py", "keyed(generated.digest_key, secret) for", "secret for"),
+    Breakage(
+        "story.apart",
+        f"{STORY}/section.py",
+        "    start = max(0, same - longest // 2)\n",
+        "    start = 0\n",
+    ),
+    Breakage(
+        "story.apart",
+        f"{STORY}/variables.py",
+        "apart(was.value, wanted.value, LONGEST)",
+        "shortened(was.value, LONGEST), shortened(wanted.value, LONGEST)",
+    ),
+    Breakage(
+        "story.apart",
+        f"{STORY}/live.py",
+        "apart(was.command or 'another line', wanted.command, EACH)",
+        "(was.command or 'another line', wanted.command)",
+    ),
+    Breakage(
+        "story.apart",
+        f"{STORY}/live.py",
+        "apart(_value(before), _value(after), EACH)",
+        "(_value(before), _value(after))",
+    ),
+    Breakage(
+        "story.bounded",
+        f"{STORY}/section.py",
+        "for entries in lists for entry in bounded([*entries]))",
+        "for entry in bounded([one for entries in lists for one in entries]))",
+    ),
+    Breakage("story.bounded", f"{STORY}/section.py", "{_sign(entries)}and {left}", "and {left}"),
+    Breakage("story.bounded", f"{STORY}/server.py", '    yield from _gains("", was.packages, wanted.packages)\n', ""),
+    Breakage("preview.same-release", "components/environment.py", ".apply(partial(_hold, stack, server.access))", ""),
+    Breakage(
+        "preview.same-release",
+        "components/environment.py",
+        "if release == access.served else None",
+        "if not release else None",
+    ),
+    Breakage("preview.same-release", f"{WIRE}/steps.py", "    if was == wanted:\n", "    if was[0] == wanted[0]:\n"),
+    Breakage("story.switch.drift", f"{STORY}/live.py", "of_all or is_put_back or bool", "of_all or bool"),
+    Breakage("story.switch.drift", f"{STORY}/live.py", "if one.step == SWITCH.name]", "if one.step]"),
+    Breakage(
+        "story.switch.drift", f"{STORY}/live.py", " or change.is_down(unit) for unit in sockets", " for unit in sockets"
+    ),
+    Breakage("story.switch.drift", f"{STORY}/live.py", "if web and change.is_down(web):", "if not web:"),
+    Breakage(
+        "story.switch.drift", f"{SCRIPTS}/serving/change.py", "        return again(live)\n", "        return []\n"
+    ),
+    Breakage(
+        "story.switch.drift",
+        f"{SCRIPTS}/steps/look.py",
+        "(*_unfit(project), *findings.changed_password(project))",
+        "findings.changed_password(project)",
+    ),
+    Breakage("story.processes.time", f"{STORY}/live.py", "{_drains(wanted)}{had}", "{_drains(was)}"),
+    Breakage("story.processes.time", f"{STORY}/live.py", "ending = [wanted or was for", "ending = [was for"),
+    Breakage("story.unknown", f"{STORY}/live.py", "elif migrations.unknown:", "elif not change:"),
+    Breakage("story.unknown", f"{STORY}/migrations.py", "found.entries, unknown=True)", "found.entries)"),
+    Breakage(
+        "story.unknown",
+        f"{SOURCE}/git.py",
+        "            _ask_once(origin.objects.parent, origin.url, revision)\n",
+        "            pass\n",
+    ),
+    Breakage("story.unknown", f"{STORY}/release.py", "is not None and bool(checkout.origin.url)", "is None"),
+    Breakage("errors.marks", f"{WIRE}/text.py", '.replace(MARK, "<{ %")', ""),
+    Breakage("errors.marks", f"{WIRE}/codec.py", "text.replace(MARK, COLORLESS)", "text"),
+    Breakage("errors.marks", f"{CONFIG}/problems.py", "encodable(f", "str(f"),
+    Breakage("errors.marks", "components/base.py", "name, _shown(shown), opts)", "name, shown, opts)"),
+    Breakage(
         "story.told",
         "components/story.py",
         "        story.of_variables(served, name, variables, digest_key),\n"
-        "        story.of_processes(served, name, manifest, look.memory),\n",
-        "        story.of_processes(served, name, manifest, look.memory),\n"
+        "        story.of_processes(served, name, manifest, look.memory, look.drift),\n",
+        "        story.of_processes(served, name, manifest, look.memory, look.drift),\n"
         "        story.of_variables(served, name, variables, digest_key),\n",
     ),
     Breakage("story.switch", "components/story.py", "manifest, migrations, look.drift)", "manifest, migrations)"),
-    Breakage("story.switch", f"{STORY}/live.py", "ending := restart & workers - down", "ending := restart & workers"),
+    Breakage("story.switch", f"{STORY}/live.py", "if was and wanted not in down]", "if was]"),
     Breakage(
         "switch.candidate",
         f"{SCRIPTS}/serving/change.py",
         "web in renewed or",
         "False or",
     ),
-    Breakage("story.memory", "components/story.py", "manifest, look.memory)", "manifest)"),
+    Breakage(
+        "story.memory", "components/story.py", "manifest, look.memory, look.drift)", "manifest, None, look.drift)"
+    ),
     Breakage("story.memory", f"{STORY}/memory.py", "(asked - now) *", "asked *"),
     Breakage("story.memory", f"{STORY}/memory.py", "taken > memory.available", "taken < memory.available"),
     Breakage("story.memory", f"{SCRIPTS}/steps/look.py", "memory=memory.of_project(Live.read(project)),", ""),
@@ -950,9 +1073,7 @@ UNIT = [
         "        if pulumi.runtime.is_dry_run():\n            raise\n        warn",
     ),
     Breakage("story.data", f"{STORY}/__main__.py", "longest + 1", "longest"),
-    Breakage(
-        "story.silent", f"{STORY}/live.py", "if not change.of_release and change.was == wanted:", "if not wanted:"
-    ),
+    Breakage("story.silent", f"{STORY}/live.py", "if change.repairs_only and not change.drift:", "if not wanted:"),
     Breakage("story.silent", "components/story.py", "if access.served:", "if not access.served:"),
     Breakage("story.ended", "components/story.py", "if pulumi.runtime.is_dry_run() else", "if stack else"),
     Breakage("promotion.served", f"{SCRIPTS}/steps/switch.py", "served=since", "served={}"),
@@ -988,7 +1109,7 @@ UNIT = [
     Breakage("review.recipes", "ci/github.yml", "    runs-on: ubuntu-24.04\n    environment:", "    environment:"),
     Breakage("review.recipes", "ci/gitlab.yml", "  interruptible: true", "  interruptable: 3"),
     Breakage("review.whole", f"{CONFIG}/secrecy.py", "[self.text_id, json", "[self.text_id][:1] or [json"),
-    Breakage("story.first", f"{STORY}/first.py", ", *_workers(wanted)]", "]"),
+    Breakage("story.first", f"{STORY}/first.py", "], _workers(wanted)),", "]),"),
     Breakage("story.first", "components/story.py", 'elif plan.kind == "external":', "elif not plan.kind:"),
     Breakage("story.switch", f"{STORY}/live.py", "elif migrations.harmful:", "elif not change:"),
     Breakage("story.migrations", f"{STORY}/migrations.py", "(harmful | unfit) - {*acknowledged}", "harmful | unfit"),
@@ -1023,9 +1144,7 @@ UNIT = [
     Breakage("story.variables", f"{STORY}/variables.py", "elif before.secret != after.secret:", "elif False:"),
     Breakage("story.variables", f"{STORY}/variables.py", "if wanted.secret and key:", "if False:"),
     Breakage("story.variables", "components/base.py", ", run_with_unknowns=True)", ")"),
-    Breakage(
-        "story.processes", f"{STORY}/live.py", "elif was and wanted and was.command != wanted.command:", "elif False:"
-    ),
+    Breakage("story.processes", f"{STORY}/live.py", "if was.command != wanted.command", "if False"),
     Breakage("story.processes", f"{STORY}/live.py", "(file.renews, file.path", '("", file.path'),
     Breakage(
         "console.pin",
@@ -2304,8 +2423,8 @@ UNIT = [
     Breakage(
         "words.release.immutable",
         f"{SCRIPTS}/steps/build.py",
-        "    if links_to(release):\n",
-        "    if links_to(release) is None:\n",
+        "    if other and links_to(release):\n",
+        "    if other and links_to(release) is None:\n",
     ),
     Breakage(
         "words.release.outside",

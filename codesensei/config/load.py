@@ -30,6 +30,7 @@ from codesensei.config.stack import StackConfig
 from codesensei.wire.envfile import Written
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.quick import dataclass
+from codesensei.wire.text import encodable
 
 OTHER_FILE = (
     "this run's config is not the stack's own file (--config-file): "
@@ -101,7 +102,7 @@ def load() -> Stack:
     try:
         file = find_stack_file(Path(settings.get_root_directory() or "."), pulumi.get_stack())
     except UnreadableStackFile as error:
-        raise pulumi.RunError(str(error)) from None
+        raise pulumi.RunError(encodable(str(error))) from None
     other_file = file is not None and not file.is_of(raw)
     file = None if other_file else file
     sealed = {key.removeprefix(NAMESPACE) for key in sealed_keys if key.startswith(NAMESPACE)}

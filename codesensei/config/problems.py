@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic_core import PydanticCustomError
 
 from codesensei.wire.quick import dataclass
+from codesensei.wire.text import encodable
 
 NAMESPACE = "codesensei:"
 
@@ -42,4 +43,4 @@ class BadConfig(Exception):
         count = len(self.problems)
         head = "the stack config has 1 problem" if count == 1 else f"the stack config has {count} problems"
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        return f"{head}, nothing was run:\n{lines}"
+        return encodable(f"{head}, nothing was run:\n{lines}")

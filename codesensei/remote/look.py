@@ -71,6 +71,8 @@ class Look:
     # The releases that are there, and those that have served, the latest first; empty where nobody knows.
     releases: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
+    # Whether somebody is deploying the stack now.
+    deploying: bool = False
     # The migrations whose new columns have their defaults in the database still; empty where nobody knows.
     kept_defaults: tuple[str, ...] = ()
     # The age of the newest backup in seconds; None where there is none, or nobody knows.
@@ -126,6 +128,7 @@ class Look:
             drift=tuple(drifted),
             releases=answer.releases,
             served=answer.served,
+            deploying=bool(answer.deploying),
             kept_defaults=answer.kept_defaults,
             backup_age=answer.backup_age,
             memory=answer.memory,

@@ -21,13 +21,15 @@ from codesensei.remote.errors import RemoteError
 from codesensei.wire import digests
 from codesensei.wire.paths import SERVER
 from codesensei.wire.quick import dataclass
-from codesensei.wire.steps import CLAIM, REPAIR
+from codesensei.wire.steps import CLAIM, DESTROY, REPAIR
 
 # What the engine says of a state that is just being written; seconds between the attempts to read it.
 HALF_WRITTEN = "failed to load checkpoint"
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 _SERVER = "codesensei:index:Server"
 _COMMAND, _COPY = "command:remote:Command", "command:remote:CopyToRemote"
+# In the line that undoes everything.
+_TEARDOWN = f"/run {DESTROY.name} "
 _LAUNCHERS = re.compile(
     rf"(sudo -n )?({re.escape(str(SERVER.library))}/[a-z0-9-]+/run|sh -s (\.codesensei-\S+ )?[a-z0-9-]+) "
 )
@@ -46,7 +48,7 @@ class StepState:
 @dataclass(frozen=True)
 class State:
     """`whole` is False until a deploy has come to its end; `copy` is the number in the triggers of what is copied,
-    `outputs` are the stack's, `identity` is how its server's register knows it.
+    `outputs` are the stack's, `identity` is how its server's register knows it, `destroy` is the data of its teardown.
 
     `steps` has the step's name alone as its key, because a stack has one server; with a second one the server's name
     belongs into the key, here and in `Look.repairs`.
@@ -57,16 +59,19 @@ class State:
     copy: int = 0
     outputs: Mapping[str, Any] = field(default_factory=dict)
     identity: str = ""
+    destroy: str = ""
 
     @classmethod
     def of(cls, resources: Mapping[str, Mapping[str, Any]]) -> State:
         """The state that the engine's answer means: type and outputs of each resource."""
         steps = {}
-        copy, identity = 0, ""
+        copy, identity, destroy = 0, "", ""
         for resource in resources.values():
             outputs = resource["outputs"]
             if resource["type"] == _SERVER:
                 identity = str(outputs.get("identity") or "")
+            if resource["type"] == _COMMAND and _TEARDOWN in (outputs.get("delete") or ""):
+                destroy = outputs.get("stdin") or ""
             if resource["type"] == _COPY:
                 # A deploy may have ended between the two that are copied.
                 copy = max(copy, int((outputs.get("triggers") or [0])[0]))
@@ -75,7 +80,7 @@ class State:
             # What runs on its standard input is named by the hash in its line.
             stdin = "" if words[0] == CLAIM.name else outputs.get("stdin") or ""
             steps[words[0]] = StepState(repair, digests.of_step(words, stdin), tuple(words), stdin)
-        return cls(True, steps, copy, identity=identity)
+        return cls(True, steps, copy, identity=identity, destroy=destroy)
 
 
 def lines_of(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[list[str], Mapping[str, Any]]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 
@@ -34,11 +35,15 @@ class Commit:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a checkout is from: its folder in the cache, what messages call it, the objects of its repository."""
+    """Where a checkout is from: its folder in the cache, what messages call it, the objects of its repository.
+
+    `url` is where these are fetched from; empty where the repository is the operator's own.
+    """
 
     folder: Path
     thing: str
     objects: Path
+    url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -72,12 +77,13 @@ class Checkout:
         return self.tree.read(path)
 
 
-def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Checkout:
-    """The archive of a commit whose objects are in `objects`, made in `folder` unless it is there.
+def archive_of(origin: Origin, commit: Commit) -> Checkout:
+    """The archive of a commit, made in the origin's folder unless it is there.
 
-    SourceError, about `thing`, for submodules, Git LFS, encrypted files, links that lead out of the tree and the
+    SourceError, about the origin, for submodules, Git LFS, encrypted files, links that lead out of the tree and the
     product's own folder.
     """
+    folder, thing, objects = origin.folder, origin.thing, origin.objects
     bare = repository_of_ours(folder / "archive.git")
     entries = _entries(thing, folder / "entries", bare, commit, objects)
     archives = folder / "tar"
@@ -98,7 +104,7 @@ def archive_of(folder: Path, thing: str, commit: Commit, objects: Path) -> Check
     for old in sorted(archives.glob("*.tar"), key=lambda tar: tar.stat().st_mtime)[:-KEPT_ARCHIVES]:
         old.unlink(missing_ok=True)
     subject = _subject(plain_git(bare, "cat-file", "commit", commit.revision, borrowed=objects))
-    project = Checkout(commit.revision, subject, commit.branch, tar, _sha256(tar), Origin(folder, thing, objects))
+    project = Checkout(commit.revision, subject, commit.branch, tar, _sha256(tar), origin)
     _refuse_submodules(thing, entries, project.tree)
     _refuse_files(thing, project.tree)
     return project

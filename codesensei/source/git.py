@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from codesensei.config.project import ProjectConfig, SourceConfig
-from codesensei.source.archive import Checkout, Commit, archive_of
+from codesensei.source.archive import Checkout, Commit, Origin, archive_of
 from codesensei.source.command import SCHEMES, GitFailure, operators_git, plain_git, repository_of_ours
 from codesensei.source.errors import SourceError, listing, near
 from codesensei.source.failures import explain, is_known, without_credentials
@@ -30,6 +31,7 @@ _FULL = re.compile(r"[0-9a-f]{40}")
 # The end of what `git describe` says is a short commit too.
 _SHORT = re.compile(r"(?:.+-\d+-g)?(?P<digits>[0-9a-fA-F]{4,40})")
 _SCP_LIKE = re.compile(r"[^/:\s]+@(\[[0-9a-fA-F:]+\]|[^/:\s]+):(?!//)\S+")
+_FETCH = ("fetch", "--quiet", "--force", "--no-write-fetch-head", "--no-recurse-submodules")
 _HEADS = "refs/heads/"
 _TAGS = "refs/tags/"
 
@@ -53,19 +55,29 @@ def checkout_of(source: SourceConfig, *, cache_dir: Path | None = None, base: Pa
 
 
 def at(checkout: Checkout, revision: str) -> Checkout | None:
-    """The same project at another commit; None where its repository here does not have it.
+    """The same project at another commit; None where its repository does not have it.
 
     SourceError for what an archive cannot carry.
     """
     origin = checkout.origin
-    if origin is None or not _FULL.fullmatch(revision) or _commit_of(origin.objects.parent, revision) is None:
+    if origin is None or not has(origin, revision):
         return None
     try:
         with _locked(origin.folder, origin.thing):
-            return archive_of(origin.folder, origin.thing, Commit(revision, None), origin.objects)
+            return archive_of(origin, Commit(revision, None))
     except GitFailure as failure:
         # A clone may have a commit without all of its files.
         raise explain(origin.thing, failure.stderr) from None
+
+
+def has(origin: Origin, revision: str) -> bool:
+    """Whether the repository here has the commit; one that is fetched is asked for it."""
+    if not _FULL.fullmatch(revision):
+        return False
+    if origin.url and _commit_of(origin.objects.parent, revision) is None:
+        with _locked(origin.folder, origin.thing):
+            _ask_once(origin.objects.parent, origin.url, revision)
+    return _commit_of(origin.objects.parent, revision) is not None
 
 
 def branches(source: SourceConfig, *, base: Path | None = None) -> frozenset[str]:
@@ -114,7 +126,7 @@ def _open_url(url: str, revision: str, cache: Path) -> Checkout:
 def _open_mirror(folder: Path, mirror: Path, url: str, revision: str) -> Checkout:
     repository_of_ours(mirror)
     commit = _resolve_url(mirror, url, revision)
-    return archive_of(folder, without_credentials(url), commit, mirror / "objects")
+    return archive_of(Origin(folder, without_credentials(url), mirror / "objects", url), commit)
 
 
 def _check_scheme(url: str) -> None:
@@ -136,6 +148,11 @@ def _resolve_url(mirror: Path, url: str, revision: str) -> Commit:
         _fetch(mirror, url, target or revision)
         # Only a commit is looked for in the mirror: names count as the repository has them now.
         target = target or _abbreviated(mirror, url, revision)
+    elif _tags(refs) != _tags(_refs_of(mirror)):
+        # Readers know commits by their tags; without them a run goes on.
+        with contextlib.suppress(GitFailure):
+            tags = f"+{_TAGS}*:{_TAGS}*"
+            operators_git("--git-dir", str(mirror), *_FETCH, "--prune", "--", url, tags, seconds=FETCH_SECONDS)
     # A tag may lead to a tag or to something that is no commit.
     commit = _commit_of(mirror, target) if target else None
     if commit is None:
@@ -160,23 +177,44 @@ def _moving(name: str) -> str | None:
 
 
 def _remote_refs(url: str) -> dict[str, str]:
-    refs: dict[str, str] = {}
-    for line in operators_git("ls-remote", "--quiet", "--", url, seconds=ASK_SECONDS).splitlines():
-        commit, _, name = line.partition("\t")
-        # A tag object's own line comes first, then the one of the commit that it leads to.
-        refs[name.removesuffix("^{}")] = commit
-    return refs
+    return _by_name(operators_git("ls-remote", "--quiet", "--", url, seconds=ASK_SECONDS))
+
+
+def _refs_of(mirror: Path) -> dict[str, str]:
+    """The same of the mirror; git says nothing of one that has none."""
+    with contextlib.suppress(GitFailure):
+        return _by_name(plain_git(mirror, "show-ref", "--dereference"))
+    return {}
+
+
+def _by_name(listed: str) -> dict[str, str]:
+    # A tag object's own line comes first, then the one of the commit that it leads to.
+    lines = (line.split(maxsplit=1) for line in listed.splitlines())
+    return {name.removesuffix("^{}"): commit for commit, name in lines}
+
+
+def _tags(refs: dict[str, str]) -> dict[str, str]:
+    return {name: commit for name, commit in refs.items() if name.startswith(_TAGS)}
 
 
 def _fetch(mirror: Path, url: str, wanted: str) -> None:
-    settings = ["--quiet", "--force", "--no-write-fetch-head", "--no-recurse-submodules"]
     everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
-    git = ["--git-dir", str(mirror), "fetch", *settings]
-    operators_git(*git, "--prune", "--", url, *everything, seconds=FETCH_SECONDS)
+    operators_git("--git-dir", str(mirror), *_FETCH, "--prune", "--", url, *everything, seconds=FETCH_SECONDS)
     if _FULL.fullmatch(wanted) and _commit_of(mirror, wanted) is None:
-        # On no branch: hosts give a commit that is asked for by name. When they do not, the revision is unknown.
-        with contextlib.suppress(GitFailure):
-            operators_git(*git, "--", url, f"{wanted}:refs/codesensei/{wanted}", seconds=FETCH_SECONDS)
+        _fetch_named(mirror, url, wanted, FETCH_SECONDS)
+
+
+# The sections of a story ask for the same commit.
+@functools.cache
+def _ask_once(mirror: Path, url: str, commit: str) -> None:
+    _fetch_named(mirror, url, commit, ASK_SECONDS)
+
+
+def _fetch_named(mirror: Path, url: str, commit: str, seconds: float) -> None:
+    """A commit that is on no branch: hosts give one that is asked for by name. When they do not, it is unknown."""
+    with contextlib.suppress(GitFailure):
+        named = f"{commit}:refs/codesensei/{commit}"
+        operators_git("--git-dir", str(mirror), *_FETCH, "--", url, named, seconds=seconds)
 
 
 def _commit_of(repository: Path, revision: str) -> str | None:
@@ -229,7 +267,7 @@ def _open_path(directory: Path, written: str, revision: str, cache: Path) -> Che
             _refuse_dirty(thing, directory, commit)
         objects = directory / _git_in(directory, "rev-parse", "--git-path", "objects").strip()
         with _locked(folder, thing):
-            return archive_of(folder, thing, commit, objects)
+            return archive_of(Origin(folder, thing, objects), commit)
     except GitFailure as failure:
         raise explain(thing, failure.stderr) from None
 

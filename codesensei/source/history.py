@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from pathlib import Path
 
 from codesensei.source.archive import Checkout
 from codesensei.source.command import GitFailure, plain_git
+from codesensei.source.git import has
 from codesensei.wire.quick import dataclass
 from codesensei.wire.text import printable
 
 # More are not counted: reading them would take longer than a reader's patience.
 MOST = 1000
 NAMED = 10
-_FULL = re.compile(r"[0-9a-f]{40}")
 _FIELDS = "--format=%h%x00%ae%x00%s"
 
 
@@ -50,7 +49,7 @@ class History:
 
 def history(checkout: Checkout, served: str) -> History:
     """What lies between the commit `served` and the checkout's, as far as the repository on this machine knows."""
-    if checkout.origin is None or not _FULL.fullmatch(served):
+    if checkout.origin is None or not has(checkout.origin, served):
         return History(known=False)
     repository, wanted = checkout.origin.objects.parent, checkout.revision
     try:

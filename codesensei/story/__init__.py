@@ -11,8 +11,8 @@ from codesensei.story.review import MARK as REVIEW_MARK
 from codesensei.story.review import VARIABLE as REVIEWED
 from codesensei.story.review import Previewed
 from codesensei.story.section import Section, read, text_of
-from codesensei.story.served import Served, latest
-from codesensei.story.server import WantedServer, of_server, removed_releases
+from codesensei.story.served import Served, latest, serving, with_same_password
+from codesensei.story.server import WantedServer, of_server, removed_releases, stored
 from codesensei.story.variables import Variable, of_variables
 
 __all__ = [
@@ -41,5 +41,8 @@ __all__ = [
     "of_variables",
     "read",
     "removed_releases",
+    "serving",
+    "stored",
     "text_of",
+    "with_same_password",
 ]

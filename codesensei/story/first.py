@@ -25,9 +25,9 @@ def of_first_deploy(
     return [
         section("release", [f"first deploy of {checkout.short} {checkout.subject}"]),
         section("variables", [f"+ {name} {given(variables[name])}" for name in sorted(variables)]),
-        section("processes", [f"+ web: {web}", *_workers(wanted)]),
+        section("processes", [f"+ web: {web}"], _workers(wanted)),
         section("site", _site(wanted, remarks)),
-        section("server", [*stores, *brought(server)]),
+        section("server", stores, *brought(server)),
     ]
 
 

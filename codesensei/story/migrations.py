@@ -30,12 +30,13 @@ Risk = Literal["none", "size", "certain"]
 @dataclass(frozen=True)
 class Migrations(Section):
     """The section, and whether code fails: the serving one, while `harmful` ones run, or the older one that comes back,
-    as it lacks `unfit` ones. Both happen only once they are not `refused` any more.
+    as it lacks `unfit` ones. Both happen only once they are not `refused` any more. `unknown`: nobody can say.
     """
 
     harmful: bool = False
     unfit: bool = False
     refused: bool = False
+    unknown: bool = False
 
 
 def of_migrations(
@@ -63,7 +64,7 @@ def of_migrations(
         return Migrations(NAME)
     found = of_served(NAME, served, checkout, lambda before: pending(before, checkout, roots))
     if isinstance(found, Section):
-        return Migrations(NAME, found.entries)
+        return Migrations(NAME, found.entries, unknown=True)
     done, plan = ([one for one in found.new if (one.label in applied) == is_done] for is_done in (True, False))
     coming = [*judge(plan, lambda _: keeps, _left_by(done, kept))]
     # What is applied and destructive for code that lacks it is so for the code that it would be brought back to.
@@ -79,7 +80,9 @@ def of_migrations(
         *([] if refused else _rehearsed(plan, rehearse, _risk(plan, coming, tables, postgresql))),
         *bounded([*_against(lacked, f" for {checkout.short}, which lacks it")]),
         *_refused(lacked, acknowledged, "`pulumi up` refuses to go back over it until it is undone"),
-        *bounded([*_safe(plan, coming), *_staying(found.gone, lacked, checkout.short), *_changed(found.changed)]),
+        *bounded([*_safe(plan, coming)]),
+        *bounded([*_staying(found.gone, lacked, checkout.short)]),
+        *bounded([*_changed(found.changed)]),
         *_applied(done),
     ]
     return Migrations(NAME, tuple(map(shortened, told)), bool(harmful), bool(unfit), refused)

@@ -26,21 +26,15 @@ def of_packages(served: Served, checkout: Checkout, closure: Closure, build: Bui
     if isinstance(was, Section):
         return was
     same = (was.digest, was.lock) == (closure.digest, closure.lock)
-    return Section(NAME) if same else section(NAME, _changes(was, closure))
+    return Section(NAME) if same else section(NAME, *_changes(was, closure))
 
 
-def _changes(was: Closure, wanted: Closure) -> Iterator[str]:
+def _changes(was: Closure, wanted: Closure) -> Iterator[list[str]]:
     before, after = _by_name(was), _by_name(wanted)
-    told = 0
-    for key in sorted({*before, *after}):
-        entry = _change(before.get(key), after.get(key))
-        told += bool(entry)
-        if entry:
-            yield entry
-    if not told:
-        yield f"{', '.join(wanted.files)} changed, and asks for the same names and versions"
+    told = [entry for key in sorted({*before, *after}) if (entry := _change(before.get(key), after.get(key)))]
+    yield told or [f"{', '.join(wanted.files)} changed, and asks for the same names and versions"]
     if loose := sorted(name for name, version in after.values() if not _PIN.fullmatch(version) and "+" not in version):
-        yield f"not pinned, so the newest that fits is installed: {', '.join(loose)}"
+        yield [f"not pinned, so the newest that fits is installed: {', '.join(loose)}"]
 
 
 def _by_name(closure: Closure) -> dict[str, tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from codesensei.source import Checkout, History, Side, history
 from codesensei.source.history import MOST
-from codesensei.story.section import Section, bounded, shortened
+from codesensei.story.section import Section, section, shortened
 from codesensei.story.served import Served
 from codesensei.wire import codec, steps
 
@@ -39,7 +39,7 @@ def of_release(served: Served, name: str, checkout: Checkout, build: steps.Build
     if checkout.branch:
         head += f", branch {checkout.branch}"
     commits = (*_commits("+", found.new), *_commits("-", found.lost)) if found else ()
-    return Section(NAME, (shortened(head), *commits, *bounded([*_others(served.build, build)])))
+    return Section(NAME, (shortened(head), *commits, *section(NAME, *_others(served.build, build)).entries))
 
 
 def _way(found: History | None, served: str, checkout: Checkout) -> str:
@@ -48,8 +48,13 @@ def _way(found: History | None, served: str, checkout: Checkout) -> str:
     wanted = shortened(f"{checkout.short} {checkout.subject}", 40)
     if found is None:
         return f"the same commit {wanted}"
+    if not served:
+        return f"to {wanted}; which commit serves is not in the state"
     if not found.known:
-        return f"to {wanted}; {served[:7]}, which serves, is not in this repository (git fetch brings it)"
+        # A repository that a URL names was asked for it just now.
+        is_fetched = checkout.origin is not None and bool(checkout.origin.url)
+        where = "the repository any more" if is_fetched else "this repository (git fetch brings it)"
+        return f"to {wanted}; {served[:7]}, which serves, is not in {where}"
     # A release's own name is none of a commit.
     words = [f"commit {served[:7]} -> {checkout.short}"]
     if any(found.tags):
@@ -76,23 +81,23 @@ def _commits(sign: str, side: Side) -> tuple[str, ...]:
     return tuple(shortened(line) for line in (*(f"{sign} {commit}" for commit in side.newest), *more))
 
 
-def _others(serves: steps.Build | None, build: steps.Build) -> Iterator[str]:
+def _others(serves: steps.Build | None, build: steps.Build) -> Iterator[list[str]]:
     """What else is different code: parts of the build, and hooks."""
     if serves is None:
         # A deploy that ended before its switch has left another one's, or an earlier version in another form.
-        yield OTHER_BUILD
+        yield [OTHER_BUILD]
         return
     for name, called in _PARTS.items():
         was, wanted = (getattr(of, name) or _EMPTY.get(name, "none") for of in (serves, build))
         if was != wanted:
-            yield f"{called} {was} -> {wanted}"
+            yield [f"{called} {was} -> {wanted}"]
     if serves.server != build.server:
-        yield f"web server {serves.server.name} -> {build.server.name}"
+        yield [f"web server {serves.server.name} -> {build.server.name}"]
     for name, before, after in _hooks(serves.hooks, build.hooks):
-        yield from (f"{name} - {line}" for line in before if line not in after)
-        yield from (f"{name} + {line}" for line in after if line not in before)
+        yield [f"{name} - {line}" for line in before if line not in after]
+        yield [f"{name} + {line}" for line in after if line not in before]
         if before != after and sorted(before) == sorted(after):
-            yield f"{name} in another order"
+            yield [f"{name} in another order"]
 
 
 def _hooks(was: steps.Hooks, wanted: steps.Hooks) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:

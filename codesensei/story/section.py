@@ -21,23 +21,40 @@ class Section:
     entries: tuple[str, ...] = ()
 
 
-def section(name: str, entries: Iterable[str]) -> Section:
-    """A section of entries as a person can read them."""
-    return Section(name, bounded([*entries]))
+def section(name: str, *lists: Iterable[str]) -> Section:
+    """A section of lists as a person can read them; a long one hides nothing of the others."""
+    return Section(name, tuple(entry for entries in lists for entry in bounded([*entries])))
 
 
-def bounded(entries: Sequence[str], count: int | None = None) -> tuple[str, ...]:
-    """The first entries, each on one line, and how many more there are; `count` is their number where it is greater."""
-    left = (len(entries) if count is None else count) - MOST
+def bounded(entries: Sequence[str]) -> tuple[str, ...]:
+    """The first entries, each on one line, and how many more there are."""
+    left = len(entries) - MOST
     # One more line is as short as saying that there is one.
-    shown = entries if left <= 0 or (left == 1 and len(entries) > MOST) else [*entries[:MOST], f"and {left} more"]
+    shown = entries if left <= 1 else [*entries[:MOST], f"{_sign(entries)}and {left} more"]
     return tuple(map(shortened, shown))
+
+
+def _sign(entries: Sequence[str]) -> str:
+    """With which all of them begin."""
+    return next((sign for sign in ("+ ", "- ") if all(entry.startswith(sign) for entry in entries)), "")
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
     """The text on one line, without its end where it is long."""
     shown = printable(text)
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def apart(was: str, wanted: str, longest: int) -> tuple[str, str]:
+    """Both on one line; where they are too long together, each around what differs first."""
+    texts = printable(was), printable(wanted)
+    if sum(map(len, texts)) <= 2 * longest:
+        return texts
+    pairs = enumerate(zip(*texts, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(map(len, texts)))
+    start = max(0, same - longest // 2)
+    before, after = (shortened(f"…{text[start + 1 :]}" if start else text, longest) for text in texts)
+    return before, after
 
 
 def text_of(sections: Iterable[Section]) -> str:

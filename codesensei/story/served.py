@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Protocol, TypeVar
 
 from codesensei.source import Checkout, SourceError, at
 from codesensei.story.section import Section, section
-from codesensei.wire import codec, steps
+from codesensei.wire import codec, envfile, steps
 from codesensei.wire.codec import WireError
 from codesensei.wire.manifest import Manifest
-from codesensei.wire.names import variables_of
+from codesensei.wire.names import code_of, variables_of
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import StepKind
 
@@ -56,6 +56,33 @@ class Served:
             _given(done, steps.BUILD, release),
             _given(done, steps.ENVIRONMENT, variables_of(release)),
         )
+
+
+def serving(release: str, state: Served, done: Mapping[str, Done], commits: Mapping[str, str]) -> Served:
+    """What serves where the server says `release`; where `state` has another one, as much as is known of it.
+
+    A run that ended between the server's switch and the writing of the state has left its earlier steps there.
+    `commits` are those of releases, by the digits of their code.
+    """
+    if release == state.release:
+        return state
+    build = done.get(steps.BUILD.name)
+    words = build.words if build else ()
+    commit = words[3] if release in words[2:3] else commits.get(code_of(release), "")
+    return Served.of(release, commit, done)
+
+
+def with_same_password(served: Served, wanted: Manifest, values: Mapping[str, str | None]) -> Manifest:
+    """The manifest, with the digest that serves where only the key of the digests is another, not the password.
+
+    `values` are those of the next release's variables.
+    """
+    before, was = served.environment, served.manifest
+    if before is None or was is None or not before.managed_names:
+        return wanted
+    known = envfile.parse(before.content)
+    is_same = all(name in known and known[name] == values.get(name) for name in before.managed_names)
+    return replace(wanted, database=was.database) if is_same and was.database and wanted.database else wanted
 
 
 def of_served(name: str, served: Served, checkout: Checkout, read: Callable[[Checkout], T]) -> T | Section:

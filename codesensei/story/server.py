@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from codesensei.story.section import Section, section
 from codesensei.story.served import Done, latest
-from codesensei.wire import register, steps
+from codesensei.wire import codec, register, steps
 from codesensei.wire.names import kept_releases
 from codesensei.wire.quick import dataclass
-from codesensei.wire.steps import Account, Backup, KeepBackups, Packages
+from codesensei.wire.steps import Account, Backup, Build, DatabasePlace, KeepBackups, OnDestroy, Packages
 
 NAME = "server"
 _WORDS = {seconds: word for word, seconds in steps.PERIODS.items()}
@@ -20,7 +20,9 @@ _WORDS = {seconds: word for word, seconds in steps.PERIODS.items()}
 class WantedServer:
     """What is asked of the server; `toolkit` is the hash of the program's scripts, `backups` None without any.
 
-    `neighbours` are the other projects with databases in its PostgreSQL, None where nobody has asked.
+    Of `backups` a secret that is not known yet is empty. `neighbours` are the other projects with databases in its
+    PostgreSQL, None where nobody has asked. `on_destroy` is what happens to the data at the end, `database` is where
+    the project's own will be.
     """
 
     packages: Packages
@@ -28,23 +30,64 @@ class WantedServer:
     backups: Backup | None
     toolkit: str
     neighbours: Collection[str] | None = None
+    on_destroy: OnDestroy | None = None
+    database: DatabasePlace | None = None
 
 
-def of_server(done: Mapping[str, Done], wanted: WantedServer, removed: Sequence[str] = ()) -> Section:
+def of_server(
+    done: Mapping[str, Done],
+    wanted: WantedServer,
+    removed: Sequence[str] = (),
+    destroys: OnDestroy | None = None,
+    serves: Build | None = None,
+) -> Section:
     """From what the state has of the steps to what is asked of them; what the state does not have is not told.
 
-    `removed` has a line for each release that a switch removes.
+    `removed` has a line for each release that a switch removes; `destroys` is what the state has of `on_destroy`,
+    `serves` what the release that serves was built from.
     """
-    return section(NAME, [*_changes(done, wanted), *removed])
+    moved = _moved(done, serves, wanted.database)
+    return section(NAME, moved, *_changes(done, wanted), _at_the_end(destroys, wanted.on_destroy), removed)
 
 
-def brought(wanted: WantedServer) -> Iterator[str]:
+def stored(place: DatabasePlace) -> str:
+    """Where the project's database is."""
+    if place.kind in steps.MADE_HERE:
+        return f"database {place.name} in PostgreSQL on this server"
+    if place.kind == "external":
+        return f"database {place.name} at {place.host or 'another place'}"
+    return "database in a SQLite file" if place.kind == "sqlite" else "no database that codesensei knows"
+
+
+def _moved(done: Mapping[str, Done], serves: Build | None, wanted: DatabasePlace | None) -> Iterator[str]:
+    """A line where the project will read and write another database than the one that serves."""
+    if serves is None or wanted is None:
+        return
+    was, asked = serves.database, latest(done, steps.PREFLIGHT)
+    place = DatabasePlace(kind=was.kind, name=was.name, role=was.role, host="", port=None)
+    # A build does not say on which machine it is.
+    known = [asked.database if asked else None, wanted]
+    place = next((one for one in known if one and (one.kind, one.name) == (was.kind, was.name)), place)
+    before, after = stored(place), stored(wanted)
+    if before != after:
+        yield f"{before} -> {after.removeprefix('database ')}; data does not move"
+
+
+def _at_the_end(was: OnDestroy | None, wanted: OnDestroy | None) -> Iterator[str]:
+    if was and wanted:
+        for name in ("database", "media"):
+            before, after = getattr(was, name), getattr(wanted, name)
+            if before != after:
+                yield f"onDestroy.{name} {before} -> {after}"
+
+
+def brought(wanted: WantedServer) -> Iterator[Iterable[str]]:
     """What a first deploy brings beside what every project needs."""
     nothing = replace(
         wanted.packages, packages=(), extensions=(), python="", certbot=False, backups=False, continuous=False
     )
     yield from _packages(nothing, wanted.packages)
-    yield from _backups({}, wanted)
+    yield _backups({}, wanted)
 
 
 def removed_releases(there: Iterable[str], served: Sequence[str], release: str, keep: int) -> list[str]:
@@ -59,18 +102,18 @@ def removed_releases(there: Iterable[str], served: Sequence[str], release: str, 
     return [f"- release {name} is removed (keepReleases: {keep})" for name in there if name not in stay]
 
 
-def _changes(done: Mapping[str, Done], wanted: WantedServer) -> Iterator[str]:
+def _changes(done: Mapping[str, Done], wanted: WantedServer) -> Iterator[Iterable[str]]:
     if (packages := latest(done, steps.PACKAGES)) and packages != wanted.packages:
         yield from _packages(packages, wanted.packages)
     if (account := latest(done, steps.ACCOUNT)) and account != wanted.account:
         yield from _account(account, wanted.account)
-    yield from _backups(done, wanted)
+    yield _backups(done, wanted)
     claim = done.get(steps.CLAIM.name)
     if claim is not None and claim.words[-1:] != (wanted.toolkit,):
-        yield "codesensei's scripts there are replaced; nothing restarts for that alone"
+        yield ["codesensei's scripts there are replaced; nothing restarts for that alone"]
 
 
-def _packages(was: Packages, wanted: Packages) -> Iterator[str]:
+def _packages(was: Packages, wanted: Packages) -> Iterator[Iterable[str]]:
     yield from _gains("", was.packages, wanted.packages)
     yield from _gains("extension ", was.extensions, wanted.extensions)
     for name, before, after in (
@@ -81,23 +124,22 @@ def _packages(was: Packages, wanted: Packages) -> Iterator[str]:
     ):
         yield from _gains("", [name] * before, [name] * after)
     if was.python != wanted.python:
-        yield f"Python {was.python or 'of the system'} -> {wanted.python or 'of the system'}"
+        yield [f"Python {was.python or 'of the system'} -> {wanted.python or 'of the system'}"]
     if was.hardening != wanted.hardening:
-        yield f"hardening {was.hardening} -> {wanted.hardening}"
+        yield [f"hardening {was.hardening} -> {wanted.hardening}"]
 
 
-def _gains(what: str, was: Iterable[str], wanted: Iterable[str]) -> Iterator[str]:
-    yield from (f"+ {what}{name} is installed" for name in sorted({*wanted} - {*was}))
-    yield from (f"- {what}{name} is asked for no more, and stays" for name in sorted({*was} - {*wanted}))
+def _gains(what: str, was: Iterable[str], wanted: Iterable[str]) -> Iterator[Iterable[str]]:
+    yield [f"+ {what}{name} is installed" for name in sorted({*wanted} - {*was})]
+    yield [f"- {what}{name} is asked for no more, and stays" for name in sorted({*was} - {*wanted})]
 
 
-def _account(was: Account, wanted: Account) -> Iterator[str]:
+def _account(was: Account, wanted: Account) -> Iterator[Iterable[str]]:
     if was.user != wanted.user:
-        yield f"user {was.user} -> {wanted.user}"
-    yield from (f"+ shared/{path}" for path in wanted.shared_paths if path not in was.shared_paths)
-    yield from (
-        f"- shared/{path} is used no more, and stays" for path in was.shared_paths if path not in wanted.shared_paths
-    )
+        yield [f"user {was.user} -> {wanted.user}"]
+    yield [f"+ shared/{path}" for path in wanted.shared_paths if path not in was.shared_paths]
+    gone = [path for path in was.shared_paths if path not in wanted.shared_paths]
+    yield [f"- shared/{path} is used no more, and stays" for path in gone]
 
 
 def _backups(done: Mapping[str, Done], server: WantedServer) -> Iterator[str]:
@@ -121,8 +163,20 @@ def _backups(done: Mapping[str, Done], server: WantedServer) -> Iterator[str]:
         yield f"backups {_schedule(was)} -> {_schedule(wanted)}"
     if was.keep != wanted.keep:
         yield f"backups that stay: {_kept(was.keep)} -> {_kept(wanted.keep)}"
+    if was.to == wanted.to and (others_now := [*_access(was, wanted)]):
+        yield f"backups reach {wanted.to} with another {', '.join(others_now)}"
+    if wanted.password not in ("", was.password):
+        yield "another password for backups"
     if (before := _folders(was)) != (after := _folders(wanted)):
         yield f"backups of {before} -> {after}"
+
+
+def _access(was: Backup, wanted: Backup) -> Iterator[str]:
+    """What a target asks for, by its key in the stack file."""
+    for name in ("host_key", "access_key", "secret_key", "region", "root_certificate"):
+        before, after = getattr(was, name), getattr(wanted, name)
+        if before != after and (after or name != "secret_key"):
+            yield codec.key_of(name)
 
 
 def _archived(was: int, wanted: int, others: Collection[str] | None) -> Iterator[str]:

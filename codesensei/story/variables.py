@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 
-from codesensei.story.section import Section, section, shortened
+from codesensei.story.section import Section, apart, section, shortened
 from codesensei.story.served import Served
 from codesensei.wire import digests, envfile
 from codesensei.wire.names import variables_of
 from codesensei.wire.quick import dataclass
+from codesensei.wire.text import printable
 
 NAME = "variables"
 LONGEST = 60
@@ -59,7 +60,11 @@ def given(variable: Variable) -> str:
     """What is said of a variable that comes."""
     if variable.origin:
         return f"({variable.origin})"
-    return "(secret)" if variable.secret or variable.value is None else _quoted(variable.value)
+    return (
+        "(secret)"
+        if variable.secret or variable.value is None
+        else _quoted(variable.value, shortened(variable.value, LONGEST))
+    )
 
 
 def _changed(was: Variable, wanted: Variable, key: str | None) -> str:
@@ -70,9 +75,10 @@ def _changed(was: Variable, wanted: Variable, key: str | None) -> str:
     if wanted.secret and key:
         before, after = (digests.keyed(key, value)[:DIGITS] for value in (was.value, wanted.value))
         return f"changed (digest {before} -> {after})"
-    return f"{_quoted(was.value)} -> {_quoted(wanted.value)}"
+    old, new = apart(was.value, wanted.value, LONGEST)
+    return f"{_quoted(was.value, old)} -> {_quoted(wanted.value, new)}"
 
 
-def _quoted(value: str) -> str:
-    shown = shortened(value, LONGEST)
-    return f'"{shown}"' + (f" ({len(value)} characters)" if len(shown) == LONGEST < len(value) else "")
+def _quoted(value: str, shown: str) -> str:
+    """The value as it is `shown`, with its length where that is not the whole."""
+    return f'"{shown}"' + (f" ({len(value)} characters)" if shown != printable(value) else "")

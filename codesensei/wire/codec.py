@@ -14,11 +14,15 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union
 
+from codesensei.wire.text import MARK
+
 D = TypeVar("D")
 
 # The first line of a step's data: a preview shows a change of text as a line diff, and of JSON alone it would show all.
 HEAD = "--- data of the step"
 LINES = "lines"
+# The mark of Pulumi's colors as JSON may have it.
+COLORLESS = f"\\u{ord(MARK[0]):04x}{MARK[1:]}"
 
 
 class WireError(Exception):
@@ -31,7 +35,9 @@ class WireError(Exception):
 
 def to_text(data: object) -> str:
     """The data of a step as it travels: JSON with one key, and one line of every text, per line."""
-    return f"{HEAD}\n{json.dumps(_in_lines(encode(data)), indent=1, sort_keys=True, ensure_ascii=False)}\n"
+    text = json.dumps(_in_lines(encode(data)), indent=1, sort_keys=True, ensure_ascii=False)
+    # A preview shows it, and JSON may spell each letter in another way.
+    return f"{HEAD}\n{text.replace(MARK, COLORLESS)}\n"
 
 
 def plain(text: str) -> Any:

@@ -437,6 +437,18 @@ class Finding:
     fix: str
 
 
+def never_made_again(release: str, was: tuple[str, str], wanted: tuple[str, str]) -> Finding | None:
+    """Why a release that serves cannot be made for other settings, or another app user; None where both are the same.
+
+    `was` and `wanted` are the settings module and the user.
+    """
+    if was == wanted:
+        return None
+    fix = f"set project.rebuild: {wanted[0]}, so that a new release is made"
+    cause = f"it serves with the settings {was[0]} as the user {was[1]}, and a release never changes"
+    return Finding(thing=f"release {release}", cause=cause, fix=fix)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Foreseen:
     """What the first steps would refuse on a server, and sentences of what else a deploy would change for others."""

@@ -6,6 +6,8 @@ import re
 
 # What programs color their words with says nothing.
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
+# Begins a color in whatever Pulumi prints; it drops all that follows one without an end, and ends at an unknown one.
+MARK = "<{%"
 
 
 def printable(text: str) -> str:
@@ -16,8 +18,8 @@ def printable(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """The text with bytes that are no UTF-8 spelled out."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """The text with bytes that are no UTF-8 spelled out, and with a space in what Pulumi would take for a color."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace(MARK, "<{ %")
 
 
 def printable_lines(text: str) -> str:

@@ -97,7 +97,7 @@ class _Answers(Mocks):
         elif args.typ == "random:index/randomInteger:RandomInteger":
             state["result"] = 417
         elif args.typ == "command:remote:Command":
-            answers = {"switch": json.dumps(LINE_IN_STDOUT), "backups": "{}"}
+            answers = {"switch": json.dumps(LINE_IN_STDOUT), "backups": "{}", "acme": "{}"}
             state["stdout"] = answers.get(args.name.rpartition("-")[2], "changed")
         return f"{args.name}-id", state
 

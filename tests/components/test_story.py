@@ -33,11 +33,9 @@ def state_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> State:
     with monkeypatch.context() as quietly:
         quietly.setattr(pulumi, "info", lambda _: None)
         made = recorder.run(stack, remote.Look(), quietly)
-    commands = [
-        {"type": one.type, "outputs": recorder.opened(one.inputs)} for one in made.commands() if "create" in one.inputs
-    ]
+    commands = [{"type": one.type, "outputs": recorder.opened(one.inputs)} for one in made.commands()]
     found = State.of(dict(zip(map(str, range(len(commands))), commands, strict=True)))
-    return State(True, found.steps, outputs={"release": found.steps["switch"].words[2], "revision": recorder.REVISION})
+    return replace(found, outputs={"release": found.steps["switch"].words[2], "revision": recorder.REVISION})
 
 
 @pytest.fixture
@@ -407,3 +405,102 @@ def test_the_build_is_told_which_migrations_are_rehearsed(tmp_path: Path) -> Non
 def test_the_build_is_told_how_long_a_migration_may_take(tmp_path: Path) -> None:
     text = f"{stacks.GIVEN}  codesensei:database: {{migrationTimeout: 60}}\n"
     assert build_data(stacks.loaded(tmp_path, text), recorder.code()).migration_timeout == 60
+
+
+@pytest.mark.proves("preview.same-release")
+@pytest.mark.parametrize("key", ["settingsModule: config.other", "settingsModule: config.settings\n    user: shopper"])
+def test_a_release_that_serves_is_not_promised_for_other_settings(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    state, asked = state_of(stacks.given(tmp_path), monkeypatch), "settingsModule: config.settings"
+    stack = stacks.loaded(tmp_path, stacks.GIVEN.replace(asked, key))
+    with pytest.raises(remote.RemoteError) as caught:
+        preview(stack, state, monkeypatch)
+    assert caught.value.thing == f"release {state.outputs['release']} on 203.0.113.7"
+    assert (
+        caught.value.cause
+        == "it serves with the settings config.settings as the user deploy, and a release never changes"
+    )
+    assert caught.value.fix.startswith("set project.rebuild: config.")
+    assert told == []
+    # Other code is another release.
+    preview(stack, state, monkeypatch, id="5" * 64)
+    release = next(part for part in story.read(told[-1]) if part.name == "release")
+    assert release.entries[0].endswith("the same commit 4f2a9c1 Sell more")
+
+
+@pytest.mark.proves("story.server.access", "story.server.destroy")
+@pytest.mark.slow
+def test_other_access_to_backups_and_another_end_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    state = state_of(stacks.backed_up(tmp_path), monkeypatch)
+    preview(stacks.backed_up(tmp_path), state, monkeypatch)
+    assert told == []
+    changed = stacks.BACKED_UP.replace("accessKey: shop", "accessKey: web").replace(
+        stacks.BACKUP_KEY, "canaryOfAnother"
+    )
+    changed += f'    password: {{secure: "clear:canary-{"x" * 30}"}}\n  codesensei:onDestroy: {{media: drop}}\n'
+    preview(stacks.loaded(tmp_path, changed), state, monkeypatch)
+    (server,) = story.read(told[0])
+    assert server.entries == (
+        "backups reach s3:https://s3.example.com/shop with another accessKey, secretKey",
+        "another password for backups",
+        "onDestroy.media keep -> drop",
+    )
+    assert "canary" not in told[0]
+
+
+@pytest.mark.proves("story.switch.password", "story.server.moved")
+@pytest.mark.slow
+def test_another_database_or_key_lets_nobody_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    state = state_of(stacks.given(tmp_path), monkeypatch)
+    keyed = f'{stacks.GIVEN}  codesensei:digestKey: {{secure: "clear:0123456789abcdef0123"}}\n'
+    preview(stacks.loaded(tmp_path, keyed), state, monkeypatch)
+    preview(stacks.loaded(tmp_path, stacks.GIVEN.replace("127.0.0.1", "db.example.com")), state, monkeypatch)
+    preview(stacks.loaded(tmp_path, stacks.GIVEN.replace("canary-of-the-database", "canary-new")), state, monkeypatch)
+    first, moved, new = ({part.name: part.entries for part in story.read(text)} for text in told)
+    quiet = "visitors notice nothing, a candidate serves them meanwhile"
+    assert first["switch"] == (quiet,)
+    assert moved["switch"] == (quiet,)
+    assert moved["server"][0] == (
+        "database shop in PostgreSQL on this server -> shop at db.example.com; data does not move"
+    )
+    assert new["switch"] == ("visitors wait while web restarts",)
+
+
+@pytest.mark.proves("story.unwritten")
+@pytest.mark.slow
+def test_what_the_server_serves_counts_where_the_state_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    """A run died behind the switch, and its commit is taken back."""
+    stack = stacks.given(tmp_path)
+    state = state_of(stack, monkeypatch)
+    was = str(state.outputs["release"])
+    look = remote.Look(served=("5555555-2222222", was))
+    preview(stack, state, monkeypatch, look=replace(look, deploying=True))
+    preview(stack, state, monkeypatch, look=replace(look, served=(was,)))
+    assert told == []
+    preview(stack, state, monkeypatch, look=look)
+    release, packages, migrations, variables, switch = story.read(told[0])
+    assert release.entries == (
+        f"5555555-2222222 -> {was}, to 4f2a9c1 Sell more; which commit serves is not in the state",
+        OTHER_BUILD,
+        f"the server serves 5555555-2222222; the state has {was} still",
+    )
+    for part in (packages, migrations):
+        assert part.entries[0].startswith("those that serve now are not known")
+    assert variables.entries[0].startswith("changed; which ones is not known")
+    assert switch.entries == ("what is live now is not in the state: all of it is held to be new",)
+    # Tried again: the steps before the switch have left what they got in the state.
+    preview(
+        stack,
+        replace(state, outputs={**state.outputs, "release": "5555555-2222222"}),
+        monkeypatch,
+        look=remote.Look(served=(was,)),
+    )
+    (release,) = story.read(told[1])
+    assert release.entries == (f"the server serves {was}; the state has 5555555-2222222 still",)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codesensei import remote
-from codesensei.wire import codec, envfile
+from codesensei.wire import codec, digests, envfile
 from codesensei.wire.steps import Environment, Instance
 from tests.components import recorder, stacks
 from tests.components.recorder import GENERATED, Run
@@ -131,3 +131,42 @@ def test_import_roots_begin_where_processes_and_jobs_start(
     settings = replace(recorder.code().settings, django_directory="web", python_path=("src", "web/apps"))
     run = recorder.run(stacks.generated(tmp_path), remote.Look(), monkeypatch, settings=settings)
     assert variables_of(run)["PYTHONPATH"] == found
+
+
+@pytest.mark.proves("errors.marks")
+def test_a_preview_shows_a_value_without_pulumi_s_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"{stacks.GENERATED}  codesensei:env: {{GREETING: 'a <{{% url %}} b'}}\n"
+    run = recorder.run(stacks.loaded(tmp_path, text), remote.Look(), monkeypatch)
+    assert run.find("shop", "Environment").inputs["env"] == {"GREETING": "a <{ % url %} b"}
+    assert variables_of(run)["GREETING"] == "a <{% url %} b"
+
+
+@pytest.mark.proves("preview.shown")
+@pytest.mark.parametrize(
+    ("text", "component", "shown"),
+    [
+        (
+            "database: {lockTimeout: 9, migrationTimeout: 60, keepDefaults: false, rehearse: never, dumpKeep: 1}",
+            ("shop", "Release"),
+            {"lockTimeout": 9.0, "migrationTimeout": 60.0, "keepDefaults": False, "rehearse": "never", "dumpKeep": 1.0},
+        ),
+        ("onDestroy: {media: drop}", ("server", "Server"), {"onDestroy": {"media": "drop"}}),
+        ("allowUnsupported: true", ("server", "Server"), {"allowUnsupported": True}),
+        ("tls: {acme: {email: ops@example.com}}", ("shop", "EdgeProxy"), {"email": "ops@example.com"}),
+        (
+            "backups: {to: 's3:https://s3.example.com/shop', accessKey: a, region: e, secretKey: {secure: 'clear:k'}}",
+            ("shop", "Backups"),
+            {"accessKey": "a", "region": "e", "secretKey": digests.keyed(f"{GENERATED}shop-digest-key", "k")},
+        ),
+    ],
+)
+def test_a_preview_shows_what_the_stack_file_says_beyond_the_usual(
+    text: str, component: tuple[str, str], shown: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def inputs(text: str) -> dict[str, object]:
+        return recorder.run(stacks.loaded(tmp_path, text), remote.Look(), monkeypatch).find(*component).inputs
+
+    given = inputs(f"{stacks.SMALL}  codesensei:domains: [shop.example.com]\n  codesensei:{text}\n")
+    assert {key: given.get(key) for key in shown} == shown
+    if component[1] != "Backups":
+        assert not {*shown} & {*inputs(stacks.SMALL)}

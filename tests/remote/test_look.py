@@ -511,11 +511,11 @@ def test_the_answer_is_found_among_the_words_of_a_shell_s_profile_and_of_sudo(ss
     assert looked(sudo="sudo -n ").repairs == {"claim": 9, "switch": 1}
 
 
-@pytest.mark.proves("look.deploying")
+@pytest.mark.proves("look.deploying", "story.unwritten")
 def test_a_deploy_under_way_is_told_instead_of_what_it_has_left_so_far(ssh: Any) -> None:
     ssh(out=json.dumps({**ANSWER, "deploying": "build of shop (process 7, since 08:10:03)"}))
     found = looked()
     said = "203.0.113.7: somebody is deploying this stack: build of shop (process 7, since 08:10:03); wait for that"
     assert found.warnings == (said,)
-    assert found.drift == ()
+    assert (found.drift, found.deploying) == ((), True)
     assert found.repairs == {"claim": 9, "switch": 1}

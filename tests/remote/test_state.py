@@ -48,7 +48,7 @@ def test_each_step_has_its_number_and_the_digest_of_its_inputs() -> None:
         "copied-first": {"type": "command:remote:CopyToRemote", "outputs": {"triggers": [4.0, 7.0, "a machine"]}},
         "b": command(f"sudo -n {RUN} build 1 'a b' 9c1e repair=3", stdin="data"),
         "c": command(f"{RUN} switch 1 a b mend=2", stdin=None),
-        "teardown": command(None, delete=f"{RUN} destroy 1"),
+        "teardown": command(None, delete=f"sh -c x sh {RUN} destroy 1", stdin="the end"),
         "hand-made": command("echo hello"),
         "copied-last": {"type": "command:remote:CopyToRemote", "outputs": {"triggers": [3.0, "203.0.113.7:22"]}},
         "local": {"type": "command:local:Command", "outputs": {"create": f"{RUN} build 1 x"}},
@@ -64,6 +64,7 @@ def test_each_step_has_its_number_and_the_digest_of_its_inputs() -> None:
         },
         copy=4,
         identity="an-identity",
+        destroy="the end",
     )
 
 

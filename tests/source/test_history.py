@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from codesensei.source import Checkout, History, Side, SourceError, at, history, open_source
+from codesensei.source.command import operators_git
 from codesensei.source.history import MOST, NAMED
 from tests.source.conftest import Repository, a_source, asked
 
@@ -104,6 +105,65 @@ def test_a_repository_by_url(repository: Repository, tmp_path: Path) -> None:
     before = at(found, first)
     assert before
     assert (before.revision, before.subject, before.read("a")) == (first, "One", "1")
+
+
+@pytest.mark.proves("story.release.tags")
+def test_tags_are_those_that_the_repository_has_now(repository: Repository, tmp_path: Path) -> None:
+    """Also where the commits are known here since before they were tagged."""
+    first, second = repository.commit({"a": "1"}, "One"), repository.commit({"a": "2"}, "Two")
+
+    def tags(revision: str) -> tuple[str, str]:
+        found = open_source(asked(a_source(revision, git=repository.url)), cache_dir=tmp_path / "cache")
+        return history(found, first).tags
+
+    repository.git("tag", "v1.2.0", first)
+    assert tags("main") == ("v1.2.0", "")
+    repository.git("tag", "-m", "of a tag", "v1.3.0", second)
+    assert tags("v1.3.0") == tags("main") == ("v1.2.0", "v1.3.0")
+    repository.git("tag", "--force", "v1.2.0", second)
+    repository.git("tag", "--delete", "v1.3.0")
+    assert tags("v1.2.0") == tags(second) == ("", "v1.2.0")
+
+
+@pytest.mark.proves("story.release.tags")
+def test_tags_that_are_known_are_not_fetched_again(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit({"a": "1"}, "One")
+    repository.git("tag", "-m", "first", "v1")
+    repository.git("tag", "-m", "of a tag", "v2", "v1")
+    source = asked(a_source("main", git=repository.url))
+    open_source(source, cache_dir=tmp_path / "cache")
+    told: list[str] = []
+
+    def listen(*words: str, **more: float) -> str:
+        told.extend(words)
+        return operators_git(*words, **more)
+
+    monkeypatch.setattr("codesensei.source.git.operators_git", listen)
+    open_source(source, cache_dir=tmp_path / "cache")
+    assert ("ls-remote" in told, "fetch" in told) == (True, False)
+
+
+@pytest.mark.proves("story.unknown")
+def test_a_commit_that_serves_is_fetched_by_its_name(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its branch is gone, or was rewritten, and this machine has never seen it."""
+    main = repository.commit({"a": "1"}, "One")
+    repository.git("checkout", "--quiet", "-b", "hotfix")
+    fix = repository.commit({"a": "2"}, "Fix")
+    repository.git("checkout", "--quiet", "main")
+    repository.git("branch", "-D", "hotfix")
+    found = open_source(asked(a_source(main, git=repository.url)), cache_dir=tmp_path / "cache")
+    assert history(found, fix) == History(True, lost=Side(1, 1, (line(fix, "Fix"),)))
+    before = at(found, fix)
+    assert before
+    assert before.read("a") == "2"
+    assert at(found, NOBODY) is None
+    # Nothing is asked twice.
+    monkeypatch.setattr("codesensei.source.git.operators_git", None)
+    assert history(found, NOBODY) == History(known=False)
 
 
 def test_what_no_archive_can_carry_is_an_error_of_the_source(repository: Repository, checkout: Open) -> None:

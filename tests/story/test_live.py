@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,18 @@ def test_workers_that_come_go_and_run_another_line() -> None:
     ]
 
 
+@pytest.mark.proves("story.processes.time")
+@pytest.mark.parametrize("seconds", [30, 900])
+def test_jobs_have_the_time_of_the_unit_that_is_wanted(seconds: int) -> None:
+    was = manifest(worker("gone"), worker("worker"))
+    wanted = manifest(replace(worker("worker"), stop_timeout=seconds))
+    processes, _, (meaning,) = told(was, wanted, OTHER)
+    assert processes[0] == "- gone: stops, its jobs have 600 s to end"
+    assert processes[-1] == f"worker restarts, its jobs have {seconds} s to end (before: 600 s)"
+    assert meaning == f"{QUIET}; jobs have up to {max(600, seconds)} s to end"
+    assert told(manifest(worker("worker")), wanted, OTHER)[2] == (f"{QUIET}; jobs have up to {seconds} s to end",)
+
+
 @pytest.mark.proves("story.processes", "story.switch")
 def test_another_number_of_web_processes() -> None:
     wanted = manifest(worker("worker"), web="--workers 5", web_workers=5)
@@ -84,6 +97,27 @@ def test_hostnames_that_come_and_go() -> None:
     ]
 
 
+@pytest.mark.proves("story.apart")
+def test_long_lines_are_cut_around_their_difference() -> None:
+    line = f"celery -A config worker --queues {'x' * 200} -c "
+    (change, *_), _, (_, hook) = told(
+        manifest(worker("worker", f"{line}2"), after_switch=(f"{line}2",)),
+        manifest(worker("worker", f"{line}4"), after_switch=(f"{line}4",)),
+    )
+    for entry in (change, hook):
+        assert re.search(r"…x+ -c 2 -> …x+ -c 4$", entry)
+        assert len(entry) <= 160
+
+
+@pytest.mark.proves("story.bounded")
+def test_many_names_and_workers_hide_nothing() -> None:
+    many = [f"{number:02}.example.com" for number in range(15)]
+    wanted = manifest(*(worker(f"w{number:02}") for number in range(15)), hosts=tuple(many), scheme="https")
+    processes, site, _ = told(manifest(worker("worker")), wanted)
+    assert processes[10:] == ("+ and 5 more", "- worker: stops, its jobs have 600 s to end")
+    assert site[10:] == ("+ and 5 more", "- shop.example.com", "http -> https")
+
+
 @pytest.mark.proves("story.switch")
 @pytest.mark.parametrize(
     "wanted", [manifest(socket="Backlog=1"), manifest(database=RolePassword(role="shop", digest="b"))]
@@ -91,6 +125,27 @@ def test_hostnames_that_come_and_go() -> None:
 def test_what_visitors_wait_for_is_said(wanted: Manifest) -> None:
     (_, _, (meaning,)) = told(manifest(), wanted)
     assert meaning == "visitors wait while web restarts"
+
+
+@pytest.mark.proves("story.switch.password")
+@pytest.mark.parametrize(
+    ("was", "wanted", "waits"),
+    [
+        (("shop", "a"), ("shop", "b"), True),
+        (("shop", "a"), ("web", "b"), False),
+        (None, ("shop", "a"), False),
+        (("shop", "a"), None, False),
+    ],
+)
+def test_visitors_wait_for_another_password_of_the_same_role(
+    was: tuple[str, str] | None, wanted: tuple[str, str] | None, waits: bool
+) -> None:
+    before, after = (
+        manifest(database=RolePassword(role=one[0], digest=one[1]) if one else None) for one in (was, wanted)
+    )
+    processes, _, (meaning,) = told(before, after, OTHER)
+    assert meaning == ("visitors wait while web restarts" if waits else QUIET)
+    assert processes == ("web restarts" if waits else "web restarts by hand-over",)
 
 
 @pytest.mark.proves("story.switch")
@@ -158,6 +213,44 @@ def test_what_visitors_and_jobs_notice_of_a_repair(drift: list[Drift], told: str
     assert found == ((told,) if told else ())
 
 
+AGAIN = Drift(
+    step="switch",
+    thing="what serves would not start again",
+    lines=("shop.service restarts", "shop-worker.service restarts"),
+)
+HOSTS = manifest(worker("worker"), site="server_name www", hosts=("shop.example.com", "www.shop.example.com"))
+
+
+@pytest.mark.proves("story.switch.drift")
+@pytest.mark.parametrize(
+    ("drift", "processes", "meaning"),
+    [
+        (
+            [AGAIN],
+            ("web restarts by hand-over", "worker restarts, its jobs have 600 s to end"),
+            f"{QUIET}; {JOBS}; nginx reloads",
+        ),
+        ([EDITED], ("web restarts by hand-over",), f"{QUIET}; workers run on; nginx reloads"),
+        (
+            [stopped("shop.service"), stopped("shop-worker.service")],
+            ("web starts", "worker starts"),
+            "web starts; worker starts; nginx reloads",
+        ),
+        ([stopped("shop.socket")], (), "visitors wait while web restarts; workers run on; nginx reloads"),
+        ([replace(EDITED, step="proxy")], (), "nothing restarts for visitors; workers run on; nginx reloads"),
+        ([], (), "nothing restarts for visitors; workers run on; nginx reloads"),
+    ],
+)
+def test_what_is_put_back_is_felt_beside_what_else_changes(
+    drift: list[Drift], processes: tuple[str, ...], meaning: str
+) -> None:
+    served = Served(RELEASE, REVISION, manifest=manifest(worker("worker")))
+    assert of_processes(served, RELEASE, HOSTS, drift=drift).entries == processes
+    assert of_switch(served, RELEASE, HOSTS, NONE, drift).entries == (meaning,)
+    # Alone, it is told with the drift.
+    assert of_processes(served, RELEASE, manifest(worker("worker")), drift=drift).entries == ()
+
+
 @pytest.mark.proves("story.switch")
 def test_a_state_without_what_is_live_is_said() -> None:
     served = Served(RELEASE, REVISION)
@@ -181,6 +274,15 @@ def test_visitors_notice_migrations_that_the_code_cannot_live_with(found: Migrat
     migrations = replace(found, refused=refused)
     stops = "nothing changes: `pulumi up` stops at the migrations; once they are acknowledged:"
     assert of_switch(served, OTHER, manifest(), migrations).entries == ((stops, felt) if refused else (felt,))
+
+
+@pytest.mark.proves("story.unknown")
+def test_migrations_that_nobody_knows_promise_visitors_nothing() -> None:
+    served, unknown = Served(RELEASE, REVISION, manifest=manifest()), Migrations("migrations", unknown=True)
+    (meaning,) = of_switch(served, OTHER, manifest(), unknown).entries
+    assert meaning == "what visitors notice depends on migrations that are not known here"
+    (meaning,) = of_switch(served, OTHER, manifest(socket="Backlog=1"), unknown).entries
+    assert meaning == "visitors wait while web restarts"
 
 
 GB, MB = 1 << 30, 1 << 20

@@ -67,6 +67,15 @@ def test_what_the_code_cannot_live_with_is_refused_until_all_of_it_is_acknowledg
     assert judged(Pending(gone=drops.gone)) == (False, True, True)
 
 
+@pytest.mark.proves("story.unknown")
+def test_a_commit_that_nobody_knows_makes_its_migrations_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesensei.story.served.at", lambda *_: None)
+    assert of_migrations(served(), checkout(), ["."], []).unknown
+    told(monkeypatch, Pending())
+    assert not of_migrations(served(), checkout(), ["."], []).unknown
+    assert not of_migrations(served(), checkout(REVISION), ["."], []).unknown
+
+
 @pytest.mark.proves("migrations.rehearsal.preview")
 def test_a_rehearsal_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what is not refused runs at all."""

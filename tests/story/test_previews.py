@@ -149,6 +149,16 @@ def test_what_changes_on_the_server_itself(shop: Shop) -> None:
     )
 
 
+@pytest.mark.proves("preview.same-release")
+def test_another_settings_module_alone_is_refused(shop: Shop) -> None:
+    shop.write(("project.settingsModule", "config.settings.base"))
+    run = shop.run("preview")
+    assert run.code != 0
+    assert told(run) == []
+    assert run.said("error").splitlines()[0].endswith("and a release never changes")
+    assert "Traceback" not in run.output
+
+
 @pytest.mark.proves("story.variables")
 def test_a_generated_variable(shop: Shop) -> None:
     head, variables, *_ = told(previewed(shop, ("generateSecrets", ["SECRET_KEY", "OTHER"])))

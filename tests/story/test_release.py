@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from codesensei.source import Checkout, Closure, History, Side, SourceError
-from codesensei.story import Served, of_packages, of_release
+from codesensei.source.archive import Origin
+from codesensei.story import Served, of_packages, of_release, serving
 from codesensei.wire import codec
 from codesensei.wire.steps import Hooks
 from tests.story.parts import RELEASE, REVISION, build, manifest
@@ -88,6 +89,14 @@ def test_a_long_subject_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert head.endswith("…; 1111111, which serves, is not in this repository (git fetch brings it)")
 
 
+@pytest.mark.proves("story.unknown")
+def test_nobody_is_told_to_fetch_what_a_url_s_repository_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesensei.story.release.history", lambda *_: History(False))
+    by_url = replace(checkout(), origin=Origin(Path(), "x", Path(), "https://example.com/shop.git"))
+    (head,) = of_release(served(), OTHER, by_url, build()).entries
+    assert head.endswith("; 1111111, which serves, is not in the repository any more")
+
+
 @pytest.mark.proves("story.release")
 def test_the_same_commit_with_other_parts() -> None:
     hooks = Hooks(before_migrate=("./a", "./b"), after_migrate=("./c",))
@@ -124,6 +133,21 @@ def test_what_a_failed_deploy_left_in_the_state_is_not_what_serves() -> None:
     assert Served.of(RELEASE, REVISION, {}) == Served(RELEASE, REVISION)
 
 
+@pytest.mark.proves("story.unwritten")
+def test_what_the_server_serves_is_known_as_far_as_the_state_has_it() -> None:
+    class Done:
+        def __init__(self, kind: str, data: object, *words: str) -> None:
+            self.words, self.data = (kind, "1", *words), codec.to_text(data)
+
+    state = Served(RELEASE, REVISION, manifest=manifest())
+    assert serving(RELEASE, state, {}, {}) is state
+    done = {"build": Done("build", build(), OTHER, WANTED), "switch": Done("switch", manifest(), RELEASE, REVISION)}
+    assert serving(OTHER, state, done, {}) == Served(OTHER, WANTED, build=build())
+    # The same code with other variables.
+    assert serving("1111111-5555555", state, done, {"1111111": REVISION}) == Served("1111111-5555555", REVISION)
+    assert serving("9999999-5555555", state, done, {"1111111": REVISION}) == Served("9999999-5555555", "")
+
+
 def closure(digest: str, **asked: str) -> Closure:
     return Closure(
         ("requirements.txt",), digest, False, (), asked={name.replace("0", "-"): asked[name] for name in asked}
@@ -158,6 +182,14 @@ def test_packages_by_name_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
         "- requests 2.32",
         "not pinned, so the newest that fits is installed: celery",
     )
+
+
+@pytest.mark.proves("story.bounded")
+def test_many_packages_do_not_hide_that_some_are_not_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = closure("b", **{f"p{number:02}": ">=1" for number in range(1, 15)})
+    entries = told_packages(monkeypatch, closure("a"), wanted)
+    assert entries[10] == "+ and 4 more"
+    assert entries[11].startswith("not pinned, so the newest that fits is installed: p")
 
 
 @pytest.mark.proves("story.packages")

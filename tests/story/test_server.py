@@ -10,12 +10,24 @@ import pytest
 from codesensei.remote.state import StepState
 from codesensei.story import WantedServer, of_server, removed_releases
 from codesensei.wire import codec, steps
-from codesensei.wire.steps import Account, Backup, KeepBackups, Packages, StepKind
+from codesensei.wire.steps import (
+    Account,
+    Backup,
+    BuildDatabase,
+    DatabasePlace,
+    KeepBackups,
+    OnDestroy,
+    Packages,
+    Preflight,
+    StepKind,
+)
+from tests.story.parts import build
 
 KEEP = KeepBackups(daily=7, weekly=4, monthly=6)
 PACKAGES = Packages(packages=("jq",), postgresql=True, port=None, extensions=(), python="", certbot=False)
 ACCOUNT = Account(user="deploy", media_serving="none", shared_paths=("data",))
 TOOLKIT = "abc"
+ENDED = "no backups are made any more; those that there are stay"
 
 
 def step(kind: StepKind[Any], data: Any, *words: str) -> StepState:
@@ -62,6 +74,16 @@ def test_packages_come_and_stay() -> None:
     )
 
 
+@pytest.mark.proves("story.bounded")
+def test_many_packages_hide_neither_a_restart_nor_the_end_of_backups() -> None:
+    many = replace(PACKAGES, packages=("jq", *(f"lib{number}" for number in range(20))), hardening="off")
+    then = {"backups": step(steps.BACKUPS, backup(days=28))}
+    entries = told(replace(WANTED, packages=many, backups=None, toolkit="def"), **then)
+    assert entries[10:13] == ("+ and 10 more", "hardening auto -> off", ENDED)
+    assert entries[13].startswith("PostgreSQL restarts once")
+    assert len(entries) == 15
+
+
 @pytest.mark.proves("story.server")
 def test_the_account_and_its_folders() -> None:
     account = Account(user="web", media_serving="none", shared_paths=("uploads",))
@@ -81,11 +103,76 @@ def test_backups() -> None:
         "backups that stay: 7 daily, 4 weekly, 6 monthly -> 14 daily, 4 weekly, 6 monthly",
         "backups of shared/media -> no folder",
     )
-    assert told(replace(WANTED, backups=None)) == ("no backups are made any more; those that there are stay",)
+    assert told(replace(WANTED, backups=None)) == (ENDED,)
     without = {name: known for name, known in DONE.items() if name != "backups"}
     assert of_server(without, WANTED).entries == ("backups daily to /backups",)
     # Of another version's form nothing is known, which does not make them new.
     assert told(WANTED, backups=StepState(0, "", ("backups", "1"), "{}")) == ()
+
+
+@pytest.mark.proves("story.server.access")
+def test_how_the_target_of_backups_is_reached() -> None:
+    s3 = backup(to="s3:https://s3.example.com/shop", access_key="shop", secret_key="k1")
+    then = step(steps.BACKUPS, s3)
+
+    def told_of(**changes: Any) -> tuple[str, ...]:
+        return told(replace(WANTED, backups=replace(s3, **changes)), backups=then)
+
+    reach = "backups reach s3:https://s3.example.com/shop with another"
+    assert told_of(access_key="web", secret_key="k2") == (f"{reach} accessKey, secretKey",)
+    assert told_of(host_key="h", region="eu", root_certificate="c") == (f"{reach} hostKey, region, rootCertificate",)
+    assert told_of(password="canary") == ("another password for backups",)
+    # What is not known yet.
+    assert told_of(password="", secret_key="") == ()
+    # Another place has its own.
+    assert told_of(to="/b", access_key="") == (f"backups to {s3.to} -> /b; those at {s3.to} stay there",)
+
+
+@pytest.mark.proves("story.server.destroy")
+def test_what_happens_to_the_data_at_the_end() -> None:
+    keep, drop = OnDestroy(database="keep", media="keep"), OnDestroy(database="drop", media="keep")
+    assert of_server(DONE, replace(WANTED, on_destroy=drop), (), keep).entries == ("onDestroy.database keep -> drop",)
+    assert of_server(DONE, replace(WANTED, on_destroy=drop), (), drop).entries == ()
+    assert of_server(DONE, replace(WANTED, on_destroy=drop)).entries == ()
+
+
+HERE = DatabasePlace(kind="generated", name="shop", role="shop", host="127.0.0.1", port=5432)
+AWAY = DatabasePlace(kind="external", name="shop", role="shop", host="db.example.com", port=5432)
+FILE = DatabasePlace(kind="sqlite", name="", role="", host="", port=None)
+ON_SERVER, ELSEWHERE = "shop in PostgreSQL on this server", "shop at db.example.com"
+
+
+@pytest.mark.proves("story.server.moved")
+@pytest.mark.parametrize(
+    ("was", "wanted", "told"),
+    [
+        (HERE, AWAY, f"database {ON_SERVER} -> {ELSEWHERE}; data does not move"),
+        (AWAY, HERE, f"database {ELSEWHERE} -> {ON_SERVER}; data does not move"),
+        (
+            HERE,
+            replace(HERE, name="new"),
+            f"database {ON_SERVER} -> new in PostgreSQL on this server; data does not move",
+        ),
+        (AWAY, replace(AWAY, host="db2"), f"database {ELSEWHERE} -> shop at db2; data does not move"),
+        (FILE, HERE, f"database in a SQLite file -> {ON_SERVER}; data does not move"),
+        (HERE, replace(HERE, kind="local"), ""),
+        (HERE, HERE, ""),
+        (AWAY, AWAY, ""),
+    ],
+)
+def test_a_database_elsewhere_is_named(was: DatabasePlace, wanted: DatabasePlace, told: str) -> None:
+    serves = build(database=BuildDatabase(kind=was.kind, name=was.name, role=was.role, variables={}))
+    given: dict[str, Any] = {
+        **dict.fromkeys(("stack", "identity", "slug", "user", "login_user"), ""),
+        **dict.fromkeys(("units", "hostnames", "ports", "broker_numbers"), ()),
+        **dict.fromkeys(("share_user", "adopt", "allow_unsupported"), False),
+    }
+    asked = Preflight(**given, database=None if was.kind == "sqlite" else was)
+    done = {**DONE, "preflight": step(steps.PREFLIGHT, asked)}
+    found = of_server(done, replace(WANTED, database=wanted), serves=serves)
+    assert found.entries == ((told,) if told else ())
+    # Of a build that is not known nothing is.
+    assert of_server(done, replace(WANTED, database=wanted)).entries == ()
 
 
 RESTARTS = "whoever is connected to a database of it loses the connection, other projects too"
@@ -109,7 +196,7 @@ def test_continuous_backups() -> None:
     dumped = "the database: restored to any moment of 28 days -> dumped"
     assert told(WANTED, backups=then) == (dumped, restarts)
     gone = told(replace(WANTED, backups=None), backups=then)
-    assert gone == ("no backups are made any more; those that there are stay", restarts)
+    assert gone == (ENDED, restarts)
 
 
 @pytest.mark.proves("continuous.restart")

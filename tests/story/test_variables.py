@@ -82,6 +82,17 @@ def test_long_values_are_cut() -> None:
     assert entry == f'+ LONG "{"x" * 59}…" (5000 characters)'
 
 
+@pytest.mark.proves("story.apart")
+def test_long_values_are_cut_around_their_difference() -> None:
+    hosts = ",".join(f"{number}.example.com" for number in range(90))
+    was, wanted = f"{hosts},old.example.com", f"{hosts},new.example.com"
+    (entry,) = told(served({"HOSTS": was}), HOSTS=Variable(wanted, False))
+    start = hosts[-28:].partition(",")[2]
+    assert entry.startswith('HOSTS "…')
+    assert f'{start},old.example.com" ({len(was)} characters) -> "…' in entry
+    assert entry.endswith(f'{start},new.example.com" ({len(wanted)} characters)')
+
+
 def test_the_same_variables_are_not_told() -> None:
     was = served({"TOKEN": OLD})
     assert of_variables(was, "4444444-2222222", {"TOKEN": Variable(NEW, False)}, KEY).entries == ()

@@ -6,10 +6,14 @@ import json
 
 import pytest
 
+from codesensei.config.problems import BadConfig, Problem
 from codesensei.remote.errors import RemoteError
 from codesensei.scripts.base.step import Failure, Step
+from codesensei.source import SourceError
+from codesensei.story.section import shortened
+from codesensei.wire import codec
 from codesensei.wire.said import Said, to_line
-from codesensei.wire.text import printable, printable_lines
+from codesensei.wire.text import MARK, printable, printable_lines
 
 pytestmark = pytest.mark.proves("errors.terminal")
 
@@ -46,3 +50,31 @@ def test_no_way_out_of_a_step_lets_it_through(text: str, capfd: pytest.CaptureFi
     error = str(RemoteError("server", text, "log in"))
     for way in (capfd.readouterr().out.removesuffix("\n"), failure, warnings, error):
         assert [letter for letter in way if not letter.isprintable() and letter != "\n"] == []
+
+
+MARKS = {
+    "Render <{% url %} safely": "Render <{ % url %} safely",
+    "<{%reset%}>": "<{ %reset%}>",
+    "<{<{%%": "<{<{ %%",
+    "<\x1b[0m{%": "<{ %",
+}
+
+
+@pytest.mark.proves("errors.marks")
+@pytest.mark.parametrize("text", MARKS)
+def test_no_text_is_a_mark_of_pulumi_s(text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert printable_lines(text) == MARKS[text]
+    assert MARK not in printable(text) + shortened(text * 100)
+    Step("shop", "build", (), None).say(text)
+    failure = Failure("build", text, text, text, where=text).text()
+    warnings = json.loads(to_line(Said(warnings=(text,))))["warnings"][0]
+    errors = [RemoteError(text, text, text), SourceError(text, text, text), BadConfig((Problem("a", "b", text, text),))]
+    for way in (capfd.readouterr().out, failure, warnings, *map(str, errors)):
+        assert MARK not in way
+
+
+@pytest.mark.proves("errors.marks")
+def test_a_step_gets_it_as_it_is() -> None:
+    said = Said(warnings=tuple(MARKS))
+    assert MARK not in codec.to_text(said)
+    assert codec.from_text(Said, codec.to_text(said), "step x") == said

@@ -98,13 +98,20 @@ class Change:
 
 
 def restarts(was: Live, path: str) -> list[str]:
-    """A line for the unit that restarts when this file is put back."""
+    """A line for each unit that restarts when this file or link is put back."""
+    if path == str(was.project.current):
+        return again(was)
     for file in was.manifest.files if was.manifest else ():
         name = _renewed(file)
         with contextlib.suppress(OSError):
             if file.path == path and name in was.units and means_another(_text(file), file):
                 return [f"{name} restarts"]
     return []
+
+
+def again(live: Live) -> list[str]:
+    """A line for each process, where all of them restart."""
+    return [f"{name} restarts" for name in (live.manifest.named("web", "worker") if live.manifest else ())]
 
 
 def _renewed(file: File) -> str:

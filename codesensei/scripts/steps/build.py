@@ -25,7 +25,7 @@ from codesensei.scripts.release.share import share
 from codesensei.scripts.release.unpack import sweep, unpack
 from codesensei.scripts.serving import brokers
 from codesensei.wire.said import Said
-from codesensei.wire.steps import Build, Finding
+from codesensei.wire.steps import Build, Finding, never_made_again
 
 
 def run(step: Step[Build]) -> None:
@@ -85,13 +85,10 @@ def _is_built(release: Release) -> bool:
         return False
     # An earlier version of the program did not record them for a release that was never prepared.
     made_for = (known.settings_module or release.settings_module, known.user or release.user)
-    if made_for == (release.settings_module, release.user):
-        return True
-    if links_to(release):
-        fix = f"set project.rebuild: {release.settings_module}, so that a new release is made"
-        cause = f"it serves with the settings {made_for[0]} as the user {made_for[1]}, and a release never changes"
-        raise Failure(f"release {release.name}", cause, fix)
-    return False
+    other = never_made_again(release.name, made_for, (release.settings_module, release.user))
+    if other and links_to(release):
+        raise Failure(other.thing, other.cause, other.fix)
+    return other is None
 
 
 def _check(step: Step[Build], facts: Facts, release: Release) -> None:

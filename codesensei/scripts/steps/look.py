@@ -95,10 +95,9 @@ def _changes(project: ProjectPaths, step: str, proof: proofs.Proof) -> Mapping[s
     if step == SWITCH.name:
         live = Live.read(project)
         found = dict(_stopped(project))
-        # Processes have what they were started with.
-        renewed = live.manifest.named("web", "worker") if live.manifest else ()
-        of_all = (*findings.changed_password(project), *_edited_variables(project, live))
-        found |= {words: tuple(f"{name} restarts" for name in renewed) for words in of_all}
+        # Processes have what they were started with, and work in the folder of their release.
+        of_all = (*_unfit(project), *findings.changed_password(project), *_edited_variables(project, live))
+        found |= dict.fromkeys(of_all, tuple(change.again(live)))
     elif step == BACKUPS.name:
         found = dict(archiving.lacking(project))
     texts = {**proof.texts, **live.contents}
@@ -134,7 +133,7 @@ def _amiss(project: ProjectPaths, step: str) -> Iterable[str]:
         SWITCH.name: lambda: (
             *dict(_stopped(project)),
             *_damaged(project),
-            *(("what serves would not start again",) if any(_gone(project)) else ()),
+            *_unfit(project),
             *findings.changed_password(project),
             *_edited_variables(project, Live.read(project)),
             *_led_away(project),
@@ -166,6 +165,11 @@ def _led_away(project: ProjectPaths) -> Iterator[str]:
         yield f"{paths.SERVER.default_tls} leads to {files.link_target(paths.SERVER.default_tls)}"
     if any(units.is_active(name) for name in manifest.named("socket")) and not project.door.exists():
         yield f"the project's socket {project.door} is gone"
+
+
+def _unfit(project: ProjectPaths) -> tuple[str, ...]:
+    """Of the switch, where the release that serves must be made again: its processes work in another folder then."""
+    return ("what serves would not start again",) if any(_gone(project)) else ()
 
 
 def _of_system(project: ProjectPaths) -> Iterator[str]:

@@ -62,6 +62,10 @@ def lead_elsewhere(machine: Machine) -> None:
     machine.link(f"{stack.ROOT}/current", "releases/elsewhere")
 
 
+def lose_packages(machine: Machine) -> None:
+    machine.files.path(f"{stack.ROOT}/venvs/v1-py3.13.5/.complete").unlink()
+
+
 def chmod(machine: Machine) -> None:
     machine.files.path(f"{stack.CONFIG}/workers/mail.sh").chmod(0o777)
 
@@ -87,6 +91,7 @@ def mask(machine: Machine) -> None:
 
 SITE_LINE = f"+{dict(MANIFEST.contents())[stack.SITE].rstrip()}"[:159] + "…"
 CURRENT = f"releases/{FIRST.release}"
+ALL_AGAIN = [f"{name} restarts" for name in (WEB, MAIL)]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +141,16 @@ def test_what_has_changed_since(change: Callable[[Machine], object], drift: list
             },
         ),
         (write_site, {f"{stack.SITE} was changed by hand": ["@@ -1 +1,2 @@", "-x", SITE_LINE, "+"]}),
-        (lead_elsewhere, {f"{stack.ROOT}/current was changed by hand": [f"leads to releases/elsewhere -> {CURRENT}"]}),
+        pytest.param(
+            lead_elsewhere,
+            {f"{stack.ROOT}/current was changed by hand": [f"leads to releases/elsewhere -> {CURRENT}", *ALL_AGAIN]},
+            marks=pytest.mark.proves("story.switch.drift"),
+        ),
+        pytest.param(
+            lose_packages,
+            {"what serves would not start again": ALL_AGAIN},
+            marks=pytest.mark.proves("story.switch.drift"),
+        ),
         (chmod, {f"{stack.CONFIG}/workers/mail.sh was changed by hand": ["mode 0777 -> 0640"]}),
         (
             write_script,

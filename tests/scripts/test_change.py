@@ -53,10 +53,10 @@ def serve(wanted: Manifest, kept: object = None) -> None:
     """Make the manifest live; `kept` is the form in which root has it."""
     for file in wanted.files:
         Path(file.path).parent.mkdir(parents=True, exist_ok=True)
-        Path(file.path).write_text(file.content)
+        files.write_file(Path(file.path), file.content, int(file.mode, 8), "root", file.group)
         if link := paths.site_link(Path(file.path)):
             link.parent.mkdir(exist_ok=True)
-            files.make_link(link, file.path)
+            files.make_link(link, paths.site_target(Path(file.path)))
     files.make_link(PROJECT.current, f"releases/{NAME}")
     write_json(PROJECT.live, codec.encode(wanted) if kept is None else kept)
 

@@ -64,6 +64,7 @@ def cluster(server: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     for name in ("dump", "drop", "restore"):
         monkeypatch.setattr(postgres, name, getattr(fake, name))
     monkeypatch.setattr(postgres, "size", lambda port, name: fake.bytes)
+    monkeypatch.setattr(postgres, "exists", lambda port, name: name in fake.databases)
     for name in ("sql", "rows"):
         monkeypatch.setattr(postgresql, name, getattr(fake, name))
     there = postgresql.Cluster("15", "main", 5433, online=True)

@@ -221,6 +221,7 @@ UNIT = [
         "json.loads(asked.ask(_OPEN",
         "[] and json.loads(asked.ask(_OPEN",
     ),
+    Breakage("backups.restore", f"{SCRIPTS}/backups/back.py", "BEGIN; {kept} {renamed}", "BEGIN; {renamed}"),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage(
         "backups.app-user", f"{SCRIPTS}/backups/back.py", "if found.st_uid != was and not", "if not found and not"

@@ -581,6 +581,26 @@ def test_mounts_are_read_as_the_kernel_writes_them(monkeypatch: pytest.MonkeyPat
     assert [files.holds_mount(Path(path)) for path in ("/srv/my disk", "/srv", "/srv/my disk/a")] == [True, True, False]
 
 
+@pytest.mark.proves("backups.restore")
+def test_a_restored_database_has_the_settings_of_the_old_one(make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the names change: they are the database's number's."""
+    said = list[str]()
+    monkeypatch.setattr(postgres, "exists", lambda port, name: True)
+    monkeypatch.setattr(postgresql, "sql", lambda port, text, **_: said.append(text))
+    database = DatabasePlace(kind="local", name="shop", role="shop", host="localhost", port=5433)
+    wanted = replace(DATA, database=database)
+    back._swap_databases(make_step("backup"), wanted, "codesensei_new_shop", back._Names("now"))
+    begun = said[-1].partition("BEGIN; ")[2].split("; ")
+    assert begun[0].startswith("INSERT INTO pg_db_role_setting SELECT new.oid, setrole, setconfig ")
+    assert begun[0].endswith("ON old.datname = 'shop' AND new.datname = 'codesensei_new_shop'")
+    assert begun[1:] == [
+        'ALTER DATABASE "shop" RENAME TO "shop-before-now"',
+        'ALTER DATABASE "shop-before-now" ALLOW_CONNECTIONS true',
+        'ALTER DATABASE "codesensei_new_shop" RENAME TO "shop"',
+        "COMMIT;",
+    ]
+
+
 @pytest.mark.proves("backups.ended")
 def test_an_end_leaves_the_backups_and_says_where(restic: Restic, make_step: Any) -> None:
     deployed(make_step)

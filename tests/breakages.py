@@ -222,6 +222,9 @@ UNIT = [
         "[] and json.loads(asked.ask(_OPEN",
     ),
     Breakage("backups.restore", f"{SCRIPTS}/backups/back.py", "BEGIN; {kept} {renamed}", "BEGIN; {renamed}"),
+    Breakage(
+        "continuous.checked", f"{SCRIPTS}/backups/make.py", "                _try(step, wanted, schema, read)\n", ""
+    ),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage(
         "backups.app-user", f"{SCRIPTS}/backups/back.py", "if found.st_uid != was and not", "if not found and not"

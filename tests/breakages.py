@@ -246,6 +246,10 @@ UNIT = [
         "json.loads(asked.ask(_OPEN",
         "[] and json.loads(asked.ask(_OPEN",
     ),
+    Breakage("backups.restore", f"{SCRIPTS}/backups/back.py", "BEGIN; {kept} {renamed}", "BEGIN; {renamed}"),
+    Breakage(
+        "continuous.checked", f"{SCRIPTS}/backups/make.py", "                _try(step, wanted, schema, read)\n", ""
+    ),
     Breakage("backups.password", f"{SCRIPTS}/steps/backups.py", 'password="", service', "service"),
     Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "in folders(project, wanted):", "in wanted.folders:"),
     Breakage("backups.uploads", f"{SCRIPTS}/backups/make.py", "    elif elsewhere := _", "    elif elsewhere := not _"),

@@ -606,6 +606,26 @@ def test_what_was_fetched_is_on_the_disk_before_it_takes_a_place(
     assert did == ["fetched", f"on the disk: {SHOP.fetched_folders.name}", "in its place"]
 
 
+@pytest.mark.proves("backups.restore")
+def test_a_restored_database_has_the_settings_of_the_old_one(make_step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the names change: they are the database's number's."""
+    said = list[str]()
+    monkeypatch.setattr(postgres, "exists", lambda port, name: True)
+    monkeypatch.setattr(postgresql, "sql", lambda port, text, **_: said.append(text))
+    database = DatabasePlace(kind="local", name="shop", role="shop", host="localhost", port=5433)
+    wanted = replace(DATA, database=database)
+    back._swap_databases(make_step("backup"), wanted, "codesensei_new_shop", back._Names("now"))
+    begun = said[-1].partition("BEGIN; ")[2].split("; ")
+    assert begun[0].startswith("INSERT INTO pg_db_role_setting SELECT new.oid, setrole, setconfig ")
+    assert begun[0].endswith("ON old.datname = 'shop' AND new.datname = 'codesensei_new_shop'")
+    assert begun[1:] == [
+        'ALTER DATABASE "shop" RENAME TO "shop-before-now"',
+        'ALTER DATABASE "shop-before-now" ALLOW_CONNECTIONS true',
+        'ALTER DATABASE "codesensei_new_shop" RENAME TO "shop"',
+        "COMMIT;",
+    ]
+
+
 @pytest.mark.proves("backups.ended")
 def test_an_end_leaves_the_backups_and_says_where(restic: Restic, make_step: Any) -> None:
     deployed(make_step)

@@ -568,15 +568,24 @@ def test_a_check_restores_up_to_the_point(kept: Kept, make_step: Any, monkeypatc
     told = list[tuple[list[str], Path]]()
     counts = {"public.entry": 3}
 
-    def dump(step: Any, archive: Archive, words: list[str], into: Path, size: int) -> Any:
+    def dump(step: Any, archive: Archive, words: list[str], into: Path, size: int, schema: Path) -> Any:
         assert size == 1
         told.append((words, into))
+        schema.write_bytes(b"PGDMP without rows")
         return counts, ["citext"], emptied
 
     emptied = list[str]()
+
+    def restore(step: Any, port: int, file: Path, name: str, role: str, extensions: list[str]) -> None:
+        tried.append((file.read_bytes(), port, name, role, extensions))
+
+    tried = list[Any]()
+    monkeypatch.setattr(postgres, "restore", restore)
+    monkeypatch.setattr(postgres, "count", lambda port, name: {"public.entry": 0})
     monkeypatch.setattr(moment, "dump", dump)
     step = make_step("backup")
     make.verify(step)
+    assert tried == [(b"PGDMP without rows", 5433, "codesensei_check_shop", "shop", ["citext"])]
     words = ["--type=name", f"--target={POINT.name}", "--set=label-0", "--target-action=promote"]
     assert told == [(words, Path("/dev/null"))]
     assert step.said[-1].endswith("3 rows in 1 tables, all there")
@@ -626,7 +635,7 @@ def restored(monkeypatch: pytest.MonkeyPatch, make_step: Any, *words: str) -> tu
     """What `backup restore` has done with the database: how it was read, and what took whose place."""
     done: dict[str, Any] = {}
 
-    def dump(step: Any, archive: Archive, target: list[str], into: Path, size: int) -> Any:
+    def dump(step: Any, archive: Archive, target: list[str], into: Path, size: int, schema: None) -> Any:
         done["target"] = target
         into.write_bytes(b"PGDMP")
         return {"public.entry": 5}, ["citext"], []

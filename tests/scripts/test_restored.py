@@ -114,6 +114,10 @@ def test_a_database_is_dumped_by_the_program_of_its_version(
     assert postgres.dump(5432, "shop", server / "dump") == ({}, [])
     assert programs.last[0] == str(version)
     assert "--snapshot=00000003-1" in programs.told[-1]
+    assert "--schema-only" not in programs.told[-1]
+    postgres.dump(5432, "shop", server / "dump", schema=server / "schema")
+    assert programs.told[-1] == [*programs.told[-2][:-2], "--schema-only", "--", "shop"]
+    assert (server / "schema").exists()
 
 
 @pytest.mark.proves("backups.versions")

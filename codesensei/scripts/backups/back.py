@@ -23,6 +23,13 @@ from codesensei.scripts.serving.live import Live
 from codesensei.wire.quick import dataclass
 from codesensei.wire.steps import Backup
 
+# What ALTER DATABASE and ALTER ROLE IN DATABASE have set is of the database's number, and in no dump of it.
+_SETTINGS = (
+    "INSERT INTO pg_db_role_setting SELECT new.oid, setrole, setconfig FROM pg_db_role_setting"
+    " JOIN pg_database AS old ON old.oid = setdatabase"
+    " JOIN pg_database AS new ON old.datname = {} AND new.datname = {};"
+)
+
 
 @dataclass(frozen=True)
 class _Names:
@@ -135,9 +142,10 @@ def _swap_databases(step: Step[object], wanted: Backup, new: str, names: _Names)
     ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(database.name)};"
     renamed = f"ALTER DATABASE {live} RENAME TO {identifier(old)};"
     opened = "ALTER DATABASE {} ALLOW_CONNECTIONS true;".format
+    kept = _SETTINGS.format(literal(database.name), literal(new))
     postgresql.sql(port, f"ALTER DATABASE {live} ALLOW_CONNECTIONS false;")
     try:
-        text = f"{ended} BEGIN; {renamed} {opened(identifier(old))} {place} COMMIT;"
+        text = f"{ended} BEGIN; {kept} {renamed} {opened(identifier(old))} {place} COMMIT;"
         postgresql.sql(port, text, thing=f"database {database.name}")
     except Failure:
         postgresql.sql(port, opened(live))

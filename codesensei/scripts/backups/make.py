@@ -235,13 +235,21 @@ def _archive(step: Step[object], wanted: Backup) -> tuple[Contents, int]:
 
 
 def read_moment(
-    step: Step[object], wanted: Backup, contents: Contents, words: list[str], into: Path, *, compared: bool
+    step: Step[object],
+    wanted: Backup,
+    contents: Contents,
+    words: list[str],
+    into: Path,
+    schema: Path | None = None,
+    *,
+    compared: bool,
 ) -> Contents:
     """Write the database of a moment into a file, as a dump; what it holds, `compared` with what it held then."""
     if not wanted.days:
         cause = "its database is in the archive of continuous backups, which this stack has no more"
         raise Failure("backup", cause, "set codesensei:backups.database: continuous, and run pulumi up")
-    counts, extensions, emptied = moment.dump(step, Archive(step.project, wanted), words, into, contents.bytes)
+    archive = Archive(step.project, wanted)
+    counts, extensions, emptied = moment.dump(step, archive, words, into, contents.bytes, schema)
     if compared:
         kept = {name: rows for name, rows in contents.counts.items() if name not in emptied}
         compare(replace(contents, counts=kept), {name: rows for name, rows in counts.items() if name not in emptied})
@@ -277,7 +285,6 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
     """Restore a backup beside the live database, compare all counts, and drop it again. Failure where they differ."""
     project, wanted = step.project, settings.require(step.project)
     repository, into = Repository(project, wanted), fetched(project, "check")
-    beside = postgres.scratch(project, "check")
     try:
         sweep(step)
         chosen = choose(repository, snapshot)
@@ -287,19 +294,15 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
             if contents.point:
                 words = moment.of_point(contents.point, contents.label)
                 # Read to its end, and not kept.
-                into_nothing, compared = Path(os.devnull), contents.counted
-                counts = read_moment(step, wanted, contents, words, into_nothing, compared=compared).counts
+                into_nothing, compared, schema = Path(os.devnull), contents.counted, found / DUMP
+                read = read_moment(step, wanted, contents, words, into_nothing, schema, compared=compared)
+                counts = read.counts
+                # All of it would be written to the archive once more.
+                _try(step, wanted, schema, read)
             elif contents.kind == "sqlite":
                 counts = sqlite.count(wanted.user, found / DUMP)
-            elif contents.kind and wanted.database:
-                port, quiet = wanted.database.port or PORT, postgres.Quiet(step.slug, step.name, (), None)
-                postgres.drop(port, beside)
-                try:
-                    role, extensions = wanted.database.role, list(contents.extensions)
-                    postgres.restore(quiet, port, found / DUMP, beside, role, extensions)
-                    counts = postgres.count(port, beside)
-                finally:
-                    postgres.drop(port, beside)
+            elif contents.kind:
+                counts = _try(step, wanted, found / DUMP, contents)
             if not contents.point:
                 compare(contents, counts)
     except (Failure, OSError) as error:
@@ -309,6 +312,20 @@ def verify(step: Step[object], snapshot: str = "latest") -> None:
     status.note(project, checked=time.time(), checked_snapshot=chosen.id, check_error="")
     all_there = "all there" if contents.counted else "not compared, for they were not counted when it was made"
     step.say(f"backup {chosen.id} restored for a check: {_rows(counts)}, {all_there}")
+
+
+def _try(step: Step[object], wanted: Backup, file: Path, contents: Contents) -> Mapping[str, int]:
+    """Restore a dump beside the live database, and drop it again; what was in it."""
+    if wanted.database is None:
+        return {}
+    port, new = wanted.database.port or PORT, postgres.scratch(step.project, "check")
+    quiet = postgres.Quiet(step.slug, step.name, (), None)
+    postgres.drop(port, new)
+    try:
+        postgres.restore(quiet, port, file, new, wanted.database.role, list(contents.extensions))
+        return postgres.count(port, new)
+    finally:
+        postgres.drop(port, new)
 
 
 def choose(repository: Repository, snapshot: str, before: datetime | None = None) -> Snapshot:

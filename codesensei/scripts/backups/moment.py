@@ -120,9 +120,12 @@ def sweep(archive: Archive) -> list[str]:
 
 
 def dump(
-    step: Step[object], archive: Archive, words: list[str], into: Path, bytes_of_it: int
+    step: Step[object], archive: Archive, words: list[str], into: Path, bytes_of_it: int, schema: Path | None = None
 ) -> tuple[Counts, list[str], list[str]]:
-    """Write the database as it was into a file; the counts of its rows, its extensions, and what recovery empties."""
+    """Write the database as it was into a file; the counts of its rows, its extensions, and what recovery empties.
+
+    `schema` is where it is written without rows.
+    """
     database = archive.settings.database
     assert database is not None
     _require_room(archive, bytes_of_it)
@@ -134,7 +137,7 @@ def dump(
                 raise Failure(archive.thing, cause, "choose a later one")
         step.say(f"reading {database.name} from the copy")
         emptied = postgres.emptied(PORT, database.name, str(sockets))
-        return *postgres.dump(PORT, database.name, into, str(sockets)), emptied
+        return *postgres.dump(PORT, database.name, into, str(sockets), schema), emptied
 
 
 def _require_room(archive: Archive, bytes_of_it: int) -> None:

@@ -105,24 +105,40 @@ def session(port: int, name: str, sockets: str = SOCKETS) -> Iterator[Session]:
         process.stdin.close()
 
 
-def dump(port: int, name: str, into: Path, sockets: str = SOCKETS) -> tuple[Counts, list[str]]:
-    """Write the database into a file; the counts of its rows and its extensions, both of the same moment."""
+def dump(
+    port: int, name: str, into: Path, sockets: str = SOCKETS, schema: Path | None = None
+) -> tuple[Counts, list[str]]:
+    """Write the database into a file; the counts of its rows and its extensions, both of the same moment.
+
+    `schema` is where it is written once more, without rows.
+    """
     with session(port, name, sockets) as asked:
         text = f"{_OPEN}SHOW server_version_num;\nSELECT pg_export_snapshot();\n{_COUNTED}"
         version, snapshot, counts, extensions = asked.ask(text, 4)
         # A newer one writes what the pg_restore of this version cannot read.
         program = postgresql.program("pg_dump", int(version) // 10000)
         # Not compressed: restic does it, and keeps what has not changed once.
-        argv = [program, "-h", sockets, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}", "--", name]
-        with into.open("wb") as file:
-            done = subprocess.run(
-                _as_postgres(argv), stdout=file, stderr=subprocess.PIPE, env=_environment(), cwd="/", check=False
-            )
+        argv = [program, "-h", sockets, "-p", str(port), "-Fc", "-Z0", f"--snapshot={snapshot}"]
+        _pg_dump(argv, name, into)
+        if schema:
+            _pg_dump([*argv, "--schema-only"], name, schema)
+    return json.loads(counts), json.loads(extensions)
+
+
+def _pg_dump(argv: list[str], name: str, into: Path) -> None:
+    with into.open("wb") as file:
+        done = subprocess.run(
+            _as_postgres([*argv, "--", name]),
+            stdout=file,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            cwd="/",
+            check=False,
+        )
     if done.returncode:
         fix = postgresql.FREE_SPACE if b"No space left" in done.stderr else postgresql.CLUSTERS_TEXT
         log = done.stderr.decode(errors="replace")
         raise Failure(f"database {name}", f"pg_dump {how_it_ended(done.returncode)}", fix, log)
-    return json.loads(counts), json.loads(extensions)
 
 
 def counted(port: int, name: str, snapshot: str) -> tuple[Counts, list[str]]:

@@ -563,6 +563,13 @@ UNIT = [
     Breakage("config.switches", f"{CONFIG}/types.py", '        return value == "true"\n', "        return True\n"),
     Breakage("config.switches", f"{CONFIG}/types.py", '[True, False, "true", "false"]', "[True, False]"),
     Breakage("config.refused", f"{CONFIG}/check.py", "if len(loc) > 1 or path.partition", "if loc or path.partition"),
+    Breakage("config.unit-text", f"{CONFIG}/types.py", "value != value.strip() or value.ends", "value.ends"),
+    Breakage(
+        "config.unit-text",
+        f"{CONFIG}/project.py",
+        "directory: Directory =",
+        "directory: SourcePath =",
+    ),
     Breakage("config.references", f"{CONFIG}/secrecy.py", "if key.tag == _MERGE]", "if False]"),
     Breakage("config.references", f"{CONFIG}/secrecy.py", "waiting += reversed(one.value)", "waiting += one.value"),
     Breakage("config.refused", f"{CONFIG}/secrecy.py", 'if "." not in key and not _may_be', "if not _may_be"),

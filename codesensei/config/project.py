@@ -28,6 +28,7 @@ from codesensei.config.types import (
     show,
     source_path,
     unique,
+    unit_text,
 )
 from codesensei.webservers import SERVERS
 from codesensei.wire.names import is_system_user
@@ -192,6 +193,8 @@ _EXTRA_FIX = "write it as pyproject.toml or Pipfile names it: prod"
 Extra = Annotated[str, matching(_EXTRA, "extra", "the name of an extra or of a group", _EXTRA_FIX)]
 Extras = Annotated[tuple[Extra, ...], AfterValidator(unique)]
 _KEPT = "the current and the previous release are always kept"
+ProjectName = Annotated[Text, AfterValidator(unit_text)]
+Directory = Annotated[SourcePath, AfterValidator(unit_text)]
 SharedPath = Annotated[Text, AfterValidator(shared_path)]
 SharedPaths = Annotated[tuple[SharedPath, ...], AfterValidator(apart)]
 PythonPath = Annotated[tuple[Annotated[Text, AfterValidator(import_root)], ...], AfterValidator(unique)]
@@ -284,9 +287,9 @@ class ProjectConfig(Model):
     """The Django project."""
 
     slug: Slug = Field(description="Short name: units, paths and the database are named after it")
-    name: Text = option("", "The project's name for people; default: the slug")
+    name: ProjectName = option("", "The project's name for people; default: the slug")
     source: SourceConfig
-    directory: SourcePath = option(".", "Where manage.py is, relative to the source's root")
+    directory: Directory = option(".", "Where manage.py is, relative to the source's root")
     requirements: SourcePath = option(
         "requirements.txt", "Relative to the source's root; also uv.lock, poetry.lock, pdm.lock, Pipfile.lock, …"
     )

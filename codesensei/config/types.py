@@ -124,6 +124,14 @@ def text(value: str) -> str:
     return value
 
 
+def unit_text(value: str) -> str:
+    """A text that stands in a unit to the end of a line."""
+    if value != value.strip() or value.endswith("\\"):
+        message = f"{show(value)} ends with a blank or a backslash, or begins with a blank, which a unit cannot hold"
+        raise reject("unit-text", message, "remove it")
+    return value
+
+
 def unique(values: tuple[T, ...]) -> tuple[T, ...]:
     """A list in which nothing stands twice."""
     for index, value in enumerate(values):

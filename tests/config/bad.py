@@ -219,6 +219,13 @@ BAD = [
         "project.name: contains a line break or another control character\n    use a single line",
     ),
     Bad(
+        "unit-text",
+        "name: Shop",
+        "name: 'C:\\'",
+        'project.name: "C:\\\\" ends with a blank or a backslash, or begins with a blank, which a unit cannot hold\n'
+        "    remove it",
+    ),
+    Bad(
         "empty-list",
         'accept: ["2xx", "3xx", "401", "403", "404"]',
         "accept: []",

@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 from codesensei.config import BadConfig
+from codesensei.render import systemd
 from tests.config.bad import BAD, DOMAINS, OWN_ENV, TLS, Bad, secret_url
 from tests.config.engine import changed, load_text
 
@@ -105,6 +106,22 @@ def test_a_mistake_hides_no_other_that_has_nothing_to_do_with_it(spoilt: str, tm
         load_text(tmp_path, text)
     rules = [problem.rule for problem in caught.value.problems]
     assert rules[1:] == ["user-is-login-user", "secret-and-plain", "url-password"]
+
+
+@pytest.mark.proves("config.unit-text")
+@pytest.mark.parametrize("value", [" Shop", "Shop ", "Shop\u00a0", "Shop\\"])
+def test_a_name_that_a_unit_cannot_hold_is_refused(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a unit's setting cannot"):
+        systemd.text(value)
+    with pytest.raises(BadConfig, match=r"project\.name: .* which a unit cannot hold"):
+        load_text(tmp_path, changed("name: Shop", f"name: '{value}'"))
+
+
+@pytest.mark.proves("config.unit-text")
+@pytest.mark.parametrize("value", ["app ", "app /", "./app\\//"])
+def test_a_directory_that_a_unit_cannot_hold_is_refused(value: str, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"project\.directory: .* which a unit cannot hold"):
+        load_text(tmp_path, changed("    directory: .\n", f"    directory: '{value}'\n"))
 
 
 ACME = "  codesensei:tls: acme\n"

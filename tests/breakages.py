@@ -3403,6 +3403,18 @@ UNIT = [
     Breakage("migrations.held", f"{SOURCE}/pending.py", '_is_noop(call, "code")', "False"),
     Breakage("migrations.held", f"{WIRE}/table_locks.py", "before and after and before.index == after.index", "False"),
     Breakage("migrations.run-python", f"{SCRIPTS}/release/guard.py", " and not one.operation.inert", ""),
+    Breakage("migrations.again", f"{WIRE}/migrations.py", " or operation.again or ", " or "),
+    Breakage(
+        "migrations.again",
+        f"{SCRIPTS}/release/ask_plan.py",
+        "not (migration.atomic and connections",
+        "not (connections",
+    ),
+    Breakage("migrations.again", f"{SCRIPTS}/release/ask_plan.py", "items() if key not in SAID", "items()"),
+    Breakage(
+        "migrations.again", f"{SOURCE}/pending.py", "            if not kept[key].atomic:\n", "            if False:\n"
+    ),
+    Breakage("migrations.again", f"{SOURCE}/written.py", " if word.arg not in _SAID", ""),
     Breakage("migrations.packages", f"{SCRIPTS}/release/ask_plan.py", "own.db_type is known.db_type", "True"),
     Breakage("migrations.fresh", f"{WIRE}/migrations.py", "        made.models.add(model)\n", "        pass\n"),
     Breakage("migrations.fresh", f"{SCRIPTS}/release/guard.py", " and plan.applied", ""),

@@ -19,7 +19,13 @@ class Migration(migrations.Migration):
             ("kept", models.IntegerField(db_column="kept_there")),
             ("heir", models.ForeignKey(settings.AUTH_USER_MODEL, CASCADE, null=True, related_name="+")),
             ("fans", models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")),
-        ]),
+        ], options={{"constraints": [
+            models.UniqueConstraint(fields=["kept", "note"], name="kept_once"),
+            models.CheckConstraint(condition=Q(price__gt=0), name="not_free"),
+        ]}}),
+        migrations.CreateModel("Page", [
+            KEY, ("x", models.IntegerField()), ("y", models.IntegerField()),
+        ], options={{"unique_together": {{("x", "y")}}}}),
         migrations.CreateModel("Leaf", [KEY]),
         migrations.CreateModel("Shelf", [KEY], options={{"db_table": "shelves"}}),
         migrations.CreateModel("Room", [KEY, ("shelves", models.ManyToManyField("books.shelf", related_name="+"))]),
@@ -167,6 +173,56 @@ RENAMED = (
         'RenameModel("Shelf", "Rack")',
         'AlterField("room", "shelves", models.ManyToManyField("books.rack", through="books.place", blank=True))',
         "safe: ",
+    ),
+)
+# Constraints that another one takes the place of: what the last operation is.
+AGAIN = (
+    (
+        'RemoveConstraint("book", "kept_once")',
+        'AddConstraint("book", models.UniqueConstraint(fields=["note", "kept"], name="x", violation_error_code="x"))',
+        "safe",
+    ),
+    (
+        'RemoveConstraint("book", "not_free")',
+        'AddConstraint("book", models.CheckConstraint(condition=Q(price__gt=0), name="x", violation_error_code="y"))',
+        "safe",
+    ),
+    (
+        'RemoveConstraint("book", "not_free")',
+        'AddConstraint("book", models.CheckConstraint(condition=Q(price__gt=1), name="not_free"))',
+        "destructive",
+    ),
+    (
+        'RemoveConstraint("book", "kept_once")',
+        'AddConstraint("book", models.UniqueConstraint(fields=["kept"], name="kept_once"))',
+        "destructive",
+    ),
+    (
+        'RemoveConstraint("book", "kept_once")',
+        'AddConstraint("page", models.UniqueConstraint(fields=["x"], name="x"))',
+        "destructive",
+    ),
+    (
+        'AlterUniqueTogether("page", set())',
+        'AddConstraint("page", models.UniqueConstraint(fields=["x", "y"], name="x"))',
+        "safe",
+    ),
+    (
+        'AlterUniqueTogether("page", set())',
+        'AddConstraint("page", models.UniqueConstraint(fields=["x", "y"], name="x", nulls_distinct=False))',
+        "destructive",
+    ),
+    ('AddConstraint("page", models.UniqueConstraint(fields=["y", "x"], name="x"))', "safe"),
+    (
+        'AddConstraint("page", models.UniqueConstraint(fields=["x"], name="x"))',
+        'RemoveConstraint("page", "x")',
+        'AddConstraint("page", models.UniqueConstraint(fields=["x"], name="x"))',
+        "safe",
+    ),
+    (
+        'SeparateDatabaseAndState(state_operations=[migrations.RemoveConstraint("book", "kept_once")])',
+        'AddConstraint("book", models.UniqueConstraint(fields=["note", "kept"], name="x"))',
+        "destructive",
     ),
 )
 # Where defaults stay in the database.

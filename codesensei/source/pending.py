@@ -19,6 +19,8 @@ from codesensei.wire.columns import Field
 from codesensei.wire.migrations import UNREAD, Migration, Operation
 from codesensei.wire.quick import dataclass
 
+_CONSTRAINTS = ("AddConstraint", "AddConstraintNotValid", "RemoveConstraint", "AlterUniqueTogether")
+
 
 @dataclass(frozen=True)
 class Pending:
@@ -88,9 +90,15 @@ def _plan(
     state = State()
     plan = []
     for key in _ordered(kept):
-        operations = tuple(each for call in kept[key].operations for each in state.describe(key[0], call))
+        operations: list[Operation] = []
+        state.gone = set()
+        for call in kept[key].operations:
+            operations += state.describe(key[0], call)
+            if not kept[key].atomic:
+                # Meanwhile rows come.
+                state.gone = set()
         if key not in applied and not (kept[key].replaces & {*applied}):
-            plan.append(Migration(app=key[0], name=key[1], operations=operations, atomic=kept[key].atomic))
+            plan.append(Migration(app=key[0], name=key[1], operations=tuple(operations), atomic=kept[key].atomic))
     return tuple(plan)
 
 
@@ -134,7 +142,13 @@ class Model:
     table: str = ""
     names_table: bool = False
     together: Mapping[str, frozenset[tuple[str, ...]]] = field(default_factory=dict)
+    constraints: Mapping[str, str] = field(default_factory=dict)
     ordered_by: str = ""
+
+    def forbidden(self) -> set[str]:
+        """What each constraint forbids, as codesensei/source/written.py says it."""
+        groups = self.together.get("unique_together", frozenset())
+        return {*self.constraints.values(), *(repr(sorted(names)) for names in groups)}
 
     def set(self, own: str, node: ast.expr | None, names: Mapping[str, str], app: str, name: str) -> Field | None:
         """Take a field as it is written now."""
@@ -160,9 +174,10 @@ class Model:
 
 @dataclass
 class State:
-    """The project's models, by app and name."""
+    """The project's models, by app and name; `gone` is what a migration does not forbid any more, with its model."""
 
     models: dict[tuple[str, str], Model] = field(default_factory=dict)
+    gone: set[tuple[str, str]] = field(default_factory=set)
 
     def describe(self, app: str, call: Call) -> Iterator[Operation]:
         """An operation as codesensei/wire/migrations.py judges it; the state becomes what it is after it."""
@@ -183,17 +198,28 @@ class State:
         known: Callable[[str, Call], Operation] | None = getattr(self, f"_on_{call.short}", None)
         # As the database has it before the operation.
         table = self._table(app, call.text(*written.MODEL_KEYS))
-        yield replace(known(app, call) if known else self._other(app, call), table=table)
+        model = (app, call.text(*written.MODEL_KEYS).lower())
+        was = self._forbidden(model)
+        found = replace(known(app, call) if known else self._other(app, call), table=table)
+        now = self._forbidden(model)
+        yield replace(found, again=now - was <= self.gone) if call.short in _CONSTRAINTS else found
+        self.gone |= was - now
         self._take_state(app, call)
 
+    def _forbidden(self, model: tuple[str, str]) -> set[tuple[str, str]]:
+        known = self.models.get(model)
+        return {(model[1], one) for one in known.forbidden()} if known else set()
+
     def _take_state(self, app: str, call: Call) -> None:
-        """What an operation does to models alone."""
+        """What an operation does to models alone: the database forbids what it did."""
+        gone = {*self.gone}
         for inner in call.calls("state_operations"):
             _ = [*self.describe(app, inner)]
+        self.gone = gone
 
     def _copy(self, app: str, operations: Iterable[Call]) -> State:
         """A state that these operations may change, while this one stays."""
-        state = State({**self.models})
+        state = State({**self.models}, self.gone)
         for name in {call.text(key).lower() for call in operations for key in written.MODEL_KEYS}:
             if model := state.models.get((app, name)):
                 state.models[app, name] = replace(model, fields={**model.fields}, named={*model.named})
@@ -228,6 +254,8 @@ class State:
         options = call.given.get("options")
         for key, value in zip(options.keys, options.values, strict=True) if isinstance(options, ast.Dict) else ():
             self._take(model, written.literal(key), written.literal(value))
+            for node in getattr(value, "elts", ()) if written.literal(key) == "constraints" else ():
+                model.constraints = {**model.constraints, written.name_of(node): written.forbids(node, call.names)}
         self.models[app, name.lower()] = model
         return Operation(name=call.short, model=name, inert=not model.has_table)
 
@@ -311,9 +339,17 @@ class State:
         same, model.ordered_by = model.ordered_by == wanted, wanted
         return Operation(name=call.short, model=name, inert=same or not model.has_table)
 
+    def _on_RemoveConstraint(self, app: str, call: Call) -> Operation:
+        model, name = self._model(app, call.text("model_name")), call.text("name")
+        model.constraints = {own: text for own, text in model.constraints.items() if own != name}
+        return self._other(app, call)
+
     def _on_AddConstraint(self, app: str, call: Call) -> Operation:
         model = call.text("model_name")
         node = call.given.get("constraint")
+        if node:
+            known = self._model(app, model)
+            known.constraints = {**known.constraints, written.name_of(node): written.forbids(node, call.names)}
         fields: object = ()
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("UniqueConstraint"):
             given = {word.arg: written.literal(word.value) for word in node.keywords}

@@ -60,6 +60,8 @@ _INDEX_PARTS = ("condition", "include", "opclasses")
 _TEXT_KINDS = frozenset(
     "BinaryField CharField EmailField FileField FilePathField ImageField SlugField TextField URLField".split()
 )
+# What a constraint is called, and says.
+_SAID = ("name", "violation_error_code", "violation_error_message")
 _TEXTS = ("db_column", "db_collation", "db_table", "to_field")
 _NUMBERS = ("max_length", "max_digits", "decimal_places")
 # Lengths that a migration leaves out where they are the usual ones.
@@ -337,6 +339,25 @@ def kept_by(node: ast.expr | None) -> Constraint:
         return "index" if has_parts else "unique"
     known: Mapping[str, Constraint] = {"CheckConstraint": "check", "ExclusionConstraint": "exclusion"}
     return known.get(name, "")
+
+
+def forbids(node: ast.expr, names: Mapping[str, str]) -> str:
+    """What a constraint forbids, whatever it is called and says."""
+    if not isinstance(node, ast.Call):
+        return ast.dump(node)
+    words = {word.arg or "**": word.value for word in node.keywords if word.arg not in _SAID}
+    fields = literal(words.get("fields"))
+    name = full_name(node.func, names)
+    is_plain = name.startswith("django.") and name.endswith(".UniqueConstraint") and [*words] == ["fields"]
+    if is_plain and not node.args and isinstance(fields, (list, tuple)):
+        return repr(sorted(map(str, fields)))
+    return repr((name, [*map(ast.dump, node.args)], sorted((key, ast.dump(value)) for key, value in words.items())))
+
+
+def name_of(node: ast.expr | None) -> str:
+    """What a constraint is called; empty where only running tells."""
+    words = node.keywords if isinstance(node, ast.Call) else ()
+    return next((str(literal(word.value) or "") for word in words if word.arg == "name"), "")
 
 
 def _related(node: ast.expr | None, app: str, model: str) -> str:

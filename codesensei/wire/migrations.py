@@ -81,7 +81,8 @@ class Operation:
     """One operation: its class, and what it is about. `to` is a new name, `fields` are those of each new constraint.
 
     `table` is the model's, before the operation; `between` are those of ManyToManyFields with a column that is named
-    after a model that gets another name; `constraint` is how PostgreSQL keeps to a new one. `inert`: it changes
+    after a model that gets another name; `again`: a new constraint forbids no more than one that its transaction has
+    dropped; `constraint` is how PostgreSQL keeps to a new one. `inert`: it changes
     no table, e.g. of a model that is not managed, or of a RunSQL without a statement.
     """
 
@@ -95,6 +96,7 @@ class Operation:
     table: str = ""
     between: tuple[str, ...] = ()
     constraint: Constraint = ""
+    again: bool = False
     inert: bool = False
 
     def __str__(self) -> str:
@@ -240,7 +242,7 @@ def _against(app: str, operation: Operation, made: Made) -> Iterator[Opinion]:
     """What is to be said against an operation, first things first."""
     name, model = operation.name, (app, operation.model.lower())
     is_new = (*model, operation.field.lower()) in made.columns
-    if name in SAFE or (operation.model and model in made.models):
+    if name in SAFE or operation.again or (operation.model and model in made.models):
         return
     if name == "AddField" or (name == "AlterField" and is_new):
         # Rows of the serving code have to fit what becomes of a new column in the end.

@@ -14,7 +14,7 @@ from codesensei.scripts.release import guard
 from codesensei.wire import codec
 from codesensei.wire.migrations import Judged, judge
 from codesensei.wire.table_locks import held, locked
-from tests.operations import FIRST, HELD, KEPT, LOCKS, RENAMED, ROWS, SECOND
+from tests.operations import AGAIN, FIRST, HELD, KEPT, LOCKS, RENAMED, ROWS, SECOND
 
 pytestmark = pytest.mark.slow
 
@@ -154,6 +154,15 @@ def test_what_waits_for_each_operation(project: Path) -> None:
     found = [[f"{wait.table}{wait.end}" for wait in locked(plan.migrations)] for plan in plans]
     assert found == [[wanted] if wanted else [] for _, wanted in LOCKS]
     assert not any(plan.tables for plan in plans), "only PostgreSQL is asked"
+
+
+@pytest.mark.proves("migrations.again")
+def test_a_constraint_that_takes_the_place_of_another(project: Path) -> None:
+    texts = [second(*(f"migrations.{operation}" for operation in operations)) for *operations, _ in AGAIN]
+    texts.append(texts[0].replace("    operations", "    atomic = False\n    operations"))
+    plans = run(project, "-c", EACH, given=json.dumps([str(guard.ASK), SECOND_FILE, texts]))
+    found = [[*judge(plan.migrations)][-1].verdict for plan in plans]
+    assert found == [*(wanted for *_, wanted in AGAIN), "destructive"]
 
 
 @pytest.mark.proves("migrations.held")

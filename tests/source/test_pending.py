@@ -9,7 +9,7 @@ import pytest
 from codesensei.source import Checkout, Pending, SourceError, bounds, open_source, pending
 from codesensei.wire.migrations import UNREAD, judge
 from codesensei.wire.table_locks import held, locked
-from tests.operations import FIRST, HEAD, HELD, KEPT, LOCKS, RENAMED, ROWS, SECOND, USER
+from tests.operations import AGAIN, FIRST, HEAD, HELD, KEPT, LOCKS, RENAMED, ROWS, SECOND, USER
 from tests.source.conftest import Repository, asked
 
 Between = Callable[[Mapping[str, str], Mapping[str, str]], Pending]
@@ -53,6 +53,17 @@ def test_each_operation_is_read_as_django_says_it(between: Between) -> None:
         (one,) = judge(found.new)
         told = f"{one.verdict} {one.operation}"
         assert told == (ONLY_DJANGO.get(wanted, wanted) if "Own(" in operation else wanted), operation
+
+
+@pytest.mark.slow
+@pytest.mark.proves("migrations.again")
+def test_a_constraint_that_takes_the_place_of_another_is_read_as_django_says_it(between: Between) -> None:
+    rows = [(second(*operations), wanted) for *operations, wanted in AGAIN]
+    [first, *_] = rows
+    rows.append((first[0].replace("    operations", "    atomic = False\n    operations"), "destructive"))
+    for text, wanted in rows:
+        found = between({FIRST_FILE: FIRST}, {FIRST_FILE: FIRST, SECOND_FILE: text})
+        assert [*judge(found.new)][-1].verdict == wanted, text
 
 
 @pytest.mark.proves("migrations.held")

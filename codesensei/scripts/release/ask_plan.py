@@ -26,6 +26,9 @@ QUERY, ALIAS = sys.argv[1:]
 DJANGO = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
 ABSTRACT = (models.Field, models.fields.related.RelatedField, models.fields.related.ForeignObject)
 COLUMN = ("AddField", "RemoveField", "AlterField")
+CONSTRAINTS = ("AddConstraint", "AddConstraintNotValid", "RemoveConstraint", "AlterUniqueTogether")
+# What a constraint is called, and says.
+SAID = ("name", "violation_error_code", "violation_error_message")
 
 
 def kind(field: Any) -> str:
@@ -144,17 +147,31 @@ def together(state: Any, option: str) -> set[tuple[str, ...]]:
     return {tuple(names) for names in state.options.get(option) or ()}
 
 
+def forbidden(state: Any) -> set[str]:
+    """What each constraint of a model forbids, whatever it is called and says."""
+    found = {repr(sorted(names)) for names in together(state, "unique_together")}
+    for constraint in state.options.get("constraints") or ():
+        path, words, named = constraint.deconstruct()
+        named = {key: value for key, value in named.items() if key not in SAID}
+        is_plain = type(constraint) is models.UniqueConstraint and [*named] == ["fields"]
+        found.add(repr(sorted(named["fields"])) if is_plain else repr((path, words, sorted(named.items()))))
+    return found
+
+
 def is_empty(statements: Any) -> bool:
     return not statements or (isinstance(statements, str) and not statements.strip())
 
 
-def describe(app: str, operation: Any, state: Any) -> Iterator[dict[str, Any]]:
-    """An operation in neutral words; `state` becomes what it is after it."""
+def describe(app: str, operation: Any, state: Any, gone: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """An operation in neutral words; `state` becomes what it is after it, `gone` gets what it does not forbid any more.
+
+    That is a model and what `forbidden` says of a constraint.
+    """
     name = type(operation).__name__
     if name == "SeparateDatabaseAndState" and type(operation).__module__.startswith(DJANGO):
         between = state.clone()
         for inner in operation.database_operations:
-            yield from describe(app, inner, between)
+            yield from describe(app, inner, between, gone)
         operation.state_forwards(app, state)
         return
     before = state.clone()
@@ -162,8 +179,25 @@ def describe(app: str, operation: Any, state: Any) -> Iterator[dict[str, Any]]:
     if not type(operation).__module__.startswith(DJANGO):
         # One that only calls itself like one of Django's may do anything.
         yield {"name": f"{type(operation).__module__}.{name}"}
+    elif name in CONSTRAINTS:
+        model = getattr(operation, "model_name", None) or operation.name
+        was, now = (forbidden(each.models[app, model.lower()]) for each in (before, state))
+        yield {**described(app, operation, before, state), "again": {(model.lower(), one) for one in now - was} <= gone}
+        gone |= {(model.lower(), one) for one in was - now}
     else:
         yield described(app, operation, before, state)
+
+
+def described_all(migration: Any, state: Any) -> list[dict[str, Any]]:
+    """The operations of a migration."""
+    gone: set[tuple[str, str]] = set()
+    found: list[dict[str, Any]] = []
+    for operation in migration.operations:
+        found += describe(migration.app_label, operation, state, gone)
+        if not (migration.atomic and connections[ALIAS].features.can_rollback_ddl):
+            # Meanwhile rows come.
+            gone.clear()
+    return found
 
 
 def described(app: str, operation: Any, before: Any, after: Any) -> dict[str, Any]:
@@ -267,9 +301,7 @@ def plan() -> dict[str, Any]:
             "app": migration.app_label,
             "name": migration.name,
             "atomic": migration.atomic,
-            "operations": [
-                said for operation in migration.operations for said in describe(migration.app_label, operation, state)
-            ],
+            "operations": described_all(migration, state),
         }
         for migration, _ in steps
     ]

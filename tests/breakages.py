@@ -714,6 +714,7 @@ UNIT = [
     Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others and", " and"),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", "node if any(", "self.generic_visit(node) if any("),
     Breakage("preview.needs", f"{SOURCE}/needs.py", ' and config.tls.kind == "off" and', " and"),
+    Breakage("preview.hosts", f"{SOURCE}/needs.py", "[*allowed, *_may_be_allowed(modules, settings)]", "allowed"),
     Breakage("preview.hosts", f"{SOURCE}/needs.py", '_PORT.sub("", host.strip().lower())', "host.lower()"),
     Breakage("preview.hosts", f"{SOURCE}/settings.py", "sure = certain and all(", "sure = certain or all("),
     Breakage("preview.hosts", f"{SOURCE}/values.py", "if UNKNOWN in (*tests, made):", "if made is UNKNOWN:"),
@@ -1267,6 +1268,7 @@ UNIT = [
         "config.python-path", f"{SOURCE}/roots.py", "if _is_needed(own, root, config.settings_module)", "if False"
     ),
     Breakage("config.python-path", f"{SOURCE}/inspect.py", "(*python_path, *(", "(*(), *("),
+    Breakage("config.python-path", f"{SOURCE}/inspect.py", "added_roots=added_roots", "added_roots=()"),
     Breakage(
         "config.python-path", "components/environment.py", ", **injected_broker, **python_path}", ", **injected_broker}"
     ),

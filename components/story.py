@@ -102,7 +102,7 @@ def of_database(stack: Stack, code: Code, state: remote.State) -> AskedOfDatabas
 
 def _roots(stack: Stack, code: Code) -> tuple[str, ...]:
     """Where apps are imported from."""
-    return (code.settings.django_directory, *code.settings.python_path, *code.requirements.roots)
+    return (code.settings.django_directory, *code.settings.roots, *code.requirements.roots)
 
 
 def _server(stack: Stack, server: Server, code: Code, planned: _Planned) -> story.WantedServer:

@@ -844,6 +844,9 @@ UNIT = [
         "yield from (alias.name for alias in node.names)",
         "yield from ()",
     ),
+    Breakage("preview.names", f"{SOURCE}/writes.py", "(?!\\w*TEMPLATE)(\\w+_)?", "(\\w+_)?"),
+    Breakage("preview.names", f"{SOURCE}/writes.py", "(LOG(S|GING|FILE)?|", "(LOG\\w*|"),
+    Breakage("preview.names", f"{SOURCE}/missing.py", '"django_money": "djmoney moneyed"', '"django_money": "moneyed"'),
     Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
@@ -854,6 +857,7 @@ UNIT = [
     Breakage("preview.hosts", f"{SOURCE}/variables.py", " and read.name not in self._variables.others and", " and"),
     Breakage("preview.hosts", f"{SOURCE}/variables.py", "node if any(", "self.generic_visit(node) if any("),
     Breakage("preview.needs", f"{SOURCE}/needs.py", ' and config.tls.kind == "off" and', " and"),
+    Breakage("preview.hosts", f"{SOURCE}/needs.py", "[*allowed, *_may_be_allowed(modules, settings)]", "allowed"),
     Breakage("preview.hosts", f"{SOURCE}/needs.py", '_PORT.sub("", host.strip().lower())', "host.lower()"),
     Breakage("preview.hosts", f"{SOURCE}/settings.py", "sure = certain and all(", "sure = certain or all("),
     Breakage("preview.hosts", f"{SOURCE}/values.py", "if UNKNOWN in (*tests, made):", "if made is UNKNOWN:"),
@@ -1562,6 +1566,7 @@ UNIT = [
         "config.python-path", f"{SOURCE}/roots.py", "if _is_needed(own, root, config.settings_module)", "if False"
     ),
     Breakage("config.python-path", f"{SOURCE}/inspect.py", "(*python_path, *(", "(*(), *("),
+    Breakage("config.python-path", f"{SOURCE}/inspect.py", "added_roots=added_roots", "added_roots=()"),
     Breakage(
         "config.python-path", "components/environment.py", ", **injected_broker, **python_path}", ", **injected_broker}"
     ),

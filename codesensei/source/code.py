@@ -84,7 +84,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     advice = Advice()
     with checks:
         if closure and settings:
-            roots = (*settings.python_path, *closure.roots)
+            roots = (*settings.roots, *closure.roots)
             modules = Modules(checkout, directory, roots)
             modules = modules if given is None else modules.knowing(project.settings_module, given)
             advice = advise(modules, settings, closure, config)
@@ -92,7 +92,7 @@ def read_code(config: StackConfig, cache: Path | None = None) -> Code:
     assert closure is not None
     assert settings is not None
     code_id, packages_id = ids(checkout.revision, project, closure, settings.interface, server)
-    modules = Modules(checkout, directory, (*settings.python_path, *closure.roots))
+    modules = Modules(checkout, directory, (*settings.roots, *closure.roots))
     on_its_own = pythons.hold(advice.unfit, project.python) if project.python else []
     warnings = (*advice.warnings, *on_its_own, *without_migrations(modules, project.settings_module))
     known = tuple(migrations(checkout))

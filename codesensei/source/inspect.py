@@ -9,7 +9,7 @@ from codesensei.config.project import ProjectConfig
 from codesensei.source.archive import Checkout
 from codesensei.source.closure import Closure
 from codesensei.source.errors import SourceError, listing, near
-from codesensei.source.roots import import_roots
+from codesensei.source.roots import added_by_settings, import_roots
 from codesensei.source.settings import Modules, read_names
 from codesensei.source.shared import refuse_lost_uploads
 from codesensei.source.tree import join
@@ -23,7 +23,8 @@ class SettingsFacts:
 
     `asgi_application` and `wsgi_application` are in a server's form (`config.asgi:application`), None where nothing
     declares them. `application` is the one for `interface`. `django_directory` is where manage.py really is, all
-    links followed, relative to the source's root, as are the further import roots `python_path`. `settings_file` is
+    links followed, relative to the source's root, as are the further import roots `python_path`, and those that the
+    settings add to it themselves, `added_roots`. `settings_file` is
     empty for settings of an installed package. `static_url` and `media_url` are paths that begin and end with a slash:
     Django's usual ones where the settings do not write them plainly. `unsure` has a sentence for each thing that only
     running would tell.
@@ -39,6 +40,12 @@ class SettingsFacts:
     static_url: str
     media_url: str
     unsure: tuple[str, ...]
+    added_roots: tuple[str, ...] = ()
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Every import root of the project's own beside manage.py's folder."""
+        return (*self.python_path, *self.added_roots)
 
 
 def read_settings(
@@ -63,6 +70,8 @@ def read_settings(
         if not modules.comes_with(installed, config.settings_module):
             raise _no_settings(project, config.settings_module, directory)
         notes.append(f"the settings {config.settings_module} come with an installed package; the server reads them")
+    added_roots = added_by_settings(modules, config.settings_module)
+    modules = Modules(project, directory, (*modules.roots[1:], *added_roots))
     if variables is not None:
         modules = modules.knowing(config.settings_module, variables)
     names = read_names(modules, config.settings_module, ("ASGI_APPLICATION", "WSGI_APPLICATION"))
@@ -90,6 +99,7 @@ def read_settings(
         static_url=_url_path(urls["STATIC_URL"], "/static/"),
         media_url=_url_path(urls["MEDIA_URL"], "/media/"),
         unsure=(*notes, *names.unsure),
+        added_roots=added_roots,
     )
 
 

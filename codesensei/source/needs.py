@@ -69,6 +69,8 @@ def _hosts(modules: Modules, settings: Settings, config: StackConfig) -> Iterato
     if not allowed and not (setting.certain and debug and debug.certain and debug.value is False):
         # Django allows this machine's own names then, which the server tells of.
         return
+    if not setting.certain:
+        allowed = [*allowed, *_may_be_allowed(modules, settings)]
     refused = [name for name in config.domains if not _is_allowed(name.removeprefix("*."), allowed, name)]
     if refused:
         doubt = "" if setting.certain else ", unless something changes it"
@@ -79,6 +81,17 @@ def _hosts(modules: Modules, settings: Settings, config: StackConfig) -> Iterato
             fix = f"add it to {names[0]} in codesensei:env" if is_set else f"set codesensei:env.{names[0]}, with it"
         cause = f"ALLOWED_HOSTS{read} does not have {listing(refused)}{doubt}, so Django answers 400 there"
         yield Told(SourceError(setting.place, cause, fix), setting.certain)
+
+
+def _may_be_allowed(modules: Modules, settings: Settings) -> Iterator[str]:
+    """Every text of a statement of the settings that has to do with ALLOWED_HOSTS, in whatever condition it is."""
+    trees = (syntax_if_read(modules.project, file) for file in settings.files)
+    for statement in (node for tree in trees if tree for node in walk(tree)):
+        if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)):
+            nodes = list(ast.walk(statement))
+            if any(isinstance(node, ast.Name) and node.id == "ALLOWED_HOSTS" for node in nodes):
+                texts = (node.value for node in nodes if isinstance(node, ast.Constant))
+                yield from (text for text in texts if isinstance(text, str))
 
 
 def _variables_of(modules: Modules, place: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Import roots beside manage.py's own folder: what the stack config names, and what manage.py or wsgi.py adds."""
+"""Import roots beside manage.py's own folder: what the stack config names, and what its own files add to sys.path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError
 from codesensei.source.models import Words
 from codesensei.source.places import ROOT, inside
-from codesensei.source.settings import Modules, text_of
+from codesensei.source.settings import Modules, read_all, text_of
 from codesensei.source.syntax import syntax_if_read
 from codesensei.source.tree import join
 
@@ -38,6 +38,13 @@ def import_roots(project: Checkout, config: ProjectConfig, directory: str) -> tu
     found = dict.fromkeys(root for file in files for root in _added(project, directory, file))
     added = [root for root in found if root not in own.roots and project.tree.is_directory(root)]
     return (*config.python_path, *(root for root in added if _is_needed(own, root, config.settings_module)))
+
+
+def added_by_settings(modules: Modules, settings_module: str) -> tuple[str, ...]:
+    """Further folders that the settings add to sys.path: whatever they name is looked for there, too."""
+    files = read_all(modules, settings_module).files
+    found = dict.fromkeys(root for file in files for root in _added(modules.project, modules.roots[0], file))
+    return tuple(root for root in found if root not in modules.roots and modules.project.tree.is_directory(root))
 
 
 def _is_needed(own: Modules, root: str, settings_module: str) -> bool:

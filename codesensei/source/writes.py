@@ -21,7 +21,10 @@ _WRITTEN = re.compile(
     r"HAYSTACK_CONNECTIONS\.\w+\.PATH"
     r"|(HUEY|HUEY\.connection|DJANGO_HUEY\.queues\.\w+(\.connection)?|HUEY_STATS)\.(filename|path)"
     r"|STORAGES\.(?!staticfiles)\w+\.OPTIONS\.location"
-    r"|\w*(LOG|CACHE|INDEX|UPLOAD|TMP|TEMP|EXPORT|BACKUP|SESSION|EMAIL|SCHEDULE)\w*_(FILE|FILENAME|PATH|DIR|ROOT|FOLDER)"
+    # Whole words: there is LOG in LOGO, and TEMP in TEMPLATE.
+    r"|(?!\w*TEMPLATE)(\w+_)?"
+    r"(LOG(S|GING|FILE)?|CACHES?|INDEX(ES)?|UPLOADS?|TMP|TEMP|EXPORTS?|BACKUPS?|SESSIONS?|EMAILS?|SCHEDULER?)"
+    r"(_\w+)?_(FILE|FILENAME|PATH|DIR|ROOT|FOLDER)"
 )
 _KEPT_EMPTY = (".gitkeep", ".gitignore", ".keep")
 
@@ -104,7 +107,7 @@ def _others(modules: Modules, settings: Settings, base: str, shared: str) -> Ite
             key = ".".join((name, *way))
             in_file = _SQLITE.fullmatch(text) if name != "DATABASES" else None
             path = _at(base, in_file["path"] if in_file else text) if in_file or _WRITTEN.fullmatch(key) else None
-            if path and not _has_data(modules, path):
+            if path and not path.endswith(".html") and not _has_data(modules, path):
                 kept = f"{shared}/{posixpath.basename(path)}"
                 is_file = in_file or "." in posixpath.basename(path)
                 share = "" if is_file else f", or keep it by project.sharedPaths: [{path}]"

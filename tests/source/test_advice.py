@@ -29,6 +29,27 @@ def project(repository: Repository, tmp_path: Path) -> Read:
     return make
 
 
+BROUGHT = (
+    "django-autocomplete-light dal_select2",
+    "django-money djmoney",
+    "django-ckeditor ckeditor_uploader",
+    "django-activity-stream actstream",
+    "django-bootstrap-v5 bootstrap5",
+    "drf-nested-routers rest_framework_nested",
+    "drf-extensions rest_framework_extensions",
+    "django-rest-swagger rest_framework_swagger",
+    "django-celery djcelery",
+    "django-extra-fields drf_extra_fields",
+    "google-api-python-client googleapiclient",
+    "pymongo bson",
+    "pyTelegramBotAPI telebot",
+    "GDAL osgeo",
+    "opencv-contrib-python cv2",
+    "django-admin-interface colorfield",
+    "django-two-factor-auth django_otp",
+)
+
+
 def settings(text: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {"config/settings.py": text, **(more or {})}
 
@@ -137,6 +158,36 @@ def test_a_django_that_the_server_s_python_does_not_run(project: Read) -> None:
     with pytest.raises(SourceError, match=r"Django 6\.0 needs Python 3\.12"):
         hold(project({"requirements.txt": "Django==6.0\n"}).unfit, "3.11")
     assert hold(project({"requirements.txt": "Django==6.0\n"}).unfit, "3.13") == []
+
+
+@pytest.mark.proves("preview.names")
+def test_what_packages_of_other_names_bring(project: Read) -> None:
+    packages, modules = zip(*(line.split() for line in BROUGHT), strict=True)
+    text = "".join(f"import {module}\n" for module in modules)
+    lines = "\n".join(packages)
+    assert project(settings(text, {"requirements.txt": f"django\n{lines}\n"})).warnings == ()
+    assert len(project(settings(text, {"requirements.txt": "django\n"})).warnings) == len(modules)
+
+
+@pytest.mark.proves("preview.names")
+@pytest.mark.parametrize(
+    ("text", "is_written"),
+    [
+        ("TEMPLATE_DIR = 'templates'", False),
+        ("EMAIL_TEMPLATE_DIR = 'emails'", False),
+        ("LOGO_PATH = 'img/logo.png'", False),
+        ("LOGIN_PATH = 'accounts/login'", False),
+        ("BLOG_INDEX_FILE = 'blog/index.html'", False),
+        ("LOG_DIR = 'log'", True),
+        ("APP_LOGS_DIR = 'log'", True),
+        ("LOGGING_ROOT = 'log'", True),
+        ("FILE_UPLOAD_TEMP_DIR = 'x'", True),
+        ("CELERY_BEAT_SCHEDULE_FILENAME = 'x'", True),
+        ("EMAIL_FILE_PATH = 'x'", True),
+    ],
+)
+def test_names_of_what_is_written(project: Read, text: str, is_written: bool) -> None:
+    assert len(project(settings(f"{text}\n")).warnings) == is_written
 
 
 EXPORTED = 'django==5.2.19 ; python_full_version < "3.12"\ndjango==6.1.3 ; python_full_version >= "3.12"\n'

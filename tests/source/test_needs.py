@@ -298,3 +298,29 @@ def test_a_file_of_the_commit_that_wins_over_the_stack(deploy: Deploy, text: str
     warnings = deploy(text, files, env={"MAIL": "mail.example.org", "PLAIN": "1"}, secretEnv=("KEY",)).warnings
     told = ".env in the commit wins over the stack's values of KEY, MAIL: remove it from the repository"
     assert any(told in warning for warning in warnings) is is_told
+
+
+@pytest.mark.proves("preview.hosts")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALLOWED_HOSTS = ['shop.example.com']\nif made():\n    ALLOWED_HOSTS = ['localhost']\n",
+        "if made():\n    ALLOWED_HOSTS = ['shop.example.com']\nelse:\n    ALLOWED_HOSTS = ['localhost']\n",
+        "ALLOWED_HOSTS = ['localhost']\nALLOWED_HOSTS.append('shop.example.com')\n",
+        "ALLOWED_HOSTS = ['localhost']\nif made():\n    ALLOWED_HOSTS += ['.example.com']\n",
+    ],
+)
+def test_a_host_that_a_condition_allows_is_not_told(warned: Any, text: str) -> None:
+    assert warned(f"from config.more import made\n{text}", "shop.example.com") == []
+    [warning] = warned(f"from config.more import made\n{text}", "other.example")
+    assert "does not have other.example, unless something changes it" in warning
+
+
+@pytest.mark.proves("preview.modules")
+def test_apps_in_a_folder_that_the_settings_add_are_there(deploy: Deploy) -> None:
+    add = "import sys\nHERE = os.path.dirname(os.path.abspath(__file__))\n"
+    add += "sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'apps'))\n"
+    files = {"apps/goods/__init__.py": "", "apps/trade/__init__.py": ""}
+    apps = "INSTALLED_APPS = ['goods', 'trade']\n"
+    assert deploy(f"{add}{apps}", files).warnings == ()
+    assert len(deploy(apps, files).warnings) == 2

@@ -87,3 +87,13 @@ def test_the_stack_config_names_what_manage_py_computes(project_of: Made) -> Non
     assert read_settings(project, asked(python_path=("src",))).settings_file == "src/config/settings.py"
     with pytest.raises(SourceError, match=r"project.pythonPath: scr: there is no such folder"):
         read_settings(project, asked(python_path=("scr",)))
+
+
+@pytest.mark.proves("config.python-path")
+def test_what_the_settings_add_is_read_and_given_to_no_process(project_of: Made) -> None:
+    """They add it before anything else is imported, so the folder needs no variable."""
+    add = f'{HEAD}sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(__file__)), "apps"))\n'
+    files = {**START, "manage.py": "", "apps/users/urls.py": "", "config/base.py": add}
+    project = project_of({**files, "config/settings.py": "from .base import *\nfrom users.urls import *\n"})
+    facts = read_settings(project, asked())
+    assert (facts.python_path, facts.added_roots, facts.roots) == ((), ("apps",), ("apps",))

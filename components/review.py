@@ -70,5 +70,12 @@ def _program() -> str:
     """The program's own files: they decide what is done with all the others."""
     found = [PROGRAM / "__main__.py"]
     for room in ("codesensei", "components"):
-        found += (path for path in sorted((PROGRAM / room).rglob("*")) if path.is_file() and path.suffix != ".pyc")
-    return digests.of_texts(text for path in found for text in (str(path.relative_to(PROGRAM)), path.read_text()))
+        found += (path for path in sorted((PROGRAM / room).rglob("*")) if path.is_file() and _is_own(path))
+    # Whatever bytes are in one of them.
+    texts = ((str(path.relative_to(PROGRAM)), path.read_bytes().decode("latin-1")) for path in found)
+    return digests.of_texts(text for both in texts for text in both)
+
+
+def _is_own(path: Path) -> bool:
+    """Not what Python, an editor or a file manager has left there."""
+    return path.suffix != ".pyc" and not path.name.startswith(".")

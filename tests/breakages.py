@@ -914,6 +914,23 @@ UNIT = [
     Breakage("preview.after-failure", f"{STORY}/release.py", "if name == served.release:", "if served.build is None:"),
     # Previews
     Breakage(
+        "story.packages.same",
+        f"{STORY}/packages.py",
+        "before == after or _numbers(before) == _numbers(after) != []",
+        "before == after",
+    ),
+    Breakage("story.packages.same", f"{STORY}/packages.py", 're.sub(r"(\\.0+)+$", "", version).split', "version.split"),
+    Breakage("story.processes.number", f"{STORY}/live.py", 'if before and after else f"web:', 'if change else f"web:'),
+    Breakage("story.memory", f"{STORY}/memory.py", "    taken = -sum(", "    taken = 0 * sum("),
+    Breakage("story.memory", f"{STORY}/memory.py", "sizes.get(unit.command, average)", "average"),
+    Breakage("review.held", "components/review.py", 'path.read_bytes().decode("latin-1")', "path.read_text()"),
+    Breakage(
+        "review.held",
+        "components/review.py",
+        'path.suffix != ".pyc" and not path.name.startswith(".")',
+        'path.suffix != ".pyc"',
+    ),
+    Breakage(
         "story.unwritten",
         "components/story.py",
         "if look.served and access.served and not look.deploying else",
@@ -1128,7 +1145,12 @@ UNIT = [
     Breakage("story.first", "components/story.py", 'elif plan.kind == "external":', "elif not plan.kind:"),
     Breakage("story.switch", f"{STORY}/live.py", "elif migrations.harmful:", "elif not change:"),
     Breakage("story.migrations", f"{STORY}/migrations.py", "(harmful | unfit) - {*acknowledged}", "harmful | unfit"),
-    Breakage("story.packages", f"{STORY}/packages.py", "if wanted < was else", "if wanted > was else"),
+    Breakage(
+        "story.packages",
+        f"{STORY}/packages.py",
+        "_numbers(after) < _numbers(before) and",
+        "_numbers(after) > _numbers(before) and",
+    ),
     Breakage("story.release", f"{SOURCE}/history.py", "_side(repository, wanted, served),", "Side(),"),
     Breakage("story.release", f"{SOURCE}/history.py", "(_tag(repository, served), _tag", '("", _tag'),
     Breakage("story.release", f"{SOURCE}/history.py", '.strip() != "true",', '.strip() != "",'),

@@ -102,7 +102,7 @@ def _change(served: Served, release: str, wanted: Manifest, drift: Sequence[Drif
 def _processes(change: _Change, memory: Memory | None) -> Iterator[Iterable[str]]:
     before, after = change.was.candidate.workers, change.wanted.candidate.workers
     if before != after:
-        yield [f"web: {before or 'an unknown number of'} -> {after or 'an unknown number of'} workers"]
+        yield [f"web: {before} -> {after} workers" if before and after else f"web: {_many(before)} -> {_many(after)}"]
     workers = change.units("worker")
     come = [wanted for was, wanted in workers if was is None and wanted]
     stay = [(was, wanted) for was, wanted in workers if was and wanted]
@@ -120,6 +120,10 @@ def _processes(change: _Change, memory: Memory | None) -> Iterator[Iterable[str]
         elif web and change.stale(web):
             yield ["web restarts" if _is_felt(change) else "web restarts by hand-over"]
     yield _starting(change, stay)
+
+
+def _many(workers: int | None) -> str:
+    return f"{workers} workers" if workers else "as many as its server, or a secret variable, says"
 
 
 def _starting(change: _Change, stay: Iterable[tuple[Unit, Unit]]) -> Iterator[str]:

@@ -32,12 +32,17 @@ def more(was: Manifest, wanted: Manifest, memory: Memory | None) -> Iterator[str
 def _taken(was: Manifest, wanted: Manifest, memory: Memory) -> int:
     """Bytes that the wanted processes take beyond those that run."""
     before = {unit.name: _count(was, unit.name) for unit in was.units}
-    taken = 0
+    stay = {unit.name for unit in wanted.units}
+    gone = [unit for unit in was.units if unit.kind == "worker" and unit.name not in stay]
+    # A worker that is only called another has the size that it had.
+    sizes = {unit.command: memory.each[unit.name] for unit in gone if unit.name in memory.each}
+    taken = -sum((before[unit.name] or 1) * memory.each.get(unit.name, 0) for unit in gone)
     for unit in wanted.units:
         now, asked = before.get(unit.name), _count(wanted, unit.name)
         if unit.kind == "worker" and unit.name not in before and memory.each:
             # One of the project, and so it loads what the others have loaded.
-            taken += (asked or 1) * sum(memory.each.values()) // len(memory.each)
+            average = sum(memory.each.values()) // len(memory.each)
+            taken += (asked or 1) * sizes.get(unit.command, average)
         elif now and asked:
             taken += (asked - now) * memory.each.get(unit.name, 0)
     return taken

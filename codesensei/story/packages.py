@@ -48,15 +48,15 @@ def _change(was: tuple[str, str] | None, wanted: tuple[str, str] | None) -> str:
     if wanted is None:
         return f"- {_shown(*was)}"
     before, after = (_version(version) or "any version" for _, version in (was, wanted))
-    return f"{wanted[0]} {before} -> {after}{_direction(before, after)}" if before != after else ""
+    # A step back is easily taken for an upgrade.
+    older = " (older)" if _numbers(after) < _numbers(before) and _numbers(after) else ""
+    is_same = before == after or _numbers(before) == _numbers(after) != []
+    return "" if is_same else f"{wanted[0]} {before} -> {after}{older}"
 
 
-def _direction(before: str, after: str) -> str:
-    """A word for a step back, where both are plain numbers: it is easily taken for an upgrade."""
-    if not (_NUMBERS.fullmatch(before) and _NUMBERS.fullmatch(after)):
-        return ""
-    was, wanted = ([int(part) for part in version.split(".")] for version in (before, after))
-    return " (older)" if wanted < was else ""
+def _numbers(version: str) -> list[int]:
+    """A version of plain numbers, of which 5.2 and 5.2.0 are one; empty for any other."""
+    return [int(part) for part in re.sub(r"(\.0+)+$", "", version).split(".")] if _NUMBERS.fullmatch(version) else []
 
 
 def _shown(name: str, version: str) -> str:

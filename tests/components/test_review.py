@@ -170,4 +170,8 @@ def test_every_file_of_the_program_counts(tmp_path: Path, monkeypatch: pytest.Mo
         found.add(review._program())
     assert len(found) == 4
     (tmp_path / "components" / "stack.cpython-311.pyc").write_text("3")
+    # What macOS leaves in each folder that somebody has opened.
+    (tmp_path / "codesensei" / ".DS_Store").write_bytes(b"\0\xff")
     assert review._program() in found
+    (tmp_path / "codesensei" / "picture").write_bytes(b"\0\xff")
+    assert review._program() not in found

@@ -65,6 +65,14 @@ def test_workers_that_come_go_and_run_another_line() -> None:
     ]
 
 
+@pytest.mark.proves("story.processes.number")
+def test_a_number_that_nobody_gives_is_no_unknown_one() -> None:
+    (first, *_), _, _ = told(manifest(), manifest(web="daphne", web_workers=None))
+    assert first == "web: 3 workers -> as many as its server, or a secret variable, says"
+    (first, *_), _, _ = told(manifest(web_workers=None), manifest(web="gunicorn"))
+    assert first == "web: as many as its server, or a secret variable, says -> 3 workers"
+
+
 @pytest.mark.proves("story.processes.time")
 @pytest.mark.parametrize("seconds", [30, 900])
 def test_jobs_have_the_time_of_the_unit_that_is_wanted(seconds: int) -> None:
@@ -320,6 +328,10 @@ EACH = {"shop.service": 60 * MB, "shop-worker.service": 100 * MB}
         # As large as the others are on average.
         (manifest(), manifest(worker("mailer", "python manage.py send_mail")), "about 80 MB more"),
         (manifest(), manifest(worker("mailer", "celery -A config worker -c 4")), "about 320 MB more"),
+        # One that is only called another takes what it took, and what one takes that leaves is free.
+        (manifest(worker("worker")), manifest(worker("jobs")), ""),
+        (manifest(worker("worker", "celery -A config worker -c 4")), manifest(worker("mailer", "python send.py")), ""),
+        (manifest(worker("worker")), manifest(worker("jobs"), worker("mailer", "python send.py")), "about 80 MB more"),
         # What a worker takes less is held against what the web takes more.
         (
             manifest(worker("worker", "celery -A config worker -c 4"), web_workers=1),

@@ -184,6 +184,13 @@ def test_packages_by_name_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.proves("story.packages.same")
+def test_a_version_with_zeros_at_its_end_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    was = closure("a", django="==5.2.0", celery="==5.0", kombu="==5.2.0", x="==2.0.1")
+    wanted = closure("b", django="==5.2", celery="==5.0.0", kombu="==5.1", x="==2.1")
+    assert told_packages(monkeypatch, was, wanted) == ("kombu 5.2.0 -> 5.1 (older)", "x 2.0.1 -> 2.1")
+
+
 @pytest.mark.proves("story.bounded")
 def test_many_packages_do_not_hide_that_some_are_not_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = closure("b", **{f"p{number:02}": ">=1" for number in range(1, 15)})

@@ -570,6 +570,26 @@ UNIT = [
         "directory: Directory =",
         "directory: SourcePath =",
     ),
+    Breakage("config.hints", f"{CONFIG}/edge.py", 'if found.decode("idna") == value:', "if found:"),
+    Breakage("config.hints", f"{CONFIG}/edge.py", "_domain(name, value.removesuffix(name))", "_domain(name)"),
+    Breakage("config.system-packages", f"{CONFIG}/project.py", "[a-z0-9+.](:[a-z0-9]+)?", "(:[a-z0-9]+)?"),
+    Breakage("config.server.address", f"{CONFIG}/types.py", "return str(ipaddress.ip_address(value))", "return value"),
+    Breakage("config.server.address", f"{CONFIG}/types.py", 'if "%" in value and is_', 'if "/" in value and is_'),
+    Breakage(
+        "config.unused-secrets", f"{CONFIG}/secrecy.py", 'is not None and "acme" in tls:', 'is not None and "x" in tls:'
+    ),
+    Breakage(
+        "config.unused-secrets", f"{CONFIG}/secrecy.py", '"to" in given and not is_s3:', '"to" in given and False:'
+    ),
+    Breakage(
+        "console.interrupted",
+        "codesensei/console/__main__.py",
+        "if isinstance(error.__context__, K",
+        "if not isinstance(error, K",
+    ),
+    Breakage(
+        "console.connection", "codesensei/console/server.py", "= parsed(engine.config())", "= dict(engine.config())"
+    ),
     Breakage("config.references", f"{CONFIG}/secrecy.py", "if key.tag == _MERGE]", "if False]"),
     Breakage("config.references", f"{CONFIG}/secrecy.py", "waiting += reversed(one.value)", "waiting += one.value"),
     Breakage("config.refused", f"{CONFIG}/secrecy.py", 'if "." not in key and not _may_be', "if not _may_be"),

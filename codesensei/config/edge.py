@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -30,6 +31,11 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.
 
 def domain(value: str) -> str:
     """A public host name of the project: lower-case, at least two labels, no address, no pattern."""
+    return _domain(value)
+
+
+def _domain(value: str, before: str = "") -> str:
+    """The same; `before` is what a pattern has before it, for the form that is suggested."""
     if is_address(value):
         fix = "list names only; without any, the server's address is used"
         raise reject("domain-address", f"{show(value)} is an address", fix)
@@ -39,9 +45,11 @@ def domain(value: str) -> str:
         fix = "write *.example.com in codesensei:domains for all names below example.com, or list each host name"
         raise reject("domain-pattern", f"{show(value)} is a pattern", fix)
     if value != value.lower():
-        raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {value.lower()}")
+        raise reject("domain-case", f"{show(value)} has capital letters", f"write it as {before}{value.lower()}")
     if not value.isascii():
-        raise reject("domain-ascii", f"{show(value)} is not ASCII, as DNS needs it", f"write {_punycode(value)}")
+        found = _punycode(value)
+        fix = f"write {before}{found}" if found else "write it in punycode: xn--…"
+        raise reject("domain-ascii", f"{show(value)} is not ASCII, as DNS needs it", fix)
     if "." not in value or not is_hostname(value):
         raise reject("domain", f"{show(value)} is not a host name", "write it like shop.example.com")
     return value
@@ -49,15 +57,18 @@ def domain(value: str) -> str:
 
 def domain_or_pattern(value: str) -> str:
     """A public host name, or all names below one: `*.example.com`."""
-    domain(value.removeprefix("*."))
+    name = value.removeprefix("*.")
+    _domain(name, value.removesuffix(name))
     return value
 
 
 def _punycode(value: str) -> str:
-    try:
-        return value.encode("idna").decode()
-    except UnicodeError:
-        return "its punycode form, xn--…"
+    """As DNS has it; nothing where that is not certain: Python knows an older IDNA, to which ß is ss, another name."""
+    with suppress(UnicodeError):
+        found = value.encode("idna")
+        if found.decode("idna") == value:
+            return found.decode()
+    return ""
 
 
 def certificate(value: str) -> str:

@@ -185,7 +185,8 @@ def one_source(value: Any) -> Any:
 
 GitUrl = Annotated[str, AfterValidator(git_url)]
 Revision = Annotated[str, AfterValidator(revision)]
-_PACKAGE = r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?"
+# With `-` at its end, apt would remove it.
+_PACKAGE = r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?"
 _PACKAGE_FIX = "write it as apt names it: libmagic1"
 Package = Annotated[str, matching(_PACKAGE, "package", "the name of a package", _PACKAGE_FIX)]
 _EXTRA = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"

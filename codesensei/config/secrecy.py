@@ -311,6 +311,9 @@ def take_secrets(raw: Mapping[str, object]) -> tuple[SecretTexts, list[Problem]]
     if isinstance(tls, Mapping) and tls_key is None and "acme" not in tls:
         fix = "pulumi config set --secret --path codesensei:tls.key < key.pem"
         problems.append(Problem("tls-key-missing", "tls.key", "is missing: a certificate needs its key", fix))
+    if isinstance(tls, Mapping) and tls_key is not None and "acme" in tls:
+        fix = "remove it: pulumi config rm --path codesensei:tls.key"
+        problems.append(Problem("tls-key-unused", "tls.key", "has no use: the certificate is the authority's", fix))
     ssh_key, digest_key = single.get("sshPrivateKey"), single.get("digestKey")
     if ssh_key is not None:  # `pulumi config set` cuts the last line break, and a key may come from Windows
         ssh_key = ssh_key.replace("\r\n", "\n").strip() + "\n"
@@ -337,7 +340,11 @@ def _of_backups(given: object) -> tuple[dict[str, str], list[Problem]]:
     if not isinstance(given, Mapping):
         return {}, []
     secrets, problems = _texts({name: given[name] for name in BACKUP_SECRETS if name in given}, "backups.")
-    if str(given.get("to", "")).startswith("s3:") and given.get("secretKey", "") == "":
+    is_s3 = str(given.get("to", "")).startswith("s3:")
+    if "secretKey" in given and "to" in given and not is_s3:
+        fix = "remove it: pulumi config rm --path codesensei:backups.secretKey"
+        problems.append(Problem("backup-secret-unused", "backups.secretKey", "has no use: backups.to is not s3:", fix))
+    if is_s3 and given.get("secretKey", "") == "":
         message = "is missing: the storage needs the secret of its access key"
         fix = "pulumi config set --secret --path codesensei:backups.secretKey"
         problems.append(Problem("backup-secret-key", "backups.secretKey", message, fix))

@@ -175,8 +175,13 @@ def is_hostname(value: str) -> bool:
 
 
 def server_address(value: str) -> str:
-    """The address of a machine: a host name, an IPv4 or an IPv6 address."""
-    if is_address(value) or is_hostname(value.lower()):
+    """The address of a machine: a host name, an IPv4 or an IPv6 address, this in its shortest form, as browsers ask."""
+    if "%" in value and is_address(value):
+        fix = "name an address that other machines reach it by: 2001:db8::7"
+        raise reject("server-address-zone", f"{show(value)} is an address of one network alone", fix)
+    if is_address(value):
+        return str(ipaddress.ip_address(value))
+    if is_hostname(value.lower()):
         return value
     fix = "write the bare address, without user, port, scheme or brackets: 203.0.113.7"
     raise reject("server-address", f"{show(value)} is not a host name or an IP address", fix)

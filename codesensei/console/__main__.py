@@ -35,6 +35,11 @@ class Program(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted from None
+        except click.Abort as error:
+            # Ctrl-C at a question, and all questions come before the first change.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise Interrupted("nothing was changed", "the same command asks again") from None
+            raise
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

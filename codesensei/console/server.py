@@ -7,10 +7,11 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from codesensei.config.load import parsed
 from codesensei.config.server import ServerConfig
 from codesensei.console.engine import Engine
 from codesensei.console.errors import CommandError, Told
@@ -41,7 +42,7 @@ class Server:
     @classmethod
     def of(cls, engine: Engine) -> Server:
         """The server that the stack's config names. The key goes to an SSH agent and nowhere else."""
-        found = engine.config()
+        found: dict[str, Any] = parsed(engine.config())
         try:
             config = ServerConfig.model_validate(found.get("server") or {})
             slug = str(found["project"]["slug"])

@@ -246,6 +246,26 @@ BAD = [
         "    write the bare address, without user, port, scheme or brackets: 203.0.113.7",
     ),
     Bad(
+        "server-address-zone",
+        "host: 203.0.113.7",
+        "host: fe80::1%eth0",
+        'server.host: "fe80::1%eth0" is an address of one network alone\n'
+        "    name an address that other machines reach it by: 2001:db8::7",
+    ),
+    Bad(
+        "tls-key-unused",
+        TLS,
+        "  codesensei:tls:\n    acme: {email: ops@example.com}\n" + TLS_KEY,
+        "tls.key: has no use: the certificate is the authority's\n"
+        "    remove it: pulumi config rm --path codesensei:tls.key",
+    ),
+    Bad(
+        "backup-secret-unused",
+        *backups("to: /backups/shop, secretKey: {secure: 'clear:canary'}"),
+        "backups.secretKey: has no use: backups.to is not s3:\n"
+        "    remove it: pulumi config rm --path codesensei:backups.secretKey",
+    ),
+    Bad(
         "port",
         "port: 22\n    user: root",
         "port: 70000\n    user: root",

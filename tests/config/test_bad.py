@@ -32,6 +32,8 @@ from tests.config.engine import changed, load_text
     "asgi.server",
     "broker.parts",
     "backups.target",
+    "config.server.address",
+    "config.unused-secrets",
     "continuous.refused",
     "policy.waive",
 )
@@ -106,6 +108,29 @@ def test_a_mistake_hides_no_other_that_has_nothing_to_do_with_it(spoilt: str, tm
         load_text(tmp_path, text)
     rules = [problem.rule for problem in caught.value.problems]
     assert rules[1:] == ["user-is-login-user", "secret-and-plain", "url-password"]
+
+
+@pytest.mark.proves("config.hints")
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("*.münchen.de", "write *.xn--mnchen-3ya.de"),
+        ("*.Shop.de", "write it as *.shop.de"),
+        ("straße.de", "write it in punycode: xn--…"),
+        ("*.straße.de", "write it in punycode: xn--…"),
+    ],
+)
+def test_a_suggested_name_is_the_same_name(name: str, fix: str, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load_text(tmp_path, changed("[shop.example.com]", f'["{name}"]'))
+    assert caught.value.problems[0].fix == fix
+
+
+@pytest.mark.proves("config.system-packages")
+@pytest.mark.parametrize("name", ["nginx-", "nginx-:amd64", "nginx:amd64-"])
+def test_a_package_that_apt_would_remove_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"project\.systemPackages\[0\]: .* is not the name of a package"):
+        load_text(tmp_path, changed("    systemPackages: []\n", f'    systemPackages: ["{name}"]\n'))
 
 
 @pytest.mark.proves("config.unit-text")

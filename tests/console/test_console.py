@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from codesensei.console import __main__ as console
 from codesensei.console.__main__ import cli
 from codesensei.wire import codec
 from codesensei.wire.answers import (
@@ -131,6 +133,33 @@ def dead_process() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
+
+
+@pytest.mark.proves("console.connection")
+def test_a_server_that_was_set_as_json_text(world: World) -> None:
+    world.configures(server=json.dumps(SERVER))
+    world.says(STATUS)
+    assert world.run("status").exit_code == 0
+    assert "HostName 203.0.113.7" in (world.place / "ssh-config").read_text()
+
+
+class Pressed(io.BytesIO):
+    """A terminal on which somebody presses Ctrl-C, or ends the input."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.proves("console.interrupted")
+def test_a_question_that_is_interrupted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "somebody_is_there", lambda: True)
+    for words in (["restore", "latest"], ["init", "other"]):
+        done = CliRunner().invoke(cli, words, input=Pressed())
+        assert done.exit_code == 130, done.output
+        assert "interrupted: nothing was changed\nfix: the same command asks again" in done.stderr
+    # Answered with no, and the end of the input.
+    assert [CliRunner().invoke(cli, ["restore", "latest"], input=text).exit_code for text in ("n\n", "")] == [1, 1]
+    assert world.calls("ssh") == []
 
 
 @pytest.mark.proves("console.connection")

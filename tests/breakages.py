@@ -806,6 +806,10 @@ UNIT = [
     Breakage("story.migrations", f"{SOURCE}/pending.py", "        self._take_state(app, call)\n\n", "\n"),
     Breakage("story.migrations", f"{SOURCE}/written.py", "inherits and not assigned", "False"),
     Breakage("story.migrations", f"{SOURCE}/written.py", "node.id == _LIST", "False"),
+    Breakage("story.migrations", f"{SOURCE}/written.py", " if word.arg not in _OF_PYTHON", ""),
+    Breakage(
+        "story.migrations", f"{WIRE}/columns.py", "(before.kind, before.written) == (after.kind, after.written)", "True"
+    ),
     Breakage("story.migrations", f"{SOURCE}/written.py", "return node.attr == _LIST and", "return False and"),
     Breakage("migrations.renamed", f"{SOURCE}/written.py", "word.arg == _named_by(kind)", "word.arg"),
     Breakage(

@@ -1190,13 +1190,17 @@ UNIT = [
     Breakage("story.migrations", f"{SOURCE}/pending.py", "        self._take_state(app, call)\n\n", "\n"),
     Breakage("story.migrations", f"{SOURCE}/written.py", "inherits and not assigned", "False"),
     Breakage("story.migrations", f"{SOURCE}/written.py", "node.id == _LIST", "False"),
+    Breakage("story.migrations", f"{SOURCE}/written.py", " if word.arg not in _OF_PYTHON", ""),
+    Breakage(
+        "story.migrations", f"{WIRE}/columns.py", "(before.kind, before.written) == (after.kind, after.written)", "True"
+    ),
     Breakage("story.migrations", f"{SOURCE}/written.py", "return node.attr == _LIST and", "return False and"),
     Breakage("migrations.renamed", f"{SOURCE}/written.py", "word.arg == _named_by(kind)", "word.arg"),
     Breakage(
         "story.migrations",
         f"{SOURCE}/pending.py",
-        "same = model.names_table",
-        'same = model.table != f"{app}_{old}".lower()',
+        "inert = (model.names_table and",
+        'inert = (model.table != f"{app}_{old.lower()}" and',
     ),
     Breakage("story.variables", f"{STORY}/variables.py", "elif before.secret != after.secret:", "elif False:"),
     Breakage("story.variables", f"{STORY}/variables.py", "if wanted.secret and key:", "if False:"),
@@ -3372,7 +3376,7 @@ UNIT = [
     ),
     Breakage("migrations.defaults", f"{STORY}/migrations.py", "keeps, _left_by(done, kept))", "keeps)"),
     Breakage("migrations.defaults", f"{WIRE}/migrations.py", "was.filled and is_same(", "was.filled and not is_same("),
-    Breakage("migrations.defaults", f"{WIRE}/migrations.py", "            yield _DEFAULT_GOES\n", "            pass\n"),
+    Breakage("migrations.defaults", f"{WIRE}/migrations.py", "        yield _DEFAULT_GOES\n", "        pass\n"),
     Breakage(
         "migrations.defaults",
         f"{SCRIPTS}/release/run_migrate.py",
@@ -3413,7 +3417,10 @@ UNIT = [
         "    if operation is type(operation).__module__",
     ),
     Breakage(
-        "migrations.packages", f"{SCRIPTS}/release/ask_plan.py", 'getattr(field, "db_table", None)', "field.db_table"
+        "migrations.packages",
+        f"{SCRIPTS}/release/ask_plan.py",
+        'getattr(state.fields[name], "db_table", None)',
+        "state.fields[name].db_table",
     ),
     Breakage("migrations.packages", f"{SCRIPTS}/release/ask_plan.py", "if issubclass(each, models.Field) and", "if"),
     Breakage(
@@ -3431,7 +3438,7 @@ UNIT = [
     ),
     Breakage("migrations.renamed", f"{SOURCE}/pending.py", "(model.names_table and not between)", "model.names_table"),
     Breakage("migrations.renamed", f"{SOURCE}/pending.py", "_read(project, files, {app for app, _ in files})", "read"),
-    Breakage("migrations.renamed", f"{WIRE}/migrations.py", "_BETWEEN if operation.between else ", ""),
+    Breakage("migrations.renamed", f"{WIRE}/migrations.py", "    if operation.between:\n        return _BETWEEN\n", ""),
     Breakage("migrations.unique", f"{WIRE}/migrations.py", "        yield from _compared(app, operation, made)\n", ""),
     Breakage("migrations.unique", f"{WIRE}/migrations.py", "not all(map(", "not any(map("),
     Breakage("migrations.unique", f"{WIRE}/migrations.py", "                and found != FORBIDDEN\n", ""),

@@ -9,7 +9,7 @@ from dataclasses import field
 
 from codesensei.source.archive import Checkout
 from codesensei.source.syntax import syntax_if_read
-from codesensei.wire.columns import Default, Field
+from codesensei.wire.columns import PLAIN, Default, Field
 from codesensei.wire.migrations import UNREAD, Constraint
 from codesensei.wire.quick import dataclass
 
@@ -59,6 +59,13 @@ _INDEX_PARTS = ("condition", "include", "opclasses")
 # Those whose empty value is a text.
 _TEXT_KINDS = frozenset(
     "BinaryField CharField EmailField FileField FilePathField ImageField SlugField TextField URLField".split()
+)
+# Arguments of a field of which its type is independent: Python alone knows them, or facts of their own tell them.
+_OF_PYTHON = frozenset(
+    """
+    blank choices default editable error_messages help_text limit_choices_to on_delete related_name related_query_name
+    validators verbose_name db_column db_comment db_default db_index null primary_key unique
+    """.split()
 )
 # What a constraint is called, and says.
 _SAID = ("name", "violation_error_code", "violation_error_message")
@@ -267,6 +274,7 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
         index=index,
         stored=stored,
         column=named or column_name(kind, own_name),
+        written="" if kind in PLAIN else _of_type(node),
         collation=texts.get("db_collation", ""),
         related=_related(given.get("to"), app, model) if kind in _RELATIONS else "",
         to_field=texts.get("to_field", ""),
@@ -276,6 +284,12 @@ def column(node: ast.expr | None, names: Mapping[str, str], key: tuple[str, str,
         digits=numbers.get("max_digits"),
         decimals=numbers.get("decimal_places"),
     )
+
+
+def _of_type(node: ast.Call) -> str:
+    """The arguments of a field that its type may depend on."""
+    words = {word.arg or "**": ast.dump(word.value) for word in node.keywords if word.arg not in _OF_PYTHON}
+    return repr(([ast.dump(word) for word in node.args if not isinstance(literal(word), str)], sorted(words.items())))
 
 
 def column_name(kind: str, name: str, table: str = "") -> str:

@@ -12,7 +12,7 @@ Verdict = Literal["safe", "destructive", "unknown"]
 # What the database itself fills in.
 Default = Literal["", "constant", "expression"]
 # Fields whose type has no parameters but those below.
-_PLAIN = frozenset(
+PLAIN = frozenset(
     """
     BinaryField BooleanField CharField DateField DateTimeField DecimalField DurationField EmailField FileField
     FilePathField FloatField ForeignKey GenericIPAddressField ImageField JSONField OneToOneField SlugField TextField
@@ -45,9 +45,10 @@ class Field:
     """What matters of a field; what is not known is empty.
 
     `kind` is its class, or the one of Django's that it is made from and whose type it has. `to_field` is the other
-    model's that a key leads to, where the project names it. `through` is the model of a ManyToManyField that
-    the project wrote itself. `default` is the database's own, `default_by` the class of its expression; `filled`:
-    Django has a value for rows that are there. `index`: it has one of its own; `stored`: rows hold a generated one.
+    model's that a key leads to, where the project names it. `through` is the model of a ManyToManyField that the
+    project wrote itself. `default` is the database's own, `default_by` the class of its expression; `filled`: Django
+    has a value for rows that are there. `written` are arguments that the type may depend on. `index`: it has one of
+    its own; `stored`: rows hold a generated one.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Field:
     stored: bool = True
     column: str = ""
     db_type: str = ""
+    written: str = ""
     collation: str = ""
     related: str = ""
     to_field: str = ""
@@ -181,11 +183,13 @@ def _holds(before: Field, after: Field) -> Iterator[bool]:
         yield True
     if set(kinds) == {"ForeignKey", "OneToOneField"} or kinds == ("NullBooleanField", "BooleanField"):
         yield True
-    if before.kind == after.kind and after.kind in _PLAIN:
+    if before.kind == after.kind and after.kind in PLAIN:
         yield True
     if before.db_type and before.db_type == after.db_type:
         yield True
-    if {*kinds} <= _PLAIN:
+    if before.written and (before.kind, before.written) == (after.kind, after.written):
+        yield True
+    if {*kinds} <= PLAIN:
         yield False
 
 

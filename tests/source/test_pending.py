@@ -148,6 +148,31 @@ def test_what_is_written_plainly_is_all_there_is(between: Between) -> None:
             assert found.operations == (), text
 
 
+@pytest.mark.proves("story.migrations")
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        ("models.IntegerField(), null=True", "safe"),
+        ("models.IntegerField(), help_text='x', default=list", "safe"),
+        ("models.TextField()", "unknown"),
+        ("models.IntegerField(), size=3", "unknown"),
+    ],
+)
+def test_a_field_whose_arguments_tell_its_type(between: Between, after: str, verdict: str) -> None:
+    """Of an array, what it holds."""
+    array = "django.contrib.postgres.fields.ArrayField({})".format
+    texts = [
+        f"import django.contrib.postgres.fields\n{migration(operation)}"
+        for operation in (
+            f"migrations.CreateModel('Book', [KEY, ('pages', {array('models.IntegerField()')})])",
+            f"migrations.AlterField('book', 'pages', {array(after)})",
+        )
+    ]
+    before = {FIRST_FILE: texts[0]}
+    (one,) = judge(between(before, {**before, SECOND_FILE: texts[1]}).new)
+    assert one.verdict == verdict
+
+
 @pytest.mark.proves("story.migrations", "migrations.unknown")
 def test_an_operation_of_a_package_is_about_nothing_that_is_known(between: Between) -> None:
     """Also where it names a model that the plan makes, or one without a table."""

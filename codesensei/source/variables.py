@@ -25,7 +25,7 @@ from codesensei.source.readers import (
     readers_of,
     reading,
 )
-from codesensei.source.syntax import dotted, syntax_if_read, walk
+from codesensei.source.syntax import as_written, dotted, syntax_if_read, walk
 from codesensei.wire.quick import dataclass
 
 # What systemd and a unit give every process.
@@ -185,7 +185,7 @@ class _Values(ast.NodeTransformer):
 
     def visit_With(self, node: ast.With) -> ast.AST:
         # with env.prefixed("SHOP_"):
-        return node if any(".prefixed(" in ast.unparse(item) for item in node.items) else self.generic_visit(node)
+        return node if any(".prefixed(" in as_written(item) for item in node.items) else self.generic_visit(node)
 
     def _value(self, node: ast.expr) -> ast.expr | None:
         read = reading(node, self._readers)
@@ -262,7 +262,7 @@ def overridden(project: Checkout, trees: Mapping[str, ast.Module], variables: Gi
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
             if name not in _LOADERS or not any(map(_wins, call.keywords)):
                 continue
-            said = ast.unparse(call)
+            said = as_written(call)
             for place in _files_of_variables(project):
                 names = sorted({*_LINE.findall(project.read(place))} & {*variables.texts})
                 if names and repr(posixpath.basename(place)) in said:

@@ -706,6 +706,9 @@ UNIT = [
     ),
     Breakage("preview.names", f"{SOURCE}/writes.py", "(?!\\w*TEMPLATE)(\\w+_)?", "(\\w+_)?"),
     Breakage("preview.names", f"{SOURCE}/writes.py", "(LOG(S|GING|FILE)?|", "(LOG\\w*|"),
+    Breakage(
+        "preview.names", f"{SOURCE}/writes.py", 'isinstance(backend, str) and "FileSystem" not in backend', "False"
+    ),
     Breakage("preview.names", f"{SOURCE}/missing.py", '"django_money": "djmoney moneyed"', '"django_money": "moneyed"'),
     Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),

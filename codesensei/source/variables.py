@@ -93,7 +93,7 @@ def given(
     trees = {file: tree for file in files if (tree := syntax_if_read(project, file))}
     nodes = [node for tree in trees.values() for node in walk(tree)]
     found = {name for node in nodes for name in _set_by(node)}
-    elsewhere = any(isinstance(node, ast.Constant) and _ELSEWHERE.fullmatch(str(node.value)) for node in nodes)
+    elsewhere = any(isinstance(node, ast.Constant) and _ELSEWHERE.fullmatch(_text(node)) for node in nodes)
     places = [inside(load) if load else None for load in loads]
     # What is in the release and not in the commit is not there, where it has such a name.
     known = all(place and (project.tree.is_file(place) or _is_of_variables(place)) for place in places)

@@ -147,6 +147,10 @@ def test_a_value_that_cannot_be_written_into_a_text_again(deploy: Deploy) -> Non
     assert deploy(text, env={"PATTERN": "a\\nb"}).warnings == ()
 
 
+def test_a_number_of_any_length(deploy: Deploy) -> None:
+    assert deploy(f"A = 0x{'f' * 9000}\n").warnings == ()
+
+
 @pytest.mark.proves("preview.followed")
 def test_what_python_warns_of_in_a_file_is_not_told(deploy: Deploy, recwarn: pytest.WarningsRecorder) -> None:
     deploy("import re\nA = re.compile('\\d+')\nB = 1 is 1\n")

@@ -866,9 +866,27 @@ UNIT = [
     ),
     Breakage("preview.names", f"{SOURCE}/writes.py", "(?!\\w*TEMPLATE)(\\w+_)?", "(\\w+_)?"),
     Breakage("preview.names", f"{SOURCE}/writes.py", "(LOG(S|GING|FILE)?|", "(LOG\\w*|"),
+    Breakage(
+        "preview.names", f"{SOURCE}/writes.py", 'isinstance(backend, str) and "FileSystem" not in backend', "False"
+    ),
     Breakage("preview.names", f"{SOURCE}/missing.py", '"django_money": "djmoney moneyed"', '"django_money": "moneyed"'),
     Breakage("preview.overridden", f"{SOURCE}/variables.py", " or not any(map(_wins, call.keywords)):", ":"),
     Breakage("preview.variables", f"{SOURCE}/variables.py", "if read and read.default is None", "if not read"),
+    Breakage("preview.needs", f"{SOURCE}/needs.py", "setting.certain and isinstance(setting.value, str)", "False"),
+    Breakage(
+        "preview.media", f"{SOURCE}/settings.py", "not (self.sets_anything or self.notes or", "not (self.notes or"
+    ),
+    Breakage(
+        "preview.models", f"{SOURCE}/models.py", "names - classes.keys() - others if", "names - classes.keys() if"
+    ),
+    Breakage("preview.modules", f"{SOURCE}/loaded.py", 'if name == "WSGI_APPLICATION" and', "if False and"),
+    Breakage(
+        "preview.followed",
+        f"{SOURCE}/places.py",
+        'all(word.arg == "strict" for word in node.keywords)',
+        "not node.keywords",
+    ),
+    Breakage("preview.followed", f"{SOURCE}/syntax.py", 'warnings.simplefilter("ignore")', "pass"),
     Breakage("preview.needs", f"{SOURCE}/needs.py", "if refused:", "if not refused:"),
     Breakage(
         "preview.hosts", f"{SOURCE}/variables.py", "if read.splits and not _NOT_PLAIN.search(text.value):", "if False:"
@@ -3149,7 +3167,7 @@ UNIT = [
     Breakage(
         "shared-paths.refused", f"{SOURCE}/shared.py", "        if project.tree.is_file(path):", "        if False:"
     ),
-    Breakage("preview.media", f"{SOURCE}/shared.py", "or names.notes or", "or"),
+    Breakage("preview.media", f"{SOURCE}/shared.py", "or not names.certain or", "or"),
     Breakage("preview.media", f"{SOURCE}/inspect.py", "    refuse_lost_uploads(project, config, modules)\n", ""),
     Breakage("preview.leftovers", f"{SOURCE}/leftovers.py", "    if _ELSEWHERE.match(target):", "    if False:"),
     Breakage("config.rehearse", "components/release.py", "rehearse=stack.config.database.rehearse,", ""),

@@ -161,5 +161,5 @@ def _refuse_own_settings(checkout: Checkout, directory: str, server: WebServer) 
         return
     found = read_file_names(Modules(checkout, directory), file, (own.name,))
     text = found.values[own.name]
-    if text and not found.notes and text.startswith(own.refused):
+    if text and found.certain and text.startswith(own.refused):
         raise SourceError(file, f"{own.name} is {text}, which {own.cause}", own.fix)

@@ -99,6 +99,9 @@ def load(modules: Modules, settings: Settings, settings_module: str, application
         if not setting.certain or not _NAMING.fullmatch(name):
             continue
         for keys, text in parts(setting.value):
+            # Django's own server alone loads that.
+            if name == "WSGI_APPLICATION" and text.rpartition(".")[0] != application:
+                continue
             if keys and name != "REST_FRAMEWORK" and _KEYS.isdisjoint(keys) and not keys[-1].endswith("_CLASS"):
                 continue
             if _DOTTED.fullmatch(text) or name == "INSTALLED_APPS":

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from codesensei.source import bounds
 from codesensei.source.errors import listing
 from codesensei.source.settings import Modules
-from codesensei.source.syntax import syntax_if_read, walk
+from codesensei.source.syntax import dotted, syntax_if_read, walk
 from codesensei.source.tree import join
 
 _BASES = {"AbstractBaseUser", "AbstractUser"}
+_OTHER_MODELS = {"pydantic", "sqlmodel", "ninja", "mongoengine", "peewee", "torch", "msgspec"}
 _NO_TABLE = {("abstract", True), ("managed", False), ("proxy", True)}
 
 
@@ -56,14 +57,29 @@ def _models(modules: Modules, folder: str) -> list[str]:
     trees = [tree for file in files if (tree := syntax_if_read(modules.project, file)) and _imports_django(tree)]
     classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
 
-    bases = {name: {ast.unparse(base).rpartition(".")[2] for base in node.bases} for name, node in classes.items()}
-    found = {base for names in bases.values() for base in names - classes.keys() if _is_base(base)}
+    others = {name for tree in trees for name in _from_elsewhere(tree)}
+    bases = {
+        name: {ast.unparse(base).rpartition(".")[2] for base in node.bases if _top(dotted(base)) not in _OTHER_MODELS}
+        for name, node in classes.items()
+    }
+    found = {base for names in bases.values() for base in names - classes.keys() - others if _is_base(base)}
     # A class may stand in a file before that of its base.
     for _ in trees:
         for name, names in bases.items():
             if names & found:
                 found.add(name)
     return [name for name, node in classes.items() if name in found and _has_table(node)]
+
+
+def _from_elsewhere(tree: ast.Module) -> Iterator[str]:
+    """Classes of packages whose models are none of Django's."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and _top(str(node.module)) in _OTHER_MODELS:
+            yield from (alias.asname or alias.name for alias in node.names)
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _is_base(name: str) -> bool:

@@ -60,6 +60,9 @@ def _static_root(settings: Settings, config: StackConfig) -> Iterator[Told]:
 def _hosts(modules: Modules, settings: Settings, config: StackConfig) -> Iterator[Told]:
     """Hostnames for which Django would answer 400."""
     setting = settings.found.get("ALLOWED_HOSTS")
+    if setting and setting.certain and isinstance(setting.value, str):
+        cause = "ALLOWED_HOSTS is one text, and Django takes a list or a tuple alone"
+        yield Told(SourceError(setting.place, cause, "put brackets around it, or split it at its commas"), True)
     if setting is None or not isinstance(setting.value, list):
         return
     allowed = setting.value

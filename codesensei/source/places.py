@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 
 from codesensei.source import bounds
+from codesensei.source.syntax import dotted
 
 # Stands for the source's root, wherever a release will be.
 ROOT = "/:source"
@@ -30,7 +31,8 @@ def place(node: ast.expr, known: Mapping[str, str | None]) -> str | None:
     if isinstance(node, ast.BinOp):
         return _operation(node, known)
     if isinstance(node, ast.Call):
-        return None if node.keywords else _called(node, known)
+        # Path(__file__).resolve(strict=True) fails where there is nothing, and is the same place else.
+        return _called(node, known) if all(word.arg == "strict" for word in node.keywords) else None
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "parents":
         number = _number(node.slice)
         return None if number is None else _above(place(node.value.value, known), number + 1)
@@ -47,8 +49,8 @@ def _operation(node: ast.BinOp, known: Mapping[str, str | None]) -> str | None:
 
 def _called(call: ast.Call, known: Mapping[str, str | None]) -> str | None:
     given = [place(argument, known) for argument in call.args]
-    *owner, name = ast.unparse(call.func).rsplit(".", 1)
-    if isinstance(call.func, ast.Attribute) and owner[0] not in _MODULES:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
+    if isinstance(call.func, ast.Attribute) and dotted(call.func.value) not in _MODULES:
         given = [place(call.func.value, known), *given]
     elif isinstance(call.func, ast.Name) and known.get(name) is not None:
         # django-environ's Path, which can be called for what is in it.

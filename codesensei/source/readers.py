@@ -211,8 +211,12 @@ def _of_environ(call: ast.Call, method: str, words: Mapping[str, ast.expr]) -> R
     third = not method or method in _OF_ITEMS
     cast = (words.get("cast") or _argument(call, 1)) if third else None
     default = words.get("default") or _argument(call, 2 if third else 1)
+    if not method and cast is None:
+        # Without a type, it takes the default's.
+        is_text = default is None or isinstance(getattr(default, "value", None), str)
+        return Reading(name, default, is_text, isinstance(default, (ast.List, ast.Tuple)))
     splits = cast is None if method in ("list", "tuple") else not method and _is_list(cast)
-    return Reading(name, default, method in _TEXTS or (not method and cast is None), splits)
+    return Reading(name, default, method in _TEXTS, splits)
 
 
 def _of_environs(call: ast.Call, method: str, words: Mapping[str, ast.expr]) -> Reading | None:

@@ -16,7 +16,7 @@ from codesensei.source import bounds
 from codesensei.source.archive import Checkout
 from codesensei.source.errors import SourceError
 from codesensei.source.places import ROOT, inside, place
-from codesensei.source.syntax import dotted, syntax_if_read, syntax_of, walk
+from codesensei.source.syntax import as_written, dotted, syntax_if_read, syntax_of, walk
 from codesensei.source.tree import join
 from codesensei.source.values import UNKNOWN, Value, value_of
 from codesensei.source.variables import Given, given, loads_in, with_values
@@ -137,12 +137,14 @@ class Modules:
 class Names:
     """The last text that each name got, None where it got none, and what only running would tell.
 
-    `elsewhere` are modules that the project does not have, from which all names are taken.
+    `elsewhere` are modules that the project does not have, from which all names are taken. `certain`: nothing else may
+    set them, whatever their texts are.
     """
 
     values: dict[str, str | None]
     notes: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+    certain: bool = True
 
     @property
     def unsure(self) -> tuple[str, ...]:
@@ -199,7 +201,7 @@ def read_file_names(modules: Modules, file: str | None, wanted: Sequence[str], m
     """The same for a file, also one that is no module, as the settings of a server."""
     reader = _Reader(modules, frozenset(wanted))
     texts = reader.parse(module, file).texts if file else {}
-    return Names({name: texts.get(name) for name in wanted}, reader.notes, reader.elsewhere)
+    return Names({name: texts.get(name) for name in wanted}, reader.notes, reader.elsewhere, reader.is_certain)
 
 
 class _Reader:
@@ -219,6 +221,12 @@ class _Reader:
         self.sets_anything = False
         self._certain = True
         self._tried = False
+        self._tried_in_vain: set[str] = set()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether nothing that is not read may set more."""
+        return not (self.sets_anything or self.notes or {*self.elsewhere} - self._tried_in_vain)
 
     def parse(self, name: str, file: str, into: _Module | None = None) -> _Module:
         """Read a file, as part of another where `into` is given."""
@@ -294,7 +302,7 @@ class _Reader:
 
     def _branches(self, module: _Module, node: ast.stmt, *, certain: bool) -> None:
         self._targets(module, getattr(node, "target", None))
-        if isinstance(node, ast.If) and certain and _EXISTS.search(ast.unparse(node.test)):
+        if isinstance(node, ast.If) and certain and _EXISTS.search(as_written(node.test)):
             # `if not os.path.exists(x): os.makedirs(x)` makes it where it is not there.
             for one in node.body:
                 if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call):
@@ -380,6 +388,9 @@ class _Reader:
                     # A package of the requirements may have them all.
                     for name, setting in module.settings.items():
                         module.settings[name] = replace(setting, certain=False)
+                else:
+                    # Whoever deploys knows that it may not be there, and it is not in the commit.
+                    self._tried_in_vain.add(target)
                 if not certain:
                     self.absent[target] = f"{module.file}:{node.lineno}"
             return
@@ -413,7 +424,7 @@ class _Reader:
 
     def _folder(self, module: _Module, call: ast.Call, *, certain: bool) -> None:
         """`os.makedirs(LOG_DIR)`, or `(BASE_DIR / "logs").mkdir()`."""
-        called = ast.unparse(call.func)
+        called = dotted(call.func)
         node: ast.expr | None = None
         if called in ("django_heroku.settings", "django_on_heroku.settings"):
             # They set STATIC_ROOT to this folder, and make it.

@@ -41,7 +41,7 @@ def refuse_lost_uploads(project: Checkout, config: ProjectConfig, modules: Modul
     names = read_names(modules, config.settings_module, wanted)
     root, *storages = (names.values[name] for name in wanted)
     # nginx serves files, so a storage that names its files itself keeps them on disk too.
-    if not root or names.notes or (config.media_serving == "none" and not set(storages) <= _ON_DISK):
+    if not root or not names.certain or (config.media_serving == "none" and not set(storages) <= _ON_DISK):
         return
     folder = inside(join(f"{ROOT}/{modules.roots[0]}", root))
     if folder is None or any(f"{folder}/".startswith(f"{path}/") for path in config.shared_paths):

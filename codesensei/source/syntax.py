@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator
 
 from codesensei.source import bounds
@@ -19,7 +20,10 @@ def syntax_of(project: Checkout, file: str) -> ast.Module:
         cause = f"has {bounds.size(length)}, and of Python files at most {bounds.size(bounds.CODE_BYTES)} are read"
         raise SourceError(file, cause, _FIX)
     try:
-        found = ast.parse(project.tree.read_bytes(file), file)
+        with warnings.catch_warnings():
+            # Of what its author may have meant otherwise.
+            warnings.simplefilter("ignore")
+            found = ast.parse(project.tree.read_bytes(file), file)
     except (RecursionError, MemoryError):
         raise _too_deep(file) from None
     _refuse_deep(file, found)
@@ -40,6 +44,14 @@ def walk(tree: ast.Module) -> Iterator[ast.AST]:
     while level:
         yield from level
         level = _below(level)
+
+
+def as_written(node: ast.AST) -> str:
+    """The source of an expression; empty for one of which some Pythons cannot write it, as a text with parts may be."""
+    try:
+        return ast.unparse(node)
+    except ValueError:
+        return ""
 
 
 def dotted(node: ast.AST) -> str:

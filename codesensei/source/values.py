@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Final
 
 from codesensei.source import bounds
+from codesensei.source.syntax import as_written
 
 
 class _Unknown(Enum):
@@ -71,7 +72,7 @@ def _comprehension(node: ast.ListComp, names: Mapping[str, Value], text_of: Call
 def _of_one(node: ast.expr, name: str, item: Value) -> Value:
     if isinstance(node, ast.Name) and node.id == name:
         return item
-    is_stripped = isinstance(item, str) and ast.unparse(node) == f"{name}.strip()"
+    is_stripped = isinstance(item, str) and as_written(node) == f"{name}.strip()"
     return item.strip() if is_stripped else UNKNOWN
 
 
@@ -93,7 +94,7 @@ def _called(node: ast.Call, names: Mapping[str, Value], text_of: Callable[[ast.e
         found = text.strip(*words) if node.func.attr == "strip" else text.split(*words)
         return found if len(found) <= bounds.ITEMS else UNKNOWN
     given = {word.arg or "**": value_of(word.value, names, text_of) for word in node.keywords}
-    called = ast.unparse(node.func)
+    called = as_written(node.func)
     return given if called == "dict" and not node.args else {CALLED: called, **given} if given else UNKNOWN
 
 

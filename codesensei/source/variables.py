@@ -25,7 +25,7 @@ from codesensei.source.readers import (
     readers_of,
     reading,
 )
-from codesensei.source.syntax import dotted, syntax_if_read, walk
+from codesensei.source.syntax import as_written, dotted, syntax_if_read, walk
 from codesensei.wire.quick import dataclass
 
 # What systemd and a unit give every process.
@@ -93,7 +93,7 @@ def given(
     trees = {file: tree for file in files if (tree := syntax_if_read(project, file))}
     nodes = [node for tree in trees.values() for node in walk(tree)]
     found = {name for node in nodes for name in _set_by(node)}
-    elsewhere = any(isinstance(node, ast.Constant) and _ELSEWHERE.fullmatch(str(node.value)) for node in nodes)
+    elsewhere = any(isinstance(node, ast.Constant) and _ELSEWHERE.fullmatch(_text(node)) for node in nodes)
     places = [inside(load) if load else None for load in loads]
     # What is in the release and not in the commit is not there, where it has such a name.
     known = all(place and (project.tree.is_file(place) or _is_of_variables(place)) for place in places)
@@ -209,7 +209,7 @@ class _Values(ast.NodeTransformer):
 
     def visit_With(self, node: ast.With) -> ast.AST:
         # with env.prefixed("SHOP_"):
-        return node if any(".prefixed(" in ast.unparse(item) for item in node.items) else self.generic_visit(node)
+        return node if any(".prefixed(" in as_written(item) for item in node.items) else self.generic_visit(node)
 
     def _value(self, node: ast.expr) -> ast.expr | None:
         read = reading(node, self._readers)
@@ -286,7 +286,7 @@ def overridden(project: Checkout, trees: Mapping[str, ast.Module], variables: Gi
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
             if name not in _LOADERS or not any(map(_wins, call.keywords)):
                 continue
-            said = ast.unparse(call)
+            said = as_written(call)
             for place in _files_of_variables(project):
                 names = sorted({*_LINE.findall(project.read(place))} & {*variables.texts})
                 if names and repr(posixpath.basename(place)) in said:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from codesensei.config.project import ProjectConfig
 from codesensei.source.errors import SourceError, Told
 from codesensei.source.places import ROOT, inside
 from codesensei.source.settings import Modules, Setting, Settings
 from codesensei.source.tree import join
-from codesensei.source.values import parts
+from codesensei.source.values import Value, parts
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.quick import dataclass
 
@@ -104,6 +104,8 @@ def _others(modules: Modules, settings: Settings, base: str, shared: str) -> Ite
     """What the names of settings tell: indexes, queues, exports."""
     for name, setting in settings.found.items():
         for way, text in parts(setting.value):
+            if name == "STORAGES" and _is_elsewhere(setting.value, way):
+                continue
             key = ".".join((name, *way))
             in_file = _SQLITE.fullmatch(text) if name != "DATABASES" else None
             path = _at(base, in_file["path"] if in_file else text) if in_file or _WRITTEN.fullmatch(key) else None
@@ -113,6 +115,13 @@ def _others(modules: Modules, settings: Settings, base: str, shared: str) -> Ite
                 share = "" if is_file else f", or keep it by project.sharedPaths: [{path}]"
                 new = f"{text.partition(':')[0]}:///{kept}" if in_file else kept
                 yield _Write(key, path, setting, f'set it to "{new}"{share}')
+
+
+def _is_elsewhere(storages: Value, way: Sequence[str]) -> bool:
+    """Whether what a storage's options name is no folder, but a place in S3 or its like."""
+    storage = storages.get(way[0]) if isinstance(storages, dict) and way else None
+    backend = storage.get("BACKEND") if isinstance(storage, dict) else None
+    return isinstance(backend, str) and "FileSystem" not in backend
 
 
 def _by_default(settings: Settings, base: str, shared: str) -> Iterator[_Write]:

@@ -178,6 +178,8 @@ def test_what_packages_of_other_names_bring(project: Read) -> None:
         ("LOGO_PATH = 'img/logo.png'", False),
         ("LOGIN_PATH = 'accounts/login'", False),
         ("BLOG_INDEX_FILE = 'blog/index.html'", False),
+        ("STORAGES = {'a': {'BACKEND': 'django.S3Storage', 'OPTIONS': {'location': 'media'}}, **made()}", False),
+        ("STORAGES = {'a': {'BACKEND': 'django.FileSystemStorage', 'OPTIONS': {'location': 'x'}}, **made()}", True),
         ("LOG_DIR = 'log'", True),
         ("APP_LOGS_DIR = 'log'", True),
         ("LOGGING_ROOT = 'log'", True),

@@ -83,3 +83,14 @@ def test_an_app_below_another_root(project_of: Made) -> None:
 )
 def test_other_apps_are_not(project_of: Made, files: dict[str, str]) -> None:
     assert warnings(project_of({"config/settings.py": SETTINGS, "notes/models.py": MODEL, **files})) == []
+
+
+@pytest.mark.proves("preview.models")
+@pytest.mark.parametrize(
+    "base",
+    ["from pydantic import BaseModel\nclass Note(BaseModel)", "import pydantic\nclass Note(pydantic.BaseModel)"],
+)
+def test_models_of_other_packages_have_no_tables(project_of: Made, base: str) -> None:
+    models = f"from django.conf import settings\n{base}:\n    text: str\n"
+    project = project_of({"config/settings.py": SETTINGS, "notes/__init__.py": "", "notes/models.py": models})
+    assert without_migrations(Modules(project, "."), "config.settings") == []

@@ -54,6 +54,8 @@ def deploy(repository: Repository, tmp_path: Path) -> Deploy:
         ("SECRET_KEY = os.environ.get('NOWHERE', '')\n", "config/settings.py:2: SECRET_KEY is empty"),
         ("ALLOWED_HOSTS = ['localhost', '.other.example']\n", "does not have shop.example.com, so Django answers 400"),
         ("DEBUG = False\nALLOWED_HOSTS = []\n", "ALLOWED_HOSTS does not have shop.example.com"),
+        ("ALLOWED_HOSTS = 'shop.example.com'\n", "ALLOWED_HOSTS is one text, and Django takes a list or a tuple alone"),
+        ("ALLOWED_HOSTS = os.environ.get('NOWHERE', '*')\n", "ALLOWED_HOSTS is one text"),
     ],
 )
 def test_what_stops_a_deploy_is_refused(deploy: Deploy, text: str, told: str) -> None:
@@ -171,6 +173,7 @@ READ = {
     "more": "ALLOWED_HOSTS = ['localhost']\nALLOWED_HOSTS += os.environ['HOSTS'].split(',')\n",
     "env.list": f"{ENVIRON}ALLOWED_HOSTS = env.list('HOSTS')\n",
     "env.list with a default": f"{ENVIRON}ALLOWED_HOSTS = env.list('HOSTS', default=['other.example'])\n",
+    "env, as its default": f"{ENVIRON}ALLOWED_HOSTS = env('HOSTS', default=['other.example'])\n",
     "env as list": f"{ENVIRON}ALLOWED_HOSTS = env('HOSTS', cast=list)\n",
     "env, list": f"{ENVIRON}ALLOWED_HOSTS = env('HOSTS', list, default=['other.example'])\n",
     "Csv": f"{DECOUPLE}ALLOWED_HOSTS = config('HOSTS', cast=Csv())\n",

@@ -138,3 +138,54 @@ def test_a_file_whose_name_is_computed_may_set_anything(deploy: Deploy) -> None:
     code = deploy(f"{SPLIT}include('parts/common.py', f'places/{{PLACE}}.py')\n", files)
     assert code.warnings == ()
     assert "includes files whose names are computed" in "".join(code.settings.unsure)
+
+
+@pytest.mark.proves("preview.followed")
+def test_a_value_that_cannot_be_written_into_a_text_again(deploy: Deploy) -> None:
+    """Python 3.11 and older write no backslash into the part of a text, and the preview ended in a traceback."""
+    text = "A = f\"{os.environ['PATTERN']}x\".encode()\nB = f\"{os.environ['PATTERN']}x\".split(',')\n"
+    assert deploy(text, env={"PATTERN": "a\\nb"}).warnings == ()
+
+
+def test_a_number_of_any_length(deploy: Deploy) -> None:
+    assert deploy(f"A = 0x{'f' * 9000}\n").warnings == ()
+
+
+@pytest.mark.proves("preview.followed")
+def test_what_python_warns_of_in_a_file_is_not_told(deploy: Deploy, recwarn: pytest.WarningsRecorder) -> None:
+    deploy("import re\nA = re.compile('\\d+')\nB = 1 is 1\n")
+    assert [str(one.message) for one in recwarn if issubclass(one.category, (SyntaxWarning, DeprecationWarning))] == []
+
+
+@pytest.mark.proves("preview.followed")
+def test_a_folder_that_must_be_there_is_the_same_place(deploy: Deploy) -> None:
+    """As cookiecutter-django writes it."""
+    base = "from pathlib import Path\nBASE_DIR = Path(__file__).resolve(strict=True).parent.parent\n"
+    with pytest.raises(
+        SourceError, match=r"the SQLite file of DATABASES\['default'\] is db.sqlite3 inside the release"
+    ):
+        deploy(base + COMMON.replace("'db.sqlite3'", "BASE_DIR / 'db.sqlite3'"))
+
+
+@pytest.mark.proves("preview.modules")
+def test_an_application_that_only_djangos_own_server_loads(deploy: Deploy) -> None:
+    text = "WSGI_APPLICATION = 'config.gone.application'\nASGI_APPLICATION = 'config.asgi.application'\n"
+    assert deploy(text, {"requirements.txt": "django\ndaphne\n"}).warnings == ()
+
+
+@pytest.mark.proves("preview.media")
+@pytest.mark.parametrize(
+    "text", ["import dynaconf\na = dynaconf.DjangoDynaconf(__name__)\n", "from acme_settings import *\n"]
+)
+def test_uploads_that_something_may_keep_elsewhere(deploy: Deploy, text: str) -> None:
+    files = {"requirements.txt": "django\ndynaconf\nacme-settings\n"}
+    with pytest.raises(SourceError, match="MEDIA_ROOT: it is uploads inside the release"):
+        deploy("MEDIA_ROOT = 'uploads'\n", files)
+    assert deploy(f"MEDIA_ROOT = 'uploads'\n{text}", files).warnings == ()
+
+
+@pytest.mark.proves("preview.media")
+def test_uploads_where_settings_of_one_machine_are_tried(deploy: Deploy) -> None:
+    text = "MEDIA_ROOT = 'uploads'\ntry:\n    from local_settings import *\nexcept ImportError:\n    pass\n"
+    with pytest.raises(SourceError, match="MEDIA_ROOT: it is uploads inside the release"):
+        deploy(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+# As many as PostgreSQL has for a name.
 NAME_BYTES = 63
 _END = re.compile(r"-before-\d{8}-\d{6}$")
 

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+SQLITE = b"SQLite format 3\0"
 # Of an OSError for a user or a group that is not there.
 NO_SUCH_USER = errno.EOWNERDEAD
 
@@ -254,3 +255,8 @@ def read_foreign(path: Path | str, start: int = 0, limit: int = 2**24, folder: i
         # A log that was rotated since then is a new file.
         stream.seek(start if start <= found.st_size else 0)
         return stream.read(limit)
+
+
+def is_sqlite(path: Path | str, folder: int | None = None) -> bool:
+    """Whether a file of somebody else's begins as a SQLite database does."""
+    return read_foreign(path, limit=len(SQLITE), folder=folder) == SQLITE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codesensei.scripts.base import register
+from codesensei.scripts.base.before import NAME_BYTES
 from codesensei.scripts.base.step import Failure, Step, read_json, write_json
 from codesensei.scripts.postgres import postgresql
 from codesensei.scripts.postgres.postgresql import literal
@@ -13,7 +14,6 @@ from codesensei.wire.names import is_system_database
 from codesensei.wire.paths import ProjectPaths
 from codesensei.wire.quick import dataclass
 
-NAME_BYTES = 63
 APPLIED = "applied"
 # Whether a role has been kept from logging in, other than by NOLOGIN.
 LOCKED = "(rolconnlimit = 0 OR coalesce(rolvaliduntil < now(), false))"

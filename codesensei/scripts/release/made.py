@@ -7,11 +7,11 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from codesensei.scripts.base import files
 from codesensei.scripts.release.release import Release
 
 NODE = "node_modules"
 MUCH = 20 << 20
-_SQLITE = b"SQLite format 3\0"
 
 
 def warnings(release: Release, archive: Path) -> Iterator[str]:
@@ -30,7 +30,7 @@ def warnings(release: Release, archive: Path) -> Iterator[str]:
         }
         # Without the archive nobody knows which of them the commit has.
         if committed is not None:
-            databases += [path for path, whole in paths.items() if path not in committed and _is_database(whole)]
+            databases += [path for path, whole in paths.items() if path not in committed and files.is_sqlite(whole)]
     for path in sorted(databases):
         yield (
             f"{path} is a SQLite file in the release, made by its build: nothing can write it, and the next release"
@@ -42,13 +42,6 @@ def warnings(release: Release, archive: Path) -> Iterator[str]:
                 f"{path} takes {size >> 20} MB in each release that is kept; if nothing needs it once the assets are"
                 f" built, add rm -rf {path} to project.hooks.afterCollectstatic"
             )
-
-
-def _is_database(path: str) -> bool:
-    if os.path.islink(path) or not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(_SQLITE)) == _SQLITE
 
 
 def _size(folder: str) -> int:

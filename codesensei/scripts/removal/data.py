@@ -13,7 +13,6 @@ from codesensei.scripts.base import before, files
 from codesensei.scripts.base.step import Step
 
 SQLITE = re.compile(r".*\.(sqlite3?|db)")
-BEGINNING = b"SQLite format 3\0"
 _JOURNAL = re.compile(r"-(wal|shm|journal)$")
 DATABASE, MEDIA = frozenset({"database"}), frozenset({"media"})
 BOTH = DATABASE | MEDIA
@@ -107,5 +106,4 @@ def _kind(name: str, folder: int, databases: Collection[str]) -> frozenset[str]:
     if known in databases or SQLITE.fullmatch(known):
         return DATABASE
     # A database of the project's, under any name, or an upload in that format: whichever stays, it stays.
-    is_sqlite = files.read_foreign(main, limit=len(BEGINNING), folder=folder) == BEGINNING
-    return BOTH if is_sqlite else MEDIA
+    return BOTH if files.is_sqlite(main, folder) else MEDIA

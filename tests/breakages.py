@@ -66,7 +66,7 @@ UNIT = [
     Breakage("migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "    if not done.answer:\n", "    if False:\n"),
     Breakage("backups.cut-off", f"{SCRIPTS}/backups/back.py", "    make.sweep(step)\n", ""),
     Breakage("backups.cut-off", f"{SCRIPTS}/backups/back.py", "except (Failure, OSError):", "except Failure:"),
-    Breakage("release.on-disk", f"{SCRIPTS}/backups/back.py", "        sync(beside)\n", ""),
+    Breakage("release.on-disk", f"{SCRIPTS}/backups/back.py", "            sync(place)\n", "            pass\n"),
     Breakage("release.on-disk", f"{SCRIPTS}/bootstrap.sh", '    sync -f "$LIBRARY/toolkit/.$hash"\n', ""),
     Breakage("release.on-disk", f"{SCRIPTS}/release/install.py", "    jobs.wait_for_disk(step, venv)\n", ""),
     Breakage("release.on-disk", f"{SCRIPTS}/release/prepare.py", "    jobs.wait_for_disk(step, release.path)\n", ""),
@@ -1066,13 +1066,13 @@ UNIT = [
     ),
     Breakage("story.switch.drift", f"{STORY}/live.py", "if web and change.is_down(web):", "if not web:"),
     Breakage(
-        "story.switch.drift", f"{SCRIPTS}/serving/change.py", "        return again(live)\n", "        return []\n"
+        "story.switch.drift", f"{SCRIPTS}/serving/change.py", "        return again(was)\n", "        return []\n"
     ),
     Breakage(
         "story.switch.drift",
         f"{SCRIPTS}/steps/look.py",
-        "(*_unfit(project), *findings.changed_password(project))",
-        "findings.changed_password(project)",
+        "of_all = (*_unfit(project), *",
+        "of_all = (*",
     ),
     Breakage("story.processes.time", f"{STORY}/live.py", "{_drains(wanted)}{had}", "{_drains(was)}"),
     Breakage("story.processes.time", f"{STORY}/live.py", "ending = [wanted or was for", "ending = [was for"),
@@ -2803,7 +2803,7 @@ UNIT = [
     Breakage("errors.terminal", f"{SCRIPTS}/base/step.py", "return printable_lines(", "return str("),
     Breakage("root.logs", f"{SCRIPTS}/steps/switch.py", 'files.close_to_others(step.project.site_log, "adm")', "False"),
     Breakage("root.logs", f"{SCRIPTS}/base/files.py", "os.fchmod(handle, 0o640)", "pass"),
-    Breakage("errors.four", f"{SCRIPTS}/postgres/postgresql.py", "NO_SPACE in words", "False"),
+    Breakage("errors.four", f"{SCRIPTS}/postgres/postgresql.py", "{NO_SPACE: FREE_SPACE, ", "{"),
     Breakage("errors.terminal", f"{WIRE}/said.py", "printable_lines(shortened(text))", "shortened(text)"),
     Breakage("errors.line", f"{WIRE}/said.py", "LINE_BYTES = 60_000\n", "LINE_BYTES = 70_000\n"),
     Breakage("errors.line", f"{WIRE}/said.py", "[_left_out(left)] if left else []", ""),

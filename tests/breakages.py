@@ -42,6 +42,7 @@ UNIT = [
     Breakage("console.interrupted", "codesensei/console/__main__.py", "except KeyboardInterrupt:", "except KeyError:"),
     Breakage("console.interrupted", ENGINE, "        elif times > 1:\n", "        elif times > 2:\n"),
     Breakage("console.interrupted", ENGINE, "        if interrupts:\n", "        if not interrupts:\n"),
+    Breakage("console.interrupted", ENGINE, "(coming, 0 if waiting else 1))\n", "(coming, 1))\n"),
     Breakage("console.interrupted", REVIEW, "        new.unlink(missing_ok=True)\n", "        pass\n"),
     Breakage(
         "console.names",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -110,19 +111,13 @@ class Engine:
         kept = {name: value for name, value in os.environ.items() if name not in OF_OTHER_STACKS}
         try:
             process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env=kept,
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=kept
             )
         except FileNotFoundError:
             raise CommandError("pulumi", "it is not on PATH", TOOLS) from None
         with process:
             assert process.stdout
-            interrupts = _passed_on(process.stdout, say, words[0])
+            interrupts = passed_on(process.stdout, say, words[0])
         if interrupts:
             raise self._interrupted(words[0], interrupts, process.returncode)
         if process.returncode:
@@ -147,17 +142,21 @@ class Engine:
         return _pulumi(*words, "--stack", self.stack, seconds=seconds)
 
 
-def _passed_on(lines: Iterable[str], say: Callable[[str], None], word: str) -> int:
+def passed_on(lines: Iterable[bytes], say: Callable[[str], None], word: str) -> int:
     """Say each line; returns how often the terminal has interrupted this and with it the engine, which ends by itself.
 
     At the third time it is not waited for: something else may hold the pipe.
     """
-    interrupts = 0
+    interrupts, waiting, coming = 0, list[bytes](), iter(lines)
     while interrupts <= MOST_INTERRUPTS:
         try:
-            for line in lines:
-                say(printable_lines(line.rstrip("\n")))
-            break
+            while True:
+                # Read and kept without a line of Python between: Ctrl-C may come at any moment, and decoding is Python.
+                waiting.extend(itertools.islice(coming, 0 if waiting else 1))
+                if not waiting:
+                    return interrupts
+                say(printable_lines(waiting[0].decode("utf-8", "replace").rstrip("\n")))
+                waiting.clear()
         except KeyboardInterrupt:
             interrupts += 1
             if interrupts == 1:

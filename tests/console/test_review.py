@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from codesensei.console import engine
 from codesensei.console.__main__ import cli
 from codesensei.console.derive import slug_of
 from codesensei.console.engine import Engine
@@ -332,6 +334,9 @@ def interrupted(desk: Desk, times: int, *words: str) -> tuple[str, str]:
     process = subprocess.Popen(argv, env=environment, start_new_session=True, **pipes)
     assert process.stdout
     seen: list[str] = []
+    # Nothing ends the wait for a line that never comes.
+    late = threading.Timer(60, process.kill)
+    late.start()
     for number in range(times):
         awaited = f"interrupt {number}" if number else "a step is under way"
         for line in iter(process.stdout.readline, ""):
@@ -340,8 +345,9 @@ def interrupted(desk: Desk, times: int, *words: str) -> tuple[str, str]:
                 break
         os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
+    late.cancel()
     (desk.place / "interrupts").unlink()
-    assert process.returncode == 130, err
+    assert process.returncode == 130, (seen, out, err)
     return "".join(seen) + out, err
 
 
@@ -349,6 +355,19 @@ ENDED = {
     1: "has ended after the step that was under way, and what it has done stays",
     2: "has ended at once; the step that was under way goes on on the server",
 }
+
+
+@pytest.mark.proves("console.interrupted")
+def test_a_line_that_was_read_when_ctrl_c_came_is_said_all_the_same() -> None:
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        if text == "second" and not any(line.startswith("interrupted") for line in said):
+            raise KeyboardInterrupt
+        said.append(text)
+
+    assert engine.passed_on([b"first\n", b"second\n", b"third\n"], say, "up") == 1
+    assert [line for line in said if not line.startswith("interrupted")] == ["first", "second", "third"]
 
 
 @pytest.mark.proves("console.interrupted")

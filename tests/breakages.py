@@ -2320,6 +2320,15 @@ UNIT = [
     Breakage("look.door", f"{SCRIPTS}/steps/look.py", "            *_led_away(project),\n", ""),
     Breakage("look.drop-ins", f"{SCRIPTS}/serving/findings.py", 'if path.parent.name == f"{name}.d" and', "if"),
     Breakage("look.drop-ins", f"{SCRIPTS}/serving/findings.py", '} - {"Environment"}', "}"),
+    Breakage(
+        "look.services",
+        f"{SCRIPTS}/serving/certificates.py",
+        "        yield from units.amiss(TIMER)\n",
+        "        pass\n",
+    ),
+    Breakage(
+        "look.services", f"{SCRIPTS}/serving/certificates.py", "    if units.show(TIMER).file:\n", "    if True:\n"
+    ),
     Breakage("look.certificate", f"{SCRIPTS}/serving/certificates.py", "WARN_ACME_DAYS if manifest.acme else", ""),
     Breakage("config.drift.variables", f"{SCRIPTS}/steps/look.py", "and each.has_another_text:", ":"),
     Breakage(

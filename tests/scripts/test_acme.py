@@ -15,6 +15,7 @@ import pytest
 from codesensei.scripts.base import commands, nginx, units
 from codesensei.scripts.base.commands import Result
 from codesensei.scripts.base.step import Failure, write_json
+from codesensei.scripts.base.units import UnitState
 from codesensei.scripts.serving import certificates, dns
 from codesensei.scripts.serving import pair as certificate
 from codesensei.scripts.serving.certificates import Folder, Held
@@ -246,6 +247,25 @@ def test_what_the_look_finds(obtain: Any, certbot: Certbot, server: Path) -> Non
     obtain("a.example", "b.example")
     serve(server)
     assert list(certificates.lacking(project)) == ["there is no valid certificate for b.example"]
+
+
+@pytest.mark.proves("look.services")
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (UnitState(active="active", file="enabled"), []),
+        (UnitState(active="inactive", file="disabled"), ["certbot.timer is inactive"]),
+        # Another certbot than Debian's.
+        (UnitState(active="inactive"), []),
+    ],
+)
+def test_the_timer_that_renews(
+    obtain: Any, server: Path, monkeypatch: pytest.MonkeyPatch, state: UnitState, told: list[str]
+) -> None:
+    obtain("a.example")
+    serve(server)
+    monkeypatch.setattr(units, "show_all", lambda names: dict.fromkeys(names, state))
+    assert list(certificates.lacking(ProjectPaths("shop"))) == told
 
 
 def test_an_expired_certificate_covers_nothing() -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from codesensei.scripts.base import host, register, sites
+from codesensei.scripts.base import register
 from codesensei.scripts.base.sites import Configuration, Site
 from codesensei.scripts.base.step import Failure
 from codesensei.scripts.base.together import raise_all
@@ -35,11 +35,6 @@ class Rival:
     fix: str
     removable: bool = False
     of_stack: bool = False
-
-
-def find(project: ProjectPaths, hostnames: Iterable[str]) -> list[Rival]:
-    """The rivals of a project with these hostnames; none where nginx is not there or refuses its own configuration."""
-    return rivals(sites.configuration(), project, hostnames, host.own_addresses())
 
 
 def refuse(found: Iterable[Rival], *, adopt: bool) -> None:

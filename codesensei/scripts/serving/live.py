@@ -128,10 +128,10 @@ def _renewing(project: ProjectPaths) -> Path:
     return project.memory / "switch" / "renewing.json"
 
 
-def renew_all(project: ProjectPaths, why: str) -> None:
+def renew_all(project: ProjectPaths) -> None:
     """Have the next switch renew every process of the project."""
     files.make_directory(_renewing(project).parent, 0o700)
-    write_json(_renewing(project), {"why": why}, copied=False)
+    write_json(_renewing(project), {}, copied=False)
 
 
 def has_to_renew(project: ProjectPaths) -> bool:
@@ -172,7 +172,7 @@ def all_or_nothing(
     try:
         yield
         write_json(step.project.live, codec.encode(step.data))
-        write_json(_ending(step.project), {"release": step.args[0]}, copied=False)
+        write_json(_ending(step.project), {}, copied=False)
         remove_json(_renewing(step.project))
         remove_json(_journal(step.project))
     except Exception as error:

@@ -26,7 +26,7 @@ def run(step: Step[Environment]) -> None:
         ) from None
     path = step.project.env_file(variables)
     if _was_edited(step.project, variables, data.content):
-        live.renew_all(step.project, f"{path} was changed by hand")
+        live.renew_all(step.project)
     wrote = files.write_file(path, data.content, 0o640, "root", data.user)
     step.converge(wrote, f"environment {path} written")
     step.manage(path)

@@ -265,7 +265,7 @@ def test_variables_that_were_edited_reach_no_process_for_long() -> None:
 def test_processes_are_renewed_after_their_variables_were_put_back() -> None:
     with LIVE.machine() as machine:
         before = {name: machine.systemd.units[name].invocation for name in (WEB, MAIL)}
-        machine.write(f"{stack.MEMORY}/switch/renewing.json", {"why": "edited"})
+        machine.write(f"{stack.MEMORY}/switch/renewing.json", {})
         assert switch(machine, FIRST).ok
         after = {name: machine.systemd.units[name].invocation for name in (WEB, MAIL)}
         assert not {*before.values()} & {*after.values()}

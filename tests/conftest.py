@@ -63,3 +63,14 @@ def loop_of_its_own() -> Iterator[None]:
     yield
     asyncio.set_event_loop(None)
     loop.close()
+
+
+@pytest.fixture(autouse=True)
+def scratch_modules_forgotten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a test imports from a directory of its own would be the next test's module of that name."""
+    scratch = str(tmp_path_factory.getbasetemp())
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(scratch):
+            del sys.modules[name]

@@ -152,8 +152,6 @@ def test_the_celery_app_itself_is_asked(tmp_path: Path, monkeypatch: pytest.Monk
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "background.py").write_text(lines)
-    monkeypatch.delitem(sys.modules, "shop_conf", raising=False)
-    monkeypatch.delitem(sys.modules, "shop_conf.background", raising=False)
     (tmp_path / "other.py").write_text("raise SystemExit('Celery(')\n")
     assert asked(SETTINGS_MODULE="shop_conf.settings") == {}
     assert asked(SETTINGS_MODULE="shop_conf.settings", load=True) == {"Celery's broker_url": "redis h 6379 3"}

@@ -316,8 +316,6 @@ def test_a_line_s_own_variables_reach_its_project(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"))
     monkeypatch.syspath_prepend(tmp_path / "lib")
-    for name in ("celery", "celery.app", "celery.app.utils"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
     problem = ask_workers.problem_of(line)
     assert (problem and problem["cause"]) == cause
     assert "x:y" not in str(problem)

@@ -694,6 +694,7 @@ UNIT = [
         'if not is_served(target.hostname or "", hosts):',
         "if not target.hostname:",
     ),
+    Breakage("switch.drips", f"{SCRIPTS}/base/probe.py", "    timer.start()\n", ""),
     Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
     Breakage(
         "tls.probe", f"{SCRIPTS}/base/probe.py", '"X-Forwarded-Proto": parts.scheme,', '"X-Forwarded-Proto": "http",'
@@ -2312,7 +2313,7 @@ UNIT = [
     Breakage(
         "look.login", f"{SCRIPTS}/serving/findings.py", "        if why := hba.refusal(way):\n", "        if False:\n"
     ),
-    Breakage("look.login", f"{SCRIPTS}/serving/findings.py", '{REFUSED[0]}: {failure.cause}"', '{failure.cause}"'),
+    Breakage("look.login", f"{SCRIPTS}/serving/findings.py", "does not answer root: {failure", "{failure"),
     Breakage("look.login", f"{SCRIPTS}/steps/database.py", '    if found and found[0]["locked"]:\n', "    if False:\n"),
     Breakage("look.login", f"{SCRIPTS}/steps/database.py", "port=port, host=way.host, user", "port=port, user"),
     Breakage("look.nginx", f"{SCRIPTS}/serving/findings.py", "    if configuration.problem:\n", "    if False:\n"),

@@ -274,10 +274,18 @@ def test_what_is_amiss_with_the_database(
         PROJECT.fetched_folders.mkdir(parents=True)
     with listen(database):
         assert list(findings.of_database(PROJECT)) == told
-    assert findings.lost_database(PROJECT) == []
-    monkeypatch.setattr(findings, "databases_that_serve", lambda project: {"shop db"})
-    lost = [word for word in told if word.startswith("database")]
-    assert [word for word in findings.lost_database(PROJECT) if word in told] == lost * (is_open is None)
+
+
+@pytest.mark.parametrize(("serves", "unrepaired"), [({"shop db"}, ["database shop db is gone"]), (set(), [])])
+def test_only_a_database_that_serves_is_given_up(
+    database: Path, monkeypatch: pytest.MonkeyPatch, serves: set[str], unrepaired: list[str]
+) -> None:
+    monkeypatch.setattr(postgresql, "rows", lambda port, query: [{"role": None, "open": None}])
+    monkeypatch.setattr(findings, "databases_that_serve", lambda project: serves)
+    monkeypatch.chdir(database.parent)
+    with listen(database):
+        found = list(findings.of_database(PROJECT))
+    assert [word for word in found if isinstance(word, findings.Unrepaired)] == unrepaired
 
 
 @pytest.mark.proves("look.login")

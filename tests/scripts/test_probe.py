@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +64,9 @@ class _Pages(http.server.BaseHTTPRequestHandler):
             leads[path] = path
         if path.startswith("/longer"):
             leads[path] = f"{path}r"
+        if path.startswith("/drips"):
+            self.drip(b"HTTP/1.0 200 OK\r\n" + (b"" if path == "/drips-before" else b"Content-Length: 1000\r\n\r\n"))
+            return
         body = "\n".join(f"{name}: {value}" for name, value in sorted(self.headers.items())).encode()
         self.send_response(302 if path in leads else 200)
         if path in leads:
@@ -72,6 +77,14 @@ class _Pages(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def drip(self, start: bytes) -> None:
+        """A byte now and then, for ever, until the visitor goes."""
+        pause = threading.Event()
+        with contextlib.suppress(ConnectionError):
+            self.connection.sendall(start)
+            while not pause.wait(0.05):
+                self.connection.sendall(b"x")
 
     def log_message(self, *_: object) -> None:
         pass
@@ -135,6 +148,15 @@ def test_cookies_are_kept(door: Door, scheme: str, cookies: str) -> None:
 def test_a_redirect_to_what_a_pattern_is_for(door: Door, hosts: str, problem: bool) -> None:
     found = visit(door, "http://shop.example.com/elsewhere", [hosts], 5)
     assert found.problem.startswith("it redirects to the host other.example.org") is problem
+
+
+@pytest.mark.proves("switch.drips")
+@pytest.mark.parametrize("page", ["/drips", "/drips-before"])
+def test_an_answer_in_drips_is_none(door: Door, page: str) -> None:
+    began = time.monotonic()
+    (answer,) = visit(door, url_of("http", HOSTS[0], page), HOSTS, 0.3).answers
+    assert answer.error == "it did not answer in time"
+    assert time.monotonic() - began < 5
 
 
 def test_an_address_is_encoded_as_browsers_do(door: Door) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator
 from http.cookiejar import CookieJar
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import Request
@@ -96,18 +98,40 @@ def ask(door: Door, url: str, cookies: CookieJar, timeout: float) -> Answer:
         headers |= {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"}
     connection = _connection(door, parts.scheme, parts.hostname or "", timeout)
     path = parts._replace(scheme="", netloc="", path=parts.path or "/").geturl()
+    late = threading.Event()
     try:
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        cookies.extract_cookies(response, request)
-        body = response.read(BODY_READ).decode("utf-8", "replace")
-        return Answer(response.status, response.getheader("Location") or "", body, url=url)
-    except TimeoutError:
-        return Answer(error=SLOW, url=url)
+        connection.connect()
+        with _cut_off(connection.sock, timeout, late):
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            cookies.extract_cookies(response, request)
+            body = response.read(BODY_READ).decode("utf-8", "replace")
+        error = SLOW if late.is_set() else ""
+        return Answer(response.status, response.getheader("Location") or "", body, error, url=url)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(error=f"no answer ({error.__class__.__name__}: {error})", url=url)
+        slow = late.is_set() or isinstance(error, TimeoutError)
+        return Answer(error=SLOW if slow else f"no answer ({error.__class__.__name__}: {error})", url=url)
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def _cut_off(connection: socket.socket, seconds: float, late: threading.Event) -> Iterator[None]:
+    """End an answer that comes in drips: the socket's own timeout begins anew with each of them."""
+
+    def cut() -> None:
+        late.set()
+        with contextlib.suppress(OSError):
+            # Not TLS's own, which takes the connection away from who still reads.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _connection(door: Door, scheme: str, host: str, timeout: float) -> http.client.HTTPConnection:

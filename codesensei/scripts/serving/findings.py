@@ -34,6 +34,12 @@ JOURNAL_SECONDS = 3600.0
 ANSWER_SECONDS = 2.0
 
 
+class Unrepaired(str):
+    """Drift that no step repairs by itself: it ends, and says what to write."""
+
+    __slots__ = ()
+
+
 def of_project(live: Live, clean: Callable[[str], str] | None) -> Iterator[Finding]:
     """Processes that do not stay up, packages whose Python is gone, a database whose sorting has changed.
 
@@ -97,7 +103,7 @@ def unread_site(configuration: Configuration, project: ProjectPaths) -> Iterator
     link = paths.site_link(project.site)
     # A link that is gone is put back.
     if link and link.is_symlink() and configuration.files and str(link) not in configuration.files:
-        yield f"nginx does not read {link}"
+        yield Unrepaired(f"nginx does not read {link}")
 
 
 def _killed_for_memory(name: str) -> int:
@@ -151,10 +157,6 @@ def _of_collation(applied: Applied) -> Iterator[Finding]:
         yield Finding(thing=f"database {applied.name}", cause=cause, fix=fix)
 
 
-# In what a step does not repair by itself: it ends, and says what to write.
-REFUSED = ("does not answer root", "of pg_hba.conf")
-
-
 def of_database(project: ProjectPaths) -> Iterator[str]:
     """What is amiss with the server's own PostgreSQL, the project's role in it, and its database."""
     applied = ownership.applied(project)
@@ -166,17 +168,7 @@ def of_database(project: ProjectPaths) -> Iterator[str]:
             yield from _in_cluster(project, applied)
         except Failure as failure:
             # The step says what to do.
-            yield f"PostgreSQL (port {applied.port}) {REFUSED[0]}: {failure.cause}"
-
-
-def lost_database(project: ProjectPaths) -> list[str]:
-    """The database, where it is gone: no step may put an empty one in its place."""
-    applied = ownership.applied(project)
-    return [_lost(applied.name)] if applied and applied.name in databases_that_serve(project) else []
-
-
-def _lost(name: str) -> str:
-    return f"database {name} is gone"
+            yield Unrepaired(f"PostgreSQL (port {applied.port}) does not answer root: {failure.cause}")
 
 
 def _in_cluster(project: ProjectPaths, applied: Applied) -> Iterator[str]:
@@ -193,9 +185,11 @@ def _in_cluster(project: ProjectPaths, applied: Applied) -> Iterator[str]:
     elif applied.host is not None:
         way = hba.Way(applied.port, applied.name, applied.role, applied.host, applied.user, applied.has_password)
         if why := hba.refusal(way):
-            yield f"role {applied.role} may not log in: {REFUSED[1]}, {why}"
+            yield Unrepaired(f"role {applied.role} may not log in: of pg_hba.conf, {why}")
     if found["open"] is None:
-        yield _lost(applied.name)
+        gone = f"database {applied.name} is gone"
+        # No step may put an empty one in its place.
+        yield Unrepaired(gone) if applied.name in databases_that_serve(project) else gone
     # Nothing but a restore that was cut off closes a database.
     elif not found["open"] and project.fetched_folders.exists():
         yield f"database {applied.name} takes no connections"

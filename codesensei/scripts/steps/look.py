@@ -79,13 +79,10 @@ def run(slug: str, _words: list[str]) -> int:
 def _seen(project: ProjectPaths, step: str) -> SeenStep:
     proof = proofs.read(project, step)
     manifest = Live.read(project).manifest if step == SWITCH.name else None
-    others, unread = _sites(project, manifest) if manifest else ((), ())
-    drift = (*proofs.drift(proof), *_amiss(project, step), *others, *unread)
+    of_proxy = _sites(project, manifest) if manifest else ()
+    drift = (*proofs.drift(proof), *_amiss(project, step), *of_proxy)
     changes = _changes(project, step, proof) if drift else {}
-    refused = (*unread, *(others if manifest and not manifest.adopt else ()))
-    if step == DATABASE.name:
-        lost = findings.lost_database(project)
-        refused = tuple(word for word in drift if word in lost or any(part in word for part in findings.REFUSED))
+    refused = tuple(word for word in drift if isinstance(word, findings.Unrepaired))
     return SeenStep(applied=proof.applied, drift=drift, changes=changes, refused=refused)
 
 
@@ -193,12 +190,13 @@ def _findings(project: ProjectPaths) -> Iterator[Finding]:
         yield from filter(None, [limited.finding()])
 
 
-def _sites(project: ProjectPaths, manifest: Manifest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _sites(project: ProjectPaths, manifest: Manifest) -> Iterator[str]:
     """Sites of nginx that somebody has made since with the project's hostnames; and the project's own, if unread."""
     configuration = sites.configuration()
-    found = rivals.rivals(configuration, project, manifest.health.hosts, host.own_addresses())
-    others = tuple(f"{rival.thing}: {rival.cause}" for rival in found)
-    return others, tuple(findings.unread_site(configuration, project))
+    for rival in rivals.rivals(configuration, project, manifest.health.hosts, host.own_addresses()):
+        told = f"{rival.thing}: {rival.cause}"
+        yield told if manifest.adopt else findings.Unrepaired(told)
+    yield from findings.unread_site(configuration, project)
 
 
 def _damaged(project: ProjectPaths) -> Iterator[str]:

@@ -694,6 +694,7 @@ UNIT = [
         'if not is_served(target.hostname or "", hosts):',
         "if not target.hostname:",
     ),
+    Breakage("static.within-media", "codesensei/render/site.py", '"" if static_within else "^~ "', '"^~ "'),
     Breakage("switch.drips", f"{SCRIPTS}/base/probe.py", "    timer.start()\n", ""),
     Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
     Breakage(

@@ -89,6 +89,8 @@ def site(
     server_names = nginx.server_names(hostnames)
     if not server_names:
         raise ValueError("a site needs a hostname")
+    # Of two that lie in one another, the inner one has its own files.
+    static_within = static_url and media_url and url_path(static_url).startswith(url_path(media_url))
     return render(
         "site.conf.j2",
         slug=project.slug,
@@ -101,6 +103,7 @@ def site(
         server_names=server_names,
         static_pattern=static_url and f"^{nginx.pattern(url_path(static_url))}(?<codesensei_file>.+)$",
         media_url=media_url and url_path(media_url),
+        media_before_static="" if static_within else "^~ ",
         media_internal=media_internal,
         tls=certificate is not None,
         certificate=certificate,

@@ -239,7 +239,13 @@ def _fill(folder: Path) -> Path:
 
 
 def _serve(
-    folder: Path, trusted: list[str], *, external: bool = False, internal: bool = False, **limits: Any
+    folder: Path,
+    trusted: list[str],
+    *,
+    external: bool = False,
+    internal: bool = False,
+    static_url: str = "/static/",
+    **limits: Any,
 ) -> Iterator[_Served]:
     program = nginx()
     folder.chmod(0o755)
@@ -247,7 +253,7 @@ def _serve(
     port = _free_port()
     place = _Place("shop", root)
     text = site.site(
-        place, hostnames=[HOST, "www.example.com"], static_url="/static/", media_url="/media/", media_internal=internal,
+        place, hostnames=[HOST, "www.example.com"], static_url=static_url, media_url="/media/", media_internal=internal,
         trusted_proxies=trusted, external_tls=external, body_size="1k", **limits,
     )  # fmt: skip
     owner = "user root;" if os.getuid() == 0 else ""
@@ -594,6 +600,15 @@ def test_everybody_else_is_sent_to_https_whatever_they_say(external: _Served, pa
 def test_the_server_itself_is_served_and_not_believed(external: _Served) -> None:
     headers = replace(external, source="127.0.0.1").seen(X_Forwarded_Proto="http", X_Forwarded_For="192.0.2.9")
     assert (headers["x-forwarded-proto"], headers["x-forwarded-for"]) == ("https", "127.0.0.1")
+
+
+@pytest.mark.proves("static.within-media")
+@pytest.mark.parametrize("internal", [False, True])
+def test_static_files_below_the_uploads(tmp_path: Path, internal: bool) -> None:
+    for served in _serve(tmp_path, [], static_url="/media/static/", internal=internal):
+        assert served.ask("/media/static/app.js")[2] == b"new"
+        assert served.ask("/media/static/app.0ld.js")[2] == b"only old"
+        assert served.ask("/media/photo.txt")[0] == (404 if internal else 200)
 
 
 @pytest.mark.proves("media.internal")

@@ -117,7 +117,7 @@ def ask(door: Door, url: str, cookies: CookieJar, timeout: float) -> Answer:
 
 @contextlib.contextmanager
 def _cut_off(connection: socket.socket, seconds: float, late: threading.Event) -> Iterator[None]:
-    """End an answer that comes in drips: the socket's own timeout begins anew with each of them."""
+    """End an answer that comes in drips: the socket's own timeout begins again with each of them."""
 
     def cut() -> None:
         late.set()

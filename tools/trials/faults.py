@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from tools.sandbox.cgroups import cgroup
 from tools.sandbox.errors import SandboxError
 from tools.trials.stack import Stack
 
+# Seconds between two looks for new processes.
+PAUSE = 0.1
 SLUG = "guestbook"
 ROOT = f"/srv/codesensei/{SLUG}"
 MEMORY = f"/var/lib/codesensei/{SLUG}"
@@ -123,16 +127,30 @@ def _reset(deploy: Deploy) -> None:
 
 
 def _squeeze(deploy: Deploy, megabytes: int) -> None:
-    """From now on the server gets so much memory more than it has, and no swap."""
+    """As long as the deploy runs, the server gets so much memory more than it has, and no swap."""
     names = deploy.stack.server.container
     limit = Path("/sys/fs/cgroup/memory") / f"trial-{names.machine}"
     limit.mkdir(exist_ok=True)
     init = cgroup(names.cgroup).init()
+    _move(init, limit)
+    (limit / "memory.limit_in_bytes").write_text(f"{megabytes}M")
+
+    def go_on() -> None:
+        while deploy.process.poll() is None:
+            _move(init, limit)
+            time.sleep(PAUSE)
+        (limit / "memory.limit_in_bytes").write_text("-1")
+
+    threading.Thread(target=go_on, daemon=True).start()
+
+
+def _move(init: int | None, limit: Path) -> None:
+    """All of a server's processes but its process 1, which a whole machine's kernel never takes for want of memory."""
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if init and os.readlink(entry / "ns/pid") == os.readlink(f"/proc/{init}/ns/pid"):
+            inside = init and os.readlink(entry / "ns/pid") == os.readlink(f"/proc/{init}/ns/pid")
+            if inside and entry.name != str(init):
                 (limit / "cgroup.procs").write_text(entry.name)
-    (limit / "memory.limit_in_bytes").write_text(f"{megabytes}M")
 
 
 def small(folder: str, options: str) -> str:

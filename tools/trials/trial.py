@@ -138,9 +138,6 @@ class Ground:
         with Visitors(self.server, stack.hostname) as visitors:
             self.change()
             hit, code, said = self._deploy(fault, trial.phase)
-            if not self.server.running():
-                # Short of memory, the kernel took its process 1 as well, which on a whole machine it never does.
-                self.server.reboot(power_cut=True)
             if fault.lift:
                 self.server.console(fault.lift, check=False)
             stack.recover_state()

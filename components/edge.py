@@ -49,7 +49,7 @@ class EdgeProxy(Component):
             self.default_tls = self.tls.apply(lambda digest: str(stack.paths.tls(digest)))
         events = settings.interface == "asgi"
         text = Output.all(names, self.tls).apply(
-            lambda known: _site(stack, known[0], known[1], static, media, events=events)
+            lambda known: _site(stack, known[0], known[1], settings.static_url, media, events=events)
         )
         self.files = text.apply(lambda known: (File(path=str(stack.paths.site), content=known),))
         self.register_outputs({"hostnames": hostnames})
@@ -87,14 +87,22 @@ def _digest(text: str) -> str:
 
 
 def _site(
-    stack: Stack, hostnames: list[str], tls: str | None, static: str | None, media: str | None, *, events: bool
+    stack: Stack,
+    hostnames: list[str],
+    tls: str | None,
+    static: str,
+    media: str | None,
+    *,
+    events: bool,
 ) -> str:
     config = stack.config
+    serves_static = config.project.static == "serve"
     folder = stack.paths.tls(tls or "") / ("live" if config.tls.kind == "acme" else "")
     return site.site(
         stack.paths,
         hostnames=hostnames,
-        static_url=static,
+        static_url=static if serves_static else None,
+        own_static=None if serves_static else static,
         media_url=media,
         media=config.project.media,
         media_internal=config.project.media_kind == "internal",

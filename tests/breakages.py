@@ -694,7 +694,9 @@ UNIT = [
         'if not is_served(target.hostname or "", hosts):',
         "if not target.hostname:",
     ),
-    Breakage("static.within-media", "codesensei/render/site.py", '"" if static_within else "^~ "', '"^~ "'),
+    Breakage("static.within-media", "codesensei/render/site.py", '"" if within and static_url else "^~ "', '"^~ "'),
+    Breakage("static.within-media", "codesensei/render/site.py", "if within and not static_url", "if False"),
+    Breakage("static.within-media", "components/edge.py", "None if serves_static else static,", "None,"),
     Breakage("switch.drips", f"{SCRIPTS}/base/probe.py", "    timer.start()\n", ""),
     Breakage("tls.redirect", f"{SCRIPTS}/base/probe.py", "if target.scheme != scheme:", "if not target.scheme:"),
     Breakage(

@@ -54,6 +54,7 @@ def site(
     *,
     hostnames: Iterable[str],
     static_url: str | None,
+    own_static: str | None = None,
     media_url: str | None = None,
     media: str = MEDIA,
     media_internal: bool = False,
@@ -69,15 +70,16 @@ def site(
 ) -> str:
     """One project's site.
 
-    `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. With
-    `media_internal` it serves uploads where an answer of the project's names them in X-Accel-Redirect, and asks the
-    project for everything else there. With `certificate` and `key`
-    (paths on the server) the project is served over TLS, and HTTP redirects to it. `trusted_proxies` are networks whose
-    X-Forwarded-* headers are believed; with `external_tls` they alone are served, as over HTTPS, and everybody else is
-    redirected to it. The server itself is served too, unbelieved: it reads back what it serves. `body_size` is nginx's
-    (`25m`), `read_timeout` in seconds; so is `client_timeout`, None for the server's. One address may have as many as
-    `connections` requests under way, 0: any number. `events`: who asks for a stream of events gets it as it comes, for
-    servers of which a slow visitor holds no process. ValueError for a value that nginx cannot take.
+    `static_url` and `media_url` are paths (`/static/`); None: the proxy serves none. What lies below `own_static` is
+    the project's to serve, also below `media_url`. With `media_internal` the proxy serves uploads where an answer of
+    the project's names them in X-Accel-Redirect, and asks the project for everything else there. With `certificate`
+    and `key` (paths on the server) the project is served over TLS, and HTTP redirects to it. `trusted_proxies` are
+    networks whose X-Forwarded-* headers are believed; with `external_tls` they alone are served, as over HTTPS, and
+    everybody else is redirected to it. The server itself is served too, unbelieved: it reads back what it serves.
+    `body_size` is nginx's (`25m`), `read_timeout` in seconds; so is `client_timeout`, None for the server's. One
+    address may have as many as `connections` requests under way, 0: any number. `events`: who asks for a stream of
+    events gets it as it comes, for servers of which a slow visitor holds no process. ValueError for a value that
+    nginx cannot take.
     """
     if (certificate is None) != (key is None):
         raise ValueError("a certificate and its key go together")
@@ -90,7 +92,7 @@ def site(
     if not server_names:
         raise ValueError("a site needs a hostname")
     # Of two that lie in one another, the inner one has its own files.
-    static_within = static_url and media_url and url_path(static_url).startswith(url_path(media_url))
+    within = bool(media_url) and (static_url or own_static or "").startswith(str(media_url))
     return render(
         "site.conf.j2",
         slug=project.slug,
@@ -103,7 +105,8 @@ def site(
         server_names=server_names,
         static_pattern=static_url and f"^{nginx.pattern(url_path(static_url))}(?<codesensei_file>.+)$",
         media_url=media_url and url_path(media_url),
-        media_before_static="" if static_within else "^~ ",
+        media_before_static="" if within and static_url else "^~ ",
+        own_static=url_path(str(own_static)) if within and not static_url else None,
         media_internal=media_internal,
         tls=certificate is not None,
         certificate=certificate,

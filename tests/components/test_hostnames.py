@@ -42,6 +42,20 @@ def test_events_are_passed_on_where_a_slow_visitor_holds_no_process(
     assert ("proxy_buffering off" in site) is (interface == "asgi")
 
 
+@pytest.mark.proves("static.within-media")
+@pytest.mark.parametrize("static", ["serve", "none"])
+def test_who_serves_static_files_below_the_uploads(
+    static: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = stacks.GIVEN.replace("mediaServing: proxy", f"mediaServing: proxy\n    static: {static}")
+    settings = replace(recorder.code().settings, static_url="/media/static/")
+    declared = recorder.run(stacks.loaded(tmp_path, text), remote.Look(), monkeypatch, settings=settings)
+    manifest = codec.plain(declared.find("shop-switch").inputs["stdin"])
+    site = str(next(file["content"] for file in manifest["files"] if file["path"].startswith("/etc/nginx")))
+    assert ('location ^~ "/media/static/" {' in site) == (static == "none")
+    assert ("location @codesensei_shop_previous {" in site) == (static == "serve")
+
+
 @pytest.mark.proves("media.internal")
 @pytest.mark.parametrize(
     ("serving", "prefix"), [("internal", "/media/"), ("{internal: /protected/}", "/protected/"), ("none", None)]

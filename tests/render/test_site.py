@@ -244,7 +244,7 @@ def _serve(
     *,
     external: bool = False,
     internal: bool = False,
-    static_url: str = "/static/",
+    static_url: str | None = "/static/",
     **limits: Any,
 ) -> Iterator[_Served]:
     program = nginx()
@@ -608,6 +608,14 @@ def test_static_files_below_the_uploads(tmp_path: Path, internal: bool) -> None:
     for served in _serve(tmp_path, [], static_url="/media/static/", internal=internal):
         assert served.ask("/media/static/app.js")[2] == b"new"
         assert served.ask("/media/static/app.0ld.js")[2] == b"only old"
+        assert served.ask("/media/photo.txt")[0] == (404 if internal else 200)
+
+
+@pytest.mark.proves("static.within-media")
+@pytest.mark.parametrize("internal", [False, True])
+def test_static_files_below_the_uploads_that_the_project_serves(tmp_path: Path, internal: bool) -> None:
+    for served in _serve(tmp_path, [], static_url=None, own_static="/media/static/", internal=internal):
+        assert json.loads(served.ask("/media/static/app.js?whole")[2])["path"] == "/media/static/app.js?whole"
         assert served.ask("/media/photo.txt")[0] == (404 if internal else 200)
 
 

@@ -61,7 +61,10 @@ UNIT = [
     Breakage("console.connection", "codesensei/console/server.py", ", linked=False", ""),
     Breakage("source.bounds", f"{CONFIG}/variables.py", "(?<![a-z0-9+.-])[a-z0-9+.-]+://", "[a-z0-9+.-]+://"),
     Breakage(
-        "config.drift", f"{SCRIPTS}/steps/look.py", "if manifest and not manifest.adopt", "if manifest and not manifest"
+        "config.drift",
+        f"{SCRIPTS}/steps/look.py",
+        "told if manifest.adopt else findings",
+        "told if manifest else findings",
     ),
     Breakage("config.drift", f"{REMOTE}/look.py", "if thing in seen.refused else", "if not thing else"),
     Breakage("migrate.unfinished", f"{SCRIPTS}/release/migrate.py", "    if not done.answer:\n", "    if False:\n"),
@@ -2300,7 +2303,7 @@ UNIT = [
     ),
     Breakage("switch.all-or-nothing", f"{SCRIPTS}/serving/candidate.py", "    if stopped:\n", "    if name:\n"),
     # Look and manage
-    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step), *others,", ", *others,"),
+    Breakage("config.drift", f"{SCRIPTS}/steps/look.py", ", *_amiss(project, step), *of_proxy", ", *of_proxy"),
     Breakage("outputs.kept", f"{REMOTE}/access.py", "root.register_outputs(dict(state.outputs))", "pass"),
     Breakage("warnings.once", f"{REMOTE}/told.py", "or text not in told:", "or text:"),
     Breakage("look.services", f"{SCRIPTS}/steps/look.py", "        PROXY.name: lambda: units.amiss(nginx.UNIT),\n", ""),
